@@ -1,0 +1,82 @@
+# Needs Python 3.11, 3.12 or 3.13 and make; uses uv where it is installed. `make help` lists what there is.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DOCS = $(wildcard README.md) $(shell find docs -name '*.md' 2>/dev/null | sort)
+
+# Stamps: an environment is set up once and again only when what it was made from has changed.
+DEMO := .venv/ready-for-demo
+DEV := .venv/ready-for-development
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check fix docs requirements clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
+
+demo: $(DEMO) ## every provider, over real HTTP, against the emulators: no key, no account
+	@$(BIN)/invoice-bridge demo
+
+test: $(DEV) ## run the tests
+	$(BIN)/python -m pytest -q -n auto
+
+check: $(DEV) ## format, lint, types, generated docs; changes nothing
+	@$(TREE) > .venv/tree-before-check
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/python -m cogapp --check --diff --verbosity=1 --check-fail-msg="run: make docs" $(DOCS)
+	@$(TREE) | cmp -s - .venv/tree-before-check || { echo "make check changed files: see git status" >&2; exit 1; }
+
+fix: $(DEV) ## format, and mend what ruff can mend
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+docs: $(DEV) ## print the tables into the documentation again
+	$(BIN)/python -m cogapp -r -U --verbosity=1 $(DOCS)
+
+requirements: ## pin requirements/*.in again, with hashes and without addresses (needs uv)
+	uv pip compile -q -U $(COMPILE) requirements/dev.in -o requirements/dev.txt
+	uv pip compile -q $(COMPILE) requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
+
+COMPILE = --universal --generate-hashes --no-header -p 3.11
+
+clean: ## remove .venv, caches and builds
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+# What git sees of the work tree, as one number: the same before and after `make check`.
+TREE = { git status --porcelain; git diff; } 2>/dev/null | cksum
+
+$(DEV): requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "installing requirements/dev.txt into .venv"
+	@$(call install,requirements/dev.txt)
+	@touch $(DEMO) $(DEV)
+
+$(DEMO): requirements/demo.txt pyproject.toml | $(BIN)/python
+	@echo "installing requirements/demo.txt into .venv"
+	@$(call install,requirements/demo.txt)
+	@touch $(DEMO)
+
+# $(1): the requirements. The project itself comes last: editable, and built with the pinned backend just installed.
+define install
+if command -v uv >/dev/null 2>&1; then pip="uv pip"; flags="--python $(BIN)/python"; \
+else pip="$(BIN)/python -m pip"; flags="--disable-pip-version-check"; \
+    $$pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; fi; \
+$$pip install -q $$flags --require-hashes -r $(1) && \
+$$pip install -q $$flags --no-deps --no-build-isolation -e .
+endef
+
+# The first Python that fits, by running it: a name on PATH may be a stub. Without uv it also needs venv and pip.
+$(BIN)/python:
+	@rm -rf .venv; \
+	if command -v uv >/dev/null 2>&1; then with=sys; else with=ensurepip,venv,sys; fi; \
+	for python in "$(PYTHON)" python3.13 python3.12 python3.11; do \
+	    "$$python" -c "import $$with; sys.exit(not (3, 11) <= sys.version_info < (3, 14))" >/dev/null 2>&1 || continue; \
+	    if [ $$with = sys ]; then uv venv -q --python "$$(command -v "$$python")" .venv; else "$$python" -m venv .venv; fi; \
+	    exit; \
+	done; \
+	echo "invoice_bridge needs Python 3.11, 3.12 or 3.13 with venv and pip, and found none on PATH (or say which: make PYTHON=…)" >&2; \
+	exit 1

@@ -1,0 +1,471 @@
+"""Client and AsyncClient: the only module that does network I/O.
+
+Both drive the same flows; each has one runner of a few lines. A client may be used by several threads (or tasks) at
+once: it holds nothing that changes but its HTTP connection pool, which is safe to share. A client made before a fork
+refuses to work in the child: two processes would share one connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Any, Generic, Literal, Self, TypeVar, Unpack, overload
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import ValidationError
+
+from invoice_bridge import providers
+from invoice_bridge.commands import (
+    Command,
+    Delete,
+    Finalize,
+    ListInvoices,
+    MarkPaid,
+    MarkUncollectible,
+    OneTimeCharge,
+    Pay,
+    PeriodInvoice,
+    Retrieve,
+    SendInvoice,
+    Update,
+    Void,
+    faults,
+)
+from invoice_bridge.errors import ConfigurationError, MalformedResponse
+from invoice_bridge.explain import Plan, context, losses_of, plan
+from invoice_bridge.losses import Allow, Loss, refuse_losses
+from invoice_bridge.model import CustomerRef, Invoice
+from invoice_bridge.money import Money
+from invoice_bridge.outcome import Lost, NotSent, Policy, supervise
+from invoice_bridge.provider import Page, Unreadable
+from invoice_bridge.settings import ChargebeeSettings, Common, StripeSettings, WhopSettings
+from invoice_bridge.wire import Request, Response, Send, Steps
+
+Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
+C = TypeVar("C", bound=Command)
+T = TypeVar("T")
+
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+class _Core(Generic[Http]):
+    """What the two clients share: everything but the waiting."""
+
+    @overload
+    def __init__(
+        self, provider: Literal["chargebee"], *, api_key: str, http: Http | None = None, **settings: Unpack[ChargebeeSettings]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, provider: Literal["stripe"], *, api_key: str, http: Http | None = None, **settings: Unpack[StripeSettings]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, provider: Literal["whop"], *, api_key: str, http: Http | None = None, **settings: Unpack[WhopSettings]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, provider: Literal["chargeapi"], *, api_key: str, http: Http | None = None, **settings: Unpack[Common]
+    ) -> None: ...
+    @overload
+    def __init__(self, provider: str, *, api_key: str, http: Http | None = None, **settings: Any) -> None: ...
+    def __init__(
+        self,
+        provider: str,
+        *,
+        api_key: str,
+        base_url: str | None = None,
+        http: Http | None = None,
+        timeout: float = 30.0,
+        deadline: float | None = None,
+        mode: Literal["test", "live"] | None = None,
+        insecure: bool = False,
+        customers: Mapping[str, Mapping[str, str]] | None = None,
+        **settings: Any,
+    ) -> None:
+        declared = providers.get(provider)
+        read = declared.read_settings(settings)
+        if missing := declared.missing_settings(read):
+            told = "; ".join(f"{setting.name} ({setting.help})" for setting in missing)
+            raise ConfigurationError(f"{declared.title} needs the setting {told}")
+        if not isinstance(api_key, str) or not api_key.isascii() or not api_key.isprintable() or not api_key.strip():
+            raise ConfigurationError(f"{declared.title}: api_key must be a text of printable ASCII characters")
+        self._use = context(declared, settings, base_url)
+        _check_url(self._use.base_url, insecure=insecure)
+        found = declared.mode(api_key, read, self._use.base_url)
+        if mode is not None and found is not None and found != mode:
+            raise ConfigurationError(f'{declared.title}: mode="{mode}" was asked for, but the key or host is for {found}')
+        self._authorize: Callable[[], str] = lambda: declared.auth(api_key)
+        self._timeout, self._deadline, self._policy = timeout, deadline, Policy()
+        self._customers = {name: dict(ids) for name, ids in (customers or {}).items()}
+        self._closes_http, self._process = http is None, os.getpid()
+        self._http: Http = self._new_http() if http is None else http
+
+    def _new_http(self) -> Http:
+        raise TypeError("use Client or AsyncClient")
+
+    @property
+    def provider(self) -> str:
+        """The provider's name."""
+        return self._use.provider.name
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.provider!r}, base_url={self._use.base_url!r})"
+
+    def explain(self, command: Command) -> Plan:
+        """Show exactly what a command would send from this client; see invoice_bridge.explain."""
+        return plan(self._portable(command), self._use)
+
+    def losses(self, command: Command, *, as_of: datetime | None = None) -> tuple[Loss, ...]:
+        """List what this client's provider would not carry of a command; see invoice_bridge.losses."""
+        ask = self._portable(command)
+        return losses_of(ask, self._use.on(ask), as_of)
+
+    def _steps(self, command: Command, allow: Allow = ()) -> Steps[Any]:
+        """A command's flow, supervised. Losses are refused once the flow made its first request, before that is sent."""
+        if os.getpid() != self._process:
+            raise ConfigurationError("this client was made before a fork: make a new one in the child process")
+        ask = self._portable(command)
+        use = self._use.on(ask)
+        found = losses_of(ask, use)
+        flow = use.provider.flow(ask)(ask, use)
+        done = yield from supervise(flow, use, self._policy, lambda: refuse_losses(found, allow, use.provider.title))
+        return done.model_copy(update={"losses": found}) if found and isinstance(done, Invoice) else done
+
+    def _portable(self, ask: C) -> C:
+        """Put the customer map's ids in place of a name of the caller's own."""
+        customer: CustomerRef | None = getattr(ask, "customer", None)
+        if not self._customers or customer is None or customer.id is None or customer.ids:
+            return ask
+        if customer.id not in self._customers:
+            raise ConfigurationError(f"the customer map has no {customer.id!r}: add it, or pass CustomerRef(ids={{…}})")
+        return ask.model_copy(update={"customer": customer.model_copy(update={"ids": self._customers[customer.id]})})
+
+    def _admit(self, page: Page, ask: ListInvoices, unreadable: str) -> Iterator[Invoice | Unreadable]:
+        """Apply every filter again; raise for, or hand on, what could not be read."""
+        if page.next is not None and page.next.cursor == ask.cursor:
+            raise MalformedResponse("the listing gives the same next page for ever", provider=self.provider)
+        for item in page.items:
+            if isinstance(item, Unreadable) and unreadable == "raise":
+                raise item.error
+            if isinstance(item, Unreadable) or ask.admits(item, self.provider):
+                yield item
+
+    def _until(self) -> float | None:
+        return None if self._deadline is None else time.monotonic() + self._deadline
+
+    def _left(self, until: float | None, wanted: float) -> float:
+        """How long the next wait may be. Raises NotSent where the deadline leaves nothing."""
+        if until is not None and (left := until - time.monotonic()) <= 0:
+            raise NotSent(f"the deadline of {self._deadline:g} s has passed")
+        return wanted if until is None else min(wanted, left)
+
+    def _outgoing(self, request: Request, until: float | None) -> dict[str, Any]:
+        headers = {**request.headers, "Authorization": self._authorize(), "Accept": "application/json"}
+        return {
+            "method": request.method,
+            "url": request.url,
+            "headers": headers,
+            "content": request.content or None,
+            "timeout": self._left(until, self._timeout),
+            "auth": None,
+            "follow_redirects": False,
+        }
+
+    def _incoming(self, answer: httpx.Response) -> Response:
+        return Response(answer.status_code, answer.content, answer.headers, self.provider)
+
+
+class Client(_Core[httpx.Client]):
+    """Bill through one provider. Use it as a context manager, or close() it.
+
+    `api_key` goes into the Authorization header and nowhere else. `base_url` points at another host, such as an
+    emulator; plain http is accepted for loopback only, unless insecure=True is written out. An injected `http`
+    (httpx.Client) is used as it is and not closed. `timeout` is in seconds per request, `deadline` in seconds per call.
+    `mode` ("test" or "live") refuses a key, site or host that says otherwise. `customers` maps names of the caller's
+    own to ids per provider. Further settings are the provider's. Raises ConfigurationError for any that cannot be used.
+    """
+
+    def _new_http(self) -> httpx.Client:
+        return httpx.Client()
+
+    @classmethod
+    def from_config(cls, path: str | os.PathLike[str], profile: str | None = None) -> Client:
+        """Make a client from a profile of a TOML file; see invoice_bridge.config. Raises ConfigurationError."""
+        from invoice_bridge.config import read_profile  # noqa: PLC0415 - only programs with a file need it
+
+        return cls(**read_profile(path, profile))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections, unless the HTTP client was given."""
+        if self._closes_http:
+            self._http.close()
+
+    def _run(self, steps: Steps[T]) -> T:
+        until, reply, problem = self._until(), None, None
+        while True:
+            try:
+                step = steps.send(reply) if problem is None else steps.throw(problem)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+            reply = problem = None
+            try:
+                if isinstance(step, Send):
+                    reply = self._send(step.request, until)
+                else:
+                    time.sleep(self._left(until, step.seconds))
+            except (NotSent, Lost) as error:
+                problem = error
+
+    def _send(self, request: Request, until: float | None) -> Response:
+        try:
+            return self._incoming(self._http.request(**self._outgoing(request, until)))
+        except httpx.RequestError as error:
+            raise _what_happened(error) from error
+
+    def create(self, command: OneTimeCharge | PeriodInvoice, *, allow: Allow = ()) -> Invoice:
+        """Bill. The same reference within the provider's key window is billed once.
+
+        Raises Unsupported or LossyTranslation before anything is sent (`allow` accepts losses by path or code), and
+        Discrepancy before money is collected.
+        """
+        return self._run(self._steps(command, allow))
+
+    def retrieve(self, id: str) -> Invoice:  # noqa: A002 - the word every provider uses
+        """Read one invoice, with all its lines. Raises NotFound."""
+        return self._do(Retrieve, id=id)
+
+    def page(self, command: ListInvoices) -> Page:
+        """Read one page of a listing as the provider gives it, before the filters are applied again; `next` reads on."""
+        return self._run(self._steps(command))
+
+    @overload
+    def list(self, *, unreadable: Literal["raise"] = "raise", **filters: Any) -> Iterator[Invoice]: ...
+    @overload
+    def list(self, *, unreadable: Literal["yield"], **filters: Any) -> Iterator[Invoice | Unreadable]: ...
+    def list(self, *, unreadable: str = "raise", **filters: Any) -> Iterator[Any]:
+        """Read all pages, lazily. Filters: status, customer, created_from, created_to; full=True retrieves each invoice.
+
+        An item that cannot be decoded raises MalformedResponse, or with unreadable="yield" comes as an Unreadable.
+        """
+        ask: ListInvoices | None = self._portable(_ask(ListInvoices, **filters))
+        while ask is not None:
+            page = self.page(ask)
+            yield from self._admit(page, ask, unreadable)
+            ask = page.next
+
+    def finalize(self, id: str) -> Invoice:  # noqa: A002
+        """Turn a draft into a demand for money. Raises InvalidState."""
+        return self._do(Finalize, id=id)
+
+    def pay(
+        self,
+        id: str,  # noqa: A002
+        *,
+        expect: Money | None = None,
+        payment_method: str | None = None,
+        attempt: int = 1,
+    ) -> Invoice:
+        """Collect an open invoice now. Reads it first: drafts, pending payments and an amount other than `expect` stop it.
+
+        Raises InvalidState, Discrepancy or Declined; after Declined, raise `attempt` to try again.
+        """
+        return self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt)
+
+    def mark_paid(self, id: str) -> Invoice:  # noqa: A002
+        """Record that an open invoice was paid outside the provider; no money moves."""
+        return self._do(MarkPaid, id=id)
+
+    def void(self, id: str) -> Invoice:  # noqa: A002
+        """Withdraw an issued invoice for good. Raises InvalidState."""
+        return self._do(Void, id=id)
+
+    def mark_uncollectible(self, id: str) -> Invoice:  # noqa: A002
+        """Give an open invoice up as a bad debt. Raises InvalidState."""
+        return self._do(MarkUncollectible, id=id)
+
+    def update(
+        self,
+        id: str,  # noqa: A002
+        *,
+        description: str | None = None,
+        due_at: datetime | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Invoice:
+        """Change the description, the due date or the metadata; what is None stays as it is."""
+        return self._do(Update, id=id, description=description, due_at=due_at, metadata=metadata)
+
+    def delete(self, id: str) -> Invoice:  # noqa: A002
+        """Discard a draft; returns it as it was, with status deleted. Raises InvalidState."""
+        return self._do(Delete, id=id)
+
+    def send_invoice(self, id: str) -> Invoice:  # noqa: A002
+        """Have the provider mail an open invoice."""
+        return self._do(SendInvoice, id=id)
+
+    def _do(self, kind: type[Command], **fields: Any) -> Invoice:
+        return self._run(self._steps(_ask(kind, **fields)))
+
+
+class AsyncClient(_Core[httpx.AsyncClient]):
+    """Client for asyncio: the same flows, the same bytes, every verb awaited. See Client."""
+
+    def _new_http(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient()
+
+    @classmethod
+    def from_config(cls, path: str | os.PathLike[str], profile: str | None = None) -> AsyncClient:
+        """Make a client from a profile of a TOML file; see invoice_bridge.config. Raises ConfigurationError."""
+        from invoice_bridge.config import read_profile  # noqa: PLC0415 - only programs with a file need it
+
+        return cls(**read_profile(path, profile))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections, unless the HTTP client was given."""
+        if self._closes_http:
+            await self._http.aclose()
+
+    async def _run(self, steps: Steps[T]) -> T:
+        until, reply, problem = self._until(), None, None
+        while True:
+            try:
+                step = steps.send(reply) if problem is None else steps.throw(problem)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+            reply = problem = None
+            try:
+                if isinstance(step, Send):
+                    reply = await self._send(step.request, until)
+                else:
+                    await asyncio.sleep(self._left(until, step.seconds))
+            except (NotSent, Lost) as error:
+                problem = error
+
+    async def _send(self, request: Request, until: float | None) -> Response:
+        try:
+            return self._incoming(await self._http.request(**self._outgoing(request, until)))
+        except httpx.RequestError as error:
+            raise _what_happened(error) from error
+
+    async def create(self, command: OneTimeCharge | PeriodInvoice, *, allow: Allow = ()) -> Invoice:
+        """Bill; see Client.create."""
+        return await self._run(self._steps(command, allow))
+
+    async def retrieve(self, id: str) -> Invoice:  # noqa: A002
+        """Read one invoice; see Client.retrieve."""
+        return await self._do(Retrieve, id=id)
+
+    async def page(self, command: ListInvoices) -> Page:
+        """Read one page of a listing; see Client.page."""
+        return await self._run(self._steps(command))
+
+    @overload
+    def list(self, *, unreadable: Literal["raise"] = "raise", **filters: Any) -> AsyncIterator[Invoice]: ...
+    @overload
+    def list(self, *, unreadable: Literal["yield"], **filters: Any) -> AsyncIterator[Invoice | Unreadable]: ...
+    async def list(self, *, unreadable: str = "raise", **filters: Any) -> AsyncIterator[Any]:
+        """Read all pages, lazily; see Client.list."""
+        ask: ListInvoices | None = self._portable(_ask(ListInvoices, **filters))
+        while ask is not None:
+            page = await self.page(ask)
+            for item in self._admit(page, ask, unreadable):
+                yield item
+            ask = page.next
+
+    async def finalize(self, id: str) -> Invoice:  # noqa: A002
+        """Turn a draft into a demand for money; see Client.finalize."""
+        return await self._do(Finalize, id=id)
+
+    async def pay(
+        self,
+        id: str,  # noqa: A002
+        *,
+        expect: Money | None = None,
+        payment_method: str | None = None,
+        attempt: int = 1,
+    ) -> Invoice:
+        """Collect an open invoice now; see Client.pay."""
+        return await self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt)
+
+    async def mark_paid(self, id: str) -> Invoice:  # noqa: A002
+        """Record a payment made elsewhere; see Client.mark_paid."""
+        return await self._do(MarkPaid, id=id)
+
+    async def void(self, id: str) -> Invoice:  # noqa: A002
+        """Withdraw an issued invoice; see Client.void."""
+        return await self._do(Void, id=id)
+
+    async def mark_uncollectible(self, id: str) -> Invoice:  # noqa: A002
+        """Give an open invoice up; see Client.mark_uncollectible."""
+        return await self._do(MarkUncollectible, id=id)
+
+    async def update(
+        self,
+        id: str,  # noqa: A002
+        *,
+        description: str | None = None,
+        due_at: datetime | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Invoice:
+        """Change an invoice's details; see Client.update."""
+        return await self._do(Update, id=id, description=description, due_at=due_at, metadata=metadata)
+
+    async def delete(self, id: str) -> Invoice:  # noqa: A002
+        """Discard a draft; see Client.delete."""
+        return await self._do(Delete, id=id)
+
+    async def send_invoice(self, id: str) -> Invoice:  # noqa: A002
+        """Have the provider mail an open invoice; see Client.send_invoice."""
+        return await self._do(SendInvoice, id=id)
+
+    async def _do(self, kind: type[Command], **fields: Any) -> Invoice:
+        return await self._run(self._steps(_ask(kind, **fields)))
+
+
+def _ask(kind: type[C], **fields: Any) -> C:
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        raise ConfigurationError(f"{kind.verb}: {faults(error)}") from None
+
+
+def _what_happened(error: httpx.RequestError) -> NotSent | Lost:
+    told = f"{type(error).__name__} {error}".strip()
+    return NotSent(told) if isinstance(error, _NEVER_SENT) else Lost(told)
+
+
+def _check_url(url: str, *, insecure: bool) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+        raise ConfigurationError(f"base_url must be http(s)://host/…, without credentials, not {parts.scheme}://…")
+    if parts.scheme == "http" and not insecure and not _is_loopback(parts.hostname):
+        raise ConfigurationError(
+            f"base_url would send the key over plain http to {parts.hostname}: use https, or write insecure=True"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+__all__ = ["AsyncClient", "Client"]

@@ -1,0 +1,307 @@
+"""What a caller can ask: the two bills, and the verbs on an invoice.
+
+Rules of this file: commands are frozen values, whole in themselves: nothing that is sent derives from a clock, so that
+a retry is the same bytes. Whatever can be found wrong without a provider is found here, before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.model import Amount, Collection, CustomerRef, Frozen, Instant, Invoice, Line, Period, Status, Words
+from invoice_bridge.money import Currency, Money
+
+__all__ = [
+    "Bill",
+    "Command",
+    "Delete",
+    "Finalize",
+    "ListInvoices",
+    "MarkPaid",
+    "MarkUncollectible",
+    "OneTimeCharge",
+    "Pay",
+    "PeriodInvoice",
+    "Retrieve",
+    "SendInvoice",
+    "Update",
+    "Void",
+    "read_command",
+]
+
+
+def _customer(value: Any) -> Any:
+    return {"id": value} if isinstance(value, str) else value
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str) and not value.isprintable():
+        raise ValueError("only printable characters can be carried and found again")
+    return value
+
+
+Reference = Annotated[str, BeforeValidator(_printable), Field(min_length=1, max_length=100)]
+Id = Annotated[str, BeforeValidator(_printable), Field(min_length=1, max_length=255)]
+Customer = Annotated[CustomerRef, BeforeValidator(_customer)]
+Attempt = Annotated[int, Field(strict=True, ge=1)]
+
+
+class Command(Frozen):
+    """The base of everything that can be asked. `verb` is its name in a provider's flows."""
+
+    verb: ClassVar[str]
+
+
+class Bill(Command):
+    """What the two bills share.
+
+    `reference` (1–100 printable characters) is the caller's own identity of this bill: the same reference is the same
+    bill. `attempt` is raised by the caller alone, to try again after a final refusal. `customer` is an id at the client's
+    provider, or a CustomerRef. `collection` says who moves money; by default nobody. `draft` stops before it is issued.
+    `tax`: "none" asks for no tax, "provider" lets the provider add it.
+    """
+
+    reference: Reference
+    customer: Customer | None = None
+    lines: tuple[Line, ...] = ()
+    description: str | None = None
+    purchase_order: Annotated[str, Field(min_length=1)] | None = None
+    metadata: Words = Field(default_factory=dict)
+    issued_at: Instant | None = None
+    collection: Collection = Field(default_factory=Collection.manual)
+    tax: Literal["provider", "none"] = "none"
+    draft: bool = False
+    attempt: Attempt = 1
+
+    @model_validator(mode="after")
+    def _can_be_sent(self) -> Self:
+        if self.collection.kind == "send" and (self.collection.due is None) == (self.collection.net_days is None):
+            raise ValueError("Collection.send takes exactly one of due=… and net_days=…")
+        for place, line in enumerate(self.lines):
+            if line.unit_amount is not None:
+                asked = (line.quantity if line.quantity is not None else 1) * line.unit_amount.minor
+                if line.unit_amount.currency != line.amount.currency or asked != line.amount.minor:
+                    raise ValueError(
+                        f"line {place}: {line.quantity} × {line.unit_amount} is not its amount, {line.amount}"
+                    )
+        return self
+
+    def _sum(self) -> Money | None:
+        if not self.lines:
+            return None
+        total = self.lines[0].amount
+        for line in self.lines[1:]:
+            total += line.amount
+        return total
+
+
+class OneTimeCharge(Bill):
+    """Bill lines, or one amount, once.
+
+    Give `amount`, or `lines`, or both where the lines add up to it exactly. `period` is the service period, if any.
+
+    >>> OneTimeCharge(reference="res-1", customer="cus_42", amount=Money.parse("19.99", "EUR")).currency
+    'EUR'
+    """
+
+    verb: ClassVar[str] = "one_time_charge"
+
+    amount: Amount | None = None
+    period: Period | None = None
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        total = self._sum()
+        if self.amount is None and total is None:
+            raise ValueError("a one-time charge needs an amount or lines")
+        if self.amount is not None and total is not None and self.amount != total:
+            raise ValueError(f"the lines add up to {total}, not to the amount, {self.amount}")
+        if self.total.minor < 0:
+            raise ValueError(f"a bill of {self.total} would be a credit, not a charge")
+        return self
+
+    @property
+    def total(self) -> Money:
+        """What is to be billed before tax."""
+        return self.amount or self._sum() or Money.zero(self.currency)
+
+    @property
+    def currency(self) -> str:
+        """The currency of the bill."""
+        return self.amount.currency if self.amount is not None else self.lines[0].amount.currency
+
+    @property
+    def billed_lines(self) -> tuple[Line, ...]:
+        """The lines; a bare amount is one line, named by the description (or the reference), over the period."""
+        if self.lines:
+            return tuple(_within(line, self.period) for line in self.lines)
+        return (Line(description=self.description or self.reference, amount=self.total, period=self.period),)
+
+
+class PeriodInvoice(Bill):
+    """Bill a service period. With lines the caller has rated it; without, the provider bills what it has accrued inside it.
+
+    `subscription` names the provider's subscription where accrued charges belong to one.
+    """
+
+    verb: ClassVar[str] = "period_invoice"
+
+    period: Period
+    currency: Currency
+    subscription: Id | None = None
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        total = self._sum()
+        if total is not None and total.currency != self.currency:
+            raise ValueError(f"the lines are in {total.currency}, the invoice in {self.currency}")
+        if total is not None and total.minor < 0:
+            raise ValueError(f"a bill of {total} would be a credit, not a charge")
+        return self
+
+    @property
+    def total(self) -> Money | None:
+        """What is to be billed before tax; None where the provider rates it."""
+        return self._sum()
+
+    @property
+    def billed_lines(self) -> tuple[Line, ...]:
+        """The lines, each over its own period or else the invoice's."""
+        return tuple(_within(line, self.period) for line in self.lines)
+
+
+def _within(line: Line, period: Period | None) -> Line:
+    return line if line.period is not None or period is None else line.model_copy(update={"period": period})
+
+
+# ── verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────────
+class OnInvoice(Command):
+    """The base of the verbs on one invoice. `attempt` is raised to try again after a final refusal."""
+
+    id: Id
+    attempt: Attempt = 1
+
+
+class Retrieve(OnInvoice):
+    """Read one invoice, with all its lines."""
+
+    verb: ClassVar[str] = "retrieve"
+
+
+class Finalize(OnInvoice):
+    """Turn a draft into a demand for money; nobody is charged by this alone where the provider allows that."""
+
+    verb: ClassVar[str] = "finalize"
+
+
+class Pay(OnInvoice):
+    """Collect an open invoice now. `expect` is what the caller believes is still to be paid: another figure stops it."""
+
+    verb: ClassVar[str] = "pay"
+
+    expect: Amount | None = None
+    payment_method: Id | None = None
+
+
+class MarkPaid(OnInvoice):
+    """Record that an open invoice was paid outside the provider; no money is moved."""
+
+    verb: ClassVar[str] = "mark_paid"
+
+
+class Void(OnInvoice):
+    """Withdraw an issued invoice for good."""
+
+    verb: ClassVar[str] = "void"
+
+
+class MarkUncollectible(OnInvoice):
+    """Give an open invoice up as a bad debt (write it off)."""
+
+    verb: ClassVar[str] = "mark_uncollectible"
+
+
+class Update(OnInvoice):
+    """Change the description, the due date or the metadata; what is None stays as it is."""
+
+    verb: ClassVar[str] = "update"
+
+    description: str | None = None
+    due_at: Instant | None = None
+    metadata: Words | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.description is None and self.due_at is None and self.metadata is None:
+            raise ValueError("an update must change something: description, due_at or metadata")
+        return self
+
+
+class Delete(OnInvoice):
+    """Discard a draft."""
+
+    verb: ClassVar[str] = "delete"
+
+
+class SendInvoice(OnInvoice):
+    """Have the provider mail an open invoice."""
+
+    verb: ClassVar[str] = "send_invoice"
+
+
+class ListInvoices(Command):
+    """Read invoices, newest first where the provider orders them so; one page, with the command for the next.
+
+    `created_from` belongs to the range, `created_to` does not. `cursor` is a provider's own word for where to go on.
+    `full` retrieves each invoice where a listing leaves fields out. Every filter is applied again to what comes back.
+    """
+
+    verb: ClassVar[str] = "list"
+
+    status: Status | None = None
+    customer: Customer | None = None
+    created_from: Instant | None = None
+    created_to: Instant | None = None
+    full: bool = False
+    limit: Annotated[int, Field(strict=True, ge=1, le=100)] = 100
+    cursor: str | None = None
+
+    def admits(self, invoice: Invoice, provider: str) -> bool:
+        """Whether an invoice passes the filters; what the provider does not say does not pass a filter on it."""
+        customer = self.customer.at(provider) if self.customer else None
+        return (
+            (self.status is None or invoice.status is self.status)
+            and (self.customer is None or (invoice.customer is not None and invoice.customer.at(provider) == customer))
+            and (self.created_from is None or (invoice.created_at is not None and invoice.created_at >= self.created_from))
+            and (self.created_to is None or (invoice.created_at is not None and invoice.created_at < self.created_to))
+        )
+
+
+_KINDS: dict[str, type[Bill]] = {kind.verb: kind for kind in (OneTimeCharge, PeriodInvoice)}
+
+
+def read_command(data: Mapping[str, Any]) -> OneTimeCharge | PeriodInvoice:
+    """Read a bill from the mapping of a JSON or TOML file: its `command` is "one_time_charge" or "period_invoice".
+
+    An `amount` may be written {"minor": 1999, "currency": "EUR"}. Raises ConfigurationError, one line a fault.
+    """
+    fields = dict(data)
+    kind = fields.pop("command", None)
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ConfigurationError(f'"command" must be one of {", ".join(map(repr, sorted(_KINDS)))}, not {kind!r}')
+    try:
+        return _KINDS[kind].model_validate(fields)  # type: ignore[return-value]
+    except ValidationError as error:
+        raise ConfigurationError(faults(error)) from None
+
+
+def faults(error: ValidationError) -> str:
+    """Say what is wrong with a value, a fault a clause: "lines.0.amount: …"."""
+    return "; ".join(
+        f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg'].removeprefix('Value error, ')}"
+        for fault in error.errors(include_url=False, include_input=False)
+    )

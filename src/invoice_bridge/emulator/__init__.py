@@ -1,0 +1,6 @@
+"""The in-memory providers: see core for what they are made of, server for how they are served over HTTP."""
+
+from invoice_bridge.emulator.core import Clock, Emulator, Entry, Ticking
+from invoice_bridge.emulator.transport import EmulatorTransport
+
+__all__ = ["Clock", "Emulator", "EmulatorTransport", "Entry", "Ticking"]

@@ -1,0 +1,142 @@
+"""What a provider would not carry of a command: the fates, the loss report, and the rows that drive both.
+
+Rules of this file: pure; nothing is sent and nothing is guessed. A provider's rows (`FIELDS` in its `tables.py`) are the
+only place that says what becomes of a field; the report, the refusal, the documentation and the tests read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from invoice_bridge.errors import ConfigurationError, LossyTranslation
+
+if TYPE_CHECKING:
+    from invoice_bridge.provider import Context
+
+__all__ = ["ALL", "Alters", "Fate", "Field", "Loss", "Severity", "refuse_losses"]
+
+
+class Fate(StrEnum):
+    """What becomes of a field on its way to the provider."""
+
+    CARRIED = "carried"
+    DROPPED = "dropped"
+    APPROXIMATED = "approximated"
+    DEFAULTED = "defaulted"
+    TRUNCATED = "truncated"
+    PROVIDER_RATED = "provider_rated"
+
+
+class Severity(StrEnum):
+    """How much a loss matters: `info` is reported only, the others stop the command unless allowed."""
+
+    INFO = "info"
+    WARNS = "warns"
+    CHANGES_MONEY = "changes_money"
+
+
+class Alters(StrEnum):
+    """What changing the field changes: bytes of some request, which requests are made, or nothing."""
+
+    BODY = "body"
+    BRANCH = "branch"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One thing a command would lose. `code` is permanent; `path` is where it stands in the command ("period")."""
+
+    code: str
+    path: str
+    fate: Fate
+    severity: Severity
+    sent: str
+    why: str
+    remedy: str
+
+    def __str__(self) -> str:
+        told = f"[{self.code}] ($.{self.path}) {self.why}"
+        return told + (f"; {self.remedy}" if self.remedy else "")
+
+
+def _always(_ask: Any, _use: Context) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One row: what becomes of the field at `path` of the commands named in `verbs`.
+
+    `native` is the provider's field. A row with a `code` is a loss wherever `when` holds and the field is set; a row
+    without one is carried whole. `source` says where the provider documents it and may not be empty.
+    """
+
+    path: str
+    native: str
+    source: str
+    alters: Alters = Alters.BODY
+    fate: Fate = Fate.CARRIED
+    severity: Severity = Severity.INFO
+    code: str = ""
+    why: str = ""
+    remedy: str = ""
+    sent: str = ""
+    verbs: tuple[str, ...] = ("one_time_charge", "period_invoice")
+    when: Callable[[Any, Context], bool] = _always
+
+    def loss(self, ask: Any, use: Context) -> Loss | None:
+        """The loss this row means for a command, or None."""
+        if not self.code or ask.verb not in self.verbs or not _is_set(ask, self.path) or not self.when(ask, use):
+            return None
+        return Loss(self.code, self.path, self.fate, self.severity, self.sent, self.why, self.remedy)
+
+
+def _is_set(ask: Any, path: str) -> bool:
+    """Whether the command says anything at `path`; "lines[].period" looks into each line."""
+    found = [ask]
+    for name in path.split("."):
+        bare = name.removesuffix("[]")
+        found = [getattr(one, bare, None) for one in found if one is not None]
+        if name.endswith("[]"):
+            found = [item for items in found if items for item in items]
+    return any(value is not None and value != () and value != {} and value is not False for value in found)
+
+
+class _All:
+    """The type of ALL."""
+
+    def __repr__(self) -> str:
+        return "ALL"
+
+
+ALL = _All()
+"""`allow=ALL` accepts every loss of severity `warns`; a loss that changes money is accepted by its own path or code only."""
+
+Allow = Collection[str] | _All
+
+
+def find_losses(fields: Iterable[Field], ask: Any, use: Context) -> tuple[Loss, ...]:
+    """Every loss that a provider's rows mean for a command, in the order of the rows."""
+    return tuple(loss for row in fields if (loss := row.loss(ask, use)))
+
+
+def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
+    """Raise LossyTranslation for all losses that `allow` does not accept; ConfigurationError for a name it cannot know."""
+    if isinstance(allow, str):
+        raise ConfigurationError(f"allow takes a list of paths or codes: write allow=[{allow!r}]")
+    names = set() if isinstance(allow, _All) else set(allow)
+    if unknown := names - {loss.path for loss in found} - {loss.code for loss in found}:
+        there = ", ".join(sorted({repr(loss.path) for loss in found})) or "none"
+        raise ConfigurationError(f"allow names {', '.join(map(repr, sorted(unknown)))}, but the losses here are: {there}")
+
+    def accepted(loss: Loss) -> bool:
+        if loss.severity is Severity.INFO or loss.path in names or loss.code in names:
+            return True
+        return isinstance(allow, _All) and loss.severity is Severity.WARNS
+
+    if refused := tuple(loss for loss in found if not accepted(loss)):
+        raise LossyTranslation(refused, provider)

@@ -1,0 +1,310 @@
+"""The neutral invoice: one meaning per field, whatever the provider calls it.
+
+Rules of this file: every value is frozen; money is exact; instants are aware and in UTC; None means "the provider does
+not say", never zero. The JSON form is stable: money `{"minor": 2500, "currency": "EUR"}`, instants RFC 3339 in UTC,
+statuses in lower case, decimals as strings, what is absent as null, `raw` as the text of the provider's own JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
+
+from invoice_bridge.losses import Loss
+from invoice_bridge.money import Currency, Money, scale
+from invoice_bridge.wire import dumps, loads
+
+__all__ = ["Collection", "CustomerRef", "Invoice", "Line", "Period", "Status"]
+
+
+class Frozen(BaseModel):
+    """The base of every value here: frozen, nothing unknown accepted, defaults checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+# ── the kinds of leaf ────────────────────────────────────────────────────────────────────────────────────────────────
+def in_utc(instant: datetime) -> datetime:
+    """Return the instant in UTC. Raises ValueError for a naive datetime: whose midnight would it be?"""
+    if instant.tzinfo is None or instant.utcoffset() is None:
+        raise ValueError(
+            f"{instant.isoformat()} has no time zone: write datetime(…, tzinfo=UTC), or …Z in a file"
+        )
+    return instant.astimezone(UTC)
+
+
+def _no_bare_number(value: Any) -> Any:
+    if isinstance(value, int | float | Decimal):
+        raise ValueError(f"{value!r} is a number, not an instant: seconds and milliseconds cannot be told apart")
+    if isinstance(value, str) and value.strip().isdecimal():
+        raise ValueError(f"{value!r} is a number, not an instant: write 2026-05-01T00:00:00Z")
+    return value
+
+
+def _money_not_float(value: Any) -> Any:
+    if isinstance(value, float):
+        raise ValueError(f'a float cannot hold money exactly: instead of {value!r} write Money.parse("{value:.2f}", …)')
+    return value
+
+
+def _decimal_not_float(value: Any) -> Any:
+    if isinstance(value, float | bool):
+        raise ValueError(f"{value!r} is not exact: write an int, a Decimal or a string")
+    return value
+
+
+class FrozenDict(dict[str, str]):
+    """A dict of strings that cannot be changed."""
+
+    def _refuse(self, *_: object, **__: object) -> Any:
+        raise TypeError("this mapping belongs to a frozen value; make a new value instead")
+
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+
+def _raw(value: Any) -> Any:
+    return loads(value) if isinstance(value, str) else value
+
+
+Instant = Annotated[datetime, BeforeValidator(_no_bare_number), AfterValidator(in_utc)]
+Amount = Annotated[Money, BeforeValidator(_money_not_float)]
+Quantity = Annotated[Decimal, BeforeValidator(_decimal_not_float)]
+Words = Annotated[Mapping[str, str], AfterValidator(FrozenDict)]
+Raw = Annotated[
+    Mapping[str, Any] | None,
+    BeforeValidator(_raw),
+    PlainSerializer(lambda raw: None if raw is None else dumps(raw).decode(), return_type=str | None, when_used="json"),
+]
+
+
+# ── the parts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+class Status(StrEnum):
+    """Where an invoice stands. `unknown` is a word the provider has and we do not; it is never terminal."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    PAID = "paid"
+    VOID = "void"
+    UNCOLLECTIBLE = "uncollectible"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A half-open span of time: `start` belongs to it, `end` does not. Both aware; kept in UTC.
+
+    Raises ValueError for naive datetimes and where start is not before end.
+    """
+
+    start: Instant
+    end: Instant
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "start", in_utc(self.start))
+        object.__setattr__(self, "end", in_utc(self.end))
+        if self.start >= self.end:
+            raise ValueError(f"a period must begin before it ends, but {self}")
+
+    @classmethod
+    def month(cls, year: int, month: int, tz: str = "UTC") -> Period:
+        """Return a calendar month as it is lived in time zone `tz` (an IANA name like "Europe/Paris")."""
+        zone = ZoneInfo(tz)
+        following = (year + 1, 1) if month == 12 else (year, month + 1)
+        return cls(datetime(year, month, 1, tzinfo=zone), datetime(*following, 1, tzinfo=zone))
+
+    def __str__(self) -> str:
+        return f"{_plain(self.start)} to {_plain(self.end)}"
+
+
+def _plain(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+class CustomerRef(Frozen):
+    """Who is billed. `id` is an id at the client's provider; `ids` maps provider names to ids, so that a switch is one word."""
+
+    id: Annotated[str, Field(min_length=1)] | None = None
+    email: Annotated[str, Field(min_length=3)] | None = None
+    name: str | None = None
+    ids: Words = Field(default_factory=dict)
+
+    def at(self, provider: str) -> str | None:
+        """The id to use at a provider. With `ids`, only those: another provider's id may name another customer."""
+        return self.ids.get(provider) if self.ids else self.id
+
+
+class Line(Frozen):
+    """One line. `amount` is authoritative; on a command it may be left out where quantity × unit_amount gives it exactly.
+
+    `quantity` is an exact decimal (1 where nothing else is said on a command). `unit_amount` is None where it is not a
+    whole number of minor units. Tiers and discounts make a read line's amount differ from quantity × unit_amount.
+    """
+
+    description: str | None = None
+    quantity: Quantity | None = None
+    unit_amount: Amount | None = None
+    amount: Amount
+    period: Period | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _multiply(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("amount") is not None or data.get("unit_amount") is None:
+            return data
+        unit = data["unit_amount"]
+        unit = unit if isinstance(unit, Money) else Money(**unit) if isinstance(unit, dict) else None
+        quantity = data.get("quantity", 1)
+        if unit is None or isinstance(quantity, float):
+            return data
+        try:
+            return {**data, "amount": Money(scale(Decimal(quantity) * unit.minor, 0), unit.currency)}
+        except (ArithmeticError, TypeError, ValueError):
+            raise ValueError(
+                f"{quantity} × {unit} is not a whole number of minor units: state the line's amount"
+            ) from None
+
+
+class Collection(Frozen):
+    """Who moves the money. Made by manual(), send() or charge(), never by hand.
+
+    manual: the invoice is open, nobody is mailed or charged. send: the provider mails it and never takes money. charge:
+    the provider collects, from `payment_method` or from the customer's own default.
+    """
+
+    kind: Literal["manual", "send", "charge"]
+    due: Instant | None = None
+    net_days: Annotated[int, Field(strict=True, ge=0, le=3650)] | None = None
+    payment_method: Annotated[str, Field(min_length=1)] | None = None
+
+    @classmethod
+    def manual(cls) -> Collection:
+        """Leave it open: nobody is mailed, nothing is charged. The default."""
+        return cls(kind="manual")
+
+    @classmethod
+    def send(cls, *, due: datetime | None = None, net_days: int | None = None) -> Collection:
+        """Have the provider mail it, due at an instant or so many days after it is issued; exactly one of the two."""
+        if (due is None) == (net_days is None):
+            raise ValueError("Collection.send takes exactly one of due=… and net_days=…")
+        return cls(kind="send", due=due, net_days=net_days)
+
+    @classmethod
+    def charge(cls, payment_method: str | None = None) -> Collection:
+        """Have the provider collect, from this payment method or the customer's default one."""
+        return cls(kind="charge", payment_method=payment_method)
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> Self:
+        if self.kind != "send" and (self.due is not None or self.net_days is not None):
+            raise ValueError(f"a due date belongs to Collection.send, not to {self.kind}")
+        if self.kind != "charge" and self.payment_method is not None:
+            raise ValueError(f"a payment method belongs to Collection.charge, not to {self.kind}")
+        return self
+
+
+# ── the invoice ──────────────────────────────────────────────────────────────────────────────────────────────────────
+class Invoice(Frozen):
+    """An invoice as its provider states it, in neutral words.
+
+    Amounts, in the order of the arithmetic: `subtotal` (the sum of the lines, before discounts), `discount`, `tax`,
+    `total`; `amount_due` is the total less credits, fixed at issue; `amount_remaining` is what can still be collected,
+    zero when paid, void or written off. None means that the provider does not say, and that it cannot be derived exactly.
+    """
+
+    provider: str
+    id: str
+    number: str | None = None
+    status: Status
+    native_status: str | None = None
+    currency: Currency
+
+    subtotal: Amount | None = None
+    discount: Amount | None = None
+    tax: Amount | None = None
+    total: Amount | None = None
+    amount_due: Amount | None = None
+    amount_paid: Amount | None = None
+    amount_credited: Amount | None = None
+    amount_refunded: Amount | None = None
+    amount_remaining: Amount | None = None
+
+    lines: tuple[Line, ...] = ()
+    lines_complete: bool = True
+    customer: CustomerRef | None = None
+    period: Period | None = None
+    description: str | None = None
+    reference: str | None = None
+    metadata: Words = Field(default_factory=dict)
+
+    created_at: Instant | None = None
+    issued_at: Instant | None = None
+    due_at: Instant | None = None
+    paid_at: Instant | None = None
+    voided_at: Instant | None = None
+
+    collection: Collection | None = None
+    payment_method: str | None = None
+    payment_pending: bool | None = None
+    hosted_url: str | None = Field(default=None, repr=False)
+    pdf_url: str | None = Field(default=None, repr=False)
+    test_mode: bool | None = None
+    losses: tuple[Loss, ...] = ()
+    raw: Raw = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _one_currency(self) -> Self:
+        amounts = [getattr(self, name) for name in AMOUNTS]
+        amounts += [amount for line in self.lines for amount in (line.amount, line.unit_amount)]
+        if any(amount is not None and amount.currency != self.currency for amount in amounts):
+            raise ValueError(f"every amount of this invoice must be in {self.currency}")
+        return self
+
+    def is_past_due(self, as_of: datetime) -> bool:
+        """Whether it is open and its due date lies before `as_of` (aware); without a due date, the provider's own word decides."""
+        if self.status is not Status.OPEN:
+            return False
+        if self.due_at is not None:
+            return self.due_at < in_utc(as_of)
+        in_utc(as_of)
+        return self.native_status in PAST_DUE_WORDS
+
+
+AMOUNTS = (
+    "subtotal",
+    "discount",
+    "tax",
+    "total",
+    "amount_due",
+    "amount_paid",
+    "amount_credited",
+    "amount_refunded",
+    "amount_remaining",
+)
+"""The names of an invoice's amounts, in the order of the arithmetic."""
+
+PAST_DUE_WORDS = frozenset({"overdue", "not_paid", "past_due"})
+"""Native statuses that say "past due" by themselves."""
+
+

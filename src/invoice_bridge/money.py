@@ -1,0 +1,189 @@
+"""Money: integer minor units and an ISO 4217 currency; exact parse and format.
+
+Rules of this file: no float, no rounding, no default currency. A value that does not fit raises; it is never adjusted.
+How many units a *provider's* number means is that provider's table (`providers/*/tables.py`), never this one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Strict
+
+__all__ = ["Currency", "Money", "codes", "exponent", "scale"]
+
+# ISO 4217 list one, published 2026-01-01: the number of decimals of the minor unit.
+_ACTIVE = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: (
+        "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CNY "
+        "COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS "
+        "INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR "
+        "MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP "
+        "STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW ZWG"
+    ),
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+# Withdrawn codes still found on old invoices (ISO 4217 list three names them without decimals; these are the decimals
+# they had while in use, as the Java platform's currency data records them).
+_HISTORIC = {
+    0: "BEF BYR ESP GRD ITL LUF MGF PTE TRL",
+    2: (
+        "ANG ATS AZM BGN CSD CUC CYP DEM EEK FIM FRF GHC HRK IEP LTL LVL MRO MTL MZM NLG ROL RUR SDD SIT SKK SLL SRG STD "
+        "TMM VEB VEF ZMK ZWD ZWL ZWN ZWR"
+    ),
+}
+_EXPONENTS = {
+    code: digits for table in (_ACTIVE, _HISTORIC) for digits, codes in table.items() for code in codes.split()
+}
+_DECIMAL_TEXT = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
+_LARGEST = 10**30
+
+
+def exponent(currency: str) -> int:
+    """Return how many decimals the minor unit of an ISO 4217 code has: EUR 2, JPY 0, KWD 3, CLF 4.
+
+    Historic codes (BGN, HRK …) are known too. Raises ValueError for anything else, lower case included.
+    """
+    try:
+        return _EXPONENTS[currency]
+    except (KeyError, TypeError):
+        hint = f"; write {currency.upper()!r}" if isinstance(currency, str) and currency.upper() in _EXPONENTS else ""
+        raise ValueError(f"{currency!r} is not an ISO 4217 currency code{hint}") from None
+
+
+def _check_currency(value: Any) -> Any:
+    if isinstance(value, str):
+        exponent(value)
+    return value
+
+
+Currency = Annotated[str, BeforeValidator(_check_currency)]
+"""An upper-case ISO 4217 code, active or historic."""
+
+
+def scale(value: Decimal, digits: int) -> int:
+    """Return `value` × 10^`digits` as an integer, exactly.
+
+    Raises ValueError where that is not a whole number, or where the value is not finite or beyond 30 digits.
+    """
+    if not value.is_finite() or value.adjusted() > 30 or (value and value.adjusted() < -60):
+        raise ValueError(f"{str(value)[:40]} is not an amount of money")
+    with localcontext() as exact:
+        exact.prec = 200
+        scaled = value.scaleb(digits)
+        if scaled != scaled.to_integral_value():
+            raise ValueError(f"{value:f} has more than {digits} decimals, and nothing is rounded here")
+        return int(scaled)
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An exact amount: `minor` units (an int; cents for EUR, yen for JPY) of an ISO 4217 `currency`.
+
+    Compare, add and subtract within one currency; ×int is exact too. JSON form: `{"minor": 2500, "currency": "EUR"}`.
+    Raises TypeError for a float or a bool, ValueError for an unknown currency.
+
+    >>> Money(1999, "EUR") + Money(1, "EUR") == Money.parse("20.00", "EUR")
+    True
+    """
+
+    minor: Annotated[int, Strict()]
+    currency: str
+
+    def __post_init__(self) -> None:
+        if type(self.minor) is not int:
+            raise TypeError(_what_to_write(self.minor, self.currency))
+        if abs(self.minor) > _LARGEST:
+            raise ValueError("an amount of money has at most 30 digits")
+        exponent(self.currency)
+
+    @classmethod
+    def parse(cls, text: str | int | Decimal, currency: str) -> Money:
+        """Read an amount in major units, exactly: "19.99", 19 or Decimal("19.99").
+
+        Raises TypeError for a float; ValueError for other spellings ("1,000", "1e3", "") and for more decimals than the
+        currency has (trailing zeros are fine).
+        """
+        digits = exponent(currency)
+        if isinstance(text, bool) or not isinstance(text, str | int | Decimal):
+            raise TypeError(_what_to_write(text, currency))
+        if isinstance(text, str):
+            if not _DECIMAL_TEXT.fullmatch(text):
+                raise ValueError(f'{text[:40]!r} is not an amount: write it plainly in major units, like "19.99"')
+            text = Decimal(text)
+        try:
+            return cls(scale(Decimal(text), digits), currency)
+        except ValueError as error:
+            raise ValueError(f"{error} ({currency} has {digits})") from None
+
+    @classmethod
+    def zero(cls, currency: str) -> Money:
+        """Return nothing at all, in a currency."""
+        return cls(0, currency)
+
+    @property
+    def major(self) -> Decimal:
+        """The exact amount in major units: Decimal("19.99")."""
+        with localcontext() as exact:
+            exact.prec = 40
+            return Decimal(self.minor).scaleb(-exponent(self.currency))
+
+    def __str__(self) -> str:
+        return f"{self.major:f} {self.currency}"
+
+    def __bool__(self) -> bool:
+        return self.minor != 0
+
+    def __add__(self, other: Money) -> Money:
+        return Money(self.minor + self._same(other), self.currency)
+
+    def __sub__(self, other: Money) -> Money:
+        return Money(self.minor - self._same(other), self.currency)
+
+    def __neg__(self) -> Money:
+        return Money(-self.minor, self.currency)
+
+    def __mul__(self, times: int) -> Money:
+        if type(times) is not int:
+            raise TypeError(f"Money can be multiplied by an int only, not by {times!r}: anything else would round")
+        return Money(self.minor * times, self.currency)
+
+    __rmul__ = __mul__
+
+    def __lt__(self, other: Money) -> bool:
+        return self.minor < self._same(other)
+
+    def __le__(self, other: Money) -> bool:
+        return self.minor <= self._same(other)
+
+    def __gt__(self, other: Money) -> bool:
+        return self.minor > self._same(other)
+
+    def __ge__(self, other: Money) -> bool:
+        return self.minor >= self._same(other)
+
+    def _same(self, other: Money) -> int:
+        if not isinstance(other, Money):
+            raise TypeError(f"Money goes together with Money only, not with {other!r}")
+        if other.currency != self.currency:
+            raise ValueError(f"{self} and {other} are of two currencies; there is no exchange rate here")
+        return other.minor
+
+
+def _what_to_write(value: object, currency: object) -> str:
+    if isinstance(value, float):
+        return (
+            f"a float cannot hold money exactly: instead of {value!r} write "
+            f'Money.parse("{value:.2f}", "{currency}") or Money(minor, "{currency}") with an integer of minor units'
+        )
+    return f"an amount of money is an int of minor units, or text for Money.parse, not {type(value).__name__} {value!r}"
+
+
+def codes(digits: int) -> frozenset[str]:
+    """The active ISO 4217 codes whose minor unit has so many decimals."""
+    return frozenset(_ACTIVE.get(digits, "").split())

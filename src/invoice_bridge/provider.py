@@ -1,0 +1,458 @@
+"""What an adapter declares: a provider is a value, made of facts, tables and flows.
+
+Rules of this file: no provider's name, no network. Everything that must be true of a provider in more than one place is
+read from its Provider value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any, NoReturn, TypeAlias
+from urllib.parse import urlsplit
+
+from invoice_bridge import wire
+from invoice_bridge.commands import Bill, Command, ListInvoices, OnInvoice
+from invoice_bridge.errors import (
+    ConfigurationError,
+    Declined,
+    InvalidState,
+    MalformedResponse,
+    NotFound,
+    ProviderError,
+    RateLimited,
+    Rejected,
+    ServerError,
+    Unauthorized,
+    UnreadableServerError,
+    Unsupported,
+)
+from invoice_bridge.idempotency import Idempotency, step_key, verb_key
+from invoice_bridge.losses import Field
+from invoice_bridge.model import Invoice, Status
+from invoice_bridge.money import Money, exponent
+from invoice_bridge.wire import Auth, Effect, Flow, Request, Response
+
+MakesFlow: TypeAlias = Callable[[Any, "Context"], Flow[Any]]
+
+
+# ── capabilities ─────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Cannot:
+    """A verb that the provider does not have, with the reason and where that is documented."""
+
+    reason: str
+    source: str
+
+    def __call__(self, _ask: Command, use: Context) -> Flow[NoReturn]:
+        """Refuse, before any request."""
+        raise Unsupported(f"{use.provider.title}: {self.reason}", source=self.source)
+        yield Request("", "")  # never reached: it makes this a flow like any other
+
+
+def cannot(reason: str, *, source: str) -> Cannot:
+    """Declare that a provider cannot do something; None in its place would mean that nobody has built it yet."""
+    return Cannot(reason, source)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flows:
+    """One flow per verb. None: not built. `cannot(…)`: the provider has no such thing."""
+
+    one_time_charge: MakesFlow | Cannot | None = None
+    period_invoice: MakesFlow | Cannot | None = None
+    retrieve: MakesFlow | Cannot | None = None
+    list: MakesFlow | Cannot | None = None
+    finalize: MakesFlow | Cannot | None = None
+    pay: MakesFlow | Cannot | None = None
+    mark_paid: MakesFlow | Cannot | None = None
+    void: MakesFlow | Cannot | None = None
+    mark_uncollectible: MakesFlow | Cannot | None = None
+    update: MakesFlow | Cannot | None = None
+    delete: MakesFlow | Cannot | None = None
+    send_invoice: MakesFlow | Cannot | None = None
+
+
+# ── tables ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """A provider's word for a status, and ours."""
+
+    native: str
+    status: Status
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """How a refusal is told apart: its code (or type, or HTTP status), and the error it becomes.
+
+    `maybe_applied`: the request may have taken effect all the same (an earlier try of it is still running, say).
+    """
+
+    becomes: type[ProviderError]
+    source: str
+    code: str | None = None
+    type: str | None = None
+    status: int | None = None
+    maybe_applied: bool = False
+
+    def fits(self, code: str | None, kind: str | None, status: int) -> bool:
+        """Whether this row speaks of such an answer."""
+        return (
+            (self.code is None or self.code == code)
+            and (self.type is None or self.type == kind)
+            and (self.status is None or self.status == status)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit that the provider puts on a field or a rate, in the unit it names."""
+
+    what: str
+    most: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What a provider's integer amounts mean: how many decimals each currency has there.
+
+    A currency that is not listed is refused, in both directions: its factor is not confirmed. `multiple_of` lists those
+    whose numbers must be whole multiples.
+    """
+
+    decimals: Mapping[str, int]
+    source: str
+    multiple_of: Mapping[str, int] = field(default_factory=dict)
+
+    def to_units(self, money: Money) -> int:
+        """Return the provider's number for an amount. Raises Unsupported for what it cannot carry exactly."""
+        digits = self._digits(money.currency)
+        more = digits - exponent(money.currency)
+        units, rest = (money.minor * 10**more, 0) if more >= 0 else divmod(money.minor, 10**-more)
+        if rest or units % self.multiple_of.get(money.currency, 1):
+            raise Unsupported(
+                f"{money} cannot be billed exactly: this provider carries {money.currency} with {digits} decimals"
+                + (f" in multiples of {self.multiple_of[money.currency]}" if money.currency in self.multiple_of else ""),
+                source=self.source,
+                remedy="round the amount yourself before billing it",
+            )
+        return units
+
+    def from_units(self, units: int, currency: str) -> Money:
+        """Return the amount that a provider's number means. Raises ValueError for what cannot be read exactly."""
+        try:
+            digits = self._digits(currency)
+        except Unsupported as error:
+            raise ValueError(str(error)) from None
+        more = exponent(currency) - digits
+        minor, rest = (units * 10**more, 0) if more >= 0 else divmod(units, 10**-more)
+        if rest:
+            raise ValueError(f"{units} is no whole amount of {currency} at this provider")
+        return Money(minor, currency)
+
+    def _digits(self, currency: str) -> int:
+        if currency not in self.decimals:
+            raise Unsupported(
+                f"{currency}: how this provider counts it is not confirmed, and a wrong factor would bill 10 or 100 times too much",
+                source=self.source,
+                remedy="bill in another currency",
+            )
+        return self.decimals[currency]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of a provider: its default, what it is for, and what it accepts (raises ValueError)."""
+
+    name: str
+    help: str
+    default: Any = None
+    required: bool = False
+    read: Callable[[Any], Any] = lambda value: value
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The facts of a refusal as the provider words them, before its class is decided."""
+
+    message: str
+    code: str | None = None
+    type: str | None = None
+    param: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An item of a listing that could not be decoded: the provider's own JSON, and why."""
+
+    raw: Any
+    error: MalformedResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing, and the command that reads the next one."""
+
+    items: tuple[Invoice | Unreadable, ...]
+    next: ListInvoices | None = None
+
+
+# ── the provider ─────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """Facts first, tables second, verbs third: what an adapter says of its provider."""
+
+    # facts
+    name: str
+    title: str
+    reviewed: str
+    """The month in which the tables were last held against the provider's documentation."""
+    api_version: str
+    base_url: Callable[[Mapping[str, Any]], str]
+    """The root of the API for some settings; never ends with a slash."""
+    auth: Auth
+    headers: Callable[[Mapping[str, Any]], Mapping[str, str]]
+    """The headers of every request, the version among them; never a credential."""
+    idempotency: Idempotency
+    form: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]] | None
+    """How bodies are encoded; None for JSON."""
+    settings: tuple[Setting, ...] = ()
+    scope: Callable[[Mapping[str, Any]], str] = lambda _settings: ""
+    """The account within which a reference is unique, as far as the settings say it."""
+    mode: Callable[[str, Mapping[str, Any], str], str | None]
+    """"test" or "live", as far as a key, the settings and a base URL tell; None where they do not."""
+
+    # tables
+    statuses: tuple[StatusRow, ...]
+    fields: tuple[Field, ...]
+    errors: tuple[ErrorRow, ...]
+    limits: tuple[Limit, ...]
+    money: Any
+    """The table of currencies: a Units, or the provider's own kind."""
+
+    # verbs
+    flows: Flows
+    parse: Callable[..., Invoice]
+    """parse(data: Mapping) → Invoice; raises MalformedResponse."""
+    refusal: Callable[[Response], Refusal]
+    """Reads an error body; raises MalformedResponse where it is not the provider's."""
+    invoice_id: Callable[[Any], str | None]
+    """The invoice's id in an answer's JSON, where there is one."""
+    emulator: Callable[..., Any]
+    """emulator(clock=…, …) → the in-memory provider."""
+
+    def __repr__(self) -> str:
+        return f"<Provider {self.name}>"
+
+    def flow(self, ask: Command) -> MakesFlow:
+        """The flow of a command's verb. Raises Unsupported where nobody has built it."""
+        found = getattr(self.flows, ask.verb)
+        if found is None:
+            raise Unsupported(f"{self.title}: {ask.verb} is not built yet")
+        return found  # type: ignore[no-any-return]
+
+    def status(self, word: object) -> Status:
+        """Our word for a provider's; unknown for any word that is not in the table, null included."""
+        return next((row.status for row in self.statuses if row.native == word), Status.UNKNOWN)
+
+    def error(self, answer: Response) -> ProviderError:
+        """Turn a refusal into its typed error, by the provider's table, else by the HTTP status alone."""
+        facts: dict[str, Any] = {"provider": self.name, "status": answer.status, "response": answer}
+        if 300 <= answer.status < 400:
+            return MalformedResponse(
+                "the answer is a redirect, which is never followed with a key attached; is base_url right?", **facts
+            )
+        try:
+            told = self.refusal(answer)
+        except MalformedResponse as unreadable:
+            broken = answer.status >= 500
+            page = (UnreadableServerError if broken else MalformedResponse)(unreadable.message, **facts)
+            page.maybe_applied = broken
+            return page
+        facts |= {"code": told.code, "param": told.param, "request_id": told.request_id}
+        row = next((row for row in self.errors if row.fits(told.code, told.type, answer.status)), None)
+        becomes = row.becomes if row else _by_status(answer.status)
+        if becomes is RateLimited:
+            return RateLimited(told.message, retry_after=_whole_seconds(answer.headers.get("retry-after")), **facts)
+        error = becomes(told.message, **facts)
+        error.maybe_applied = row.maybe_applied if row else answer.status >= 500
+        return error
+
+    def read_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Check settings and fill in defaults. Raises ConfigurationError naming the nearest valid name."""
+        known = {setting.name: setting for setting in self.settings}
+        for name in given:
+            if name not in known:
+                near = get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(known) or 'none'}"
+                raise ConfigurationError(f"{self.title} has no setting {name!r}; {hint}")
+        read: dict[str, Any] = {}
+        for name, setting in known.items():
+            value = given.get(name)
+            if value is None:
+                read[name] = setting.default
+                continue
+            try:
+                read[name] = setting.read(value)
+            except (ValueError, TypeError) as error:
+                raise ConfigurationError(f"{self.title}: the setting {name}: {error}") from None
+        return read
+
+    def missing_settings(self, settings: Mapping[str, Any]) -> tuple[Setting, ...]:
+        """The required settings that are not given."""
+        return tuple(setting for setting in self.settings if setting.required and settings.get(setting.name) is None)
+
+
+def _by_status(status: int) -> type[ProviderError]:
+    by_status: dict[int, type[ProviderError]] = {
+        401: Unauthorized,
+        403: Unauthorized,
+        402: Declined,
+        404: NotFound,
+        409: InvalidState,
+        429: RateLimited,
+    }
+    return by_status.get(status, ServerError if status >= 500 else Rejected)
+
+
+def _whole_seconds(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 9 else None
+
+
+# ── what a flow is given ─────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class Context:
+    """What a flow may use: the settings, and one way to make requests. It knows no key, no clock and no network."""
+
+    provider: Provider
+    settings: Mapping[str, Any]
+    base_url: str
+    ask: Command | None = None
+    as_of: datetime | None = None
+    """The caller's own clock, for loss rows that depend on it; flows never read it."""
+
+    def on(self, ask: Command) -> Context:
+        """The same context for one command: idempotency keys derive from it."""
+        return replace(self, ask=ask)
+
+    def get(self, *segments: str, query: Iterable[tuple[str, object]] = (), specimen: Any = None, note: str = "") -> Request:
+        """Make a reading request."""
+        pairs = [(name, wire.scalar(value)) for name, value in query]
+        url = self.base_url + wire.path(*segments) + (f"?{wire.query(pairs)}" if pairs else "")
+        return Request("GET", url, self.provider.headers(self.settings), specimen=specimen, note=note)
+
+    def post(self, *segments: str, **what: Any) -> Request:
+        """Make a POST request: see `send`."""
+        return self.send("POST", *segments, **what)
+
+    def send(
+        self,
+        method: str,
+        *segments: str,
+        body: Mapping[str, Any] | None = None,
+        step: str = "",
+        effects: Iterable[Effect] = (),
+        specimen: Any = None,
+        note: str = "",
+    ) -> Request:
+        """Make a writing request. `step` names it within its flow; the idempotency key derives from that.
+
+        Only POST carries a key: the providers ignore it elsewhere.
+        """
+        content, headers = b"", dict(self.provider.headers(self.settings))
+        if body is not None and self.provider.form is None:
+            content, headers["Content-Type"] = wire.dumps(body), "application/json"
+        elif body is not None and self.provider.form is not None:
+            content = wire.query(self.provider.form(body)).encode("ascii")
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        key = self._key(step or "/".join(segments[-1:]), content) if method == "POST" else None
+        if key is not None:
+            headers[self.provider.idempotency.header] = key
+        return Request(
+            method,
+            self.base_url + wire.path(*segments),
+            headers,
+            content,
+            frozenset(effects),
+            key,
+            specimen=specimen,
+            note=note,
+        )
+
+    def follow(self, url: str, *, specimen: Any = None) -> Request:
+        """Make a reading request for a whole URL that the provider gave. Raises MalformedResponse off the configured origin."""
+        ours, theirs = urlsplit(self.base_url), urlsplit(url)
+        same = (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
+        if not same or theirs.username is not None or not theirs.path.startswith(ours.path):
+            raise MalformedResponse(
+                f"the next page is at {theirs.scheme}://{theirs.hostname}, not at {ours.scheme}://{ours.netloc}: "
+                "it is not followed, the key would go along",
+                provider=self.provider.name,
+            )
+        return Request("GET", url, self.provider.headers(self.settings), specimen=specimen)
+
+    def _key(self, step: str, content: bytes) -> str:
+        scope = f"{self.provider.name}:{self.provider.scope(self.settings)}"
+        if isinstance(self.ask, Bill):
+            return step_key(scope, self.ask.reference, self.ask.attempt, step)
+        if isinstance(self.ask, OnInvoice):
+            return verb_key(scope, self.ask.id, f"{self.ask.verb}/{step}", content, self.ask.attempt)
+        raise TypeError("a writing request needs a command: its key derives from it")
+
+
+def act(
+    request: Request, read: Callable[[], Flow[Invoice]], *, allowed: Container[Status] = ()
+) -> Flow[Response]:
+    """Send a request that changes an invoice; a refusal is explained by reading the invoice afterwards.
+
+    Some providers' state errors have no code of their own: where the invoice's status is not one of `allowed`, the
+    refusal becomes InvalidState, which carries the invoice as it was read.
+    """
+    try:
+        return (yield request)
+    except (Rejected, InvalidState, Declined) as refusal:
+        try:
+            found = yield from read()
+        except ProviderError:
+            raise refusal from None
+        if isinstance(refusal, Declined):
+            refusal.invoice = found
+            raise
+        if found.status in allowed and not isinstance(refusal, InvalidState):
+            raise
+        error = InvalidState(
+            f"{refusal.message}; the invoice is {found.status}",
+            provider=refusal.provider,
+            code=refusal.code,
+            status=refusal.status,
+            param=refusal.param,
+            request_id=refusal.request_id,
+            response=refusal.response,
+        )
+        error.invoice, error.repeated = found, refusal.repeated
+        raise error from refusal
+
+
+def wrong_state(found: Invoice, problem: str) -> InvalidState:
+    """The error for an invoice that was read first and does not allow what was asked."""
+    error = InvalidState(f"{found.id} {problem}: it is {found.status}", provider=found.provider)
+    error.invoice = found
+    return error
+
+
+def customer_id(ask: Bill, use: Context, *, example: str, source: str) -> str:
+    """The customer's id at this provider. Raises Unsupported where there is none: no customer is made silently."""
+    found = ask.customer.at(use.provider.name) if ask.customer is not None else None
+    if found is None:
+        raise Unsupported(
+            f"{use.provider.title} bills a customer by its id; none is made silently from a name or e-mail",
+            source=source,
+            remedy=f'pass customer="{example}", or CustomerRef(ids={{"{use.provider.name}": "{example}"}})',
+        )
+    return found

@@ -1,0 +1,41 @@
+"""The registry of providers: names to declarations, loaded only when asked for; third parties join by entry point."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from invoice_bridge.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from invoice_bridge.provider import Provider
+
+_BUILT_IN = {
+    "chargeapi": "invoice_bridge.providers.chargeapi:CHARGEAPI",
+    "chargebee": "invoice_bridge.providers.chargebee:CHARGEBEE",
+    "stripe": "invoice_bridge.providers.stripe:STRIPE",
+    "whop": "invoice_bridge.providers.whop:WHOP",
+}
+GROUP = "invoice_bridge.providers"
+"""The entry-point group in which a third party names its own provider: `name = "module:VALUE"`."""
+
+
+def names() -> tuple[str, ...]:
+    """The names of all providers, built in and installed, sorted."""
+    return tuple(sorted({*_BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
+
+
+@cache
+def get(name: str) -> Provider:
+    """Return a provider's declaration. Raises ConfigurationError naming the nearest name."""
+    if name in _BUILT_IN:
+        module, _, value = _BUILT_IN[name].partition(":")
+        return getattr(import_module(module), value)  # type: ignore[no-any-return]
+    for point in entry_points(group=GROUP, name=name):
+        return point.load()  # type: ignore[no-any-return]
+    near = get_close_matches(str(name), names(), 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(names())}"
+    raise ConfigurationError(f"there is no provider {name!r}; {hint}")

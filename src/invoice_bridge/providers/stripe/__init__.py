@@ -1,0 +1,70 @@
+"""Stripe: invoices at the pinned API version, one form-encoded request a step."""
+
+from invoice_bridge.idempotency import Idempotency
+from invoice_bridge.provider import Flows, Provider, Setting
+from invoice_bridge.providers.stripe.emulator import StripeEmulator
+from invoice_bridge.providers.stripe.flows import (
+    charge,
+    collect,
+    delete,
+    finalize,
+    mail,
+    mark_uncollectible,
+    page,
+    period,
+    record_payment,
+    retrieve,
+    update,
+    void,
+)
+from invoice_bridge.providers.stripe.parse import invoice, invoice_id, refusal
+from invoice_bridge.providers.stripe.tables import (
+    API_VERSION,
+    ERRORS,
+    FIELDS,
+    KEY_WINDOW,
+    LIMITS,
+    MONEY,
+    STATUSES,
+    headers,
+    mode,
+)
+from invoice_bridge.wire import bearer, form_index_inside
+
+STRIPE = Provider(
+    name="stripe",
+    title="Stripe",
+    reviewed="2026-11",
+    api_version=API_VERSION,
+    base_url=lambda _settings: "https://api.stripe.com",
+    auth=bearer,
+    headers=headers,
+    form=form_index_inside,
+    idempotency=Idempotency("Idempotency-Key", KEY_WINDOW, source="docs.stripe.com/api/idempotent_requests"),
+    settings=(Setting("account", "a connected account (acct_…) to act for"),),
+    scope=lambda settings: settings.get("account") or "",
+    mode=mode,
+    statuses=STATUSES,
+    fields=FIELDS,
+    errors=ERRORS,
+    limits=LIMITS,
+    money=MONEY,
+    flows=Flows(
+        one_time_charge=charge,
+        period_invoice=period,
+        retrieve=retrieve,
+        list=page,
+        finalize=finalize,
+        pay=collect,
+        mark_paid=record_payment,
+        void=void,
+        mark_uncollectible=mark_uncollectible,
+        update=update,
+        delete=delete,
+        send_invoice=mail,
+    ),
+    parse=invoice,
+    refusal=refusal,
+    invoice_id=invoice_id,
+    emulator=StripeEmulator,
+)

@@ -1,0 +1,132 @@
+"""Stripe's statuses, fields, errors, limits and currencies: data, each row with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from invoice_bridge.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, Unauthorized
+from invoice_bridge.losses import Alters, Fate, Field, Severity
+from invoice_bridge.model import Status
+from invoice_bridge.money import codes
+from invoice_bridge.provider import ErrorRow, Limit, StatusRow, Units
+
+API_VERSION = "2026-10-28.endive"
+"""The version that stripe-python 16.1.0 pins; sent with every request."""
+KEY_WINDOW = timedelta(hours=24)
+REFERENCE_KEY = "invoice_bridge_reference"
+"""The metadata key under which an invoice carries the caller's reference."""
+PURCHASE_ORDER = "PO number"
+"""The name of the custom field that carries a purchase order."""
+LINES_PER_INVOICE = 250
+
+_INVOICE = "stripe-python 16.1.0, Invoice"
+_CREATE = "stripe-python 16.1.0, InvoiceCreateParams"
+_ADD_LINES = "stripe-python 16.1.0, InvoiceAddLinesParams"
+_ERRORS = "docs.stripe.com/error-codes"
+_SANDBOX = "third-party recording of the sandbox at 2026-08-26.dahlia"
+
+
+def headers(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The version, and the account to act for."""
+    account = settings.get("account")
+    return {"Stripe-Version": API_VERSION} | ({"Stripe-Account": account} if account else {})
+
+
+def mode(key: str, _settings: Mapping[str, Any], _base_url: str) -> str | None:
+    """The mode a key's prefix names (docs.stripe.com/keys)."""
+    return next((mode for mode in ("test", "live") if key.startswith((f"sk_{mode}_", f"rk_{mode}_"))), None)
+
+
+STATUSES = (
+    StatusRow("draft", Status.DRAFT, _INVOICE),
+    StatusRow("open", Status.OPEN, _INVOICE),
+    StatusRow("paid", Status.PAID, _INVOICE),
+    StatusRow("void", Status.VOID, _INVOICE),
+    StatusRow("uncollectible", Status.UNCOLLECTIBLE, _INVOICE),
+)
+
+# docs.stripe.com/currencies. ISK and UGX have no minor unit in ISO 4217, yet Stripe counts hundredths in whole units.
+# Three-decimal codes: the last digit must be 0 (text of 2022; whether that is still enforced is not confirmed).
+_ZERO_DECIMAL = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split()
+_WHOLE_UNITS = ("ISK", "UGX")
+_THREE_DECIMAL = "BHD JOD KWD OMR TND".split()
+MONEY = Units(
+    dict.fromkeys(codes(2), 2)
+    | dict.fromkeys(("BGN", "HRK", "ANG"), 2)
+    | dict.fromkeys(_WHOLE_UNITS, 2)
+    | dict.fromkeys(_ZERO_DECIMAL, 0)
+    | dict.fromkeys(_THREE_DECIMAL, 3),
+    source="docs.stripe.com/currencies",
+    multiple_of=dict.fromkeys(_WHOLE_UNITS, 100) | dict.fromkeys(_THREE_DECIMAL, 10),
+)
+
+ERRORS = (
+    ErrorRow(RateLimited, _ERRORS, code="rate_limit"),
+    ErrorRow(RateLimited, _ERRORS, code="lock_timeout"),
+    ErrorRow(Rejected, "docs.stripe.com/error-low-level", code="idempotency_key_in_use", maybe_applied=True),
+    ErrorRow(NotFound, _SANDBOX, code="resource_missing", status=404),
+    ErrorRow(InvalidState, _SANDBOX, code="invoice_not_editable"),
+    ErrorRow(InvalidState, _ERRORS, code="status_transition_invalid"),
+    ErrorRow(Declined, _ERRORS, type="card_error"),
+    ErrorRow(Declined, _ERRORS, code="invoice_payment_intent_requires_action"),
+    ErrorRow(Unauthorized, _ERRORS, code="secret_key_required"),
+    ErrorRow(Unauthorized, _ERRORS, code="api_key_expired"),
+    ErrorRow(Unauthorized, _ERRORS, code="livemode_mismatch"),
+)
+
+LIMITS = (
+    Limit("lines", LINES_PER_INVOICE, "docs.stripe.com/changelog/2016-02-22, 250 items an invoice"),
+    Limit("description", 1500, "stripe/openapi of 2022; not confirmed since"),
+    Limit("lines[].description", 5000, "stripe/openapi of 2022; not confirmed since"),
+    Limit("purchase_order", 140, f"{_CREATE}, custom_fields[].value"),
+    Limit("metadata", 49, "docs.stripe.com/api/metadata: 50 keys, one of which carries the reference; not confirmed here"),
+    Limit("metadata.key", 40, "docs.stripe.com/api/metadata; not confirmed here"),
+    Limit("metadata.value", 500, "docs.stripe.com/api/metadata; not confirmed here"),
+)
+
+
+def _quantity_is_lost(ask: Any, _use: Any) -> bool:
+    return any(line.quantity is not None and line.quantity != 1 and not carries_quantity(line) for line in ask.lines)
+
+
+def carries_quantity(line: Any) -> bool:
+    """Whether a line's quantity and unit amount can be sent: Stripe takes neither below zero."""
+    return line.quantity is not None and line.unit_amount is not None and min(line.quantity, line.unit_amount.minor) >= 0
+
+
+FIELDS = (
+    Field("reference", f"metadata[{REFERENCE_KEY}]", _CREATE),
+    Field("customer", "customer", _CREATE),
+    Field("amount", "lines[].amount", _ADD_LINES, verbs=("one_time_charge",)),
+    Field("currency", "currency", _CREATE),
+    Field("period", "lines[].period", _ADD_LINES),
+    Field("lines[].description", "lines[].description", _ADD_LINES),
+    Field("lines[].amount", "lines[].amount", _ADD_LINES),
+    Field("lines[].unit_amount", "lines[].price_data[unit_amount]", _ADD_LINES),
+    Field(
+        "lines[].quantity",
+        "lines[].quantity",
+        _ADD_LINES,
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-STRIPE-QUANTITY-01",
+        when=_quantity_is_lost,
+        sent="the line's amount alone",
+        why="a quantity needs a unit amount, and neither may be negative",
+        remedy="give unit_amount, or leave the quantity out",
+    ),
+    Field("lines[].period", "lines[].period", _ADD_LINES),
+    Field("description", "description", _CREATE),
+    Field("purchase_order", "custom_fields[]", _CREATE),
+    Field("metadata", "metadata", _CREATE),
+    Field("issued_at", "effective_at", _CREATE),
+    Field("collection.kind", "collection_method", _CREATE),
+    Field("collection.due", "due_date", _CREATE),
+    Field("collection.net_days", "days_until_due", _CREATE),
+    Field("collection.payment_method", "default_payment_method", _CREATE),
+    Field("tax", "automatic_tax[enabled]", _CREATE),
+    Field("draft", "", "docs.stripe.com/invoicing/integration/workflow-transitions", alters=Alters.BRANCH),
+    Field("attempt", "", "docs.stripe.com/api/idempotent_requests", alters=Alters.NOTHING),
+)

@@ -1,0 +1,41 @@
+"""The clients' settings as type checkers see them: one TypedDict for every provider that is built in.
+
+What is accepted at run time is declared by each provider (`Provider.settings`); a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Required, TypedDict
+
+
+class Common(TypedDict, total=False):
+    """What every client takes. `timeout` is in seconds per request, `deadline` in seconds per call."""
+
+    base_url: str | None
+    timeout: float
+    deadline: float | None
+    mode: Literal["test", "live"] | None
+    insecure: bool
+    customers: Mapping[str, Mapping[str, str]] | None
+
+
+class ChargebeeSettings(Common, total=False):
+    """`site` is the name before .chargebee.com; `reference_field` a custom field (cf_…) of invoices that takes the reference."""
+
+    site: Required[str]
+    product_catalog: Literal[1, 2]
+    reference_field: str | None
+
+
+class StripeSettings(Common, total=False):
+    """`account` is a connected account (acct_…) to act for."""
+
+    account: str | None
+
+
+class WhopSettings(Common, total=False):
+    """`account_id` is the company (biz_…); `product_id` (prod_…) bills under an existing product."""
+
+    account_id: Required[str]
+    product_id: str | None

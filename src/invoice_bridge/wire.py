@@ -1,0 +1,295 @@
+"""HTTP as plain values: requests, responses, and the bytes between them.
+
+Rules of this file: nothing here opens a socket, reads a clock or knows a provider. Paths are encoded here and nowhere
+else; JSON is read and written exactly (a decimal number becomes a Decimal and back); credentials are no part of a
+Request, the runner adds them when it sends.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from invoice_bridge.errors import MalformedResponse, Unsupported
+
+T = TypeVar("T")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DEEPEST = 100
+
+
+class Effect(StrEnum):
+    """What a request does to the customer, beyond storing something."""
+
+    ISSUES = "issues"
+    """An invoice becomes a demand for money."""
+    MAILS = "mails"
+    """The customer is written to."""
+    COLLECTS = "collects"
+    """Money is taken, or recorded as taken."""
+    VOIDS = "voids"
+    """A demand for money is withdrawn or given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, complete but for the credentials: explain shows it, the runner sends it, tests compare it.
+
+    `effects` is what it does to the customer. `key` is its idempotency key (it stands in `headers` too). `specimen` is
+    the happy answer's JSON, which explain feeds back into the flow. `note` is a remark for the reader.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+    effects: frozenset[Effect] = frozenset()
+    key: str | None = None
+    specimen: Any = field(default=None, compare=False, repr=False)
+    note: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something at the provider."""
+        return self.method != "GET"
+
+
+@dataclass(frozen=True)
+class Response:
+    """One HTTP answer. The typed getters raise MalformedResponse, never KeyError."""
+
+    status: int
+    content: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    provider: str = ""
+
+    def __post_init__(self) -> None:
+        lowered = {name.lower(): value for name, value in self.headers.items()}
+        object.__setattr__(self, "headers", MappingProxyType(lowered))
+
+    @cached_property
+    def json(self) -> Any:
+        """The body as JSON, read exactly. Raises MalformedResponse for anything else."""
+        try:
+            return loads(self.content)
+        except ValueError as error:
+            kind = self.headers.get("content-type", "no content type")
+            raise MalformedResponse(
+                f"the answer is not JSON ({kind}, {len(self.content)} bytes: {error}); is base_url right?",
+                provider=self.provider,
+                status=self.status,
+                response=self,
+            ) from None
+
+    @property
+    def object(self) -> Mapping[str, Any]:
+        """The body as a JSON object."""
+        if isinstance(self.json, dict):
+            return self.json
+        raise MalformedResponse(
+            "the answer is not a JSON object", provider=self.provider, status=self.status, response=self
+        )
+
+    def text(self, name: str) -> str:
+        """A string that must be there, like an id."""
+        value = self.object.get(name)
+        if isinstance(value, str) and value:
+            return value
+        raise MalformedResponse(
+            f"the answer has no text at $.{name}", provider=self.provider, status=self.status, response=self
+        )
+
+
+Flow = Generator[Request, Response, T]
+"""Yields requests, is sent responses (or has a ProviderError thrown in), returns a result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The runner is to send this request and give back the Response."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """The runner is to wait so many seconds."""
+
+    seconds: float
+
+
+Steps = Generator[Send | Sleep, Response | None, T]
+"""What a runner drives: a flow with retry and verification wrapped around it."""
+
+
+# ── paths and queries ────────────────────────────────────────────────────────────────────────────────────────────────
+def path(*segments: str) -> str:
+    """Join path segments, each encoded so that it stays one segment: "a/b" and "../x" cannot change the route.
+
+    Braces stay readable: they mark the placeholders that explain shows, and no HTTP client sends them bare.
+    """
+    return "".join("/" + _segment(segment) for segment in segments)
+
+
+def _segment(segment: str) -> str:
+    if not segment:
+        raise ValueError("an id cannot be empty: the request would go to the collection instead")
+    encoded = quote(segment, safe="{}", errors="strict")
+    return encoded.replace(".", "%2E") if set(segment) == {"."} else encoded
+
+
+def query(pairs: Iterable[tuple[str, str]]) -> str:
+    """Encode a query or a form: UTF-8, a space as +, brackets percent-encoded, in the order given."""
+    return "&".join(f"{_plus(name)}={_plus(value)}" for name, value in pairs)
+
+
+def _plus(text: str) -> str:
+    return quote(text, safe=" ", errors="strict").replace(" ", "+")
+
+
+# ── forms ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+FormValue = Any
+"""What a form body is made of: str, int, bool, Decimal, and lists and mappings of them. None is left out."""
+
+
+def form_index_inside(body: Mapping[str, FormValue]) -> list[tuple[str, str]]:
+    """Flatten a nested body as a[b]=… and a[0][b]=…: lists number their items inside the brackets' order."""
+    return list(_nested("", body))
+
+
+def _nested(prefix: str, value: FormValue) -> Iterable[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _nested(f"{prefix}[{name}]" if prefix else str(name), inner)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _nested(f"{prefix}[{index}]", inner)
+    elif value is not None:
+        yield prefix, scalar(value)
+
+
+def form_index_last(body: Mapping[str, FormValue]) -> list[tuple[str, str]]:
+    """Flatten a body column-wise: a list of mappings becomes group[field][0]=…, field by field within each item."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in body.items():
+        if isinstance(value, Mapping):
+            pairs += [(f"{name}[{inner}]", scalar(leaf)) for inner, leaf in value.items() if leaf is not None]
+        elif isinstance(value, list | tuple):
+            for index, item in enumerate(value):
+                if isinstance(item, Mapping):
+                    pairs += [(f"{name}[{f}][{index}]", scalar(leaf)) for f, leaf in item.items() if leaf is not None]
+                else:
+                    pairs.append((f"{name}[{index}]", scalar(item)))
+        elif value is not None:
+            pairs.append((name, scalar(value)))
+    return pairs
+
+
+def scalar(value: object) -> str:
+    """Spell one value of a form or query: true/false, integers, plain decimals, text. Floats are refused."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Decimal) and value.is_finite():
+        return f"{value:f}"
+    raise TypeError(f"{type(value).__name__} cannot be sent: {value!r}")
+
+
+# ── exact JSON ───────────────────────────────────────────────────────────────────────────────────────────────────────
+def loads(content: bytes | str) -> Any:
+    """Read JSON exactly: numbers with a point or an exponent become Decimal, never a float.
+
+    Raises ValueError for torn or deeply nested text, NaN, Infinity, and numbers too large to be meant.
+    """
+    try:
+        text = content.decode("utf-8") if isinstance(content, bytes) else content
+        return json.loads(text, parse_float=_decimal, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _decimal(text: str) -> Decimal:
+    value = Decimal(text)
+    if not value.is_finite() or abs(value.adjusted()) > 400:
+        raise ValueError(f"the number {text[:40]} is out of range")
+    return value
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def dumps(value: Any) -> bytes:
+    """Write JSON exactly and always the same: no spaces, keys in the order given, Decimals in plain digits.
+
+    Raises TypeError for a float: it would not be the number that was meant.
+    """
+    return _write(value, 0).encode("utf-8")
+
+
+def _write(value: Any, depth: int) -> str:
+    if depth > _DEEPEST:
+        raise ValueError("nested too deeply")
+    if value is None or value is True or value is False:
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return json.dumps(str(value), ensure_ascii=False)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise TypeError(f"{value} is not JSON")
+        return f"{value:f}"
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{json.dumps(str(k))}:{_write(v, depth + 1)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(_write(item, depth + 1) for item in value) + "]"
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON exactly: {value!r}")
+
+
+# ── instants ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def unix_seconds(instant: datetime) -> int:
+    """Return whole seconds since 1970 UTC. Raises Unsupported where parts of a second would be lost."""
+    whole, rest = divmod(instant - _EPOCH, timedelta(seconds=1))
+    if rest:
+        raise Unsupported(f"{instant.isoformat()} has parts of a second; this provider counts whole seconds")
+    return whole
+
+
+def rfc3339_millis(instant: datetime) -> str:
+    """Return 2026-05-01T00:00:00.000Z. Raises Unsupported where parts of a millisecond would be lost."""
+    if instant.microsecond % 1000:
+        raise Unsupported(f"{instant.isoformat()} has parts of a millisecond; this provider counts whole milliseconds")
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+
+
+# ── credentials ──────────────────────────────────────────────────────────────────────────────────────────────────────
+Auth = Callable[[str], str]
+"""Turns an API key into the value of the Authorization header; only the runner calls it."""
+
+
+def bearer(key: str) -> str:
+    """`Authorization: Bearer …`."""
+    return f"Bearer {key}"
+
+
+def basic(key: str) -> str:
+    """`Authorization: Basic …`, the key as the user and no password."""
+    return "Basic " + base64.b64encode(f"{key}:".encode()).decode("ascii")

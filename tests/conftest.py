@@ -1,0 +1,94 @@
+"""What holds for every test: no network but loopback, no key from the environment, the same examples every time."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import hypothesis
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+SHARED: Final = ROOT.parent / "shared"
+
+# Keys and settings of a developer's shell must not reach a test; a proxy would carry loopback requests elsewhere.
+FOREIGN_PREFIXES: Final = ("CHARGEAPI_", "CHARGEBEE_", "INVOICE_BRIDGE_", "STRIPE_", "WHOP_")
+FOREIGN_SUFFIX: Final = "_PROXY"
+
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
+hypothesis.settings.register_profile("soak", deadline=None, max_examples=2_000)
+hypothesis.settings.load_profile("repeatable")  # the other one: pytest --hypothesis-profile=soak
+
+
+class NetworkBlocked(RuntimeError):
+    """A test reached for the network. Not an OSError: no HTTP library may take it for a connection that failed."""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def _refuse_all_but_loopback(host: Any) -> None:
+    name = host.decode() if isinstance(host, bytes | bytearray) else host
+    if not _is_loopback(name):
+        raise NetworkBlocked(f"a test tried to reach {name!r}: tests reach loopback only, start an emulator instead")
+
+
+def _guarded_socket_call(name: str) -> Callable[..., Any]:
+    original = getattr(socket.socket, name)
+
+    def guarded(self: socket.socket, *arguments: Any) -> Any:
+        address = arguments[-1]
+        if self.family in {socket.AF_INET, socket.AF_INET6} and isinstance(address, tuple):
+            _refuse_all_but_loopback(address[0])
+        return original(self, *arguments)
+
+    return guarded
+
+
+def _guarded_lookup(name: str) -> Callable[..., Any]:
+    original = getattr(socket, name)
+
+    def guarded(host: Any, *arguments: Any, **options: Any) -> Any:
+        # No host, or the unspecified one, is asked for in order to listen.
+        if host not in {None, "", b"", "0.0.0.0", "::"}:
+            _refuse_all_but_loopback(host)
+        return original(host, *arguments, **options)
+
+    return guarded
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Close the doors before the first test module is imported, not only while a test runs."""
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    for name in ("connect", "connect_ex", "sendto"):
+        patch.setattr(socket.socket, name, _guarded_socket_call(name))
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+        patch.setattr(socket, name, _guarded_lookup(name))
+    for variable in list(os.environ):
+        if variable.upper().startswith(FOREIGN_PREFIXES) or variable.upper().endswith(FOREIGN_SUFFIX):
+            patch.delenv(variable)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Asynchronous tests run on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The reference material beside the checkout: contracts and recordings. Without it the test is skipped."""
+    if not SHARED.is_dir():
+        pytest.skip("no reference material: there is no directory ../shared beside this checkout")
+    return SHARED
