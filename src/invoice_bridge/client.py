@@ -133,7 +133,7 @@ class _Core(Generic[Http]):
         ask = self._portable(command)
         use = self._use.on(ask)
         found = losses_of(ask, use)
-        flow = use.provider.flow(ask)(ask, use)
+        flow = use.provider.flow(ask, use)
         done = yield from supervise(flow, use, self._policy, lambda: refuse_losses(found, allow, use.provider.title))
         return done.model_copy(update={"losses": found}) if found and isinstance(done, Invoice) else done
 

@@ -71,7 +71,7 @@ def plan(ask: Command, use: Context) -> Plan:
     use = use.on(ask)
     requests: list[Request] = []
     try:
-        flow = use.provider.flow(ask)(ask, use)
+        flow = use.provider.flow(ask, use)
         request = next(flow)
         while True:
             requests.append(request)

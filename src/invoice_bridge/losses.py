@@ -6,15 +6,15 @@ only place that says what becomes of a field; the report, the refusal, the docum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sized
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from invoice_bridge.errors import ConfigurationError, LossyTranslation
+from invoice_bridge.errors import ConfigurationError, LossyTranslation, Unsupported
 
 if TYPE_CHECKING:
-    from invoice_bridge.provider import Context
+    from invoice_bridge.provider import Context, Limit
 
 __all__ = ["ALL", "Alters", "Fate", "Field", "Loss", "Severity", "refuse_losses"]
 
@@ -95,15 +95,35 @@ class Field:
         return Loss(self.code, self.path, self.fate, self.severity, self.sent, self.why, self.remedy)
 
 
-def _is_set(ask: Any, path: str) -> bool:
-    """Whether the command says anything at `path`; "lines[].period" looks into each line."""
+def values_at(ask: Any, path: str) -> list[Any]:
+    """What a command says at a path, one value per place: "lines[].period" looks into each line, "metadata.key" at keys."""
     found = [ask]
     for name in path.split("."):
         bare = name.removesuffix("[]")
-        found = [getattr(one, bare, None) for one in found if one is not None]
+        if found and isinstance(found[0], Mapping):
+            found = [word for one in found for word in (one if bare == "key" else one.values())]
+        else:
+            found = [value for one in found if (value := getattr(one, bare, None)) is not None]
         if name.endswith("[]"):
-            found = [item for items in found if items for item in items]
-    return any(value is not None and value != () and value != {} and value is not False for value in found)
+            found = [item for items in found for item in items]
+    return found
+
+
+def _is_set(ask: Any, path: str) -> bool:
+    return any(value not in ((), {}) and value is not False for value in values_at(ask, path))
+
+
+def check_limits(limits: Iterable[Limit], ask: Any) -> None:
+    """Raise Unsupported for a text or list of a bill, or of an update, that is longer than the provider takes."""
+    for limit in limits:
+        for value in values_at(ask, limit.what):
+            if isinstance(value, Sized) and len(value) > limit.most:
+                raise Unsupported(
+                    f"{limit.what} has {len(value)} {'characters' if isinstance(value, str) else 'entries'}, "
+                    f"and the provider takes {limit.most} at most",
+                    source=limit.source,
+                    remedy="shorten it: nothing is cut off silently",
+                )
 
 
 class _All:

@@ -30,7 +30,7 @@ from invoice_bridge.errors import (
     Unsupported,
 )
 from invoice_bridge.idempotency import Idempotency, step_key, verb_key
-from invoice_bridge.losses import Field
+from invoice_bridge.losses import Field, check_limits
 from invoice_bridge.model import Invoice, Status
 from invoice_bridge.money import Money, exponent
 from invoice_bridge.wire import Auth, Effect, Flow, Request, Response
@@ -110,7 +110,10 @@ class ErrorRow:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit that the provider puts on a field or a rate, in the unit it names."""
+    """The most that the provider takes at a path of a command: characters of a text, entries of a list or mapping.
+
+    "metadata" counts its keys; "metadata.key" and "metadata.value" are about each of them.
+    """
 
     what: str
     most: int
@@ -250,12 +253,13 @@ class Provider:
     def __repr__(self) -> str:
         return f"<Provider {self.name}>"
 
-    def flow(self, ask: Command) -> MakesFlow:
-        """The flow of a command's verb. Raises Unsupported where nobody has built it."""
-        found = getattr(self.flows, ask.verb)
-        if found is None:
+    def flow(self, ask: Command, use: Context) -> Flow[Any]:
+        """Begin the flow of a command's verb. Raises Unsupported where nobody has built it, or where a limit is passed."""
+        begin: MakesFlow | None = getattr(self.flows, ask.verb)
+        if begin is None:
             raise Unsupported(f"{self.title}: {ask.verb} is not built yet")
-        return found  # type: ignore[no-any-return]
+        check_limits(self.limits, ask)
+        return begin(ask, use)
 
     def status(self, word: object) -> Status:
         """Our word for a provider's; unknown for any word that is not in the table, null included."""
