@@ -58,7 +58,12 @@ class _Core(Generic[Http]):
 
     @overload
     def __init__(
-        self, provider: Literal["chargebee"], *, api_key: str, http: Http | None = None, **settings: Unpack[ChargebeeSettings]
+        self,
+        provider: Literal["chargebee"],
+        *,
+        api_key: str,
+        http: Http | None = None,
+        **settings: Unpack[ChargebeeSettings],
     ) -> None: ...
     @overload
     def __init__(
@@ -99,7 +104,9 @@ class _Core(Generic[Http]):
         _check_url(self._use.base_url, insecure=insecure)
         found = declared.mode(api_key, read, self._use.base_url)
         if mode is not None and found is not None and found != mode:
-            raise ConfigurationError(f'{declared.title}: mode="{mode}" was asked for, but the key or host is for {found}')
+            raise ConfigurationError(
+                f'{declared.title}: mode="{mode}" was asked for, but the key or host is for {found}'
+            )
         self._authorize: Callable[[], str] = lambda: declared.auth(api_key)
         self._timeout, self._deadline, self._policy = timeout, deadline, Policy()
         self._customers = {name: dict(ids) for name, ids in (customers or {}).items()}
@@ -197,7 +204,7 @@ class Client(_Core[httpx.Client]):
     @classmethod
     def from_config(cls, path: str | os.PathLike[str], profile: str | None = None) -> Client:
         """Make a client from a profile of a TOML file; see invoice_bridge.config. Raises ConfigurationError."""
-        from invoice_bridge.config import read_profile  # noqa: PLC0415 - only programs with a file need it
+        from invoice_bridge.config import read_profile
 
         return cls(**read_profile(path, profile))
 
@@ -242,7 +249,7 @@ class Client(_Core[httpx.Client]):
         """
         return self._run(self._steps(command, allow))
 
-    def retrieve(self, id: str) -> Invoice:  # noqa: A002 - the word every provider uses
+    def retrieve(self, id: str) -> Invoice:
         """Read one invoice, with all its lines. Raises NotFound."""
         return self._do(Retrieve, id=id)
 
@@ -265,13 +272,13 @@ class Client(_Core[httpx.Client]):
             yield from self._admit(page, ask, unreadable)
             ask = page.next
 
-    def finalize(self, id: str) -> Invoice:  # noqa: A002
+    def finalize(self, id: str) -> Invoice:
         """Turn a draft into a demand for money. Raises InvalidState."""
         return self._do(Finalize, id=id)
 
     def pay(
         self,
-        id: str,  # noqa: A002
+        id: str,
         *,
         expect: Money | None = None,
         payment_method: str | None = None,
@@ -283,21 +290,21 @@ class Client(_Core[httpx.Client]):
         """
         return self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt)
 
-    def mark_paid(self, id: str) -> Invoice:  # noqa: A002
+    def mark_paid(self, id: str) -> Invoice:
         """Record that an open invoice was paid outside the provider; no money moves."""
         return self._do(MarkPaid, id=id)
 
-    def void(self, id: str) -> Invoice:  # noqa: A002
+    def void(self, id: str) -> Invoice:
         """Withdraw an issued invoice for good. Raises InvalidState."""
         return self._do(Void, id=id)
 
-    def mark_uncollectible(self, id: str) -> Invoice:  # noqa: A002
+    def mark_uncollectible(self, id: str) -> Invoice:
         """Give an open invoice up as a bad debt. Raises InvalidState."""
         return self._do(MarkUncollectible, id=id)
 
     def update(
         self,
-        id: str,  # noqa: A002
+        id: str,
         *,
         description: str | None = None,
         due_at: datetime | None = None,
@@ -306,11 +313,11 @@ class Client(_Core[httpx.Client]):
         """Change the description, the due date or the metadata; what is None stays as it is."""
         return self._do(Update, id=id, description=description, due_at=due_at, metadata=metadata)
 
-    def delete(self, id: str) -> Invoice:  # noqa: A002
+    def delete(self, id: str) -> Invoice:
         """Discard a draft; returns it as it was, with status deleted. Raises InvalidState."""
         return self._do(Delete, id=id)
 
-    def send_invoice(self, id: str) -> Invoice:  # noqa: A002
+    def send_invoice(self, id: str) -> Invoice:
         """Have the provider mail an open invoice."""
         return self._do(SendInvoice, id=id)
 
@@ -327,7 +334,7 @@ class AsyncClient(_Core[httpx.AsyncClient]):
     @classmethod
     def from_config(cls, path: str | os.PathLike[str], profile: str | None = None) -> AsyncClient:
         """Make a client from a profile of a TOML file; see invoice_bridge.config. Raises ConfigurationError."""
-        from invoice_bridge.config import read_profile  # noqa: PLC0415 - only programs with a file need it
+        from invoice_bridge.config import read_profile
 
         return cls(**read_profile(path, profile))
 
@@ -368,7 +375,7 @@ class AsyncClient(_Core[httpx.AsyncClient]):
         """Bill; see Client.create."""
         return await self._run(self._steps(command, allow))
 
-    async def retrieve(self, id: str) -> Invoice:  # noqa: A002
+    async def retrieve(self, id: str) -> Invoice:
         """Read one invoice; see Client.retrieve."""
         return await self._do(Retrieve, id=id)
 
@@ -389,13 +396,13 @@ class AsyncClient(_Core[httpx.AsyncClient]):
                 yield item
             ask = page.next
 
-    async def finalize(self, id: str) -> Invoice:  # noqa: A002
+    async def finalize(self, id: str) -> Invoice:
         """Turn a draft into a demand for money; see Client.finalize."""
         return await self._do(Finalize, id=id)
 
     async def pay(
         self,
-        id: str,  # noqa: A002
+        id: str,
         *,
         expect: Money | None = None,
         payment_method: str | None = None,
@@ -404,21 +411,21 @@ class AsyncClient(_Core[httpx.AsyncClient]):
         """Collect an open invoice now; see Client.pay."""
         return await self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt)
 
-    async def mark_paid(self, id: str) -> Invoice:  # noqa: A002
+    async def mark_paid(self, id: str) -> Invoice:
         """Record a payment made elsewhere; see Client.mark_paid."""
         return await self._do(MarkPaid, id=id)
 
-    async def void(self, id: str) -> Invoice:  # noqa: A002
+    async def void(self, id: str) -> Invoice:
         """Withdraw an issued invoice; see Client.void."""
         return await self._do(Void, id=id)
 
-    async def mark_uncollectible(self, id: str) -> Invoice:  # noqa: A002
+    async def mark_uncollectible(self, id: str) -> Invoice:
         """Give an open invoice up; see Client.mark_uncollectible."""
         return await self._do(MarkUncollectible, id=id)
 
     async def update(
         self,
-        id: str,  # noqa: A002
+        id: str,
         *,
         description: str | None = None,
         due_at: datetime | None = None,
@@ -427,11 +434,11 @@ class AsyncClient(_Core[httpx.AsyncClient]):
         """Change an invoice's details; see Client.update."""
         return await self._do(Update, id=id, description=description, due_at=due_at, metadata=metadata)
 
-    async def delete(self, id: str) -> Invoice:  # noqa: A002
+    async def delete(self, id: str) -> Invoice:
         """Discard a draft; see Client.delete."""
         return await self._do(Delete, id=id)
 
-    async def send_invoice(self, id: str) -> Invoice:  # noqa: A002
+    async def send_invoice(self, id: str) -> Invoice:
         """Have the provider mail an open invoice; see Client.send_invoice."""
         return await self._do(SendInvoice, id=id)
 

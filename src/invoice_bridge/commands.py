@@ -276,7 +276,10 @@ class ListInvoices(Command):
         return (
             (self.status is None or invoice.status is self.status)
             and (self.customer is None or (invoice.customer is not None and invoice.customer.at(provider) == customer))
-            and (self.created_from is None or (invoice.created_at is not None and invoice.created_at >= self.created_from))
+            and (
+                self.created_from is None
+                or (invoice.created_at is not None and invoice.created_at >= self.created_from)
+            )
             and (self.created_to is None or (invoice.created_at is not None and invoice.created_at < self.created_to))
         )
 

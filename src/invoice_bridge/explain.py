@@ -41,9 +41,7 @@ class Plan:
         return "\n".join(lines)
 
 
-def losses(
-    provider: str, command: Command, *, as_of: datetime | None = None, **settings: Any
-) -> tuple[Loss, ...]:
+def losses(provider: str, command: Command, *, as_of: datetime | None = None, **settings: Any) -> tuple[Loss, ...]:
     """List what a provider would not carry of a command, before anything is sent; pure.
 
     `as_of` (aware) decides rows that depend on the clock; without it they are left out. Settings are the client's.

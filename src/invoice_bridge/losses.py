@@ -151,7 +151,9 @@ def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
     names = set() if isinstance(allow, _All) else set(allow)
     if unknown := names - {loss.path for loss in found} - {loss.code for loss in found}:
         there = ", ".join(sorted({repr(loss.path) for loss in found})) or "none"
-        raise ConfigurationError(f"allow names {', '.join(map(repr, sorted(unknown)))}, but the losses here are: {there}")
+        raise ConfigurationError(
+            f"allow names {', '.join(map(repr, sorted(unknown)))}, but the losses here are: {there}"
+        )
 
     def accepted(loss: Loss) -> bool:
         if loss.severity is Severity.INFO or loss.path in names or loss.code in names:

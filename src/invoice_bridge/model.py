@@ -42,9 +42,7 @@ class Frozen(BaseModel):
 def in_utc(instant: datetime) -> datetime:
     """Return the instant in UTC. Raises ValueError for a naive datetime: whose midnight would it be?"""
     if instant.tzinfo is None or instant.utcoffset() is None:
-        raise ValueError(
-            f"{instant.isoformat()} has no time zone: write datetime(…, tzinfo=UTC), or …Z in a file"
-        )
+        raise ValueError(f"{instant.isoformat()} has no time zone: write datetime(…, tzinfo=UTC), or …Z in a file")
     return instant.astimezone(UTC)
 
 
@@ -306,5 +304,3 @@ AMOUNTS = (
 
 PAST_DUE_WORDS = frozenset({"overdue", "not_paid", "past_due"})
 """Native statuses that say "past due" by themselves."""
-
-

@@ -6,7 +6,7 @@ whole answer raises Lost. A write that was lost stays "maybe applied", whatever 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -31,11 +31,11 @@ from invoice_bridge.wire import Effect, Flow, Request, Response, Send, Sleep, St
 T = TypeVar("T")
 
 
-class NotSent(Exception):  # noqa: N818 - a signal between runner and steps, not an error of the public tree
+class NotSent(Exception):
     """The request never left: no connection could be opened, or none was free."""
 
 
-class Lost(Exception):  # noqa: N818 - likewise
+class Lost(Exception):
     """The request left, and no whole answer came back: it may have taken effect."""
 
 
@@ -239,5 +239,3 @@ def payable(ask: Pay, found: Invoice) -> Invoice:
             found=found.amount_remaining,
         )
     return found
-
-

@@ -140,7 +140,9 @@ class Units:
         if rest or units % self.multiple_of.get(money.currency, 1):
             raise Unsupported(
                 f"{money} cannot be billed exactly: this provider carries {money.currency} with {digits} decimals"
-                + (f" in multiples of {self.multiple_of[money.currency]}" if money.currency in self.multiple_of else ""),
+                + (
+                    f" in multiples of {self.multiple_of[money.currency]}" if money.currency in self.multiple_of else ""
+                ),
                 source=self.source,
                 remedy="round the amount yourself before billing it",
             )
@@ -345,7 +347,9 @@ class Context:
         """The same context for one command: idempotency keys derive from it."""
         return replace(self, ask=ask)
 
-    def get(self, *segments: str, query: Iterable[tuple[str, object]] = (), specimen: Any = None, note: str = "") -> Request:
+    def get(
+        self, *segments: str, query: Iterable[tuple[str, object]] = (), specimen: Any = None, note: str = ""
+    ) -> Request:
         """Make a reading request."""
         pairs = [(name, wire.scalar(value)) for name, value in query]
         url = self.base_url + wire.path(*segments) + (f"?{wire.query(pairs)}" if pairs else "")
@@ -410,9 +414,7 @@ class Context:
         raise TypeError("a writing request needs a command: its key derives from it")
 
 
-def act(
-    request: Request, read: Callable[[], Flow[Invoice]], *, allowed: Container[Status] = ()
-) -> Flow[Response]:
+def act(request: Request, read: Callable[[], Flow[Invoice]], *, allowed: Container[Status] = ()) -> Flow[Response]:
     """Send a request that changes an invoice; a refusal is explained by reading the invoice afterwards.
 
     Some providers' state errors have no code of their own: where the invoice's status is not one of `allowed`, the

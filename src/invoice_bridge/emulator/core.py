@@ -70,7 +70,7 @@ class Entry:
     at: datetime
 
 
-class Refused(Exception):  # noqa: N818 - a signal inside an emulator, not an error of the public tree
+class Refused(Exception):
     """The provider's refusal, as a whole answer."""
 
     def __init__(self, answer: Response) -> None:
@@ -122,7 +122,9 @@ class Emulator(ABC):
     def __init__(self, *, clock: Clock | None = None, switches: Mapping[str, bool] | None = None) -> None:
         self.clock = clock or Ticking()
         if unknown := set(switches or {}) - set(self.SWITCHES):
-            raise ValueError(f"{self.name} has no switch {', '.join(sorted(unknown))}; it has {', '.join(self.SWITCHES)}")
+            raise ValueError(
+                f"{self.name} has no switch {', '.join(sorted(unknown))}; it has {', '.join(self.SWITCHES)}"
+            )
         self.switches = {name: default for name, (default, _) in self.SWITCHES.items()} | dict(switches or {})
         self.ledger: list[Entry] = []
         self.kept: dict[str, Kept] = {}
@@ -229,5 +231,3 @@ class Ticking:
     def __call__(self) -> datetime:
         self.now += self.step
         return self.now
-
-
