@@ -134,7 +134,7 @@ class _Core(Generic[Http]):
         return losses_of(ask, self._use.on(ask), as_of)
 
     def _steps(self, command: Command, allow: Allow = ()) -> Steps[Any]:
-        """A command's flow, supervised. Losses are refused once the flow made its first request, before that is sent."""
+        """A command's flow, supervised. Losses are refused after its first request is made and before that is sent."""
         if os.getpid() != self._process:
             raise ConfigurationError("this client was made before a fork: make a new one in the child process")
         ask = self._portable(command)
@@ -168,9 +168,12 @@ class _Core(Generic[Http]):
 
     def _left(self, until: float | None, wanted: float) -> float:
         """How long the next wait may be. Raises NotSent where the deadline leaves nothing."""
-        if until is not None and (left := until - time.monotonic()) <= 0:
+        if until is None:
+            return wanted
+        left = until - time.monotonic()
+        if left <= 0:
             raise NotSent(f"the deadline of {self._deadline:g} s has passed")
-        return wanted if until is None else min(wanted, left)
+        return min(wanted, left)
 
     def _outgoing(self, request: Request, until: float | None) -> dict[str, Any]:
         headers = {**request.headers, "Authorization": self._authorize(), "Accept": "application/json"}
@@ -247,23 +250,26 @@ class Client(_Core[httpx.Client]):
         Raises Unsupported or LossyTranslation before anything is sent (`allow` accepts losses by path or code), and
         Discrepancy before money is collected.
         """
-        return self._run(self._steps(command, allow))
+        done: Invoice = self._run(self._steps(command, allow))
+        return done
 
     def retrieve(self, id: str) -> Invoice:
         """Read one invoice, with all its lines. Raises NotFound."""
         return self._do(Retrieve, id=id)
 
     def page(self, command: ListInvoices) -> Page:
-        """Read one page of a listing as the provider gives it, before the filters are applied again; `next` reads on."""
-        return self._run(self._steps(command))
+        """Read one page of a listing as the provider gives it, before filters are applied again; `next` reads on."""
+        done: Page = self._run(self._steps(command))
+        return done
 
     @overload
     def list(self, *, unreadable: Literal["raise"] = "raise", **filters: Any) -> Iterator[Invoice]: ...
     @overload
     def list(self, *, unreadable: Literal["yield"], **filters: Any) -> Iterator[Invoice | Unreadable]: ...
     def list(self, *, unreadable: str = "raise", **filters: Any) -> Iterator[Any]:
-        """Read all pages, lazily. Filters: status, customer, created_from, created_to; full=True retrieves each invoice.
+        """Read all pages, lazily. Filters: status, customer, created_from, created_to.
 
+        full=True retrieves each invoice where a listing leaves fields out.
         An item that cannot be decoded raises MalformedResponse, or with unreadable="yield" comes as an Unreadable.
         """
         ask: ListInvoices | None = self._portable(_ask(ListInvoices, **filters))
@@ -284,9 +290,10 @@ class Client(_Core[httpx.Client]):
         payment_method: str | None = None,
         attempt: int = 1,
     ) -> Invoice:
-        """Collect an open invoice now. Reads it first: drafts, pending payments and an amount other than `expect` stop it.
+        """Collect an open invoice now. Reads it first.
 
-        Raises InvalidState, Discrepancy or Declined; after Declined, raise `attempt` to try again.
+        A draft, a pending payment and an amount other than `expect` stop it. Raises InvalidState, Discrepancy or
+        Declined; after Declined, raise `attempt` to try again.
         """
         return self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt)
 
@@ -322,7 +329,8 @@ class Client(_Core[httpx.Client]):
         return self._do(SendInvoice, id=id)
 
     def _do(self, kind: type[Command], **fields: Any) -> Invoice:
-        return self._run(self._steps(_ask(kind, **fields)))
+        done: Invoice = self._run(self._steps(_ask(kind, **fields)))
+        return done
 
 
 class AsyncClient(_Core[httpx.AsyncClient]):

@@ -60,9 +60,9 @@ class Bill(Command):
     """What the two bills share.
 
     `reference` (1–100 printable characters) is the caller's own identity of this bill: the same reference is the same
-    bill. `attempt` is raised by the caller alone, to try again after a final refusal. `customer` is an id at the client's
-    provider, or a CustomerRef. `collection` says who moves money; by default nobody. `draft` stops before it is issued.
-    `tax`: "none" asks for no tax, "provider" lets the provider add it.
+    bill. `attempt` is raised by the caller alone, to try again after a final refusal. `customer` is an id at the
+    client's provider, or a CustomerRef. `collection` says who moves money; by default nobody. `draft` stops before it
+    is issued. `tax`: "none" asks for no tax, "provider" lets the provider add it.
     """
 
     reference: Reference
@@ -143,9 +143,10 @@ class OneTimeCharge(Bill):
 
 
 class PeriodInvoice(Bill):
-    """Bill a service period. With lines the caller has rated it; without, the provider bills what it has accrued inside it.
+    """Bill a service period.
 
-    `subscription` names the provider's subscription where accrued charges belong to one.
+    With lines the caller has rated it; without, the provider bills what it has accrued inside it. `subscription` names
+    the provider's subscription where accrued charges belong to one.
     """
 
     verb: ClassVar[str] = "period_invoice"
@@ -199,7 +200,7 @@ class Finalize(OnInvoice):
 
 
 class Pay(OnInvoice):
-    """Collect an open invoice now. `expect` is what the caller believes is still to be paid: another figure stops it."""
+    """Collect an open invoice now. `expect` is what the caller believes is left to pay: another figure stops it."""
 
     verb: ClassVar[str] = "pay"
 

@@ -103,7 +103,7 @@ class AmountMismatch(Discrepancy):
 
 
 class IdempotencyMismatch(BridgeError):
-    """The same reference was used before for a bill of other content; `existing` is that bill, where it could be read."""
+    """The reference was used before for a bill of other content; `existing` is that bill, where it could be read."""
 
     def __init__(self, message: str, *, existing: Invoice | None = None) -> None:
         self.existing = existing

@@ -20,7 +20,7 @@ from invoice_bridge.wire import Request, Response, dumps
 
 @dataclass(frozen=True)
 class Plan:
-    """What a command would do at a provider: `requests` in order, `losses`, and `refusal` where it cannot be done at all."""
+    """What a command would do at a provider: `requests` in order, `losses`, and `refusal` where it cannot be done."""
 
     provider: str
     requests: tuple[Request, ...] = ()
@@ -54,7 +54,8 @@ def explain(provider: str, command: Command, **settings: Any) -> Plan:
     """Show exactly what a command would send: requests in order with their effects, then the losses.
 
     Needs no network and no key; never raises for what the provider cannot do (see Plan.refusal). Answers that a later
-    request depends on stand as placeholders like {open.id}. Raises ConfigurationError for an unknown provider or setting.
+    request depends on stand as placeholders like {open.id}. Raises ConfigurationError for an unknown provider or
+    setting.
     """
     return plan(command, context(providers.get(provider), settings))
 

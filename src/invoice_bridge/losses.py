@@ -1,7 +1,7 @@
 """What a provider would not carry of a command: the fates, the loss report, and the rows that drive both.
 
-Rules of this file: pure; nothing is sent and nothing is guessed. A provider's rows (`FIELDS` in its `tables.py`) are the
-only place that says what becomes of a field; the report, the refusal, the documentation and the tests read them.
+Rules of this file: pure; nothing is sent and nothing is guessed. A provider's rows (`FIELDS` in its `tables.py`) are
+the only place that says what becomes of a field; the report, the refusal, the documentation and the tests read them.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Field:
 
 
 def values_at(ask: Any, path: str) -> list[Any]:
-    """What a command says at a path, one value per place: "lines[].period" looks into each line, "metadata.key" at keys."""
+    """What a command says at a path, one value per place: "lines[].period" is each line's, "metadata.key" the keys."""
     found = [ask]
     for name in path.split("."):
         bare = name.removesuffix("[]")
@@ -134,7 +134,7 @@ class _All:
 
 
 ALL = _All()
-"""`allow=ALL` accepts every loss of severity `warns`; a loss that changes money is accepted by its own path or code only."""
+"""`allow=ALL` accepts every loss of severity `warns`; one that changes money needs its own path or code."""
 
 Allow = Collection[str] | _All
 
@@ -145,7 +145,7 @@ def find_losses(fields: Iterable[Field], ask: Any, use: Context) -> tuple[Loss, 
 
 
 def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
-    """Raise LossyTranslation for all losses that `allow` does not accept; ConfigurationError for a name it cannot know."""
+    """Raise LossyTranslation for losses that `allow` does not accept; ConfigurationError for a name it cannot know."""
     if isinstance(allow, str):
         raise ConfigurationError(f"allow takes a list of paths or codes: write allow=[{allow!r}]")
     names = set() if isinstance(allow, _All) else set(allow)

@@ -66,13 +66,14 @@ def _decimal_not_float(value: Any) -> Any:
     return value
 
 
+def _refuse_change(*_: object, **__: object) -> Any:
+    raise TypeError("this mapping belongs to a frozen value; make a new value instead")
+
+
 class FrozenDict(dict[str, str]):
     """A dict of strings that cannot be changed."""
 
-    def _refuse(self, *_: object, **__: object) -> Any:
-        raise TypeError("this mapping belongs to a frozen value; make a new value instead")
-
-    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse_change
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))
@@ -141,7 +142,7 @@ def _plain(instant: datetime) -> str:
 
 
 class CustomerRef(Frozen):
-    """Who is billed. `id` is an id at the client's provider; `ids` maps provider names to ids, so that a switch is one word."""
+    """Who is billed. `id` is an id at the client's provider; `ids` maps provider names to ids: a switch is one word."""
 
     id: Annotated[str, Field(min_length=1)] | None = None
     email: Annotated[str, Field(min_length=3)] | None = None
@@ -154,10 +155,11 @@ class CustomerRef(Frozen):
 
 
 class Line(Frozen):
-    """One line. `amount` is authoritative; on a command it may be left out where quantity × unit_amount gives it exactly.
+    """One line. `amount` is authoritative.
 
-    `quantity` is an exact decimal (1 where nothing else is said on a command). `unit_amount` is None where it is not a
-    whole number of minor units. Tiers and discounts make a read line's amount differ from quantity × unit_amount.
+    It may be left out where quantity × unit_amount gives it exactly. `quantity` is an exact decimal (1 where nothing
+    else is said on a command). `unit_amount` is None where it is not a whole number of minor units. Tiers and discounts
+    make a read line's amount differ from quantity × unit_amount.
     """
 
     description: str | None = None
@@ -228,7 +230,8 @@ class Invoice(Frozen):
 
     Amounts, in the order of the arithmetic: `subtotal` (the sum of the lines, before discounts), `discount`, `tax`,
     `total`; `amount_due` is the total less credits, fixed at issue; `amount_remaining` is what can still be collected,
-    zero when paid, void or written off. None means that the provider does not say, and that it cannot be derived exactly.
+    zero when paid, void or written off. None means that the provider does not say, and that it cannot be derived
+    exactly.
     """
 
     provider: str
@@ -280,7 +283,7 @@ class Invoice(Frozen):
         return self
 
     def is_past_due(self, as_of: datetime) -> bool:
-        """Whether it is open and its due date lies before `as_of` (aware); without a due date, the provider's own word decides."""
+        """Whether it is open and due before `as_of` (aware); without a due date, the provider's own word decides."""
         if self.status is not Status.OPEN:
             return False
         if self.due_at is not None:

@@ -1,4 +1,4 @@
-"""What is known after a failure, retry and verification: generators around a flow, whose only effects are Send and Sleep.
+"""Retry, verification and what is known after a failure: generators around a flow; their only effects: Send and Sleep.
 
 Rules of this file: no clock, no chance, no network. A runner that cannot send raises NotSent; one that sent and got no
 whole answer raises Lost. A write that was lost stays "maybe applied", whatever happens to its later tries.
@@ -203,7 +203,8 @@ def verify(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money |
     before_tax = found.subtotal if rated_or_taxed or found.total is None else found.total
     if asked is not None and before_tax is not None and before_tax != asked:
         raise AmountMismatch(
-            f"asked for {asked}, the invoice {found.id} holds {before_tax} and is {found.status}; nothing was collected",
+            f"asked for {asked}, the invoice {found.id} holds {before_tax} and is {found.status}; "
+            "nothing was collected",
             asked=asked,
             found=before_tax,
         )
@@ -211,7 +212,8 @@ def verify(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money |
         less_discount = found.subtotal - found.discount
         if found.total is not None and found.total not in {less_discount + found.tax, less_discount}:
             raise AmountMismatch(
-                f"subtotal less discount plus tax is {less_discount + found.tax}, the invoice {found.id} totals {found.total}",
+                f"subtotal less discount plus tax is {less_discount + found.tax}, "
+                f"the invoice {found.id} totals {found.total}",
                 asked=less_discount + found.tax,
                 found=found.total,
             )

@@ -48,8 +48,8 @@ class Cannot:
 
     def __call__(self, _ask: Command, use: Context) -> Flow[NoReturn]:
         """Refuse, before any request."""
+        yield from ()  # a flow like any other, of no requests
         raise Unsupported(f"{use.provider.title}: {self.reason}", source=self.source)
-        yield Request("", "")  # never reached: it makes this a flow like any other
 
 
 def cannot(reason: str, *, source: str) -> Cannot:
@@ -134,6 +134,7 @@ class Units:
 
     def to_units(self, money: Money) -> int:
         """Return the provider's number for an amount. Raises Unsupported for what it cannot carry exactly."""
+        units: int
         digits = self._digits(money.currency)
         more = digits - exponent(money.currency)
         units, rest = (money.minor * 10**more, 0) if more >= 0 else divmod(money.minor, 10**-more)
@@ -163,7 +164,8 @@ class Units:
     def _digits(self, currency: str) -> int:
         if currency not in self.decimals:
             raise Unsupported(
-                f"{currency}: how this provider counts it is not confirmed, and a wrong factor would bill 10 or 100 times too much",
+                f"{currency}: how this provider counts it is not confirmed, "
+                "and a wrong factor would bill 10 or 100 times too much",
                 source=self.source,
                 remedy="bill in another currency",
             )
@@ -256,7 +258,7 @@ class Provider:
         return f"<Provider {self.name}>"
 
     def flow(self, ask: Command, use: Context) -> Flow[Any]:
-        """Begin the flow of a command's verb. Raises Unsupported where nobody has built it, or where a limit is passed."""
+        """Begin the flow of a command's verb. Raises Unsupported where it is not built, or where a limit is passed."""
         begin: MakesFlow | None = getattr(self.flows, ask.verb)
         if begin is None:
             raise Unsupported(f"{self.title}: {ask.verb} is not built yet")
@@ -394,7 +396,10 @@ class Context:
         )
 
     def follow(self, url: str, *, specimen: Any = None) -> Request:
-        """Make a reading request for a whole URL that the provider gave. Raises MalformedResponse off the configured origin."""
+        """Make a reading request for a whole URL that the provider gave.
+
+        Raises MalformedResponse off the configured origin.
+        """
         ours, theirs = urlsplit(self.base_url), urlsplit(url)
         same = (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
         if not same or theirs.username is not None or not theirs.path.startswith(ours.path):

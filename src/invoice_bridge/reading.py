@@ -111,7 +111,7 @@ class Reader:
         return {str(key): value for key, value in found.items() if isinstance(value, str)}
 
     def money(self, name: str, units: Units, currency: str) -> Money | None:
-        """An amount in the provider's integer units, or None where it is absent. Raises MalformedResponse for anything else."""
+        """An amount in the provider's integer units, None where absent. Raises MalformedResponse for anything else."""
         value = self.data.get(name)
         if value is None:
             return None
@@ -191,7 +191,8 @@ def _exact(value: Any, provider: Provider) -> Any:
         number = Decimal(repr(value))
         if not number.is_finite() or len(number.as_tuple().digits) > _EXACT_FLOAT_DIGITS:
             raise MalformedResponse(
-                f"{value!r} is a float of more than {_EXACT_FLOAT_DIGITS} digits: decode the bytes of the answer instead",
+                f"{value!r} is a float of more than {_EXACT_FLOAT_DIGITS} digits: "
+                "decode the bytes of the answer instead",
                 provider=provider.name,
             )
         return number

@@ -21,7 +21,7 @@ class Common(TypedDict, total=False):
 
 
 class ChargebeeSettings(Common, total=False):
-    """`site` is the name before .chargebee.com; `reference_field` a custom field (cf_…) of invoices that takes the reference."""
+    """`site` is the name before .chargebee.com; `reference_field` a custom field (cf_…) that takes the reference."""
 
     site: Required[str]
     product_catalog: Literal[1, 2]

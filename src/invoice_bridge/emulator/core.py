@@ -1,7 +1,8 @@
 """What every in-memory provider is made of: calls, routes, idempotency, a ledger.
 
-Rules of this file: deterministic. Ids count up, the clock is given, nothing is read from outside. An emulator is a claim
-about a provider: each of its rules cites the provider's documentation, and what that leaves unconfirmed is a named switch.
+Rules of this file: deterministic. Ids count up, the clock is given, nothing is read from outside. An emulator is a
+claim about a provider: each of its rules cites the provider's documentation, and what that leaves unconfirmed is a
+named switch.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as the provider sees it: the path in decoded segments below the root, names of headers in lower case."""
+    """One request as the provider sees it: decoded path segments below the root, names of headers in lower case."""
 
     method: str
     segments: tuple[str, ...]
@@ -58,7 +59,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the ledger: what happened to a customer, when, and by which invoice. `units` is in the provider's own."""
+    """One line of the ledger: what happened to a customer, when, and by which invoice. `units` is the provider's."""
 
     event: str
     """issued, mailed, collected, recorded (paid elsewhere), voided, written_off, deleted"""
@@ -209,7 +210,7 @@ class Emulator(ABC):
         """The provider's present in whole seconds since 1970."""
         return int(self.clock().timestamp())
 
-    def enter(
+    def enter(  # noqa: PLR0917 - the columns of the ledger, in their order
         self, event: str, invoice_id: str, customer: str | None, units: Any, currency: str, reference: str | None
     ) -> None:
         """Write a line into the ledger."""
