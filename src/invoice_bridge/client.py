@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import datetime
+from importlib.metadata import version
 from ipaddress import ip_address
 from typing import Any, Generic, Literal, Self, TypeVar, Unpack, overload
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from invoice_bridge import providers
 from invoice_bridge.commands import (
     Command,
     Delete,
+    Filters,
     Finalize,
     ListInvoices,
     MarkPaid,
@@ -50,6 +52,7 @@ Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 C = TypeVar("C", bound=Command)
 T = TypeVar("T")
 
+_NAME = f"invoice-bridge/{version('invoice-bridge')}"
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -176,7 +179,12 @@ class _Core(Generic[Http]):
         return min(wanted, left)
 
     def _outgoing(self, request: Request, until: float | None) -> dict[str, Any]:
-        headers = {**request.headers, "Authorization": self._authorize(), "Accept": "application/json"}
+        headers = {
+            **request.headers,
+            "Authorization": self._authorize(),
+            "Accept": "application/json",
+            "User-Agent": _NAME,
+        }
         return {
             "method": request.method,
             "url": request.url,
@@ -263,10 +271,10 @@ class Client(_Core[httpx.Client]):
         return done
 
     @overload
-    def list(self, *, unreadable: Literal["raise"] = "raise", **filters: Any) -> Iterator[Invoice]: ...
+    def list(self, *, unreadable: Literal["raise"] = "raise", **filters: Unpack[Filters]) -> Iterator[Invoice]: ...
     @overload
-    def list(self, *, unreadable: Literal["yield"], **filters: Any) -> Iterator[Invoice | Unreadable]: ...
-    def list(self, *, unreadable: str = "raise", **filters: Any) -> Iterator[Any]:
+    def list(self, *, unreadable: Literal["yield"], **filters: Unpack[Filters]) -> Iterator[Invoice | Unreadable]: ...
+    def list(self, *, unreadable: str = "raise", **filters: Unpack[Filters]) -> Iterator[Any]:
         """Read all pages, lazily. Filters: status, customer, created_from, created_to.
 
         full=True retrieves each invoice where a listing leaves fields out.
@@ -392,10 +400,12 @@ class AsyncClient(_Core[httpx.AsyncClient]):
         return await self._run(self._steps(command))
 
     @overload
-    def list(self, *, unreadable: Literal["raise"] = "raise", **filters: Any) -> AsyncIterator[Invoice]: ...
+    def list(self, *, unreadable: Literal["raise"] = "raise", **filters: Unpack[Filters]) -> AsyncIterator[Invoice]: ...
     @overload
-    def list(self, *, unreadable: Literal["yield"], **filters: Any) -> AsyncIterator[Invoice | Unreadable]: ...
-    async def list(self, *, unreadable: str = "raise", **filters: Any) -> AsyncIterator[Any]:
+    def list(
+        self, *, unreadable: Literal["yield"], **filters: Unpack[Filters]
+    ) -> AsyncIterator[Invoice | Unreadable]: ...
+    async def list(self, *, unreadable: str = "raise", **filters: Unpack[Filters]) -> AsyncIterator[Any]:
         """Read all pages, lazily; see Client.list."""
         ask: ListInvoices | None = self._portable(_ask(ListInvoices, **filters))
         while ask is not None:

@@ -6,8 +6,9 @@ a retry is the same bytes. Whatever can be found wrong without a provider is fou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypedDict
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
@@ -113,6 +114,26 @@ class OneTimeCharge(Bill):
     amount: Amount | None = None
     period: Period | None = None
 
+    if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
+
+        def __init__(
+            self,
+            *,
+            reference: str,
+            customer: CustomerRef | str | None = None,
+            amount: Money | None = None,
+            lines: Iterable[Line] = (),
+            period: Period | None = None,
+            description: str | None = None,
+            purchase_order: str | None = None,
+            metadata: Mapping[str, str] = ...,
+            issued_at: datetime | None = None,
+            collection: Collection = ...,
+            tax: Literal["provider", "none"] = "none",
+            draft: bool = False,
+            attempt: int = 1,
+        ) -> None: ...
+
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
         total = self._sum()
@@ -154,6 +175,27 @@ class PeriodInvoice(Bill):
     period: Period
     currency: Currency
     subscription: Id | None = None
+
+    if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
+
+        def __init__(
+            self,
+            *,
+            reference: str,
+            period: Period,
+            currency: str,
+            customer: CustomerRef | str | None = None,
+            lines: Iterable[Line] = (),
+            subscription: str | None = None,
+            description: str | None = None,
+            purchase_order: str | None = None,
+            metadata: Mapping[str, str] = ...,
+            issued_at: datetime | None = None,
+            collection: Collection = ...,
+            tax: Literal["provider", "none"] = "none",
+            draft: bool = False,
+            attempt: int = 1,
+        ) -> None: ...
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -252,6 +294,17 @@ class SendInvoice(OnInvoice):
     """Have the provider mail an open invoice."""
 
     verb: ClassVar[str] = "send_invoice"
+
+
+class Filters(TypedDict, total=False):
+    """What a listing can be narrowed by; see ListInvoices."""
+
+    status: Status | None
+    customer: CustomerRef | str | None
+    created_from: datetime | None
+    created_to: datetime | None
+    full: bool
+    limit: int
 
 
 class ListInvoices(Command):

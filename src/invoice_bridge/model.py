@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -167,6 +167,18 @@ class Line(Frozen):
     unit_amount: Amount | None = None
     amount: Amount
     period: Period | None = None
+
+    if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
+
+        def __init__(
+            self,
+            *,
+            description: str | None = None,
+            quantity: Decimal | int | str | None = None,
+            unit_amount: Money | None = None,
+            amount: Money | None = None,
+            period: Period | None = None,
+        ) -> None: ...
 
     @model_validator(mode="before")
     @classmethod

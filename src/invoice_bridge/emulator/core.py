@@ -119,6 +119,10 @@ class Emulator(ABC):
     key_header: ClassVar[str]
     key: ClassVar[str]
     """The only API key that is accepted; spelled so that nobody takes it for a real one."""
+    customer: ClassVar[str]
+    """A customer that is there from the start."""
+    settings: ClassVar[Mapping[str, Any]] = {}
+    """Settings of a client that this emulator accepts."""
 
     def __init__(self, *, clock: Clock | None = None, switches: Mapping[str, bool] | None = None) -> None:
         self.clock = clock or Ticking()

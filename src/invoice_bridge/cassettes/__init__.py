@@ -1,0 +1,5 @@
+"""Cassettes: recorded HTTP exchanges that plain vcrpy replays, each with a sidecar that says where it comes from."""
+
+from invoice_bridge.cassettes.record import SCENARIOS, record
+
+__all__ = ["SCENARIOS", "record"]

@@ -1,0 +1,102 @@
+"""The capability matrix and the provider pages, read from the providers' own tables.
+
+Rules of this file: nothing is claimed here; every cell is a field of `Flows`, every row a row of a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+
+from invoice_bridge import providers
+from invoice_bridge.provider import Cannot, Flows, Provider, Units
+
+VERBS = tuple(verb.name for verb in fields(Flows))
+"""The verbs, in the order in which a provider declares them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Whether a provider does a verb: "built", "cannot" (the provider has no such thing) or "not built"."""
+
+    provider: str
+    verb: str
+    state: str
+    reason: str = ""
+    source: str = ""
+
+
+def cell(provider: Provider, verb: str) -> Cell:
+    """One cell of the matrix."""
+    flow = getattr(provider.flows, verb)
+    if isinstance(flow, Cannot):
+        return Cell(provider.name, verb, "cannot", flow.reason, flow.source)
+    return Cell(provider.name, verb, "built" if flow is not None else "not built")
+
+
+def matrix(names: Iterable[str] | None = None) -> dict[str, dict[str, Cell]]:
+    """Verb → provider → cell, for all registered providers or those named."""
+    chosen = [providers.get(name) for name in (names if names is not None else providers.names())]
+    return {verb: {provider.name: cell(provider, verb) for provider in chosen} for verb in VERBS}
+
+
+# ── as documentation ─────────────────────────────────────────────────────────────────────────────────────────────────
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(text.replace("|", "\\|") or "–" for text in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def matrix_page() -> str:
+    """The matrix, then the reason and source of every "cannot"."""
+    names, found = providers.names(), matrix()
+    shown = {"built": "yes", "cannot": "no", "not built": "not built"}
+    rows = [[f"`{verb}`", *(shown[cells[name].state] for name in names)] for verb, cells in found.items()]
+    refused = [c for cells in found.values() for c in cells.values() if c.state == "cannot"]
+    return "\n\n".join(
+        [
+            table(["verb", *(providers.get(name).title for name in names)], rows),
+            table(
+                ["provider", "verb", "why not", "source"],
+                [[providers.get(c.provider).title, f"`{c.verb}`", c.reason, c.source] for c in refused],
+            ),
+        ]
+    )
+
+
+def provider_page(name: str) -> str:
+    """What one adapter declares: facts, statuses, losses, limits and currencies."""
+    provider = providers.get(name)
+    shown = {setting.name: f"{{{setting.name}}}" for setting in provider.missing_settings({})}
+    settings = [f"`{s.name}`{' (required)' if s.required else ''}: {s.help}" for s in provider.settings]
+    facts = [
+        ["API version", f"`{provider.api_version}`"],
+        ["tables reviewed", provider.reviewed],
+        ["base URL", f"`{provider.base_url(provider.read_settings({}) | shown)}`"],
+        ["idempotency", f"`{provider.idempotency.header}`, remembered for {provider.idempotency.window}"],
+        ["settings", "; ".join(settings)],
+        ["currencies", _currencies(provider)],
+    ]
+    words = [[f"`{row.native}`", f"`{row.status}`", row.source] for row in provider.statuses]
+    losing = [
+        [f"`{row.code}`", f"`{row.path}`", row.fate, row.severity, row.why, row.remedy]
+        for row in provider.fields
+        if row.code
+    ]
+    limits = [[f"`{row.what}`", str(row.most), row.source] for row in provider.limits]
+    return "\n\n".join(
+        [
+            table(["fact", ""], facts),
+            table(["its word", "status", "source"], words),
+            table(["loss", "field", "fate", "severity", "why", "what to do"], losing),
+            table(["limit on", "at most", "source"], limits),
+        ]
+    )
+
+
+def _currencies(provider: Provider) -> str:
+    money = provider.money
+    if not isinstance(money, Units):
+        return str(getattr(money, "__doc__", "")).split(".")[0]
+    return f"{len(money.decimals)} confirmed; any other is refused ({money.source})"
