@@ -1,0 +1,197 @@
+"""The in-memory providers over HTTP, each below its own name: `invoice-bridge emulate`, the demo, and the tests.
+
+    http://127.0.0.1:8787/                         which providers there are, their base URLs, settings and keys
+    http://127.0.0.1:8787/stripe/v1/invoices       what the provider answers
+    http://127.0.0.1:8787/stripe/_ledger           what it billed, as JSON
+
+Rules of this file: a request reaches the emulator as its bytes came, its path undecoded: an id like "a%2Fb" stays one
+segment. One thread answers all requests, one at a time, as the emulators' own locks would have it. Only this file needs
+starlette and uvicorn.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from invoice_bridge import providers
+from invoice_bridge.emulator.core import Clock, Emulator
+from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.explain import context
+from invoice_bridge.provider import Provider
+from invoice_bridge.wire import Request, dumps
+
+try:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request as Asked
+    from starlette.responses import Response as Answer
+    from starlette.routing import Route
+    from starlette.types import Receive, Scope, Send
+except ImportError as error:  # an extra, not a requirement
+    raise ConfigurationError(
+        f'serving the emulators needs {error.name}: run pip install "invoice-bridge[emulator]"'
+    ) from None
+
+__all__ = ["PORT", "Served", "application", "running", "serve"]
+
+PORT = 8787
+"""Where `invoice-bridge emulate` listens unless told otherwise."""
+_STOPS_WITHIN = 10.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """The providers of one server: `url` is its root, and `emulators` answer below it."""
+
+    url: str
+    emulators: Mapping[str, Emulator]
+
+    @property
+    def base_urls(self) -> dict[str, str]:
+        """What clients take as base_url, by the provider's name."""
+        return {name: f"{self.url}/{name}{_api_path(providers.get(name))}" for name in self.emulators}
+
+
+def serve(
+    port: int = PORT,
+    host: str = "127.0.0.1",
+    *,
+    clock: Clock | None = None,
+    names: Iterable[str] | None = None,
+    ready: Callable[[Served], object] = lambda _served: None,
+) -> None:
+    """Serve the providers until the process is interrupted; `ready` is called once the port is open.
+
+    `clock` is the providers' present, by default the real one; `names` chooses providers, by default all. Raises
+    ConfigurationError where the port cannot be used, KeyboardInterrupt when it is interrupted.
+    """
+    emulators = _emulators(names, clock)
+    with _listen(host, port) as listener:
+        ready(Served(_url(listener), emulators))
+        _server(emulators).run(sockets=[listener])
+
+
+@contextmanager
+def running(
+    port: int = 0, host: str = "127.0.0.1", *, clock: Clock | None = None, names: Iterable[str] | None = None
+) -> Iterator[Served]:
+    """Serve the providers from a thread for as long as the block runs; port 0 takes a free one.
+
+    Nothing is left when the block ends: no thread, no socket. Raises ConfigurationError where the port cannot be used.
+    """
+    emulators = _emulators(names, clock)
+    with _listen(host, port) as listener:
+        served, server = Served(_url(listener), emulators), _server(emulators)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="emulators", daemon=True)
+        thread.start()
+        try:
+            yield served  # the port is open already: what comes before the thread is ready waits in the queue
+        finally:
+            server.should_exit = True
+            thread.join(_STOPS_WITHIN)
+
+
+def application(emulators: Mapping[str, Emulator]) -> Starlette:
+    """Make the ASGI application that hands each request to the emulator its first segment names."""
+    # A class as endpoint takes every method; a function would be asked for GET alone.
+    return Starlette(routes=[Route("/{path:path}", endpoint=_Endpoint(emulators))])
+
+
+class _Endpoint:
+    """Answers all requests: an ASGI application of its own."""
+
+    def __init__(self, emulators: Mapping[str, Emulator]) -> None:
+        self.emulators = emulators
+        self.paths = {name: f"/{name}{_api_path(providers.get(name))}" for name in emulators}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        asked = Asked(scope, receive)
+        answer = self._answer(asked, scope["raw_path"].decode("ascii"), await asked.body())
+        await answer(scope, receive, send)
+
+    def _answer(self, asked: Asked, path: str, content: bytes) -> Answer:
+        url = f"{asked.url.scheme}://{asked.headers.get('host') or asked.url.netloc}"
+        name, _, below = path.removeprefix("/").partition("/")
+        if name not in self.emulators:
+            return _json(_listing(Served(url, self.emulators)), 404 if name else 200)
+        emulator = self.emulators[name]
+        if below == "_ledger":
+            entries = [{**asdict(entry), "at": entry.at.isoformat()} for entry in list(emulator.ledger)]
+            return _json({"provider": name, "requests": emulator.requests, "ledger": entries})
+        query = f"?{asked.url.query}" if asked.url.query else ""
+        plain = Request(asked.method, f"{url}{path}{query}", dict(asked.headers), content)
+        answer = emulator(plain, url + self.paths[name])
+        return Answer(answer.content, answer.status, dict(answer.headers))
+
+
+def _listing(served: Served) -> dict[str, Any]:
+    return {
+        "providers": {
+            name: {
+                "base_url": served.base_urls[name],
+                "api_key": emulator.key,
+                "ledger": f"{served.url}/{name}/_ledger",
+                "switches": {switch: told for switch, (_, told) in emulator.SWITCHES.items()},
+            }
+            for name, emulator in served.emulators.items()
+        }
+    }
+
+
+def _json(body: Any, status: int = 200) -> Answer:
+    return Answer(dumps(body), status, media_type="application/json")
+
+
+def _emulators(names: Iterable[str] | None, clock: Clock | None) -> dict[str, Emulator]:
+    chosen = providers.names() if names is None else tuple(names)
+    return {name: providers.get(name).emulator(clock=clock or _now) for name in chosen}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _api_path(provider: Provider) -> str:
+    """The path of the provider's own base URL, such as /api/v2."""
+    return urlsplit(context(provider, {}).base_url).path
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OverflowError:
+        raise ConfigurationError(f"{port} is not a port: it is a number from 0 to 65535") from None
+    except OSError as error:
+        why = "it is in use already" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
+        raise ConfigurationError(f"port {port} of {host} cannot be used: {why}; choose another port") from None
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _server(emulators: Mapping[str, Emulator]) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            application(emulators),
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
