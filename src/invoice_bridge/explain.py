@@ -1,44 +1,166 @@
 """Plan: the exact requests of a command in order, their effects, and what would be lost. No network, no key.
 
 A flow is fed the specimen of each of its requests' happy answers, so what is explained is made by the code that sends.
+A plan prints as text (effects first), as JSON, and as curl commands that take the key from the environment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from invoice_bridge import providers
 from invoice_bridge.commands import Bill, Command
 from invoice_bridge.errors import BridgeError
-from invoice_bridge.losses import Loss, find_losses
+from invoice_bridge.losses import Field, Loss, find_losses
 from invoice_bridge.provider import Context, Provider
-from invoice_bridge.wire import Request, Response, dumps
+from invoice_bridge.wire import Effect, Request, Response, dumps, scalar
+
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_.]+)\}")
+_BOLD, _RED, _YELLOW, _DIM, _PLAIN = "\033[1m", "\033[31m", "\033[33m", "\033[2m", "\033[0m"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a command would do at a provider: `requests` in order, `losses`, and `refusal` where it cannot be done."""
+    """What a command would do at a provider: `requests` in order, `losses`, and `refusal` where it cannot be done at all."""
 
     provider: str
     requests: tuple[Request, ...] = ()
     losses: tuple[Loss, ...] = ()
     refusal: BridgeError | None = None
+    fields: tuple[Field, ...] = field(default=(), repr=False, compare=False)
+    """The provider's rows, by which a body's fields are told where they come from."""
+
+    @property
+    def effects(self) -> frozenset[Effect]:
+        """Everything the whole plan does to the customer."""
+        return frozenset().union(*(request.effects for request in self.requests))
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, *, color: bool = False) -> str:
+        """Lay the plan out for a reader: effects first, then each request with where its fields come from, then the losses."""
+
+        def paint(style: str, words: str) -> str:
+            return f"{style}{words}{_PLAIN}" if color else words
+
         if self.refusal is not None:
-            return f"{self.provider}: refused before anything is sent: {self.refusal}"
-        lines = []
+            return paint(_RED, f"{self.provider}: refused before anything is sent: {self.refusal}")
+        does = ", ".join(sorted(self.effects)) or "nothing to the customer"
+        lines = [paint(_BOLD, f"{self.provider}: {does}; {len(self.requests)} requests, {len(self.losses)} losses")]
         for number, request in enumerate(self.requests, 1):
             effects = ", ".join(sorted(request.effects)) or ("stores" if request.writes else "reads")
-            lines.append(f"{number}. [{effects}] {request.method} {request.url}")
-            lines += [f"     {name}: {value}" for name, value in request.headers.items()]
-            lines += [f"     {request.content.decode()}"] if request.content else []
-            lines += [f"     ({request.note})"] if request.note else []
-        lines += [f"loses {loss}" for loss in self.losses]
+            lines += ["", paint(_BOLD, f"{number}. [{effects}] {request.method} {request.url}")]
+            lines += [paint(_DIM, f"     {name}: {value}") for name, value in request.headers.items()]
+            rows = [(name, value, origin) for name, value, origin in self.origins(request)]
+            wide = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+            lines += [
+                f"     {name:<{wide[0]}}  {value:<{min(wide[1], 60)}}  {paint(_DIM, f'← {origin}')}".rstrip()
+                for name, value, origin in rows
+            ]
+            lines += [paint(_DIM, f"     ({request.note})")] if request.note else []
+        lines += ["", paint(_BOLD, "losses:" if self.losses else "losses: none")]
+        lines += [paint(_YELLOW, f"  {loss.severity}: {loss}") for loss in self.losses]
         return "\n".join(lines)
+
+    def origins(self, request: Request) -> Iterator[tuple[str, str, str]]:
+        """Each field of a request's body as (its name, its value, where it comes from: a path of the command, or a constant)."""
+        for name, shape, value in _leaves(request.body or {}):
+            row = origin(self.fields, shape)
+            text = scalar(value)
+            yield name, text if text.isprintable() else repr(text), (row.path or f"constant: {row.why}") if row else "?"
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain JSON: effects, requests (with origins), losses, refusal."""
+        return {
+            "provider": self.provider,
+            "effects": sorted(self.effects),
+            "requests": [
+                {
+                    "method": request.method,
+                    "url": request.url,
+                    "effects": sorted(request.effects),
+                    "headers": dict(request.headers),
+                    "body": request.content.decode("utf-8"),
+                    "key": request.key,
+                    "origins": {name: where for name, _, where in self.origins(request)},
+                    "needs": needs(request),
+                    "note": request.note,
+                }
+                for request in self.requests
+            ],
+            "losses": [
+                {
+                    name: str(getattr(loss, name))
+                    for name in ("code", "path", "fate", "severity", "sent", "why", "remedy")
+                }
+                for loss in self.losses
+            ],
+            "refusal": None if self.refusal is None else str(self.refusal),
+        }
+
+    def curl(self) -> str:
+        """The plan as shell commands: the key comes from the environment, what an answer gives is a variable to fill in."""
+        return "\n\n".join(_curl(request, providers.get(self.provider)) for request in self.requests)
+
+
+def needs(request: Request) -> list[str]:
+    """Name what a request takes from earlier answers, like "open.id"."""
+    content = request.content.decode("utf-8").replace("%7B", "{").replace("%7D", "}")
+    return sorted({*_PLACEHOLDER.findall(request.url), *_PLACEHOLDER.findall(content)})
+
+
+def origin(rows: Iterable[Field], shape: str) -> Field | None:
+    """The row that a body's field belongs to: the most exact of those whose native names cover it."""
+    best: tuple[int, Field] | None = None
+    for row in rows:
+        for native in row.native.split(", "):
+            exact = shape == native
+            if native and (exact or shape.startswith((f"{native}.", f"{native}["))):
+                rank = len(native) + (1000 if exact else 0)
+                best = (rank, row) if best is None or rank > best[0] else best
+    return best[1] if best else None
+
+
+def _leaves(value: Any, name: str = "", shape: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Each leaf of a body: its name with list indexes, its shape without them, its value."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{name}.{key}" if name else str(key), f"{shape}.{key}" if shape else str(key))
+    elif isinstance(value, list | tuple):
+        for place, inner in enumerate(value):
+            yield from _leaves(inner, f"{name}[{place}]", f"{shape}[]")
+    elif value is not None:
+        yield name, shape, value
+
+
+def _curl(request: Request, provider: Provider) -> str:
+    variable = f"${provider.name.upper()}_API_KEY"
+    scheme, _, _ = provider.auth("").partition(" ")
+    who = f'-u "{variable}:"' if scheme == "Basic" else f'-H "Authorization: {scheme} {variable}"'
+    parts = [f"curl -g -X {request.method} {_quoted(request.url)}", who]
+    parts += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in request.headers.items()]
+    parts += [f"--data-raw {_quoted(request.content.decode('utf-8'))}"] if request.content else []
+    effects = ", ".join(sorted(request.effects))
+    return (f"# {effects}\n" if effects else "") + " \\\n  ".join(parts)
+
+
+def _quoted(text: str) -> str:
+    """Quote for a shell, with placeholders as variables: {open.id} becomes "$OPEN_ID"."""
+    readable = text.replace("%7B", "{").replace("%7D", "}")
+    pieces = _PLACEHOLDER.split(readable)
+    if len(pieces) == 1:
+        return shlex.quote(text)
+    quoted = [
+        f'"${piece.replace(".", "_").upper()}"' if place % 2 else shlex.quote(piece) if piece else ""
+        for place, piece in enumerate(pieces)
+    ]
+    return "".join(quoted)
 
 
 def losses(provider: str, command: Command, *, as_of: datetime | None = None, **settings: Any) -> tuple[Loss, ...]:
@@ -54,8 +176,7 @@ def explain(provider: str, command: Command, **settings: Any) -> Plan:
     """Show exactly what a command would send: requests in order with their effects, then the losses.
 
     Needs no network and no key; never raises for what the provider cannot do (see Plan.refusal). Answers that a later
-    request depends on stand as placeholders like {open.id}. Raises ConfigurationError for an unknown provider or
-    setting.
+    request depends on stand as placeholders like {open.id}. Raises ConfigurationError for an unknown provider or setting.
     """
     return plan(command, context(providers.get(provider), settings))
 
@@ -69,6 +190,7 @@ def plan(ask: Command, use: Context) -> Plan:
     """Feed a command's flow its own specimens and collect what it asks to send."""
     use = use.on(ask)
     requests: list[Request] = []
+    refusal: BridgeError | None = None
     try:
         flow = use.provider.flow(ask, use)
         request = next(flow)
@@ -76,9 +198,10 @@ def plan(ask: Command, use: Context) -> Plan:
             requests.append(request)
             request = flow.send(Response(200, dumps(request.specimen), provider=use.provider.name))
     except StopIteration:
-        return Plan(use.provider.name, tuple(requests), losses_of(ask, use))
-    except BridgeError as refusal:
-        return Plan(use.provider.name, tuple(requests), losses_of(ask, use), refusal)
+        pass
+    except BridgeError as problem:
+        refusal = problem
+    return Plan(use.provider.name, tuple(requests), losses_of(ask, use), refusal, use.provider.fields)
 
 
 def context(provider: Provider, settings: Mapping[str, Any], base_url: str | None = None) -> Context:

@@ -391,6 +391,7 @@ class Context:
             content,
             frozenset(effects),
             key,
+            body=body,
             specimen=specimen,
             note=note,
         )

@@ -44,8 +44,9 @@ class Effect(StrEnum):
 class Request:
     """One HTTP request, complete but for the credentials: explain shows it, the runner sends it, tests compare it.
 
-    `effects` is what it does to the customer. `key` is its idempotency key (it stands in `headers` too). `specimen` is
-    the happy answer's JSON, which explain feeds back into the flow. `note` is a remark for the reader.
+    `effects` is what it does to the customer. `key` is its idempotency key (it stands in `headers` too). `body` is what
+    `content` encodes, for a reader. `specimen` is the happy answer's JSON, which explain feeds back into the flow.
+    `note` is a remark for the reader.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Request:
     content: bytes = b""
     effects: frozenset[Effect] = frozenset()
     key: str | None = None
+    body: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     specimen: Any = field(default=None, compare=False, repr=False)
     note: str = field(default="", compare=False)
 

@@ -33,7 +33,7 @@ REDACTED = "REDACTED"
 
 
 def one_time_charge(client: Client, customer: str) -> None:
-    """Bill once (as a draft where the provider would mail it), read it back, list, and withdraw it where that is possible."""
+    """Bill once (as a draft where nothing else is possible), read it back, list, and withdraw it if it is open."""
     bill = OneTimeCharge(
         reference="res-2026-05-17",
         customer=customer,
@@ -55,7 +55,7 @@ SCENARIOS: dict[str, Callable[[Client, str], None]] = {"one_time_charge": one_ti
 
 def record(scenario: str, provider: str, folder: Path) -> Path:
     """Record one scenario of one provider as `folder/<provider>/<scenario>.yaml`; needs vcrpy (extra `testing`)."""
-    from vcr.config import VCR  # noqa: PLC0415 - an extra
+    from vcr.config import VCR
 
     declared = providers.get(provider)
     emulator = declared.emulator()
