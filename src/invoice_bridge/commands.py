@@ -8,13 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypedDict
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from invoice_bridge.errors import ConfigurationError
-from invoice_bridge.model import Amount, Collection, CustomerRef, Frozen, Instant, Invoice, Line, Period, Status, Words
-from invoice_bridge.money import Currency, Money
+from invoice_bridge.model import (
+    Amount,
+    Collection,
+    CustomerRef,
+    Frozen,
+    Instant,
+    Invoice,
+    Line,
+    Period,
+    Status,
+    Text,
+    Words,
+)
+from invoice_bridge.money import Currency, Money, times
 
 __all__ = [
     "Bill",
@@ -39,14 +52,14 @@ def _customer(value: Any) -> Any:
     return {"id": value} if isinstance(value, str) else value
 
 
-def _printable(value: Any) -> Any:
-    if isinstance(value, str) and not value.isprintable():
+def _printable(value: str) -> str:
+    if not value.isprintable():
         raise ValueError("only printable characters can be carried and found again")
     return value
 
 
-Reference = Annotated[str, BeforeValidator(_printable), Field(min_length=1, max_length=100)]
-Id = Annotated[str, BeforeValidator(_printable), Field(min_length=1, max_length=255)]
+Reference = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+Id = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
 Customer = Annotated[CustomerRef, BeforeValidator(_customer)]
 Attempt = Annotated[int, Field(strict=True, ge=1)]
 
@@ -69,7 +82,7 @@ class Bill(Command):
     reference: Reference
     customer: Customer | None = None
     lines: tuple[Line, ...] = ()
-    description: str | None = None
+    description: Text | None = None
     purchase_order: Annotated[str, Field(min_length=1)] | None = None
     metadata: Words = Field(default_factory=dict)
     issued_at: Instant | None = None
@@ -83,12 +96,11 @@ class Bill(Command):
         if self.collection.kind == "send" and (self.collection.due is None) == (self.collection.net_days is None):
             raise ValueError("Collection.send takes exactly one of due=… and net_days=…")
         for place, line in enumerate(self.lines):
-            if line.unit_amount is not None:
-                asked = (line.quantity if line.quantity is not None else 1) * line.unit_amount.minor
-                if line.unit_amount.currency != line.amount.currency or asked != line.amount.minor:
-                    raise ValueError(
-                        f"line {place}: {line.quantity} × {line.unit_amount} is not its amount, {line.amount}"
-                    )
+            if line.quantity is not None and not _is_plain(line.quantity):
+                raise ValueError(f"line {place}: a quantity has at most 30 digits on either side of the point")
+            if line.unit_amount is not None and not _multiplies(line, line.unit_amount):
+                told = "" if line.quantity is None else f"{line.quantity} × "
+                raise ValueError(f"line {place}: {told}{line.unit_amount} is not its amount, {line.amount}")
         return self
 
     def _sum(self) -> Money | None:
@@ -98,6 +110,17 @@ class Bill(Command):
         for line in self.lines[1:]:
             total += line.amount
         return total
+
+
+def _is_plain(quantity: Decimal) -> bool:
+    return quantity.adjusted() < 30 and int(quantity.as_tuple().exponent) >= -30
+
+
+def _multiplies(line: Line, unit_amount: Money) -> bool:
+    try:
+        return times(unit_amount, 1 if line.quantity is None else line.quantity) == line.amount
+    except ValueError:
+        return False
 
 
 class OneTimeCharge(Bill):
@@ -273,7 +296,7 @@ class Update(OnInvoice):
 
     verb: ClassVar[str] = "update"
 
-    description: str | None = None
+    description: Text | None = None
     due_at: Instant | None = None
     metadata: Words | None = None
 
@@ -322,7 +345,7 @@ class ListInvoices(Command):
     created_to: Instant | None = None
     full: bool = False
     limit: Annotated[int, Field(strict=True, ge=1, le=100)] = 100
-    cursor: str | None = None
+    cursor: Text | None = None
 
     def admits(self, invoice: Invoice, provider: str) -> bool:
         """Whether an invoice passes the filters; what the provider does not say does not pass a filter on it."""

@@ -68,6 +68,10 @@ class LossyTranslation(BridgeError):
         listed = "\n".join(f"  {loss}" for loss in losses)
         names = ", ".join(repr(loss.path) for loss in losses)
         super().__init__(f"{provider} would not carry this bill as it is:\n{listed}\nallow=[{names}] accepts it")
+        self._made_of = losses, provider
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._made_of, self.__dict__
 
 
 class NothingToBill(BridgeError):

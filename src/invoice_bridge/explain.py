@@ -26,7 +26,7 @@ _BOLD, _RED, _YELLOW, _DIM, _PLAIN = "\033[1m", "\033[31m", "\033[33m", "\033[2m
 
 @dataclass(frozen=True)
 class Plan:
-    """What a command would do at a provider: `requests` in order, `losses`, and `refusal` where it cannot be done at all."""
+    """What a command would do at a provider: `requests` in order, `losses`, and `refusal` where it cannot be done."""
 
     provider: str
     requests: tuple[Request, ...] = ()
@@ -44,7 +44,7 @@ class Plan:
         return self.text()
 
     def text(self, *, color: bool = False) -> str:
-        """Lay the plan out for a reader: effects first, then each request with where its fields come from, then the losses."""
+        """Lay the plan out for a reader: effects first, then each request and where its fields come from, then losses."""
 
         def paint(style: str, words: str) -> str:
             return f"{style}{words}{_PLAIN}" if color else words
@@ -69,7 +69,7 @@ class Plan:
         return "\n".join(lines)
 
     def origins(self, request: Request) -> Iterator[tuple[str, str, str]]:
-        """Each field of a request's body as (its name, its value, where it comes from: a path of the command, or a constant)."""
+        """Each field of a body as (its name, its value, its origin: a path of the command, or a constant)."""
         for name, shape, value in _leaves(request.body or {}):
             row = origin(self.fields, shape)
             text = scalar(value)
@@ -105,7 +105,7 @@ class Plan:
         }
 
     def curl(self) -> str:
-        """The plan as shell commands: the key comes from the environment, what an answer gives is a variable to fill in."""
+        """The plan as shell commands: the key comes from the environment, what an answer gives is a variable."""
         return "\n\n".join(_curl(request, providers.get(self.provider)) for request in self.requests)
 
 
@@ -175,8 +175,8 @@ def losses(provider: str, command: Command, *, as_of: datetime | None = None, **
 def explain(provider: str, command: Command, **settings: Any) -> Plan:
     """Show exactly what a command would send: requests in order with their effects, then the losses.
 
-    Needs no network and no key; never raises for what the provider cannot do (see Plan.refusal). Answers that a later
-    request depends on stand as placeholders like {open.id}. Raises ConfigurationError for an unknown provider or setting.
+    Needs no network and no key; never raises for what the provider cannot do (see Plan.refusal). What an earlier answer
+    gives stands as a placeholder like {open.id}. Raises ConfigurationError for an unknown provider or setting.
     """
     return plan(command, context(providers.get(provider), settings))
 
@@ -208,4 +208,5 @@ def context(provider: Provider, settings: Mapping[str, Any], base_url: str | Non
     """Make the context of a provider: settings checked, required ones that are missing shown as placeholders."""
     read = provider.read_settings(settings)
     shown = {setting.name: f"{{{setting.name}}}" for setting in provider.missing_settings(read)}
-    return Context(provider, read | shown, (base_url or provider.base_url(read | shown)).rstrip("/"))
+    root = provider.base_url(read | shown) if base_url is None else base_url  # "" is a mistake, not the default
+    return Context(provider, read | shown, root.rstrip("/"))

@@ -7,6 +7,7 @@ statuses in lower case, decimals as strings, what is absent as null, `raw` as th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from pydantic import (
 )
 
 from invoice_bridge.losses import Loss
-from invoice_bridge.money import Currency, Money, scale
+from invoice_bridge.money import Currency, Money, times, what_to_write
 from invoice_bridge.wire import dumps, loads
 
 __all__ = ["Collection", "CustomerRef", "Invoice", "Line", "Period", "Status"]
@@ -39,6 +40,9 @@ class Frozen(BaseModel):
 
 
 # ── the kinds of leaf ────────────────────────────────────────────────────────────────────────────────────────────────
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?|[0-9]*\.[0-9]+)[0-9]*([eE][+-]?[0-9]+)?", re.ASCII)
+
+
 def in_utc(instant: datetime) -> datetime:
     """Return the instant in UTC. Raises ValueError for a naive datetime: whose midnight would it be?"""
     if instant.tzinfo is None or instant.utcoffset() is None:
@@ -49,14 +53,14 @@ def in_utc(instant: datetime) -> datetime:
 def _no_bare_number(value: Any) -> Any:
     if isinstance(value, int | float | Decimal):
         raise ValueError(f"{value!r} is a number, not an instant: seconds and milliseconds cannot be told apart")
-    if isinstance(value, str) and value.strip().isdecimal():
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         raise ValueError(f"{value!r} is a number, not an instant: write 2026-05-01T00:00:00Z")
     return value
 
 
 def _money_not_float(value: Any) -> Any:
     if isinstance(value, float):
-        raise ValueError(f'a float cannot hold money exactly: instead of {value!r} write Money.parse("{value:.2f}", …)')
+        raise ValueError(what_to_write(value, "…"))
     return value
 
 
@@ -64,6 +68,15 @@ def _decimal_not_float(value: Any) -> Any:
     if isinstance(value, float | bool):
         raise ValueError(f"{value!r} is not exact: write an int, a Decimal or a string")
     return value
+
+
+def _encodable(text: str) -> str:
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ValueError("half of a surrogate pair is no text: it cannot be sent or stored") from None
+    return text
 
 
 def _refuse_change(*_: object, **__: object) -> Any:
@@ -89,7 +102,8 @@ def _raw(value: Any) -> Any:
 Instant = Annotated[datetime, BeforeValidator(_no_bare_number), AfterValidator(in_utc)]
 Amount = Annotated[Money, BeforeValidator(_money_not_float)]
 Quantity = Annotated[Decimal, BeforeValidator(_decimal_not_float)]
-Words = Annotated[Mapping[str, str], AfterValidator(FrozenDict)]
+Text = Annotated[str, AfterValidator(_encodable)]
+Words = Annotated[Mapping[Text, Text], AfterValidator(FrozenDict)]
 Raw = Annotated[
     Mapping[str, Any] | None,
     BeforeValidator(_raw),
@@ -121,8 +135,11 @@ class Period:
     end: Instant
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "start", in_utc(self.start))
-        object.__setattr__(self, "end", in_utc(self.end))
+        for name in ("start", "end"):
+            instant = getattr(self, name)
+            if not isinstance(instant, datetime):
+                raise TypeError(f"{name} is a datetime, not {instant!r}: write datetime(…, tzinfo=UTC)")
+            object.__setattr__(self, name, in_utc(instant))
         if self.start >= self.end:
             raise ValueError(f"a period must begin before it ends, but {self}")
 
@@ -146,7 +163,7 @@ class CustomerRef(Frozen):
 
     id: Annotated[str, Field(min_length=1)] | None = None
     email: Annotated[str, Field(min_length=3)] | None = None
-    name: str | None = None
+    name: Text | None = None
     ids: Words = Field(default_factory=dict)
 
     def at(self, provider: str) -> str | None:
@@ -162,7 +179,7 @@ class Line(Frozen):
     make a read line's amount differ from quantity × unit_amount.
     """
 
-    description: str | None = None
+    description: Text | None = None
     quantity: Quantity | None = None
     unit_amount: Amount | None = None
     amount: Amount
@@ -186,13 +203,17 @@ class Line(Frozen):
         if not isinstance(data, dict) or data.get("amount") is not None or data.get("unit_amount") is None:
             return data
         unit = data["unit_amount"]
-        unit = unit if isinstance(unit, Money) else Money(**unit) if isinstance(unit, dict) else None
-        quantity = data.get("quantity", 1)
-        if unit is None or isinstance(quantity, float):
+        quantity = 1 if data.get("quantity") is None else data["quantity"]
+        try:
+            unit = unit if isinstance(unit, Money) else Money(**unit)
+            quantity = Decimal(quantity) if isinstance(quantity, int | str) else quantity
+        except (ArithmeticError, TypeError, ValueError):
+            return data  # each field says itself what is wrong with it
+        if not isinstance(quantity, Decimal):
             return data
         try:
-            return {**data, "amount": Money(scale(Decimal(quantity) * unit.minor, 0), unit.currency)}
-        except (ArithmeticError, TypeError, ValueError):
+            return {**data, "amount": times(unit, quantity)}
+        except ValueError:
             raise ValueError(
                 f"{quantity} × {unit} is not a whole number of minor units: state the line's amount"
             ) from None
@@ -246,11 +267,11 @@ class Invoice(Frozen):
     exactly.
     """
 
-    provider: str
-    id: str
-    number: str | None = None
+    provider: Text
+    id: Text
+    number: Text | None = None
     status: Status
-    native_status: str | None = None
+    native_status: Text | None = None
     currency: Currency
 
     subtotal: Amount | None = None
@@ -267,8 +288,8 @@ class Invoice(Frozen):
     lines_complete: bool = True
     customer: CustomerRef | None = None
     period: Period | None = None
-    description: str | None = None
-    reference: str | None = None
+    description: Text | None = None
+    reference: Text | None = None
     metadata: Words = Field(default_factory=dict)
 
     created_at: Instant | None = None
@@ -278,10 +299,10 @@ class Invoice(Frozen):
     voided_at: Instant | None = None
 
     collection: Collection | None = None
-    payment_method: str | None = None
+    payment_method: Text | None = None
     payment_pending: bool | None = None
-    hosted_url: str | None = Field(default=None, repr=False)
-    pdf_url: str | None = Field(default=None, repr=False)
+    hosted_url: Text | None = Field(default=None, repr=False)
+    pdf_url: Text | None = Field(default=None, repr=False)
     test_mode: bool | None = None
     losses: tuple[Loss, ...] = ()
     raw: Raw = Field(default=None, repr=False)
@@ -296,12 +317,16 @@ class Invoice(Frozen):
 
     def is_past_due(self, as_of: datetime) -> bool:
         """Whether it is open and due before `as_of` (aware); without a due date, the provider's own word decides."""
+        now = in_utc(as_of)
         if self.status is not Status.OPEN:
             return False
-        if self.due_at is not None:
-            return self.due_at < in_utc(as_of)
-        in_utc(as_of)
-        return self.native_status in PAST_DUE_WORDS
+        return self.due_at < now if self.due_at is not None else self.native_status in PAST_DUE_WORDS
+
+    def unmapped(self) -> tuple[str, ...]:
+        """List the fields of `raw` that no neutral field carries, by shape: "lines.data[].discountable"."""
+        from invoice_bridge.reading import unmapped
+
+        return unmapped(self)
 
 
 AMOUNTS = (

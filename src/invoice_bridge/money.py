@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import Decimal, Inexact, localcontext
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Strict
 
-__all__ = ["Currency", "Money", "codes", "exponent", "scale"]
+__all__ = ["Currency", "Money", "codes", "exponent", "scale", "times", "what_to_write"]
 
 # ISO 4217 list one, published 2026-01-01: the number of decimals of the minor unit.
 _ACTIVE = {
@@ -98,7 +98,7 @@ class Money:
 
     def __post_init__(self) -> None:
         if type(self.minor) is not int:
-            raise TypeError(_what_to_write(self.minor, self.currency))
+            raise TypeError(what_to_write(self.minor, self.currency))
         if abs(self.minor) > _LARGEST:
             raise ValueError("an amount of money has at most 30 digits")
         exponent(self.currency)
@@ -112,7 +112,7 @@ class Money:
         """
         digits = exponent(currency)
         if isinstance(text, bool) or not isinstance(text, str | int | Decimal):
-            raise TypeError(_what_to_write(text, currency))
+            raise TypeError(what_to_write(text, currency))
         if isinstance(text, str):
             if not _DECIMAL_TEXT.fullmatch(text):
                 raise ValueError(f'{text[:40]!r} is not an amount: write it plainly in major units, like "19.99"')
@@ -176,13 +176,30 @@ class Money:
         return other.minor
 
 
-def _what_to_write(value: object, currency: object) -> str:
-    if isinstance(value, float):
-        return (
-            f"a float cannot hold money exactly: instead of {value!r} write "
-            f'Money.parse("{value:.2f}", "{currency}") or Money(minor, "{currency}") with an integer of minor units'
-        )
-    return f"an amount of money is an int of minor units, or text for Money.parse, not {type(value).__name__} {value!r}"
+def times(unit: Money, quantity: Decimal | int) -> Money:
+    """Return quantity × unit, exactly. Raises ValueError where that is not a whole number of minor units."""
+    with localcontext() as exact:
+        exact.prec = 200
+        exact.traps[Inexact] = True
+        try:
+            return Money(scale(quantity * Decimal(unit.minor), 0), unit.currency)
+        except ArithmeticError:
+            raise ValueError(f"{quantity} × {unit} is out of range") from None
+
+
+def what_to_write(value: object, currency: object) -> str:
+    """Say what to write instead of a value that is no amount of money; a float's digits are never guessed at."""
+    if not isinstance(value, float):
+        kind = type(value).__name__
+        return f"an amount of money is an int of minor units, or text for Money.parse, not {kind} {value!r}"
+    digits = _EXPONENTS.get(currency, 2) if isinstance(currency, str) else 2
+    text = f"{value:.{digits}f}"
+    if not _DECIMAL_TEXT.fullmatch(text) or Decimal(text) != Decimal(repr(value)):
+        text = "…"
+    return (
+        f"a float cannot hold money exactly: instead of {value!r} write "
+        f'Money.parse("{text}", "{currency}") or Money(minor, "{currency}") with an integer of minor units'
+    )
 
 
 def codes(digits: int) -> frozenset[str]:

@@ -122,7 +122,7 @@ def _id_in(answer: Response, use: Context) -> str | None:
 
 
 def _attempts(request: Request, use: Context, policy: Policy, steps: list[Step]) -> Steps[Response]:
-    maybe, tries = False, 0
+    maybe, lost, tries = False, False, 0
     while True:
         tries += 1
         again, wait, status = True, None, None
@@ -132,7 +132,7 @@ def _attempts(request: Request, use: Context, policy: Policy, steps: list[Step])
         except NotSent as error:
             failure = Unreachable(f"{use.provider.title} cannot be reached: {error}")
         except Lost as error:
-            maybe = maybe or request.writes
+            lost, maybe = True, maybe or request.writes
             again = not request.writes or request.key is not None
             failure = Unreachable(f"{use.provider.title} gave no answer: {error}")
         else:
@@ -158,7 +158,9 @@ def _attempts(request: Request, use: Context, policy: Policy, steps: list[Step])
             yield Sleep(policy.wait(tries, wait))
         except NotSent:  # the deadline leaves no time for another try
             break
-    state: Literal["unknown", "refused", "not_sent"] = "unknown" if maybe else "refused" if status else "not_sent"
+    state: Literal["unknown", "refused", "not_sent"] = (
+        "unknown" if maybe or lost else "refused" if status else "not_sent"
+    )
     steps.append(_step(request, state, status))
     if maybe:
         raise OutcomeUnknown(
@@ -183,7 +185,8 @@ def _outcome(error: BridgeError, steps: list[Step]) -> Outcome:
     written = [step for step in steps if step.writes and step.state == "done"]
     if not written:
         return "nothing_done"
-    return "done_unread" if isinstance(error, MalformedResponse) and steps[-1].writes else "partly_done"
+    unread = isinstance(error, MalformedResponse) and steps[-1].writes and steps[-1].state == "done"
+    return "done_unread" if unread else "partly_done"
 
 
 # ── verification ─────────────────────────────────────────────────────────────────────────────────────────────────────

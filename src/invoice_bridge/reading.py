@@ -6,7 +6,7 @@ documented reads as None; money that cannot be read exactly raises MalformedResp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ from invoice_bridge.errors import MalformedResponse
 from invoice_bridge.model import Invoice, Period
 from invoice_bridge.money import Money
 from invoice_bridge.provider import Provider, Units
-from invoice_bridge.wire import loads
+from invoice_bridge.wire import dumps, loads
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXACT_FLOAT_DIGITS = 15
@@ -48,7 +48,7 @@ class Reader:
     def text(self, name: str) -> str | None:
         """A text, or None where it is absent or empty."""
         value = self.data.get(name)
-        return value if isinstance(value, str) and value else None
+        return readable(value) if isinstance(value, str) and value else None
 
     def flag(self, name: str) -> bool | None:
         """A boolean."""
@@ -108,7 +108,7 @@ class Reader:
     def words(self, name: str) -> dict[str, str]:
         """An object of texts, such as metadata."""
         found = self.child(name).data
-        return {str(key): value for key, value in found.items() if isinstance(value, str)}
+        return {readable(str(key)): readable(value) for key, value in found.items() if isinstance(value, str)}
 
     def money(self, name: str, units: Units, currency: str) -> Money | None:
         """An amount in the provider's integer units, None where absent. Raises MalformedResponse for anything else."""
@@ -130,6 +130,11 @@ class Reader:
         except ValueError as error:
             raise self.fault(name, f"cannot be read: {error}") from None
         return code
+
+
+def readable(text: str) -> str:
+    """Replace half a surrogate pair, which JSON can spell and no text can hold, by U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def period_of(start: datetime | None, end: datetime | None) -> Period | None:
@@ -163,6 +168,54 @@ def decode(provider: str, payload: Any) -> Invoice:
     return declared.parse(_mapping(declared, payload))
 
 
+class _Watched(Mapping[str, Any]):
+    """A JSON object that notes which of its leaves are read, by shape: "lines.data[].amount"."""
+
+    def __init__(self, data: Mapping[str, Any], read: set[str], at: str = "") -> None:
+        self._data, self._read, self._at = data, read, at
+
+    def __getitem__(self, name: str) -> Any:
+        return self._watch(self._data[name], f"{self._at}.{name}" if self._at else name)
+
+    def _watch(self, value: Any, at: str) -> Any:
+        if isinstance(value, Mapping):
+            return _Watched(value, self._read, at)
+        if isinstance(value, list | tuple):
+            return [self._watch(item, f"{at}[]") for item in value]
+        self._read.add(at)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+
+def unmapped(invoice: Invoice) -> tuple[str, ...]:
+    """List what the provider's own JSON says and no neutral field carries: shapes like "lines.data[].discountable".
+
+    Computed by reading `raw` again and noting what is looked at; null, empty and zero-length values are left out.
+    Provider facts that the neutral invoice derives from several fields count as carried.
+    """
+    if invoice.raw is None:
+        return ()
+    read: set[str] = set()
+    providers.get(invoice.provider).parse(_Watched(invoice.raw, read))
+    return tuple(sorted(set(_said(invoice.raw)) - read))
+
+
+def _said(value: Any, at: str = "") -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _said(inner, f"{at}.{name}" if at else name)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _said(inner, f"{at}[]")
+    elif value is not None and value != "":
+        yield at
+
+
 def _mapping(provider: Provider, payload: Any) -> Mapping[str, Any]:
     if isinstance(payload, bytes | bytearray | str):
         try:
@@ -176,9 +229,11 @@ def _mapping(provider: Provider, payload: Any) -> Mapping[str, Any]:
     if not isinstance(payload, Mapping):
         raise MalformedResponse(f"an invoice is a JSON object, not {type(payload).__name__}", provider=provider.name)
     try:
-        return _exact(payload, provider)  # type: ignore[no-any-return]
-    except RecursionError:
-        raise MalformedResponse("nested too deeply", provider=provider.name) from None
+        exact: Mapping[str, Any] = _exact(payload, provider)
+        dumps(exact)  # an invoice keeps it, and must be able to write it again
+    except (RecursionError, TypeError, ValueError) as error:
+        raise MalformedResponse(f"this is not JSON: {error}", provider=provider.name) from None
+    return exact
 
 
 def _exact(value: Any, provider: Provider) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEEPEST = 100
+_TOO_DEEP = f"nested more than {_DEEPEST} deep"
 
 
 class Effect(StrEnum):
@@ -51,7 +52,7 @@ class Request:
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     content: bytes = b""
     effects: frozenset[Effect] = frozenset()
     key: str | None = None
@@ -61,6 +62,10 @@ class Request:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return _again, (type(self), values | {"headers": dict(self.headers)})
 
     @property
     def writes(self) -> bool:
@@ -74,12 +79,15 @@ class Response:
 
     status: int
     content: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     provider: str = ""
 
     def __post_init__(self) -> None:
         lowered = {name.lower(): value for name, value in self.headers.items()}
         object.__setattr__(self, "headers", MappingProxyType(lowered))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.status, self.content, dict(self.headers), self.provider)
 
     @cached_property
     def json(self) -> Any:
@@ -112,6 +120,11 @@ class Response:
         raise MalformedResponse(
             f"the answer has no text at $.{name}", provider=self.provider, status=self.status, response=self
         )
+
+
+def _again(kind: Any, values: Mapping[str, Any]) -> Any:
+    """Make a value again from its fields: what copying and pickling call."""
+    return kind(**values)
 
 
 Flow = Generator[Request, Response, T]
@@ -222,13 +235,32 @@ def loads(content: bytes | str) -> Any:
     """
     try:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
-        return json.loads(text, parse_float=_decimal, parse_constant=_refuse)
+        value = json.loads(text, parse_float=_decimal, parse_constant=_refuse)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise ValueError(_TOO_DEEP) from None
+    if text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
+        raise ValueError(_TOO_DEEP)
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether containers stand more than _DEEPEST in one another: what is read must be writable again."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return any(isinstance(inner, dict | list) for inner in level)
 
 
 def _decimal(text: str) -> Decimal:
-    value = Decimal(text)
+    try:
+        value = Decimal(text)
+    except ArithmeticError:
+        value = Decimal("NaN")
     if not value.is_finite() or abs(value.adjusted()) > 400:
         raise ValueError(f"the number {text[:40]} is out of range")
     return value
@@ -241,14 +273,13 @@ def _refuse(name: str) -> Any:
 def dumps(value: Any) -> bytes:
     """Write JSON exactly and always the same: no spaces, keys in the order given, Decimals in plain digits.
 
-    Raises TypeError for a float: it would not be the number that was meant.
+    Half a surrogate pair, which is no text, is written as the escape it came from. Raises TypeError for a float: it
+    would not be the number that was meant.
     """
-    return _write(value, 0).encode("utf-8")
+    return _write(value, 0).encode("utf-8", "backslashreplace")
 
 
 def _write(value: Any, depth: int) -> str:
-    if depth > _DEEPEST:
-        raise ValueError("nested too deeply")
     if value is None or value is True or value is False:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):
@@ -259,8 +290,11 @@ def _write(value: Any, depth: int) -> str:
         if not value.is_finite():
             raise TypeError(f"{value} is not JSON")
         return f"{value:f}"
+    if isinstance(value, Mapping | list | tuple) and depth == _DEEPEST:
+        raise ValueError(_TOO_DEEP)
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{json.dumps(str(k))}:{_write(v, depth + 1)}" for k, v in value.items()) + "}"
+        pairs = (f"{_write(str(name), depth)}:{_write(inner, depth + 1)}" for name, inner in value.items())
+        return "{" + ",".join(pairs) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(_write(item, depth + 1) for item in value) + "]"
     raise TypeError(f"{type(value).__name__} cannot be written as JSON exactly: {value!r}")
@@ -277,9 +311,11 @@ def unix_seconds(instant: datetime) -> int:
 
 def rfc3339_millis(instant: datetime) -> str:
     """Return 2026-05-01T00:00:00.000Z. Raises Unsupported where parts of a millisecond would be lost."""
+    if instant.tzinfo is None:
+        raise TypeError(f"{instant.isoformat()} has no time zone")
     if instant.microsecond % 1000:
         raise Unsupported(f"{instant.isoformat()} has parts of a millisecond; this provider counts whole milliseconds")
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # ── credentials ──────────────────────────────────────────────────────────────────────────────────────────────────────
