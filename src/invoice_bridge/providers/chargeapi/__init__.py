@@ -1,0 +1,71 @@
+"""ChargeAPI: invoices at the pinned API version, one JSON request a step; it is told a period, never an amount."""
+
+from invoice_bridge.idempotency import Idempotency
+from invoice_bridge.provider import Flows, Provider, cannot
+from invoice_bridge.providers.chargeapi.emulator import ChargeApiEmulator
+from invoice_bridge.providers.chargeapi.flows import charge, collect, finalize, page, period, retrieve, update, void
+from invoice_bridge.providers.chargeapi.parse import invoice, invoice_id, refusal
+from invoice_bridge.providers.chargeapi.tables import (
+    API_VERSION,
+    ERRORS,
+    FIELDS,
+    KEY_WINDOW,
+    LIMITS,
+    MONEY,
+    STATUSES,
+    headers,
+    mode,
+)
+from invoice_bridge.wire import bearer
+
+CHARGEAPI = Provider(
+    name="chargeapi",
+    title="ChargeAPI",
+    reviewed="2026-11",
+    api_version=API_VERSION,
+    base_url=lambda _settings: "https://api.chargeapi.co/v1",
+    auth=bearer,
+    headers=headers,
+    form=None,
+    idempotency=Idempotency(
+        "Idempotency-Key",
+        KEY_WINDOW,
+        source="docs.chargeapi.co/idempotency; the 24 hours stand in its older generation only",
+    ),
+    mode=mode,
+    statuses=STATUSES,
+    fields=FIELDS,
+    errors=ERRORS,
+    limits=LIMITS,
+    money=MONEY,
+    flows=Flows(
+        one_time_charge=charge,
+        period_invoice=period,
+        retrieve=retrieve,
+        list=page,
+        finalize=finalize,
+        pay=collect,
+        mark_paid=cannot(
+            "a payment made elsewhere cannot be recorded: pay collects, and nothing else marks an invoice paid",
+            source="docs.chargeapi.co/api-reference/invoices/pay",
+        ),
+        void=void,
+        mark_uncollectible=cannot(
+            "an invoice can be read as uncollectible, but no request makes it so; void it instead",
+            source="docs.chargeapi.co/api-reference/invoices/list",
+        ),
+        update=update,
+        delete=cannot(
+            "a draft can neither be deleted nor voided; leave it: a draft collects nothing",
+            source="docs.chargeapi.co/api-reference/invoices/void",
+        ),
+        send_invoice=cannot(
+            "it mails no invoices; mail it yourself",
+            source="docs.chargeapi.co/api-reference/invoices/object",
+        ),
+    ),
+    parse=invoice,
+    refusal=refusal,
+    invoice_id=invoice_id,
+    emulator=ChargeApiEmulator,
+)

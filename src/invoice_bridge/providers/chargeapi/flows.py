@@ -1,0 +1,306 @@
+"""ChargeAPI's verbs, one generator each. A bill is one ladder: open → read → compare → finalize → compare → collect.
+
+ChargeAPI is told a period and makes the lines itself, so the comparison is all that stands between a caller's amount
+and another bill. An answer that merely repeats an earlier one is not marked, and whether a key that comes with another
+body is refused is not documented: so the invoice is read once after it is opened, and must be the bill that was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from invoice_bridge.commands import (
+    Bill,
+    Finalize,
+    ListInvoices,
+    OneTimeCharge,
+    Pay,
+    PeriodInvoice,
+    Retrieve,
+    Update,
+    Void,
+)
+from invoice_bridge.errors import AmountMismatch, Discrepancy, IdempotencyMismatch, MalformedResponse, Unsupported
+from invoice_bridge.model import Invoice, Period, Status
+from invoice_bridge.money import Money
+from invoice_bridge.outcome import payable, verify
+from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id
+from invoice_bridge.providers.chargeapi.parse import invoice
+from invoice_bridge.providers.chargeapi.tables import METADATA_BYTES, METADATA_SOURCE, MONEY, REFERENCE_KEY
+from invoice_bridge.reading import Reader
+from invoice_bridge.wire import Effect, Flow, Request, rfc3339_millis
+
+_CREATE = "docs.chargeapi.co/api-reference/invoices/create"
+_SPECIMEN_ID = "{open.id}"
+# Sent as a filter: only words that both of the provider's lists of statuses know, or the filter's own. `open` is not
+# sent: whether it finds an overdue invoice, which counts as open here, is not documented.
+_FILTERS = {status: status.value for status in (Status.DRAFT, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE)}
+_ISSUES = (Effect.ISSUES, Effect.COLLECTS)
+_ISSUES_NOTE = "whether finalizing alone starts a collection is not confirmed; it is counted as one"
+
+
+# ── the two bills ────────────────────────────────────────────────────────────────────────────────────────────────────
+def charge(ask: OneTimeCharge, use: Context) -> Flow[Invoice]:
+    """Bill an amount once: the transactions of its period, provided that they come to that amount."""
+    if ask.period is None:
+        raise Unsupported(
+            "ChargeAPI cannot be told an amount: it bills the transactions of a period, and this charge has none",
+            source=_CREATE,
+            remedy="give the period whose transactions come to this amount",
+        )
+    return (yield from _bill(ask, use, ask.period))
+
+
+def period(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
+    """Bill a service period: its transactions, provided that they come to the caller's lines where there are any."""
+    return _bill(ask, use, ask.period)
+
+
+def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context, window: Period) -> Flow[Invoice]:
+    body, due = _create_body(ask, use, window), _due(ask)
+    answer = yield use.post("invoices", body=body, step="open", specimen=_specimen(ask, body, "draft"))
+    opened = answer.text("id")
+    at = yield from _read(opened, use, _specimen(ask, body, "draft", opened))
+    _is_this_bill(ask, at, window, body.get("fleet"))
+    draft = at if at.status is Status.DRAFT else None
+    _compare(ask, at, draft)
+    if draft is not None and due is not None and at.due_at != ask.collection.due:
+        specimen = _specimen(ask, body, "draft", at.id) | {"due_date": due}
+        answer = yield use.post("invoices", at.id, body={"due_date": due}, step="due", specimen=specimen)
+        at = _compare(ask, invoice(answer.object), draft)
+    if at.status is Status.DRAFT and not ask.draft:
+        request = _finalize(at.id, use, _specimen(ask, body, "open", at.id))
+        answer = yield from act(request, lambda: _read(at.id, use), allowed={Status.DRAFT})
+        at = _compare(ask, invoice(answer.object), draft)
+    if at.status is Status.OPEN and ask.collection.kind == "charge":
+        request = _pay(at.id, use, ask.collection.payment_method, _specimen(ask, body, "paid", at.id))
+        answer = yield from act(request, lambda: _read(at.id, use), allowed={Status.OPEN})
+        at = invoice(answer.object)
+    return at
+
+
+def _create_body(ask: OneTimeCharge | PeriodInvoice, use: Context, window: Period) -> dict[str, Any]:
+    MONEY.to_units(Money.zero(ask.currency))  # refuses a currency whose amounts could not be read back
+    body: dict[str, Any] = {"period_start": rfc3339_millis(window.start), "period_end": rfc3339_millis(window.end)}
+    if ask.customer is not None:  # without one it is an invoice of the account itself; a name or e-mail is no fleet
+        body["fleet"] = customer_id(ask, use, example="flt_…", source=_CREATE)
+    body["currency"] = ask.currency.lower()  # as in all samples; whether upper case is taken is not documented
+    if ask.description is not None:
+        body["description"] = ask.description
+    return body | {"metadata": _metadata(ask.metadata, ask.reference)}
+
+
+def _metadata(metadata: Mapping[str, str], reference: str | None) -> dict[str, str]:
+    if REFERENCE_KEY in metadata:
+        raise Unsupported(f"the metadata key {REFERENCE_KEY} carries the reference", remedy="use another key")
+    found = dict(metadata) | ({REFERENCE_KEY: reference} if reference is not None else {})
+    if sum(len(text.encode()) for pair in found.items() for text in pair) > METADATA_BYTES:
+        problem = f"the metadata is longer than {METADATA_BYTES} bytes"
+        raise Unsupported(problem, source=METADATA_SOURCE, remedy="shorten it")
+    return found
+
+
+def _due(ask: Bill) -> str | None:
+    if ask.collection.net_days is not None:
+        raise Unsupported(
+            "ChargeAPI takes a due date, not a number of days: it has no date of issue to count from",
+            source="docs.chargeapi.co/api-reference/invoices/update",
+            remedy="write Collection.send(due=…)",
+        )
+    return None if ask.collection.due is None else rfc3339_millis(ask.collection.due)
+
+
+def _is_this_bill(ask: Bill, found: Invoice, window: Period, fleet: str | None) -> None:
+    """Check that the key brought this bill and not another one that was made under it. Raises IdempotencyMismatch."""
+    theirs = found.customer.id if found.customer is not None else None
+    wrong = next(
+        (
+            f"{name} {has or 'none'}, not {asked or 'none'}"
+            for name, asked, has, unsaid in (
+                ("the reference", ask.reference, found.reference, found.reference is None),
+                ("the fleet", fleet, theirs, False),
+                ("the period", window, found.period, found.period is None),
+            )
+            if not unsaid and has != asked
+        ),
+        None,
+    )
+    if wrong:
+        raise IdempotencyMismatch(
+            f"the reference {ask.reference!r} was used before for another bill: {found.id} is {found.status} "
+            f"and has {wrong}; nothing was done to it",
+            existing=found,
+        )
+
+
+def _compare(ask: OneTimeCharge | PeriodInvoice, found: Invoice, draft: Invoice | None) -> Invoice:
+    """Compare the invoice with what was asked, and with the draft it was made of; every difference names what is left.
+
+    Where the caller states an amount the invoice must state one too: what cannot be compared is not billed. With
+    tax="none" finalizing may not change the total.
+    """
+    try:
+        verify(ask, found, draft.subtotal if draft is not None else None)
+    except Discrepancy as error:
+        should = "the draft came to" if ask.total is None and isinstance(error, AmountMismatch) else "asked for"
+        raise type(error)(
+            f"{should} {error.asked}, {found.id} has {error.found}; {_what_is_left(found)}",
+            asked=error.asked,
+            found=error.found,
+        ) from error
+    stated = found.subtotal if ask.tax == "provider" or found.total is None else found.total
+    if ask.total is not None and stated is None:
+        raise AmountMismatch(
+            f"asked for {ask.total}, {found.id} does not say what it comes to; {_what_is_left(found)}", asked=ask.total
+        )
+    before = draft.total if draft is not None else found.subtotal
+    if ask.tax == "none" and before is not None and found.total is not None and found.total != before:
+        raise AmountMismatch(
+            f"before it was finalized {found.id} came to {before}, now it comes to {found.total}: a tax, "
+            f"or a transaction that came in between; {_what_is_left(found)}",
+            asked=before,
+            found=found.total,
+        )
+    return found
+
+
+def _what_is_left(found: Invoice) -> str:
+    if found.status is Status.DRAFT:
+        return f"the draft {found.id} stays: it collects nothing, and ChargeAPI can neither delete nor void a draft"
+    if found.status is Status.OPEN:
+        return f"the invoice {found.id} is open and was not collected: void it, or take it as it is"
+    if found.status is Status.PAID:
+        return f"the invoice {found.id} is paid: ChargeAPI collected as it finalized, so see to a refund there"
+    return f"the invoice {found.id} is {found.status}"
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def retrieve(ask: Retrieve, use: Context) -> Flow[Invoice]:
+    """Read one invoice, with all its lines; the lines and amounts of a draft may still move."""
+    return _read(ask.id, use)
+
+
+def _read(invoice_id: str, use: Context, specimen: Mapping[str, Any] | None = None) -> Flow[Invoice]:
+    answer = yield use.get("invoices", invoice_id, specimen=specimen or _bare(invoice_id, "open"))
+    return invoice(answer.object)
+
+
+def page(ask: ListInvoices, use: Context) -> Flow[Page]:
+    """Read one page of invoices, newest first. The next one is the URL that ChargeAPI gives, on its own origin only."""
+    answer = yield _listing(ask, use)
+    rows, url = answer.object.get("data"), Reader(answer.object, "chargeapi").text("next_page_url")
+    if not isinstance(rows, list) or "next_page_url" not in answer.object:
+        # an older generation says has_more instead: to read on as if nothing were left would lose invoices
+        problem = "the answer is no page of invoices with a next_page_url"
+        raise MalformedResponse(problem, provider="chargeapi", status=answer.status, response=answer)
+    items: list[Invoice | Unreadable] = []
+    for row in rows:
+        try:
+            items.append(invoice(row))
+        except MalformedResponse as error:
+            items.append(Unreadable(row, error))
+    return Page(tuple(items), None if url is None else ask.model_copy(update={"cursor": url}))
+
+
+def _listing(ask: ListInvoices, use: Context) -> Request:
+    specimen = {"data": [_bare(_SPECIMEN_ID, "open")], "next_page_url": None}
+    if ask.cursor is not None:
+        return use.follow(ask.cursor, specimen=specimen)
+    query: list[tuple[str, object]] = []
+    if ask.customer is not None and (fleet := ask.customer.at(use.provider.name)) is not None:
+        query.append(("fleet", fleet))
+    query.append(("limit", ask.limit))
+    if ask.status in _FILTERS:
+        query.append(("status", _FILTERS[ask.status]))
+    return use.get("invoices", query=query, specimen=specimen)
+
+
+# ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
+def _finalize(invoice_id: str, use: Context, specimen: Mapping[str, Any]) -> Request:
+    return use.post("invoices", invoice_id, "finalize", body={}, effects=_ISSUES, specimen=specimen, note=_ISSUES_NOTE)
+
+
+def _pay(invoice_id: str, use: Context, payment_method: str | None, specimen: Mapping[str, Any]) -> Request:
+    body = {} if payment_method is None else {"payment_method": payment_method}
+    return use.post("invoices", invoice_id, "pay", body=body, effects=[Effect.COLLECTS], specimen=specimen)
+
+
+def finalize(ask: Finalize, use: Context) -> Flow[Invoice]:
+    """Turn a draft into an open invoice. Whether that alone collects is not confirmed."""
+    request = _finalize(ask.id, use, _bare(ask.id, "open"))
+    answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.DRAFT})
+    return invoice(answer.object)
+
+
+def collect(ask: Pay, use: Context) -> Flow[Invoice]:
+    """Collect an open invoice, whole. Reads it first: what `pay` does to a draft is not documented."""
+    units = None if ask.expect is None else MONEY.to_units(ask.expect)
+    currency = "eur" if ask.expect is None else ask.expect.currency.lower()
+    specimen = _bare(ask.id, "open") | {"currency": currency, "amount_due": units}
+    payable(ask, (yield from _read(ask.id, use, specimen)))
+    paid = specimen | {"status": "paid", "amount_due": 0, "amount_paid": units}
+    request = _pay(ask.id, use, ask.payment_method, paid)
+    answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.OPEN})
+    return invoice(answer.object)
+
+
+def void(ask: Void, use: Context) -> Flow[Invoice]:
+    """Withdraw an open invoice; one sentence of the documentation allows an uncollectible one too. Never a draft."""
+    request = use.post("invoices", ask.id, "void", body={}, effects=[Effect.VOIDS], specimen=_bare(ask.id, "void"))
+    answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.OPEN, Status.UNCOLLECTIBLE})
+    return invoice(answer.object)
+
+
+def update(ask: Update, use: Context) -> Flow[Invoice]:
+    """Change a draft or an open invoice (an older page refuses the latter).
+
+    With metadata it reads first and sends the reference along: whether new metadata replaces the old is not said, and
+    an invoice that lost its reference could be billed again. It reads afterwards too: the same change sent again within
+    a day is answered and not applied. Raises Discrepancy where the change is not there.
+    """
+    due = None if ask.due_at is None else rfc3339_millis(ask.due_at)
+    body: dict[str, Any] = {"description": ask.description, "due_date": due}
+    body = {name: value for name, value in body.items() if value is not None}
+    if ask.metadata is not None:
+        _metadata(ask.metadata, None)
+        found = yield from _read(ask.id, use)
+        body["metadata"] = _metadata(ask.metadata, found.reference)
+    specimen = _bare(ask.id, "open") | body
+    request = use.post("invoices", ask.id, body=body, step="update", specimen=specimen)
+    yield from act(request, lambda: _read(ask.id, use), allowed={Status.DRAFT, Status.OPEN})
+    now = yield from _read(ask.id, use, specimen)
+    asked_and_found = (
+        (ask.description or None, now.description, ask.description is not None),
+        (ask.due_at, now.due_at, due is not None),
+        (ask.metadata, {name: now.metadata.get(name) for name in ask.metadata or ()}, ask.metadata is not None),
+    )
+    for asked, holds, told in asked_and_found:
+        if told and asked != holds:
+            raise Discrepancy(
+                f"{ask.id} was to have {asked}, and has {holds}: ChargeAPI answers a change that it saw within the "
+                "last day without making it again",
+                asked=asked,
+                found=holds,
+            )
+    return now
+
+
+# ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
+def _bare(invoice_id: str, status: str) -> dict[str, Any]:
+    return {"id": invoice_id, "object": "invoice", "status": status, "currency": "eur"}
+
+
+def _specimen(
+    ask: OneTimeCharge | PeriodInvoice, body: Mapping[str, Any], status: str, invoice_id: str = _SPECIMEN_ID
+) -> dict[str, Any]:
+    units = None if ask.total is None else MONEY.to_units(ask.total)
+    paid = status == "paid"
+    return {
+        **_bare(invoice_id, status),
+        **body,
+        "amount_due": 0 if paid else units,
+        "amount_paid": units if paid else None,
+        "line_items": None if units is None else [{"amount": units}],
+        "due_date": None if ask.collection.due is None or status == "draft" else rfc3339_millis(ask.collection.due),
+    }

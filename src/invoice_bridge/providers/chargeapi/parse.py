@@ -1,0 +1,112 @@
+"""ChargeAPI JSON → Invoice and refusal. The invoice has no total: what it calls amount_due is a balance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from invoice_bridge.errors import MalformedResponse
+from invoice_bridge.model import CustomerRef, Invoice, Line, Status
+from invoice_bridge.money import Money
+from invoice_bridge.provider import Refusal
+from invoice_bridge.providers.chargeapi.tables import MONEY, REFERENCE_KEY, STATUSES
+from invoice_bridge.reading import Reader, build, period_of
+from invoice_bridge.wire import Response
+
+_STATUS = {row.native: row.status for row in STATUSES}
+_SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE}
+
+
+def invoice(data: Mapping[str, Any]) -> Invoice:
+    """Read an invoice. Raises MalformedResponse where its id, its currency or an amount cannot be read."""
+    at = Reader(data, "chargeapi")
+    currency = at.currency("currency")
+    word = at.text("status")
+    status = _STATUS.get(word or "", Status.UNKNOWN)
+    rows, lines = at.data.get("line_items"), tuple(_line(row, currency) for row in at.children("line_items"))
+    balance, paid = at.money("amount_due", MONEY, currency), at.money("amount_paid", MONEY, currency)
+    total = _total(status, balance, paid)
+    fleet = at.text("fleet")
+    metadata = at.words("metadata")
+    return build(
+        "chargeapi",
+        id=at.need("id"),
+        status=status,
+        native_status=word,
+        currency=currency,
+        # no lines may also mean "not rated yet": their sum is then unsaid, not zero
+        subtotal=Money(sum(line.amount.minor for line in lines), currency) if lines else None,
+        total=total,
+        amount_due=total,
+        amount_paid=paid,
+        amount_remaining=Money.zero(currency) if status in _SETTLED else balance,
+        lines=lines,
+        lines_complete=isinstance(rows, list | tuple) and len(lines) == len(rows),
+        customer=CustomerRef(id=fleet) if fleet is not None else None,
+        period=period_of(_instant(at, "period_start"), _instant(at, "period_end")),
+        description=at.text("description"),
+        reference=metadata.pop(REFERENCE_KEY, None),
+        metadata=metadata,
+        created_at=_instant(at, "created"),
+        due_at=_instant(at, "due_date"),
+        paid_at=_instant(at, "paid_at"),
+        payment_method=at.text("payment_method"),
+        raw=data,
+    )
+
+
+def invoice_id(data: Any) -> str | None:
+    """The id of the invoice in an answer."""
+    found = Reader(data, "chargeapi")
+    return found.text("id") if found.text("object") == "invoice" else None
+
+
+def refusal(answer: Response) -> Refusal:
+    """Read {"object": "error", code, message, param, request, type}: flat, nothing stands under an "error" key."""
+    at = Reader(answer.object, "chargeapi")
+    if at.text("object") != "error":
+        raise MalformedResponse("the refusal is not in ChargeAPI's words", provider="chargeapi", status=answer.status)
+    return Refusal(
+        at.text("message") or "refused without a message",
+        code=at.text("code"),
+        type=at.text("type"),
+        param=at.text("param"),
+        request_id=at.text("request"),
+    )
+
+
+def _line(at: Reader, currency: str) -> Line:
+    amount = at.money("amount", MONEY, currency)
+    if amount is None:
+        raise at.fault("amount", "is missing: a line without an amount cannot be read")
+    return Line(
+        description=at.text("description"),
+        quantity=at.decimal("quantity"),
+        unit_amount=_unit_amount(at, currency),
+        amount=amount,
+    )
+
+
+def _unit_amount(at: Reader, currency: str) -> Money | None:
+    """The unit price, where it is a whole number of units."""
+    value = at.data.get("unit_amount")
+    if isinstance(value, Decimal) and value != value.to_integral_value():
+        return None
+    return at.money("unit_amount", MONEY, currency)
+
+
+def _total(status: Status, balance: Money | None, paid: Money | None) -> Money | None:
+    """What the invoice came to, which no field says: the balance falls to zero as it is paid.
+
+    Inferred for drafts, open and paid invoices; of a void or uncollectible one nothing is said, nor of an unknown word.
+    """
+    if status in {Status.DRAFT, Status.OPEN} and balance is not None:
+        return balance if paid is None else balance + paid
+    return paid if status is Status.PAID else None
+
+
+def _instant(at: Reader, name: str) -> datetime | None:
+    """RFC 3339 at the pinned version; whole seconds in the older generation, should an account still be answered so."""
+    return at.instant(name) or at.unix(name)

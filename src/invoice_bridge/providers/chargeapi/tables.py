@@ -1,0 +1,255 @@
+"""ChargeAPI's statuses, fields, errors, limits and currencies: data, each row with its source.
+
+Its documentation has two generations. Invoice create, list, update and object were read in the newest; retrieve,
+finalize, pay and void in the older one only, and are taken to hold still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from invoice_bridge.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, Unauthorized
+from invoice_bridge.losses import Alters, Fate, Field, Severity
+from invoice_bridge.model import Status
+from invoice_bridge.money import codes
+from invoice_bridge.provider import ErrorRow, Limit, StatusRow, Units
+
+API_VERSION = "2026-03-01"
+"""The only version the documentation shows; sent with every request, for without it the account's own decides."""
+KEY_WINDOW = timedelta(hours=24)
+REFERENCE_KEY = "invoice_bridge_reference"
+"""The metadata key under which an invoice carries the caller's reference."""
+METADATA_BYTES = 20_000
+"""The most that all metadata may hold; the page says 20 KB, and the smaller reading is taken."""
+METADATA_SOURCE = "docs.chargeapi.co/metadata (older generation; the newest states no limits)"
+
+_OBJECT = "docs.chargeapi.co/api-reference/invoices/object"
+_CREATE = "docs.chargeapi.co/api-reference/invoices/create"
+_LIST = "docs.chargeapi.co/api-reference/invoices/list"
+_UPDATE = "docs.chargeapi.co/api-reference/invoices/update"
+_FINALIZE = "docs.chargeapi.co/api-reference/invoices/finalize (older generation)"
+_PAY = "docs.chargeapi.co/api-reference/invoices/pay (older generation)"
+_ERRORS = "docs.chargeapi.co/errors"
+
+
+def headers(_settings: Mapping[str, Any]) -> dict[str, str]:
+    """The version."""
+    return {"Charge-Version": API_VERSION}
+
+
+def mode(key: str, _settings: Mapping[str, Any], _base_url: str) -> str | None:
+    """The mode a key's prefix names (docs.chargeapi.co/authentication); one host serves both."""
+    return next((mode for mode in ("test", "live") if key.startswith(f"ch_sk_{mode}_")), None)
+
+
+# The object's page says overdue and not uncollectible, the list's filter the other way round, in both generations; both
+# are read. null is documented without a meaning: it reads as unknown, like any other word.
+STATUSES = (
+    StatusRow("draft", Status.DRAFT, _OBJECT),
+    StatusRow("open", Status.OPEN, _OBJECT),
+    StatusRow("overdue", Status.OPEN, _OBJECT),
+    StatusRow("paid", Status.PAID, _OBJECT),
+    StatusRow("void", Status.VOID, _OBJECT),
+    StatusRow("uncollectible", Status.UNCOLLECTIBLE, _LIST),
+)
+
+# "The smallest currency unit": taken as ISO 4217's minor unit. Amounts are read here and never sent, so a wrong reading
+# would show as an AmountMismatch and not as a wrong bill. Withdrawn codes stand on old invoices.
+_WITHDRAWN = "ANG BGN HRK"
+MONEY = Units(
+    {code: digits for digits in (0, 2, 3, 4) for code in codes(digits)} | dict.fromkeys(_WITHDRAWN.split(), 2),
+    source=f"{_OBJECT}, amount_due",
+)
+
+# Which HTTP status goes with which code is not said (a state error may be 400 or 409), so the code decides.
+ERRORS = (
+    ErrorRow(RateLimited, _ERRORS, code="rate_limit_exceeded"),
+    ErrorRow(Unauthorized, "docs.chargeapi.co/authentication", type="authentication_error"),
+    ErrorRow(NotFound, _ERRORS, code="invoice_not_found"),
+    ErrorRow(NotFound, _ERRORS, code="fleet_not_found"),
+    ErrorRow(NotFound, _ERRORS, code="account_not_found"),
+    ErrorRow(NotFound, _ERRORS, code="transaction_not_found"),
+    ErrorRow(NotFound, _ERRORS, code="payment_method_not_found"),
+    ErrorRow(NotFound, _ERRORS, code="payment_method_owner_not_found"),
+    ErrorRow(NotFound, _ERRORS, code="payment_method_scope_not_found"),
+    ErrorRow(NotFound, _ERRORS, code="policy_not_found"),
+    ErrorRow(InvalidState, _ERRORS, code="invoice_update_invalid_state"),
+    ErrorRow(InvalidState, _ERRORS, code="invoice_finalize_invalid_state"),
+    ErrorRow(InvalidState, _ERRORS, code="invoice_payment_invalid_state"),
+    ErrorRow(InvalidState, _ERRORS, code="invoice_void_invalid_state"),
+    ErrorRow(Declined, _ERRORS, code="payment_authorization_failed"),
+    ErrorRow(Rejected, _ERRORS, code="invoice_validation_error"),
+    ErrorRow(Rejected, _ERRORS, code="payment_method_invalid_input"),
+    ErrorRow(Rejected, _ERRORS, code="payment_method_scope_invalid"),
+    ErrorRow(Rejected, _ERRORS, code="owner_scope_invalid"),
+    ErrorRow(Rejected, _ERRORS, code="policy_blocked"),
+    ErrorRow(Rejected, _ERRORS, code="unsupported_expand_value"),
+    # 409 stands in the table of statuses without a meaning: with no code above it may be "the first try still runs"
+    ErrorRow(InvalidState, f"{_ERRORS} (older generation, HTTP 409)", status=409, maybe_applied=True),
+)
+
+LIMITS = (
+    Limit("metadata", 49, f"{METADATA_SOURCE}: 50 keys, one of which carries the reference"),
+    Limit("metadata.key", 40, METADATA_SOURCE),
+    Limit("metadata.value", 500, METADATA_SOURCE),
+)
+
+
+def _is_manual(ask: Any, _use: Any) -> bool:
+    return ask.collection.kind == "manual" and not ask.draft
+
+
+def _is_send(ask: Any, _use: Any) -> bool:
+    return bool(ask.collection.kind == "send")
+
+
+def _is_draft_to_charge(ask: Any, _use: Any) -> bool:
+    return ask.collection.kind == "charge" and bool(ask.draft)
+
+
+def _without_tax(ask: Any, _use: Any) -> bool:
+    return bool(ask.tax == "none")
+
+
+# Of amount and lines, the rows name what the command states: amount where it has one, lines where it has some, both
+# where it has both. `allow` takes the same names, so a caller accepts exactly what he wrote.
+FIELDS = (
+    Field("reference", f"metadata[{REFERENCE_KEY}]", _CREATE),
+    Field(
+        "customer",
+        "fleet",
+        _CREATE,
+        fate=Fate.APPROXIMATED,
+        severity=Severity.INFO,
+        code="IB-CHARGEAPI-CUSTOMER-01",
+        sent="the customer's id as the fleet",
+        why="ChargeAPI bills fleets and has no customers: the customer's id is taken for a fleet's",
+    ),
+    Field(
+        "amount",
+        "",
+        _CREATE,
+        alters=Alters.NOTHING,
+        fate=Fate.PROVIDER_RATED,
+        severity=Severity.CHANGES_MONEY,
+        code="IB-CHARGEAPI-AMOUNT-01",
+        sent="the period alone",
+        why="ChargeAPI cannot be told an amount: it bills the transactions of the period, "
+        "and the bill stops where they come to another amount",
+        remedy="make sure that the period holds exactly what is to be billed: a draft that differs cannot be discarded",
+        verbs=("one_time_charge",),
+    ),
+    Field(
+        "lines",
+        "",
+        _CREATE,
+        alters=Alters.NOTHING,
+        fate=Fate.PROVIDER_RATED,
+        severity=Severity.CHANGES_MONEY,
+        code="IB-CHARGEAPI-LINES-01",
+        sent="the period alone",
+        why="ChargeAPI makes the lines itself, of the period's transactions; only their sum is compared with yours",
+        remedy="leave the lines out to bill what the period holds",
+    ),
+    Field("currency", "currency", _CREATE),
+    Field("period", "period_start, period_end", _CREATE),
+    Field(
+        "subscription",
+        "",
+        _CREATE,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        severity=Severity.CHANGES_MONEY,
+        code="IB-CHARGEAPI-SUBSCRIPTION-01",
+        sent="the period alone",
+        why="ChargeAPI has no subscriptions: it bills all transactions of the period, not those of one subscription",
+        remedy="leave the subscription out",
+        verbs=("period_invoice",),
+    ),
+    Field("description", "description", _CREATE),
+    Field(
+        "purchase_order",
+        "",
+        _OBJECT,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-CHARGEAPI-PURCHASE-ORDER-01",
+        sent="nothing",
+        why="the invoice has no field for a purchase order",
+        remedy="name it in the description or in the metadata",
+    ),
+    Field("metadata", "metadata", _CREATE),
+    Field(
+        "issued_at",
+        "",
+        _OBJECT,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-CHARGEAPI-ISSUED-AT-01",
+        sent="nothing",
+        why="the invoice has no date of issue; the day on which it is made stands as created",
+        remedy="leave it out",
+    ),
+    Field(
+        "collection",
+        "",
+        _CREATE,
+        alters=Alters.BRANCH,
+        fate=Fate.APPROXIMATED,
+        severity=Severity.INFO,  # a warning here would have to be allowed on every bill, and nobody would read it
+        code="IB-CHARGEAPI-COLLECTION-01",
+        when=_is_manual,
+        sent="finalize, and no pay",
+        why="one page says to finalize in order to lock the lines and collect payment, another has a request of its "
+        "own for paying: that finalizing alone charges nobody is not confirmed",
+        remedy="look at the status of the first invoice that you finalize",
+    ),
+    Field(
+        "collection",
+        "due_date",
+        _UPDATE,
+        alters=Alters.BRANCH,
+        fate=Fate.APPROXIMATED,
+        severity=Severity.WARNS,
+        code="IB-CHARGEAPI-COLLECTION-02",
+        when=_is_send,
+        sent="the due date, on an open invoice that nobody is mailed",
+        why="ChargeAPI mails no invoices",
+        remedy="mail it yourself",
+    ),
+    Field(
+        "collection",
+        "",
+        _PAY,
+        alters=Alters.BRANCH,
+        fate=Fate.DROPPED,
+        severity=Severity.INFO,
+        code="IB-CHARGEAPI-COLLECTION-03",
+        when=_is_draft_to_charge,
+        sent="a draft",
+        why="a draft does not remember that it is to be charged, nor to which payment method",
+        remedy="pay it once it is finalized",
+    ),
+    Field("collection.kind", "", _FINALIZE, alters=Alters.BRANCH),
+    Field("collection.due", "due_date", _UPDATE),
+    Field("collection.payment_method", "payment_method", _PAY),
+    Field(
+        "tax",
+        "",
+        _FINALIZE,
+        alters=Alters.NOTHING,
+        fate=Fate.DEFAULTED,
+        severity=Severity.INFO,  # it may change nothing; the comparison after finalizing stops the bill where it does
+        code="IB-CHARGEAPI-TAX-01",
+        when=_without_tax,
+        sent="nothing",
+        why="the account's own settings decide on tax: an older page says that finalizing calculates it; "
+        "the bill stops before it is collected where finalizing changed the total",
+    ),
+    Field("draft", "", _CREATE, alters=Alters.BRANCH),
+    Field("attempt", "", "docs.chargeapi.co/idempotency", alters=Alters.NOTHING),
+)
