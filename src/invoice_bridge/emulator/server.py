@@ -41,7 +41,7 @@ except ImportError as error:  # an extra, not a requirement
         f'serving the emulators needs {error.name}: run pip install "invoice-bridge[emulator]"'
     ) from None
 
-__all__ = ["PORT", "Served", "application", "running", "serve"]
+__all__ = ["PORT", "Served", "application", "listing", "running", "serve"]
 
 PORT = 8787
 """Where `invoice-bridge emulate` listens unless told otherwise."""
@@ -123,7 +123,7 @@ class _Endpoint:
         url = f"{asked.url.scheme}://{asked.headers.get('host') or asked.url.netloc}"
         name, _, below = path.removeprefix("/").partition("/")
         if name not in self.emulators:
-            return _json(_listing(Served(url, self.emulators)), 404 if name else 200)
+            return _json(listing(Served(url, self.emulators)), 404 if name else 200)
         emulator = self.emulators[name]
         if below == "_ledger":
             entries = [{**asdict(entry), "at": entry.at.isoformat()} for entry in list(emulator.ledger)]
@@ -134,7 +134,8 @@ class _Endpoint:
         return Answer(answer.content, answer.status, dict(answer.headers))
 
 
-def _listing(served: Served) -> dict[str, Any]:
+def listing(served: Served) -> dict[str, Any]:
+    """What a server says of itself: base URLs, keys, ledgers, switches."""
     return {
         "providers": {
             name: {

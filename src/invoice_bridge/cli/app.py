@@ -1,0 +1,305 @@
+"""The commands. Each calls one function of the library and prints what it returns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import islice
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from invoice_bridge import providers
+from invoice_bridge.cli import exits
+from invoice_bridge.cli.capabilities import provider_json, provider_parts, provider_table
+from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, read_settings, with_client
+from invoice_bridge.cli.files import amount, instant, pairs, read_bill, read_bytes
+from invoice_bridge.cli.output import facts, loss_json, show, write, write_json
+from invoice_bridge.client import Client
+from invoice_bridge.errors import ConfigurationError, MalformedResponse
+from invoice_bridge.explain import explain as explain_bill
+from invoice_bridge.explain import losses as losses_of_bill
+from invoice_bridge.losses import Severity
+from invoice_bridge.model import Invoice, Status
+from invoice_bridge.reading import decode as decode_invoice
+
+app = typer.Typer(
+    cls=exits.Commands,
+    name="invoice-bridge",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog=exits.HELP,
+    help="Bill through several billing providers behind one neutral invoice.",
+)
+
+Bill = Annotated[
+    str,
+    typer.Argument(metavar="FILE", help='A bill in JSON or TOML, or "-" for stdin; see examples/.', show_default=False),
+]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The invoice's id at the provider.", show_default=False)]
+Attempt = Annotated[int, typer.Option("--attempt", min=1, help="Raise it to try again after a final refusal.")]
+
+_ON_BILLS, _ON_INVOICES, _OFFLINE = "Bill", "Work on an invoice", "Without a key"
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and give back its exit code; see exits.HELP."""
+    return exits.guarded(app, None if arguments is None else list(arguments))
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"invoice-bridge {version('invoice-bridge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    *,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Bill through several billing providers behind one neutral invoice."""
+
+
+# ── without a key ────────────────────────────────────────────────────────────────────────────────────────────────────
+@app.command(rich_help_panel=_OFFLINE)
+def demo(*, as_json: AsJson = False) -> None:
+    """Bill through every provider, over real HTTP, against the emulators: no key, no account."""
+    from invoice_bridge.cli.demo import demonstrate
+
+    if not demonstrate(as_json=as_json):
+        raise typer.Exit(exits.PROVIDER)
+
+
+@app.command("providers", rich_help_panel=_OFFLINE)
+def show_providers(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One provider, in full.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List the providers, or show what one can do: verbs, statuses, limits, currencies, losses."""
+    chosen = [providers.get(one) for one in ([name] if name else providers.names())]
+    if as_json:
+        found = [provider_json(provider) for provider in chosen]
+        write_json(found[0] if name else found)
+    elif name:
+        show(*provider_parts(chosen[0]))
+    else:
+        show(provider_table(chosen))
+
+
+@app.command(rich_help_panel=_OFFLINE)
+def explain(
+    file: Bill,
+    *,
+    provider: Annotated[str, typer.Option("--provider", metavar="NAME|all", help="One provider, or all of them.")],
+    settings: Settings = None,
+    curl: Annotated[bool, typer.Option("--curl", help="Print shell commands instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the exact requests a bill would send, their effects and the losses; nothing is sent."""
+    bill, given = read_bill(file), pairs(settings or [], "--set")
+    names = providers.names() if provider == "all" else (provider,)
+    plans = []
+    for name in names:
+        declared = providers.get(name)
+        known = {setting.name for setting in declared.settings}
+        own = {word: value for word, value in given.items() if word in known or provider != "all"}
+        plans.append(explain_bill(name, bill, **read_settings(declared, own)))
+    if as_json:
+        write_json([plan.to_json() for plan in plans] if provider == "all" else plans[0].to_json())
+        return
+    color = Console(file=sys.stdout).color_system is not None
+    sys.stdout.write("\n\n".join(plan.curl() if curl else plan.text(color=color) for plan in plans) + "\n")
+
+
+@app.command(rich_help_panel=_OFFLINE)
+def losses(file: Bill, *, provider: ProviderName, settings: Settings = None, as_json: AsJson = False) -> None:
+    """List what a provider would not carry of a bill; exit code 1 where that would stop it."""
+    bill = read_bill(file)
+    own = read_settings(providers.get(provider), pairs(settings or [], "--set"))
+    found = losses_of_bill(provider, bill, as_of=datetime.now(UTC), **own)
+    if as_json:
+        write_json([loss_json(loss) for loss in found])
+    else:
+        for loss in found:
+            print(f"{loss.severity.value}: {exits.plain(loss)}")
+        if not found:
+            print(f"{provider} carries this bill whole")
+    if any(loss.severity is not Severity.INFO for loss in found):
+        raise typer.Exit(exits.DIFFERENCE)
+
+
+@app.command(rich_help_panel=_OFFLINE)
+def decode(
+    file: Annotated[str, typer.Argument(metavar="FILE", help='The provider\'s own JSON, or "-" for stdin.')],
+    *,
+    provider: ProviderName,
+    as_json: AsJson = False,
+) -> None:
+    """Read a provider's invoice from its JSON and show it in neutral words."""
+    try:
+        invoice = decode_invoice(provider, read_bytes(file))
+    except MalformedResponse as error:  # here the file is at fault, not a provider's answer
+        raise ConfigurationError(f"{'stdin' if file == '-' else file}: {error.message}") from None
+    write(invoice, as_json=as_json)
+
+
+@app.command(rich_help_panel=_OFFLINE)
+def emulate(
+    *,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8787,
+    as_json: AsJson = False,
+) -> None:
+    """Serve in-memory copies of the providers on this machine until it is interrupted."""
+    from invoice_bridge.emulator.server import Served, listing, serve
+
+    def ready(served: Served) -> None:
+        if as_json:
+            write_json(listing(served))
+        else:
+            rows = {name: f"{url}   key {served.emulators[name].key}" for name, url in served.base_urls.items()}
+            show(facts(rows | {"all of this": served.url + "/"}))
+        sys.stdout.flush()
+
+    serve(port, ready=ready)
+
+
+# ── bills ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+@app.command(rich_help_panel=_ON_BILLS)
+@with_client
+def create(
+    client: Client,
+    file: Bill,
+    *,
+    allow: Annotated[
+        list[str] | None, typer.Option("--allow", metavar="PATH", help="Accept a loss by its path or code; repeatable.")
+    ] = None,
+) -> Invoice:
+    """Bill. The same reference is the same bill: a repeated call bills once within the provider's key window."""
+    return client.create(read_bill(file), allow=allow or ())
+
+
+@app.command("list", rich_help_panel=_ON_BILLS)
+@with_client
+def list_invoices(
+    client: Client,
+    *,
+    status: Annotated[Status | None, typer.Option("--status", help="Only those that stand so.")] = None,
+    customer: Annotated[str | None, typer.Option("--customer", metavar="ID", help="Only this customer's.")] = None,
+    created_from: Annotated[
+        str | None, typer.Option("--from", metavar="INSTANT", help="Created then or later: 2026-05-01 is midnight UTC.")
+    ] = None,
+    created_to: Annotated[str | None, typer.Option("--to", metavar="INSTANT", help="Created before.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read each invoice whole where a listing leaves parts out.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Stop after so many.")] = None,
+) -> Iterator[Invoice]:
+    """List invoices, all pages of them."""
+    found = client.list(
+        status=status,
+        customer=customer,
+        created_from=instant(created_from, "--from") if created_from else None,
+        created_to=instant(created_to, "--to") if created_to else None,
+        full=full,
+    )
+    return islice(found, limit)
+
+
+# ── verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────────
+@app.command("show", rich_help_panel=_ON_INVOICES)
+@with_client
+def retrieve(client: Client, id: Id) -> Invoice:
+    """Read one invoice, with all its lines."""
+    return client.retrieve(id)
+
+
+@app.command(rich_help_panel=_ON_INVOICES)
+@with_client
+def finalize(client: Client, id: Id) -> Invoice:
+    """Turn a draft into a demand for money."""
+    return client.finalize(id)
+
+
+@app.command(rich_help_panel=_ON_INVOICES)
+@with_client
+def pay(
+    client: Client,
+    id: Id,
+    *,
+    expect: Annotated[
+        str | None,
+        typer.Option("--expect", metavar="AMOUNT", help='Stop unless so much is still to be paid: "19.99 EUR".'),
+    ] = None,
+    payment_method: Annotated[
+        str | None, typer.Option("--payment-method", metavar="ID", help="Instead of the customer's default one.")
+    ] = None,
+    attempt: Attempt = 1,
+) -> Invoice:
+    """Collect an open invoice now."""
+    expected = amount(expect, "--expect") if expect else None
+    return client.pay(id, expect=expected, payment_method=payment_method, attempt=attempt)
+
+
+@app.command(rich_help_panel=_ON_INVOICES)
+@with_client
+def mark_paid(client: Client, id: Id) -> Invoice:
+    """Record that an open invoice was paid outside the provider; no money moves."""
+    return client.mark_paid(id)
+
+
+@app.command(rich_help_panel=_ON_INVOICES)
+@with_client
+def void(client: Client, id: Id) -> Invoice:
+    """Withdraw an issued invoice for good."""
+    return client.void(id)
+
+
+@app.command(rich_help_panel=_ON_INVOICES)
+@with_client
+def mark_uncollectible(client: Client, id: Id) -> Invoice:
+    """Give an open invoice up as a bad debt."""
+    return client.mark_uncollectible(id)
+
+
+@app.command(rich_help_panel=_ON_INVOICES)
+@with_client
+def update(
+    client: Client,
+    id: Id,
+    *,
+    description: Annotated[str | None, typer.Option("--description", help="The new description.")] = None,
+    due: Annotated[str | None, typer.Option("--due", metavar="INSTANT", help="The new due date.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option("--metadata", metavar="NAME=VALUE", help="Set a key; repeatable.")
+    ] = None,
+) -> Invoice:
+    """Change the description, the due date or the metadata; what is not named stays."""
+    return client.update(
+        id,
+        description=description,
+        due_at=instant(due, "--due") if due else None,
+        metadata=pairs(metadata, "--metadata") if metadata else None,
+    )
+
+
+@app.command(rich_help_panel=_ON_INVOICES)
+@with_client
+def delete(client: Client, id: Id) -> Invoice:
+    """Discard a draft."""
+    return client.delete(id)
+
+
+@app.command(rich_help_panel=_ON_INVOICES)
+@with_client
+def send(client: Client, id: Id) -> Invoice:
+    """Have the provider mail an open invoice."""
+    return client.send_invoice(id)

@@ -1,0 +1,143 @@
+"""From options to a client: a profile of a file, or a provider and its settings; the key is in the environment."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from invoice_bridge import providers
+from invoice_bridge.cli.files import pairs
+from invoice_bridge.cli.output import write
+from invoice_bridge.client import Client
+from invoice_bridge.config import key_variable, read_profile
+from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.provider import Provider
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print stable JSON on stdout, and nothing else there.")]
+ProviderName = Annotated[str, typer.Option("--provider", metavar="NAME", help="stripe, chargeapi, chargebee, whop …")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the provider, like site=acme.")
+]
+_PANEL = "Which provider"
+
+
+def with_client(command: Callable[..., Any]) -> Callable[..., None]:
+    """Give a command a client as its first argument, made from options that it need not name; print what it returns."""
+
+    def options(
+        *,
+        config: Annotated[
+            str | None,
+            typer.Option("--config", metavar="FILE", help="A TOML file of profiles.", rich_help_panel=_PANEL),
+        ] = None,
+        profile: Annotated[
+            str | None, typer.Option("--profile", metavar="NAME", help="Its profile.", rich_help_panel=_PANEL)
+        ] = None,
+        provider: Annotated[
+            str | None,
+            typer.Option("--provider", metavar="NAME", help="Instead of a file.", rich_help_panel=_PANEL),
+        ] = None,
+        base_url: Annotated[
+            str | None,
+            typer.Option(
+                "--base-url", metavar="URL", help="Another host, such as an emulator.", rich_help_panel=_PANEL
+            ),
+        ] = None,
+        settings: Annotated[
+            list[str] | None,
+            typer.Option("--set", metavar="NAME=VALUE", help="A setting, like site=acme.", rich_help_panel=_PANEL),
+        ] = None,
+        key_env: Annotated[
+            str | None,
+            typer.Option(
+                "--key-env",
+                metavar="VARIABLE",
+                help="The environment variable that holds the key; else STRIPE_API_KEY and so on.",
+                rich_help_panel=_PANEL,
+            ),
+        ] = None,
+        mode: Annotated[
+            str | None,
+            typer.Option("--mode", metavar="test|live", help="Refuse a key of the other mode.", rich_help_panel=_PANEL),
+        ] = None,
+        as_json: AsJson = False,
+    ) -> None: ...
+
+    shared = inspect.signature(options, eval_str=True).parameters
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+
+    @wraps(command)
+    def wrapped(**given: Any) -> None:
+        chosen = {name: given.pop(name) for name in shared}
+        as_json = chosen.pop("as_json")
+        with Client(**_arguments(**chosen)) as client:
+            write(command(client, **given), as_json=as_json)
+
+    parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in (*own, *shared.values())]
+    made: Any = wrapped
+    made.__signature__ = inspect.Signature(parameters)
+    made.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del made.__wrapped__  # typer would read the signature of what is wrapped
+    return wrapped
+
+
+def _arguments(
+    *,
+    config: str | None,
+    profile: str | None,
+    provider: str | None,
+    base_url: str | None,
+    settings: list[str] | None,
+    key_env: str | None,
+    mode: str | None,
+) -> dict[str, Any]:
+    if config is not None:
+        beside = {
+            "--provider": provider,
+            "--base-url": base_url,
+            "--set": settings,
+            "--key-env": key_env,
+            "--mode": mode,
+        }
+        if given := [name for name, value in beside.items() if value]:
+            raise ConfigurationError(f"{given[0]} cannot go with --config: the profile says it")
+        return read_profile(config, profile)
+    if profile is not None:
+        raise ConfigurationError("--profile needs --config FILE, the file it stands in")
+    if provider is None:
+        raise ConfigurationError("which provider? write --config FILE, or --provider NAME and what it needs")
+    declared = providers.get(provider)
+    if mode not in {None, "test", "live"}:
+        raise ConfigurationError(f"--mode is test or live, not {mode!r}")
+    variable = key_env or key_variable(provider)
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise ConfigurationError(
+            f"there is no key: put it into the environment variable {variable}, or name another with --key-env"
+        )
+    return {
+        "provider": provider,
+        "api_key": key,
+        "base_url": base_url,
+        "mode": mode,
+        **read_settings(declared, pairs(settings or [], "--set")),
+    }
+
+
+def read_settings(provider: Provider, given: Mapping[str, str]) -> dict[str, Any]:
+    """Settings as the provider takes them: text, or a number where it asks for one. Raises ConfigurationError."""
+    read: dict[str, Any] = dict(given)
+    for setting in provider.settings:
+        text = read.get(setting.name)
+        if isinstance(text, str) and text.isascii() and text.isdecimal():
+            try:
+                setting.read(text)
+            except (TypeError, ValueError):
+                read[setting.name] = int(text)
+    provider.read_settings(read)
+    return read

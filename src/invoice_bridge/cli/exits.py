@@ -1,0 +1,124 @@
+"""How a command ends: the exit codes, and one line on stderr for whatever went wrong.
+
+Rules of this file: a fault of the caller, of the network or of a provider never shows a traceback; a fault of this
+library does. What a provider says is printed without its control characters.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Final, cast
+
+import typer
+from typer.core import TyperGroup
+
+from invoice_bridge.errors import (
+    BridgeError,
+    Discrepancy,
+    IdempotencyMismatch,
+    LossyTranslation,
+    NothingToBill,
+    OutcomeUnknown,
+    ProviderError,
+    Unreachable,
+)
+
+DONE, DIFFERENCE, USAGE, PROVIDER, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
+
+HELP: Final = (
+    "Exit codes: 0 done. 1 a difference, a loss, or nothing to bill; the message says what was done. "
+    "2 usage: an option, a file, a setting or a key cannot be used, or the provider cannot do this. "
+    "3 the provider refused, cannot be reached, or the outcome is unknown. 130 interrupted."
+)
+
+# Newer versions of typer bring their own click, older ones import it: its error class is found where both have it.
+_CLICK_ERROR = cast("type[Exception]", typer.BadParameter.__mro__[2])
+
+
+def code_of(error: BridgeError) -> int:
+    """The exit code that stands for an error."""
+    if isinstance(error, LossyTranslation | Discrepancy | IdempotencyMismatch | NothingToBill):
+        return DIFFERENCE
+    if isinstance(error, ProviderError | Unreachable | OutcomeUnknown):
+        return PROVIDER
+    return USAGE
+
+
+def told(error: BridgeError) -> str:
+    """Say in one line what happened, and what is known where a write may have been made."""
+    known = {
+        "nothing_done": "",
+        "partly_done": "part of it was done",
+        "done_unread": "it was done, but the answer cannot be read",
+        "unknown": "it may or may not have been done",
+    }[error.outcome]
+    where = f"; the invoice is {error.invoice_id}" if known and error.invoice_id else ""
+    return f"{error}" + (f" [{known}{where}]" if known else "")
+
+
+def plain(text: object) -> str:
+    """Make a text safe to print on one line: control characters, line ends among them, become blanks."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+
+
+def complain(problem: object) -> None:
+    """Print one line on stderr; the lines of a list of losses stay lines."""
+    lines = str(problem).splitlines() or [""]
+    text = "\n".join([plain(lines[0]), *("  " + plain(line) for line in lines[1:])])
+    print(f"invoice-bridge: {text}", file=sys.stderr, flush=True)
+
+
+class Commands(TyperGroup):
+    """The group of all commands: turns every expected error into one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            done = super().invoke(ctx)
+            sys.stdout.flush()  # so that a closed pipe is met here, not while Python shuts down
+        except BrokenPipeError:
+            _drop_stdout()
+            raise typer.Exit(PIPE_CLOSED) from None
+        except BridgeError as error:
+            complain(told(error))
+            raise typer.Exit(code_of(error)) from None
+        except _CLICK_ERROR as error:
+            raise typer.Exit(misused(error)) from None
+        except typer.Abort:
+            raise typer.Exit(INTERRUPTED) from None
+        return done
+
+
+def misused(error: Exception) -> int:
+    """Say in one line what is wrong with the command line itself."""
+    message: str = error.format_message()  # type: ignore[attr-defined]
+    ctx = getattr(error, "ctx", None)
+    path = ctx.command_path if ctx is not None else "invoice-bridge"
+    complain(f"{plain(message).rstrip('.')}; see {path} --help")
+    return USAGE
+
+
+def guarded(app: typer.Typer, arguments: list[str] | None) -> int:
+    """Run the application; give back its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal without UTF-8 shows \\u2192 instead of failing
+            stream.reconfigure(errors="backslashreplace")
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(arguments, prog_name="invoice-bridge", standalone_mode=False)
+    except _CLICK_ERROR as error:  # an option before the command
+        return misused(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    return code if isinstance(code, int) else DONE
+
+
+def _drop_stdout() -> None:
+    """Point stdout at nothing: what is left in its buffer has no reader."""
+    try:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+    except (OSError, ValueError):
+        pass

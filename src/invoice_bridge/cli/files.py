@@ -1,0 +1,115 @@
+"""Commands from JSON and TOML files, and amounts and instants as they are written on a command line.
+
+Rules of this file: a number is read exactly, never through a float; every fault is a ConfigurationError of one line
+that names the file.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from invoice_bridge.commands import OneTimeCharge, PeriodInvoice, read_command
+from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.money import Money
+from invoice_bridge.wire import loads
+
+_AMOUNT = re.compile(r"(\S+)\s+([A-Z]{3})", re.ASCII)
+
+
+def read_bytes(path: str) -> bytes:
+    """Read a file, or stdin for "-". Raises ConfigurationError."""
+    if path == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise ConfigurationError(f"{path}: it is a directory, not a file") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
+        raise ConfigurationError(f"{path}: it cannot be read: {getattr(error, 'strerror', error)}") from None
+
+
+def read_bill(path: str) -> OneTimeCharge | PeriodInvoice:
+    """Read a bill from a JSON or TOML file, or from stdin for "-"; an amount may be written "19.99 EUR".
+
+    Raises ConfigurationError.
+    """
+    shown = "stdin" if path == "-" else path
+    try:
+        text = read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{shown}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
+    is_json = path.endswith(".json") or (not path.endswith(".toml") and text.lstrip()[:1] in {"{", "[", ""})
+    try:
+        data = loads(text) if is_json else tomllib.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        kind = "JSON" if is_json else "TOML"
+        raise ConfigurationError(f"{shown}: it is not {kind}: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise ConfigurationError(f'{shown}: a bill is an object with a "command", not a list or a single value')
+    try:
+        return read_command(_amounts(data))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{shown}: {error}") from None
+
+
+def _amounts(bill: dict[str, Any]) -> dict[str, Any]:
+    """Read the amounts that are written as text, of the bill and of its lines."""
+    lines = bill.get("lines")
+    if not isinstance(lines, list):
+        return _read(bill, "")
+    read = [_read(line, f"lines.{place}.") if isinstance(line, dict) else line for place, line in enumerate(lines)]
+    return {**_read(bill, ""), "lines": read}
+
+
+def _read(given: dict[str, Any], at: str) -> dict[str, Any]:
+    return {
+        name: amount(value, at + name) if name in {"amount", "unit_amount"} and isinstance(value, str) else value
+        for name, value in given.items()
+    }
+
+
+def amount(text: str, where: str) -> Money:
+    """Read "19.99 EUR" exactly. Raises ConfigurationError naming `where`."""
+    found = _AMOUNT.fullmatch(text.strip())
+    if found is None:
+        raise ConfigurationError(f'{where}: {text[:40]!r} is not an amount: write it like "19.99 EUR"')
+    try:
+        return Money.parse(found[1], found[2])
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
+
+
+def instant(text: str, where: str) -> datetime:
+    """Read 2026-05-01T00:00:00Z; a date alone is its midnight in UTC. Raises ConfigurationError naming `where`."""
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            return datetime.combine(date.fromisoformat(text), time(), UTC)
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{where}: {text[:40]!r} is not an instant: write 2026-05-01 or 2026-05-01T00:00:00Z"
+        ) from None
+    if found.tzinfo is None:
+        raise ConfigurationError(f"{where}: {text!r} has no time zone: write it with Z or an offset")
+    return found
+
+
+def pairs(given: list[str], option: str) -> dict[str, str]:
+    """Read a=1 b=2. Raises ConfigurationError naming the option."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise ConfigurationError(f"{option} {text!r}: write {option} name=value")
+        if name in found:
+            raise ConfigurationError(f"{option} {name} is given twice")
+        found[name] = value
+    return found

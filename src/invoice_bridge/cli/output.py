@@ -1,0 +1,222 @@
+"""What commands print: stable JSON, or aligned text; colours only on a terminal that wants them.
+
+Rules of this file: nothing a provider says is taken for markup, and none of its control characters reach the terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from invoice_bridge.cli.exits import plain
+from invoice_bridge.losses import Loss
+from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Period
+
+_STATUS_STYLE = {"paid": "green", "open": "yellow", "void": "dim", "uncollectible": "red", "draft": "cyan"}
+_AMOUNTS = {
+    "subtotal": "subtotal",
+    "discount": "discount",
+    "tax": "tax",
+    "total": "total",
+    "amount_due": "due at issue",
+    "amount_paid": "paid",
+    "amount_credited": "credited",
+    "amount_refunded": "refunded",
+    "amount_remaining": "remaining",
+}
+
+
+# ── how it reaches stdout ────────────────────────────────────────────────────────────────────────────────────────────
+def write(value: Any, *, as_json: bool) -> None:
+    """Print what a command returned: an invoice, invoices one after another, or the like."""
+    if isinstance(value, Invoice):
+        if as_json:
+            sys.stdout.write(value.model_dump_json() + "\n")
+        else:
+            show(*invoice_parts(value))
+    elif as_json:
+        _write_invoices(value)
+    else:
+        show(invoice_table(value))
+
+
+def write_json(value: Any) -> None:
+    """Print one JSON document: keys in the order given, indented."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def _write_invoices(invoices: Iterable[Invoice]) -> None:
+    """Print an array, an invoice a line, each as soon as it is read."""
+    before = "[\n"
+    for invoice in invoices:
+        sys.stdout.write(before + invoice.model_dump_json())
+        before = ",\n"
+    sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
+
+
+def show(*parts: RenderableType, width: int = 200) -> None:
+    """Print for a person. `width` holds where there is no terminal to ask; lines end where their text ends."""
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=width)
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part)
+    sys.stdout.write("".join(line.rstrip() + "\n" for line in capture.get().splitlines()))
+
+
+def grid(*columns: str, right: Iterable[str] = ()) -> Table:
+    """An aligned table without rules; `right` names the columns of amounts."""
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=any(columns), header_style="bold", pad_edge=False)
+    for column in columns:
+        is_amount = column in right
+        table.add_column(column, justify="right" if is_amount else "left", no_wrap=is_amount)
+    return table
+
+
+def facts(rows: Mapping[str, object]) -> Table:
+    """Labels and values, one a line; values that say nothing are left out."""
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in rows.items():
+        if value is not None and value != "":
+            table.add_row(label, value if isinstance(value, Text | Table) else plain(value))
+    return table
+
+
+# ── invoices ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def invoice_parts(invoice: Invoice) -> Iterator[RenderableType]:
+    """Show one invoice."""
+    head: dict[str, object] = {
+        f"{invoice.provider} invoice": Text(plain(invoice.id), style="bold"),
+        "status": status(invoice),
+        "number": invoice.number,
+        "customer": customer(invoice.customer),
+        "reference": invoice.reference,
+        "description": invoice.description,
+        "period": invoice.period and period(invoice.period),
+        "created": instant(invoice.created_at),
+        "issued": instant(invoice.issued_at),
+        "due": instant(invoice.due_at),
+        "paid": instant(invoice.paid_at),
+        "voided": instant(invoice.voided_at),
+        "collection": invoice.collection and collection(invoice.collection),
+        "payment": "on its way" if invoice.payment_pending else None,
+        "mode": {True: "test", False: "live", None: None}[invoice.test_mode],
+        "metadata": ", ".join(f"{name}={value}" for name, value in invoice.metadata.items()),
+        "page": invoice.hosted_url,
+        "PDF": invoice.pdf_url,
+    }
+    yield facts(head)
+    if invoice.lines:
+        yield ""
+        yield _lines(invoice.lines)
+        if not invoice.lines_complete:
+            yield "  … and more lines: this is the first page of them"
+    yield ""
+    amounts = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
+    amounts.add_column(style="bold")
+    amounts.add_column(justify="right", no_wrap=True)
+    for name, label in _AMOUNTS.items():
+        if (amount := getattr(invoice, name)) is not None:
+            amounts.add_row(label, str(amount))
+    yield amounts
+    if invoice.losses:
+        yield ""
+        yield from (Text(f"loses {plain(loss)}") for loss in invoice.losses)
+
+
+def _lines(lines: Sequence[Line]) -> Table:
+    table = grid("line", "quantity", "unit", "amount", "period", right=("quantity", "unit", "amount"))
+    for line in lines:
+        table.add_row(
+            plain(line.description or "–"),
+            "" if line.quantity is None else f"{line.quantity:f}",
+            "" if line.unit_amount is None else str(line.unit_amount),
+            str(line.amount),
+            "" if line.period is None else period(line.period),
+        )
+    return table
+
+
+def invoice_table(invoices: Iterable[Invoice]) -> RenderableType:
+    """Show many invoices, one a line."""
+    names = ("id", "number", "status", "customer", "total", "remaining", "created", "due")
+    table = grid(*names, right=("total", "remaining"))
+    for invoice in invoices:
+        table.add_row(
+            plain(invoice.id),
+            plain(invoice.number or ""),
+            status(invoice),
+            customer(invoice.customer) or "",
+            money(invoice.total),
+            money(invoice.amount_remaining),
+            instant(invoice.created_at) or "",
+            instant(invoice.due_at) or "",
+        )
+    return table if table.row_count else "no invoices"
+
+
+def status(invoice: Invoice) -> Text:
+    """Our word, the provider's where it is another one, and whether it is past due now."""
+    late = ", past due" if invoice.is_past_due(datetime.now(UTC)) else ""
+    native = plain(invoice.native_status) if invoice.native_status else ""
+    other = f" ({invoice.provider} says {native})" if native and native != invoice.status.value else ""
+    return Text(f"{invoice.status.value}{late}{other}", style=_STATUS_STYLE.get(invoice.status.value, ""))
+
+
+def customer(who: CustomerRef | None) -> str | None:
+    """Who is billed, in one line."""
+    if who is None:
+        return None
+    email = f"<{who.email}>" if who.email else None
+    return plain(" ".join(part for part in (who.id, who.name, email) if part)) or None
+
+
+def money(amount: object) -> str:
+    """An amount; a dash where the provider does not say."""
+    return "–" if amount is None else str(amount)
+
+
+def instant(at: datetime | None) -> str | None:
+    """2026-05-01 09:30 UTC; with seconds where there are any, without midnight."""
+    if at is None:
+        return None
+    if (at.hour, at.minute, at.second) == (0, 0, 0):
+        return f"{at:%Y-%m-%d}"
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at.second else f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def period(span: Period) -> str:
+    """2026-05 for a whole month in UTC, else both ends; the end does not belong to it."""
+    start, end = span.start, span.end
+    following = (start.year + start.month // 12, start.month % 12 + 1)
+    whole_days = instant(start) == f"{start:%Y-%m-%d}" and instant(end) == f"{end:%Y-%m-%d}"
+    if whole_days and start.day == end.day == 1 and (end.year, end.month) == following:
+        return f"{start:%Y-%m}"
+    return f"{instant(start)} to {instant(end)}"
+
+
+def collection(how: Collection) -> str:
+    """Who moves the money, in one line."""
+    if how.due is not None:
+        return f"send, due {instant(how.due)}"
+    if how.net_days is not None:
+        return f"send, due after {how.net_days} days"
+    return how.kind + (f", from {how.payment_method}" if how.payment_method else "")
+
+
+# ── losses ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def loss_json(loss: Loss) -> dict[str, str]:
+    """A loss as JSON."""
+    return {name: str(value) for name, value in asdict(loss).items()}
