@@ -35,7 +35,8 @@ class StripeSettings(Common, total=False):
 
 
 class WhopSettings(Common, total=False):
-    """`account_id` is the company (biz_…); `product_id` (prod_…) bills under an existing product."""
+    """`account_id` is the company (biz_…); `product_id` (prod_…) an existing product; `api_version` a legacy pin."""
 
     account_id: Required[str]
     product_id: str | None
+    api_version: str

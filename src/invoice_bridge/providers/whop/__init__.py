@@ -1,0 +1,82 @@
+"""Whop: legacy invoices at a pinned version, one JSON request a bill."""
+
+from invoice_bridge.idempotency import Idempotency
+from invoice_bridge.provider import Flows, Provider, Setting, cannot
+from invoice_bridge.providers.whop.emulator import WhopEmulator
+from invoice_bridge.providers.whop.flows import (
+    charge,
+    delete,
+    mail,
+    mark_uncollectible,
+    page,
+    period,
+    record_payment,
+    retrieve,
+    update,
+    void,
+)
+from invoice_bridge.providers.whop.parse import invoice, invoice_id, refusal
+from invoice_bridge.providers.whop.tables import (
+    API_VERSION,
+    CANNOT_FINALIZE,
+    CANNOT_PAY,
+    ENDPOINTS,
+    ERRORS,
+    FIELDS,
+    KEY_WINDOW,
+    LIMITS,
+    MONEY,
+    STATUSES,
+    headers,
+    mode,
+    prefixed,
+    read_version,
+)
+from invoice_bridge.wire import bearer
+
+WHOP = Provider(
+    name="whop",
+    title="Whop",
+    reviewed="2026-11",
+    api_version=API_VERSION,
+    base_url=lambda _settings: "https://api.whop.com/api/v1",
+    auth=bearer,
+    headers=headers,
+    form=None,
+    idempotency=Idempotency("Idempotency-Key", KEY_WINDOW, source="docs.whop.com/developer/api/idempotency"),
+    settings=(
+        Setting("account_id", "the company (biz_…) that bills", required=True, read=prefixed("biz_")),
+        Setting("product_id", "an existing product (prod_…) to bill under", read=prefixed("prod_")),
+        Setting(
+            "api_version",
+            "a version pin of the legacy invoices, from 2026-09-02-2 to before 2026-10-24",
+            default=API_VERSION,
+            read=read_version,
+        ),
+    ),
+    scope=lambda settings: settings.get("account_id") or "",
+    mode=mode,
+    statuses=STATUSES,
+    fields=FIELDS,
+    errors=ERRORS,
+    limits=LIMITS,
+    money=MONEY,
+    flows=Flows(
+        one_time_charge=charge,
+        period_invoice=period,
+        retrieve=retrieve,
+        list=page,
+        finalize=cannot(CANNOT_FINALIZE, source=ENDPOINTS),
+        pay=cannot(CANNOT_PAY, source=ENDPOINTS),
+        mark_paid=record_payment,
+        void=void,
+        mark_uncollectible=mark_uncollectible,
+        update=update,
+        delete=delete,
+        send_invoice=mail,
+    ),
+    parse=invoice,
+    refusal=refusal,
+    invoice_id=invoice_id,
+    emulator=WhopEmulator,
+)

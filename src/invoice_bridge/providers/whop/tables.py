@@ -1,0 +1,330 @@
+"""Whop's statuses, fields, errors, limits, currencies and version pins: data, each row with its source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from invoice_bridge.errors import Declined, NotFound, RateLimited, Rejected, Unauthorized, Unsupported
+from invoice_bridge.losses import Alters, Fate, Field, Severity
+from invoice_bridge.model import Line, Status
+from invoice_bridge.money import Money
+from invoice_bridge.provider import ErrorRow, Limit, StatusRow
+
+API_VERSION = "2026-10-15-1"
+"""The pin that whop-sdk 2.6.0 sends and that the migration guide names for legacy invoices; sent with every request."""
+KEY_WINDOW = timedelta(hours=24)
+LEGACY_ID = "inv_"
+NATIVE_ID = "pay_"
+
+_CREATE = "whop-sdk 2.6.0, CreateInvoicesRequest"
+_PLAN = "whop-sdk 2.6.0, CreateInvoicesRequestProductPlan"
+_LINE = "whop-sdk 2.6.0, CreateInvoicesRequestProductLineItemsItem"
+_STATUSES = "whop-sdk 2.6.0, InvoiceStatuses"
+_RAW = "whop-sdk 2.6.0, invoices/raw_client.py"
+_VERSIONING = "docs.whop.com/developer/api/versioning"
+_IDEMPOTENCY = "docs.whop.com/developer/api/idempotency"
+_MIGRATION = "docs.whop.com/developer/guides/migrate-from-legacy-invoices"
+
+
+# ── version pins ─────────────────────────────────────────────────────────────────────────────────────────────────────
+_FIRST_LEGACY = (date(2026, 9, 2), 2)  # the first version that says account_id where earlier ones say company_id
+FIRST_NATIVE = (date(2026, 10, 24), 0)  # from here on /invoices is another API: ids pay_…, an invoice is a payment
+_RELEASED = (  # whop-sdk 2.6.0, ApiKeyApiVersionDate; the last three from docs.whop.com/developer/guides
+    "2025-01-01 2026-06-08 2026-06-09 2026-06-20 2026-07-01 2026-07-08 2026-07-08-1 2026-07-18 2026-07-20 2026-07-22 "
+    "2026-07-23 2026-07-25 2026-07-26 2026-07-27 2026-07-29 2026-07-29-1 2026-07-31 2026-08-03 2026-08-05 2026-08-05-1 "
+    "2026-08-10 2026-08-12 2026-08-13 2026-08-14 2026-08-21 2026-08-21-1 2026-08-25 2026-08-25-1 2026-08-25-2 "
+    "2026-08-31 2026-09-02 2026-09-02-1 2026-09-02-2 2026-09-04 2026-09-06 2026-09-09 2026-09-09-1 2026-09-11 "
+    "2026-09-11-1 2026-09-13 2026-09-15 2026-09-22 2026-09-22-1 2026-09-22-2 2026-09-22-3 2026-09-22-4 2026-09-23 "
+    "2026-09-24 2026-09-24-1 2026-09-25 2026-09-28 2026-09-29 2026-10-05 2026-10-05-1 2026-10-06 2026-10-06-1 "
+    "2026-10-06-2 2026-10-07 2026-10-07-1 2026-10-07-2 2026-10-08 2026-10-09 2026-10-09-1 2026-10-09-2 2026-10-13 "
+    "2026-10-13-1 2026-10-14 2026-10-14-1 2026-10-15 2026-10-15-1 2026-10-24 2026-10-27-2 2026-11-02-1"
+)
+VERSIONS = tuple(_RELEASED.split())
+"""The versions that are known to exist; Whop answers 400 to others."""
+
+
+def pin(version: str) -> tuple[date, int]:
+    """Return a version as (date, number): "2026-10-15-1" is later than "2026-10-15". Raises ValueError."""
+    found = re.fullmatch(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:-([0-9]{1,4}))?", version)
+    if found is None:
+        raise ValueError(f"{version!r} is not a version: write it like {API_VERSION}")
+    return date.fromisoformat(found[1]), int(found[2] or 0)
+
+
+def speaks_legacy(version: str) -> bool:
+    """Whether a pin reaches the legacy invoices in the words this adapter writes. Raises ValueError."""
+    return _FIRST_LEGACY <= pin(version) < FIRST_NATIVE
+
+
+def read_version(value: Any) -> str:
+    """Check the setting api_version. Raises ValueError for pins whose /invoices this adapter does not speak."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a version: write it like {API_VERSION!r}")
+    if pin(value) >= FIRST_NATIVE:
+        raise ValueError(
+            f"{value} reaches Whop's native invoices (ids pay_…), another API behind the same path; "
+            f"this adapter speaks the legacy one: leave the setting out, or pin one before 2026-10-24 ({_MIGRATION})"
+        )
+    if not speaks_legacy(value):
+        raise ValueError(f"{value} names the account company_id: pin 2026-09-02-2 or later, such as {API_VERSION}")
+    return value
+
+
+def prefixed(prefix: str) -> Any:
+    """Make the check of a setting whose ids begin with `prefix`."""
+
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or not value.startswith(prefix) or value == prefix:
+            raise ValueError(f"{value!r} is not an id like {prefix}…")
+        return value
+
+    return read
+
+
+def headers(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The version: without it a newly made key answers with the native API (docs.whop.com/developer/api/versioning)."""
+    return {"Api-Version-Date": settings["api_version"]}
+
+
+def mode(_key: str, _settings: Mapping[str, Any], base_url: str) -> str | None:
+    """The mode a host names; Whop's keys look the same in both (docs.whop.com/developer/guides/sandbox)."""
+    return {"sandbox-api.whop.com": "test", "api.whop.com": "live"}.get(urlsplit(base_url).hostname or "")
+
+
+# ── money ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class MajorUnits:
+    """Amounts are decimal numbers in major units: 19.99 means 19.99 EUR, and 499 means 499 EUR, never cents.
+
+    `currencies` are those that are confirmed; any other is refused, in both directions.
+    """
+
+    currencies: frozenset[str]
+    source: str
+
+    def to_units(self, money: Money) -> Decimal | int:
+        """Return the number to write: 20 for a whole amount, else with all decimals of the currency (19.90).
+
+        Raises Unsupported for a currency that is not listed.
+        """
+        if money.currency not in self.currencies:
+            raise Unsupported(
+                f"{money.currency} is not among the currencies that Whop lists",
+                source=self.source,
+                remedy="bill in another currency",
+            )
+        value = money.major
+        return int(value) if value == value.to_integral_value() else value
+
+    def from_units(self, units: Decimal | int | str, currency: str) -> Money:
+        """Return the amount that a number means, or one written as text, like "10.00".
+
+        Raises ValueError for more decimals than the currency has, and for a currency that is not listed.
+        """
+        if currency not in self.currencies:
+            raise ValueError(f"{currency} is not among the currencies that Whop lists")
+        return Money.parse(units, currency)
+
+
+# Of the 90 values the ISO codes only; ape, btc, eth, usdt, whop_usd and xau have no minor unit there and are refused.
+# How many decimals Whop charges in MGA (fifths in practice) and where coins are gone is not confirmed: the ISO exponent
+# bounds what is sent, and the plan's price is compared after each bill.
+_ISO = (
+    "AED ALL AMD ARS AUD AWG BAM BGN BHD BOB BRL BSD CAD CHF CLP CNY COP CRC CZK DKK DOP DZD EGP ETB EUR GBP GHS GMD "
+    "GTQ GYD HKD HUF IDR ILS INR JMD JOD JPY KES KHR KRW KWD KZT LKR MAD MDL MGA MKD MNT MOP MUR MXN MYR NAD NGN NOK "
+    "NZD OMR PEN PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SEK SGD THB TND TRY TTD TWD TZS USD UYU UZS VND XCD XOF ZAR"
+)
+MONEY = MajorUnits(frozenset(_ISO.split()), source="whop-sdk 2.6.0, Currencies")
+
+
+# ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+STATUSES = (
+    StatusRow("draft", Status.DRAFT, _STATUSES),
+    StatusRow("open", Status.OPEN, _STATUSES),
+    StatusRow("past_due", Status.OPEN, f"{_STATUSES}: open after its due date, still payable"),
+    StatusRow("paid", Status.PAID, _STATUSES),
+    StatusRow("void", Status.VOID, _STATUSES),
+    StatusRow("uncollectible", Status.UNCOLLECTIBLE, _STATUSES),
+)
+
+# The error of a call that the invoice's state does not allow is not documented: it is explained by reading (`act`).
+ERRORS = (
+    ErrorRow(Rejected, _IDEMPOTENCY, code="idempotency_key_mismatch"),
+    ErrorRow(Rejected, _IDEMPOTENCY, code="idempotency_request_in_progress", maybe_applied=True),
+    ErrorRow(Unauthorized, _RAW, status=401),
+    ErrorRow(Unauthorized, f"{_RAW}: the key lacks a permission", status=403),
+    ErrorRow(Declined, "whop-sdk 2.6.0: payment_required, declared elsewhere than for invoices", status=402),
+    ErrorRow(NotFound, _RAW, status=404),
+    ErrorRow(Rejected, _RAW, status=422),
+    ErrorRow(RateLimited, _RAW, status=429),
+)
+
+LIMITS = (Limit("description", 1000, "whop-sdk 2.6.0, Plan.description: 1000 characters at most"),)
+
+
+# ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def carries_quantity(line: Line) -> bool:
+    """Whether a line goes as quantity × unit price: a quantity of zero or below is not documented."""
+    return line.quantity is not None and line.unit_amount is not None and line.quantity > 0
+
+
+def _quantity_is_lost(ask: Any, _use: Any) -> bool:
+    return any(line.quantity not in {None, 1} and not carries_quantity(line) for line in ask.lines)
+
+
+def _gives_the_due_date(ask: Any, _use: Any) -> bool:
+    return bool(ask.collection.net_days is not None or (ask.collection.kind == "charge" and not ask.draft))
+
+
+def _says_nothing_else(ask: Any, use: Any) -> bool:
+    return not _gives_the_due_date(ask, use)
+
+
+def _drafts_to_mail(ask: Any, _use: Any) -> bool:
+    return bool(ask.draft and ask.collection.kind == "manual")
+
+
+def _untaxed(ask: Any, _use: Any) -> bool:
+    return bool(ask.tax == "none")
+
+
+FIELDS = (
+    Field("reference", "plan.internal_notes", _PLAN),
+    Field("customer", "member_id, or email_address and customer_name", _CREATE),
+    Field("amount", "plan.initial_price", _PLAN, verbs=("one_time_charge",)),
+    Field("currency", "plan.currency", _PLAN),
+    Field(
+        "period",
+        "",
+        f"{_CREATE}: no field of a period",
+        Alters.NOTHING,
+        Fate.DROPPED,
+        Severity.WARNS,
+        code="IB-WHOP-PERIOD-01",
+        why="Whop's invoices have no service period",
+        remedy="say the period in the description",
+    ),
+    Field(
+        "subscription",
+        "",
+        f"{_CREATE}: an invoice belongs to no membership",
+        Alters.NOTHING,
+        Fate.DROPPED,
+        Severity.WARNS,
+        code="IB-WHOP-SUBSCRIPTION-01",
+        why="Whop's invoices belong to no subscription",
+        verbs=("period_invoice",),
+    ),
+    Field("lines[].description", "line_items[].label", _LINE),
+    Field("lines[].amount", "line_items[].unit_price", _LINE),
+    Field("lines[].unit_amount", "line_items[].unit_price", _LINE),
+    Field(
+        "lines[].quantity",
+        "line_items[].quantity",
+        _LINE,
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-WHOP-QUANTITY-01",
+        why="a quantity needs a unit amount, and one of zero or below is not documented",
+        remedy="give unit_amount, or leave the quantity out",
+        sent="the line's amount alone",
+        when=_quantity_is_lost,
+    ),
+    Field(
+        "lines[].period",
+        "",
+        f"{_LINE}: no field of a period",
+        Alters.NOTHING,
+        Fate.DROPPED,
+        Severity.WARNS,
+        code="IB-WHOP-PERIOD-02",
+        why="Whop's lines have no service period",
+        remedy="say the period in the line's description",
+    ),
+    Field("description", "plan.description, and product.title", _PLAN),
+    Field(
+        "purchase_order",
+        "",
+        f"{_CREATE}: no field of a purchase order",
+        Alters.NOTHING,
+        Fate.DROPPED,
+        Severity.WARNS,
+        code="IB-WHOP-PURCHASE-ORDER-01",
+        why="Whop's invoices have no purchase order number",
+        remedy="say it in the description",
+    ),
+    Field(
+        "metadata",
+        "",
+        f"{_CREATE}: no metadata on legacy invoices",
+        Alters.NOTHING,
+        Fate.DROPPED,
+        Severity.WARNS,
+        code="IB-WHOP-METADATA-01",
+        why="Whop's legacy invoices have no metadata",
+        remedy="keep it on your side under the reference",
+    ),
+    Field(
+        "issued_at",
+        "",
+        f"{_CREATE}: no field of an issue date",
+        Alters.NOTHING,
+        Fate.DROPPED,
+        Severity.WARNS,
+        code="IB-WHOP-ISSUED-AT-01",
+        why="Whop dates an invoice when it is created",
+        remedy="leave issued_at out",
+        when=_says_nothing_else,
+    ),
+    Field(
+        "issued_at",
+        "due_date",
+        f"{_CREATE}: no field of an issue date",
+        fate=Fate.APPROXIMATED,
+        severity=Severity.INFO,
+        code="IB-WHOP-ISSUED-AT-02",
+        why="Whop dates an invoice when it is created; issued_at only sets the due date",
+        sent="the due date",
+        when=_gives_the_due_date,
+    ),
+    Field(
+        "collection.kind",
+        "collection_method",
+        _CREATE,
+        fate=Fate.DEFAULTED,
+        severity=Severity.INFO,
+        code="IB-WHOP-COLLECTION-01",
+        why="every draft of Whop's has a collection method; nobody is mailed while it is a draft",
+        sent="send_invoice",
+        when=_drafts_to_mail,
+    ),
+    Field("collection.due", "due_date", _CREATE),
+    Field("collection.net_days", "due_date", _CREATE),
+    Field("collection.payment_method", "payment_method_id", _CREATE),
+    # Info, although an account that collects tax adds it: the setting is the account's, no request can change it, and
+    # the amount before tax, which is what a command states, is carried exactly.
+    Field(
+        "tax",
+        "",
+        "whop-sdk 2.6.0, Plan.collect_tax: based on the account's tax configuration",
+        Alters.NOTHING,
+        Fate.DEFAULTED,
+        Severity.INFO,
+        code="IB-WHOP-TAX-01",
+        why="whether tax is added is the Whop account's own setting, and the invoice does not show it",
+        remedy="check the account's tax settings",
+        when=_untaxed,
+    ),
+    Field("draft", "save_as_draft", _CREATE),
+    Field("attempt", "", _IDEMPOTENCY, Alters.NOTHING),
+)
+
+CANNOT_FINALIZE = "no call finalizes a legacy draft: finalize it in Whop's dashboard, or create it without draft"
+CANNOT_PAY = "an invoice is charged when it is created, or paid by the customer online: no call collects it later"
+ENDPOINTS = _RAW
