@@ -1,4 +1,4 @@
-"""Stripe's verbs, one generator each. A bill is one ladder: open → add the lines → finalize → compare → mail or collect.
+"""Stripe's verbs, one generator each. A bill is one ladder: open → add lines → finalize → compare → mail or collect.
 
 Nothing is charged or mailed by Stripe on its own: every invoice is made with auto_advance=false and excludes the
 customer's pending items, so the only money that moves is the one the last step moves.
@@ -6,9 +6,8 @@ customer's pending items, so the only money that moves is the one the last step 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from datetime import UTC
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.commands import (
@@ -26,15 +25,30 @@ from invoice_bridge.commands import (
     Update,
     Void,
 )
-from invoice_bridge.errors import InvalidState, MalformedResponse, NothingToBill, Unsupported
+from invoice_bridge.errors import (
+    Discrepancy,
+    IdempotencyMismatch,
+    InvalidState,
+    MalformedResponse,
+    NothingToBill,
+    ProviderError,
+    Rejected,
+    Unsupported,
+)
 from invoice_bridge.model import Invoice, Line, Period, Status
 from invoice_bridge.money import Money
 from invoice_bridge.outcome import payable, verify
 from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id, wrong_state
 from invoice_bridge.providers.stripe.parse import invoice
-from invoice_bridge.providers.stripe.tables import MONEY, PURCHASE_ORDER, REFERENCE_KEY, carries_quantity
-from invoice_bridge.reading import Reader, period_of
-from invoice_bridge.wire import Effect, Flow, Request, unix_seconds
+from invoice_bridge.providers.stripe.tables import (
+    LINES_PER_INVOICE,
+    MONEY,
+    PURCHASE_ORDER,
+    REFERENCE_KEY,
+    carries_quantity,
+)
+from invoice_bridge.reading import Reader
+from invoice_bridge.wire import Effect, Flow, Request, Response, unix_seconds
 
 if TYPE_CHECKING:
     from stripe.params import (
@@ -47,88 +61,130 @@ if TYPE_CHECKING:
         InvoiceUpdateParams,
     )
 
+_EPOCH, _SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 _SPECIMEN_ID = "{open.id}"
 _PAGE = 100
-_NATIVE = {status: status.value for status in (Status.DRAFT, Status.OPEN, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE)}
+_PAYMENTS = ("expand[0]", "payments.data.payment.payment_intent")  # else an invoice does not say what is on its way
+_FILTERS = frozenset({Status.DRAFT, Status.OPEN, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE})
 
 
 # ── the two bills ────────────────────────────────────────────────────────────────────────────────────────────────────
 def charge(ask: OneTimeCharge, use: Context) -> Flow[Invoice]:
     """Bill lines, or one amount, once."""
-    return _bill(ask, use, [_line_form(line, ask.currency) for line in ask.billed_lines], ask.total)
+    lines = [_line_form(line, ask.currency) for line in ask.billed_lines]
+    return _bill(ask, use, _invoice_form(ask, use), lines, expected=ask.total)
 
 
 def period(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
     """Bill a service period: the caller's lines, or the customer's pending items that lie inside it."""
+    form = _invoice_form(ask, use)
     if ask.lines:
         lines = [_line_form(line, ask.currency) for line in ask.billed_lines]
-        return (yield from _bill(ask, use, lines, ask.total))
+        return (yield from _bill(ask, use, form, lines, expected=ask.total))
+    # Looked up first: what was billed is no longer pending, and a late item must not pass for the bill itself.
+    found = yield from _billed_before(ask, use)
+    if found is not None and (found.lines or found.status is not Status.DRAFT):
+        return (yield from _bill(ask, use, form, [], expected=None, found=found))
     items = yield from _pending_items(ask, use)
-    found = None if items else (yield from _billed_before(ask, use))
-    if not items and found is None:
+    expected = Money(sum(amount.minor for _, amount in items), ask.currency)
+    if not items:
         raise NothingToBill(
-            f"Stripe has no pending item of {_customer(ask, use)} in {ask.currency} inside {ask.period}; no invoice was opened"
+            f"Stripe has no pending item of {_customer(ask, use)} in {ask.currency} inside {ask.period}"
+            + (f" that belongs to {ask.subscription}" if ask.subscription else "")
+            + "; no invoice was opened"
         )
-    expected = Money(sum(amount.minor for _, amount in items), ask.currency) if items else None
-    return (yield from _bill(ask, use, [{"invoice_item": item} for item, _ in items], expected, found))
+    if len(items) > LINES_PER_INVOICE or expected.minor < 0:
+        raise Unsupported(
+            f"{len(items)} pending items over {expected} lie inside {ask.period}; "
+            f"an invoice takes {LINES_PER_INVOICE} and is no credit",
+            source="docs.stripe.com/changelog/2016-02-22",
+            remedy="bill shorter periods",
+        )
+    attach: list[InvoiceAddLinesParamsLine] = [{"invoice_item": item} for item, _ in items]
+    return (yield from _bill(ask, use, form, attach, expected=expected, found=found))
 
 
 def _bill(
     ask: OneTimeCharge | PeriodInvoice,
     use: Context,
+    form: InvoiceCreateParams,
     lines: list[InvoiceAddLinesParamsLine],
+    *,
     expected: Money | None,
     found: Invoice | None = None,
 ) -> Flow[Invoice]:
-    at = found or (yield from _open(ask, use))
-    if at.status is Status.DRAFT and not at.lines:
+    at = found or (yield from _open(ask, use, form))
+    if resumed := at.status is not Status.DRAFT or bool(at.lines):
+        _same_bill(ask, at, expected)
+    else:
         add: InvoiceAddLinesParams = {"lines": lines}
-        answer = yield use.post(
-            "v1",
-            "invoices",
-            at.id,
-            "add_lines",
-            body=add,
-            step="lines",
-            specimen=_specimen(ask, at.id, "draft", expected),
-        )
-        at = verify(ask, (yield from _whole(answer.object, use)), expected)
+        request = _post(at.id, "add_lines", use, add, step="lines", specimen=_specimen(ask, at.id, "draft", expected))
+        answer = yield from _first_use(ask, use, request, at)
+        at = verify(ask, (yield from _after(answer, use)), expected)
     if at.status is Status.DRAFT and not ask.draft:
-        answer = yield _finalize(at.id, use, _specimen(ask, at.id, "open", expected))
-        at = yield from _whole(answer.object, use)
+        specimen = _specimen(ask, at.id, "open", expected)
+        at = yield from _sent(at.id, use, _finalize(at.id, use, specimen), {Status.DRAFT})
     verify(ask, at, expected)
-    if at.status is Status.OPEN and ask.collection.kind == "send":
-        answer = yield use.post(
-            "v1",
-            "invoices",
-            at.id,
-            "send",
-            step="send",
-            effects=[Effect.MAILS],
-            specimen=_specimen(ask, at.id, "open", expected),
-        )
-        at = yield from _whole(answer.object, use)
-    if at.status is Status.OPEN and ask.collection.kind == "charge":
-        answer = yield from act(
-            use.post(
-                "v1",
-                "invoices",
-                at.id,
-                "pay",
-                step="pay",
-                effects=[Effect.COLLECTS],
-                specimen=_specimen(ask, at.id, "paid", expected),
-            ),
-            lambda: _read(at.id, use),
-            allowed={Status.OPEN},
-        )
-        at = yield from _whole(answer.object, use)
-    return at
+    if resumed and at.status is Status.OPEN and ask.collection.kind == "charge":
+        at = yield from _read(at.id, use, payments=True)
+    if at.status is not Status.OPEN or at.payment_pending or ask.collection.kind == "manual":
+        return at
+    action, effect, becomes = ("send", Effect.MAILS, "open")
+    if ask.collection.kind == "charge":
+        action, effect, becomes = ("pay", Effect.COLLECTS, "paid")
+    specimen = _specimen(ask, at.id, becomes, expected)
+    request = _post(at.id, action, use, step=action, effects=[effect], specimen=specimen)
+    return (yield from _sent(at.id, use, request, {Status.OPEN}))
 
 
-def _open(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow[Invoice]:
-    _leave_our_key(ask.metadata)
-    body: InvoiceCreateParams = {
+def _open(ask: OneTimeCharge | PeriodInvoice, use: Context, form: InvoiceCreateParams) -> Flow[Invoice]:
+    specimen = _specimen(ask, _SPECIMEN_ID, "draft", Money.zero(ask.currency))
+    request = use.post("v1", "invoices", body=form, step="open", specimen=specimen)
+    answer = yield from _first_use(ask, use, request, None)
+    return (yield from _after(answer, use))
+
+
+def _first_use(
+    ask: OneTimeCharge | PeriodInvoice, use: Context, request: Request, at: Invoice | None
+) -> Flow[Response]:
+    """Send a request whose body is the bill: its key may have gone out before with another one."""
+    try:
+        if at is None:
+            return (yield request)
+        return (yield from act(request, lambda: _read(at.id, use), allowed={Status.DRAFT}))
+    except (Rejected, InvalidState) as refusal:
+        if refusal.response is None or use.provider.refusal(refusal.response).type != "idempotency_error":
+            raise
+        try:
+            existing = (yield from _read(at.id, use)) if at else (yield from _billed_before(ask, use))
+        except ProviderError:
+            existing = None
+        raise IdempotencyMismatch(
+            f"the reference {ask.reference!r} was used before for a bill of other content"
+            + (f", {existing.id}" if existing else "")
+            + "; nothing was billed: give a new bill a new reference",
+            existing=existing,
+        ) from refusal
+
+
+def _same_bill(ask: OneTimeCharge | PeriodInvoice, at: Invoice, expected: Money | None) -> None:
+    """Check that what stands under the reference is this bill. Raises IdempotencyMismatch; tax is compared later."""
+    asked = ask.total if ask.total is not None else expected
+    same = at.currency == ask.currency and asked in {None, at.subtotal}
+    if isinstance(ask, PeriodInvoice) and not ask.lines and at.period is not None:
+        same = same and ask.period.start <= at.period.start and at.period.end <= ask.period.end
+    if not same:
+        raise IdempotencyMismatch(
+            f"the reference {ask.reference!r} stands for {at.id} already: {at.subtotal}"
+            + (f" for {at.period}" if at.period else "")
+            + f", {at.status}; nothing was billed: give a new bill a new reference",
+            existing=at,
+        )
+
+
+def _invoice_form(ask: OneTimeCharge | PeriodInvoice, use: Context) -> InvoiceCreateParams:
+    _check_keys(ask.metadata)
+    form: InvoiceCreateParams = {
         "customer": _customer(ask, use),
         "currency": ask.currency.lower(),
         "auto_advance": False,
@@ -138,24 +194,19 @@ def _open(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow[Invoice]:
         "collection_method": "send_invoice" if ask.collection.kind == "send" else "charge_automatically",
     }
     if ask.description is not None:
-        body["description"] = ask.description
+        form["description"] = ask.description
     if ask.purchase_order is not None:
-        body["custom_fields"] = [{"name": PURCHASE_ORDER, "value": ask.purchase_order}]
+        form["custom_fields"] = [{"name": PURCHASE_ORDER, "value": ask.purchase_order}]
     if ask.issued_at is not None:
-        body["effective_at"] = unix_seconds(ask.issued_at)
+        form["effective_at"] = unix_seconds(ask.issued_at)
     if ask.collection.due is not None:
-        body["due_date"] = unix_seconds(ask.collection.due)
+        form["due_date"] = unix_seconds(ask.collection.due)
     if ask.collection.net_days is not None:
-        body["days_until_due"] = ask.collection.net_days
+        form["days_until_due"] = ask.collection.net_days
     if ask.collection.payment_method is not None:
-        body["default_payment_method"] = ask.collection.payment_method
-    request = use.post(
-        "v1", "invoices", body=body, step="open", specimen=_specimen(ask, _SPECIMEN_ID, "draft", Money.zero(ask.currency))
-    )
-    answer = yield request
-    if answer.headers.get("idempotent-replayed") == "true":  # the answer of an earlier try: how does it stand now?
-        return (yield from _read(answer.text("id"), use))
-    return invoice(answer.object)
+        form["default_payment_method"] = ask.collection.payment_method
+    MONEY.to_units(Money.zero(ask.currency))  # a currency whose factor is not confirmed is refused, lines or not
+    return form
 
 
 def _line_form(line: Line, currency: str) -> InvoiceAddLinesParamsLine:
@@ -164,19 +215,19 @@ def _line_form(line: Line, currency: str) -> InvoiceAddLinesParamsLine:
         form["description"] = line.description
     if line.period is not None:
         form["period"] = {"start": unix_seconds(line.period.start), "end": unix_seconds(line.period.end)}
-    if line.quantity is not None and line.unit_amount is not None and carries_quantity(line):
-        form["price_data"] = {
-            "currency": currency.lower(),
-            "product_data": {"name": line.description or "Line"},
-            "unit_amount": MONEY.to_units(line.unit_amount),
-        }
-        if line.quantity == line.quantity.to_integral_value():
-            form["quantity"] = int(line.quantity)
-        else:
-            form["quantity_decimal"] = line.quantity
+    amount = MONEY.to_units(line.amount)
+    if not carries_quantity(line) or line.quantity is None or line.unit_amount is None:
+        form["amount"] = amount
+        return form
+    form["price_data"] = {
+        "currency": currency.lower(),
+        "product_data": {"name": line.description or "Line"},
+        "unit_amount": MONEY.to_units(line.unit_amount),
+    }
+    if line.quantity == line.quantity.to_integral_value():
+        form["quantity"] = int(line.quantity)
     else:
-        form["amount"] = MONEY.to_units(line.amount)
-    MONEY.to_units(line.amount)
+        form["quantity_decimal"] = line.quantity
     return form
 
 
@@ -184,32 +235,44 @@ def _customer(ask: Bill, use: Context) -> str:
     return customer_id(ask, use, example="cus_…", source="stripe-python 16.1.0, InvoiceCreateParams")
 
 
-def _leave_our_key(metadata: Mapping[str, str]) -> None:
+def _check_keys(metadata: Mapping[str, str]) -> None:
     if REFERENCE_KEY in metadata:
         raise Unsupported(f"the metadata key {REFERENCE_KEY} carries the reference", remedy="use another key")
-
-
-# ── what has accrued ─────────────────────────────────────────────────────────────────────────────────────────────────
-def _pending_items(ask: PeriodInvoice, use: Context) -> Flow[list[tuple[str, Money]]]:
-    """The customer's pending items in the currency that lie inside the period, oldest first, with their amounts."""
-    found: list[tuple[str, Money]] = []
-    after: list[tuple[str, object]] = []
-    while True:
-        answer = yield use.get(
-            "v1",
-            "invoiceitems",
-            query=[("customer", _customer(ask, use)), ("pending", True), ("limit", _PAGE), *after],
-            specimen={"data": [_specimen_item(ask)], "has_more": False},
-            note="repeats while has_more; only items inside the period are billed",
+    if wrong := [key for key in metadata if not key or "[" in key or "]" in key]:
+        raise Unsupported(
+            f"the metadata key {wrong[0]!r} cannot be written in a form: it is empty or has square brackets",
+            source="docs.stripe.com/api/metadata",
+            remedy="use another key",
         )
-        rows = Reader(answer.object, "stripe").children("data")
-        for row in rows:
-            amount = row.money("amount", MONEY, ask.currency) if row.text("currency") == ask.currency.lower() else None
-            if amount is not None and _inside(row.child("period"), ask.period):
-                found.append((row.need("id"), amount))
-        if answer.object.get("has_more") is not True or not rows:
-            return found[::-1]
-        after = [("starting_after", rows[-1].need("id"))]
+
+
+# ── what has accrued, and what was billed ────────────────────────────────────────────────────────────────────────────
+def _pending_items(ask: PeriodInvoice, use: Context) -> Flow[list[tuple[str, Money]]]:
+    """The pending items to bill, oldest first, with their amounts.
+
+    Those of the customer, in the currency, inside the period, of the subscription. Without one, items that belong to a
+    subscription stay where they are: its own next invoice bills them.
+    """
+    customer = _customer(ask, use)
+    rows = yield from _rows(
+        use,
+        ("v1", "invoiceitems"),
+        [("customer", customer), ("pending", True)],
+        specimen=_specimen_item(ask, customer),
+        note="repeats while has_more; only items inside the period are billed",
+    )
+    found: list[tuple[str, Money]] = []
+    for row in rows:
+        whose = (row.text("customer") or row.child("customer").text("id"), row.text("currency"), "invoice" in row)
+        owner = row.child("parent").child("subscription_details").text("subscription")
+        if whose != (customer, ask.currency.lower(), False) or owner != ask.subscription:
+            continue
+        if (
+            _inside(row.child("period"), ask.period)
+            and (amount := row.money("amount", MONEY, ask.currency)) is not None
+        ):
+            found.append((row.need("id"), amount))
+    return found[::-1]
 
 
 def _inside(spell: Reader, period: Period) -> bool:
@@ -220,13 +283,22 @@ def _inside(spell: Reader, period: Period) -> bool:
     return period.start <= start and (end <= period.end if end > start else start < period.end)
 
 
-def _billed_before(ask: PeriodInvoice, use: Context) -> Flow[Invoice | None]:
-    """The invoice that an earlier try of this bill made, among the customer's newest hundred."""
+def _billed_before(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow[Invoice | None]:
+    """The invoice that an earlier try of this bill made, among the customer's newest hundred.
+
+    Further back nothing is looked for: an item that was billed is no longer pending, so it cannot be billed twice.
+    Another attempt passes over what was voided.
+    """
     answer = yield use.get(
-        "v1", "invoices", query=[("customer", _customer(ask, use)), ("limit", _PAGE)], specimen={"data": []}
+        "v1",
+        "invoices",
+        query=[("customer", _customer(ask, use)), ("limit", _PAGE)],
+        specimen={"data": []},
+        note="whether the reference was billed before",
     )
     for row in Reader(answer.object, "stripe").children("data"):
-        if row.words("metadata").get(REFERENCE_KEY) == ask.reference:
+        again = ask.attempt > 1 and row.text("status") == "void"
+        if row.words("metadata").get(REFERENCE_KEY) == ask.reference and not again:
             return (yield from _whole(row.data, use))
     return None
 
@@ -237,9 +309,22 @@ def retrieve(ask: Retrieve, use: Context) -> Flow[Invoice]:
     return _read(ask.id, use)
 
 
-def _read(invoice_id: str, use: Context) -> Flow[Invoice]:
-    answer = yield use.get("v1", "invoices", invoice_id, specimen=_bare(invoice_id, "open"))
+def _read(invoice_id: str, use: Context, *, payments: bool = False) -> Flow[Invoice]:
+    answer = yield use.get(
+        "v1", "invoices", invoice_id, query=[_PAYMENTS] if payments else [], specimen=_bare(invoice_id, "open")
+    )
     return (yield from _whole(answer.object, use))
+
+
+def _after(answer: Response, use: Context) -> Flow[Invoice]:
+    """The invoice after a write. The answer to a key that came before may be old: then it is read once more."""
+    if _is_old(answer):
+        return (yield from _read(answer.text("id"), use))
+    return (yield from _whole(answer.object, use))
+
+
+def _is_old(answer: Response) -> bool:
+    return answer.headers.get("idempotent-replayed") == "true"
 
 
 def _whole(data: Mapping[str, Any], use: Context) -> Flow[Invoice]:
@@ -247,32 +332,51 @@ def _whole(data: Mapping[str, Any], use: Context) -> Flow[Invoice]:
     first = invoice(data)
     if first.lines_complete:
         return first
-    rows: list[Mapping[str, Any]] = []
+    rows = yield from _rows(use, ("v1", "invoices", first.id, "lines"), [])
+    return invoice(data, all_lines=[row.data for row in rows])
+
+
+def _rows(
+    use: Context,
+    path: Sequence[str],
+    query: Sequence[tuple[str, object]],
+    *,
+    specimen: Mapping[str, Any] | None = None,
+    note: str = "",
+) -> Flow[list[Reader]]:
+    """Everything that a listing holds, page after page."""
+    rows: list[Reader] = []
     after: list[tuple[str, object]] = []
     while True:
-        answer = yield use.get("v1", "invoices", first.id, "lines", query=[("limit", _PAGE), *after])
-        page = Reader(answer.object, "stripe", "$.lines").children("data")
-        rows += [row.data for row in page]
-        if answer.object.get("has_more") is not True or not page:
-            return invoice(data, all_lines=rows)
-        after = [("starting_after", page[-1].need("id"))]
+        answer = yield use.get(*path, query=[*query, ("limit", _PAGE), *after], specimen=specimen, note=note)
+        found = Reader(answer.object, "stripe").children("data")
+        rows += found
+        if answer.object.get("has_more") is not True or not found:
+            return rows
+        following: list[tuple[str, object]] = [("starting_after", found[-1].need("id"))]
+        if following == after:
+            raise MalformedResponse("the listing gives the same page for ever", provider="stripe", response=answer)
+        after = following
 
 
 def page(ask: ListInvoices, use: Context) -> Flow[Page]:
     """Read one page of invoices, newest first, each with all its lines."""
     query: InvoiceListParams = {"limit": ask.limit}
-    if ask.status in _NATIVE:
-        query["status"] = _NATIVE[ask.status]
-    if ask.customer is not None and (customer := ask.customer.at(use.provider.name)) is not None:
+    if ask.status is not None and ask.status in _FILTERS:
+        query["status"] = ask.status.value
+    if ask.customer is not None:
+        if (customer := ask.customer.at(use.provider.name)) is None:
+            raise Unsupported("Stripe lists by a customer's id", source="stripe-python 16.1.0, InvoiceListParams")
         query["customer"] = customer
     pairs: list[tuple[str, object]] = list(query.items())
     if ask.created_from is not None:  # whole seconds, rounded outwards: the filters are applied again
-        pairs.append(("created[gte]", math.floor(ask.created_from.timestamp())))
+        pairs.append(("created[gte]", _floor(ask.created_from)))
     if ask.created_to is not None:
-        pairs.append(("created[lt]", math.ceil(ask.created_to.timestamp())))
+        pairs.append(("created[lt]", _ceil(ask.created_to)))
     if ask.cursor is not None:
         pairs.append(("starting_after", ask.cursor))
-    answer = yield use.get("v1", "invoices", query=pairs, specimen={"data": [_bare(_SPECIMEN_ID, "open")], "has_more": False})
+    specimen = {"data": [_bare(_SPECIMEN_ID, "open")], "has_more": False}
+    answer = yield use.get("v1", "invoices", query=pairs, specimen=specimen)
     rows = Reader(answer.object, "stripe").children("data")
     items: list[Invoice | Unreadable] = []
     for row in rows:
@@ -284,46 +388,49 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
     return Page(tuple(items), ask.model_copy(update={"cursor": rows[-1].need("id")}) if more else None)
 
 
+def _floor(instant: datetime) -> int:
+    return (instant - _EPOCH) // _SECOND
+
+
+def _ceil(instant: datetime) -> int:
+    return -((_EPOCH - instant) // _SECOND)
+
+
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
-def _finalize(invoice_id: str, use: Context, specimen: Mapping[str, Any]) -> Request:
-    body: InvoiceFinalizeInvoiceParams = {"auto_advance": False}
-    return use.post(
-        "v1", "invoices", invoice_id, "finalize", body=body, step="finalize", effects=[Effect.ISSUES], specimen=specimen
-    )
-
-
 def finalize(ask: Finalize, use: Context) -> Flow[Invoice]:
     """Turn a draft into an open invoice; nothing is charged or mailed."""
-    answer = yield from act(
-        _finalize(ask.id, use, _bare(ask.id, "open")), lambda: _read(ask.id, use), allowed={Status.DRAFT}
-    )
-    return (yield from _whole(answer.object, use))
+    return _sent(ask.id, use, _finalize(ask.id, use, _bare(ask.id, "open")), {Status.DRAFT})
 
 
 def collect(ask: Pay, use: Context) -> Flow[Invoice]:
     """Collect an open invoice. Reads it first: Stripe's `pay` would finalize and charge a draft in one call."""
-    payable(ask, (yield from _read(ask.id, use)))
-    body: InvoicePayParams = {}
-    if ask.payment_method is not None:
-        body["payment_method"] = ask.payment_method
-    return (yield from _change(ask.id, "pay", use, [Effect.COLLECTS], "paid", body, allowed={Status.OPEN}))
+    payable(ask, (yield from _read(ask.id, use, payments=True)))
+    form: InvoicePayParams = {} if ask.payment_method is None else {"payment_method": ask.payment_method}
+    return (yield from _paid(ask.id, use, form))
 
 
 def record_payment(ask: MarkPaid, use: Context) -> Flow[Invoice]:
     """Record a payment made elsewhere. Reads first, for the same reason as `collect`."""
-    payable(Pay(id=ask.id), (yield from _read(ask.id, use)))
-    body: InvoicePayParams = {"paid_out_of_band": True}
-    return (yield from _change(ask.id, "pay", use, [Effect.COLLECTS], "paid", body, allowed={Status.OPEN}))
+    payable(Pay(id=ask.id), (yield from _read(ask.id, use, payments=True)))
+    return (yield from _paid(ask.id, use, {"paid_out_of_band": True}))
+
+
+def _paid(invoice_id: str, use: Context, form: InvoicePayParams) -> Flow[Invoice]:
+    request = _post(invoice_id, "pay", use, form, effects=[Effect.COLLECTS], specimen=_bare(invoice_id, "paid"))
+    return _sent(invoice_id, use, request, {Status.OPEN, Status.UNCOLLECTIBLE})
 
 
 def void(ask: Void, use: Context) -> Flow[Invoice]:
     """Withdraw an open invoice; the documentation allows an uncollectible one too (not observed)."""
-    return _change(ask.id, "void", use, [Effect.VOIDS], "void", allowed={Status.OPEN, Status.UNCOLLECTIBLE})
+    request = _post(ask.id, "void", use, effects=[Effect.VOIDS], specimen=_bare(ask.id, "void"))
+    return _sent(ask.id, use, request, {Status.OPEN, Status.UNCOLLECTIBLE})
 
 
 def mark_uncollectible(ask: MarkUncollectible, use: Context) -> Flow[Invoice]:
     """Give an open invoice up as a bad debt."""
-    return _change(ask.id, "mark_uncollectible", use, [Effect.VOIDS], "uncollectible", allowed={Status.OPEN})
+    specimen = _bare(ask.id, "uncollectible")
+    request = _post(ask.id, "mark_uncollectible", use, effects=[Effect.VOIDS], specimen=specimen)
+    return _sent(ask.id, use, request, {Status.OPEN})
 
 
 def mail(ask: SendInvoice, use: Context) -> Flow[Invoice]:
@@ -331,49 +438,65 @@ def mail(ask: SendInvoice, use: Context) -> Flow[Invoice]:
     found = yield from _read(ask.id, use)
     if found.status is not Status.OPEN:
         raise wrong_state(found, "cannot be sent")
-    return (yield from _change(ask.id, "send", use, [Effect.MAILS], "open", allowed={Status.OPEN}))
+    request = _post(ask.id, "send", use, effects=[Effect.MAILS], specimen=_bare(ask.id, "open"))
+    return (yield from _sent(ask.id, use, request, {Status.OPEN}))
 
 
 def update(ask: Update, use: Context) -> Flow[Invoice]:
     """Change a draft; of an issued invoice Stripe changes the metadata only."""
-    body: InvoiceUpdateParams = {}
+    form: InvoiceUpdateParams = {}
     if ask.description is not None:
-        body["description"] = ask.description
+        form["description"] = ask.description
     if ask.due_at is not None:
-        body["due_date"] = unix_seconds(ask.due_at)
+        form["due_date"] = unix_seconds(ask.due_at)
     if ask.metadata is not None:
-        _leave_our_key(ask.metadata)
-        body["metadata"] = dict(ask.metadata)
-    request = use.post("v1", "invoices", ask.id, body=body, step="update", specimen=_bare(ask.id, "draft"))
-    answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.DRAFT})
-    return (yield from _whole(answer.object, use))
+        _check_keys(ask.metadata)
+        form["metadata"] = dict(ask.metadata)
+    request = use.post("v1", "invoices", ask.id, body=form, step="update", specimen=_bare(ask.id, "draft"))
+    allowed = set(Status) if form.keys() == {"metadata"} else {Status.DRAFT}
+    answer = yield from act(request, lambda: _read(ask.id, use), allowed=allowed)
+    at = yield from _after(answer, use)
+    if _is_old(answer) and not _shows(ask, at):
+        raise Discrepancy(
+            f"{ask.id} was changed so before, and changed otherwise since: Stripe repeated its earlier answer and "
+            "changed nothing; raise attempt to change it again",
+            asked=ask,
+            found=at,
+        )
+    return at
+
+
+def _shows(ask: Update, at: Invoice) -> bool:
+    return (
+        (ask.description is None or (at.description or "") == ask.description)
+        and (ask.due_at is None or at.due_at == ask.due_at)
+        and all(at.metadata.get(key, "") == value for key, value in (ask.metadata or {}).items())
+    )
 
 
 def delete(ask: Delete, use: Context) -> Flow[Invoice]:
     """Discard a draft. Reads it first: the answer to DELETE is its id alone."""
     found = yield from _read(ask.id, use)
-    request = use.send("DELETE", "v1", "invoices", ask.id, specimen={"id": ask.id, "object": "invoice", "deleted": True})
+    specimen = {"id": ask.id, "object": "invoice", "deleted": True}
+    request = use.send("DELETE", "v1", "invoices", ask.id, specimen=specimen)
     answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.DRAFT})
     if answer.object.get("deleted") is not True:
         raise MalformedResponse("the answer does not say that the draft is deleted", provider="stripe", response=answer)
     return found.model_copy(update={"status": Status.DELETED, "amount_remaining": Money.zero(found.currency)})
 
 
-def _change(
-    invoice_id: str,
-    action: str,
-    use: Context,
-    effects: list[Effect],
-    becomes: str,
-    body: Mapping[str, Any] | None = None,
-    *,
-    allowed: set[Status],
-) -> Flow[Invoice]:
-    request = use.post(
-        "v1", "invoices", invoice_id, action, body=body or None, effects=effects, specimen=_bare(invoice_id, becomes)
-    )
+def _finalize(invoice_id: str, use: Context, specimen: Mapping[str, Any]) -> Request:
+    form: InvoiceFinalizeInvoiceParams = {"auto_advance": False}
+    return _post(invoice_id, "finalize", use, form, step="finalize", effects=[Effect.ISSUES], specimen=specimen)
+
+
+def _post(invoice_id: str, action: str, use: Context, form: Mapping[str, Any] | None = None, **what: Any) -> Request:
+    return use.post("v1", "invoices", invoice_id, action, body=form or None, **what)
+
+
+def _sent(invoice_id: str, use: Context, request: Request, allowed: set[Status]) -> Flow[Invoice]:
     answer = yield from act(request, lambda: _read(invoice_id, use), allowed=allowed)
-    return (yield from _whole(answer.object, use))
+    return (yield from _after(answer, use))
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
@@ -387,8 +510,8 @@ def _specimen(ask: OneTimeCharge | PeriodInvoice, invoice_id: str, status: str, 
     return {**_bare(invoice_id, status), "currency": ask.currency.lower(), "total": units, "lines": {"data": lines}}
 
 
-def _specimen_item(ask: PeriodInvoice) -> dict[str, Any]:
-    start = int(ask.period.start.replace(tzinfo=UTC).timestamp())
-    return {"id": "{item.id}", "currency": ask.currency.lower(), "amount": 0, "period": {"start": start, "end": start}}
-
-
+def _specimen_item(ask: PeriodInvoice, customer: str) -> dict[str, Any]:
+    item = {"id": "{item.id}", "customer": customer, "currency": ask.currency.lower(), "amount": 0}
+    owner = {"subscription_details": {"subscription": ask.subscription}} if ask.subscription else None
+    start = _ceil(ask.period.start)
+    return {"data": [item | {"period": {"start": start, "end": start}, "parent": owner}], "has_more": False}

@@ -43,7 +43,7 @@ def invoice(data: Mapping[str, Any], *, all_lines: list[Mapping[str, Any]] | Non
         status=status,
         native_status=word,
         currency=currency,
-        subtotal=_subtotal(at, currency, lines if complete else None, total, discount, tax_on_top),
+        subtotal=_subtotal(at, lines if complete else None, total, discount=discount, tax_on_top=tax_on_top),
         discount=discount,
         tax=tax,
         total=total,
@@ -142,13 +142,14 @@ def _tax(at: Reader, currency: str, total: Money | None) -> tuple[Money | None, 
 
 def _subtotal(
     at: Reader,
-    currency: str,
     lines: tuple[Line, ...] | None,
     total: Money | None,
+    *,
     discount: Money | None,
     tax_on_top: Money | None,
 ) -> Money | None:
     """The sum of the lines. Stripe's own `subtotal` is after the discounts of single lines, so it is not used."""
+    currency = at.currency("currency")
     if lines is not None:
         return Money(sum(line.amount.minor for line in lines), currency)
     if total is None or discount is None or tax_on_top is None:
@@ -198,6 +199,9 @@ def _pending(at: Reader) -> bool | None:
     intent = at.child("payment_intent").text("status")
     if intent is not None:
         return intent == "processing"
-    states = [row.child("payment").child("payment_intent").text("status") for row in at.child("payments").children("data")]
-    known = [state for state in states if state is not None]
-    return "processing" in known if known else None
+    if "payments" not in at:
+        return None
+    payments = [row.child("payment") for row in at.child("payments").children("data")]
+    if any("payment_intent" in payment and payment.text("payment_intent") for payment in payments):
+        return None  # an id alone: how that payment stands is not said
+    return any(payment.child("payment_intent").text("status") == "processing" for payment in payments)
