@@ -1,0 +1,280 @@
+"""The demo: every provider bills over real HTTP on this machine, and one table shows what came of it.
+
+Rules of this file: what is printed was measured: invoices are what the providers answered, "sent" counts the requests
+that left. A step that ends otherwise than it says here makes the demo fail; so does a refusal that does not come.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from rich.text import Text
+
+from invoice_bridge import providers
+from invoice_bridge.cli.exits import plain
+from invoice_bridge.cli.output import grid, money, period, show, write_json
+from invoice_bridge.client import Client
+from invoice_bridge.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.emulator.core import Ticking
+from invoice_bridge.emulator.server import Served, running
+from invoice_bridge.errors import BridgeError, LossyTranslation, Unsupported
+from invoice_bridge.losses import Severity
+from invoice_bridge.model import Collection, Invoice, Line, Period, Status
+from invoice_bridge.money import Money
+
+_APRIL, _MAY = Period.month(2026, 4), Period.month(2026, 5)
+_DUE = datetime(2026, 11, 16, tzinfo=UTC)
+_FEES = Money(1999, "EUR")
+_TRIPS = (Line(description="412 trips in May", amount=Money(103000, "EUR")),)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call: `call` is given the client and the invoice of the step before, `ends` is what must come of it."""
+
+    command: str
+    call: Callable[[Client, Invoice | None], Invoice | int]
+    ends: Status | type[BridgeError] | int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; `note` explains a refusal."""
+
+    provider: str
+    command: str
+    id: str = "–"
+    native: str = ""
+    status: str = ""
+    total: str = ""
+    remaining: str = ""
+    period: str = ""
+    sent: int = 0
+    note: str = ""
+    as_expected: bool = True
+
+
+@dataclass
+class Counter:
+    """Counts the requests that leave."""
+
+    sent: int = 0
+
+    def __call__(self, _request: httpx.Request) -> None:
+        self.sent += 1
+
+
+# ── what each provider is asked ──────────────────────────────────────────────────────────────────────────────────────
+def _charge(customer: str, **more: Any) -> OneTimeCharge:
+    asked: dict[str, Any] = {
+        "reference": "res-2026-05-17",
+        "customer": customer,
+        "amount": _FEES,
+        "description": "Reservation fees",
+        **more,
+    }
+    return OneTimeCharge(**asked)
+
+
+def _period(customer: str, **more: Any) -> PeriodInvoice:
+    asked: dict[str, Any] = {
+        "reference": f"{customer}/2026-05",
+        "customer": customer,
+        "period": _MAY,
+        "currency": "EUR",
+        **more,
+    }
+    return PeriodInvoice(**asked)
+
+
+def _create(bill: OneTimeCharge | PeriodInvoice, *allow: str) -> Callable[[Client, Invoice | None], Invoice]:
+    return lambda client, _before: client.create(bill, allow=allow)
+
+
+def _on(verb: str) -> Callable[[Client, Invoice | None], Invoice]:
+    """A verb on the invoice of the step before."""
+
+    def call(client: Client, before: Invoice | None) -> Invoice:
+        if before is None:
+            raise LookupError(f"{verb}: there is no invoice to work on")
+        return getattr(client, verb)(before.id)  # type: ignore[no-any-return]
+
+    return call
+
+
+def _count(client: Client, _before: Invoice | None) -> int:
+    return sum(1 for _ in client.list())
+
+
+def _chargeapi() -> Iterator[Step]:
+    april = _charge("flt_42", period=_APRIL, draft=True)
+    yield Step("one-time charge", _create(_charge("flt_42")), Unsupported)
+    yield Step("one-time charge of April", _create(april), LossyTranslation)
+    yield Step("… allow amount, as a draft", _create(april, "amount"), Status.DRAFT)
+    yield Step("finalize", _on("finalize"), Status.OPEN)
+    yield Step("pay", _on("pay"), Status.PAID)
+    yield Step("period invoice, accrued", _create(_period("flt_42")), Status.OPEN)
+    yield Step("void", _on("void"), Status.VOID)
+    yield Step("list", _count, 2)
+
+
+def _chargebee() -> Iterator[Step]:
+    accrued = _period("cus_42", subscription="sub_42", tax="provider")
+    yield Step("one-time charge, a draft", _create(_charge("cus_42", draft=True)), Status.DRAFT)
+    yield Step("finalize", _on("finalize"), Status.OPEN)
+    yield Step("pay", _on("pay"), Status.PAID)
+    yield Step("period invoice, accrued", _create(accrued), LossyTranslation)
+    yield Step("… allow collection", _create(accrued, "collection"), Status.OPEN)
+    yield Step("void", _on("void"), Status.VOID)
+    yield Step("list", _count, 2)
+
+
+def _stripe() -> Iterator[Step]:
+    yield Step("one-time charge, a draft", _create(_charge("cus_42", draft=True)), Status.DRAFT)
+    yield Step("finalize", _on("finalize"), Status.OPEN)
+    yield Step("pay", _on("pay"), Status.PAID)
+    yield Step("period invoice, our lines", _create(_period("cus_42", lines=_TRIPS)), Status.OPEN)
+    yield Step("void", _on("void"), Status.VOID)
+    yield Step("list", _count, 2)
+
+
+def _whop() -> Iterator[Step]:
+    mailed = _period("mber_42", lines=_TRIPS, collection=Collection.send(due=_DUE))
+    charged = _charge("mber_42", reference="res-2026-05-18", collection=Collection.charge("pmt_42"), issued_at=_DUE)
+    yield Step("one-time charge", _create(_charge("mber_42")), Unsupported)
+    yield Step("… as a draft", _create(_charge("mber_42", draft=True)), Status.DRAFT)
+    yield Step("finalize", _on("finalize"), Unsupported)
+    yield Step("one-time charge, collected", _create(charged), Status.PAID)
+    yield Step("period invoice, our lines", _create(mailed), LossyTranslation)
+    yield Step("… allow period", _create(mailed, "period"), Status.OPEN)
+    yield Step("void", _on("void"), Status.VOID)
+    yield Step("list", _count, 3)
+
+
+_SCENARIOS = {"chargeapi": _chargeapi, "chargebee": _chargebee, "stripe": _stripe, "whop": _whop}
+_SETTINGS: dict[str, dict[str, Any]] = {"chargebee": {"site": "acme-test"}, "whop": {"account_id": "biz_42"}}
+
+
+# ── how it is run ────────────────────────────────────────────────────────────────────────────────────────────────────
+def demonstrate(*, as_json: bool) -> bool:
+    """Run all steps of all providers and print the table; whether everything ended as expected."""
+    with running(clock=Ticking(step=timedelta(seconds=1)), names=_SCENARIOS) as served:
+        rows = [row for name in _SCENARIOS for row in _run(name, served)]
+    if as_json:
+        write_json([asdict(row) for row in rows])
+    else:
+        _print(rows)
+    return all(row.as_expected for row in rows)
+
+
+def _run(name: str, served: Served) -> Iterator[Row]:
+    counter = Counter()
+    title, settings = providers.get(name).title, _SETTINGS.get(name, {})
+    with (
+        httpx.Client(event_hooks={"request": [counter]}, trust_env=False) as http,
+        Client(
+            name,
+            api_key=served.emulators[name].key,
+            base_url=served.base_urls[name],
+            http=http,
+            **settings,
+        ) as client,
+    ):
+        before: Invoice | None = None
+        for step in _SCENARIOS[name]():
+            sent = counter.sent
+            row, before = _take(step, client, before, Row(title, step.command))
+            yield replace(row, sent=counter.sent - sent)
+
+
+def _take(step: Step, client: Client, before: Invoice | None, row: Row) -> tuple[Row, Invoice | None]:
+    try:
+        found = step.call(client, before)
+    except BridgeError as error:
+        expected = type(error) is step.ends
+        return replace(row, status="refused" if expected else "FAILED", note=_why(error), as_expected=expected), before
+    if isinstance(found, int):
+        as_expected = found == step.ends
+        return replace(
+            row, status=f"{found} invoices", note=_unlike(step, as_expected), as_expected=as_expected
+        ), before
+    as_expected = found.status is step.ends
+    seen = replace(
+        row,
+        id=found.id,
+        native=found.native_status or "",
+        status=found.status.value,
+        total=money(found.total if found.total is not None else found.subtotal),
+        remaining=money(found.amount_remaining),
+        period=period(found.period) if found.period else "–",
+        note=_unlike(step, as_expected),
+        as_expected=as_expected,
+    )
+    return seen, found
+
+
+def _unlike(step: Step, as_expected: bool) -> str:
+    return "" if as_expected else f"this should have ended as {step.ends}"
+
+
+def _why(error: BridgeError) -> str:
+    if isinstance(error, LossyTranslation):
+        return "; ".join(f"{loss.why} [{loss.code}]" for loss in error.losses if loss.severity is not Severity.INFO)
+    return str(error)
+
+
+# ── how it is shown ──────────────────────────────────────────────────────────────────────────────────────────────────
+def _print(rows: list[Row]) -> None:
+    table = grid(
+        "provider",
+        "command",
+        "id",
+        "theirs → ours",
+        "total",
+        "remaining",
+        "period",
+        "sent",
+        right=("total", "remaining", "sent"),
+    )
+    notes: list[str] = []
+    last = ""
+    for row in rows:
+        if last and row.provider != last:
+            table.add_section()
+        status = f"{row.native} → {row.status}" if row.native else row.status
+        if row.note:
+            notes.append(row.note)
+            status += f" ({len(notes)})"
+        style = "" if row.as_expected else "bold red"
+        cells = (row.command, plain(row.id), plain(status), row.total, row.remaining, row.period, str(row.sent))
+        table.add_row("" if row.provider == last else row.provider, *cells, style=style)
+        last = row.provider
+    sent = sum(row.sent for row in rows)
+    explained = grid("", "")
+    for number, note in enumerate(notes, 1):
+        explained.add_row(f"({number})", plain(note))
+    show(
+        table,
+        "",
+        explained,
+        "",
+        f"{sent} requests over HTTP on this machine; a refused command sent none. What to try next:",
+        Text(
+            "  invoice-bridge explain examples/one-time-charge.json --provider all     the requests, before any is sent"
+        ),
+        Text(
+            "  invoice-bridge emulate                                                  the providers, to bill against"
+        ),
+        Text("  README.md                                                               the same in Python"),
+        width=120,
+    )
+    if not all(row.as_expected for row in rows):
+        print("invoice-bridge: the demo did not go as it should: see the lines in FAILED", file=sys.stderr)
+
+
+__all__ = ["Row", "demonstrate"]
