@@ -53,7 +53,13 @@ C = TypeVar("C", bound=Command)
 T = TypeVar("T")
 
 _NAME = f"invoice-bridge/{version('invoice-bridge')}"
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
 
 
 class _Core(Generic[Http]):
@@ -111,6 +117,7 @@ class _Core(Generic[Http]):
                 f'{declared.title}: mode="{mode}" was asked for, but the key or host is for {found}'
             )
         self._authorize: Callable[[], str] = lambda: declared.auth(api_key)
+        self._conceal: Callable[[bytes], bytes] = lambda content: _without(content, api_key)
         self._timeout, self._deadline, self._policy = timeout, deadline, Policy()
         self._customers = {name: dict(ids) for name, ids in (customers or {}).items()}
         self._closes_http, self._process = http is None, os.getpid()
@@ -156,9 +163,14 @@ class _Core(Generic[Http]):
             raise ConfigurationError(f"the customer map has no {customer.id!r}: add it, or pass CustomerRef(ids={{…}})")
         return ask.model_copy(update={"customer": customer.model_copy(update={"ids": self._customers[customer.id]})})
 
-    def _admit(self, page: Page, ask: ListInvoices, unreadable: str) -> Iterator[Invoice | Unreadable]:
-        """Apply every filter again; raise for, or hand on, what could not be read."""
-        if page.next is not None and page.next.cursor == ask.cursor:
+    def _admit(
+        self, page: Page, ask: ListInvoices, unreadable: str, read: set[str | None]
+    ) -> Iterator[Invoice | Unreadable]:
+        """Apply every filter again; raise for, or hand on, what could not be read. `read` holds the pages so far."""
+        if unreadable not in {"raise", "yield"}:
+            raise ConfigurationError(f'unreadable is "raise" or "yield", not {unreadable!r}')
+        read.add(ask.cursor)
+        if page.next is not None and page.next.cursor in read:
             raise MalformedResponse("the listing gives the same next page for ever", provider=self.provider)
         for item in page.items:
             if isinstance(item, Unreadable) and unreadable == "raise":
@@ -196,7 +208,8 @@ class _Core(Generic[Http]):
         }
 
     def _incoming(self, answer: httpx.Response) -> Response:
-        return Response(answer.status_code, answer.content, answer.headers, self.provider)
+        content = self._conceal(answer.content) if answer.status_code >= 400 else answer.content
+        return Response(answer.status_code, content, answer.headers, self.provider)
 
 
 class Client(_Core[httpx.Client]):
@@ -249,7 +262,7 @@ class Client(_Core[httpx.Client]):
     def _send(self, request: Request, until: float | None) -> Response:
         try:
             return self._incoming(self._http.request(**self._outgoing(request, until)))
-        except httpx.RequestError as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise _what_happened(error) from error
 
     def create(self, command: OneTimeCharge | PeriodInvoice, *, allow: Allow = ()) -> Invoice:
@@ -281,9 +294,10 @@ class Client(_Core[httpx.Client]):
         An item that cannot be decoded raises MalformedResponse, or with unreadable="yield" comes as an Unreadable.
         """
         ask: ListInvoices | None = self._portable(_ask(ListInvoices, **filters))
+        read: set[str | None] = set()
         while ask is not None:
             page = self.page(ask)
-            yield from self._admit(page, ask, unreadable)
+            yield from self._admit(page, ask, unreadable, read)
             ask = page.next
 
     def finalize(self, id: str) -> Invoice:
@@ -384,7 +398,7 @@ class AsyncClient(_Core[httpx.AsyncClient]):
     async def _send(self, request: Request, until: float | None) -> Response:
         try:
             return self._incoming(await self._http.request(**self._outgoing(request, until)))
-        except httpx.RequestError as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise _what_happened(error) from error
 
     async def create(self, command: OneTimeCharge | PeriodInvoice, *, allow: Allow = ()) -> Invoice:
@@ -408,9 +422,10 @@ class AsyncClient(_Core[httpx.AsyncClient]):
     async def list(self, *, unreadable: str = "raise", **filters: Unpack[Filters]) -> AsyncIterator[Any]:
         """Read all pages, lazily; see Client.list."""
         ask: ListInvoices | None = self._portable(_ask(ListInvoices, **filters))
+        read: set[str | None] = set()
         while ask is not None:
             page = await self.page(ask)
-            for item in self._admit(page, ask, unreadable):
+            for item in self._admit(page, ask, unreadable, read):
                 yield item
             ask = page.next
 
@@ -471,15 +486,26 @@ def _ask(kind: type[C], **fields: Any) -> C:
         raise ConfigurationError(f"{kind.verb}: {faults(error)}") from None
 
 
-def _what_happened(error: httpx.RequestError) -> NotSent | Lost:
+def _what_happened(error: httpx.RequestError | httpx.InvalidURL) -> NotSent | Lost:
     told = f"{type(error).__name__} {error}".strip()
     return NotSent(told) if isinstance(error, _NEVER_SENT) else Lost(told)
 
 
+def _without(content: bytes, api_key: str) -> bytes:
+    """Take the key out of a refusal that repeats it. A key too short to be one is left: it would hit innocent words."""
+    return content.replace(api_key.encode(), b"[api key]") if len(api_key) >= 8 else content
+
+
 def _check_url(url: str, *, insecure: bool) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
-        raise ConfigurationError(f"base_url must be http(s)://host/…, without credentials, not {parts.scheme}://…")
+    try:
+        parts = urlsplit(url)
+        whole = parts.port != 0 and httpx.URL(url).host and not parts.query and not parts.fragment
+    except (ValueError, httpx.InvalidURL):
+        raise ConfigurationError("base_url is no URL: write https://host/…") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None or not whole:
+        raise ConfigurationError(
+            f"base_url must be http(s)://host/…, without credentials or a query, not {parts.scheme}://…"
+        )
     if parts.scheme == "http" and not insecure and not _is_loopback(parts.hostname):
         raise ConfigurationError(
             f"base_url would send the key over plain http to {parts.hostname}: use https, or write insecure=True"

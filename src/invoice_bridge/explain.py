@@ -44,7 +44,7 @@ class Plan:
         return self.text()
 
     def text(self, *, color: bool = False) -> str:
-        """Lay the plan out for a reader: effects first, then each request and where its fields come from, then losses."""
+        """Lay the plan out for a reader: effects first, then each request and where its fields come from; losses."""
 
         def paint(style: str, words: str) -> str:
             return f"{style}{words}{_PLAIN}" if color else words

@@ -401,7 +401,11 @@ class Context:
 
         Raises MalformedResponse off the configured origin.
         """
-        ours, theirs = urlsplit(self.base_url), urlsplit(url)
+        ours = urlsplit(self.base_url)
+        try:
+            theirs = urlsplit(url)
+        except ValueError:
+            raise MalformedResponse("the next page's address is no URL", provider=self.provider.name) from None
         same = (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
         if not same or theirs.username is not None or not theirs.path.startswith(ours.path):
             raise MalformedResponse(
