@@ -17,7 +17,7 @@ from rich.text import Text
 
 from invoice_bridge import providers
 from invoice_bridge.cli.exits import plain
-from invoice_bridge.cli.output import grid, money, period, show, write_json
+from invoice_bridge.cli.output import columns, grid, money, period, show, write_json
 from invoice_bridge.client import Client
 from invoice_bridge.commands import OneTimeCharge, PeriodInvoice
 from invoice_bridge.emulator.core import Ticking
@@ -30,6 +30,12 @@ from invoice_bridge.money import Money
 _APRIL, _MAY = Period.month(2026, 4), Period.month(2026, 5)
 _DUE = datetime(2026, 11, 16, tzinfo=UTC)
 _FEES = Money(1999, "EUR")
+_WIDE = 116
+_NEXT = (
+    "  invoice-bridge explain examples/one-time-charge.json --provider all",
+    "  invoice-bridge emulate",
+    "  and README.md for the same in Python",
+)
 _TRIPS = (Line(description="412 trips in May", amount=Money(103000, "EUR")),)
 
 
@@ -230,49 +236,29 @@ def _why(error: BridgeError) -> str:
 
 # ── how it is shown ──────────────────────────────────────────────────────────────────────────────────────────────────
 def _print(rows: list[Row]) -> None:
-    table = grid(
-        "provider",
-        "command",
-        "id",
-        "theirs → ours",
-        "total",
-        "remaining",
-        "period",
-        "sent",
-        right=("total", "remaining", "sent"),
-    )
+    wide = columns(_WIDE) >= _WIDE
+    names = ["command", "id", "theirs → ours", "total", "remaining", "period", "sent"]
+    right = ("total", "remaining", "sent")
+    table = grid("provider", *names, right=right) if wide else grid(*names, right=right, gap=1)
     notes: list[str] = []
     last = ""
     for row in rows:
-        if last and row.provider != last:
-            table.add_section()
         status = f"{row.native} → {row.status}" if row.native else row.status
         if row.note:
             notes.append(row.note)
             status += f" ({len(notes)})"
-        style = "" if row.as_expected else "bold red"
-        cells = (row.command, plain(row.id), plain(status), row.total, row.remaining, row.period, str(row.sent))
-        table.add_row("" if row.provider == last else row.provider, *cells, style=style)
+        if not wide and row.provider != last:
+            table.add_row(Text(row.provider, style="bold"))
+        lead = [row.provider if row.provider != last else ""] if wide else []
+        cells = [row.command, plain(row.id), plain(status), row.total, row.remaining, row.period, str(row.sent)]
+        table.add_row(*lead, *cells, style="" if row.as_expected else "bold red")
         last = row.provider
-    sent = sum(row.sent for row in rows)
     explained = grid("", "")
     for number, note in enumerate(notes, 1):
         explained.add_row(f"({number})", plain(note))
-    show(
-        table,
-        "",
-        explained,
-        "",
-        f"{sent} requests over HTTP on this machine; a refused command sent none. What to try next:",
-        Text(
-            "  invoice-bridge explain examples/one-time-charge.json --provider all     the requests, before any is sent"
-        ),
-        Text(
-            "  invoice-bridge emulate                                                  the providers, to bill against"
-        ),
-        Text("  README.md                                                               the same in Python"),
-        width=120,
-    )
+    sent = sum(row.sent for row in rows)
+    done = f"{sent} requests over HTTP on this machine; a refused command sent none. What to try next:"
+    show(table, "", explained, "", done, *_NEXT, width=_WIDE)
     if not all(row.as_expected for row in rows):
         print("invoice-bridge: the demo did not go as it should: see the lines in FAILED", file=sys.stderr)
 

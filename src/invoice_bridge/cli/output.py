@@ -65,21 +65,25 @@ def _write_invoices(invoices: Iterable[Invoice]) -> None:
 
 def show(*parts: RenderableType, width: int = 200) -> None:
     """Print for a person. `width` holds where there is no terminal to ask; lines end where their text ends."""
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=width)
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=columns(width))
     with console.capture() as capture:
         for part in parts:
             console.print(part)
     sys.stdout.write("".join(line.rstrip() + "\n" for line in capture.get().splitlines()))
 
 
-def grid(*columns: str, right: Iterable[str] = ()) -> Table:
-    """An aligned table without rules; `right` names the columns of amounts."""
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=any(columns), header_style="bold", pad_edge=False)
-    for column in columns:
-        is_amount = column in right
-        table.add_column(column, justify="right" if is_amount else "left", no_wrap=is_amount)
+def columns(otherwise: int) -> int:
+    """How wide stdout is; `otherwise` where there is no terminal to ask."""
+    console = Console(file=sys.stdout)
+    return console.width if console.is_terminal or "COLUMNS" in os.environ else otherwise
+
+
+def grid(*names: str, right: Iterable[str] = (), gap: int = 2) -> Table:
+    """An aligned table without rules; `right` names the columns of amounts, `gap` is the space between columns."""
+    table = Table(box=None, padding=(0, gap, 0, 0), show_header=any(names), header_style="bold", pad_edge=False)
+    for name in names:
+        is_amount = name in right
+        table.add_column(name, justify="right" if is_amount else "left", no_wrap=is_amount, overflow="fold")
     return table
 
 
