@@ -1,0 +1,78 @@
+"""Chargebee: invoices of one-time charges and unbilled charges, on either catalog; forms with the index last."""
+
+from invoice_bridge.idempotency import Idempotency
+from invoice_bridge.provider import Flows, Provider, cannot
+from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
+from invoice_bridge.providers.chargebee.flows import (
+    charge,
+    close,
+    collect,
+    delete,
+    page,
+    period,
+    record_payment,
+    retrieve,
+    void,
+    write_off,
+)
+from invoice_bridge.providers.chargebee.parse import invoice, invoice_id, refusal
+from invoice_bridge.providers.chargebee.tables import (
+    API_VERSION,
+    ERRORS,
+    FIELDS,
+    KEY_WINDOW,
+    LIMITS,
+    MONEY,
+    SETTINGS,
+    STATUSES,
+    mode,
+)
+from invoice_bridge.wire import basic, form_index_last
+
+CHARGEBEE = Provider(
+    name="chargebee",
+    title="Chargebee",
+    reviewed="2026-11",
+    api_version=API_VERSION,
+    base_url=lambda settings: f"https://{settings['site']}.chargebee.com/api/{API_VERSION}",
+    auth=basic,
+    headers=lambda _settings: {},
+    form=form_index_last,
+    idempotency=Idempotency(
+        "chargebee-idempotency-key", KEY_WINDOW, source="apidocs.chargebee.com/docs/api/v1/idempotency"
+    ),
+    settings=SETTINGS,
+    scope=lambda settings: settings.get("site") or "",
+    mode=mode,
+    statuses=STATUSES,
+    fields=FIELDS,
+    errors=ERRORS,
+    limits=LIMITS,
+    money=MONEY,
+    flows=Flows(
+        one_time_charge=charge,
+        period_invoice=period,
+        retrieve=retrieve,
+        list=page,
+        finalize=close,
+        pay=collect,
+        mark_paid=record_payment,
+        void=void,
+        mark_uncollectible=write_off,
+        update=cannot(
+            "an invoice's note and payment terms are set when it is made, and it has no metadata; "
+            "what can be changed later (addresses, VAT number, PO number) has no neutral name",
+            source="chargebee 3.29.0, Invoice.UpdateDetailsParams",
+        ),
+        delete=delete,
+        send_invoice=cannot(
+            "invoices are mailed by the site's e-mail settings alone; no documented request mails one",
+            # the SDK names send_email; neither the specification nor a page says what it does, so it is not used
+            source="chargebee/openapi, API v2, Product Catalog 2.0: no such route",
+        ),
+    ),
+    parse=invoice,
+    refusal=refusal,
+    invoice_id=invoice_id,
+    emulator=ChargebeeEmulator,
+)

@@ -1,0 +1,322 @@
+"""Chargebee's statuses, fields, errors, limits and currencies: data, each row with its source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from invoice_bridge.errors import (
+    Declined,
+    InvalidState,
+    NotFound,
+    RateLimited,
+    Rejected,
+    ServerError,
+    Unauthorized,
+)
+from invoice_bridge.losses import Alters, Fate, Field, Severity
+from invoice_bridge.model import Status
+from invoice_bridge.money import codes
+from invoice_bridge.provider import ErrorRow, Limit, Setting, StatusRow, Units
+
+API_VERSION = "v2"
+KEY_WINDOW = timedelta(minutes=30)
+"""The documentation's own figure; another page says a day, and the shorter one cannot bill twice."""
+NO_MAIL = ("chargebee-event-email", "all-disabled")
+"""The header that keeps the events of one request from mailing anybody."""
+DESCRIPTION_LENGTH = 250
+"""The most characters of a line's description."""
+
+_INVOICE = "chargebee/openapi, API v2, Product Catalog 2.0, 2026-08-28, Invoice"
+_CREATE = "apidocs.chargebee.com, create invoice for items and one-time charges"
+_UNBILLED = "apidocs.chargebee.com, invoice unbilled charges"
+_LIMITS = "chargebee-node 3.31.0, invoice.schema.ts"
+_ERRORS = "apidocs.chargebee.com, error handling"
+_HEADERS = "apidocs.chargebee.com, headers that disable the events of a request"
+
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _site(value: Any) -> str:
+    if isinstance(value, str) and re.fullmatch("[a-z0-9-]+", value):
+        return value
+    raise ValueError(f"{value!r} is no site: write the name before .chargebee.com alone, such as acme-test")
+
+
+def _catalog(value: Any) -> int:
+    if str(value) in {"1", "2"}:
+        return int(value)
+    raise ValueError(f"{value!r} is no product catalog: it is 2, or 1 on sites older than May 2021")
+
+
+def _custom_field(value: Any) -> str:
+    if isinstance(value, str) and re.fullmatch("cf_[A-Za-z0-9_]{1,97}", value):
+        return value
+    raise ValueError(f"{value!r} is no custom field: its API name begins with cf_")
+
+
+SETTINGS = (
+    Setting("site", "the name before .chargebee.com", required=True, read=_site),
+    Setting("product_catalog", "1 or 2, as GET /configurations of the site says", default=2, read=_catalog),
+    Setting("reference_field", "a custom field (cf_…) of invoices that takes the reference", read=_custom_field),
+)
+
+
+def mode(key: str, settings: Mapping[str, Any], base_url: str) -> str | None:
+    """What the key's prefix and the site say: a test site's name ends in -test.
+
+    The name of a site tells "live" at chargebee.com only; below another base URL it is just a name.
+    """
+    said = {mode for mode in ("test", "live") if key.startswith(f"{mode}_")}
+    host = urlsplit(base_url).hostname or ""
+    at_home = host.endswith(".chargebee.com")
+    site = host.removesuffix(".chargebee.com") if at_home else str(settings.get("site") or "")
+    if site.endswith("-test"):
+        said.add("test")
+    elif at_home:
+        said.add("live")
+    return " and ".join(sorted(said)) or None  # "live and test": no mode that is asked for agrees with that
+
+
+# ── statuses ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# A write-off leaves the native status "paid", with write_off_amount > 0; that is read in parse.py.
+STATUSES = (
+    StatusRow("pending", Status.DRAFT, _INVOICE),
+    StatusRow("posted", Status.OPEN, _INVOICE),
+    StatusRow("payment_due", Status.OPEN, _INVOICE),
+    StatusRow("not_paid", Status.OPEN, _INVOICE),
+    StatusRow("paid", Status.PAID, _INVOICE),
+    StatusRow("voided", Status.VOID, _INVOICE),
+)
+
+# ── currencies ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# The currencies page: a zero-decimal currency is counted in major units, every other one in hundredths, three-decimal
+# ones too. Which currencies are zero-decimal is confirmed for four codes only (the page marks them with a sign that the
+# copy read had lost), so every other code without decimals in ISO 4217 is refused, and so are those whose decimals are
+# seldom used (HUF, TWD; MGA and MRU, whose fifths are no decimals) and the codes that are no cash (BOV … XAD).
+_ZERO_DECIMAL = ("JPY", "KRW", "XAF", "XOF")
+_NOT_CONFIRMED = {"HUF", "TWD", "MGA", "MRU", "BOV", "CHE", "CHW", "COU", "MXV", "USN", "XAD"}
+MONEY = Units(
+    dict.fromkeys(codes(2) - _NOT_CONFIRMED, 2)
+    | dict.fromkeys(("BGN", "HRK", "ANG"), 2)
+    | dict.fromkeys(codes(3), 2)
+    | dict.fromkeys(_ZERO_DECIMAL, 0),
+    source="apidocs.chargebee.com/docs/api/currencies",
+)
+
+# ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# A declined payment is HTTP 400 of the type "payment". A 5xx may have taken effect. lock_timeout (429) has not.
+ERRORS = (
+    ErrorRow(Declined, _ERRORS, type="payment"),
+    ErrorRow(Declined, _ERRORS, code="payment_processing_failed"),
+    ErrorRow(Declined, _ERRORS, code="payment_method_verification_failed"),
+    ErrorRow(Declined, _ERRORS, code="payment_method_not_present"),
+    ErrorRow(InvalidState, _ERRORS, code="invalid_state_for_request"),
+    ErrorRow(Rejected, "apidocs.chargebee.com/docs/api/v1/idempotency", code="unable_to_process_request"),
+    ErrorRow(Rejected, _ERRORS, code="param_wrong_value"),
+    ErrorRow(Rejected, _ERRORS, code="duplicate_entry"),
+    ErrorRow(Rejected, _ERRORS, code="configuration_incompatible"),
+    ErrorRow(NotFound, _ERRORS, code="resource_not_found"),
+    ErrorRow(NotFound, _ERRORS, code="site_not_found"),
+    ErrorRow(Unauthorized, _ERRORS, code="api_authentication_failed"),
+    ErrorRow(Unauthorized, _ERRORS, code="basic_authentication_failed"),
+    ErrorRow(Unauthorized, _ERRORS, code="api_authorization_failed"),
+    ErrorRow(Unauthorized, _ERRORS, code="request_blocked"),
+    ErrorRow(RateLimited, _ERRORS, code="api_request_limit_exceeded"),
+    ErrorRow(RateLimited, _ERRORS, code="third_party_api_request_limit_exceeded"),
+    ErrorRow(RateLimited, _ERRORS, code="lock_timeout"),
+    ErrorRow(ServerError, _ERRORS, code="internal_error", maybe_applied=True),
+    ErrorRow(ServerError, _ERRORS, code="internal_temporary_error", maybe_applied=True),
+    ErrorRow(ServerError, _ERRORS, code="db_connection_failure", maybe_applied=True),
+    ErrorRow(ServerError, _ERRORS, code="site_not_ready", maybe_applied=True),
+    ErrorRow(ServerError, _ERRORS, code="site_read_only_mode", maybe_applied=True),
+)
+
+LIMITS = (
+    Limit("lines[].description", DESCRIPTION_LENGTH, f"{_LIMITS}, charges[description]"),
+    Limit("description", 2000, f"{_LIMITS}, invoice_note"),
+    Limit("purchase_order", 100, f"{_LIMITS}, po_number"),
+    Limit("subscription", 50, f"{_LIMITS}, subscription_id"),
+    Limit("collection.payment_method", 40, f"{_LIMITS}, payment_source_id"),
+    Limit("payment_method", 40, f"{_LIMITS}, payment_source_id"),
+)
+
+
+# ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def bills_accrued(ask: Any) -> bool:
+    """Whether the bill is made of a subscription's unbilled charges."""
+    return ask.verb == "period_invoice" and not ask.lines
+
+
+def reference_field(ask: Any, settings: Mapping[str, Any]) -> str | None:
+    """The field that carries the reference; None where the purchase order takes the only one there is."""
+    return settings.get("reference_field") or (None if ask.purchase_order else "po_number")
+
+
+def _accrued(ask: Any, _use: Any) -> bool:
+    return bills_accrued(ask)
+
+
+def _quantity_is_lost(ask: Any, _use: Any) -> bool:
+    return any(line.quantity is not None and line.quantity != 1 for line in ask.lines)
+
+
+def _terms_are_lost(ask: Any, use: Any) -> bool:
+    return bills_accrued(ask) or use.settings.get("product_catalog") == 1
+
+
+def _terms(path: str, code: str) -> Field:
+    return Field(
+        path,
+        "net_term_days",
+        _CREATE,
+        fate=Fate.DEFAULTED,
+        severity=Severity.WARNS,
+        code=code,
+        when=_terms_are_lost,
+        sent="nothing: the customer's own net terms apply",
+        why="this request takes no payment terms, neither on product catalog 1 nor for unbilled charges",
+        remedy="set the customer's net terms at Chargebee",
+    )
+
+
+FIELDS = (
+    Field(
+        "reference",
+        "settings.reference_field, else po_number",
+        _CREATE,
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-CHARGEBEE-REFERENCE-01",
+        when=lambda ask, use: reference_field(ask, use.settings) is None,
+        sent="nothing",
+        why="the purchase order takes the field that would carry the reference: the bill cannot be found by it again",
+        remedy="set reference_field to a custom field (cf_…) of invoices",
+    ),
+    Field("customer", "customer_id", _CREATE),
+    Field("amount", "charges[amount]", _CREATE, verbs=("one_time_charge",)),
+    Field("currency", "currency_code", _CREATE),
+    Field("period", "charges[date_from], charges[date_to]", _CREATE),
+    Field("lines[].description", "charges[description]", _CREATE),
+    Field("lines[].amount", "charges[amount]", _CREATE),
+    Field(
+        "lines[].quantity",
+        "",
+        _CREATE,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-CHARGEBEE-QUANTITY-01",
+        when=_quantity_is_lost,
+        sent="the line's whole amount, once",
+        why="a one-time charge of an invoice has an amount and no quantity",
+        remedy="say it in the line's description",
+    ),
+    Field("lines[].unit_amount", "charges[amount], with the quantity", _CREATE, alters=Alters.NOTHING),
+    Field("lines[].period", "charges[date_from], charges[date_to]", _CREATE),
+    Field(
+        "description",
+        "invoice_note",
+        _CREATE,
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-CHARGEBEE-DESCRIPTION-01",
+        when=_accrued,
+        sent="nothing",
+        why="unbilled charges are invoiced without a note",
+        remedy="leave it out",
+    ),
+    Field("purchase_order", "po_number", _CREATE),
+    Field(
+        "metadata",
+        "",
+        "chargebee.com/docs/2.0/metadata.html",
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-CHARGEBEE-METADATA-01",
+        sent="nothing",
+        why="invoices have no metadata at Chargebee",
+        remedy="keep it on your side, under the reference",
+    ),
+    Field(
+        "issued_at",
+        "invoice_date",
+        _CREATE,
+        fate=Fate.DEFAULTED,
+        severity=Severity.WARNS,
+        code="IB-CHARGEBEE-ISSUED-01",
+        when=_accrued,
+        sent="nothing: the invoice is dated when it is made",
+        why="unbilled charges are invoiced without a date of the caller's",
+        remedy="leave it out",
+    ),
+    Field("collection.kind", "auto_collection", _CREATE),
+    Field(
+        "collection",
+        "auto_collection",
+        _HEADERS,
+        fate=Fate.APPROXIMATED,
+        code="IB-CHARGEBEE-MAIL-01",
+        when=lambda ask, _use: ask.collection.kind == "manual" and not ask.draft,
+        sent=f"{NO_MAIL[0]}: {NO_MAIL[1]}",
+        why="the mails of this request are switched off; reminders that the site's settings send later are not",
+        remedy="look at the site's e-mail settings",
+    ),
+    Field(
+        "collection",
+        "net_term_days",
+        _CREATE,
+        fate=Fate.APPROXIMATED,
+        severity=Severity.WARNS,
+        code="IB-CHARGEBEE-COLLECTION-01",
+        when=lambda ask, _use: ask.collection.kind == "send",
+        sent="auto_collection=off and the payment terms",
+        why="an invoice is mailed where the site's e-mail settings say so, and not otherwise",
+        remedy="switch the site's invoice mails on, then allow this",
+    ),
+    Field(
+        "collection",
+        "",
+        _UNBILLED,
+        alters=Alters.NOTHING,
+        fate=Fate.DEFAULTED,
+        severity=Severity.WARNS,
+        code="IB-CHARGEBEE-COLLECTION-02",
+        when=_accrued,
+        sent="nothing: the subscription's own auto_collection decides",
+        why="unbilled charges are collected as the subscription says, whatever one bill asks for",
+        remedy="set the subscription's auto_collection, or bill lines of your own",
+    ),
+    _terms("collection.due", "IB-CHARGEBEE-TERMS-01"),
+    _terms("collection.net_days", "IB-CHARGEBEE-TERMS-02"),
+    Field("collection.payment_method", "payment_source_id", _CREATE),
+    Field(
+        "tax",
+        "charges[taxable]",
+        _CREATE,
+        fate=Fate.DEFAULTED,
+        severity=Severity.CHANGES_MONEY,
+        code="IB-CHARGEBEE-TAX-01",
+        when=lambda ask, _use: bills_accrued(ask) and ask.tax == "none",
+        sent="nothing: the charges are taxed as the site's settings say",
+        why="tax cannot be switched off for unbilled charges, and would come on top of what has accrued",
+        remedy='ask with tax="provider"',
+    ),
+    Field("draft", "create_pending_invoice", _CREATE),
+    Field(
+        "subscription",
+        "subscription_id",
+        _UNBILLED,
+        fate=Fate.DROPPED,
+        code="IB-CHARGEBEE-SUBSCRIPTION-01",
+        when=lambda ask, _use: not bills_accrued(ask),
+        sent="nothing: the customer is billed",
+        why="an invoice of the caller's own lines is made for the customer, not for a subscription",
+        remedy="leave it out",
+        verbs=("period_invoice",),
+    ),
+    Field("attempt", "", "apidocs.chargebee.com/docs/api/v1/idempotency", alters=Alters.NOTHING),
+)
