@@ -110,7 +110,12 @@ def _line(at: Reader, currency: str) -> Line:
 
 
 def _unit_amount(at: Reader, currency: str) -> Money | None:
-    """The unit price, where it is a whole number of units: `pricing` since basil, `price` before."""
+    """The unit price, where it is a whole number of units: `pricing` since basil, `price` before.
+
+    A price with transform_quantity is that of a package (60.00 per 50 units), and so is no unit amount.
+    """
+    if "transform_quantity" in at.child("price"):
+        return None
     for name in ("pricing", "price"):
         units = at.child(name).decimal("unit_amount_decimal")
         if units is not None and units == units.to_integral_value() and abs(units) < Decimal(10) ** 20:
