@@ -1,0 +1,160 @@
+"""Hypothesis strategies for commands and invoices: what a caller may write, and what a provider may say."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+
+from invoice_bridge import (
+    Collection,
+    CustomerRef,
+    Finalize,
+    Invoice,
+    Line,
+    ListInvoices,
+    MarkPaid,
+    MarkUncollectible,
+    Money,
+    OneTimeCharge,
+    Pay,
+    Period,
+    PeriodInvoice,
+    Retrieve,
+    SendInvoice,
+    Status,
+    Update,
+    Void,
+)
+from invoice_bridge.money import codes
+
+EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+
+all_codes = st.sampled_from(sorted(codes(0) | codes(2) | codes(3) | codes(4)))
+texts = st.text(st.characters(codec="utf-8"), max_size=30)
+"""Any text that can be encoded: only halves of surrogate pairs are left out."""
+words = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=20)
+ids = st.text(st.sampled_from("abcXYZ019_-/.é %"), min_size=1, max_size=12).filter(str.isprintable)
+instants = st.integers(0, 10**9).map(lambda seconds: EPOCH + timedelta(seconds=seconds))
+metadata = st.dictionaries(words, words, max_size=3)
+
+
+def money(currency: str, least: int = 0, most: int = 10**9, step: int = 1) -> st.SearchStrategy[Money]:
+    """Amounts of one currency, in whole multiples of `step` minor units."""
+    return st.integers(least, most).map(lambda units: Money(units * step, currency))
+
+
+periods = st.builds(
+    lambda start, days: Period(start, start + timedelta(days=days)), instants, st.integers(min_value=1, max_value=400)
+)
+quantities = st.decimals(min_value=0, max_value=10**6, places=3, allow_nan=False)
+
+
+@st.composite
+def lines(draw: st.DrawFn, currency: str) -> Line:
+    """A line: an amount alone, or a whole quantity of a unit amount."""
+    said: dict[str, Any] = {"description": draw(st.none() | words), "period": draw(st.none() | periods)}
+    if draw(st.booleans()):
+        return Line(amount=draw(money(currency)), **said)
+    return Line(quantity=draw(st.integers(0, 99)), unit_amount=draw(money(currency, most=10**6)), **said)
+
+
+collections = st.one_of(
+    st.just(Collection.manual()),
+    st.integers(0, 365).map(lambda days: Collection.send(net_days=days)),
+    instants.map(lambda due: Collection.send(due=due)),
+    st.none().map(Collection.charge),
+    words.map(Collection.charge),
+)
+
+
+@st.composite
+def bills(draw: st.DrawFn, customer: str = "cus_42") -> OneTimeCharge | PeriodInvoice:
+    """A bill in a currency whose units every provider's table knows, with lines of its own."""
+    currency = draw(st.sampled_from(["EUR", "USD", "JPY"]))
+    said: dict[str, Any] = {
+        "reference": draw(words),
+        "customer": customer,
+        "description": draw(st.none() | words),
+        "purchase_order": draw(st.none() | words),
+        "metadata": draw(metadata),
+        "issued_at": draw(st.none() | instants),
+        "collection": draw(collections),
+        "tax": draw(st.sampled_from(["none", "provider"])),
+        "draft": draw(st.booleans()),
+        "attempt": draw(st.integers(1, 3)),
+    }
+    rows = tuple(draw(st.lists(lines(currency), min_size=1, max_size=4)))
+    if draw(st.booleans()):
+        return PeriodInvoice(lines=rows, period=draw(periods), currency=currency, **said)
+    if draw(st.booleans()):
+        return OneTimeCharge(lines=rows, period=draw(st.none() | periods), **said)
+    return OneTimeCharge(amount=draw(money(currency)), period=draw(st.none() | periods), **said)
+
+
+verbs = st.one_of(
+    st.builds(Retrieve, id=ids),
+    st.builds(Finalize, id=ids),
+    st.builds(Pay, id=ids, payment_method=st.none() | words),
+    st.builds(MarkPaid, id=ids),
+    st.builds(Void, id=ids),
+    st.builds(MarkUncollectible, id=ids),
+    st.builds(SendInvoice, id=ids),
+    st.builds(Update, id=ids, description=words, due_at=st.none() | instants, metadata=st.none() | metadata),
+    st.builds(ListInvoices, status=st.none() | st.sampled_from(Status), created_from=st.none() | instants),
+)
+
+raw_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | texts
+    | st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**20), max_value=10**20).map(
+        # an integer's spelling reads as an int, so a decimal here always has a point
+        lambda number: number if number.as_tuple().exponent < 0 else number + Decimal("0.0")  # type: ignore[operator]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@st.composite
+def invoices(draw: st.DrawFn) -> Invoice:
+    """An invoice such as a provider may state it, everything optional absent or present, `raw` of any JSON."""
+    currency = draw(all_codes)
+    amount = st.none() | money(currency, least=-(10**20), most=10**20)
+    rows = st.builds(
+        Line,
+        description=st.none() | texts,
+        quantity=st.none() | quantities,
+        unit_amount=amount,
+        amount=money(currency, least=-(10**20), most=10**20),
+        period=st.none() | periods,
+    )
+    customer = st.builds(
+        CustomerRef, id=st.none() | words, email=st.none() | st.just("a@b.test"), name=st.none() | texts, ids=metadata
+    )
+    moments = ("created_at", "issued_at", "due_at", "paid_at", "voided_at")
+    amounts = ("subtotal", "discount", "tax", "total", "amount_due", "amount_paid", "amount_remaining")
+    stated: dict[str, Any] = {name: draw(st.none() | instants) for name in moments}
+    stated |= {name: draw(amount) for name in amounts}
+    return Invoice(
+        provider=draw(words),
+        id=draw(words),
+        number=draw(st.none() | texts),
+        status=draw(st.sampled_from(Status)),
+        native_status=draw(st.none() | texts),
+        currency=currency,
+        lines=draw(st.lists(rows, max_size=3).map(tuple)),
+        lines_complete=draw(st.booleans()),
+        customer=draw(st.none() | customer),
+        period=draw(st.none() | periods),
+        description=draw(st.none() | texts),
+        reference=draw(st.none() | words),
+        metadata=draw(st.dictionaries(texts, texts, max_size=3)),
+        collection=draw(st.none() | collections),
+        payment_pending=draw(st.none() | st.booleans()),
+        test_mode=draw(st.none() | st.booleans()),
+        raw=draw(st.none() | st.dictionaries(texts, raw_values, max_size=4)),
+        **stated,
+    )
