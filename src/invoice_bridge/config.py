@@ -255,8 +255,9 @@ def _known() -> str:
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, str):
+        return "a text" if value.strip() else "an empty text"
     names = {
-        str: "an empty text",
         bool: "true or false",
         int: "a number",
         float: "a number",

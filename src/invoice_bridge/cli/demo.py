@@ -102,13 +102,13 @@ def _create(bill: OneTimeCharge | PeriodInvoice, *allow: str) -> Callable[[Clien
     return lambda client, _before: client.create(bill, allow=allow)
 
 
-def _on(verb: str) -> Callable[[Client, Invoice | None], Invoice]:
+def _on(verb: str, **options: Any) -> Callable[[Client, Invoice | None], Invoice]:
     """A verb on the invoice of the step before."""
 
     def call(client: Client, before: Invoice | None) -> Invoice:
         if before is None:
-            raise LookupError(f"{verb}: there is no invoice to work on")
-        return getattr(client, verb)(before.id)  # type: ignore[no-any-return]
+            raise BridgeError("there is no invoice to work on")
+        return getattr(client, verb)(before.id, **options)  # type: ignore[no-any-return]
 
     return call
 
@@ -120,8 +120,8 @@ def _count(client: Client, _before: Invoice | None) -> int:
 def _chargeapi() -> Iterator[Step]:
     april = _charge("flt_42", period=_APRIL, draft=True)
     yield Step("one-time charge", _create(_charge("flt_42")), Unsupported)
-    yield Step("one-time charge of April", _create(april), LossyTranslation)
-    yield Step("… allow amount, as a draft", _create(april, "amount"), Status.DRAFT)
+    yield Step("one-time charge, April", _create(april), LossyTranslation)
+    yield Step("… allow amount, draft", _create(april, "amount"), Status.DRAFT)
     yield Step("finalize", _on("finalize"), Status.OPEN)
     yield Step("pay", _on("pay"), Status.PAID)
     yield Step("period invoice, accrued", _create(_period("flt_42")), Status.OPEN)
@@ -131,20 +131,22 @@ def _chargeapi() -> Iterator[Step]:
 
 def _chargebee() -> Iterator[Step]:
     accrued = _period("cus_42", subscription="sub_42", tax="provider")
-    yield Step("one-time charge, a draft", _create(_charge("cus_42", draft=True)), Status.DRAFT)
+    ours = _period("cus_42", reference="cus_42/2026-05/trips", lines=_TRIPS)
+    yield Step("one-time charge, draft", _create(_charge("cus_42", draft=True)), Status.DRAFT)
     yield Step("finalize", _on("finalize"), Status.OPEN)
-    yield Step("pay", _on("pay"), Status.PAID)
+    yield Step("pay", _on("pay", payment_method="pm_42"), Status.PAID)
     yield Step("period invoice, accrued", _create(accrued), LossyTranslation)
-    yield Step("… allow collection", _create(accrued, "collection"), Status.OPEN)
+    yield Step("… allow collection", _create(accrued, "collection"), Status.PAID)
+    yield Step("period invoice, lines", _create(ours), Status.OPEN)
     yield Step("void", _on("void"), Status.VOID)
-    yield Step("list", _count, 2)
+    yield Step("list", _count, 3)
 
 
 def _stripe() -> Iterator[Step]:
-    yield Step("one-time charge, a draft", _create(_charge("cus_42", draft=True)), Status.DRAFT)
+    yield Step("one-time charge, draft", _create(_charge("cus_42", draft=True)), Status.DRAFT)
     yield Step("finalize", _on("finalize"), Status.OPEN)
     yield Step("pay", _on("pay"), Status.PAID)
-    yield Step("period invoice, our lines", _create(_period("cus_42", lines=_TRIPS)), Status.OPEN)
+    yield Step("period invoice, lines", _create(_period("cus_42", lines=_TRIPS)), Status.OPEN)
     yield Step("void", _on("void"), Status.VOID)
     yield Step("list", _count, 2)
 
@@ -153,17 +155,17 @@ def _whop() -> Iterator[Step]:
     mailed = _period("mber_42", lines=_TRIPS, collection=Collection.send(due=_DUE))
     charged = _charge("mber_42", reference="res-2026-05-18", collection=Collection.charge("pmt_42"), issued_at=_DUE)
     yield Step("one-time charge", _create(_charge("mber_42")), Unsupported)
-    yield Step("… as a draft", _create(_charge("mber_42", draft=True)), Status.DRAFT)
+    yield Step("… as draft", _create(_charge("mber_42", draft=True)), Status.DRAFT)
     yield Step("finalize", _on("finalize"), Unsupported)
-    yield Step("one-time charge, collected", _create(charged), Status.PAID)
-    yield Step("period invoice, our lines", _create(mailed), LossyTranslation)
+    yield Step("one-time charge, paid", _create(charged), Status.PAID)
+    yield Step("period invoice, lines", _create(mailed), LossyTranslation)
     yield Step("… allow period", _create(mailed, "period"), Status.OPEN)
     yield Step("void", _on("void"), Status.VOID)
     yield Step("list", _count, 3)
 
 
+_SETTINGS: dict[str, dict[str, Any]] = {"whop": {"account_id": "biz_42"}}  # beside what an emulator names itself
 _SCENARIOS = {"chargeapi": _chargeapi, "chargebee": _chargebee, "stripe": _stripe, "whop": _whop}
-_SETTINGS: dict[str, dict[str, Any]] = {"chargebee": {"site": "acme-test"}, "whop": {"account_id": "biz_42"}}
 
 
 # ── how it is run ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -180,15 +182,15 @@ def demonstrate(*, as_json: bool) -> bool:
 
 def _run(name: str, served: Served) -> Iterator[Row]:
     counter = Counter()
-    title, settings = providers.get(name).title, _SETTINGS.get(name, {})
+    title, emulator = providers.get(name).title, served.emulators[name]
     with (
         httpx.Client(event_hooks={"request": [counter]}, trust_env=False) as http,
         Client(
             name,
-            api_key=served.emulators[name].key,
+            api_key=emulator.key,
             base_url=served.base_urls[name],
             http=http,
-            **settings,
+            **{**_SETTINGS.get(name, {}), **emulator.settings},
         ) as client,
     ):
         before: Invoice | None = None

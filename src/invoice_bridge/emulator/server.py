@@ -45,6 +45,7 @@ __all__ = ["PORT", "Served", "application", "listing", "running", "serve"]
 
 PORT = 8787
 """Where `invoice-bridge emulate` listens unless told otherwise."""
+_LAST_PORT = 65535
 _STOPS_WITHIN = 10.0
 
 
@@ -111,7 +112,7 @@ class _Endpoint:
 
     def __init__(self, emulators: Mapping[str, Emulator]) -> None:
         self.emulators = emulators
-        self.paths = {name: f"/{name}{_api_path(providers.get(name))}" for name in emulators}
+        self.roots = {name: _root(name, emulator) for name, emulator in emulators.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -130,7 +131,7 @@ class _Endpoint:
             return _json({"provider": name, "requests": emulator.requests, "ledger": entries})
         query = f"?{asked.url.query}" if asked.url.query else ""
         plain = Request(asked.method, f"{url}{path}{query}", dict(asked.headers), content)
-        answer = emulator(plain, url + self.paths[name])
+        answer = emulator(plain, url + self.roots[name])
         return Answer(answer.content, answer.status, dict(answer.headers))
 
 
@@ -141,6 +142,8 @@ def listing(served: Served) -> dict[str, Any]:
             name: {
                 "base_url": served.base_urls[name],
                 "api_key": emulator.key,
+                "settings": dict(emulator.settings),
+                "customer": emulator.customer,
                 "ledger": f"{served.url}/{name}/_ledger",
                 "switches": {switch: told for switch, (_, told) in emulator.SWITCHES.items()},
             }
@@ -167,11 +170,18 @@ def _api_path(provider: Provider) -> str:
     return urlsplit(context(provider, {}).base_url).path
 
 
+def _root(name: str, emulator: Emulator) -> str:
+    """The path below which an emulator's routes begin: some emulators spell the API's own path in their routes."""
+    path = _api_path(providers.get(name))
+    is_spelled = all(pattern.startswith(f"{path}/") for _, pattern, _ in emulator.ROUTES)
+    return f"/{name}" if is_spelled else f"/{name}{path}"
+
+
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= _LAST_PORT:
+        raise ConfigurationError(f"{port} is not a port: it is a number from 0 to {_LAST_PORT}")
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OverflowError:
-        raise ConfigurationError(f"{port} is not a port: it is a number from 0 to 65535") from None
     except OSError as error:
         why = "it is in use already" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
         raise ConfigurationError(f"port {port} of {host} cannot be used: {why}; choose another port") from None
