@@ -211,7 +211,7 @@ def _listing(ask: ListInvoices, use: Context) -> Request:
     if ask.customer is not None and (fleet := ask.customer.at(use.provider.name)) is not None:
         query.append(("fleet", fleet))
     query.append(("limit", ask.limit))
-    if ask.status in _FILTERS:
+    if ask.status is not None and ask.status in _FILTERS:
         query.append(("status", _FILTERS[ask.status]))
     return use.get("invoices", query=query, specimen=specimen)
 

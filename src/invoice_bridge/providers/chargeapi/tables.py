@@ -114,7 +114,7 @@ def _without_tax(ask: Any, _use: Any) -> bool:
 
 
 # Of amount and lines, the rows name what the command states: amount where it has one, lines where it has some, both
-# where it has both. `allow` takes the same names, so a caller accepts exactly what he wrote.
+# where it has both. `allow` takes the same names, so callers accept exactly what they wrote.
 FIELDS = (
     Field("reference", f"metadata[{REFERENCE_KEY}]", _CREATE),
     Field(
