@@ -26,12 +26,12 @@ class Idempotency:
 
 
 def step_key(scope: str, reference: str, attempt: int, step: str) -> str:
-    """Return the key of one step of a creating command: 67 ASCII characters, the same in every process."""
+    """Return the key of one step of a creating command: 68 ASCII characters, the same in every process."""
     return _key("create", scope, reference, str(attempt), step)
 
 
 def verb_key(scope: str, invoice_id: str, verb: str, body: bytes, attempt: int) -> str:
-    """Return the key of a verb on an invoice: 67 ASCII characters; another body or attempt is another key."""
+    """Return the key of a verb on an invoice: 68 ASCII characters; another body or attempt is another key."""
     return _key("verb", scope, invoice_id, verb, body.hex(), str(attempt))
 
 

@@ -152,7 +152,7 @@ def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
     if unknown := names - {loss.path for loss in found} - {loss.code for loss in found}:
         there = ", ".join(sorted({repr(loss.path) for loss in found})) or "none"
         raise ConfigurationError(
-            f"allow names {', '.join(map(repr, sorted(unknown)))}, but the losses here are: {there}"
+            f"allow names {', '.join(sorted(map(repr, unknown)))}, but the losses here are: {there}"
         )
 
     def accepted(loss: Loss) -> bool:

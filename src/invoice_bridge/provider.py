@@ -279,6 +279,8 @@ class Provider:
         try:
             told = self.refusal(answer)
         except MalformedResponse as unreadable:
+            if answer.status == 429:  # a proxy's page: whoever says it, it means "not now"
+                return RateLimited("too many requests", retry_after=_retry_after(answer), **facts)
             broken = answer.status >= 500
             page = (UnreadableServerError if broken else MalformedResponse)(unreadable.message, **facts)
             page.maybe_applied = broken
@@ -287,9 +289,11 @@ class Provider:
         row = next((row for row in self.errors if row.fits(told.code, told.type, answer.status)), None)
         becomes = row.becomes if row else _by_status(answer.status)
         if becomes is RateLimited:
-            return RateLimited(told.message, retry_after=_whole_seconds(answer.headers.get("retry-after")), **facts)
+            return RateLimited(told.message, retry_after=_retry_after(answer), **facts)
         error = becomes(told.message, **facts)
-        error.maybe_applied = row.maybe_applied if row else answer.status >= 500
+        # a server error may have come after the fact, unless a row speaks of that very status
+        named = row is not None and row.status is not None
+        error.maybe_applied = (row is not None and row.maybe_applied) or (answer.status >= 500 and not named)
         return error
 
     def read_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -329,7 +333,8 @@ def _by_status(status: int) -> type[ProviderError]:
     return by_status.get(status, ServerError if status >= 500 else Rejected)
 
 
-def _whole_seconds(text: str | None) -> int | None:
+def _retry_after(answer: Response) -> int | None:
+    text = answer.headers.get("retry-after")
     return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 9 else None
 
 
