@@ -62,7 +62,7 @@ def period(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
 def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context, total: Money) -> Flow[Invoice]:
     answer = yield _create(ask, use, total)
     if answer.headers.get("idempotent-replayed") == "true":  # the answer of an earlier try: how does it stand now?
-        answer = yield _get(_legacy(answer.text("id")), use, _specimen(ask, total))
+        answer = yield _get(invoice(answer.object).id, use, _specimen(ask, total))
     found, price = yield from _complete(answer, use)
     return _compared(ask, total, found, price)
 
@@ -260,6 +260,8 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
     answer = yield use.get(
         "invoices", query=_filters(ask, use), specimen={"data": [_bare(_SPECIMEN_ID, "open")], "page_info": {}}
     )
+    if not isinstance(answer.object.get("data"), list):
+        raise MalformedResponse("the listing has no $.data", provider="whop", status=answer.status, response=answer)
     rows = Reader(answer.object, "whop").children("data")
     items: list[Invoice | Unreadable] = []
     for row in rows:
@@ -282,7 +284,7 @@ def _filters(ask: ListInvoices, use: Context) -> list[tuple[str, object]]:
     pairs += [("order", "created_at"), ("direction", "desc")]
     if ask.cursor is not None:
         pairs.append(("after", ask.cursor))
-    if ask.status in _NATIVE:
+    if ask.status is not None and ask.status in _NATIVE:
         pairs.append(("statuses", _NATIVE[ask.status]))
     if ask.created_from is not None:  # whole milliseconds, one wider: whether the bounds belong to it is not documented
         pairs.append(("created_after", _bound(ask.created_from, -1)))

@@ -89,7 +89,7 @@ def prefixed(prefix: str) -> Any:
 
 def headers(settings: Mapping[str, Any]) -> dict[str, str]:
     """The version: without it a newly made key answers with the native API (docs.whop.com/developer/api/versioning)."""
-    return {"Api-Version-Date": settings["api_version"]}
+    return {"Api-Version-Date": settings.get("api_version") or API_VERSION}
 
 
 def mode(_key: str, _settings: Mapping[str, Any], base_url: str) -> str | None:
