@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from whop_sdk import Whop
 from whop_sdk.core.api_error import ApiError
 from whop_sdk.environment import WhopEnvironment
-from whop_sdk.invoices.types import CreateInvoicesRequest
+from whop_sdk.invoices.types import CreateInvoicesRequest, UpdateInvoicesRequestPlan
 from whop_sdk.types import Invoice as SdkInvoice
 from whop_sdk.types import InvoiceListItem, Payment, Plan
 
@@ -211,7 +211,7 @@ PAIRS: list[tuple[Command, int, Callable[[Whop], Any]]] = [
     (
         Update(id="inv_1", description="New", due_at=DUE),
         0,
-        lambda sdk: sdk.invoices.update("inv_1", plan={"description": "New"}, due_date=DUE),
+        lambda sdk: sdk.invoices.update("inv_1", plan=UpdateInvoicesRequestPlan(description="New"), due_date=DUE),
     ),
     (
         ListInvoices(status=Status.PAID, cursor="abc"),

@@ -100,9 +100,10 @@ def mode(_key: str, _settings: Mapping[str, Any], base_url: str) -> str | None:
 # ── money ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class MajorUnits:
-    """Amounts are decimal numbers in major units: 19.99 means 19.99 EUR, and 499 means 499 EUR, never cents.
+    """Exact decimal numbers in major units, in the currencies that the SDK lists; any other is refused.
 
-    `currencies` are those that are confirmed; any other is refused, in both directions.
+    19.99 means 19.99 EUR, and 499 means 499 EUR, never cents. `currencies` are refused or taken alike in both
+    directions.
     """
 
     currencies: frozenset[str]
