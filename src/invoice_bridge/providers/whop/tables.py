@@ -102,8 +102,8 @@ def mode(_key: str, _settings: Mapping[str, Any], base_url: str) -> str | None:
 class MajorUnits:
     """Exact decimal numbers in major units, in the currencies that the SDK lists; any other is refused.
 
-    19.99 means 19.99 EUR, and 499 means 499 EUR, never cents. `currencies` are refused or taken alike in both
-    directions.
+    19.99 means 19.99 EUR, and 499 means 499 EUR, never cents. `currencies` holds for writing and for
+    reading alike.
     """
 
     currencies: frozenset[str]
