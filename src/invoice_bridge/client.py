@@ -220,6 +220,9 @@ class Client(_Core[httpx.Client]):
     (httpx.Client) is used as it is and not closed. `timeout` is in seconds per request, `deadline` in seconds per call.
     `mode` ("test" or "live") refuses a key, site or host that says otherwise. `customers` maps names of the caller's
     own to ids per provider. Further settings are the provider's. Raises ConfigurationError for any that cannot be used.
+
+    A verb on an invoice is keyed by the invoice, the verb, what it says and `attempt`: repeated within the provider's key
+    window it is answered, not done again. Raise `attempt` where it shall be done again.
     """
 
     def _new_http(self) -> httpx.Client:
@@ -300,9 +303,9 @@ class Client(_Core[httpx.Client]):
             yield from self._admit(page, ask, unreadable, read)
             ask = page.next
 
-    def finalize(self, id: str) -> Invoice:
+    def finalize(self, id: str, *, attempt: int = 1) -> Invoice:
         """Turn a draft into a demand for money. Raises InvalidState."""
-        return self._do(Finalize, id=id)
+        return self._do(Finalize, id=id, attempt=attempt)
 
     def pay(
         self,
@@ -319,17 +322,17 @@ class Client(_Core[httpx.Client]):
         """
         return self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt)
 
-    def mark_paid(self, id: str) -> Invoice:
+    def mark_paid(self, id: str, *, attempt: int = 1) -> Invoice:
         """Record that an open invoice was paid outside the provider; no money moves."""
-        return self._do(MarkPaid, id=id)
+        return self._do(MarkPaid, id=id, attempt=attempt)
 
-    def void(self, id: str) -> Invoice:
+    def void(self, id: str, *, attempt: int = 1) -> Invoice:
         """Withdraw an issued invoice for good. Raises InvalidState."""
-        return self._do(Void, id=id)
+        return self._do(Void, id=id, attempt=attempt)
 
-    def mark_uncollectible(self, id: str) -> Invoice:
+    def mark_uncollectible(self, id: str, *, attempt: int = 1) -> Invoice:
         """Give an open invoice up as a bad debt. Raises InvalidState."""
-        return self._do(MarkUncollectible, id=id)
+        return self._do(MarkUncollectible, id=id, attempt=attempt)
 
     def update(
         self,
@@ -338,17 +341,18 @@ class Client(_Core[httpx.Client]):
         description: str | None = None,
         due_at: datetime | None = None,
         metadata: Mapping[str, str] | None = None,
+        attempt: int = 1,
     ) -> Invoice:
         """Change the description, the due date or the metadata; what is None stays as it is."""
-        return self._do(Update, id=id, description=description, due_at=due_at, metadata=metadata)
+        return self._do(Update, id=id, description=description, due_at=due_at, metadata=metadata, attempt=attempt)
 
-    def delete(self, id: str) -> Invoice:
+    def delete(self, id: str, *, attempt: int = 1) -> Invoice:
         """Discard a draft; returns it as it was, with status deleted. Raises InvalidState."""
-        return self._do(Delete, id=id)
+        return self._do(Delete, id=id, attempt=attempt)
 
-    def send_invoice(self, id: str) -> Invoice:
+    def send_invoice(self, id: str, *, attempt: int = 1) -> Invoice:
         """Have the provider mail an open invoice."""
-        return self._do(SendInvoice, id=id)
+        return self._do(SendInvoice, id=id, attempt=attempt)
 
     def _do(self, kind: type[Command], **fields: Any) -> Invoice:
         done: Invoice = self._run(self._steps(_ask(kind, **fields)))
@@ -429,9 +433,9 @@ class AsyncClient(_Core[httpx.AsyncClient]):
                 yield item
             ask = page.next
 
-    async def finalize(self, id: str) -> Invoice:
+    async def finalize(self, id: str, *, attempt: int = 1) -> Invoice:
         """Turn a draft into a demand for money; see Client.finalize."""
-        return await self._do(Finalize, id=id)
+        return await self._do(Finalize, id=id, attempt=attempt)
 
     async def pay(
         self,
@@ -444,17 +448,17 @@ class AsyncClient(_Core[httpx.AsyncClient]):
         """Collect an open invoice now; see Client.pay."""
         return await self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt)
 
-    async def mark_paid(self, id: str) -> Invoice:
+    async def mark_paid(self, id: str, *, attempt: int = 1) -> Invoice:
         """Record a payment made elsewhere; see Client.mark_paid."""
-        return await self._do(MarkPaid, id=id)
+        return await self._do(MarkPaid, id=id, attempt=attempt)
 
-    async def void(self, id: str) -> Invoice:
+    async def void(self, id: str, *, attempt: int = 1) -> Invoice:
         """Withdraw an issued invoice; see Client.void."""
-        return await self._do(Void, id=id)
+        return await self._do(Void, id=id, attempt=attempt)
 
-    async def mark_uncollectible(self, id: str) -> Invoice:
+    async def mark_uncollectible(self, id: str, *, attempt: int = 1) -> Invoice:
         """Give an open invoice up; see Client.mark_uncollectible."""
-        return await self._do(MarkUncollectible, id=id)
+        return await self._do(MarkUncollectible, id=id, attempt=attempt)
 
     async def update(
         self,
@@ -463,17 +467,18 @@ class AsyncClient(_Core[httpx.AsyncClient]):
         description: str | None = None,
         due_at: datetime | None = None,
         metadata: Mapping[str, str] | None = None,
+        attempt: int = 1,
     ) -> Invoice:
         """Change an invoice's details; see Client.update."""
-        return await self._do(Update, id=id, description=description, due_at=due_at, metadata=metadata)
+        return await self._do(Update, id=id, description=description, due_at=due_at, metadata=metadata, attempt=attempt)
 
-    async def delete(self, id: str) -> Invoice:
+    async def delete(self, id: str, *, attempt: int = 1) -> Invoice:
         """Discard a draft; see Client.delete."""
-        return await self._do(Delete, id=id)
+        return await self._do(Delete, id=id, attempt=attempt)
 
-    async def send_invoice(self, id: str) -> Invoice:
+    async def send_invoice(self, id: str, *, attempt: int = 1) -> Invoice:
         """Have the provider mail an open invoice; see Client.send_invoice."""
-        return await self._do(SendInvoice, id=id)
+        return await self._do(SendInvoice, id=id, attempt=attempt)
 
     async def _do(self, kind: type[Command], **fields: Any) -> Invoice:
         return await self._run(self._steps(_ask(kind, **fields)))

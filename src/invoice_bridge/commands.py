@@ -352,13 +352,17 @@ class ListInvoices(Command):
         customer = self.customer.at(provider) if self.customer else None
         return (
             (self.status is None or invoice.status is self.status)
-            and (self.customer is None or (invoice.customer is not None and invoice.customer.at(provider) == customer))
+            and (self.customer is None or (customer is not None and _bills(invoice, customer, provider)))
             and (
                 self.created_from is None
                 or (invoice.created_at is not None and invoice.created_at >= self.created_from)
             )
             and (self.created_to is None or (invoice.created_at is not None and invoice.created_at < self.created_to))
         )
+
+
+def _bills(invoice: Invoice, customer: str, provider: str) -> bool:
+    return invoice.customer is not None and invoice.customer.at(provider) == customer
 
 
 _KINDS: dict[str, type[Bill]] = {kind.verb: kind for kind in (OneTimeCharge, PeriodInvoice)}

@@ -70,7 +70,7 @@ class Plan:
 
     def origins(self, request: Request) -> Iterator[tuple[str, str, str]]:
         """Each field of a body as (its name, its value, its origin: a path of the command, or a constant)."""
-        for name, shape, value in _leaves(request.body or {}):
+        for name, shape, value in body_leaves(request.body or {}):
             row = origin(self.fields, shape)
             text = scalar(value)
             yield name, text if text.isprintable() else repr(text), (row.path or f"constant: {row.why}") if row else "?"
@@ -127,14 +127,16 @@ def origin(rows: Iterable[Field], shape: str) -> Field | None:
     return best[1] if best else None
 
 
-def _leaves(value: Any, name: str = "", shape: str = "") -> Iterator[tuple[str, str, Any]]:
+def body_leaves(value: Any, name: str = "", shape: str = "") -> Iterator[tuple[str, str, Any]]:
     """Each leaf of a body: its name with list indexes, its shape without them, its value."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _leaves(inner, f"{name}.{key}" if name else str(key), f"{shape}.{key}" if shape else str(key))
+            yield from body_leaves(
+                inner, f"{name}.{key}" if name else str(key), f"{shape}.{key}" if shape else str(key)
+            )
     elif isinstance(value, list | tuple):
         for place, inner in enumerate(value):
-            yield from _leaves(inner, f"{name}[{place}]", f"{shape}[]")
+            yield from body_leaves(inner, f"{name}[{place}]", f"{shape}[]")
     elif value is not None:
         yield name, shape, value
 

@@ -206,8 +206,7 @@ def verify(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money |
     before_tax = found.subtotal if rated_or_taxed or found.total is None else found.total
     if asked is not None and before_tax is not None and before_tax != asked:
         raise AmountMismatch(
-            f"asked for {asked}, the invoice {found.id} holds {before_tax} and is {found.status}; "
-            "nothing was collected",
+            f"asked for {asked}, the invoice {found.id} holds {before_tax} and is {found.status}",
             asked=asked,
             found=before_tax,
         )
@@ -239,7 +238,8 @@ def payable(ask: Pay, found: Invoice) -> Invoice:
         raise error
     if ask.expect is not None and found.amount_remaining != ask.expect:
         raise Discrepancy(
-            f"expected {ask.expect} to be paid, {found.amount_remaining or 'an unstated amount'} is",
+            f"expected {ask.expect} to be still to pay on {found.id}, but the provider says "
+            f"{'no figure' if found.amount_remaining is None else found.amount_remaining}",
             asked=ask.expect,
             found=found.amount_remaining,
         )
