@@ -221,7 +221,7 @@ class Client(_Core[httpx.Client]):
     `mode` ("test" or "live") refuses a key, site or host that says otherwise. `customers` maps names of the caller's
     own to ids per provider. Further settings are the provider's. Raises ConfigurationError for any that cannot be used.
 
-    A verb on an invoice is keyed by the invoice, the verb, what it says and `attempt`: repeated within the provider's key
+    A verb on an invoice is keyed by the invoice, the verb, its body and `attempt`: repeated within the provider's key
     window it is answered, not done again. Raise `attempt` where it shall be done again.
     """
 
