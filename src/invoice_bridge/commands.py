@@ -30,6 +30,7 @@ from invoice_bridge.model import (
 from invoice_bridge.money import Currency, Money, times
 
 __all__ = [
+    "LEAVES",
     "Bill",
     "Command",
     "Delete",
@@ -242,6 +243,43 @@ class PeriodInvoice(Bill):
 
 def _within(line: Line, period: Period | None) -> Line:
     return line if line.period is not None or period is None else line.model_copy(update={"period": period})
+
+
+_SHARED_LEAVES = (
+    "reference",
+    "customer.id",
+    "customer.email",
+    "customer.name",
+    "currency",
+    "lines[].description",
+    "lines[].quantity",
+    "lines[].unit_amount",
+    "lines[].amount",
+    "lines[].period.start",
+    "lines[].period.end",
+    "period.start",
+    "period.end",
+    "description",
+    "purchase_order",
+    "metadata",
+    "issued_at",
+    "collection.kind",
+    "collection.due",
+    "collection.net_days",
+    "collection.payment_method",
+    "tax",
+    "draft",
+    "attempt",
+)
+LEAVES: dict[type[Bill], tuple[str, ...]] = {
+    OneTimeCharge: (*_SHARED_LEAVES, "amount"),
+    PeriodInvoice: (*_SHARED_LEAVES, "subscription"),
+}
+"""Every leaf of each bill, as a row of a provider's `FIELDS` or a loss names it.
+
+An amount of money is one leaf; the currency of all of them is another. `customer.id` stands for the id at the provider,
+however the customer was given.
+"""
 
 
 # ── verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────────

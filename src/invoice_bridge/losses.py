@@ -6,8 +6,10 @@ the only place that says what becomes of a field; the report, the refusal, the d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sized
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from invoice_bridge.provider import Context, Limit
 
 __all__ = ["ALL", "Alters", "Fate", "Field", "Loss", "Severity", "refuse_losses"]
+
+
+_CODE = re.compile(r"IB-[A-Z0-9]+(-[A-Z0-9]+)+")
 
 
 class Fate(StrEnum):
@@ -144,21 +149,38 @@ def find_losses(fields: Iterable[Field], ask: Any, use: Context) -> tuple[Loss, 
     return tuple(loss for row in fields if (loss := row.loss(ask, use)))
 
 
+def covers(name: str, path: str) -> bool:
+    """Whether a name speaks of a path: the path itself, or what it lies in ("period", "lines")."""
+    return path == name or path.startswith((f"{name}.", f"{name}["))
+
+
 def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
-    """Raise LossyTranslation for losses that `allow` does not accept; ConfigurationError for a name it cannot know."""
+    """Raise LossyTranslation for losses that `allow` does not accept.
+
+    A name accepts the losses of its code, at its path, or below it ("period" accepts "period.start"). A path that loses
+    nothing here is fine: the same call serves another provider. Raises ConfigurationError for a name that is neither a
+    path of any bill nor spelled like a code, naming the nearest.
+    """
     if isinstance(allow, str):
         raise ConfigurationError(f"allow takes a list of paths or codes: write allow=[{allow!r}]")
     names = set() if isinstance(allow, _All) else set(allow)
-    if unknown := names - {loss.path for loss in found} - {loss.code for loss in found}:
-        there = ", ".join(sorted({repr(loss.path) for loss in found})) or "none"
-        raise ConfigurationError(
-            f"allow names {', '.join(sorted(map(repr, unknown)))}, but the losses here are: {there}"
-        )
+    known = {loss.path for loss in found} | {loss.code for loss in found} | _paths()
+    for name in sorted(names):
+        if not any(covers(name, path) for path in known) and not _CODE.fullmatch(name):
+            near = get_close_matches(name, known, 3) or sorted({loss.path for loss in found})
+            hint = f"the nearest are {', '.join(map(repr, near))}" if near else "nothing is lost here"
+            raise ConfigurationError(f"allow names {name!r}, which is no path of a bill; {hint}")
 
     def accepted(loss: Loss) -> bool:
-        if loss.severity is Severity.INFO or loss.path in names or loss.code in names:
+        if loss.severity is Severity.INFO or any(name == loss.code or covers(name, loss.path) for name in names):
             return True
         return isinstance(allow, _All) and loss.severity is Severity.WARNS
 
     if refused := tuple(loss for loss in found if not accepted(loss)):
         raise LossyTranslation(refused, provider)
+
+
+def _paths() -> set[str]:
+    from invoice_bridge.commands import LEAVES
+
+    return {leaf for leaves in LEAVES.values() for leaf in leaves}

@@ -1,0 +1,1 @@
+"""For the tests of applications and of other providers' adapters (extra `testing`)."""

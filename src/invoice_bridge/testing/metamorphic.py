@@ -1,0 +1,263 @@
+"""The tables cannot lie: change one leaf of a command, and see whether exactly what its row says changes.
+
+Rules of this file: pure. A leaf is a path that a row of `FIELDS` speaks of; the amounts of a command are one leaf each
+(their currency is the leaf "currency"). Idempotency keys and the reference in them are left out of the comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from invoice_bridge.commands import Bill, OneTimeCharge
+from invoice_bridge.explain import body_leaves, origin, plan
+from invoice_bridge.losses import Alters, Field
+from invoice_bridge.model import Collection, CustomerRef, Line, Period
+from invoice_bridge.money import Money
+from invoice_bridge.provider import Context
+
+
+def row_of(rows: tuple[Field, ...], ask: Bill, leaf: str, use: Context) -> Field | None:
+    """The row that speaks of a leaf of this command: the first whose verbs and condition hold."""
+    return next((row for row in rows if row.path == leaf and ask.verb in row.verbs and row.when(ask, use)), None)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a plan does, as far as a row can speak of it."""
+
+    branch: tuple[Any, ...]
+    """Methods, paths, effects and notes in order, and the kind of refusal."""
+    fields: tuple[frozenset[tuple[str, str, str]], ...]
+    """Each request's body and query, leaf by leaf: (name, shape, value)."""
+
+
+def seen(ask: Bill, use: Context) -> Seen:
+    """Explain a command and keep what is to be compared."""
+    found = plan(ask, use)
+    steps = tuple((request.method, urlsplit(request.url).path, request.effects) for request in found.requests)
+    refused = type(found.refusal).__name__ if found.refusal is not None else None
+    bodies = tuple(
+        frozenset(
+            [(name, shape, str(value)) for name, shape, value in body_leaves(request.body or {})]
+            + [("query", "query", urlsplit(request.url).query)]
+        )
+        for request in found.requests
+    )
+    return Seen((steps, refused), bodies)
+
+
+def contradiction(before: Bill, after: Bill, leaf: str, use: Context) -> str | None:
+    """Say what two plans, of commands that differ in one leaf alone, contradict in that leaf's row; None where nothing."""
+    rows = use.provider.fields
+    row = row_of(rows, after, leaf, use)
+    if row is None:
+        return f"no row of {use.provider.name} speaks of {leaf} in a {after.verb}"
+    if row_of(rows, before, leaf, use) is not row:
+        return None  # the change leads from one row to another: neither speaks of the step between them
+    one, two = seen(before, use), seen(after, use)
+    if row.alters is Alters.BRANCH:
+        return (
+            None
+            if one.branch != two.branch or one.fields != two.fields
+            else f"{leaf} is to change the branch: nothing changed"
+        )
+    if one.branch != two.branch:
+        return f"{leaf} is to change {row.alters}, and the requests changed: {one.branch} became {two.branch}"
+    changed = {shape for a, b in zip(one.fields, two.fields, strict=True) for _, shape, _ in a ^ b}
+    if row.alters is Alters.NOTHING:
+        return f"{leaf} is to change nothing, and changed {sorted(changed)}" if changed else None
+    if not changed:
+        return f"{leaf} is to change the body, and nothing changed"
+    strange = {shape for shape in changed if shape != "query" and leaf not in origins(rows, shape)}
+    return f"{leaf} changed {sorted(strange)}, which its row's native field does not name" if strange else None
+
+
+def origins(rows: tuple[Field, ...], shape: str) -> set[str]:
+    """The paths of all rows whose native field covers a body's field."""
+    return {row.path for row in rows if origin((row,), shape) is not None}
+
+
+# ── changing one leaf ────────────────────────────────────────────────────────────────────────────────────────────────
+def variants(ask: Bill, leaf: str) -> list[tuple[Bill, Bill]]:
+    """Pairs of commands, made from one, that differ in a leaf alone; none where the command has no such leaf to change.
+
+    Where a rule ties leaves together (quantity × unit amount is the amount) the tied leaf that must move moves too.
+    """
+    make = _VARIANTS.get(leaf)
+    return [pair for pair in make(ask) if pair[0] != pair[1]] if make else []
+
+
+def _with(ask: Bill, **fields: Any) -> Bill:
+    """The command with other fields, checked again."""
+    kept = {name: getattr(ask, name) for name in type(ask).model_fields}
+    return type(ask)(**(kept | fields))
+
+
+def _set(name: str, one: Any, two: Any) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
+    return lambda ask: (
+        [(_with(ask, **{name: one}), _with(ask, **{name: two}))] if name in type(ask).model_fields else []
+    )
+
+
+def _customers(one: CustomerRef, two: CustomerRef) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
+    return lambda ask: [(_with(ask, customer=one), _with(ask, customer=two))]
+
+
+def _lines(change: Callable[[Line, str], list[tuple[Line, Line]]]) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
+    def make(ask: Bill) -> list[tuple[Bill, Bill]]:
+        base = ask.lines or ((Line(description="Line", amount=Money(1200, ask.currency)),) if _rates(ask) else ())  # type: ignore[attr-defined]
+        if not base:
+            return []
+        plain = {"amount": None} if "amount" in type(ask).model_fields else {}
+        return [
+            (_with(ask, lines=(one, *base[1:]), **plain), _with(ask, lines=(two, *base[1:]), **plain))
+            for one, two in change(base[0], base[0].amount.currency)
+        ]
+
+    return make
+
+
+def _rates(ask: Bill) -> bool:
+    """Whether the caller rates the bill, so that lines may be put into it."""
+    return isinstance(ask, OneTimeCharge) or bool(ask.lines)
+
+
+def _line(line: Line, **fields: Any) -> Line:
+    kept = {name: getattr(line, name) for name in type(line).model_fields}
+    return Line(**(kept | fields))
+
+
+def _quantities(line: Line, currency: str) -> list[tuple[Line, Line]]:
+    unit = 600
+    return [
+        (
+            _line(line, quantity=Decimal(2), unit_amount=None),
+            _line(line, quantity=Decimal(3), unit_amount=None),
+        ),
+        (
+            _line(line, quantity=Decimal(2), unit_amount=Money(3 * unit, currency), amount=Money(6 * unit, currency)),
+            _line(line, quantity=Decimal(3), unit_amount=Money(2 * unit, currency), amount=Money(6 * unit, currency)),
+        ),
+    ]
+
+
+def _amounts(line: Line, currency: str) -> list[tuple[Line, Line]]:
+    plain = _line(line, quantity=None, unit_amount=None)
+    return [(_line(plain, amount=Money(1200, currency)), _line(plain, amount=Money(2400, currency)))]
+
+
+def _line_periods(edge: str) -> Callable[[Line, str], list[tuple[Line, Line]]]:
+    def change(line: Line, _currency: str) -> list[tuple[Line, Line]]:
+        one, two = _shifted(Period.month(2026, 5), edge)
+        return [(_line(line, period=one), _line(line, period=two))]
+
+    return change
+
+
+def _shifted(period: Period, edge: str) -> tuple[Period, Period]:
+    day = timedelta(days=1)
+    moved = Period(period.start + day, period.end) if edge == "start" else Period(period.start, period.end + day)
+    return period, moved
+
+
+def _periods(edge: str) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
+    def make(ask: Bill) -> list[tuple[Bill, Bill]]:
+        one, two = _shifted(Period.month(2026, 5), edge)
+        bare = tuple(_line(line, period=None) for line in ask.lines)
+        return [(_with(ask, period=one, lines=bare), _with(ask, period=two, lines=bare))]
+
+    return make
+
+
+def _currencies(ask: Bill) -> list[tuple[Bill, Bill]]:
+    def spoken(currency: str) -> Bill:
+        def money(amount: Money | None) -> Money | None:
+            return None if amount is None else Money(amount.minor, currency)
+
+        fields: dict[str, Any] = {
+            "lines": tuple(
+                _line(row, amount=money(row.amount), unit_amount=money(row.unit_amount)) for row in ask.lines
+            )
+        }
+        if isinstance(ask, OneTimeCharge):
+            return _with(ask, amount=money(ask.amount), **fields)
+        return _with(ask, currency=currency, **fields)
+
+    return [(spoken("EUR"), spoken("USD"))]
+
+
+def _one_amount(ask: Bill) -> list[tuple[Bill, Bill]]:
+    if not isinstance(ask, OneTimeCharge):
+        return []
+    return [tuple(_with(ask, lines=(), amount=Money(minor, ask.currency)) for minor in (1200, 2400))]  # type: ignore[list-item]
+
+
+def _sends(**second: Any) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
+    def make(ask: Bill) -> list[tuple[Bill, Bill]]:
+        issued = Period.month(2026, 5).start
+        first: dict[str, Any]
+        if "net_days" in second:
+            first = {"net_days": second["net_days"] + 7}
+        else:
+            first = {"due": issued + timedelta(days=second["after"])}
+            return [
+                (
+                    _with(ask, issued_at=issued, collection=Collection.send(**first)),
+                    _with(ask, issued_at=issued, collection=Collection.send(due=first["due"] + timedelta(days=7))),
+                )
+            ]
+        return [
+            (
+                _with(ask, issued_at=issued, collection=Collection.send(**first)),
+                _with(ask, issued_at=issued, collection=Collection.send(**second)),
+            )
+        ]
+
+    return make
+
+
+def _kinds(ask: Bill) -> list[tuple[Bill, Bill]]:
+    return [
+        (_with(ask, collection=Collection.charge("pm_42")), _with(ask, collection=Collection.manual())),
+        (_with(ask, collection=Collection.manual()), _with(ask, collection=Collection.charge("pm_42"))),
+    ]
+
+
+_DAY = timedelta(days=1)
+_VARIANTS: dict[str, Callable[[Bill], list[tuple[Bill, Bill]]]] = {
+    "reference": _set("reference", "ref-1", "ref-2"),
+    "customer.id": _customers(CustomerRef(id="cus_42"), CustomerRef(id="cus_43")),
+    "customer.email": _customers(
+        CustomerRef(email="a@example.test", name="A"), CustomerRef(email="b@example.test", name="A")
+    ),
+    "customer.name": _customers(
+        CustomerRef(email="a@example.test", name="A"), CustomerRef(email="a@example.test", name="B")
+    ),
+    "currency": _currencies,
+    "lines[].description": _lines(lambda line, _: [(_line(line, description="One"), _line(line, description="Two"))]),
+    "lines[].quantity": _lines(_quantities),
+    "lines[].unit_amount": _lines(lambda line, currency: _quantities(line, currency)[1:]),
+    "lines[].amount": _lines(_amounts),
+    "lines[].period.start": _lines(_line_periods("start")),
+    "lines[].period.end": _lines(_line_periods("end")),
+    "period.start": _periods("start"),
+    "period.end": _periods("end"),
+    "description": _set("description", "One", "Two"),
+    "purchase_order": _set("purchase_order", "PO-1", "PO-2"),
+    "metadata": _set("metadata", {"key": "one"}, {"key": "two"}),
+    "issued_at": _set("issued_at", Period.month(2026, 5).start, Period.month(2026, 5).start + _DAY),
+    "collection.kind": _kinds,
+    "collection.due": _sends(after=14),
+    "collection.net_days": _sends(net_days=14),
+    "collection.payment_method": _set("collection", Collection.charge("pm_42"), Collection.charge("pm_43")),
+    "tax": _set("tax", "none", "provider"),
+    "draft": _set("draft", False, True),
+    "attempt": _set("attempt", 1, 2),
+    "amount": _one_amount,
+    "subscription": _set("subscription", "sub_42", "sub_43"),
+}
