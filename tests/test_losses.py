@@ -1,0 +1,217 @@
+"""What would be lost is found by the provider's rows, and refused unless this very call allows it."""
+
+from typing import Any
+
+import pytest
+
+from invoice_bridge import (
+    ALL,
+    Collection,
+    ConfigurationError,
+    CustomerRef,
+    Line,
+    Loss,
+    LossyTranslation,
+    Money,
+    OneTimeCharge,
+    Period,
+    PeriodInvoice,
+    Unsupported,
+    Update,
+)
+from invoice_bridge.losses import Alters, Fate, Field, Severity, check_limits, find_losses, refuse_losses, values_at
+from tests.toy import ACME, FIELDS, context
+
+MAY = Period.month(2026, 5)
+BUYER = Loss("IB-ACME-BUYER-01", "customer", Fate.APPROXIMATED, Severity.INFO, "", "a buyer is a team", "")
+PERIOD = Loss(
+    "IB-ACME-PERIOD-01", "period", Fate.DROPPED, Severity.WARNS, "nothing", "there is no field for it",
+    "name the month in the description",
+)  # fmt: skip
+AMOUNT = Loss(
+    "IB-ACME-AMOUNT-01", "amount", Fate.PROVIDER_RATED, Severity.CHANGES_MONEY, "", "acme rounds to whole units", ""
+)
+
+
+def _charge(**said: Any) -> OneTimeCharge:
+    least: dict[str, Any] = {"reference": "r", "amount": Money(1900, "EUR")}
+    return OneTimeCharge(**least | said)
+
+
+# ── finding ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "said,settings,found",
+    [
+        ({}, {}, ()),
+        ({"customer": "c"}, {}, (BUYER,)),
+        ({"period": MAY}, {}, (PERIOD,)),
+        ({"amount": Money(1999, "EUR")}, {}, (AMOUNT,)),
+        ({"customer": "c", "period": MAY, "amount": Money(1999, "EUR")}, {}, (BUYER, PERIOD, AMOUNT)),
+    ],
+)
+def test_losses_are_those_of_the_rows_that_hold(said: Any, settings: Any, found: tuple[Loss, ...]) -> None:
+    """A row is a loss where its field is set and its condition holds; the order is that of the rows."""
+    assert found == find_losses(FIELDS, _charge(**said), context(**settings))
+
+
+def test_a_row_speaks_of_its_own_verbs_only() -> None:
+    """A row for one-time charges says nothing about a period invoice."""
+    ask = PeriodInvoice(reference="r", period=MAY, currency="EUR")
+    assert find_losses(FIELDS, ask, context()) == (PERIOD,)
+
+
+def test_a_row_may_depend_on_the_settings() -> None:
+    """The condition sees the context."""
+    line = Line(quantity=2, unit_amount=Money(100, "EUR"))
+    ask = _charge(amount=None, lines=[line, Line(amount=Money(0, "EUR"))], reference="r2")
+    row = next(row for row in FIELDS if row.path == "lines[].quantity")
+    assert row.loss(ask, context()) is None
+    assert row.loss(ask, context(plan="basic")) == Loss(
+        "IB-ACME-QUANTITY-01", "lines[].quantity", Fate.DROPPED, Severity.WARNS, "", "lines have no quantity", ""
+    )
+
+
+def test_false_and_empty_are_not_set() -> None:
+    """A flag that is off, an empty mapping and no lines are nothing that could be lost."""
+    row = next(row for row in FIELDS if row.path == "draft")
+    assert row.loss(_charge(draft=False), context()) is None
+    assert row.loss(_charge(draft=True), context()) is not None
+    for path in ("metadata", "lines", "lines[].period"):
+        assert Field(path, "x", "docs", code="C").loss(_charge(), context()) is None
+
+
+def test_a_row_without_a_code_is_carried_whole() -> None:
+    """Only a row with a code can be a loss."""
+    assert Field("reference", "ref", "docs").loss(_charge(), context()) is None
+    assert Field("reference", "ref", "docs").fate is Fate.CARRIED
+
+
+@pytest.mark.parametrize(
+    "path,values",
+    [
+        ("reference", ["r"]),
+        ("description", []),
+        ("collection.kind", ["send"]),
+        ("collection.net_days", [14]),
+        ("collection.due", []),
+        ("customer.id", ["c"]),
+        ("customer.ids", [{"acme": "c"}]),
+        ("lines[].description", ["one"]),
+        ("lines[].amount.minor", [1, 2]),
+        ("metadata", [{"a": "x", "b": "y"}]),
+        ("metadata.key", ["a", "b"]),
+        ("metadata.value", ["x", "y"]),
+        ("no_such_field", []),
+    ],
+)
+def test_paths_look_into_a_command(path: str, values: list[Any]) -> None:
+    """A path names each place: into values, into each line, into keys and values of a mapping."""
+    ask = _charge(
+        amount=None,
+        customer=CustomerRef(id="c", ids={"acme": "c"}),
+        collection=Collection.send(net_days=14),
+        lines=[Line(description="one", amount=Money(1, "EUR")), Line(amount=Money(2, "EUR"))],
+        metadata={"a": "x", "b": "y"},
+    )
+    assert values == values_at(ask, path)
+
+
+# ── refusing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "found,allow,refused",
+    [
+        ((), (), ()),
+        ((BUYER,), (), ()),  # info is reported only
+        ((PERIOD,), (), (PERIOD,)),
+        ((PERIOD,), ["period"], ()),
+        ((PERIOD,), {"IB-ACME-PERIOD-01"}, ()),
+        ((PERIOD,), ALL, ()),
+        ((AMOUNT,), (), (AMOUNT,)),
+        ((AMOUNT,), ALL, (AMOUNT,)),  # what changes money is never covered by ALL
+        ((AMOUNT,), ["amount"], ()),
+        ((AMOUNT,), ["IB-ACME-AMOUNT-01"], ()),
+        ((BUYER, PERIOD, AMOUNT), (), (PERIOD, AMOUNT)),
+        ((BUYER, PERIOD, AMOUNT), ALL, (AMOUNT,)),
+        ((BUYER, PERIOD, AMOUNT), ["amount"], (PERIOD,)),
+        ((BUYER, PERIOD, AMOUNT), ["amount", "period"], ()),
+        ((BUYER, PERIOD, AMOUNT), ["amount", "period", "customer"], ()),
+    ],
+)
+def test_what_is_refused(found: tuple[Loss, ...], allow: Any, refused: tuple[Loss, ...]) -> None:
+    """Warnings and changes of money stop the command unless allowed; each refused loss is listed, in order."""
+    if not refused:
+        refuse_losses(found, allow, "Acme")
+        return
+    with pytest.raises(LossyTranslation) as caught:
+        refuse_losses(found, allow, "Acme")
+    assert caught.value.losses == refused
+    assert caught.value.outcome == "nothing_done"
+
+
+def test_a_refusal_says_everything_and_what_to_write() -> None:
+    """The message names each loss with its code, path, reason and remedy, and the list that accepts them all."""
+    with pytest.raises(LossyTranslation) as caught:
+        refuse_losses((PERIOD, AMOUNT), (), "Acme")
+    assert str(caught.value) == (
+        "Acme would not carry this bill as it is:\n"
+        "  [IB-ACME-PERIOD-01] ($.period) there is no field for it; name the month in the description\n"
+        "  [IB-ACME-AMOUNT-01] ($.amount) acme rounds to whole units\n"
+        "allow=['period', 'amount'] accepts it"
+    )
+
+
+@pytest.mark.parametrize("wrong", ["periods", "IB-ACME-PERIOD-02", "amount"])
+def test_a_name_in_allow_that_is_no_loss_here_is_an_error(wrong: str) -> None:
+    """A typing mistake in `allow` is found, and the valid names are listed."""
+    with pytest.raises(ConfigurationError) as caught:
+        refuse_losses((BUYER, PERIOD), ["period", wrong], "Acme")
+    assert str(caught.value) == f"allow names '{wrong}', but the losses here are: 'customer', 'period'"
+
+
+def test_a_bare_string_in_allow_is_an_error() -> None:
+    """`allow="period"` would be read letter by letter; the message says what to write."""
+    with pytest.raises(ConfigurationError, match=r"write allow=\['period'\]"):
+        refuse_losses((PERIOD,), "period", "Acme")
+
+
+def test_all_prints_as_its_name() -> None:
+    """ALL shows as ALL."""
+    assert repr(ALL) == "ALL"
+
+
+def test_alters_says_one_of_three_things() -> None:
+    """The vocabulary of the metamorphic tests."""
+    assert [str(word) for word in Alters] == ["body", "branch", "nothing"]
+
+
+# ── limits ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+EUR_1 = Money(100, "EUR")
+
+
+@pytest.mark.parametrize(
+    "said,message",
+    [
+        ({"description": "x" * 11}, "description has 11 characters, and the provider takes 10 at most"),
+        ({"lines": [Line(amount=EUR_1)] * 3}, "lines has 3 entries, and the provider takes 2 at most"),
+        ({"lines": [Line(amount=EUR_1, description="x" * 6)]}, "lines[].description has 6 characters"),
+        ({"metadata": {"a": "1", "b": "2"}}, "metadata has 2 entries, and the provider takes 1 at most"),
+        ({"metadata": {"abcd": "1"}}, "metadata.key has 4 characters, and the provider takes 3 at most"),
+        ({"metadata": {"a": "12345"}}, "metadata.value has 5 characters, and the provider takes 4 at most"),
+    ],
+)
+def test_what_is_too_long_is_refused_and_not_cut(said: dict[str, Any], message: str) -> None:
+    """A limit names the field, both lengths and its source; nothing is cut off silently."""
+    bill = _charge(**({"amount": None} | said if "lines" in said else said))
+    with pytest.raises(Unsupported) as caught:
+        check_limits(ACME.limits, bill)
+    assert message in str(caught.value)
+    assert caught.value.source == "docs.acme.test/api"
+    assert "nothing is cut off silently" in caught.value.remedy
+
+
+def test_what_just_fits_passes() -> None:
+    """At the limit everything passes, characters being counted and not bytes; an update is held to the same."""
+    lines = [Line(amount=EUR_1, description="éééé€")] * 2
+    check_limits(ACME.limits, _charge(amount=None, lines=lines, description="x" * 10, metadata={"abc": "1234"}))
+    with pytest.raises(Unsupported):
+        check_limits(ACME.limits, Update(id="in_1", description="x" * 11))

@@ -1,0 +1,184 @@
+"""A provider that does not exist, as small as a declaration can be: what the core's tests hold it to."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from invoice_bridge.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, ServerError
+from invoice_bridge.idempotency import Idempotency
+from invoice_bridge.losses import Alters, Fate, Field, Severity
+from invoice_bridge.model import Invoice, Status
+from invoice_bridge.provider import (
+    Context,
+    ErrorRow,
+    Flows,
+    Limit,
+    Provider,
+    Refusal,
+    Setting,
+    StatusRow,
+    Units,
+    cannot,
+)
+from invoice_bridge.reading import Reader, build
+from invoice_bridge.wire import Effect, Flow, Response, bearer
+
+DOCS = "docs.acme.test/api"
+MONEY = Units({"EUR": 2, "JPY": 0, "KWD": 2, "ISK": 2, "BHD": 3}, DOCS, multiple_of={"ISK": 100})
+STATUSES = (StatusRow("posted", Status.OPEN, DOCS), StatusRow("settled", Status.PAID, DOCS))
+ERRORS = (
+    ErrorRow(RateLimited, DOCS, code="slow_down"),
+    ErrorRow(Rejected, DOCS, code="in_progress", maybe_applied=True),
+    ErrorRow(NotFound, DOCS, code="missing", status=404),
+    ErrorRow(InvalidState, DOCS, type="state"),
+    ErrorRow(Declined, DOCS, type="card"),
+    ErrorRow(ServerError, DOCS, status=503),
+)
+FIELDS = (
+    Field("reference", "ref", DOCS),
+    Field("customer", "buyer", DOCS, fate=Fate.APPROXIMATED, code="IB-ACME-BUYER-01", why="a buyer is a team"),
+    Field(
+        "period",
+        "",
+        DOCS,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-ACME-PERIOD-01",
+        why="there is no field for it",
+        remedy="name the month in the description",
+        sent="nothing",
+    ),
+    Field(
+        "amount",
+        "amount",
+        DOCS,
+        fate=Fate.PROVIDER_RATED,
+        severity=Severity.CHANGES_MONEY,
+        code="IB-ACME-AMOUNT-01",
+        why="acme rounds to whole units",
+        verbs=("one_time_charge",),
+        when=lambda ask, _use: ask.amount.minor % 100 != 0,
+    ),
+    Field(
+        "lines[].quantity",
+        "",
+        DOCS,
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-ACME-QUANTITY-01",
+        why="lines have no quantity",
+        when=lambda _ask, use: use.settings.get("plan") == "basic",
+    ),
+    Field("draft", "", DOCS, severity=Severity.WARNS, fate=Fate.DROPPED, code="IB-ACME-DRAFT-01", why="no drafts"),
+)
+
+
+def refusal(answer: Response) -> Refusal:
+    """Read {"code", "type", "message", "field"}."""
+    at = Reader(answer.object, "acme")
+    return Refusal(at.need("message"), at.text("code"), at.text("type"), at.text("field"), answer.headers.get("x-id"))
+
+
+def invoice(data: Mapping[str, Any]) -> Invoice:
+    """Read an invoice."""
+    at = Reader(data, "acme")
+    currency = at.currency("currency")
+    return build(
+        "acme",
+        id=at.need("id"),
+        status={"posted": Status.OPEN, "settled": Status.PAID}.get(at.text("status") or "", Status.UNKNOWN),
+        native_status=at.text("status"),
+        currency=currency,
+        total=at.money("total", MONEY, currency),
+        raw=data,
+    )
+
+
+def invoice_id(data: Any) -> str | None:
+    """The id in an answer about an invoice."""
+    return Reader(data, "acme").text("id")
+
+
+def charge(ask: Any, use: Context) -> Flow[Invoice]:
+    """Open, then issue."""
+    body = {"ref": ask.reference, "amount": MONEY.to_units(ask.total)}
+    opened = yield use.post("invoices", body=body, step="open", specimen={"id": "{open.id}", "currency": "EUR"})
+    issued = yield use.post(
+        "invoices", opened.text("id"), "issue", effects=[Effect.ISSUES], specimen={"id": "{open.id}", "currency": "EUR"}
+    )
+    return invoice(issued.object)
+
+
+def retrieve(ask: Any, use: Context) -> Flow[Invoice]:
+    """Read one."""
+    answer = yield use.get("invoices", ask.id, specimen={"id": ask.id, "currency": "EUR"})
+    return invoice(answer.object)
+
+
+def void(ask: Any, use: Context) -> Flow[Invoice]:
+    """Withdraw one."""
+    answer = yield use.post(
+        "invoices", ask.id, "void", effects=[Effect.VOIDS], specimen={"id": ask.id, "currency": "EUR"}
+    )
+    return invoice(answer.object)
+
+
+def delete(ask: Any, use: Context) -> Flow[Invoice]:
+    """Discard one: a writing request that no key protects."""
+    answer = yield use.send("DELETE", "invoices", ask.id, specimen={"id": ask.id, "currency": "EUR"})
+    return invoice(answer.object)
+
+
+def _plan(value: Any) -> str:
+    if value not in {"basic", "full"}:
+        raise ValueError('it is "basic" or "full"')
+    return str(value)
+
+
+ACME = Provider(
+    name="acme",
+    title="Acme",
+    reviewed="2026-11",
+    api_version="7",
+    base_url=lambda settings: f"https://{settings['site']}.acme.test/v1",
+    auth=bearer,
+    headers=lambda _settings: {"Acme-Version": "7"},
+    form=None,
+    idempotency=Idempotency("Acme-Key", timedelta(hours=1), DOCS),
+    settings=(
+        Setting("site", "the name before .acme.test", required=True),
+        Setting("plan", "what you pay for", default="full", read=_plan),
+    ),
+    scope=lambda settings: settings["site"],
+    mode=lambda key, _settings, _url: "test" if "test" in key else "live",
+    statuses=STATUSES,
+    fields=FIELDS,
+    errors=ERRORS,
+    limits=(
+        Limit("description", 10, DOCS),
+        Limit("lines", 2, DOCS),
+        Limit("lines[].description", 5, DOCS),
+        Limit("metadata", 1, DOCS),
+        Limit("metadata.key", 3, DOCS),
+        Limit("metadata.value", 4, DOCS),
+    ),
+    money=MONEY,
+    flows=Flows(
+        one_time_charge=charge,
+        retrieve=retrieve,
+        void=void,
+        delete=delete,
+        send_invoice=cannot("nothing is mailed", source=DOCS),
+    ),
+    parse=invoice,
+    refusal=refusal,
+    invoice_id=invoice_id,
+    emulator=lambda **_: None,
+)
+
+
+def context(**settings: Any) -> Context:
+    """A context of Acme's, for the site "main"."""
+    read = ACME.read_settings({"site": "main"} | settings)
+    return Context(ACME, read, ACME.base_url(read))
