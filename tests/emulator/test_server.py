@@ -4,6 +4,7 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from invoice_bridge.emulator.core import Ticking
 from invoice_bridge.emulator.server import running, serve
 
 KEY = "sk_test_not_a_key"
+SETTINGS: dict[str, dict[str, Any]] = {"chargebee": {"site": "acme-test"}, "whop": {"account_id": "biz_42"}}
 
 
 def charge(reference: str) -> OneTimeCharge:
@@ -64,10 +66,9 @@ def test_every_provider_has_its_base_url_and_key() -> None:
 @pytest.mark.parametrize("name", ["chargeapi", "chargebee", "stripe", "whop"])
 def test_every_provider_refuses_a_wrong_key(name: str) -> None:
     """Each emulator answers below its base URL, in words that its adapter understands."""
-    settings = {"chargebee": {"site": "acme-test"}, "whop": {"account_id": "biz_42"}}.get(name, {})
     with (
         running(names=[name]) as served,
-        Client(name, api_key="not_a_key", base_url=served.base_urls[name], **settings) as client,
+        Client(name, api_key="not_a_key", base_url=served.base_urls[name], **SETTINGS.get(name, {})) as client,
         pytest.raises(Unauthorized),
     ):
         client.retrieve("inv_1")
@@ -77,10 +78,11 @@ def test_every_provider_refuses_a_wrong_key(name: str) -> None:
 @pytest.mark.parametrize("id", ["a/b", "../invoices", "..", ".", "a?b=1", "a#b", "a b", "ü", "%2F"])
 def test_an_id_stays_one_segment(name: str, id: str) -> None:
     """Whatever it is made of, it is looked up as an invoice and not found: it never changes the route."""
-    settings = {"chargebee": {"site": "acme-test"}, "whop": {"account_id": "biz_42"}}.get(name, {})
     with (
         running(names=[name]) as served,
-        Client(name, api_key=served.emulators[name].key, base_url=served.base_urls[name], **settings) as client,
+        Client(
+            name, api_key=served.emulators[name].key, base_url=served.base_urls[name], **SETTINGS.get(name, {})
+        ) as client,
         pytest.raises(NotFound),
     ):
         client.retrieve(f"inv_{id}" if name == "whop" else id)  # any other id is refused before it is sent

@@ -17,8 +17,9 @@ from invoice_bridge.cli import exits
 from invoice_bridge.cli.capabilities import provider_json, provider_parts, provider_table
 from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, read_settings, with_client
 from invoice_bridge.cli.files import amount, instant, pairs, read_bill, read_bytes
-from invoice_bridge.cli.output import facts, loss_json, show, write, write_json
+from invoice_bridge.cli.output import grid, loss_json, show, write, write_json
 from invoice_bridge.client import Client
+from invoice_bridge.config import key_variable
 from invoice_bridge.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.explain import explain as explain_bill
 from invoice_bridge.explain import losses as losses_of_bill
@@ -165,8 +166,12 @@ def emulate(
         if as_json:
             write_json(listing(served))
         else:
-            rows = {name: f"{url}   key {served.emulators[name].key}" for name, url in served.base_urls.items()}
-            show(facts(rows | {"all of this": served.url + "/"}))
+            table = grid("provider", "base URL", "variable", "key")
+            for name, url in served.base_urls.items():
+                table.add_row(name, url, key_variable(name), served.emulators[name].key)
+            show(table, "", f"All of this as JSON, and what was billed: {served.url}/. Ctrl-C ends it. To bill:", "")
+            show(f"  export STRIPE_API_KEY={served.emulators['stripe'].key}")
+            show(f"  invoice-bridge create FILE --provider stripe --base-url {served.base_urls['stripe']}")
         sys.stdout.flush()
 
     serve(port, ready=ready)

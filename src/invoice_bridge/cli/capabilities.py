@@ -33,7 +33,7 @@ def provider_json(provider: Provider) -> dict[str, Any]:
         "verbs": {verb: _verb(flow) for verb, flow in _verbs(provider)},
         "statuses": {row.native: row.status.value for row in provider.statuses},
         "limits": [{"what": limit.what, "most": limit.most, "source": limit.source} for limit in provider.limits],
-        "currencies": sorted(provider.money.decimals),
+        "currencies": _currencies(provider),
         "losses": [
             {
                 "code": row.code,
@@ -55,7 +55,7 @@ def provider_table(providers: Iterable[Provider]) -> Table:
     for provider in providers:
         known = [_verb(flow)["state"] for _, flow in _verbs(provider)]
         counts = (str(known.count(state)) for state in ("built", "cannot", "not built"))
-        version, currencies = provider.api_version, str(len(provider.money.decimals))
+        version, currencies = provider.api_version, str(len(_currencies(provider)))
         table.add_row(provider.name, provider.title, version, provider.reviewed, *counts, currencies)
     return table
 
@@ -63,7 +63,8 @@ def provider_table(providers: Iterable[Provider]) -> Table:
 def provider_parts(provider: Provider) -> Iterator[RenderableType]:
     """One provider in full."""
     shown = provider_json(provider)
-    window = provider.idempotency.window
+    hours, minutes = divmod(int(provider.idempotency.window.total_seconds()) // 60, 60)
+    window = f"{hours} hours" if not minutes else f"{hours * 60 + minutes} minutes"
     yield facts(
         {
             "provider": Text(f"{provider.title} ({provider.name})", style="bold"),
@@ -95,6 +96,11 @@ def _titled(title: str, rows: Iterable[tuple[str, ...]]) -> Table:
     if not table.row_count:
         table.add_row("  none")
     return table
+
+
+def _currencies(provider: Provider) -> list[str]:
+    """The currencies that are confirmed: the keys of a Units table, or what the provider's own kind names."""
+    return sorted(getattr(provider.money, "decimals", None) or provider.money.currencies)
 
 
 def _verbs(provider: Provider) -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import Any, Final, cast
 
 import typer
@@ -102,7 +103,7 @@ def misused(error: Exception) -> int:
 def guarded(app: typer.Typer, arguments: list[str] | None) -> int:
     """Run the application; give back its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal without UTF-8 shows \\u2192 instead of failing
+        if isinstance(stream, TextIOWrapper):  # a terminal without UTF-8 shows \\u2192 instead of failing
             stream.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(app)
     try:

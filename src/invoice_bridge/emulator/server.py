@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from invoice_bridge import providers
@@ -69,7 +69,7 @@ def serve(
     clock: Clock | None = None,
     names: Iterable[str] | None = None,
     ready: Callable[[Served], object] = lambda _served: None,
-) -> None:
+) -> NoReturn:
     """Serve the providers until the process is interrupted; `ready` is called once the port is open.
 
     `clock` is the providers' present, by default the real one; `names` chooses providers, by default all. Raises
@@ -79,6 +79,7 @@ def serve(
     with _listen(host, port) as listener:
         ready(Served(_url(listener), emulators))
         _server(emulators).run(sockets=[listener])
+    raise KeyboardInterrupt  # only a signal ends it; where the shell had that ignored, run() returns as if all were well
 
 
 @contextmanager

@@ -1,0 +1,187 @@
+"""The command line as a program of its own: exit codes, one line on stderr, never a traceback."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from invoice_bridge import Invoice, Money
+from invoice_bridge.emulator.server import Served
+from tests.cli.conftest import EXAMPLES, KEY, execute
+
+CHARGE = str(EXAMPLES / "one-time-charge.json")
+ON_STRIPE = ("--provider", "stripe", "--base-url")
+
+
+def test_the_demo_goes_through_all_providers() -> None:
+    """Exit code 0; the table has every provider, a refusal without requests, and amounts that are exact."""
+    done = execute("demo")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0].split() == [
+        "provider",
+        "command",
+        "id",
+        "theirs",
+        "→",
+        "ours",
+        "total",
+        "remaining",
+        "period",
+        "sent",
+    ]
+    assert all(len(line) <= 120 for line in lines)
+    assert "\x1b" not in done.out
+    assert "FAILED" not in done.out
+    for provider in ("ChargeAPI", "Chargebee", "Stripe", "Whop"):
+        assert any(line.startswith(provider) for line in lines)
+    assert "[IB-CHARGEAPI-AMOUNT-01]" in done.out
+
+
+def test_the_demo_as_json_says_the_same() -> None:
+    """ChargeAPI's refusals sent nothing, its opt-in billed the amount; every provider paid or voided, and listed."""
+    rows = json.loads(execute("demo", "--json").out)
+    assert all(row["as_expected"] for row in rows)
+    assert all(row["sent"] == 0 for row in rows if row["status"] == "refused")
+    assert all(row["sent"] > 0 for row in rows if row["status"] != "refused")
+    chargeapi = [(row["command"], row["status"], row["total"]) for row in rows if row["provider"] == "ChargeAPI"]
+    assert chargeapi[:3] == [
+        ("one-time charge", "refused", ""),
+        ("one-time charge, April", "refused", ""),
+        ("… allow amount, draft", "draft", "19.99 EUR"),
+    ]
+    for provider in ("ChargeAPI", "Chargebee", "Stripe", "Whop"):
+        ends = {row["status"] for row in rows if row["provider"] == provider}
+        assert {"draft", "open", "paid", "void"} <= ends
+
+
+def test_the_demo_fits_eighty_columns() -> None:
+    """No line is longer, and no word is cut."""
+    done = execute("demo", env={"COLUMNS": "80"})
+    assert all(len(line) <= 80 for line in done.out.splitlines())
+    assert "…" not in done.out.replace("… allow", "").replace("… as draft", "").replace("due=…", "")
+
+
+def test_a_payload_is_decoded_from_stdin() -> None:
+    """`decode -` reads bytes, and prints JSON that is the invoice."""
+    payload = b'{"id": "in_1", "object": "invoice", "status": "paid", "currency": "eur", "total": 1999}'
+    done = execute("decode", "-", "--provider", "stripe", "--json", stdin=payload)
+    assert (done.code, done.err) == (0, "")
+    assert Invoice.model_validate_json(done.out).total == Money(1999, "EUR")
+    bad = execute("decode", "-", "--provider", "stripe", stdin=b"\xff\xfe<html>")
+    assert (bad.code, bad.out) == (2, "")
+    assert bad.err.startswith("invoice-bridge: stdin: not JSON")
+
+
+def test_a_bill_is_created_from_stdin(served: Served) -> None:
+    """`create -` takes JSON from a pipe."""
+    bill = Path(CHARGE).read_bytes()
+    url = served.base_urls["stripe"]
+    done = execute("create", "-", *ON_STRIPE, url, "--json", stdin=bill, env={"STRIPE_API_KEY": KEY})
+    assert (done.code, done.err) == (0, "")
+    assert Invoice.model_validate_json(done.out).reference == "res-2026-05-17"
+
+
+def test_a_wrong_key_is_one_clear_line(served: Served) -> None:
+    """Exit code 3, and the key is not repeated."""
+    env = {"STRIPE_API_KEY": "sk_test_not_the_key"}
+    done = execute("create", CHARGE, *ON_STRIPE, served.base_urls["stripe"], env=env)
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("invoice-bridge: stripe: Invalid API Key provided (HTTP 401")
+    assert done.err.count("\n") == 1
+    assert "not_the_key" not in done.err
+
+
+def test_a_closed_port_is_one_clear_line() -> None:
+    """Exit code 3: nothing was sent."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    done = execute("show", "in_1", *ON_STRIPE, f"http://127.0.0.1:{port}", env={"STRIPE_API_KEY": KEY})
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("invoice-bridge: Stripe cannot be reached: ConnectError")
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[[[["])
+def test_a_bad_file_is_one_clear_line(tmp_path: Path, content: bytes) -> None:
+    """Exit code 2, naming the file."""
+    file = tmp_path / "bill.json"
+    file.write_bytes(content)
+    done = execute("explain", str(file), "--provider", "stripe")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"invoice-bridge: {file}: ")
+    assert done.err.count("\n") == 1
+
+
+def test_colours_are_for_terminals_that_want_them(served: Served) -> None:
+    """Forced colours come, and NO_COLOR keeps them away."""
+    arguments = ("create", CHARGE, *ON_STRIPE, served.base_urls["stripe"])
+    plain = execute(*arguments, env={"STRIPE_API_KEY": KEY})
+    forced = execute(*arguments, env={"STRIPE_API_KEY": KEY, "FORCE_COLOR": "1", "TERM": "xterm-256color"})
+    refused = execute(*arguments, env={"STRIPE_API_KEY": KEY, "FORCE_COLOR": "1", "TERM": "xterm", "NO_COLOR": "1"})
+    assert "\x1b[" not in plain.out
+    assert "\x1b[33m" in forced.out
+    assert "\x1b[33m" not in refused.out
+
+
+def test_a_terminal_without_unicode_is_no_failure() -> None:
+    """What cannot be encoded is spelled out."""
+    done = execute("demo", env={"PYTHONIOENCODING": "ascii", "COLUMNS": "120"})
+    assert (done.code, done.err) == (0, "")
+    assert "\\u2192" in done.out
+
+
+def test_a_closed_pipe_is_quiet() -> None:
+    """`invoice-bridge … | head -1` ends without a word."""
+    command = f'"{sys.executable}" -c "from invoice_bridge.cli import main; main()" providers --json | head -1'
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    assert done.stderr == b""
+    assert done.stdout == b"[\n"
+    assert done.returncode in {0, 141}
+
+
+def test_the_emulators_are_served_until_interrupted() -> None:
+    """`emulate --port 0 --json` says where it listens; Ctrl-C ends it with 130 and without a word."""
+    program = [sys.executable, "-c", "from invoice_bridge.cli import main; main()", "emulate", "--port", "0", "--json"]
+    env = {"PATH": "/usr/bin:/bin", "STRIPE_API_KEY": KEY}
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as server:
+        assert server.stdout is not None
+        assert server.stderr is not None
+        listed = json.loads(b"".join(iter(server.stdout.readline, b"}\n")) + b"}")
+        url = listed["providers"]["stripe"]["base_url"]
+        made = execute("create", CHARGE, *ON_STRIPE, url, "--json", env=env)
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=20) == 130
+        assert server.stderr.read() == b""
+    assert Invoice.model_validate_json(made.out).total == Money(1999, "EUR")
+
+
+def test_a_port_that_is_taken_is_one_clear_line() -> None:
+    """Exit code 2, and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = execute("emulate", "--port", str(port))
+    assert (done.code, done.out) == (2, "")
+    told = f"port {port} of 127.0.0.1 cannot be used: it is in use already; choose another port"
+    assert done.err == f"invoice-bridge: {told}\n"
+
+
+def test_a_missing_extra_is_one_clear_line(tmp_path: Path) -> None:
+    """Without typer, and without starlette, the line names what to install."""
+    for module, extra, arguments in (("typer", "cli", ["demo"]), ("starlette", "emulator", ["emulate"])):
+        (tmp_path / f"{module}.py").write_text(f"raise ImportError('none', name='{module}')", "utf-8")
+        done = execute(*arguments, env={"PYTHONPATH": str(tmp_path)})
+        (tmp_path / f"{module}.py").unlink()
+        assert (done.code, done.out) == (2, "")
+        assert f'needs {module}: run pip install "invoice-bridge[{extra}]"' in done.err
+        assert done.err.count("\n") == 1
