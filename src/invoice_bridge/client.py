@@ -190,6 +190,12 @@ class _Core(Generic[Http]):
             raise NotSent(f"the deadline of {self._deadline:g} s has passed")
         return min(wanted, left)
 
+    def _rest(self, until: float | None, wanted: float) -> float:
+        """How long to wait before another try. Raises NotSent where the deadline would pass meanwhile."""
+        if self._left(until, wanted) < wanted:
+            raise NotSent(f"the deadline of {self._deadline:g} s leaves no time for another try")
+        return wanted
+
     def _outgoing(self, request: Request, until: float | None) -> dict[str, Any]:
         headers = {
             **request.headers,
@@ -258,7 +264,7 @@ class Client(_Core[httpx.Client]):
                 if isinstance(step, Send):
                     reply = self._send(step.request, until)
                 else:
-                    time.sleep(self._left(until, step.seconds))
+                    time.sleep(self._rest(until, step.seconds))
             except (NotSent, Lost) as error:
                 problem = error
 
@@ -395,7 +401,7 @@ class AsyncClient(_Core[httpx.AsyncClient]):
                 if isinstance(step, Send):
                     reply = await self._send(step.request, until)
                 else:
-                    await asyncio.sleep(self._left(until, step.seconds))
+                    await asyncio.sleep(self._rest(until, step.seconds))
             except (NotSent, Lost) as error:
                 problem = error
 
