@@ -52,7 +52,7 @@ def seen(ask: Bill, use: Context) -> Seen:
 
 
 def contradiction(before: Bill, after: Bill, leaf: str, use: Context) -> str | None:
-    """Say what two plans, of commands that differ in one leaf alone, contradict in that leaf's row; None where nothing."""
+    """Say what the plans of two commands that differ in one leaf alone contradict in its row; None where nothing."""
     rows = use.provider.fields
     row = row_of(rows, after, leaf, use)
     if row is None:
