@@ -79,7 +79,7 @@ def serve(
     with _listen(host, port) as listener:
         ready(Served(_url(listener), emulators))
         _server(emulators).run(sockets=[listener])
-    raise KeyboardInterrupt  # only a signal ends it; where the shell had that ignored, run() returns as if all were well
+    raise KeyboardInterrupt  # only a signal ends it, even where the shell had that ignored
 
 
 @contextmanager
