@@ -460,6 +460,7 @@ class StripeEmulator(Emulator):
 
     # ── transitions ──────────────────────────────────────────────────────────────────────────────────────────────
     def _becomes(self, found: dict[str, Any], status: str, moment: str, event: str = "", **more: Any) -> Response:
+        found.pop("status_details", None)  # there only while it is uncollectible (since endive)
         found |= {"status": status, **more}
         found["status_transitions"][moment] = self.now_seconds()
         if event:
@@ -540,7 +541,6 @@ class StripeEmulator(Emulator):
             True,
         ):
             raise self._refuse(_NOT_OPEN)
-        found.pop("status_details", None)
         return self._becomes(found, "void", "voided_at", "voided")
 
     def mark_uncollectible(self, call: Call, invoice_id: str) -> Response:
@@ -551,5 +551,5 @@ class StripeEmulator(Emulator):
             raise self._refuse("This invoice has already been marked uncollectible.")
         if found["status"] != "open":
             raise self._refuse(_NOT_OPEN)
-        details = {"uncollectible": {"reason": "user_forgiven"}}  # since endive; for this reason: not confirmed
+        details = {"uncollectible": {"reason": "user_forgiven"}}  # which reason: not confirmed
         return self._becomes(found, "uncollectible", "marked_uncollectible_at", "written_off", status_details=details)

@@ -1,0 +1,247 @@
+"""Stripe's tables: every row has a source, every leaf of a bill has a row, every refusal has its class."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from pydantic import BaseModel
+
+from invoice_bridge import (
+    Collection,
+    CustomerRef,
+    Declined,
+    InvalidState,
+    Line,
+    Money,
+    NotFound,
+    OneTimeCharge,
+    Period,
+    PeriodInvoice,
+    ProviderError,
+    RateLimited,
+    Rejected,
+    ServerError,
+    Status,
+    Unauthorized,
+    Unsupported,
+    Update,
+    explain,
+    losses,
+)
+from invoice_bridge.losses import Alters, values_at
+from invoice_bridge.money import codes
+from invoice_bridge.providers.stripe import STRIPE
+from invoice_bridge.providers.stripe.tables import ERRORS, FIELDS, LIMITS, MONEY, STATUSES
+from invoice_bridge.wire import Response, dumps
+from tests import strategies
+
+
+def test_every_row_has_a_source() -> None:
+    """A row without a public source is an opinion."""
+    rows: tuple[Any, ...] = (*STATUSES, *FIELDS, *ERRORS, *LIMITS, MONEY, STRIPE.idempotency)
+    assert all(row.source.strip() for row in rows)
+
+
+def leaves(value: object, at: str = "") -> list[str]:
+    """The paths of everything that a bill may say."""
+    if isinstance(value, BaseModel):
+        return [leaf for name in type(value).model_fields for leaf in leaves(getattr(value, name), f"{at}.{name}")]
+    if isinstance(value, tuple):
+        return [leaf for item in value[:1] for leaf in leaves(item, f"{at}[]")]
+    return [at.lstrip(".")]
+
+
+FULL = {
+    "reference": "res-1",
+    "customer": CustomerRef(id="cus_42", email="a@example.test", name="A"),
+    "lines": (Line(description="L", quantity=1, unit_amount=Money(1, "EUR"), period=Period.month(2026, 5)),),
+    "collection": Collection.charge("pm_7"),
+    "period": Period.month(2026, 5),
+}
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        OneTimeCharge.model_validate(FULL | {"amount": Money(1, "EUR")}),
+        PeriodInvoice.model_validate(FULL | {"currency": "EUR", "subscription": "sub_1"}),
+    ],
+    ids=lambda ask: ask.verb,
+)
+def test_every_leaf_of_a_bill_has_a_row(ask: OneTimeCharge | PeriodInvoice) -> None:
+    """What becomes of a field is said of each, at its own path or of the part that it belongs to."""
+    paths = {row.path for row in FIELDS if ask.verb in row.verbs}
+    for leaf in leaves(ask):
+        parts = leaf.split(".")
+        assert {".".join(parts[:depth]) for depth in range(1, len(parts) + 1)} & paths, leaf
+
+
+def test_every_row_is_a_path_of_a_bill() -> None:
+    """No row speaks of a field that no bill has."""
+    known = {leaf for kind in (OneTimeCharge, PeriodInvoice) for leaf in kind.model_fields} | {"currency"}
+    assert {row.path.split(".")[0].removesuffix("[]") for row in FIELDS if row.path} <= known
+
+
+def test_codes_are_permanent() -> None:
+    """The codes of the losses, as callers have written them into their allow lists."""
+    assert sorted(row.code for row in FIELDS if row.code) == [
+        "IB-STRIPE-CUSTOMER-01",
+        "IB-STRIPE-CUSTOMER-02",
+        "IB-STRIPE-METADATA-01",
+        "IB-STRIPE-QUANTITY-01",
+        "IB-STRIPE-SUBSCRIPTION-01",
+    ]
+
+
+CHANGES: list[tuple[str, dict[str, Any]]] = [
+    ("description", {"description": "Else"}),
+    ("purchase_order", {"purchase_order": "PO 7"}),
+    ("metadata", {"metadata": {"a": "b"}}),
+    ("tax", {"tax": "provider"}),
+    ("draft", {"draft": True}),
+    ("attempt", {"attempt": 2}),
+    ("reference", {"reference": "res-2"}),
+    ("customer", {"customer": CustomerRef(id="cus_7", email="a@example.test", name="A")}),
+    ("customer.email", {"customer": CustomerRef(id="cus_42", email="b@example.test", name="A")}),
+    ("customer.name", {"customer": CustomerRef(id="cus_42", email="a@example.test", name="B")}),
+    ("subscription", {"subscription": "sub_2"}),
+    ("collection.kind", {"collection": Collection.send(net_days=14)}),
+    ("collection.payment_method", {"collection": Collection.charge("pm_8")}),
+    ("lines[].amount", {"lines": (Line(amount=Money(2, "EUR")),)}),
+]
+
+
+@pytest.mark.parametrize("path,change", CHANGES, ids=[path for path, _ in CHANGES])
+def test_each_row_alters_what_it_says(path: str, change: dict[str, Any]) -> None:
+    """Changing a field changes bytes, the requests that are made, or nothing: as its row says."""
+    bill = PeriodInvoice.model_validate(FULL | {"currency": "EUR", "subscription": "sub_1"})
+    one = explain("stripe", bill).requests
+    two = explain("stripe", PeriodInvoice.model_validate(bill.model_dump() | change)).requests
+    row = next(row for row in FIELDS if row.path == path)
+    same_branch = [request.url for request in one] == [request.url for request in two]
+    same_body = [request.content for request in one] == [request.content for request in two][: len(one)]
+    if row.alters is Alters.NOTHING:
+        assert same_branch
+        assert same_body
+    elif row.alters is Alters.BRANCH:
+        assert not same_branch
+    else:
+        assert not same_body
+
+
+def test_info_losses_never_stop_a_bill() -> None:
+    """E-mail and name of the reference are reported; Stripe's own record of the customer is billed."""
+    bill = OneTimeCharge.model_validate({k: v for k, v in FULL.items() if k != "period"})
+    found = losses("stripe", bill)
+    assert [(loss.code, loss.path, loss.severity) for loss in found] == [
+        ("IB-STRIPE-CUSTOMER-01", "customer.email", "info"),
+        ("IB-STRIPE-CUSTOMER-02", "customer.name", "info"),
+    ]
+
+
+@given(strategies.bills())
+def test_every_field_of_a_body_has_an_origin(ask: OneTimeCharge | PeriodInvoice) -> None:
+    """For every bill, each field that is sent is explained by a row."""
+    plan = explain("stripe", ask)
+    assert [name for request in plan.requests for name, _, where in plan.origins(request) if where == "?"] == []
+
+
+# ── limits ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "fits,too_long",
+    [
+        ({"description": "x" * 1500}, {"description": "x" * 1501}),
+        ({"purchase_order": "x" * 140}, {"purchase_order": "x" * 141}),
+        ({"metadata": {str(n): "x" for n in range(49)}}, {"metadata": {str(n): "x" for n in range(50)}}),
+        ({"metadata": {"k" * 40: "x"}}, {"metadata": {"k" * 41: "x"}}),
+        ({"metadata": {"k": "x" * 500}}, {"metadata": {"k": "x" * 501}}),
+        (
+            {"amount": None, "lines": [{"amount": Money(1, "EUR"), "description": "x" * 5000}]},
+            {"amount": None, "lines": [{"amount": Money(1, "EUR"), "description": "x" * 5001}]},
+        ),
+        (
+            {"amount": None, "lines": [{"amount": Money(1, "EUR")}] * 250},
+            {"amount": None, "lines": [{"amount": Money(1, "EUR")}] * 251},
+        ),
+    ],
+)
+def test_limits_are_checked_before_anything_is_sent(fits: dict[str, Any], too_long: dict[str, Any]) -> None:
+    """The longest that fits is sent whole; one more is refused, never cut."""
+    bill = {"reference": "res-1", "customer": "cus_42", "amount": Money(1, "EUR")}
+    assert explain("stripe", OneTimeCharge.model_validate(bill | fits)).refusal is None
+    refused = explain("stripe", OneTimeCharge.model_validate(bill | too_long))
+    assert isinstance(refused.refusal, Unsupported)
+    assert refused.requests == ()
+
+
+def test_limits_hold_for_updates_too() -> None:
+    """The same text is too long in an update."""
+    assert isinstance(explain("stripe", Update(id="in_1", description="x" * 1501)).refusal, Unsupported)
+
+
+def test_every_limit_names_a_place_of_a_bill() -> None:
+    """A limit on a path that nothing has would never be checked."""
+    bill = OneTimeCharge.model_validate(FULL | {"description": "d", "purchase_order": "p", "metadata": {"k": "v"}})
+    assert all(values_at(bill, limit.what) for limit in LIMITS)
+
+
+# ── refusals ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "status,error,becomes,maybe_applied",
+    [
+        (400, {"type": "invalid_request_error"}, Rejected, False),
+        (400, {"type": "invalid_request_error", "code": "parameter_unknown"}, Rejected, False),
+        (400, {"type": "invalid_request_error", "code": "resource_missing"}, NotFound, False),
+        (404, {"type": "invalid_request_error", "code": "resource_missing"}, NotFound, False),
+        (404, {"type": "invalid_request_error"}, NotFound, False),
+        (400, {"type": "idempotency_error"}, Rejected, False),
+        (409, {"type": "invalid_request_error", "code": "idempotency_key_in_use"}, Rejected, True),
+        (409, {"type": "api_error"}, Rejected, True),
+        (429, {"type": "invalid_request_error", "code": "lock_timeout"}, RateLimited, False),
+        (400, {"type": "invalid_request_error", "code": "rate_limit"}, RateLimited, False),
+        (429, {"type": "invalid_request_error"}, RateLimited, False),
+        (400, {"type": "invalid_request_error", "code": "invoice_not_editable"}, InvalidState, False),
+        (400, {"type": "invalid_request_error", "code": "status_transition_invalid"}, InvalidState, False),
+        (402, {"type": "card_error", "code": "card_declined"}, Declined, False),
+        (402, {"type": "invalid_request_error"}, Declined, False),
+        (400, {"type": "invalid_request_error", "code": "invoice_payment_intent_requires_action"}, Declined, False),
+        (401, {"type": "invalid_request_error"}, Unauthorized, False),
+        (403, {"type": "invalid_request_error"}, Unauthorized, False),
+        (400, {"type": "invalid_request_error", "code": "livemode_mismatch"}, Unauthorized, False),
+        (424, {"type": "api_error"}, ServerError, True),
+        (500, {"type": "api_error"}, ServerError, True),
+        (503, {"type": "api_error"}, ServerError, True),
+    ],
+)
+def test_refusals(status: int, error: dict[str, str], becomes: type[ProviderError], maybe_applied: bool) -> None:
+    """By code and type first, by HTTP status where Stripe gives neither; what may have taken effect says so."""
+    answer = Response(status, dumps({"error": error | {"message": "no", "param": "p"}}), {"Request-Id": "req_1"})
+    found = STRIPE.error(answer)
+    assert (type(found), found.maybe_applied) == (becomes, maybe_applied)
+    assert (found.code, found.param, found.status, found.request_id) == (error.get("code"), "p", status, "req_1")
+
+
+@pytest.mark.parametrize("content", [b"<html>502</html>", b"[]", b'{"error": "no"}', b""])
+def test_a_refusal_in_other_words(content: bytes) -> None:
+    """A proxy's page is no refusal of Stripe's; a broken one may have let the request through."""
+    assert STRIPE.error(Response(502, content)).maybe_applied is True
+    assert STRIPE.error(Response(400, content)).maybe_applied is False
+
+
+# ── currencies ───────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_the_whole_currency_table() -> None:
+    """Every class, as Stripe's currency page lists it: two decimals but for the codes that are named."""
+    zero = ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
+    three = ["BHD", "JOD", "KWD", "OMR", "TND"]
+    by_digits = {digits: {code for code, have in MONEY.decimals.items() if have == digits} for digits in (0, 2, 3)}
+    assert by_digits[0] == set(zero)
+    assert by_digits[3] == set(three)
+    assert by_digits[2] == (codes(2) - {"MGA"}) | {"ISK", "UGX", "ANG", "BGN", "HRK"}
+    assert MONEY.multiple_of == {"ISK": 100, "UGX": 100} | dict.fromkeys(three, 10)
+    assert not {"CLF", "IQD", "LYD", "UYI", "UYW"} & set(MONEY.decimals)
+
+
+@pytest.mark.parametrize("word,status", [(row.native, row.status) for row in STATUSES])
+def test_native_words_are_ours(word: str, status: Status) -> None:
+    """Stripe's five words are the neutral ones."""
+    assert (STRIPE.status(word), word) == (status, status.value)
