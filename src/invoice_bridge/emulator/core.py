@@ -121,6 +121,10 @@ class Emulator(ABC):
     """The only API key that is accepted; spelled so that nobody takes it for a real one."""
     customer: ClassVar[str]
     """A customer that is there from the start."""
+    payment_method: ClassVar[str | None] = None
+    """A payment method of that customer, where bills must name one."""
+    subscription: ClassVar[str | None] = None
+    """A subscription of that customer with accrued charges, where the provider has such."""
     settings: ClassVar[Mapping[str, Any]] = {}
     """Settings of a client that this emulator accepts."""
 

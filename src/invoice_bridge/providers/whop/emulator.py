@@ -53,6 +53,8 @@ class WhopEmulator(Emulator):
     window = KEY_WINDOW
     account = "biz_42"
     customer = "mber_42"
+    payment_method = "pmt_42"
+    settings: ClassVar[Mapping[str, Any]] = {"account_id": "biz_42"}
     SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {
         "past_due_is_open": (True, "whether void, mark_* and resend take a past_due invoice: it stays payable"),
         "state_errors_are_422": (False, "whether a call against the invoice's state answers 422 rather than 400"),

@@ -1,0 +1,463 @@
+"""The conformance suite: an adapter that is registered inherits one class and is held to every promise of this library.
+
+    from invoice_bridge.testing import Conformance
+
+    class TestAcme(Conformance):
+        provider = "acme"
+
+Everything is read from the provider's declaration and run against its emulator; nothing is skipped but what the provider
+declares it cannot do. A subclass may add `bills` of its own and `vectors`: literal bytes that a bill must become.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import httpx
+import pytest
+
+from invoice_bridge import providers
+from invoice_bridge.client import AsyncClient, Client
+from invoice_bridge.commands import LEAVES, Bill, OneTimeCharge, PeriodInvoice
+from invoice_bridge.emulator import Emulator, EmulatorTransport
+from invoice_bridge.errors import (
+    BridgeError,
+    InvalidState,
+    LossyTranslation,
+    MalformedResponse,
+    NotFound,
+    Unauthorized,
+    Unsupported,
+)
+from invoice_bridge.explain import Plan, body_leaves, context, origin, plan
+from invoice_bridge.losses import Severity
+from invoice_bridge.matrix import VERBS, cell
+from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Period, Status
+from invoice_bridge.money import Money
+from invoice_bridge.outcome import Step
+from invoice_bridge.provider import Cannot, Context, Provider
+from invoice_bridge.testing.metamorphic import contradiction, row_of, variants
+from invoice_bridge.wire import Request
+
+_MAY = Period.month(2026, 5)
+_PLACEHOLDER = re.compile(r"(\{[A-Za-z_.]+\})|(%7B[A-Za-z_.]+%7D)")
+
+
+class Conformance:
+    """Inherit it, name the provider, and pytest runs every check; see the module's docstring."""
+
+    provider: ClassVar[str]
+    bills: ClassVar[tuple[OneTimeCharge | PeriodInvoice, ...]] = ()
+    """More bills to hold the adapter to, beside those made here."""
+    vectors: ClassVar[Mapping[str, tuple[OneTimeCharge | PeriodInvoice, tuple[bytes, ...]]]] = {}
+    """name → (a bill, the content of each request that it must become)"""
+
+    # ── what the checks work with ────────────────────────────────────────────────────────────────────────────────
+    @pytest.fixture
+    def declared(self) -> Provider:
+        """The provider's declaration, by its registered name."""
+        return providers.get(self.provider)
+
+    @pytest.fixture
+    def emulator(self, declared: Provider) -> Emulator:
+        """A fresh in-memory provider."""
+        made: Emulator = declared.emulator()
+        return made
+
+    @pytest.fixture
+    def use(self, declared: Provider, emulator: Emulator) -> Context:
+        """The context in which commands are explained."""
+        return context(declared, emulator.settings)
+
+    @pytest.fixture
+    def transport(self, emulator: Emulator, use: Context) -> EmulatorTransport:
+        """The wire between the client and the emulator; `sent` lists what went through."""
+        return EmulatorTransport(emulator, use.base_url)
+
+    @pytest.fixture
+    def client(self, transport: EmulatorTransport, emulator: Emulator) -> Iterator[Client]:
+        """A client of the emulator."""
+        with httpx.Client(transport=transport) as http:
+            yield Client(self.provider, api_key=emulator.key, http=http, **emulator.settings)
+
+    def commands(self, emulator: Emulator) -> list[OneTimeCharge | PeriodInvoice]:
+        """Bills of many kinds; what the provider cannot do among them is refused, and left out by `possible`."""
+        who, price = emulator.customer, Money(2500, "EUR")
+        rows = (
+            Line(description="Energy", amount=Money(1300, "EUR")),
+            Line(description="Parking", quantity=2, unit_amount=Money(600, "EUR")),
+        )
+        issued = _MAY.end
+        collections = [
+            Collection.manual(),
+            Collection.send(net_days=14),
+            Collection.send(due=Period.month(2027, 1).start),
+            Collection.charge(),
+            Collection.charge(emulator.payment_method),
+        ]
+        said: dict[str, Any] = {"customer": who, "description": "May", "metadata": {"site": "7"}}
+        found: list[OneTimeCharge | PeriodInvoice] = []
+        for number, collection in enumerate(collections):
+            for draft in (False, True):
+                tail = f"{number}{'-draft' if draft else ''}"
+                how: dict[str, Any] = {**said, "collection": collection, "draft": draft, "issued_at": issued}
+                found += [
+                    OneTimeCharge(reference=f"amount-{tail}", amount=price, **how),
+                    OneTimeCharge(reference=f"window-{tail}", amount=price, period=_MAY, **how),
+                    OneTimeCharge(reference=f"lines-{tail}", lines=rows, period=_MAY, **how),
+                    PeriodInvoice(reference=f"rated-{tail}", lines=rows, period=_MAY, currency="EUR", **how),
+                    PeriodInvoice(
+                        reference=f"accrued-{tail}",
+                        period=_MAY,
+                        currency="EUR",
+                        subscription=emulator.subscription,
+                        **how,
+                    ),
+                ]
+        return [*found, *self.bills]
+
+    def possible(self, use: Context, emulator: Emulator) -> list[tuple[OneTimeCharge | PeriodInvoice, Plan]]:
+        """The bills that this provider can do, with their plans; there must be some of them."""
+        planned = [(bill, plan(bill, use)) for bill in self.commands(emulator)]
+        found = [(bill, made) for bill, made in planned if made.refusal is None]
+        assert found, f"{self.provider} refuses every bill: {planned[0][1].refusal}"
+        return found
+
+    def bill(
+        self, use: Context, emulator: Emulator, *, draft: bool = False
+    ) -> tuple[OneTimeCharge | PeriodInvoice, Plan]:
+        """One bill that is issued and left open where the provider allows that, or a draft."""
+        found = [(bill, made) for bill, made in self.possible(use, emulator) if bill.draft is draft]
+        calm = [(bill, made) for bill, made in found if bill.collection.kind != "charge"]
+        return (calm or found)[0]
+
+    def create(self, client: Client, bill: OneTimeCharge | PeriodInvoice, made: Plan) -> Invoice:
+        """Create a bill, accepting by name whatever it loses."""
+        return client.create(bill, allow=[loss.code for loss in made.losses])
+
+    # ── the declaration ──────────────────────────────────────────────────────────────────────────────────────────
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_every_verb_is_built_or_refused_with_a_source(self, declared: Provider, verb: str) -> None:
+        """No verb is left open: it is a flow, or cannot(…) with a reason and a source."""
+        found = cell(declared, verb)
+        assert found.state != "not built"
+        assert found.state == "built" or (found.reason and found.source)
+
+    def test_every_row_has_a_source(self, declared: Provider) -> None:
+        """Each row of each table says where the provider documents it."""
+        rows = [*declared.statuses, *declared.fields, *declared.errors, *declared.limits, declared.idempotency]
+        assert len(rows) > 5
+        assert [row for row in rows if not row.source.strip()] == []
+        assert declared.money.source.strip()
+
+    def test_statuses_are_told_apart(self, declared: Provider) -> None:
+        """Each native word stands once, none reads as unknown, and a word that is not in the table does."""
+        words = [row.native for row in declared.statuses]
+        assert len(words) == len(set(words))
+        assert Status.UNKNOWN not in {row.status for row in declared.statuses}
+        assert [declared.status(word) for word in ("", None, "no such word", "PAID")] == [Status.UNKNOWN] * 4
+
+    def test_loss_codes_are_unique_and_speak(self, declared: Provider) -> None:
+        """Each loss has one permanent code, and says why and what is sent instead."""
+        losing = [row for row in declared.fields if row.code]
+        codes = [row.code for row in losing]
+        assert len(codes) == len(set(codes))
+        assert [row.code for row in losing if not (row.why and row.sent)] == []
+        wrong = [code for code in codes if not re.fullmatch(rf"IB-{declared.name.upper()}-[A-Z-]+-\d\d", code)]
+        assert wrong == []
+
+    # ── the tables ───────────────────────────────────────────────────────────────────────────────────────────────
+    @pytest.mark.parametrize("kind", LEAVES, ids=lambda kind: kind.verb)
+    def test_every_leaf_has_a_row(self, declared: Provider, kind: type[Bill]) -> None:
+        """Whatever a caller can say, a row says what becomes of it."""
+        spoken_of = {row.path for row in declared.fields if kind.verb in row.verbs}
+        assert [leaf for leaf in LEAVES[kind] if leaf not in spoken_of] == []
+
+    @pytest.mark.parametrize(
+        ("kind", "leaf"),
+        [(kind, leaf) for kind, leaves in LEAVES.items() for leaf in leaves],
+        ids=lambda v: getattr(v, "verb", v),
+    )
+    def test_a_row_tells_the_truth(self, use: Context, emulator: Emulator, kind: type[Bill], leaf: str) -> None:
+        """Changing one leaf changes the body, the branch, or nothing, as its row says."""
+        wrong = []
+        for bill, _ in self.possible(use, emulator):
+            if isinstance(bill, kind):
+                wrong += [
+                    said
+                    for one, two in variants(bill, leaf)
+                    if (said := contradiction(one, two, leaf, use)) is not None
+                ]
+        assert wrong == []
+
+    def test_every_field_of_a_body_has_an_origin(self, use: Context, emulator: Emulator) -> None:
+        """What is sent comes from a field of the command, or is a constant that a row explains."""
+        strange = {
+            shape
+            for _, made in self.possible(use, emulator)
+            for request in made.requests
+            for _, shape, _ in body_leaves(request.body or {})
+            if origin(use.provider.fields, shape) is None
+        }
+        assert strange == set()
+
+    def test_a_loss_stops_the_command_before_anything_is_sent(
+        self, client: Client, transport: EmulatorTransport, use: Context, emulator: Emulator
+    ) -> None:
+        """A loss of severity warns or changes_money raises LossyTranslation, unless it is allowed by name."""
+        for bill, made in self.possible(use, emulator):
+            grave = [loss for loss in made.losses if loss.severity is not Severity.INFO]
+            if grave:
+                with pytest.raises(LossyTranslation) as refused:
+                    client.create(bill)
+                assert [loss.code for loss in refused.value.losses] == [loss.code for loss in grave]
+                assert refused.value.outcome == "nothing_done"
+        assert transport.sent == []
+
+    def test_a_text_that_is_too_long_is_refused(self, declared: Provider, use: Context, emulator: Emulator) -> None:
+        """A limit is checked before anything is sent: nothing is cut off, nothing is left behind."""
+        bill, _ = self.bill(use, emulator)
+        for limit in declared.limits:
+            if limit.what in {"description", "purchase_order"}:
+                for length, refused in ((limit.most, False), (limit.most + 1, True)):
+                    found = plan(bill.model_copy(update={limit.what: "x" * length}), use)
+                    told = isinstance(found.refusal, Unsupported) and limit.what in str(found.refusal)
+                    assert told is refused
+
+    # ── explain ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def test_what_is_explained_is_what_is_sent(self, declared: Provider, use: Context) -> None:
+        """The same requests in the same order: method, URL, headers, content; placeholders and credentials excepted."""
+        fresh: Emulator = declared.emulator()
+        compared = 0
+        for bill, made in self.possible(use, fresh):
+            emulator: Emulator = declared.emulator()
+            transport = EmulatorTransport(emulator, use.base_url)
+            with httpx.Client(transport=transport) as http:
+                client = Client(self.provider, api_key=emulator.key, http=http, **emulator.settings)
+                try:
+                    self.create(client, bill, made)
+                except BridgeError:
+                    continue  # the emulator holds nothing for this bill to bill
+            compared += 1
+            assert [_shown(request) for request in made.requests] == _as_shown(transport.sent, made.requests)
+        assert compared
+
+    def test_a_plan_holds_no_credential(self, use: Context, emulator: Emulator) -> None:
+        """Credentials are added by the runner: no request of any plan has one."""
+        for _, made in self.possible(use, emulator):
+            for request in made.requests:
+                assert "authorization" not in {name.lower() for name in request.headers}
+                assert emulator.key not in repr(request)
+
+    def test_vectors(self, use: Context) -> None:
+        """Each literal vector of the subclass is what its bill becomes, byte for byte."""
+        for name, (bill, contents) in self.vectors.items():
+            assert (name, tuple(request.content for request in plan(bill, use).requests)) == (name, contents)
+
+    # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def test_every_post_has_its_own_key(self, declared: Provider, use: Context, emulator: Emulator) -> None:
+        """Each POST of a bill carries a key of its own, which another reference or attempt changes."""
+        for bill, made in self.possible(use, emulator):
+            keys = [request.key for request in made.requests if request.method == "POST"]
+            assert keys
+            assert None not in keys
+            assert len(keys) == len(set(keys))
+            for change in ({"reference": "another"}, {"attempt": 2}):
+                others = [request.key for request in plan(bill.model_copy(update=change), use).requests]
+                assert not set(keys) & set(others)
+            for request in made.requests:
+                assert (request.headers.get(declared.idempotency.header) == request.key) or request.method != "POST"
+
+    def test_the_same_reference_is_billed_once(self, client: Client, use: Context, emulator: Emulator) -> None:
+        """Creating the same bill twice gives one invoice, and the ledger shows one demand for money."""
+        bill, made = self.bill(use, emulator)
+        first = self.create(client, bill, made)
+        second = self.create(client, bill, made)
+        assert first.id == second.id
+        issued = [entry for entry in emulator.ledger if entry.event == "issued"]
+        assert len(issued) == 1
+
+    # ── the invoice ──────────────────────────────────────────────────────────────────────────────────────────────
+    def test_an_invoice_is_read_back(self, client: Client, use: Context, emulator: Emulator) -> None:
+        """What was created is retrieved and listed, with all its lines, in the currency that was asked."""
+        bill, made = self.bill(use, emulator)
+        created = self.create(client, bill, made)
+        assert (created.provider, created.currency) == (self.provider, bill.currency)
+        assert created.lines_complete
+        read = client.retrieve(created.id)
+        assert (read.id, read.status, read.total, read.lines) == (
+            created.id,
+            created.status,
+            created.total,
+            created.lines,
+        )
+        assert created.id in {invoice.id for invoice in client.list()}
+        assert Invoice.model_validate_json(read.model_dump_json()) == read
+
+    def test_verbs_that_the_provider_cannot_do_send_nothing(
+        self, declared: Provider, client: Client, transport: EmulatorTransport
+    ) -> None:
+        """cannot(…) raises Unsupported with its source, before any request."""
+        for verb in VERBS:
+            flow = getattr(declared.flows, verb)
+            if isinstance(flow, Cannot) and verb not in {"one_time_charge", "period_invoice", "list"}:
+                arguments = {"description": "x"} if verb == "update" else {}
+                with pytest.raises(Unsupported) as refused:
+                    getattr(client, verb)("id_1", **arguments)
+                assert refused.value.source == flow.source
+        assert transport.sent == []
+
+    def test_states_are_respected(self, declared: Provider, client: Client, use: Context, emulator: Emulator) -> None:
+        """What is void stays void: a second void says so and carries the invoice; nothing is collected from it."""
+        if isinstance(declared.flows.void, Cannot):
+            return
+        bill, made = self.bill(use, emulator)
+        created = self.create(client, bill, made)
+        assert created.status is Status.OPEN
+        assert client.void(created.id).status is Status.VOID
+        with pytest.raises(InvalidState) as refused:
+            client.void(created.id, attempt=2)
+        assert refused.value.invoice is not None
+        assert refused.value.invoice.status is Status.VOID
+        if not isinstance(declared.flows.pay, Cannot):
+            with pytest.raises(BridgeError):
+                client.pay(created.id)
+        assert "collected" not in {entry.event for entry in emulator.ledger}
+
+    def test_a_draft_is_never_collected(
+        self, declared: Provider, client: Client, use: Context, emulator: Emulator
+    ) -> None:
+        """Paying a draft is refused before any writing request."""
+        drafts = [pair for pair in self.possible(use, emulator) if pair[0].draft]
+        if isinstance(declared.flows.pay, Cannot) or not drafts:
+            return
+        created = self.create(client, *drafts[0])
+        assert created.status is Status.DRAFT
+        with pytest.raises((InvalidState, Unsupported)) as refused:
+            client.pay(created.id)
+        written: list[Step] = [step for step in refused.value.steps if step.writes]
+        assert written == []
+
+    def test_a_listing_gives_every_invoice_once(self, client: Client, use: Context, emulator: Emulator) -> None:
+        """Pages of two give each invoice once, and no page is read before it is needed."""
+        bill, made = self.bill(use, emulator)
+        drafts = [pair for pair in self.possible(use, emulator) if pair[0].draft]
+        bill, made = drafts[0] if drafts else (bill, made)
+        ids = {self.create(client, bill.model_copy(update={"reference": f"page-{n}"}), made).id for n in range(5)}
+        assert len(ids) == 5
+        listed = [invoice.id for invoice in client.list(limit=2)]
+        assert sorted(listed) == sorted(set(listed))
+        assert ids <= set(listed)
+        before = emulator.requests
+        next(iter(client.list(limit=2)))
+        assert emulator.requests < before + 5
+
+    def test_an_id_stays_one_segment(self, client: Client, transport: EmulatorTransport) -> None:
+        """ "a/b" and "../x" cannot change the path of a request."""
+        for name in ("a/b", "../x", "..", "a?b#c"):
+            with pytest.raises((NotFound, Unsupported)):
+                client.retrieve(name)
+        for request in transport.sent:
+            assert request.url.partition("?")[0].count("/") == transport.sent[0].url.partition("?")[0].count("/")
+            assert "/../" not in request.url
+
+    # ── decoding ─────────────────────────────────────────────────────────────────────────────────────────────────
+    def test_unknown_words_and_fields_survive(
+        self, declared: Provider, client: Client, use: Context, emulator: Emulator
+    ) -> None:
+        """An invoice with a new status and new fields decodes: status unknown, the word kept, the fields in raw."""
+        created = client.retrieve(self.create(client, *self.bill(use, emulator)).id)
+        assert created.raw is not None
+        found = declared.parse({**created.raw, "status": "brand new", "a_new_field": {"deep": [1]}})
+        assert (found.status, found.native_status) == (Status.UNKNOWN, "brand new")
+        assert found.raw is not None
+        assert found.raw["a_new_field"] == {"deep": [1]}
+        assert "a_new_field.deep[]" in found.unmapped()
+
+    def test_what_is_no_invoice_is_refused(self, declared: Provider) -> None:
+        """Anything else raises MalformedResponse, never another error."""
+        for data in ({}, {"id": 7}, {"id": ""}, {"id": "x", "currency": "nope"}):
+            with pytest.raises(MalformedResponse):
+                declared.parse(data)
+
+    # ── secrets ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def test_a_wrong_key_is_told_and_never_shown(self, emulator: Emulator, use: Context) -> None:
+        """A key that the provider refuses raises Unauthorized, whose texts do not hold it."""
+        canary = "canary_not_a_key_0123456789"
+        with httpx.Client(transport=EmulatorTransport(emulator, use.base_url)) as http:
+            client = Client(self.provider, api_key=canary, http=http, **emulator.settings)
+            with pytest.raises(Unauthorized) as refused:
+                list(client.list())
+        assert canary not in f"{client!r} {refused.value!r} {refused.value} {refused.value.response!r}"
+
+    # ── two runners ──────────────────────────────────────────────────────────────────────────────────────────────
+    def test_both_clients_send_the_same_bytes(self, declared: Provider, use: Context) -> None:
+        """Client and AsyncClient send identical requests and give equal invoices."""
+        bill, made = self.bill(use, declared.emulator())
+        allow = [loss.code for loss in made.losses]
+
+        def blocking() -> tuple[Invoice, list[Request]]:
+            emulator: Emulator = declared.emulator()
+            transport = EmulatorTransport(emulator, use.base_url)
+            with httpx.Client(transport=transport) as http:
+                client = Client(self.provider, api_key=emulator.key, http=http, **emulator.settings)
+                return client.create(bill, allow=allow), transport.sent
+
+        async def awaiting() -> tuple[Invoice, list[Request]]:
+            emulator: Emulator = declared.emulator()
+            transport = EmulatorTransport(emulator, use.base_url)
+            async with httpx.AsyncClient(transport=transport) as http:
+                client = AsyncClient(self.provider, api_key=emulator.key, http=http, **emulator.settings)
+                return await client.create(bill, allow=allow), transport.sent
+
+        one, two = blocking(), asyncio.run(awaiting())
+        assert one[0] == two[0]
+        assert [_plain(request) for request in one[1]] == [_plain(request) for request in two[1]]
+        assert one[1]
+
+    def test_a_customer_of_another_provider_is_not_billed(self, use: Context, emulator: Emulator) -> None:
+        """An id that is meant for another provider is refused: it may name somebody else here."""
+        bill, _ = self.bill(use, emulator)
+        elsewhere = bill.model_copy(update={"customer": CustomerRef(ids={"another": "x"})})
+        assert isinstance(plan(elsewhere, use).refusal, Unsupported)
+
+
+def _shown(request: Request) -> tuple[str, str, bytes, str | None]:
+    return request.method, request.url, request.content, request.key
+
+
+def _as_shown(sent: list[Request], explained: tuple[Request, ...]) -> list[tuple[str, str, bytes, str | None]]:
+    """What was sent, with what stands at an explained placeholder put back as that placeholder."""
+    found = []
+    for number, request in enumerate(sent):
+        if number >= len(explained):
+            found.append((request.method, request.url, request.content, None))
+            continue
+        model = explained[number]
+        header = next((name for name, value in model.headers.items() if value == model.key), "")
+        key = next((value for name, value in request.headers.items() if name.lower() == header.lower()), None)
+        found.append(
+            (
+                request.method,
+                _put_back(request.url, model.url),
+                _put_back(request.content.decode(), model.content.decode()).encode(),
+                key if model.key is not None else None,
+            )
+        )
+    return found
+
+
+def _put_back(text: str, model: str) -> str:
+    """The model, where the text is the model with something at each placeholder; else the text."""
+    pattern = "".join(
+        r"[^/?&\"]+" if _PLACEHOLDER.fullmatch(piece) else re.escape(piece)
+        for piece in re.split(r"(\{[A-Za-z_.]+\}|%7B[A-Za-z_.]+%7D)", model)
+    )
+    return model if re.fullmatch(pattern, text) else text
+
+
+def _plain(request: Request) -> tuple[str, str, bytes, dict[str, str]]:
+    return request.method, request.url, request.content, dict(request.headers)

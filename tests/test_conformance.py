@@ -1,0 +1,27 @@
+"""The four adapters, held to the suite that every adapter is held to."""
+
+from invoice_bridge.testing import Conformance
+
+
+class TestChargeAPI(Conformance):
+    """ChargeAPI keeps every promise."""
+
+    provider = "chargeapi"
+
+
+class TestChargebee(Conformance):
+    """Chargebee keeps every promise."""
+
+    provider = "chargebee"
+
+
+class TestStripe(Conformance):
+    """Stripe keeps every promise."""
+
+    provider = "stripe"
+
+
+class TestWhop(Conformance):
+    """Whop keeps every promise."""
+
+    provider = "whop"
