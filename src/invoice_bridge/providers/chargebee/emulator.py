@@ -72,6 +72,8 @@ class ChargebeeEmulator(Emulator):
     name = "chargebee"
     key = "test_not_a_key"
     customer = "cus_42"
+    payment_method = "pm_42"
+    subscription = "sub_42"
     settings: ClassVar[Mapping[str, Any]] = {"site": "acme-test"}
     key_header = "chargebee-idempotency-key"
     window = KEY_WINDOW
@@ -506,24 +508,28 @@ class ChargebeeEmulator(Emulator):
                 raise self._refuse(f"{name} : unknown parameter", param=name)
             field, operator = parts.groups()
             if operator is not None:
-                rows = [row for row in rows if self._holds(row.get(field), field, operator, value)]
+                holds = self._filter(field, operator, value)
+                rows = [row for row in rows if holds(row.get(field))]
         return rows
 
-    def _holds(self, have: Any, field: str, operator: str, value: str) -> bool:
-        said = "true" if have is True else "false" if have is False else str(have)
+    def _filter(self, field: str, operator: str, value: str) -> Callable[[Any], bool]:
+        def said(have: Any) -> str:
+            return str(have).lower() if isinstance(have, bool) else str(have)
+
         if operator in {"in", "not_in"}:
-            return (said in self._listed(field, value)) == (operator == "in")
+            among = self._listed(field, value)
+            return lambda have: (said(have) in among) == (operator == "in")
         if operator in {"is", "is_not"}:
-            return (said == value) == (operator == "is")
+            return lambda have: (said(have) == value) == (operator == "is")
         if operator == "starts_with":
-            return said.startswith(value)
+            return lambda have: said(have).startswith(value)
         if operator == "is_present":
-            return (have is not None) == (value == "true")
+            return lambda have: (have is not None) == (value == "true")
         if operator == "between":
             low, high = (int(bound) for bound in self._listed(field, value))
-            return have is not None and low <= have <= high
-        if operator in _COMPARE and (field in _NUMBERS or re.fullmatch(r"\d{10}", value)):
-            return have is not None and _COMPARE[operator](have, int(value))
+            return lambda have: have is not None and low <= have <= high
+        if operator in _COMPARE and (field in _NUMBERS or re.fullmatch("[0-9]{10}", value)):
+            return lambda have: have is not None and _COMPARE[operator](have, int(value))
         raise self._refuse(f"{field}[{operator}] : is not valid", param=f"{field}[{operator}]")
 
     def _listed(self, field: str, value: str) -> list[str]:

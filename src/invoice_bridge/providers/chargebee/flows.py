@@ -144,7 +144,7 @@ def _fits_charge(ask: OneTimeCharge | PeriodInvoice) -> bool:
 
 
 def _single_form(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Mapping[str, Any]:
-    line = _charge_form(ask.billed_lines[0], ask)
+    line: Mapping[str, Any] = _charge_form(ask.billed_lines[0], ask)
     body: Sdk.ChargeParams = {
         "customer_id": _customer(ask, use),
         "currency_code": ask.currency,
@@ -464,7 +464,7 @@ def _status_filter(status: Status | None) -> list[tuple[str, object]]:
         return [("status[in]", dumps(_OPEN).decode())]
     if status is Status.DELETED:
         return [("include_deleted", True)]
-    native = {
+    native: dict[Status | None, str] = {
         Status.DRAFT: "pending",
         Status.PAID: "paid",
         Status.VOID: "voided",

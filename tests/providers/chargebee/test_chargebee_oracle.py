@@ -1,0 +1,226 @@
+"""The official SDK as the oracle of the wire: what it would send for the same bill is what we send.
+
+Captured at the SDK's own seam, the function that puts its request on the wire. What differs stands in DIFFERENCES.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from chargebee import http_request
+from chargebee.main import Chargebee
+from chargebee.models import enums
+from hypothesis import given
+
+from invoice_bridge import OneTimeCharge, PeriodInvoice, Unsupported, decode, explain
+from invoice_bridge.commands import ListInvoices, MarkPaid, MarkUncollectible, Pay, Void
+from invoice_bridge.explain import context, plan
+from invoice_bridge.model import Status
+from invoice_bridge.money import Money
+from invoice_bridge.providers.chargebee import CHARGEBEE
+from invoice_bridge.wire import Request, unix_seconds
+from tests.strategies import bills
+
+DIFFERENCES = {
+    "headers": "ours adds chargebee-event-email for a manual bill, and not the SDK's Lang-Version and OS-Version",
+    "lists": "the SDK spells status[in] as Python's repr, with single quotes and spaces; the published form has none",
+    "paths": "the SDK leaves / in an id as it is, so that an id can change the route; ours stays one segment",
+}
+"""Where we differ from chargebee 3.29.0, and why."""
+KEY = "chargebee-idempotency-key"
+ANSWER = {
+    "invoice": {"id": "7"},
+    "invoices": [{"id": "7"}],
+    "transaction": {"id": "txn"},
+    "credit_note": {"id": "CN"},
+}
+
+
+class Seam:
+    """The SDK with its request function replaced: `sent` is the request it would have made."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, Any] = {}
+        self.sdk: Any = Chargebee(api_key="test_not_a_key", site="acme-test")
+
+    def answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str], int]:
+        self.sent = request
+        lists = request["method"] == "GET" and request["url"].endswith(("/invoices", "/unbilled_charges"))
+        return ({"list": []} if lists else ANSWER), {}, 200
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The form or query, as sorted pairs."""
+        given = self.sent.get("data") or self.sent.get("params") or {}
+        return sorted((name, str(value)) for name, value in given.items())
+
+
+@pytest.fixture(scope="module")
+def seam() -> Iterator[Seam]:
+    found = Seam()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(http_request, "_make_request", found.answer)
+        yield found
+
+
+def ours(request: Request) -> list[tuple[str, str]]:
+    text = request.content.decode() if request.method == "POST" else urlsplit(request.url).query
+    return sorted(parse_qsl(text, keep_blank_values=True))
+
+
+def same(request: Request, seam: Seam) -> None:
+    assert (request.method, request.url.partition("?")[0]) == (seam.sent["method"], seam.sent["url"])
+    assert ours(request) == seam.pairs
+    if request.method == "POST":
+        assert seam.sent["headers"][KEY] == request.headers[KEY]
+        if request.content:
+            assert seam.sent["headers"]["Content-Type"] == request.headers["Content-Type"]
+
+
+def told(ask: OneTimeCharge | PeriodInvoice) -> dict[str, Any]:
+    """What a user of the SDK would write for this bill on product catalog 2."""
+    charges = []
+    for line in ask.billed_lines:
+        charge: dict[str, Any] = {"amount": line.amount.minor, "taxable": ask.tax == "provider"}  # EUR, USD and JPY
+        if line.description is not None:
+            charge["description"] = line.description
+        if line.period is not None:
+            charge |= {"date_from": unix_seconds(line.period.start), "date_to": unix_seconds(line.period.end)}
+        charges.append(charge)
+    collects = ask.collection.kind == "charge"
+    said: dict[str, Any] = {
+        "customer_id": "cus_42",
+        "currency_code": ask.currency,
+        "charges": charges,
+        "auto_collection": enums.AutoCollection.ON if collects else enums.AutoCollection.OFF,
+        "po_number": ask.purchase_order or ask.reference,
+    }
+    said |= {"create_pending_invoice": True} if ask.draft or collects else {}
+    said |= {"invoice_note": ask.description} if ask.description is not None else {}
+    said |= {"invoice_date": unix_seconds(ask.issued_at)} if ask.issued_at is not None else {}
+    said |= {"payment_source_id": ask.collection.payment_method} if ask.collection.payment_method else {}
+    days = ask.collection.net_days
+    if ask.collection.due is not None and ask.issued_at is not None:
+        days = (ask.collection.due - ask.issued_at).days
+    return said | ({"net_term_days": days} if days is not None else {})
+
+
+@given(ask=bills())
+def test_a_bill_is_what_the_sdk_would_send(seam: Seam, ask: OneTimeCharge | PeriodInvoice) -> None:
+    """For every bill that can be sent: method, URL, form and key header equal the SDK's."""
+    sent = explain("chargebee", ask, site="acme-test")
+    if sent.refusal is not None:  # a line of zero, a due date of no whole days
+        assert isinstance(sent.refusal, Unsupported)
+        assert sent.requests == ()
+        return
+    first, *rest = sent.requests
+    seam.sdk.Invoice.create_for_charge_items_and_charges(told(ask), {KEY: first.key})
+    same(first, seam)
+    for request in rest:
+        seam.sdk.Invoice.close("{open.id}", None, {KEY: request.key})
+        assert (request.method, request.content) == (seam.sent["method"], b"")
+        assert seam.sent["url"].endswith("/invoices/%7Bopen.id%7D/close")
+
+
+@given(ask=bills())
+def test_a_bill_on_catalog_1_is_what_the_sdk_would_send(seam: Seam, ask: OneTimeCharge | PeriodInvoice) -> None:
+    """For every bill that can be sent on product catalog 1: POST /invoices or /invoices/charge, as the SDK's."""
+    sent = explain("chargebee", ask, site="acme-test", product_catalog=1)
+    if sent.refusal is not None:
+        assert isinstance(sent.refusal, Unsupported)
+        return
+    (request,) = sent.requests
+    said = told(ask)
+    said.pop("net_term_days", None)
+    said.pop("create_pending_invoice", None)
+    if request.url.endswith("/charge"):
+        (line,) = said.pop("charges")
+        line.pop("taxable")
+        said.pop("auto_collection")
+        said.pop("invoice_note", None)
+        seam.sdk.Invoice.charge({"description": ask.reference, **said, **line}, {KEY: request.key})
+    else:
+        seam.sdk.Invoice.create(said, {KEY: request.key})
+    same(request, seam)
+
+
+CALLS: list[tuple[Any, Callable[[Any, Any], object]]] = [
+    (
+        Pay(id="7", expect=Money(1999, "EUR"), payment_method="pm_42"),
+        lambda sdk, headers: sdk.collect_payment("7", {"payment_source_id": "pm_42", "amount": 1999}, headers),
+    ),
+    (
+        MarkPaid(id="7"),
+        lambda sdk, headers: sdk.record_payment(
+            "7", {"transaction": {"payment_method": enums.PaymentMethod.OTHER}}, headers
+        ),
+    ),
+    (Void(id="7"), lambda sdk, headers: sdk.void_invoice("7", None, headers)),
+    (MarkUncollectible(id="7"), lambda sdk, headers: sdk.write_off("7", None, headers)),
+]
+
+
+@pytest.mark.parametrize("ask,call", CALLS, ids=lambda value: getattr(value, "verb", ""))
+def test_a_verb_is_what_the_sdk_would_send(seam: Seam, ask: Any, call: Callable[[Any, Any], object]) -> None:
+    """The verbs on an invoice go to the SDK's routes with the SDK's parameters."""
+    request = plan(ask, context(CHARGEBEE, {"site": "acme-test"})).requests[-1]
+    call(seam.sdk.Invoice, {KEY: request.key})
+    same(request, seam)
+
+
+def test_unbilled_charges_are_what_the_sdk_would_send(seam: Seam) -> None:
+    """Looking and invoicing go to the SDK's routes; filters carry their operator."""
+    from invoice_bridge import Period
+
+    ask = PeriodInvoice(reference="may", period=Period.month(2026, 5), currency="EUR", subscription="sub_42")
+    look, make, name = explain("chargebee", ask, site="acme-test").requests
+    seam.sdk.UnbilledCharge.list({"subscription_id": {"IS": "sub_42"}, "limit": 100})
+    same(look, seam)
+    seam.sdk.UnbilledCharge.invoice_unbilled_charges({"subscription_id": "sub_42"}, {KEY: make.key})
+    same(make, seam)
+    seam.sdk.Invoice.update_details("7", {"po_number": "may"}, {KEY: name.key})
+    assert ours(name) == seam.pairs
+
+
+def test_difference_lists(seam: Seam) -> None:
+    """DIFFERENCES["lists"]: where the SDK is wrong, both spellings are pinned."""
+    request = plan(ListInvoices(status=Status.OPEN), context(CHARGEBEE, {"site": "acme-test"})).requests[0]
+    seam.sdk.Invoice.list({"limit": 100, "status": {"IN": ["posted", "payment_due", "not_paid"]}})
+    assert dict(seam.pairs) == {"limit": "100", "status[in]": "['posted', 'payment_due', 'not_paid']"}
+    assert dict(ours(request)) == {"limit": "100", "status[in]": '["posted","payment_due","not_paid"]'}
+
+
+def test_difference_paths(seam: Seam) -> None:
+    """DIFFERENCES["paths"]: the SDK lets an id change the route, ours does not (defect 25)."""
+    seam.sdk.Invoice.void_invoice("a/b")
+    assert seam.sent["url"] == "https://acme-test.chargebee.com/api/v2/invoices/a/b/void"
+    request = plan(Void(id="a/b"), context(CHARGEBEE, {"site": "acme-test"})).requests[0]
+    assert request.url == "https://acme-test.chargebee.com/api/v2/invoices/a%2Fb/void"
+
+
+def test_difference_headers(seam: Seam) -> None:
+    """DIFFERENCES["headers"]: the headers of both, by name."""
+    bill = OneTimeCharge(reference="r1", customer="cus_42", amount=Money(1, "EUR"))
+    (request,) = explain("chargebee", bill, site="acme-test").requests
+    seam.sdk.Invoice.create_for_charge_items_and_charges(told(bill), {KEY: request.key})
+    added = {"User-Agent", "Accept", "Authorization", "Lang-Version", "OS-Version"}
+    assert set(seam.sent["headers"]) - added == set(request.headers) - {"chargebee-event-email"}
+    assert set(DIFFERENCES) == {"headers", "lists", "paths"}
+
+
+def test_the_sdks_credentials_are_ours(seam: Seam) -> None:
+    """HTTP Basic with the key as user, as the SDK does it."""
+    seam.sdk.Invoice.retrieve("7")
+    assert seam.sent["headers"]["Authorization"] == CHARGEBEE.auth("test_not_a_key")
+
+
+def test_decode_takes_the_sdks_own_object(seam: Seam) -> None:
+    """An invoice as the SDK hands it out is decoded like its JSON."""
+    from chargebee.models.invoice.responses import InvoiceResponse
+
+    data = {"id": "7", "status": "paid", "currency_code": "KWD", "total": 123, "line_items": [{"amount": 123}]}
+    sdk_object: Any = InvoiceResponse
+    found = decode("chargebee", sdk_object.construct(data))
+    assert (found.id, found.status, found.total) == ("7", Status.PAID, Money(1230, "KWD"))
+    assert found == decode("chargebee", data)
