@@ -160,12 +160,51 @@ def test_a_refusal_says_everything_and_what_to_write() -> None:
     )
 
 
-@pytest.mark.parametrize("wrong", ["periods", "IB-ACME-PERIOD-02", "amount"])
-def test_a_name_in_allow_that_is_no_loss_here_is_an_error(wrong: str) -> None:
-    """A typing mistake in `allow` is found, and the valid names are listed."""
+@pytest.mark.parametrize(
+    "name",
+    [
+        "description",  # a path of a bill that loses nothing here: the same call serves another provider
+        "lines[].amount",
+        "lines",
+        "collection",
+        "IB-OTHER-PERIOD-01",
+    ],
+)
+def test_a_name_may_speak_of_what_another_provider_loses(name: str) -> None:
+    """A path of any bill, or another provider's code, may stand in `allow` and accepts nothing here."""
+    refuse_losses((BUYER, PERIOD), ["period", name], "Acme")
+    with pytest.raises(LossyTranslation):
+        refuse_losses((BUYER, PERIOD), [name], "Acme")
+
+
+@pytest.mark.parametrize(
+    "path,allowed",
+    [("lines[].quantity", ["lines"]), ("lines[].quantity", ["lines[].quantity"]), ("period.start", ["period"])],
+)
+def test_a_name_accepts_what_lies_below_it(path: str, allowed: list[str]) -> None:
+    """A path accepts the losses at it and within it, and not those of a field that merely begins alike."""
+    loss = Loss("IB-ACME-X-01", path, Fate.DROPPED, Severity.WARNS, "", "", "")
+    refuse_losses((loss,), allowed, "Acme")
+    with pytest.raises(LossyTranslation):
+        refuse_losses((loss,), ["description"], "Acme")
+    alike = Loss("IB-ACME-X-01", "periodical", Fate.DROPPED, Severity.WARNS, "", "", "")
+    with pytest.raises(LossyTranslation):
+        refuse_losses((alike,), ["period"], "Acme")
+
+
+@pytest.mark.parametrize("wrong,hint", [("periods", "'period'"), ("ammount", "'amount'"), ("ib-acme-1", "'customer'")])
+def test_a_name_in_allow_that_can_mean_nothing_is_an_error(wrong: str, hint: str) -> None:
+    """A typing mistake in `allow` is found, and the nearest valid names are listed."""
     with pytest.raises(ConfigurationError) as caught:
         refuse_losses((BUYER, PERIOD), ["period", wrong], "Acme")
-    assert str(caught.value) == f"allow names '{wrong}', but the losses here are: 'customer', 'period'"
+    assert f"allow names '{wrong}', which is no path of a bill; the nearest are " in str(caught.value)
+    assert hint in str(caught.value)
+
+
+def test_all_stands_alone() -> None:
+    """ALL within a list is a mistake, and the message says what to write."""
+    with pytest.raises(ConfigurationError, match="ALL stands alone: write allow=ALL"):
+        refuse_losses((PERIOD,), [ALL, "period"], "Acme")  # type: ignore[list-item]
 
 
 def test_a_bare_string_in_allow_is_an_error() -> None:

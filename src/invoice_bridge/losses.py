@@ -93,9 +93,19 @@ class Field:
     verbs: tuple[str, ...] = ("one_time_charge", "period_invoice")
     when: Callable[[Any, Context], bool] = _always
 
+    def speaks(self, ask: Any, use: Context) -> bool:
+        """Whether the row is about this command: its verb and its condition."""
+        return ask.verb in self.verbs and self.when(ask, use)
+
+    def is_set(self, ask: Any, use: Context) -> bool:
+        """Whether the command says anything at the row's path."""
+        if self.path == "customer.id":  # the id at this provider, however the customer was given
+            return ask.customer is not None and ask.customer.at(use.provider.name) is not None
+        return any(value not in ((), {}) and value is not False for value in values_at(ask, self.path))
+
     def loss(self, ask: Any, use: Context) -> Loss | None:
         """The loss this row means for a command, or None."""
-        if not self.code or ask.verb not in self.verbs or not _is_set(ask, self.path) or not self.when(ask, use):
+        if not self.code or not self.speaks(ask, use) or not self.is_set(ask, use):
             return None
         return Loss(self.code, self.path, self.fate, self.severity, self.sent, self.why, self.remedy)
 
@@ -112,10 +122,6 @@ def values_at(ask: Any, path: str) -> list[Any]:
         if name.endswith("[]"):
             found = [item for items in found for item in items]
     return found
-
-
-def _is_set(ask: Any, path: str) -> bool:
-    return any(value not in ((), {}) and value is not False for value in values_at(ask, path))
 
 
 def check_limits(limits: Iterable[Limit], ask: Any) -> None:
@@ -164,6 +170,8 @@ def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
     if isinstance(allow, str):
         raise ConfigurationError(f"allow takes a list of paths or codes: write allow=[{allow!r}]")
     names = set() if isinstance(allow, _All) else set(allow)
+    if not all(isinstance(name, str) for name in names):
+        raise ConfigurationError("allow takes a list of paths or codes; ALL stands alone: write allow=ALL")
     known = {loss.path for loss in found} | {loss.code for loss in found} | _paths()
     for name in sorted(names):
         if not any(covers(name, path) for path in known) and not _CODE.fullmatch(name):
