@@ -10,7 +10,7 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix docs cassettes requirements clean
+.PHONY: help demo test check fix docs evidence cassettes requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -36,6 +36,9 @@ fix: $(DEV) ## format, and mend what ruff can mend
 
 docs: $(DEV) ## print the tables into the documentation again
 	$(BIN)/python -m cogapp -r -U --verbosity=1 $(DOCS)
+
+evidence: $(DEV) ## run the tests, and write down what they prove for the capability matrix
+	PYTEST_EVIDENCE=write $(BIN)/python -m pytest -q -n auto
 
 cassettes: $(DEV) ## record the cassettes anew, against the emulators
 	$(BIN)/python -m invoice_bridge.cassettes.record cassettes

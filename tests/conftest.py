@@ -10,6 +10,8 @@ from typing import Any, Final
 import hypothesis
 import pytest
 
+from tests.evidence import pytest_runtest_logreport, pytest_runtest_setup, pytest_sessionfinish  # noqa: F401 - hooks
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 SHARED: Final = ROOT.parent / "shared"
 

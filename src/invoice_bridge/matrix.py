@@ -5,11 +5,14 @@ Rules of this file: nothing is claimed here; every cell is a field of `Flows`, e
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
 
 from invoice_bridge import providers
-from invoice_bridge.provider import Cannot, Flows, Provider, Units
+from invoice_bridge.provider import Cannot, Flows, Provider
 
 VERBS = tuple(verb.name for verb in fields(Flows))
 """The verbs, in the order in which a provider declares them."""
@@ -24,6 +27,8 @@ class Cell:
     state: str
     reason: str = ""
     source: str = ""
+    evidence: tuple[str, ...] = ()
+    """What tests of this release prove of it: documented, oracle, emulator, recording, live (see tests/evidence.py)."""
 
 
 def cell(provider: Provider, verb: str) -> Cell:
@@ -31,13 +36,30 @@ def cell(provider: Provider, verb: str) -> Cell:
     flow = getattr(provider.flows, verb)
     if isinstance(flow, Cannot):
         return Cell(provider.name, verb, "cannot", flow.reason, flow.source)
-    return Cell(provider.name, verb, "built" if flow is not None else "not built")
+    proofs = evidence().get(provider.name, {}).get(verb, ())
+    source = provider.sources.get(verb, "")
+    return Cell(provider.name, verb, "built" if flow is not None else "not built", "", source, tuple(proofs))
+
+
+@cache
+def evidence() -> dict[str, dict[str, list[str]]]:
+    """What the tests of this release prove: provider → verb → kinds. Written by `make evidence`, never by hand."""
+    found: dict[str, dict[str, list[str]]] = json.loads(
+        files("invoice_bridge").joinpath("evidence.json").read_text("utf-8")
+    )
+    return found
 
 
 def matrix(names: Iterable[str] | None = None) -> dict[str, dict[str, Cell]]:
     """Verb → provider → cell, for all registered providers or those named."""
     chosen = [providers.get(name) for name in (names if names is not None else providers.names())]
     return {verb: {provider.name: cell(provider, verb) for provider in chosen} for verb in VERBS}
+
+
+def _shown(found: Cell) -> str:
+    return {"built": f"yes: {', '.join(found.evidence) or 'no evidence'}", "cannot": "no", "not built": "not built"}[
+        found.state
+    ]
 
 
 # ── as documentation ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -51,8 +73,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def matrix_page() -> str:
     """The matrix, then the reason and source of every "cannot"."""
     names, found = providers.names(), matrix()
-    shown = {"built": "yes", "cannot": "no", "not built": "not built"}
-    rows = [[f"`{verb}`", *(shown[cells[name].state] for name in names)] for verb, cells in found.items()]
+    rows = [[f"`{verb}`", *(_shown(cells[name]) for name in names)] for verb, cells in found.items()]
     refused = [c for cells in found.values() for c in cells.values() if c.state == "cannot"]
     return "\n\n".join(
         [
@@ -76,7 +97,7 @@ def provider_page(name: str) -> str:
         ["base URL", f"`{provider.base_url(provider.read_settings({}) | shown)}`"],
         ["idempotency", f"`{provider.idempotency.header}`, remembered for {provider.idempotency.window}"],
         ["settings", "; ".join(settings)],
-        ["currencies", _currencies(provider)],
+        ["currencies", f"{len(provider.money.currencies)}; any other is refused ({provider.money.source})"],
     ]
     words = [[f"`{row.native}`", f"`{row.status}`", row.source] for row in provider.statuses]
     losing = [
@@ -93,10 +114,3 @@ def provider_page(name: str) -> str:
             table(["limit on", "at most", "source"], limits),
         ]
     )
-
-
-def _currencies(provider: Provider) -> str:
-    money = provider.money
-    if not isinstance(money, Units):
-        return str(getattr(money, "__doc__", "")).split(".")[0]
-    return f"{len(money.decimals)} confirmed; any other is refused ({money.source})"

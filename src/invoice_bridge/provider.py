@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from invoice_bridge import wire
@@ -149,6 +149,11 @@ class Units:
             )
         return units
 
+    @property
+    def currencies(self) -> frozenset[str]:
+        """The codes that are confirmed; any other is refused."""
+        return frozenset(self.decimals)
+
     def from_units(self, units: int, currency: str) -> Money:
         """Return the amount that a provider's number means. Raises ValueError for what cannot be read exactly."""
         try:
@@ -170,6 +175,18 @@ class Units:
                 remedy="bill in another currency",
             )
         return self.decimals[currency]
+
+
+class Currencies(Protocol):
+    """What is asked of every table of currencies; how amounts are written and read is the adapter's own affair."""
+
+    @property
+    def currencies(self) -> frozenset[str]:
+        """The ISO 4217 codes that can be billed; any other is refused."""
+
+    @property
+    def source(self) -> str:
+        """Where the provider documents them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,11 +253,13 @@ class Provider:
     """"test" or "live", as far as a key, the settings and a base URL tell; None where they do not."""
 
     # tables
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """verb → where the provider documents what its flow does."""
     statuses: tuple[StatusRow, ...]
     fields: tuple[Field, ...]
     errors: tuple[ErrorRow, ...]
     limits: tuple[Limit, ...]
-    money: Any
+    money: Currencies
     """The table of currencies: a Units, or the provider's own kind."""
 
     # verbs

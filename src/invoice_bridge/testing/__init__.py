@@ -1,5 +1,9 @@
 """For the tests of applications and of other providers' adapters (extra `testing`)."""
 
-from invoice_bridge.testing.conformance import Conformance
+import pytest
+
+pytest.register_assert_rewrite("invoice_bridge.testing.conformance")
+
+from invoice_bridge.testing.conformance import Conformance  # noqa: E402 - after the line above, which shows its asserts
 
 __all__ = ["Conformance"]
