@@ -56,8 +56,9 @@ def closed(hint: Any) -> Any:
         kept = [p for p in parts if get_origin(p) is not UntypedStripeObject and not (worded and p is str)]
         return Union[tuple(closed(part) for part in kept)]  # noqa: UP007 - made of parts known at run time only
     if origin in {Required, NotRequired} or origin is list or origin is dict:
-        inner = tuple(closed(part) for part in parts)
-        return origin[inner if len(inner) > 1 else inner[0]]  # type: ignore[index]
+        inner = [closed(part) for part in parts]
+        make: Any = origin  # NotRequired, list or dict, with other parts
+        return make[tuple(inner) if len(inner) > 1 else inner[0]]
     return hint
 
 
@@ -66,7 +67,7 @@ def _closed_dict(params: Any) -> Any:
     # two names of the request options that the SDK's modules import for type checkers only
     hints = get_type_hints(params, localns={"StripeContext": str, "Mapping": Mapping}, include_extras=True)
     kept = {name: closed(hint) for name, hint in hints.items() if name not in _OPTIONS}
-    made = TypedDict(params.__name__, kept)  # type: ignore[operator,misc]
+    made = TypedDict(params.__name__, kept)  # type: ignore[misc]
     return with_config(ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True))(made)
 
 

@@ -62,7 +62,7 @@ class Capture(stripe.HTTPClient):
         super().__init__()
         self.sent: list[Captured] = []
 
-    def request(self, method: str, url: str, headers: Any, post_data: Any = None) -> Any:
+    def request(self, method: str, url: str, headers: Any, post_data: Any = None, *, _usage: Any = None) -> Any:
         content = post_data.encode() if isinstance(post_data, str) else post_data or b""
         self.sent.append(Captured(method.upper(), url, {k.lower(): v for k, v in headers.items()}, content))
         return '{"id": "in_1", "object": "invoice"}', 200, {}

@@ -244,7 +244,7 @@ def test_a_quantity_without_a_unit_amount_is_a_loss(world: World) -> None:
         world.client.create(ask)
     assert world.sent == []
     found = world.client.create(ask, allow=["lines[].quantity"])
-    assert (found.lines[0].quantity, found.lines[0].amount) == (1, eur(100))
+    assert (found.lines[0].quantity, found.lines[0].amount) == (Decimal(1), eur(100))
     assert [loss.code for loss in found.losses] == ["IB-STRIPE-QUANTITY-01"]
 
 

@@ -233,7 +233,7 @@ def test_filters_are_applied_again(make: Make) -> None:
             return self._page(list(reversed(self.items.values())), {"limit": "100"}, "/v1/invoiceitems")
 
     world = make()
-    world.stripe = world.transport.emulator = Careless()  # type: ignore[assignment]
+    world.stripe = world.transport.emulator = Careless()
     world.stripe.add_customer("cus_7", "seven@example.test")
     world.item(START, START, 100)
     world.item(START, START, 200, customer="cus_7")

@@ -110,7 +110,7 @@ def test_recording_mx_custom_fields(shared_dir: Path) -> None:
         "amount_remaining": 389760,
     }
     assert [(line.description, line.quantity, line.unit_amount, line.amount, line.period) for line in found.lines] == [
-        ("Equipo para uso de software punto de venta", 1, eur(336000), eur(336000), None)
+        ("Equipo para uso de software punto de venta", Decimal(1), eur(336000), eur(336000), None)
     ]
     assert found.customer == CustomerRef(
         id="cus_ST2spIlze67fe6", email="marife@gmail.com", name="MARIA FERNANDA ESPEJO MARIN"
@@ -137,13 +137,13 @@ def test_recording_quantity_rounding(shared_dir: Path) -> None:
     next_month = Period(at(2026, 4, 11, 11, 18, 6), at(2026, 5, 11, 11, 18, 6))
     last_month = Period(at(2026, 3, 11, 11, 18, 6), at(2026, 4, 11, 11, 18, 6))
     assert [(line.quantity, line.unit_amount, line.amount.minor, line.period) for line in found.lines] == [
-        (2, eur(2500), 5000, next_month),
-        (1, eur(9900), 9900, next_month),
-        (1, eur(10000), 10000, next_month),
-        (1, eur(7500), 7500, next_month),
-        (1, eur(17500), 17500, next_month),
-        (204, None, 30000, last_month),
-        (0, eur(250), 0, last_month),
+        (Decimal(2), eur(2500), 5000, next_month),
+        (Decimal(1), eur(9900), 9900, next_month),
+        (Decimal(1), eur(10000), 10000, next_month),
+        (Decimal(1), eur(7500), 7500, next_month),
+        (Decimal(1), eur(17500), 17500, next_month),
+        (Decimal(204), None, 30000, last_month),
+        (Decimal(0), eur(250), 0, last_month),
     ]
     assert found.lines[5].description == "204 units × Metered Usage (at €60.00 per 50 units / month)"
     assert found.period == Period(at(2026, 3, 11, 11, 18, 6), at(2026, 5, 11, 11, 18, 6))

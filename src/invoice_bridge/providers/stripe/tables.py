@@ -24,6 +24,7 @@ LINES_PER_INVOICE = 250
 _INVOICE = "stripe-python 16.1.0, Invoice"
 _CREATE = "stripe-python 16.1.0, InvoiceCreateParams"
 _ADD_LINES = "stripe-python 16.1.0, InvoiceAddLinesParams"
+_ITEMS = "stripe-python 16.1.0, InvoiceItemListParams and InvoiceAddLinesParamsLine.invoice_item"
 _ERRORS = "docs.stripe.com/error-codes"
 _SANDBOX = "third-party recording of the sandbox at 2026-08-26.dahlia"
 
@@ -124,9 +125,13 @@ def _has_lines(ask: Any, _use: Any) -> bool:
     return bool(ask.lines)
 
 
+def _is_accrued(ask: Any, _use: Any) -> bool:
+    return ask.verb == "period_invoice" and not ask.lines
+
+
 FIELDS = (
     Field("reference", f"metadata.{REFERENCE_KEY}", _CREATE),
-    Field("customer", "customer", _CREATE),
+    Field("customer.id", "customer", _CREATE),
     Field(
         "customer.email",
         "",
@@ -134,6 +139,7 @@ FIELDS = (
         alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         code="IB-STRIPE-CUSTOMER-01",
+        sent="nothing",
         why="Stripe bills its own record of the customer and mails to the address kept there",
     ),
     Field(
@@ -143,11 +149,11 @@ FIELDS = (
         alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         code="IB-STRIPE-CUSTOMER-02",
+        sent="nothing",
         why="Stripe bills its own record of the customer and prints the name kept there",
     ),
     Field("amount", "lines[].amount", _ADD_LINES, verbs=("one_time_charge",)),
     Field("currency", "currency, lines[].price_data.currency", _CREATE),
-    # no request names it: without lines it chooses among the pending items that come back
     Field(
         "subscription",
         "",
@@ -157,18 +163,24 @@ FIELDS = (
         severity=Severity.WARNS,
         code="IB-STRIPE-SUBSCRIPTION-01",
         when=_has_lines,
+        sent="nothing",
         why="an invoice of the caller's own lines belongs to no subscription",
         remedy="leave the subscription out, or the lines",
         verbs=("period_invoice",),
     ),
-    Field("period", "lines[].period, lines[].invoice_item", _ADD_LINES),
+    # No request names these where the charges are accrued: they choose among the pending items that come back.
+    Field("subscription", "", _ITEMS, alters=Alters.NOTHING, when=_is_accrued, verbs=("period_invoice",)),
+    Field("period.start", "lines[].invoice_item", _ITEMS, alters=Alters.NOTHING, when=_is_accrued),
+    Field("period.end", "lines[].invoice_item", _ITEMS, alters=Alters.NOTHING, when=_is_accrued),
+    Field("period.start", "lines[].period.start", _ADD_LINES),
+    Field("period.end", "lines[].period.end", _ADD_LINES),
     Field("lines[].description", "lines[].description, lines[].price_data.product_data.name", _ADD_LINES),
     Field("lines[].amount", "lines[].amount", _ADD_LINES),
-    Field("lines[].unit_amount", "lines[].price_data.unit_amount", _ADD_LINES),
     Field(
         "lines[].quantity",
-        "lines[].quantity, lines[].quantity_decimal",
+        "",
         _ADD_LINES,
+        alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         severity=Severity.WARNS,
         code="IB-STRIPE-QUANTITY-01",
@@ -177,8 +189,15 @@ FIELDS = (
         why="a quantity needs a unit amount, neither may be negative, and it takes 12 decimals at most",
         remedy="give unit_amount, or leave the quantity out",
     ),
-    Field("lines[].period", "lines[].period", _ADD_LINES),
-    Field("description", "description", _CREATE),
+    # A quantity and a unit amount go together, or the amount goes alone.
+    Field("lines[].quantity", "lines[].quantity, lines[].quantity_decimal, lines[].price_data", _ADD_LINES),
+    Field(
+        "lines[].unit_amount", "lines[].price_data.unit_amount, lines[].quantity, lines[].quantity_decimal", _ADD_LINES
+    ),
+    Field("lines[].period.start", "lines[].period.start", _ADD_LINES),
+    Field("lines[].period.end", "lines[].period.end", _ADD_LINES),
+    # A bare amount is one line, named by the description.
+    Field("description", "description, lines[].description", _CREATE),
     Field("purchase_order", "custom_fields[].value", _CREATE),
     Field(
         "metadata",
@@ -192,8 +211,9 @@ FIELDS = (
         why="an empty value unsets its key at Stripe",
         remedy="leave the key out",
     ),
+    Field("metadata", "metadata", _CREATE),
     Field("issued_at", "effective_at", _CREATE),
-    Field("collection.kind", "collection_method", _CREATE),
+    Field("collection.kind", "collection_method", _CREATE, alters=Alters.BRANCH),
     Field("collection.due", "due_date", _CREATE),
     Field("collection.net_days", "days_until_due", _CREATE),
     Field("collection.payment_method", "default_payment_method", _CREATE),
