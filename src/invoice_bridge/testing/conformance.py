@@ -6,7 +6,7 @@
         provider = "acme"
 
 Everything is read from the provider's declaration and run against its emulator; nothing is left out but what the
-provider declares it cannot do. A subclass may add `bills` of its own and `vectors`: literal bytes that a bill must become.
+provider declares it cannot do. A subclass may add `bills` and `vectors`: literal bytes that a bill must become.
 """
 
 from __future__ import annotations

@@ -97,6 +97,7 @@ LIMITS = (
 )
 
 
+# ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _is_manual(ask: Any, _use: Any) -> bool:
     return ask.collection.kind == "manual" and not ask.draft
 
@@ -105,20 +106,56 @@ def _is_send(ask: Any, _use: Any) -> bool:
     return bool(ask.collection.kind == "send")
 
 
+def _is_charge(ask: Any, _use: Any) -> bool:
+    return ask.collection.kind == "charge" and not ask.draft
+
+
 def _is_draft_to_charge(ask: Any, _use: Any) -> bool:
     return ask.collection.kind == "charge" and bool(ask.draft)
+
+
+def _is_plain_draft(ask: Any, _use: Any) -> bool:
+    return ask.collection.kind == "manual" and bool(ask.draft)
+
+
+def _is_not_draft_to_charge(ask: Any, use: Any) -> bool:
+    return not _is_draft_to_charge(ask, use)
 
 
 def _without_tax(ask: Any, _use: Any) -> bool:
     return bool(ask.tax == "none")
 
 
+def _with_tax(ask: Any, _use: Any) -> bool:
+    return bool(ask.tax == "provider")
+
+
+_TAX = f"{_FINALIZE}: finalizing calculates tax; no request has a field for it"
+_NO_LINES = "ChargeAPI makes the lines itself, of the period's transactions"
+
+
+def _line_part(part: str, code: str, what: str) -> Field:
+    """A part of a line that is neither sent nor compared."""
+    return Field(
+        f"lines[].{part}",
+        "",
+        _CREATE,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code=code,
+        sent="the period alone",
+        why=f"{_NO_LINES}: {what}",
+        remedy="leave the lines out to bill what the period holds",
+    )
+
+
 # Of amount and lines, the rows name what the command states: amount where it has one, lines where it has some, both
 # where it has both. `allow` takes the same names, so callers accept exactly what they wrote.
 FIELDS = (
-    Field("reference", f"metadata[{REFERENCE_KEY}]", _CREATE),
+    Field("reference", f"metadata.{REFERENCE_KEY}", _CREATE),
     Field(
-        "customer",
+        "customer.id",
         "fleet",
         _CREATE,
         fate=Fate.APPROXIMATED,
@@ -127,6 +164,29 @@ FIELDS = (
         sent="the customer's id as the fleet",
         why="ChargeAPI bills fleets and has no customers: the customer's id is taken for a fleet's",
     ),
+    Field(
+        "customer.email",
+        "",
+        _CREATE,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        severity=Severity.INFO,
+        code="IB-CHARGEAPI-CUSTOMER-02",
+        sent="nothing",
+        why="ChargeAPI bills a fleet by its id, and mails nobody",
+    ),
+    Field(
+        "customer.name",
+        "",
+        _CREATE,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        severity=Severity.INFO,
+        code="IB-CHARGEAPI-CUSTOMER-03",
+        sent="nothing",
+        why="ChargeAPI bills a fleet by its id: its name is the one kept there",
+    ),
+    Field("currency", "currency", _CREATE),
     Field(
         "amount",
         "",
@@ -142,7 +202,7 @@ FIELDS = (
         verbs=("one_time_charge",),
     ),
     Field(
-        "lines",
+        "lines[].amount",
         "",
         _CREATE,
         alters=Alters.NOTHING,
@@ -150,11 +210,16 @@ FIELDS = (
         severity=Severity.CHANGES_MONEY,
         code="IB-CHARGEAPI-LINES-01",
         sent="the period alone",
-        why="ChargeAPI makes the lines itself, of the period's transactions; only their sum is compared with yours",
+        why=f"{_NO_LINES}; only their sum is compared with yours",
         remedy="leave the lines out to bill what the period holds",
     ),
-    Field("currency", "currency", _CREATE),
-    Field("period", "period_start, period_end", _CREATE),
+    _line_part("description", "IB-CHARGEAPI-LINES-02", "each has its own description"),
+    _line_part("quantity", "IB-CHARGEAPI-LINES-03", "each has its own quantity"),
+    _line_part("unit_amount", "IB-CHARGEAPI-LINES-04", "each has its own unit amount"),
+    _line_part("period.start", "IB-CHARGEAPI-LINES-05", "each begins when its transaction does"),
+    _line_part("period.end", "IB-CHARGEAPI-LINES-06", "each ends when its transaction does"),
+    Field("period.start", "period_start", _CREATE),
+    Field("period.end", "period_end", _CREATE),
     Field(
         "subscription",
         "",
@@ -195,7 +260,7 @@ FIELDS = (
         remedy="leave it out",
     ),
     Field(
-        "collection",
+        "collection.kind",
         "",
         _CREATE,
         alters=Alters.BRANCH,
@@ -209,7 +274,7 @@ FIELDS = (
         remedy="look at the status of the first invoice that you finalize",
     ),
     Field(
-        "collection",
+        "collection.kind",
         "due_date",
         _UPDATE,
         alters=Alters.BRANCH,
@@ -222,25 +287,46 @@ FIELDS = (
         remedy="mail it yourself",
     ),
     Field(
-        "collection",
+        "collection.kind",
         "",
         _PAY,
-        alters=Alters.BRANCH,
+        alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         severity=Severity.INFO,
         code="IB-CHARGEAPI-COLLECTION-03",
         when=_is_draft_to_charge,
         sent="a draft",
-        why="a draft does not remember that it is to be charged, nor to which payment method",
+        why="a draft does not remember that it is to be charged",
         remedy="pay it once it is finalized",
     ),
-    Field("collection.kind", "", _FINALIZE, alters=Alters.BRANCH),
+    Field("collection.kind", "", _PAY, alters=Alters.BRANCH, when=_is_charge),
+    Field("collection.kind", "", _CREATE, alters=Alters.NOTHING, when=_is_plain_draft),
     Field("collection.due", "due_date", _UPDATE),
-    Field("collection.payment_method", "payment_method", _PAY),
+    Field(
+        "collection.net_days",
+        "",
+        f"{_UPDATE}: due_date is an instant",
+        alters=Alters.BRANCH,
+        why="refused: there is no date of issue to count days from",
+    ),
+    Field("collection.payment_method", "payment_method", _PAY, when=_is_not_draft_to_charge),
+    Field(
+        "collection.payment_method",
+        "",
+        _PAY,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        severity=Severity.INFO,
+        code="IB-CHARGEAPI-COLLECTION-04",
+        when=_is_draft_to_charge,
+        sent="a draft",
+        why="a draft does not remember the payment method that is to be charged",
+        remedy="name it when you pay the invoice",
+    ),
     Field(
         "tax",
         "",
-        _FINALIZE,
+        _TAX,
         alters=Alters.NOTHING,
         fate=Fate.DEFAULTED,
         severity=Severity.INFO,  # it may change nothing; the comparison after finalizing stops the bill where it does
@@ -250,6 +336,19 @@ FIELDS = (
         why="the account's own settings decide on tax: an older page says that finalizing calculates it; "
         "the bill stops before it is collected where finalizing changed the total",
     ),
-    Field("draft", "", _CREATE, alters=Alters.BRANCH),
+    Field("tax", "", _TAX, alters=Alters.NOTHING, when=_with_tax),
+    Field("draft", "", _FINALIZE, alters=Alters.BRANCH),
     Field("attempt", "", "docs.chargeapi.co/idempotency", alters=Alters.NOTHING),
 )
+
+SOURCES = {
+    "one_time_charge": "docs.chargeapi.co/api-reference/invoices/create",
+    "period_invoice": "docs.chargeapi.co/api-reference/invoices/create",
+    "retrieve": "docs.chargeapi.co/api-reference/invoices/retrieve (older generation)",
+    "list": "docs.chargeapi.co/api-reference/invoices/list",
+    "finalize": "docs.chargeapi.co/api-reference/invoices/finalize (older generation)",
+    "pay": "docs.chargeapi.co/api-reference/invoices/pay (older generation)",
+    "void": "docs.chargeapi.co/api-reference/invoices/void (older generation)",
+    "update": "docs.chargeapi.co/api-reference/invoices/update",
+}
+"""verb → where the provider documents what its flow does"""

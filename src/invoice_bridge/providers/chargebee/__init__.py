@@ -24,6 +24,7 @@ from invoice_bridge.providers.chargebee.tables import (
     LIMITS,
     MONEY,
     SETTINGS,
+    SOURCES,
     STATUSES,
     mode,
 )
@@ -44,6 +45,7 @@ CHARGEBEE = Provider(
     settings=SETTINGS,
     scope=lambda settings: settings.get("site") or "",
     mode=mode,
+    sources=SOURCES,
     statuses=STATUSES,
     fields=FIELDS,
     errors=ERRORS,

@@ -159,6 +159,10 @@ def _accrued(ask: Any, _use: Any) -> bool:
     return bills_accrued(ask)
 
 
+def _rated(ask: Any, _use: Any) -> bool:
+    return not bills_accrued(ask)
+
+
 def _quantity_is_lost(ask: Any, _use: Any) -> bool:
     return any(line.quantity is not None and line.quantity != 1 for line in ask.lines)
 
@@ -167,177 +171,188 @@ def _terms_are_lost(ask: Any, use: Any) -> bool:
     return bills_accrued(ask) or use.settings.get("product_catalog") == 1
 
 
+def _reference_is_lost(ask: Any, use: Any) -> bool:
+    return reference_field(ask, use.settings) is None
+
+
+def _dropped(path: str, code: str, why: str, remedy: str = "", **more: Any) -> Field:
+    """A row for what no request names."""
+    said = {"alters": Alters.NOTHING, "fate": Fate.DROPPED, "severity": Severity.WARNS, "sent": "nothing", **more}
+    return Field(path, "", said.pop("source", _CREATE), code=f"IB-CHARGEBEE-{code}", why=why, remedy=remedy, **said)
+
+
+def _checked(path: str) -> Field:
+    """A row for what no request names: what comes back is compared with it before anything is billed."""
+    return Field(path, "", _UNBILLED, Alters.NOTHING, when=_accrued)
+
+
 def _terms(path: str, code: str) -> Field:
-    return Field(
+    return _dropped(
         path,
-        "net_term_days",
-        _CREATE,
+        code,
+        "this request takes no payment terms, neither on product catalog 1 nor for unbilled charges",
+        "set the customer's net terms at Chargebee",
         fate=Fate.DEFAULTED,
-        severity=Severity.WARNS,
-        code=code,
         when=_terms_are_lost,
         sent="nothing: the customer's own net terms apply",
-        why="this request takes no payment terms, neither on product catalog 1 nor for unbilled charges",
-        remedy="set the customer's net terms at Chargebee",
     )
 
 
+# Of several rows that speak of the same path the first one decides; what a loss row leaves over is carried by the next.
 FIELDS = (
-    Field(
-        "reference",
-        "po_number",
-        _CREATE,
-        fate=Fate.DROPPED,
-        severity=Severity.WARNS,
-        code="IB-CHARGEBEE-REFERENCE-01",
-        when=lambda ask, use: reference_field(ask, use.settings) is None,
-        sent="nothing",
-        why="the purchase order takes the field that would carry the reference: the bill cannot be found by it again",
-        remedy="set reference_field to a custom field (cf_…) of invoices",
-    ),
-    Field("customer", "customer_id", _CREATE),
-    Field(
+    Field("customer.id", "customer_id", _CREATE, when=_rated),
+    _checked("customer.id"),
+    _dropped(
         "customer.email",
-        "",
-        _CREATE,
-        alters=Alters.NOTHING,
-        fate=Fate.DROPPED,
-        code="IB-CHARGEBEE-CUSTOMER-01",
-        sent="nothing",
-        why="Chargebee bills its own record of the customer and mails to the address kept there",
+        "CUSTOMER-01",
+        "Chargebee bills its own record of the customer and mails to the address kept there",
+        severity=Severity.INFO,
     ),
-    Field(
+    _dropped(
         "customer.name",
-        "",
-        _CREATE,
-        alters=Alters.NOTHING,
-        fate=Fate.DROPPED,
-        code="IB-CHARGEBEE-CUSTOMER-02",
-        sent="nothing",
-        why="Chargebee bills its own record of the customer and prints the name kept there",
+        "CUSTOMER-02",
+        "Chargebee bills its own record of the customer and prints the name kept there",
+        severity=Severity.INFO,
     ),
     Field("amount", "charges[].amount, amount", _CREATE, verbs=("one_time_charge",)),
-    Field("currency", "currency_code", _CREATE),
-    Field("period", "charges[].date_from, charges[].date_to, date_from, date_to", _CREATE),
+    Field("currency", "currency_code", _CREATE, when=_rated),
+    _checked("currency"),
     Field("lines[].description", "charges[].description, description", _CREATE),
-    Field("lines[].amount", "charges[].amount", _CREATE),
-    Field(
+    Field("lines[].amount", "charges[].amount, amount", _CREATE),
+    _dropped(
         "lines[].quantity",
-        "charges[].amount",
-        _CREATE,
-        fate=Fate.DROPPED,
-        severity=Severity.WARNS,
-        code="IB-CHARGEBEE-QUANTITY-01",
+        "QUANTITY-01",
+        "a one-time charge of an invoice has an amount and no quantity",
+        "say it in the line's description",
         when=_quantity_is_lost,
         sent="the line's whole amount, once",
-        why="a one-time charge of an invoice has an amount and no quantity",
-        remedy="say it in the line's description",
     ),
-    # it goes with its quantity: the amount, which is their product, is what is sent
-    Field("lines[].unit_amount", "charges[].amount", _CREATE),
-    Field("lines[].period", "charges[].date_from, charges[].date_to", _CREATE),
-    Field(
+    Field("lines[].quantity", "", f"{_CREATE}: one is what an amount without a quantity means", Alters.NOTHING),
+    _dropped(
+        "lines[].unit_amount",
+        "QUANTITY-02",
+        "a one-time charge of an invoice has an amount and no unit amount",
+        severity=Severity.INFO,  # it goes where its quantity goes, which is asked about already
+        when=_quantity_is_lost,
+        sent="the line's whole amount, once",
+    ),
+    Field("lines[].unit_amount", "", f"{_CREATE}: of one, it is the amount", Alters.NOTHING),
+    Field("lines[].period.start", "charges[].date_from, date_from", _CREATE),
+    Field("lines[].period.end", "charges[].date_to, date_to", _CREATE),
+    Field("period.start", "charges[].date_from, date_from", _CREATE, when=_rated),
+    _checked("period.start"),
+    Field("period.end", "charges[].date_to, date_to", _CREATE, when=_rated),
+    _checked("period.end"),
+    _dropped(
         "description",
-        "invoice_note",
-        _CREATE,
-        fate=Fate.DROPPED,
-        severity=Severity.WARNS,
-        code="IB-CHARGEBEE-DESCRIPTION-01",
+        "DESCRIPTION-01",
+        "unbilled charges are invoiced without a note",
+        "leave it out",
+        source=_UNBILLED,
         when=_accrued,
-        sent="nothing",
-        why="unbilled charges are invoiced without a note",
-        remedy="leave it out",
     ),
+    Field("description", "invoice_note, charges[].description, description", _CREATE),
+    _dropped(
+        "reference",
+        "REFERENCE-01",
+        "the purchase order takes the field that would carry the reference: the bill cannot be found by it again",
+        "set reference_field to a custom field (cf_…) of invoices",
+        when=_reference_is_lost,
+    ),
+    Field("reference", "po_number, charges[].description, description", _CREATE),
     Field("purchase_order", "po_number", _CREATE),
-    Field(
+    _dropped(
         "metadata",
-        "",
-        "chargebee.com/docs/2.0/metadata.html",
-        alters=Alters.NOTHING,
-        fate=Fate.DROPPED,
-        severity=Severity.WARNS,
-        code="IB-CHARGEBEE-METADATA-01",
-        sent="nothing",
-        why="invoices have no metadata at Chargebee",
-        remedy="keep it on your side, under the reference",
+        "METADATA-01",
+        "invoices have no metadata at Chargebee",
+        "keep it on your side, under the reference",
+        source="chargebee.com/docs/2.0/metadata.html",
     ),
-    Field(
+    _dropped(
         "issued_at",
-        "invoice_date",
-        _CREATE,
+        "ISSUED-01",
+        "unbilled charges are invoiced without a date of the caller's",
+        "leave it out",
+        source=_UNBILLED,
         fate=Fate.DEFAULTED,
-        severity=Severity.WARNS,
-        code="IB-CHARGEBEE-ISSUED-01",
         when=_accrued,
         sent="nothing: the invoice is dated when it is made",
-        why="unbilled charges are invoiced without a date of the caller's",
-        remedy="leave it out",
     ),
-    Field("collection.kind", "auto_collection", _CREATE),
+    Field("issued_at", "invoice_date", _CREATE),
+    _dropped(
+        "collection.kind",
+        "COLLECTION-02",
+        "unbilled charges are collected as the subscription says, whatever one bill asks for",
+        "set the subscription's auto_collection, or bill lines of your own",
+        source=_UNBILLED,
+        fate=Fate.DEFAULTED,
+        when=_accrued,
+        sent="nothing: the subscription's own auto_collection decides",
+    ),
     Field(
-        "collection",
+        "collection.kind",
         "auto_collection",
-        _HEADERS,
-        fate=Fate.APPROXIMATED,
-        code="IB-CHARGEBEE-MAIL-01",
-        when=lambda ask, _use: ask.collection.kind == "manual" and not ask.draft,
-        sent=f"{NO_MAIL[0]}: {NO_MAIL[1]}",
-        why="the mails of this request are switched off; reminders that the site's settings send later are not",
-        remedy="look at the site's e-mail settings",
-    ),
-    Field(
-        "collection",
-        "net_term_days",
         _CREATE,
-        fate=Fate.APPROXIMATED,
-        severity=Severity.WARNS,
-        code="IB-CHARGEBEE-COLLECTION-01",
+        Alters.BRANCH,
+        Fate.APPROXIMATED,
+        Severity.WARNS,
+        "IB-CHARGEBEE-COLLECTION-01",
         when=lambda ask, _use: ask.collection.kind == "send",
         sent="auto_collection=off and the payment terms",
         why="an invoice is mailed where the site's e-mail settings say so, and not otherwise",
         remedy="switch the site's invoice mails on, then allow this",
     ),
     Field(
-        "collection",
-        "",
-        _UNBILLED,
-        alters=Alters.NOTHING,
-        fate=Fate.DEFAULTED,
-        severity=Severity.WARNS,
-        code="IB-CHARGEBEE-COLLECTION-02",
-        when=_accrued,
-        sent="nothing: the subscription's own auto_collection decides",
-        why="unbilled charges are collected as the subscription says, whatever one bill asks for",
-        remedy="set the subscription's auto_collection, or bill lines of your own",
+        "collection.kind",
+        "auto_collection",
+        _HEADERS,
+        Alters.BRANCH,
+        Fate.APPROXIMATED,
+        code="IB-CHARGEBEE-MAIL-01",
+        when=lambda ask, _use: ask.collection.kind == "manual" and not ask.draft,
+        sent=f"{NO_MAIL[0]}: {NO_MAIL[1]}",
+        why="the mails of this request are switched off; reminders that the site's settings send later are not",
+        remedy="look at the site's e-mail settings",
     ),
-    _terms("collection.net_days", "IB-CHARGEBEE-TERMS-01"),
-    _terms("collection.due", "IB-CHARGEBEE-TERMS-02"),
+    # a draft says how it will be collected; what is to be collected at once is made pending, compared, then closed
+    Field("collection.kind", "auto_collection, payment_source_id", _CREATE, when=lambda ask, _use: ask.draft),
+    Field("collection.kind", "auto_collection, create_pending_invoice", _CREATE, Alters.BRANCH),
+    _terms("collection.net_days", "TERMS-01"),
+    Field("collection.net_days", "net_term_days", _CREATE),
+    _terms("collection.due", "TERMS-02"),
+    Field("collection.due", "net_term_days", _CREATE),
+    _dropped(
+        "collection.payment_method",
+        "COLLECTION-03",
+        "unbilled charges are collected from the subscription's own payment source",
+        "set it at the subscription",
+        source=_UNBILLED,
+        when=_accrued,
+    ),
     Field("collection.payment_method", "payment_source_id", _CREATE),
-    Field(
+    _dropped(
         "tax",
-        "charges[].taxable",
-        _CREATE,
+        "TAX-01",
+        "tax cannot be switched off for unbilled charges, and would come on top of what has accrued",
+        'ask with tax="provider"',
+        source=_UNBILLED,
         fate=Fate.DEFAULTED,
         severity=Severity.CHANGES_MONEY,
-        code="IB-CHARGEBEE-TAX-01",
         when=lambda ask, _use: bills_accrued(ask) and ask.tax == "none",
         sent="nothing: the charges are taxed as the site's settings say",
-        why="tax cannot be switched off for unbilled charges, and would come on top of what has accrued",
-        remedy='ask with tax="provider"',
     ),
-    Field("draft", "create_pending_invoice", _CREATE),
-    Field(
+    Field("tax", "charges[].taxable", _CREATE, when=_rated),
+    Field("tax", "", f"{_UNBILLED}: the site taxes them by its own settings", Alters.NOTHING),
+    Field("draft", "create_pending_invoice", _CREATE, Alters.BRANCH),
+    _dropped(
         "subscription",
-        "subscription_id",
-        _UNBILLED,
-        fate=Fate.DROPPED,
-        severity=Severity.WARNS,
-        code="IB-CHARGEBEE-SUBSCRIPTION-01",
-        when=lambda ask, _use: not bills_accrued(ask),
+        "SUBSCRIPTION-01",
+        "an invoice of the caller's own lines belongs to no subscription",
+        "leave the subscription out, or the lines",
+        when=_rated,
         sent="nothing: the customer is billed",
-        why="an invoice of the caller's own lines belongs to no subscription",
-        remedy="leave the subscription out, or the lines",
         verbs=("period_invoice",),
     ),
-    Field("attempt", "", "apidocs.chargebee.com/docs/api/v1/idempotency", alters=Alters.NOTHING),
+    Field("subscription", "subscription_id", _UNBILLED, verbs=("period_invoice",)),
+    Field("attempt", "", "apidocs.chargebee.com/docs/api/v1/idempotency", Alters.NOTHING),
 )

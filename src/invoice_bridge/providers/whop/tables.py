@@ -179,6 +179,26 @@ def _quantity_is_lost(ask: Any, _use: Any) -> bool:
     return any(line.quantity not in {None, 1} and not carries_quantity(line) for line in ask.lines)
 
 
+def _quantity_is_kept(ask: Any, use: Any) -> bool:
+    return not _quantity_is_lost(ask, use)
+
+
+def _unit_amount_is_lost(ask: Any, _use: Any) -> bool:
+    return any(line.unit_amount is not None and line.quantity is not None and line.quantity <= 0 for line in ask.lines)
+
+
+def _unit_amount_is_kept(ask: Any, use: Any) -> bool:
+    return not _unit_amount_is_lost(ask, use)
+
+
+def _bills_a_member(ask: Any, use: Any) -> bool:
+    return ask.customer is not None and ask.customer.at(use.provider.name) is not None
+
+
+def _bills_an_address(ask: Any, use: Any) -> bool:
+    return not _bills_a_member(ask, use)
+
+
 def _gives_the_due_date(ask: Any, _use: Any) -> bool:
     return bool(ask.collection.net_days is not None or (ask.collection.kind == "charge" and not ask.draft))
 
@@ -187,98 +207,154 @@ def _says_nothing_else(ask: Any, use: Any) -> bool:
     return not _gives_the_due_date(ask, use)
 
 
+def _is_issued(ask: Any, _use: Any) -> bool:
+    return not ask.draft
+
+
 def _drafts_to_mail(ask: Any, _use: Any) -> bool:
     return bool(ask.draft and ask.collection.kind == "manual")
+
+
+def _drafts_as_asked(ask: Any, _use: Any) -> bool:
+    return bool(ask.draft and ask.collection.kind != "manual")
 
 
 def _untaxed(ask: Any, _use: Any) -> bool:
     return bool(ask.tax == "none")
 
 
+def _taxed(ask: Any, _use: Any) -> bool:
+    return bool(ask.tax == "provider")
+
+
+_MEMBER = f"{_CREATE}: member_id, or email_address and customer_name"
+_TAX = "whop-sdk 2.6.0, Plan.collect_tax: based on the account's tax configuration"
+
+
+def _dropped(path: str, code: str, source: str, **more: Any) -> Field:
+    """What Whop has no field for."""
+    lost = (Alters.NOTHING, Fate.DROPPED, Severity.WARNS)
+    return Field(path, "", source, *lost, code=code, sent="nothing", **more)
+
+
+# A text that is left out is made up from another, so the product's title and a line's label come from several leaves;
+# the sum of the lines is the plan's price.
 FIELDS = (
-    Field("reference", "plan.internal_notes", _PLAN),
-    Field("customer", "member_id, or email_address and customer_name", _CREATE),
-    Field("amount", "plan.initial_price", _PLAN, verbs=("one_time_charge",)),
-    Field("currency", "plan.currency", _PLAN),
-    Field(
-        "period",
-        "",
-        f"{_CREATE}: no field of a period",
-        Alters.NOTHING,
-        Fate.DROPPED,
-        Severity.WARNS,
-        code="IB-WHOP-PERIOD-01",
-        why="Whop's invoices have no service period",
-        remedy="say the period in the description",
-    ),
-    Field(
-        "subscription",
-        "",
-        f"{_CREATE}: an invoice belongs to no membership",
-        Alters.NOTHING,
-        Fate.DROPPED,
-        Severity.WARNS,
-        code="IB-WHOP-SUBSCRIPTION-01",
-        why="Whop's invoices belong to no subscription",
-        verbs=("period_invoice",),
-    ),
     Field("lines[].description", "line_items[].label", _LINE),
-    Field("lines[].amount", "line_items[].unit_price", _LINE),
-    Field("lines[].unit_amount", "line_items[].unit_price", _LINE),
+    Field("description", "plan.description, product.title, line_items[].label", _PLAN),
+    Field("reference", "plan.internal_notes, product.title, line_items[].label", _PLAN),
+    Field("customer.id", "member_id", _CREATE),
+    Field("customer.email", "email_address", _CREATE, when=_bills_an_address),
+    Field(
+        "customer.email",
+        "",
+        _MEMBER,
+        Alters.NOTHING,
+        Fate.DROPPED,
+        Severity.INFO,
+        code="IB-WHOP-CUSTOMER-01",
+        sent="the member's id",
+        why="Whop bills its own record of the member and mails to the address kept there",
+        when=_bills_a_member,
+    ),
+    Field("customer.name", "customer_name", _CREATE, when=_bills_an_address),
+    Field(
+        "customer.name",
+        "",
+        _MEMBER,
+        Alters.NOTHING,
+        Fate.DROPPED,
+        Severity.INFO,
+        code="IB-WHOP-CUSTOMER-02",
+        sent="the member's id",
+        why="Whop bills its own record of the member and shows the name kept there",
+        when=_bills_a_member,
+    ),
+    Field("amount", "plan.initial_price, line_items[].unit_price", _PLAN, verbs=("one_time_charge",)),
+    Field("lines[].amount", "plan.initial_price, line_items[].unit_price", _LINE),
+    # prices are in major units: a currency of other decimals moves their points
+    Field("currency", "plan.currency, plan.initial_price, line_items[].unit_price", _PLAN),
     Field(
         "lines[].quantity",
         "line_items[].quantity",
         _LINE,
-        fate=Fate.DROPPED,
-        severity=Severity.WARNS,
+        Alters.NOTHING,
+        Fate.DROPPED,
+        Severity.WARNS,
         code="IB-WHOP-QUANTITY-01",
         why="a quantity needs a unit amount, and one of zero or below is not documented",
         remedy="give unit_amount, or leave the quantity out",
         sent="the line's amount alone",
         when=_quantity_is_lost,
     ),
+    # a quantity that changes at the same amount changes the unit amount, and the other way round
+    Field("lines[].quantity", "line_items[].quantity, line_items[].unit_price", _LINE, when=_quantity_is_kept),
+    Field("lines[].unit_amount", "line_items[].quantity, line_items[].unit_price", _LINE, when=_unit_amount_is_kept),
     Field(
-        "lines[].period",
+        "lines[].unit_amount",
         "",
-        f"{_LINE}: no field of a period",
+        _LINE,
         Alters.NOTHING,
         Fate.DROPPED,
-        Severity.WARNS,
-        code="IB-WHOP-PERIOD-02",
-        why="Whop's lines have no service period",
+        Severity.INFO,  # the quantity that goes with it has stopped the bill already
+        code="IB-WHOP-UNIT-AMOUNT-01",
+        why="a unit amount goes with its quantity, and one of zero or below is not documented",
+        sent="the line's amount alone",
+        when=_unit_amount_is_lost,
+    ),
+    _dropped(
+        "lines[].period.start",
+        "IB-WHOP-PERIOD-02",
+        f"{_LINE}: no field of a period",
+        why="Whop's lines have no service period: its start is told to nobody",
         remedy="say the period in the line's description",
     ),
-    Field("description", "plan.description, and product.title", _PLAN),
-    Field(
+    _dropped(
+        "lines[].period.end",
+        "IB-WHOP-PERIOD-04",
+        f"{_LINE}: no field of a period",
+        why="Whop's lines have no service period: its end is told to nobody",
+        remedy="say the period in the line's description",
+    ),
+    _dropped(
+        "period.start",
+        "IB-WHOP-PERIOD-01",
+        f"{_CREATE}: no field of a period",
+        why="Whop's invoices have no service period: its start is told to nobody",
+        remedy="say the period in the description",
+    ),
+    _dropped(
+        "period.end",
+        "IB-WHOP-PERIOD-03",
+        f"{_CREATE}: no field of a period",
+        why="Whop's invoices have no service period: its end is told to nobody",
+        remedy="say the period in the description",
+    ),
+    _dropped(
+        "subscription",
+        "IB-WHOP-SUBSCRIPTION-01",
+        f"{_CREATE}: an invoice belongs to no membership",
+        why="Whop's invoices belong to no subscription",
+        verbs=("period_invoice",),
+    ),
+    _dropped(
         "purchase_order",
-        "",
+        "IB-WHOP-PURCHASE-ORDER-01",
         f"{_CREATE}: no field of a purchase order",
-        Alters.NOTHING,
-        Fate.DROPPED,
-        Severity.WARNS,
-        code="IB-WHOP-PURCHASE-ORDER-01",
         why="Whop's invoices have no purchase order number",
         remedy="say it in the description",
     ),
-    Field(
+    _dropped(
         "metadata",
-        "",
+        "IB-WHOP-METADATA-01",
         f"{_CREATE}: no metadata on legacy invoices",
-        Alters.NOTHING,
-        Fate.DROPPED,
-        Severity.WARNS,
-        code="IB-WHOP-METADATA-01",
         why="Whop's legacy invoices have no metadata",
         remedy="keep it on your side under the reference",
     ),
-    Field(
+    _dropped(
         "issued_at",
-        "",
+        "IB-WHOP-ISSUED-AT-01",
         f"{_CREATE}: no field of an issue date",
-        Alters.NOTHING,
-        Fate.DROPPED,
-        Severity.WARNS,
-        code="IB-WHOP-ISSUED-AT-01",
         why="Whop dates an invoice when it is created",
         remedy="leave issued_at out",
         when=_says_nothing_else,
@@ -294,6 +370,8 @@ FIELDS = (
         sent="the due date",
         when=_gives_the_due_date,
     ),
+    Field("collection.kind", "collection_method", _CREATE, Alters.BRANCH, when=_is_issued),
+    Field("collection.kind", "collection_method", _CREATE, when=_drafts_as_asked),
     Field(
         "collection.kind",
         "collection_method",
@@ -313,19 +391,41 @@ FIELDS = (
     Field(
         "tax",
         "",
-        "whop-sdk 2.6.0, Plan.collect_tax: based on the account's tax configuration",
+        _TAX,
         Alters.NOTHING,
         Fate.DEFAULTED,
         Severity.INFO,
         code="IB-WHOP-TAX-01",
         why="whether tax is added is the Whop account's own setting, and the invoice does not show it",
         remedy="check the account's tax settings",
+        sent="nothing",
         when=_untaxed,
     ),
-    Field("draft", "save_as_draft", _CREATE),
+    Field("tax", "", _TAX, Alters.NOTHING, when=_taxed),
+    Field("draft", "save_as_draft", _CREATE, Alters.BRANCH),
     Field("attempt", "", _IDEMPOTENCY, Alters.NOTHING),
+    # constants
+    Field("", "account_id", _CREATE, Alters.NOTHING, why="the setting account_id: whose invoice it is"),
+    Field("", "product_id", _CREATE, Alters.NOTHING, why="the setting product_id, in place of a new product"),
+    Field("", "plan.plan_type", _PLAN, Alters.NOTHING, why="a bill is charged once and never renews"),
+    Field("", "line_items[].quantity", _LINE, Alters.NOTHING, why="a line without a quantity is one of its amount"),
+    Field("", "charge_buyer_fee", _CREATE, Alters.NOTHING, why="the customer pays the amount asked, and no fee on it"),
 )
 
 CANNOT_FINALIZE = "no call finalizes a legacy draft: finalize it in Whop's dashboard, or create it without draft"
 CANNOT_PAY = "an invoice is charged when it is created, or paid by the customer online: no call collects it later"
 ENDPOINTS = _RAW
+
+SOURCES = {
+    "one_time_charge": "docs.whop.com/api-reference/legacy/invoices/create-invoice",
+    "period_invoice": "docs.whop.com/api-reference/legacy/invoices/create-invoice",
+    "retrieve": "whop-sdk 2.6.0, invoices.retrieve",
+    "list": "whop-sdk 2.6.0, invoices.list",
+    "mark_paid": "whop-sdk 2.6.0, invoices.mark_paid",
+    "void": "whop-sdk 2.6.0, invoices.void",
+    "mark_uncollectible": "whop-sdk 2.6.0, invoices.mark_uncollectible",
+    "update": "whop-sdk 2.6.0, invoices.update",
+    "delete": "whop-sdk 2.6.0, invoices.delete",
+    "send_invoice": "whop-sdk 2.6.0, invoices.resend",
+}
+"""verb → where the provider documents what its flow does"""
