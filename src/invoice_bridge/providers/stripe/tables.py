@@ -40,22 +40,6 @@ def mode(key: str, _settings: Mapping[str, Any], _base_url: str) -> str | None:
     return next((mode for mode in ("test", "live") if key.startswith((f"sk_{mode}_", f"rk_{mode}_"))), None)
 
 
-_SERVICE = "stripe-python 16.1.0, InvoiceService"
-SOURCES = {
-    "one_time_charge": f"{_SERVICE}.create, add_lines, finalize_invoice, send_invoice and pay",
-    "period_invoice": f"{_SERVICE}.create and add_lines; InvoiceItemService.list",
-    "retrieve": f"{_SERVICE}.retrieve; InvoiceLineItemService.list",
-    "list": f"{_SERVICE}.list",
-    "finalize": f"{_SERVICE}.finalize_invoice",
-    "pay": f"{_SERVICE}.pay",
-    "mark_paid": f"{_SERVICE}.pay, paid_out_of_band",
-    "void": f"{_SERVICE}.void_invoice",
-    "mark_uncollectible": f"{_SERVICE}.mark_uncollectible",
-    "update": f"{_SERVICE}.update",
-    "delete": f"{_SERVICE}.delete",
-    "send_invoice": f"{_SERVICE}.send_invoice",
-}
-
 STATUSES = (
     StatusRow("draft", Status.DRAFT, _INVOICE),
     StatusRow("open", Status.OPEN, _INVOICE),
