@@ -12,8 +12,7 @@ from invoice_bridge.emulator import EmulatorTransport, Ticking
 from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
 from invoice_bridge.wire import Request, Response, loads, query
 
-ROOT = "https://acme-test.chargebee.com"
-API = f"{ROOT}/api/v2"
+API = "https://acme-test.chargebee.com/api/v2"
 
 
 @dataclass
@@ -46,8 +45,8 @@ class World:
         headers = {"Authorization": f"Basic {user}"} | ({"chargebee-idempotency-key": key} if key else {})
         text = query(pairs)
         if method == "POST":
-            return self.site(Request(method, API + path, headers, text.encode()), ROOT)
-        return self.site(Request(method, f"{API}{path}?{text}" if text else API + path, headers), ROOT)
+            return self.site(Request(method, API + path, headers, text.encode()), API)
+        return self.site(Request(method, f"{API}{path}?{text}" if text else API + path, headers), API)
 
     def made(self, path: str, *pairs: tuple[str, str]) -> Any:
         """Make something at the emulator and return its JSON."""
@@ -59,7 +58,7 @@ class World:
 def make_world(product_catalog: int = 2, reference_field: str | None = None, **switches: bool) -> World:
     clock = Ticking()
     site = ChargebeeEmulator(clock=clock, product_catalog=product_catalog, switches=switches)
-    transport = EmulatorTransport(site, ROOT)
+    transport = EmulatorTransport(site, API)
     client = Client(
         "chargebee",
         api_key="test_not_a_key",

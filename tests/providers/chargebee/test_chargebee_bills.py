@@ -30,7 +30,7 @@ from invoice_bridge.explain import context
 from invoice_bridge.providers.chargebee import CHARGEBEE
 from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
 from invoice_bridge.wire import Request, Response, dumps
-from tests.providers.chargebee.conftest import ROOT, World, make_world
+from tests.providers.chargebee.conftest import API, World, make_world
 
 MAY = Period.month(2026, 5)
 CREATE = "POST /invoices/create_for_charge_items_and_charges"
@@ -343,7 +343,7 @@ async def test_both_clients_send_the_same_bytes() -> None:
         (accrued(), ALLOWED),
     ]
     world = make_world()
-    transport = EmulatorTransport(ChargebeeEmulator(clock=Ticking()), ROOT)
+    transport = EmulatorTransport(ChargebeeEmulator(clock=Ticking()), API)
     async with (
         httpx.AsyncClient(transport=transport) as http,
         AsyncClient("chargebee", api_key="test_not_a_key", site="acme-test", http=http) as client,

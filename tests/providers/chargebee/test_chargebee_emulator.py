@@ -8,7 +8,7 @@ import pytest
 
 from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
 from invoice_bridge.wire import Request, Response, loads
-from tests.providers.chargebee.conftest import API, ROOT, World, make_world
+from tests.providers.chargebee.conftest import API, World, make_world
 
 CREATE = "/invoices/create_for_charge_items_and_charges"
 BILL = (("customer_id", "cus_42"), ("currency_code", "EUR"), ("auto_collection", "off"), ("charges[amount][0]", "500"))
@@ -30,7 +30,7 @@ def test_only_its_key_is_let_in() -> None:
     site = ChargebeeEmulator()
     for given in (None, "Bearer test_not_a_key", "Basic " + base64.b64encode(b"test_not_a_key:x").decode()):
         headers = {} if given is None else {"Authorization": given}
-        assert told(site(Request("GET", f"{API}/invoices", headers), ROOT))[:2] == (401, "api_authentication_failed")
+        assert told(site(Request("GET", f"{API}/invoices", headers), API))[:2] == (401, "api_authentication_failed")
 
 
 def test_unknown_paths_and_methods(world: World) -> None:

@@ -70,7 +70,7 @@ def _bill_on_catalog_2(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow
     body: Sdk.CreateForChargeItemsAndChargesParams = {
         "customer_id": _customer(ask, use),
         "currency_code": ask.currency,
-        "charges": [_charge_form(line, ask) for line in ask.billed_lines],
+        "charges": [_charge_form(line, ask) for line in _lines(ask)],
         "auto_collection": _on_or_off(on=collects),
     }
     if pending:
@@ -126,7 +126,7 @@ def _create_form(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Mapping[st
     body: Sdk.CreateParams = {
         "customer_id": _customer(ask, use),
         "currency_code": ask.currency,
-        "charges": [_charge_form(line, ask) for line in ask.billed_lines],
+        "charges": [_charge_form(line, ask) for line in _lines(ask)],
         "auto_collection": _on_or_off(on=ask.collection.kind == "charge"),
     }
     if ask.description is not None:
@@ -139,16 +139,16 @@ def _create_form(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Mapping[st
 
 
 def _fits_charge(ask: OneTimeCharge | PeriodInvoice) -> bool:
-    lines = ask.billed_lines
+    lines = _lines(ask)
     return len(lines) == 1 and ask.tax == "provider" and ask.description in {None, lines[0].description}
 
 
 def _single_form(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Mapping[str, Any]:
-    line: Mapping[str, Any] = _charge_form(ask.billed_lines[0], ask)
+    line: Mapping[str, Any] = _charge_form(_lines(ask)[0], ask)
     body: Sdk.ChargeParams = {
         "customer_id": _customer(ask, use),
         "currency_code": ask.currency,
-        "amount": line["amount"],
+        "amount": MONEY.to_units(_lines(ask)[0].amount),
         "description": line.get("description", ask.reference),  # required here
     }
     if "date_from" in line and "date_to" in line:
@@ -161,19 +161,20 @@ def _single_form(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Mapping[st
 
 
 # ── the parts of a bill ──────────────────────────────────────────────────────────────────────────────────────────────
+def _lines(ask: OneTimeCharge | PeriodInvoice) -> tuple[Line, ...]:
+    """The lines; a bare amount whose description is too long for a line is named by the reference: the note has it."""
+    lines = ask.billed_lines
+    if ask.lines or ask.description is None or len(ask.description) <= DESCRIPTION_LENGTH:
+        return lines
+    return tuple(line.model_copy(update={"description": ask.reference}) for line in lines)
+
+
 def _charge_form(line: Line, ask: Bill) -> Sdk.CreateForChargeItemsAndChargesChargeParams:
     if line.amount.minor < 1:
         raise Unsupported(
             f"Chargebee bills amounts above zero only, and a line of {line.amount} is not dropped silently",
             source="chargebee-node 3.31.0, charges[amount] of 1 or more",
             remedy="leave the line out, or take a credit off another line",
-        )
-    if line.description is not None and len(line.description) > DESCRIPTION_LENGTH:
-        raise Unsupported(
-            f"the description has {len(line.description)} characters and names the only line, which takes "
-            f"{DESCRIPTION_LENGTH} at most",
-            source="chargebee-node 3.31.0, charges[description]",
-            remedy="give a line with a shorter description of its own",
         )
     form: Sdk.CreateForChargeItemsAndChargesChargeParams = {
         "amount": MONEY.to_units(line.amount),

@@ -80,6 +80,22 @@ def mode(key: str, settings: Mapping[str, Any], base_url: str) -> str | None:
     return " and ".join(sorted(said)) or None  # "live and test": no mode that is asked for agrees with that
 
 
+# ── verbs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+_API = "chargebee/openapi, API v2, Product Catalog 2.0"
+SOURCES = {
+    "one_time_charge": f"{_API}, create_for_charge_items_and_charges; on catalog 1 charge and create",
+    "period_invoice": f"{_API}, create_for_charge_items_and_charges; invoice_unbilled_charges",
+    "retrieve": f"{_API}, retrieve an invoice",
+    "list": f"{_API}, list invoices",
+    "finalize": f"{_API}, close a pending invoice",
+    "pay": f"{_API}, collect_payment",
+    "mark_paid": f"{_API}, record_payment",
+    "void": "apidocs.chargebee.com, void an invoice",
+    "mark_uncollectible": "apidocs.chargebee.com, write off an invoice",
+    "delete": f"{_API}, delete an invoice",
+}
+"""verb → where the provider documents what its flow does"""
+
 # ── statuses ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 # A write-off leaves the native status "paid", with write_off_amount > 0; that is read in parse.py.
 STATUSES = (
