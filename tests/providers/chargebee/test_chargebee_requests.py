@@ -351,10 +351,10 @@ def test_what_unbilled_charges_cannot_carry() -> None:
     )
     assert codes(said) == [
         "IB-CHARGEBEE-DESCRIPTION-01",
-        "IB-CHARGEBEE-ISSUED-01",
         "IB-CHARGEBEE-COLLECTION-02",
         "IB-CHARGEBEE-COLLECTION-01",
         "IB-CHARGEBEE-TERMS-01",
+        "IB-CHARGEBEE-ISSUED-01",
     ]
 
 
