@@ -17,6 +17,7 @@ from invoice_bridge.cli import exits
 from invoice_bridge.cli.capabilities import provider_json, provider_parts, provider_table
 from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, read_settings, with_client
 from invoice_bridge.cli.files import amount, instant, pairs, read_bill, read_bytes
+from invoice_bridge.cli.new_provider import scaffold
 from invoice_bridge.cli.output import grid, loss_json, show, write, write_json
 from invoice_bridge.client import Client
 from invoice_bridge.config import key_variable
@@ -175,6 +176,9 @@ def emulate(
         sys.stdout.flush()
 
     serve(port, ready=ready)
+
+
+app.command("new-provider", rich_help_panel=_OFFLINE)(scaffold)
 
 
 # ── bills ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,30 @@
+"""`invoice-bridge new-provider`: write a new provider's adapter, and say what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from invoice_bridge.cli.connect import AsJson
+from invoice_bridge.cli.output import show, write_json
+from invoice_bridge.scaffold import new_provider
+
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The provider's name: lower-case letters and digits.", show_default=False),
+]
+Into = Annotated[Path, typer.Option("--into", metavar="DIR", help="Where its folder is made.")]
+
+
+def scaffold(name: Name, *, into: Into = Path(), as_json: AsJson = False) -> None:
+    """Write an adapter of your own for another provider: it works, and passes the conformance suite, as it stands."""
+    written = new_provider(name, into)
+    folder = written[0].parent
+    if as_json:
+        write_json({"folder": str(folder), "files": [str(path) for path in written]})
+        return
+    show(f"made {folder}", *(f"  {path.relative_to(folder).as_posix()}" for path in written), "")
+    show("Install it, and see it pass before you change a line:", f"  cd {folder}")
+    show('  pip install --editable ".[test]"', "  pytest -q")

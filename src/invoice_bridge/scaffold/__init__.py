@@ -1,0 +1,74 @@
+"""A new provider's adapter as a distribution of its own: what `invoice-bridge new-provider` writes.
+
+Rules of this file: `adapter/` beside it is a working adapter of a provider that does not exist, Acme. It is copied with
+its name replaced, so what is scaffolded is code that is checked here; files that mean something where they lie
+(`pyproject.toml`, tests) end in `.tmpl`. Nothing here is needed to bill.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from invoice_bridge import providers
+from invoice_bridge.errors import ConfigurationError
+
+__all__ = ["new_provider"]
+
+_NAME = re.compile(r"[a-z][a-z0-9]{1,29}", re.ASCII)
+_PLACES = {
+    "pyproject.toml.tmpl": "pyproject.toml",
+    "README.md.tmpl": "README.md",
+    "adapter": "src/invoice_bridge_{name}",
+    "test_conformance.py.tmpl": "tests/test_conformance.py",
+}
+
+
+def new_provider(name: str, into: Path) -> tuple[Path, ...]:
+    """Write an adapter's distribution into the folder `into`/invoice-bridge-NAME, and return the files written.
+
+    What is written can be installed and passes the conformance suite as it stands. `name` is the provider's: 2 to 30
+    lower-case letters and digits that begin with a letter, as it stands in module names and loss codes. Raises
+    ConfigurationError for another name, for a provider that exists, for a folder that exists or cannot be written.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{name!r} cannot be a provider's name: write 2 to 30 lower-case letters and digits, a letter first"
+        )
+    if name in providers.names():
+        raise ConfigurationError(f"there is a provider {name!r} already: choose another name")
+    target = into / f"invoice-bridge-{name}"
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        target.mkdir()
+        return tuple(_write(name, target))
+    except FileExistsError as error:
+        raise ConfigurationError(f"{error.filename} exists already: nothing was written") from None
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename or target} cannot be written: {error.strerror}") from None
+
+
+def _write(name: str, target: Path) -> Iterator[Path]:
+    for source, place in _PLACES.items():
+        for found, below in _sources(files(__name__) / source):
+            path = target / place.format(name=name) / below if below else target / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(_renamed(found.read_text("utf-8"), name), encoding="utf-8", newline="\n")
+            yield path
+
+
+def _sources(found: Traversable) -> Iterator[tuple[Traversable, str]]:
+    """A file, or the modules of a folder, each with its name there; caches stay behind."""
+    if found.is_file():
+        yield found, ""
+    else:
+        for child in sorted(found.iterdir(), key=lambda child: child.name):
+            if child.name.endswith(".py"):
+                yield child, child.name
+
+
+def _renamed(text: str, name: str) -> str:
+    return text.replace("acme", name).replace("Acme", name.capitalize()).replace("ACME", name.upper())

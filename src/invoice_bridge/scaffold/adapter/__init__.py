@@ -1,0 +1,60 @@
+"""Acme: facts first, tables second, verbs third."""
+
+from invoice_bridge.idempotency import Idempotency
+from invoice_bridge.provider import Flows, Provider, cannot
+from invoice_bridge.wire import bearer
+
+from . import flows, parse, tables
+from .emulator import AcmeEmulator
+
+ACME = Provider(
+    name=tables.NAME,
+    title="Acme",
+    reviewed="2026-11",
+    api_version=tables.API_VERSION,
+    base_url=lambda _settings: "https://api.acme.test/v1",
+    auth=bearer,
+    headers=tables.headers,
+    form=None,
+    idempotency=Idempotency(tables.KEY_HEADER, tables.KEY_WINDOW, tables.KEY_SOURCE),
+    mode=tables.mode,
+    sources=tables.SOURCES,
+    statuses=tables.STATUSES,
+    fields=tables.FIELDS,
+    errors=tables.ERRORS,
+    limits=tables.LIMITS,
+    money=tables.MONEY,
+    flows=Flows(
+        one_time_charge=flows.charge,
+        period_invoice=flows.period,
+        retrieve=flows.retrieve,
+        list=flows.page,
+        finalize=flows.finalize,
+        pay=flows.collect,
+        void=flows.void,
+        mark_paid=cannot(
+            "a payment made elsewhere cannot be recorded: pay collects, and nothing else marks an invoice paid",
+            source="docs.acme.test/invoices/pay",
+        ),
+        mark_uncollectible=cannot(
+            "there is no such status; void the invoice instead",
+            source="docs.acme.test/invoices",
+        ),
+        update=cannot(
+            "an invoice cannot be changed; leave the draft and make another",
+            source="docs.acme.test/invoices",
+        ),
+        delete=cannot(
+            "a draft cannot be deleted; leave it: a draft collects nothing",
+            source="docs.acme.test/invoices",
+        ),
+        send_invoice=cannot(
+            "it is mailed as it is finalized, where the draft says so",
+            source="docs.acme.test/invoices/finalize",
+        ),
+    ),
+    parse=parse.invoice,
+    refusal=parse.refusal,
+    invoice_id=parse.invoice_id,
+    emulator=AcmeEmulator,
+)

@@ -1,0 +1,176 @@
+"""Acme's verbs, one generator each. A bill is one ladder: create → compare → finalize → compare → pay.
+
+A flow yields requests and is sent responses; it opens no connection and reads no clock. Each request has a `specimen`,
+the answer where all goes well: `explain` feeds it back, so what is explained is made by the code that sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from invoice_bridge.commands import Finalize, ListInvoices, OneTimeCharge, Pay, PeriodInvoice, Retrieve, Void
+from invoice_bridge.errors import IdempotencyMismatch, MalformedResponse, Rejected, Unsupported
+from invoice_bridge.model import Invoice, Line, Status
+from invoice_bridge.outcome import payable, verify
+from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id
+from invoice_bridge.reading import Reader
+from invoice_bridge.wire import Effect, Flow, Request, rfc3339_millis
+
+from .parse import invoice
+from .tables import MONEY, NAME, SOURCES, STATUSES
+
+_WORDS = {row.status: row.native for row in STATUSES}
+_KINDS = {"manual": "none", "send": "mail", "charge": "charge"}
+
+
+# ── the two bills ────────────────────────────────────────────────────────────────────────────────────────────────────
+def charge(ask: OneTimeCharge, use: Context) -> Flow[Invoice]:
+    """Bill lines, or one amount, once."""
+    return _bill(ask, use)
+
+
+def period(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
+    """Bill a service period whose lines the caller has rated."""
+    if not ask.lines:
+        raise Unsupported("Acme rates nothing by itself: it bills the lines it is given", source=SOURCES[ask.verb])
+    return _bill(ask, use)
+
+
+def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow[Invoice]:
+    body = _body(ask, use)
+    at = verify(ask, (yield from _created(ask, use, body)))
+    if at.status is Status.DRAFT and not ask.draft:
+        request = _finalize(at.id, use, mails=ask.collection.kind == "send", specimen=_specimen(body, at.id, "open"))
+        answer = yield from act(request, lambda: _read(at.id, use), allowed={Status.DRAFT})
+        at = verify(ask, invoice(answer.object))
+    if at.status is Status.OPEN and ask.collection.kind == "charge":
+        request = _pay(at.id, use, {}, specimen=_specimen(body, at.id, "paid"))
+        answer = yield from act(request, lambda: _read(at.id, use), allowed={Status.OPEN})
+        at = invoice(answer.object)
+    return at
+
+
+def _created(ask: OneTimeCharge | PeriodInvoice, use: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
+    """The draft; or the invoice that it became, where the key has gone out before."""
+    specimen = _specimen(body, "{open.id}", "draft")
+    try:
+        answer = yield use.post("invoices", body=body, step="open", specimen=specimen)
+    except Rejected as refusal:
+        if refusal.code != "key_reused":
+            raise
+        raise IdempotencyMismatch(
+            f"the reference {ask.reference!r} was used before for a bill of other content; nothing was billed"
+        ) from refusal
+    if answer.headers.get("idempotent-replayed") == "true":  # what was answered then may be old news
+        return (yield from _read(answer.text("id"), use))
+    return invoice(answer.object)
+
+
+def _body(ask: OneTimeCharge | PeriodInvoice, use: Context) -> dict[str, Any]:
+    due = ask.collection.due
+    body = {
+        "ref": ask.reference,
+        "customer": customer_id(ask, use, example="cus_…", source=SOURCES[ask.verb]),
+        "currency": ask.currency,
+        "lines": [_line(line) for line in ask.billed_lines],
+        "note": ask.description,
+        "labels": dict(ask.metadata) or None,
+        "collection": _KINDS[ask.collection.kind],
+        "due": None if due is None else rfc3339_millis(due),
+        "due_days": ask.collection.net_days,
+        "payment_method": ask.collection.payment_method,
+    }
+    return _said(body)
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return _said(
+        {
+            "text": line.description,
+            "quantity": line.quantity,
+            "unit_price": None if line.unit_amount is None else MONEY.to_units(line.unit_amount),
+            "amount": MONEY.to_units(line.amount),
+            "from": None if line.period is None else rfc3339_millis(line.period.start),
+            "to": None if line.period is None else rfc3339_millis(line.period.end),
+        }
+    )
+
+
+def _said(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if value is not None}
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def retrieve(ask: Retrieve, use: Context) -> Flow[Invoice]:
+    """Read one invoice, with all its lines."""
+    return _read(ask.id, use)
+
+
+def _read(invoice_id: str, use: Context) -> Flow[Invoice]:
+    answer = yield use.get("invoices", invoice_id, specimen=_bare(invoice_id, "open"))
+    return invoice(answer.object)
+
+
+def page(ask: ListInvoices, use: Context) -> Flow[Page]:
+    """Read one page of invoices, newest first. `next` is the cursor of the page that follows, null on the last one."""
+    query: list[tuple[str, object]] = [("limit", ask.limit)]
+    if ask.customer is not None and (customer := ask.customer.at(NAME)) is not None:
+        query.append(("customer", customer))
+    if ask.status is not None and ask.status in _WORDS:
+        query.append(("status", _WORDS[ask.status]))
+    if ask.cursor is not None:
+        query.append(("cursor", ask.cursor))
+    answer = yield use.get("invoices", query=query, specimen={"items": [], "next": None})
+    rows, cursor = answer.object.get("items"), Reader(answer.object, NAME).text("next")
+    if not isinstance(rows, list) or "next" not in answer.object:  # to read it as the last page would lose invoices
+        raise MalformedResponse("the answer is no page of invoices", provider=NAME, response=answer)
+    items: list[Invoice | Unreadable] = []
+    for row in rows:
+        try:
+            items.append(invoice(row))
+        except MalformedResponse as error:
+            items.append(Unreadable(row, error))
+    return Page(tuple(items), None if cursor is None else ask.model_copy(update={"cursor": cursor}))
+
+
+# ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
+def _finalize(invoice_id: str, use: Context, *, mails: bool, specimen: Mapping[str, Any]) -> Request:
+    effects = (Effect.ISSUES, Effect.MAILS) if mails else (Effect.ISSUES,)
+    return use.post("invoices", invoice_id, "finalize", body={}, effects=effects, specimen=specimen)
+
+
+def _pay(invoice_id: str, use: Context, body: Mapping[str, Any], specimen: Mapping[str, Any]) -> Request:
+    return use.post("invoices", invoice_id, "pay", body=body, effects=[Effect.COLLECTS], specimen=specimen)
+
+
+def finalize(ask: Finalize, use: Context) -> Flow[Invoice]:
+    """Turn a draft into an open invoice; it is mailed where the draft says so."""
+    request = _finalize(ask.id, use, mails=True, specimen=_bare(ask.id, "open"))
+    answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.DRAFT})
+    return invoice(answer.object)
+
+
+def collect(ask: Pay, use: Context) -> Flow[Invoice]:
+    """Collect an open invoice, whole. Reads it first: only an open one of the expected amount is paid."""
+    payable(ask, (yield from _read(ask.id, use)))
+    body = {} if ask.payment_method is None else {"payment_method": ask.payment_method}
+    request = _pay(ask.id, use, body, specimen=_bare(ask.id, "paid"))
+    answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.OPEN})
+    return invoice(answer.object)
+
+
+def void(ask: Void, use: Context) -> Flow[Invoice]:
+    """Withdraw an open invoice."""
+    request = use.post("invoices", ask.id, "void", body={}, effects=[Effect.VOIDS], specimen=_bare(ask.id, "void"))
+    answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.OPEN})
+    return invoice(answer.object)
+
+
+# ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
+def _bare(invoice_id: str, status: str) -> dict[str, Any]:
+    return {"kind": "invoice", "id": invoice_id, "status": status, "currency": "EUR", "lines": []}
+
+
+def _specimen(body: Mapping[str, Any], invoice_id: str, status: str) -> dict[str, Any]:
+    return {**_bare(invoice_id, status), **body, "total": sum(line["amount"] for line in body["lines"])}

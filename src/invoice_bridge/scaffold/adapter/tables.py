@@ -1,0 +1,181 @@
+"""Acme's statuses, fields, errors, limits and currencies: data, each row with its source.
+
+Acme does not exist: it was invented with this adapter, and README.md is its documentation. Replace each fact by your
+provider's, and each source by the page that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from invoice_bridge.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, Unauthorized
+from invoice_bridge.losses import Alters, Fate, Field, Severity
+from invoice_bridge.model import Status
+from invoice_bridge.money import codes
+from invoice_bridge.provider import ErrorRow, Limit, StatusRow, Units
+
+NAME = "acme"
+API_VERSION = "2026-01"
+KEY_HEADER = "Idempotency-Key"
+KEY_WINDOW = timedelta(hours=24)
+
+_DOCS = "docs.acme.test"
+_INVOICE = f"{_DOCS}/invoices"
+_CREATE = f"{_DOCS}/invoices/create"
+_FINALIZE = f"{_DOCS}/invoices/finalize"
+_PAY = f"{_DOCS}/invoices/pay"
+_ERRORS = f"{_DOCS}/errors"
+KEY_SOURCE = f"{_DOCS}/idempotency"
+
+
+def headers(_settings: Mapping[str, Any]) -> dict[str, str]:
+    """The version, with every request; the runner adds the credentials."""
+    return {"Acme-Version": API_VERSION}
+
+
+def mode(key: str, _settings: Mapping[str, Any], _base_url: str) -> str | None:
+    """The mode that a key's prefix names."""
+    return next((mode for mode in ("test", "live") if key.startswith(f"{mode}_")), None)
+
+
+STATUSES = (
+    StatusRow("draft", Status.DRAFT, _INVOICE),
+    StatusRow("open", Status.OPEN, _INVOICE),
+    StatusRow("paid", Status.PAID, _INVOICE),
+    StatusRow("void", Status.VOID, _INVOICE),
+)
+
+# A currency that is not listed is refused. List only what is confirmed: a wrong factor bills 10 or 100 times too much.
+MONEY = Units({code: digits for digits in (0, 2, 3) for code in codes(digits)}, source=f"{_DOCS}/money")
+
+ERRORS = (
+    ErrorRow(Unauthorized, _ERRORS, code="wrong_key"),
+    ErrorRow(NotFound, _ERRORS, code="not_found"),
+    ErrorRow(InvalidState, _ERRORS, code="wrong_state"),
+    ErrorRow(Declined, _ERRORS, code="declined"),
+    ErrorRow(RateLimited, _ERRORS, code="too_many_requests"),
+    ErrorRow(Rejected, _ERRORS, code="invalid"),
+    ErrorRow(Rejected, _ERRORS, code="key_reused"),
+)
+
+LIMITS = (
+    Limit("description", 200, _CREATE),
+    Limit("metadata", 20, _CREATE),
+)
+
+SOURCES = {
+    "one_time_charge": _CREATE,
+    "period_invoice": _CREATE,
+    "retrieve": _INVOICE,
+    "list": f"{_DOCS}/invoices/list",
+    "finalize": _FINALIZE,
+    "pay": _PAY,
+    "void": f"{_DOCS}/invoices/void",
+}
+"""verb → where the provider documents what its flow does"""
+
+
+# ── fields: what becomes of every leaf of a bill ─────────────────────────────────────────────────────────────────────
+def _asks_for_tax(ask: Any, _use: Any) -> bool:
+    return bool(ask.tax == "provider")
+
+
+def _asks_for_no_tax(ask: Any, _use: Any) -> bool:
+    return bool(ask.tax == "none")
+
+
+FIELDS = (
+    Field("reference", "ref, lines[].text", _CREATE),  # a bare amount without a description is a line of that name
+    Field("customer.id", "customer", _CREATE),
+    Field(
+        "customer.email",
+        "",
+        _CREATE,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        code="IB-ACME-CUSTOMER-01",
+        sent="the customer's id",
+        why="Acme mails to the address it keeps of its customer",
+    ),
+    Field(
+        "customer.name",
+        "",
+        _CREATE,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        code="IB-ACME-CUSTOMER-02",
+        sent="the customer's id",
+        why="Acme prints the name it keeps of its customer",
+    ),
+    Field("currency", "currency", _CREATE),
+    Field("amount", "lines[].amount", _CREATE, verbs=("one_time_charge",)),
+    Field("lines[].description", "lines[].text", _CREATE),
+    Field("lines[].quantity", "lines[].quantity", _CREATE),
+    Field("lines[].unit_amount", "lines[].unit_price", _CREATE),
+    Field("lines[].amount", "lines[].amount", _CREATE),
+    Field("lines[].period.start", "lines[].from", _CREATE),
+    Field("lines[].period.end", "lines[].to", _CREATE),
+    Field("period.start", "lines[].from", _CREATE),
+    Field("period.end", "lines[].to", _CREATE),
+    Field(
+        "subscription",
+        "",
+        _CREATE,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-ACME-SUBSCRIPTION-01",
+        sent="nothing",
+        why="Acme has no subscriptions",
+        remedy="leave it out",
+        verbs=("period_invoice",),
+    ),
+    Field("description", "note, lines[].text", _CREATE),
+    Field(
+        "purchase_order",
+        "",
+        _CREATE,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-ACME-ORDER-01",
+        sent="nothing",
+        why="the invoice has no field for a purchase order",
+        remedy="name it in the description or in the metadata",
+    ),
+    Field("metadata", "labels", _CREATE),
+    Field(
+        "issued_at",
+        "",
+        _FINALIZE,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-ACME-ISSUED-01",
+        sent="nothing",
+        why="an invoice is issued at the moment it is finalized",
+        remedy="leave it out",
+    ),
+    Field("collection.kind", "collection", _CREATE, alters=Alters.BRANCH),
+    Field("collection.due", "due", _CREATE),
+    Field("collection.net_days", "due_days", _CREATE),
+    Field("collection.payment_method", "payment_method", _CREATE),
+    Field(
+        "tax",
+        "",
+        _CREATE,
+        alters=Alters.NOTHING,
+        fate=Fate.DROPPED,
+        severity=Severity.CHANGES_MONEY,
+        code="IB-ACME-TAX-01",
+        sent="the lines alone",
+        why="Acme computes no tax, so the bill would come to less",
+        remedy="add the tax as a line",
+        when=_asks_for_tax,
+    ),
+    Field("tax", "", _CREATE, alters=Alters.NOTHING, when=_asks_for_no_tax),
+    Field("draft", "", _FINALIZE, alters=Alters.BRANCH),
+    Field("attempt", "", KEY_SOURCE, alters=Alters.NOTHING),
+)
