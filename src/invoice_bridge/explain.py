@@ -33,7 +33,7 @@ class Plan:
     losses: tuple[Loss, ...] = ()
     refusal: BridgeError | None = None
     fields: tuple[Field, ...] = field(default=(), repr=False, compare=False)
-    """The provider's rows, by which a body's fields are told where they come from."""
+    """The provider's rows for this command, by which a body's fields are told where they come from."""
 
     @property
     def effects(self) -> frozenset[Effect]:
@@ -203,7 +203,15 @@ def plan(ask: Command, use: Context) -> Plan:
         pass
     except BridgeError as problem:
         refusal = problem
-    return Plan(use.provider.name, tuple(requests), losses_of(ask, use), refusal, use.provider.fields)
+    return Plan(use.provider.name, tuple(requests), losses_of(ask, use), refusal, _rows(ask, use))
+
+
+def _rows(ask: Command, use: Context) -> tuple[Field, ...]:
+    """The rows that speak of a command: those of what it says first, then constants, then the rest."""
+    if not isinstance(ask, Bill):
+        return use.provider.fields
+    rows = [row for row in use.provider.fields if row.speaks(ask, use)]
+    return tuple(sorted(rows, key=lambda row: 1 if not row.path else 0 if row.is_set(ask, use) else 2))
 
 
 def context(provider: Provider, settings: Mapping[str, Any], base_url: str | None = None) -> Context:

@@ -20,6 +20,13 @@ from invoice_bridge.model import Collection, CustomerRef, Line, Period
 from invoice_bridge.money import Money
 from invoice_bridge.provider import Context
 
+_TIED = {
+    "lines[].quantity": ("lines[].unit_amount",),
+    "lines[].unit_amount": ("lines[].quantity",),
+    "collection.kind": ("collection.due", "collection.net_days", "collection.payment_method"),
+}
+"""The leaves that must move where a leaf moves: their fields may change with it."""
+
 
 def row_of(rows: tuple[Field, ...], ask: Bill, leaf: str, use: Context) -> Field | None:
     """The row that speaks of a leaf of this command: the first whose verbs and condition hold."""
@@ -60,6 +67,8 @@ def contradiction(before: Bill, after: Bill, leaf: str, use: Context) -> str | N
     if row_of(rows, before, leaf, use) is not row:
         return None  # the change leads from one row to another: neither speaks of the step between them
     one, two = seen(before, use), seen(after, use)
+    if one == two and one.branch[1] is not None:
+        return None  # both are refused alike: nothing is sent of which a row could speak
     if row.alters is Alters.BRANCH:
         return (
             None
@@ -73,8 +82,17 @@ def contradiction(before: Bill, after: Bill, leaf: str, use: Context) -> str | N
         return f"{leaf} is to change nothing, and changed {sorted(changed)}" if changed else None
     if not changed:
         return f"{leaf} is to change the body, and nothing changed"
-    strange = {shape for shape in changed if shape != "query" and leaf not in origins(rows, shape)}
+    moved = {leaf, *_TIED.get(leaf, ())}
+    strange = {shape for shape in changed if shape != "query" and not moved & origins(rows, shape)}
     return f"{leaf} changed {sorted(strange)}, which its row's native field does not name" if strange else None
+
+
+def alteration(before: Bill, after: Bill, use: Context) -> Alters:
+    """Tell what really differs between the plans of two commands: the requests, their content alone, or nothing."""
+    one, two = seen(before, use), seen(after, use)
+    if one.branch != two.branch:
+        return Alters.BRANCH
+    return Alters.BODY if one.fields != two.fields else Alters.NOTHING
 
 
 def origins(rows: tuple[Field, ...], shape: str) -> set[str]:
@@ -106,6 +124,18 @@ def _set(name: str, one: Any, two: Any) -> Callable[[Bill], list[tuple[Bill, Bil
 
 def _customers(one: CustomerRef, two: CustomerRef) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
     return lambda ask: [(_with(ask, customer=one), _with(ask, customer=two))]
+
+
+def _known_by(one: tuple[str, str], two: tuple[str, str]) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
+    """Change e-mail or name, of a customer without an id and of one with: a provider may look at either."""
+
+    def customer(known: str | None, said: tuple[str, str]) -> CustomerRef:
+        return CustomerRef(id=known, email=said[0], name=said[1])
+
+    return lambda ask: [
+        (_with(ask, customer=customer(known, one)), _with(ask, customer=customer(known, two)))
+        for known in (None, "cus_42")
+    ]
 
 
 def _lines(change: Callable[[Line, str], list[tuple[Line, Line]]]) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
@@ -232,12 +262,8 @@ _DAY = timedelta(days=1)
 _VARIANTS: dict[str, Callable[[Bill], list[tuple[Bill, Bill]]]] = {
     "reference": _set("reference", "ref-1", "ref-2"),
     "customer.id": _customers(CustomerRef(id="cus_42"), CustomerRef(id="cus_43")),
-    "customer.email": _customers(
-        CustomerRef(email="a@example.test", name="A"), CustomerRef(email="b@example.test", name="A")
-    ),
-    "customer.name": _customers(
-        CustomerRef(email="a@example.test", name="A"), CustomerRef(email="a@example.test", name="B")
-    ),
+    "customer.email": _known_by(("a@example.test", "A"), ("b@example.test", "A")),
+    "customer.name": _known_by(("a@example.test", "A"), ("a@example.test", "B")),
     "currency": _currencies,
     "lines[].description": _lines(lambda line, _: [(_line(line, description="One"), _line(line, description="Two"))]),
     "lines[].quantity": _lines(_quantities),

@@ -226,7 +226,10 @@ def test_quantities_go_where_a_unit_amount_goes_with_them() -> None:
         b'{"label":"r-1","unit_price":1,"quantity":1}]'
     ) in first(ask).content
     assert b'"initial_price":24,' in first(ask).content
-    assert [loss.code for loss in losses("whop", ask, account_id="biz_42") if loss.sent] == ["IB-WHOP-QUANTITY-01"]
+    found = losses("whop", ask, account_id="biz_42")
+    assert [(loss.code, loss.sent) for loss in found if loss.severity == "warns"] == [
+        ("IB-WHOP-QUANTITY-01", "the line's amount alone")
+    ]
 
 
 # ── losses and limits ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -242,7 +245,8 @@ def test_what_whop_cannot_carry_is_named() -> None:
     ask = period("20", "EUR", purchase_order="PO-1", metadata={"a": "b"}, issued_at=DUE, subscription="sub_1")
     found = {loss.code: (loss.path, str(loss.severity)) for loss in losses("whop", ask, account_id="biz_42")}
     assert found == {
-        "IB-WHOP-PERIOD-01": ("period", "warns"),
+        "IB-WHOP-PERIOD-01": ("period.start", "warns"),
+        "IB-WHOP-PERIOD-03": ("period.end", "warns"),
         "IB-WHOP-SUBSCRIPTION-01": ("subscription", "warns"),
         "IB-WHOP-PURCHASE-ORDER-01": ("purchase_order", "warns"),
         "IB-WHOP-METADATA-01": ("metadata", "warns"),
@@ -253,7 +257,12 @@ def test_what_whop_cannot_carry_is_named() -> None:
     assert "IB-WHOP-ISSUED-AT-02" in {loss.code for loss in losses("whop", net, account_id="biz_42")}
     lines = (Line(amount=Money(1, "EUR"), period=Period.month(2026, 5)),)
     dated = OneTimeCharge(reference="r", customer="mber_42", lines=lines, collection=SEND)
-    assert "IB-WHOP-PERIOD-02" in {loss.code for loss in losses("whop", dated, account_id="biz_42")}
+    found = {loss.code: (loss.path, str(loss.severity)) for loss in losses("whop", dated, account_id="biz_42")}
+    assert found == {
+        "IB-WHOP-PERIOD-02": ("lines[].period.start", "warns"),
+        "IB-WHOP-PERIOD-04": ("lines[].period.end", "warns"),
+        "IB-WHOP-TAX-01": ("tax", "info"),
+    }
 
 
 def test_a_long_description_is_refused() -> None:

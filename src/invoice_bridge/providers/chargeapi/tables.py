@@ -259,6 +259,7 @@ FIELDS = (
         why="the invoice has no date of issue; the day on which it is made stands as created",
         remedy="leave it out",
     ),
+    Field("collection.due", "due_date", _UPDATE),
     Field(
         "collection.kind",
         "",
@@ -301,7 +302,6 @@ FIELDS = (
     ),
     Field("collection.kind", "", _PAY, alters=Alters.BRANCH, when=_is_charge),
     Field("collection.kind", "", _CREATE, alters=Alters.NOTHING, when=_is_plain_draft),
-    Field("collection.due", "due_date", _UPDATE),
     Field(
         "collection.net_days",
         "",

@@ -238,7 +238,7 @@ def _dropped(path: str, code: str, source: str, **more: Any) -> Field:
 
 
 # A text that is left out is made up from another, so the product's title and a line's label come from several leaves;
-# the sum of the lines is the plan's price.
+# the sum of the lines is the plan's price. Of the rows that name a field the first that the command sets is its origin.
 FIELDS = (
     Field("lines[].description", "line_items[].label", _LINE),
     Field("description", "plan.description, product.title, line_items[].label", _PLAN),
@@ -270,8 +270,9 @@ FIELDS = (
         why="Whop bills its own record of the member and shows the name kept there",
         when=_bills_a_member,
     ),
-    Field("amount", "plan.initial_price, line_items[].unit_price", _PLAN, verbs=("one_time_charge",)),
+    Field("lines[].unit_amount", "line_items[].unit_price", _LINE, when=_unit_amount_is_kept),
     Field("lines[].amount", "plan.initial_price, line_items[].unit_price", _LINE),
+    Field("amount", "plan.initial_price, line_items[].unit_price", _PLAN, verbs=("one_time_charge",)),
     # prices are in major units: a currency of other decimals moves their points
     Field("currency", "plan.currency, plan.initial_price, line_items[].unit_price", _PLAN),
     Field(
@@ -287,9 +288,7 @@ FIELDS = (
         sent="the line's amount alone",
         when=_quantity_is_lost,
     ),
-    # a quantity that changes at the same amount changes the unit amount, and the other way round
-    Field("lines[].quantity", "line_items[].quantity, line_items[].unit_price", _LINE, when=_quantity_is_kept),
-    Field("lines[].unit_amount", "line_items[].quantity, line_items[].unit_price", _LINE, when=_unit_amount_is_kept),
+    Field("lines[].quantity", "line_items[].quantity", _LINE, when=_quantity_is_kept),
     Field(
         "lines[].unit_amount",
         "",
@@ -351,6 +350,8 @@ FIELDS = (
         why="Whop's legacy invoices have no metadata",
         remedy="keep it on your side under the reference",
     ),
+    Field("collection.due", "due_date", _CREATE),
+    Field("collection.net_days", "due_date", _CREATE),
     _dropped(
         "issued_at",
         "IB-WHOP-ISSUED-AT-01",
@@ -383,8 +384,6 @@ FIELDS = (
         sent="send_invoice",
         when=_drafts_to_mail,
     ),
-    Field("collection.due", "due_date", _CREATE),
-    Field("collection.net_days", "due_date", _CREATE),
     Field("collection.payment_method", "payment_method_id", _CREATE),
     # Info, although an account that collects tax adds it: the setting is the account's, no request can change it, and
     # the amount before tax, which is what a command states, is carried exactly.

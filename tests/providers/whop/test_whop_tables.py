@@ -1,0 +1,257 @@
+"""Whop's rows: each leaf does what its row says, no row is idle, every field that is sent has an origin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from invoice_bridge import Collection, CustomerRef, Line, Money, OneTimeCharge, Period, PeriodInvoice, losses
+from invoice_bridge.commands import LEAVES, Bill
+from invoice_bridge.explain import context, plan
+from invoice_bridge.losses import Alters, Field
+from invoice_bridge.providers.whop import WHOP
+from invoice_bridge.providers.whop.tables import ERRORS, FIELDS, LIMITS, MONEY, STATUSES
+from invoice_bridge.testing.metamorphic import alteration, contradiction, row_of, variants
+from tests import strategies
+
+USE = context(WHOP, {"account_id": "biz_42"})
+MAY = Period.month(2026, 5)
+DUE = datetime(2026, 7, 1, tzinfo=UTC)
+LINES = (
+    Line(description="Seats", quantity=Decimal(2), unit_amount=Money(950, "EUR"), period=MAY),
+    Line(amount=Money(600, "EUR")),
+)
+
+
+def charge(**fields: Any) -> OneTimeCharge:
+    """A bill of one amount, or of lines."""
+    given: dict[str, Any] = {"reference": "r-1", "customer": "mber_42", "amount": Money(2500, "EUR")} | fields
+    return OneTimeCharge(**given)
+
+
+def rated(**fields: Any) -> PeriodInvoice:
+    """A service period that the caller has rated."""
+    given: dict[str, Any] = {"reference": "r-2", "customer": "mber_42", "lines": LINES, "period": MAY}
+    given |= {"currency": "EUR"} | fields
+    return PeriodInvoice(**given)
+
+
+SEND, NET = Collection.send(due=DUE), Collection.send(net_days=14)
+CHARGE, MANUAL = Collection.charge("pmt_1"), Collection.manual()
+HOW: list[dict[str, Any]] = [
+    {"collection": SEND},
+    {"collection": SEND, "draft": True},
+    {"collection": NET, "issued_at": DUE},
+    {"collection": NET, "issued_at": DUE, "draft": True},
+    {"collection": CHARGE},
+    {"collection": CHARGE, "issued_at": DUE},
+    {"collection": CHARGE, "draft": True},
+    {"collection": MANUAL, "draft": True},
+]
+BASES: list[OneTimeCharge | PeriodInvoice] = [
+    bill
+    for how in HOW
+    for bill in (
+        charge(**how),
+        charge(description="Fees", tax="provider", **how),
+        charge(amount=None, lines=LINES, **how),
+        rated(**how),
+        rated(customer=CustomerRef(email="a@example.test", name="A"), description="May", **how),
+    )
+]
+
+
+def of_none(unit: int, quantity: int = 0) -> Bill:
+    """A line whose quantity bills nothing, beside one that does."""
+    line = Line(quantity=Decimal(quantity), unit_amount=Money(unit, "EUR"))
+    return charge(amount=None, lines=(line, *LINES), collection=SEND)
+
+
+# pairs that no general rule makes
+MORE: list[tuple[str, Bill, Bill]] = [
+    ("lines[].unit_amount", of_none(500), of_none(700)),
+    ("lines[].unit_amount", of_none(500, -2), of_none(1000, -1)),
+    ("lines[].quantity", of_none(500, -2), of_none(1000, -1)),
+    *(
+        ("collection.kind", make(collection=SEND, draft=draft), make(collection=CHARGE, draft=draft))
+        for make in (charge, rated)
+        for draft in (False, True)
+    ),
+]
+
+
+def pairs() -> Iterator[tuple[str, Bill, Bill]]:
+    """Every leaf with every two commands that differ in it, both ways."""
+    made = [(leaf, *pair) for base in BASES for leaf in LEAVES[type(base)] for pair in variants(base, leaf)]
+    for leaf, one, two in made + MORE:
+        yield leaf, one, two
+        yield leaf, two, one
+
+
+def test_the_bases_can_be_done() -> None:
+    """What is varied is a bill that Whop can make."""
+    assert [str(made.refusal) for base in BASES if (made := plan(base, USE)).refusal is not None] == []
+
+
+@pytest.mark.parametrize("kind", LEAVES, ids=lambda kind: kind.verb)
+def test_every_leaf_has_a_row(kind: type[Bill]) -> None:
+    """For each thing that a bill can say one row speaks, and one alone, whatever else the bill says."""
+    for base in BASES:
+        if isinstance(base, kind):
+            spoken = [row.path for row in FIELDS if row.path and row.speaks(base, USE)]
+            assert sorted(spoken) == sorted(LEAVES[kind])
+
+
+def test_no_row_contradicts_what_a_change_changes() -> None:
+    """Changing one leaf changes the branch, the body's named fields, or nothing: as its row says."""
+    assert {said for leaf, one, two in pairs() if (said := contradiction(one, two, leaf, USE))} == set()
+
+
+def test_a_step_from_row_to_row_does_no_more_than_either_says() -> None:
+    """Where the change makes another row speak, the two together bound what it does."""
+    order = [Alters.NOTHING, Alters.BODY, Alters.BRANCH]
+    for leaf, one, two in pairs():
+        rows = [row_of(FIELDS, ask, leaf, USE) for ask in (one, two)]
+        if rows[0] is not rows[1]:
+            most = max(order.index(row.alters) for row in rows if row is not None)
+            assert order.index(alteration(one, two, USE)) <= most, leaf
+
+
+def test_no_row_is_idle() -> None:
+    """Each row about a leaf is seen to do what it says, by some pair."""
+    seen = [
+        row
+        for leaf, one, two in pairs()
+        if (row := row_of(FIELDS, two, leaf, USE)) is not None and row.alters is alteration(one, two, USE)
+    ]
+    assert [(row.path, row.code) for row in FIELDS if row.path and row not in seen] == []
+
+
+def origins(ask: Bill, **settings: str) -> dict[str, str]:
+    """Where each field of the one request comes from."""
+    made = plan(ask, context(WHOP, {"account_id": "biz_42"} | settings))
+    assert made.refusal is None
+    return {name: where for request in made.requests for name, _, where in made.origins(request)}
+
+
+CONSTANTS = {
+    "account_id": "constant: the setting account_id: whose invoice it is",
+    "plan.plan_type": "constant: a bill is charged once and never renews",
+    "charge_buyer_fee": "constant: the customer pays the amount asked, and no fee on it",
+    "collection_method": "collection.kind",
+    "save_as_draft": "draft",
+    "plan.internal_notes": "reference",
+    "plan.currency": "currency",
+}
+ONE = "constant: a line without a quantity is one of its amount"
+
+
+def test_where_the_fields_of_an_amount_come_from() -> None:
+    """Without a description the reference names the product and the line."""
+    assert origins(charge(collection=SEND)) == CONSTANTS | {
+        "member_id": "customer.id",
+        "plan.initial_price": "amount",
+        "product.title": "reference",
+        "line_items[0].label": "reference",
+        "line_items[0].unit_price": "amount",
+        "line_items[0].quantity": ONE,
+        "due_date": "collection.due",
+    }
+    assert origins(charge(description="Fees", collection=CHARGE, issued_at=DUE), product_id="prod_1") == CONSTANTS | {
+        "member_id": "customer.id",
+        "plan.initial_price": "amount",
+        "plan.description": "description",
+        "product_id": "constant: the setting product_id, in place of a new product",
+        "line_items[0].label": "description",
+        "line_items[0].unit_price": "amount",
+        "line_items[0].quantity": ONE,
+        "payment_method_id": "collection.payment_method",
+        "due_date": "issued_at",
+    }
+
+
+def test_where_the_fields_of_lines_come_from() -> None:
+    """A line's own words are its label, the sum of the lines is the price."""
+    who = CustomerRef(email="a@example.test", name="A", ids={"stripe": "cus_1"})
+    assert origins(rated(customer=who, lines=LINES[:1], description="May", collection=NET, issued_at=DUE)) == (
+        CONSTANTS
+        | {
+            "email_address": "customer.email",
+            "customer_name": "customer.name",
+            "plan.initial_price": "lines[].amount",
+            "plan.description": "description",
+            "product.title": "description",
+            "line_items[0].label": "lines[].description",
+            "line_items[0].unit_price": "lines[].unit_amount",
+            "line_items[0].quantity": "lines[].quantity",
+            "due_date": "collection.net_days",
+        }
+    )
+
+
+@given(strategies.bills())
+def test_every_field_of_a_body_has_an_origin(ask: OneTimeCharge | PeriodInvoice) -> None:
+    """For every bill, each field that is sent is explained by a row."""
+    made = plan(ask, USE)
+    assert [name for request in made.requests for name, _, where in made.origins(request) if where == "?"] == []
+
+
+def test_codes_are_permanent() -> None:
+    """The codes of the losses, as callers have written them into their allow lists."""
+    assert sorted((row.code, row.path, row.severity.value) for row in FIELDS if row.code) == [
+        ("IB-WHOP-COLLECTION-01", "collection.kind", "info"),
+        ("IB-WHOP-CUSTOMER-01", "customer.email", "info"),
+        ("IB-WHOP-CUSTOMER-02", "customer.name", "info"),
+        ("IB-WHOP-ISSUED-AT-01", "issued_at", "warns"),
+        ("IB-WHOP-ISSUED-AT-02", "issued_at", "info"),
+        ("IB-WHOP-METADATA-01", "metadata", "warns"),
+        ("IB-WHOP-PERIOD-01", "period.start", "warns"),
+        ("IB-WHOP-PERIOD-02", "lines[].period.start", "warns"),
+        ("IB-WHOP-PERIOD-03", "period.end", "warns"),
+        ("IB-WHOP-PERIOD-04", "lines[].period.end", "warns"),
+        ("IB-WHOP-PURCHASE-ORDER-01", "purchase_order", "warns"),
+        ("IB-WHOP-QUANTITY-01", "lines[].quantity", "warns"),
+        ("IB-WHOP-SUBSCRIPTION-01", "subscription", "warns"),
+        ("IB-WHOP-TAX-01", "tax", "info"),
+        ("IB-WHOP-UNIT-AMOUNT-01", "lines[].unit_amount", "info"),
+    ]
+
+
+@pytest.mark.parametrize("row", [row for row in FIELDS if row.code], ids=lambda row: row.code)
+def test_a_loss_says_what_is_sent_and_why(row: Field) -> None:
+    """A loss is of use only with its reason and with what goes instead."""
+    assert row.why
+    assert row.sent
+    assert row.fate.value != "carried"
+
+
+def test_every_row_has_a_source() -> None:
+    """A row without a public source is an opinion."""
+    rows: tuple[Any, ...] = (*STATUSES, *FIELDS, *ERRORS, *LIMITS, MONEY, WHOP.idempotency)
+    assert [row for row in rows if not row.source.strip()] == []
+
+
+def test_losses_are_those_of_what_is_said() -> None:
+    """A leaf that the command leaves out is not lost; address and name are lost beside a member's id alone."""
+    who = CustomerRef(email="a@example.test", name="A")
+    bare = charge(customer=who, collection=SEND, tax="provider")
+    assert losses("whop", bare, account_id="biz_42") == ()
+    member = CustomerRef(email="a@example.test", name="A", ids={"whop": "mber_42"})
+    told = charge(customer=member, amount=None, lines=LINES, collection=SEND, tax="provider")
+    assert [loss.code for loss in losses("whop", told, account_id="biz_42")] == [
+        "IB-WHOP-CUSTOMER-01",
+        "IB-WHOP-CUSTOMER-02",
+        "IB-WHOP-PERIOD-02",
+        "IB-WHOP-PERIOD-04",
+    ]
+    assert [loss.code for loss in losses("whop", of_none(500), account_id="biz_42") if "LINES" not in loss.code][
+        :2
+    ] == [
+        "IB-WHOP-QUANTITY-01",
+        "IB-WHOP-UNIT-AMOUNT-01",
+    ]
