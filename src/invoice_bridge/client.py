@@ -11,13 +11,13 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import version
 from ipaddress import ip_address
-from typing import Any, Generic, Literal, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, overload
 from urllib.parse import urlsplit
 
-import httpx
 from pydantic import ValidationError
 
 from invoice_bridge import providers
@@ -48,18 +48,14 @@ from invoice_bridge.provider import Page, Unreadable
 from invoice_bridge.settings import ChargebeeSettings, Common, StripeSettings, WhopSettings
 from invoice_bridge.wire import Request, Response, Send, Steps
 
-Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
+if TYPE_CHECKING:  # at run time it is imported when a client is made: it loads a command-line library of its own
+    import httpx
+
+Http = TypeVar("Http", "httpx.Client", "httpx.AsyncClient")
 C = TypeVar("C", bound=Command)
 T = TypeVar("T")
 
 _NAME = f"invoice-bridge/{version('invoice-bridge')}"
-_NEVER_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
-)
 
 
 class _Core(Generic[Http]):
@@ -218,7 +214,7 @@ class _Core(Generic[Http]):
         return Response(answer.status_code, content, answer.headers, self.provider)
 
 
-class Client(_Core[httpx.Client]):
+class Client(_Core["httpx.Client"]):
     """Bill through one provider. Use it as a context manager, or close() it.
 
     `api_key` goes into the Authorization header and nowhere else. `base_url` points at another host, such as an
@@ -232,6 +228,8 @@ class Client(_Core[httpx.Client]):
     """
 
     def _new_http(self) -> httpx.Client:
+        import httpx
+
         return httpx.Client()
 
     @classmethod
@@ -269,10 +267,8 @@ class Client(_Core[httpx.Client]):
                 problem = error
 
     def _send(self, request: Request, until: float | None) -> Response:
-        try:
+        with _told_apart():
             return self._incoming(self._http.request(**self._outgoing(request, until)))
-        except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise _what_happened(error) from error
 
     def create(self, command: OneTimeCharge | PeriodInvoice, *, allow: Allow = ()) -> Invoice:
         """Bill. The same reference within the provider's key window is billed once.
@@ -365,10 +361,12 @@ class Client(_Core[httpx.Client]):
         return done
 
 
-class AsyncClient(_Core[httpx.AsyncClient]):
+class AsyncClient(_Core["httpx.AsyncClient"]):
     """Client for asyncio: the same flows, the same bytes, every verb awaited. See Client."""
 
     def _new_http(self) -> httpx.AsyncClient:
+        import httpx
+
         return httpx.AsyncClient()
 
     @classmethod
@@ -406,10 +404,8 @@ class AsyncClient(_Core[httpx.AsyncClient]):
                 problem = error
 
     async def _send(self, request: Request, until: float | None) -> Response:
-        try:
+        with _told_apart():
             return self._incoming(await self._http.request(**self._outgoing(request, until)))
-        except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise _what_happened(error) from error
 
     async def create(self, command: OneTimeCharge | PeriodInvoice, *, allow: Allow = ()) -> Invoice:
         """Bill; see Client.create."""
@@ -497,9 +493,23 @@ def _ask(kind: type[C], **fields: Any) -> C:
         raise ConfigurationError(f"{kind.verb}: {faults(error)}") from None
 
 
-def _what_happened(error: httpx.RequestError | httpx.InvalidURL) -> NotSent | Lost:
-    told = f"{type(error).__name__} {error}".strip()
-    return NotSent(told) if isinstance(error, _NEVER_SENT) else Lost(told)
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Turn a failure of the HTTP library into what it means: the request never left, or its answer is lost."""
+    import httpx
+
+    never_sent = (
+        httpx.ConnectError,
+        httpx.ConnectTimeout,
+        httpx.PoolTimeout,
+        httpx.UnsupportedProtocol,
+        httpx.InvalidURL,
+    )
+    try:
+        yield
+    except (httpx.RequestError, httpx.InvalidURL) as error:
+        told = f"{type(error).__name__} {error}".strip()
+        raise (NotSent if isinstance(error, never_sent) else Lost)(told) from error
 
 
 def _without(content: bytes, api_key: str) -> bytes:
@@ -508,6 +518,8 @@ def _without(content: bytes, api_key: str) -> bytes:
 
 
 def _check_url(url: str, *, insecure: bool) -> None:
+    import httpx
+
     try:
         parts = urlsplit(url)
         whole = parts.port != 0 and httpx.URL(url).host and not parts.query and not parts.fragment

@@ -1,0 +1,152 @@
+"""The public names: complete, sorted, pinned, and light to import."""
+
+import json
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import invoice_bridge
+
+NAMES = [
+    "ALL",
+    "AmountMismatch",
+    "AsyncClient",
+    "BridgeError",
+    "Client",
+    "Collection",
+    "Command",
+    "ConfigurationError",
+    "CustomerRef",
+    "Declined",
+    "Delete",
+    "Discrepancy",
+    "Effect",
+    "Finalize",
+    "IdempotencyMismatch",
+    "InvalidSignature",
+    "InvalidState",
+    "Invoice",
+    "Line",
+    "ListInvoices",
+    "Loss",
+    "LossyTranslation",
+    "MalformedResponse",
+    "MarkPaid",
+    "MarkUncollectible",
+    "Money",
+    "NotFound",
+    "NothingToBill",
+    "OneTimeCharge",
+    "OutcomeUnknown",
+    "Page",
+    "Pay",
+    "Period",
+    "PeriodInvoice",
+    "Plan",
+    "ProviderError",
+    "RateLimited",
+    "Rejected",
+    "Request",
+    "Retrieve",
+    "SendInvoice",
+    "ServerError",
+    "Status",
+    "Unauthorized",
+    "Unreachable",
+    "Unreadable",
+    "UnreadableServerError",
+    "Unsupported",
+    "Update",
+    "Void",
+    "decode",
+    "explain",
+    "losses",
+    "read_command",
+]
+# the names that the design fixes; more may join, none of these may go
+FIXED = {
+    "ALL", "AmountMismatch", "AsyncClient", "BridgeError", "Client", "Collection", "ConfigurationError", "CustomerRef",
+    "Declined", "Discrepancy", "IdempotencyMismatch", "InvalidSignature", "InvalidState", "Invoice", "Line",
+    "LossyTranslation", "MalformedResponse", "Money", "NotFound", "OneTimeCharge", "OutcomeUnknown", "Period",
+    "PeriodInvoice", "Plan", "ProviderError", "RateLimited", "Rejected", "ServerError", "Status", "Unauthorized",
+    "Unreachable", "Unsupported", "decode", "explain", "losses",
+}  # fmt: skip
+
+
+def test_the_public_names_are_pinned() -> None:
+    """A name that joins or goes is a decision: it changes this list too."""
+    assert invoice_bridge.__all__ == NAMES
+
+
+def test_the_names_that_the_design_fixes_are_there() -> None:
+    """Users, documentation and other people's code rely on these."""
+    assert set(NAMES) >= FIXED
+
+
+def test_the_public_names_are_sorted_and_none_stands_twice() -> None:
+    """Sorted as a program sorts them: capitals first."""
+    assert sorted(set(NAMES)) == NAMES
+
+
+def test_the_public_names_are_complete() -> None:
+    """Every public name of the package's namespace is listed, and every listed name is there."""
+    found = {
+        name
+        for name, value in vars(invoice_bridge).items()
+        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+    }
+    # `losses` and `explain` are functions here, though modules have these names as well
+    assert found == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_is_explained(name: str) -> None:
+    """Each public name has a docstring, but ALL, which is a value and explained where it stands."""
+    value = getattr(invoice_bridge, name)
+    assert name == "ALL" or (value.__doc__ or "").strip()
+
+
+def _python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+SDKS = {"stripe", "chargebee", "whop_sdk"}
+FOR_PEOPLE = {"typer", "click", "rich", "starlette", "uvicorn", "hypothesis", "pytest", "vcr"}
+
+
+def _loaded(code: str) -> set[str]:
+    return set(json.loads(_python(f"{code}; import sys, json; print(json.dumps(sorted(sys.modules)))")))
+
+
+def test_importing_loads_no_sdk_and_no_command_line_library() -> None:
+    """The import loads no official SDK, no CLI, server or test library, no HTTP library, and no provider."""
+    modules = _loaded("import invoice_bridge")
+    assert "invoice_bridge.client" in modules
+    assert {module.partition(".")[0] for module in modules} & (SDKS | FOR_PEOPLE | {"httpx"}) == set()
+    assert {module for module in modules if module.startswith("invoice_bridge.providers.")} == set()
+
+
+def test_making_a_client_loads_the_http_library_and_one_provider() -> None:
+    """Beyond what httpx loads by itself (a command line of its own, where that is installed), nothing comes with it."""
+    alone = _loaded("import httpx")
+    modules = _loaded("from invoice_bridge import Client; Client('stripe', api_key='sk_test_not_a_key')")
+    assert {module.partition(".")[0] for module in modules - alone} & (SDKS | FOR_PEOPLE) == set()
+    packages = {module.split(".")[2] for module in modules if module.startswith("invoice_bridge.providers.")}
+    assert packages == {"stripe"}
+
+
+def test_the_time_an_import_takes_is_reported(record_property: Callable[[str, object], None]) -> None:
+    """Only reported: a machine's speed is no claim of ours."""
+    code = "import time; began = time.perf_counter(); import invoice_bridge; print(time.perf_counter() - began)"
+    seconds = float(_python(code))
+    record_property("import_seconds", round(seconds, 3))
+    assert seconds > 0
+
+
+def test_the_package_is_typed() -> None:
+    """The marker that lets type checkers read our annotations is shipped."""
+    assert (Path(invoice_bridge.__file__).parent / "py.typed").is_file()
