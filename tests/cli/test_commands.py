@@ -8,6 +8,7 @@ import pytest
 
 from invoice_bridge import Invoice, Money, Status, providers
 from invoice_bridge.emulator.server import Served
+from invoice_bridge.matrix import VERBS
 from tests.cli.conftest import EXAMPLES, KEY, Done
 
 Cli = Callable[..., Done]
@@ -136,7 +137,8 @@ def test_a_plan_is_explained_without_a_key(cli: Cli, monkeypatch: pytest.MonkeyP
     assert "POST https://api.stripe.com/v1/invoices" in text.out
     plan = json.loads(cli("explain", CHARGE, "--provider", "stripe", "--json").out)
     assert [request["method"] for request in plan["requests"]] == ["POST", "POST", "POST"]
-    assert cli("explain", CHARGE, "--provider", "stripe", "--curl").out.count("curl ") == 3
+    assert json.loads(cli("explain", CHARGE, "--provider", "stripe", "--format", "json").out) == plan
+    assert cli("explain", CHARGE, "--provider", "stripe", "--format", "curl").out.count("curl ") == 3
     every = json.loads(cli("explain", CHARGE, "--provider", "all", "--set", "site=acme", "--json").out)
     assert [plan["provider"] for plan in every] == list(providers.names())
     assert every[0]["refusal"].startswith("ChargeAPI cannot be told an amount")
@@ -189,12 +191,23 @@ def test_a_provider_is_printed_from_its_tables(cli: Cli, name: str) -> None:
     assert "EUR" in shown["currencies"]
 
 
-def test_all_providers_are_listed(cli: Cli) -> None:
-    """One line each, with how many verbs are built, impossible and not built."""
-    header, *rows = cli("providers").out.splitlines()
-    assert header.split()[:3] == ["name", "title", "API"]
-    assert [row.split()[0] for row in rows] == list(providers.names())
+def test_the_matrix_has_a_row_a_verb_and_a_column_a_provider(cli: Cli) -> None:
+    """Twelve rows by four columns; a verb that a provider does not have is a dash, and its page says why."""
+    header, *rows = cli("providers").out.split("\n\n")[0].splitlines()
+    assert header.split() == ["verb", "ChargeAPI", "Chargebee", "Stripe", "Whop"]
+    assert [row.split()[0] for row in rows] == list(VERBS)
+    assert {row.split()[0] for row in rows if row.endswith("–")} == {"finalize", "pay"}
     assert [provider["name"] for provider in json.loads(cli("providers", "--json").out)] == list(providers.names())
+    assert "no call finalizes a legacy draft" in cli("providers", "whop").out
+
+
+def test_a_bill_is_seen_at_all_providers_side_by_side(cli: Cli) -> None:
+    """One table: what the bill does at each provider, by which requests, and what is lost there."""
+    shown = cli("explain", CHARGE, "--provider", "all").out
+    titles, *rest = shown.splitlines()
+    assert titles.split() == ["ChargeAPI", "Chargebee", "Stripe", "Whop"]
+    assert "refused: ChargeAPI cannot be told" in " ".join(shown.split())
+    assert "IB-CHARGEBEE-MAIL-01" in "".join(rest)
 
 
 def test_a_payload_is_decoded(cli: Cli, tmp_path: Path) -> None:

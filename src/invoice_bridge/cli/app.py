@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from importlib.metadata import version
 from itertools import islice
 from typing import Annotated
@@ -14,11 +15,11 @@ from rich.console import Console
 
 from invoice_bridge import providers
 from invoice_bridge.cli import exits
-from invoice_bridge.cli.capabilities import provider_json, provider_parts, provider_table
+from invoice_bridge.cli.capabilities import matrix_parts, provider_json, provider_parts
 from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, read_settings, with_client
 from invoice_bridge.cli.files import amount, instant, pairs, read_bill, read_bytes
 from invoice_bridge.cli.new_provider import scaffold
-from invoice_bridge.cli.output import grid, loss_json, show, write, write_json
+from invoice_bridge.cli.output import grid, loss_json, plans_table, show, write, write_json
 from invoice_bridge.client import Client
 from invoice_bridge.config import key_variable
 from invoice_bridge.errors import ConfigurationError, MalformedResponse
@@ -45,6 +46,15 @@ Bill = Annotated[
 ]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The invoice's id at the provider.", show_default=False)]
 Attempt = Annotated[int, typer.Option("--attempt", min=1, help="Raise it to try again after a final refusal.")]
+
+
+class Form(StrEnum):
+    """What explain prints."""
+
+    TEXT = "text"
+    JSON = "json"
+    CURL = "curl"
+
 
 _ON_BILLS, _ON_INVOICES, _OFFLINE = "Bill", "Work on an invoice", "Without a key"
 
@@ -86,7 +96,7 @@ def show_providers(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List the providers, or show what one can do: verbs, statuses, limits, currencies, losses."""
+    """Show what each provider can do and how that is borne out, or one provider in full."""
     chosen = [providers.get(one) for one in ([name] if name else providers.names())]
     if as_json:
         found = [provider_json(provider) for provider in chosen]
@@ -94,16 +104,16 @@ def show_providers(
     elif name:
         show(*provider_parts(chosen[0]))
     else:
-        show(provider_table(chosen))
+        show(*matrix_parts())
 
 
 @app.command(rich_help_panel=_OFFLINE)
 def explain(
     file: Bill,
     *,
-    provider: Annotated[str, typer.Option("--provider", metavar="NAME|all", help="One provider, or all of them.")],
+    provider: Annotated[str, typer.Option("--provider", metavar="NAME|all", help="One provider, or all side by side.")],
     settings: Settings = None,
-    curl: Annotated[bool, typer.Option("--curl", help="Print shell commands instead.")] = False,
+    form: Annotated[Form, typer.Option("--format", help="What to print.")] = Form.TEXT,
     as_json: AsJson = False,
 ) -> None:
     """Show the exact requests a bill would send, their effects and the losses; nothing is sent."""
@@ -115,11 +125,15 @@ def explain(
         known = {setting.name for setting in declared.settings}
         own = {word: value for word, value in given.items() if word in known or provider != "all"}
         plans.append(explain_bill(name, bill, **read_settings(declared, own)))
-    if as_json:
+    if as_json or form is Form.JSON:
         write_json([plan.to_json() for plan in plans] if provider == "all" else plans[0].to_json())
-        return
-    color = Console(file=sys.stdout).color_system is not None
-    sys.stdout.write("\n\n".join(plan.curl() if curl else plan.text(color=color) for plan in plans) + "\n")
+    elif form is Form.CURL:
+        sys.stdout.write("\n\n".join(plan.curl() for plan in plans) + "\n")
+    elif provider == "all":
+        show(plans_table(plans))
+    else:
+        color = Console(file=sys.stdout).color_system is not None
+        sys.stdout.write(plans[0].text(color=color) + "\n")
 
 
 @app.command(rich_help_panel=_OFFLINE)

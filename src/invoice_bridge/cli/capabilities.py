@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
 from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from invoice_bridge import providers
 from invoice_bridge.cli.output import facts, grid
 from invoice_bridge.explain import context
-from invoice_bridge.provider import Cannot, Flows, Provider
+from invoice_bridge.matrix import VERBS, Cell, cell, matrix
+from invoice_bridge.provider import Provider
 
 
 def provider_json(provider: Provider) -> dict[str, Any]:
@@ -30,10 +31,10 @@ def provider_json(provider: Provider) -> dict[str, Any]:
             "header": provider.idempotency.header,
             "window_seconds": int(provider.idempotency.window.total_seconds()),
         },
-        "verbs": {verb: _verb(flow) for verb, flow in _verbs(provider)},
+        "verbs": {verb: _verb(cell(provider, verb)) for verb in VERBS},
         "statuses": {row.native: row.status.value for row in provider.statuses},
         "limits": [{"what": limit.what, "most": limit.most, "source": limit.source} for limit in provider.limits],
-        "currencies": _currencies(provider),
+        "currencies": sorted(provider.money.currencies),
         "losses": [
             {
                 "code": row.code,
@@ -49,15 +50,29 @@ def provider_json(provider: Provider) -> dict[str, Any]:
     }
 
 
-def provider_table(providers: Iterable[Provider]) -> Table:
-    """All providers, one a line."""
-    table = grid("name", "title", "API version", "reviewed", "can", "cannot", "not built", "currencies")
-    for provider in providers:
-        known = [_verb(flow)["state"] for _, flow in _verbs(provider)]
-        counts = (str(known.count(state)) for state in ("built", "cannot", "not built"))
-        version, currencies = provider.api_version, str(len(_currencies(provider)))
-        table.add_row(provider.name, provider.title, version, provider.reviewed, *counts, currencies)
-    return table
+def matrix_parts() -> Iterator[RenderableType]:
+    """The capability matrix: verbs down, providers across, and how each claim is borne out."""
+    found = matrix()
+    names = list(next(iter(found.values())))
+    table = grid("verb", *(providers.get(name).title for name in names))
+    for verb, cells in found.items():
+        table.add_row(verb, *(_short(cells[name]) for name in names))
+    yield table
+    yield Text(
+        "\n– the provider has no such thing (why: invoice-bridge providers NAME). Evidence: "
+        + ", ".join(f"{letter} {kind}" for kind, letter in _LETTERS.items())
+    )
+
+
+_LETTERS = {kind: kind[0].upper() for kind in ("documented", "oracle", "emulator", "recording", "live")}
+
+
+def _short(found: Cell) -> Text:
+    if found.state == "cannot":
+        return Text("–", style="dim")
+    if found.state == "not built":
+        return Text("not built", style="red")
+    return Text.assemble(("yes", "green"), " ", ("".join(_LETTERS[kind] for kind in found.evidence), "dim"))
 
 
 def provider_parts(provider: Provider) -> Iterator[RenderableType]:
@@ -98,22 +113,14 @@ def _titled(title: str, rows: Iterable[tuple[str, ...]]) -> Table:
     return table
 
 
-def _currencies(provider: Provider) -> list[str]:
-    """The currencies that are confirmed: the keys of a Units table, or what the provider's own kind names."""
-    return sorted(getattr(provider.money, "decimals", None) or provider.money.currencies)
+def _verb(found: Cell) -> dict[str, Any]:
+    row: dict[str, Any] = {"state": found.state, "source": found.source}
+    if found.state == "cannot":
+        return row | {"reason": found.reason}
+    return row | {"evidence": list(found.evidence)}
 
 
-def _verbs(provider: Provider) -> Iterator[tuple[str, Any]]:
-    return ((one.name, getattr(provider.flows, one.name)) for one in fields(Flows))
-
-
-def _verb(flow: Any) -> dict[str, str]:
-    if flow is None:
-        return {"state": "not built"}
-    if isinstance(flow, Cannot):
-        return {"state": "cannot", "reason": flow.reason, "source": flow.source}
-    return {"state": "built"}
-
-
-def _why(row: dict[str, str]) -> tuple[str, str]:
-    return row["state"], f"{row['reason']} ({row['source']})" if "reason" in row else ""
+def _why(row: dict[str, Any]) -> tuple[str, str]:
+    if row["state"] == "cannot":
+        return "cannot", f"{row['reason']} ({row['source']})"
+    return row["state"], f"{', '.join(row['evidence']) or 'no evidence'} ({row['source']})"

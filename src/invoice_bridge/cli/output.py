@@ -12,14 +12,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
+from rich.box import SIMPLE
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from invoice_bridge import providers
 from invoice_bridge.cli.exits import plain
+from invoice_bridge.explain import Plan
 from invoice_bridge.losses import Loss
 from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Period
+from invoice_bridge.wire import Request
 
 _STATUS_STYLE = {"paid": "green", "open": "yellow", "void": "dim", "uncollectible": "red", "draft": "cyan"}
 _AMOUNTS = {
@@ -224,3 +229,36 @@ def collection(how: Collection) -> str:
 def loss_json(loss: Loss) -> dict[str, str]:
     """A loss as JSON."""
     return {name: str(value) for name, value in asdict(loss).items()}
+
+
+def plans_table(plans: Sequence[Plan]) -> Table:
+    """One bill at several providers, side by side: what it does there, by which requests, and what is lost."""
+    table = Table(box=SIMPLE, pad_edge=False, expand=False, show_lines=True)
+    table.add_column("")
+    for plan in plans:
+        table.add_column(providers.get(plan.provider).title, max_width=44, overflow="fold")
+    table.add_row("does", *(_does(plan) for plan in plans))
+    longest = max((len(plan.requests) for plan in plans if plan.refusal is None), default=0)
+    for place in range(longest):
+        steps = (plan.requests[place : place + 1] if plan.refusal is None else () for plan in plans)
+        table.add_row(str(place + 1), *("".join(_step(request) for request in found) for found in steps))
+    table.add_row("loses", *(_loses(plan) for plan in plans))
+    return table
+
+
+def _does(plan: Plan) -> Text:
+    if plan.refusal is not None:
+        return Text(f"refused: {plain(plan.refusal)}", style="red")
+    return Text(", ".join(sorted(plan.effects)) or "stores only", style="bold")
+
+
+def _step(request: Request) -> str:
+    effects = ", ".join(sorted(request.effects))
+    path = urlsplit(request.url).path
+    return f"{request.method} {path}" + (f"\n[{effects}]" if effects else "")
+
+
+def _loses(plan: Plan) -> str:
+    if plan.refusal is not None:
+        return ""
+    return "\n".join(f"{loss.path} ({loss.severity.value}) {loss.code}" for loss in plan.losses) or "nothing"
