@@ -204,7 +204,7 @@ def test_the_matrix_has_a_row_a_verb_and_a_column_a_provider(cli: Cli) -> None:
 def test_a_bill_is_seen_at_all_providers_side_by_side(cli: Cli) -> None:
     """One table: what the bill does at each provider, by which requests, and what is lost there."""
     shown = cli("explain", CHARGE, "--provider", "all").out
-    titles, *rest = shown.splitlines()
+    titles, *rest = shown.strip().splitlines()
     assert titles.split() == ["ChargeAPI", "Chargebee", "Stripe", "Whop"]
     assert "refused: ChargeAPI cannot be told" in " ".join(shown.split())
     assert "IB-CHARGEBEE-MAIL-01" in "".join(rest)
