@@ -385,6 +385,20 @@ class ListInvoices(Command):
     limit: Annotated[int, Field(strict=True, ge=1, le=100)] = 100
     cursor: Text | None = None
 
+    if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
+
+        def __init__(
+            self,
+            *,
+            status: Status | None = None,
+            customer: CustomerRef | str | None = None,
+            created_from: datetime | None = None,
+            created_to: datetime | None = None,
+            full: bool = False,
+            limit: int = 100,
+            cursor: str | None = None,
+        ) -> None: ...
+
     def admits(self, invoice: Invoice, provider: str) -> bool:
         """Whether an invoice passes the filters; what the provider does not say does not pass a filter on it."""
         customer = self.customer.at(provider) if self.customer else None
