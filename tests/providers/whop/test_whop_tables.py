@@ -175,6 +175,12 @@ def test_where_the_fields_of_an_amount_come_from() -> None:
     }
 
 
+@pytest.mark.parametrize("how", [how for how in HOW if how.get("draft")])
+def test_what_a_draft_is_sent_for_its_collection(how: dict[str, Any]) -> None:
+    """A draft's collection method is of its kind of collection, whichever that is."""
+    assert origins(charge(**how))["collection_method"] == "collection.kind"
+
+
 def test_where_the_fields_of_lines_come_from() -> None:
     """A line's own words are its label, the sum of the lines is the price."""
     who = CustomerRef(email="a@example.test", name="A", ids={"stripe": "cus_1"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -233,8 +233,8 @@ _TAX = "whop-sdk 2.6.0, Plan.collect_tax: based on the account's tax configurati
 
 def _dropped(path: str, code: str, source: str, **more: Any) -> Field:
     """What Whop has no field for."""
-    lost = (Alters.NOTHING, Fate.DROPPED, Severity.WARNS)
-    return Field(path, "", source, *lost, code=code, sent="nothing", **more)
+    row = Field(path, "", source, Alters.NOTHING, Fate.DROPPED, Severity.WARNS, code, sent="nothing")
+    return replace(row, **more)
 
 
 # A text that is left out is made up from another, so the product's title and a line's label come from several leaves;
@@ -245,27 +245,21 @@ FIELDS = (
     Field("reference", "plan.internal_notes, product.title, line_items[].label", _PLAN),
     Field("customer.id", "member_id", _CREATE),
     Field("customer.email", "email_address", _CREATE, when=_bills_an_address),
-    Field(
+    _dropped(
         "customer.email",
-        "",
+        "IB-WHOP-CUSTOMER-01",
         _MEMBER,
-        Alters.NOTHING,
-        Fate.DROPPED,
-        Severity.INFO,
-        code="IB-WHOP-CUSTOMER-01",
+        severity=Severity.INFO,
         sent="the member's id",
         why="Whop bills its own record of the member and mails to the address kept there",
         when=_bills_a_member,
     ),
     Field("customer.name", "customer_name", _CREATE, when=_bills_an_address),
-    Field(
+    _dropped(
         "customer.name",
-        "",
+        "IB-WHOP-CUSTOMER-02",
         _MEMBER,
-        Alters.NOTHING,
-        Fate.DROPPED,
-        Severity.INFO,
-        code="IB-WHOP-CUSTOMER-02",
+        severity=Severity.INFO,
         sent="the member's id",
         why="Whop bills its own record of the member and shows the name kept there",
         when=_bills_a_member,
@@ -275,28 +269,22 @@ FIELDS = (
     Field("amount", "plan.initial_price, line_items[].unit_price", _PLAN, verbs=("one_time_charge",)),
     # prices are in major units: a currency of other decimals moves their points
     Field("currency", "plan.currency, plan.initial_price, line_items[].unit_price", _PLAN),
-    Field(
+    _dropped(
         "lines[].quantity",
-        "line_items[].quantity",
+        "IB-WHOP-QUANTITY-01",
         _LINE,
-        Alters.NOTHING,
-        Fate.DROPPED,
-        Severity.WARNS,
-        code="IB-WHOP-QUANTITY-01",
+        native="line_items[].quantity",  # other lines of the bill may carry theirs
         why="a quantity needs a unit amount, and one of zero or below is not documented",
         remedy="give unit_amount, or leave the quantity out",
         sent="the line's amount alone",
         when=_quantity_is_lost,
     ),
     Field("lines[].quantity", "line_items[].quantity", _LINE, when=_quantity_is_kept),
-    Field(
+    _dropped(
         "lines[].unit_amount",
-        "",
+        "IB-WHOP-UNIT-AMOUNT-01",
         _LINE,
-        Alters.NOTHING,
-        Fate.DROPPED,
-        Severity.INFO,  # the quantity that goes with it has stopped the bill already
-        code="IB-WHOP-UNIT-AMOUNT-01",
+        severity=Severity.INFO,  # the quantity that goes with it has stopped the bill already
         why="a unit amount goes with its quantity, and one of zero or below is not documented",
         sent="the line's amount alone",
         when=_unit_amount_is_lost,
