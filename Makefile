@@ -41,7 +41,7 @@ evidence: $(DEV) ## run the tests, and write down what they prove for the capabi
 	PYTEST_EVIDENCE=write $(BIN)/python -m pytest -q -n auto
 
 cassettes: $(DEV) ## record the cassettes anew, against the emulators
-	$(BIN)/python -m invoice_bridge.cassettes.record cassettes
+	$(BIN)/python -m invoice_bridge.cassettes cassettes
 
 requirements: ## pin requirements/*.in again, with hashes and without addresses (needs uv)
 	uv pip compile -q -U $(COMPILE) requirements/dev.in -o requirements/dev.txt

@@ -183,10 +183,12 @@ class Currencies(Protocol):
     @property
     def currencies(self) -> frozenset[str]:
         """The ISO 4217 codes that can be billed; any other is refused."""
+        ...
 
     @property
     def source(self) -> str:
         """Where the provider documents them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Record a scenario against an emulator into a plain vcrpy cassette, with its provenance beside it.
 
 What is recorded here comes from an emulator, and the sidecar says so: it shows what this library sends, and what we
-believe the provider answers. Run `python -m invoice_bridge.cassettes.record FOLDER` to record every scenario anew; the
+believe the provider answers. Run `python -m invoice_bridge.cassettes FOLDER` to record every scenario anew; the
 emulators' clocks and ids are fixed, so the files come out the same.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,6 +55,7 @@ SCENARIOS: dict[str, Callable[[Client, str], None]] = {"one_time_charge": one_ti
 def record(scenario: str, provider: str, folder: Path) -> Path:
     """Record one scenario of one provider as `folder/<provider>/<scenario>.yaml`; needs vcrpy (extra `testing`)."""
     from vcr.config import VCR
+    from vcr.record_mode import RecordMode
 
     declared = providers.get(provider)
     emulator = declared.emulator()
@@ -64,7 +64,7 @@ def record(scenario: str, provider: str, folder: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     recorder: Any = VCR(  # type: ignore[no-untyped-call]
-        record_mode="all", filter_headers=list(SECRET_HEADERS), before_record_response=_redact
+        record_mode=RecordMode.ALL, filter_headers=list(SECRET_HEADERS), before_record_response=_redact
     )
     with (
         recorder.use_cassette(str(path)),
@@ -104,12 +104,6 @@ def _without_secrets(value: Any) -> Any:
     return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value
 
 
-def main(arguments: list[str]) -> None:
-    """Record every scenario of every built-in provider into a folder."""
-    for name in providers.names():
-        for scenario in SCENARIOS:
-            record(scenario, name, Path(arguments[0]))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def record_all(folder: Path) -> list[Path]:
+    """Record every scenario of every registered provider."""
+    return [record(scenario, name, folder) for name in providers.names() for scenario in SCENARIOS]
