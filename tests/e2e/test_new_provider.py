@@ -1,0 +1,371 @@
+"""An adapter of a third party, from scaffold to bill: written, installed and tested outside this tree, no network."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+from zipfile import ZipFile
+
+import pytest
+
+from invoice_bridge import ConfigurationError, providers
+from invoice_bridge.scaffold import new_provider
+from tests.cli.conftest import execute
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "how-to" / "write-an-adapter.md"
+PROGRAMS = {
+    "invoice-bridge": "from invoice_bridge.cli import main\nmain()\n",
+    "pip": "import runpy\nrunpy.run_module('pip', run_name='__main__')\n",
+    "pytest": "import sys, pytest\nsys.exit(pytest.main())\n",
+}
+
+
+# ── an environment that sees this one's packages, and has its own place to install into ──────────────────────────────
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment outside the tree; nothing is fetched, nothing of this one is changed."""
+
+    home: Path
+
+    @classmethod
+    def make(cls, home: Path) -> "Environment":
+        venv.create(home, with_pip=importlib.util.find_spec("pip") is None)
+        made = cls(home)
+        purelib = made.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=home).stdout
+        ours = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
+        lines = [f"import site; site.addsitedir({path!r})\n" for path in sorted(ours)]
+        Path(purelib.strip(), "this_environment.pth").write_text("".join(lines), encoding="utf-8")
+        for name, code in PROGRAMS.items():
+            program = home / "bin" / name
+            program.unlink(missing_ok=True)
+            program.write_text(f"#!{home / 'bin' / 'python'}\n{code}", encoding="utf-8")
+            program.chmod(0o755)
+        return made
+
+    def run(self, *command: str, cwd: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command there; `path` goes before what is installed."""
+        environment = {
+            "PATH": f"{self.home / 'bin'}:/usr/bin:/bin",
+            "HOME": str(self.home),
+            "COLUMNS": "160",
+            "PYTHONIOENCODING": "utf-8",
+            "PYTHONDONTWRITEBYTECODE": "1",  # a file that is changed twice in a second would be taken for its bytecode
+            "PIP_NO_INDEX": "1",
+            "PIP_NO_BUILD_ISOLATION": "0",  # pip's way of saying that the option is given
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            **({} if path is None else {"PYTHONPATH": str(path)}),
+        }
+        return subprocess.run(
+            command, cwd=cwd, env=environment, capture_output=True, encoding="utf-8", check=False, timeout=300
+        )
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """One for all tests of this file."""
+    return Environment.make(tmp_path_factory.mktemp("environment"))
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The project of "fleetpay" as it was written, and the folder into which it was installed."""
+
+    project: Path
+    site: Path
+
+
+@pytest.fixture(scope="session")
+def installed(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Scaffolded by the program, built and installed by pip."""
+    folder = tmp_path_factory.mktemp("untouched")
+    done = environment.run("invoice-bridge", "new-provider", "fleetpay", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = Installed(folder / "invoice-bridge-fleetpay", folder / "site")
+    done = environment.run("pip", "install", "--no-deps", "--target", str(found.site), ".", cwd=found.project)
+    assert done.returncode == 0, done.stderr
+    return found
+
+
+# ── what is written ──────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.slow
+def test_what_is_scaffolded_passes_the_suite_untouched(environment: Environment, installed: Installed) -> None:
+    """More than 40 checks, and each of them passes: none fails, none is skipped, none is expected to fail."""
+    report = installed.project / "report.xml"
+    done = environment.run("pytest", "-q", f"--junitxml={report}", cwd=installed.project, path=installed.site)
+    assert done.returncode == 0, done.stdout
+    suite = ET.parse(report).getroot()[0]  # noqa: S314 - our own file
+    assert int(suite.attrib["tests"]) > 40
+    assert [suite.attrib[word] for word in ("errors", "failures", "skipped")] == ["0", "0", "0"]
+    assert "xfail" not in report.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_it_is_a_provider_where_it_is_installed(environment: Environment, installed: Installed) -> None:
+    """The program lists it, Client makes a client of it; here, where it is not installed, it is unknown."""
+    listed = environment.run("invoice-bridge", "providers", cwd=installed.site, path=installed.site)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "Fleetpay" in listed.stdout.splitlines()[0].split()
+    code = "from invoice_bridge import Client; print(Client('fleetpay', api_key='test_not_a_key', mode='test'))"
+    made = environment.run("python", "-c", code, cwd=installed.site, path=installed.site)
+    assert (made.stdout, made.stderr) == ("Client('fleetpay', base_url='https://api.fleetpay.test/v1')\n", "")
+    assert "fleetpay" not in providers.names()
+
+
+def test_the_name_is_replaced_everywhere(tmp_path: Path) -> None:
+    """No file that is written still names the invented provider; each module compiles, and none is left out."""
+    written = new_provider("fleetpay", tmp_path)
+    assert {path.suffix for path in written} == {".md", ".py", ".toml"}
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        assert "acme" not in f"{path.relative_to(tmp_path)}{text}".lower()
+        if path.suffix == ".py":
+            compile(text, path, "exec")
+    adapter = tmp_path / "invoice-bridge-fleetpay" / "src" / "invoice_bridge_fleetpay"
+    assert {path.name for path in adapter.iterdir()} == {
+        path.name for path in (ROOT / "src" / "invoice_bridge" / "scaffold" / "adapter").glob("*.py")
+    }
+
+
+@pytest.mark.slow
+def test_the_wheel_has_what_is_copied(tmp_path: Path) -> None:
+    """Every file that new-provider copies is in the wheel of this library."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    (wheel,) = tmp_path.glob("*.whl")
+    shipped = set(ZipFile(wheel).namelist())
+    source = ROOT / "src" / "invoice_bridge" / "scaffold"
+    copied = [path for kind in ("*.tmpl", "adapter/*.py") for path in source.glob(kind)]
+    assert len(copied) == 8
+    assert {f"invoice_bridge/scaffold/{path.relative_to(source).as_posix()}" for path in copied} <= shipped
+
+
+# ── what is refused ──────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "name", ["", "a", "Fleet", "fleet-pay", "fleet_pay", "9pay", "pay.roll", "../x", "päy", "x" * 31]
+)
+def test_a_name_that_cannot_be_a_module_and_a_code_is_refused(name: str, tmp_path: Path) -> None:
+    """One sentence says what a name is; nothing is written."""
+    with pytest.raises(ConfigurationError, match="2 to 30 lower-case letters and digits, a letter first"):
+        new_provider(name, tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_provider_is_not_scaffolded(tmp_path: Path) -> None:
+    """The name of a provider that is there already is refused."""
+    with pytest.raises(ConfigurationError, match="there is a provider 'stripe' already"):
+        new_provider("stripe", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
+    """What stands in the way stays as it is: a folder of that name, or a file where the folder is to be made."""
+    (tmp_path / "invoice-bridge-fleetpay").mkdir()
+    (tmp_path / "file").touch()
+    for into in (tmp_path, tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ConfigurationError, match=r"exists already|cannot be written"):
+            new_provider("fleetpay", into)
+    assert list((tmp_path / "invoice-bridge-fleetpay").iterdir()) == []
+
+
+def test_the_program_says_it_in_one_line(tmp_path: Path) -> None:
+    """Exit code 2, one line on stderr, nothing on stdout."""
+    for arguments, told in ((("Fleet",), "'Fleet' cannot be"), (("whop", "--into", str(tmp_path)), "'whop' already")):
+        done = execute("new-provider", *arguments)
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+        assert told in done.err
+
+
+# ── the suite can fail ───────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class Sabotage:
+    """A fault in one file of the adapter, and the check that is to find it."""
+
+    file: str
+    was: str
+    becomes: str
+    found_by: str
+
+
+SABOTAGES = {
+    "a status row that is wrong": Sabotage(
+        "tables", 'StatusRow("void", Status.VOID', 'StatusRow("void", Status.PAID', "test_states_are_respected"
+    ),
+    "a row without a source": Sabotage(
+        "tables",
+        'Field("metadata", "labels", _CREATE)',
+        'Field("metadata", "labels", "")',
+        "test_every_row_has_a_source",
+    ),
+    "a leaf without a row": Sabotage(
+        "tables",
+        '    Field("attempt", "", KEY_SOURCE, alters=Alters.NOTHING),\n',
+        "",
+        "test_every_leaf_has_a_row",
+    ),
+    "a row that says carried, and is not": Sabotage(
+        "flows", '        "note": ask.description,\n', "", "test_a_row_tells_the_truth"
+    ),
+    "a row that says dropped, and is not": Sabotage(
+        "tables",
+        'Field("collection.due", "due", _CREATE)',
+        'Field("collection.due", "due", _CREATE, alters=Alters.NOTHING)',
+        "test_a_row_tells_the_truth",
+    ),
+    "a field of unknown origin": Sabotage(
+        "flows",
+        '"ref": ask.reference,',
+        '"ref": ask.reference, "source": "api",',
+        "test_every_field_of_a_body_has_an_origin",
+    ),
+    "two losses of one code": Sabotage(
+        "tables", "IB-FLEETPAY-ISSUED-01", "IB-FLEETPAY-ORDER-01", "test_loss_codes_are_unique_and_speak"
+    ),
+    "a POST without a key": Sabotage(
+        "flows",
+        'answer = yield use.post("invoices", body=body, step="open", specimen=specimen)',
+        'asked = use.post("invoices", body=body, step="open", specimen=specimen)\n'
+        "        headers = {name: value for name, value in asked.headers.items() if value != asked.key}\n"
+        "        answer = yield Request('POST', asked.url, headers, asked.content, body=body, specimen=specimen)",
+        "test_every_post_has_its_own_key",
+    ),
+    "one key for two steps": Sabotage(
+        "flows", '"finalize", body={}, ', '"finalize", body={}, step="open", ', "test_every_post_has_its_own_key"
+    ),
+    "an amount a hundred times too large": Sabotage(
+        "flows", '"amount": MONEY.to_units(line.amount)', '"amount": 100 * MONEY.to_units(line.amount)', "test_vectors"
+    ),
+    "a currency table that is wrong both ways": Sabotage(
+        "tables", "Units({code: digits for", "Units({code: digits + 2 for", "test_vectors"
+    ),
+    "lines that are not read": Sabotage(
+        "parse",
+        'for row in at.children("lines"))',
+        'for row in at.children("lines")[:1])',
+        "test_an_invoice_is_read_back",
+    ),
+    "an id that is not quoted": Sabotage(
+        "flows",
+        'use.get("invoices", invoice_id, specimen=_bare(invoice_id, "open"))',
+        'Request("GET", f"{use.base_url}/invoices/{invoice_id}", use.provider.headers({}), specimen=_bare("1", ""))',
+        "test_an_id_stays_one_segment",
+    ),
+    "a credential in a header": Sabotage(
+        "tables",
+        'return {"Fleetpay-Version": API_VERSION}',
+        'return {"Fleetpay-Version": API_VERSION, "Authorization": "Bearer test_not_a_key"}',
+        "test_a_plan_holds_no_credential",
+    ),
+    "a listing that ends after its first page": Sabotage(
+        "flows",
+        "None if cursor is None else ask.model_copy",
+        "None if cursor else ask.model_copy",
+        "test_a_listing_gives_every_invoice_once",
+    ),
+    "a listing without its last page": Sabotage(
+        "flows",
+        "Page(tuple(items), ",
+        "Page(tuple(items) if cursor else (), ",
+        "test_a_listing_gives_every_invoice_once",
+    ),
+    "a demand for money that is not declared": Sabotage(
+        "flows", "else (Effect.ISSUES,)", "else ()", "test_every_effect_is_declared"
+    ),
+    "a draft that is paid": Sabotage(
+        "flows",
+        "payable(ask, (yield from _read(ask.id, use)))",
+        "yield from _read(ask.id, use)",
+        "test_a_draft_is_never_collected",
+    ),
+    "an answer that is no invoice, taken for one": Sabotage(
+        "parse", 'id=at.need("id")', 'id=at.text("id") or "?"', "test_what_is_no_invoice_is_refused"
+    ),
+    "a customer made of a reference": Sabotage(
+        "flows",
+        'customer_id(ask, use, example="cus_…", source=SOURCES[ask.verb])',
+        "(ask.customer.at(NAME) if ask.customer else None) or ask.reference",
+        "test_a_customer_of_another_provider_is_not_billed",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SABOTAGES)
+def test_the_suite_finds(name: str, environment: Environment, installed: Installed, tmp_path: Path) -> None:
+    """Each fault that is put into the working adapter makes the check that is about it fail."""
+    sabotage, site = SABOTAGES[name], tmp_path / "site"
+    shutil.copytree(installed.site, site)
+    path = site / "invoice_bridge_fleetpay" / f"{sabotage.file}.py"
+    text = path.read_text(encoding="utf-8")
+    assert text.count(sabotage.was) == 1
+    path.write_text(text.replace(sabotage.was, sabotage.becomes), encoding="utf-8")
+    done = environment.run("pytest", "-q", "--tb=short", "-k", sabotage.found_by, cwd=installed.project, path=site)
+    assert done.returncode == 1, done.stdout
+    assert re.search(rf"^FAILED .*::{sabotage.found_by}\b", done.stdout, re.MULTILINE)
+
+
+# ── the tutorial ─────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class Block:
+    """One fenced block of the page: its language, the file it is about, and its lines."""
+
+    kind: str
+    file: str
+    text: str
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """The fenced blocks, in order."""
+    for found in re.finditer(r"^```(\w+) ?(\S*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        yield Block(*found.groups())
+
+
+def dialogue(block: Block) -> Iterator[tuple[str, str]]:
+    """Each command of a console block, and what it prints."""
+    for piece in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+        command, _, printed = piece.partition("\n")
+        yield command, printed
+
+
+def looks_like(shown: str, printed: str) -> bool:
+    """Whether an output is the one that is shown, in which … stands for anything."""
+    pattern = ".*".join(re.escape(piece) for piece in shown.strip().split("…"))
+    return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
+
+
+def change(text: str, block: Block) -> str:
+    """Apply a diff whose lines stand together in the file, once."""
+    rows = block.text.splitlines(keepends=True)
+    was = "".join(row[1:] for row in rows if row[0] in " -")
+    assert text.count(was) == 1, f"{block.file} has it {text.count(was)} times:\n{was}"
+    return text.replace(was, "".join(row[1:] for row in rows if row[0] in " +"))
+
+
+@pytest.mark.slow
+def test_the_tutorial_is_what_happens(tmp_path: Path) -> None:
+    """Every command of the page runs, every change applies, and what is printed is what the page shows."""
+    environment = Environment.make(tmp_path / "environment")
+    folder, commands = tmp_path, 0
+    for block in blocks(PAGE.read_text(encoding="utf-8")):
+        if block.kind == "diff":
+            path = folder / block.file
+            path.write_text(change(path.read_text(encoding="utf-8"), block), encoding="utf-8")
+        elif block.kind != "console":
+            assert block.file, block.text
+            (folder / block.file).write_text(block.text, encoding="utf-8")
+        else:
+            for command, shown in dialogue(block):
+                commands += 1
+                if command.startswith("cd "):
+                    folder /= command.removeprefix("cd ")
+                    continue
+                done = environment.run("sh", "-c", command, cwd=folder)
+                assert looks_like(shown, done.stdout + done.stderr), f"$ {command}\n{done.stdout}{done.stderr}"
+    assert commands == 10
