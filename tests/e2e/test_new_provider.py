@@ -301,7 +301,7 @@ SABOTAGES = {
 def test_the_suite_finds(name: str, environment: Environment, installed: Installed, tmp_path: Path) -> None:
     """Each fault that is put into the working adapter makes the check that is about it fail."""
     sabotage, site = SABOTAGES[name], tmp_path / "site"
-    shutil.copytree(installed.site, site)
+    shutil.copytree(installed.site, site, ignore=shutil.ignore_patterns("__pycache__"))
     path = site / "invoice_bridge_fleetpay" / f"{sabotage.file}.py"
     text = path.read_text(encoding="utf-8")
     assert text.count(sabotage.was) == 1

@@ -33,16 +33,25 @@ from invoice_bridge.errors import (
     Unsupported,
 )
 from invoice_bridge.explain import Plan, body_leaves, context, origin, plan
-from invoice_bridge.losses import Severity
+from invoice_bridge.losses import Fate, Severity
 from invoice_bridge.matrix import VERBS, cell
 from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Period, Status
 from invoice_bridge.money import Money
 from invoice_bridge.outcome import Step
 from invoice_bridge.provider import Cannot, Context, Provider
 from invoice_bridge.testing.metamorphic import contradiction, variants
-from invoice_bridge.wire import Request
+from invoice_bridge.wire import Effect, Request
 
 _MAY = Period.month(2026, 5)
+_EFFECTS = {
+    "issued": Effect.ISSUES,
+    "mailed": Effect.MAILS,
+    "collected": Effect.COLLECTS,
+    "recorded": Effect.COLLECTS,
+    "voided": Effect.VOIDS,
+    "written_off": Effect.VOIDS,
+}
+"""What the ledger of an emulator shows → the effect that a request declares."""
 _PLACEHOLDER = re.compile(r"(\{[A-Za-z_.]+\})|(%7B[A-Za-z_.]+%7D)")
 
 
@@ -335,7 +344,7 @@ class Conformance:
 
     # ── the invoice ──────────────────────────────────────────────────────────────────────────────────────────────
     def test_an_invoice_is_read_back(self, client: Client, use: Context, emulator: Emulator) -> None:
-        """What was created is retrieved and listed, with all its lines, in the currency that was asked."""
+        """What was created is retrieved and listed: the currency and sum that were asked, all lines, the reference."""
         bill, made = self.bill(use, emulator)
         created = self.create(client, bill, made)
         assert (created.provider, created.currency) == (self.provider, bill.currency)
@@ -347,8 +356,37 @@ class Conformance:
             created.total,
             created.lines,
         )
+        asked = bill.total
+        assert asked is not None
+        assert Money(sum(line.amount.minor for line in read.lines), read.currency) == asked
+        assert asked in {read.subtotal, read.total}
+        assert read.reference == bill.reference
         assert created.id in {invoice.id for invoice in client.list()}
         assert Invoice.model_validate_json(read.model_dump_json()) == read
+
+    def test_all_lines_are_read(self, client: Client, use: Context, emulator: Emulator) -> None:
+        """Of a bill with several lines each is read back, in their order, with its amount."""
+        for bill, made in self.possible(use, emulator):
+            rated = [row for row in use.provider.fields if row.path == "lines[].amount" and row.speaks(bill, use)]
+            if len(bill.lines) > 1 and all(row.fate is Fate.CARRIED for row in rated):
+                read = client.retrieve(self.create(client, bill, made).id)
+                assert [line.amount for line in read.lines] == [line.amount for line in bill.lines]
+
+    def test_every_effect_is_declared(self, declared: Provider, use: Context) -> None:
+        """Whatever the emulator's ledger shows of a bill, one of the requests had declared as its effect."""
+        seen: set[str] = set()
+        for bill, made in self.possible(use, declared.emulator()):
+            emulator: Emulator = declared.emulator()
+            with httpx.Client(transport=EmulatorTransport(emulator, use.base_url)) as http:
+                client = Client(self.provider, api_key=emulator.key, http=http, **emulator.settings)
+                try:
+                    self.create(client, bill, made)
+                except BridgeError:
+                    continue  # the emulator holds nothing for this bill to bill
+            events = {entry.event for entry in emulator.ledger}
+            assert {_EFFECTS[event] for event in events} <= made.effects
+            seen |= events
+        assert "issued" in seen
 
     def test_verbs_that_the_provider_cannot_do_send_nothing(
         self, declared: Provider, client: Client, transport: EmulatorTransport
@@ -430,9 +468,16 @@ class Conformance:
         assert found.raw["a_new_field"] == {"deep": [1]}
         assert "a_new_field.deep[]" in found.unmapped()
 
-    def test_what_is_no_invoice_is_refused(self, declared: Provider) -> None:
-        """Anything else raises MalformedResponse, never another error."""
-        for data in ({}, {"id": 7}, {"id": ""}, {"id": "x", "currency": "nope"}):
+    def test_what_is_no_invoice_is_refused(
+        self, declared: Provider, client: Client, use: Context, emulator: Emulator
+    ) -> None:
+        """Anything else raises MalformedResponse, never another error; so does an invoice without id or currency."""
+        created = client.retrieve(self.create(client, *self.bill(use, emulator)).id)
+        assert declared.parse(created.raw or {}).id == created.id
+        texts = (created.id, created.currency, created.currency.lower())
+        broken = [_replaced(created.raw, text, wrong) for text in texts for wrong in (None, "", 7)]
+        broken += [_replaced(created.raw, text, "nope") for text in texts[1:]]
+        for data in ({}, *(data for data in broken if data != created.raw)):
             with pytest.raises(MalformedResponse):
                 declared.parse(data)
 
@@ -510,6 +555,15 @@ def _put_back(text: str, model: str) -> str:
         for piece in re.split(r"(\{[A-Za-z_.]+\}|%7B[A-Za-z_.]+%7D)", model)
     )
     return model if re.fullmatch(pattern, text) else text
+
+
+def _replaced(value: Any, text: str, wrong: Any) -> Any:
+    """JSON in which something else stands wherever that text stood."""
+    if isinstance(value, Mapping):
+        return {name: _replaced(inner, text, wrong) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replaced(inner, text, wrong) for inner in value]
+    return wrong if value == text else value
 
 
 def _plain(request: Request) -> tuple[str, str, bytes, dict[str, str]]:

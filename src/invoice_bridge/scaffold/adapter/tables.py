@@ -86,8 +86,12 @@ def _asks_for_no_tax(ask: Any, _use: Any) -> bool:
     return bool(ask.tax == "none")
 
 
+# A line's text is its description; of a bare amount the bill's, or else the reference. Where several rows name the same
+# field, the first whose leaf the bill sets is told as its origin.
 FIELDS = (
-    Field("reference", "ref, lines[].text", _CREATE),  # a bare amount without a description is a line of that name
+    Field("lines[].description", "lines[].text", _CREATE),
+    Field("description", "note, lines[].text", _CREATE),
+    Field("reference", "ref, lines[].text", _CREATE),
     Field("customer.id", "customer", _CREATE),
     Field(
         "customer.email",
@@ -111,7 +115,6 @@ FIELDS = (
     ),
     Field("currency", "currency", _CREATE),
     Field("amount", "lines[].amount", _CREATE, verbs=("one_time_charge",)),
-    Field("lines[].description", "lines[].text", _CREATE),
     Field("lines[].quantity", "lines[].quantity", _CREATE),
     Field("lines[].unit_amount", "lines[].unit_price", _CREATE),
     Field("lines[].amount", "lines[].amount", _CREATE),
@@ -132,7 +135,6 @@ FIELDS = (
         remedy="leave it out",
         verbs=("period_invoice",),
     ),
-    Field("description", "note, lines[].text", _CREATE),
     Field(
         "purchase_order",
         "",
