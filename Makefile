@@ -10,7 +10,7 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix docs evidence cassettes requirements clean
+.PHONY: help demo test check fix docs evidence cassettes mutants requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -43,14 +43,23 @@ evidence: $(DEV) ## run the tests, and write down what they prove for the capabi
 cassettes: $(DEV) ## record the cassettes anew, against the emulators
 	$(BIN)/python -m invoice_bridge.cassettes cassettes
 
+mutants: $(DEV) .venv-mutants/ready ## change the adapters a token at a time: do the tests notice? (SEED=, SAMPLE=, PROVIDERS=)
+	.venv-mutants/bin/python tools/mutants.py --python $(BIN)/python $(if $(SEED),--seed $(SEED)) $(if $(SAMPLE),--sample $(SAMPLE)) $(PROVIDERS)
+
+.venv-mutants/ready: requirements/mutants.txt | $(BIN)/python
+	@$(BIN)/python -m venv .venv-mutants
+	@.venv-mutants/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/mutants.txt
+	@touch $@
+
 requirements: ## pin requirements/*.in again, with hashes and without addresses (needs uv)
 	uv pip compile -q -U $(COMPILE) requirements/dev.in -o requirements/dev.txt
+	uv pip compile -q -U $(COMPILE) requirements/mutants.in -o requirements/mutants.txt
 	uv pip compile -q $(COMPILE) requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 
 COMPILE = --universal --generate-hashes --no-header -p 3.11
 
 clean: ## remove .venv, caches and builds
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-mutants .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # What git sees of the work tree, as one number: the same before and after `make check`.

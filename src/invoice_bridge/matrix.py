@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 
 from invoice_bridge import providers
-from invoice_bridge.provider import Cannot, Flows, Provider
+from invoice_bridge.provider import Cannot, ErrorRow, Flows, Provider
 
 VERBS = tuple(verb.name for verb in fields(Flows))
 """The verbs, in the order in which a provider declares them."""
@@ -97,20 +97,42 @@ def provider_page(name: str) -> str:
         ["base URL", f"`{provider.base_url(provider.read_settings({}) | shown)}`"],
         ["idempotency", f"`{provider.idempotency.header}`, remembered for {provider.idempotency.window}"],
         ["settings", "; ".join(settings)],
-        ["currencies", f"{len(provider.money.currencies)}; any other is refused ({provider.money.source})"],
+        [f"currencies ({provider.money.source})", " ".join(sorted(provider.money.currencies))],
     ]
     words = [[f"`{row.native}`", f"`{row.status}`", row.source] for row in provider.statuses]
+    verbs = [[f"`{verb}`", source] for verb, source in provider.sources.items()]
     losing = [
-        [f"`{row.code}`", f"`{row.path}`", row.fate, row.severity, row.why, row.remedy]
+        [f"`{row.code}`", f"`{row.path}`", row.fate, row.severity, row.sent, row.why, row.remedy]
         for row in provider.fields
         if row.code
+    ]
+    carried = [
+        [
+            f"`{row.path}`" if row.path else "constant",
+            ", ".join(f"`{native}`" for native in row.native.split(", ") if native),
+            " and ".join(row.verbs) if len(row.verbs) == 1 else "both",
+            row.alters,
+            row.code or row.why,
+            row.source,
+        ]
+        for row in provider.fields
+    ]
+    errors = [
+        [row.code or "", row.type or "", str(row.status or ""), _error(row), row.source] for row in provider.errors
     ]
     limits = [[f"`{row.what}`", str(row.most), row.source] for row in provider.limits]
     return "\n\n".join(
         [
             table(["fact", ""], facts),
+            table(["verb", "documented at"], verbs),
             table(["its word", "status", "source"], words),
-            table(["loss", "field", "fate", "severity", "why", "what to do"], losing),
+            table(["loss", "field", "fate", "severity", "what is sent", "why", "what to do"], losing),
+            table(["field of the command", "lands in", "bills", "alters", "loss, or why", "source"], carried),
+            table(["its code", "its type", "HTTP", "becomes", "source"], errors),
             table(["limit on", "at most", "source"], limits),
         ]
     )
+
+
+def _error(row: ErrorRow) -> str:
+    return row.becomes.__name__ + (", and may have taken effect" if row.maybe_applied else "")

@@ -1,0 +1,22 @@
+"""The generated parts of the documentation are what the tables say now."""
+
+from pathlib import Path
+
+import pytest
+from cogapp import Cog
+
+ROOT = Path(__file__).parent.parent
+PAGES = [
+    page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if "[[[cog" in page.read_text("utf-8")
+]
+
+
+def test_there_are_generated_pages() -> None:
+    """The invoice and the providers have generated pages."""
+    assert {page.name for page in PAGES} >= {"invoice.md", "providers.md"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_generated_page_is_fresh(page: Path) -> None:
+    """Generating it again changes nothing; else run `make docs`."""
+    assert Cog().main(["cog", "--check", "--verbosity=0", str(page)]) == 0
