@@ -244,6 +244,12 @@ def test_times_refuses_what_would_round(quantity: str) -> None:
         times(Money(1, "EUR"), Decimal(quantity))
 
 
+def test_times_refuses_what_is_exact_to_two_hundred_digits() -> None:
+    """A quantity with more digits than are calculated with is refused, not cut to those."""
+    with pytest.raises(ValueError, match="out of range"):
+        times(Money(1, "EUR"), Decimal("1." + "0" * 250 + "1"))
+
+
 def test_scale_is_exact_or_refuses() -> None:
     """Scaling by a power of ten loses no digit of the largest amounts."""
     assert scale(Decimal("90071992547409.93"), 2) == 9007199254740993
