@@ -460,6 +460,14 @@ def test_the_shape_before_basil() -> None:
     assert (found.amount_paid, found.payment_pending, found.test_mode, found.collection) == (None, False, None, None)
 
 
+def test_the_price_of_a_package_is_no_unit_amount() -> None:
+    """60.00 per 50 units is what 50 cost: the line has its amount and its quantity, and no unit amount."""
+    price = {"unit_amount_decimal": "6000", "transform_quantity": {"divide_by": 50, "round": "up"}}
+    line = {"amount": 30000, "quantity": 204, "price": price}
+    found = decode("stripe", {"id": "in_1", "currency": "eur", "lines": {"data": [line]}})
+    assert found.lines == (Line(quantity=204, amount=eur(30000)),)
+
+
 def test_tax_that_is_not_listed_is_derived_where_it_can_be() -> None:
     """The total less total_excluding_tax is the tax; without both nothing is said."""
     bare = {"id": "in_1", "currency": "eur", "total": 1200}
