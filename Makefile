@@ -37,7 +37,7 @@ fix: $(DEV) ## format, and mend what ruff can mend
 docs: $(DEV) ## print the tables into the documentation again
 	$(BIN)/python -m cogapp -r -U --verbosity=1 $(DOCS)
 
-evidence: $(DEV) ## run the tests, and write down what they prove for the capability matrix
+evidence: $(DEV) ## run the tests, and write down what they prove (then: make docs)
 	PYTEST_EVIDENCE=write $(BIN)/python -m pytest -q -n auto
 
 cassettes: $(DEV) ## record the cassettes anew, against the emulators

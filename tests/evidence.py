@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from invoice_bridge.commands import Command
+
 FILE = Path(__file__).parent.parent / "src" / "invoice_bridge" / "evidence.json"
 KINDS = ("documented", "oracle", "emulator", "recording", "live")
 
@@ -26,6 +28,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Hand what a test's marks declare to its report, which also travels from the processes that run in parallel."""
     for mark in item.iter_markers("proves"):
         provider, verb, kind = mark.args
+        if verb == "*":  # of the command that the test is parametrized with
+            parameters = item.callspec.params.values()  # type: ignore[attr-defined]
+            verb = next(value.verb for value in parameters if isinstance(value, Command))
         item.user_properties.append(("proves", f"{provider}:{verb}:{kind}"))
 
 
@@ -48,11 +53,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (
         config.option.keyword or config.option.markexpr or getattr(config.option, "lf", False)
     )
-    if hasattr(config, "workerinput") or exitstatus != 0 or not whole or config.option.collectonly:
+    if hasattr(config, "workerinput") or not whole or config.option.collectonly:
         return
     found = as_json(_proved - _broken)
     if os.environ.get("PYTEST_EVIDENCE") == "write":
         FILE.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    if exitstatus != 0:
         return
     said = json.loads(FILE.read_text(encoding="utf-8"))
     if said not in (found, as_json((_proved | _skipped) - _broken)):

@@ -214,6 +214,8 @@ def bills(draw: st.DrawFn) -> OneTimeCharge | PeriodInvoice:
     return OneTimeCharge(amount=draw(amounts(currency)), **said)
 
 
+@pytest.mark.proves("stripe", "one_time_charge", "oracle")
+@pytest.mark.proves("stripe", "period_invoice", "oracle")
 @given(ask=bills())
 def test_a_bill_goes_out_as_the_sdk_sends_it(ask: OneTimeCharge | PeriodInvoice) -> None:
     """For every bill: the same method, URL, form bytes, idempotency key and version, request by request."""
@@ -227,6 +229,7 @@ def test_a_bill_goes_out_as_the_sdk_sends_it(ask: OneTimeCharge | PeriodInvoice)
 MAY = PeriodInvoice(reference="may", customer="cus_42", currency="EUR", period=Period.month(2026, 5))
 
 
+@pytest.mark.proves("stripe", "*", "oracle")
 @pytest.mark.parametrize(
     "ask",
     [

@@ -106,6 +106,8 @@ def told(ask: OneTimeCharge | PeriodInvoice) -> dict[str, Any]:
     return said | ({"net_term_days": days} if days is not None else {})
 
 
+@pytest.mark.proves("chargebee", "one_time_charge", "oracle")
+@pytest.mark.proves("chargebee", "period_invoice", "oracle")
 @given(ask=bills())
 def test_a_bill_is_what_the_sdk_would_send(seam: Seam, ask: OneTimeCharge | PeriodInvoice) -> None:
     """For every bill that can be sent: method, URL, form and key header equal the SDK's."""
@@ -161,6 +163,7 @@ CALLS: list[tuple[Any, Callable[[Any, Any], object]]] = [
 ]
 
 
+@pytest.mark.proves("chargebee", "*", "oracle")
 @pytest.mark.parametrize("ask,call", CALLS, ids=lambda value: getattr(value, "verb", ""))
 def test_a_verb_is_what_the_sdk_would_send(seam: Seam, ask: Any, call: Callable[[Any, Any], object]) -> None:
     """The verbs on an invoice go to the SDK's routes with the SDK's parameters."""

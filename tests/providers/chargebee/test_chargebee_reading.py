@@ -43,6 +43,7 @@ def recorded(shared_dir: Path, name: str) -> Invoice:
     return decode("chargebee", dumps(event["content"]))
 
 
+@pytest.mark.proves("chargebee", "retrieve", "recording")
 def test_recording_of_an_overdue_invoice(shared_dir: Path) -> None:
     """A one-off invoice of a test site: payment due, its line's dates equal, so no period."""
     found = recorded(shared_dir, "invoice_updated")

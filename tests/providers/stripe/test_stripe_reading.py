@@ -67,6 +67,7 @@ def test_recording_basic_invoice(shared_dir: Path) -> None:
     assert (found.payment_method, found.payment_pending, found.amount_refunded) == (None, False, None)
 
 
+@pytest.mark.proves("stripe", "retrieve", "recording")
 def test_recording_coupon(shared_dir: Path) -> None:
     """One line carries two discounts: the subtotal is before both, and subtotal less discount plus tax is the total."""
     found = recorded(shared_dir, "stripe_coupon")

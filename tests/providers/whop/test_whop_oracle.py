@@ -115,6 +115,7 @@ def bills(draw: st.DrawFn) -> OneTimeCharge:
     )
 
 
+@pytest.mark.proves("whop", "one_time_charge", "oracle")
 @given(bills(), st.sampled_from([None, "prod_42"]))
 def test_the_sdk_accepts_every_bill(ask: OneTimeCharge, product: str | None) -> None:
     """For every bill: the SDK's request model reads our JSON, and finds no unknown key and no undocumented word."""
@@ -223,6 +224,7 @@ PAIRS: list[tuple[Command, int, Callable[[Whop], Any]]] = [
 ]
 
 
+@pytest.mark.proves("whop", "*", "oracle")
 @pytest.mark.parametrize("command, place, call", PAIRS)
 def test_the_sdk_sends_what_we_send(command: Command, place: int, call: Callable[[Whop], Any]) -> None:
     """Method, path, query, version and JSON tree agree; pinned: the SDK leaves out the milliseconds .000."""
