@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -64,11 +65,15 @@ def contradiction(before: Bill, after: Bill, leaf: str, use: Context) -> str | N
     row = row_of(rows, after, leaf, use)
     if row is None:
         return f"no row of {use.provider.name} speaks of {leaf} in a {after.verb}"
-    if row_of(rows, before, leaf, use) is not row:
-        return None  # the change leads from one row to another: neither speaks of the step between them
+    other = row_of(rows, before, leaf, use)
     one, two = seen(before, use), seen(after, use)
     if one == two and one.branch[1] is not None:
         return None  # both are refused alike: nothing is sent of which a row could speak
+    if other is not row:  # neither row speaks of the step between them, but where both say "nothing" it is nothing
+        silent = other is not None and other.alters is row.alters is Alters.NOTHING and two.branch[1] is None
+        return (
+            f"{leaf} is to change nothing, and changed {sorted(_changed(one, two))}" if silent and one != two else None
+        )
     if row.alters is Alters.BRANCH:
         return (
             None
@@ -77,7 +82,7 @@ def contradiction(before: Bill, after: Bill, leaf: str, use: Context) -> str | N
         )
     if one.branch != two.branch:
         return f"{leaf} is to change {row.alters}, and the requests changed: {one.branch} became {two.branch}"
-    changed = {shape for a, b in zip(one.fields, two.fields, strict=True) for _, shape, _ in a ^ b}
+    changed = _changed(one, two)
     if row.alters is Alters.NOTHING:
         return f"{leaf} is to change nothing, and changed {sorted(changed)}" if changed else None
     if not changed:
@@ -85,6 +90,12 @@ def contradiction(before: Bill, after: Bill, leaf: str, use: Context) -> str | N
     moved = {leaf, *_TIED.get(leaf, ())}
     strange = {shape for shape in changed if shape != "query" and not moved & origins(rows, shape)}
     return f"{leaf} changed {sorted(strange)}, which its row's native field does not name" if strange else None
+
+
+def _changed(one: Seen, two: Seen) -> set[str]:
+    """The shapes of the fields that differ between plans."""
+    none: frozenset[tuple[str, str, str]] = frozenset()
+    return {shape for a, b in zip_longest(one.fields, two.fields, fillvalue=none) for _, shape, _ in a ^ b}
 
 
 def alteration(before: Bill, after: Bill, use: Context) -> Alters:
@@ -116,9 +127,11 @@ def _with(ask: Bill, **fields: Any) -> Bill:
     return type(ask)(**(kept | fields))
 
 
-def _set(name: str, one: Any, two: Any) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
+def _set(name: str, one: Any, *others: Any) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
     return lambda ask: (
-        [(_with(ask, **{name: one}), _with(ask, **{name: two}))] if name in type(ask).model_fields else []
+        [(_with(ask, **{name: one}), _with(ask, **{name: two})) for two in others]
+        if name in type(ask).model_fields
+        else []
     )
 
 
@@ -260,7 +273,7 @@ def _kinds(ask: Bill) -> list[tuple[Bill, Bill]]:
 
 _DAY = timedelta(days=1)
 _VARIANTS: dict[str, Callable[[Bill], list[tuple[Bill, Bill]]]] = {
-    "reference": _set("reference", "ref-1", "ref-2"),
+    "reference": _set("reference", "ref-1", "ref-2", "ref-" + 96 * "2"),  # the longest that there is
     "customer.id": _customers(CustomerRef(id="cus_42"), CustomerRef(id="cus_43")),
     "customer.email": _known_by(("a@example.test", "A"), ("b@example.test", "A")),
     "customer.name": _known_by(("a@example.test", "A"), ("a@example.test", "B")),
@@ -275,7 +288,7 @@ _VARIANTS: dict[str, Callable[[Bill], list[tuple[Bill, Bill]]]] = {
     "period.end": _periods("end"),
     "description": _set("description", "One", "Two"),
     "purchase_order": _set("purchase_order", "PO-1", "PO-2"),
-    "metadata": _set("metadata", {"key": "one"}, {"key": "two"}),
+    "metadata": _set("metadata", {"key": "one"}, {"key": "two"}, {"key": ""}),
     "issued_at": _set("issued_at", Period.month(2026, 5).start, Period.month(2026, 5).start + _DAY),
     "collection.kind": _kinds,
     "collection.due": _sends(after=14),
