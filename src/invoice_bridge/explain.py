@@ -17,6 +17,7 @@ from invoice_bridge import providers
 from invoice_bridge.commands import Bill, Command
 from invoice_bridge.errors import BridgeError
 from invoice_bridge.losses import Field, Loss, find_losses
+from invoice_bridge.model import in_utc
 from invoice_bridge.provider import Context, Provider
 from invoice_bridge.wire import Effect, Request, Response, dumps, scalar
 
@@ -168,8 +169,9 @@ def _quoted(text: str) -> str:
 def losses(provider: str, command: Command, *, as_of: datetime | None = None, **settings: Any) -> tuple[Loss, ...]:
     """List what a provider would not carry of a command, before anything is sent; pure.
 
-    `as_of` (aware) decides rows that depend on the clock; without it they are left out. Settings are the client's.
-    Raises ConfigurationError for an unknown provider or setting.
+    `as_of` (aware) decides rows that depend on the clock; without it they are conditional, and of severity info.
+    Settings are the client's. Raises ConfigurationError for an unknown provider or setting, ValueError for a naive
+    `as_of`.
     """
     return losses_of(command, context(providers.get(provider), settings), as_of)
 
@@ -185,7 +187,9 @@ def explain(provider: str, command: Command, **settings: Any) -> Plan:
 
 def losses_of(ask: Command, use: Context, as_of: datetime | None = None) -> tuple[Loss, ...]:
     """The losses of a command in a context; only bills can lose anything."""
-    return find_losses(use.provider.fields, ask, replace(use, as_of=as_of)) if isinstance(ask, Bill) else ()
+    if not isinstance(ask, Bill):
+        return ()
+    return find_losses(use.provider.fields, ask, replace(use, as_of=None if as_of is None else in_utc(as_of)))
 
 
 def plan(ask: Command, use: Context) -> Plan:

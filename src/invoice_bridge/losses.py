@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,10 @@ class Alters(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One thing a command would lose. `code` is permanent; `path` is where it stands in the command ("period")."""
+    """One thing a command would lose. `code` is permanent; `path` is where it stands in the command ("period.start").
+
+    `conditional`: whether it comes true depends on the clock, and no `as_of` was given; it is then reported only.
+    """
 
     code: str
     path: str
@@ -62,9 +66,10 @@ class Loss:
     sent: str
     why: str
     remedy: str
+    conditional: bool = False
 
     def __str__(self) -> str:
-        told = f"[{self.code}] ($.{self.path}) {self.why}"
+        told = f"[{self.code}] ($.{self.path}) {'depending on the clock: ' if self.conditional else ''}{self.why}"
         return told + (f"; {self.remedy}" if self.remedy else "")
 
 
@@ -92,6 +97,8 @@ class Field:
     sent: str = ""
     verbs: tuple[str, ...] = ("one_time_charge", "period_invoice")
     when: Callable[[Any, Context], bool] = _always
+    clock: Callable[[Any, datetime], bool] | None = None
+    """Whether the loss comes true at an instant, where that depends on the clock."""
 
     def speaks(self, ask: Any, use: Context) -> bool:
         """Whether the row is about this command: its verb and its condition."""
@@ -107,7 +114,12 @@ class Field:
         """The loss this row means for a command, or None."""
         if not self.code or not self.speaks(ask, use) or not self.is_set(ask, use):
             return None
-        return Loss(self.code, self.path, self.fate, self.severity, self.sent, self.why, self.remedy)
+        found = Loss(self.code, self.path, self.fate, self.severity, self.sent, self.why, self.remedy)
+        if self.clock is None:
+            return found
+        if use.as_of is None:
+            return replace(found, severity=Severity.INFO, conditional=True)
+        return found if self.clock(ask, use.as_of) else None
 
 
 def values_at(ask: Any, path: str) -> list[Any]:

@@ -1,5 +1,6 @@
 """Stripe's tables: every row has a source, every leaf of a bill has a row, every refusal has its class."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from invoice_bridge import (
     losses,
 )
 from invoice_bridge.commands import LEAVES
-from invoice_bridge.losses import values_at
+from invoice_bridge.losses import Severity, values_at
 from invoice_bridge.money import codes
 from invoice_bridge.providers.stripe import STRIPE
 from invoice_bridge.providers.stripe.tables import ERRORS, FIELDS, LIMITS, MONEY, STATUSES
@@ -67,6 +68,7 @@ def test_codes_are_permanent() -> None:
     assert sorted(row.code for row in FIELDS if row.code) == [
         "IB-STRIPE-CUSTOMER-01",
         "IB-STRIPE-CUSTOMER-02",
+        "IB-STRIPE-DUE-01",
         "IB-STRIPE-METADATA-01",
         "IB-STRIPE-QUANTITY-01",
         "IB-STRIPE-SUBSCRIPTION-01",
@@ -189,3 +191,19 @@ def test_the_whole_currency_table() -> None:
 def test_native_words_are_ours(word: str, status: Status) -> None:
     """Stripe's five words are the neutral ones."""
     assert (STRIPE.status(word), word) == (status, status.value)
+
+
+def test_a_past_due_date_is_a_loss_as_of_a_clock() -> None:
+    """Without a clock it is told as conditional and stops nothing; as of an instant it is a loss, or none."""
+    due = datetime(2026, 6, 1, tzinfo=UTC)
+    bill = OneTimeCharge(
+        reference="r", customer="cus_42", amount=Money(100, "EUR"), collection=Collection.send(due=due)
+    )
+    [told] = losses("stripe", bill)
+    assert (told.code, told.severity, told.conditional) == ("IB-STRIPE-DUE-01", Severity.INFO, True)
+    assert str(told).startswith("[IB-STRIPE-DUE-01] ($.collection.due) depending on the clock: ")
+    [found] = losses("stripe", bill, as_of=due)
+    assert (found.code, found.severity, found.conditional) == ("IB-STRIPE-DUE-01", Severity.WARNS, False)
+    assert losses("stripe", bill, as_of=datetime(2026, 5, 31, tzinfo=UTC)) == ()
+    with pytest.raises(ValueError, match="no time zone"):
+        losses("stripe", bill, as_of=datetime(2026, 5, 31))
