@@ -42,7 +42,7 @@ _EXPONENTS = {
     code: digits for table in (_ACTIVE, _HISTORIC) for digits, codes in table.items() for code in codes.split()
 }
 _DECIMAL_TEXT = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
-_LARGEST = 10**30
+_LARGEST = 10**30  # 30 digits at most: as many as are read
 
 
 def exponent(currency: str) -> int:
@@ -99,7 +99,7 @@ class Money:
     def __post_init__(self) -> None:
         if type(self.minor) is not int:
             raise TypeError(what_to_write(self.minor, self.currency))
-        if abs(self.minor) > _LARGEST:
+        if abs(self.minor) >= _LARGEST:
             raise ValueError("an amount of money has at most 30 digits")
         exponent(self.currency)
 
