@@ -203,4 +203,5 @@ def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
 def _paths() -> set[str]:
     from invoice_bridge.commands import LEAVES
 
-    return {leaf for leaves in LEAVES.values() for leaf in leaves}
+    leaves = {leaf for each in LEAVES.values() for leaf in each}
+    return leaves | {leaf.split(".")[0].removesuffix("[]") for leaf in leaves}
