@@ -10,7 +10,7 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix docs evidence cassettes mutants requirements clean
+.PHONY: help demo test check fix docs evidence golden cassettes mutants requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -39,6 +39,9 @@ docs: $(DEV) ## print the tables into the documentation again
 
 evidence: $(DEV) ## run the tests, and write down what they prove (then: make docs)
 	PYTEST_EVIDENCE=write $(BIN)/python -m pytest -q -n auto
+
+golden: $(DEV) ## write down anew what every adapter does (tests/golden); read the difference
+	PYTEST_GOLDEN=write $(BIN)/python -m pytest -q tests/test_golden.py
 
 cassettes: $(DEV) ## record the cassettes anew, against the emulators
 	$(BIN)/python -m invoice_bridge.cassettes cassettes

@@ -65,6 +65,7 @@ def survives(mutant: Mutant, copy: Path, python: str) -> str | None:
     place.write_text(changed, "utf-8")
     try:
         tests = [
+            f"tests/test_golden.py::test_nothing_has_changed_unseen[{mutant.provider}]",
             f"tests/providers/{mutant.provider}",
             "tests/test_docs.py",
             f"tests/test_conformance.py::{CLASSES[mutant.provider]}",
