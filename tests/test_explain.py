@@ -313,10 +313,20 @@ def test_shell_commands_take_the_key_from_the_environment() -> None:
 
 
 def test_what_a_request_needs_from_earlier_answers() -> None:
-    """Placeholders of the address and of the body, percent-encoded or not."""
-    request = Request("POST", "https://x.test/{open.id}/add", content=b"a=%7Bitem.id%7D&b={open.id}")
-    assert needs(request) == ["item.id", "open.id"]
-    assert needs(Request("GET", "https://x.test/1")) == []
+    """Placeholders of the address and of the body, percent-encoded or not; other braces are the caller's own."""
+    request = Request("POST", "https://x.test/{open.id}/add", content=b"a=%7Bitem.id%7D&b={open.id}&c={HOME}")
+    known = {"item.id", "open.id", "plan.id"}
+    assert needs(request, known) == ["item.id", "open.id"]
+    assert needs(request, ()) == []
+    assert needs(Request("GET", "https://x.test/1"), known) == []
+
+
+def test_a_brace_in_a_description_is_no_shell_variable() -> None:
+    """What a caller writes reaches the shell in single quotes, braces too."""
+    ask = CHARGE.model_copy(update={"description": "{HOME} {PATH}"})
+    text = explain("whop", ask.model_copy(update={"draft": True}), account_id="biz_42").curl()
+    assert "{HOME} {PATH}" in text
+    assert '"$HOME"' not in text
 
 
 def test_the_origin_of_a_field_is_the_most_exact_row() -> None:

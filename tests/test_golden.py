@@ -206,7 +206,8 @@ def shown(request: Request) -> dict[str, Any]:
 def golden(name: str) -> dict[str, Any]:
     """Everything that is pinned of a provider."""
     declared = providers.get(name)
-    use = context(declared, declared.emulator.settings)
+    emulator: Any = declared.emulator
+    use = context(declared, emulator.settings)
     plans: dict[str, Any] = {}
     outcomes: dict[str, Any] = {}
     for title, ask in commands(name):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -90,7 +90,7 @@ class Plan:
                     "body": request.content.decode("utf-8"),
                     "key": request.key,
                     "origins": {name: where for name, _, where in self.origins(request)},
-                    "needs": needs(request),
+                    "needs": needs(request, self.placeholders),
                     "note": request.note,
                 }
                 for request in self.requests
@@ -107,13 +107,27 @@ class Plan:
 
     def curl(self) -> str:
         """The plan as shell commands: the key comes from the environment, what an answer gives is a variable."""
-        return "\n\n".join(_curl(request, providers.get(self.provider)) for request in self.requests)
+        return "\n\n".join(_curl(request, providers.get(self.provider), self.placeholders) for request in self.requests)
+
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """What stands for something not known yet: what answers give ("open.id"), and settings that were left out."""
+        given = {name for request in self.requests for name in _PLACEHOLDER.findall(dumps(request.specimen).decode())}
+        return frozenset(
+            given | {setting.name for setting in providers.get(self.provider).settings if setting.required}
+        )
 
 
-def needs(request: Request) -> list[str]:
-    """Name what a request takes from earlier answers, like "open.id"."""
-    content = request.content.decode("utf-8").replace("%7B", "{").replace("%7D", "}")
-    return sorted({*_PLACEHOLDER.findall(request.url), *_PLACEHOLDER.findall(content)})
+def needs(request: Request, known: Collection[str]) -> list[str]:
+    """Name which of the known placeholders a request takes, like "open.id"."""
+    found = _pieces(request.url, known)[1::2] + _pieces(request.content.decode("utf-8"), known)[1::2]
+    return sorted(set(found))
+
+
+def _pieces(text: str, known: Collection[str]) -> list[str]:
+    """Split a text at its placeholders: text, name, text, … A brace in the caller's own words is no placeholder."""
+    names = "|".join(re.escape(name) for name in sorted(known)) or r"(?!)"
+    return re.split(rf"(?:\{{|%7B)({names})(?:\}}|%7D)", text)
 
 
 def origin(rows: Iterable[Field], shape: str) -> Field | None:
@@ -142,26 +156,22 @@ def body_leaves(value: Any, name: str = "", shape: str = "") -> Iterator[tuple[s
         yield name, shape, value
 
 
-def _curl(request: Request, provider: Provider) -> str:
+def _curl(request: Request, provider: Provider, known: Collection[str]) -> str:
     variable = f"${provider.name.upper()}_API_KEY"
     scheme, _, _ = provider.auth("").partition(" ")
     who = f'-u "{variable}:"' if scheme == "Basic" else f'-H "Authorization: {scheme} {variable}"'
-    parts = [f"curl -g -X {request.method} {_quoted(request.url)}", who]
+    parts = [f"curl -g -X {request.method} {_quoted(request.url, known)}", who]
     parts += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in request.headers.items()]
-    parts += [f"--data-raw {_quoted(request.content.decode('utf-8'))}"] if request.content else []
+    parts += [f"--data-raw {_quoted(request.content.decode('utf-8'), known)}"] if request.content else []
     effects = ", ".join(sorted(request.effects))
     return (f"# {effects}\n" if effects else "") + " \\\n  ".join(parts)
 
 
-def _quoted(text: str) -> str:
+def _quoted(text: str, known: Collection[str]) -> str:
     """Quote for a shell, with placeholders as variables: {open.id} becomes "$OPEN_ID"."""
-    readable = text.replace("%7B", "{").replace("%7D", "}")
-    pieces = _PLACEHOLDER.split(readable)
-    if len(pieces) == 1:
-        return shlex.quote(text)
     quoted = [
         f'"${piece.replace(".", "_").upper()}"' if place % 2 else shlex.quote(piece) if piece else ""
-        for place, piece in enumerate(pieces)
+        for place, piece in enumerate(_pieces(text, known))
     ]
     return "".join(quoted)
 
