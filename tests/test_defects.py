@@ -1,4 +1,4 @@
-"""Defects seen in other systems, where no one adapter is their place; the others are named in the tests they belong to."""
+"""Defects seen in other systems whose place is no one adapter; the others stand beside what they are about."""
 
 from typing import Any
 
