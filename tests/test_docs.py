@@ -1,6 +1,7 @@
 """The generated parts of the documentation are what the tables say now."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cogapp import Cog
@@ -19,4 +20,5 @@ def test_there_are_generated_pages() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_generated_page_is_fresh(page: Path) -> None:
     """Generating it again changes nothing; else run `make docs`."""
-    assert Cog().main(["cog", "--check", "--verbosity=0", str(page)]) == 0
+    cog: Any = Cog  # its functions carry no types
+    assert cog().main(["cog", "--check", "--verbosity=0", str(page)]) == 0
