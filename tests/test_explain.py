@@ -259,7 +259,7 @@ def test_a_plan_says_its_effects_first() -> None:
 
 def test_a_plan_that_does_nothing_to_the_customer_says_so() -> None:
     """A reading plan, and a draft."""
-    assert str(explain("stripe", Retrieve(id="in_1"))).startswith("stripe: nothing to the customer; 1 requests")
+    assert str(explain("stripe", Retrieve(id="in_1"))).startswith("stripe: nothing to the customer; 1 request")
     assert str(explain("stripe", CHARGE.model_copy(update={"draft": True}))).startswith(
         "stripe: nothing to the customer;"
     )
@@ -319,6 +319,13 @@ def test_what_a_request_needs_from_earlier_answers() -> None:
     assert needs(request, known) == ["item.id", "open.id"]
     assert needs(request, ()) == []
     assert needs(Request("GET", "https://x.test/1"), known) == []
+
+
+def test_a_reader_is_told_where_a_placeholder_comes_from() -> None:
+    """What a request needs stands with it: the answer of an earlier request, or a setting that was left out."""
+    assert "     needs open.id, from the answer of 1\n" in str(explain("stripe", CHARGE))
+    assert "     needs site, the setting site\n" in str(explain("chargebee", CHARGE))
+    assert "needs site" not in str(explain("chargebee", CHARGE, site="acme"))
 
 
 def test_a_brace_in_a_description_is_no_shell_variable() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -35,6 +35,8 @@ class Plan:
     refusal: BridgeError | None = None
     fields: tuple[Field, ...] = field(default=(), repr=False, compare=False)
     """The provider's rows for this command, by which a body's fields are told where they come from."""
+    unset: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    """Required settings that were left out, and stand as placeholders."""
 
     @property
     def effects(self) -> frozenset[Effect]:
@@ -53,11 +55,16 @@ class Plan:
         if self.refusal is not None:
             return paint(_RED, f"{self.provider}: refused before anything is sent: {self.refusal}")
         does = ", ".join(sorted(self.effects)) or "nothing to the customer"
-        lines = [paint(_BOLD, f"{self.provider}: {does}; {len(self.requests)} requests, {len(self.losses)} losses")]
+        lines = [
+            paint(_BOLD, f"{self.provider}: {does}; {_count(self.requests, 'request')}, {_count(self.losses, 'loss')}")
+        ]
         for number, request in enumerate(self.requests, 1):
             effects = ", ".join(sorted(request.effects)) or ("stores" if request.writes else "reads")
             lines += ["", paint(_BOLD, f"{number}. [{effects}] {request.method} {request.url}")]
             lines += [paint(_DIM, f"     {name}: {value}") for name, value in request.headers.items()]
+            lines += [
+                paint(_DIM, f"     needs {name}, {self.given_by(name)}") for name in needs(request, self.placeholders)
+            ]
             rows = [(name, value, origin) for name, value, origin in self.origins(request)]
             wide = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
             lines += [
@@ -109,13 +116,23 @@ class Plan:
         """The plan as shell commands: the key comes from the environment, what an answer gives is a variable."""
         return "\n\n".join(_curl(request, providers.get(self.provider), self.placeholders) for request in self.requests)
 
+    def given_by(self, name: str) -> str:
+        """Say where a placeholder's value comes from: the answer of an earlier request, or a setting."""
+        for number, request in enumerate(self.requests, 1):
+            if name in _PLACEHOLDER.findall(dumps(request.specimen).decode()):
+                return f"from the answer of {number}"
+        return f"the setting {name}"
+
     @property
     def placeholders(self) -> frozenset[str]:
         """What stands for something not known yet: what answers give ("open.id"), and settings that were left out."""
         given = {name for request in self.requests for name in _PLACEHOLDER.findall(dumps(request.specimen).decode())}
-        return frozenset(
-            given | {setting.name for setting in providers.get(self.provider).settings if setting.required}
-        )
+        return self.unset | given
+
+
+def _count(things: Sized, word: str) -> str:
+    number = len(things)
+    return f"{number} {word}" + ("" if number == 1 else "es" if word.endswith("s") else "s")
 
 
 def needs(request: Request, known: Collection[str]) -> list[str]:
@@ -217,7 +234,8 @@ def plan(ask: Command, use: Context) -> Plan:
         pass
     except BridgeError as problem:
         refusal = problem
-    return Plan(use.provider.name, tuple(requests), losses_of(ask, use), refusal, _rows(ask, use))
+    unset = frozenset(name for name, value in use.settings.items() if value == f"{{{name}}}")
+    return Plan(use.provider.name, tuple(requests), losses_of(ask, use), refusal, _rows(ask, use), unset)
 
 
 def _rows(ask: Command, use: Context) -> tuple[Field, ...]:
