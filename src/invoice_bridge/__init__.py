@@ -46,6 +46,7 @@ from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Period,
 from invoice_bridge.money import Money
 from invoice_bridge.provider import Page, Unreadable
 from invoice_bridge.reading import decode
+from invoice_bridge.webhooks import EventType, InvoiceEvent
 from invoice_bridge.wire import Effect, Request
 
 __all__ = [
@@ -62,11 +63,13 @@ __all__ = [
     "Delete",
     "Discrepancy",
     "Effect",
+    "EventType",
     "Finalize",
     "IdempotencyMismatch",
     "InvalidSignature",
     "InvalidState",
     "Invoice",
+    "InvoiceEvent",
     "Line",
     "ListInvoices",
     "Loss",

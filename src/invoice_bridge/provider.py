@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, NoReturn, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from invoice_bridge import wire
@@ -34,6 +34,9 @@ from invoice_bridge.losses import Field, check_limits
 from invoice_bridge.model import Invoice, Status
 from invoice_bridge.money import Money, exponent
 from invoice_bridge.wire import Auth, Effect, Flow, Request, Response
+
+if TYPE_CHECKING:
+    from invoice_bridge.webhooks import Webhooks
 
 MakesFlow: TypeAlias = Callable[[Any, "Context"], Flow[Any]]
 
@@ -272,6 +275,8 @@ class Provider:
     """Reads an error body; raises MalformedResponse where it is not the provider's."""
     invoice_id: Callable[[Any], str | None]
     """The invoice's id in an answer's JSON, where there is one."""
+    webhooks: Webhooks | None = None
+    """How its deliveries are verified and read; None: not built."""
     emulator: Callable[..., Any]
     """emulator(clock=…, …) → the in-memory provider."""
 

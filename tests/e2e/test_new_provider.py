@@ -144,7 +144,7 @@ def test_the_wheel_has_what_is_copied(tmp_path: Path) -> None:
     shipped = set(ZipFile(wheel).namelist())
     source = ROOT / "src" / "invoice_bridge" / "scaffold"
     copied = [path for kind in ("*.tmpl", "adapter/*.py") for path in source.glob(kind)]
-    assert len(copied) == 8
+    assert len(copied) == 9
     assert {f"invoice_bridge/scaffold/{path.relative_to(source).as_posix()}" for path in copied} <= shipped
 
 
@@ -296,6 +296,14 @@ SABOTAGES = {
     ),
     "an answer that is no invoice, taken for one": Sabotage(
         "parse", 'id=at.need("id")', 'id=at.text("id") or "?"', "test_what_is_no_invoice_is_refused"
+    ),
+    "a delivery that anybody can send": Sabotage(
+        "webhooks",
+        """    instant, _, signature = delivery.need("fleetpay-signature").partition(",")
+    fresh(instant, at)
+""",
+        "    return\n",
+        "test_a_delivery_of_anybody_is_refused",
     ),
     "a customer made of a reference": Sabotage(
         "flows",

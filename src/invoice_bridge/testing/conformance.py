@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -26,6 +27,8 @@ from invoice_bridge.commands import LEAVES, Bill, OneTimeCharge, PeriodInvoice
 from invoice_bridge.emulator import Emulator, EmulatorTransport
 from invoice_bridge.errors import (
     BridgeError,
+    ConfigurationError,
+    InvalidSignature,
     InvalidState,
     LossyTranslation,
     MalformedResponse,
@@ -41,6 +44,7 @@ from invoice_bridge.money import Money
 from invoice_bridge.outcome import Step
 from invoice_bridge.provider import Cannot, Context, Provider
 from invoice_bridge.testing.metamorphic import contradiction, variants
+from invoice_bridge.webhooks import parse
 from invoice_bridge.wire import Effect, Request
 
 _MAY = Period.month(2026, 5)
@@ -213,6 +217,7 @@ class Conformance:
         """Each row of each table says where the provider documents it."""
         tables: tuple[Iterable[Any], ...] = (declared.statuses, declared.fields, declared.errors, declared.limits)
         rows = [row for table in tables for row in table]
+        rows += [] if declared.webhooks is None else [declared.webhooks, *declared.webhooks.events]
         assert len(rows) > 5
         assert [row for row in (*rows, declared.idempotency, declared.money) if not row.source.strip()] == []
 
@@ -222,6 +227,19 @@ class Conformance:
         assert len(words) == len(set(words))
         assert Status.UNKNOWN not in {row.status for row in declared.statuses}
         assert [declared.status(word) for word in ("", None, "no such word", "PAID")] == [Status.UNKNOWN] * 4
+
+    def test_a_delivery_of_anybody_is_refused(self, declared: Provider) -> None:
+        """A webhook without a signature, or with an invented one, is never read; what is sent stands in no error."""
+        at = datetime(2026, 5, 1, tzinfo=UTC)
+        signature = f"t={int(at.timestamp())},v1={'0' * 64}"
+        invented = dict.fromkeys(("authorization", "signature", f"{declared.name}-signature"), signature)
+        for headers in ({}, invented):
+            with pytest.raises((InvalidSignature, ConfigurationError)) as refused:
+                parse(self.provider, headers, b'{"id":"evt_1"}', secret="user:test_not_a_secret", at=at)  # noqa: S106
+            assert "test_not_a_secret" not in f"{refused.value!r}{refused.value}"
+        if declared.webhooks is not None:
+            names = [row.native for row in declared.webhooks.events]
+            assert len(names) == len(set(names))
 
     def test_loss_codes_are_unique_and_speak(self, declared: Provider) -> None:
         """Each loss has one permanent code, and says why and what is sent instead."""

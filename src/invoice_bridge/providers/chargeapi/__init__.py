@@ -17,6 +17,7 @@ from invoice_bridge.providers.chargeapi.tables import (
     headers,
     mode,
 )
+from invoice_bridge.providers.chargeapi.webhooks import WEBHOOKS
 from invoice_bridge.wire import bearer
 
 CHARGEAPI = Provider(
@@ -69,5 +70,6 @@ CHARGEAPI = Provider(
     parse=invoice,
     refusal=refusal,
     invoice_id=invoice_id,
+    webhooks=WEBHOOKS,
     emulator=ChargeApiEmulator,
 )

@@ -28,6 +28,7 @@ from invoice_bridge.providers.chargebee.tables import (
     STATUSES,
     mode,
 )
+from invoice_bridge.providers.chargebee.webhooks import WEBHOOKS
 from invoice_bridge.wire import basic, form_index_last
 
 CHARGEBEE = Provider(
@@ -76,5 +77,6 @@ CHARGEBEE = Provider(
     parse=invoice,
     refusal=refusal,
     invoice_id=invoice_id,
+    webhooks=WEBHOOKS,
     emulator=ChargebeeEmulator,
 )

@@ -30,6 +30,7 @@ from invoice_bridge.providers.stripe.tables import (
     headers,
     mode,
 )
+from invoice_bridge.providers.stripe.webhooks import WEBHOOKS
 from invoice_bridge.wire import bearer, form_index_inside
 
 STRIPE = Provider(
@@ -68,5 +69,6 @@ STRIPE = Provider(
     parse=invoice,
     refusal=refusal,
     invoice_id=invoice_id,
+    webhooks=WEBHOOKS,
     emulator=StripeEmulator,
 )

@@ -33,6 +33,7 @@ from invoice_bridge.providers.whop.tables import (
     prefixed,
     read_version,
 )
+from invoice_bridge.providers.whop.webhooks import WEBHOOKS
 from invoice_bridge.wire import bearer
 
 WHOP = Provider(
@@ -80,5 +81,6 @@ WHOP = Provider(
     parse=invoice,
     refusal=refusal,
     invoice_id=invoice_id,
+    webhooks=WEBHOOKS,
     emulator=WhopEmulator,
 )

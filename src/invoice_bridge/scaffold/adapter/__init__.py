@@ -4,7 +4,7 @@ from invoice_bridge.idempotency import Idempotency
 from invoice_bridge.provider import Flows, Provider, cannot
 from invoice_bridge.wire import bearer
 
-from . import flows, parse, tables
+from . import flows, parse, tables, webhooks
 from .emulator import AcmeEmulator
 
 ACME = Provider(
@@ -56,5 +56,6 @@ ACME = Provider(
     parse=parse.invoice,
     refusal=parse.refusal,
     invoice_id=parse.invoice_id,
+    webhooks=webhooks.WEBHOOKS,
     emulator=AcmeEmulator,
 )

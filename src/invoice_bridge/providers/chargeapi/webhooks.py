@@ -1,0 +1,37 @@
+"""ChargeAPI's deliveries: no way to verify them is documented, and no event of an invoice is."""
+
+from __future__ import annotations
+
+from invoice_bridge.provider import cannot
+from invoice_bridge.reading import Reader
+from invoice_bridge.webhooks import Delivery, Told, Webhooks
+
+_GUIDE = "docs.chargeapi.co/webhooks"
+
+
+def read(at: Reader, _delivery: Delivery) -> Told:
+    """Read an event. Should it carry an invoice, which no documented one does, that is read; its type stays unknown."""
+    if at.text("object") != "event":
+        raise at.fault("object", "is not event")
+    about = at.child("data").child("object")
+    is_invoice = about.text("object") == "invoice"
+    live = at.flag("livemode")
+    return Told(
+        id=at.text("id"),
+        native_type=at.text("type"),
+        invoice=about.data if is_invoice else None,
+        invoice_id=about.text("id") if is_invoice else None,
+        # RFC 3339 at the pinned version; whole seconds in the older generation
+        occurred_at=at.instant("created") or at.unix("created"),
+        test_mode=None if live is None else not live,
+    )
+
+
+# The header is shown as Charge-Signature: t=<RFC 3339>,v1=<64 hex>; what exactly is signed, and how old it may be, is
+# not said. A verifier that guesses would refuse genuine deliveries, or take others' for genuine.
+WEBHOOKS = Webhooks(
+    verify=cannot("what the signature of a delivery covers is not documented, so none can be verified", source=_GUIDE),
+    read=read,
+    events=(),  # documented are charge.succeeded and report.succeeded alone; poll for changes of invoices
+    source=_GUIDE,
+)

@@ -1,0 +1,66 @@
+"""Chargebee's deliveries: nothing is signed, the sender knows a user and a password."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+
+from invoice_bridge.errors import ConfigurationError, InvalidSignature
+from invoice_bridge.reading import Reader
+from invoice_bridge.webhooks import Delivery, EventRow, EventType, Told, Webhooks, same
+
+_GUIDE = "chargebee/openapi, webhooks of API v2"
+_EVENTS = "chargebee 3.29.0, EventType"
+
+
+def verify(delivery: Delivery, secret: bytes, _at: datetime) -> None:
+    """Check the Basic authentication that was set for the webhook; the secret is "user:password".
+
+    It shows who sends, not what: nothing covers the body, and no instant keeps a delivery from being sent again. So
+    act on the invoice as it is read from the provider, not on the event alone.
+    """
+    user, colon, password = secret.partition(b":")
+    if not colon or not user + password:
+        raise ConfigurationError('Chargebee signs nothing: the secret of a webhook is "user:password"')
+    scheme, _, given = delivery.need("authorization").partition(" ")
+    fits = same(base64.b64encode(secret), given.strip())
+    if scheme.lower() != "basic" or not fits:
+        raise InvalidSignature("the delivery's user and password are not those of this webhook")
+
+
+def read(at: Reader, _delivery: Delivery) -> Told:
+    """Read an event; the states of one invoice are in order of its resource_version (milliseconds)."""
+    if at.text("object") != "event":
+        raise at.fault("object", "is not event")
+    about = at.child("content").child("invoice")
+    return Told(
+        id=at.text("id"),
+        native_type=at.text("event_type"),
+        invoice=about.data or None,
+        invoice_id=about.text("id"),
+        occurred_at=at.unix("occurred_at"),
+        version=about.integer("resource_version"),
+    )
+
+
+# There is no invoice_paid and no invoice_voided: invoice_updated comes for both, and the invoice's status says which.
+# So "paid" says that the invoice is paid now; it comes again when a paid invoice is changed.
+WEBHOOKS = Webhooks(
+    verify=verify,
+    read=read,
+    events=(
+        EventRow("pending_invoice_created", EventType.CREATED, _EVENTS),
+        EventRow("pending_invoice_updated", EventType.UPDATED, _EVENTS),
+        EventRow("invoice_generated", EventType.FINALIZED, _EVENTS),
+        EventRow("invoice_generated_with_backdating", EventType.FINALIZED, _EVENTS),
+        EventRow("invoice_updated", EventType.UPDATED, _EVENTS, by_status=True),
+        EventRow("invoice_deleted", EventType.DELETED, _EVENTS),
+        EventRow("dunning_updated", EventType.UPDATED, _EVENTS, by_status=True),
+        EventRow("payment_succeeded", EventType.UPDATED, _EVENTS, by_status=True),
+        EventRow("payment_failed", EventType.PAYMENT_FAILED, _EVENTS),
+        EventRow("payment_initiated", EventType.UPDATED, _EVENTS),
+        EventRow("payment_refunded", EventType.UPDATED, _EVENTS),
+        EventRow("refund_initiated", EventType.UPDATED, _EVENTS),
+    ),
+    source=_GUIDE,
+)

@@ -1,0 +1,110 @@
+"""Stripe's deliveries: the header Stripe-Signature, snapshot and thin events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from invoice_bridge.errors import InvalidSignature
+from invoice_bridge.reading import Reader
+from invoice_bridge.webhooks import Delivery, EventRow, EventType, Told, Webhooks, fresh, mac, same
+
+_SIGNATURES = "stripe-python 16.1.0, WebhookSignature"
+_EVENTS = "stripe-python 16.1.0, Event"
+_THIN = "stripe-python 16.1.0, stripe.events"
+_THIN_PREFIX = "v1."
+
+
+def verify(delivery: Delivery, secret: bytes, at: datetime) -> None:
+    """Check `t=…,v1=…[,v1=…]`: HMAC-SHA256 of "t.body" under the secret as it is written.
+
+    Any v1 may fit: while a secret is rolled there are two. Other schemes are passed over: v0 is a decoy of test mode.
+    The instant may lie five minutes away on either side; the official SDK takes any instant of the future.
+    """
+    parts = [part.partition("=") for part in delivery.need("stripe-signature").split(",")]
+    instants = [value for name, _, value in parts if name == "t"]
+    given = [value for name, _, value in parts if name == "v1"]
+    if len(instants) != 1 or not given:
+        raise InvalidSignature("Stripe-Signature is not of the form t=…,v1=…")
+    fresh(instants[0], at)
+    expected = mac(secret, instants[0].encode(), delivery.body).hex().encode()
+    if not any(same(expected, signature) for signature in given):
+        raise InvalidSignature("no signature fits: is it this endpoint's secret, and the body as it came?")
+
+
+def read(at: Reader, _delivery: Delivery) -> Told:
+    """Read a snapshot event, which carries the object as it was, or a thin one, which only names it."""
+    if at.text("object") == "v2.core.event":
+        related = at.child("related_object")
+        return Told(
+            id=at.text("id"),
+            native_type=at.text("type"),
+            invoice_id=related.text("id") if related.text("type") == "invoice" else None,
+            occurred_at=at.instant("created"),
+            test_mode=_test_mode(at),
+        )
+    if at.text("object") != "event":
+        raise at.fault("object", "is neither event nor v2.core.event")
+    about = at.child("data").child("object")
+    is_invoice = about.text("object") == "invoice"
+    return Told(
+        id=at.text("id"),
+        native_type=at.text("type"),
+        invoice=about.data if is_invoice else None,
+        invoice_id=about.text("id") if is_invoice else _named(about),
+        occurred_at=at.unix("created"),
+        test_mode=_test_mode(at),
+    )
+
+
+def _named(about: Reader) -> str | None:
+    """The invoice that an invoice's payment or item belongs to, alone or expanded."""
+    if about.text("object") not in {"invoice_payment", "invoiceitem"}:
+        return None
+    return about.text("invoice") or about.child("invoice").text("id")
+
+
+def _test_mode(at: Reader) -> bool | None:
+    live = at.flag("livemode")
+    return None if live is None else not live
+
+
+# Both invoice.paid and invoice.payment_succeeded report one payment; the first comes for payments made elsewhere too.
+# A partial payment is none of them. invoice.upcoming is a preview without an id, invoice.will_be_due a reminder.
+_TYPES = {
+    "created": EventType.CREATED,
+    "deleted": EventType.DELETED,
+    "finalization_failed": EventType.UPDATED,
+    "finalized": EventType.FINALIZED,
+    "marked_uncollectible": EventType.UNCOLLECTIBLE,
+    "overdue": EventType.PAST_DUE,
+    "overpaid": EventType.UPDATED,
+    "paid": EventType.PAID,
+    "payment_action_required": EventType.UPDATED,
+    "payment_attempt_required": EventType.UPDATED,
+    "payment_failed": EventType.PAYMENT_FAILED,
+    "payment_succeeded": EventType.UPDATED,
+    "sent": EventType.UPDATED,
+    "updated": EventType.UPDATED,
+    "voided": EventType.VOIDED,
+}
+_THIN_ONLY = (
+    "discount_added",
+    "discount_removed",
+    "line_item_added",
+    "line_item_pricing_changed",
+    "line_item_quantity_changed",
+    "line_item_removed",
+)
+
+WEBHOOKS = Webhooks(
+    verify=verify,
+    read=read,
+    events=(
+        *(EventRow(f"invoice.{name}", kind, _EVENTS) for name, kind in _TYPES.items()),
+        EventRow("invoice_payment.paid", EventType.UPDATED, _EVENTS),
+        *(EventRow(f"{_THIN_PREFIX}invoice.{name}", kind, _THIN) for name, kind in _TYPES.items()),
+        *(EventRow(f"{_THIN_PREFIX}invoice.{name}", EventType.UPDATED, _THIN) for name in _THIN_ONLY),
+        EventRow(f"{_THIN_PREFIX}invoice_payment.paid", EventType.UPDATED, _THIN),
+    ),
+    source=_SIGNATURES,
+)

@@ -1,0 +1,62 @@
+"""Whop's deliveries: the headers of Standard Webhooks, keyed with the secret as it is written."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+
+from invoice_bridge.errors import InvalidSignature
+from invoice_bridge.reading import Reader
+from invoice_bridge.webhooks import Delivery, EventRow, EventType, Told, Webhooks, fresh, mac, same
+
+_GUIDE = "docs.whop.com/developer/guides/webhooks"
+_EVENTS = "docs.whop.com/api-reference/legacy/invoices"
+
+
+def verify(delivery: Delivery, secret: bytes, at: datetime) -> None:
+    """Check `webhook-signature`: base64 of HMAC-SHA256 of "id.timestamp.body".
+
+    The key is the secret's own bytes, ws_ and all. The library of Standard Webhooks decodes a secret as base64 first,
+    and so refuses Whop's genuine deliveries (whop-sdk 2.6.0, lib/verify_webhook.py).
+    """
+    instant = delivery.need("webhook-timestamp")
+    identity, given = delivery.need("webhook-id"), delivery.need("webhook-signature")
+    fresh(instant, at)
+    expected = base64.b64encode(
+        mac(secret, identity.encode("utf-8", "backslashreplace"), instant.encode(), delivery.body)
+    )
+    signatures = [value for version, _, value in (part.partition(",") for part in given.split(" ")) if version == "v1"]
+    if not any(same(expected, signature) for signature in signatures):
+        raise InvalidSignature("no signature fits: is it this endpoint's secret, and the body as it came?")
+
+
+def read(at: Reader, delivery: Delivery) -> Told:
+    """Read the envelope. What repeated deliveries share is the header webhook-id, which is signed too."""
+    kind = at.text("type")
+    about = at.child("data")
+    is_invoice = (kind or "").startswith("invoice.")
+    if kind is None:
+        raise at.fault("type", "is missing: this is no event of Whop's")
+    return Told(
+        id=delivery.headers.get("webhook-id") or at.text("id"),
+        native_type=kind,
+        invoice=about.data if is_invoice else None,
+        invoice_id=about.text("id") if is_invoice else None,
+        occurred_at=at.instant("timestamp"),
+    )
+
+
+# Whop has no events for an invoice that is changed, issued or deleted. Its payment.failed carries a payment, which need
+# not be an invoice's, so it is no event of an invoice here.
+WEBHOOKS = Webhooks(
+    verify=verify,
+    read=read,
+    events=(
+        EventRow("invoice.created", EventType.CREATED, f"{_EVENTS}/invoice-created"),
+        EventRow("invoice.paid", EventType.PAID, f"{_EVENTS}/invoice-paid"),
+        EventRow("invoice.past_due", EventType.PAST_DUE, f"{_EVENTS}/invoice-past-due"),
+        EventRow("invoice.voided", EventType.VOIDED, f"{_EVENTS}/invoice-voided"),
+        EventRow("invoice.marked_uncollectible", EventType.UNCOLLECTIBLE, f"{_EVENTS}/invoice-marked-uncollectible"),
+    ),
+    source=_GUIDE,
+)

@@ -1,0 +1,44 @@
+"""Acme's deliveries: one signature over the instant and the body."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from invoice_bridge.errors import InvalidSignature
+from invoice_bridge.reading import Reader
+from invoice_bridge.webhooks import Delivery, EventRow, EventType, Told, Webhooks, fresh, mac, same
+
+_DOCS = "docs.acme.test/webhooks"
+
+
+def verify(delivery: Delivery, secret: bytes, at: datetime) -> None:
+    """Check `Acme-Signature: <unix seconds>,<hex>`: HMAC-SHA256 of "seconds.body"."""
+    instant, _, signature = delivery.need("acme-signature").partition(",")
+    fresh(instant, at)
+    if not same(mac(secret, instant.encode(), delivery.body).hex().encode(), signature):
+        raise InvalidSignature("the signature does not fit: is it this endpoint's secret, and the body as it came?")
+
+
+def read(at: Reader, _delivery: Delivery) -> Told:
+    """Read {"event", "name", "at", "invoice"}."""
+    about = at.child("invoice")
+    return Told(
+        id=at.text("event"),
+        native_type=at.text("name"),
+        invoice=about.data or None,
+        invoice_id=about.text("id"),
+        occurred_at=at.instant("at"),
+    )
+
+
+WEBHOOKS = Webhooks(
+    verify=verify,
+    read=read,
+    events=(
+        EventRow("invoice.made", EventType.CREATED, _DOCS),
+        EventRow("invoice.finalized", EventType.FINALIZED, _DOCS),
+        EventRow("invoice.paid", EventType.PAID, _DOCS),
+        EventRow("invoice.void", EventType.VOIDED, _DOCS),
+    ),
+    source=_DOCS,
+)

@@ -1,0 +1,302 @@
+"""Verify a delivery of a webhook, and turn it into a neutral event.
+
+Rules of this file: nothing here opens a socket or reads a clock: the delivery's present is given as `at`. Nothing of a
+body is read before its signature fits. Secrets are compared in constant time and stand in no error. An event reports
+what the provider says, amounts included; what is not in the delivery is None, never guessed.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from invoice_bridge import providers
+from invoice_bridge.errors import ConfigurationError, InvalidSignature, MalformedResponse
+from invoice_bridge.model import PAST_DUE_WORDS, Frozen, Instant, Invoice, Raw, Status, Text, in_utc
+from invoice_bridge.provider import Cannot
+from invoice_bridge.reading import Reader, readable
+from invoice_bridge.wire import loads
+
+__all__ = ["EventType", "InvoiceEvent", "Seen", "is_stale", "parse"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TOLERANCE = timedelta(minutes=5)
+"""How far a signed instant may lie from `at`, before or after it."""
+
+
+class EventType(StrEnum):
+    """What happened to an invoice. `unknown` is any event that has no such meaning; it never changes what you hold."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    FINALIZED = "finalized"
+    PAID = "paid"
+    PAYMENT_FAILED = "payment_failed"
+    PAST_DUE = "past_due"
+    VOIDED = "voided"
+    UNCOLLECTIBLE = "uncollectible"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
+
+
+class InvoiceEvent(Frozen):
+    """What a provider reported. The same event may come more than once, and events may come out of order.
+
+    `id` is what repeated deliveries of one event share. `invoice` is the invoice as it stood then, None where the
+    delivery does not carry it (read it by `invoice_id`); its lines may be a first page (`lines_complete`). `version`
+    numbers the states of one invoice, where the provider does. `verified` is False where nothing was checked: such an
+    event is a hint to read the invoice, no more. `native_type` is the provider's word, `raw` all that it said.
+    """
+
+    provider: Text
+    id: Text
+    type: EventType
+    native_type: Text | None = None
+    invoice: Invoice | None = None
+    invoice_id: Text | None = None
+    occurred_at: Instant | None = None
+    version: int | None = None
+    verified: bool
+    test_mode: bool | None = None
+    raw: Raw = Field(default=None, repr=False)
+
+
+# ── what an adapter declares ─────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """A provider's name for an event, and ours.
+
+    `by_status`: the provider has no event of its own for being paid, voided and the like, so the status that the
+    carried invoice now has is what the event reports.
+    """
+
+    native: str
+    type: EventType
+    source: str
+    by_status: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One HTTP request of a provider: its headers, names in lower case, and the bytes of its body."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def need(self, name: str) -> str:
+        """A header that must be there. Raises InvalidSignature where it is not."""
+        value = self.headers.get(name, "")
+        if not value:
+            raise InvalidSignature(f"the delivery has no header {name}")
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """The facts of an event as the provider words them. `invoice` is the JSON of the invoice that it carries.
+
+    An event without an id is refused: it could not be told from another.
+    """
+
+    id: str | None
+    native_type: str | None
+    invoice: Mapping[str, Any] | None = None
+    invoice_id: str | None = None
+    occurred_at: datetime | None = None
+    version: int | None = None
+    test_mode: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhooks:
+    """How a provider's deliveries are told from others', and what they say.
+
+    `verify(delivery, secret, at)` raises InvalidSignature, and ConfigurationError for a secret of another shape. `read`
+    raises MalformedResponse for what is no event.
+    """
+
+    verify: Callable[[Delivery, bytes, datetime], None] | Cannot
+    read: Callable[[Reader, Delivery], Told]
+    events: tuple[EventRow, ...]
+    source: str
+
+
+def fresh(seconds: str, at: datetime) -> None:
+    """Raise InvalidSignature unless `seconds`, a unix time, lies within five minutes of `at`, before or after it."""
+    if not (seconds.isascii() and seconds.isdecimal() and len(seconds) < 12):
+        raise InvalidSignature("the signed instant is no unix time")
+    apart = at - (_EPOCH + timedelta(seconds=int(seconds)))
+    if abs(apart) > TOLERANCE:
+        late = "old" if apart > timedelta() else "far in the future"
+        raise InvalidSignature(f"the signed instant is too {late}: it may lie {TOLERANCE} from the present at most")
+
+
+def mac(secret: bytes, *pieces: bytes) -> bytes:
+    """Return the HMAC-SHA256 of the pieces, joined by full stops."""
+    return hmac.digest(secret, b".".join(pieces), "sha256")
+
+
+def same(ours: bytes, theirs: str) -> bool:
+    """Compare in a time that does not tell how much of it fits; what is no ASCII never fits."""
+    return hmac.compare_digest(ours, theirs.encode("ascii", "backslashreplace"))
+
+
+# ── reading a delivery ───────────────────────────────────────────────────────────────────────────────────────────────
+def parse(
+    provider: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    secret: str | None,
+    at: datetime,
+    verified: bool = True,
+) -> InvoiceEvent:
+    """Verify a delivery, and return the event in it.
+
+    `body` is the bytes as they came, never parsed and written again. `secret` is the endpoint's signing secret; where
+    the provider signs nothing and sends a user and a password, "user:password". `at` is the present of the delivery,
+    aware. With `verified=False` nothing is checked and no secret is taken: for a delivery that was verified before, or
+    of a provider whose scheme is not documented; the event then says so.
+
+    Raises InvalidSignature where the delivery cannot be shown to be the provider's, MalformedResponse where it holds no
+    event or an invoice that cannot be read, and ConfigurationError for a provider, a secret or an `at` of no use.
+    """
+    declared = providers.get(provider)
+    if declared.webhooks is None:
+        raise ConfigurationError(f"{declared.title}: webhooks are not built yet")
+    if not isinstance(body, bytes):
+        raise ConfigurationError("body is the bytes as they came: a text or a mapping cannot be verified")
+    delivery = Delivery(
+        {name.lower(): value for name, value in headers.items() if isinstance(name, str) and isinstance(value, str)},
+        body,
+    )
+    if verified:
+        _verify(declared.title, declared.webhooks, delivery, secret, at)
+    elif secret is not None:
+        raise ConfigurationError("a secret with verified=False would check nothing: leave one of the two out")
+    try:
+        data = loads(body)
+    except ValueError as error:
+        raise MalformedResponse(f"the delivery is not JSON: {error}", provider=provider) from None
+    if not isinstance(data, dict):
+        raise MalformedResponse("an event is a JSON object", provider=provider)
+    told = declared.webhooks.read(Reader(data, provider), delivery)
+    if told.id is None:
+        raise MalformedResponse("the event has no id", provider=provider)
+    row = next((row for row in declared.webhooks.events if row.native == told.native_type), None)
+    invoice = _invoice(declared.parse, told, must=row is not None)
+    try:
+        return InvoiceEvent(
+            provider=provider,
+            id=readable(told.id),
+            type=_type(row, invoice),
+            native_type=told.native_type,
+            invoice=invoice,
+            invoice_id=told.invoice_id if invoice is None else invoice.id,
+            occurred_at=told.occurred_at,
+            version=told.version,
+            verified=verified,
+            test_mode=told.test_mode,
+            raw=data,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise MalformedResponse(f"the event cannot be read: {first['msg']}", provider=provider) from None
+
+
+def _verify(title: str, webhooks: Webhooks, delivery: Delivery, secret: str | None, at: datetime) -> None:
+    if isinstance(webhooks.verify, Cannot):
+        raise ConfigurationError(
+            f"{title}: {webhooks.verify.reason}; verified=False reads a delivery as a hint, unverified"
+        )
+    if not isinstance(secret, str) or not secret.strip():
+        raise ConfigurationError(f"{title}: a delivery is verified with the endpoint's secret, and none is given")
+    try:
+        key, present = secret.encode(), in_utc(at)
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"{title}: the secret is no text") from None
+    except (ValueError, OverflowError) as error:
+        raise ConfigurationError(f"at: {error}") from None
+    webhooks.verify(delivery, key, present)
+
+
+def _invoice(read: Callable[..., Invoice], told: Told, *, must: bool) -> Invoice | None:
+    if told.invoice is None:
+        return None
+    try:
+        return read(told.invoice)
+    except MalformedResponse:
+        if must:
+            raise
+        return None  # an event without a meaning here, of something that looks like an invoice: a preview, say
+
+
+_BY_STATUS = {
+    Status.PAID: EventType.PAID,
+    Status.VOID: EventType.VOIDED,
+    Status.UNCOLLECTIBLE: EventType.UNCOLLECTIBLE,
+    Status.DELETED: EventType.DELETED,
+}
+
+
+def _type(row: EventRow | None, invoice: Invoice | None) -> EventType:
+    if row is None:
+        return EventType.UNKNOWN
+    if not row.by_status or invoice is None:
+        return row.type
+    if invoice.status is Status.OPEN and invoice.native_status in PAST_DUE_WORDS:
+        return EventType.PAST_DUE
+    return _BY_STATUS.get(invoice.status, row.type)
+
+
+# ── once, and in order ───────────────────────────────────────────────────────────────────────────────────────────────
+def is_stale(event: InvoiceEvent, last: InvoiceEvent | None) -> bool:
+    """Whether an event of an invoice certainly reports an older state than `last`, the last one that was used.
+
+    By `version` where both have one, else by `occurred_at`. Where neither tells them apart it is not stale: read the
+    invoice, which is never older.
+    """
+    if last is None or (event.provider, event.invoice_id) != (last.provider, last.invoice_id):
+        return False
+    if event.version is not None and last.version is not None:
+        return event.version < last.version
+    if event.occurred_at is not None and last.occurred_at is not None:
+        return event.occurred_at < last.occurred_at
+    return False
+
+
+class Seen:
+    """Which events were used already, for a bounded time and in a bounded number.
+
+    Ask before using an event, add it once it *was* used: an event that is added first and then fails would be passed
+    over when it comes again. The window is to be longer than a provider tries again, which is up to 3 days and 7 hours.
+    """
+
+    def __init__(self, *, window: timedelta = timedelta(days=4), most: int = 100_000) -> None:
+        if window <= timedelta() or most < 1:
+            raise ConfigurationError("a window is longer than no time, and holds one event at least")
+        self._window, self._most = window, most
+        self._used: OrderedDict[tuple[str, str], datetime] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._used)
+
+    def has(self, event: InvoiceEvent, *, at: datetime) -> bool:
+        """Whether the event was used within the window before `at`."""
+        used = self._used.get((event.provider, event.id))
+        return used is not None and in_utc(at) - used <= self._window
+
+    def add(self, event: InvoiceEvent, *, at: datetime) -> None:
+        """Note that the event was used at `at`, and forget what is older than the window, or too many."""
+        now, name = in_utc(at), (event.provider, event.id)
+        self._used[name] = now
+        self._used.move_to_end(name)
+        while len(self._used) > self._most or now - next(iter(self._used.values())) > self._window:
+            self._used.popitem(last=False)
