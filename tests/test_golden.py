@@ -111,6 +111,7 @@ def commands(name: str) -> Iterator[tuple[str, Command]]:
             f"draft {way}",
             OneTimeCharge(reference="r", lines=LINES, period=MAY, draft=True, collection=ways[way], **plain),
         )
+    yield "accrued by nobody", PeriodInvoice(reference="r", period=MAY, currency="EUR", **plain)
     nobody: dict[str, Any] = {"reference": "r", "amount": PRICE, "period": MAY, "collection": ways["due"]}
     yield "no customer", OneTimeCharge(**nobody)
     yield "e-mail", OneTimeCharge(customer=CustomerRef(email="a@example.test", name="A"), **nobody)
