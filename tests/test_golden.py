@@ -121,6 +121,7 @@ def commands(name: str) -> Iterator[tuple[str, Command]]:
     yield "no customer", OneTimeCharge(**nobody)
     yield "e-mail", OneTimeCharge(customer=CustomerRef(email="a@example.test", name="A"), **nobody)
     yield "other customer", OneTimeCharge(customer=CustomerRef(ids={"another": "x"}), **nobody)
+    yield "a membership", OneTimeCharge(customer="mem_7", **nobody)
     for currency in ("JPY", "KWD", "ISK", "UGX", "CLP", "BHD", "HUF", "MGA"):
         yield (
             currency,

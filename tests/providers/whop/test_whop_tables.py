@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
+from whop_sdk.types.api_key_api_version_date import ApiKeyApiVersionDate
 
 from invoice_bridge import Collection, CustomerRef, Line, Money, OneTimeCharge, Period, PeriodInvoice, losses
 from invoice_bridge.commands import LEAVES, Bill
 from invoice_bridge.explain import context, plan
 from invoice_bridge.losses import Alters, Field
 from invoice_bridge.providers.whop import WHOP
-from invoice_bridge.providers.whop.tables import ERRORS, FIELDS, LIMITS, MONEY, STATUSES
+from invoice_bridge.providers.whop.tables import ERRORS, FIELDS, LIMITS, MONEY, STATUSES, VERSIONS, pin
 from invoice_bridge.testing.metamorphic import alteration, contradiction, row_of, variants
 from tests import strategies
 
@@ -261,3 +262,11 @@ def test_losses_are_those_of_what_is_said() -> None:
         "IB-WHOP-QUANTITY-01",
         "IB-WHOP-UNIT-AMOUNT-01",
     ]
+
+
+def test_the_released_versions_are_those_of_the_sdk_and_the_guides() -> None:
+    """Every version that the SDK lists, in order, and the three that the guides name after it; nothing else."""
+    theirs = [word for word in get_args(get_args(ApiKeyApiVersionDate)[0]) if word[:1].isdigit()]
+    assert set(theirs) <= set(VERSIONS)
+    assert sorted(set(VERSIONS) - set(theirs)) == ["2026-10-24", "2026-10-27-2", "2026-11-02-1"]
+    assert sorted(VERSIONS, key=pin) == list(VERSIONS)

@@ -22,9 +22,13 @@ _STATUS = {row.native: row.status for row in STATUSES}
 _SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE}
 
 
+def _reader(data: Any, at: str = "$") -> Reader:
+    return Reader(data, "whop", at)
+
+
 def invoice(data: Mapping[str, Any]) -> Invoice:
     """Read an invoice as it stands. Raises MalformedResponse for an id of the native API: the wrong API answered."""
-    at = Reader(data, "whop")
+    at = _reader(data)
     invoice_id = at.need("id")
     if not invoice_id.startswith(LEGACY_ID):
         native = invoice_id.startswith(NATIVE_ID)
@@ -63,12 +67,12 @@ def invoice(data: Mapping[str, Any]) -> Invoice:
 
 def plan_id(data: Mapping[str, Any]) -> str | None:
     """The id of the plan that an invoice charges for."""
-    return Reader(data, "whop").child("current_plan").text("id")
+    return _reader(data).child("current_plan").text("id")
 
 
 def payment_id(data: Mapping[str, Any]) -> str | None:
     """The id of the payment that settled an invoice; None while unpaid, and where it was marked paid."""
-    return Reader(data, "whop").child("payment").text("id")
+    return _reader(data).child("payment").text("id")
 
 
 def with_plan(found: Invoice, data: Mapping[str, Any]) -> Invoice:
@@ -76,7 +80,7 @@ def with_plan(found: Invoice, data: Mapping[str, Any]) -> Invoice:
 
     Where the lines and the price contradict each other the subtotal is None: neither is certainly what is billed.
     """
-    at = Reader(data, "whop", "$.plan")
+    at = _reader(data, "$.plan")
     price = price_of(found, data)
     subtotal = price if found.subtotal is None else found.subtotal if price in {None, found.subtotal} else None
     return found.model_copy(update={"reference": at.text("internal_notes"), "subtotal": subtotal})
@@ -84,13 +88,13 @@ def with_plan(found: Invoice, data: Mapping[str, Any]) -> Invoice:
 
 def price_of(found: Invoice, data: Mapping[str, Any]) -> Money | None:
     """What a one-time plan charges before tax; None for a recurring one, whose price is not one invoice's."""
-    at = Reader(data, "whop", "$.plan")
+    at = _reader(data, "$.plan")
     if at.text("plan_type") != "one_time":
         return None
     due = at.child("initial_price_due")
     if "amount" in due:
         return _stated(due, found.currency)
-    if (at.text("currency") or "").upper() != found.currency:
+    if str(at.text("currency")).upper() != found.currency:
         return None
     return _money(at, "initial_price", found.currency)
 
@@ -100,7 +104,7 @@ def with_payment(found: Invoice, data: Mapping[str, Any]) -> Invoice:
 
     Money that the payment states in another currency (it may settle in one) is left out: there is no rate here.
     """
-    at = Reader(data, "whop", "$.payment")
+    at = _reader(data, "$.payment")
     paid_at = at.instant("paid_at")
     update: dict[str, Any] = {"paid_at": paid_at}
     if paid_at is not None:
@@ -112,7 +116,7 @@ def with_payment(found: Invoice, data: Mapping[str, Any]) -> Invoice:
 
 def invoice_id(data: Any) -> str | None:
     """The id of the invoice in an answer; that of a plan or a payment is not meant."""
-    found = Reader(data, "whop").text("id")
+    found = _reader(data).text("id")
     return found if found is not None and found.startswith(LEGACY_ID) else None
 
 
@@ -121,7 +125,7 @@ def refusal(answer: Response) -> Refusal:
     error = answer.object.get("error")
     if not isinstance(error, Mapping):
         raise MalformedResponse("the refusal is not in Whop's words", provider="whop", status=answer.status)
-    at = Reader(error, "whop", "$.error")
+    at = _reader(error, "$.error")
     return Refusal(
         at.text("message") or "refused without a message",
         code=at.text("code"),

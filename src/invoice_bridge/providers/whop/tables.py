@@ -94,7 +94,7 @@ def headers(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def mode(_key: str, _settings: Mapping[str, Any], base_url: str) -> str | None:
     """The mode a host names; Whop's keys look the same in both (docs.whop.com/developer/guides/sandbox)."""
-    return {"sandbox-api.whop.com": "test", "api.whop.com": "live"}.get(urlsplit(base_url).hostname or "")
+    return {"sandbox-api.whop.com": "test", "api.whop.com": "live"}.get(str(urlsplit(base_url).hostname))
 
 
 # ── money ────────────────────────────────────────────────────────────────────────────────────────────────────────────
