@@ -1,6 +1,18 @@
 """The in-memory providers: see core for what they are made of, server for how they are served over HTTP."""
 
 from invoice_bridge.emulator.core import Clock, Emulator, Entry, Ticking
+from invoice_bridge.emulator.faults import Delivery, Fault, Faults, Hit, Kind
 from invoice_bridge.emulator.transport import EmulatorTransport
 
-__all__ = ["Clock", "Emulator", "EmulatorTransport", "Entry", "Ticking"]
+__all__ = [
+    "Clock",
+    "Delivery",
+    "Emulator",
+    "EmulatorTransport",
+    "Entry",
+    "Fault",
+    "Faults",
+    "Hit",
+    "Kind",
+    "Ticking",
+]

@@ -11,10 +11,10 @@ import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from invoice_bridge.wire import Request, Response, dumps, loads
@@ -103,6 +103,17 @@ def nested(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     return tree
 
 
+def fits(wanted: Sequence[str], segments: Sequence[str]) -> bool:
+    """Whether path segments are those of a route, where {id} takes any."""
+    return len(wanted) == len(segments) and all(
+        want.startswith("{") or want == have for want, have in zip(wanted, segments, strict=True)
+    )
+
+
+def _as_it_is(answer: Response) -> Response:
+    return answer
+
+
 class Emulator(ABC):
     """The base of the in-memory providers: call it with a Request, get the Response the provider would give.
 
@@ -137,51 +148,66 @@ class Emulator(ABC):
         self.switches = {name: default for name, (default, _) in self.SWITCHES.items()} | dict(switches or {})
         self.ledger: list[Entry] = []
         self.kept: dict[str, Kept] = {}
+        self.running: set[str] = set()
+        """The keys whose first request has not ended yet."""
         self.requests = 0
         self._lock = threading.RLock()
-        self._numbers: dict[str, count[int]] = {}
+        self._numbers: dict[str, int] = {}
 
-    def __call__(self, request: Request, root: str) -> Response:
-        """Answer a request for a URL below `root`."""
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy the state: the same clock, a lock of its own."""
+        made = object.__new__(type(self))
+        memo |= {id(self): made, id(self.clock): self.clock, id(self._lock): threading.RLock()}
+        made.__dict__.update({name: deepcopy(value, memo) for name, value in self.__dict__.items()})
+        return made
+
+    def __call__(self, request: Request, root: str, spoil: Callable[[Response], Response] = _as_it_is) -> Response:
+        """Answer a request for a URL below `root`.
+
+        `spoil` makes what the provider says of what it did, before that is kept under the key: see faults.py.
+        """
         with self._lock:
             self.requests += 1
             call = Call.of(request, root)
             try:
                 self.admit(call)
-                return self._once(call)
+                return self._once(call, spoil)
             except Refused as refused:
                 return refused.answer
 
-    def _once(self, call: Call) -> Response:
-        key = call.headers.get(self.key_header.lower())
-        if call.method != "POST" or key is None:
-            return self._answer(call)
+    def key_of(self, call: Call) -> str | None:
+        """The idempotency key that counts for a request: all of them know keys of POST alone."""
+        return call.headers.get(self.key_header.lower()) if call.method == "POST" else None
+
+    def _once(self, call: Call, spoil: Callable[[Response], Response]) -> Response:
+        key = self.key_of(call)
+        if key is None:
+            return spoil(self._ran(call))
         now, fingerprint = self.clock(), self.fingerprint(call)
         kept = self.kept.get(key)
         if kept is not None and now - kept.at < self.window:
             if kept.fingerprint != fingerprint:
                 return self.mismatch(call, kept)
-            return self.replayed(kept.answer)
-        try:
-            answer = self._answer(call)
-        except Refused as refused:
-            answer = refused.answer
+            return spoil(self.replayed(kept.answer))
+        if key in self.running:
+            return self.in_progress(call)
+        answer = spoil(self._ran(call))
         if self.keeps(answer):
             self.kept[key] = Kept(fingerprint, answer, now)
         return answer
 
+    def _ran(self, call: Call) -> Response:
+        try:
+            return self._answer(call)
+        except Refused as refused:
+            return refused.answer
+
     def _answer(self, call: Call) -> Response:
         for method, pattern, name in self.ROUTES:
-            wanted = tuple(pattern.strip("/").split("/"))
-            if method == call.method and len(wanted) == len(call.segments):
-                ids = []
-                for want, have in zip(wanted, call.segments, strict=True):
-                    if want.startswith("{"):
-                        ids.append(have)
-                    elif want != have:
-                        break
-                else:
-                    return getattr(self, name)(call, *ids)  # type: ignore[no-any-return]
+            wanted = pattern.strip("/").split("/")
+            if method == call.method and fits(wanted, call.segments):
+                ids = (have for want, have in zip(wanted, call.segments, strict=True) if want.startswith("{"))
+                return getattr(self, name)(call, *ids)  # type: ignore[no-any-return]
         return self.no_such_route(call)
 
     # what each provider says
@@ -209,10 +235,29 @@ class Emulator(ABC):
         """The answer that repeats an earlier one."""
         return Response(answer.status, answer.content, {**answer.headers, "idempotent-replayed": "true"})
 
+    # what goes wrong, in the provider's words; an emulator that does not say answers as a proxy in front of it would
+    def in_progress(self, call: Call) -> Response:
+        """The answer where a key comes again while the first request with it still runs.
+
+        A provider that may wait for the first one instead has the switch "in_progress_waits".
+        """
+        del call
+        return Response(409, b"Conflict", {"content-type": "text/plain"})
+
+    def server_error(self) -> Response:
+        """The answer where the provider fails."""
+        return Response(500, b"Internal Server Error", {"content-type": "text/plain"})
+
+    def throttled(self, retry_after: str | None) -> Response:
+        """The answer to too many requests; `retry_after` is the header's value, None for none."""
+        told = {} if retry_after is None else {"retry-after": retry_after}
+        return Response(429, b"Too Many Requests", {"content-type": "text/plain", **told})
+
     # what they share
     def next_id(self, prefix: str) -> str:
         """The next id of a kind: in_00000001, in_00000002 …"""
-        return f"{prefix}{next(self._numbers.setdefault(prefix, count(1))):08d}"
+        self._numbers[prefix] = self._numbers.get(prefix, 0) + 1
+        return f"{prefix}{self._numbers[prefix]:08d}"
 
     def now_seconds(self) -> int:
         """The provider's present in whole seconds since 1970."""
