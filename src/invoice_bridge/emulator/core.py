@@ -250,8 +250,7 @@ class Emulator(ABC):
 
     def throttled(self, retry_after: str | None) -> Response:
         """The answer to too many requests; `retry_after` is the header's value, None for none."""
-        told = {} if retry_after is None else {"retry-after": retry_after}
-        return Response(429, b"Too Many Requests", {"content-type": "text/plain", **told})
+        return self.told_to_wait(Response(429, b"Too Many Requests", {"content-type": "text/plain"}), retry_after)
 
     # what they share
     def next_id(self, prefix: str) -> str:
@@ -268,6 +267,12 @@ class Emulator(ABC):
     ) -> None:
         """Write a line into the ledger."""
         self.ledger.append(Entry(event, invoice_id, customer, units, currency, reference, self.clock()))
+
+    @staticmethod
+    def told_to_wait(answer: Response, retry_after: str | None) -> Response:
+        """An answer with Retry-After, where a value is given."""
+        told = {} if retry_after is None else {"retry-after": retry_after}
+        return Response(answer.status, answer.content, {**answer.headers, **told})
 
     @staticmethod
     def json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

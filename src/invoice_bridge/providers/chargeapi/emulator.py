@@ -58,6 +58,11 @@ class ChargeApiEmulator(Emulator):
         "pays_drafts": (False, "whether pay takes a draft: its page refuses paid and void invoices only"),
         "void_uncollectible": (True, "whether an uncollectible invoice can be voided: the page contradicts itself"),
         "uppercase_currency": (False, "whether a currency in upper case is taken"),
+        "in_progress_waits": (
+            True,
+            "whether a key that comes again while its first request runs waits for that one rather than being refused",
+        ),
+        "server_errors_stored": (True, "whether a server error is an outcome that its key replays"),
         "finer_timestamps": (False, "whether a timestamp with parts of a millisecond is taken"),
     }
     ROUTES = (
@@ -119,6 +124,24 @@ class ChargeApiEmulator(Emulator):
     def replayed(self, answer: Response) -> Response:
         """The first outcome again; no header that marks it is documented."""
         return answer
+
+    def keeps(self, answer: Response) -> bool:
+        """The first request is authoritative and its outcome replayed; whether a server error is one is a switch."""
+        return answer.status < 500 or self.switches["server_errors_stored"]
+
+    def in_progress(self, call: Call) -> Response:
+        """409 without a code where it does not wait: the status is listed without a meaning, no code for keys is."""
+        del call
+        return self._refuse("A request with this idempotency key is being processed", None, status=409).answer
+
+    def server_error(self) -> Response:
+        """500 as the older generation's table lists it; its code and type are not documented."""
+        return self._refuse("Something went wrong", None, status=500, kind="api_error").answer
+
+    def throttled(self, retry_after: str | None) -> Response:
+        """429 (docs.chargeapi.co/errors); that Retry-After comes with it is not documented."""
+        answer = self._refuse("Too many requests", "rate_limit_exceeded", status=429).answer
+        return self.told_to_wait(answer, retry_after)
 
     def _refuse(
         self,

@@ -81,7 +81,11 @@ class ChargebeeEmulator(Emulator):
         "charge_on_catalog_2": (False, "whether /invoices/charge and POST /invoices still answer on catalog 2 sites"),
         "closing_renumbers": (True, "whether a closed draft gets an invoice number and its old id finds it no more"),
         "declined_create_kept": (False, "whether an invoice whose first payment is declined is kept as payment_due"),
-        "failures_stored": (False, "whether a refusal is stored under its idempotency key"),
+        "failures_stored": (False, "whether a refusal or a server error is stored under its idempotency key"),
+        "in_progress_waits": (
+            True,
+            "whether a key that comes again while its first request runs waits for that one rather than being refused",
+        ),
         "quoted_lists": (True, "whether filters take lists as the SDK spells them, with single quotes and spaces"),
         "backdating_limited": (False, "whether other requests than /charge refuse a date more than a month back"),
     }
@@ -190,11 +194,28 @@ class ChargebeeEmulator(Emulator):
 
     def keeps(self, answer: Response) -> bool:
         """Results are stored; whether refusals are, the switch says."""
-        return answer.status < 300 or (self.switches["failures_stored"] and answer.status < 429)
+        return answer.status < 300 or (self.switches["failures_stored"] and answer.status != 429)
 
     def replayed(self, answer: Response) -> Response:
         """The stored answer, marked."""
         return Response(answer.status, answer.content, {**answer.headers, "chargebee-idempotency-replayed": "true"})
+
+    def in_progress(self, call: Call) -> Response:
+        """409 where it does not wait: nothing is documented, so it is taken for the only code that goes with 409."""
+        del call
+        message = "A request with this idempotency key is being processed"
+        return self._refuse(message, status=409, code="invalid_state_for_request").answer
+
+    def server_error(self) -> Response:
+        """500 (apidocs.chargebee.com, error handling)."""
+        message = "Sorry, something went wrong"
+        return self._refuse(message, status=500, code="internal_error", kind="operation_failed").answer
+
+    def throttled(self, retry_after: str | None) -> Response:
+        """429; Retry-After "may" be sent (chargebee.com/docs, API limits)."""
+        message = "Too many requests"
+        refused = self._refuse(message, status=429, code="api_request_limit_exceeded", kind="operation_failed")
+        return self.told_to_wait(refused.answer, retry_after)
 
     def _refuse(
         self,

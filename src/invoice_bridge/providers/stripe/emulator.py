@@ -135,6 +135,21 @@ class StripeEmulator(Emulator):
         """The stored answer, marked as the switch says."""
         return super().replayed(answer) if self.switches["replay_header"] else answer
 
+    def in_progress(self, call: Call) -> Response:
+        """409 while the first request with the key runs (docs.stripe.com/error-low-level)."""
+        del call
+        message = "There is currently another in-progress request using this Idempotent Key."
+        return self._refuse(message, status=409, kind="idempotency_error", code="idempotency_key_in_use").answer
+
+    def server_error(self) -> Response:
+        """500, kept under the key like any result once the endpoint began (docs.stripe.com/api/idempotent_requests)."""
+        return self._refuse("Something went wrong on our end", status=500, kind="api_error").answer
+
+    def throttled(self, retry_after: str | None) -> Response:
+        """429 (docs.stripe.com/rate-limits)."""
+        answer = self._refuse("Too many requests", status=429, code="rate_limit").answer
+        return self.told_to_wait(answer, retry_after)
+
     def _refuse(self, message: str, *, status: int = 400, kind: str = "invalid_request_error", **facts: str) -> Refused:
         headers = {"request-id": self.next_id("req_")}
         return Refused(self.json({"error": {"type": kind, "message": message, **facts}}, status, headers))

@@ -66,6 +66,7 @@ class WhopEmulator(Emulator):
             False,
             "whether an invoice is voided 120 days past due: a page of October 2025 says so",
         ),
+        "server_error_frees_key": (False, "whether a key runs anew after a server error rather than answering 409"),
         "payment_method_wins": (True, "which one is charged where a method and a token are given: taken as the method"),
     }
     ROUTES = (
@@ -143,7 +144,31 @@ class WhopEmulator(Emulator):
 
     def keeps(self, answer: Response) -> bool:
         """Refusals are replayed too, so a new key is needed after a fix; those that never ran are not."""
-        return answer.status < 500 and answer.status not in {401, 429}
+        return answer.status not in {401, 429} and not (
+            answer.status >= 500 and self.switches["server_error_frees_key"]
+        )
+
+    def replayed(self, answer: Response) -> Response:
+        """The first answer again; 409 where the first request ended unknown, which a server error is taken for."""
+        return super().replayed(answer) if answer.status < 500 else self._in_progress()
+
+    def in_progress(self, call: Call) -> Response:
+        """409 while the first request with the key runs (developer/api/idempotency)."""
+        del call
+        return self._in_progress()
+
+    def _in_progress(self) -> Response:
+        message = "A request with this Idempotency-Key is still in progress"
+        return self._refuse(message, status=409, kind="conflict", code="idempotency_request_in_progress").answer
+
+    def server_error(self) -> Response:
+        """500, which the SDK declares for invoices; the word for its type is not published."""
+        return self._refuse("Something went wrong", status=500, kind="internal_server_error").answer
+
+    def throttled(self, retry_after: str | None) -> Response:
+        """429; the message says how long to wait (developer/troubleshooting), the header is not confirmed."""
+        answer = self._refuse("Too many requests, slow down", status=429, kind="too_many_requests").answer
+        return self.told_to_wait(answer, retry_after)
 
     def _refuse(self, message: str, *, status: int = 400, kind: str = "bad_request", **facts: str) -> Refused:
         return Refused(self.json({"error": {"type": kind, "message": message, **facts}}, status))
