@@ -1,0 +1,62 @@
+"""What a recording of a provider must not show: rows of a table, each with where it stands and what stands in its place.
+
+Rules of this file: data types alone. The rows are each provider's own (tables.py); `cassettes.redaction` applies them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Where(StrEnum):
+    """The kind of place a row speaks of."""
+
+    HEADER = "header"
+    """A header of that name."""
+    QUERY = "query"
+    """A parameter of an address; every FIELD row holds there too."""
+    FIELD = "field"
+    """A field of a form or of JSON, at any depth. "customer.name" holds only inside `customer`."""
+    PATH = "path"
+    """A part of an address' path: the first group of a pattern."""
+    KEY = "key"
+    """The shape of a credential, as a pattern: whole words of it are replaced in headers and in texts."""
+    ID = "id"
+    """How a kind of id begins, such as "cus_"; replaced only where ids are to be pseudonyms."""
+
+
+class Becomes(StrEnum):
+    """What stands in a value's place."""
+
+    SECRET = "secret"
+    """The same fixed word for all; a header is left out."""
+    LINK = "link"
+    """The same fixed address for all."""
+    EMAIL = "email"
+    """An address that is the same wherever the value was the same."""
+    NAME = "name"
+    """A name that is the same wherever the value was the same."""
+    MASK = "mask"
+    """Every letter an X and every digit a 0."""
+    ID = "id"
+    """An id of the same beginning and length; only where ids are to be pseudonyms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """One place whose value must not stand in a recording.
+
+    `beside`: holds only where the same object has a field of that name too. Upper and lower case are the same in names.
+    """
+
+    where: Where
+    name: str
+    source: str
+    becomes: Becomes = Becomes.SECRET
+    beside: str = ""
+
+
+def hidden(becomes: Becomes, source: str, *names: str, where: Where = Where.FIELD) -> tuple[Redaction, ...]:
+    """Make rows of the same kind and source, one for each name."""
+    return tuple(Redaction(where, name, source, becomes) for name in names)
