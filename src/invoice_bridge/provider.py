@@ -33,6 +33,7 @@ from invoice_bridge.idempotency import Idempotency, step_key, verb_key
 from invoice_bridge.losses import Field, check_limits
 from invoice_bridge.model import Invoice, Status
 from invoice_bridge.money import Money, exponent
+from invoice_bridge.redactions import Redaction
 from invoice_bridge.wire import Auth, Effect, Flow, Request, Response
 
 if TYPE_CHECKING:
@@ -266,6 +267,8 @@ class Provider:
     limits: tuple[Limit, ...]
     money: Currencies
     """The table of currencies: a Units, or the provider's own kind."""
+    redactions: tuple[Redaction, ...] = ()
+    """What a recording must not show, beyond what holds for every provider."""
 
     # verbs
     flows: Flows
