@@ -8,20 +8,25 @@ refuses to work in the child: two processes would share one connection.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, cast, overload
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
 from invoice_bridge import providers
 from invoice_bridge.commands import (
+    Bill,
     Command,
     Delete,
     Filters,
@@ -38,13 +43,17 @@ from invoice_bridge.commands import (
     Void,
     faults,
 )
-from invoice_bridge.errors import ConfigurationError, MalformedResponse
+from invoice_bridge.errors import ConfigurationError, Discrepancy, MalformedResponse
 from invoice_bridge.explain import Plan, context, losses_of, plan
+from invoice_bridge.idempotency import Lookup
+from invoice_bridge.journal import Ended, Journal
+from invoice_bridge.lookup import Resolution, begin, resolve
 from invoice_bridge.losses import Allow, Loss, refuse_losses
-from invoice_bridge.model import CustomerRef, Invoice
+from invoice_bridge.model import CustomerRef, Invoice, in_utc
 from invoice_bridge.money import Money
 from invoice_bridge.outcome import Lost, NotSent, Policy, supervise
-from invoice_bridge.provider import Page, Unreadable
+from invoice_bridge.pace import Pace
+from invoice_bridge.provider import Context, Page, Rate, Unreadable
 from invoice_bridge.settings import ChargebeeSettings, Common, StripeSettings, WhopSettings
 from invoice_bridge.wire import Request, Response, Send, Steps
 
@@ -55,7 +64,14 @@ Http = TypeVar("Http", "httpx.Client", "httpx.AsyncClient")
 C = TypeVar("C", bound=Command)
 T = TypeVar("T")
 
+OnDiscrepancy = Literal["raise", "report"]
+
 _NAME = f"invoice-bridge/{version('invoice-bridge')}"
+_LARGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes; a listing of 100 invoices with all their lines is a fraction of it."""
+
+_paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()
+_paces_lock = threading.Lock()
 
 
 class _Core(Generic[Http]):
@@ -96,6 +112,9 @@ class _Core(Generic[Http]):
         mode: Literal["test", "live"] | None = None,
         insecure: bool = False,
         customers: Mapping[str, Mapping[str, str]] | None = None,
+        lookup: Lookup = "auto",
+        journal: str | os.PathLike[str] | None = None,
+        requests_per_minute: int | None = None,
         **settings: Any,
     ) -> None:
         declared = providers.get(provider)
@@ -105,7 +124,9 @@ class _Core(Generic[Http]):
             raise ConfigurationError(f"{declared.title} needs the setting {told}")
         if not isinstance(api_key, str) or not api_key.isascii() or not api_key.isprintable() or not api_key.strip():
             raise ConfigurationError(f"{declared.title}: api_key must be a text of printable ASCII characters")
-        self._use = context(declared, settings, base_url)
+        if lookup not in {"auto", "always", "never"}:
+            raise ConfigurationError(f'lookup is "auto", "always" or "never", not {lookup!r}')
+        self._use = replace(context(declared, settings, base_url), lookup=lookup)
         _check_url(self._use.base_url, insecure=insecure)
         found = declared.mode(api_key, read, self._use.base_url)
         if mode is not None and found is not None and found != mode:
@@ -114,7 +135,9 @@ class _Core(Generic[Http]):
             )
         self._authorize: Callable[[], str] = lambda: declared.auth(api_key)
         self._conceal: Callable[[bytes], bytes] = lambda content: _without(content, api_key)
-        self._timeout, self._deadline, self._policy = timeout, deadline, Policy()
+        self._timeout, self._deadline = timeout, deadline
+        self._policy = Policy(backoff=_full_jitter(), pace=_pace_of(self._use, api_key, requests_per_minute))
+        self._journal = None if journal is None else Journal(journal)
         self._customers = {name: dict(ids) for name, ids in (customers or {}).items()}
         self._closes_http, self._process = http is None, os.getpid()
         self._http: Http = self._new_http() if http is None else http
@@ -132,23 +155,59 @@ class _Core(Generic[Http]):
 
     def explain(self, command: Command) -> Plan:
         """Show exactly what a command would send from this client; see invoice_bridge.explain."""
-        return plan(self._portable(command), self._use)
+        ask = self._portable(command)
+        return plan(ask, self._knowing(ask))
 
     def losses(self, command: Command, *, as_of: datetime | None = None) -> tuple[Loss, ...]:
         """List what this client's provider would not carry of a command; see invoice_bridge.losses."""
         ask = self._portable(command)
         return losses_of(ask, self._use.on(ask), as_of)
 
-    def _steps(self, command: Command, allow: Allow = ()) -> Steps[Any]:
+    def _steps(self, command: Command, allow: Allow = (), on_discrepancy: OnDiscrepancy = "raise") -> Steps[Any]:
         """A command's flow, supervised. Losses are refused after its first request is made and before that is sent."""
+        if on_discrepancy not in {"raise", "report"}:
+            raise ConfigurationError(f'on_discrepancy is "raise" or "report", not {on_discrepancy!r}')
+        ask = self._portable(command)
+        use = self._knowing(ask)
+        found = losses_of(ask, use)
+        flow = begin(ask, use)
+        again = None if use.lookup == "never" or not isinstance(ask, Bill) else lambda: begin(ask, _always(use))
+        try:
+            done = yield from supervise(
+                flow, use, self._policy, lambda: refuse_losses(found, allow, use.provider.title), again
+            )
+        except Discrepancy as other:
+            if on_discrepancy == "raise" or other.invoice is None:
+                raise
+            done = other.invoice.model_copy(update={"discrepancies": (str(other),)})
+        return done.model_copy(update={"losses": found}) if found and isinstance(done, Invoice) else done
+
+    def _knowing(self, ask: Command) -> Context:
+        """The context of a command, with what the journal knows of earlier tries of a bill."""
         if os.getpid() != self._process:
             raise ConfigurationError("this client was made before a fork: make a new one in the child process")
-        ask = self._portable(command)
         use = self._use.on(ask)
-        found = losses_of(ask, use)
-        flow = use.provider.flow(ask, use)
-        done = yield from supervise(flow, use, self._policy, lambda: refuse_losses(found, allow, use.provider.title))
-        return done.model_copy(update={"losses": found}) if found and isinstance(done, Invoice) else done
+        if self._journal is None or not isinstance(ask, Bill):
+            return use
+        tries = [known for known in self._journal.tries(use.account, ask.reference) if known.left]
+        return replace(use, tried=bool(tries), since=tries[0].began_at if tries else None)
+
+    def _resolving(self, command: OneTimeCharge | PeriodInvoice, since: datetime | None) -> Steps[Resolution]:
+        """The look alone, supervised."""
+        ask = self._portable(command)
+        use, last = self._knowing(ask), None
+        if self._journal is not None:
+            last = max(
+                (known.ended_at or known.began_at for known in self._journal.tries(use.account, ask.reference)),
+                default=None,
+            )
+        first = use.since if since is None else in_utc(since)
+        if first is None:
+            raise ConfigurationError(
+                "resolve needs to know when the bill was first tried: pass since=…, or keep a journal from the start"
+            )
+        flow = resolve(ask, replace(use, since=first), now=datetime.now(UTC), last=last or first)
+        return supervise(flow, use, self._policy)
 
     def _portable(self, ask: C) -> C:
         """Put the customer map's ids in place of a name of the caller's own."""
@@ -192,6 +251,36 @@ class _Core(Generic[Http]):
             raise NotSent(f"the deadline of {self._deadline:g} s leaves no time for another try")
         return wanted
 
+    @contextmanager
+    def _journaled(self, request: Request, ask: Command | None) -> Iterator[_Exchange]:
+        """Around the sending of one request: the journal knows of it before, and what became of it after."""
+        exchange = _Exchange()
+        if self._journal is None or not request.writes or not isinstance(ask, Bill):
+            yield exchange
+            return
+        number = self._journal.intend(self._use.account, ask.reference, ask.attempt, request, datetime.now(UTC))
+        ended: Ended | None = None  # what stops the program in between leaves the intent open
+        try:
+            yield exchange
+            ended = "answered"
+        except NotSent:
+            ended = "not_sent"
+            raise
+        except Lost:
+            ended = "lost"
+            raise
+        finally:
+            if ended is not None:
+                answer = exchange.answer
+                status, invoice_id = (None, None) if answer is None else (answer.status, self._id_in(answer))
+                self._journal.conclude(number, ended, datetime.now(UTC), status=status, invoice_id=invoice_id)
+
+    def _id_in(self, answer: Response) -> str | None:
+        try:
+            return self._use.provider.invoice_id(answer.json) if answer.status < 300 else None
+        except MalformedResponse:
+            return None
+
     def _outgoing(self, request: Request, until: float | None) -> dict[str, Any]:
         headers = {
             **request.headers,
@@ -209,9 +298,24 @@ class _Core(Generic[Http]):
             "follow_redirects": False,
         }
 
-    def _incoming(self, answer: httpx.Response) -> Response:
-        content = self._conceal(answer.content) if answer.status_code >= 400 else answer.content
+    def _incoming(self, answer: httpx.Response, content: bytes) -> Response:
+        content = self._conceal(content) if answer.status_code >= 400 else content
         return Response(answer.status_code, content, answer.headers, self.provider)
+
+    def _check_time(self, began: float, until: float | None, received: int) -> None:
+        """Raise Lost for an answer that drips in: each piece in time, the whole too late, or without end."""
+        now = time.monotonic()
+        if now - began > self._timeout or (until is not None and now > until):
+            raise Lost(f"the answer was not whole after {now - began:.1f} s")
+        if received > _LARGEST_ANSWER:
+            raise Lost(f"the answer is longer than {_LARGEST_ANSWER} bytes")
+
+
+@dataclass
+class _Exchange:
+    """One request on its way, and its answer."""
+
+    answer: Response | None = None
 
 
 class Client(_Core["httpx.Client"]):
@@ -221,7 +325,9 @@ class Client(_Core["httpx.Client"]):
     emulator; plain http is accepted for loopback only, unless insecure=True is written out. An injected `http`
     (httpx.Client) is used as it is and not closed. `timeout` is in seconds per request, `deadline` in seconds per call.
     `mode` ("test" or "live") refuses a key, site or host that says otherwise. `customers` maps names of the caller's
-    own to ids per provider. Further settings are the provider's. Raises ConfigurationError for any that cannot be used.
+    own to ids per provider. `lookup` says whether a bill is looked up before it is made ("auto", "always", "never"; see
+    invoice_bridge.lookup), `journal` is a file that remembers what was tried. `requests_per_minute` replaces the
+    provider's documented limit, which all clients of an account in a process keep to together. Further settings are the provider's. Raises ConfigurationError for any that cannot be used.
 
     A verb on an invoice is keyed by the invoice, the verb, its body and `attempt`: repeated within the provider's key
     window it is answered, not done again. Raise `attempt` where it shall be done again.
@@ -246,38 +352,65 @@ class Client(_Core["httpx.Client"]):
         self.close()
 
     def close(self) -> None:
-        """Close the connections, unless the HTTP client was given."""
+        """Close the journal and the connections; an HTTP client that was given stays open."""
+        if self._journal is not None:
+            self._journal.close()
         if self._closes_http:
             self._http.close()
 
-    def _run(self, steps: Steps[T]) -> T:
+    def _run(self, steps: Steps[T], ask: Command | None = None) -> T:
         until, reply, problem = self._until(), None, None
-        while True:
-            try:
-                step = steps.send(reply) if problem is None else steps.throw(problem)
-            except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]
-            reply = problem = None
-            try:
-                if isinstance(step, Send):
-                    reply = self._send(step.request, until)
-                else:
-                    time.sleep(self._rest(until, step.seconds))
-            except (NotSent, Lost) as error:
-                problem = error
+        with _noting(ask) as sent:
+            while True:
+                try:
+                    step = steps.send(reply) if problem is None else steps.throw(problem)
+                except StopIteration as done:
+                    return done.value  # type: ignore[no-any-return]
+                reply = problem = None
+                try:
+                    if isinstance(step, Send):
+                        reply = self._send(step.request, until, ask, sent)
+                    else:
+                        time.sleep(self._rest(until, step.seconds))
+                except (NotSent, Lost, ConfigurationError) as error:
+                    problem = error
 
-    def _send(self, request: Request, until: float | None) -> Response:
-        with _told_apart():
-            return self._incoming(self._http.request(**self._outgoing(request, until)))
+    def _send(self, request: Request, until: float | None, ask: Command | None, sent: list[Request]) -> Response:
+        with self._journaled(request, ask) as exchange, _told_apart():
+            began, content = time.monotonic(), bytearray()
+            outgoing = self._outgoing(request, until)
+            sent.append(request)
+            with self._http.stream(**outgoing) as answer:
+                for piece in answer.iter_bytes():
+                    content += piece
+                    self._check_time(began, until, len(content))
+            exchange.answer = self._incoming(answer, bytes(content))
+        return exchange.answer
 
-    def create(self, command: OneTimeCharge | PeriodInvoice, *, allow: Allow = ()) -> Invoice:
-        """Bill. The same reference within the provider's key window is billed once.
+    def create(
+        self,
+        command: OneTimeCharge | PeriodInvoice,
+        *,
+        allow: Allow = (),
+        on_discrepancy: OnDiscrepancy = "raise",
+    ) -> Invoice:
+        """Bill. The same reference within the provider's key window is billed once; past it, when it is looked up.
 
         Raises Unsupported or LossyTranslation before anything is sent (`allow` accepts losses by path or code), and
-        Discrepancy before money is collected.
+        Discrepancy before money is collected; with on_discrepancy="report" the invoice is returned as it stands then,
+        uncollected, and its `discrepancies` say what differs. Raises IdempotencyMismatch where the reference stands for
+        another bill, and OutcomeUnknown where a request was lost: see resolve.
         """
-        done: Invoice = self._run(self._steps(command, allow))
+        done: Invoice = self._run(self._steps(command, allow, on_discrepancy), command)
         return done
+
+    def resolve(self, command: OneTimeCharge | PeriodInvoice, *, since: datetime | None = None) -> Resolution:
+        """Find out what became of a bill whose outcome is unknown; reads, and writes nothing.
+
+        `since` (aware) is when it was first tried: no invoice of it is older. A journal knows that by itself. Raises
+        ConfigurationError without either.
+        """
+        return self._run(self._resolving(command, since), command)
 
     def retrieve(self, id: str) -> Invoice:
         """Read one invoice, with all its lines. Raises NotFound."""
@@ -357,7 +490,8 @@ class Client(_Core["httpx.Client"]):
         return self._do(SendInvoice, id=id, attempt=attempt)
 
     def _do(self, kind: type[Command], **fields: Any) -> Invoice:
-        done: Invoice = self._run(self._steps(_ask(kind, **fields)))
+        ask = _ask(kind, **fields)
+        done: Invoice = self._run(self._steps(ask), ask)
         return done
 
 
@@ -383,33 +517,54 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections, unless the HTTP client was given."""
+        """Close the journal and the connections; an HTTP client that was given stays open."""
+        if self._journal is not None:
+            self._journal.close()
         if self._closes_http:
             await self._http.aclose()
 
-    async def _run(self, steps: Steps[T]) -> T:
+    async def _run(self, steps: Steps[T], ask: Command | None = None) -> T:
         until, reply, problem = self._until(), None, None
-        while True:
-            try:
-                step = steps.send(reply) if problem is None else steps.throw(problem)
-            except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]
-            reply = problem = None
-            try:
-                if isinstance(step, Send):
-                    reply = await self._send(step.request, until)
-                else:
-                    await asyncio.sleep(self._rest(until, step.seconds))
-            except (NotSent, Lost) as error:
-                problem = error
+        with _noting(ask) as sent:
+            while True:
+                try:
+                    step = steps.send(reply) if problem is None else steps.throw(problem)
+                except StopIteration as done:
+                    return done.value  # type: ignore[no-any-return]
+                reply = problem = None
+                try:
+                    if isinstance(step, Send):
+                        reply = await self._send(step.request, until, ask, sent)
+                    else:
+                        await asyncio.sleep(self._rest(until, step.seconds))
+                except (NotSent, Lost, ConfigurationError) as error:
+                    problem = error
 
-    async def _send(self, request: Request, until: float | None) -> Response:
-        with _told_apart():
-            return self._incoming(await self._http.request(**self._outgoing(request, until)))
+    async def _send(self, request: Request, until: float | None, ask: Command | None, sent: list[Request]) -> Response:
+        with self._journaled(request, ask) as exchange, _told_apart():
+            began, content = time.monotonic(), bytearray()
+            outgoing = self._outgoing(request, until)
+            sent.append(request)
+            async with self._http.stream(**outgoing) as answer:
+                async for piece in answer.aiter_bytes():
+                    content += piece
+                    self._check_time(began, until, len(content))
+            exchange.answer = self._incoming(answer, bytes(content))
+        return exchange.answer
 
-    async def create(self, command: OneTimeCharge | PeriodInvoice, *, allow: Allow = ()) -> Invoice:
+    async def create(
+        self,
+        command: OneTimeCharge | PeriodInvoice,
+        *,
+        allow: Allow = (),
+        on_discrepancy: OnDiscrepancy = "raise",
+    ) -> Invoice:
         """Bill; see Client.create."""
-        return await self._run(self._steps(command, allow))
+        return await self._run(self._steps(command, allow, on_discrepancy), command)
+
+    async def resolve(self, command: OneTimeCharge | PeriodInvoice, *, since: datetime | None = None) -> Resolution:
+        """Find out what became of a bill; see Client.resolve."""
+        return await self._run(self._resolving(command, since), command)
 
     async def retrieve(self, id: str) -> Invoice:
         """Read one invoice; see Client.retrieve."""
@@ -483,7 +638,8 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
         return await self._do(SendInvoice, id=id, attempt=attempt)
 
     async def _do(self, kind: type[Command], **fields: Any) -> Invoice:
-        return await self._run(self._steps(_ask(kind, **fields)))
+        ask = _ask(kind, **fields)
+        return await self._run(self._steps(ask), ask)
 
 
 def _ask(kind: type[C], **fields: Any) -> C:
@@ -491,6 +647,26 @@ def _ask(kind: type[C], **fields: Any) -> C:
         return kind(**fields)
     except ValidationError as error:
         raise ConfigurationError(f"{kind.verb}: {faults(error)}") from None
+
+
+@contextmanager
+def _noting(ask: Command | None) -> Iterator[list[Request]]:
+    """Give what stops the program in the middle of a call (Ctrl-C, cancellation) a note of what is unknown then."""
+    sent: list[Request] = []
+    try:
+        yield sent
+    except Exception:
+        raise
+    except BaseException as stop:
+        last = next((request for request in reversed(sent) if request.writes), None)
+        if last is not None:
+            what = f"the reference {ask.reference!r}" if isinstance(ask, Bill) else getattr(ask, "id", "this call")
+            tell = "made again it goes on from there, and resolve() tells how it stands"
+            stop.add_note(
+                f"invoice_bridge: stopped after {last.method} {urlsplit(last.url).path} had left, so the outcome of "
+                f"{what} is unknown: {tell if isinstance(ask, Bill) else 'read the invoice'}"
+            )
+        raise
 
 
 @contextmanager
@@ -510,6 +686,43 @@ def _told_apart() -> Iterator[None]:
     except (httpx.RequestError, httpx.InvalidURL) as error:
         told = f"{type(error).__name__} {error}".strip()
         raise (NotSent if isinstance(error, never_sent) else Lost)(told) from error
+
+
+def _always(use: Context) -> Context:
+    return replace(use, lookup="always")
+
+
+def _full_jitter() -> Callable[[int], float]:
+    """Seconds to wait after so many tries: anything from none to 0.5, 1, 2, 4, 8, 8 … ("full jitter")."""
+    from tenacity import BaseRetrying, RetryCallState, wait_random_exponential
+
+    waits = wait_random_exponential(multiplier=0.5, max=8)
+
+    def wait(tries: int) -> float:
+        state = RetryCallState(cast("BaseRetrying", None), None, (), {})  # the wait reads the number of tries alone
+        state.attempt_number = tries
+        return float(waits(state))
+
+    return wait
+
+
+def _pace_of(use: Context, api_key: str, requests_per_minute: int | None) -> Pace | None:
+    """The pace of an account, shared by every client of it in this process; none on loopback unless asked for."""
+    if requests_per_minute is not None and requests_per_minute < 1:
+        raise ConfigurationError(f"requests_per_minute is a number from 1 on, not {requests_per_minute}")
+    if requests_per_minute is None and _is_loopback(urlsplit(use.base_url).hostname or ""):
+        return None
+    rate = use.provider.rate
+    if requests_per_minute is not None:
+        rate = Rate(requests_per_minute, 60, "the client's own setting")
+    who = hashlib.sha256(f"{use.base_url} {use.account} {api_key}".encode()).hexdigest()
+    with _paces_lock:
+        pace = _paces.get(who)
+        if pace is None:
+            pace = _paces[who] = Pace(rate, time.monotonic)
+        elif rate is not None:
+            pace.limit(rate)
+    return pace
 
 
 def _without(content: bytes, api_key: str) -> bytes:

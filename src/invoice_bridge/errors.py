@@ -25,6 +25,7 @@ BridgeError                      .outcome .invoice_id .steps
 
 `outcome` is one of OUTCOMES. "nothing_done": no write took effect. "partly_done": some did, and all are known.
 "done_unread": the last write took effect, its answer could not be read. "unknown": a write may have taken effect.
+What an earlier call did, and this one was only told again, is not among the writes of this call.
 """
 
 from __future__ import annotations
@@ -95,10 +96,15 @@ class OutcomeUnknown(BridgeError):
 
 
 class Discrepancy(BridgeError):
-    """What the provider holds differs from what was asked; money was not collected."""
+    """What the provider holds differs from what was asked; money was not collected.
 
-    def __init__(self, message: str, *, asked: object = None, found: object = None) -> None:
-        self.asked, self.found = asked, found
+    `invoice` is the invoice as it stands, where the difference is in one.
+    """
+
+    def __init__(
+        self, message: str, *, asked: object = None, found: object = None, invoice: Invoice | None = None
+    ) -> None:
+        self.asked, self.found, self.invoice = asked, found, invoice
         super().__init__(message)
 
 
@@ -118,11 +124,13 @@ class ProviderError(BridgeError):
     """The provider refused, or answered in words that are not its own.
 
     `maybe_applied`: the refused request may have taken effect all the same. `repeated`: an earlier try of the same
-    request may have; a refusal of the second try can then mean that the first one worked.
+    request may have; a refusal of the second try can then mean that the first one worked. `key_reused`: the idempotency
+    key came before with another request.
     """
 
     maybe_applied: bool = False
     repeated: bool = False
+    key_reused: bool = False
 
     def __init__(  # every field has a default: a proxy's page carries none of them
         self,

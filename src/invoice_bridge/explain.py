@@ -16,6 +16,8 @@ from typing import Any
 from invoice_bridge import providers
 from invoice_bridge.commands import Bill, Command
 from invoice_bridge.errors import BridgeError
+from invoice_bridge.idempotency import Lookup
+from invoice_bridge.lookup import begin
 from invoice_bridge.losses import Field, Loss, find_losses
 from invoice_bridge.model import in_utc
 from invoice_bridge.provider import Context, Provider
@@ -203,13 +205,13 @@ def losses(provider: str, command: Command, *, as_of: datetime | None = None, **
     return losses_of(command, context(providers.get(provider), settings), as_of)
 
 
-def explain(provider: str, command: Command, **settings: Any) -> Plan:
+def explain(provider: str, command: Command, *, lookup: Lookup = "auto", **settings: Any) -> Plan:
     """Show exactly what a command would send: requests in order with their effects, then the losses.
 
     Needs no network and no key; never raises for what the provider cannot do (see Plan.refusal). What an earlier answer
     gives stands as a placeholder like {open.id}. Raises ConfigurationError for an unknown provider or setting.
     """
-    return plan(command, context(providers.get(provider), settings))
+    return plan(command, replace(context(providers.get(provider), settings), lookup=lookup))
 
 
 def losses_of(ask: Command, use: Context, as_of: datetime | None = None) -> tuple[Loss, ...]:
@@ -225,7 +227,7 @@ def plan(ask: Command, use: Context) -> Plan:
     requests: list[Request] = []
     refusal: BridgeError | None = None
     try:
-        flow = use.provider.flow(ask, use)
+        flow = begin(ask, use)
         request = next(flow)
         while True:
             requests.append(request)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from invoice_bridge.wire import dumps
 
 KEY_VERSION = 1
-"""Raised when the body of any creating command changes; the client then has to look before it sends."""
+"""Raised when the body of any creating command changes; the client then looks before it sends."""
+
+Lookup = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Idempotency:
     header: str
     window: timedelta
     source: str
+    replay_header: str | None = None
+    """The header that says "true" on an answer that repeats an earlier one; None where no mark is documented."""
 
 
 def step_key(scope: str, reference: str, attempt: int, step: str) -> str:

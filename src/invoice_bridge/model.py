@@ -265,6 +265,9 @@ class Invoice(Frozen):
     `total`; `amount_due` is the total less credits, fixed at issue; `amount_remaining` is what can still be collected,
     zero when paid, void or written off. None means that the provider does not say, and that it cannot be derived
     exactly.
+
+    `losses` is what the provider does not carry of the bill that made it; `discrepancies` says in words what differs
+    from that bill, where create was told to report it rather than raise.
     """
 
     provider: Text
@@ -305,6 +308,7 @@ class Invoice(Frozen):
     pdf_url: Text | None = Field(default=None, repr=False)
     test_mode: bool | None = None
     losses: tuple[Loss, ...] = ()
+    discrepancies: tuple[Text, ...] = ()
     raw: Raw = Field(default=None, repr=False)
 
     @model_validator(mode="after")

@@ -7,8 +7,8 @@ whole answer raises Lost. A write that was lost stays "maybe applied", whatever 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from invoice_bridge.commands import Bill, OneTimeCharge, OnInvoice, Pay, PeriodInvoice
@@ -16,6 +16,7 @@ from invoice_bridge.errors import (
     AmountMismatch,
     BridgeError,
     Discrepancy,
+    IdempotencyMismatch,
     InvalidState,
     MalformedResponse,
     Outcome,
@@ -29,6 +30,7 @@ from invoice_bridge.provider import Context
 from invoice_bridge.wire import Effect, Flow, Request, Response, Send, Sleep, Steps
 
 T = TypeVar("T")
+State = Literal["done", "replayed", "refused", "not_sent", "unknown"]
 
 
 class NotSent(Exception):
@@ -41,12 +43,16 @@ class Lost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request of a call, and what is known of it."""
+    """One request of a call, and what is known of it.
+
+    done: it took effect now. replayed: the provider repeated what an earlier call had done. refused: it took no effect.
+    not_sent: it never left. unknown: it may have taken effect.
+    """
 
     method: str
     path: str
     effects: frozenset[Effect]
-    state: Literal["done", "refused", "not_sent", "unknown"]
+    state: State
     writes: bool
     status: int | None = None
     key: str | None = None
@@ -55,26 +61,62 @@ class Step:
         return f"{self.method} {self.path}: {self.state}" + (f" (HTTP {self.status})" if self.status else "")
 
 
-@dataclass(frozen=True, slots=True)
+class Pace(Protocol):
+    """What keeps an account within its provider's limit on requests; see invoice_bridge.pace."""
+
+    def wait(self) -> float:
+        """Seconds until a request may leave; it counts as sent then."""
+        ...
+
+    def answered(self, *, throttled: bool, retry_after: int | None) -> None:
+        """Learn how the provider took a request."""
+        ...
+
+
+def doubling(tries: int) -> float:
+    """Seconds to wait after so many tries where no chance is at hand: 0.5, 1, 2, 4, 8, 8 …; clients jitter theirs."""
+    return min(0.5 * 2.0 ** (tries - 1), 8.0)
+
+
+@dataclass(frozen=True)
 class Policy:
-    """How often to try again, and how long to wait between: seconds, doubling up to `longest_wait`."""
+    """How often to try again, and how long to wait between.
+
+    `retries` of one request, `budget` of all requests of one call. `backoff` gives the seconds to wait after so many
+    tries; the provider's own Retry-After wins, up to `longest_retry_after` seconds: where it asks for more, the call
+    ends.
+    """
 
     retries: int = 2
-    first_wait: float = 0.5
-    longest_wait: float = 8.0
+    budget: int = 6
+    backoff: Callable[[int], float] = doubling
     longest_retry_after: int = 60
-
-    def wait(self, tries: int, asked: int | None) -> float:
-        """Seconds to wait after so many tries; the provider's own figure wins where it gives one."""
-        return float(asked) if asked is not None else min(self.first_wait * 2.0 ** (tries - 1), self.longest_wait)
+    pace: Pace | None = None
 
 
-def supervise(flow: Flow[T], use: Context, policy: Policy, before: Callable[[], object] = lambda: None) -> Steps[T]:
+@dataclass(slots=True)
+class _Call:
+    """What one call has done so far."""
+
+    use: Context
+    policy: Policy
+    steps: list[Step] = field(default_factory=list)
+    retried: int = 0
+
+
+def supervise(
+    flow: Flow[T],
+    use: Context,
+    policy: Policy,
+    before: Callable[[], object] = lambda: None,
+    again: Callable[[], Flow[T]] | None = None,
+) -> Steps[T]:
     """Drive a flow: send its requests, try again where that is safe, and say on every error what is known.
 
-    `before` runs once, after the flow made its first request and before that is sent.
+    `before` runs once, after the flow made its first request and before that is sent. `again` makes the flow anew with
+    a look first: where the provider only repeats that it failed, how things stand is all that can be learnt.
     """
-    steps: list[Step] = []
+    call = _Call(use, policy)
     known = use.ask.id if isinstance(use.ask, OnInvoice) else None
     try:
         try:
@@ -84,7 +126,13 @@ def supervise(flow: Flow[T], use: Context, policy: Policy, before: Callable[[], 
         before()
         while True:
             try:
-                answer = yield from _attempts(request, use, policy, steps)
+                answer = yield from _attempts(request, call)
+            except _FailureRepeated as failure:
+                if again is None:
+                    raise failure.unknown from failure.unknown.__cause__
+                flow.close()
+                flow, again = again(), None
+                follow = _sent(flow, None)
             except BridgeError as failure:
                 follow = _threw(flow, failure)
             else:
@@ -94,15 +142,23 @@ def supervise(flow: Flow[T], use: Context, policy: Policy, before: Callable[[], 
                 return follow.value  # type: ignore[no-any-return]
             request = follow
     except BridgeError as error:
-        error.outcome, error.invoice_id, error.steps = _outcome(error, steps), error.invoice_id or known, tuple(steps)
+        error.outcome, error.steps = _outcome(error, call.steps), tuple(call.steps)
+        error.invoice_id = error.invoice_id or known
         raise
     finally:
         flow.close()
 
 
-def _sent(flow: Flow[Any], answer: Response) -> Request | StopIteration:
+class _FailureRepeated(Exception):
+    """The provider repeats, marked as such, that a request failed: to send it again would never tell more."""
+
+    def __init__(self, unknown: OutcomeUnknown) -> None:
+        self.unknown = unknown
+
+
+def _sent(flow: Flow[Any], answer: Response | None) -> Request | StopIteration:
     try:
-        return flow.send(answer)
+        return next(flow) if answer is None else flow.send(answer)
     except StopIteration as done:
         return done
 
@@ -121,57 +177,100 @@ def _id_in(answer: Response, use: Context) -> str | None:
         return None
 
 
-def _attempts(request: Request, use: Context, policy: Policy, steps: list[Step]) -> Steps[Response]:
-    maybe, lost, tries = False, False, 0
+@dataclass(slots=True)
+class _Tried:
+    """What one try of a request came to."""
+
+    failure: BridgeError
+    again: bool
+    """Whether another try is safe and may help."""
+    maybe: bool = False
+    """Whether it may have taken effect."""
+    sent: bool = True
+    status: int | None = None
+    wait: int | None = None
+    """Seconds that the provider asks to wait."""
+    repeated: bool = False
+    """Whether the failure is marked as the repetition of an earlier one."""
+
+
+def _attempts(request: Request, call: _Call) -> Steps[Response]:
+    maybe, left, tries = False, False, 0
     while True:
         tries += 1
-        again, wait, status = True, None, None
-        failure: BridgeError
-        try:
-            answer = yield Send(request)
-        except NotSent as error:
-            failure = Unreachable(f"{use.provider.title} cannot be reached: {error}")
-        except Lost as error:
-            lost, maybe = True, maybe or request.writes
-            again = not request.writes or request.key is not None
-            failure = Unreachable(f"{use.provider.title} gave no answer: {error}")
-        else:
-            if answer is None:
-                raise TypeError("the runner must answer a Send with a Response")
-            if 200 <= answer.status < 300:
-                steps.append(_step(request, "done", answer.status))
-                return answer
-            refusal = use.provider.error(answer)
-            refusal.repeated, status, failure = maybe, answer.status, refusal
-            maybe = maybe or (refusal.maybe_applied and request.writes)
-            if isinstance(refusal, RateLimited):
-                wait = refusal.retry_after
-                again = wait is None or wait <= policy.longest_retry_after
-            else:
-                again = refusal.maybe_applied and (not request.writes or request.key is not None)
-            if not again and not refusal.maybe_applied:
-                steps.append(_step(request, "unknown" if maybe else "refused", status))
-                raise refusal
-        if not again or tries > policy.retries:
+        tried = yield from _try(request, call, maybe)
+        if isinstance(tried, Response):
+            told_again = call.use.provider.is_replay(tried) and not maybe and request.writes
+            call.steps.append(_step(request, "replayed" if told_again else "done", tried.status))
+            return tried
+        maybe, left = maybe or tried.maybe, left or (tried.sent and (tried.status or 200) < 300)
+        over = tries > call.policy.retries or call.retried >= call.policy.budget
+        if not tried.again or over:
             break
         try:
-            yield Sleep(policy.wait(tries, wait))
+            yield Sleep(call.policy.backoff(tries) if tried.wait is None else float(tried.wait))
         except NotSent:  # the deadline leaves no time for another try
             break
-    state: Literal["unknown", "refused", "not_sent"] = (
-        "unknown" if maybe or lost else "refused" if status else "not_sent"
+        call.retried += 1
+    if not tried.again and not tried.maybe and not tried.repeated and tried.status is not None:
+        call.steps.append(_step(request, "unknown" if maybe else "refused", tried.status))
+        raise tried.failure
+    state: State = "unknown" if maybe or left else "refused" if tried.status else "not_sent"
+    call.steps.append(_step(request, state, tried.status))
+    if not maybe:
+        raise tried.failure
+    ask = call.use.ask
+    unknown = OutcomeUnknown(
+        f"{request.method} {_path(request)} may or may not have taken effect: {tried.failure}. "
+        + ("Look the reference up before you try again: resolve()" if isinstance(ask, Bill) else "Read the invoice"),
+        reference=ask.reference if isinstance(ask, Bill) else None,
     )
-    steps.append(_step(request, state, status))
-    if maybe:
-        raise OutcomeUnknown(
-            f"{request.method} {_path(request)} may or may not have taken effect: {failure}. "
-            "Look the reference up before you try again",
-            reference=use.ask.reference if isinstance(use.ask, Bill) else None,
-        ) from failure
-    raise failure
+    unknown.__cause__ = tried.failure
+    raise _FailureRepeated(unknown) if tried.repeated else unknown
 
 
-def _step(request: Request, state: Literal["done", "refused", "not_sent", "unknown"], status: int | None) -> Step:
+def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Tried]:
+    """Send a request once. `maybe`: an earlier try of it may have taken effect."""
+    provider, pace = call.use.provider, call.policy.pace
+    # the key makes a repetition harmless, and deleting the same thing twice deletes it once
+    repeatable = not request.writes or request.key is not None or request.method == "DELETE"
+    try:
+        if pace is not None and (wait := pace.wait()) > 0:
+            yield Sleep(wait)
+        answer = yield Send(request)
+    except NotSent as error:
+        return _Tried(Unreachable(f"{provider.title} cannot be reached: {error}"), again=True, sent=False)
+    except Lost as error:
+        failure = Unreachable(f"{provider.title} gave no answer: {error}")
+        return _Tried(failure, repeatable, maybe=request.writes)
+    if answer is None:
+        raise TypeError("the runner must answer a Send with a Response")
+    if 200 <= answer.status < 300:
+        if pace is not None:
+            pace.answered(throttled=False, retry_after=None)
+        try:
+            _ = answer.json
+        except MalformedResponse as torn:  # whatever it was, it was not read: as good as lost
+            return _Tried(torn, repeatable, maybe=request.writes, status=answer.status)
+        return answer
+    refusal = provider.error(answer)
+    refusal.repeated = maybe
+    throttled = isinstance(refusal, RateLimited)
+    if pace is not None:
+        pace.answered(
+            throttled=throttled, retry_after=refusal.retry_after if isinstance(refusal, RateLimited) else None
+        )
+    if isinstance(refusal, RateLimited):
+        wait = refusal.retry_after
+        again = wait is None or wait <= call.policy.longest_retry_after
+        return _Tried(refusal, again and provider.wants_retry(answer, default=True), status=answer.status, wait=wait)
+    after_the_fact = refusal.maybe_applied and request.writes
+    repeated = after_the_fact and answer.status >= 500 and provider.is_replay(answer)
+    again = provider.wants_retry(answer, default=refusal.maybe_applied) and repeatable and not repeated
+    return _Tried(refusal, again, after_the_fact, status=answer.status, repeated=repeated)
+
+
+def _step(request: Request, state: State, status: int | None) -> Step:
     return Step(request.method, _path(request), request.effects, state, request.writes, status, request.key)
 
 
@@ -199,7 +298,10 @@ def verify(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money |
     """
     if found.currency != ask.currency:
         raise Discrepancy(
-            f"asked in {ask.currency}, the invoice is in {found.currency}", asked=ask.currency, found=found.currency
+            f"asked in {ask.currency}, the invoice is in {found.currency}",
+            asked=ask.currency,
+            found=found.currency,
+            invoice=found,
         )
     asked = ask.total if ask.total is not None else expected
     rated_or_taxed = ask.total is None or ask.tax == "provider"
@@ -209,6 +311,7 @@ def verify(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money |
             f"asked for {asked}, the invoice {found.id} holds {before_tax} and is {found.status}",
             asked=asked,
             found=before_tax,
+            invoice=found,
         )
     if ask.tax == "provider" and found.subtotal and found.discount is not None and found.tax is not None:
         less_discount = found.subtotal - found.discount
@@ -218,7 +321,37 @@ def verify(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money |
                 f"the invoice {found.id} totals {found.total}",
                 asked=less_discount + found.tax,
                 found=found.total,
+                invoice=found,
             )
+    return found
+
+
+def same_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money | None = None) -> Invoice:
+    """Check that an invoice that was there before is this bill and not another one under its reference.
+
+    Compared, where both sides say it: the currency, the amount before tax (`expected` where the provider rates it), the
+    customer's id, and that an accrued invoice's period lies inside the one asked for. What a provider may add, such as
+    tax, is verify's. Raises IdempotencyMismatch, with the invoice as `existing`.
+    """
+    asked = ask.total if ask.total is not None else expected
+    customer = None if ask.customer is None else ask.customer.at(found.provider)
+    theirs = None if found.customer is None else found.customer.at(found.provider)
+    other = None
+    if found.currency != ask.currency:
+        other = f"it is in {found.currency}, not in {ask.currency}"
+    elif asked is not None and found.subtotal is not None and found.subtotal != asked:
+        other = f"it holds {found.subtotal}, not {asked}"
+    elif customer is not None and theirs is not None and customer != theirs:
+        other = f"it bills {theirs}, not {customer}"
+    elif isinstance(ask, PeriodInvoice) and not ask.lines and found.period is not None:
+        inside = ask.period.start <= found.period.start and found.period.end <= ask.period.end
+        other = None if inside else f"it is for {found.period}, not inside {ask.period}"
+    if other:
+        raise IdempotencyMismatch(
+            f"the reference {ask.reference!r} stands for {found.id} already, {found.status}: {other}; nothing was "
+            "done to it: give a new bill a new reference",
+            existing=found,
+        )
     return found
 
 
@@ -242,5 +375,6 @@ def payable(ask: Pay, found: Invoice) -> Invoice:
             f"{'no figure' if found.amount_remaining is None else found.amount_remaining}",
             asked=ask.expect,
             found=found.amount_remaining,
+            invoice=found,
         )
     return found

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import get_close_matches
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
@@ -29,7 +30,7 @@ from invoice_bridge.errors import (
     UnreadableServerError,
     Unsupported,
 )
-from invoice_bridge.idempotency import Idempotency, step_key, verb_key
+from invoice_bridge.idempotency import Idempotency, Lookup, step_key, verb_key
 from invoice_bridge.losses import Field, check_limits
 from invoice_bridge.model import Invoice, Status
 from invoice_bridge.money import Money, exponent
@@ -37,6 +38,7 @@ from invoice_bridge.redactions import Redaction
 from invoice_bridge.wire import Auth, Effect, Flow, Request, Response
 
 if TYPE_CHECKING:
+    from invoice_bridge.lookup import Sightings
     from invoice_bridge.webhooks import Webhooks
 
 MakesFlow: TypeAlias = Callable[[Any, "Context"], Flow[Any]]
@@ -94,6 +96,7 @@ class ErrorRow:
     """How a refusal is told apart: its code (or type, or HTTP status), and the error it becomes.
 
     `maybe_applied`: the request may have taken effect all the same (an earlier try of it is still running, say).
+    `key_reused`: its idempotency key came before with another request.
     """
 
     becomes: type[ProviderError]
@@ -102,6 +105,7 @@ class ErrorRow:
     type: str | None = None
     status: int | None = None
     maybe_applied: bool = False
+    key_reused: bool = False
 
     def fits(self, code: str | None, kind: str | None, status: int) -> bool:
         """Whether this row speaks of such an answer."""
@@ -196,6 +200,15 @@ class Currencies(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """How many requests an account may make in so many seconds. Where `source` is a guess, it says so."""
+
+    requests: int
+    seconds: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """One setting of a provider: its default, what it is for, and what it accepts (raises ValueError)."""
 
@@ -252,6 +265,10 @@ class Provider:
     idempotency: Idempotency
     form: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]] | None
     """How bodies are encoded; None for JSON."""
+    rate: Rate | None = None
+    """The provider's documented limit on requests; None where it states no number."""
+    retry_word: str | None = None
+    """A header of answers that says "true" or "false" to whether the request shall be tried again."""
     settings: tuple[Setting, ...] = ()
     scope: Callable[[Mapping[str, Any]], str] = lambda _settings: ""
     """The account within which a reference is unique, as far as the settings say it."""
@@ -272,6 +289,8 @@ class Provider:
 
     # verbs
     flows: Flows
+    look: Callable[[Bill, Context], Flow[Sightings]] | None = None
+    """How a bill is looked up by its reference, where the listing alone does not tell; see invoice_bridge.lookup."""
     parse: Callable[..., Invoice]
     """parse(data: Mapping) → Invoice; raises MalformedResponse."""
     refusal: Callable[[Response], Refusal]
@@ -323,7 +342,18 @@ class Provider:
         # a server error may have come after the fact, unless a row speaks of that very status
         named = row is not None and row.status is not None
         error.maybe_applied = (row is not None and row.maybe_applied) or (answer.status >= 500 and not named)
+        error.key_reused = row is not None and row.key_reused
         return error
+
+    def is_replay(self, answer: Response) -> bool:
+        """Whether an answer says of itself that it repeats what an earlier request with the same key was answered."""
+        marked = self.idempotency.replay_header
+        return marked is not None and answer.headers.get(marked.lower()) == "true"
+
+    def wants_retry(self, answer: Response, *, default: bool) -> bool:
+        """Whether a refused request shall be tried again: what the provider says of it, else `default`."""
+        said = None if self.retry_word is None else answer.headers.get(self.retry_word.lower())
+        return {"true": True, "false": False}.get(said or "", default)
 
     def read_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Check settings and fill in defaults. Raises ConfigurationError naming the nearest valid name."""
@@ -363,8 +393,15 @@ def _by_status(status: int) -> type[ProviderError]:
 
 
 def _retry_after(answer: Response) -> int | None:
-    text = answer.headers.get("retry-after")
-    return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 9 else None
+    """Seconds to wait, from Retry-After: a number, or a date, which counts from the answer's own Date (RFC 9110)."""
+    text = answer.headers.get("retry-after", "")
+    if text.isascii() and text.isdecimal() and len(text) < 9:
+        return int(text)
+    try:
+        wait = parsedate_to_datetime(text) - parsedate_to_datetime(answer.headers.get("date", ""))
+    except (ValueError, TypeError, OverflowError):  # no dates, or one without a zone
+        return None
+    return max(0, -(-wait // timedelta(seconds=1)))
 
 
 # ── what a flow is given ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -378,6 +415,19 @@ class Context:
     ask: Command | None = None
     as_of: datetime | None = None
     """The caller's own clock, for loss rows that depend on it; flows never read it."""
+    lookup: Lookup = "auto"
+    """Whether a bill is looked up before it is made; see invoice_bridge.lookup."""
+    tried: bool | None = None
+    """Whether the journal knows an earlier try of this bill; None where there is no journal."""
+    since: datetime | None = None
+    """When the first try of this bill began, as the journal or the caller says: no invoice of it is older."""
+    found: Invoice | None = None
+    """What the look found under the bill's reference: a flow goes on from there."""
+
+    @property
+    def account(self) -> str:
+        """Within which a reference is unique, as far as the settings say it: "chargebee:acme"."""
+        return f"{self.provider.name}:{self.provider.scope(self.settings)}"
 
     def on(self, ask: Command) -> Context:
         """The same context for one command: idempotency keys derive from it."""
@@ -450,7 +500,7 @@ class Context:
         return Request("GET", url, self.provider.headers(self.settings), specimen=specimen)
 
     def _key(self, step: str, content: bytes) -> str:
-        scope = f"{self.provider.name}:{self.provider.scope(self.settings)}"
+        scope = self.account
         if isinstance(self.ask, Bill):
             return step_key(scope, self.ask.reference, self.ask.attempt, step)
         if isinstance(self.ask, OnInvoice):
@@ -458,23 +508,33 @@ class Context:
         raise TypeError("a writing request needs a command: its key derives from it")
 
 
-def act(request: Request, read: Callable[[], Flow[Invoice]], *, allowed: Container[Status] = ()) -> Flow[Response]:
-    """Send a request that changes an invoice; a refusal is explained by reading the invoice afterwards.
+def act(
+    request: Request,
+    read: Callable[[], Flow[Invoice]],
+    after: Callable[[Response], Flow[Invoice]],
+    *,
+    allowed: Container[Status] = (),
+    becomes: Container[Status] = (),
+) -> Flow[Invoice]:
+    """Send a request that changes an invoice; return it as it is `after` that.
 
-    Some providers' state errors have no code of their own: where the invoice's status is not one of `allowed`, the
-    refusal becomes InvalidState, which carries the invoice as it was read.
+    A refusal is explained by reading the invoice afterwards: some providers' state errors have no code of their own.
+    Where its status is not one of `allowed`, the refusal becomes InvalidState, which carries the invoice as it was
+    read. Where an earlier try of this request may have worked and the status is one of `becomes`, it has: no error.
     """
     try:
-        return (yield request)
+        answer = yield request
     except (Rejected, InvalidState, Declined) as refusal:
         try:
             found = yield from read()
         except ProviderError:
             raise refusal from None
+        if refusal.repeated and found.status in becomes:
+            return found
         if isinstance(refusal, Declined):
             refusal.invoice = found
             raise
-        if found.status in allowed and not isinstance(refusal, InvalidState):
+        if refusal.key_reused or (found.status in allowed and not isinstance(refusal, InvalidState)):
             raise
         error = InvalidState(
             f"{refusal.message}; the invoice is {found.status}",
@@ -487,6 +547,32 @@ def act(request: Request, read: Callable[[], Flow[Invoice]], *, allowed: Contain
         )
         error.invoice, error.repeated = found, refusal.repeated
         raise error from refusal
+    return (yield from after(answer))
+
+
+def discard(
+    request: Request, found: Invoice, read: Callable[[], Flow[Invoice]], says_so: Callable[[Response], bool]
+) -> Flow[Invoice]:
+    """Send a request that deletes a draft, read before; return it as deleted, which is all that is left of it.
+
+    A draft that is not there any more, after a try that may have worked, is deleted. Raises MalformedResponse where the
+    answer does not say that it is.
+    """
+
+    def after(answer: Response) -> Flow[Invoice]:
+        yield from ()
+        if not says_so(answer):
+            problem = "the answer does not say that the draft is deleted"
+            raise MalformedResponse(problem, provider=found.provider, status=answer.status, response=answer)
+        return gone
+
+    gone = found.model_copy(update={"status": Status.DELETED, "amount_remaining": Money.zero(found.currency)})
+    try:
+        return (yield from act(request, read, after, allowed={Status.DRAFT}))
+    except NotFound as refusal:
+        if not refusal.repeated:
+            raise
+        return gone
 
 
 def wrong_state(found: Invoice, problem: str) -> InvalidState:

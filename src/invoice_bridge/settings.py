@@ -5,12 +5,13 @@ What is accepted at run time is declared by each provider (`Provider.settings`);
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Literal, Required, TypedDict
 
 
 class Common(TypedDict, total=False):
-    """What every client takes. `timeout` is in seconds per request, `deadline` in seconds per call."""
+    """What every client takes; see Client."""
 
     base_url: str | None
     timeout: float
@@ -18,6 +19,9 @@ class Common(TypedDict, total=False):
     mode: Literal["test", "live"] | None
     insecure: bool
     customers: Mapping[str, Mapping[str, str]] | None
+    lookup: Literal["auto", "always", "never"]
+    journal: str | os.PathLike[str] | None
+    requests_per_minute: int | None
 
 
 class ChargebeeSettings(Common, total=False):

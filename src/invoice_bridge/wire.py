@@ -131,6 +131,11 @@ Flow = Generator[Request, Response, T]
 """Yields requests, is sent responses (or has a ProviderError thrown in), returns a result."""
 
 
+def exchange(request: Request) -> Flow[Response]:
+    """The flow of one request: its answer."""
+    return (yield request)
+
+
 @dataclass(frozen=True, slots=True)
 class Send:
     """The runner is to send this request and give back the Response."""

@@ -25,6 +25,7 @@ from invoice_bridge.providers.stripe.tables import (
     KEY_WINDOW,
     LIMITS,
     MONEY,
+    RATE,
     SOURCES,
     STATUSES,
     headers,
@@ -42,7 +43,14 @@ STRIPE = Provider(
     auth=bearer,
     headers=headers,
     form=form_index_inside,
-    idempotency=Idempotency("Idempotency-Key", KEY_WINDOW, source="docs.stripe.com/api/idempotent_requests"),
+    idempotency=Idempotency(
+        "Idempotency-Key",
+        KEY_WINDOW,
+        source="docs.stripe.com/api/idempotent_requests",
+        replay_header="Idempotent-Replayed",  # well known; not found in a Stripe page
+    ),
+    rate=RATE,
+    retry_word="Stripe-Should-Retry",
     settings=(Setting("account", "a connected account (acct_…) to act for"),),
     scope=lambda settings: settings.get("account") or "",
     mode=mode,

@@ -7,6 +7,7 @@ customer's pending items, so the only money that moves is the one the last step 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -27,18 +28,15 @@ from invoice_bridge.commands import (
 )
 from invoice_bridge.errors import (
     Discrepancy,
-    IdempotencyMismatch,
-    InvalidState,
     MalformedResponse,
     NothingToBill,
-    ProviderError,
-    Rejected,
     Unsupported,
 )
+from invoice_bridge.lookup import first_use
 from invoice_bridge.model import Invoice, Line, Period, Status
 from invoice_bridge.money import Money
-from invoice_bridge.outcome import payable, verify
-from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id, wrong_state
+from invoice_bridge.outcome import payable, same_bill, verify
+from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id, discard, wrong_state
 from invoice_bridge.providers.stripe.parse import invoice
 from invoice_bridge.providers.stripe.tables import (
     LINES_PER_INVOICE,
@@ -48,7 +46,7 @@ from invoice_bridge.providers.stripe.tables import (
     carries_quantity,
 )
 from invoice_bridge.reading import Reader
-from invoice_bridge.wire import Effect, Flow, Request, Response, unix_seconds
+from invoice_bridge.wire import Effect, Flow, Request, Response, exchange, unix_seconds
 
 if TYPE_CHECKING:
     from stripe.params import (
@@ -65,6 +63,7 @@ _EPOCH, _SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 _SPECIMEN_ID = "{open.id}"
 _PAGE = 100
 _PAYMENTS = ("expand[0]", "payments.data.payment.payment_intent")  # else an invoice does not say what is on its way
+_ISSUED = frozenset({Status.OPEN, Status.PAID})
 _FILTERS = frozenset({Status.DRAFT, Status.OPEN, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE})
 
 
@@ -81,10 +80,8 @@ def period(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
     if ask.lines:
         lines = [_line_form(line, ask.currency) for line in ask.billed_lines]
         return (yield from _bill(ask, use, form, lines, expected=ask.total))
-    # Looked up first: what was billed is no longer pending, and a late item must not pass for the bill itself.
-    found = yield from _billed_before(ask, use)
-    if found is not None and (found.lines or found.status is not Status.DRAFT):
-        return (yield from _bill(ask, use, form, [], expected=None, found=found))
+    if use.found is not None and (use.found.lines or use.found.status is not Status.DRAFT):
+        return (yield from _bill(ask, use, form, [], expected=None))
     items = yield from _pending_items(ask, use)
     expected = Money(sum(amount.minor for _, amount in items), ask.currency)
     if not items:
@@ -101,7 +98,7 @@ def period(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
             remedy="bill shorter periods",
         )
     attach: list[InvoiceAddLinesParamsLine] = [{"invoice_item": item} for item, _ in items]
-    return (yield from _bill(ask, use, form, attach, expected=expected, found=found))
+    return (yield from _bill(ask, use, form, attach, expected=expected))
 
 
 def _bill(
@@ -111,19 +108,17 @@ def _bill(
     lines: list[InvoiceAddLinesParamsLine],
     *,
     expected: Money | None,
-    found: Invoice | None = None,
 ) -> Flow[Invoice]:
-    at = found or (yield from _open(ask, use, form))
+    at = use.found or (yield from _open(ask, use, form))
     if resumed := at.status is not Status.DRAFT or bool(at.lines):
-        _same_bill(ask, at, expected)
+        same_bill(ask, at, expected)
     else:
         add: InvoiceAddLinesParams = {"lines": lines}
         request = _post(at.id, "add_lines", use, add, step="lines", specimen=_specimen(ask, at.id, "draft", expected))
-        answer = yield from _first_use(ask, use, request, at)
-        at = verify(ask, (yield from _after(answer, use)), expected)
+        at = verify(ask, (yield from first_use(_sent(at.id, use, request, {Status.DRAFT}), ask, use)), expected)
     if at.status is Status.DRAFT and not ask.draft:
         specimen = _specimen(ask, at.id, "open", expected)
-        at = yield from _sent(at.id, use, _finalize(at.id, use, specimen), {Status.DRAFT})
+        at = yield from _sent(at.id, use, _finalize(at.id, use, specimen), {Status.DRAFT}, _ISSUED)
     verify(ask, at, expected)
     if resumed and at.status is Status.OPEN and ask.collection.kind == "charge":
         at = yield from _read(at.id, use, payments=True)
@@ -134,52 +129,13 @@ def _bill(
         action, effect, becomes = ("pay", Effect.COLLECTS, "paid")
     specimen = _specimen(ask, at.id, becomes, expected)
     request = _post(at.id, action, use, step=action, effects=[effect], specimen=specimen)
-    return (yield from _sent(at.id, use, request, {Status.OPEN}))
+    return (yield from _sent(at.id, use, request, {Status.OPEN}, {Status.PAID}))
 
 
 def _open(ask: OneTimeCharge | PeriodInvoice, use: Context, form: InvoiceCreateParams) -> Flow[Invoice]:
     specimen = _specimen(ask, _SPECIMEN_ID, "draft", Money.zero(ask.currency))
     request = use.post("v1", "invoices", body=form, step="open", specimen=specimen)
-    answer = yield from _first_use(ask, use, request, None)
-    return (yield from _after(answer, use))
-
-
-def _first_use(
-    ask: OneTimeCharge | PeriodInvoice, use: Context, request: Request, at: Invoice | None
-) -> Flow[Response]:
-    """Send a request whose body is the bill: its key may have gone out before with another one."""
-    try:
-        if at is None:
-            return (yield request)
-        return (yield from act(request, lambda: _read(at.id, use), allowed={Status.DRAFT}))
-    except (Rejected, InvalidState) as refusal:
-        if refusal.response is None or use.provider.refusal(refusal.response).type != "idempotency_error":
-            raise
-        try:
-            existing = (yield from _read(at.id, use)) if at else (yield from _billed_before(ask, use))
-        except ProviderError:
-            existing = None
-        raise IdempotencyMismatch(
-            f"the reference {ask.reference!r} was used before for a bill of other content"
-            + (f", {existing.id}" if existing else "")
-            + "; nothing was billed: give a new bill a new reference",
-            existing=existing,
-        ) from refusal
-
-
-def _same_bill(ask: OneTimeCharge | PeriodInvoice, at: Invoice, expected: Money | None) -> None:
-    """Check that what stands under the reference is this bill. Raises IdempotencyMismatch; tax is compared later."""
-    asked = ask.total if ask.total is not None else expected
-    same = at.currency == ask.currency and asked in {None, at.subtotal}
-    if isinstance(ask, PeriodInvoice) and not ask.lines and at.period is not None:
-        same = same and ask.period.start <= at.period.start and at.period.end <= ask.period.end
-    if not same:
-        raise IdempotencyMismatch(
-            f"the reference {ask.reference!r} stands for {at.id} already: {at.subtotal}"
-            + (f" for {at.period}" if at.period else "")
-            + f", {at.status}; nothing was billed: give a new bill a new reference",
-            existing=at,
-        )
+    return (yield from _after((yield from first_use(exchange(request), ask, use)), use))
 
 
 def _invoice_form(ask: OneTimeCharge | PeriodInvoice, use: Context) -> InvoiceCreateParams:
@@ -283,26 +239,6 @@ def _inside(spell: Reader, period: Period) -> bool:
     return period.start <= start and (end <= period.end if end > start else start < period.end)
 
 
-def _billed_before(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow[Invoice | None]:
-    """The invoice that an earlier try of this bill made, among the customer's newest hundred.
-
-    Further back nothing is looked for: an item that was billed is no longer pending, so it cannot be billed twice.
-    Another attempt passes over what was voided.
-    """
-    answer = yield use.get(
-        "v1",
-        "invoices",
-        query=[("customer", _customer(ask, use)), ("limit", _PAGE)],
-        specimen={"data": []},
-        note="whether the reference was billed before",
-    )
-    for row in Reader(answer.object, "stripe").children("data"):
-        again = ask.attempt > 1 and row.text("status") == "void"
-        if row.words("metadata").get(REFERENCE_KEY) == ask.reference and not again:
-            return (yield from _whole(row.data, use))
-    return None
-
-
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def retrieve(ask: Retrieve, use: Context) -> Flow[Invoice]:
     """Read one invoice, with all its lines."""
@@ -318,13 +254,9 @@ def _read(invoice_id: str, use: Context, *, payments: bool = False) -> Flow[Invo
 
 def _after(answer: Response, use: Context) -> Flow[Invoice]:
     """The invoice after a write. The answer to a key that came before may be old: then it is read once more."""
-    if _is_old(answer):
+    if use.provider.is_replay(answer):
         return (yield from _read(answer.text("id"), use))
     return (yield from _whole(answer.object, use))
-
-
-def _is_old(answer: Response) -> bool:
-    return answer.headers.get("idempotent-replayed") == "true"
 
 
 def _whole(data: Mapping[str, Any], use: Context) -> Flow[Invoice]:
@@ -375,7 +307,7 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
         pairs.append(("created[lt]", _ceil(ask.created_to)))
     if ask.cursor is not None:
         pairs.append(("starting_after", ask.cursor))
-    specimen = {"data": [_bare(_SPECIMEN_ID, "open")], "has_more": False}
+    specimen = {"data": [_bare("{listed.id}", "open")], "has_more": False}
     answer = yield use.get("v1", "invoices", query=pairs, specimen=specimen)
     rows = Reader(answer.object, "stripe").children("data")
     items: list[Invoice | Unreadable] = []
@@ -399,7 +331,7 @@ def _ceil(instant: datetime) -> int:
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
 def finalize(ask: Finalize, use: Context) -> Flow[Invoice]:
     """Turn a draft into an open invoice; nothing is charged or mailed."""
-    return _sent(ask.id, use, _finalize(ask.id, use, _bare(ask.id, "open")), {Status.DRAFT})
+    return _sent(ask.id, use, _finalize(ask.id, use, _bare(ask.id, "open")), {Status.DRAFT}, _ISSUED)
 
 
 def collect(ask: Pay, use: Context) -> Flow[Invoice]:
@@ -417,20 +349,20 @@ def record_payment(ask: MarkPaid, use: Context) -> Flow[Invoice]:
 
 def _paid(invoice_id: str, use: Context, form: InvoicePayParams) -> Flow[Invoice]:
     request = _post(invoice_id, "pay", use, form, effects=[Effect.COLLECTS], specimen=_bare(invoice_id, "paid"))
-    return _sent(invoice_id, use, request, {Status.OPEN, Status.UNCOLLECTIBLE})
+    return _sent(invoice_id, use, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.PAID})
 
 
 def void(ask: Void, use: Context) -> Flow[Invoice]:
     """Withdraw an open invoice; the documentation allows an uncollectible one too (not observed)."""
     request = _post(ask.id, "void", use, effects=[Effect.VOIDS], specimen=_bare(ask.id, "void"))
-    return _sent(ask.id, use, request, {Status.OPEN, Status.UNCOLLECTIBLE})
+    return _sent(ask.id, use, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.VOID})
 
 
 def mark_uncollectible(ask: MarkUncollectible, use: Context) -> Flow[Invoice]:
     """Give an open invoice up as a bad debt."""
     specimen = _bare(ask.id, "uncollectible")
     request = _post(ask.id, "mark_uncollectible", use, effects=[Effect.VOIDS], specimen=specimen)
-    return _sent(ask.id, use, request, {Status.OPEN})
+    return _sent(ask.id, use, request, {Status.OPEN}, {Status.UNCOLLECTIBLE})
 
 
 def mail(ask: SendInvoice, use: Context) -> Flow[Invoice]:
@@ -454,16 +386,19 @@ def update(ask: Update, use: Context) -> Flow[Invoice]:
         form["metadata"] = dict(ask.metadata)
     request = use.post("v1", "invoices", ask.id, body=form, step="update", specimen=_bare(ask.id, "draft"))
     allowed = set(Status) if form.keys() == {"metadata"} else {Status.DRAFT}
-    answer = yield from act(request, lambda: _read(ask.id, use), allowed=allowed)
-    at = yield from _after(answer, use)
-    if _is_old(answer) and not _shows(ask, at):
-        raise Discrepancy(
-            f"{ask.id} was changed so before, and changed otherwise since: Stripe repeated its earlier answer and "
-            "changed nothing; raise attempt to change it again",
-            asked=ask,
-            found=at,
-        )
-    return at
+
+    def after(answer: Response) -> Flow[Invoice]:
+        at = yield from _after(answer, use)
+        if use.provider.is_replay(answer) and not _shows(ask, at):
+            raise Discrepancy(
+                f"{ask.id} was changed so before, and changed otherwise since: Stripe repeated its earlier answer and "
+                "changed nothing; raise attempt to change it again",
+                asked=ask,
+                found=at,
+            )
+        return at
+
+    return (yield from act(request, lambda: _read(ask.id, use), after, allowed=allowed))
 
 
 def _shows(ask: Update, at: Invoice) -> bool:
@@ -479,10 +414,11 @@ def delete(ask: Delete, use: Context) -> Flow[Invoice]:
     found = yield from _read(ask.id, use)
     specimen = {"id": ask.id, "object": "invoice", "deleted": True}
     request = use.send("DELETE", "v1", "invoices", ask.id, specimen=specimen)
-    answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.DRAFT})
-    if answer.object.get("deleted") is not True:
-        raise MalformedResponse("the answer does not say that the draft is deleted", provider="stripe", response=answer)
-    return found.model_copy(update={"status": Status.DELETED, "amount_remaining": Money.zero(found.currency)})
+    return (
+        yield from discard(
+            request, found, lambda: _read(ask.id, use), lambda answer: answer.object.get("deleted") is True
+        )
+    )
 
 
 def _finalize(invoice_id: str, use: Context, specimen: Mapping[str, Any]) -> Request:
@@ -494,9 +430,13 @@ def _post(invoice_id: str, action: str, use: Context, form: Mapping[str, Any] | 
     return use.post("v1", "invoices", invoice_id, action, body=form or None, **what)
 
 
-def _sent(invoice_id: str, use: Context, request: Request, allowed: set[Status]) -> Flow[Invoice]:
-    answer = yield from act(request, lambda: _read(invoice_id, use), allowed=allowed)
-    return (yield from _after(answer, use))
+def _sent(
+    invoice_id: str, use: Context, request: Request, allowed: set[Status], becomes: AbstractSet[Status] = frozenset()
+) -> Flow[Invoice]:
+    def after(answer: Response) -> Flow[Invoice]:
+        return _after(answer, use)
+
+    return act(request, lambda: _read(invoice_id, use), after, allowed=allowed, becomes=becomes)
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────

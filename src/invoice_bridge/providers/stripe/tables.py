@@ -10,7 +10,7 @@ from invoice_bridge.errors import Declined, InvalidState, NotFound, RateLimited,
 from invoice_bridge.losses import Alters, Fate, Field, Severity
 from invoice_bridge.model import Line, Status
 from invoice_bridge.money import codes, scale
-from invoice_bridge.provider import ErrorRow, Limit, StatusRow, Units
+from invoice_bridge.provider import ErrorRow, Limit, Rate, StatusRow, Units
 
 API_VERSION = "2026-10-28.endive"
 """The version that stripe-python 16.1.0 pins; sent with every request."""
@@ -70,7 +70,11 @@ MONEY = Units(
     multiple_of=_each(_WHOLE_UNITS, 100) | _each(_THREE_DECIMAL, 10),
 )
 
+RATE = Rate(25, 1, "docs.stripe.com/rate-limits: 25 a second in a sandbox and for each endpoint, 100 in live mode")
+
 ERRORS = (
+    # which HTTP status it has is not confirmed; its type is
+    ErrorRow(Rejected, "docs.stripe.com/api/idempotent_requests", type="idempotency_error", key_reused=True),
     ErrorRow(RateLimited, _ERRORS, code="rate_limit"),
     ErrorRow(RateLimited, _ERRORS, code="lock_timeout"),
     # the first try of the same key is still running: its outcome is not known yet

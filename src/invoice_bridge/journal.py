@@ -1,0 +1,129 @@
+"""A journal of what was tried: intent before a request leaves, outcome after; it survives the process.
+
+    with Client("chargebee", site="acme", api_key=key, journal="bills.sqlite") as billing: …
+
+One SQLite file in WAL mode with one small table, shared by threads and processes. It holds references, paths, keys of
+steps and ids of invoices; no credentials, no bodies, no names. A row without an outcome is a request that may have
+taken effect: the next try of that reference looks first.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.wire import Request
+
+Ended = Literal["not_sent", "lost", "answered"]
+
+_VERSION = 1
+_TABLE = """
+CREATE TABLE IF NOT EXISTS tries (
+    number INTEGER PRIMARY KEY,
+    account TEXT NOT NULL, reference TEXT NOT NULL, attempt INTEGER NOT NULL,
+    method TEXT NOT NULL, url TEXT NOT NULL, key TEXT,
+    began_at TEXT NOT NULL, ended_at TEXT,
+    ended TEXT CHECK (ended IN ('not_sent', 'lost', 'answered')), status INTEGER, invoice_id TEXT
+)
+"""
+_INDEX = "CREATE INDEX IF NOT EXISTS tries_by_reference ON tries (account, reference)"
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One writing request of a bill. `ended` None: its process ended before it did, or it is under way."""
+
+    number: int
+    account: str
+    reference: str
+    attempt: int
+    method: str
+    url: str
+    key: str | None
+    began_at: datetime
+    ended_at: datetime | None
+    ended: Ended | None
+    status: int | None
+    invoice_id: str | None
+
+    @property
+    def left(self) -> bool:
+        """Whether the request may have reached the provider."""
+        return self.ended != "not_sent"
+
+
+class Journal:
+    """The journal in one file. Raises ConfigurationError where the file cannot be opened or written."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self._lock = threading.Lock()
+        try:
+            self._file = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._file.execute("PRAGMA journal_mode = WAL")
+            self._file.execute("PRAGMA synchronous = FULL")  # an intent is on the disk before its request leaves
+            version = self._file.execute("PRAGMA user_version").fetchone()[0]
+            if version not in {0, _VERSION}:
+                raise ConfigurationError(f"the journal {self.path} was written by a newer version of this library")
+            self._file.execute("BEGIN IMMEDIATE")
+            self._file.execute(_TABLE)
+            self._file.execute(_INDEX)
+            self._file.execute(f"PRAGMA user_version = {_VERSION}")
+            self._file.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise ConfigurationError(f"the journal {self.path} cannot be opened: {error}") from None
+
+    def intend(self, account: str, reference: str, attempt: int, request: Request, at: datetime) -> int:
+        """Write down, durably, that a request is about to leave; returns its number.
+
+        Raises ConfigurationError where that fails: then the request must not leave.
+        """
+        row = (account, reference, attempt, request.method, request.url, request.key, at.isoformat())
+        try:
+            with self._lock:
+                done = self._file.execute(
+                    "INSERT INTO tries (account, reference, attempt, method, url, key, began_at) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    row,
+                )
+        except sqlite3.Error as error:
+            raise ConfigurationError(
+                f"the journal {self.path} cannot be written ({error}), so the request was not sent"
+            ) from None
+        return done.lastrowid or 0
+
+    def conclude(
+        self, number: int, ended: Ended, at: datetime, *, status: int | None = None, invoice_id: str | None = None
+    ) -> None:
+        """Write down what became of a request. Never raises: a row left open only makes the next try look."""
+        try:
+            with self._lock:
+                self._file.execute(
+                    "UPDATE tries SET ended = ?, ended_at = ?, status = ?, invoice_id = ? WHERE number = ?",
+                    (ended, at.isoformat(), status, invoice_id, number),
+                )
+        except sqlite3.Error:
+            return
+
+    def tries(self, account: str, reference: str) -> tuple[Try, ...]:
+        """Return every try of a reference at an account, oldest first. Raises ConfigurationError."""
+        try:
+            with self._lock:
+                rows = self._file.execute(
+                    "SELECT * FROM tries WHERE account = ? AND reference = ? ORDER BY number", (account, reference)
+                ).fetchall()
+        except sqlite3.Error as error:
+            raise ConfigurationError(f"the journal {self.path} cannot be read: {error}") from None
+        return tuple(
+            Try(*row[:7], datetime.fromisoformat(row[7]), row[8] and datetime.fromisoformat(row[8]), *row[9:])
+            for row in rows
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -1,0 +1,68 @@
+"""Keeping an account within its provider's limit on requests: one Pace for all clients of that account in a process.
+
+Rules of this file: the clock is given. Never more than the allowed number of requests in any window of the limit's
+length; halved by a refusal ("too many requests"), once a window; one more with every request that is served, up to the
+documented limit.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from math import inf
+
+from invoice_bridge.provider import Rate
+
+_UNSTATED_WINDOW = 10.0
+"""Seconds over which requests are counted where the provider states no limit."""
+_PAUSE = 1.0
+"""Seconds during which nothing leaves after a refusal that does not say how long to wait."""
+
+
+class Pace:
+    """How fast one account's requests may leave. Safe to share between threads and tasks."""
+
+    def __init__(self, rate: Rate | None, clock: Callable[[], float]) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        self._window = _UNSTATED_WINDOW if rate is None else float(rate.seconds)
+        self._most = inf if rate is None else float(rate.requests)
+        self.allowed = self._most
+        """How many requests may leave in one window now."""
+        self._sent: deque[float] = deque()
+        self._closed_until = self._cut_at = -inf
+
+    def limit(self, rate: Rate) -> None:
+        """Keep to a lower limit too: several clients of one account share this, and the lowest holds."""
+        with self._lock:
+            if rate.requests / rate.seconds < self._most / self._window:
+                self._window, self._most = float(rate.seconds), float(rate.requests)
+                self.allowed = min(self.allowed, self._most)
+
+    def wait(self) -> float:
+        """Return the seconds to wait before a request may leave, zero or more; it counts as sent at that instant."""
+        with self._lock:
+            now = self._clock()
+            self._forget(now)
+            at = max(now, self._closed_until, self._sent[-1] if self._sent else now)
+            if len(self._sent) >= self.allowed:
+                at = max(at, self._sent[-int(self.allowed)] + self._window)
+            self._sent.append(at)
+            return at - now
+
+    def answered(self, *, throttled: bool, retry_after: int | None) -> None:
+        """Learn how a request was taken; `retry_after` is in seconds, None where the provider does not say."""
+        with self._lock:
+            now = self._clock()
+            if not throttled:
+                self.allowed = min(self._most, self.allowed + 1)
+                return
+            self._closed_until = max(self._closed_until, now + (_PAUSE if retry_after is None else retry_after))
+            self._forget(now)
+            if now - self._cut_at >= self._window:  # of several refusals of one burst the first counts
+                self._cut_at = now
+                self.allowed = float(max(1, min(self.allowed, len(self._sent)) // 2))
+
+    def _forget(self, now: float) -> None:
+        while self._sent and self._sent[0] <= now - self._window:
+            self._sent.popleft()
