@@ -2,7 +2,7 @@
 
 The cassettes are made here: as many creating requests as the first column says, each for its own customer, a form of
 300 bytes and an answer of 1.5 kB. The requests are asked for in a shuffled order, through httpx.Client in all three
-cases: "httpx alone" is what it needs by itself. vcrpy is asked for SAMPLE of them. Times are medians of single requests,
+cases: "httpx alone" is what it needs by itself. vcrpy is asked for SAMPLE of them. Times are medians of single calls,
 so that another program on the machine does not count. Exit code 1 where the player needs more than LIMIT.
 """
 
