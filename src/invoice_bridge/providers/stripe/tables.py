@@ -11,6 +11,7 @@ from invoice_bridge.losses import Alters, Fate, Field, Severity
 from invoice_bridge.model import Line, Status
 from invoice_bridge.money import codes, scale
 from invoice_bridge.provider import ErrorRow, Limit, Rate, StatusRow, Units
+from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
 
 API_VERSION = "2026-10-28.endive"
 """The version that stripe-python 16.1.0 pins; sent with every request."""
@@ -22,6 +23,8 @@ PURCHASE_ORDER = "PO number"
 LINES_PER_INVOICE = 250
 
 _INVOICE = "stripe-python 16.1.0, Invoice"
+_PEOPLE = "stripe-python 16.1.0, Invoice, Customer and PaymentMethod.BillingDetails"
+_CARD = "stripe-python 16.1.0, PaymentMethod.Card and PaymentMethod.UsBankAccount"
 _CREATE = "stripe-python 16.1.0, InvoiceCreateParams"
 _ADD_LINES = "stripe-python 16.1.0, InvoiceAddLinesParams"
 _ITEMS = "stripe-python 16.1.0, InvoiceItemListParams and InvoiceAddLinesParamsLine.invoice_item"
@@ -239,6 +242,37 @@ FIELDS = (
     Field("", "pending_invoice_items_behavior", _CREATE, Alters.NOTHING, why="no other pending item is swept in"),
     Field("", "custom_fields[].name", _CREATE, Alters.NOTHING, why="the heading of the purchase order"),
 )
+
+REDACTIONS = (
+    *hidden(Becomes.SECRET, "stripe-python 16.1.0, Invoice.ConfirmationSecret and PaymentIntent", "client_secret"),
+    *hidden(Becomes.LINK, _INVOICE, "hosted_invoice_url", "invoice_pdf"),
+    *hidden(Becomes.LINK, "stripe-python 16.1.0, Charge and ErrorObject", "receipt_url", "request_log_url"),
+    *hidden(Becomes.EMAIL, _PEOPLE, "email", "customer_email", "receipt_email"),
+    Redaction(Where.FIELD, "name", _PEOPLE, Becomes.NAME, beside="email"),
+    *hidden(Becomes.NAME, _PEOPLE, "customer_name", "customer.name", "shipping.name", "customer_shipping.name"),
+    *hidden(Becomes.MASK, _PEOPLE, "phone", "customer_phone"),
+    *hidden(Becomes.SECRET, _PEOPLE, "line1", "line2", "postal_code", "city", "state", "ip_address"),
+    *hidden(Becomes.MASK, _PEOPLE, "customer_tax_ids.value", "tax_ids.value", "tax_id_data.value", "tax_id.value"),
+    *hidden(Becomes.MASK, _CARD, "last4", "dynamic_last4", "card.number", "iin", "account_number", "routing_number"),
+    *hidden(Becomes.SECRET, _CARD, "cvc", "fingerprint"),
+    *hidden(
+        Becomes.SECRET,
+        "stripe-python 16.1.0, _api_requestor: the machine's name, and the last request",
+        *("x-stripe-client-user-agent", "x-stripe-client-telemetry"),
+        where=Where.HEADER,
+    ),
+    *hidden(Becomes.SECRET, "docs.stripe.com/webhooks", "stripe-signature", where=Where.HEADER),
+    Redaction(Where.KEY, r"(?:sk|rk|ek)_(?:live|test)_[0-9A-Za-z_]{8,}", "docs.stripe.com/keys"),
+    Redaction(Where.KEY, r"whsec_[0-9A-Za-z_+/=-]{8,}", "docs.stripe.com/webhooks"),
+    *hidden(
+        Becomes.ID,
+        "stripe-python 16.1.0: the ids of what belongs to a customer or an account",
+        *("acct_", "ba_", "card_", "ch_", "cn_", "cus_", "evt_", "ii_", "il_", "in_", "inpay_", "pi_", "pm_", "py_"),
+        *("re_", "req_", "seti_", "si_", "src_", "sub_", "txi_", "txn_"),
+        where=Where.ID,
+    ),
+)
+"""The state of an address goes with its city; `status` has another name. The country stays: taxes depend on it."""
 
 SOURCES = {
     "one_time_charge": "stripe-python 16.1.0, InvoiceService.create and add_lines",
