@@ -25,6 +25,7 @@ from invoice_bridge.providers.stripe.tables import (
     KEY_WINDOW,
     LIMITS,
     MONEY,
+    REDACTIONS,
     RATE,
     SOURCES,
     STATUSES,
@@ -60,6 +61,7 @@ STRIPE = Provider(
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,
+    redactions=REDACTIONS,
     flows=Flows(
         one_time_charge=charge,
         period_invoice=period,
