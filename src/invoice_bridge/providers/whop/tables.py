@@ -15,6 +15,7 @@ from invoice_bridge.losses import Alters, Fate, Field, Severity
 from invoice_bridge.model import Line, Status
 from invoice_bridge.money import Money
 from invoice_bridge.provider import ErrorRow, Limit, StatusRow
+from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
 
 API_VERSION = "2026-10-15-1"
 """The pin that whop-sdk 2.6.0 sends and that the migration guide names for legacy invoices; sent with every request."""
@@ -27,6 +28,8 @@ _PLAN = "whop-sdk 2.6.0, CreateInvoicesRequestProductPlan"
 _LINE = "whop-sdk 2.6.0, CreateInvoicesRequestProductLineItemsItem"
 _STATUSES = "whop-sdk 2.6.0, InvoiceStatuses"
 _RAW = "whop-sdk 2.6.0, invoices/raw_client.py"
+_OBJECT = "whop-sdk 2.6.0, Invoice and InvoiceListItem"
+_ADDRESS = "whop-sdk 2.6.0, CreateInvoicesRequestBillingAddress"
 _VERSIONING = "docs.whop.com/developer/api/versioning"
 _IDEMPOTENCY = "docs.whop.com/developer/api/idempotency"
 _MIGRATION = "docs.whop.com/developer/guides/migrate-from-legacy-invoices"
@@ -402,6 +405,29 @@ FIELDS = (
 CANNOT_FINALIZE = "no call finalizes a legacy draft: finalize it in Whop's dashboard, or create it without draft"
 CANNOT_PAY = "an invoice is charged when it is created, or paid by the customer online: no call collects it later"
 ENDPOINTS = _RAW
+
+REDACTIONS = (
+    *hidden(Becomes.SECRET, f"{_OBJECT}: it reads the invoice without a key", "fetch_invoice_token"),
+    *hidden(Becomes.SECRET, f"{_CREATE}: it charges what it was made for", "payment_token_id"),
+    *hidden(Becomes.LINK, f"{_OBJECT}: whoever has it may pay and read", "pay_online_url"),
+    *hidden(Becomes.EMAIL, _OBJECT, "email", "email_address"),
+    Redaction(Where.FIELD, "name", _OBJECT, Becomes.NAME, beside="email"),
+    *hidden(Becomes.NAME, _OBJECT, "customer_name", "username", "mailing_address.name", "billing_address.name"),
+    *hidden(Becomes.SECRET, _ADDRESS, "line1", "line2", "city", "state", "postal_code"),
+    *hidden(Becomes.MASK, _ADDRESS, "phone", "tax_id_value"),
+    *hidden(Becomes.MASK, "whop-sdk 2.6.0, Payment and PaymentMethod", "last4", "card_last4"),
+    Redaction(
+        Where.PATH, r"/invoices/(?!inv_|pay_)([^/]+)", "docs.whop.com/api-reference/invoices: an id or the public token"
+    ),
+    *hidden(Becomes.SECRET, "docs.whop.com/developer/guides/webhooks", "webhook-signature", where=Where.HEADER),
+    *hidden(
+        Becomes.ID,
+        "whop-sdk 2.6.0: the ids of who sells and who is billed",
+        *("biz_", "inv_", "ma_", "mber_", "mem_", "pay_", "payt_", "user_"),
+        where=Where.ID,
+    ),
+)
+"""Keys have no shape of their own here: they are known by the header they stand in."""
 
 SOURCES = {
     "one_time_charge": "docs.whop.com/api-reference/legacy/invoices/create-invoice",
