@@ -26,6 +26,7 @@ from invoice_bridge.providers.whop.tables import (
     KEY_WINDOW,
     LIMITS,
     MONEY,
+    REDACTIONS,
     SOURCES,
     STATUSES,
     headers,
@@ -64,6 +65,7 @@ WHOP = Provider(
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,
+    redactions=REDACTIONS,
     flows=Flows(
         one_time_charge=charge,
         period_invoice=period,
