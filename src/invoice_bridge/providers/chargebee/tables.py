@@ -21,6 +21,7 @@ from invoice_bridge.losses import Alters, Fate, Field, Severity
 from invoice_bridge.model import Status
 from invoice_bridge.money import codes
 from invoice_bridge.provider import ErrorRow, Limit, Setting, StatusRow, Units
+from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
 
 API_VERSION = "v2"
 KEY_WINDOW = timedelta(minutes=30)
@@ -36,6 +37,8 @@ _UNBILLED = "apidocs.chargebee.com, invoice unbilled charges"
 _LIMITS = "chargebee-node 3.31.0, invoice.schema.ts"
 _ERRORS = "apidocs.chargebee.com, error handling"
 _HEADERS = "apidocs.chargebee.com, headers that disable the events of a request"
+_PEOPLE = "chargebee/openapi, API v2, Product Catalog 2.0, Customer and Invoice.BillingAddress"
+_ORIGIN = "apidocs.chargebee.com, headers that tell where a request comes from"
 
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -82,6 +85,30 @@ def mode(key: str, settings: Mapping[str, Any], base_url: str) -> str | None:
 
 # ── verbs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 _API = "chargebee/openapi, API v2, Product Catalog 2.0"
+REDACTIONS = (
+    *hidden(Becomes.LINK, f"{_API}, Download: whoever has it reads the PDF", "download_url"),
+    *hidden(Becomes.LINK, f"{_API}, HostedPage and PortalSession", "hosted_page.url", "access_url"),
+    *hidden(Becomes.SECRET, f"{_API}, PaymentSource", "token_id", "tmp_token", "gw_token", "reference_id"),
+    *hidden(Becomes.EMAIL, _PEOPLE, "email"),
+    *hidden(Becomes.NAME, _PEOPLE, "first_name", "last_name", "company"),
+    *hidden(Becomes.SECRET, _PEOPLE, "line1", "line2", "line3", "city", "state", "state_code", "zip"),
+    *hidden(Becomes.MASK, _PEOPLE, "phone", "vat_number"),
+    *hidden(Becomes.MASK, f"{_API}, Card and BankAccount", "card.number", "masked_number", "iin", "last4"),
+    *hidden(Becomes.MASK, f"{_API}, Card and BankAccount", "account_number", "routing_number", "iban"),
+    *hidden(Becomes.SECRET, f"{_API}, Card and BankAccount", "cvv", "fingerprint", "ip_address"),
+    Redaction(Where.HEADER, "chargebee-request-origin-user", _ORIGIN, Becomes.EMAIL),
+    *hidden(
+        Becomes.SECRET,
+        _ORIGIN,
+        *("chargebee-request-origin-user-encoded", "chargebee-request-origin-ip", "chargebee-request-origin-device"),
+        where=Where.HEADER,
+    ),
+    Redaction(Where.KEY, r"(?<!_)(?:live|test)_[0-9A-Za-z]{20,}", "chargebee.com/docs/2.0/api_keys.html"),
+    *hidden(Becomes.ID, _PEOPLE, "customer_id", "customer.id", "subscription_id", "subscription.id"),
+    Redaction(Where.PATH, r"/(?:customers|subscriptions)/([^/]+)", f"{_API}, Customer and Subscription", Becomes.ID),
+)
+"""An invoice's id is its number, counted up within the site: it stays."""
+
 SOURCES = {
     "one_time_charge": f"{_API}, create_for_charge_items_and_charges; on catalog 1 charge and create",
     "period_invoice": f"{_API}, create_for_charge_items_and_charges; invoice_unbilled_charges",
