@@ -23,6 +23,7 @@ from invoice_bridge.providers.chargebee.tables import (
     KEY_WINDOW,
     LIMITS,
     MONEY,
+    REDACTIONS,
     SETTINGS,
     SOURCES,
     STATUSES,
@@ -52,6 +53,7 @@ CHARGEBEE = Provider(
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,
+    redactions=REDACTIONS,
     flows=Flows(
         one_time_charge=charge,
         period_invoice=period,
