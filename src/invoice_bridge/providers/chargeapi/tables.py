@@ -15,6 +15,7 @@ from invoice_bridge.losses import Alters, Fate, Field, Severity
 from invoice_bridge.model import Status
 from invoice_bridge.money import codes
 from invoice_bridge.provider import ErrorRow, Limit, StatusRow, Units
+from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
 
 API_VERSION = "2026-03-01"
 """The only version the documentation shows; sent with every request, for without it the account's own decides."""
@@ -32,6 +33,7 @@ _UPDATE = "docs.chargeapi.co/api-reference/invoices/update"
 _FINALIZE = "docs.chargeapi.co/api-reference/invoices/finalize (older generation)"
 _PAY = "docs.chargeapi.co/api-reference/invoices/pay (older generation)"
 _ERRORS = "docs.chargeapi.co/errors"
+_PAYMENT = "docs.chargeapi.co/api-reference/payment-methods/object"
 
 
 def headers(_settings: Mapping[str, Any]) -> dict[str, str]:
@@ -340,6 +342,25 @@ FIELDS = (
     Field("draft", "", _FINALIZE, alters=Alters.BRANCH),
     Field("attempt", "", "docs.chargeapi.co/idempotency", alters=Alters.NOTHING),
 )
+
+REDACTIONS = (
+    *hidden(Becomes.EMAIL, _PAYMENT, "email"),
+    Redaction(Where.FIELD, "name", _PAYMENT, Becomes.NAME, beside="email"),
+    *hidden(Becomes.NAME, _PAYMENT, "billing_details.name"),
+    *hidden(Becomes.SECRET, _PAYMENT, "line1", "line2", "city", "state", "postal_code"),
+    *hidden(Becomes.MASK, _PAYMENT, "phone", "last4", "card.number", "account_number", "routing_number"),
+    *hidden(Becomes.SECRET, _PAYMENT, "cvc", "fingerprint"),
+    *hidden(Becomes.SECRET, "docs.chargeapi.co/webhooks", "charge-signature", where=Where.HEADER),
+    Redaction(Where.KEY, r"ch_sk_(?:live|test)_[0-9A-Za-z_]{8,}", "docs.chargeapi.co/authentication"),
+    Redaction(Where.KEY, r"whsec_[0-9A-Za-z_+/=-]{8,}", "docs.chargeapi.co/webhooks"),
+    *hidden(
+        Becomes.ID,
+        "docs.chargeapi.co/api-reference: the ids of who is billed and for what",
+        *("acct_", "cs_", "drv_", "evt_", "flt_", "inv_", "pm_", "req_", "res_", "txn_", "veh_", "wh_"),
+        where=Where.ID,
+    ),
+)
+"""The invoice itself has nothing personal; the other rows are of what is recorded beside it."""
 
 SOURCES = {
     "one_time_charge": "docs.chargeapi.co/api-reference/invoices/create",
