@@ -12,6 +12,7 @@ from invoice_bridge.providers.chargeapi.tables import (
     KEY_WINDOW,
     LIMITS,
     MONEY,
+    REDACTIONS,
     SOURCES,
     STATUSES,
     headers,
@@ -41,6 +42,7 @@ CHARGEAPI = Provider(
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,
+    redactions=REDACTIONS,
     flows=Flows(
         one_time_charge=charge,
         period_invoice=period,
