@@ -158,7 +158,8 @@ class Emulator(ABC):
         """Copy the state: the same clock, a lock of its own."""
         made = object.__new__(type(self))
         memo |= {id(self): made, id(self.clock): self.clock, id(self._lock): threading.RLock()}
-        made.__dict__.update({name: deepcopy(value, memo) for name, value in self.__dict__.items()})
+        for name, value in self.__dict__.items():
+            setattr(made, name, deepcopy(value, memo))
         return made
 
     def __call__(self, request: Request, root: str, spoil: Callable[[Response], Response] = _as_it_is) -> Response:

@@ -56,7 +56,7 @@ class Kind(StrEnum):
     THROTTLED_FOR = "throttled_for"
     """Not applied; HTTP 429 with Retry-After in whole seconds: `seconds`, rounded up."""
     THROTTLED_UNTIL = "throttled_until"
-    """Not applied; HTTP 429 with Retry-After as a date, `seconds` after the answer's own Date."""
+    """Not applied; HTTP 429 with Retry-After as a date, so many whole seconds after the answer's own Date."""
     IN_PROGRESS = "in_progress"
     """A request with a key: not applied; what the provider answers while the first one with that key still runs."""
     WRONG_CONTENT_TYPE = "wrong_content_type"
@@ -275,10 +275,11 @@ class Faults:
     def _throttled(self, fault: Fault) -> Response:
         if fault.kind is Kind.THROTTLED:
             return self.emulator.throttled(None)
+        seconds = math.ceil(fault.seconds)
         if fault.kind is Kind.THROTTLED_FOR:
-            return self.emulator.throttled(str(math.ceil(fault.seconds)))
+            return self.emulator.throttled(str(seconds))
         now = self.emulator.clock().replace(microsecond=0)
-        answer = self.emulator.throttled(_http_date(now + timedelta(seconds=fault.seconds)))
+        answer = self.emulator.throttled(_http_date(now + timedelta(seconds=seconds)))
         return Response(answer.status, answer.content, {**answer.headers, "date": _http_date(now)})
 
 
