@@ -1,4 +1,4 @@
-"""What a recording of a provider must not show: rows of a table, each with where it stands and what stands in its place.
+"""What a recording of a provider must not show: rows, each with where it stands and what stands in its place.
 
 Rules of this file: data types alone. The rows are each provider's own (tables.py); `cassettes.redaction` applies them.
 """
@@ -29,7 +29,7 @@ class Where(StrEnum):
 class Becomes(StrEnum):
     """What stands in a value's place."""
 
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105 - a kind, no secret
     """The same fixed word for all; a header is left out."""
     LINK = "link"
     """The same fixed address for all."""

@@ -1,0 +1,216 @@
+"""The named places of a text: each value of JSON, of a form or of an address, with its names and where exactly it stands.
+
+Rules of this file: a value is replaced at its own span; nothing is ever written out again as a whole, so numbers, key
+order, spaces and escapes stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+from urllib.parse import quote, unquote_to_bytes
+
+
+class Edit(NamedTuple):
+    """Put `text` in place of the characters from `start` to `end`."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value. `names` are those that lead to it, indices left out; `beside` all names of the object it belongs to."""
+
+    names: tuple[str, ...]
+    text: str
+    start: int
+    end: int
+    beside: set[str] = field(default_factory=set)
+    is_text: bool = True
+    spell: Callable[[str], str] = str
+    widths: Callable[[], Iterable[int]] | None = None
+    """How many characters each character of `text` takes where it stands; None where it is one each."""
+
+    def whole(self, text: str) -> Edit:
+        """Replace all of it."""
+        return Edit(self.start, self.end, self.spell(text))
+
+    def within(self, edits: Iterable[Edit]) -> Iterator[Edit]:
+        """Carry edits of `text` over to where it stands."""
+        found = list(edits)
+        if not found:
+            return
+        at = [self.start]
+        for width in self.widths() if self.widths else (1 for _ in self.text):
+            at.append(at[-1] + width)
+        for edit in found:
+            yield Edit(at[edit.start], at[edit.end], self.spell(edit.text))
+
+
+def apply(text: str, edits: Iterable[Edit]) -> str:
+    """Make the edits. Where two overlap, the one that begins first (the longer one, of two) is made."""
+    made: list[str] = []
+    done = 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
+        if edit.start >= done and edit.end > edit.start:
+            made += [text[done : edit.start], edit.text]
+            done = edit.end
+    return "".join(made) + text[done:]
+
+
+# ── JSON ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+_CHARACTER = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL
+)
+
+
+def of_json(text: str) -> list[Value]:
+    """List the strings and numbers of JSON. Raises ValueError for what is no JSON."""
+    try:
+        json.loads(text, parse_int=str, parse_float=str, strict=False)
+    except RecursionError:
+        raise ValueError("nested too deep to be read") from None
+    found: list[Value] = []
+    names: list[str] = []  # of the objects that are open
+    opened: list[set[str] | None] = []  # the names of each open object; None for an array
+    awaits_name = False
+    for token in _TOKEN.finditer(text):
+        word = token[0]
+        if word in "{[":
+            opened.append(set() if word == "{" else None)
+            awaits_name = word == "{"
+            if word == "{":
+                names.append("")
+        elif word in "}]":
+            if opened.pop() is not None:
+                names.pop()
+            awaits_name = False
+        elif word == ",":
+            awaits_name = opened[-1] is not None
+        elif awaits_name:
+            names[-1], awaits_name = json.loads(word, strict=False).lower(), False
+            _innermost(opened).add(names[-1])
+        elif word not in {":", "true", "false", "null"}:
+            found.append(_json_value(token, tuple(names), _innermost(opened)))
+    return found
+
+
+def _innermost(opened: list[set[str] | None]) -> set[str]:
+    """The names of the object that a value belongs to; of none, where it is an item of an array or stands alone."""
+    inside = opened[-1] if opened else None
+    return set() if inside is None else inside
+
+
+def _json_value(token: re.Match[str], names: tuple[str, ...], beside: set[str]) -> Value:
+    word = token[0]
+    if not word.startswith('"'):
+        return Value(names, word, token.start(), token.end(), beside, is_text=False)
+    raw = word[1:-1]
+    return Value(
+        names,
+        json.loads(word, strict=False),
+        token.start() + 1,
+        token.end() - 1,
+        beside,
+        spell=lambda text: json.dumps(text)[1:-1],
+        widths=lambda: (len(found[0]) for found in _CHARACTER.finditer(raw)),
+    )
+
+
+# ── forms and queries ────────────────────────────────────────────────────────────────────────────────────────────────
+_ENCODED = re.compile(r"(?:%[0-9a-fA-F]{2})+|.", re.DOTALL)
+
+
+def of_form(text: str, start: int = 0) -> list[Value]:
+    """List the values of a form or query, whose first character stands at `start`; a[b][0][c] has the names a, b, c."""
+    groups: dict[tuple[str, ...], set[str]] = {}
+    found: list[Value] = []
+    at = start
+    for pair in text.split("&"):
+        name, sign, value = pair.partition("=")
+        names = tuple(
+            word.lower() for word in re.findall(r"[^\[\]]+", _decoded(name, plus=True)) if not word.isdecimal()
+        )
+        beside = groups.setdefault(names[:-1], set())
+        beside.update(names[-1:])
+        if value:
+            begin = at + len(name) + len(sign)
+            found.append(encoded(value, begin, names, beside, plus=True))
+        at += len(pair) + 1
+    return found
+
+
+def encoded(
+    raw: str, start: int, names: tuple[str, ...] = (), beside: set[str] | None = None, *, plus: bool = False
+) -> Value:
+    """Read one percent-encoded value; with `plus`, + is a space."""
+    spell = partial(quote, safe="@" if not plus else "")
+    return Value(
+        names,
+        _decoded(raw, plus=plus),
+        start,
+        start + len(raw),
+        set() if beside is None else beside,
+        spell=spell if not plus else lambda text: spell(text.replace(" ", "\0")).replace("%00", "+"),
+        widths=lambda: (width for _, width in _characters(raw)),
+    )
+
+
+def _decoded(raw: str, *, plus: bool) -> str:
+    text = "".join(character for character, _ in _characters(raw))
+    if not plus or "+" not in raw:
+        return text
+    return "".join(" " if width == 1 and character == "+" else character for character, width in _characters(raw))
+
+
+def _characters(raw: str) -> Iterator[tuple[str, int]]:
+    """Each character that is meant, and how many it takes in `raw`. What is no UTF-8 is read as Latin-1."""
+    for found in _ENCODED.finditer(raw):
+        if len(found[0]) == 1:
+            yield found[0], 1
+            continue
+        content = unquote_to_bytes(found[0])
+        try:
+            yield from ((character, 3 * len(character.encode())) for character in content.decode("utf-8"))
+        except UnicodeDecodeError:
+            yield from ((character, 3) for character in content.decode("latin-1"))
+
+
+# ── addresses ────────────────────────────────────────────────────────────────────────────────────────────────────────
+_ADDRESS = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*://(?:(?P<user>[^/?#\s]*)@)?[^/?#\s]*)?(?P<path>[^?#\s]*)(?:\?(?P<query>[^#\s]*))?(?:#(?P<rest>\S*))?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The parts of an address that may hold something: each None where there is none."""
+
+    user: Value | None
+    path: Value | None
+    values: tuple[Value, ...]
+
+
+def of_address(text: str) -> Address:
+    """Take a URL, whole or from its path on, apart; `path` is as it is written, undecoded."""
+    found = _ADDRESS.match(text)
+    if found is None:  # it matches the empty text
+        raise AssertionError(text)
+    values = [
+        value
+        for part in ("query", "rest")
+        if found[part] and "=" in found[part]
+        for value in of_form(found[part], found.start(part))
+    ]
+    user, path = (
+        Value((), found[part], found.start(part), found.end(part)) if found[part] else None for part in ("user", "path")
+    )
+    return Address(user, path, tuple(values))

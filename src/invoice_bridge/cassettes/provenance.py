@@ -1,0 +1,151 @@
+"""The sidecar of a cassette, `<name>.provenance.json`: where the recording comes from, and what was taken out of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
+
+from invoice_bridge import providers
+from invoice_bridge.cassettes import files
+from invoice_bridge.cassettes.redaction import VERSION
+from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.provider import Provider
+
+Origin = Literal["live", "test", "emulator", "documentation"]
+Mode = Literal["test", "live", "none"]
+
+
+class Provenance(BaseModel):
+    """What a sidecar says.
+
+    `mode` is that of the account; "none" where there was none: an emulator, a page. `source_page` is the page of an
+    origin "documentation". `redacted` names the places, "answer field customer_email". `sha256` is the cassette's sum.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: str
+    api_version: str
+    mode: Mode
+    origin: Origin
+    source_page: str | None = None
+    recorded_at: AwareDatetime
+    library: str
+    redactor: int
+    redacted: tuple[str, ...]
+    sha256: str
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Provenance:
+        if (self.origin == "documentation") != bool(self.source_page):
+            raise ValueError('source_page names the page of an origin "documentation", and of no other')
+        expected = {"live": {"live"}, "test": {"test"}}.get(self.origin, {"none", "test"})
+        if self.mode not in expected:
+            raise ValueError(f"an origin {self.origin} does not go with the mode {self.mode}")
+        return self
+
+
+def path_of(cassette: Path) -> Path:
+    """Where the sidecar of a cassette stands."""
+    return cassette.with_suffix(".provenance.json")
+
+
+def write(
+    cassette_path: Path,
+    *,
+    provider: str,
+    origin: str,
+    recorded_at: datetime,
+    mode: str,
+    redacted: Iterable[str],
+    source_page: str | None = None,
+    api_version: str | None = None,
+) -> Path:
+    """Write the sidecar of a cassette that stands; return its path.
+
+    `api_version` is read from the recorded requests where it is not given; where they carry none it is the adapter's.
+    Raises ConfigurationError for what cannot be: an unknown provider or origin, an instant without a zone.
+    """
+    told = api_version or next(iter(versions(provider, files.load(cassette_path)["interactions"])), None)
+    try:
+        made = Provenance(
+            provider=provider,
+            api_version=told or providers.get(provider).api_version,
+            mode=mode,  # type: ignore[arg-type] # the model checks the word
+            origin=origin,  # type: ignore[arg-type] # (same)
+            source_page=source_page,
+            recorded_at=recorded_at,
+            library=version("invoice-bridge"),
+            redactor=VERSION,
+            redacted=tuple(sorted(set(redacted))),
+            sha256=sum_of(cassette_path),
+        )
+    except ValidationError as error:
+        raise ConfigurationError(f"{cassette_path}: {_problems(error)}") from None
+    return put(cassette_path, made)
+
+
+def put(cassette_path: Path, provenance: Provenance) -> Path:
+    """Write a sidecar as it is given."""
+    path = path_of(cassette_path)
+    text = provenance.model_dump_json(indent=2, exclude_none=True)
+    path.write_text(text + "\n", encoding="utf-8", newline="")
+    return path
+
+
+def read(cassette_path: Path) -> Provenance:
+    """Read the sidecar of a cassette. Raises ConfigurationError where it is missing or is none."""
+    path = path_of(cassette_path)
+    try:
+        return Provenance.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{cassette_path}: it does not say where it comes from: there is no {path.name}"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: it cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {_problems(error)}") from None
+
+
+def sum_of(cassette_path: Path) -> str:
+    """The SHA-256 of a cassette's bytes, in hexadecimal."""
+    return hashlib.sha256(cassette_path.read_bytes()).hexdigest()
+
+
+def version_header(declared: Provider) -> str | None:
+    """The header by which a provider's requests name their API version, in lower case; None where none does."""
+    sent = declared.headers(declared.read_settings({}))
+    return next((name.lower() for name, value in sent.items() if value == declared.api_version), None)
+
+
+def versions(provider: str, interactions: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The API versions that the recorded requests name, each once, in their order."""
+    header = version_header(providers.get(provider))
+    found: dict[str, None] = {}
+    for interaction in interactions:
+        try:
+            headers = interaction["request"]["headers"].items()
+        except (KeyError, TypeError, AttributeError):
+            continue
+        for name, value in headers:
+            if str(name).lower() == header:
+                found[str(value[0] if isinstance(value, list) and value else value)] = None
+    return tuple(found)
+
+
+def _problems(error: ValidationError) -> str:
+    """What is wrong, in one line and without the values."""
+    words = {"origin": ", ".join(get_args(Origin)), "mode": ", ".join(get_args(Mode))}
+    told = []
+    for problem in error.errors():
+        name = ".".join(map(str, problem["loc"])) or "it"
+        hint = f" (one of {words[name]})" if name in words else ""
+        told.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}{hint}")
+    return "; ".join(told)

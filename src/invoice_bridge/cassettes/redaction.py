@@ -1,0 +1,454 @@
+"""Take out of recorded requests and answers what must not be seen, by name and place, from each provider's own table.
+
+Rules of this file: nothing is replaced because it looks like a known word, only because of where it stands; the one
+exception is a credential, which is replaced as a whole word of 12 characters or more in headers and in texts. All else
+stays byte for byte. What is redacted twice is what is redacted once.
+
+A pseudonym is a keyed hash, and the key is part of this library: the same person is the same pseudonym in every
+recording, on every machine. Whoever can guess an e-mail address can therefore test the guess. It hides who was billed
+from a reader of a repository; it is no protection against somebody who looks for one person.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from invoice_bridge import providers
+from invoice_bridge.cassettes import bodies, places
+from invoice_bridge.cassettes.places import Edit, Value
+from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
+
+VERSION: Final = 1
+"""Raised when the same recording would come out otherwise."""
+REDACTED: Final = "REDACTED"
+LINK: Final = "https://redacted.invalid/"
+PSEUDONYM_KEY: Final = b"invoice-bridge pseudonyms, version 1"
+SHORTEST_KEY: Final = 12
+"""A credential of fewer characters is taken out of its own place alone, never found again elsewhere."""
+
+_JWT = r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
+EVERYWHERE: Final = (
+    *hidden(
+        Becomes.SECRET,
+        "RFC 9110, 11.6.2 and 11.7.1; RFC 6265, 4.1 and 4.2",
+        *("authorization", "proxy-authorization", "cookie", "set-cookie", "set-cookie2"),
+        where=Where.HEADER,
+    ),
+    *hidden(
+        Becomes.SECRET,
+        "owasp.org, Session Management Cheat Sheet: names of credentials in use",
+        *("x-api-key", "api-key", "x-auth-token", "x-csrf-token", "x-forwarded-authorization", "x-amz-security-token"),
+        where=Where.HEADER,
+    ),
+    *hidden(
+        Becomes.SECRET,
+        "RFC 6749, 2.3.1, 4.1.3, 4.3.2 and 5.1",
+        *("access_token", "refresh_token", "id_token", "client_secret", "password", "api_key", "apikey", "secret"),
+    ),
+    *hidden(
+        Becomes.SECRET,
+        "RFC 6749, 4.1.2; signed addresses carry theirs as a parameter",
+        *("token", "key", "code", "sig", "signature", "auth", "x-amz-signature", "x-goog-signature"),
+        where=Where.QUERY,
+    ),
+    Redaction(Where.KEY, _JWT, "RFC 7519, 3.1"),
+)
+"""What holds for every provider: HTTP's own credentials."""
+_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>\\]+", re.IGNORECASE)
+_SCHEME = re.compile(r"\b(basic|bearer)\s+([A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,}={0,2}(?![A-Za-z0-9+/_=-])")
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_CHECK = 5
+
+
+# ── what stands in a value's place ───────────────────────────────────────────────────────────────────────────────────
+def pseudonym(becomes: Becomes, text: str) -> str:
+    """Say what stands in the place of a text; what is already in the form of a pseudonym stays."""
+    if not text:
+        return text
+    match becomes:
+        case Becomes.EMAIL:
+            known = re.fullmatch(r"person-[0-9a-f]{12}@example\.invalid", text)
+            return text if known else f"person-{_hash('email', text.strip().casefold())[:12]}@example.invalid"
+        case Becomes.NAME:
+            known = re.fullmatch(r"Person [0-9a-f]{12}", text)
+            return text if known else f"Person {_hash('name', ' '.join(text.split()).casefold())[:12]}"
+        case Becomes.MASK:
+            return "".join("0" if c.isdigit() else "X" if c.isalpha() else c for c in text)
+        case Becomes.ID:
+            return _id(text)
+        case Becomes.LINK:
+            return LINK
+        case Becomes.SECRET:
+            return REDACTED
+
+
+def _hash(kind: str, text: str) -> str:
+    return hmac.digest(PSEUDONYM_KEY, f"{kind}:{text}".encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+def _id(text: str) -> str:
+    """An id with the same beginning, and the same length where that leaves ten characters to tell ids apart by.
+
+    Its last five characters are a check of the others: so is a pseudonym told from an id, once and for all.
+    """
+    begins, under, rest = text.rpartition("_")
+    begins += under
+    size = max(len(rest), 2 * _CHECK) - _CHECK
+    if len(rest) >= 2 * _CHECK and rest[-_CHECK:] == _digits(f"check:{begins}", rest[:-_CHECK], _CHECK):
+        return text
+    made = _digits(f"id:{begins}", rest, size)
+    return begins + made + _digits(f"check:{begins}", made, _CHECK)
+
+
+def _digits(kind: str, text: str, size: int) -> str:
+    number, made = int(_hash(kind, text), 16), ""
+    while len(made) < size:
+        number, place = divmod(number, 36) if number else divmod(int(_hash(kind, text + made), 16), 36)
+        made += _DIGITS[place]
+    return made
+
+
+# ── the rules of a provider ──────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class _Rules:
+    headers: Mapping[str, Redaction]
+    fields: Mapping[str, tuple[Redaction, ...]]
+    queries: Mapping[str, tuple[Redaction, ...]]
+    paths: tuple[tuple[re.Pattern[str], Redaction], ...]
+    keys: re.Pattern[str]
+    ids: re.Pattern[str] | None
+
+    def of(self, value: Value, *, query: bool = False) -> Redaction | None:
+        """The row that speaks of a value: of the innermost name that leads to it."""
+        rows = self.queries if query else self.fields
+        for last in range(len(value.names), 0, -1):
+            for row in rows.get(value.names[last - 1], ()):
+                parents = tuple(row.name.lower().split("."))
+                if value.names[max(last - len(parents), 0) : last] != parents:
+                    continue
+                if not row.beside or (last == len(value.names) and row.beside.lower() in value.beside):
+                    return row
+        return None
+
+
+def key_shapes() -> re.Pattern[str]:
+    """The shapes of the keys of every provider: a key of one may stand in a recording of another."""
+    rows = [*EVERYWHERE, *(row for name in providers.names() for row in providers.get(name).redactions)]
+    shapes = dict.fromkeys(row.name for row in rows if row.where is Where.KEY)
+    return re.compile("(?<![A-Za-z0-9])(?:" + "|".join(f"(?:{shape})" for shape in shapes) + ")")
+
+
+@cache
+def _rules(provider: str, ids: bool) -> _Rules:
+    rows = [row for row in (*providers.get(provider).redactions, *EVERYWHERE) if ids or row.becomes is not Becomes.ID]
+
+    def named(*where: Where) -> dict[str, tuple[Redaction, ...]]:
+        found: dict[str, tuple[Redaction, ...]] = {}
+        for row in rows:
+            if row.where in where:
+                name = row.name.lower().rpartition(".")[2]
+                found[name] = (*found.get(name, ()), row)
+        return found
+
+    begins = sorted({row.name for row in rows if row.where is Where.ID and ids})
+    shape = f"(?<![A-Za-z0-9_])(?:{'|'.join(map(re.escape, begins))})[0-9A-Za-z]{{6,}}(?![A-Za-z0-9_])"
+    return _Rules(
+        headers={name: found[0] for name, found in named(Where.HEADER).items()},
+        fields=named(Where.FIELD),
+        queries=named(Where.QUERY, Where.FIELD),
+        paths=tuple((re.compile(row.name), row) for row in rows if row.where is Where.PATH),
+        keys=key_shapes(),
+        ids=re.compile(shape) if begins else None,
+    )
+
+
+# ── the redactor ─────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """An interaction without its secrets; `notes`: the places that were changed, `unparsed`: those not looked into."""
+
+    interaction: dict[str, Any]
+    notes: tuple[str, ...]
+    unparsed: tuple[str, ...]
+
+
+class Redactor:
+    """Redact what is recorded of one provider: `request` and `response` are what vcrpy's hooks of that name take.
+
+    `ids=True` makes ids pseudonyms too: right for an account with real customers, needless for a test account. Raises
+    ConfigurationError for a provider that is not there.
+    """
+
+    def __init__(self, provider: str, *, ids: bool = False) -> None:
+        self._rules = _rules(provider, ids)
+        self._notes: dict[str, None] = {}
+        self._unparsed: dict[str, None] = {}
+        self._credentials: set[str] = set()
+        self._side = "request"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was redacted so far, as provenance tells it: "answer field customer_email", "request header cookie"."""
+        return tuple(sorted(self._notes))
+
+    @property
+    def unparsed(self) -> tuple[str, ...]:
+        """The bodies that could not be looked into, and why."""
+        return tuple(self._unparsed)
+
+    # ── what vcrpy calls, and what is done offline ───────────────────────────────────────────────────────────────────
+    def request(self, request: Any) -> Any:
+        """Redact a vcrpy request; it comes back as it is where nothing is to be redacted."""
+        body = request.body_bytes if hasattr(request, "body_bytes") else request.body
+        content = body if isinstance(body, bytes) else b""
+        headers = {name: [value] for name, value in request.headers.items()}
+        uri, new_headers, new_content = self._redact_request(request.uri, headers, content)
+        if (uri, new_headers, new_content) == (request.uri, headers, content):
+            return request
+        return type(request)(
+            request.method,
+            uri,
+            request.body if new_content == content else new_content,
+            {name: values[0] for name, values in new_headers.items()},
+        )
+
+    def response(self, response: dict[str, Any]) -> dict[str, Any]:
+        """Redact an answer as vcrpy keeps it; the one given is not changed."""
+        self._side = "answer"
+        place = response.get("body")
+        inner = place.get("string") if isinstance(place, dict) else response.get("content")
+        given = response.get("headers") or {}
+        headers = {name: _listed(value) for name, value in given.items()}
+        new_headers, content = self._redact_message(headers, _content(inner))
+        changed = dict(response)
+        if new_headers != headers:
+            changed["headers"] = {
+                name: values if isinstance(given.get(name), list | tuple) else values[0]
+                for name, values in new_headers.items()
+            }
+        if content != _content(inner):
+            text = _like(content, inner)
+            changed |= {"body": {**place, "string": text}} if isinstance(place, dict) else {"content": text}
+        if isinstance(url := response.get("url"), str):
+            changed["url"] = places.apply(url, self._address(url))
+        return changed
+
+    def interaction(self, recorded: Mapping[str, Any]) -> Redacted:
+        """Redact one interaction of a cassette's file: the mapping that stands there under `interactions`.
+
+        Raises KeyError, TypeError or AttributeError for what is no interaction.
+        """
+        before, unread = self._notes, self._unparsed
+        self._notes, self._unparsed = {}, {}
+        try:
+            request = recorded["request"]
+            headers = {name: _listed(value) for name, value in (request.get("headers") or {}).items()}
+            content = _content(request.get("body"))
+            uri, new_headers, new_content = self._redact_request(request["uri"], headers, content)
+            asked = dict(request) | {"uri": uri}
+            if new_headers != headers:
+                asked["headers"] = new_headers
+            if new_content != content:
+                asked["body"] = _like(new_content, request["body"])
+            made = {**recorded, "request": asked, "response": self.response(recorded["response"])}
+            return Redacted(made, self.notes, self.unparsed)
+        finally:
+            self._notes, self._unparsed = before | self._notes, unread | self._unparsed
+
+    # ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _redact_request(
+        self, uri: str, headers: dict[str, list[Any]], content: bytes
+    ) -> tuple[str, dict[str, list[Any]], bytes]:
+        self._side = "request"
+        self._learn(uri, headers)
+        redacted = places.apply(uri, self._address(uri))
+        return redacted, *self._redact_message(headers, content)
+
+    def _redact_message(self, headers: dict[str, list[Any]], content: bytes) -> tuple[dict[str, list[Any]], bytes]:
+        told = {name.lower(): _text(values[0]) for name, values in headers.items() if values}
+        body = self._body(content, told.get("content-type", ""), told.get("content-encoding", ""))
+        made: dict[str, list[Any]] = {}
+        for name, values in headers.items():
+            row = self._rules.headers.get(name.lower())
+            if row is not None and row.becomes is Becomes.SECRET:
+                self._note("header", name)
+                continue
+            new = [self._header(name, value, row) for value in values]
+            if name.lower() == "content-length" and body != content:
+                new = [type(values[0])(len(body))] if isinstance(values[0], str | int) else [str(len(body)).encode()]
+            made[name] = new
+        return made, body
+
+    def _header(self, name: str, value: Any, row: Redaction | None) -> Any:
+        text = _text(value)
+        if row is not None:
+            new = pseudonym(row.becomes, text)
+            if new != text:
+                self._note("header", name)
+        else:
+            new = places.apply(text, self._prose(text))
+        if new == text:
+            return value
+        return new.encode("latin-1", "replace") if isinstance(value, bytes) else new
+
+    def _body(self, content: bytes, content_type: str, content_encoding: str) -> bytes:
+        if not content:
+            return content
+        try:
+            body = bodies.read(content, content_type, content_encoding)
+        except ValueError as problem:
+            self._unparsed[f"{self._side} body: {problem}"] = None
+            return content
+        try:
+            edits = self._edits(body)
+        except ValueError:
+            self._unparsed[f"{self._side} body: it is said to be JSON and is not"] = None
+            return content
+        text = places.apply(body.text, edits)
+        return content if text == body.text else body.close(text)
+
+    def _edits(self, body: bodies.Body) -> list[Edit]:
+        if body.kind == "json":
+            return self._values(places.of_json(body.text))
+        return self._values(places.of_form(body.text)) if body.kind == "form" else self._prose(body.text)
+
+    # ── texts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _values(self, values: Iterable[Value], *, query: bool = False) -> list[Edit]:
+        edits: list[Edit] = []
+        for value in values:
+            row = self._rules.of(value, query=query)
+            if row is None:
+                if value.is_text:
+                    edits += value.within(self._prose(value.text))
+                continue
+            if value.is_text:
+                new = pseudonym(row.becomes, value.text)
+            else:
+                new = "0" if row.becomes in {Becomes.MASK, Becomes.SECRET} else value.text
+            if new != value.text:
+                self._note("query" if query else "field", ".".join(value.names))
+                edits.append(value.whole(new))
+        return edits
+
+    def _prose(self, text: str) -> list[Edit]:
+        """What is to be replaced in a text that no row speaks of: JSON inside it, addresses, credentials, ids."""
+        if text.lstrip()[:1] in {"{", "["}:
+            try:
+                return self._values(places.of_json(text))
+            except ValueError:
+                pass  # a text that only begins like JSON
+        edits: list[Edit] = []
+        if text[:1] == "/" and not re.search(r"\s", text):
+            edits += self._address(text)
+        for found in _URL.finditer(text):
+            edits += _moved(self._address(found[0]), found.start())
+        return edits + self._words(text)
+
+    def _address(self, text: str) -> list[Edit]:
+        parts = places.of_address(text)
+        edits = self._values(parts.values, query=True)
+        if parts.user is not None and parts.user.text != REDACTED:
+            self._note("address", "credentials before the host")
+            edits.append(parts.user.whole(REDACTED))
+        if parts.path is None:
+            return edits
+        for pattern, row in self._rules.paths:
+            for found in pattern.finditer(parts.path.text):
+                value = places.encoded(found[1], parts.path.start + found.start(1))
+                new = pseudonym(row.becomes, value.text)
+                if new != value.text:
+                    self._note("path", row.name)
+                    edits.append(value.whole(new))
+        segment = places.encoded(parts.path.text, parts.path.start)
+        return [*edits, *segment.within(self._words(segment.text))]
+
+    def _words(self, text: str) -> list[Edit]:
+        """Credentials that stand in a text as whole words, plain or in base64, and ids where they are pseudonyms."""
+        edits = [Edit(found.start(), found.end(), REDACTED) for found in self._rules.keys.finditer(text)]
+        for key in self._credentials:
+            edits += [
+                Edit(found.start(), found.end(), REDACTED)
+                for found in re.finditer(rf"(?<![A-Za-z0-9_]){re.escape(key)}(?![A-Za-z0-9_])", text)
+            ]
+        for found in _SCHEME.finditer(text):
+            decoded = _unbased(found[2])
+            if ":" in decoded if found[1].lower() == "basic" else re.search(r"[0-9_]", found[2]):
+                edits.append(Edit(found.start(2), found.end(2), REDACTED))
+        for found in _BASE64.finditer(text):
+            decoded = _unbased(found[0])
+            if self._rules.keys.search(decoded) or any(key in decoded for key in self._credentials):
+                edits.append(Edit(found.start(), found.end(), REDACTED))
+        if edits:
+            self._note("credential", "in a text")
+        if self._rules.ids is not None:
+            for found in self._rules.ids.finditer(text):
+                if (new := _id(found[0])) != found[0]:
+                    self._note("id", found[0].rpartition("_")[0] + "_")
+                    edits.append(Edit(found.start(), found.end(), new))
+        return edits
+
+    def _learn(self, uri: str, headers: Mapping[str, Sequence[Any]]) -> None:
+        """Remember the credentials of a request, to find them where an answer repeats them."""
+        found: list[str] = []
+        for name, values in headers.items():
+            row = self._rules.headers.get(name.lower())
+            if row is None or row.becomes is not Becomes.SECRET or "cookie" in name.lower():
+                continue
+            for text in map(_text, values):
+                scheme, _, rest = text.partition(" ")
+                found += [rest.strip() or scheme]
+                if scheme.lower() == "basic":
+                    found += _unbased(rest.strip()).split(":", 1)
+        user = places.of_address(uri).user
+        if user is not None:
+            found += user.text.split(":", 1)
+        self._credentials |= {key for key in found if len(key) >= SHORTEST_KEY and key != REDACTED}
+
+    def _note(self, where: str, name: str) -> None:
+        self._notes[f"{self._side} {where} {name.lower()}"] = None
+
+
+def _moved(edits: Iterable[Edit], by: int) -> Iterator[Edit]:
+    return (Edit(edit.start + by, edit.end + by, edit.text) for edit in edits)
+
+
+def _unbased(text: str) -> str:
+    """What a text says in base64; nothing where it is none."""
+    plain = text.replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode("latin-1")
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _content(body: Any) -> bytes:
+    """The bytes of a body as a cassette holds it: text is UTF-8."""
+    if isinstance(body, str):
+        return body.encode("utf-8", "surrogatepass")
+    return body if isinstance(body, bytes) else b""
+
+
+def _like(content: bytes, before: Any) -> str | bytes:
+    """Bytes in the type that stood there before, where they can be."""
+    if not isinstance(before, str):
+        return content
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content
