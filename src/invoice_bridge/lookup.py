@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 PAGES = 100
 """How many pages of a listing a look reads at most."""
-MARGIN = timedelta(hours=1)
+MARGIN = timedelta(days=1)
 """How much earlier than `since` a look begins: the provider's clock and ours need not agree."""
 SETTLES = timedelta(minutes=5)
 """How long after a lost request its effect may still land. Our own figure: no provider states one."""
