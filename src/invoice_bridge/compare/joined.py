@@ -1,0 +1,240 @@
+"""The comparison itself: read both sides, join them on disk, compare pair by pair.
+
+Rules of this file: memory does not grow with the sides. What is read goes into a temporary SQLite database (an
+anonymous file that SQLite deletes by itself), and the result reads its rows back from there.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from difflib import get_close_matches
+from itertools import chain
+from typing import Any
+
+from invoice_bridge.compare.allowed import Allow, Allowed, allowances
+from invoice_bridge.compare.differences import Difference, Facts, Verdict, differences
+from invoice_bridge.compare.kinds import PATHS, Customers, facts
+from invoice_bridge.compare.result import Comparison
+from invoice_bridge.compare.sides import Side, is_single, read
+from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.model import in_utc
+from invoice_bridge.wire import dumps
+
+Progress = Callable[[str, int, int | None], object]
+"""Called with what is being done ("left", "right", "pairs"), how many are done, and of how many where that is known."""
+
+_SIDES = ("left", "right")
+_OWN_KEYS = ("id", "number", "file")
+_EVERY = 250
+
+
+def compare(
+    left: Side,
+    right: Side,
+    *,
+    allow: Allow = (),
+    as_of: datetime | None = None,
+    keys: Sequence[str] = ("reference",),
+    customers: Customers | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare two sides by what they mean; each is an invoice, invoices, a client, or a path (see `Side`).
+
+    Two single invoices are compared as they are. Otherwise invoices are joined by the first of `keys` under which both
+    sides have a mate: "reference", "metadata.order", "customer.email", "period.start", "number", "id", "file" (the
+    file's name in a folder) … and "a+b" for several together. `allow` declares differences equal: `Allowed` values, or
+    a TOML file (see invoice_bridge.compare.allowed). `as_of` (aware) is the one clock by which both sides are past due;
+    without it that is not compared. `customers` maps names of the caller's own to ids per provider, as a client takes
+    it: customers' ids are compared where it, or CustomerRef.ids, joins them.
+
+    Raises ConfigurationError where both sides are empty, where lines are not complete, where a key is on one side
+    twice, where a file cannot be read; MalformedResponse for a recorded answer that cannot; and whatever a client
+    raises. A side that was read in part is never compared.
+    """
+    declared = allowances(allow)
+    moment = None if as_of is None else in_utc(as_of)
+    _check_keys(keys)
+    store = _open(len(keys))
+    try:
+        for place, side in enumerate((left, right)):
+            _fill(store, place, side, keys=keys, measure=lambda one: facts(one, moment, customers), progress=progress)
+        _check_something(store, keys, single=is_single(left) and is_single(right))
+        if is_single(left) and is_single(right):
+            store.execute("UPDATE bill SET mate = 3 - n")
+        else:
+            _join(store, keys)
+        told = _judge(store, declared, progress)
+    except BaseException:
+        store.close()
+        raise
+    unused = tuple(one for place, one in enumerate(declared) if place not in told.used)
+    return Comparison(store, counts=told.verdicts, unsaid=told.unsaid, unused=unused, as_of=moment, keys=tuple(keys))
+
+
+def _open(keys: int) -> sqlite3.Connection:
+    # "" is an anonymous temporary file; the result may be closed by whichever thread collects it
+    store = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    store.executescript(
+        "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32000;"
+        "CREATE TABLE body (n INTEGER PRIMARY KEY, text TEXT);"
+        "CREATE TABLE bill (n INTEGER PRIMARY KEY, side INTEGER, place TEXT, facts TEXT, label TEXT, mate INTEGER"
+        + "".join(f", key{place} TEXT" for place in range(keys))
+        + ");"
+        "CREATE TABLE row (n INTEGER PRIMARY KEY, l INTEGER, r INTEGER, label TEXT, verdict TEXT, found TEXT)"
+    )
+    return store
+
+
+# ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _check_keys(keys: Sequence[str]) -> None:
+    if isinstance(keys, str) or not keys:
+        raise ConfigurationError(f'keys is a list of what invoices are joined by, as keys=["reference"], not {keys!r}')
+    known = [*PATHS, *_OWN_KEYS]
+    for key in keys:
+        for part in key.split("+"):
+            if part not in known and not part.startswith("metadata."):
+                near = get_close_matches(part, known, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(known)}"
+                raise ConfigurationError(f"invoices cannot be joined by {part!r}; {hint}")
+
+
+def _key(key: str, said: Facts) -> str | None:
+    """The value of a key, None where any part of it is not said."""
+    values = [said.get(part) for part in key.split("+")]
+    if None in values:
+        return None
+    return " + ".join(value if isinstance(value, str) else dumps(value).decode() for value in values)
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _fill(
+    store: sqlite3.Connection,
+    place: int,
+    side: Side,
+    *,
+    keys: Sequence[str],
+    measure: Callable[[Any], dict[str, Any]],
+    progress: Progress | None,
+) -> None:
+    """Write a side's facts, keys and bodies. Raises ConfigurationError for lines that are not complete."""
+    insert = f"INSERT INTO bill VALUES (NULL, {place}, ?, ?, ?, NULL{', ?' * len(keys)})"  # noqa: S608 - own text
+    done = 0
+    for one in read(side):
+        if not one.invoice.lines_complete:
+            raise ConfigurationError(
+                f"{_SIDES[place]} side: {one.place}: its lines are not complete, so it cannot be compared; "
+                "read it whole (a client's retrieve and list do)"
+            )
+        found = measure(one.invoice)
+        known = {**found["said"], "id": one.invoice.id, "number": one.invoice.number, "file": one.file}
+        values = [_key(key, known) for key in keys]
+        label = next((value for value in values if value is not None), None)
+        written = store.execute(insert, (one.place, json.dumps(found, ensure_ascii=False), label, *values))
+        store.execute("INSERT INTO body VALUES (?, ?)", (written.lastrowid, one.body))
+        done += 1
+        if progress is not None and done % _EVERY == 0:
+            progress(_SIDES[place], done, None)
+    if progress is not None:
+        progress(_SIDES[place], done, done)
+
+
+def _check_something(store: sqlite3.Connection, keys: Sequence[str], *, single: bool) -> None:
+    """Refuse to compare nothing with nothing, or sides of which one has no key at all."""
+    any_key = " OR ".join(f"key{place} IS NOT NULL" for place in range(len(keys)))
+    rows = store.execute(f"SELECT side, count(*), sum({any_key}) FROM bill GROUP BY side").fetchall()  # noqa: S608 - own text
+    if not rows:
+        raise ConfigurationError("both sides are empty: nothing was compared")
+    for side, count, keyed in rows:
+        if not keyed and not single:
+            raise ConfigurationError(
+                f"{_SIDES[side]} side: none of its {count} invoices says {' or '.join(keys)}: name what both sides say "
+                "as another key"
+            )
+
+
+# ── joining ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _join(store: sqlite3.Connection, keys: Sequence[str]) -> None:
+    """Find each invoice's mate, by one key after the other. Raises ConfigurationError for a key that is there twice."""
+    store.execute("CREATE INDEX by_mate ON bill (mate, side)")
+    for place, key in enumerate(keys):
+        store.execute(f"CREATE INDEX by_key{place} ON bill (key{place}, side)")
+        twice = store.execute(
+            f"SELECT side, key{place}, min(place), max(place) FROM bill "  # noqa: S608 - own text
+            f"WHERE mate IS NULL AND key{place} IS NOT NULL GROUP BY key{place}, side HAVING count(*) > 1 LIMIT 1"
+        ).fetchone()
+        if twice is not None:
+            side, value, first, last = twice
+            raise ConfigurationError(
+                f"{_SIDES[side]} side: two invoices have the {key} {value!r} ({first}; {last}): which is meant? "
+                f"Join by more, as in {key}+period.start, or leave one out"
+            )
+        store.execute(
+            f"UPDATE bill SET label = key{place}, mate = "  # noqa: S608 - own text
+            f"(SELECT o.n FROM bill o WHERE o.key{place} = bill.key{place} AND o.side = 1 AND o.mate IS NULL) "
+            f"WHERE side = 0 AND mate IS NULL AND key{place} IS NOT NULL"
+        )
+        store.execute(
+            "UPDATE bill SET mate = (SELECT l.n FROM bill l WHERE l.mate = bill.n AND l.side = 0) "
+            "WHERE side = 1 AND mate IS NULL"
+        )
+
+
+# ── judging ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+class _Told:
+    """What is counted on the way."""
+
+    def __init__(self) -> None:
+        self.verdicts = Counter({verdict: 0 for verdict in Verdict if verdict is not Verdict.UNSAID})
+        self.unsaid = 0
+        self.used: set[int] = set()
+
+
+_PAIRS = "SELECT l.n, r.n, l.label, l.facts, r.facts FROM bill l LEFT JOIN bill r ON r.n = l.mate WHERE l.side = 0 ORDER BY l.n"
+_ALONE = "SELECT NULL, n, label, NULL, facts FROM bill WHERE side = 1 AND mate IS NULL ORDER BY n"
+
+
+def _judge(store: sqlite3.Connection, declared: tuple[Allowed, ...], progress: Progress | None) -> _Told:
+    """Write the verdicts: pairs and what is alone on the left in the left side's order, then what is alone on the right."""
+    told = _Told()
+    (total,) = store.execute("SELECT count(*) FROM bill WHERE side = 0 OR mate IS NULL").fetchone()
+    rows = chain(store.execute(_PAIRS), store.execute(_ALONE))
+    for done, (left, right, label, ours, theirs) in enumerate(rows, 1):
+        found: list[Difference] = []
+        if left is None or right is None:
+            verdict = Verdict.RIGHT_ONLY if left is None else Verdict.LEFT_ONLY
+        elif ours == theirs:
+            verdict = Verdict.MATCHED
+        else:
+            found = _declare(json.loads(ours), json.loads(theirs), declared, told)
+            verdict = _of_pair(found)
+        told.verdicts[verdict] += 1
+        written = json.dumps([one.to_json() for one in found], ensure_ascii=False) if found else "[]"
+        store.execute("INSERT INTO row VALUES (NULL, ?, ?, ?, ?, ?)", (left, right, label, verdict.value, written))
+        if progress is not None and (done % _EVERY == 0 or done == total):
+            progress("pairs", done, total)
+    return told
+
+
+def _declare(left: Facts, right: Facts, declared: tuple[Allowed, ...], told: _Told) -> list[Difference]:
+    """The differences of a pair, those that a declaration covers marked as declared equal."""
+    found = differences(left, right)
+    for place, one in enumerate(found):
+        if one.verdict is Verdict.UNSAID:
+            told.unsaid += 1
+            continue
+        covering = [number for number, allowed in enumerate(declared) if allowed.covers(one, left, right)]
+        if covering:
+            told.used.update(covering)
+            found[place] = replace(one, verdict=Verdict.DECLARED_EQUAL, reason=declared[covering[0]].reason)
+    return found
+
+
+def _of_pair(found: list[Difference]) -> Verdict:
+    """The gravest of the paths' verdicts; a silence of one side is no difference."""
+    verdicts = {one.verdict for one in found}
+    return next((one for one in (Verdict.DIFFERING, Verdict.DECLARED_EQUAL) if one in verdicts), Verdict.MATCHED)

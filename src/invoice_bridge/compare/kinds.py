@@ -1,0 +1,229 @@
+"""What each field of an invoice is to a comparison: identity, which is ignored, or something that must agree.
+
+Rules of this file: every field of the model stands in exactly one row (a test keeps it so). `facts` turns an invoice
+into plain JSON values by path; nothing else of it is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel
+
+from invoice_bridge import providers
+from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.losses import Severity
+from invoice_bridge.model import PAST_DUE_WORDS, Collection, CustomerRef, Invoice, Line, Period, Status
+from invoice_bridge.money import Money
+
+
+class Kind(StrEnum):
+    """What a field is to a comparison."""
+
+    IDENTITY = "identity"
+    """Differs between any two providers, and means nothing: ids, numbers, URLs, when a record was made."""
+    MONEY = "money"
+    STATUS = "status"
+    CUSTOMER = "customer"
+    """An id that is compared only where CustomerRef.ids, or a map of customers, says how the two sides' ids join."""
+    TERMS = "terms"
+    """What was agreed: when it is due, for which period, who moves the money."""
+    TEXT = "text"
+    PARTS = "parts"
+    """Compared by the table of its own type."""
+    REQUIRED = "required"
+    """Must be true on both sides, else there is nothing to compare."""
+
+
+KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
+    {
+        Invoice: {
+            "provider": Kind.IDENTITY,
+            "id": Kind.IDENTITY,
+            "number": Kind.IDENTITY,
+            "status": Kind.STATUS,
+            "native_status": Kind.IDENTITY,  # the provider's word; `status` is what it means
+            "currency": Kind.MONEY,
+            "subtotal": Kind.MONEY,
+            "discount": Kind.MONEY,
+            "tax": Kind.MONEY,
+            "total": Kind.MONEY,
+            "amount_due": Kind.MONEY,
+            "amount_paid": Kind.MONEY,
+            "amount_credited": Kind.MONEY,
+            "amount_refunded": Kind.MONEY,
+            "amount_remaining": Kind.MONEY,
+            "lines": Kind.PARTS,
+            "lines_complete": Kind.REQUIRED,
+            "customer": Kind.PARTS,
+            "period": Kind.PARTS,
+            "description": Kind.TEXT,
+            "reference": Kind.TEXT,
+            "metadata": Kind.TEXT,
+            # When a provider's record was made, or changed: the same bill is opened and paid at two providers at two
+            # instants. When it is due was agreed with the customer.
+            "created_at": Kind.IDENTITY,
+            "issued_at": Kind.IDENTITY,
+            "due_at": Kind.TERMS,
+            "paid_at": Kind.IDENTITY,
+            "voided_at": Kind.IDENTITY,
+            "collection": Kind.PARTS,
+            "payment_method": Kind.IDENTITY,
+            "payment_pending": Kind.STATUS,  # money is on its way, or it is not
+            "hosted_url": Kind.IDENTITY,
+            "pdf_url": Kind.IDENTITY,
+            "test_mode": Kind.IDENTITY,
+            "losses": Kind.IDENTITY,  # of the call that made it, not of the bill
+            "raw": Kind.IDENTITY,
+        },
+        Line: {
+            "description": Kind.TEXT,
+            "quantity": Kind.TERMS,
+            "unit_amount": Kind.MONEY,
+            "amount": Kind.MONEY,
+            "period": Kind.PARTS,
+        },
+        CustomerRef: {
+            "id": Kind.CUSTOMER,
+            "email": Kind.TEXT,
+            "name": Kind.TEXT,
+            "ids": Kind.IDENTITY,
+        },
+        Period: {"start": Kind.TERMS, "end": Kind.TERMS},
+        Collection: {
+            "kind": Kind.TERMS,
+            "due": Kind.TERMS,
+            "net_days": Kind.TERMS,
+            "payment_method": Kind.IDENTITY,
+        },
+    }
+)
+"""Every field of the model, and its kind."""
+
+_PARTS: Mapping[str, type] = {"customer": CustomerRef, "period": Period, "collection": Collection}
+_IGNORED = {Kind.IDENTITY, Kind.REQUIRED}
+_GRAVE = {Kind.MONEY, Kind.STATUS, Kind.CUSTOMER}
+
+
+def _shapes(of: type, prefix: str = "") -> dict[str, Kind]:
+    found: dict[str, Kind] = {}
+    for name, kind in KINDS[of].items():
+        if kind is Kind.PARTS and name == "lines":
+            found |= {"lines[]": Kind.MONEY, **_shapes(Line, "lines[].")}
+        elif kind is Kind.PARTS:
+            found |= _shapes(_PARTS[name], f"{prefix}{name}.")
+        elif kind not in _IGNORED:
+            found[prefix + name] = kind
+    return found
+
+
+SHAPES: Mapping[str, Kind] = MappingProxyType(_shapes(Invoice) | {"past_due": Kind.STATUS, "amounts": Kind.MONEY})
+"""Every path that can differ, "lines[].amount" for that of any line, in the order of the model.
+
+`lines[]` is a whole line; "metadata" stands for every "metadata.key". `past_due` is derived by one clock. `amounts`
+differs where two invoices say no amount in common: then none was compared.
+"""
+
+PATHS = tuple(shape for shape in SHAPES if not shape.startswith("lines[]"))
+LINE_PATHS = tuple(shape.removeprefix("lines[].") for shape in SHAPES if shape.startswith("lines[]."))
+AMOUNT_PATHS = frozenset(
+    path for path in PATHS if SHAPES[path] is Kind.MONEY and path not in {"currency", "amounts"}
+)  # fmt: skip
+
+
+def severity(shape: str) -> Severity:
+    """How much a difference at a path matters: what was billed, to whom and how it stands changes money."""
+    kind = SHAPES["metadata" if shape.startswith("metadata.") else shape]
+    return Severity.CHANGES_MONEY if kind in _GRAVE else Severity.WARNS
+
+
+Customers = Mapping[str, Mapping[str, str]]
+"""Names of the caller's own → provider → id there: what Client(customers=…) takes."""
+
+
+def facts(invoice: Invoice, as_of: datetime | None = None, customers: Customers | None = None) -> dict[str, Any]:
+    """Return what is compared of an invoice, as plain JSON values; what it does not say is left out."""
+    said: dict[str, Any] = {}
+    for name, kind in KINDS[Invoice].items():
+        value = getattr(invoice, name)
+        if kind in _IGNORED or name == "lines" or value is None:
+            continue
+        if name == "metadata":
+            said |= {f"metadata.{word}": value[word] for word in sorted(value)}
+        elif kind is Kind.PARTS:
+            _add_parts(said, value, name)
+        else:
+            said[name] = _plain(value)
+    if as_of is not None and invoice.status is Status.OPEN:
+        late = _is_past_due(invoice, as_of)
+        said |= {} if late is None else {"past_due": late}
+    found: dict[str, Any] = {
+        "provider": invoice.provider,
+        "said": said,
+        "lines": [_line(line) for line in invoice.lines],
+    }
+    if invoice.status is Status.UNKNOWN:
+        found["word"] = invoice.native_status
+    if ids := _ids(invoice, customers):
+        found["ids"] = ids
+    return found
+
+
+def _line(line: Line) -> dict[str, Any]:
+    said: dict[str, Any] = {"amount": _plain(line.amount)}
+    if line.description is not None:
+        said["description"] = line.description
+    if line.quantity is not None:
+        said["quantity"] = _plain(line.quantity)
+    if line.unit_amount is not None:
+        said["unit_amount"] = _plain(line.unit_amount)
+    if line.period is not None:
+        _add_parts(said, line.period, "period")
+    return said
+
+
+def _add_parts(said: dict[str, Any], value: BaseModel | Period, at: str) -> None:
+    for name, kind in KINDS[type(value)].items():
+        inner = getattr(value, name)
+        if kind not in _IGNORED and inner is not None:
+            said[f"{at}.{name}"] = _plain(inner)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Money):
+        return {"minor": value.minor, "currency": value.currency}
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, Decimal):
+        text = f"{value:f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text  # 1 and 1.0 are one quantity
+        return "0" if text == "-0" else text
+    return value.value if isinstance(value, StrEnum) else value
+
+
+def _is_past_due(invoice: Invoice, as_of: datetime) -> bool | None:
+    """Whether it is past due; None where there is no due date and its provider has no word for it.
+
+    "Open" says "not yet due" only at a provider that would say otherwise.
+    """
+    if invoice.due_at is None and invoice.native_status not in PAST_DUE_WORDS:
+        try:
+            words = {row.native for row in providers.get(invoice.provider).statuses}
+        except ConfigurationError:  # an invoice of a provider that is not installed here
+            words = set()
+        if not words & PAST_DUE_WORDS:
+            return None
+    return invoice.is_past_due(as_of)
+
+
+def _ids(invoice: Invoice, customers: Customers | None) -> dict[str, str]:
+    """The customer's ids at all providers, where the invoice or the map of customers says them."""
+    who = invoice.customer
+    if who is None or who.ids or not customers:
+        return dict(who.ids) if who is not None else {}
+    return next((dict(ids) for ids in customers.values() if who.id and ids.get(invoice.provider) == who.id), {})

@@ -1,0 +1,226 @@
+"""The invoices of a cassette: the last state of each that its answers show, read by the provider's own adapter.
+
+Rules of this file: nothing is sent. The provider's retrieve flow is run against the recorded answers, so that what
+stands in a second answer (further lines, a plan, a payment) is read as it would be live; an answer that says it is an
+invoice and cannot be read raises.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from invoice_bridge import providers
+from invoice_bridge.commands import Retrieve
+from invoice_bridge.errors import ConfigurationError, MalformedResponse, NotFound, ProviderError, Unauthorized
+from invoice_bridge.explain import context
+from invoice_bridge.model import Invoice, Status
+from invoice_bridge.money import Money
+from invoice_bridge.provider import Context, Provider
+from invoice_bridge.wire import Request, Response, dumps, loads
+
+CASSETTE_ENDINGS = (".yaml", ".yml")
+PROVENANCE_ENDING = ".provenance.json"
+
+
+@dataclass
+class _Seen:
+    """What a cassette says of one invoice: its last whole document, where its status stood last, whether it is gone."""
+
+    document: Mapping[str, Any] | None = None
+    status: Status | None = None
+    deleted: bool = False
+
+
+@dataclass
+class _Recording:
+    """A cassette's answers: reads by method and path, and invoices by id, each as it was last."""
+
+    reads: dict[str, Response] = field(default_factory=dict)
+    invoices: dict[str, _Seen] = field(default_factory=dict)
+
+
+def recorded(path: Path) -> Iterator[Invoice]:
+    """Read the last state of every invoice that a cassette's answers show, in the order of their first appearance.
+
+    The provider is the one its provenance names, else the one whose host was asked. Raises ConfigurationError where
+    neither is known and for a file that is no cassette, MalformedResponse for a recorded answer that cannot be read.
+    """
+    interactions = _load(path)
+    declared = _provider(path, interactions)
+    recording = _Recording()
+    for place, interaction in enumerate(interactions):
+        try:
+            _note(interaction, declared, recording)
+        except MalformedResponse as error:
+            raise MalformedResponse(
+                f"{path}: recorded answer {place}: {error.message}", provider=declared.name
+            ) from None
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ConfigurationError(f"{path}: interaction {place} is not as vcrpy writes it: {error!r}") from None
+    use = context(declared, {})
+    for invoice_id, seen in recording.invoices.items():
+        if seen.document is not None:
+            yield _last(path, invoice_id, seen, use, recording)
+
+
+def _load(path: Path) -> list[Mapping[str, Any]]:
+    try:
+        import yaml
+    except ImportError:
+        raise ConfigurationError(
+            f'{path}: reading a cassette needs PyYAML: pip install "invoice-bridge[testing]"'
+        ) from None
+    try:
+        # the safe loader: a cassette is data of somebody else's, and vcrpy's own loader would make any Python object
+        data = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - see above
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: it is not YAML: {' '.join(str(error).split())[:200]}") from None
+    found = data.get("interactions") if isinstance(data, dict) else None
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise ConfigurationError(f"{path}: it is no cassette: it has no list of interactions")
+    return found
+
+
+# ── whose answers they are ───────────────────────────────────────────────────────────────────────────────────────────
+def _provider(path: Path, interactions: list[Mapping[str, Any]]) -> Provider:
+    beside = path.with_suffix(PROVENANCE_ENDING)
+    if beside.exists():
+        try:
+            told = loads(beside.read_bytes())
+        except ValueError as error:
+            raise ConfigurationError(f"{beside}: it is not JSON: {error}") from None
+        name = told.get("provider") if isinstance(told, dict) else None
+        if not isinstance(name, str):
+            raise ConfigurationError(f"{beside}: it names no provider")
+        return providers.get(name)
+    hosts = {urlsplit(str(one.get("request", {}).get("uri"))).hostname or "" for one in interactions}
+    found = [name for name in providers.names() if hosts and all(_is_host(name, host) for host in hosts)]
+    if len(found) != 1:
+        raise ConfigurationError(
+            f"{path}: whose answers are these? {beside.name} is not there, and the hosts do not tell: "
+            f"{', '.join(sorted(hosts)) or 'none was asked'}"
+        )
+    return providers.get(found[0])
+
+
+def _is_host(name: str, host: str) -> bool:
+    """Whether a host is a provider's; a setting in its name ("{site}.…") may be any label."""
+    own = urlsplit(context(providers.get(name), {}).base_url).netloc
+    pattern = "".join("[^.]+" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{\w+\})", own))
+    return re.fullmatch(pattern, host) is not None
+
+
+# ── what they say ────────────────────────────────────────────────────────────────────────────────────────────────────
+def _note(interaction: Mapping[str, Any], declared: Provider, recording: _Recording) -> None:
+    request, answer = interaction["request"], interaction["response"]
+    status, content = int(answer["status"]["code"]), _content(answer)
+    path = _path_of(request["uri"])
+    if request["method"] == "GET":
+        recording.reads[path] = Response(status, content, provider=declared.name)
+    if not 200 <= status < 300:
+        return
+    last = unquote(path.partition("?")[0].rpartition("/")[2])
+    if request["method"] == "DELETE" and last in recording.invoices:
+        recording.invoices[last].deleted = True
+    if not content:
+        return
+    try:
+        data = loads(content)
+    except ValueError as error:
+        raise MalformedResponse(f"it is not JSON: {error}") from None
+    for invoice_id, document in _documents(data, declared):
+        seen = recording.invoices.setdefault(invoice_id, _Seen())
+        if seen.deleted:  # what a provider answers to a deletion may be the id alone
+            continue
+        found = declared.parse(document)
+        seen.status = found.status
+        # an item of a listing may leave lines out: it tells how the invoice stands, not what is on it
+        if found.lines_complete or seen.document is None or not declared.parse(seen.document).lines_complete:
+            seen.document = document
+
+
+def _documents(data: Any, declared: Provider) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The invoices in an answer: itself, or the items of a list in it."""
+    if not isinstance(data, Mapping):
+        return
+    lists = [items for items in data.values() if isinstance(items, list)]
+    items = [item for found in lists for item in found if isinstance(item, Mapping)]
+    own = declared.invoice_id(data)
+    if own is None:
+        for item in items:
+            if (found := declared.invoice_id(item)) is not None:
+                yield found, item
+        return
+    # an answer may hold its one invoice as the only item of a list
+    bare = [item for item in items if item.get("id") == own]
+    yield own, bare[0] if len(bare) == 1 and data.get("id") != own and len(items) == 1 else data
+
+
+def _content(answer: Mapping[str, Any]) -> bytes:
+    """The body as it was meant: vcrpy keeps compressed answers compressed."""
+    body = answer["body"]["string"]
+    content = body.encode("utf-8") if isinstance(body, str) else bytes(body or b"")
+    named = {name.lower(): value for name, value in answer["headers"].items()}.get("content-encoding", [])
+    packed = {word.strip().lower() for one in ([named] if isinstance(named, str) else named) for word in one.split(",")}
+    if content[:2] == b"\x1f\x8b" and "gzip" in packed:
+        return gzip.decompress(content)
+    if "deflate" in packed and content[:1] == b"\x78":
+        return zlib.decompress(content)
+    if packed & {"br", "zstd"} and content[:1] not in b"{[":
+        raise ValueError("its body is compressed by br or zstd: record with decode_compressed_response=True")
+    return content
+
+
+def _path_of(uri: str) -> str:
+    parts = urlsplit(uri)
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def _last(path: Path, invoice_id: str, seen: _Seen, use: Context, recording: _Recording) -> Invoice:
+    try:
+        invoice = _retrieved(invoice_id, seen, use, recording)
+    except ProviderError as error:
+        raise MalformedResponse(f"{path}: {invoice_id}: {error.message}", provider=use.provider.name) from None
+    if seen.deleted:
+        gone = {"status": Status.DELETED, "amount_remaining": Money.zero(invoice.currency)}
+        return invoice.model_copy(update=gone)
+    if seen.status is not invoice.status:
+        raise ConfigurationError(
+            f"{path}: {invoice_id} was last seen as {seen.status}, in a listing that leaves its lines out; "
+            "read it once more after its last change while recording"
+        )
+    return invoice
+
+
+def _retrieved(invoice_id: str, seen: _Seen, use: Context, recording: _Recording) -> Invoice:
+    """Run the adapter's retrieve against what was recorded; where it cannot do without more, the document alone."""
+    ask = Retrieve(id=invoice_id)
+    flow = use.provider.flow(ask, use.on(ask))
+    next(flow)
+    answer: Response | None = Response(200, dumps(seen.document), provider=use.provider.name)
+    while True:
+        try:
+            if answer is None:  # what may not be read live is left out there too
+                request = flow.throw(Unauthorized("this was not recorded", provider=use.provider.name))
+            elif answer.status >= 400:
+                request = flow.throw(use.provider.error(answer))
+            else:
+                request = flow.send(answer)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        except (Unauthorized, NotFound):
+            return use.provider.parse(seen.document)
+        answer = _recorded_answer(request, recording, use)
+
+
+def _recorded_answer(request: Request, recording: _Recording, use: Context) -> Response | None:
+    """The last recorded answer to a read, on whatever host and below whatever root it was recorded."""
+    below = request.url.removeprefix(use.base_url)
+    return next((answer for path, answer in recording.reads.items() if path.endswith(below)), None)

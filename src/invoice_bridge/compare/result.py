@@ -1,0 +1,194 @@
+"""What a comparison found: counts, and rows that are read back from disk one at a time; as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Self
+
+from invoice_bridge.compare.allowed import Allowed
+from invoice_bridge.compare.differences import Difference, Verdict, columns, shown
+from invoice_bridge.losses import Severity
+from invoice_bridge.model import Invoice
+
+_MARKS = {Severity.CHANGES_MONEY: "!!", Severity.WARNS: "!", Severity.INFO: " "}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One pair of invoices, or one that stands on one side alone.
+
+    `key` is what they were joined by (None for two single invoices that say no reference). `left` and `right` are the
+    invoices, None on the side where there is none.
+    """
+
+    verdict: Verdict
+    key: str | None
+    differences: tuple[Difference, ...]
+    _left: str | None = field(repr=False)
+    _right: str | None = field(repr=False)
+
+    @cached_property
+    def left(self) -> Invoice | None:
+        """The left side's invoice."""
+        return None if self._left is None else Invoice.model_validate_json(self._left)
+
+    @cached_property
+    def right(self) -> Invoice | None:
+        """The right side's invoice."""
+        return None if self._right is None else Invoice.model_validate_json(self._right)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values: the verdict ("class"), the key, whose invoices they are, the differences."""
+        return {
+            "class": self.verdict.value,
+            "key": self.key,
+            "left": _name(self._left),
+            "right": _name(self._right),
+            "differences": [one.to_json() for one in self.differences],
+        }
+
+    def lines(self) -> Iterator[str]:
+        """The row for a reader: its paths in two columns, "!!" before what changes money."""
+        names = [_title(_name(self._left)), _title(_name(self._right))]
+        head = "" if self.key is None else shown(self.key) + "  "
+        yield f"{head}{names[0]} | {names[1]}  {self.verdict.value.replace('_', ' ')}"
+        notes = {Verdict.UNSAID: "one side does not say", Verdict.DIFFERING: ""}
+        if self.differences:
+            yield from columns(
+                (
+                    "  "
+                    + (_MARKS[one.severity] if one.verdict is Verdict.DIFFERING else " ").ljust(2)
+                    + f" {one.path}",
+                    shown(one.left),
+                    f"| {shown(one.right)}",
+                    notes.get(one.verdict, f"declared equal: {shown(one.reason)}"),
+                )
+                for one in self.differences
+            )
+
+
+def _name(body: str | None) -> dict[str, str] | None:
+    if body is None:
+        return None
+    data = json.loads(body)
+    return {"provider": data["provider"], "id": data["id"]}
+
+
+def _title(name: Mapping[str, str] | None) -> str:
+    return "nothing" if name is None else shown(f"{name['provider']} {name['id']}")
+
+
+class Comparison:
+    """What a comparison found. `rows` may be read as often as one likes; close() frees the disk they stand on.
+
+    `counts` says how many rows have each verdict, `unsaid` how many values one side of a pair does not say. `unused`
+    are declarations that no difference needed. `as_of` is None where past due was not compared.
+    """
+
+    def __init__(
+        self,
+        store: sqlite3.Connection,
+        *,
+        counts: Mapping[Verdict, int],
+        unsaid: int,
+        unused: tuple[Allowed, ...],
+        as_of: datetime | None,
+        keys: tuple[str, ...],
+    ) -> None:
+        self._store = store
+        self.counts: Mapping[Verdict, int] = MappingProxyType(dict(counts))
+        self.unsaid, self.unused, self.as_of, self.keys = unsaid, unused, as_of, keys
+        self.close = weakref.finalize(self, store.close)
+        """Free the disk space; otherwise it is freed with the last reference. The rows cannot be read any more."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Comparison {self.summary()}>"
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs and nothing is missing. What one side does not say is no difference."""
+        return not any(self.counts[one] for one in (Verdict.DIFFERING, Verdict.LEFT_ONLY, Verdict.RIGHT_ONLY))
+
+    @property
+    def rows(self) -> Iterator[Row]:
+        """The pairs, and what is alone on the left, in the left side's order; then what is alone on the right."""
+        return self.select(*Verdict)
+
+    def select(self, *verdicts: Verdict) -> Iterator[Row]:
+        """The rows with one of these verdicts, in the same order."""
+        wanted = [verdict.value for verdict in verdicts]
+        found = self._store.execute(
+            "SELECT verdict, label, found, l.text, r.text FROM row LEFT JOIN body l ON l.n = row.l "  # noqa: S608 - marks
+            f"LEFT JOIN body r ON r.n = row.r WHERE verdict IN ({', '.join('?' * len(wanted))}) ORDER BY row.n",
+            wanted,
+        )
+        for verdict, label, told, left, right in found:
+            yield Row(Verdict(verdict), label, tuple(_difference(one) for one in json.loads(told)), left, right)
+
+    def summary(self) -> str:
+        """Count in one line what was found."""
+        told = [f"{self.counts[verdict]} {verdict.value.replace('_', ' ')}" for verdict in self.counts]
+        return ", ".join(told) + f"; {self.unsaid} values that one side does not say"
+
+    def text_lines(self) -> Iterator[str]:
+        """What differs, or is missing, declared equal or unsaid, line by line in two columns; the summary last."""
+        for row in self.rows:
+            if row.verdict is not Verdict.MATCHED or row.differences:
+                yield from row.lines()
+        yield self.summary()
+        if self.as_of is None:
+            yield "past due was not compared: that takes one clock for both sides (as_of)"
+        for one in self.unused:
+            yield f"declared equal, but nothing differs so: {one.path} ({shown(one.reason)})"
+
+    def text(self) -> str:
+        """The whole report for a reader."""
+        return "\n".join(self.text_lines())
+
+    def head(self) -> dict[str, Any]:
+        """The report as plain JSON values, but for its rows."""
+        return {
+            "same": self.same,
+            "counts": {verdict.value: count for verdict, count in self.counts.items()},
+            "unsaid": self.unsaid,
+            "keys": list(self.keys),
+            "as_of": None if self.as_of is None else self.as_of.isoformat().replace("+00:00", "Z"),
+            "unused": [one.to_json() for one in self.unused],
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole report as plain JSON values."""
+        return self.head() | {"rows": [row.to_json() for row in self.rows]}
+
+    def json_parts(self) -> Iterator[str]:
+        """The whole report as JSON text, in parts: a row a line."""
+        yield json.dumps(self.head(), ensure_ascii=False, indent=2).removesuffix("\n}") + ',\n  "rows": ['
+        before = "\n    "
+        for row in self.rows:
+            yield before + json.dumps(row.to_json(), ensure_ascii=False)
+            before = ",\n    "
+        yield "\n  ]\n}\n"
+
+
+def _difference(told: Mapping[str, Any]) -> Difference:
+    return Difference(
+        told["path"],
+        told["left"],
+        told["right"],
+        Verdict(told["class"]),
+        Severity(told["severity"]),
+        told.get("reason", ""),
+    )
