@@ -342,7 +342,7 @@ def test_no_true_division_near_money(module: str) -> None:
 
 # ── every row has a source ───────────────────────────────────────────────────────────────────────────────────────────
 def _rows(provider: Provider) -> Iterator[tuple[str, str]]:
-    for table in ("statuses", "fields", "errors", "limits"):
+    for table in ("statuses", "fields", "errors", "limits", "redactions"):
         for place, row in enumerate(getattr(provider, table)):
             yield f"{table}[{place}] {row}", row.source
     yield "money", provider.money.source
@@ -374,9 +374,9 @@ def test_every_row_of_every_table_has_a_source(name: str) -> None:
 
 @each_provider
 def test_no_table_is_empty(name: str) -> None:
-    """Statuses, fields, errors and limits are all there, and the codes of losses are unique and well formed."""
+    """Statuses, fields, errors, limits and redactions are all there, and the codes of losses are unique and well formed."""
     provider = providers.get(name)
-    for table in ("statuses", "fields", "errors", "limits"):
+    for table in ("statuses", "fields", "errors", "limits", "redactions"):
         assert getattr(provider, table), table
     codes = [(row.code, row.path) for row in provider.fields if row.code]
     assert len({code for code, _ in codes}) >= 1 or name == "stripe"
