@@ -1,4 +1,4 @@
-"""The named places of a text: each value of JSON, of a form or of an address, with its names and where exactly it stands.
+"""The named places of a text: each value of JSON, of a form or of an address, its names, and where exactly it stands.
 
 Rules of this file: a value is replaced at its own span; nothing is ever written out again as a whole, so numbers, key
 order, spaces and escapes stay as they are.
@@ -25,7 +25,7 @@ class Edit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value. `names` are those that lead to it, indices left out; `beside` all names of the object it belongs to."""
+    """One value. `names` lead to it, indices left out; `beside` are all names of the object it belongs to."""
 
     names: tuple[str, ...]
     text: str
