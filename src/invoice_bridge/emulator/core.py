@@ -151,6 +151,8 @@ class Emulator(ABC):
         self.running: set[str] = set()
         """The keys whose first request has not ended yet."""
         self.requests = 0
+        self.writes = 0
+        """How many requests were carried out that write: refusals and replays are not among them."""
         self._lock = threading.RLock()
         self._numbers: dict[str, int] = {}
 
@@ -199,9 +201,12 @@ class Emulator(ABC):
 
     def _ran(self, call: Call) -> Response:
         try:
-            return self._answer(call)
+            answer = self._answer(call)
         except Refused as refused:
             return refused.answer
+        if call.method != "GET" and answer.status < 300:
+            self.writes += 1
+        return answer
 
     def _answer(self, call: Call) -> Response:
         for method, pattern, name in self.ROUTES:

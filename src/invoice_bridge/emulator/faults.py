@@ -10,7 +10,7 @@ import math
 import re
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ class Kind(StrEnum):
     DELAYED_COMMIT = "delayed_commit"
     """A write: not applied yet, connection reset; it lands after `lands_after` further requests, or by land()."""
     STALE_LISTING = "stale_listing"
-    """A listing: answered from the state before the latest `behind` writes."""
+    """A listing: answered from the state before the latest `behind` writes that took effect."""
     ERROR_AFTER = "error_after"
     """Applied; the provider's own HTTP 500, kept under the key where the provider keeps such."""
     HTML_502_BEFORE = "html_502_before"
@@ -90,7 +90,10 @@ class Fault:
 
 
 class Hit(NamedTuple):
-    """One request that a fault hit. `applied`: it writes, and the provider took it (a delayed one: once it landed)."""
+    """One request that a fault hit. `applied`: it was a write that took effect (a delayed one: it has landed).
+
+    A write that replays an earlier answer takes no effect of its own.
+    """
 
     fault: Fault
     path: str
@@ -167,7 +170,7 @@ class Faults:
             earlier = list(self._held)
             fault = self._fault_of(call)
             if fault is None:
-                delivery = Delivery(self._apply(request, root))
+                delivery = Delivery(self._apply(request, root)[0])
             else:
                 delivery = self._strike(fault, call, request, root)
             for held in earlier:
@@ -205,26 +208,27 @@ class Faults:
             not end[-1].startswith("{") and fits(end, call.segments[-len(end) :]) for end in ends
         )
 
-    def _apply(self, request: Request, root: str) -> Response:
-        self._prepare(request, root)
-        return self.emulator(request, root)
-
-    def _prepare(self, request: Request, root: str) -> None:
-        """What comes before a request is applied: the first one with its key, where that waits; a copy to be stale."""
+    def _apply(self, request: Request, root: str, *spoil: Callable[[Response], Response]) -> tuple[Response, bool]:
+        """Have the emulator answer; whether a write took effect goes with it."""
         key = self.emulator.key_of(Call.of(request, root))
         if key is not None and self.emulator.switches.get("in_progress_waits"):
             for held in [held for held in self._held if held.key == key]:
                 self._land(held)
         is_stale_due = any(one.fault.kind is Kind.STALE_LISTING and not one.is_over for one in self._schedule)
-        if request.writes and is_stale_due:
-            self._before.append(deepcopy(self.emulator))
+        copy = deepcopy(self.emulator) if is_stale_due and request.writes else None
+        writes = self.emulator.writes
+        answer = self.emulator(request, root, *spoil)
+        took = self.emulator.writes > writes
+        if took and copy is not None:
+            self._before.append(copy)
+        return answer, took
 
     def _land(self, held: _Held) -> Response:
         self._held.remove(held)
         if held.key is not None:
             self.emulator.running.discard(held.key)
-        answer = self._apply(held.request, held.root)
-        self.hits[held.place] = self.hits[held.place]._replace(applied=_took(answer))
+        answer, took = self._apply(held.request, held.root)
+        self.hits[held.place] = self.hits[held.place]._replace(applied=took)
         return answer
 
     def _strike(self, fault: Fault, call: Call, request: Request, root: str) -> Delivery:
@@ -233,15 +237,8 @@ class Faults:
         before = self._before_all(fault, call, request, root)
         if before is not None:
             return before
-        done: list[Response] = []
-
-        def spoil(real: Response) -> Response:
-            done.append(real)
-            return self.emulator.server_error() if fault.kind is Kind.ERROR_AFTER else real
-
-        self._prepare(request, root)
-        answer = self.emulator(request, root, spoil)
-        took = request.writes and any(map(_took, done))
+        spoil = [lambda _real: self.emulator.server_error()] if fault.kind is Kind.ERROR_AFTER else []
+        answer, took = self._apply(request, root, *spoil)
         self.hits[place] = self.hits[place]._replace(applied=took)
         return _after(fault, answer)
 
@@ -304,10 +301,6 @@ def _after(fault: Fault, answer: Response) -> Delivery:
         case Kind.HTML_502_AFTER:
             return Delivery(_html(_PAGE))
     return Delivery(answer)
-
-
-def _took(answer: Response) -> bool:
-    return answer.status < 300
 
 
 def _path(call: Call) -> str:

@@ -33,8 +33,11 @@ class EmulatorTransport(httpx.MockTransport):
             case "reset":
                 raise httpx.ReadError("[Errno 104] Connection reset by peer", request=request)
             case "truncated":
+                promised = len(delivery.answer.content)
                 raise httpx.RemoteProtocolError(
-                    "peer closed connection without sending complete message body", request=request
+                    "peer closed connection without sending complete message body "
+                    f"(received {promised // 2} bytes, expected {promised})",
+                    request=request,
                 )
             case "hang":
                 raise httpx.ReadTimeout("timed out", request=request)
