@@ -12,6 +12,8 @@ import pytest
 
 from tests.evidence import pytest_runtest_logreport, pytest_runtest_setup, pytest_sessionfinish  # noqa: F401 - hooks
 
+pytest_plugins = ["pytester"]  # for the tests of the plugin that this library ships
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 SHARED: Final = ROOT.parent / "shared"
 

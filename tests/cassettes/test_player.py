@@ -15,7 +15,7 @@ from vcr.record_mode import RecordMode
 from vcr.request import Request as VcrRequest
 from vcr.serializers import yamlserializer
 
-from invoice_bridge import BridgeError, Client, providers
+from invoice_bridge import BridgeError, Client, ConfigurationError, providers
 from invoice_bridge.cassettes import SCENARIOS
 from invoice_bridge.cassettes.player import NotRecorded, Player
 
@@ -316,6 +316,12 @@ def test_an_application_cannot_take_it_for_an_answer() -> None:
         Client("stripe", api_key=emulator.key, http=http).retrieve("in_nope")
 
 
+def test_a_cassette_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """The error names the file."""
+    with pytest.raises(ConfigurationError, match=r"none\.yaml: it cannot be read: No such file"):
+        Player(tmp_path / "none.yaml")
+
+
 @pytest.mark.parametrize(
     "text", ["", "nothing", "- request: {}", "interactions: 7", "interactions:\n- {}", "a: [", "!!x y"]
 )
@@ -323,7 +329,7 @@ def test_a_file_that_is_no_cassette_is_refused(text: str, tmp_path: Path) -> Non
     """The error names the file."""
     path = tmp_path / "other.yaml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=r"other\.yaml is no cassette"):
+    with pytest.raises(ConfigurationError, match=r"other\.yaml is no cassette"):
         Player(path)
 
 
@@ -335,7 +341,7 @@ def test_a_file_of_another_age_is_refused(tmp_path: Path) -> None:
         "  response: {status_code: 200, content: '{}', headers: {}}\nversion: 1\n",
         encoding="utf-8",
     )
-    with pytest.raises(ValueError, match=r"old\.yaml was written by a vcrpy before 6\.0: record it again"):
+    with pytest.raises(ConfigurationError, match=r"old\.yaml was written by a vcrpy before 6\.0: record it again"):
         Player(path)
 
 
@@ -343,7 +349,7 @@ def test_a_cassette_cannot_run_code(tmp_path: Path) -> None:
     """A tag that makes Python objects is refused, not obeyed."""
     path = tmp_path / "hostile.yaml"
     path.write_text(f"interactions: !!python/object/apply:os.mkdir ['{tmp_path / 'made'}']\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="is no cassette"):
+    with pytest.raises(ConfigurationError, match="is no cassette"):
         Player(path)
     assert not (tmp_path / "made").exists()
 

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 
 import httpx
 
+from invoice_bridge.errors import ConfigurationError
 from invoice_bridge.wire import loads
 
 __all__ = ["NotRecorded", "Player"]
@@ -44,8 +45,7 @@ class Player(httpx.BaseTransport, httpx.AsyncBaseTransport):
     before_record_request is: pass the one that the cassette was recorded with. `remedy` ends the message of
     NotRecorded. Needs vcrpy (extra `testing`). Threads may share it.
 
-    Raises NotRecorded where nothing is left; FileNotFoundError and ValueError for a file that is not there, or is no
-    cassette.
+    Raises NotRecorded where nothing is left, ConfigurationError for a file that is not there, or is no cassette.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class Player(httpx.BaseTransport, httpx.AsyncBaseTransport):
         before_request: Callable[[Any], Any] = lambda request: request,
         remedy: str = "record the cassette again",
     ) -> None:
-        from vcr.request import Request
-
         self.path = Path(path)
-        self._vcr_request: Any = Request
-        self._body, self._before, self._remedy = match_on_body, before_request, remedy
+        self._body, self._before, self.remedy = match_on_body, before_request, remedy
         self._requests, self._answers = _read(self.path)
+        from vcr.request import Request  # read above: it is there
+
+        self._vcr_request: Any = Request
         self._left: dict[Hashable, deque[int]] = defaultdict(deque)
         for number, request in enumerate(self._requests):
             for key in self._keys(request):
@@ -148,22 +148,25 @@ class Player(httpx.BaseTransport, httpx.AsyncBaseTransport):
             recorded = list(dict.fromkeys(_shown(other) for other in self._requests))
             near = next(iter(difflib.get_close_matches(_shown(request), recorded, 1, 0)), "none: the cassette is empty")
             why = f"the nearest recorded is {near}"
-        return f"{head}\n{why}\n{self._remedy}"
+        return f"{head}\n{why}\n{self.remedy}"
 
 
 def _read(path: Path) -> tuple[list[Any], list[Any]]:
     """The requests and answers of a cassette, as vcrpy reads them: with libyaml where it is there."""
-    import yaml
-    from vcr.serialize import deserialize
-    from vcr.serializers import yamlserializer
-
-    text = path.read_text(encoding="utf-8")
     try:
-        requests, answers, *_ = deserialize(text, yamlserializer)  # type: ignore[no-untyped-call]
-    except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise ValueError(f"{path} is no cassette: {error}") from error
+        import yaml
+        from vcr.serialize import deserialize
+        from vcr.serializers import yamlserializer
+    except ImportError:
+        raise ConfigurationError('cassettes need vcrpy: pip install "invoice-bridge[testing]"') from None
+    try:
+        requests, answers, *_ = deserialize(path.read_text("utf-8"), yamlserializer)  # type: ignore[no-untyped-call]
+    except OSError as error:
+        raise ConfigurationError(f"{path}: it cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path} is no cassette: {type(error).__name__}") from None
     if any("body" not in answer for answer in answers):
-        raise ValueError(f"{path} was written by a vcrpy before 6.0: record it again, or let vcrpy rewrite it")
+        raise ConfigurationError(f"{path} was written by a vcrpy before 6.0: record it again")
     return requests, answers
 
 

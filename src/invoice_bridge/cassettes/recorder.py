@@ -1,0 +1,103 @@
+"""Record what one client sends and is answered, and nothing else; write it as a cassette when all went well.
+
+vcrpy records by replacing the transports of every HTTP library in the process, so whatever else the program fetches
+meanwhile would go into the cassette. A Recorder stands in one client. The file is written by vcrpy's own code.
+"""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from invoice_bridge.cassettes import provenance
+from invoice_bridge.cassettes.redaction import Redactor
+from invoice_bridge.errors import ConfigurationError
+
+__all__ = ["Recorder"]
+
+
+class Recorder(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Hand requests on to `inner`, and keep them with their answers; for `httpx.Client` and `httpx.AsyncClient`.
+
+    An asynchronous client waits for `inner` as a blocking one does: while recording nothing else has to go on. A
+    request whose answer never came is not kept. Nothing is written before save(). Needs vcrpy (extra `testing`).
+    """
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self._inner = inner
+        self.exchanges: list[tuple[Any, dict[str, Any]]] = []
+        """vcrpy's request, and the answer as vcrpy keeps it; both as they came, secrets included."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass a request on."""
+        request.read()
+        return self._pass_on(request)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass a request on."""
+        await request.aread()
+        return self._pass_on(request)
+
+    def _pass_on(self, request: httpx.Request) -> httpx.Response:
+        from vcr.request import Request
+
+        kept: Any = Request
+        answer = self._inner.handle_request(request)
+        try:
+            content = b"".join(answer.stream)  # type: ignore[arg-type] # as it came: compressed where it was
+        finally:
+            answer.close()
+        headers: dict[str, list[str]] = {}
+        for name, value in answer.headers.multi_items():
+            headers.setdefault(name, []).append(value)
+        told = {
+            "status": {"code": answer.status_code, "message": answer.reason_phrase},
+            "headers": headers,
+            "body": {"string": content},
+        }
+        sent = dict(request.headers.items())
+        self.exchanges.append((kept(request.method, str(request.url), request.content, sent), told))
+        return httpx.Response(
+            answer.status_code,
+            headers=answer.headers,
+            stream=httpx.ByteStream(content),
+            extensions={"reason_phrase": answer.reason_phrase.encode("ascii")},
+        )
+
+    def save(self, path: Path, provider: str, *, origin: str, recorded_at: datetime) -> None:
+        """Write the cassette, redacted, and its provenance beside it; what was there is replaced as a whole.
+
+        `origin` is emulator, test or live; of a live account the ids become pseudonyms too. Raises ConfigurationError,
+        and writes nothing, where a body of a real account cannot be looked into: it may hold what must not be seen.
+        """
+        from vcr.serialize import serialize
+        from vcr.serializers import yamlserializer
+
+        redactor = Redactor(provider, ids=origin == "live")
+        requests, answers = [], []
+        for request, answer in self.exchanges:
+            requests.append(redactor.request(copy.deepcopy(request)))
+            answers.append(redactor.response(copy.deepcopy(answer)))
+        if redactor.unparsed and origin != "emulator":
+            raise ConfigurationError(f"{path} was not written: {'; '.join(redactor.unparsed)}")
+        text: str = serialize({"requests": requests, "responses": answers}, yamlserializer)  # type: ignore[no-untyped-call]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.name}.unfinished")
+        unfinished.write_text(text, encoding="utf-8", newline="")
+        unfinished.replace(path)
+        provenance.write(
+            path,
+            provider=provider,
+            origin=origin,
+            recorded_at=recorded_at,
+            mode="none" if origin == "emulator" else origin,
+            redacted=redactor.notes,
+        )
+
+    def close(self) -> None:
+        """Close what requests were handed on to."""
+        self._inner.close()

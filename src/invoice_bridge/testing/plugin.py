@@ -1,0 +1,246 @@
+"""The pytest plugin: one test, run once for each provider, against what was recorded there.
+
+    @pytest.mark.bridge("stripe", "chargebee")
+    def test_bill(billing):
+        assert bill_reservation(billing).total == Money.parse("19.99", "EUR")
+
+`billing` is a Client (`abilling` an AsyncClient) that is answered from cassettes/<provider>/test_bill.yaml, beside the
+test's file. It has no way to the network. A test passes on what it asked when it was recorded, request bodies included,
+no more and no less: a bill that the application no longer makes, or makes otherwise, fails.
+
+    pytest --bridge-record=once            record what is missing, against the emulators in this process
+    pytest --bridge-record=rewrite         record everything anew
+    … --bridge-against=test --bridge-allow-network      against the provider, with <PROVIDER>_API_KEY
+
+A cassette is written when its test has passed, never otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from invoice_bridge import AsyncClient, Client, ConfigurationError, providers
+from invoice_bridge.cassettes import provenance
+from invoice_bridge.cassettes.player import Player
+from invoice_bridge.cassettes.recorder import Recorder
+from invoice_bridge.cassettes.redaction import Redactor
+from invoice_bridge.config import key_variable
+from invoice_bridge.emulator import EmulatorTransport
+
+PROVIDER = "billing_provider"
+_PASSED = pytest.StashKey[bool]()
+
+
+# ── options ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options; their default is that nothing is recorded and nothing leaves the process."""
+    group = parser.getgroup("bridge", "invoice_bridge: tests that run once per billing provider")
+    group.addoption(
+        "--bridge-record",
+        choices=("none", "once", "rewrite"),
+        default="none",
+        help="none: replay cassettes (default); once: record those that are missing; rewrite: record all anew",
+    )
+    group.addoption(
+        "--bridge-against",
+        choices=("emulator", "test", "live"),
+        help="where to record: the emulators in this process (default), or the provider itself, with a test or a live "
+        "key from <PROVIDER>_API_KEY",
+    )
+    group.addoption(
+        "--bridge-allow-network",
+        action="store_true",
+        help="let a client that records against test or live reach its provider; live moves real money",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark, and refuse options that contradict each other."""
+    config.addinivalue_line(
+        "markers", "bridge(*providers): run once for each of these billing providers, or for all (fixture billing)"
+    )
+    against = config.getoption("--bridge-against")
+    if against is not None and config.getoption("--bridge-record") == "none":
+        raise pytest.UsageError("--bridge-against says where to record: add --bridge-record=once or =rewrite")
+    if against in {"test", "live"} and not config.getoption("--bridge-allow-network"):
+        raise pytest.UsageError(f"--bridge-against={against} reaches the providers: add --bridge-allow-network")
+
+
+# ── which tests, which cassettes ─────────────────────────────────────────────────────────────────────────────────────
+@pytest.hookimpl(tryfirst=True)  # so that the provider is the first word in the brackets
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a marked test once for each provider that the mark names."""
+    mark = metafunc.definition.get_closest_marker("bridge")
+    if mark is None or PROVIDER not in metafunc.fixturenames:
+        return
+    names = list(dict.fromkeys(mark.args or providers.names()))
+    for name in names:
+        try:
+            providers.get(name)
+        except ConfigurationError as error:
+            raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: mark.bridge: {error}") from None
+    if mark.kwargs:
+        raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: mark.bridge takes names of providers alone")
+    metafunc.parametrize(PROVIDER, names, ids=names, scope="function")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse two tests that would share a cassette."""
+    taken: dict[str, str] = {}
+    for item in items:
+        if (path := cassette_path(item)) is None:
+            continue
+        other = taken.setdefault(str(path).casefold(), item.nodeid)  # some file systems know no capitals
+        if other != item.nodeid:
+            raise pytest.UsageError(f"{other} and {item.nodeid} would share {path}: rename one of the tests")
+
+
+def cassette_path(item: pytest.Item) -> Path | None:
+    """Say where a test's cassette is: cassettes/<provider>/<test>.yaml beside its file. None for a test without one."""
+    call = getattr(item, "callspec", None)
+    if call is None or PROVIDER not in call.params or not isinstance(item, pytest.Function):
+        return None
+    provider: str = call.params[PROVIDER]
+    rest = call.id.removeprefix(provider).removeprefix("-")
+    classes = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
+    name = ".".join([*classes, item.originalname]) + (f"[{rest}]" if rest else "")
+    folder: Path = item.path.parent / "cassettes" / provider
+    return folder / (re.sub(r"[^\w.\[\]-]", "-", name) + ".yaml")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Remember whether a test has passed, for what is done after it."""
+    report = yield
+    if call.when != "teardown":
+        item.stash[_PASSED] = call.when == "call" and report.passed
+    return report
+
+
+# ── fixtures ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class _Tape:
+    """What stands between a client and its provider, and what the client is made with."""
+
+    provider: str
+    transport: Player | Recorder
+    arguments: Mapping[str, Any]
+
+    def client(self, kind: Any, http: Any) -> Any:
+        """Make a client; it holds no connection of its own, so there is nothing to close."""
+        try:
+            return kind(self.provider, http=http(transport=self.transport), **self.arguments)
+        except ConfigurationError as error:
+            pytest.fail(f"{error}: see the fixture billing_settings", pytrace=False)
+
+
+@pytest.fixture
+def billing_provider() -> str:
+    """The name of the provider that this run of the test is for."""
+    pytest.fail("mark the test with @pytest.mark.bridge(…): billing needs a provider", pytrace=False)
+
+
+@pytest.fixture
+def billing_settings() -> Mapping[str, Mapping[str, Any]]:
+    """What clients are made with, by provider: {"chargebee": {"site": "acme-test"}}. Define your own to override it."""
+    return {}
+
+
+@pytest.fixture
+def billing_tape(
+    request: pytest.FixtureRequest, billing_provider: str, billing_settings: Mapping[str, Mapping[str, Any]]
+) -> Iterator[_Tape]:
+    """Replay or record, as the options say; `billing` and `abilling` share it."""
+    path = cassette_path(request.node)
+    if path is None:  # the provider was given in another way than by the mark
+        pytest.fail("mark the test with @pytest.mark.bridge(…): its cassette is named after the mark", pytrace=False)
+    record = request.config.getoption("--bridge-record")
+    settings = billing_settings.get(billing_provider, {})
+    if record == "rewrite" or (record == "once" and not path.exists()):
+        against = request.config.getoption("--bridge-against") or "emulator"
+        yield from _recorded(request.node, path, billing_provider, settings, against)
+    else:
+        yield from _replayed(request.node, path, billing_provider, settings)
+
+
+@pytest.fixture
+def billing(billing_tape: _Tape) -> Client:
+    """A client of the provider, which is answered from the test's cassette."""
+    made: Client = billing_tape.client(Client, httpx.Client)
+    return made
+
+
+@pytest.fixture
+def abilling(billing_tape: _Tape) -> AsyncClient:
+    """An asynchronous client of the provider, which is answered from the test's cassette."""
+    made: AsyncClient = billing_tape.client(AsyncClient, httpx.AsyncClient)
+    return made
+
+
+# ── recording, replaying ─────────────────────────────────────────────────────────────────────────────────────────────
+def _recorded(
+    item: pytest.Item, path: Path, provider: str, settings: Mapping[str, Any], against: str
+) -> Iterator[_Tape]:
+    declared = providers.get(provider)
+    inner: httpx.BaseTransport
+    if against == "emulator":
+        emulator = declared.emulator()
+        given = _at_emulator(settings, emulator)
+        inner, recorded_at = EmulatorTransport(emulator, declared.base_url(emulator.settings)), emulator.clock()
+    else:
+        variable = key_variable(provider)
+        if not (key := os.environ.get(variable, "").strip()):
+            pytest.fail(f"to record against {against}, put {provider}'s {against} key into {variable}", pytrace=False)
+        given = {**settings, "api_key": key, "mode": against}
+        inner, recorded_at = httpx.HTTPTransport(), datetime.now(UTC)
+    recorder = Recorder(inner)
+    yield _Tape(provider, recorder, given)
+    recorder.close()
+    if item.stash.get(_PASSED, False):
+        recorder.save(path, provider, origin=against, recorded_at=recorded_at)
+
+
+def _replayed(item: pytest.Item, path: Path, provider: str, settings: Mapping[str, Any]) -> Iterator[_Tape]:
+    command = f"pytest {shlex.quote(item.nodeid)} --bridge-record="
+    if not path.exists():
+        pytest.fail(f"nothing is recorded in {path}: record it with\n  {command}once", pytrace=False)
+    try:
+        origin = provenance.read(path).origin
+    except ConfigurationError as error:
+        pytest.fail(f"{error}: record it again with\n  {command}rewrite", pytrace=False)
+    emulator = providers.get(provider).emulator()
+    if origin == "emulator":
+        given = _at_emulator(settings, emulator)
+    else:
+        given = {**emulator.settings, **settings, "api_key": emulator.key, "mode": None}
+        command = f"--bridge-against={origin} --bridge-allow-network {command}"
+    player = Player(
+        path,
+        match_on_body=True,
+        before_request=Redactor(provider, ids=origin == "live").request,
+        remedy=f"if that is meant, record it again:\n  {command}rewrite",
+    )
+    yield _Tape(provider, player, given)
+    if not item.stash.get(_PASSED, False):
+        return
+    if player.refused:  # the application caught it, and went on
+        pytest.fail(player.refused[0], pytrace=False)
+    if player.unplayed:
+        told = "\n".join(f"  {request}" for request in player.unplayed)
+        pytest.fail(f"{path} has requests that were not made:\n{told}\n{player.remedy}", pytrace=False)
+
+
+def _at_emulator(settings: Mapping[str, Any], emulator: Any) -> dict[str, Any]:
+    """A test's settings, but for those that say which account is meant: there the emulator's own stand."""
+    kept = {name: value for name, value in settings.items() if name not in {"base_url", "insecure", "mode"}}
+    return {**kept, **emulator.settings, "api_key": emulator.key}
