@@ -23,9 +23,10 @@ found = compare(sys.argv[1], sys.argv[2])
 took = time.perf_counter() - begin
 rows = sum(1 for _ in found.rows)
 all = time.perf_counter() - begin
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+used = resource.getrusage(resource.RUSAGE_SELF)
+peak = used.ru_maxrss / 1024
 print(f"{found.summary()}")
-print(f"compared in {took:.1f} s, all {rows} rows read back after {all:.1f} s, peak {peak:.0f} MB")
+print(f"compared in {took:.1f} s, all {rows} rows read back after {all:.1f} s, {used.ru_utime + used.ru_stime:.1f} s of CPU, peak {peak:.0f} MB")
 sys.exit(all > float(sys.argv[3]) or peak > float(sys.argv[4]))
 """
 

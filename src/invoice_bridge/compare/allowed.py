@@ -88,13 +88,9 @@ class Allowed:
                 raise ConfigurationError(f"{self.path}: tolerance_minor is a whole number of minor units above 0")
             if SHAPES.get(shape) is not Kind.MONEY or shape in {"currency", "amounts", "lines[]"}:
                 raise ConfigurationError(f"{self.path}: tolerance_minor is for amounts of money alone")
-        both = self.left is not None and self.right is not None
-        one = self.left is not None or self.right is not None
-        if (
-            severity(shape) is Severity.CHANGES_MONEY
-            and tolerance is None
-            and not (one if shape == "lines[]" else both)
-        ):
+        values = [self.left, self.right]
+        said = any(values) if shape == "lines[]" else None not in values
+        if severity(shape) is Severity.CHANGES_MONEY and tolerance is None and not said:
             raise ConfigurationError(
                 f"{self.path}: this changes money, so it is not declared wholesale: say left and right"
                 + (", or tolerance_minor" if SHAPES[shape] is Kind.MONEY else "")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -31,6 +30,7 @@ Progress = Callable[[str, int, int | None], object]
 _SIDES = ("left", "right")
 _OWN_KEYS = ("id", "number", "file")
 _EVERY = 250
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def compare(
@@ -87,6 +87,7 @@ def _open(keys: int) -> sqlite3.Connection:
         + ");"
         "CREATE TABLE row (n INTEGER PRIMARY KEY, l INTEGER, r INTEGER, label TEXT, verdict TEXT, found TEXT)"
     )
+    store.execute("BEGIN")  # one transaction that never ends: else every row is written through to the file
     return store
 
 
@@ -134,7 +135,7 @@ def _fill(
         known = {**found["said"], "id": one.invoice.id, "number": one.invoice.number, "file": one.file}
         values = [_key(key, known) for key in keys]
         label = next((value for value in values if value is not None), None)
-        written = store.execute(insert, (one.place, json.dumps(found, ensure_ascii=False), label, *values))
+        written = store.execute(insert, (one.place, _encode(found), label, *values))
         store.execute("INSERT INTO body VALUES (?, ?)", (written.lastrowid, one.body))
         done += 1
         if progress is not None and done % _EVERY == 0:
@@ -189,17 +190,20 @@ class _Told:
     """What is counted on the way."""
 
     def __init__(self) -> None:
-        self.verdicts = Counter({verdict: 0 for verdict in Verdict if verdict is not Verdict.UNSAID})
+        self.verdicts: dict[Verdict, int] = dict.fromkeys((one for one in Verdict if one is not Verdict.UNSAID), 0)
         self.unsaid = 0
         self.used: set[int] = set()
 
 
-_PAIRS = "SELECT l.n, r.n, l.label, l.facts, r.facts FROM bill l LEFT JOIN bill r ON r.n = l.mate WHERE l.side = 0 ORDER BY l.n"
+_PAIRS = (
+    "SELECT l.n, r.n, l.label, l.facts, r.facts FROM bill l LEFT JOIN bill r ON r.n = l.mate "
+    "WHERE l.side = 0 ORDER BY l.n"
+)
 _ALONE = "SELECT NULL, n, label, NULL, facts FROM bill WHERE side = 1 AND mate IS NULL ORDER BY n"
 
 
 def _judge(store: sqlite3.Connection, declared: tuple[Allowed, ...], progress: Progress | None) -> _Told:
-    """Write the verdicts: pairs and what is alone on the left in the left side's order, then what is alone on the right."""
+    """Write the verdicts: the left side in its order, alone or with its mate, then what is alone on the right."""
     told = _Told()
     (total,) = store.execute("SELECT count(*) FROM bill WHERE side = 0 OR mate IS NULL").fetchone()
     rows = chain(store.execute(_PAIRS), store.execute(_ALONE))
@@ -213,7 +217,7 @@ def _judge(store: sqlite3.Connection, declared: tuple[Allowed, ...], progress: P
             found = _declare(json.loads(ours), json.loads(theirs), declared, told)
             verdict = _of_pair(found)
         told.verdicts[verdict] += 1
-        written = json.dumps([one.to_json() for one in found], ensure_ascii=False) if found else "[]"
+        written = _encode([one.to_json() for one in found])
         store.execute("INSERT INTO row VALUES (NULL, ?, ?, ?, ?, ?)", (left, right, label, verdict.value, written))
         if progress is not None and (done % _EVERY == 0 or done == total):
             progress("pairs", done, total)

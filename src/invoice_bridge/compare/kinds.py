@@ -107,6 +107,7 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
 
 _PARTS: Mapping[str, type] = {"customer": CustomerRef, "period": Period, "collection": Collection}
 _IGNORED = {Kind.IDENTITY, Kind.REQUIRED}
+_COMPARED = {of: tuple(name for name, kind in rows.items() if kind not in _IGNORED) for of, rows in KINDS.items()}
 _GRAVE = {Kind.MONEY, Kind.STATUS, Kind.CUSTOMER}
 
 
@@ -149,13 +150,13 @@ Customers = Mapping[str, Mapping[str, str]]
 def facts(invoice: Invoice, as_of: datetime | None = None, customers: Customers | None = None) -> dict[str, Any]:
     """Return what is compared of an invoice, as plain JSON values; what it does not say is left out."""
     said: dict[str, Any] = {}
-    for name, kind in KINDS[Invoice].items():
+    for name in _COMPARED[Invoice]:
         value = getattr(invoice, name)
-        if kind in _IGNORED or name == "lines" or value is None:
+        if value is None or name == "lines":
             continue
         if name == "metadata":
             said |= {f"metadata.{word}": value[word] for word in sorted(value)}
-        elif kind is Kind.PARTS:
+        elif name in _PARTS:
             _add_parts(said, value, name)
         else:
             said[name] = _plain(value)
@@ -175,26 +176,26 @@ def facts(invoice: Invoice, as_of: datetime | None = None, customers: Customers 
 
 
 def _line(line: Line) -> dict[str, Any]:
-    said: dict[str, Any] = {"amount": _plain(line.amount)}
-    if line.description is not None:
-        said["description"] = line.description
-    if line.quantity is not None:
-        said["quantity"] = _plain(line.quantity)
-    if line.unit_amount is not None:
-        said["unit_amount"] = _plain(line.unit_amount)
-    if line.period is not None:
-        _add_parts(said, line.period, "period")
+    said: dict[str, Any] = {}
+    for name in _COMPARED[Line]:
+        value = getattr(line, name)
+        if value is not None and name in _PARTS:
+            _add_parts(said, value, name)
+        elif value is not None:
+            said[name] = _plain(value)
     return said
 
 
 def _add_parts(said: dict[str, Any], value: BaseModel | Period, at: str) -> None:
-    for name, kind in KINDS[type(value)].items():
+    for name in _COMPARED[type(value)]:
         inner = getattr(value, name)
-        if kind not in _IGNORED and inner is not None:
+        if inner is not None:
             said[f"{at}.{name}"] = _plain(inner)
 
 
 def _plain(value: Any) -> Any:
+    if type(value) is str:
+        return value
     if isinstance(value, Money):
         return {"minor": value.minor, "currency": value.currency}
     if isinstance(value, datetime):
