@@ -258,6 +258,9 @@ class Emulator(ABC):
         """The answer to too many requests; `retry_after` is the header's value, None for none."""
         return self.told_to_wait(Response(429, b"Too Many Requests", {"content-type": "text/plain"}), retry_after)
 
+    def accrue(self) -> None:
+        """Have the customer owe something in May 2026 that no invoice bills yet, where it is not there from the start."""
+
     # what they share
     def next_id(self, prefix: str) -> str:
         """The next id of a kind: in_00000001, in_00000002 …"""

@@ -148,7 +148,8 @@ class _Held:
 class Faults:
     """An emulator and the faults of its requests, in order: a request meets the first that takes it, the rest wait.
 
-    Without faults it delivers what the emulator answers. `hits` tells what was done. Safe to use from several threads:
+    Without faults it delivers what the emulator answers. `seen` lists every request as (method, path), `hits` tells what
+    was done. Safe to use from several threads:
     one request at a time.
     """
 
@@ -158,6 +159,7 @@ class Faults:
 
     def __post_init__(self) -> None:
         self.faults = tuple(self.faults)
+        self.seen: list[tuple[str, str]] = []
         self._schedule = [_Scheduled(fault) for fault in self.faults]
         self._held: list[_Held] = []
         self._before: deque[Emulator] = deque(maxlen=max((fault.behind for fault in self.faults), default=1))
@@ -167,6 +169,7 @@ class Faults:
         """Answer a request for a URL below `root`, and say how the answer is delivered."""
         with self._lock:
             call = Call.of(request, root)
+            self.seen.append((call.method, _path(call)))
             earlier = list(self._held)
             fault = self._fault_of(call)
             if fault is None:
@@ -179,6 +182,11 @@ class Faults:
                     if held.left == 0:
                         self._land(held)
             return delivery
+
+    @property
+    def landing(self) -> int:
+        """How many writes are held and have not landed."""
+        return len(self._held)
 
     def land(self) -> list[Response]:
         """Have every delayed commit land now; returns the answers that nobody will read."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from invoice_bridge.emulator.core import Call, Emulator, Kept, Refused, nested
 from invoice_bridge.providers.stripe.tables import API_VERSION, KEY_WINDOW, LINES_PER_INVOICE, MONEY, REFERENCE_KEY
@@ -103,6 +104,12 @@ class StripeEmulator(Emulator):
         rest = {"email": email, "name": None, "metadata": {}, "next_invoice_sequence": 1} | more
         self.customers[customer_id] = head | rest | {"invoice_prefix": f"EMULATE{len(self.customers)}"}
         return self.customers[customer_id]
+
+    def accrue(self) -> None:
+        """Add a pending item of 25.00 EUR in May 2026."""
+        may = [("period[start]", "1777593600"), ("period[end]", "1777593600")]
+        owed = [("customer", self.customer), ("currency", "eur"), ("amount", "2500"), *may]
+        self.create_item(Call("POST", (), (), {}, urlencode(owed).encode(), ""))
 
     def begin_payment(self, invoice_id: str) -> None:
         """Have a bank payment of an open invoice be on its way; `expand` shows it, the invoice itself does not."""
