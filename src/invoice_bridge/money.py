@@ -77,8 +77,8 @@ def scale(value: Decimal, digits: int) -> int:
     with localcontext() as exact:
         exact.prec = 200
         scaled = value.scaleb(digits)
-        if scaled != scaled.to_integral_value():
-            raise ValueError(f"{value:f} has more than {digits} decimals, and nothing is rounded here")
+        if exact.flags[Inexact] or scaled != scaled.to_integral_value():
+            raise ValueError(f"{f'{value:f}'[:100]} has more than {digits} decimals, and nothing is rounded here")
         return int(scaled)
 
 

@@ -18,10 +18,11 @@ from invoice_bridge.errors import MalformedResponse
 from invoice_bridge.model import Invoice, Period
 from invoice_bridge.money import Money
 from invoice_bridge.provider import Provider, Units
-from invoice_bridge.wire import dumps, loads
+from invoice_bridge.wire import decimal, dumps, loads
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXACT_FLOAT_DIGITS = 15
+_LARGEST = 10**20  # the largest integer of 64 bits has 19 digits
 
 
 class Reader:
@@ -66,10 +67,9 @@ class Reader:
         if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
             return None
         try:
-            number = Decimal(value)
-        except ArithmeticError:
+            return decimal(value)
+        except ValueError:
             return None
-        return number if number.is_finite() else None
 
     def unix(self, name: str) -> datetime | None:
         """An instant in whole seconds since 1970; 0 is absent."""
@@ -118,7 +118,7 @@ class Reader:
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.fault(name, f"is no whole number of units: {str(value)[:40]!r}")
         try:
-            return units.from_units(value, currency)
+            return summable(units.from_units(value, currency))
         except ValueError as error:
             raise self.fault(name, f"cannot be read: {error}") from None
 
@@ -130,6 +130,13 @@ class Reader:
         except ValueError as error:
             raise self.fault(name, f"cannot be read: {error}") from None
         return code
+
+
+def summable(amount: Money) -> Money:
+    """Return an amount that a provider states. Raises ValueError beyond 20 digits, so that any sum is still money."""
+    if abs(amount.minor) >= _LARGEST:
+        raise ValueError("no provider counts in numbers of more than 20 digits")
+    return amount
 
 
 def readable(text: str) -> str:
@@ -229,8 +236,8 @@ def _mapping(provider: Provider, payload: Any) -> Mapping[str, Any]:
     if not isinstance(payload, Mapping):
         raise MalformedResponse(f"an invoice is a JSON object, not {type(payload).__name__}", provider=provider.name)
     try:
-        exact: Mapping[str, Any] = _exact(payload, provider)
-        dumps(exact)  # an invoice keeps it, and must be able to write it again
+        # an invoice keeps it, and must be able to write it again, and to be read as the same
+        exact: Mapping[str, Any] = loads(dumps(_exact(payload, provider)))
     except (RecursionError, TypeError, ValueError) as error:
         raise MalformedResponse(f"this is not JSON: {error}", provider=provider.name) from None
     return exact

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEEPEST = 100
+_MOST_DIGITS = 400
 _TOO_DEEP = f"nested more than {_DEEPEST} deep"
 
 
@@ -234,13 +235,14 @@ def scalar(value: object) -> str:
 
 # ── exact JSON ───────────────────────────────────────────────────────────────────────────────────────────────────────
 def loads(content: bytes | str) -> Any:
-    """Read JSON exactly: numbers with a point or an exponent become Decimal, never a float.
+    """Read JSON exactly: numbers with decimals become Decimal, never a float; 1e2 is the integer 100.
 
-    Raises ValueError for torn or deeply nested text, NaN, Infinity, and numbers too large to be meant.
+    What is read is what `dumps` writes again. Raises ValueError for torn or deeply nested text, NaN, Infinity, and
+    numbers too large to be meant.
     """
     try:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
-        value = json.loads(text, parse_float=_decimal, parse_constant=_refuse)
+        value = json.loads(text, parse_float=_number, parse_constant=_refuse)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     if text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
@@ -261,14 +263,23 @@ def _is_deep(value: Any) -> bool:
     return any(isinstance(inner, dict | list) for inner in level)
 
 
-def _decimal(text: str) -> Decimal:
+def decimal(text: str | int | Decimal) -> Decimal:
+    """Read a number exactly. Raises ValueError for what is none, is not finite, or is too large or small to be meant.
+
+    That is beyond 400 digits on either side of the point: a few characters could otherwise be written out as gigabytes.
+    """
     try:
         value = Decimal(text)
     except ArithmeticError:
         value = Decimal("NaN")
-    if not value.is_finite() or abs(value.adjusted()) > 400:
-        raise ValueError(f"the number {text[:40]} is out of range")
+    if not value.is_finite() or abs(value.adjusted()) > _MOST_DIGITS:
+        raise ValueError(f"the number {str(text)[:40]} is out of range")
     return value
+
+
+def _number(text: str) -> Decimal | int:
+    value = decimal(text)
+    return value if int(value.as_tuple().exponent) < 0 else int(value)
 
 
 def _refuse(name: str) -> Any:
@@ -279,7 +290,7 @@ def dumps(value: Any) -> bytes:
     """Write JSON exactly and always the same: no spaces, keys in the order given, Decimals in plain digits.
 
     Half a surrogate pair, which is no text, is written as the escape it came from. Raises TypeError for a float: it
-    would not be the number that was meant.
+    would not be the number that was meant. Raises ValueError for what `loads` would not read again.
     """
     return _write(value, 0).encode("utf-8", "backslashreplace")
 
@@ -294,7 +305,7 @@ def _write(value: Any, depth: int) -> str:
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise TypeError(f"{value} is not JSON")
-        return f"{value:f}"
+        return f"{decimal(value):f}"
     if isinstance(value, Mapping | list | tuple) and depth == _DEEPEST:
         raise ValueError(_TOO_DEEP)
     if isinstance(value, Mapping):

@@ -15,7 +15,7 @@ from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Status
 from invoice_bridge.money import Money
 from invoice_bridge.provider import Refusal
 from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY, NATIVE_ID, STATUSES
-from invoice_bridge.reading import Reader, build
+from invoice_bridge.reading import Reader, build, summable
 from invoice_bridge.wire import Response
 
 _STATUS = {row.native: row.status for row in STATUSES}
@@ -149,7 +149,7 @@ def _money(at: Reader, name: str, currency: str) -> Money | None:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise at.fault(name, f"is no decimal number: {str(value)[:40]!r}")
     try:
-        return MONEY.from_units(value, currency)
+        return summable(MONEY.from_units(value, currency))
     except ValueError as error:
         raise at.fault(name, f"cannot be read: {error}") from None
 
@@ -162,7 +162,7 @@ def _stated(at: Reader, currency: str) -> Money | None:
     if not isinstance(amount, str):
         raise at.fault("amount", f"is no decimal text: {str(amount)[:40]!r}")
     try:
-        return MONEY.from_units(amount, currency)
+        return summable(MONEY.from_units(amount, currency))
     except ValueError as error:
         raise at.fault("amount", f"cannot be read: {error}") from None
 

@@ -1,0 +1,95 @@
+"""What hostile input has found, each defect by name."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invoice_bridge import ConfigurationError, Invoice, MalformedResponse, Money, decode, providers
+from invoice_bridge.cli.files import read_bill
+from invoice_bridge.model import in_utc
+from invoice_bridge.wire import dumps, loads
+
+BARE: dict[str, dict[str, Any]] = {
+    "chargeapi": {"id": "inv_1", "object": "invoice", "currency": "eur", "line_items": [{"amount": 1}] * 2},
+    "chargebee": {"id": "1", "currency_code": "EUR", "line_items": [{"amount": 1}] * 2},
+    "stripe": {"id": "in_1", "currency": "eur", "lines": {"data": [{"amount": 1}] * 2, "has_more": False}},
+    "whop": {"id": "inv_1", "current_plan": {"currency": "eur"}, "line_items": [{"total": 1}] * 2},
+}
+
+
+@pytest.mark.parametrize("provider", providers.names())
+def test_amounts_whose_sum_is_beyond_money_are_unreadable(provider: str) -> None:
+    """Two lines of thirty digits were each an amount, and their sum escaped as a ValueError."""
+    whole = json.dumps(BARE[provider])
+    name = "total" if provider == "whop" else "amount"
+    digits = 28 if provider == "whop" else 30
+    decode(provider, whole)
+    with pytest.raises(MalformedResponse, match="cannot be read: no provider counts in numbers of more than 20 digits"):
+        decode(provider, whole.replace(f'"{name}": 1', f'"{name}": {"9" * digits}'))
+
+
+@pytest.mark.parametrize("number", ["1e999999999", "-1e999999999", "1e-999999999", "0e999999999"])
+def test_a_decimal_that_would_be_written_as_gigabytes_is_no_json(number: str) -> None:
+    """A Decimal of eleven characters, in a mapping, was written out in plain digits."""
+    with pytest.raises(ValueError, match="out of range"):
+        dumps([Decimal(number)])
+    with pytest.raises(MalformedResponse, match="out of range"):
+        decode("stripe", BARE["stripe"] | {"note": Decimal(number)})
+
+
+def test_a_unit_amount_with_a_vast_exponent_is_not_said() -> None:
+    """As text such a number passed, and decimal.Overflow escaped from comparing it."""
+    line = {"amount": 1, "quantity_decimal": "1e99999999", "pricing": {"unit_amount_decimal": "1e99999999"}}
+    found = decode("stripe", BARE["stripe"] | {"lines": {"data": [line], "has_more": False}})
+    assert (found.lines[0].quantity, found.lines[0].unit_amount) == (None, None)
+
+
+@pytest.mark.parametrize("form", [bytes, json.loads, lambda body: json.loads(body, parse_float=Decimal)])
+def test_what_an_invoice_keeps_reads_as_the_same_invoice(form: Any) -> None:
+    """An instant written 1E+2 was none, but the invoice's own JSON said 100, and was read as one."""
+    found = decode("stripe", form(json.dumps(BARE["stripe"] | {"due_date": 0}).replace("0", "1E+2").encode()))
+    assert found.due_at == (datetime(1970, 1, 1, 0, 1, 40, tzinfo=UTC) if form is bytes else found.due_at)
+    assert found.raw is not None
+    assert decode("stripe", dumps(found.raw)) == found
+    assert Invoice.model_validate_json(found.model_dump_json()) == found
+    assert [type(number) for number in loads(b"[1E+2,1e0,2.0e1,2.0,-0]")] == [int, int, int, Decimal, int]
+
+
+def test_a_decimal_of_more_digits_than_are_held_is_not_rounded() -> None:
+    """The digit behind two hundred zeros was lost in silence."""
+    with pytest.raises(ValueError, match="has more than 2 decimals"):
+        Money.parse(Decimal("1." + "0" * 250 + "1"), "EUR")
+    assert Money.parse(Decimal("1." + "0" * 250), "EUR") == Money(100, "EUR")
+
+
+@pytest.mark.parametrize(
+    "name,content,fault",
+    [
+        (
+            "a.toml",
+            "quantity = 1e9999999999999999999",
+            "it is not TOML: the number 1e9999999999999999999 is out of range",
+        ),
+        ("a.toml", '"a\\nb" = 1\ncommand = "one_time_charge"', r"'a\nb': Extra inputs are not permitted"),
+        ("a.json", '{"command":"one_time_charge","\\u001b[2J":1}', r"'\x1b[2J': Extra inputs are not permitted"),
+        ("a.toml", 'command = "one_time_charge"\nissued_at = 0001-01-01T00:00:00+14:00', "not in the years 1 to 9999"),
+    ],
+)
+def test_a_fault_of_a_file_is_one_printable_line(tmp_path: Path, name: str, content: str, fault: str) -> None:
+    """decimal.InvalidOperation and OverflowError escaped; a name with a line break or an escape was printed as it is."""
+    path = tmp_path / name
+    path.write_text(content, "utf-8")
+    with pytest.raises(ConfigurationError) as raised:
+        read_bill(str(path))
+    assert fault in str(raised.value)
+    assert str(raised.value).isprintable()
+
+
+def test_an_instant_outside_the_calendar_in_utc_is_a_value_error() -> None:
+    """The first midnight east of Greenwich raised OverflowError."""
+    with pytest.raises(ValueError, match="is, in UTC, not in the years 1 to 9999"):
+        in_utc(datetime.fromisoformat("0001-01-01T00:00:00+14:00"))
