@@ -436,8 +436,14 @@ def read_command(data: Mapping[str, Any]) -> OneTimeCharge | PeriodInvoice:
 
 
 def faults(error: ValidationError) -> str:
-    """Say what is wrong with a value, a fault a clause: "lines.0.amount: …"."""
+    """Say what is wrong with a value, a fault a clause: "lines.0.amount: …", all of it in one line."""
     return "; ".join(
-        f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg'].removeprefix('Value error, ')}"
+        f"{'.'.join(map(_shown, fault['loc'])) or 'it'}: {fault['msg'].removeprefix('Value error, ')}"
         for fault in error.errors(include_url=False, include_input=False)
     )
+
+
+def _shown(name: int | str) -> str:
+    """A name of the caller's own, safe to print: it may hold line breaks and a terminal's control sequences."""
+    text = str(name)
+    return text if text.isprintable() else repr(text)

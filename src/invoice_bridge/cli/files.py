@@ -10,14 +10,13 @@ import re
 import sys
 import tomllib
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from invoice_bridge.commands import OneTimeCharge, PeriodInvoice, read_command
 from invoice_bridge.errors import ConfigurationError
 from invoice_bridge.money import Money
-from invoice_bridge.wire import loads
+from invoice_bridge.wire import decimal, loads
 
 _AMOUNT = re.compile(r"(\S+)\s+([A-Z]{3})", re.ASCII)
 
@@ -48,7 +47,7 @@ def read_bill(path: str) -> OneTimeCharge | PeriodInvoice:
         raise ConfigurationError(f"{shown}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
     is_json = path.endswith(".json") or (not path.endswith(".toml") and text.lstrip()[:1] in {"{", "[", ""})
     try:
-        data = loads(text) if is_json else tomllib.loads(text, parse_float=Decimal)
+        data = loads(text) if is_json else tomllib.loads(text, parse_float=decimal)
     except (ValueError, RecursionError) as error:
         kind = "JSON" if is_json else "TOML"
         raise ConfigurationError(f"{shown}: it is not {kind}: {' '.join(str(error).split())}") from None
