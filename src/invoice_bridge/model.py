@@ -44,10 +44,16 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?|[0-9]*\.[0-9]+)[0-9]*([eE][+-]?[0-9]+)?",
 
 
 def in_utc(instant: datetime) -> datetime:
-    """Return the instant in UTC. Raises ValueError for a naive datetime: whose midnight would it be?"""
+    """Return the instant in UTC.
+
+    Raises ValueError for a naive datetime (whose midnight would it be?) and for one that UTC puts outside the calendar.
+    """
     if instant.tzinfo is None or instant.utcoffset() is None:
         raise ValueError(f"{instant.isoformat()} has no time zone: write datetime(…, tzinfo=UTC), or …Z in a file")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{instant.isoformat()} is, in UTC, not in the years 1 to 9999") from None
 
 
 def _no_bare_number(value: Any) -> Any:
