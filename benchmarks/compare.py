@@ -26,7 +26,8 @@ all = time.perf_counter() - begin
 used = resource.getrusage(resource.RUSAGE_SELF)
 peak = used.ru_maxrss / 1024
 print(f"{found.summary()}")
-print(f"compared in {took:.1f} s, all {rows} rows read back after {all:.1f} s, {used.ru_utime + used.ru_stime:.1f} s of CPU, peak {peak:.0f} MB")
+cpu = used.ru_utime + used.ru_stime
+print(f"compared in {took:.1f} s, all {rows} rows read back after {all:.1f} s ({cpu:.1f} s of CPU), peak {peak:.0f} MB")
 sys.exit(all > float(sys.argv[3]) or peak > float(sys.argv[4]))
 """
 

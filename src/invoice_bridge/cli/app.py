@@ -16,6 +16,7 @@ from rich.console import Console
 from invoice_bridge import providers
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.capabilities import matrix_parts, provider_json, provider_parts
+from invoice_bridge.cli.compare import compare
 from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, read_settings, with_client
 from invoice_bridge.cli.files import amount, instant, pairs, read_bill, read_bytes
 from invoice_bridge.cli.new_provider import scaffold
@@ -192,6 +193,7 @@ def emulate(
     serve(port, ready=ready)
 
 
+app.command("compare", rich_help_panel=_OFFLINE)(compare)
 app.command("new-provider", rich_help_panel=_OFFLINE)(scaffold)
 
 

@@ -22,7 +22,6 @@ Rules of this file: what changes money is declared by its two values or by a tol
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -126,12 +125,12 @@ def _apart(found: Difference) -> int:
     return abs(int(found.left["minor"]) - int(found.right["minor"]))
 
 
-Allow = Iterable[Allowed] | str | os.PathLike[str]
+Allow = Iterable[Allowed] | str | Path
 
 
 def allowances(allow: Allow) -> tuple[Allowed, ...]:
     """The declarations given in code, or those of a TOML file."""
-    if isinstance(allow, str | os.PathLike):
+    if isinstance(allow, str | Path):
         return read_allowed(allow)
     given = tuple(allow)
     if wrong := [one for one in given if not isinstance(one, Allowed)]:
@@ -139,9 +138,9 @@ def allowances(allow: Allow) -> tuple[Allowed, ...]:
     return given
 
 
-def read_allowed(path: str | os.PathLike[str]) -> tuple[Allowed, ...]:
+def read_allowed(path: str | Path) -> tuple[Allowed, ...]:
     """Read a TOML file of allowed differences. Raises ConfigurationError for every fault, naming the entry."""
-    where = os.fspath(path)
+    where = str(path)
     try:
         data = tomllib.loads(Path(where).read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:

@@ -6,7 +6,6 @@ part is never compared.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -21,7 +20,7 @@ from invoice_bridge.errors import ConfigurationError
 from invoice_bridge.model import Invoice
 from invoice_bridge.wire import dumps, loads
 
-Side = Invoice | Iterable[Invoice] | Client | str | os.PathLike[str]
+Side = Invoice | Iterable[Invoice] | Client | str | Path
 """One invoice; invoices; a client, which lists all of its account; or the path of a file or folder."""
 
 LINE_ENDINGS = (".ndjson", ".jsonl")
@@ -38,8 +37,11 @@ class Read(NamedTuple):
 
 
 def is_single(side: Side) -> bool:
-    """Whether a side is one invoice by its nature, so that nothing has to be joined."""
-    return isinstance(side, Invoice)
+    """Whether a side is one invoice by its nature, so that nothing has to be joined: a file that is one object, too."""
+    if not isinstance(side, str | Path):
+        return isinstance(side, Invoice)
+    path = Path(side)
+    return path.name.endswith(JSON_ENDING) and path.is_file() and next(_texts(path), ("", b""))[1].startswith(b"{")
 
 
 def read(side: Side) -> Iterator[Read]:
@@ -53,7 +55,7 @@ def read(side: Side) -> Iterator[Read]:
     elif isinstance(side, Client):
         for invoice in side.list(full=True):
             yield _given(invoice, f"{invoice.provider} {invoice.id}")
-    elif isinstance(side, str | os.PathLike):
+    elif isinstance(side, str | Path):
         yield from _path(Path(side))
     elif isinstance(side, Iterable):
         for place, invoice in enumerate(side):
@@ -90,7 +92,7 @@ def _file(path: Path, name: str) -> Iterator[Read]:
             for invoice in recorded(path):
                 yield _given(invoice, f"{path}: {invoice.id}")._replace(file=name)
         elif path.name.endswith((*LINE_ENDINGS, JSON_ENDING)):
-            for place, text in _lines(path) if path.name.endswith(LINE_ENDINGS) else _json(path):
+            for place, text in _texts(path) if path.name.endswith(LINE_ENDINGS) else _json(path):
                 yield Read(_neutral(text, place), text.decode("utf-8"), place, name)
         else:
             raise ConfigurationError(
@@ -102,7 +104,7 @@ def _file(path: Path, name: str) -> Iterator[Read]:
         raise ConfigurationError(f"{path}: it cannot be read: {error.strerror}") from None
 
 
-def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
+def _texts(path: Path) -> Iterator[tuple[str, bytes]]:
     """The lines of a file that say something, each with its place."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -116,7 +118,7 @@ def _json(path: Path) -> Iterator[tuple[str, bytes]]:
 
     An array with one invoice a line, as `invoice-bridge list --json` prints it, is read line by line.
     """
-    lines = _lines(path)
+    lines = _texts(path)
     begin = list(_first(lines, 2))
     if len(begin) == 2 and begin[0][1] == b"[" and begin[1][1].startswith(b"{") and begin[1][1].endswith((b"}", b"},")):
         yield from _array(path, chain(begin[1:], lines))

@@ -1,0 +1,147 @@
+"""The command `compare`: two sides, and where they bill differently."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from invoice_bridge.cli import exits
+from invoice_bridge.cli.connect import AsJson
+from invoice_bridge.cli.files import instant, read_bytes
+from invoice_bridge.client import Client
+from invoice_bridge.compare import Comparison, Side
+from invoice_bridge.compare import compare as compare_sides
+from invoice_bridge.compare.kinds import Customers
+from invoice_bridge.config import read_profile
+from invoice_bridge.errors import ConfigurationError
+
+_LIVE = re.compile(r"([A-Za-z][\w-]+):(.*)", re.DOTALL)
+_SIDE = (
+    "A cassette (.yaml), neutral invoices (.ndjson, .jsonl, .json), a folder of them, or PROVIDER:ID and PROVIDER: "
+    "(all of the account) through --config."
+)
+
+
+def compare(
+    left: Annotated[str, typer.Argument(metavar="LEFT", help=_SIDE, show_default=False)],
+    right: Annotated[str, typer.Argument(metavar="RIGHT", help="The other side.", show_default=False)],
+    *,
+    allow: Annotated[
+        str | None, typer.Option("--allow", metavar="FILE", help="A TOML file of differences declared equal.")
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="INSTANT", help="Compare what is past due by this clock; else not at all."),
+    ] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            metavar="PATH",
+            help="Join by this instead of the reference: metadata.order, customer.email+period.start …; repeatable, "
+            "the next one is for what the first leaves alone.",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A declaration in the --allow file that nothing needs is a difference.")
+    ] = False,
+    config: Annotated[
+        str | None, typer.Option("--config", metavar="FILE", help="The TOML file of profiles, for live sides.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show where two sides bill differently; exit code 1 where they do, 0 only where something was compared."""
+    moment = None if as_of is None else instant(as_of, "--as-of")
+    with ExitStack() as closing:
+        profiles = _Profiles(config, closing)
+        sides = [profiles.side(one) for one in (left, right)]
+        with _progress() as progress:
+            found = compare_sides(
+                *sides,
+                allow=allow or (),
+                as_of=moment,
+                keys=keys or ("reference",),
+                customers=profiles.customers,
+                progress=progress,
+            )
+        closing.enter_context(found)
+        _write(found, as_json=as_json)
+        if not found.same or (strict and found.unused):
+            raise typer.Exit(exits.DIFFERENCE)
+
+
+def _write(found: Comparison, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.writelines(found.json_parts())
+        return
+    styled = Console(file=sys.stdout).color_system is not None
+    for line in found.text_lines():
+        grave = styled and line.startswith("  !!")
+        sys.stdout.write(f"\x1b[31m{line}\x1b[0m\n" if grave else f"{line}\n")
+
+
+class _Profiles:
+    """Live sides: clients made from the profiles of a file, closed with the command."""
+
+    def __init__(self, config: str | None, closing: ExitStack) -> None:
+        self._config, self._closing = config, closing
+        self.customers: Customers | None = None
+
+    def side(self, text: str) -> Side:
+        """A path where there is one; PROVIDER:ID and PROVIDER: otherwise."""
+        named = _LIVE.fullmatch(text)
+        if named is None or Path(text).exists():
+            return Path(text)
+        name, invoice_id = named.groups()
+        client = self._client(name)
+        return client.retrieve(invoice_id) if invoice_id else client
+
+    def _client(self, name: str) -> Client:
+        if self._config is None:
+            raise ConfigurationError(f"{name}: is read live: name the file of its profile with --config FILE")
+        given = read_profile(self._config, self._profile(self._config, name))
+        self.customers = given.get("customers", self.customers)
+        return self._closing.enter_context(Client(**given))
+
+    def _profile(self, config: str, name: str) -> str:
+        """The profile of that name, else the only one of that provider."""
+        try:
+            profiles = tomllib.loads(read_bytes(config).decode("utf-8-sig")).get("profiles", {})
+        except ValueError:  # what is wrong with the file is said where it is read as a whole
+            return name
+        if not isinstance(profiles, dict) or name in profiles:
+            return name
+        found = [one for one, own in profiles.items() if isinstance(own, dict) and own.get("provider") == name]
+        if len(found) > 1:
+            raise ConfigurationError(
+                f"{config}: {' and '.join(found)} are profiles for {name}: write {found[0]}: or so"
+            )
+        return found[0] if found else name
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
+    """A bar on stderr for each stage; nothing where stderr is no terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    told = {"left": "reading the left side", "right": "reading the right side", "pairs": "comparing"}
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks = {stage: bars.add_task(text, total=None, start=False) for stage, text in told.items()}
+
+        def show(stage: str, done: int, total: int | None) -> None:
+            bars.start_task(tasks[stage])
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield show
