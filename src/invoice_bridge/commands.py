@@ -428,7 +428,8 @@ def read_command(data: Mapping[str, Any]) -> OneTimeCharge | PeriodInvoice:
     fields = dict(data)
     kind = fields.pop("command", None)
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise ConfigurationError(f'"command" must be one of {", ".join(map(repr, sorted(_KINDS)))}, not {kind!r}')
+        told = repr(kind) if kind is None or isinstance(kind, str) else f"a {type(kind).__name__}"
+        raise ConfigurationError(f'"command" must be one of {", ".join(map(repr, sorted(_KINDS)))}, not {told}')
     try:
         return _KINDS[kind].model_validate(fields)  # type: ignore[return-value]
     except ValidationError as error:
@@ -437,13 +438,14 @@ def read_command(data: Mapping[str, Any]) -> OneTimeCharge | PeriodInvoice:
 
 def faults(error: ValidationError) -> str:
     """Say what is wrong with a value, a fault a clause: "lines.0.amount: …", all of it in one line."""
-    return "; ".join(
-        f"{'.'.join(map(_shown, fault['loc'])) or 'it'}: {fault['msg'].removeprefix('Value error, ')}"
-        for fault in error.errors(include_url=False, include_input=False)
+    return one_line(
+        "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors(include_url=False, include_input=False)
+        )
     )
 
 
-def _shown(name: int | str) -> str:
-    """A name of the caller's own, safe to print: it may hold line breaks and a terminal's control sequences."""
-    text = str(name)
-    return text if text.isprintable() else repr(text)
+def one_line(text: str) -> str:
+    """Escape what cannot be printed: a name in a file may hold line breaks, and a terminal's control sequences."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

@@ -26,7 +26,8 @@
     acme = { stripe = "cus_1", whop = "mber_2" }
 
 Rules of this file: whatever belongs to one provider stands in a table that bears its name, so that changing the
-provider XX of one line that names the file, the place and what to do; no message repeats what may be a key.
+provider is a change of one line. Every fault is a ConfigurationError of one line that names the file, the place and
+what to do; no message repeats what may be a key.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from invoice_bridge import providers
+from invoice_bridge.commands import one_line
 from invoice_bridge.errors import ConfigurationError
 
 __all__ = ["key_variable", "read_profile"]
@@ -121,7 +123,7 @@ class _File:
 
     def fault(self, place: str, problem: str) -> ConfigurationError:
         """The error for a place of this file."""
-        return ConfigurationError(f"{self.path}: {place}: {problem}")
+        return ConfigurationError(f"{self.path}: {one_line(f'{place}: {problem}')}")
 
     def choose(self, profile: str | None) -> str:
         """The profile to read: the one named, the default, or the only one."""

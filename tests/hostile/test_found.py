@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge import ConfigurationError, Invoice, MalformedResponse, Money, decode, providers
+from invoice_bridge import ConfigurationError, Invoice, MalformedResponse, Money, Retrieve, decode, explain, providers
 from invoice_bridge.cli.files import read_bill
+from invoice_bridge.config import read_profile
 from invoice_bridge.model import in_utc
 from invoice_bridge.wire import dumps, loads
 
@@ -74,19 +75,36 @@ def test_a_decimal_of_more_digits_than_are_held_is_not_rounded() -> None:
             "quantity = 1e9999999999999999999",
             "it is not TOML: the number 1e9999999999999999999 is out of range",
         ),
-        ("a.toml", '"a\\nb" = 1\ncommand = "one_time_charge"', r"'a\nb': Extra inputs are not permitted"),
-        ("a.json", '{"command":"one_time_charge","\\u001b[2J":1}', r"'\x1b[2J': Extra inputs are not permitted"),
+        ("a.toml", '"a\\nb" = 1\ncommand = "one_time_charge"', r"a\nb: Extra inputs are not permitted"),
+        ("a.json", '{"command":"one_time_charge","\\u001b[2J":1}', r"\x1b[2J: Extra inputs are not permitted"),
         ("a.toml", 'command = "one_time_charge"\nissued_at = 0001-01-01T00:00:00+14:00', "not in the years 1 to 9999"),
+        ("a.toml", "command" + ".a" * 2000 + " = 1", "'period_invoice', not a dict"),
     ],
 )
 def test_a_fault_of_a_file_is_one_printable_line(tmp_path: Path, name: str, content: str, fault: str) -> None:
-    """decimal.InvalidOperation and OverflowError escaped; a name with a line break or an escape was printed as it is."""
+    """Errors of decimal, of dates and of recursion escaped; a name with a line break was printed as it is."""
     path = tmp_path / name
     path.write_text(content, "utf-8")
     with pytest.raises(ConfigurationError) as raised:
         read_bill(str(path))
     assert fault in str(raised.value)
     assert str(raised.value).isprintable()
+
+
+def test_a_fault_of_a_profile_is_one_printable_line(tmp_path: Path) -> None:
+    """A profile's own name was printed as it is, line breaks and escapes of a terminal with it."""
+    path = tmp_path / "billing.toml"
+    path.write_text('[profiles."a\\n\\u001b[2J"]\nprovider = "strip"', "utf-8")
+    with pytest.raises(ConfigurationError) as raised:
+        read_profile(path)
+    assert r"[profiles.a\n\x1b[2J] provider: there is no provider 'strip'; did you mean 'stripe'?" in str(raised.value)
+
+
+@pytest.mark.parametrize("account", [7, {"a": 1}, "acct_\n", "", "acct_é"])
+def test_a_connected_account_that_is_no_header_is_refused(account: object) -> None:
+    """Anything was taken for one, and failed as a header of the first request."""
+    with pytest.raises(ConfigurationError, match="setting account: it is the id of a connected account"):
+        explain("stripe", Retrieve(id="in_1"), account=account)
 
 
 def test_an_instant_outside_the_calendar_in_utc_is_a_value_error() -> None:

@@ -31,6 +31,7 @@ from invoice_bridge.providers.stripe.tables import (
     STATUSES,
     headers,
     mode,
+    read_account,
 )
 from invoice_bridge.providers.stripe.webhooks import WEBHOOKS
 from invoice_bridge.wire import bearer, form_index_inside
@@ -52,7 +53,7 @@ STRIPE = Provider(
     ),
     rate=RATE,
     retry_word="Stripe-Should-Retry",
-    settings=(Setting("account", "a connected account (acct_…) to act for"),),
+    settings=(Setting("account", "a connected account (acct_…) to act for", read=read_account),),
     scope=lambda settings: settings.get("account") or "",
     mode=mode,
     sources=SOURCES,

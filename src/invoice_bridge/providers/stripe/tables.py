@@ -32,6 +32,13 @@ _ERRORS = "docs.stripe.com/error-codes"
 _SANDBOX = "third-party recording of the sandbox at 2026-08-26.dahlia"
 
 
+def read_account(value: object) -> str:
+    """Check the id of a connected account, which becomes a header."""
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value.strip():
+        raise ValueError("it is the id of a connected account, a text like acct_…")
+    return value
+
+
 def headers(settings: Mapping[str, Any]) -> dict[str, str]:
     """The version, and the account to act for."""
     account = settings.get("account")
