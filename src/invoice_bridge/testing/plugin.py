@@ -211,24 +211,25 @@ def _recorded(
 
 
 def _replayed(item: pytest.Item, path: Path, provider: str, settings: Mapping[str, Any]) -> Iterator[_Tape]:
-    command = f"pytest {shlex.quote(item.nodeid)} --bridge-record="
+    command = f"pytest {shlex.quote(item.nodeid)} --bridge-record"
     if not path.exists():
-        pytest.fail(f"nothing is recorded in {path}: record it with\n  {command}once", pytrace=False)
+        pytest.fail(f"nothing is recorded in {path}: record it with\n  {command}=once", pytrace=False)
     try:
         origin = provenance.read(path).origin
     except ConfigurationError as error:
-        pytest.fail(f"{error}: record it again with\n  {command}rewrite", pytrace=False)
+        pytest.fail(f"{error}: record it again with\n  {command}=rewrite", pytrace=False)
+    anew = f"{command}=rewrite"
     emulator = providers.get(provider).emulator()
     if origin == "emulator":
         given = _at_emulator(settings, emulator)
     else:
         given = {**emulator.settings, **settings, "api_key": emulator.key, "mode": None}
-        command = f"--bridge-against={origin} --bridge-allow-network {command}"
+        anew += f" --bridge-against={origin} --bridge-allow-network" if origin != "documentation" else ""
     player = Player(
         path,
         match_on_body=True,
         before_request=Redactor(provider, ids=origin == "live").request,
-        remedy=f"if that is meant, record it again:\n  {command}rewrite",
+        remedy=f"if that is meant, record it again:\n  {anew}",
     )
     yield _Tape(provider, player, given)
     if not item.stash.get(_PASSED, False):
