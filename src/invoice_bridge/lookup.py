@@ -76,10 +76,16 @@ def looks(ask: Bill, use: Context) -> bool:
     """
     if use.lookup != "auto":
         return use.lookup == "always"
-    rated_there = isinstance(ask, PeriodInvoice) and ask.total is None
     forgets = use.provider.idempotency.window < _DAY if use.tried is None else use.tried
-    must = forgets or rated_there or ask.attempt > 1 or idempotency.KEY_VERSION > 1
+    must = forgets or _rated_there(ask, use) or ask.attempt > 1 or idempotency.KEY_VERSION > 1
     return must and is_findable(ask, use)
+
+
+def _rated_there(ask: Bill, use: Context) -> bool:
+    """Whether the provider finds what is billed: no amount is stated, or one that it cannot be told."""
+    losses = find_losses(use.provider.fields, ask, use)
+    unstated = isinstance(ask, PeriodInvoice) and ask.total is None
+    return unstated or any(loss.fate is Fate.PROVIDER_RATED for loss in losses)
 
 
 def is_findable(ask: Bill, use: Context) -> bool:

@@ -3,11 +3,13 @@
 ChargeAPI is told a period and makes the lines itself, so the comparison is all that stands between a caller's amount
 and another bill. An answer that merely repeats an earlier one is not marked, and whether a key that comes with another
 body is refused is not documented: so the invoice is read once after it is opened, and must be the bill that was asked.
+A bill that was looked up and found goes on from there, by the same steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from invoice_bridge.commands import (
@@ -24,12 +26,12 @@ from invoice_bridge.commands import (
 from invoice_bridge.errors import AmountMismatch, Discrepancy, IdempotencyMismatch, MalformedResponse, Unsupported
 from invoice_bridge.model import Invoice, Period, Status
 from invoice_bridge.money import Money
-from invoice_bridge.outcome import payable, verify
+from invoice_bridge.outcome import payable, same_bill, verify
 from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id
 from invoice_bridge.providers.chargeapi.parse import invoice
 from invoice_bridge.providers.chargeapi.tables import METADATA_BYTES, METADATA_SOURCE, MONEY, REFERENCE_KEY
 from invoice_bridge.reading import Reader
-from invoice_bridge.wire import Effect, Flow, Request, rfc3339_millis
+from invoice_bridge.wire import Effect, Flow, Request, Response, rfc3339_millis
 
 _CREATE = "docs.chargeapi.co/api-reference/invoices/create"
 _SPECIMEN_ID = "{open.id}"
@@ -37,6 +39,8 @@ _SPECIMEN_ID = "{open.id}"
 # sent: whether it finds an overdue invoice, which counts as open here, is not documented.
 _FILTERS = {status: status.value for status in (Status.DRAFT, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE)}
 _ISSUES = (Effect.ISSUES, Effect.COLLECTS)
+_ISSUED = frozenset({Status.OPEN, Status.PAID})
+_CHANGEABLE = frozenset({Status.DRAFT, Status.OPEN})
 _ISSUES_NOTE = "whether finalizing alone starts a collection is not confirmed; it is counted as one"
 
 
@@ -59,25 +63,28 @@ def period(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
 
 def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context, window: Period) -> Flow[Invoice]:
     body, due = _create_body(ask, use, window), _due(ask)
-    answer = yield use.post("invoices", body=body, step="open", specimen=_specimen(ask, body, "draft"))
-    opened = answer.text("id")
-    at = yield from _read(opened, use, _specimen(ask, body, "draft", opened))
+    at = use.found or (yield from _open(ask, use, body))
     _is_this_bill(ask, at, window, body.get("fleet"))
     draft = at if at.status is Status.DRAFT else None
     _compare(ask, at, draft)
     if draft is not None and due is not None and at.due_at != ask.collection.due:
         specimen = _specimen(ask, body, "draft", at.id) | {"due_date": due}
-        answer = yield use.post("invoices", at.id, body={"due_date": due}, step="due", specimen=specimen)
-        at = _compare(ask, invoice(answer.object), draft)
+        request = use.post("invoices", at.id, body={"due_date": due}, step="due", specimen=specimen)
+        at = _compare(ask, (yield from _sent(at.id, use, request, _CHANGEABLE)), draft)
     if at.status is Status.DRAFT and not ask.draft:
         request = _finalize(at.id, use, _specimen(ask, body, "open", at.id))
-        answer = yield from act(request, lambda: _read(at.id, use), allowed={Status.DRAFT})
-        at = _compare(ask, invoice(answer.object), draft)
+        at = _compare(ask, (yield from _sent(at.id, use, request, {Status.DRAFT}, _ISSUED)), draft)
     if at.status is Status.OPEN and ask.collection.kind == "charge":
         request = _pay(at.id, use, ask.collection.payment_method, _specimen(ask, body, "paid", at.id))
-        answer = yield from act(request, lambda: _read(at.id, use), allowed={Status.OPEN})
-        at = invoice(answer.object)
+        at = yield from _sent(at.id, use, request, {Status.OPEN}, {Status.PAID})
     return at
+
+
+def _open(ask: OneTimeCharge | PeriodInvoice, use: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
+    """The draft, read once more: the answer may be what an earlier try was told, and the invoice issued since."""
+    answer = yield use.post("invoices", body=body, step="open", specimen=_specimen(ask, body, "draft"))
+    opened = answer.text("id")
+    return (yield from _read(opened, use, _specimen(ask, body, "draft", opened)))
 
 
 def _create_body(ask: OneTimeCharge | PeriodInvoice, use: Context, window: Period) -> dict[str, Any]:
@@ -111,8 +118,12 @@ def _due(ask: Bill) -> str | None:
     return None if ask.collection.due is None else rfc3339_millis(ask.collection.due)
 
 
-def _is_this_bill(ask: Bill, found: Invoice, window: Period, fleet: str | None) -> None:
-    """Check that the key brought this bill and not another one that was made under it. Raises IdempotencyMismatch."""
+def _is_this_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, window: Period, fleet: str | None) -> None:
+    """Check that what the key or the look brought is this bill, not another one. Raises IdempotencyMismatch.
+
+    What is no draft was compared with its bill before it was issued: another currency or amount is another bill. A
+    draft's amount moves with its window, so that it differs says nothing yet: see _compare.
+    """
     theirs = found.customer.id if found.customer is not None else None
     wrong = next(
         (
@@ -132,6 +143,8 @@ def _is_this_bill(ask: Bill, found: Invoice, window: Period, fleet: str | None) 
             f"and has {wrong}; nothing was done to it",
             existing=found,
         )
+    if found.status is not Status.DRAFT:
+        same_bill(ask, found)
 
 
 def _compare(ask: OneTimeCharge | PeriodInvoice, found: Invoice, draft: Invoice | None) -> Invoice:
@@ -148,11 +161,14 @@ def _compare(ask: OneTimeCharge | PeriodInvoice, found: Invoice, draft: Invoice 
             f"{should} {error.asked}, {found.id} has {error.found}; {_what_is_left(found)}",
             asked=error.asked,
             found=error.found,
+            invoice=found,
         ) from error
     stated = found.subtotal if ask.tax == "provider" or found.total is None else found.total
     if ask.total is not None and stated is None:
         raise AmountMismatch(
-            f"asked for {ask.total}, {found.id} does not say what it comes to; {_what_is_left(found)}", asked=ask.total
+            f"asked for {ask.total}, {found.id} does not say what it comes to; {_what_is_left(found)}",
+            asked=ask.total,
+            invoice=found,
         )
     before = draft.total if draft is not None else found.subtotal
     if ask.tax == "none" and before is not None and found.total is not None and found.total != before:
@@ -161,6 +177,7 @@ def _compare(ask: OneTimeCharge | PeriodInvoice, found: Invoice, draft: Invoice 
             f"or a transaction that came in between; {_what_is_left(found)}",
             asked=before,
             found=found.total,
+            invoice=found,
         )
     return found
 
@@ -204,7 +221,7 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
 
 
 def _listing(ask: ListInvoices, use: Context) -> Request:
-    specimen = {"data": [_bare(_SPECIMEN_ID, "open")], "next_page_url": None}
+    specimen = {"data": [_bare("{listed.id}", "open")], "next_page_url": None}
     if ask.cursor is not None:
         return use.follow(ask.cursor, specimen=specimen)
     query: list[tuple[str, object]] = []
@@ -226,11 +243,28 @@ def _pay(invoice_id: str, use: Context, payment_method: str | None, specimen: Ma
     return use.post("invoices", invoice_id, "pay", body=body, effects=[Effect.COLLECTS], specimen=specimen)
 
 
+def _sent(
+    invoice_id: str,
+    use: Context,
+    request: Request,
+    allowed: AbstractSet[Status],
+    becomes: AbstractSet[Status] = frozenset(),
+) -> Flow[Invoice]:
+    def after(answer: Response) -> Flow[Invoice]:
+        yield from ()
+        return invoice(answer.object)
+
+    return act(request, lambda: _read(invoice_id, use), after, allowed=allowed, becomes=becomes)
+
+
 def finalize(ask: Finalize, use: Context) -> Flow[Invoice]:
-    """Turn a draft into an open invoice. Whether that alone collects is not confirmed."""
-    request = _finalize(ask.id, use, _bare(ask.id, "open"))
-    answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.DRAFT})
-    return invoice(answer.object)
+    """Turn a draft into an open invoice. Whether that alone collects is not confirmed.
+
+    It is read afterwards: the answer may be what the same request was told within the last day, and the invoice paid or
+    void since. (Of pay and void such an answer stays true: paid and void are final.)
+    """
+    yield from _sent(ask.id, use, _finalize(ask.id, use, _bare(ask.id, "open")), {Status.DRAFT}, _ISSUED)
+    return (yield from _read(ask.id, use))
 
 
 def collect(ask: Pay, use: Context) -> Flow[Invoice]:
@@ -241,15 +275,13 @@ def collect(ask: Pay, use: Context) -> Flow[Invoice]:
     payable(ask, (yield from _read(ask.id, use, specimen)))
     paid = specimen | {"status": "paid", "amount_due": 0, "amount_paid": units}
     request = _pay(ask.id, use, ask.payment_method, paid)
-    answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.OPEN})
-    return invoice(answer.object)
+    return (yield from _sent(ask.id, use, request, {Status.OPEN}, {Status.PAID}))
 
 
 def void(ask: Void, use: Context) -> Flow[Invoice]:
     """Withdraw an open invoice; one sentence of the documentation allows an uncollectible one too. Never a draft."""
     request = use.post("invoices", ask.id, "void", body={}, effects=[Effect.VOIDS], specimen=_bare(ask.id, "void"))
-    answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.OPEN, Status.UNCOLLECTIBLE})
-    return invoice(answer.object)
+    return _sent(ask.id, use, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.VOID})
 
 
 def update(ask: Update, use: Context) -> Flow[Invoice]:
@@ -268,7 +300,7 @@ def update(ask: Update, use: Context) -> Flow[Invoice]:
         body["metadata"] = _metadata(ask.metadata, found.reference)
     specimen = _bare(ask.id, "open") | body
     request = use.post("invoices", ask.id, body=body, step="update", specimen=specimen)
-    yield from act(request, lambda: _read(ask.id, use), allowed={Status.DRAFT, Status.OPEN})
+    yield from _sent(ask.id, use, request, _CHANGEABLE)
     now = yield from _read(ask.id, use, specimen)
     asked_and_found = (
         (ask.description or None, now.description, ask.description is not None),
@@ -282,6 +314,7 @@ def update(ask: Update, use: Context) -> Flow[Invoice]:
                 "last day without making it again",
                 asked=asked,
                 found=holds,
+                invoice=now,
             )
     return now
 
