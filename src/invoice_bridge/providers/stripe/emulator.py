@@ -68,6 +68,10 @@ class StripeEmulator(Emulator):
         "whole_units": (True, "whether amounts against the granularity of ISK, UGX or three-decimal codes are refused"),
         "replay_header": (True, "whether a replayed answer says idempotent-replayed: true; not found in a Stripe page"),
         "send_any_method": (False, "whether an invoice that is charged automatically can be mailed by hand"),
+        "in_use_is_idempotency_error": (
+            False,
+            "whether the type of idempotency_key_in_use is idempotency_error rather than invalid_request_error",
+        ),
         "finalize_empty": (False, "whether a draft without lines can be finalized, to a paid invoice over nothing"),
     }
     ROUTES = (
@@ -146,7 +150,8 @@ class StripeEmulator(Emulator):
         """409 while the first request with the key runs (docs.stripe.com/error-low-level)."""
         del call
         message = "There is currently another in-progress request using this Idempotent Key."
-        return self._refuse(message, status=409, kind="idempotency_error", code="idempotency_key_in_use").answer
+        kind = "idempotency_error" if self.switches["in_use_is_idempotency_error"] else "invalid_request_error"
+        return self._refuse(message, status=409, kind=kind, code="idempotency_key_in_use").answer
 
     def server_error(self) -> Response:
         """500, kept under the key like any result once the endpoint began (docs.stripe.com/api/idempotent_requests)."""
