@@ -21,6 +21,7 @@ from invoice_bridge.errors import (
     MalformedResponse,
     Outcome,
     OutcomeUnknown,
+    ProviderError,
     RateLimited,
     Unreachable,
 )
@@ -114,10 +115,11 @@ def supervise(
     """Drive a flow: send its requests, try again where that is safe, and say on every error what is known.
 
     `before` runs once, after the flow made its first request and before that is sent. `again` makes the flow anew with
-    a look first: where the provider only repeats that it failed, how things stand is all that can be learnt.
+    a look first: where a write is answered by server errors only, how things stand is all that can be learnt.
     """
     call = _Call(use, policy)
     known = use.ask.id if isinstance(use.ask, OnInvoice) else None
+    unknown: OutcomeUnknown | None = None
     try:
         try:
             request = next(flow)
@@ -127,11 +129,11 @@ def supervise(
         while True:
             try:
                 answer = yield from _attempts(request, call)
-            except _FailureRepeated as failure:
+            except _OnlyFailures as failed:
                 if again is None:
-                    raise failure.unknown from failure.unknown.__cause__
+                    raise failed.unknown from failed.unknown.__cause__
                 flow.close()
-                flow, again = again(), None
+                flow, again, unknown = again(), None, failed.unknown
                 follow = _sent(flow, None)
             except BridgeError as failure:
                 follow = _threw(flow, failure)
@@ -144,13 +146,16 @@ def supervise(
     except BridgeError as error:
         error.outcome, error.steps = _outcome(error, call.steps), tuple(call.steps)
         error.invoice_id = error.invoice_id or known
-        raise
+        if unknown is None or error is unknown or not isinstance(error, ProviderError | Unreachable):
+            raise
+        unknown.outcome, unknown.steps, unknown.invoice_id = error.outcome, error.steps, error.invoice_id
+        raise unknown from error  # the second way failed too, and told nothing of the first
     finally:
         flow.close()
 
 
-class _FailureRepeated(Exception):
-    """The provider repeats, marked as such, that a request failed: to send it again would never tell more."""
+class _OnlyFailures(Exception):
+    """A write was answered by server errors alone: sending it again would tell nothing."""
 
     def __init__(self, unknown: OutcomeUnknown) -> None:
         self.unknown = unknown
@@ -226,7 +231,7 @@ def _attempts(request: Request, call: _Call) -> Steps[Response]:
         reference=ask.reference if isinstance(ask, Bill) else None,
     )
     unknown.__cause__ = tried.failure
-    raise _FailureRepeated(unknown) if tried.repeated else unknown
+    raise _OnlyFailures(unknown) if tried.status is not None and tried.status >= 500 else unknown
 
 
 def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Tried]:

@@ -327,9 +327,9 @@ def _killed(stage: Stage, ask: OneTimeCharge | PeriodInvoice, journal: str | Non
     """Make the bill in another process and kill that with SIGKILL once the fault has struck."""
     told = dumps({"command": ask.verb, **loads(ask.model_dump_json(exclude_defaults=True).encode())})
     lookup = "never" if stage.forgets else "auto"
-    child = multiprocessing.get_context("forkserver").Process(
-        target=_bill_and_die, args=(stage.name, stage.url, told, journal, lookup)
-    )
+    begin = multiprocessing.get_context("forkserver")  # what it has loaded, each child has at once
+    begin.set_forkserver_preload([__spec__.name, "httpx", type(stage.emulator).__module__.rpartition(".")[0]])
+    child = begin.Process(target=_bill_and_die, args=(stage.name, stage.url, told, journal, lookup))
     child.start()
     patience = time.monotonic() + _PATIENCE
     while not stage.faults.hits and child.is_alive() and time.monotonic() < patience:
@@ -338,6 +338,8 @@ def _killed(stage: Stage, ask: OneTimeCharge | PeriodInvoice, journal: str | Non
     with suppress(ProcessLookupError):
         os.kill(child.pid, signal.SIGKILL)
     child.join()
+    if child.exitcode not in {0, -signal.SIGKILL}:
+        raise RuntimeError(f"the process that was to be killed ended by itself with {child.exitcode}")
     child.close()
 
 

@@ -83,13 +83,13 @@ MONEY = Units(
 RATE = Rate(25, 1, "docs.stripe.com/rate-limits: 25 a second in a sandbox and for each endpoint, 100 in live mode")
 
 ERRORS = (
-    # which HTTP status it has is not confirmed; its type is
-    ErrorRow(Rejected, "docs.stripe.com/api/idempotent_requests", type="idempotency_error", key_reused=True),
     ErrorRow(RateLimited, _ERRORS, code="rate_limit"),
     ErrorRow(RateLimited, _ERRORS, code="lock_timeout"),
     # the first try of the same key is still running: its outcome is not known yet
     ErrorRow(Rejected, "docs.stripe.com/error-low-level", code="idempotency_key_in_use", maybe_applied=True),
     ErrorRow(Rejected, "stripe-python 16.1.0, retries of HTTP 409", status=409, maybe_applied=True),
+    # which HTTP status it has is not confirmed; its type is
+    ErrorRow(Rejected, "docs.stripe.com/api/idempotent_requests", type="idempotency_error", key_reused=True),
     ErrorRow(ServerError, "stripe-python 16.1.0, APIError for HTTP 424", status=424, maybe_applied=True),
     # HTTP 404 for the invoice itself, 400 for another object that the request names, such as the customer
     ErrorRow(NotFound, _SANDBOX, code="resource_missing"),
