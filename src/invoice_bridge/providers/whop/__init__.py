@@ -6,6 +6,7 @@ from invoice_bridge.providers.whop.emulator import WhopEmulator
 from invoice_bridge.providers.whop.flows import (
     charge,
     delete,
+    look,
     mail,
     mark_uncollectible,
     page,
@@ -26,6 +27,7 @@ from invoice_bridge.providers.whop.tables import (
     KEY_WINDOW,
     LIMITS,
     MONEY,
+    RATE,
     REDACTIONS,
     SOURCES,
     STATUSES,
@@ -46,7 +48,13 @@ WHOP = Provider(
     auth=bearer,
     headers=headers,
     form=None,
-    idempotency=Idempotency("Idempotency-Key", KEY_WINDOW, source="docs.whop.com/developer/api/idempotency"),
+    idempotency=Idempotency(
+        "Idempotency-Key",
+        KEY_WINDOW,
+        source="docs.whop.com/developer/api/idempotency",
+        replay_header="Idempotent-Replayed",
+    ),
+    rate=RATE,
     settings=(
         Setting("account_id", "the company (biz_…) that bills", required=True, read=prefixed("biz_")),
         Setting("product_id", "an existing product (prod_…) to bill under", read=prefixed("prod_")),
@@ -80,6 +88,7 @@ WHOP = Provider(
         delete=delete,
         send_invoice=mail,
     ),
+    look=look,
     parse=invoice,
     refusal=refusal,
     invoice_id=invoice_id,

@@ -1,7 +1,8 @@
 """Whop's verbs, one generator each. A bill is one request: POST /invoices makes it, and mails or charges it at once.
 
 There is no step between the making and the charging, so whatever can be checked is checked before that request, and
-what Whop made of it is compared afterwards, with the plan it charges for. A draft mails and charges nothing.
+what Whop made of it is compared afterwards, with the plan it charges for. A draft mails and charges nothing. An invoice
+that the look found is compared in the same way, and nothing is made.
 """
 
 from __future__ import annotations
@@ -24,17 +25,28 @@ from invoice_bridge.commands import (
     Update,
     Void,
 )
-from invoice_bridge.errors import AmountMismatch, MalformedResponse, NotFound, Unauthorized, Unsupported
+from invoice_bridge.errors import (
+    AmountMismatch,
+    IdempotencyMismatch,
+    MalformedResponse,
+    NotFound,
+    ServerError,
+    Unauthorized,
+    Unsupported,
+)
+from invoice_bridge.lookup import MARGIN, PAGES, Sightings, first_use, noted, reread
 from invoice_bridge.model import Invoice, Line, Status
 from invoice_bridge.money import Money
-from invoice_bridge.outcome import payable, verify
-from invoice_bridge.provider import Context, Page, Unreadable, act, wrong_state
+from invoice_bridge.outcome import payable, same_bill, verify
+from invoice_bridge.provider import Context, Page, Unreadable, act, discard, wrong_state
 from invoice_bridge.providers.whop.parse import invoice, payment_id, plan_id, price_of, with_payment, with_plan
 from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY, NATIVE_ID, carries_quantity
 from invoice_bridge.reading import Reader
-from invoice_bridge.wire import Effect, Flow, Request, Response, rfc3339_millis
+from invoice_bridge.wire import Effect, Flow, Request, Response, exchange, rfc3339_millis
 
 _SPECIMEN_ID = LEGACY_ID + "{create.id}"
+_PLANS_READ = 300  # by one look, at a request each: half of what Whop allows in a minute
+_LOOKED_AT = "the look: the plan says the reference; repeats for each invoice listed, newest first"
 _CREATE = "whop-sdk 2.6.0, CreateInvoicesRequest"
 _MILLISECOND = timedelta(milliseconds=1)
 # past_due is a second word for open, and which of several statuses in one query are honoured is not confirmed: an open
@@ -60,11 +72,46 @@ def period(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
 
 
 def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context, total: Money) -> Flow[Invoice]:
-    answer = yield _create(ask, use, total)
-    if answer.headers.get("idempotent-replayed") == "true":  # the answer of an earlier try: how does it stand now?
+    if use.found is not None:
+        return _standing(ask, total, use.found)
+    answer = yield from first_use(exchange(_create(ask, use, total)), ask, use)
+    if use.provider.is_replay(answer):  # the answer of an earlier try: how does it stand now?
         answer = yield _get(invoice(answer.object).id, use, _specimen(ask, total))
     found, price = yield from _complete(answer, use)
     return _compared(ask, total, found, price)
+
+
+def _standing(ask: OneTimeCharge | PeriodInvoice, total: Money, found: Invoice) -> Invoice:
+    """Go on from the invoice that was there before: there is no further step, so it is this bill or it is not."""
+    same_bill(ask, found, total)
+    if _other_address(ask, found):
+        raise IdempotencyMismatch(
+            f"the reference {ask.reference!r} stands for {found.id} already, {found.status}: it bills another address; "
+            "nothing was done to it: give a new bill a new reference",
+            existing=found,
+        )
+    if found.subtotal is None:  # its lines and its plan's price contradict each other, or it has neither
+        raise AmountMismatch(
+            f"asked for {total}, but what {found.id}, {found.status}, bills cannot be told: its plan's price and its "
+            "lines do not agree",
+            asked=total,
+            invoice=found,
+        )
+    if found.status is Status.DRAFT and not ask.draft:
+        raise wrong_state(
+            found,
+            f"carries the reference {ask.reference!r} and no call finalizes it: finalize it in Whop's dashboard, or "
+            "delete it and bill with another attempt; nothing was billed",
+        )
+    return verify(ask, found)
+
+
+def _other_address(ask: Bill, found: Invoice) -> bool:
+    """Whether it bills somebody else: who is no member has no id, but an address."""
+    if ask.customer is None or ask.customer.at(found.provider) is not None or found.customer is None:
+        return False
+    asked, theirs = ask.customer.email, found.customer.email
+    return asked is not None and theirs is not None and asked.casefold() != theirs.casefold()
 
 
 def _create(ask: OneTimeCharge | PeriodInvoice, use: Context, total: Money) -> Request:
@@ -186,6 +233,7 @@ def _compared(ask: OneTimeCharge | PeriodInvoice, total: Money, found: Invoice, 
                 f"asked for {total}, the invoice {found.id} holds {wrong[0]} and is {found.status}; {went}",
                 asked=total,
                 found=wrong[0],
+                invoice=found,
             )
     return verify(ask, found)
 
@@ -220,7 +268,11 @@ def _glance(invoice_id: str, use: Context) -> Flow[Invoice]:
 
 
 def _read(invoice_id: str, use: Context) -> Flow[Invoice]:
-    found, _ = yield from _complete((yield _get(invoice_id, use)), use)
+    return (yield from _whole((yield _get(invoice_id, use)), use))
+
+
+def _whole(answer: Response, use: Context) -> Flow[Invoice]:
+    found, _ = yield from _complete(answer, use)
     return found
 
 
@@ -257,12 +309,7 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
     """
     if ask.customer is not None and ask.customer.at(use.provider.name) is None:
         raise Unsupported("Whop's invoices are filtered by the id of a member", remedy='pass customer="mber_…"')
-    answer = yield use.get(
-        "invoices", query=_filters(ask, use), specimen={"data": [_bare(_SPECIMEN_ID, "open")], "page_info": {}}
-    )
-    if not isinstance(answer.object.get("data"), list):
-        raise MalformedResponse("the listing has no $.data", provider="whop", status=answer.status, response=answer)
-    rows = Reader(answer.object, "whop").children("data")
+    rows, following = yield from _rows(ask, use)
     items: list[Invoice | Unreadable] = []
     for row in rows:
         try:
@@ -272,10 +319,70 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
             items.append(Unreadable(row.data, error))
         except NotFound:  # a draft deleted since the page was made
             continue
-    about = Reader(answer.object, "whop").child("page_info")
-    if about.flag("has_next_page") is not True:  # end_cursor is filled on the last page too
-        return Page(tuple(items))
-    return Page(tuple(items), ask.model_copy(update={"cursor": about.need("end_cursor")}))
+    return Page(tuple(items), following)
+
+
+def _rows(ask: ListInvoices, use: Context) -> Flow[tuple[list[Reader], ListInvoices | None]]:
+    """One page of the listing as it comes, and the command for the next."""
+    listed = _bare(LEGACY_ID + "{listed.id}", "open", plan="{listed.plan}")
+    answer = yield use.get(
+        "invoices", query=_filters(ask, use), specimen={"data": [listed], "page_info": {"has_next_page": False}}
+    )
+    at = Reader(answer.object, "whop")
+    more = at.child("page_info").flag("has_next_page")  # it decides: end_cursor is filled on the last page too
+    if more is None or not isinstance(answer.object.get("data"), list):
+        problem = "the listing has no $.data, or does not say whether it goes on"
+        raise MalformedResponse(problem, provider="whop", status=answer.status, response=answer)
+    cursor = {"cursor": at.child("page_info").need("end_cursor")} if more else {}
+    return at.children("data"), ask.model_copy(update=cursor) if more else None
+
+
+def look(ask: Bill, use: Context) -> Flow[Sightings]:
+    """Find every invoice of a bill's reference. It stands on the plan of each: one read for each invoice listed.
+
+    The whole account's, newest first, from MARGIN before `use.since` on where that is known, at most 300. Whatever
+    keeps a plan from being read is a gap, a missing permission (plan:basic:read) among it.
+    """
+    seen: list[Invoice] = []
+    gap, read = "", 0
+    listing = ListInvoices(created_from=None if use.since is None else use.since - MARGIN)
+    for _ in range(PAGES):
+        rows, following = yield from noted(_rows(listing, use))
+        for row in rows:
+            if read == _PLANS_READ:
+                return Sightings(tuple(seen), f"the account has more invoices than the {read} whose plans were read")
+            read += 1
+            try:
+                one = yield from _sighted(row, ask, use)
+            except Unauthorized as refusal:  # no other one can be read then
+                told = f"the key may not read the plans, where references stand ({refusal.message})"
+                return Sightings(tuple(seen), f"{told}: give it the permission plan:basic:read")
+            seen += one.invoices
+            gap = one.gap or gap
+        if following is None:
+            return Sightings(tuple(seen), gap)
+        listing = following
+    return Sightings(tuple(seen), f"the listing goes on after {PAGES} pages")
+
+
+def _sighted(row: Reader, ask: Bill, use: Context) -> Flow[Sightings]:
+    """Tell whether one listed invoice carries the reference."""
+    which = row.text("id") or "an invoice without an id"
+    unread = Sightings(gap=f"the plan of {which}, where its reference stands, is not to be found")
+    if (plan := plan_id(row.data)) is None:
+        return unread
+    try:
+        told = yield use.get("plans", plan, specimen={}, note=_LOOKED_AT)
+    except NotFound:
+        return unread
+    if Reader(told.object, "whop").text("internal_notes") != ask.reference:
+        return Sightings()
+    try:
+        return Sightings(((yield from noted(reread(with_plan(invoice(row.data), told.object), use))),))
+    except MalformedResponse as error:
+        if isinstance(error, ServerError):  # a proxy's page: the next try may read it
+            raise
+        return Sightings(gap=f"{which} carries it and cannot be read: {error.message}")
 
 
 def _filters(ask: ListInvoices, use: Context) -> list[tuple[str, object]]:
@@ -307,17 +414,17 @@ def record_payment(ask: MarkPaid, use: Context) -> Flow[Invoice]:
     found = payable(Pay(id=ask.id), (yield from _glance(_legacy(ask.id), use)))
     if found.status is not Status.OPEN:
         raise wrong_state(found, "cannot be marked paid")
-    return (yield from _change(ask.id, "mark_paid", use, Effect.COLLECTS, "paid"))
+    return (yield from _change(ask.id, "mark_paid", use, Effect.COLLECTS, {Status.PAID}))
 
 
 def void(ask: Void, use: Context) -> Flow[Invoice]:
     """Withdraw an open invoice for good."""
-    return _change(ask.id, "void", use, Effect.VOIDS, "void")
+    return _change(ask.id, "void", use, Effect.VOIDS, {Status.VOID})
 
 
 def mark_uncollectible(ask: MarkUncollectible, use: Context) -> Flow[Invoice]:
     """Give an open invoice up as a bad debt."""
-    return _change(ask.id, "mark_uncollectible", use, Effect.VOIDS, "uncollectible")
+    return _change(ask.id, "mark_uncollectible", use, Effect.VOIDS, {Status.UNCOLLECTIBLE})
 
 
 def mail(ask: SendInvoice, use: Context) -> Flow[Invoice]:
@@ -325,7 +432,7 @@ def mail(ask: SendInvoice, use: Context) -> Flow[Invoice]:
     found = yield from _glance(_legacy(ask.id), use)
     if found.status is not Status.OPEN:
         raise wrong_state(found, "cannot be sent")
-    return (yield from _change(ask.id, "resend", use, Effect.MAILS, "open"))
+    return (yield from _change(ask.id, "resend", use, Effect.MAILS, set()))
 
 
 def update(ask: Update, use: Context) -> Flow[Invoice]:
@@ -341,9 +448,11 @@ def update(ask: Update, use: Context) -> Flow[Invoice]:
         body["due_date"] = rfc3339_millis(ask.due_at)
     invoice_id = _legacy(ask.id)
     request = use.send("PATCH", "invoices", invoice_id, body=body, specimen=_bare(invoice_id, "draft"))
-    answer = yield from act(request, lambda: _glance(invoice_id, use), allowed={Status.DRAFT})
-    found, _ = yield from _complete(answer, use)
-    return found
+    return (
+        yield from act(
+            request, lambda: _read(invoice_id, use), lambda answer: _whole(answer, use), allowed={Status.DRAFT}
+        )
+    )
 
 
 def delete(ask: Delete, use: Context) -> Flow[Invoice]:
@@ -352,27 +461,29 @@ def delete(ask: Delete, use: Context) -> Flow[Invoice]:
     if found.status is not Status.DRAFT:
         raise wrong_state(found, "cannot be deleted")
     request = use.send("DELETE", "invoices", found.id, specimen=True)
-    _confirmed((yield from act(request, lambda: _glance(found.id, use), allowed={Status.DRAFT})))
-    return found.model_copy(update={"status": Status.DELETED, "amount_remaining": Money.zero(found.currency)})
+    return (yield from discard(request, found, lambda: _glance(found.id, use), _is_true))
 
 
-def _change(invoice_id: str, action: str, use: Context, effect: Effect, becomes: str) -> Flow[Invoice]:
+def _change(invoice_id: str, action: str, use: Context, effect: Effect, becomes: set[Status]) -> Flow[Invoice]:
     """Change an open invoice, then read it: the answer is a bare `true`."""
+    status = next(iter(becomes), Status.OPEN).value
+
+    def after(answer: Response) -> Flow[Invoice]:
+        if not _is_true(answer):
+            raise MalformedResponse("the answer is not `true`", provider="whop", status=answer.status, response=answer)
+        return (yield from _whole((yield _get(invoice_id, use, _bare(invoice_id, status))), use))
+
     request = use.post("invoices", _legacy(invoice_id), action, effects=[effect], specimen=True)
-    _confirmed((yield from act(request, lambda: _glance(invoice_id, use), allowed={Status.OPEN})))
-    found, _ = yield from _complete((yield _get(invoice_id, use, _bare(invoice_id, becomes))), use)
-    return found
+    return act(request, lambda: _read(invoice_id, use), after, allowed={Status.OPEN}, becomes=becomes)
 
 
-def _confirmed(answer: Response) -> None:
-    if answer.json is not True:
-        raise MalformedResponse("the answer is not `true`", provider="whop", status=answer.status, response=answer)
+def _is_true(answer: Response) -> bool:
+    return answer.json is True
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
-def _bare(invoice_id: str, status: str, currency: str = "usd") -> dict[str, Any]:
-    plan = {"id": "{plan.id}", "currency": currency}
-    return {"id": invoice_id, "status": status, "current_plan": plan, "line_items": []}
+def _bare(invoice_id: str, status: str, currency: str = "usd", plan: str = "{plan.id}") -> dict[str, Any]:
+    return {"id": invoice_id, "status": status, "current_plan": {"id": plan, "currency": currency}, "line_items": []}
 
 
 def _specimen(ask: OneTimeCharge | PeriodInvoice, total: Money) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from invoice_bridge.errors import Declined, NotFound, RateLimited, Rejected, Una
 from invoice_bridge.losses import Alters, Fate, Field, Severity
 from invoice_bridge.model import Line, Status
 from invoice_bridge.money import Money
-from invoice_bridge.provider import ErrorRow, Limit, StatusRow
+from invoice_bridge.provider import ErrorRow, Limit, Rate, StatusRow
 from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
 
 API_VERSION = "2026-10-15-1"
@@ -157,9 +157,11 @@ STATUSES = (
     StatusRow("uncollectible", Status.UNCOLLECTIBLE, _STATUSES),
 )
 
+RATE = Rate(600, 60, "docs.whop.com/developer/troubleshooting: 600 a minute for each key and kind of call; the default")
+
 # The error of a call that the invoice's state does not allow is not documented: it is explained by reading (`act`).
 ERRORS = (
-    ErrorRow(Rejected, _IDEMPOTENCY, code="idempotency_key_mismatch"),
+    ErrorRow(Rejected, _IDEMPOTENCY, code="idempotency_key_mismatch", key_reused=True),
     ErrorRow(Rejected, _IDEMPOTENCY, code="idempotency_request_in_progress", maybe_applied=True),
     ErrorRow(Unauthorized, _RAW, status=401),
     ErrorRow(Unauthorized, f"{_RAW}: the key lacks a permission", status=403),
