@@ -80,12 +80,11 @@ def differences(left: Facts, right: Facts) -> list[Difference]:
 
 def _fields(left: Facts, right: Facts) -> Iterator[Difference]:
     ours, theirs = left["said"], right["said"]
+    if ours["status"] == theirs["status"] and not _known(left, right):
+        yield _differing("status", ours["status"], theirs["status"])
     for path in PATHS:
         if path == "metadata":
             yield from _metadata(ours, theirs)
-        elif path == "status":
-            if ours[path] != theirs[path] or not _known(left, right):
-                yield _differing(path, ours[path], theirs[path])
         elif path == "customer.id":
             yield from _customer(left, right)
         elif path == "past_due" and ours["status"] != theirs["status"]:
@@ -114,8 +113,8 @@ def _known(left: Facts, right: Facts) -> bool:
 
 def _metadata(ours: Facts, theirs: Facts) -> Iterator[Difference]:
     """Metadata, key by key. A side without any does not say; one that has some and lacks a key says it is not there."""
-    mine, other = ({path for path in said if path.startswith("metadata.")} for said in (ours, theirs))
-    for path in sorted(mine | other):
+    mine, other = ([path for path in said if path.startswith("metadata.")] for said in (ours, theirs))
+    for path in sorted({*mine, *other}):
         if ours.get(path) != theirs.get(path):
             told = _differing if mine and other else _told
             yield told(path, ours.get(path), theirs.get(path))

@@ -6,7 +6,7 @@ into plain JSON values by path; nothing else of it is compared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -194,17 +194,23 @@ def _add_parts(said: dict[str, Any], value: BaseModel | Period, at: str) -> None
 
 
 def _plain(value: Any) -> Any:
-    if type(value) is str:
-        return value
-    if isinstance(value, Money):
-        return {"minor": value.minor, "currency": value.currency}
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, Decimal):
-        text = f"{value:f}"
-        text = text.rstrip("0").rstrip(".") if "." in text else text  # 1 and 1.0 are one quantity
-        return "0" if text == "-0" else text
-    return value.value if isinstance(value, StrEnum) else value
+    """A leaf in the neutral invoice's JSON form; texts and switches are that already."""
+    spell = _SPELLINGS.get(type(value))
+    return value if spell is None else spell(value)
+
+
+def _decimal(value: Decimal) -> str:
+    text = f"{value:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text  # 1 and 1.0 are one quantity
+    return "0" if text == "-0" else text
+
+
+_SPELLINGS: Mapping[type, Callable[[Any], Any]] = {
+    Money: lambda amount: {"minor": amount.minor, "currency": amount.currency},
+    datetime: lambda instant: f"{instant.replace(tzinfo=None).isoformat()}Z",  # every instant of the model is in UTC
+    Decimal: _decimal,
+    Status: lambda status: status.value,
+}
 
 
 def _is_past_due(invoice: Invoice, as_of: datetime) -> bool | None:
