@@ -23,6 +23,7 @@ from invoice_bridge.providers.chargebee.tables import (
     KEY_WINDOW,
     LIMITS,
     MONEY,
+    RATE,
     REDACTIONS,
     SETTINGS,
     SOURCES,
@@ -42,8 +43,12 @@ CHARGEBEE = Provider(
     headers=lambda _settings: {},
     form=form_index_last,
     idempotency=Idempotency(
-        "chargebee-idempotency-key", KEY_WINDOW, source="apidocs.chargebee.com/docs/api/v1/idempotency"
+        "chargebee-idempotency-key",
+        KEY_WINDOW,
+        source="apidocs.chargebee.com/docs/api/v1/idempotency",  # the page of API v2 was not read
+        replay_header="chargebee-idempotency-replayed",  # which chargebee 3.29.0 reads for API v2 too
     ),
+    rate=RATE,
     settings=SETTINGS,
     scope=lambda settings: settings.get("site") or "",
     mode=mode,

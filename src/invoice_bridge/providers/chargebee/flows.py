@@ -8,6 +8,7 @@ its currency and auto_collection: neither the site's default currency nor the cu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -25,15 +26,26 @@ from invoice_bridge.commands import (
     Retrieve,
     Void,
 )
-from invoice_bridge.errors import AmountMismatch, Discrepancy, MalformedResponse, NotFound, NothingToBill, Unsupported
+from invoice_bridge.errors import (
+    AmountMismatch,
+    Discrepancy,
+    IdempotencyMismatch,
+    InvalidState,
+    MalformedResponse,
+    NotFound,
+    NothingToBill,
+    Rejected,
+    Unsupported,
+)
+from invoice_bridge.lookup import first_use, is_findable, sightings
 from invoice_bridge.model import Invoice, Line, Period, Status
 from invoice_bridge.money import Money
-from invoice_bridge.outcome import payable, verify
-from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id, wrong_state
+from invoice_bridge.outcome import payable, same_bill, verify
+from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id, discard, wrong_state
 from invoice_bridge.providers.chargebee.parse import invoice, unwrapped
 from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, MONEY, NO_MAIL, reference_field
 from invoice_bridge.reading import Reader
-from invoice_bridge.wire import Effect, Flow, Request, Response, dumps, unix_seconds
+from invoice_bridge.wire import Effect, Flow, Request, Response, dumps, exchange, unix_seconds
 
 if TYPE_CHECKING:
     from chargebee.models import enums
@@ -59,12 +71,40 @@ def period(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
 
 
 def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow[Invoice]:
-    if use.settings.get("product_catalog") == 1:
-        return _bill_on_catalog_1(ask, use)
-    return _bill_on_catalog_2(ask, use)
+    on_catalog_1 = use.settings.get("product_catalog") == 1
+    if on_catalog_1 and ask.draft:
+        raise Unsupported(
+            "Chargebee's product catalog 1 cannot make a draft of a bill",
+            source="apidocs.chargebee.com/docs/api/v2/pcv-1/invoices",
+            remedy="leave draft out, or bill on product catalog 2",
+        )
+    if use.found is None:
+        request = _opening_on_catalog_1(ask, use) if on_catalog_1 else _opening_on_catalog_2(ask, use)
+        at = yield from _open(request, ask, use)
+    else:
+        at = same_bill(ask, use.found)
+        _check_closing(ask, at)
+    at = _compared(ask, at)
+    if at.status is Status.DRAFT and not ask.draft:
+        at = _compared(ask, (yield from _closed(ask, at.id, use, "paid")))
+    return at
 
 
-def _bill_on_catalog_2(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow[Invoice]:
+def _check_closing(ask: Bill, found: Invoice) -> None:
+    """Refuse to close a draft that was found, for a bill that is not to be collected.
+
+    Such a bill never begins as a draft, and an invoice does not show whether its auto_collection is on.
+    """
+    if found.status is Status.DRAFT and not ask.draft and ask.collection.kind != "charge":
+        raise IdempotencyMismatch(
+            f"the reference {ask.reference!r} stands for the draft {found.id} already, and to close it may collect it, "
+            "which this bill does not ask for; nothing was done to it: finalize it yourself, or give a new bill a new "
+            "reference",
+            existing=found,
+        )
+
+
+def _opening_on_catalog_2(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Request:
     collects = ask.collection.kind == "charge"
     pending = ask.draft or collects
     body: Sdk.CreateForChargeItemsAndChargesParams = {
@@ -83,7 +123,7 @@ def _bill_on_catalog_2(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow
         body["invoice_date"] = unix_seconds(ask.issued_at)
     if ask.collection.payment_method is not None:
         body["payment_source_id"] = ask.collection.payment_method
-    request = use.post(
+    return use.post(
         "invoices",
         "create_for_charge_items_and_charges",
         body={**body, **_names(ask, use)},
@@ -91,26 +131,16 @@ def _bill_on_catalog_2(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow
         effects=[] if pending else _issuing(ask),
         specimen=_specimen(ask, _SPECIMEN_ID, "pending" if pending else "payment_due"),
     )
-    at = verify(ask, (yield from _open(_unmailed(request, ask), use, may_be_gone=collects and not ask.draft)))
-    if at.status is Status.DRAFT and not ask.draft:
-        at = verify(ask, (yield from _close(at.id, use, _specimen(ask, at.id, "paid"))))
-    return at
 
 
-def _bill_on_catalog_1(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow[Invoice]:
-    if ask.draft:
-        raise Unsupported(
-            "Chargebee's product catalog 1 cannot make a draft of a bill",
-            source="apidocs.chargebee.com/docs/api/v2/pcv-1/invoices",
-            remedy="leave draft out, or bill on product catalog 2",
-        )
+def _opening_on_catalog_1(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Request:
     collects = ask.collection.kind == "charge"
     route: tuple[str, ...] = ("invoices",)
     body = _create_form(ask, use)
     # /charge collects at once and carries one line without a note, taxed as the site says: used where that is the bill
     if collects and _fits_charge(ask):
         route, body = ("invoices", "charge"), _single_form(ask, use)
-    request = use.post(
+    return use.post(
         *route,
         body={**body, **_names(ask, use)},
         step="open",
@@ -118,8 +148,6 @@ def _bill_on_catalog_1(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow
         specimen=_specimen(ask, _SPECIMEN_ID, "paid" if collects else "payment_due"),
         note="product catalog 1 collects in the same request: nothing can be compared first" if collects else "",
     )
-    at = yield from _open(_unmailed(request, ask), use)
-    return _compared_late(ask, at) if collects else verify(ask, at)
 
 
 def _create_form(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Mapping[str, Any]:
@@ -229,65 +257,90 @@ def _unmailed(request: Request, ask: Bill) -> Request:
     return replace(request, headers={**request.headers, NO_MAIL[0]: NO_MAIL[1]})
 
 
-def _compared_late(ask: OneTimeCharge | PeriodInvoice, at: Invoice, expected: Money | None = None) -> Invoice:
-    """Compare where the request has collected already, and do not say that it has not."""
+def _compared(ask: OneTimeCharge | PeriodInvoice, at: Invoice, expected: Money | None = None) -> Invoice:
+    """Compare; where something was collected already, a difference says so."""
     try:
         return verify(ask, at, expected)
     except AmountMismatch as wrong:
+        if at.status is not Status.PAID and not at.amount_paid:
+            raise
         collected = "an unstated amount" if at.amount_paid is None else at.amount_paid
         raise AmountMismatch(
             f"asked for {wrong.asked}, the invoice {at.id} holds {wrong.found} and is {at.status}; "
-            f"{collected} was collected with it, as this request collects at once",
+            f"{collected} was collected with it",
             asked=wrong.asked,
             found=wrong.found,
+            invoice=at,
         ) from None
 
 
 # ── sending, and what a replayed answer means ────────────────────────────────────────────────────────────────────────
-def _replayed(answer: Response) -> bool:
-    return answer.headers.get("chargebee-idempotency-replayed") == "true"
-
-
-def _open(request: Request, use: Context, *, may_be_gone: bool = False) -> Flow[Invoice]:
+def _open(request: Request, ask: Bill, use: Context) -> Flow[Invoice]:
     """Send the creating request; a replayed answer is of an earlier try, so the invoice is read once more.
 
-    `may_be_gone`: an earlier try may have closed the pending invoice, which gives it another id; what was replayed then
-    stands, and closing it again under the same key replays that as well.
+    An earlier try may have closed the pending invoice, which gives it another id; what was replayed then stands, and
+    closing it again under the same key replays that as well.
     """
-    answer = yield request
-    if _replayed(answer):
+    answer = yield from first_use(exchange(_unmailed(request, ask)), ask, use)
+    if use.provider.is_replay(answer):
         try:
-            return (yield from _read(Reader(unwrapped(answer.object), "chargebee").need("id"), use))
+            return (yield from _read(_id_in(answer), use))
         except NotFound:
-            if not may_be_gone:
+            if ask.draft or ask.collection.kind != "charge":
                 raise
     return (yield from _whole(answer.object, use))
 
 
 def _after(answer: Response, use: Context) -> Flow[Invoice]:
     """The invoice that a verb's answer carries; where the answer is replayed, as it stands now."""
-    if _replayed(answer):
-        return (yield from _read(Reader(unwrapped(answer.object), "chargebee").need("id"), use))
+    if use.provider.is_replay(answer):
+        return (yield from _read(_id_in(answer), use))
     return (yield from _whole(answer.object, use))
 
 
+def _id_in(answer: Response) -> str:
+    return Reader(unwrapped(answer.object), "chargebee").need("id")
+
+
+def _closed(ask: OneTimeCharge | PeriodInvoice, draft_id: str, use: Context, native: str) -> Flow[Invoice]:
+    """Close the pending invoice of a bill.
+
+    Where an earlier try may have closed it and its id finds it no more, it has another one: the reference finds it.
+    """
+    try:
+        return (yield from _close(draft_id, use, _specimen(ask, draft_id, native)))
+    except NotFound as refusal:
+        if not refusal.repeated or not is_findable(ask, use):
+            raise
+        seen = yield from sightings(ask, use)
+        if len(seen.invoices) != 1 or seen.gap or seen.invoices[0].status is Status.DRAFT:
+            raise
+        return same_bill(ask, seen.invoices[0])
+
+
 def _close(invoice_id: str, use: Context, specimen: Mapping[str, Any]) -> Flow[Invoice]:
-    request = use.post(
-        "invoices",
+    return _change(
         invoice_id,
         "close",
-        step="close",
-        effects=[Effect.ISSUES, Effect.COLLECTS],
-        specimen=specimen,
+        use,
+        specimen,
+        effects=(Effect.ISSUES, Effect.COLLECTS),
+        allowed={Status.DRAFT},
+        becomes={Status.OPEN, Status.PAID},
         note="collects where auto_collection is on; applies credits and excess payments",
     )
-    answer = yield from act(request, lambda: _read(invoice_id, use), allowed={Status.DRAFT})
-    return (yield from _after(answer, use))
 
 
 # ── what has accrued ─────────────────────────────────────────────────────────────────────────────────────────────────
 def _bill_accrued(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
-    """Invoice a subscription's unbilled charges, all of which must lie inside the period and make one invoice."""
+    """Invoice a subscription's unbilled charges, all of which must lie inside the period and make one invoice.
+
+    The request that makes the invoice takes no name; the one after it gives it the reference. Where the first took
+    effect and the second never left, only the key of the first knows the invoice: within the key window the same bill
+    made again is answered with that invoice, and names it. Past the window it stays without a name and is not found.
+    Nothing is billed twice then, as its charges have left the pile: the same bill made again raises NothingToBill, or
+    invoices what has accrued inside the period since.
+    """
     if ask.subscription is None:
         raise Unsupported(
             "Chargebee's unbilled charges belong to a subscription",
@@ -301,13 +354,20 @@ def _bill_accrued(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
             remedy="leave draft out",
         )
     MONEY.to_units(Money.zero(ask.currency))  # refuses an unconfirmed currency before anything is read
-    expected = yield from _accrued(ask, ask.subscription, use)
-    if expected is None:
-        found = yield from _billed_before(ask, ask.subscription, use)
-        if found is None:
-            raise NothingToBill(f"Chargebee has no unbilled charge of {ask.subscription}; no invoice was made")
-        return found
-    body: UnbilledCharge.InvoiceUnbilledChargesParams = {"subscription_id": ask.subscription}
+    expected = None
+    if use.found is None:
+        at, expected = yield from _invoice_accrued(ask, ask.subscription, use)
+    else:
+        at = same_bill(ask, use.found)
+    if at.status is Status.DRAFT:  # the subscription asks for pending invoices
+        at = yield from _closed(ask, _compared(ask, at, expected).id, use, "payment_due")
+    return _compared(ask, at, expected)
+
+
+def _invoice_accrued(ask: PeriodInvoice, subscription: str, use: Context) -> Flow[tuple[Invoice, Money | None]]:
+    """Invoice the pile and name the invoice; returns the sum of the pile with it, None where that was another one."""
+    expected = yield from _accrued(ask, subscription, use)
+    body: UnbilledCharge.InvoiceUnbilledChargesParams = {"subscription_id": subscription}
     specimen = _specimen(ask, _SPECIMEN_ID, "payment_due")
     request = use.post(
         "unbilled_charges",
@@ -318,21 +378,30 @@ def _bill_accrued(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
         specimen={"invoices": [specimen["invoice"]]},
         note="collects where the subscription's auto_collection is on: nothing can be compared first",
     )
-    answer = yield _unmailed(request, ask)
+    nothing = f"Chargebee has no unbilled charge of {subscription}; no invoice was made"
+    # Sent for an empty pile too: an earlier try may have emptied it, which the key alone can tell. Where there was
+    # none, Chargebee has nothing to make an invoice of; a charge that accrues in between is compared late, as ever.
+    try:
+        answer = yield from first_use(exchange(_unmailed(request, ask)), ask, use)
+    except (Rejected, InvalidState) as refusal:
+        if expected is not None or refusal.repeated:
+            raise
+        raise NothingToBill(nothing) from refusal
     rows = Reader(answer.object, "chargebee").children("invoices")
+    if not rows and expected is None:
+        raise NothingToBill(nothing)
     if len(rows) != 1:
         ids = ", ".join(row.text("id") or "one without an id" for row in rows) or "none"
-        raise Discrepancy(f"one invoice was to be made of {ask.subscription}, and there are {len(rows)}: {ids}")
-    made = rows[0].need("id")
-    if names := _names(ask, use):  # the request that makes the invoice takes none of them
-        answer = yield use.post("invoices", made, "update_details", body=names, step="name", specimen=specimen)
-        at = yield from _after(answer, use)
+        raise Discrepancy(f"one invoice was to be made of {subscription}, and there are {len(rows)}: {ids}")
+    made, replayed = rows[0].need("id"), use.provider.is_replay(answer)
+    if names := _names(ask, use):
+        name = _change(made, "update_details", use, specimen, names, allowed=set(Status), step="name")
+        at = yield from first_use(name, ask, use)
     else:
-        at = yield from _read(made, use) if _replayed(answer) else _whole(rows[0].data, use)
-    if at.status is Status.DRAFT:  # the subscription asks for pending invoices
-        verify(ask, at, expected)
-        at = yield from _close(at.id, use, _specimen(ask, at.id, "payment_due"))
-    return _compared_late(ask, at, expected)
+        at = yield from _read(made, use) if replayed else _whole(rows[0].data, use)
+    if replayed or expected is None:  # the pile is what accrued since, not what this invoice was made of
+        return same_bill(ask, at), None
+    return at, expected
 
 
 def _accrued(ask: PeriodInvoice, subscription: str, use: Context) -> Flow[Money | None]:
@@ -391,22 +460,6 @@ def _inside(start: Any, end: Any, period: Period) -> bool:
     return bool(period.start <= start and (end <= period.end if end > start else start < period.end))
 
 
-def _billed_before(ask: PeriodInvoice, subscription: str, use: Context) -> Flow[Invoice | None]:
-    """The invoice that an earlier try of this bill made, among the subscription's newest hundred."""
-    field = reference_field(ask, use.settings)
-    if field is None:
-        return None
-    answer = yield use.get(
-        "invoices",
-        query=[("subscription_id[is]", subscription), ("limit", _PAGE), ("sort_by[desc]", "date")],
-        specimen={"list": []},
-    )
-    for item in Reader(answer.object, "chargebee").children("list"):
-        if item.child("invoice").text(field) == ask.reference:
-            return (yield from _whole(item.data, use))
-    return None
-
-
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def retrieve(ask: Retrieve, use: Context) -> Flow[Invoice]:
     """Read one invoice, with all its lines."""
@@ -447,7 +500,7 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
         pairs.append(("customer_id[is]", customer))
     if ask.cursor is not None:
         pairs.append(("offset", ask.cursor))
-    answer = yield use.get("invoices", query=pairs, specimen={"list": [_bare(_SPECIMEN_ID, "payment_due")]})
+    answer = yield use.get("invoices", query=pairs, specimen={"list": [_bare("{listed.id}", "payment_due")]})
     whole = Reader(answer.object, "chargebee")
     items: list[Invoice | Unreadable] = []
     for item in whole.children("list"):
@@ -492,7 +545,7 @@ def collect(ask: Pay, use: Context) -> Flow[Invoice]:
     body: Sdk.CollectPaymentParams = {"payment_source_id": ask.payment_method}
     if found.amount_remaining is not None:
         body["amount"] = MONEY.to_units(found.amount_remaining)
-    return (yield from _change(ask.id, "collect_payment", use, _bare(ask.id, "paid"), body, effects=(Effect.COLLECTS,)))
+    return (yield from _pay(ask.id, "collect_payment", use, body))
 
 
 def record_payment(ask: MarkPaid, use: Context) -> Flow[Invoice]:
@@ -502,17 +555,18 @@ def record_payment(ask: MarkPaid, use: Context) -> Flow[Invoice]:
     if found.amount_remaining is not None:  # more than is due would become the customer's excess payment
         transaction["amount"] = MONEY.to_units(found.amount_remaining)
     body: Sdk.RecordPaymentParams = {"transaction": transaction}
-    return (yield from _change(ask.id, "record_payment", use, _bare(ask.id, "paid"), body, effects=(Effect.COLLECTS,)))
+    return (yield from _pay(ask.id, "record_payment", use, body))
 
 
 def void(ask: Void, use: Context) -> Flow[Invoice]:
     """Withdraw an issued invoice on which nothing was paid or credited."""
-    return _change(ask.id, "void", use, _bare(ask.id, "voided"), effects=(Effect.VOIDS,))
+    return _change(ask.id, "void", use, _bare(ask.id, "voided"), effects=(Effect.VOIDS,), becomes={Status.VOID})
 
 
 def write_off(ask: MarkUncollectible, use: Context) -> Flow[Invoice]:
     """Write an issued invoice off: natively it becomes paid, with a write_off_amount."""
-    return _change(ask.id, "write_off", use, _bare(ask.id, "paid"), effects=(Effect.VOIDS,))
+    specimen = _bare(ask.id, "paid")
+    return _change(ask.id, "write_off", use, specimen, effects=(Effect.VOIDS,), becomes={Status.UNCOLLECTIBLE})
 
 
 def delete(ask: Delete, use: Context) -> Flow[Invoice]:
@@ -520,11 +574,12 @@ def delete(ask: Delete, use: Context) -> Flow[Invoice]:
     found = yield from _read(ask.id, use, "pending")
     if found.status is not Status.DRAFT:
         raise wrong_state(found, "cannot be deleted")
-    specimen = _bare(ask.id, "pending", deleted=True)
-    gone = yield from _change(ask.id, "delete", use, specimen, allowed=Status.DRAFT)
-    if gone.status is not Status.DELETED:
-        raise MalformedResponse("the answer does not say that the draft is deleted", provider="chargebee")
-    return gone
+    request = use.post("invoices", ask.id, "delete", specimen=_bare(ask.id, "pending", deleted=True))
+
+    def says_so(answer: Response) -> bool:
+        return Reader(unwrapped(answer.object), "chargebee").flag("deleted") is True
+
+    return (yield from discard(request, found, lambda: _read(ask.id, use), says_so))
 
 
 def _payable(ask: Pay, use: Context) -> Flow[Invoice]:
@@ -541,6 +596,11 @@ def _payable(ask: Pay, use: Context) -> Flow[Invoice]:
     return found
 
 
+def _pay(invoice_id: str, action: str, use: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
+    specimen = _bare(invoice_id, "paid")
+    return _change(invoice_id, action, use, specimen, body, effects=(Effect.COLLECTS,), becomes={Status.PAID})
+
+
 def _change(
     invoice_id: str,
     action: str,
@@ -549,11 +609,19 @@ def _change(
     body: Mapping[str, Any] | None = None,
     *,
     effects: tuple[Effect, ...] = (),
-    allowed: Status = Status.OPEN,
+    allowed: AbstractSet[Status] = frozenset({Status.OPEN}),
+    becomes: AbstractSet[Status] = frozenset(),
+    step: str = "",
+    note: str = "",
 ) -> Flow[Invoice]:
-    request = use.post("invoices", invoice_id, action, body=body, effects=effects, specimen=specimen)
-    answer = yield from act(request, lambda: _read(invoice_id, use), allowed={allowed})
-    return (yield from _after(answer, use))
+    request = use.post(
+        "invoices", invoice_id, action, body=body, step=step, effects=effects, specimen=specimen, note=note
+    )
+
+    def after(answer: Response) -> Flow[Invoice]:
+        return _after(answer, use)
+
+    return act(request, lambda: _read(invoice_id, use), after, allowed=allowed, becomes=becomes)
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────

@@ -20,7 +20,7 @@ from invoice_bridge.errors import (
 from invoice_bridge.losses import Alters, Fate, Field, Severity
 from invoice_bridge.model import Status
 from invoice_bridge.money import codes
-from invoice_bridge.provider import ErrorRow, Limit, Setting, StatusRow, Units
+from invoice_bridge.provider import ErrorRow, Limit, Rate, Setting, StatusRow, Units
 from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
 
 API_VERSION = "v2"
@@ -149,6 +149,12 @@ MONEY = Units(
     source="apidocs.chargebee.com/docs/api/currencies",
 )
 
+RATE = Rate(
+    150,
+    60,
+    "chargebee.com/docs, what are the Chargebee API limits: 150 a minute on test sites and live on the smallest plan",
+)
+
 # ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 # A declined payment is HTTP 400 of the type "payment". A 5xx may have taken effect. lock_timeout (429) has not.
 ERRORS = (
@@ -157,7 +163,16 @@ ERRORS = (
     ErrorRow(Declined, _ERRORS, code="payment_method_verification_failed"),
     ErrorRow(Declined, _ERRORS, code="payment_method_not_present"),
     ErrorRow(InvalidState, _ERRORS, code="invalid_state_for_request"),
-    ErrorRow(Rejected, "apidocs.chargebee.com/docs/api/v1/idempotency", code="unable_to_process_request"),
+    # The code's name says little: only with the type and the HTTP status that are documented is it the key's. Any other
+    # refusal of that name is a plain one; both bill nothing.
+    ErrorRow(
+        Rejected,
+        "apidocs.chargebee.com/docs/api/v1/idempotency",
+        code="unable_to_process_request",
+        type="invalid_request",
+        status=422,
+        key_reused=True,
+    ),
     ErrorRow(Rejected, _ERRORS, code="param_wrong_value"),
     ErrorRow(Rejected, _ERRORS, code="duplicate_entry"),
     ErrorRow(Rejected, _ERRORS, code="configuration_incompatible"),
