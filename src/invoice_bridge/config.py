@@ -7,6 +7,8 @@
     mode = "test"                         # refuse a key or host that is for the other mode
     timeout = 30                          # seconds per request
     deadline = 90                         # seconds per call
+    journal = "bills.sqlite"              # beside this file: what was tried, so that a restart looks where it must
+    lookup = "auto"                       # or "always", "never": whether a bill is looked up before it is made
 
     [providers.stripe]
     api_key_env = "STRIPE_API_KEY"        # the variable that holds the key; this name is also the default
@@ -15,6 +17,7 @@
     api_key_env = "CHARGEBEE_API_KEY"
     base_url = "http://127.0.0.1:8787/chargebee/api/v2"     # left out: the provider's own
     settings = { site = "acme-test" }     # what Client("chargebee", …) takes
+    requests_per_minute = 1000            # what your plan allows; left out: the provider's lowest
 
     [profiles.live]
     provider = "stripe"
@@ -37,6 +40,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from invoice_bridge import providers
@@ -52,9 +56,9 @@ _Check = Callable[[Any], str | None]
 def read_profile(path: str | os.PathLike[str], profile: str | None = None) -> dict[str, Any]:
     """Read one profile of a file as the keyword arguments of `Client`, the provider's name among them.
 
-    Without `profile`, the file's `default` is read, or its only profile. Of `timeout`, `deadline`, `mode`, `base_url`,
-    `insecure`, `customers` and the settings, only what the file says is in the result. Raises ConfigurationError for
-    every fault, a missing environment variable included.
+    Without `profile`, the file's `default` is read, or its only profile. Of `timeout`, `deadline`, `mode`, `journal`,
+    `lookup`, `base_url`, `insecure`, `requests_per_minute`, `customers` and the settings, only what the file says is in
+    the result. Raises ConfigurationError for every fault, a missing environment variable included.
     """
     file = _File(os.fspath(path))
     chosen = file.choose(profile)
@@ -84,8 +88,9 @@ def read_profile(path: str | os.PathLike[str], profile: str | None = None) -> di
             f"or name another as api_key_env under {here}",
         )
     taken: dict[str, Any] = {
-        **{word: own[word] for word in ("mode", "timeout", "deadline") if word in own},
-        **{word: merged[word] for word in ("base_url", "insecure") if word in merged},
+        **{word: own[word] for word in ("mode", "timeout", "deadline", "lookup") if word in own},
+        **({"journal": str(Path(file.path).parent / own["journal"])} if "journal" in own else {}),
+        **{word: merged[word] for word in ("base_url", "insecure", "requests_per_minute") if word in merged},
         **({"customers": file.customers} if file.customers else {}),
     }
     return {"provider": name, "api_key": key, **taken, **settings}
@@ -211,6 +216,15 @@ def _mode(value: Any) -> str | None:
     return None if value in ("test", "live") else 'it must be "test" or "live"'
 
 
+def _lookup(value: Any) -> str | None:
+    return None if value in ("auto", "always", "never") else 'it must be "auto", "always" or "never"'
+
+
+def _number(value: Any) -> str | None:
+    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return None if is_number else "it must be a number from 1 on"
+
+
 def _variable(value: Any) -> str | None:
     if isinstance(value, str) and re.fullmatch(r"[A-Z_][A-Z0-9_]{0,99}", value):
         return None
@@ -225,9 +239,17 @@ _PROFILE: Mapping[str, _Check] = {
     "mode": _mode,
     "timeout": _seconds,
     "deadline": _seconds,
+    "journal": _text,
+    "lookup": _lookup,
     "providers": _table,
 }
-_PROVIDER: Mapping[str, _Check] = {"api_key_env": _variable, "base_url": _text, "insecure": _flag, "settings": _table}
+_PROVIDER: Mapping[str, _Check] = {
+    "api_key_env": _variable,
+    "base_url": _text,
+    "insecure": _flag,
+    "requests_per_minute": _number,
+    "settings": _table,
+}
 
 
 def _where(key: str, at: str, known: Iterable[str]) -> str:

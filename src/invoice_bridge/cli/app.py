@@ -16,6 +16,7 @@ from rich.console import Console
 from invoice_bridge import providers
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.capabilities import matrix_parts, provider_json, provider_parts
+from invoice_bridge.cli.cassettes import app as cassettes
 from invoice_bridge.cli.compare import compare
 from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, read_settings, with_client
 from invoice_bridge.cli.files import amount, instant, pairs, read_bill, read_bytes
@@ -26,6 +27,7 @@ from invoice_bridge.config import key_variable
 from invoice_bridge.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.explain import explain as explain_bill
 from invoice_bridge.explain import losses as losses_of_bill
+from invoice_bridge.lookup import Resolution
 from invoice_bridge.losses import Severity
 from invoice_bridge.model import Invoice, Status
 from invoice_bridge.reading import decode as decode_invoice
@@ -47,6 +49,20 @@ Bill = Annotated[
 ]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The invoice's id at the provider.", show_default=False)]
 Attempt = Annotated[int, typer.Option("--attempt", min=1, help="Raise it to try again after a final refusal.")]
+
+
+Journal = Annotated[
+    str | None,
+    typer.Option("--journal", metavar="FILE", help="Remember what was tried in this file, so that a restart looks."),
+]
+
+
+class Lookup(StrEnum):
+    """When a bill is looked up before it is made."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
 
 
 class Form(StrEnum):
@@ -194,6 +210,7 @@ def emulate(
 
 
 app.command("compare", rich_help_panel=_OFFLINE)(compare)
+app.add_typer(cassettes, name="cassettes", rich_help_panel=_OFFLINE)
 app.command("new-provider", rich_help_panel=_OFFLINE)(scaffold)
 
 
@@ -207,9 +224,28 @@ def create(
     allow: Annotated[
         list[str] | None, typer.Option("--allow", metavar="PATH", help="Accept a loss by its path or code; repeatable.")
     ] = None,
+    journal: Journal = None,  # noqa: ARG001 - the client's
+    lookup: Annotated[  # noqa: ARG001 - the client's
+        Lookup | None, typer.Option("--lookup", help="Look for the reference before billing; auto: where it must.")
+    ] = None,
 ) -> Invoice:
-    """Bill. The same reference is the same bill: a repeated call bills once within the provider's key window."""
+    """Bill. The same reference is the same bill: it is made once within the provider's key window, or looked up."""
     return client.create(read_bill(file), allow=allow or ())
+
+
+@app.command(rich_help_panel=_ON_BILLS)
+@with_client
+def resolve(
+    client: Client,
+    file: Bill,
+    *,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="INSTANT", help="When it was first tried; a journal knows it.")
+    ] = None,
+    journal: Journal = None,  # noqa: ARG001 - the client's
+) -> Resolution:
+    """Find out what became of a bill whose outcome is unknown; sends nothing but reads."""
+    return client.resolve(read_bill(file), since=instant(since, "--since") if since else None)
 
 
 @app.command("list", rich_help_panel=_ON_BILLS)

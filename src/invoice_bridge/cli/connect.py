@@ -24,6 +24,8 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the provider, like site=acme.")
 ]
 _PANEL = "Which provider"
+_OF_CLIENT = ("journal", "lookup")
+"""Options that some commands name for themselves, and that are the client's."""
 
 
 def with_client(command: Callable[..., Any]) -> Callable[..., None]:
@@ -75,7 +77,8 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
     def wrapped(**given: Any) -> None:
         chosen = {name: given.pop(name) for name in shared}
         as_json = chosen.pop("as_json")
-        with Client(**_arguments(**chosen)) as client:
+        of_client = {name: value for name in _OF_CLIENT if (value := given.pop(name, None)) is not None}
+        with Client(**_arguments(**chosen) | of_client) as client:
             write(command(client, **given), as_json=as_json)
 
     parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in (*own, *shared.values())]

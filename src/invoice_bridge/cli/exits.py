@@ -110,7 +110,9 @@ def guarded(app: typer.Typer, arguments: list[str] | None) -> int:
         code = command.main(arguments, prog_name="invoice-bridge", standalone_mode=False)
     except _CLICK_ERROR as error:  # an option before the command
         return misused(error)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort) as stop:
+        for note in getattr(stop.__cause__ or stop, "__notes__", ()):
+            complain(note)
         return INTERRUPTED
     return code if isinstance(code, int) else DONE
 

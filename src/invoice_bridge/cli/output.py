@@ -22,6 +22,7 @@ from rich.text import Text
 from invoice_bridge import providers
 from invoice_bridge.cli.exits import plain
 from invoice_bridge.explain import Plan
+from invoice_bridge.lookup import Resolution
 from invoice_bridge.losses import Loss
 from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Period
 from invoice_bridge.wire import Request
@@ -43,7 +44,21 @@ _AMOUNTS = {
 # ── how it reaches stdout ────────────────────────────────────────────────────────────────────────────────────────────
 def write(value: Any, *, as_json: bool) -> None:
     """Print what a command returned: an invoice, invoices one after another, or the like."""
-    if isinstance(value, Invoice):
+    if isinstance(value, Resolution):
+        if as_json:
+            write_json(
+                {
+                    "state": value.state,
+                    "why": value.why,
+                    "invoices": [json.loads(invoice.model_dump_json()) for invoice in value.invoices],
+                }
+            )
+        else:
+            show(
+                facts({"state": value.state, "why": value.why}),
+                *([invoice_table(value.invoices)] if value.invoices else []),
+            )
+    elif isinstance(value, Invoice):
         if as_json:
             sys.stdout.write(value.model_dump_json() + "\n")
         else:
