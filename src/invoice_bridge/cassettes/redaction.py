@@ -71,7 +71,7 @@ _CHECK = 5
 # ── what stands in a value's place ───────────────────────────────────────────────────────────────────────────────────
 def pseudonym(becomes: Becomes, text: str) -> str:
     """Say what stands in the place of a text; what is already in the form of a pseudonym stays."""
-    if not text:
+    if text in {"", REDACTED}:
         return text
     match becomes:
         case Becomes.EMAIL:
@@ -124,6 +124,7 @@ class _Rules:
     queries: Mapping[str, tuple[Redaction, ...]]
     paths: tuple[tuple[re.Pattern[str], Redaction], ...]
     keys: re.Pattern[str]
+    keys_inside: re.Pattern[str]
     ids: re.Pattern[str] | None
 
     def of(self, value: Value, *, query: bool = False) -> Redaction | None:
@@ -139,11 +140,14 @@ class _Rules:
         return None
 
 
-def key_shapes() -> re.Pattern[str]:
-    """The shapes of the keys of every provider: a key of one may stand in a recording of another."""
+def key_shapes(before: str = "(?<![A-Za-z0-9])") -> re.Pattern[str]:
+    """The shapes of the keys of every provider: a key of one may stand in a recording of another.
+
+    `before` says where one may begin: not inside a word, unless what is searched came out of base64.
+    """
     rows = [*EVERYWHERE, *(row for name in providers.names() for row in providers.get(name).redactions)]
     shapes = dict.fromkeys(row.name for row in rows if row.where is Where.KEY)
-    return re.compile("(?<![A-Za-z0-9])(?:" + "|".join(f"(?:{shape})" for shape in shapes) + ")")
+    return re.compile(before + "(?:" + "|".join(f"(?:{shape})" for shape in shapes) + ")")
 
 
 @cache
@@ -159,13 +163,16 @@ def _rules(provider: str, ids: bool) -> _Rules:
         return found
 
     begins = sorted({row.name for row in rows if row.where is Where.ID and ids})
-    shape = f"(?<![A-Za-z0-9_])(?:{'|'.join(map(re.escape, begins))})[0-9A-Za-z]{{6,}}(?![A-Za-z0-9_])"
+    # a short one has a digit: "in_progress" is a word
+    rest = "(?:[0-9A-Za-z]{14,}|(?=[A-Za-z]*[0-9])[0-9A-Za-z]{6,})"
+    shape = f"(?<![A-Za-z0-9_])(?:{'|'.join(map(re.escape, begins))}){rest}(?![A-Za-z0-9_])"
     return _Rules(
         headers={name: found[0] for name, found in named(Where.HEADER).items()},
         fields=named(Where.FIELD),
         queries=named(Where.QUERY, Where.FIELD),
         paths=tuple((re.compile(row.name), row) for row in rows if row.where is Where.PATH),
         keys=key_shapes(),
+        keys_inside=key_shapes(before=""),
         ids=re.compile(shape) if begins else None,
     )
 
@@ -384,7 +391,7 @@ class Redactor:
                 edits.append(Edit(found.start(2), found.end(2), REDACTED))
         for found in _BASE64.finditer(text):
             decoded = _unbased(found[0])
-            if self._rules.keys.search(decoded) or any(key in decoded for key in self._credentials):
+            if self._rules.keys_inside.search(decoded) or any(key in decoded for key in self._credentials):
                 edits.append(Edit(found.start(), found.end(), REDACTED))
         if edits:
             self._note("credential", "in a text")
