@@ -1,7 +1,6 @@
 """Every verb through the clients against the emulator, and the flows by next and send alone."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -20,7 +19,6 @@ from invoice_bridge import (
     MalformedResponse,
     Money,
     NotFound,
-    OneTimeCharge,
     Period,
     PeriodInvoice,
     Status,
@@ -28,7 +26,6 @@ from invoice_bridge import (
     Unsupported,
 )
 from invoice_bridge.commands import ListInvoices, Retrieve, Void
-from invoice_bridge.emulator.core import Ticking
 from invoice_bridge.emulator.transport import EmulatorTransport
 from invoice_bridge.explain import context
 from invoice_bridge.outcome import Step
@@ -36,43 +33,7 @@ from invoice_bridge.provider import Context, Unreadable
 from invoice_bridge.providers.whop import WHOP
 from invoice_bridge.providers.whop.emulator import WhopEmulator
 from invoice_bridge.wire import Response, dumps
-
-ROOT = "http://127.0.0.1:1"
-DUE = datetime(2026, 12, 1, tzinfo=UTC)
-START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
-
-
-class Bench:
-    """An emulator, the transport in front of it, and a client."""
-
-    def __init__(self, **options: Any) -> None:
-        self.clock = Ticking()
-        self.emulator = WhopEmulator(clock=self.clock, **options)
-        self.transport = EmulatorTransport(self.emulator)
-        self.http = httpx.Client(transport=self.transport)
-        self.billing = Client("whop", api_key=self.emulator.key, account_id="biz_42", base_url=ROOT, http=self.http)
-
-    def events(self) -> list[tuple[str, str]]:
-        return [(entry.event, str(entry.units)) for entry in self.emulator.ledger]
-
-    def paths(self) -> list[str]:
-        return [f"{request.method} {httpx.URL(request.url).path}" for request in self.transport.sent]
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.http.close()
-
-
-def bill(reference: str = "r-1", amount: str = "19.99", **fields: Any) -> OneTimeCharge:
-    fields = {"customer": "mber_42", "collection": Collection.send(due=DUE), "description": "Fees", **fields}
-    return OneTimeCharge(reference=reference, amount=Money.parse(amount, "EUR"), **fields)
-
-
-def draft(reference: str = "r-1", **fields: Any) -> OneTimeCharge:
-    return bill(reference, draft=True, collection=Collection.manual(), **fields)
+from tests.providers.whop.conftest import DUE, ROOT, START, Bench, bill, draft
 
 
 # ── bills ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -353,8 +314,12 @@ def test_a_plan_of_another_price_is_a_mismatch() -> None:
     flow = WHOP.flow(ask, use().on(ask))
     next(flow)
     flow.send(answer(whole()))
-    with pytest.raises(AmountMismatch, match=r"holds 2000\.00 EUR and is open; Whop mails or charges when it creates"):
+    with pytest.raises(
+        AmountMismatch, match=r"holds 2000\.00 EUR and is open; Whop mails or charges when it creates"
+    ) as raised:
         flow.send(answer({**PLAN, "initial_price_due": {"amount": "2000.00", "currency": "eur"}}))
+    assert raised.value.invoice is not None
+    assert raised.value.invoice.id == "inv_1"
 
 
 def test_a_bill_in_another_currency_is_a_discrepancy() -> None:
@@ -388,9 +353,17 @@ def test_an_item_that_cannot_be_read_does_not_spoil_its_page() -> None:
     assert page.next.cursor == "c"
 
 
-@pytest.mark.parametrize("data", [{"page_info": {}}, {"data": [], "page_info": {"has_next_page": True}}])
-def test_a_listing_without_items_or_cursor_is_malformed(data: dict[str, Any]) -> None:
-    """Nothing at all is not an empty listing, and a next page without a cursor cannot be read."""
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"page_info": {"has_next_page": False}},
+        {"data": [], "page_info": {"has_next_page": True}},
+        {"data": [], "page_info": {}},
+        {"data": []},
+    ],
+)
+def test_a_listing_without_items_or_an_end_is_malformed(data: dict[str, Any]) -> None:
+    """Nothing at all is no empty listing, a page without a cursor cannot be followed, nor one that does not say."""
     ask = ListInvoices()
     flow = WHOP.flow(ask, use().on(ask))
     next(flow)
