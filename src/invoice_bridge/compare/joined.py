@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import marshal
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -19,7 +18,7 @@ from typing import Any
 from invoice_bridge.compare.allowed import Allow, Allowed, allowances
 from invoice_bridge.compare.differences import Difference, Facts, Verdict, differences
 from invoice_bridge.compare.kinds import PATHS, Customers, facts
-from invoice_bridge.compare.result import Comparison
+from invoice_bridge.compare.result import Comparison, Store
 from invoice_bridge.compare.sides import Side, is_single, read
 from invoice_bridge.errors import ConfigurationError
 from invoice_bridge.model import in_utc
@@ -77,12 +76,11 @@ def compare(
     return Comparison(store, counts=told.verdicts, unsaid=told.unsaid, unused=unused, as_of=moment, keys=tuple(keys))
 
 
-def _open(keys: int) -> sqlite3.Connection:
-    # "" is an anonymous temporary file; the result may be closed by whichever thread collects it
-    store = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-    store.executescript(
+def _open(keys: int) -> Store:
+    store = Store()
+    store.connection.executescript(
         "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32000;"
-        "CREATE TABLE body (n INTEGER PRIMARY KEY, text TEXT);"
+        "CREATE TABLE body (n INTEGER PRIMARY KEY, provider TEXT, id TEXT, text TEXT);"
         "CREATE TABLE bill (n INTEGER PRIMARY KEY, side INTEGER, place TEXT, facts BLOB, label TEXT, mate INTEGER"
         + "".join(f", key{place} TEXT" for place in range(keys))
         + ");"
@@ -115,7 +113,7 @@ def _key(key: str, said: Facts) -> str | None:
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _fill(
-    store: sqlite3.Connection,
+    store: Store,
     place: int,
     side: Side,
     *,
@@ -137,7 +135,8 @@ def _fill(
         values = [_key(key, known) for key in keys]
         label = next((value for value in values if value is not None), None)
         written = store.execute(insert, (one.place, marshal.dumps(found, 0), label, *values))
-        store.execute("INSERT INTO body VALUES (?, ?)", (written.lastrowid, one.body))
+        body = (written.lastrowid, one.invoice.provider, one.invoice.id, one.body)
+        store.execute("INSERT INTO body VALUES (?, ?, ?, ?)", body)
         done += 1
         if progress is not None and done % _EVERY == 0:
             progress(_SIDES[place], done, None)
@@ -145,7 +144,7 @@ def _fill(
         progress(_SIDES[place], done, done)
 
 
-def _check_something(store: sqlite3.Connection, keys: Sequence[str], *, single: bool) -> None:
+def _check_something(store: Store, keys: Sequence[str], *, single: bool) -> None:
     """Refuse to compare nothing with nothing, or sides of which one has no key at all."""
     any_key = " OR ".join(f"key{place} IS NOT NULL" for place in range(len(keys)))
     rows = store.execute(f"SELECT side, count(*), sum({any_key}) FROM bill GROUP BY side").fetchall()  # noqa: S608 - own text
@@ -160,7 +159,7 @@ def _check_something(store: sqlite3.Connection, keys: Sequence[str], *, single: 
 
 
 # ── joining ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _join(store: sqlite3.Connection, keys: Sequence[str]) -> None:
+def _join(store: Store, keys: Sequence[str]) -> None:
     """Find each invoice's mate, by one key after the other. Raises ConfigurationError for a key that is there twice."""
     store.execute("CREATE INDEX by_mate ON bill (mate, side)")
     for place, key in enumerate(keys):
@@ -203,7 +202,7 @@ _PAIRS = (
 _ALONE = "SELECT NULL, n, label, NULL, facts FROM bill WHERE side = 1 AND mate IS NULL ORDER BY n"
 
 
-def _judge(store: sqlite3.Connection, declared: tuple[Allowed, ...], progress: Progress | None) -> _Told:
+def _judge(store: Store, declared: tuple[Allowed, ...], progress: Progress | None) -> _Told:
     """Write the verdicts: the left side in its order, alone or with its mate, then what is alone on the right."""
     told = _Told()
     (total,) = store.execute("SELECT count(*) FROM bill WHERE side = 0 OR mate IS NULL").fetchone()

@@ -79,6 +79,7 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "pdf_url": Kind.IDENTITY,
             "test_mode": Kind.IDENTITY,
             "losses": Kind.IDENTITY,  # of the call that made it, not of the bill
+            "discrepancies": Kind.IDENTITY,  # (same)
             "raw": Kind.IDENTITY,
         },
         Line: {

@@ -20,43 +20,58 @@ from invoice_bridge.model import Invoice
 _MARKS = {Severity.CHANGES_MONEY: "!!", Severity.WARNS: "!", Severity.INFO: " "}
 
 
+class Store:
+    """A temporary database: an anonymous file that is gone once it is closed, or nobody refers to it any more."""
+
+    def __init__(self) -> None:
+        # whichever thread collects it closes it
+        self.connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self.execute = self.connection.execute
+        self.close = weakref.finalize(self, self.connection.close)
+
+
 @dataclass(frozen=True)
 class Row:
     """One pair of invoices, or one that stands on one side alone.
 
-    `key` is what they were joined by (None for two single invoices that say no reference). `left` and `right` are the
-    invoices, None on the side where there is none.
+    `key` is what they were joined by (None for two single invoices that say no reference). `names` are the provider and
+    the id on each side. `left` and `right` are the invoices, read from disk when asked for; None where there is none.
     """
 
     verdict: Verdict
     key: str | None
     differences: tuple[Difference, ...]
-    _left: str | None = field(repr=False)
-    _right: str | None = field(repr=False)
+    names: tuple[tuple[str, str] | None, tuple[str, str] | None]
+    _at: tuple[int | None, int | None] = field(repr=False)
+    _store: Store = field(repr=False)
 
     @cached_property
     def left(self) -> Invoice | None:
         """The left side's invoice."""
-        return None if self._left is None else Invoice.model_validate_json(self._left)
+        return self._read(self._at[0])
 
     @cached_property
     def right(self) -> Invoice | None:
         """The right side's invoice."""
-        return None if self._right is None else Invoice.model_validate_json(self._right)
+        return self._read(self._at[1])
+
+    def _read(self, n: int | None) -> Invoice | None:
+        found = self._store.execute("SELECT text FROM body WHERE n = ?", (n,)).fetchone()
+        return None if found is None else Invoice.model_validate_json(found[0])
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values: the verdict ("class"), the key, whose invoices they are, the differences."""
         return {
             "class": self.verdict.value,
             "key": self.key,
-            "left": _name(self._left),
-            "right": _name(self._right),
+            "left": _name(self.names[0]),
+            "right": _name(self.names[1]),
             "differences": [one.to_json() for one in self.differences],
         }
 
     def lines(self) -> Iterator[str]:
         """The row for a reader: its paths in two columns, "!!" before what changes money."""
-        names = [_title(_name(self._left)), _title(_name(self._right))]
+        names = ["nothing" if name is None else shown(" ".join(name)) for name in self.names]
         head = "" if self.key is None else shown(self.key) + "  "
         yield f"{head}{names[0]} | {names[1]}  {self.verdict.value.replace('_', ' ')}"
         notes = {Verdict.UNSAID: "one side does not say", Verdict.DIFFERING: ""}
@@ -74,15 +89,8 @@ class Row:
             )
 
 
-def _name(body: str | None) -> dict[str, str] | None:
-    if body is None:
-        return None
-    data = json.loads(body)
-    return {"provider": data["provider"], "id": data["id"]}
-
-
-def _title(name: Mapping[str, str] | None) -> str:
-    return "nothing" if name is None else shown(f"{name['provider']} {name['id']}")
+def _name(name: tuple[str, str] | None) -> dict[str, str] | None:
+    return None if name is None else {"provider": name[0], "id": name[1]}
 
 
 class Comparison:
@@ -94,7 +102,7 @@ class Comparison:
 
     def __init__(
         self,
-        store: sqlite3.Connection,
+        store: Store,
         *,
         counts: Mapping[Verdict, int],
         unsaid: int,
@@ -105,8 +113,10 @@ class Comparison:
         self._store = store
         self.counts: Mapping[Verdict, int] = MappingProxyType(dict(counts))
         self.unsaid, self.unused, self.as_of, self.keys = unsaid, unused, as_of, keys
-        self.close = weakref.finalize(self, store.close)
-        """Free the disk space; otherwise it is freed with the last reference. The rows cannot be read any more."""
+
+    def close(self) -> None:
+        """Free the disk space, which otherwise goes with the last reference. The rows cannot be read any more."""
+        self._store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -131,12 +141,23 @@ class Comparison:
         """The rows with one of these verdicts, in the same order."""
         wanted = [verdict.value for verdict in verdicts]
         found = self._store.execute(
-            "SELECT verdict, label, found, l.text, r.text FROM row LEFT JOIN body l ON l.n = row.l "  # noqa: S608 - marks
-            f"LEFT JOIN body r ON r.n = row.r WHERE verdict IN ({', '.join('?' * len(wanted))}) ORDER BY row.n",
+            "SELECT verdict, label, found, l.n, l.provider, l.id, r.n, r.provider, r.id "  # noqa: S608 - question marks
+            "FROM row LEFT JOIN body l ON l.n = row.l LEFT JOIN body r ON r.n = row.r "
+            f"WHERE verdict IN ({', '.join('?' * len(wanted))}) ORDER BY row.n",
             wanted,
         )
-        for verdict, label, told, left, right in found:
-            yield Row(Verdict(verdict), label, tuple(_difference(one) for one in json.loads(told)), left, right)
+        for verdict, label, told, left, left_provider, left_id, right, right_provider, right_id in found:
+            yield Row(
+                Verdict(verdict),
+                label,
+                tuple(_difference(one) for one in json.loads(told)),
+                (
+                    None if left is None else (left_provider, left_id),
+                    None if right is None else (right_provider, right_id),
+                ),
+                (left, right),
+                self._store,
+            )
 
     def summary(self) -> str:
         """Count in one line what was found."""

@@ -1,0 +1,53 @@
+"""What each field is to a comparison."""
+
+from dataclasses import fields, is_dataclass
+
+import pytest
+
+from invoice_bridge import Collection, CustomerRef, Invoice, Line, Period
+from invoice_bridge.compare.kinds import AMOUNT_PATHS, KINDS, SHAPES, Kind, severity
+from invoice_bridge.losses import Severity
+from invoice_bridge.model import AMOUNTS
+
+
+@pytest.mark.parametrize("of", [Invoice, Line, CustomerRef, Period, Collection])
+def test_every_field_of_the_model_has_one_kind(of: type) -> None:
+    """A field that joins the model must be decided here before it can be overlooked by a comparison."""
+    names = [field.name for field in fields(of)] if is_dataclass(of) else list(of.model_fields)  # type: ignore[attr-defined]
+    assert list(KINDS[of]) == names
+
+
+def test_the_tables_are_those_of_the_model() -> None:
+    """No type is forgotten, and none is invented."""
+    assert set(KINDS) == {Invoice, Line, CustomerRef, Period, Collection}
+
+
+def test_every_amount_is_money_that_changes_money() -> None:
+    """Each amount of an invoice and of a line is compared as money."""
+    assert set(AMOUNTS) == AMOUNT_PATHS
+    grave = {shape for shape in SHAPES if severity(shape) is Severity.CHANGES_MONEY}
+    assert grave == {
+        *AMOUNTS,
+        "status",
+        "payment_pending",
+        "past_due",
+        "currency",
+        "amounts",
+        "customer.id",
+        "lines[]",
+        "lines[].amount",
+        "lines[].unit_amount",
+    }
+
+
+def test_instants_are_decided_one_by_one() -> None:
+    """When a record was made is identity; when money is due, and for which span, was agreed."""
+    instants = {name: kind for name, kind in KINDS[Invoice].items() if name.endswith("_at")}
+    assert instants == {
+        "created_at": Kind.IDENTITY,
+        "issued_at": Kind.IDENTITY,
+        "due_at": Kind.TERMS,
+        "paid_at": Kind.IDENTITY,
+        "voided_at": Kind.IDENTITY,
+    }
+    assert set(KINDS[Period].values()) == {Kind.TERMS}
