@@ -7,22 +7,28 @@ from typing import Any
 import httpx
 
 from invoice_bridge import Client, Money, OneTimeCharge, Period, PeriodInvoice
-from invoice_bridge.emulator.transport import EmulatorTransport
+from invoice_bridge.emulator import EmulatorTransport, Ticking
+from invoice_bridge.emulator.faults import Fault, Faults
 from invoice_bridge.providers.chargeapi import CHARGEAPI
 from invoice_bridge.providers.chargeapi.emulator import ChargeApiEmulator
 from invoice_bridge.wire import Request, Response, dumps
 
 ROOT = "https://api.chargeapi.co/v1"
 MAY = Period.month(2026, 5)
+LOOK = "GET /invoices?fleet=flt_42&limit=100"
+"""What comes first: whether the reference was billed before. ChargeAPI rates every bill itself."""
 
 
 class Bench:
     """An emulator, a client on it, and what went over the wire between the two."""
 
-    def __init__(self, **switches: bool) -> None:
-        self.emulator = ChargeApiEmulator(switches=switches)
-        self.transport = EmulatorTransport(self.emulator, ROOT)
-        self.client = Client("chargeapi", api_key=self.emulator.key, http=httpx.Client(transport=self.transport))
+    def __init__(self, *faults: Fault, looks: bool = True, **switches: bool) -> None:
+        self.clock = Ticking()
+        self.emulator = ChargeApiEmulator(clock=self.clock, switches=switches)
+        self.faults = Faults(self.emulator, faults)
+        self.transport = EmulatorTransport(self.faults, ROOT)
+        http = httpx.Client(transport=self.transport)
+        self.client = Client("chargeapi", api_key=self.emulator.key, http=http, lookup="auto" if looks else "never")
 
     @property
     def sent(self) -> list[str]:

@@ -19,16 +19,17 @@ from invoice_bridge import (
     Rejected,
     Status,
 )
-from tests.providers.chargeapi.bench import MAY, Bench, may_charge, may_invoice
+from tests.providers.chargeapi.bench import LOOK, MAY, Bench, may_charge, may_invoice
 
 EUR_25 = Money(2500, "EUR")
-BILL = ["POST /invoices", "GET /invoices/inv_00000001", "POST /invoices/inv_00000001/finalize"]
+BILL = [LOOK, "POST /invoices", "GET /invoices/inv_00000001", "POST /invoices/inv_00000001/finalize"]
+FOUND = [LOOK, "GET /invoices/inv_00000001"]
 APRIL = Period.month(2026, 4)
 
 
 @pytest.mark.parametrize("created", [False, True])
 def test_a_period_invoice_bills_what_the_period_holds(created: bool) -> None:
-    """A period invoice is opened, read and finalized, and comes to its transactions, whatever 2xx create answers."""
+    """It is looked for, opened, read and finalized, and comes to its transactions, whatever 2xx create answers."""
     bench = Bench(create_answers_201=created)
     found = bench.client.create(may_invoice())
     assert bench.sent == BILL
@@ -44,7 +45,7 @@ def test_every_request_carries_version_and_key() -> None:
     assert {one.headers["charge-version"] for one in bench.transport.sent} == {"2026-03-01"}
     assert {one.headers["authorization"] for one in bench.transport.sent} == {"Bearer ch_sk_test_not_a_key"}
     keyed = ["idempotency-key" in one.headers for one in bench.transport.sent]
-    assert keyed == [True, False, True]
+    assert keyed == [False, True, False, True]
 
 
 def test_a_charge_of_the_right_amount() -> None:
@@ -61,7 +62,7 @@ def test_a_charge_of_another_amount_leaves_a_draft(minor: int) -> None:
     bench = Bench()
     with pytest.raises(AmountMismatch) as caught:
         bench.client.create(may_charge(amount=Money(minor, "EUR")), allow=["amount"])
-    assert bench.sent == BILL[:2]
+    assert bench.sent == BILL[:3]
     assert (caught.value.asked, caught.value.found) == (Money(minor, "EUR"), EUR_25)
     assert (caught.value.invoice_id, caught.value.outcome) == ("inv_00000001", "partly_done")
     assert "the draft inv_00000001 stays" in str(caught.value)
@@ -98,7 +99,7 @@ def test_a_tax_on_what_has_accrued() -> None:
     assert bench.sent == BILL
     with pytest.raises(AmountMismatch, match=r"25\.00 EUR, now it comes to 30\.00 EUR"):
         bench.client.create(may_invoice(collection=Collection.charge()))  # again: the same invoice, open by now
-    assert bench.sent == [*BILL, *BILL[:2]]
+    assert bench.sent == [*BILL, *FOUND]
 
 
 def test_a_tax_that_was_asked_for() -> None:
@@ -148,24 +149,24 @@ def test_sending_sets_the_due_date() -> None:
     due = datetime(2026, 12, 1, 12, tzinfo=UTC)
     found = bench.client.create(may_invoice(collection=Collection.send(due=due)), allow=["collection"])
     assert (found.status, found.due_at) == (Status.OPEN, due)
-    assert bench.sent == [*BILL[:2], "POST /invoices/inv_00000001", BILL[2]]
+    assert bench.sent == [*BILL[:3], "POST /invoices/inv_00000001", BILL[3]]
     assert bench.events == [("issued", 2500)]
 
 
 def test_a_draft_is_left_alone() -> None:
-    """draft=True opens and reads, no more."""
+    """draft=True looks, opens and reads, no more."""
     bench = Bench()
     assert bench.client.create(may_invoice(draft=True)).status is Status.DRAFT
-    assert (bench.sent, bench.events) == (BILL[:2], [])
+    assert (bench.sent, bench.events) == (BILL[:3], [])
 
 
 # ── the same reference again ─────────────────────────────────────────────────────────────────────────────────────────
 def test_the_same_reference_bills_once() -> None:
-    """The second run is answered with the first invoice, sees that it is open, and finalizes nothing."""
+    """The second run finds the first invoice, sees that it is open, and writes nothing."""
     bench = Bench()
     first = bench.client.create(may_invoice())
     assert bench.client.create(may_invoice()) == first
-    assert bench.sent == [*BILL, *BILL[:2]]
+    assert bench.sent == [*BILL, *FOUND]
     assert bench.events == [("issued", 2500)]
 
 
@@ -180,17 +181,11 @@ def test_a_bill_goes_on_where_it_stopped() -> None:
     assert (found.id, found.status, found.total) == ("inv_00000001", "open", Money(2600, "EUR"))
 
 
-def test_another_attempt_is_another_invoice() -> None:
-    """attempt=2 opens a draft of its own."""
-    bench = Bench()
-    bench.client.create(may_invoice(draft=True))
-    assert bench.client.create(may_invoice(draft=True, attempt=2)).id == "inv_00000002"
-
-
+@pytest.mark.parametrize("looks", [True, False])
 @pytest.mark.parametrize("fields", [{"period": APRIL}, {"customer": None}])
-def test_a_reference_of_another_bill_that_is_replayed(fields: dict[str, object]) -> None:
+def test_a_reference_of_another_bill_that_is_replayed(fields: dict[str, object], looks: bool) -> None:
     """Where a key with another body is replayed, the other bill that comes back is told apart and left alone."""
-    bench = Bench(mismatch_refused=False)
+    bench = Bench(looks=looks, mismatch_refused=False)
     bench.client.create(may_invoice(draft=True))
     with pytest.raises(IdempotencyMismatch) as caught:
         bench.client.create(may_invoice(**fields))
@@ -200,8 +195,8 @@ def test_a_reference_of_another_bill_that_is_replayed(fields: dict[str, object])
 
 
 def test_a_reference_of_another_bill_that_is_refused() -> None:
-    """Where a key with another body is refused, so is the bill; nothing else is sent."""
-    bench = Bench(mismatch_refused=True)
+    """Where a key with another body is refused, so is a bill that was not looked for; nothing else is sent."""
+    bench = Bench(looks=False, mismatch_refused=True)
     bench.client.create(may_invoice(draft=True))
     with pytest.raises(Rejected) as caught:
         bench.client.create(may_invoice(period=APRIL))
@@ -210,11 +205,14 @@ def test_a_reference_of_another_bill_that_is_refused() -> None:
 
 
 def test_a_reference_used_in_another_currency() -> None:
-    """A replayed bill in another currency is a Discrepancy, and the draft stays."""
-    bench = Bench(mismatch_refused=False)
-    bench.client.create(may_invoice(draft=True))
-    with pytest.raises(Discrepancy, match="asked for USD, inv_00000001 has EUR; the draft inv_00000001 stays"):
-        bench.client.create(may_invoice(currency="USD"))
+    """A draft in another currency, found or replayed, is a Discrepancy that carries it, and the draft stays."""
+    for bench in (Bench(), Bench(looks=False, mismatch_refused=False)):
+        bench.client.create(may_invoice(draft=True))
+        told = "asked for USD, inv_00000001 has EUR; the draft inv_00000001 stays"
+        with pytest.raises(Discrepancy, match=told) as caught:
+            bench.client.create(may_invoice(currency="USD"))
+        assert caught.value.invoice is not None
+        assert caught.value.invoice.id == "inv_00000001"
 
 
 # ── windows ──────────────────────────────────────────────────────────────────────────────────────────────────────────

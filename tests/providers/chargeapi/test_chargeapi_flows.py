@@ -168,4 +168,4 @@ async def test_sync_and_async_send_the_same_bytes(ask: OneTimeCharge | PeriodInv
         ]
 
     assert bare(transport.sent) == bare(bench.transport.sent)
-    assert len(transport.sent) == (6 if one.status is Status.OPEN else 5)
+    assert len(transport.sent) == (7 if one.status is Status.OPEN else 6)

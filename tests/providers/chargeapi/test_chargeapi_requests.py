@@ -31,7 +31,7 @@ CURRENCIES = ("EUR", "JPY", "KWD", "ISK", "UGX", "CLP", "BHD")
 
 def test_the_whole_create_request() -> None:
     """Opening a period invoice is this method, this URL, these headers and these bytes."""
-    request = explain("chargeapi", may_invoice()).requests[0]
+    request = explain("chargeapi", may_invoice()).requests[1]
     assert (request.method, request.url) == ("POST", URL)
     assert dict(request.headers) == {
         "Charge-Version": "2026-03-01",
@@ -48,9 +48,18 @@ def test_the_whole_create_request() -> None:
     assert request.effects == frozenset()
 
 
+def test_the_look() -> None:
+    """First comes the listing of the fleet, or of the account where there is none; it says what it is for."""
+    look = explain("chargeapi", may_invoice()).requests[0]
+    assert (look.method, look.url, look.effects) == ("GET", f"{URL}?fleet=flt_42&limit=100", frozenset())
+    assert look.note == "the look: whether the reference was billed before"
+    assert explain("chargeapi", may_charge(customer=None)).requests[0].url == f"{URL}?limit=100"
+    assert explain("chargeapi", may_charge(), lookup="never").requests[0].method == "POST"
+
+
 def test_the_requests_after_create() -> None:
     """What was opened is read once, then finalized: that issues, and may collect."""
-    _, read, finalize = explain("chargeapi", may_invoice()).requests
+    _, _, read, finalize = explain("chargeapi", may_invoice()).requests
     assert (read.method, read.url, read.content, read.key) == ("GET", f"{URL}/{{open.id}}", b"", None)
     assert dict(read.headers) == {"Charge-Version": "2026-03-01"}
     assert (finalize.method, finalize.url, finalize.content) == ("POST", f"{URL}/{{open.id}}/finalize", b"{}")
@@ -63,7 +72,7 @@ def test_the_requests_after_create() -> None:
 @pytest.mark.parametrize("currency", CURRENCIES)
 def test_a_period_invoice_in_a_currency(currency: str) -> None:
     """A currency goes out in lower case, and no amount ever does."""
-    request = explain("chargeapi", may_invoice(currency=currency)).requests[0]
+    request = explain("chargeapi", may_invoice(currency=currency)).requests[1]
     rest = (
         f'"fleet":"flt_42","currency":"{currency.lower()}","metadata":{{"invoice_bridge_reference":"flt_42/2026-05"}}'
     )
@@ -75,7 +84,7 @@ def test_a_one_time_charge_in_a_currency(currency: str) -> None:
     """A charge sends the same words whatever its amount: ChargeAPI takes a window and a currency."""
     requests = explain("chargeapi", may_charge(amount=Money(123450, currency))).requests
     rest = f'"fleet":"flt_42","currency":"{currency.lower()}","metadata":{{"invoice_bridge_reference":"res-1"}}'
-    assert requests[0].content == f"{{{WINDOW},{rest}}}".encode()
+    assert requests[1].content == f"{{{WINDOW},{rest}}}".encode()
     assert not any(b"1234" in request.content for request in requests)
 
 
@@ -91,7 +100,7 @@ def test_every_field_that_is_carried() -> None:
     ask = may_invoice(
         customer=CustomerRef(ids={"chargeapi": "flt_9"}), description="Mai – Gebühren", metadata={"po": "7"}
     )
-    content = explain("chargeapi", ask).requests[0].content
+    content = explain("chargeapi", ask).requests[1].content
     expected = (
         f'{{{WINDOW},"fleet":"flt_9","currency":"eur","description":"Mai – Gebühren",'
         '"metadata":{"po":"7","invoice_bridge_reference":"flt_42/2026-05"}}'
@@ -101,7 +110,7 @@ def test_every_field_that_is_carried() -> None:
 
 def test_an_invoice_of_the_account_itself() -> None:
     """Without a customer no fleet is sent: the invoice is the account's own."""
-    content = explain("chargeapi", may_invoice(customer=None)).requests[0].content
+    content = explain("chargeapi", may_invoice(customer=None)).requests[1].content
     expected = f'{{{WINDOW},"currency":"eur","metadata":{{"invoice_bridge_reference":"flt_42/2026-05"}}}}'
     assert content == expected.encode()
 
@@ -120,7 +129,7 @@ def test_a_customer_without_a_fleet_is_refused(customer: CustomerRef) -> None:
 def test_instants_have_exactly_three_decimals() -> None:
     """A window in Paris time goes out in UTC with milliseconds."""
     ask = may_invoice(period=Period.month(2026, 5, tz="Europe/Paris"))
-    content = explain("chargeapi", ask).requests[0].content
+    content = explain("chargeapi", ask).requests[1].content
     assert b'"period_start":"2026-04-30T22:00:00.000Z","period_end":"2026-05-31T22:00:00.000Z"' in content
 
 
@@ -132,7 +141,7 @@ def test_parts_of_a_millisecond_are_refused() -> None:
 
 def test_a_draft_is_opened_and_read() -> None:
     """draft=True stops before anything is issued."""
-    requests = explain("chargeapi", may_invoice(draft=True)).requests
+    requests = explain("chargeapi", may_invoice(draft=True), lookup="never").requests
     assert [(one.method, one.effects) for one in requests] == [("POST", frozenset()), ("GET", frozenset())]
 
 
@@ -140,7 +149,7 @@ def test_a_due_date_is_set_on_the_draft() -> None:
     """Collection.send sets the due date between the reading and the finalizing: both generations allow it then."""
     due = datetime(2026, 6, 30, 12, tzinfo=UTC)
     requests = explain("chargeapi", may_invoice(collection=Collection.send(due=due))).requests
-    assert [(one.method, one.url, one.content) for one in requests[2:]] == [
+    assert [(one.method, one.url, one.content) for one in requests[3:]] == [
         ("POST", f"{URL}/{{open.id}}", b'{"due_date":"2026-06-30T12:00:00.000Z"}'),
         ("POST", f"{URL}/{{open.id}}/finalize", b"{}"),
     ]
@@ -173,7 +182,7 @@ DUE = datetime(2026, 6, 30, 12, tzinfo=UTC)
         (Retrieve(id="inv_1"), [("GET", "/inv_1", b"")]),
         (Retrieve(id="../x"), [("GET", "/..%2Fx", b"")]),
         (Retrieve(id="a/b"), [("GET", "/a%2Fb", b"")]),
-        (Finalize(id="inv_1"), [("POST", "/inv_1/finalize", b"{}")]),
+        (Finalize(id="inv_1"), [("POST", "/inv_1/finalize", b"{}"), ("GET", "/inv_1", b"")]),
         (Void(id="inv_1"), [("POST", "/inv_1/void", b"{}")]),
         (Pay(id="inv_1"), [("GET", "/inv_1", b""), ("POST", "/inv_1/pay", b"{}")]),
         (

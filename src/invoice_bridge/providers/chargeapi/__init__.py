@@ -34,7 +34,9 @@ CHARGEAPI = Provider(
         "Idempotency-Key",
         KEY_WINDOW,
         source="docs.chargeapi.co/idempotency; the 24 hours stand in its older generation only",
+        # no mark of an answer that repeats an earlier one is documented: what may be old is read again
     ),
+    rate=None,  # docs.chargeapi.co/errors lists rate_limit_exceeded; no page gives a number
     mode=mode,
     sources=SOURCES,
     statuses=STATUSES,
