@@ -17,7 +17,6 @@ from invoice_bridge import providers
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.capabilities import matrix_parts, provider_json, provider_parts
 from invoice_bridge.cli.cassettes import app as cassettes
-from invoice_bridge.cli.cassettes import app as cassettes
 from invoice_bridge.cli.compare import compare
 from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, read_settings, with_client
 from invoice_bridge.cli.files import amount, instant, pairs, read_bill, read_bytes
@@ -211,7 +210,6 @@ def emulate(
 
 
 app.command("compare", rich_help_panel=_OFFLINE)(compare)
-app.add_typer(cassettes, name="cassettes", rich_help_panel=_OFFLINE)
 app.add_typer(cassettes, name="cassettes", rich_help_panel=_OFFLINE)
 app.command("new-provider", rich_help_panel=_OFFLINE)(scaffold)
 
