@@ -30,7 +30,13 @@ class Bench:
 
     def client(self, **settings: Any) -> Client:
         """Another client of the same account."""
-        return Client("whop", api_key=self.emulator.key, account_id="biz_42", base_url=ROOT, http=self.http, **settings)
+        given: dict[str, Any] = {
+            "api_key": self.emulator.key,
+            "account_id": "biz_42",
+            "base_url": ROOT,
+            "http": self.http,
+        }
+        return Client("whop", **(given | settings))
 
     def events(self) -> list[tuple[str, str]]:
         return [(entry.event, str(entry.units)) for entry in self.emulator.ledger]
