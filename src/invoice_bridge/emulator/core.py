@@ -139,6 +139,9 @@ class Emulator(ABC):
     settings: ClassVar[Mapping[str, Any]] = {}
     """Settings of a client that this emulator accepts."""
 
+    invoices: dict[str, dict[str, Any]]
+    """The invoices it holds, by their ids."""
+
     def __init__(self, *, clock: Clock | None = None, switches: Mapping[str, bool] | None = None) -> None:
         self.clock = clock or Ticking()
         if unknown := set(switches or {}) - set(self.SWITCHES):

@@ -23,9 +23,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,9 +94,14 @@ class Case:
         return f"{self.provider}: {self.bill}, request {self.place}: {self.kind} ×{self.times}, {self.way}{flipped}"
 
 
+def _in_memory(name: str) -> Any:
+    return providers.get(name).emulator
+
+
+@cache
 def bills(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
     """One bill for every way in which a provider creates: those whose requests, effects or order differ."""
-    emulator: Any = providers.get(provider).emulator
+    emulator = _in_memory(provider)
     shared: dict[str, Any] = {"reference": "res-2026-05-17", "customer": emulator.customer}
     what: dict[str, tuple[type[OneTimeCharge | PeriodInvoice], dict[str, Any]]] = {
         "charge once": (OneTimeCharge, {"amount": _PRICE, "period": _MAY}),
@@ -127,13 +133,13 @@ def bills(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
 def cases(names: Iterable[str], served: Served) -> Iterator[Case]:
     """Every case of the matrix: a run without faults tells which requests there are to hit."""
     for name in names:
-        emulator_class = providers.get(name).emulator
+        switches = _in_memory(name).SWITCHES
         for title, ask in bills(name).items():
             stage = Stage(served, name, None)
             stage.bill(ask)
             assert not stage.told[-1].error, f"{name}: {title} fails without a fault: {stage.told[-1]}"
             methods = [method for method, _ in stage.faults.seen]
-            for flipped in (None, *emulator_class.SWITCHES):
+            for flipped in (None, *switches):
                 for place, method in enumerate(methods):
                     for kind in _KINDS:
                         if method == "GET" and kind in {Kind.DELAYED_COMMIT, Kind.IN_PROGRESS, Kind.STALE_LISTING}:
@@ -195,8 +201,8 @@ class Stage:
         self.moved = timedelta()
         switches = {}
         if case is not None and case.flipped is not None:
-            switches = {case.flipped: not providers.get(name).emulator.SWITCHES[case.flipped][0]}
-        self.emulator: Emulator = providers.get(name).emulator(clock=self.clock, switches=switches)
+            switches = {case.flipped: not _in_memory(name).SWITCHES[case.flipped][0]}
+        self.emulator: Emulator = _in_memory(name)(clock=self.clock, switches=switches)
         self.emulator.accrue()
         self.forgets = forgets
         if forgets:
@@ -215,10 +221,9 @@ class Stage:
         events = tuple((entry.event, entry.invoice_id) for entry in self.emulator.ledger)
         return Held(events, frozenset(self.emulator.invoices))
 
-    def client(self, journal: str | None = None) -> Client:
-        """A client of this stage; nothing that is tried again waits long."""
-        lookup: Any = "never" if self.forgets else "auto"
-        return _client(self.name, self.url, journal, lookup)
+    def client(self, journal: str | None = None) -> AbstractContextManager[Client]:
+        """A client of this stage."""
+        return _client(self.name, self.url, journal, "never" if self.forgets else "auto")
 
     def bill(self, ask: OneTimeCharge | PeriodInvoice, journal: str | None = None) -> Told:
         """Make a bill and note what was told."""
@@ -232,24 +237,21 @@ class Stage:
         return self.told[-1]
 
 
-def _client(name: str, url: str, journal: str | None, lookup: Any) -> Client:
-    emulator = providers.get(name).emulator
-    client = Client(
-        name,
-        api_key=emulator.key,
-        base_url=url,
-        journal=journal,
-        lookup=lookup,
-        timeout=_TIMEOUT,
-        http=httpx.Client(verify=False),  # noqa: S501 - plain http on loopback; certificates would be read for nothing
-        **emulator.settings,
-    )
-    client._policy = replace(client._policy, backoff=lambda _tries: 0.002)  # noqa: SLF001 - a matrix has no time to wait
-    return client
+@contextmanager
+def _client(name: str, url: str, journal: str | None, lookup: str) -> Iterator[Client]:
+    """A client of an emulator; what is tried again does not wait long."""
+    emulator = _in_memory(name)
+    settings: dict[str, Any] = {**emulator.settings, "journal": journal, "lookup": lookup, "timeout": _TIMEOUT}
+    with (
+        httpx.Client(verify=False) as http,  # noqa: S501 - plain http on loopback: certificates are read for nothing
+        Client(name, api_key=emulator.key, base_url=url, http=http, **settings) as client,
+    ):
+        client._policy = replace(client._policy, backoff=lambda _tries: 0.002)  # noqa: SLF001 - a matrix cannot wait
+        yield client
 
 
 def _allowed(name: str, ask: OneTimeCharge | PeriodInvoice) -> list[str]:
-    found = losses(name, ask, **providers.get(name).emulator.settings)
+    found = losses(name, ask, **_in_memory(name).settings)
     return [loss.code for loss in found if loss.severity is not Severity.INFO]
 
 
