@@ -1,7 +1,8 @@
 """Chargebee in memory behind a real client: no socket, every request kept."""
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -9,10 +10,14 @@ import pytest
 
 from invoice_bridge import Client
 from invoice_bridge.emulator import EmulatorTransport, Ticking
+from invoice_bridge.emulator.faults import Fault, Faults
+from invoice_bridge.idempotency import Lookup
 from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
 from invoice_bridge.wire import Request, Response, loads, query
 
 API = "https://acme-test.chargebee.com/api/v2"
+LOOK = "GET /invoices?limit=100&customer_id%5Bis%5D=cus_42"
+"""The look for a bill of cus_42 that was made before."""
 
 
 @dataclass
@@ -55,18 +60,27 @@ class World:
         return loads(answer.content)
 
 
-def make_world(product_catalog: int = 2, reference_field: str | None = None, **switches: bool) -> World:
+def make_world(
+    product_catalog: int = 2,
+    reference_field: str | None = None,
+    lookup: Lookup = "auto",
+    faults: Iterable[Fault] = (),
+    **switches: bool,
+) -> World:
+    """A site, and a client of it that never waits: neither before it tries again nor for the limit on requests."""
     clock = Ticking()
     site = ChargebeeEmulator(clock=clock, product_catalog=product_catalog, switches=switches)
-    transport = EmulatorTransport(site, API)
+    transport = EmulatorTransport(Faults(site, faults), API)
     client = Client(
         "chargebee",
         api_key="test_not_a_key",
         site="acme-test",
         product_catalog=product_catalog,
         reference_field=reference_field,
+        lookup=lookup,
         http=httpx.Client(transport=transport),
     )
+    client._policy = replace(client._policy, backoff=lambda _tries: 0.0, pace=None)
     return World(client, site, clock, transport)
 
 
