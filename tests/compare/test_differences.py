@@ -126,13 +126,13 @@ def test_past_due_is_compared_by_one_clock_only() -> None:
     assert "past due" not in compare(late, late, as_of=NOW).text()
 
 
-def test_a_provider_without_a_word_for_past_due_does_not_say() -> None:
-    """Without a due date "open" says "not yet due" only where the provider would say overdue instead."""
+def test_a_word_is_of_the_moment_it_was_read() -> None:
+    """Without a due date "overdue" stays true; "open" was perhaps so yesterday, so that side does not say."""
     overdue = bill(provider="chargeapi", native_status="overdue", due_at=None)
+    assert differing(overdue, overdue, as_of=NOW) == {}
     assert differing(overdue, bill(due_at=None), as_of=NOW) == {"past_due": Verdict.UNSAID}
-    in_time = bill(provider="chargeapi", native_status="open", due_at=None)
-    assert differing(overdue, in_time, as_of=NOW) == {"past_due": Verdict.DIFFERING}
-    assert differing(overdue, bill(provider="not-installed", due_at=None), as_of=NOW) == {"past_due": Verdict.UNSAID}
+    assert differing(overdue, bill(due_at=NOW), as_of=NOW) == {"due_at": Verdict.UNSAID, "past_due": Verdict.DIFFERING}
+    assert differing(bill(), bill(due_at=None), as_of=NOW) == {"due_at": Verdict.UNSAID, "past_due": Verdict.UNSAID}
 
 
 def test_past_due_repeats_no_other_status() -> None:

@@ -15,8 +15,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from invoice_bridge import providers
-from invoice_bridge.errors import ConfigurationError
 from invoice_bridge.losses import Severity
 from invoice_bridge.model import PAST_DUE_WORDS, Collection, CustomerRef, Invoice, Line, Period, Status
 from invoice_bridge.money import Money
@@ -215,17 +213,13 @@ _SPELLINGS: Mapping[type, Callable[[Any], Any]] = {
 
 
 def _is_past_due(invoice: Invoice, as_of: datetime) -> bool | None:
-    """Whether it is past due; None where there is no due date and its provider has no word for it.
+    """Whether it is past due; None where nothing says so by that clock.
 
-    "Open" says "not yet due" only at a provider that would say otherwise.
+    A provider's word is of the moment at which it was read: "overdue" stays true, "open" may have been so yesterday
+    only, and says nothing at all at a provider that has no other word.
     """
     if invoice.due_at is None and invoice.native_status not in PAST_DUE_WORDS:
-        try:
-            words = {row.native for row in providers.get(invoice.provider).statuses}
-        except ConfigurationError:  # an invoice of a provider that is not installed here
-            words = set()
-        if not words & PAST_DUE_WORDS:
-            return None
+        return None
     return invoice.is_past_due(as_of)
 
 
