@@ -1,25 +1,32 @@
-"""`invoice-bridge cassettes`: redact recordings again, check them, and see what an API says otherwise than before."""
+"""`invoice-bridge cassettes`: record, redact again, check, and see what an API says otherwise than before."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
+import httpx
 import typer
 
+from invoice_bridge.cassettes import SCENARIOS
 from invoice_bridge.cassettes.again import redact as redact_again
 from invoice_bridge.cassettes.check import check as check_cassettes
 from invoice_bridge.cassettes.drift import drift as find_drift
+from invoice_bridge.cassettes.record import record as record_here
+from invoice_bridge.cassettes.recorder import Recorder
 from invoice_bridge.cli import exits
-from invoice_bridge.cli.connect import AsJson
+from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, arguments
 from invoice_bridge.cli.output import write_json
+from invoice_bridge.client import Client
+from invoice_bridge.errors import ConfigurationError
 
 app = typer.Typer(
     cls=exits.Commands,
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Work on recorded cassettes; nothing here goes to the network.",
+    help="Record cassettes, and work on them; all but `record --against test` and `live` stays off the network.",
 )
 
 Place = Annotated[
@@ -104,3 +111,55 @@ def drift(
             print("no drift")
     if found:
         raise typer.Exit(exits.DIFFERENCE)
+
+
+@app.command()
+def record(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help=", ".join(SCENARIOS), show_default=False)],
+    *,
+    provider: ProviderName,
+    against: Annotated[
+        Literal["emulator", "test", "live"],
+        typer.Option("--against", help="The emulator here, or the provider itself."),
+    ] = "emulator",
+    into: Annotated[
+        Path, typer.Option("--into", metavar="DIR", help="The cassette is DIR/<provider>/<scenario>.yaml.")
+    ] = Path("cassettes"),
+    customer: Annotated[
+        str | None, typer.Option("--customer", metavar="ID", help="Whom to bill there, with test and live.")
+    ] = None,
+    settings: Settings = None,
+    base_url: Annotated[str | None, typer.Option("--base-url", metavar="URL", help="With test: another host.")] = None,
+    key_env: Annotated[
+        str | None,
+        typer.Option("--key-env", metavar="VARIABLE", help="The variable with the key; else STRIPE_API_KEY and so on."),
+    ] = None,
+    allow_network: Annotated[
+        bool, typer.Option("--allow-network", help="Must be said with test and live; live bills a real customer.")
+    ] = False,
+) -> None:
+    """Play a scenario, and record it redacted, with its provenance beside it.
+
+    Nothing is written where the scenario fails.
+    """
+    if scenario not in SCENARIOS:
+        near = get_close_matches(scenario, SCENARIOS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(SCENARIOS)}"
+        raise ConfigurationError(f"there is no scenario {scenario!r}; {hint}")
+    if against == "emulator":
+        if given := [
+            name for name, value in (("--customer", customer), ("--set", settings), ("--base-url", base_url)) if value
+        ]:
+            raise ConfigurationError(f"{given[0]} is for test and live: the emulator has its own")
+        path = record_here(scenario, provider, into)
+    elif not allow_network:
+        raise ConfigurationError(f"--against {against} reaches the provider: add --allow-network")
+    elif customer is None:
+        raise ConfigurationError(f"--against {against} bills somebody: add --customer with an id of that account")
+    else:
+        made_with = arguments(provider=provider, base_url=base_url, settings=settings, key_env=key_env, mode=against)
+        recorder, path = Recorder(httpx.HTTPTransport()), into / provider / f"{scenario}.yaml"
+        with httpx.Client(transport=recorder) as http:
+            SCENARIOS[scenario](Client(http=http, **made_with), customer)
+        recorder.save(path, provider, origin=against, recorded_at=datetime.now(UTC))
+    print(f"recorded {exits.plain(path)}")

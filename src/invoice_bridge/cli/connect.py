@@ -78,7 +78,7 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
         chosen = {name: given.pop(name) for name in shared}
         as_json = chosen.pop("as_json")
         of_client = {name: value for name in _OF_CLIENT if (value := given.pop(name, None)) is not None}
-        with Client(**_arguments(**chosen) | of_client) as client:
+        with Client(**arguments(**chosen) | of_client) as client:
             write(command(client, **given), as_json=as_json)
 
     parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in (*own, *shared.values())]
@@ -89,16 +89,17 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
     return wrapped
 
 
-def _arguments(
+def arguments(
     *,
-    config: str | None,
-    profile: str | None,
+    config: str | None = None,
+    profile: str | None = None,
     provider: str | None,
     base_url: str | None,
     settings: list[str] | None,
-    key_env: str | None,
+    key_env: str | None = None,
     mode: str | None,
 ) -> dict[str, Any]:
+    """Turn the options into what a client is made with. Raises ConfigurationError."""
     if config is not None:
         beside = {
             "--provider": provider,
