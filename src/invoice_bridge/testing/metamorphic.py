@@ -7,7 +7,7 @@ Rules of this file: pure. A leaf is a path that a row of `FIELDS` speaks of; the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import zip_longest
@@ -46,7 +46,7 @@ class Seen:
 
 def seen(ask: Bill, use: Context) -> Seen:
     """Explain a command and keep what is to be compared."""
-    found = plan(ask, use)
+    found = plan(ask, replace(use, lookup="never"))  # rows speak of the bill; whether it is looked up first is ours
     steps = tuple((request.method, urlsplit(request.url).path, request.effects) for request in found.requests)
     refused = type(found.refusal).__name__ if found.refusal is not None else None
     bodies = tuple(

@@ -1,27 +1,31 @@
-"""Acme's verbs, one generator each. A bill is one ladder: create → compare → finalize → compare → pay.
+"""Acme's verbs, one generator each. A bill is one ladder: found or made → compare → finalize → compare → pay.
 
 A flow yields requests and is sent responses; it opens no connection and reads no clock. Each request has a `specimen`,
-the answer where all goes well: `explain` feeds it back, so what is explained is made by the code that sends.
+the answer where all goes well: `explain` feeds it back, so what is explained is made by the code that sends. Looking a
+bill up, retrying and pacing are no part of a flow: it is given what was found, and goes on from there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from invoice_bridge.commands import Finalize, ListInvoices, OneTimeCharge, Pay, PeriodInvoice, Retrieve, Void
-from invoice_bridge.errors import IdempotencyMismatch, MalformedResponse, Rejected, Unsupported
+from invoice_bridge.errors import MalformedResponse, Unsupported
+from invoice_bridge.lookup import first_use
 from invoice_bridge.model import Invoice, Line, Status
-from invoice_bridge.outcome import payable, verify
+from invoice_bridge.outcome import payable, same_bill, verify
 from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id
 from invoice_bridge.reading import Reader
-from invoice_bridge.wire import Effect, Flow, Request, rfc3339_millis
+from invoice_bridge.wire import Effect, Flow, Request, Response, exchange, rfc3339_millis
 
 from .parse import invoice
 from .tables import MONEY, NAME, SOURCES, STATUSES
 
 _WORDS = {row.status: row.native for row in STATUSES}
 _KINDS = {"manual": "none", "send": "mail", "charge": "charge"}
+_ISSUED = frozenset({Status.OPEN, Status.PAID})
 
 
 # ── the two bills ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -39,32 +43,21 @@ def period(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
 
 def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow[Invoice]:
     body = _body(ask, use)
-    at = verify(ask, (yield from _created(ask, use, body)))
+    at = same_bill(ask, use.found) if use.found is not None else (yield from _created(ask, use, body))
+    verify(ask, at)
     if at.status is Status.DRAFT and not ask.draft:
         request = _finalize(at.id, use, mails=ask.collection.kind == "send", specimen=_specimen(body, at.id, "open"))
-        answer = yield from act(request, lambda: _read(at.id, use), allowed={Status.DRAFT})
-        at = verify(ask, invoice(answer.object))
+        at = verify(ask, (yield from _sent(at.id, use, request, {Status.DRAFT}, _ISSUED)))
     if at.status is Status.OPEN and ask.collection.kind == "charge":
         request = _pay(at.id, use, {}, specimen=_specimen(body, at.id, "paid"))
-        answer = yield from act(request, lambda: _read(at.id, use), allowed={Status.OPEN})
-        at = invoice(answer.object)
+        at = yield from _sent(at.id, use, request, {Status.OPEN}, {Status.PAID})
     return at
 
 
 def _created(ask: OneTimeCharge | PeriodInvoice, use: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
     """The draft; or the invoice that it became, where the key has gone out before."""
-    specimen = _specimen(body, "{open.id}", "draft")
-    try:
-        answer = yield use.post("invoices", body=body, step="open", specimen=specimen)
-    except Rejected as refusal:
-        if refusal.code != "key_reused":
-            raise
-        raise IdempotencyMismatch(
-            f"the reference {ask.reference!r} was used before for a bill of other content; nothing was billed"
-        ) from refusal
-    if answer.headers.get("idempotent-replayed") == "true":  # what was answered then may be old news
-        return (yield from _read(answer.text("id"), use))
-    return invoice(answer.object)
+    request = use.post("invoices", body=body, step="open", specimen=_specimen(body, "{open.id}", "draft"))
+    return (yield from _after((yield from first_use(exchange(request), ask, use)), use))
 
 
 def _body(ask: OneTimeCharge | PeriodInvoice, use: Context) -> dict[str, Any]:
@@ -112,6 +105,13 @@ def _read(invoice_id: str, use: Context) -> Flow[Invoice]:
     return invoice(answer.object)
 
 
+def _after(answer: Response, use: Context) -> Flow[Invoice]:
+    """The invoice after a write. The answer to a key that came before may be old news: then it is read."""
+    if use.provider.is_replay(answer):
+        return (yield from _read(answer.text("id"), use))
+    return invoice(answer.object)
+
+
 def page(ask: ListInvoices, use: Context) -> Flow[Page]:
     """Read one page of invoices, newest first. `next` is the cursor of the page that follows, null on the last one."""
     query: list[tuple[str, object]] = [("limit", ask.limit)]
@@ -121,7 +121,7 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
         query.append(("status", _WORDS[ask.status]))
     if ask.cursor is not None:
         query.append(("cursor", ask.cursor))
-    answer = yield use.get("invoices", query=query, specimen={"items": [], "next": None})
+    answer = yield use.get("invoices", query=query, specimen={"items": [_bare("{listed.id}", "open")], "next": None})
     rows, cursor = answer.object.get("items"), Reader(answer.object, NAME).text("next")
     if not isinstance(rows, list) or "next" not in answer.object:  # to read it as the last page would lose invoices
         raise MalformedResponse("the answer is no page of invoices", provider=NAME, response=answer)
@@ -144,11 +144,21 @@ def _pay(invoice_id: str, use: Context, body: Mapping[str, Any], specimen: Mappi
     return use.post("invoices", invoice_id, "pay", body=body, effects=[Effect.COLLECTS], specimen=specimen)
 
 
+def _sent(
+    invoice_id: str, use: Context, request: Request, allowed: AbstractSet[Status], becomes: AbstractSet[Status]
+) -> Flow[Invoice]:
+    """Send it. `allowed`: the statuses in which a refusal has another reason; `becomes`: what it makes of an invoice."""
+
+    def after(answer: Response) -> Flow[Invoice]:
+        return _after(answer, use)
+
+    return act(request, lambda: _read(invoice_id, use), after, allowed=allowed, becomes=becomes)
+
+
 def finalize(ask: Finalize, use: Context) -> Flow[Invoice]:
     """Turn a draft into an open invoice; it is mailed where the draft says so."""
     request = _finalize(ask.id, use, mails=True, specimen=_bare(ask.id, "open"))
-    answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.DRAFT})
-    return invoice(answer.object)
+    return _sent(ask.id, use, request, {Status.DRAFT}, _ISSUED)
 
 
 def collect(ask: Pay, use: Context) -> Flow[Invoice]:
@@ -156,15 +166,13 @@ def collect(ask: Pay, use: Context) -> Flow[Invoice]:
     payable(ask, (yield from _read(ask.id, use)))
     body = {} if ask.payment_method is None else {"payment_method": ask.payment_method}
     request = _pay(ask.id, use, body, specimen=_bare(ask.id, "paid"))
-    answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.OPEN})
-    return invoice(answer.object)
+    return (yield from _sent(ask.id, use, request, {Status.OPEN}, {Status.PAID}))
 
 
 def void(ask: Void, use: Context) -> Flow[Invoice]:
     """Withdraw an open invoice."""
     request = use.post("invoices", ask.id, "void", body={}, effects=[Effect.VOIDS], specimen=_bare(ask.id, "void"))
-    answer = yield from act(request, lambda: _read(ask.id, use), allowed={Status.OPEN})
-    return invoice(answer.object)
+    return _sent(ask.id, use, request, {Status.OPEN}, {Status.VOID})
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────

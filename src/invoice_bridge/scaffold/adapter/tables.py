@@ -14,12 +14,13 @@ from invoice_bridge.errors import Declined, InvalidState, NotFound, RateLimited,
 from invoice_bridge.losses import Alters, Fate, Field, Severity
 from invoice_bridge.model import Status
 from invoice_bridge.money import codes
-from invoice_bridge.provider import ErrorRow, Limit, StatusRow, Units
+from invoice_bridge.provider import ErrorRow, Limit, Rate, StatusRow, Units
 
 NAME = "acme"
 API_VERSION = "2026-01"
 KEY_HEADER = "Idempotency-Key"
 KEY_WINDOW = timedelta(hours=24)
+REPLAY_HEADER = "Idempotent-Replayed"
 
 _DOCS = "docs.acme.test"
 _INVOICE = f"{_DOCS}/invoices"
@@ -50,6 +51,9 @@ STATUSES = (
 # A currency that is not listed is refused. List only what is confirmed: a wrong factor bills 10 or 100 times too much.
 MONEY = Units({code: digits for digits in (0, 2, 3) for code in codes(digits)}, source=f"{_DOCS}/money")
 
+# The lowest figure that holds for every account; None where your provider states no number.
+RATE = Rate(20, 1, f"{_DOCS}/requests")
+
 ERRORS = (
     ErrorRow(Unauthorized, _ERRORS, code="wrong_key"),
     ErrorRow(NotFound, _ERRORS, code="not_found"),
@@ -57,7 +61,7 @@ ERRORS = (
     ErrorRow(Declined, _ERRORS, code="declined"),
     ErrorRow(RateLimited, _ERRORS, code="too_many_requests"),
     ErrorRow(Rejected, _ERRORS, code="invalid"),
-    ErrorRow(Rejected, _ERRORS, code="key_reused"),
+    ErrorRow(Rejected, _ERRORS, code="key_reused", key_reused=True),
 )
 
 LIMITS = (
