@@ -208,3 +208,10 @@ def test_allow_takes_declarations_or_a_file(tmp_path: Path) -> None:
         compare(bill(), bill(), allow=wrong)
     with pytest.raises(ConfigurationError, match="there is no such file"):
         compare(bill(), bill(), allow=tmp_path / "none.toml")
+
+
+def test_the_example_of_the_documentation_is_read(tmp_path: Path) -> None:
+    """The file that the how-to shows is a file that can be used."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "compare.md"
+    text = page.read_text("utf-8").split("```toml\n")[1].split("```")[0]
+    assert [one.path for one in read_allowed(written(tmp_path, text))] == ["lines[].description", "tax", "status"]

@@ -162,7 +162,7 @@ class Comparison:
     def summary(self) -> str:
         """Count in one line what was found."""
         told = [f"{self.counts[verdict]} {verdict.value.replace('_', ' ')}" for verdict in self.counts]
-        return ", ".join(told) + f"; {self.unsaid} values that one side does not say"
+        return ", ".join(told) + f"; unsaid by one side: {self.unsaid}"
 
     def text_lines(self) -> Iterator[str]:
         """What differs, or is missing, declared equal or unsaid, line by line in two columns; the summary last."""
