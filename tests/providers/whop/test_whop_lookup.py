@@ -184,23 +184,23 @@ def test_where_the_listing_is_refused_that_is_the_error(bench: Bench) -> None:
 
 
 class Forgets(WhopEmulator):
-    """Whop where the first plan was deleted in the dashboard."""
+    """Whop where the second plan was deleted in the dashboard."""
 
     def retrieve_plan(self, call: Call, plan_id: str) -> Response:
         """404 for that one."""
-        return super().retrieve_plan(call, "gone" if plan_id == "plan_00000001" else plan_id)
+        return super().retrieve_plan(call, "gone" if plan_id == "plan_00000002" else plan_id)
 
 
 def test_a_plan_that_is_gone_is_a_gap(make: Callable[..., Bench]) -> None:
     """Its invoice may be the one: another that is found all the same settles it, else nothing is billed."""
     bench = make(kind=Forgets)
-    bench.billing.create(bill("r-1"))
-    bench.billing.create(bill("r-2"))
+    for number in (1, 2, 3):
+        bench.billing.create(bill(f"r-{number}"))
     always = bench.client(lookup="always")
-    with pytest.raises(Unsupported, match="the plan of inv_00000001, where its reference stands, is not to be found"):
-        always.create(bill("r-1"))
-    assert always.create(bill("r-2")).id == "inv_00000002"
-    assert bench.issued() == ["r-1", "r-2"]
+    with pytest.raises(Unsupported, match="the plan of inv_00000002, where its reference stands, is not to be found"):
+        always.create(bill("r-2"))
+    assert always.create(bill("r-1")).id == "inv_00000001"
+    assert bench.issued() == ["r-1", "r-2", "r-3"]
 
 
 def test_an_invoice_that_carries_it_and_cannot_be_read_is_a_gap(bench: Bench) -> None:
