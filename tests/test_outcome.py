@@ -30,11 +30,12 @@ from invoice_bridge import (
     Unauthorized,
     Unreachable,
     UnreadableServerError,
+    Update,
     Void,
 )
 from invoice_bridge.commands import Command, Delete
 from invoice_bridge.outcome import Lost, NotSent, Policy, Step, payable, supervise, verify
-from invoice_bridge.wire import Effect, Response, Send, Sleep
+from invoice_bridge.wire import Effect, Response, Send, Sleep, Steps
 from tests.toy import ACME, context
 
 CHARGE = OneTimeCharge(reference="res-1", amount=Money(1900, "EUR"))
@@ -49,6 +50,8 @@ def _refusal(status: int, code: str = "", **headers: str) -> Response:
 
 HTML_502 = Response(502, b"<html>Bad Gateway</html>", {"content-type": "text/html"}, "acme")
 TORN = Response(200, b'{"id":"in_1","curr', {"content-type": "application/json"}, "acme")
+REPLAYED = Response(201, b'{"id":"in_1","currency":"EUR"}', {"acme-replayed": "true"}, "acme")
+NOW, LATER = "Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:12 GMT"
 NOT_SENT, LOST = NotSent("connection refused"), Lost("ReadTimeout")
 Happening = Response | NotSent | Lost
 
@@ -66,7 +69,10 @@ class Course:
 def _drive(ask: Command, *happenings: Happening, policy: Policy | None = None, no_time: bool = False) -> Course:
     """Answer each Send with the next happening; the last one goes on for ever."""
     use = context().on(ask)
-    steps = supervise(ACME.flow(ask, use), use, policy or Policy())
+    return _answered(supervise(ACME.flow(ask, use), use, policy or Policy()), *happenings, no_time=no_time)
+
+
+def _answered(steps: Steps[Any], *happenings: Happening, no_time: bool = False) -> Course:
     course, coming, last = Course([], []), iter(happenings), happenings[-1]
     reply: Response | None = None
     problem: Exception | None = None
@@ -91,6 +97,7 @@ def _drive(ask: Command, *happenings: Happening, policy: Policy | None = None, n
     raise AssertionError(f"no end in sight: {course}")
 
 
+CHANGE, PATCH = Update(id="in_1", description="x"), "PATCH /invoices/in_1"
 OPEN, ISSUE = "POST /invoices", "POST /invoices/in_1/issue"
 READ, VOID, DELETE = "GET /invoices/in_1", "POST /invoices/in_1/void", "DELETE /invoices/in_1"
 
@@ -173,8 +180,15 @@ TABLE: dict[str, Row] = {
         CHARGE, [_refusal(429, retry_after="0"), OPENED, ISSUED], [OPEN, OPEN, ISSUE], [0.0], None, "", None, [],
     ),
     "429 with a date": (
-        CHARGE, [_refusal(429, retry_after="Wed, 21 Oct 2026 07:28:00 GMT"), OPENED, ISSUED], [OPEN, OPEN, ISSUE],
-        [0.5], None, "", None, [],
+        CHARGE, [_refusal(429, retry_after=LATER, date=NOW), OPENED, ISSUED], [OPEN, OPEN, ISSUE], [12.0], None, "",
+        None, [],
+    ),
+    "429 with a date that is past": (
+        CHARGE, [_refusal(429, retry_after=NOW, date=LATER), OPENED, ISSUED], [OPEN, OPEN, ISSUE], [0.0], None, "",
+        None, [],
+    ),
+    "429 with a date, and no Date to count it from": (
+        CHARGE, [_refusal(429, retry_after=LATER), OPENED, ISSUED], [OPEN, OPEN, ISSUE], [0.5], None, "", None, [],
     ),
     "429 for good": (
         CHARGE, [_refusal(429)], [OPEN] * 3, [0.5, 1.0], RateLimited, "nothing_done", None, ["refused"],
@@ -186,10 +200,14 @@ TABLE: dict[str, Row] = {
         CHARGE, [_refusal(429, retry_after="60"), OPENED, ISSUED], [OPEN, OPEN, ISSUE], [60.0], None, "", None, [],
     ),
     "a torn answer to the first write": (
-        CHARGE, [TORN], [OPEN], [], MalformedResponse, "done_unread", None, ["done"],
+        CHARGE, [TORN], [OPEN] * 3, [0.5, 1.0], OutcomeUnknown, "unknown", None, ["unknown"],
+    ),
+    "a torn answer, then the same answer whole": (
+        CHARGE, [TORN, OPENED, ISSUED], [OPEN, OPEN, ISSUE], [0.5], None, "", None, [],
     ),
     "a torn answer to the last write": (
-        CHARGE, [OPENED, TORN], [OPEN, ISSUE], [], MalformedResponse, "done_unread", "in_1", ["done", "done"],
+        CHARGE, [OPENED, TORN], [OPEN] + [ISSUE] * 3, [0.5, 1.0], OutcomeUnknown, "unknown", "in_1",
+        ["done", "unknown"],
     ),
     "an answer without an id": (
         CHARGE, [Response(200, b"{}", provider="acme")], [OPEN], [], MalformedResponse, "done_unread", None, ["done"],
@@ -226,7 +244,7 @@ TABLE: dict[str, Row] = {
         ["refused"],
     ),
     "a read answered by a torn body": (
-        Retrieve(id="in_1"), [TORN], [READ], [], MalformedResponse, "nothing_done", "in_1", ["done"],
+        Retrieve(id="in_1"), [TORN], [READ] * 3, [0.5, 1.0], MalformedResponse, "nothing_done", "in_1", ["unknown"],
     ),
     "a read of nothing": (
         Retrieve(id="in_1"), [_refusal(404, "missing")], [READ], [], NotFound, "nothing_done", "in_1", ["refused"],
@@ -235,16 +253,48 @@ TABLE: dict[str, Row] = {
         Void(id="in_1"), [LOST], [VOID] * 3, [0.5, 1.0], OutcomeUnknown, "unknown", "in_1", ["unknown"],
     ),
     "a write without a key is not repeated when lost": (
-        Delete(id="in_1"), [LOST], [DELETE], [], OutcomeUnknown, "unknown", "in_1", ["unknown"],
+        CHANGE, [LOST], [PATCH], [], OutcomeUnknown, "unknown", "in_1", ["unknown"],
     ),
     "a write without a key is not repeated after 5xx": (
-        Delete(id="in_1"), [_refusal(500)], [DELETE], [], OutcomeUnknown, "unknown", "in_1", ["unknown"],
+        CHANGE, [_refusal(500)], [PATCH], [], OutcomeUnknown, "unknown", "in_1", ["unknown"],
+    ),
+    "a write without a key is not repeated after a torn answer": (
+        CHANGE, [TORN], [PATCH], [], OutcomeUnknown, "unknown", "in_1", ["unknown"],
     ),
     "a write without a key is repeated when it never left": (
-        Delete(id="in_1"), [NOT_SENT, ISSUED], [DELETE, DELETE], [0.5], None, "", None, [],
+        CHANGE, [NOT_SENT, ISSUED], [PATCH, PATCH], [0.5], None, "", None, [],
     ),
     "a write without a key is repeated when throttled": (
-        Delete(id="in_1"), [_refusal(429), ISSUED], [DELETE, DELETE], [0.5], None, "", None, [],
+        CHANGE, [_refusal(429), ISSUED], [PATCH, PATCH], [0.5], None, "", None, [],
+    ),
+    "deleting twice deletes once": (
+        Delete(id="in_1"), [LOST, ISSUED], [DELETE, DELETE], [0.5], None, "", None, [],
+    ),
+    "an earlier call's answer is repeated": (
+        CHARGE, [REPLAYED, _refusal(400)], [OPEN, ISSUE], [], Rejected, "nothing_done", "in_1", ["replayed", "refused"],
+    ),
+    "this call's own first try is repeated": (
+        CHARGE, [LOST, REPLAYED, _refusal(400)], [OPEN, OPEN, ISSUE], [0.5], Rejected, "partly_done", "in_1",
+        ["done", "refused"],
+    ),
+    "a stored failure is repeated": (
+        CHARGE, [_refusal(500, acme_replayed="true")], [OPEN], [], OutcomeUnknown, "unknown", None, ["unknown"],
+    ),
+    "a failure, then the stored one": (
+        CHARGE, [_refusal(500), _refusal(500, acme_replayed="true")], [OPEN, OPEN], [0.5], OutcomeUnknown, "unknown",
+        None, ["unknown"],
+    ),
+    "the provider says: try again": (
+        CHARGE, [_refusal(400, acme_retry="true"), OPENED, ISSUED], [OPEN, OPEN, ISSUE], [0.5], None, "", None, [],
+    ),
+    "the provider says: do not try again": (
+        CHARGE, [_refusal(500, acme_retry="false")], [OPEN], [], OutcomeUnknown, "unknown", None, ["unknown"],
+    ),
+    "the provider says of 429: do not try again": (
+        CHARGE, [_refusal(429, acme_retry="false")], [OPEN], [], RateLimited, "nothing_done", None, ["refused"],
+    ),
+    "the provider says of a write without a key: try again": (
+        CHANGE, [_refusal(500, acme_retry="true")], [PATCH], [], OutcomeUnknown, "unknown", "in_1", ["unknown"],
     ),
 }  # fmt: skip
 
@@ -277,7 +327,7 @@ HAPPENINGS: list[Happening] = [
 @pytest.mark.parametrize("retries", [0, 1, 2, 5])
 def test_defect_15_tries_are_bounded(happening: Happening, retries: int) -> None:
     """Whatever goes on for ever, one request is tried once and then as often as the policy says, never more."""
-    course = _drive(CHARGE, happening, policy=Policy(retries=retries))
+    course = _drive(CHARGE, happening, policy=Policy(retries=retries, budget=retries))
     assert course.sent == [OPEN] * (retries + 1)
     assert len(course.waits) == retries
     assert course.error is not None
@@ -285,10 +335,16 @@ def test_defect_15_tries_are_bounded(happening: Happening, retries: int) -> None
 
 def test_waits_double_up_to_the_longest() -> None:
     """Half a second, doubling, up to eight seconds; the provider's own figure wins."""
-    course = _drive(CHARGE, _refusal(429), policy=Policy(retries=7))
+    course = _drive(CHARGE, _refusal(429), policy=Policy(retries=7, budget=7))
     assert course.waits == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
-    assert Policy().wait(1, 3) == 3.0
-    assert Policy().wait(4, None) == 4.0
+
+
+def test_a_call_has_a_budget_of_retries() -> None:
+    """Each request may be tried again, but all of a call's requests together not more often than the budget says."""
+    course = _drive(CHARGE, LOST, LOST, OPENED, LOST, policy=Policy(retries=2, budget=3))
+    assert course.sent == [OPEN, OPEN, OPEN, ISSUE, ISSUE]
+    assert isinstance(course.error, OutcomeUnknown)
+    assert Policy().budget == 6
 
 
 def test_no_time_for_another_try_ends_the_tries() -> None:
@@ -306,7 +362,7 @@ def test_an_unknown_outcome_names_the_reference() -> None:
     assert error.reference == "res-1"
     assert str(error) == (
         "POST /v1/invoices may or may not have taken effect: Acme gave no answer: ReadTimeout. "
-        "Look the reference up before you try again"
+        "Look the reference up before you try again: resolve()"
     )
     verb = _drive(Void(id="in_1"), LOST).error
     assert isinstance(verb, OutcomeUnknown)
@@ -526,3 +582,74 @@ def test_the_kinds_of_error_here_are_told_apart() -> None:
     error = _drive(Void(id="in_1"), _refusal(402)).error
     assert isinstance(error, Declined)
     assert (error.outcome, error.invoice_id) == ("nothing_done", "in_1")
+
+
+# ── when a write meets server errors alone ───────────────────────────────────────────────────────────────────────────
+def _look_again(*happenings: Happening, found: bool) -> Course:
+    """A charge whose flow, made anew, first reads the invoice (`found`), or fails to find it and opens it again."""
+    use = context().on(CHARGE)
+
+    def again() -> Any:
+        answer = yield use.get("invoices")
+        if found:
+            return ACME.parse(answer.object)
+        return (yield from ACME.flow(CHARGE, use))
+
+    steps = supervise(ACME.flow(CHARGE, use), use, Policy(), again=again)
+    return _answered(steps, *happenings)
+
+
+def test_a_write_that_meets_server_errors_alone_is_looked_up() -> None:
+    """Sending it again tells nothing; how things stand does: the invoice is there, and the call ends well."""
+    course = _look_again(*[_refusal(500)] * 3, ISSUED, found=True)
+    assert course.sent == [OPEN] * 3 + ["GET /invoices"]
+    assert (course.result.id, course.error) == ("in_1", None)
+
+
+def test_it_is_looked_up_once() -> None:
+    """Where the look finds nothing and the write fails again, the outcome is unknown; there is no third way."""
+    course = _look_again(*[_refusal(500)] * 3, ISSUED, _refusal(500), found=False)
+    assert course.sent == [OPEN] * 3 + ["GET /invoices"] + [OPEN] * 3
+    assert isinstance(course.error, OutcomeUnknown)
+    assert course.error.outcome == "unknown"
+
+
+def test_a_look_that_fails_leaves_the_outcome_unknown() -> None:
+    """A server that answers nothing but errors answers the look so too: what is told is still the first failure."""
+    course = _look_again(_refusal(500), found=True)
+    assert isinstance(course.error, OutcomeUnknown)
+    assert (course.error.outcome, course.error.reference) == ("unknown", "res-1")
+    assert "POST /v1/invoices may or may not" in str(course.error)
+
+
+def test_a_lost_write_is_not_looked_up() -> None:
+    """Where nothing answers, a look would not be answered either."""
+    course = _look_again(LOST, found=True)
+    assert course.sent == [OPEN] * 3
+    assert isinstance(course.error, OutcomeUnknown)
+
+
+# ── pace ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass
+class Gate:
+    """A pace that always asks for the same wait, and remembers what it was told."""
+
+    seconds: float
+    told: list[tuple[bool, int | None]]
+
+    def wait(self) -> float:
+        return self.seconds
+
+    def answered(self, *, throttled: bool, retry_after: int | None) -> None:
+        self.told.append((throttled, retry_after))
+
+
+def test_each_request_waits_for_its_pace_and_tells_it_the_answer() -> None:
+    """Before every try the pace is asked; after every answer it is told whether that was too much."""
+    gate = Gate(0.25, [])
+    course = _drive(CHARGE, _refusal(429, retry_after="7"), OPENED, ISSUED, policy=Policy(pace=gate))
+    assert course.waits == [0.25, 7.0, 0.25, 0.25]
+    assert gate.told == [(True, 7), (False, None), (False, None)]
+    free = Gate(0.0, [])
+    assert _drive(CHARGE, LOST, OPENED, ISSUED, policy=Policy(pace=free)).waits == [0.5]
+    assert free.told == [(False, None), (False, None)]

@@ -124,8 +124,14 @@ def void(ask: Any, use: Context) -> Flow[Invoice]:
     return invoice(answer.object)
 
 
+def update(ask: Any, use: Context) -> Flow[Invoice]:
+    """Change one: a writing request that no key protects."""
+    answer = yield use.send("PATCH", "invoices", ask.id, specimen={"id": ask.id, "currency": "EUR"})
+    return invoice(answer.object)
+
+
 def delete(ask: Any, use: Context) -> Flow[Invoice]:
-    """Discard one: a writing request that no key protects."""
+    """Discard one: no key protects it, and none need."""
     answer = yield use.send("DELETE", "invoices", ask.id, specimen={"id": ask.id, "currency": "EUR"})
     return invoice(answer.object)
 
@@ -145,7 +151,8 @@ ACME = Provider(
     auth=bearer,
     headers=lambda _settings: {"Acme-Version": "7"},
     form=None,
-    idempotency=Idempotency("Acme-Key", timedelta(hours=1), DOCS),
+    idempotency=Idempotency("Acme-Key", timedelta(hours=1), DOCS, replay_header="Acme-Replayed"),
+    retry_word="Acme-Retry",
     settings=(
         Setting("site", "the name before .acme.test", required=True),
         Setting("plan", "what you pay for", default="full", read=_plan),
@@ -168,6 +175,7 @@ ACME = Provider(
         one_time_charge=charge,
         retrieve=retrieve,
         void=void,
+        update=update,
         delete=delete,
         send_invoice=cannot("nothing is mailed", source=DOCS),
     ),
