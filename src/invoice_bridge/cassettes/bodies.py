@@ -42,6 +42,7 @@ def read(content: bytes, content_type: str, content_encoding: str) -> Body:
         raise ValueError(f"a body of {media} cannot be looked into")
     mark, charset = _charset(plain, said.get_content_charset() or "")
     errors = "surrogateescape" if charset == "utf-8" else "strict"
+    text = ""
     try:
         text = plain[len(mark) :].decode(charset, errors)
         same = mark + text.encode(charset, errors) == plain

@@ -10,7 +10,7 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -28,7 +28,9 @@ from invoice_bridge.provider import Provider
 SECRET, UNREAD, PROVENANCE, REPLAY, AGE, API_VERSION = (
     "secret", "unread", "provenance", "replay", "age", "api-version",
 )  # fmt: skip
-_RISKY: Final = re.compile(r"auth|token|secret|api-?key|cookie|session|passw|signature|credential", re.IGNORECASE)
+_RISKY: Final = re.compile(
+    r"auth(?!enticate)|token|secret|api-?key|cookie|session|passw|signature|credential", re.IGNORECASE
+)
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 _ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
@@ -81,10 +83,7 @@ def _of_file(path: Path, as_of: datetime, max_age: timedelta | None) -> Iterator
         yield from _of_provenance(path, said, declared, interactions, as_of=as_of, max_age=max_age)
     redactor = Redactor(declared.name, ids=said is not None and said.origin == "live") if declared else None
     for number, interaction in enumerate(interactions, 1):
-        if why := _never_replays(interaction):
-            yield Finding(path, REPLAY, why, number)
-        else:
-            yield from (Finding(path, kind, what, number) for kind, what in _secrets(interaction, redactor))
+        yield from (Finding(path, kind, what, number) for kind, what in _of_interaction(interaction, redactor))
 
 
 def _declared(said: Provenance | None, interactions: list[Any]) -> Provider | None:
@@ -165,33 +164,53 @@ def _is_loopback(host: str) -> bool:
 
 
 # ── what can never replay ────────────────────────────────────────────────────────────────────────────────────────────
-def _never_replays(interaction: Any) -> str | None:
-    """Why an interaction can never be played; None where it can.
+_OF_A_REQUEST: Final = ("method", "uri", "body", "headers")
+
+
+def _of_interaction(interaction: Any, redactor: Redactor | None) -> Iterator[tuple[str, str]]:
+    if why := _unreadable(interaction):
+        yield REPLAY, why
+        yield from _keys(_texts(interaction))
+        return
+    if why := _never_replays(interaction):
+        yield REPLAY, why
+    yield from _secrets(interaction, redactor)
+
+
+def _unreadable(interaction: Any) -> str | None:
+    """Why vcrpy would not read an interaction; None where it would."""
+    try:
+        request, answer = interaction["request"], interaction["response"]
+        wrong = [name for name in _OF_A_REQUEST if name not in request]
+        wrong += [name for name in request if name not in _OF_A_REQUEST]
+        if wrong:
+            return f"vcrpy cannot read its request: {', '.join(wrong)} missing or unknown"
+        for message, content in ((request, request["body"]), (answer, answer["body"]["string"])):
+            _bytes(content)
+            _headers(message)
+        urlsplit(request["uri"])
+        int(answer["status"]["code"])
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return "vcrpy cannot read it: a part is missing or has another shape"
+    return None
+
+
+def _never_replays(interaction: Mapping[str, Any]) -> str | None:
+    """Why no request is ever given this answer; None where one is.
 
     vcrpy plays equal requests one after the other, in the order they were recorded, so a request that repeats another
     replays as long as `allow_playback_repeats` is off (with it on, the first answer is given each time).
     """
-    try:
-        request, answer = interaction["request"], interaction["response"]
-        missing = [name for name in ("method", "uri", "body", "headers") if name not in request]
-        unknown = [name for name in request if name not in {"method", "uri", "body", "headers"}]
-        code = answer["status"]["code"] if "status" in answer else answer["status_code"]
-        content = answer["body"]["string"] if "body" in answer else answer["content"]
-        headers = {str(name).lower(): list(value) for name, value in answer["headers"].items()}
-        contents = [_bytes(body) for body in (request.get("body"), content)]
-        address = urlsplit(request["uri"]) if not missing and request["headers"].items() is not None else None
-    except (KeyError, TypeError, AttributeError, ValueError):
-        return "vcrpy cannot read it: a part is missing or has another shape"
-    if missing or unknown or address is None:
-        return f"vcrpy cannot read its request: {', '.join([*missing, *unknown])} missing or unknown"
+    request, answer = interaction["request"], interaction["response"]
+    address = urlsplit(request["uri"])
     if address.scheme not in {"http", "https"} or not address.hostname:
         return "its address is no whole URL: no request can be equal to it"
-    if not isinstance(request["method"], str) or not re.fullmatch(r"[A-Z]+", request["method"]):
+    if not re.fullmatch(r"[A-Z]+", str(request["method"])):
         return "its method is none: no request can be equal to it"
-    if not isinstance(code, int) or not 100 <= code <= 599:
+    if not 100 <= int(answer["status"]["code"]) <= 599:
         return "its answer has no HTTP status"
-    coding = str((headers.get("content-encoding") or [""])[0]).lower()
-    if coding in {"gzip", "x-gzip"} and contents[1] and not contents[1].startswith(b"\x1f\x8b"):
+    coding, content = _headers(answer).get("content-encoding", ""), _bytes(answer["body"]["string"])
+    if coding.lower() in {"gzip", "x-gzip"} and content and not content.startswith(b"\x1f\x8b"):
         return "its answer is said to be gzip and is not: every HTTP client fails on it"
     return None
 
@@ -200,6 +219,12 @@ def _bytes(content: Any) -> bytes:
     if content is not None and not isinstance(content, str | bytes):
         raise TypeError("a body is text or bytes")
     return content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content or b""
+
+
+def _headers(message: Mapping[str, Any]) -> dict[str, str]:
+    """The first value of each header, names in lower case."""
+    listed = {name: value if isinstance(value, list | tuple) else [value] for name, value in message["headers"].items()}
+    return {str(name).lower(): str(values[0]) for name, values in listed.items() if values}
 
 
 # ── secrets ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,42 +236,47 @@ def _secrets(interaction: Mapping[str, Any], redactor: Redactor | None) -> Itera
         yield from ((SECRET, f"{note} is not redacted") for note in made.notes)
         yield from ((UNREAD, f"{problem}: look yourself, or leave it out") for problem in made.unparsed)
         left = made.interaction
-    for side in ("request", "response"):
-        label = {"request": "request", "response": "answer"}[side]
+    for side, label in (("request", "request"), ("response", "answer")):
         for name in left[side]["headers"]:
             if _RISKY.search(str(name)):
                 yield SECRET, f"{label} header {name} is a credential by its name, and no table speaks of it"
+    request, answer = left["request"], left["response"]
+    outside = {
+        "request": {name: value for name, value in request.items() if name != "body"},
+        "answer": {name: value for name, value in answer.items() if name != "body"},
+    }
+    yield from _keys(_texts(outside))
+    yield from _keys([("request body", _body(request, request["body"]))])
+    yield from _keys([("answer body", _body(answer, answer["body"]["string"]))])
+
+
+def _body(message: Mapping[str, Any], content: Any) -> str:
+    """A body as text; byte for byte where it cannot be looked into, which is reported as unread."""
+    told = _headers(message)
+    try:
+        return bodies.read(_bytes(content), told.get("content-type", ""), told.get("content-encoding", "")).text
+    except ValueError:
+        return _bytes(content).decode("latin-1")
+
+
+def _keys(texts: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     shapes = key_shapes(before="")
-    for where, text in _texts(left):
+    for where, text in texts:
         if any(shapes.search(view) for view in _views(text)):
             yield SECRET, f"{where} holds something of the shape of a key"
 
 
-def _texts(interaction: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every text of an interaction and where it stands; bodies as what they decode to, and as they are."""
-    stack: list[tuple[str, Any]] = [("", interaction)]
-    while stack:
-        where, value = stack.pop()
-        if isinstance(value, Mapping):
-            stack += [(f"{where} {name}".strip(), inner) for name, inner in value.items()]
-            yield from ((f"a name in {where}", str(name)) for name in value)
-        elif isinstance(value, list | tuple):
-            stack += [(where, inner) for inner in value]
-        elif isinstance(value, str):
-            yield where, value
-        elif isinstance(value, bytes):
-            yield where, value.decode("latin-1")
-    for side in ("request", "response"):
-        message = interaction[side]
-        content = message["body"] if side == "request" else (message.get("body") or {}).get("string")
-        told = {str(name).lower(): str(value[0] if value else "") for name, value in message["headers"].items()}
-        try:
-            yield (
-                f"{side} body",
-                bodies.read(_bytes(content), told.get("content-type", ""), told.get("content-encoding", "")).text,
-            )
-        except ValueError:
-            continue  # reported as unread
+def _texts(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a value, names included, and where it stands."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield f"a name in {where}".rstrip(), str(name)
+            yield from _texts(inner, f"{where} {'…' if len(str(name)) > 40 else name}".strip())
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner, where)
+    elif isinstance(value, str | bytes):
+        yield where, value if isinstance(value, str) else value.decode("latin-1")
 
 
 def _views(text: str) -> Iterator[str]:

@@ -164,8 +164,9 @@ def _of_endpoint(endpoint: str, before: dict[str, _Endpoint], after: dict[str, _
             yield Drift(endpoint, "status", step, str(status), str(new.statuses[step]))
     for path in sorted(old.kinds.keys() | new.kinds.keys()):
         parent = re.sub(r"(?:\[\]|\.[^.\[\]]*)$", "", path)
-        if path != parent and not (old.kinds.get(parent) and new.kinds.get(parent)):
-            continue  # one side had nothing there that could hold it
+        held = old.kinds.get(parent, set()) & new.kinds.get(parent, set())
+        if not held & {"object", "array"} and (path != parent or not held):
+            continue  # one side had nothing that could hold it, or no such answer at all
         was, now = (_kinds(side.kinds.get(path)) for side in (old, new))
         if path not in old.kinds:
             yield Drift(endpoint, "added", path, "", now)

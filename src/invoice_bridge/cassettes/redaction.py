@@ -140,6 +140,7 @@ class _Rules:
         return None
 
 
+@cache
 def key_shapes(before: str = "(?<![A-Za-z0-9])") -> re.Pattern[str]:
     """The shapes of the keys of every provider: a key of one may stand in a recording of another.
 
