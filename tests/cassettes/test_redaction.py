@@ -73,11 +73,9 @@ def _everything(interaction: dict[str, Any], plant: Plant) -> bytes:
     return b"\n".join([interaction["request"]["uri"].encode(), headers, *opened])
 
 
-@every
+@pytest.mark.parametrize("plant", [plant for plant in PLANTS if len(plant.secret) >= 8])  # 987 may be part of a sum
 def test_no_shape_of_the_secret_is_left(plant: Plant) -> None:
     """Neither as it is, nor percent-encoded, escaped, in UTF-16, or in base64 at any alignment."""
-    if len(plant.secret) < 8:
-        pytest.skip("too short to be looked for in other shapes: 987 may be part of a sum")
     left = _everything(_redacted(plant), plant)
     outside = plant.template.replace("§", "").encode("utf-8", "surrogateescape")
     assert [shape for shape in shapes(plant.secret) if shape in left and shape not in outside] == []
