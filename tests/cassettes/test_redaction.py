@@ -7,6 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from vcr.request import Request as VcrRequest
 
 from invoice_bridge import providers
@@ -187,6 +189,76 @@ def test_nothing_to_redact_is_the_same_object() -> None:
 
 
 REAL = "in_1QkqKVQhcl5B85YlT32LIsNm"
+
+
+# ── for every body ───────────────────────────────────────────────────────────────────────────────────────────────────
+NAMES = ("email", "line1", "phone", "description", "name", "id")
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+)
+
+
+def _by_hand(value: Any, becomes: Becomes | None = None) -> Any:
+    """What the table of Stripe makes of a tree, said the plain way: by walking it."""
+    if isinstance(value, dict):
+        kinds = {"email": Becomes.EMAIL, "line1": Becomes.SECRET, "phone": Becomes.MASK}
+        if "email" in value:
+            kinds["name"] = Becomes.NAME
+        leaf = (str, int)
+        made = {}
+        for name, inner in value.items():
+            # a name beside an e-mail is a text; what is below another name has that name's kind
+            own = kinds.get(name) if name != "name" or isinstance(inner, leaf) else None
+            made[name] = _by_hand(inner, own or becomes)
+        return made
+    if isinstance(value, list):
+        return [_by_hand(inner, becomes) for inner in value]
+    if becomes is None or value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return 0 if becomes in {Becomes.MASK, Becomes.SECRET} else value
+    return pseudonym(becomes, value)
+
+
+@given(TREES, st.sampled_from([None, 1]), st.booleans(), st.sampled_from(["utf-8", "utf-16", "utf-32"]))
+def test_every_tree_comes_out_as_a_walk_would_have_it(tree: Any, indent: int | None, ascii: bool, charset: str) -> None:
+    """Replacing values at their spans is the same as walking the tree, whatever the spacing, escapes and charset."""
+    assume(not isinstance(tree, str))
+    text = json.dumps(tree, indent=indent, ensure_ascii=ascii)
+    answer = {"headers": {"content-type": ["application/json"]}, "body": {"string": text.encode(charset)}}
+    redactor = Redactor("stripe")
+    made = redactor.response(answer)
+    assert json.loads(made["body"]["string"]) == _by_hand(tree)
+    assert redactor.unparsed == ()
+    if _by_hand(tree) == tree:
+        assert made == answer
+
+
+KINDS = (
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "text/html; charset=latin-1",
+    "",
+    "x/y; charset=rot13",
+)
+
+
+@given(st.binary(), st.sampled_from(KINDS), st.sampled_from(["", "gzip", "deflate", "br", "gzip, deflate"]))
+def test_no_bytes_are_too_strange(content: bytes, kind: str, coding: str) -> None:
+    """Whatever comes is redacted, left alone, or reported; a second run changes nothing."""
+    answer = {"headers": {"content-type": [kind], "content-encoding": [coding]}, "body": {"string": content}}
+    once = Redactor("stripe").response(answer)
+    assert Redactor("stripe").response(once) == once
+
+
+@given(st.text(), st.text())
+def test_no_address_is_too_strange(address: str, name: str) -> None:
+    """The same holds for addresses and headers."""
+    asked = _asked("GET", address, b"", {"x-a": address, "location": name})
+    once = Redactor("whop", ids=True).request(asked)
+    again = Redactor("whop", ids=True).request(once)
+    assert (again.uri, dict(again.headers)) == (once.uri, dict(once.headers))
 
 
 # ── pseudonyms ───────────────────────────────────────────────────────────────────────────────────────────────────────
