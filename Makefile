@@ -10,7 +10,7 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix docs evidence golden cassettes mutants requirements clean
+.PHONY: help demo test check fix docs evidence golden cassettes mutants soak requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -54,15 +54,26 @@ mutants: $(DEV) .venv-mutants/ready ## change the adapters a token at a time: do
 	@.venv-mutants/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/mutants.txt
 	@touch $@
 
+soak: .venv-soak/ready ## feed hostile input to everything that reads what others write (RUNS=, SEED=, TARGETS=)
+	.venv-soak/bin/python tools/fuzz.py --runs $(or $(RUNS),1000000) $(if $(SEED),--seed $(SEED)) $(TARGETS)
+
+.venv-soak/ready: private BIN = .venv-soak/bin
+.venv-soak/ready: requirements/soak.txt pyproject.toml | $(BIN)/python
+	@echo "installing requirements/soak.txt into .venv-soak"
+	@.venv/bin/python -m venv --clear .venv-soak
+	@$(call install,requirements/soak.txt)
+	@touch $@
+
 requirements: ## pin requirements/*.in again, with hashes and without addresses (needs uv)
 	uv pip compile -q -U $(COMPILE) requirements/dev.in -o requirements/dev.txt
 	uv pip compile -q -U $(COMPILE) requirements/mutants.in -o requirements/mutants.txt
+	uv pip compile -q -U $(COMPILE) requirements/soak.in -o requirements/soak.txt
 	uv pip compile -q $(COMPILE) requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 
 COMPILE = --universal --generate-hashes --no-header -p 3.11
 
 clean: ## remove .venv, caches and builds
-	rm -rf .venv .venv-mutants .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-mutants .venv-soak .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # What git sees of the work tree, as one number: the same before and after `make check`.
