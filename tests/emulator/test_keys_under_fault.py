@@ -256,6 +256,15 @@ def test_in_progress_is_read_in_every_provider_s_words(
     assert (type(error), error.maybe_applied, error.status) == (becomes, maybe, 409)
 
 
+def test_a_key_in_use_is_no_key_reused(connect: Connect) -> None:
+    """Whatever type Stripe gives it, its code says that the first request may be applied."""
+    faults, _ = faults_of("stripe", Fault(Kind.IN_PROGRESS), in_use_is_idempotency_error=True)
+    answer = connect(faults).bill()
+    assert answer.json()["error"]["type"] == "idempotency_error"
+    error = read("stripe", answer)
+    assert (type(error), error.maybe_applied) == (Rejected, True)
+
+
 class Plain(Emulator):
     """An emulator that says nothing of its own about what goes wrong, as an adapter's first version may not."""
 
