@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -24,10 +25,12 @@ import pytest
 from invoice_bridge import providers
 from invoice_bridge.client import AsyncClient, Client
 from invoice_bridge.commands import LEAVES, Bill, OneTimeCharge, PeriodInvoice
-from invoice_bridge.emulator import Emulator, EmulatorTransport
+from invoice_bridge.emulator import Emulator, EmulatorTransport, Ticking
+from invoice_bridge.emulator.faults import Fault, Faults, Kind
 from invoice_bridge.errors import (
     BridgeError,
     ConfigurationError,
+    IdempotencyMismatch,
     InvalidSignature,
     InvalidState,
     LossyTranslation,
@@ -37,6 +40,8 @@ from invoice_bridge.errors import (
     Unsupported,
 )
 from invoice_bridge.explain import Plan, body_leaves, context, origin, plan
+from invoice_bridge.idempotency import Lookup
+from invoice_bridge.lookup import is_findable
 from invoice_bridge.losses import Fate, Severity
 from invoice_bridge.matrix import VERBS, cell
 from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Period, Status
@@ -48,6 +53,7 @@ from invoice_bridge.webhooks import parse
 from invoice_bridge.wire import Effect, Request
 
 _MAY = Period.month(2026, 5)
+_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 _EFFECTS = {
     "issued": Effect.ISSUES,
     "mailed": Effect.MAILS,
@@ -76,9 +82,14 @@ class Conformance:
         return providers.get(self.provider)
 
     @pytest.fixture
-    def emulator(self, declared: Provider) -> Emulator:
+    def clock(self) -> Ticking:
+        """The present of that provider; a check may move it on."""
+        return Ticking()
+
+    @pytest.fixture
+    def emulator(self, declared: Provider, clock: Ticking) -> Emulator:
         """A fresh in-memory provider."""
-        made: Emulator = declared.emulator()
+        made: Emulator = declared.emulator(clock=clock)
         return made
 
     @pytest.fixture
@@ -96,6 +107,15 @@ class Conformance:
         """A client of the emulator."""
         with httpx.Client(transport=transport) as http:
             yield Client(self.provider, api_key=emulator.key, http=http, **emulator.settings)
+
+    @contextmanager
+    def meeting(
+        self, emulator: Emulator, use: Context, *faults: Fault, lookup: Lookup = "auto"
+    ) -> Iterator[tuple[Client, EmulatorTransport]]:
+        """Another client of an emulator, whose requests meet these faults, and what it sends."""
+        transport = EmulatorTransport(Faults(emulator, faults), use.base_url)
+        with httpx.Client(transport=transport) as http:
+            yield Client(self.provider, api_key=emulator.key, http=http, lookup=lookup, **emulator.settings), transport
 
     def commands(self, emulator: Emulator) -> list[OneTimeCharge | PeriodInvoice]:
         """Bills of many kinds; what the provider cannot do among them is refused, and left out by `possible`."""
@@ -379,6 +399,118 @@ class Conformance:
         issued = [entry for entry in emulator.ledger if entry.event == "issued"]
         assert len(issued) == 1
 
+    # ── exactly once ─────────────────────────────────────────────────────────────────────────────────────────────
+    @pytest.mark.parametrize("past", [False, True], ids=["while its key is known", "past that"])
+    def test_a_reference_stands_for_one_bill(
+        self, *, past: bool, declared: Provider, client: Client, use: Context, emulator: Emulator, clock: Ticking
+    ) -> None:
+        """The same reference with other content raises IdempotencyMismatch, with the bill that stands; nothing is done.
+
+        Within the window of its key; and past it, where the look can find it.
+        """
+        bill, made = self.bill(use, emulator)
+        if past and not is_findable(bill, use):
+            pytest.skip(f"{declared.title} does not carry the reference of this bill in a listing")
+        created, other = self.create(client, bill, made), _other(bill)
+        held = list(emulator.ledger)
+        clock.now += declared.idempotency.window if past else timedelta(0)
+        lookup: Lookup = "always" if past else "auto"
+        with self.meeting(emulator, use, lookup=lookup) as (again, _), pytest.raises(IdempotencyMismatch) as refused:
+            self.create(again, other, plan(other, use))
+        assert refused.value.outcome == "nothing_done"
+        assert emulator.ledger == held
+        if is_findable(bill, use):
+            assert refused.value.existing is not None
+            assert refused.value.existing.id == created.id
+
+    def test_a_bill_that_is_found_is_not_made_again(self, declared: Provider, use: Context) -> None:
+        """Past the window of its key a bill is found by its reference: nothing is made, issued or collected again."""
+        compared = 0
+        for bill, made in self.possible(use, declared.emulator()):
+            if not is_findable(bill, use):
+                continue
+            clock = Ticking()
+            emulator: Emulator = declared.emulator(clock=clock)
+            with self.meeting(emulator, use, lookup="always") as (client, _):
+                try:
+                    created = self.create(client, bill, made)
+                except BridgeError:
+                    continue  # the emulator holds nothing for this bill to bill
+                held = _moved(emulator), {invoice.id for invoice in client.list()}
+                clock.now += declared.idempotency.window
+                again = self.create(client, bill, made)
+                assert (_moved(emulator), {invoice.id for invoice in client.list()}) == held, bill.reference
+            compared += 1
+            assert (again.id, again.status) == (created.id, created.status), bill.reference
+        if not compared:
+            pytest.skip(f"{declared.title} does not carry the reference of these bills in a listing")
+
+    def test_a_lost_answer_is_asked_for_again(
+        self, declared: Provider, use: Context, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whichever write loses its answer, the same bytes go out again with the same key; the bill is made once."""
+        monkeypatch.setattr("time.sleep", lambda _seconds: None)
+        possible = self.possible(use, declared.emulator())
+        charged = [pair for pair in possible if pair[0].collection.kind == "charge" and not pair[0].draft]
+        for bill, made in (self.bill(use, declared.emulator()), *charged[:1]):
+            with self.meeting(declared.emulator(), use) as (client, transport):
+                whole = self.create(client, bill, made)
+            writes = [request for request in transport.sent if request.method == "POST"]
+            assert writes
+            for place in range(len(writes)):
+                emulator: Emulator = declared.emulator()
+                lost = Fault(Kind.RESET_AFTER, method="POST", skip=place)
+                with self.meeting(emulator, use, lost) as (client, transport):
+                    created = self.create(client, bill, made)
+                sent = [_plain(request) for request in transport.sent if request.method == "POST"]
+                assert sent == [_plain(request) for request in (*writes[: place + 1], *writes[place:])]
+                assert (created.id, created.status, created.total) == (whole.id, whole.status, whole.total)
+                assert [entry.event for entry in emulator.ledger].count("issued") == 1
+
+    @pytest.mark.parametrize("remembers", [True, False], ids=["its key is known", "its key is forgotten"])
+    def test_a_void_whose_answer_was_lost_is_a_success(
+        self,
+        *,
+        remembers: bool,
+        declared: Provider,
+        client: Client,
+        use: Context,
+        emulator: Emulator,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The second try is told what the first one was, or refused, for the invoice is void: neither is an error."""
+        if isinstance(declared.flows.void, Cannot):
+            return
+        monkeypatch.setattr("time.sleep", lambda _seconds: None)
+        created = self.create(client, *self.bill(use, emulator))
+        if not remembers:
+            monkeypatch.setattr(emulator, "window", timedelta(0))
+        with self.meeting(emulator, use, Fault(Kind.RESET_AFTER, method="POST")) as (again, transport):
+            done = again.void(created.id)
+        assert transport.faults is not None
+        assert (done.id, done.status) == (created.id, Status.VOID)
+        assert [hit.applied for hit in transport.faults.hits] == [True]
+        assert [entry.event for entry in emulator.ledger].count("voided") == 1
+
+    def test_resolve_says_what_became_of_a_bill(self, client: Client, use: Context, emulator: Emulator) -> None:
+        """Found where it stands; else absent, or too early to say just after it was tried. Nothing is written.
+
+        Where the reference cannot be found, nothing is claimed: ambiguous.
+        """
+        bill, made = self.bill(use, emulator)
+        if not is_findable(bill, use):
+            assert client.resolve(bill, since=_LONG_AGO).state == "ambiguous"
+            return
+        assert client.resolve(bill, since=datetime.now(UTC)).state == "too_early"
+        assert client.resolve(bill, since=_LONG_AGO).state == "absent"
+        assert emulator.writes == 0
+        created, writes = self.create(client, bill, made), emulator.writes
+        found = client.resolve(bill, since=_LONG_AGO)
+        assert found.state == "found"
+        assert found.invoice is not None
+        assert (found.invoice.id, found.invoice.status) == (created.id, created.status)
+        assert emulator.writes == writes
+
     # ── the invoice ──────────────────────────────────────────────────────────────────────────────────────────────
     def test_an_invoice_is_read_back(self, client: Client, use: Context, emulator: Emulator) -> None:
         """What was created is retrieved and listed: the currency and sum that were asked, all lines, the reference."""
@@ -558,6 +690,21 @@ class Conformance:
         bill, _ = self.bill(use, emulator)
         elsewhere = bill.model_copy(update={"customer": CustomerRef(ids={"another": "x"})})
         assert isinstance(plan(elsewhere, use).refusal, Unsupported)
+
+
+def _other(bill: OneTimeCharge | PeriodInvoice) -> OneTimeCharge | PeriodInvoice:
+    """Another bill under the same reference: of more money; or where it states none, of another month."""
+    if isinstance(bill, PeriodInvoice) and bill.lines:
+        lines = (*bill.lines, Line(description="More", amount=bill.lines[0].amount))
+        return bill.model_copy(update={"lines": lines})
+    if isinstance(bill, OneTimeCharge):
+        return bill.model_copy(update={"amount": bill.total + bill.total, "lines": ()})
+    return bill.model_copy(update={"period": Period.month(2026, 4)})
+
+
+def _moved(emulator: Emulator) -> list[tuple[str, str]]:
+    """Which demands for money there were, and which money was taken."""
+    return [(entry.event, entry.invoice_id) for entry in emulator.ledger if entry.event in {"issued", "collected"}]
 
 
 def _shown(request: Request) -> tuple[str, str, bytes, str | None]:

@@ -147,7 +147,7 @@ def _pay(invoice_id: str, use: Context, body: Mapping[str, Any], specimen: Mappi
 def _sent(
     invoice_id: str, use: Context, request: Request, allowed: AbstractSet[Status], becomes: AbstractSet[Status]
 ) -> Flow[Invoice]:
-    """Send it. `allowed`: the statuses in which a refusal has another reason; `becomes`: what it makes of an invoice."""
+    """Send it. `allowed`: the statuses in which a refusal has another reason; `becomes`: what it makes of it."""
 
     def after(answer: Response) -> Flow[Invoice]:
         return _after(answer, use)
