@@ -422,6 +422,7 @@ REDACTIONS = (
         Where.PATH, r"/invoices/(?!inv_|pay_)([^/]+)", "docs.whop.com/api-reference/invoices: an id or the public token"
     ),
     *hidden(Becomes.SECRET, "docs.whop.com/developer/guides/webhooks", "webhook-signature", where=Where.HEADER),
+    Redaction(Where.KEY, r"ws_[0-9A-Za-z_]{16,}", "docs.whop.com/developer/guides/webhooks: a webhook's secret"),
     *hidden(
         Becomes.ID,
         "whop-sdk 2.6.0: the ids of who sells and who is billed",
@@ -429,7 +430,7 @@ REDACTIONS = (
         where=Where.ID,
     ),
 )
-"""Keys have no shape of their own here: they are known by the header they stand in."""
+"""API keys have no shape of their own here: they are known by the header they stand in."""
 
 SOURCES = {
     "one_time_charge": "docs.whop.com/api-reference/legacy/invoices/create-invoice",
