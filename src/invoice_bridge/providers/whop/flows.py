@@ -28,6 +28,7 @@ from invoice_bridge.commands import (
 from invoice_bridge.errors import (
     AmountMismatch,
     IdempotencyMismatch,
+    InvalidState,
     MalformedResponse,
     NotFound,
     ServerError,
@@ -98,11 +99,13 @@ def _standing(ask: OneTimeCharge | PeriodInvoice, total: Money, found: Invoice) 
             invoice=found,
         )
     if found.status is Status.DRAFT and not ask.draft:
-        raise wrong_state(
-            found,
-            f"carries the reference {ask.reference!r} and no call finalizes it: finalize it in Whop's dashboard, or "
-            "delete it and bill with another attempt; nothing was billed",
+        problem = InvalidState(
+            f"{found.id} carries the reference {ask.reference!r} and is a draft, which no call finalizes; nothing was "
+            f"billed: finalize it in Whop's dashboard, or delete it and bill with attempt={ask.attempt + 1}",
+            provider=found.provider,
         )
+        problem.invoice = found
+        raise problem
     return verify(ask, found)
 
 
