@@ -10,7 +10,9 @@ from invoice_bridge import (
     Discrepancy,
     IdempotencyMismatch,
     InvalidState,
+    MalformedResponse,
     Money,
+    NotFound,
     NothingToBill,
     OneTimeCharge,
     OutcomeUnknown,
@@ -20,6 +22,7 @@ from invoice_bridge import (
     Status,
     explain,
 )
+from invoice_bridge.commands import Delete
 from invoice_bridge.emulator.faults import Fault, Kind
 from invoice_bridge.explain import context
 from invoice_bridge.lookup import is_findable
@@ -97,6 +100,7 @@ def test_every_bill_is_looked_up_first() -> None:
     for command in (bill(), charge(), bill(draft=True), accrued()):
         plan = explain("chargebee", command, site="acme-test")
         assert f"{plan.requests[0].method} {plan.requests[0].url.removeprefix(API)}" == LOOK
+        assert plan.requests[0].specimen["list"][0]["invoice"]["id"] == "{listed.id}"
         assert plan.requests[0].note == "the look: whether the reference was billed before"
 
 
@@ -292,13 +296,23 @@ def test_a_close_refused_after_the_fact_worked(renumbers: bool) -> None:
     assert world.events == ["issued", "collected"]
 
 
-def test_a_draft_that_was_never_there_is_not_found() -> None:
-    """A close that is refused at its first try is no success, whatever the reference finds."""
-    world = make_world(lookup="never")
-    draft = world.client.create(charge())
-    world.site.kept.clear()
-    with pytest.raises(InvalidState):
-        world.client.finalize(draft.id)
+@pytest.mark.parametrize("repeated", [False, True])
+def test_a_draft_that_is_gone_is_not_taken_for_closed(repeated: bool) -> None:
+    """Only after a lost try is the reference looked up, and a draft that is found then is no closed invoice."""
+    command = charge()
+    use = context(CHARGEBEE, {"site": "acme-test"}).on(command)
+    flow = CHARGEBEE.flow(command, use)
+    draft = {"id": "d_1", "status": "pending", "currency_code": "EUR", "line_items": [{"amount": 1999}]}
+    next(flow)
+    flow.send(Response(200, dumps({"invoice": draft})))
+    gone = NotFound("d_1 not found", provider="chargebee", status=404)
+    gone.repeated = repeated
+    last = Response(200, dumps({"invoice": {**draft, "po_number": "r1"}}))
+    if repeated:
+        flow.throw(gone)
+        flow.send(Response(200, dumps({"list": [{"invoice": {**draft, "po_number": "r1"}}]})))
+    with pytest.raises(NotFound):
+        _ = flow.send(last) if repeated else flow.throw(gone)
 
 
 def test_a_stored_failure_leads_to_a_look() -> None:
@@ -350,6 +364,17 @@ def test_a_delete_that_was_lost(fault: Any) -> None:
     gone = world.client.delete(draft.id)
     assert (gone.id, gone.status, gone.amount_remaining) == (draft.id, Status.DELETED, eur(0))
     assert world.events == ["deleted"]
+
+
+def test_a_delete_that_does_not_say_so_is_not_believed() -> None:
+    """An answer without deleted=true leaves open whether the draft is gone."""
+    command = Delete(id="d_1")
+    flow = CHARGEBEE.flow(command, context(CHARGEBEE, {"site": "acme-test"}).on(command))
+    next(flow)
+    draft = dumps({"invoice": {"id": "d_1", "status": "pending", "currency_code": "EUR", "line_items": []}})
+    flow.send(Response(200, draft))
+    with pytest.raises(MalformedResponse, match="does not say that the draft is deleted"):
+        flow.send(Response(200, draft))
 
 
 def test_a_refusal_at_the_first_try_stays_one(world: World) -> None:
@@ -409,6 +434,31 @@ def test_a_lost_invoice_of_the_pile_is_not_taken_for_nothing() -> None:
         world.client.create(accrued(), allow=ALLOWED)
     made = world.client.create(accrued(), allow=ALLOWED)
     assert (made.id, made.reference, world.events) == ("1", "may", ["issued", "collected"])
+
+
+@pytest.mark.parametrize(
+    "amount,repeated,becomes", [(None, False, NothingToBill), (None, True, Rejected), (5, False, Rejected)]
+)
+def test_a_refused_invoice_of_the_pile(amount: int | None, repeated: bool, becomes: type[Exception]) -> None:
+    """A refusal means that there was nothing to bill where the pile was empty and no try of it was lost."""
+    use = context(CHARGEBEE, {"site": "acme-test"}).on(accrued())
+    flow = CHARGEBEE.flow(accrued(), use)
+    next(flow)
+    row = {"id": "li_1", "currency_code": "EUR", "customer_id": "cus_42", "amount": amount, "date_from": 1777593600}
+    rows = [] if amount is None else [{"unbilled_charge": {**row, "date_to": 1777593600}}]
+    flow.send(Response(200, dumps({"list": rows})))
+    refusal = Rejected("There are no unbilled charges", provider="chargebee", status=400)
+    refusal.repeated = repeated
+    with pytest.raises(becomes):
+        flow.throw(refusal)
+
+
+def test_an_accrued_invoice_of_another_period_is_a_mismatch(world: World) -> None:
+    """Found under the reference, it is compared with the bill before it is returned."""
+    world.client.create(accrued(), allow=ALLOWED)
+    with pytest.raises(IdempotencyMismatch, match="not inside"):
+        world.client.create(accrued().model_copy(update={"period": Period.month(2026, 6)}), allow=ALLOWED)
+    assert world.events == ["issued", "collected"]
 
 
 def test_a_replayed_invoice_of_another_period_is_told() -> None:
