@@ -1,7 +1,7 @@
 """What is known after a failure: flows supervised with next, send and throw alone; no network, no clock."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -156,13 +156,16 @@ TABLE: dict[str, Row] = {
         CHARGE, [_refusal(401)], [OPEN], [], Unauthorized, "nothing_done", None, ["refused"],
     ),
     "5xx, then answered": (
-        CHARGE, [_refusal(500), OPENED, ISSUED], [OPEN, OPEN, ISSUE], [0.5], None, "", None, [],
+        CHARGE, [_refusal(500)], [OPEN], [], OutcomeUnknown, "unknown", None, ["unknown"],
     ),
-    "5xx for good": (
-        CHARGE, [_refusal(500)], [OPEN] * 3, [0.5, 1.0], OutcomeUnknown, "unknown", None, ["unknown"],
+    "a proxy's 502, then answered": (
+        CHARGE, [HTML_502, OPENED, ISSUED], [OPEN, OPEN, ISSUE], [0.5], None, "", None, [],
     ),
-    "5xx, then refused": (
-        CHARGE, [_refusal(500), _refusal(400)], [OPEN, OPEN], [0.5], Rejected, "unknown", None, ["unknown"],
+    "a proxy's 502, then refused": (
+        CHARGE, [HTML_502, _refusal(400)], [OPEN, OPEN], [0.5], Rejected, "unknown", None, ["unknown"],
+    ),
+    "a verb's 5xx for good": (
+        Void(id="in_1"), [_refusal(500)], [VOID] * 3, [0.5, 1.0], OutcomeUnknown, "unknown", "in_1", ["unknown"],
     ),
     "the first try is still running, for good": (
         CHARGE, [_refusal(409, "in_progress")], [OPEN] * 3, [0.5, 1.0], OutcomeUnknown, "unknown", None, ["unknown"],
@@ -281,8 +284,15 @@ TABLE: dict[str, Row] = {
         CHARGE, [_refusal(500, acme_replayed="true")], [OPEN], [], OutcomeUnknown, "unknown", None, ["unknown"],
     ),
     "a failure, then the stored one": (
-        CHARGE, [_refusal(500), _refusal(500, acme_replayed="true")], [OPEN, OPEN], [0.5], OutcomeUnknown, "unknown",
-        None, ["unknown"],
+        CHARGE, [HTML_502, _refusal(500, acme_replayed="true")], [OPEN, OPEN], [0.5], OutcomeUnknown, "unknown", None,
+        ["unknown"],
+    ),
+    "a conflict of the request that opens": (
+        CHARGE, [_refusal(409, "busy")], [OPEN] * 3, [0.5, 1.0], OutcomeUnknown, "unknown", None, ["unknown"],
+    ),
+    "a conflict of a later request": (
+        CHARGE, [OPENED, _refusal(409, "busy")], [OPEN, ISSUE], [], InvalidState, "partly_done", "in_1",
+        ["done", "refused"],
     ),
     "the provider says: try again": (
         CHARGE, [_refusal(400, acme_retry="true"), OPENED, ISSUED], [OPEN, OPEN, ISSUE], [0.5], None, "", None, [],
@@ -318,7 +328,7 @@ def test_what_is_sent_and_what_is_known(row: Row) -> None:
 
 
 HAPPENINGS: list[Happening] = [
-    NOT_SENT, LOST, _refusal(500), _refusal(429), _refusal(429, retry_after="60"), _refusal(409, "in_progress"),
+    NOT_SENT, LOST, _refusal(429), _refusal(429, retry_after="60"), _refusal(409, "in_progress"),
     HTML_502,
 ]  # fmt: skip
 
@@ -586,32 +596,38 @@ def test_the_kinds_of_error_here_are_told_apart() -> None:
 
 # ── when a write meets server errors alone ───────────────────────────────────────────────────────────────────────────
 def _look_again(*happenings: Happening, found: bool) -> Course:
-    """A charge whose flow, made anew, first reads the invoice (`found`), or fails to find it and opens it again."""
+    """A charge that is looked up after a failure: the look reads the invoice, and has it or has nothing."""
     use = context().on(CHARGE)
 
     def again() -> Any:
         answer = yield use.get("invoices")
-        if found:
-            return ACME.parse(answer.object)
-        return (yield from ACME.flow(CHARGE, use))
+        return ACME.parse(answer.object) if found else None
 
     steps = supervise(ACME.flow(CHARGE, use), use, Policy(), again=again)
     return _answered(steps, *happenings)
 
 
-def test_a_write_that_meets_server_errors_alone_is_looked_up() -> None:
-    """Sending it again tells nothing; how things stand does: the invoice is there, and the call ends well."""
-    course = _look_again(*[_refusal(500)] * 3, ISSUED, found=True)
-    assert course.sent == [OPEN] * 3 + ["GET /invoices"]
+def test_a_write_that_meets_a_server_error_is_looked_up() -> None:
+    """Acme does not say that it keeps failures under keys: what failed is looked up, not sent again."""
+    course = _look_again(_refusal(500), ISSUED, found=True)
+    assert course.sent == [OPEN, "GET /invoices"]
     assert (course.result.id, course.error) == ("in_1", None)
 
 
-def test_it_is_looked_up_once() -> None:
-    """Where the look finds nothing and the write fails again, the outcome is unknown; there is no third way."""
-    course = _look_again(*[_refusal(500)] * 3, ISSUED, _refusal(500), found=False)
-    assert course.sent == [OPEN] * 3 + ["GET /invoices"] + [OPEN] * 3
+def test_what_the_look_does_not_find_is_unknown() -> None:
+    """A listing may lag: nothing is made again, and the caller is told that the outcome is unknown."""
+    course = _look_again(_refusal(500), ISSUED, found=False)
+    assert course.sent == [OPEN, "GET /invoices"]
     assert isinstance(course.error, OutcomeUnknown)
     assert course.error.outcome == "unknown"
+
+
+def test_a_provider_that_keeps_failures_is_asked_again_first() -> None:
+    """There a request sent again is answered as before, or done once; when only failures come, it is looked up."""
+    keeps = replace(ACME, idempotency=replace(ACME.idempotency, keeps_failures=True))
+    use = replace(context(), provider=keeps).on(CHARGE)
+    steps = supervise(keeps.flow(CHARGE, use), use, Policy(), again=lambda: iter(()))  # type: ignore[arg-type,return-value]
+    assert _answered(steps, _refusal(500), OPENED, ISSUED).sent == [OPEN, OPEN, ISSUE]
 
 
 def test_a_look_that_fails_leaves_the_outcome_unknown() -> None:

@@ -103,7 +103,8 @@ def invoice_id(data: Any) -> str | None:
 def charge(ask: Any, use: Context) -> Flow[Invoice]:
     """Open, then issue."""
     body = {"ref": ask.reference, "amount": MONEY.to_units(ask.total)}
-    opened = yield use.post("invoices", body=body, step="open", specimen={"id": "{open.id}", "currency": "EUR"})
+    specimen = {"id": "{open.id}", "currency": "EUR"}
+    opened = yield use.post("invoices", body=body, step="open", specimen=specimen, opens=True)
     issued = yield use.post(
         "invoices", opened.text("id"), "issue", effects=[Effect.ISSUES], specimen={"id": "{open.id}", "currency": "EUR"}
     )

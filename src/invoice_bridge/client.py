@@ -47,7 +47,7 @@ from invoice_bridge.errors import ConfigurationError, Discrepancy, MalformedResp
 from invoice_bridge.explain import Plan, context, losses_of, plan
 from invoice_bridge.idempotency import Lookup
 from invoice_bridge.journal import Ended, Journal
-from invoice_bridge.lookup import Resolution, begin, resolve
+from invoice_bridge.lookup import Resolution, begin, go_on, resolve
 from invoice_bridge.losses import Allow, Loss, refuse_losses
 from invoice_bridge.model import CustomerRef, Invoice, in_utc
 from invoice_bridge.money import Money
@@ -171,7 +171,7 @@ class _Core(Generic[Http]):
         use = self._knowing(ask)
         found = losses_of(ask, use)
         flow = begin(ask, use)
-        again = None if use.lookup == "never" or not isinstance(ask, Bill) else lambda: begin(ask, _always(use))
+        again = None if use.lookup == "never" or not isinstance(ask, Bill) else lambda: go_on(ask, use)
         try:
             done = yield from supervise(
                 flow, use, self._policy, lambda: refuse_losses(found, allow, use.provider.title), again
@@ -686,10 +686,6 @@ def _told_apart() -> Iterator[None]:
     except (httpx.RequestError, httpx.InvalidURL) as error:
         told = f"{type(error).__name__} {error}".strip()
         raise (NotSent if isinstance(error, never_sent) else Lost)(told) from error
-
-
-def _always(use: Context) -> Context:
-    return replace(use, lookup="always")
 
 
 def _full_jitter() -> Callable[[int], float]:

@@ -28,6 +28,9 @@ class Idempotency:
     source: str
     replay_header: str | None = None
     """The header that says "true" on an answer that repeats an earlier one; None where no mark is documented."""
+    keeps_failures: bool = False
+    """Whether a failure of the provider's own (5xx) is documented to be kept under its key: only then is it harmless to
+    send a bill's request again after one. Elsewhere a failure after the fact may have freed the key."""
 
 
 def step_key(scope: str, reference: str, attempt: int, step: str) -> str:

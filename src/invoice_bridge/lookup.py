@@ -95,20 +95,38 @@ def is_findable(ask: Bill, use: Context) -> bool:
     return not dropped and use.provider.flows.list is not None and not isinstance(use.provider.flows.list, Cannot)
 
 
+def go_on(ask: Bill, use: Context) -> Flow[Any]:
+    """Look a bill up whose request failed, and go on from what is found; None where nothing is.
+
+    It is not made again then: a listing may not show yet what was made a moment ago.
+    """
+    if not is_findable(ask, use):
+        return None
+    standing = _only_one(ask, (yield from sightings(ask, use)))
+    if not standing:
+        return None
+    return (yield from use.provider.flow(ask, replace(use, found=standing[0])))
+
+
 def _looked_up_first(ask: Bill, use: Context) -> Flow[Any]:
     seen = yield from sightings(ask, use)
-    standing = _standing(ask, seen)
-    if len(standing) > 1:
-        raise IdempotencyMismatch(
-            f"the reference {ask.reference!r} stands on {len(standing)} invoices, {_ids(standing)}; nothing was done",
-            existing=standing[0],
-        )
+    standing = _only_one(ask, seen)
     if not standing and seen.gap:
         raise Unsupported(
             f"whether the reference {ask.reference!r} was billed before cannot be told: {seen.gap}; nothing was billed",
             remedy='keep a journal (Client(…, journal="bills.sqlite")), or write lookup="never" if you know it was not',
         )
     return (yield from use.provider.flow(ask, replace(use, found=standing[0] if standing else None)))
+
+
+def _only_one(ask: Bill, seen: Sightings) -> list[Invoice]:
+    standing = _standing(ask, seen)
+    if len(standing) > 1:
+        raise IdempotencyMismatch(
+            f"the reference {ask.reference!r} stands on {len(standing)} invoices, {_ids(standing)}; nothing was done",
+            existing=standing[0],
+        )
+    return standing
 
 
 def _standing(ask: Bill, seen: Sightings) -> list[Invoice]:

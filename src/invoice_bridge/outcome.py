@@ -24,6 +24,7 @@ from invoice_bridge.errors import (
     ProviderError,
     RateLimited,
     Unreachable,
+    UnreadableServerError,
 )
 from invoice_bridge.model import Invoice, Status
 from invoice_bridge.money import Money
@@ -110,12 +111,12 @@ def supervise(
     use: Context,
     policy: Policy,
     before: Callable[[], object] = lambda: None,
-    again: Callable[[], Flow[T]] | None = None,
+    again: Callable[[], Flow[T | None]] | None = None,
 ) -> Steps[T]:
     """Drive a flow: send its requests, try again where that is safe, and say on every error what is known.
 
-    `before` runs once, after the flow made its first request and before that is sent. `again` makes the flow anew with
-    a look first: where a write is answered by server errors only, how things stand is all that can be learnt.
+    `before` runs once, after the flow made its first request and before that is sent. `again` looks the bill up and
+    goes on from there, or returns None: after a server error, how things stand is all that can be learnt.
     """
     call = _Call(use, policy)
     known = use.ask.id if isinstance(use.ask, OnInvoice) else None
@@ -141,6 +142,8 @@ def supervise(
                 known = known or _id_in(answer, use)
                 follow = _sent(flow, answer)
             if isinstance(follow, StopIteration):
+                if follow.value is None and unknown is not None:  # the look found nothing, which proves nothing yet
+                    raise unknown
                 return follow.value  # type: ignore[no-any-return]
             request = follow
     except BridgeError as error:
@@ -195,8 +198,8 @@ class _Tried:
     status: int | None = None
     wait: int | None = None
     """Seconds that the provider asks to wait."""
-    repeated: bool = False
-    """Whether the failure is marked as the repetition of an earlier one."""
+    final: bool = False
+    """Whether another try of a failed write would tell no more."""
 
 
 def _attempts(request: Request, call: _Call) -> Steps[Response]:
@@ -217,7 +220,7 @@ def _attempts(request: Request, call: _Call) -> Steps[Response]:
         except NotSent:  # the deadline leaves no time for another try
             break
         call.retried += 1
-    if not tried.again and not tried.maybe and not tried.repeated and tried.status is not None:
+    if not tried.again and not tried.maybe and tried.status is not None:
         call.steps.append(_step(request, "unknown" if maybe else "refused", tried.status))
         raise tried.failure
     state: State = "unknown" if maybe or left else "refused" if tried.status else "not_sent"
@@ -269,10 +272,23 @@ def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Tried]
         wait = refusal.retry_after
         again = wait is None or wait <= call.policy.longest_retry_after
         return _Tried(refusal, again and provider.wants_retry(answer, default=True), status=answer.status, wait=wait)
-    after_the_fact = refusal.maybe_applied and request.writes
-    repeated = after_the_fact and answer.status >= 500 and provider.is_replay(answer)
-    again = provider.wants_retry(answer, default=refusal.maybe_applied) and repeatable and not repeated
-    return _Tried(refusal, again, after_the_fact, status=answer.status, repeated=repeated)
+    running = request.opens and answer.status == 409 and not refusal.key_reused
+    after_the_fact = (refusal.maybe_applied or running) and request.writes
+    again = provider.wants_retry(answer, default=after_the_fact or refusal.maybe_applied) and repeatable
+    final = after_the_fact and answer.status >= 500 and _tells_no_more(answer, refusal, call.use)
+    return _Tried(refusal, again and not final, after_the_fact, status=answer.status, final=final)
+
+
+def _tells_no_more(answer: Response, refusal: ProviderError, use: Context) -> bool:
+    """Whether sending a failed write again would tell nothing, or could bill twice.
+
+    A stored failure is only repeated. Where it is not documented that failures are stored, the failure itself may have
+    come after the fact and freed the key; a proxy's page says nothing of what is stored.
+    """
+    if use.provider.is_replay(answer):
+        return True
+    own = not isinstance(refusal, UnreadableServerError)
+    return own and isinstance(use.ask, Bill) and not use.provider.idempotency.keeps_failures
 
 
 def _step(request: Request, state: State, status: int | None) -> Step:

@@ -454,8 +454,11 @@ class Context:
         effects: Iterable[Effect] = (),
         specimen: Any = None,
         note: str = "",
+        opens: bool = False,
     ) -> Request:
-        """Make a writing request. `step` names it within its flow; the idempotency key derives from that.
+        """Make a writing request; `opens` where it makes a new invoice.
+
+        `step` names it within its flow; the idempotency key derives from that.
 
         Only POST carries a key: the providers ignore it elsewhere.
         """
@@ -478,6 +481,7 @@ class Context:
             body=body,
             specimen=specimen,
             note=note,
+            opens=opens,
         )
 
     def follow(self, url: str, *, specimen: Any = None) -> Request:

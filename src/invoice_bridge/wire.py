@@ -48,7 +48,8 @@ class Request:
 
     `effects` is what it does to the customer. `key` is its idempotency key (it stands in `headers` too). `body` is what
     `content` encodes, for a reader. `specimen` is the happy answer's JSON, which explain feeds back into the flow.
-    `note` is a remark for the reader.
+    `note` is a remark for the reader. `opens`: it makes a new invoice rather than change one, so a conflict (409) can
+    only be with an earlier try of itself.
     """
 
     method: str
@@ -60,6 +61,7 @@ class Request:
     body: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     specimen: Any = field(default=None, compare=False, repr=False)
     note: str = field(default="", compare=False)
+    opens: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))

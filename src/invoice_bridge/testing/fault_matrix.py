@@ -206,7 +206,7 @@ class Stage:
         self.emulator.accrue()
         self.forgets = forgets
         if forgets:
-            self.emulator.window = timedelta(0)  # type: ignore[misc]  # of this one alone
+            self.emulator.window = timedelta(0)  # of this one alone
         self.faults = Faults(self.emulator, () if case is None else _faults(case))
         self.name, self.url = name, served.base_urls[name]
         self.told: list[Told] = []

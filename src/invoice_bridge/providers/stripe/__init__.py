@@ -50,6 +50,7 @@ STRIPE = Provider(
         KEY_WINDOW,
         source="docs.stripe.com/api/idempotent_requests",
         replay_header="Idempotent-Replayed",  # well known; not found in a Stripe page
+        keeps_failures=True,
     ),
     rate=RATE,
     retry_word="Stripe-Should-Retry",

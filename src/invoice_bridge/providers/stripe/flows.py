@@ -134,7 +134,7 @@ def _bill(
 
 def _open(ask: OneTimeCharge | PeriodInvoice, use: Context, form: InvoiceCreateParams) -> Flow[Invoice]:
     specimen = _specimen(ask, _SPECIMEN_ID, "draft", Money.zero(ask.currency))
-    request = use.post("v1", "invoices", body=form, step="open", specimen=specimen)
+    request = use.post("v1", "invoices", body=form, step="open", specimen=specimen, opens=True)
     return (yield from _after((yield from first_use(exchange(request), ask, use)), use))
 
 

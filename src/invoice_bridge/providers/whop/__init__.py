@@ -53,6 +53,7 @@ WHOP = Provider(
         KEY_WINDOW,
         source="docs.whop.com/developer/api/idempotency",
         replay_header="Idempotent-Replayed",
+        keeps_failures=True,
     ),
     rate=RATE,
     settings=(

@@ -136,7 +136,8 @@ def _create(ask: OneTimeCharge | PeriodInvoice, use: Context, total: Money) -> R
     body["save_as_draft"] = ask.draft
     body["charge_buyer_fee"] = False
     effects, note = _effects(ask)
-    return use.post("invoices", body=body, step="create", effects=effects, specimen=_specimen(ask, total), note=note)
+    specimen = _specimen(ask, total)
+    return use.post("invoices", body=body, step="create", effects=effects, specimen=specimen, note=note, opens=True)
 
 
 def _line_item(line: Line, otherwise: str) -> dict[str, Any]:
