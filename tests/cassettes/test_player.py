@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,71 @@ def test_bodies_match_as_with_vcrpy(tmp_path: Path) -> None:
     assert played == ["1", "2", "6", no, no, "4", no, "5", no, no, no, "7", "8", no, "9"]
 
 
+PLACES: dict[tuple[str, str], bool] = {
+    (f"{ROOT}/a", f"{ROOT}/a"): True,
+    (f"{ROOT}/a", f"{ROOT}/b"): False,
+    (f"{ROOT}/a", f"{ROOT}/a/"): False,
+    (f"{ROOT}/a", f"{ROOT}/a?b=1"): False,
+    (f"{ROOT}/a", f"{ROOT}/a?b="): True,
+    (f"{ROOT}/a?b=1&c=2", f"{ROOT}/a?c=2&b=1"): True,
+    (f"{ROOT}/a?b=1&b=2", f"{ROOT}/a?b=1"): False,
+    ("https://x.test/a", "http://x.test/a"): False,
+    ("https://x.test/a", "https://y.test/a"): False,
+    ("https://x.test/a", "https://x.test:8443/a"): False,
+    ("https://x.test/a", "https://x.test:443/a"): True,
+    ("https://x.test", "https://x.test/"): True,
+}
+
+
+@pytest.mark.parametrize("recorded, url", PLACES)
+def test_one_place_and_another(recorded: str, url: str, tmp_path: Path) -> None:
+    """Whether a request for one is answered with what was recorded at the other, as with vcrpy."""
+    path = write(tmp_path / "one.yaml", (asked("GET", recorded), answer()))
+    ours = by_player(path, [get(url)])
+    assert ours == by_vcrpy(path, [get(url)])
+    assert (ours != ["nothing is left"]) is PLACES[recorded, url]
+
+
+CONTENTS: dict[tuple[bytes, str, bytes, str], bool] = {
+    (b"a=1&b=2", "form", b"b=2&a=1", "form"): True,
+    (b"a=1&b=2", "form", b"a=1&b=2", "json"): True,  # of different types: by their bytes
+    (b"a=1&b=2", "form", b"b=2&a=1", "json"): False,
+    (b"a=1&b=2", "form", b"b=2&a=1", ""): False,
+    (b"a=1&b=2", "", b"b=2&a=1", ""): False,
+    (b'{"a":1,"b":2}', "json", b'{"b": 2, "a": 1}', "json"): True,
+    (b'{"a":1}', "json", b'{"a":1.0}', "json"): True,
+    (b'{"a":"1"}', "json", b'{"a":1}', "json"): False,
+    (b'{"a":[]}', "json", b'{"a":{}}', "json"): False,
+    (b'{"a":1', "json", b'{"a":1', "json"): True,
+    (b'{"a":1', "json", b'{"a":1}', "json"): False,
+    (b"", "json", b"", "json"): True,
+}
+TYPES = {"form": FORM, "json": JSON, "": {}}
+
+
+@pytest.mark.parametrize("recorded, kind, content, other", CONTENTS)
+def test_one_body_and_another(recorded: bytes, kind: str, content: bytes, other: str, tmp_path: Path) -> None:
+    """Whether a request with one is answered with what was recorded for the other, as with vcrpy."""
+    path = write(tmp_path / "one.yaml", (asked("POST", ROOT, recorded, TYPES[kind]), answer()))
+    calls: list[Call] = [("POST", ROOT, content, TYPES[other])]
+    ours = by_player(path, calls, match_on_body=True)
+    assert ours == by_vcrpy(path, calls, match_on=["method", "uri", "body"])
+    assert (ours != ["nothing is left"]) is CONTENTS[recorded, kind, content, other]
+
+
+def test_of_two_that_match_the_first_is_played(tmp_path: Path) -> None:
+    """Also where the second is the same to the byte, and the first only says the same."""
+    path = write(
+        tmp_path / "two.yaml",
+        (asked("POST", ROOT, b"a=1&b=2", FORM), answer("1")),
+        (asked("POST", ROOT, b"b=2&a=1", FORM), answer("2")),
+    )
+    calls: list[Call] = [("POST", ROOT, b"b=2&a=1", FORM)] * 3
+    ours = by_player(path, calls, match_on_body=True)
+    assert ours == by_vcrpy(path, calls, match_on=["method", "uri", "body"])
+    assert [found[4] for found in ours[:2]] == ["1", "2"]
+
+
 def test_without_bodies_a_body_does_not_count(tmp_path: Path) -> None:
     """As with vcrpy's default: the first recorded is played, whatever is sent."""
     path = write(
@@ -366,10 +432,22 @@ def test_asynchronous_clients_play_it_too(cassette: Path) -> None:
     assert asyncio.run(awaited()) == by_player(cassette, calls)
 
 
-def test_threads_share_it(tmp_path: Path) -> None:
+def slowly(act: Any) -> Any:
+    """The same, with a pause in which another thread may come in between."""
+
+    def act_slowly(*arguments: Any) -> Any:
+        done = act(*arguments)
+        time.sleep(0.0001)
+        return done
+
+    return act_slowly
+
+
+def test_threads_share_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight threads get each of 400 answers exactly once."""
     path = write(tmp_path / "many.yaml", *((asked("GET", ROOT), answer(str(number))) for number in range(400)))
     found: list[int] = []
+    monkeypatch.setattr(Player, "_next", slowly(Player._next))
 
     def play(http: httpx.Client) -> None:
         found.extend(int(http.get(ROOT).text) for _ in range(50))

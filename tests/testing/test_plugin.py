@@ -241,7 +241,8 @@ def test_the_sidecar_says_that_an_emulator_answered(recorded: pytest.Pytester) -
 
 
 @pytest.mark.parametrize(
-    "ending", ["assert False", "pytest.skip('no')", "pytest.xfail('no')", "billing.retrieve('in_none')"]
+    "ending",
+    ["assert False", "pytest.skip('no')", "pytest.xfail('no')", "pytest.exit('no')", "billing.retrieve('in_none')"],
 )
 def test_a_test_that_does_not_pass_writes_nothing(ending: str, project: pytest.Pytester) -> None:
     """No cassette, no half of one, no folder."""
@@ -334,6 +335,62 @@ def test_what_was_recorded_at_the_provider_says_so_in_its_command(
     done = pytester.runpytest()
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(["*pytest 'test_*' --bridge-record=rewrite --bridge-against=test --bridge-allow-network"])
+
+
+def test_a_recording_of_a_live_account_replays(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its ids are pseudonyms in the file; the application's own ids find them, without the account's key."""
+    monkeypatch.setenv("WHOP_API_KEY", "whop_test_not_a_key")
+    live = ("--bridge-record=once", "--bridge-against=live", "--bridge-allow-network")
+    with running(names=["whop"], clock=Ticking()) as served:
+        settings = {"base_url": served.base_urls["whop"], "account_id": "biz_42", "mode": "live"}
+        pytester.makepyfile(f"""
+            import pytest
+            from invoice_bridge import Money, OneTimeCharge
+
+            @pytest.fixture
+            def billing_settings():
+                return {{"whop": {settings!r}}}
+
+            @pytest.mark.bridge("whop")
+            def test_bill(billing):
+                eur = Money.parse("19.99", "EUR")
+                ask = OneTimeCharge(reference="res-1", customer="mber_42", amount=eur, description="Fees", draft=True)
+                allow = [loss.path for loss in billing.explain(ask).losses]
+                made = billing.create(ask, allow=allow)
+                assert billing.retrieve(made.id).id == made.id
+        """)
+        pytester.runpytest(*live).assert_outcomes(passed=1)
+    monkeypatch.delenv("WHOP_API_KEY")
+    pytester.runpytest().assert_outcomes(passed=1)
+    found = written(pytester.path)
+    assert json.loads(found["whop/test_bill.provenance.json"])["mode"] == "live"
+    assert b"inv_00000001" not in found["whop/test_bill.yaml"]
+
+
+def test_whom_a_bill_is_for_is_not_recorded_and_still_found(pytester: pytest.Pytester) -> None:
+    """An e-mail address that is sent is a pseudonym in the cassette; on replay the same address finds it."""
+    pytester.makepyfile("""
+        import pytest
+        from invoice_bridge import Collection, CustomerRef, Money, OneTimeCharge
+
+        @pytest.mark.bridge("whop")
+        def test_bill(billing):
+            ask = OneTimeCharge(
+                reference="res-1",
+                customer=CustomerRef(email="jo.canary@customer.test", name="Jo Canary"),
+                amount=Money.parse("19.99", "EUR"),
+                description="Fees",
+                draft=True,
+            )
+            allow = [loss.path for loss in billing.explain(ask).losses]
+            assert billing.create(ask, allow=allow).total is None
+    """)
+    done = pytester.runpytest("--bridge-record=once")
+    done.assert_outcomes(passed=1)
+    found = written(pytester.path)
+    assert len(found) == 2
+    assert not any(b"canary" in content.lower() for content in found.values())
+    pytester.runpytest().assert_outcomes(passed=1)
 
 
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {

@@ -126,7 +126,7 @@ class Player(httpx.BaseTransport, httpx.AsyncBaseTransport):
         try:
             if "application/x-www-form-urlencoded" in kind:
                 return [raw, (place, "form", _frozen(parse_qs(content.decode("ascii"))))]
-            if "application/json" in kind and content:
+            if "application/json" in kind:
                 return [raw, (place, "json", _frozen(loads(content)))]
         except ValueError:  # not what its header says: its bytes alone count, as with vcrpy
             pass
