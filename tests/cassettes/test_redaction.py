@@ -139,6 +139,23 @@ def test_a_short_secret_destroys_nothing() -> None:
     assert made["request"]["uri"] == "https://REDACTED@a.example.test/1?x=1"
 
 
+def test_a_credential_is_found_as_a_whole_word_alone() -> None:
+    """What only contains it is another word, and stays."""
+    body = b'{"a":"test_not_a_key","b":"test_not_a_key_2","c":"attest_not_a_key","test_not_a_key":1}'
+    made = Redactor("whop").interaction(
+        {
+            "request": {
+                "method": "GET",
+                "uri": "https://api.whop.com/api/v1/invoices",
+                "headers": {"authorization": ["Bearer test_not_a_key"]},
+                "body": "",
+            },
+            "response": {"status": {"code": 200}, "headers": {}, "body": {"string": body}},
+        }
+    )
+    assert made.interaction["response"]["body"]["string"] == body.replace(b':"test_not_a_key"', b':"REDACTED"')
+
+
 def test_names_that_are_nobodys_stay() -> None:
     """A product's name, a custom field's name and a status of three words are no person and no id."""
     body = '{"product":{"name":"Gold"},"custom_fields":[{"name":"PO number"}],"status":"in_progress","city_count":2}'
