@@ -32,7 +32,7 @@ from invoice_bridge import (
     providers,
 )
 from invoice_bridge.idempotency import step_key, verb_key
-from invoice_bridge.provider import Setting, Units, act, cannot, customer_id, wrong_state
+from invoice_bridge.provider import Setting, Units, act, cannot, customer_id, discard, wrong_state
 from invoice_bridge.wire import Effect, Request, Response
 from tests.toy import ACME, DOCS, MONEY, context
 
@@ -334,12 +334,87 @@ def _refused(refusal: ProviderError, allowed: set[Status], *, unreadable: bool =
             raise ServerError("broken")
         return PAID
 
-    flow = act(REQUEST, read, allowed=allowed)
+    flow = act(REQUEST, read, _after, allowed=allowed, becomes={Status.VOID})
     assert next(flow) == REQUEST
     assert flow.throw(refusal).method == "GET"
     with pytest.raises(ProviderError) as caught:
         flow.send(Response(200))
     return caught.value
+
+
+def _after(answer: Response) -> Any:
+    yield from ()
+    return PAID.model_copy(update={"id": answer.text("id")})
+
+
+def test_an_answer_becomes_the_invoice() -> None:
+    """What comes of a request that goes well is made of its answer."""
+    flow = act(REQUEST, lambda: _returns(PAID), _after)
+    next(flow)
+    with pytest.raises(StopIteration) as done:
+        flow.send(Response(200, b'{"id":"in_2"}'))
+    assert done.value.value.id == "in_2"
+
+
+def _returns(found: Invoice) -> Any:
+    yield Request("GET", "https://main.acme.test/v1/invoices/in_1")
+    return found
+
+
+@pytest.mark.parametrize("kind", [Rejected, InvalidState, Declined])
+@pytest.mark.parametrize(
+    "repeated, becomes, success",
+    [(True, {Status.PAID}, True), (True, {Status.VOID}, False), (False, {Status.PAID}, False)],
+)
+def test_a_refusal_of_what_a_lost_try_did_is_a_success(
+    kind: type[ProviderError], repeated: bool, becomes: set[Status], success: bool
+) -> None:
+    """Where an earlier try may have worked and the invoice is what that makes of it, it has; otherwise it is an error."""
+    flow = act(REQUEST, lambda: _returns(PAID), _after, becomes=becomes)
+    next(flow)
+    refusal = kind("no", provider="acme", status=400)
+    refusal.repeated = repeated
+    assert flow.throw(refusal).method == "GET"
+    with pytest.raises(StopIteration if success else ProviderError) as done:
+        flow.send(Response(200))
+    assert getattr(done.value, "value", None) == (PAID if success else None)
+
+
+def test_a_key_that_came_with_another_request_stays_that() -> None:
+    """It says nothing about the invoice's state, whatever that is."""
+    refusal = Rejected("no", status=400)
+    refusal.key_reused = True
+    assert _refused(refusal, {Status.OPEN}) is refusal
+
+
+DRAFT = Invoice(provider="acme", id="in_1", status=Status.DRAFT, currency="EUR", amount_remaining=Money(5, "EUR"))
+DISCARD = Request("DELETE", "https://main.acme.test/v1/invoices/in_1")
+
+
+def _discarding(says_so: bool = True) -> Any:
+    flow = discard(DISCARD, DRAFT, lambda: _returns(DRAFT), lambda _answer: says_so)
+    assert next(flow) == DISCARD
+    return flow
+
+
+def test_a_draft_that_is_deleted() -> None:
+    """All that is left of it is what was read before: deleted, with nothing to pay."""
+    with pytest.raises(StopIteration) as done:
+        _discarding().send(Response(200))
+    assert (done.value.value.status, done.value.value.amount_remaining) == (Status.DELETED, Money(0, "EUR"))
+    with pytest.raises(MalformedResponse, match="does not say that the draft is deleted"):
+        _discarding(says_so=False).send(Response(200))
+
+
+def test_a_draft_that_is_gone_was_deleted_by_the_lost_try() -> None:
+    """NotFound after a try that may have worked is the success of that; on a first try it is NotFound."""
+    refusal = NotFound("no", status=404)
+    with pytest.raises(NotFound):
+        _discarding().throw(refusal)
+    refusal.repeated = True
+    with pytest.raises(StopIteration) as done:
+        _discarding().throw(refusal)
+    assert done.value.value.status is Status.DELETED
 
 
 def test_a_refusal_is_explained_by_the_invoices_state() -> None:

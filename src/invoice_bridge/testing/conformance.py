@@ -81,6 +81,12 @@ class Conformance:
         """The provider's declaration, by its registered name."""
         return providers.get(self.provider)
 
+    @pytest.fixture(autouse=True)
+    def no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An emulator has no limit on requests and is there again at once: nothing is waited for."""
+        monkeypatch.setattr("time.sleep", lambda _seconds: None)
+        monkeypatch.setattr("invoice_bridge.client._pace_of", lambda *_: None)
+
     @pytest.fixture
     def clock(self) -> Ticking:
         """The present of that provider; a check may move it on."""
@@ -445,11 +451,8 @@ class Conformance:
         if not compared:
             pytest.skip(f"{declared.title} does not carry the reference of these bills in a listing")
 
-    def test_a_lost_answer_is_asked_for_again(
-        self, declared: Provider, use: Context, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_lost_answer_is_asked_for_again(self, declared: Provider, use: Context) -> None:
         """Whichever write loses its answer, the same bytes go out again with the same key; the bill is made once."""
-        monkeypatch.setattr("time.sleep", lambda _seconds: None)
         possible = self.possible(use, declared.emulator())
         charged = [pair for pair in possible if pair[0].collection.kind == "charge" and not pair[0].draft]
         for bill, made in (self.bill(use, declared.emulator()), *charged[:1]):
@@ -481,7 +484,6 @@ class Conformance:
         """The second try is told what the first one was, or refused, for the invoice is void: neither is an error."""
         if isinstance(declared.flows.void, Cannot):
             return
-        monkeypatch.setattr("time.sleep", lambda _seconds: None)
         created = self.create(client, *self.bill(use, emulator))
         if not remembers:
             monkeypatch.setattr(emulator, "window", timedelta(0))
