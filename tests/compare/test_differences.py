@@ -200,3 +200,42 @@ def test_a_path_keeps_its_shape() -> None:
     assert (
         Difference("lines[12].amount", 1, 2, Verdict.DIFFERING, row.differences[0].severity).shape == "lines[].amount"
     )
+
+
+STAY, NIGHT = Line(description="Stay", amount=eur(10)), Line(description="Night", amount=eur(20))
+
+
+@pytest.mark.parametrize(
+    "left, right, paths",
+    [
+        # alike in description and amount: the quantity tells which belongs to which
+        (
+            (
+                Line(description="Stay", quantity=1, amount=eur(10)),
+                Line(description="Stay", quantity=2, amount=eur(10)),
+            ),
+            (
+                Line(description="Stay", quantity=2, amount=eur(10)),
+                Line(description="Stay", quantity=1, amount=eur(10)),
+            ),
+            [],
+        ),
+        # every amount is another: the description tells
+        (
+            (STAY, NIGHT),
+            (Line(description="Night", amount=eur(21)), Line(description="Stay", amount=eur(11))),
+            ["lines[0].amount", "lines[1].amount"],
+        ),
+        # every description is another: the amount tells
+        (
+            (STAY, NIGHT),
+            (Line(description="N", amount=eur(20)), Line(description="S", amount=eur(10))),
+            ["lines[0].description", "lines[1].description"],
+        ),
+    ],
+)
+def test_lines_find_the_mate_they_have_most_in_common_with(
+    left: tuple[Line, ...], right: tuple[Line, ...], paths: list[str]
+) -> None:
+    """However they are ordered, as little as possible differs."""
+    assert sorted(differing(bill(lines=left), bill(lines=right))) == paths
