@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 
 from invoice_bridge import providers
+from invoice_bridge.idempotency import Idempotency
 from invoice_bridge.provider import Cannot, ErrorRow, Flows, Provider
 
 VERBS = tuple(verb.name for verb in fields(Flows))
@@ -95,7 +97,14 @@ def provider_page(name: str) -> str:
         ["API version", f"`{provider.api_version}`"],
         ["tables reviewed", provider.reviewed],
         ["base URL", f"`{provider.base_url(provider.read_settings({}) | shown)}`"],
-        ["idempotency", f"`{provider.idempotency.header}`, remembered for {provider.idempotency.window}"],
+        ["idempotency", _keys(provider.idempotency)],
+        ["looked up by itself", _looked_up(provider)],
+        [
+            "pace",
+            f"{provider.rate.requests} requests in {provider.rate.seconds} s ({provider.rate.source})"
+            if provider.rate
+            else "no number is documented: refusals alone slow it down",
+        ],
         ["settings", "; ".join(settings)],
         [f"currencies ({provider.money.source})", " ".join(sorted(provider.money.currencies))],
     ]
@@ -121,6 +130,10 @@ def provider_page(name: str) -> str:
         [row.code or "", row.type or "", str(row.status or ""), _error(row), row.source] for row in provider.errors
     ]
     limits = [[f"`{row.what}`", str(row.most), row.source] for row in provider.limits]
+    events = [
+        [f"`{row.native}`", "as the invoice's status" if row.by_status else row.type.value, row.source]
+        for row in (provider.webhooks.events if provider.webhooks is not None else ())
+    ]
     return "\n\n".join(
         [
             table(["fact", ""], facts),
@@ -130,8 +143,30 @@ def provider_page(name: str) -> str:
             table(["field of the command", "lands in", "bills", "alters", "loss, or why", "source"], carried),
             table(["its code", "its type", "HTTP", "becomes", "source"], errors),
             table(["limit on", "at most", "source"], limits),
+            table(["its event", "becomes", "source"], events),
         ]
     )
+
+
+def idempotency_page() -> str:
+    """How long each provider remembers a key, and when a bill is looked up there by itself."""
+    rows = [
+        [provider.title, _keys(provider.idempotency), _looked_up(provider), provider.idempotency.source]
+        for provider in map(providers.get, providers.names())
+    ]
+    return table(["provider", "its key", 'looked up by lookup="auto"', "source"], rows)
+
+
+def _keys(keys: Idempotency) -> str:
+    hours, rest = divmod(keys.window, timedelta(hours=1))
+    kept = f"{hours} h" if not rest else f"{keys.window // timedelta(minutes=1)} min"
+    marked = f"repeated answers say `{keys.replay_header}`" if keys.replay_header else "repeated answers are not marked"
+    failures = "failures are kept too" if keys.keeps_failures else "whether failures are kept is not documented"
+    return f"`{keys.header}`, remembered for {kept}; {marked}; {failures}"
+
+
+def _looked_up(provider: Provider) -> str:
+    return "every bill" if provider.idempotency.window < timedelta(days=1) else "what the provider rates, and attempts"
 
 
 def _error(row: ErrorRow) -> str:

@@ -76,6 +76,7 @@ def scale(value: Decimal, digits: int) -> int:
         raise ValueError(f"{str(value)[:40]} is not an amount of money")
     with localcontext() as exact:
         exact.prec = 200
+        exact.clear_flags()  # the thread's own, of whatever it computed before
         scaled = value.scaleb(digits)
         if exact.flags[Inexact] or scaled != scaled.to_integral_value():
             raise ValueError(f"{f'{value:f}'[:100]} has more than {digits} decimals, and nothing is rounded here")

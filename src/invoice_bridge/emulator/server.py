@@ -36,6 +36,7 @@ from invoice_bridge.wire import Request
 try:
     import uvicorn
     from starlette.applications import Starlette
+    from starlette.requests import ClientDisconnect
     from starlette.requests import Request as Asked
     from starlette.responses import Response as Answer
     from starlette.routing import Route
@@ -138,7 +139,11 @@ class _Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         asked = Asked(scope, receive)
-        delivery = self._answer(asked, scope["raw_path"].decode("ascii"), await asked.body())
+        try:
+            content = await asked.body()
+        except ClientDisconnect:  # the request never came whole
+            return
+        delivery = self._answer(asked, scope["raw_path"].decode("ascii"), content)
         await _deliver(delivery, scope, receive, send)
 
     def _answer(self, asked: Asked, path: str, content: bytes) -> Delivery:

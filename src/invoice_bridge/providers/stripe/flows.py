@@ -122,7 +122,7 @@ def _bill(
     verify(ask, at, expected)
     if resumed and at.status is Status.OPEN and ask.collection.kind == "charge":
         at = yield from _read(at.id, use, payments=True)
-    if at.status is not Status.OPEN or at.payment_pending or ask.collection.kind == "manual":
+    if at.status is not Status.OPEN or at.payment_pending or ask.draft or ask.collection.kind == "manual":
         return at
     action, effect, becomes = ("send", Effect.MAILS, "open")
     if ask.collection.kind == "charge":
