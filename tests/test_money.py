@@ -299,3 +299,9 @@ def test_defect_03_no_truncation_and_no_float_between() -> None:
     assert Money.parse("0.29", "EUR").minor == 29
     with pytest.raises(ValueError, match="nothing is rounded"):
         Money.parse("8.959", "EUR")
+
+
+def test_what_was_computed_before_does_not_spoil_an_amount() -> None:
+    """An inexact division anywhere in the thread leaves a flag behind; reading money does not mind it."""
+    assert Decimal(1) / 3 != 0
+    assert Money.parse("19.99", "EUR") == Money(1999, "EUR")

@@ -73,12 +73,19 @@ def looks(ask: Bill, use: Context) -> bool:
     `lookup` "always" and "never" mean what they say. "auto" looks where the provider forgets keys within a day, or with
     a journal exactly where that knows an earlier try; always for a second attempt, after a change of the keys, and for
     what the provider rates: what was billed has left the pile, and a late item must not pass for the bill itself.
+    Raises Unsupported where "always" cannot be kept.
     """
-    if use.lookup != "auto":
-        return use.lookup == "always"
+    if use.lookup == "never":
+        return False
+    findable = is_findable(ask, use)
+    if use.lookup == "always" and not findable:
+        raise Unsupported(
+            f"{use.provider.title} does not carry the reference of this bill where it could be looked up",
+            remedy='let it be carried (see the losses), or leave lookup="always" out',
+        )
     forgets = use.provider.idempotency.window < _DAY if use.tried is None else use.tried
-    must = forgets or _rated_there(ask, use) or ask.attempt > 1 or idempotency.KEY_VERSION > 1
-    return must and is_findable(ask, use)
+    must = use.lookup == "always" or forgets or _rated_there(ask, use)
+    return (must or ask.attempt > 1 or idempotency.KEY_VERSION > 1) and findable
 
 
 def _rated_there(ask: Bill, use: Context) -> bool:

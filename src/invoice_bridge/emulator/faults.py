@@ -148,9 +148,8 @@ class _Held:
 class Faults:
     """An emulator and the faults of its requests, in order: a request meets the first that takes it, the rest wait.
 
-    Without faults it delivers what the emulator answers. `seen` lists every request as (method, path), `hits` tells what
-    was done. Safe to use from several threads:
-    one request at a time.
+    Without faults it delivers what the emulator answers. `seen` lists every request as (method, path), `hits` tells
+    what was done. Safe to use from several threads: one request at a time.
     """
 
     emulator: Emulator

@@ -146,6 +146,8 @@ def cases(names: Iterable[str], served: Served) -> Iterator[Case]:
                             continue
                         for times in _TIMES:
                             for way in _WAYS:
+                                if kind is Kind.STALE_LISTING and "days later" in way:
+                                    continue  # no listing lags for days
                                 yield Case(name, title, place, kind, times, way, flipped)
 
 
