@@ -262,7 +262,7 @@ class Emulator(ABC):
         return self.told_to_wait(Response(429, b"Too Many Requests", {"content-type": "text/plain"}), retry_after)
 
     def accrue(self) -> None:
-        """Have the customer owe something in May 2026 that no invoice bills yet, where it is not there from the start."""
+        """Have the customer owe something in May 2026 that no invoice bills yet, unless it is there from the start."""
 
     # what they share
     def next_id(self, prefix: str) -> str:
