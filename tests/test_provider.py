@@ -369,7 +369,7 @@ def _returns(found: Invoice) -> Any:
 def test_a_refusal_of_what_a_lost_try_did_is_a_success(
     kind: type[ProviderError], repeated: bool, becomes: set[Status], success: bool
 ) -> None:
-    """Where an earlier try may have worked and the invoice is what that makes of it, it has; otherwise it is an error."""
+    """Where an earlier try may have worked and the invoice is what that makes of it, it has; else it is an error."""
     flow = act(REQUEST, lambda: _returns(PAID), _after, becomes=becomes)
     next(flow)
     refusal = kind("no", provider="acme", status=400)

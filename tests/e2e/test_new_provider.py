@@ -240,11 +240,36 @@ SABOTAGES = {
     ),
     "a POST without a key": Sabotage(
         "flows",
-        'answer = yield use.post("invoices", body=body, step="open", specimen=specimen)',
-        'asked = use.post("invoices", body=body, step="open", specimen=specimen)\n'
-        "        headers = {name: value for name, value in asked.headers.items() if value != asked.key}\n"
-        "        answer = yield Request('POST', asked.url, headers, asked.content, body=body, specimen=specimen)",
+        "    return (yield from _after((yield from first_use(exchange(request), ask, use)), use))",
+        "    headers = {name: value for name, value in request.headers.items() if value != request.key}\n"
+        "    request = Request('POST', request.url, headers, request.content, body=body, specimen=request.specimen)\n"
+        "    return (yield from _after((yield from first_use(exchange(request), ask, use)), use))",
         "test_every_post_has_its_own_key",
+    ),
+    "a key that the retry does not know of": Sabotage(
+        "flows",
+        'specimen=_specimen(body, "{open.id}", "draft"))',
+        'specimen=_specimen(body, "{open.id}", "draft"))\n'
+        "    request = Request('POST', request.url, request.headers, request.content, specimen=request.specimen)",
+        "test_a_lost_answer_is_asked_for_again",
+    ),
+    "another bill's key, taken for any refusal": Sabotage(
+        "tables", 'code="key_reused", key_reused=True)', 'code="key_reused")', "test_a_reference_stands_for_one_bill"
+    ),
+    "another bill that is found, and not compared": Sabotage(
+        "flows", "same_bill(ask, use.found) if", "use.found if", "test_a_reference_stands_for_one_bill"
+    ),
+    "a bill that is found, and made again": Sabotage(
+        "flows", "if use.found is not None else", "if False else", "test_a_bill_that_is_found_is_not_made_again"
+    ),
+    "a void that worked, and is told as an error": Sabotage(
+        "flows",
+        "request, {Status.OPEN}, {Status.VOID})",
+        "request, {Status.OPEN}, set())",
+        "test_a_void_whose_answer_was_lost_is_a_success",
+    ),
+    "a reference that is not read": Sabotage(
+        "parse", 'reference=at.text("ref")', "reference=None", "test_resolve_says_what_became_of_a_bill"
     ),
     "one key for two steps": Sabotage(
         "flows", '"finalize", body={}, ', '"finalize", body={}, step="open", ', "test_every_post_has_its_own_key"
