@@ -84,6 +84,12 @@ def test_a_mark_without_names_means_all_providers(pytester: pytest.Pytester) -> 
     pytester.runpytest().assert_outcomes(passed=4)
 
 
+def test_a_provider_that_is_named_twice_is_one(pytester: pytest.Pytester) -> None:
+    """It has one cassette."""
+    pytester.makepyfile("import pytest\n@pytest.mark.bridge('stripe', 'stripe')\ndef test_one(billing): pass")
+    pytester.runpytest("--bridge-record=once").assert_outcomes(passed=1)
+
+
 def test_other_tests_are_left_alone(pytester: pytest.Pytester) -> None:
     """Without the mark, or without a client, a test runs once, and has no cassette."""
     pytester.makepyfile("import pytest\ndef test_a(): pass\n@pytest.mark.bridge('stripe')\ndef test_b(): pass")
@@ -315,6 +321,9 @@ def test_a_recording_over_the_network(pytester: pytest.Pytester, monkeypatch: py
         pytester.runpytest(*AGAINST_TEST).assert_outcomes(passed=1)
     monkeypatch.delenv("STRIPE_API_KEY")
     pytester.runpytest().assert_outcomes(passed=1)
+    test = (pytester.path / "test_shop.py").read_text("utf-8")
+    pytester.makepyfile(test_shop=test.replace('{"base_url"', '{"mode": "live", "base_url"'))
+    pytester.runpytest().assert_outcomes(passed=1)  # the mode is a key's, and there is none
     found = written(pytester.path)
     said = json.loads(found["stripe/test_bill.provenance.json"])
     assert (said["origin"], said["mode"]) == ("test", "test")
