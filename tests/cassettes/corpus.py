@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from invoice_bridge.cassettes.redaction import LINK, REDACTED, pseudonym
+from invoice_bridge.cassettes.pseudonyms import LINK, REDACTED, pseudonym
 from invoice_bridge.redactions import Becomes
 
 KEY = "sk_live_CANARY_this_is_no_key"

@@ -47,6 +47,10 @@ def test_every_planted_secret_is_found_and_not_printed(plant: Plant, tmp_path: P
 @pytest.mark.parametrize(
     "made, where",
     [
+        (
+            interaction(b'{"\\u0073' + KEY[1:].encode() + b'": 1}'),
+            "answer body holds something of the shape of a key",
+        ),
         (interaction({KEY: 1}), "answer body holds something of the shape of a key"),
         (interaction({"a": {"b": {"x" + KEY: []}}}), "answer body holds something of the shape of a key"),
         (interaction({"note": "AAA" + based("xx" + KEY)}), "answer body holds something of the shape of a key"),

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from invoice_bridge.cassettes import check
-from invoice_bridge.cassettes.redaction import LINK, REDACTED, SHORTEST_KEY
+from invoice_bridge.cassettes.pseudonyms import LINK, REDACTED
+from invoice_bridge.cassettes.redaction import SHORTEST_KEY
 from invoice_bridge.cli.app import run
 from tests.cassettes.corpus import named, person
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from vcr.request import Request as VcrRequest
 
 from invoice_bridge import providers
-from invoice_bridge.cassettes.redaction import Redactor, pseudonym
+from invoice_bridge.cassettes.pseudonyms import pseudonym
+from invoice_bridge.cassettes.redaction import Redactor
 from invoice_bridge.errors import ConfigurationError
 from invoice_bridge.redactions import Becomes
 from tests.cassettes.corpus import EMAIL, KEY, PLANTS, Plant, person, shapes

@@ -3,17 +3,12 @@
 Rules of this file: nothing is replaced because it looks like a known word, only because of where it stands; the one
 exception is a credential, which is replaced as a whole word of 12 characters or more in headers and in texts. All else
 stays byte for byte. What is redacted twice is what is redacted once.
-
-A pseudonym is a keyed hash, and the key is part of this library: the same person is the same pseudonym in every
-recording, on every machine. Whoever can guess an e-mail address can therefore test the guess. It hides who was billed
-from a reader of a repository; it is no protection against somebody who looks for one person.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,13 +18,11 @@ from typing import Any, Final
 from invoice_bridge import providers
 from invoice_bridge.cassettes import bodies, places
 from invoice_bridge.cassettes.places import Edit, Value
+from invoice_bridge.cassettes.pseudonyms import REDACTED, pseudonym
 from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
 
 VERSION: Final = 1
 """Raised when the same recording would come out otherwise."""
-REDACTED: Final = "REDACTED"
-LINK: Final = "https://redacted.invalid/"
-PSEUDONYM_KEY: Final = b"invoice-bridge pseudonyms, version 1"
 SHORTEST_KEY: Final = 12
 """A credential of fewer characters is taken out of its own place alone, never found again elsewhere."""
 
@@ -64,56 +57,6 @@ EVERYWHERE: Final = (
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>\\]+", re.IGNORECASE)
 _SCHEME = re.compile(r"\b(basic|bearer)\s+([A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,}={0,2}(?![A-Za-z0-9+/_=-])")
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_CHECK = 5
-
-
-# ── what stands in a value's place ───────────────────────────────────────────────────────────────────────────────────
-def pseudonym(becomes: Becomes, text: str) -> str:
-    """Say what stands in the place of a text; what is already in the form of a pseudonym stays."""
-    if text in {"", REDACTED}:
-        return text
-    match becomes:
-        case Becomes.EMAIL:
-            known = re.fullmatch(r"person-[0-9a-f]{12}@example\.invalid", text)
-            return text if known else f"person-{_hash('email', text.strip().casefold())[:12]}@example.invalid"
-        case Becomes.NAME:
-            known = re.fullmatch(r"Person [0-9a-f]{12}", text)
-            return text if known else f"Person {_hash('name', ' '.join(text.split()).casefold())[:12]}"
-        case Becomes.MASK:
-            return "".join("0" if c.isdigit() else "X" if c.isalpha() else c for c in text)
-        case Becomes.ID:
-            return _id(text)
-        case Becomes.LINK:
-            return LINK
-        case Becomes.SECRET:
-            return REDACTED
-
-
-def _hash(kind: str, text: str) -> str:
-    return hmac.digest(PSEUDONYM_KEY, f"{kind}:{text}".encode("utf-8", "surrogatepass"), "sha256").hex()
-
-
-def _id(text: str) -> str:
-    """An id with the same beginning, and the same length where that leaves ten characters to tell ids apart by.
-
-    Its last five characters are a check of the others: so is a pseudonym told from an id, once and for all.
-    """
-    begins, under, rest = text.rpartition("_")
-    begins += under
-    size = max(len(rest), 2 * _CHECK) - _CHECK
-    if len(rest) >= 2 * _CHECK and rest[-_CHECK:] == _digits(f"check:{begins}", rest[:-_CHECK], _CHECK):
-        return text
-    made = _digits(f"id:{begins}", rest, size)
-    return begins + made + _digits(f"check:{begins}", made, _CHECK)
-
-
-def _digits(kind: str, text: str, size: int) -> str:
-    number, made = int(_hash(kind, text), 16), ""
-    while len(made) < size:
-        number, place = divmod(number, 36) if number else divmod(int(_hash(kind, text + made), 16), 36)
-        made += _DIGITS[place]
-    return made
 
 
 # ── the rules of a provider ──────────────────────────────────────────────────────────────────────────────────────────
@@ -398,7 +341,7 @@ class Redactor:
             self._note("credential", "in a text")
         if self._rules.ids is not None:
             for found in self._rules.ids.finditer(text):
-                if (new := _id(found[0])) != found[0]:
+                if (new := pseudonym(Becomes.ID, found[0])) != found[0]:
                     self._note("id", found[0].rpartition("_")[0] + "_")
                     edits.append(Edit(found.start(), found.end(), new))
         return edits
