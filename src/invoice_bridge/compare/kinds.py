@@ -11,9 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
-
-from pydantic import BaseModel
+from typing import Any, TypeAlias
 
 from invoice_bridge.losses import Severity
 from invoice_bridge.model import PAST_DUE_WORDS, Collection, CustomerRef, Invoice, Line, Period, Status
@@ -106,7 +104,19 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
 
 _PARTS: Mapping[str, type] = {"customer": CustomerRef, "period": Period, "collection": Collection}
 _IGNORED = {Kind.IDENTITY, Kind.REQUIRED}
-_COMPARED = {of: tuple(name for name, kind in rows.items() if kind not in _IGNORED) for of, rows in KINDS.items()}
+_Rows: TypeAlias = "tuple[tuple[str, str, _Rows | None], ...]"
+"""Attribute, path, and the same for the parts of a value that is made of parts."""
+
+
+def _rows(of: type, prefix: str = "") -> _Rows:
+    return tuple(
+        (name, prefix + name, _rows(_PARTS[name], f"{prefix}{name}.") if kind is Kind.PARTS else None)
+        for name, kind in KINDS[of].items()
+        if kind not in _IGNORED and name not in {"lines", "metadata"}
+    )
+
+
+_INVOICE, _LINE = _rows(Invoice), _rows(Line)
 _GRAVE = {Kind.MONEY, Kind.STATUS, Kind.CUSTOMER}
 
 
@@ -148,25 +158,14 @@ Customers = Mapping[str, Mapping[str, str]]
 
 def facts(invoice: Invoice, as_of: datetime | None = None, customers: Customers | None = None) -> dict[str, Any]:
     """Return what is compared of an invoice, as plain JSON values; what it does not say is left out."""
-    said: dict[str, Any] = {}
-    for name in _COMPARED[Invoice]:
-        value = getattr(invoice, name)
-        if value is None or name == "lines":
-            continue
-        if name == "metadata":
-            said |= {f"metadata.{word}": value[word] for word in sorted(value)}
-        elif name in _PARTS:
-            _add_parts(said, value, name)
-        else:
-            said[name] = _plain(value)
+    said = _said(invoice, _INVOICE)
+    for word in sorted(invoice.metadata):
+        said[f"metadata.{word}"] = invoice.metadata[word]
     if as_of is not None and invoice.status is Status.OPEN:
         late = _is_past_due(invoice, as_of)
         said |= {} if late is None else {"past_due": late}
-    found: dict[str, Any] = {
-        "provider": invoice.provider,
-        "said": said,
-        "lines": [_line(line) for line in invoice.lines],
-    }
+    lines = [_said(line, _LINE) for line in invoice.lines]
+    found: dict[str, Any] = {"provider": invoice.provider, "said": said, "lines": lines}
     if invoice.status is Status.UNKNOWN:
         found["word"] = invoice.native_status
     if ids := _ids(invoice, customers):
@@ -174,28 +173,19 @@ def facts(invoice: Invoice, as_of: datetime | None = None, customers: Customers 
     return found
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _said(value: Any, rows: _Rows) -> dict[str, Any]:
+    """What a value says, by path; texts and switches are in the neutral invoice's JSON form already."""
     said: dict[str, Any] = {}
-    for name in _COMPARED[Line]:
-        value = getattr(line, name)
-        if value is not None and name in _PARTS:
-            _add_parts(said, value, name)
-        elif value is not None:
-            said[name] = _plain(value)
-    return said
-
-
-def _add_parts(said: dict[str, Any], value: BaseModel | Period, at: str) -> None:
-    for name in _COMPARED[type(value)]:
+    for name, path, parts in rows:
         inner = getattr(value, name)
-        if inner is not None:
-            said[f"{at}.{name}"] = _plain(inner)
-
-
-def _plain(value: Any) -> Any:
-    """A leaf in the neutral invoice's JSON form; texts and switches are that already."""
-    spell = _SPELLINGS.get(type(value))
-    return value if spell is None else spell(value)
+        if inner is None:
+            continue
+        if parts is not None:
+            said |= _said(inner, parts)
+            continue
+        spell = _SPELLINGS.get(type(inner))
+        said[path] = inner if spell is None else spell(inner)
+    return said
 
 
 def _decimal(value: Decimal) -> str:
