@@ -51,6 +51,8 @@ def test_every_planted_secret_is_found_and_not_printed(plant: Plant, tmp_path: P
             interaction(b'{"\\u0073' + KEY[1:].encode() + b'": 1}'),
             "answer body holds something of the shape of a key",
         ),
+        (interaction(b"a%20sk%5Flive" + KEY[7:].encode()), "answer body holds something of the shape of a key"),
+        ({"request": {"oddly": [KEY]}}, "request oddly holds something of the shape of a key"),
         (interaction({KEY: 1}), "answer body holds something of the shape of a key"),
         (interaction({"a": {"b": {"x" + KEY: []}}}), "answer body holds something of the shape of a key"),
         (interaction({"note": "AAA" + based("xx" + KEY)}), "answer body holds something of the shape of a key"),
