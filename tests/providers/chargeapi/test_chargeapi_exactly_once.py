@@ -184,11 +184,12 @@ def test_a_lost_answer_is_asked_for_again(place: int, kind: Kind) -> None:
     assert bench.events == [("issued", 2500), ("collected", 2500)]
 
 
-def test_a_failure_that_is_only_repeated() -> None:
-    """A server error that the key keeps tells nothing, however often it is asked: a look finds what was made."""
-    bench = Bench(Fault(Kind.ERROR_AFTER, method="POST", path="/invoices$"))
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_server_error_after_the_fact(stored: bool) -> None:
+    """Whether its key keeps it is not documented, so the bill is not sent again: a look finds what was made."""
+    bench = Bench(Fault(Kind.ERROR_AFTER, method="POST", path="/invoices$"), server_errors_stored=stored)
     assert charge(bench).id == ID
-    assert bench.sent == [LOOK, *["POST /invoices"] * 3, *FOUND, f"POST /invoices/{ID}/finalize"]
+    assert bench.sent == [LOOK, "POST /invoices", *FOUND, f"POST /invoices/{ID}/finalize"]
     assert bench.events == [("issued", 2500)]
 
 
