@@ -137,6 +137,13 @@ def test_the_host_is_the_providers(uri: str, origin: str, mode: str, wrong: str 
     assert _found(path) == ([f"provenance None: {wrong} is no host of Stripe"] if wrong else [])
 
 
+def test_an_emulators_clock_is_its_own(tmp_path: Path) -> None:
+    """It may stand in the future; a provider's cannot."""
+    path = cassette(tmp_path / "a.yaml", interaction(), origin="emulator", mode="none")
+    change(path, recorded_at="2030-01-01T00:00:00Z")
+    assert _found(path) == []
+
+
 def test_an_older_api_version_than_the_adapters_is_found(tmp_path: Path) -> None:
     """And one that the requests do not say."""
     old = interaction(sent={"Stripe-Version": ["2026-08-26.dahlia"]})
