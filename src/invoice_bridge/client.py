@@ -246,9 +246,9 @@ class _Core(Generic[Http]):
         return min(wanted, left)
 
     def _rest(self, until: float | None, wanted: float) -> float:
-        """How long to wait before another try. Raises NotSent where the deadline would pass meanwhile."""
+        """How long to wait before the next request. Raises NotSent where the deadline would pass meanwhile."""
         if self._left(until, wanted) < wanted:
-            raise NotSent(f"the deadline of {self._deadline:g} s leaves no time for another try")
+            raise NotSent(f"the deadline of {self._deadline:g} s leaves no time to wait {wanted:.1f} s")
         return wanted
 
     @contextmanager
@@ -327,7 +327,8 @@ class Client(_Core["httpx.Client"]):
     `mode` ("test" or "live") refuses a key, site or host that says otherwise. `customers` maps names of the caller's
     own to ids per provider. `lookup` says whether a bill is looked up before it is made ("auto", "always", "never"; see
     invoice_bridge.lookup), `journal` is a file that remembers what was tried. `requests_per_minute` replaces the
-    provider's documented limit, which all clients of an account in a process keep to together. Further settings are the provider's. Raises ConfigurationError for any that cannot be used.
+    provider's documented limit, which all clients of an account in a process keep to together. Further settings are the
+    provider's. Raises ConfigurationError for any that cannot be used.
 
     A verb on an invoice is keyed by the invoice, the verb, its body and `attempt`: repeated within the provider's key
     window it is answered, not done again. Raise `attempt` where it shall be done again.

@@ -9,11 +9,11 @@ taken effect: the next try of that reference looks first.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from dataclasses import dataclass
 from datetime import datetime
+from os import PathLike, fspath
 from typing import Literal
 
 from invoice_bridge.errors import ConfigurationError
@@ -60,8 +60,8 @@ class Try:
 class Journal:
     """The journal in one file. Raises ConfigurationError where the file cannot be opened or written."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = fspath(path)
         self._lock = threading.Lock()
         try:
             self._file = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)

@@ -5,8 +5,8 @@ What is accepted at run time is declared by each provider (`Provider.settings`);
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from os import PathLike
 from typing import Literal, Required, TypedDict
 
 
@@ -20,7 +20,7 @@ class Common(TypedDict, total=False):
     insecure: bool
     customers: Mapping[str, Mapping[str, str]] | None
     lookup: Literal["auto", "always", "never"]
-    journal: str | os.PathLike[str] | None
+    journal: str | PathLike[str] | None
     requests_per_minute: int | None
 
 

@@ -135,10 +135,20 @@ def test_a_reference_for_another_customer_bills_nothing(world: World) -> None:
     assert (caught.value.existing, world.events) == (None, ["issued"])
 
 
-def test_another_attempt_is_another_invoice(world: World) -> None:
-    """Only the caller raises attempt, and then it bills again."""
+def test_another_attempt_finds_what_stands(world: World) -> None:
+    """A second attempt looks first: an invoice that stands is the bill, and nothing is billed again."""
     one, two = world.client.create(charge()), world.client.create(charge(attempt=2))
-    assert (one.id, two.id, world.events) == ("in_00000001", "in_00000002", ["issued", "issued"])
+    assert (one.id, two.id, world.events) == ("in_00000001", "in_00000001", ["issued"])
+
+
+def test_another_attempt_bills_again_what_was_withdrawn(world: World) -> None:
+    """After a void, only a raised attempt bills again, and once; the first attempt stays the void invoice."""
+    one = world.client.create(charge())
+    world.client.void(one.id)
+    two, again = (world.client.create(charge(attempt=2)) for _ in range(2))
+    assert (two.id, again.id, two.status) == ("in_00000002", "in_00000002", Status.OPEN)
+    assert world.client.create(charge()).id == "in_00000001"
+    assert world.events == ["issued", "voided", "issued"]
 
 
 def test_what_happened_since_is_read_on_a_second_run(world: World) -> None:

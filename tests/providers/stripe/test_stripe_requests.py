@@ -287,11 +287,13 @@ def test_a_connected_account_is_named_in_the_header_and_in_the_key() -> None:
 
 
 def test_another_attempt_is_another_key() -> None:
-    """attempt=2 changes the keys of all steps and not one byte of a body."""
+    """attempt=2 looks first, changes the keys of all steps, and not one byte of a body."""
     first = OneTimeCharge(reference="res-1", customer="cus_42", amount=Money(1, "EUR"))
-    one, two = explain("stripe", first), explain("stripe", first.model_copy(update={"attempt": 2}))
-    assert [r.content for r in one.requests] == [r.content for r in two.requests]
-    assert not {r.key for r in one.requests} & {r.key for r in two.requests}
+    one, two = explain("stripe", first).requests, explain("stripe", first.model_copy(update={"attempt": 2})).requests
+    assert two[0].url == "https://api.stripe.com/v1/invoices?limit=100&customer=cus_42"
+    writes = [request for request in two if request.writes]
+    assert [r.content for r in one] == [r.content for r in writes]
+    assert not {r.key for r in one} & {r.key for r in writes}
 
 
 def test_pay_names_a_payment_method_only_where_one_is_given() -> None:
