@@ -70,10 +70,10 @@ def begin(ask: Command, use: Context) -> Flow[Any]:
 def looks(ask: Bill, use: Context) -> bool:
     """Whether a bill is looked up before it is made.
 
-    `lookup` "always" and "never" mean what they say. "auto" looks where the provider forgets keys within a day, or with
-    a journal exactly where that knows an earlier try; always for a second attempt, after a change of the keys, and for
-    what the provider rates: what was billed has left the pile, and a late item must not pass for the bill itself.
-    Raises Unsupported where "always" cannot be kept.
+    `lookup` "always" and "never" mean what they say. "auto" looks for a second attempt and after a change of the keys;
+    with a journal, exactly where that knows an earlier try; without one, where the provider forgets keys within a day
+    and for what the provider rates: what was billed has left the pile, and a late item must not pass for the bill
+    itself. Raises Unsupported where "always" cannot be kept.
     """
     if use.lookup == "never":
         return False
@@ -83,9 +83,9 @@ def looks(ask: Bill, use: Context) -> bool:
             f"{use.provider.title} does not carry the reference of this bill where it could be looked up",
             remedy='let it be carried (see the losses), or leave lookup="always" out',
         )
-    forgets = use.provider.idempotency.window < _DAY if use.tried is None else use.tried
-    must = use.lookup == "always" or forgets or _rated_there(ask, use)
-    return (must or ask.attempt > 1 or idempotency.KEY_VERSION > 1) and findable
+    unsure = use.provider.idempotency.window < _DAY or _rated_there(ask, use) if use.tried is None else use.tried
+    again = use.lookup == "always" or ask.attempt > 1 or idempotency.KEY_VERSION > 1
+    return (again or unsure) and findable
 
 
 def _rated_there(ask: Bill, use: Context) -> bool:
