@@ -6,6 +6,7 @@ a retry is the same bytes. Whatever can be found wrong without a provider is fou
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -428,8 +429,8 @@ def read_command(data: Mapping[str, Any]) -> OneTimeCharge | PeriodInvoice:
     fields = dict(data)
     kind = fields.pop("command", None)
     if not isinstance(kind, str) or kind not in _KINDS:
-        told = repr(kind) if kind is None or isinstance(kind, str) else f"a {type(kind).__name__}"
-        raise ConfigurationError(f'"command" must be one of {", ".join(map(repr, sorted(_KINDS)))}, not {told}')
+        known = ", ".join(map(repr, sorted(_KINDS)))
+        raise ConfigurationError(f'"command" must be one of {known}, not {reprlib.repr(kind)}')  # however deep it is
     try:
         return _KINDS[kind].model_validate(fields)  # type: ignore[return-value]
     except ValidationError as error:

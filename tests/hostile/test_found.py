@@ -78,7 +78,7 @@ def test_a_decimal_of_more_digits_than_are_held_is_not_rounded() -> None:
         ("a.toml", '"a\\nb" = 1\ncommand = "one_time_charge"', r"a\nb: Extra inputs are not permitted"),
         ("a.json", '{"command":"one_time_charge","\\u001b[2J":1}', r"\x1b[2J: Extra inputs are not permitted"),
         ("a.toml", 'command = "one_time_charge"\nissued_at = 0001-01-01T00:00:00+14:00', "not in the years 1 to 9999"),
-        ("a.toml", "command" + ".a" * 2000 + " = 1", "'period_invoice', not a dict"),
+        ("a.toml", "command" + ".a" * 2000 + " = 1", "'period_invoice', not {'a': {'a': {'a':"),
     ],
 )
 def test_a_fault_of_a_file_is_one_printable_line(tmp_path: Path, name: str, content: str, fault: str) -> None:
