@@ -183,9 +183,10 @@ def reread(found: Invoice, use: Context) -> Flow[Invoice]:
     """An invoice as it is now: a listing may lag behind, and may leave fields out."""
     again = Retrieve(id=found.id)
     try:
-        return (yield from use.provider.flow(again, use.on(again)))
+        now: Invoice = yield from use.provider.flow(again, use.on(again))
     except NotFound:  # deleted since, or listed and not to be read
         return found
+    return now
 
 
 def noted(flow: Flow[T]) -> Flow[T]:
