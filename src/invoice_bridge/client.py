@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, cast, overload
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
@@ -43,6 +45,7 @@ from invoice_bridge.commands import (
     Void,
     faults,
 )
+from invoice_bridge.credentials import ApiKey
 from invoice_bridge.errors import ConfigurationError, Discrepancy, MalformedResponse
 from invoice_bridge.explain import Plan, context, losses_of, plan
 from invoice_bridge.idempotency import Lookup
@@ -69,6 +72,18 @@ OnDiscrepancy = Literal["raise", "report"]
 _NAME = f"invoice-bridge/{version('invoice-bridge')}"
 _LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes; a listing of 100 invoices with all their lines is a fraction of it."""
+
+_LOGGERS = (
+    "httpx",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+    "hpack.hpack",
+    "hpack.table",
+)
+"""What logs the requests and answers of the HTTP library, headers of answers among them."""
 
 _paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()
 _paces_lock = threading.Lock()
@@ -117,33 +132,33 @@ class _Core(Generic[Http]):
         requests_per_minute: int | None = None,
         **settings: Any,
     ) -> None:
-        declared = providers.get(provider)
-        read = declared.read_settings(settings)
-        if missing := declared.missing_settings(read):
-            told = "; ".join(f"{setting.name} ({setting.help})" for setting in missing)
-            raise ConfigurationError(f"{declared.title} needs the setting {told}")
         if not isinstance(api_key, str) or not api_key.isascii() or not api_key.isprintable() or not api_key.strip():
-            raise ConfigurationError(f"{declared.title}: api_key must be a text of printable ASCII characters")
-        if lookup not in {"auto", "always", "never"}:
-            raise ConfigurationError(f'lookup is "auto", "always" or "never", not {lookup!r}')
-        self._use = replace(context(declared, settings, base_url), lookup=lookup)
-        _check_url(self._use.base_url, insecure=insecure)
-        found = declared.mode(api_key, read, self._use.base_url)
-        if mode is not None and found is not None and found != mode:
-            raise ConfigurationError(
-                f'{declared.title}: mode="{mode}" was asked for, but the key or host is for {found}'
-            )
-        self._authorize: Callable[[], str] = lambda: declared.auth(api_key)
-        self._conceal: Callable[[bytes], bytes] = lambda content: _without(content, api_key)
+            raise ConfigurationError("api_key must be a text of printable ASCII characters")
+        self._key, self._insecure = ApiKey(api_key), insecure
+        del api_key  # a traceback that shows variables shall not show it
+        try:
+            if self._key.is_in(repr((settings, base_url, customers, journal))):
+                raise ConfigurationError("the API key stands in another setting: it belongs into api_key alone")
+            self._use = _context(provider, self._key, settings, base_url, mode=mode, lookup=lookup, insecure=insecure)
+        except ConfigurationError as error:
+            raise ConfigurationError(self._key.conceal(str(error))) from None
         self._timeout, self._deadline = timeout, deadline
-        self._policy = Policy(backoff=_full_jitter(), pace=_pace_of(self._use, api_key, requests_per_minute))
+        self._policy = Policy(backoff=_full_jitter(), pace=_pace_of(self._use, self._key, requests_per_minute))
         self._journal = None if journal is None else Journal(journal)
         self._customers = {name: dict(ids) for name, ids in (customers or {}).items()}
         self._closes_http, self._process = http is None, os.getpid()
         self._http: Http = self._new_http() if http is None else http
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(_without_keys)  # once, however many clients there are
 
     def _new_http(self) -> Http:
         raise TypeError("use Client or AsyncClient")
+
+    @property
+    def _trusts_environment(self) -> bool:
+        """Whether proxies of the environment are used: plain http to loopback would leave this machine through one."""
+        base = urlsplit(self._use.base_url)
+        return base.scheme == "https" or not _is_loopback(base.hostname or "")
 
     @property
     def provider(self) -> str:
@@ -210,7 +225,13 @@ class _Core(Generic[Http]):
         return supervise(flow, use, self._policy)
 
     def _portable(self, ask: C) -> C:
-        """Put the customer map's ids in place of a name of the caller's own."""
+        """Put the customer map's ids in place of a name of the caller's own.
+
+        Raises ConfigurationError for a command that says the API key: it would stand on an invoice, in the provider's
+        records, in our journal and in addresses that are logged.
+        """
+        if self._key.is_in(repr(ask)):
+            raise ConfigurationError(f"{ask.verb}: the API key stands in what is asked; nothing was sent")
         customer: CustomerRef | None = getattr(ask, "customer", None)
         if not self._customers or customer is None or customer.id is None or customer.ids:
             return ask
@@ -284,7 +305,6 @@ class _Core(Generic[Http]):
     def _outgoing(self, request: Request, until: float | None) -> dict[str, Any]:
         headers = {
             **request.headers,
-            "Authorization": self._authorize(),
             "Accept": "application/json",
             "User-Agent": _NAME,
         }
@@ -294,13 +314,19 @@ class _Core(Generic[Http]):
             "headers": headers,
             "content": request.content or None,
             "timeout": self._left(until, self._timeout),
-            "auth": None,
+            "auth": self._authorize,  # not among the headers: those are variables that a traceback may show
             "follow_redirects": False,
         }
 
+    def _authorize(self, request: httpx.Request) -> httpx.Request:
+        """Add the key; it replaces what an injected client would add."""
+        request.headers["Authorization"] = self._use.provider.auth(self._key.text)
+        return request
+
     def _incoming(self, answer: httpx.Response, content: bytes) -> Response:
-        content = self._conceal(content) if answer.status_code >= 400 else content
-        return Response(answer.status_code, content, answer.headers, self.provider)
+        """Take the key out of an answer that repeats it, whatever its status. No command said it, so none misses it."""
+        headers = {name: self._key.conceal(value) for name, value in answer.headers.items()}
+        return Response(answer.status_code, self._key.conceal(content), headers, self.provider)
 
     def _check_time(self, began: float, until: float | None, received: int) -> None:
         """Raise Lost for an answer that drips in: each piece in time, the whole too late, or without end."""
@@ -321,14 +347,16 @@ class _Exchange:
 class Client(_Core["httpx.Client"]):
     """Bill through one provider. Use it as a context manager, or close() it.
 
-    `api_key` goes into the Authorization header and nowhere else. `base_url` points at another host, such as an
-    emulator; plain http is accepted for loopback only, unless insecure=True is written out. An injected `http`
-    (httpx.Client) is used as it is and not closed. `timeout` is in seconds per request, `deadline` in seconds per call.
-    `mode` ("test" or "live") refuses a key, site or host that says otherwise. `customers` maps names of the caller's
-    own to ids per provider. `lookup` says whether a bill is looked up before it is made ("auto", "always", "never"; see
-    invoice_bridge.lookup), `journal` is a file that remembers what was tried. `requests_per_minute` replaces the
-    provider's documented limit, which all clients of an account in a process keep to together. Further settings are the
-    provider's. Raises ConfigurationError for any that cannot be used.
+    `api_key` goes into the Authorization header and nowhere else: a setting or a command that says it is refused, an
+    answer that repeats it is cleared of it (see invoice_bridge.credentials). `base_url` points at another host, such as
+    an emulator; plain http is accepted for loopback only. `insecure=True` accepts it for every host, and does not check
+    the certificates of https either. An injected `http` (httpx.Client) is used as it is, its TLS included, and not
+    closed; only its redirects and its credentials are left out. `timeout` is in seconds per request, `deadline` in
+    seconds per call. `mode` ("test" or "live") refuses a key, site or host that says otherwise. `customers` maps names
+    of the caller's own to ids per provider. `lookup` says whether a bill is looked up before it is made ("auto",
+    "always", "never"; see invoice_bridge.lookup), `journal` is a file that remembers what was tried.
+    `requests_per_minute` replaces the provider's documented limit, which all clients of an account in a process keep to
+    together. Further settings are the provider's. Raises ConfigurationError for any that cannot be used.
 
     A verb on an invoice is keyed by the invoice, the verb, its body and `attempt`: repeated within the provider's key
     window it is answered, not done again. Raise `attempt` where it shall be done again.
@@ -337,7 +365,7 @@ class Client(_Core["httpx.Client"]):
     def _new_http(self) -> httpx.Client:
         import httpx
 
-        return httpx.Client()
+        return httpx.Client(verify=not self._insecure, trust_env=self._trusts_environment)
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str], profile: str | None = None) -> Client:
@@ -377,7 +405,7 @@ class Client(_Core["httpx.Client"]):
                     problem = error
 
     def _send(self, request: Request, until: float | None, ask: Command | None, sent: list[Request]) -> Response:
-        with self._journaled(request, ask) as exchange, _told_apart():
+        with self._journaled(request, ask) as exchange, _told_apart(self._key):
             began, content = time.monotonic(), bytearray()
             outgoing = self._outgoing(request, until)
             sent.append(request)
@@ -502,7 +530,7 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
     def _new_http(self) -> httpx.AsyncClient:
         import httpx
 
-        return httpx.AsyncClient()
+        return httpx.AsyncClient(verify=not self._insecure, trust_env=self._trusts_environment)
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str], profile: str | None = None) -> AsyncClient:
@@ -542,7 +570,7 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
                     problem = error
 
     async def _send(self, request: Request, until: float | None, ask: Command | None, sent: list[Request]) -> Response:
-        with self._journaled(request, ask) as exchange, _told_apart():
+        with self._journaled(request, ask) as exchange, _told_apart(self._key):
             began, content = time.monotonic(), bytearray()
             outgoing = self._outgoing(request, until)
             sent.append(request)
@@ -671,8 +699,11 @@ def _noting(ask: Command | None) -> Iterator[list[Request]]:
 
 
 @contextmanager
-def _told_apart() -> Iterator[None]:
-    """Turn a failure of the HTTP library into what it means: the request never left, or its answer is lost."""
+def _told_apart(key: ApiKey) -> Iterator[None]:
+    """Turn a failure of the HTTP library into what it means: the request never left, or its answer is lost.
+
+    Its words, and what it logs meanwhile, may quote an answer: the key is taken out of both.
+    """
     import httpx
 
     never_sent = (
@@ -682,11 +713,26 @@ def _told_apart() -> Iterator[None]:
         httpx.UnsupportedProtocol,
         httpx.InvalidURL,
     )
+    token = _sending.set(key)
     try:
         yield
     except (httpx.RequestError, httpx.InvalidURL) as error:
-        told = f"{type(error).__name__} {error}".strip()
+        told = key.conceal(f"{type(error).__name__} {error}".strip())
         raise (NotSent if isinstance(error, never_sent) else Lost)(told) from error
+    finally:
+        _sending.reset(token)
+
+
+_sending: ContextVar[ApiKey | None] = ContextVar("_sending", default=None)
+"""The key that goes out in this thread or task at this moment."""
+
+
+def _without_keys(record: logging.LogRecord) -> bool:
+    """Take the key out of what the HTTP library logs while a client of ours waits for it; a filter of its loggers."""
+    key = _sending.get()
+    if key is not None and key.is_in(told := record.getMessage()):
+        record.msg, record.args = key.conceal(told), ()
+    return True
 
 
 def _full_jitter() -> Callable[[int], float]:
@@ -703,7 +749,37 @@ def _full_jitter() -> Callable[[int], float]:
     return wait
 
 
-def _pace_of(use: Context, api_key: str, requests_per_minute: int | None) -> Pace | None:
+def _context(
+    provider: str,
+    key: ApiKey,
+    settings: Mapping[str, Any],
+    base_url: str | None,
+    *,
+    mode: str | None,
+    lookup: Lookup,
+    insecure: bool,
+) -> Context:
+    """Check what a client is made with. Raises ConfigurationError."""
+    declared = providers.get(provider)
+    read = declared.read_settings(settings)
+    if missing := declared.missing_settings(read):
+        told = "; ".join(f"{setting.name} ({setting.help})" for setting in missing)
+        raise ConfigurationError(f"{declared.title} needs the setting {told}")
+    if lookup not in {"auto", "always", "never"}:
+        raise ConfigurationError(f'lookup is "auto", "always" or "never", not {lookup!r}')
+    if not isinstance(insecure, bool):
+        raise ConfigurationError("insecure is True or False, written out")
+    if mode not in {"test", "live", None}:
+        raise ConfigurationError(f'mode is "test" or "live", not {mode!r}')
+    use = replace(context(declared, settings, base_url), lookup=lookup)
+    _check_url(use.base_url, insecure=insecure)
+    found = declared.mode(key.text, read, use.base_url)
+    if mode is not None and found is not None and found != mode:
+        raise ConfigurationError(f'{declared.title}: mode="{mode}" was asked for, but the key or host is for {found}')
+    return use
+
+
+def _pace_of(use: Context, key: ApiKey, requests_per_minute: int | None) -> Pace | None:
     """The pace of an account, shared by every client of it in this process; none on loopback unless asked for."""
     if requests_per_minute is not None and requests_per_minute < 1:
         raise ConfigurationError(f"requests_per_minute is a number from 1 on, not {requests_per_minute}")
@@ -712,7 +788,7 @@ def _pace_of(use: Context, api_key: str, requests_per_minute: int | None) -> Pac
     rate = use.provider.rate
     if requests_per_minute is not None:
         rate = Rate(requests_per_minute, 60, "the client's own setting")
-    who = hashlib.sha256(f"{use.base_url} {use.account} {api_key}".encode()).hexdigest()
+    who = hashlib.sha256(f"{use.base_url} {use.account} {key.text}".encode()).hexdigest()
     with _paces_lock:
         pace = _paces.get(who)
         if pace is None:
@@ -720,11 +796,6 @@ def _pace_of(use: Context, api_key: str, requests_per_minute: int | None) -> Pac
         elif rate is not None:
             pace.limit(rate)
     return pace
-
-
-def _without(content: bytes, api_key: str) -> bytes:
-    """Take the key out of a refusal that repeats it. A key too short to be one is left: it would hit innocent words."""
-    return content.replace(api_key.encode(), b"[api key]") if len(api_key) >= 8 else content
 
 
 def _check_url(url: str, *, insecure: bool) -> None:
@@ -747,9 +818,11 @@ def _check_url(url: str, *, insecure: bool) -> None:
 
 def _is_loopback(host: str) -> bool:
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
-        return False
+        return host == "localhost"
+    # an IPv4 address inside an IPv6 one is loopback to some versions of Python and not to others: it is not, here
+    return address.is_loopback if isinstance(address, IPv4Address) else address == IPv6Address("::1")
 
 
 __all__ = ["AsyncClient", "Client"]
