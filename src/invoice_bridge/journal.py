@@ -119,11 +119,12 @@ class Journal:
                 ).fetchall()
         except sqlite3.Error as error:
             raise ConfigurationError(f"the journal {self.path} cannot be read: {error}") from None
-        return tuple(
-            Try(*row[:7], datetime.fromisoformat(row[7]), row[8] and datetime.fromisoformat(row[8]), *row[9:])
-            for row in rows
-        )
+        return tuple(Try(*row[:7], *map(_instant, row[7:9]), *row[9:]) for row in rows)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

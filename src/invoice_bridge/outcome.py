@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from invoice_bridge.commands import Bill, OneTimeCharge, OnInvoice, Pay, PeriodInvoice
@@ -118,12 +118,12 @@ def supervise(
     `before` runs once, after the flow made its first request and before that is sent. `again` looks the bill up and
     goes on from there, or returns None: after a server error, how things stand is all that can be learnt.
     """
-    call = _Call(use, policy)
+    call, way = _Call(use, policy), cast("Flow[T | None]", flow)
     known = use.ask.id if isinstance(use.ask, OnInvoice) else None
     unknown: OutcomeUnknown | None = None
     try:
         try:
-            request = next(flow)
+            request = next(way)
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
         before()
@@ -133,14 +133,14 @@ def supervise(
             except _OnlyFailures as failed:
                 if again is None:
                     raise failed.unknown from failed.unknown.__cause__
-                flow.close()
-                flow, again, unknown = again(), None, failed.unknown
-                follow = _sent(flow, None)
+                way.close()
+                way, again, unknown = again(), None, failed.unknown
+                follow = _sent(way, None)
             except BridgeError as failure:
-                follow = _threw(flow, failure)
+                follow = _threw(way, failure)
             else:
                 known = known or _id_in(answer, use)
-                follow = _sent(flow, answer)
+                follow = _sent(way, answer)
             if isinstance(follow, StopIteration):
                 if follow.value is None and unknown is not None:  # the look found nothing, which proves nothing yet
                     raise unknown
@@ -154,7 +154,7 @@ def supervise(
         unknown.outcome, unknown.steps, unknown.invoice_id = error.outcome, error.steps, error.invoice_id
         raise unknown from error  # the second way failed too, and told nothing of the first
     finally:
-        flow.close()
+        way.close()
 
 
 class _OnlyFailures(Exception):
@@ -243,8 +243,8 @@ def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Tried]
     # the key makes a repetition harmless, and deleting the same thing twice deletes it once
     repeatable = not request.writes or request.key is not None or request.method == "DELETE"
     try:
-        if pace is not None and (wait := pace.wait()) > 0:
-            yield Sleep(wait)
+        if pace is not None and (pause := pace.wait()) > 0:
+            yield Sleep(pause)
         answer = yield Send(request)
     except NotSent as error:
         return _Tried(Unreachable(f"{provider.title} cannot be reached: {error}"), again=True, sent=False)

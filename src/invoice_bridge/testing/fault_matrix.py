@@ -204,11 +204,11 @@ class Stage:
         switches = {}
         if case is not None and case.flipped is not None:
             switches = {case.flipped: not _in_memory(name).SWITCHES[case.flipped][0]}
-        self.emulator: Emulator = _in_memory(name)(clock=self.clock, switches=switches)
-        self.emulator.accrue()
         self.forgets = forgets
-        if forgets:
-            self.emulator.window = timedelta(0)  # of this one alone
+        kind = _in_memory(name)
+        kind = type(kind.__name__, (kind,), {"window": timedelta(0)}) if forgets else kind
+        self.emulator: Emulator = kind(clock=self.clock, switches=switches)
+        self.emulator.accrue()
         self.faults = Faults(self.emulator, () if case is None else _faults(case))
         self.name, self.url = name, served.base_urls[name]
         self.told: list[Told] = []
