@@ -10,7 +10,7 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix docs evidence golden cassettes mutants soak requirements clean
+.PHONY: help demo test check fix docs evidence golden cassettes mutants soak fuzz faults requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -54,8 +54,14 @@ mutants: $(DEV) .venv-mutants/ready ## change the adapters a token at a time: do
 	@.venv-mutants/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/mutants.txt
 	@touch $@
 
-soak: .venv-soak/ready ## feed hostile input to everything that reads what others write (RUNS=, SEED=, TARGETS=)
+soak: fuzz faults ## hostile input, then the whole fault matrix: hours
+
+fuzz: .venv-soak/ready ## feed hostile input to everything that reads what others write (RUNS=, SEED=, TARGETS=)
 	.venv-soak/bin/python tools/fuzz.py --runs $(or $(RUNS),1000000) $(if $(SEED),--seed $(SEED)) $(TARGETS)
+
+faults: $(DEV) ## every fault at every request of every bill, with kill -9; first the control (SAMPLE=, SEED=, PROVIDERS=)
+	$(BIN)/python -m invoice_bridge.testing.fault_matrix --control --sample 100 $(if $(SEED),--seed $(SEED)) $(PROVIDERS)
+	$(BIN)/python -m invoice_bridge.testing.fault_matrix $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(PROVIDERS)
 
 .venv-soak/ready: private BIN = .venv-soak/bin
 .venv-soak/ready: requirements/soak.txt pyproject.toml | $(BIN)/python
