@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 import sqlite3
 import weakref
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from invoice_bridge.compare.allowed import Allowed
-from invoice_bridge.compare.differences import Difference, Verdict, columns, shown
+from invoice_bridge.compare.differences import Difference, Facts, Verdict, columns, shown
 from invoice_bridge.losses import Severity
 from invoice_bridge.model import Invoice
 
@@ -54,6 +55,13 @@ class Row:
     def right(self) -> Invoice | None:
         """The right side's invoice."""
         return self._read(self._at[1])
+
+    @property
+    def facts(self) -> tuple[Facts | None, Facts | None]:
+        """What was compared of the left and of the right invoice (compare.kinds.facts); far quicker than they are."""
+        found = [self._store.execute("SELECT facts FROM bill WHERE n = ?", (n,)).fetchone() for n in self._at]
+        left, right = (None if one is None else marshal.loads(one[0]) for one in found)  # noqa: S302 - written by us
+        return left, right
 
     def _read(self, n: int | None) -> Invoice | None:
         found = self._store.execute("SELECT text FROM body WHERE n = ?", (n,)).fetchone()
