@@ -216,6 +216,8 @@ class _Core(Generic[Http]):
                 (known.ended_at or known.began_at for known in self._journal.tries(use.account, ask.reference)),
                 default=None,
             )
+        if since is not None and since.tzinfo is None:
+            raise ConfigurationError("since has no time zone: write datetime(…, tzinfo=UTC)")
         first = use.since if since is None else in_utc(since)
         if first is None:
             raise ConfigurationError(
@@ -273,25 +275,28 @@ class _Core(Generic[Http]):
         return wanted
 
     @contextmanager
-    def _journaled(self, request: Request, ask: Command | None) -> Iterator[_Exchange]:
-        """Around the sending of one request: the journal knows of it before, and what became of it after."""
-        exchange = _Exchange()
-        if self._journal is None or not request.writes or not isinstance(ask, Bill):
-            yield exchange
-            return
-        number = self._journal.intend(self._use.account, ask.reference, ask.attempt, request, datetime.now(UTC))
+    def _journaled(self, request: Request, ask: Command | None, sent: list[Request]) -> Iterator[_Exchange]:
+        """Around the sending of one request: the journal knows of it before, and what became of it after.
+
+        `sent` lists what may have left.
+        """
+        exchange, number = _Exchange(), None
+        if self._journal is not None and request.writes and isinstance(ask, Bill):
+            number = self._journal.intend(self._use.account, ask.reference, ask.attempt, request, datetime.now(UTC))
+        sent.append(request)
         ended: Ended | None = None  # what stops the program in between leaves the intent open
         try:
             yield exchange
             ended = "answered"
         except NotSent:
+            sent.pop()
             ended = "not_sent"
             raise
         except Lost:
             ended = "lost"
             raise
         finally:
-            if ended is not None:
+            if self._journal is not None and number is not None and ended is not None:
                 answer = exchange.answer
                 status, invoice_id = (None, None) if answer is None else (answer.status, self._id_in(answer))
                 self._journal.conclude(number, ended, datetime.now(UTC), status=status, invoice_id=invoice_id)
@@ -405,10 +410,9 @@ class Client(_Core["httpx.Client"]):
                     problem = error
 
     def _send(self, request: Request, until: float | None, ask: Command | None, sent: list[Request]) -> Response:
-        with self._journaled(request, ask) as exchange, _told_apart(self._key):
+        with self._journaled(request, ask, sent) as exchange, _told_apart(self._key):
             began, content = time.monotonic(), bytearray()
             outgoing = self._outgoing(request, until)
-            sent.append(request)
             with self._http.stream(**outgoing) as answer:
                 for piece in answer.iter_bytes():
                     content += piece
@@ -570,10 +574,9 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
                     problem = error
 
     async def _send(self, request: Request, until: float | None, ask: Command | None, sent: list[Request]) -> Response:
-        with self._journaled(request, ask) as exchange, _told_apart(self._key):
+        with self._journaled(request, ask, sent) as exchange, _told_apart(self._key):
             began, content = time.monotonic(), bytearray()
             outgoing = self._outgoing(request, until)
-            sent.append(request)
             async with self._http.stream(**outgoing) as answer:
                 async for piece in answer.aiter_bytes():
                     content += piece
