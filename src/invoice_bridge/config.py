@@ -49,6 +49,8 @@ from invoice_bridge.errors import ConfigurationError
 
 __all__ = ["key_variable", "read_profile"]
 
+_LONG_WORD = re.compile(r"""(['"])(\S{4})\S{16,}?\1""")
+"""A quoted word that may be a key in the wrong place."""
 _Check = Callable[[Any], str | None]
 """Says what a value must be, or None where it is that."""
 
@@ -106,10 +108,11 @@ class _File:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.profiles: dict[str, dict[str, Any]] = {}
         data = self._load()
         self._table(data, "", _TOP, "the top of the file")
         self.default: str | None = data.get("default")
-        self.profiles: dict[str, dict[str, Any]] = data.get("profiles", {})
+        self.profiles = data.get("profiles", {})
         self.providers: dict[str, dict[str, Any]] = data.get("providers", {})
         self.customers: dict[str, dict[str, str]] = data.get("customers", {})
         self._provider_tables(self.providers, "providers")
@@ -127,8 +130,11 @@ class _File:
                     raise self.fault(f"[customers] {name}.{provider}", problem)
 
     def fault(self, place: str, problem: str) -> ConfigurationError:
-        """The error for a place of this file."""
-        return ConfigurationError(f"{self.path}: {one_line(f'{place}: {problem}')}")
+        """The error for a place of this file. Long words in quotes are cut short; profiles are named in full."""
+        told = _LONG_WORD.sub(
+            lambda found: found[0] if found[0][1:-1] in self.profiles else f"{found[1]}{found[2]}…{found[1]}", problem
+        )
+        return ConfigurationError(f"{self.path}: {one_line(f'{place}: {told}')}")
 
     def choose(self, profile: str | None) -> str:
         """The profile to read: the one named, the default, or the only one."""
@@ -260,7 +266,7 @@ def _where(key: str, at: str, known: Iterable[str]) -> str:
     if key in _PROFILE and not at:
         return f"write it under a profile, as in [profiles.main] {key} = …"
     if parts[-2:-1] == ["providers"] and key not in _PROFILE and not get_close_matches(key, _PROVIDER, 1, 0.8):
-        return f"if it is a setting of {parts[-1]}, write settings = {{ {key} = … }}"
+        return f"if it is a setting of {parts[-1]}, write settings = {{ {key if len(key) < 20 else 'it'} = … }}"
     return _nearest(key, known)
 
 

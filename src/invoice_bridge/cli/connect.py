@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Annotated, Any
@@ -118,6 +119,10 @@ def arguments(
     declared = providers.get(provider)
     if mode not in {None, "test", "live"}:
         raise ConfigurationError(f"--mode is test or live, not {mode!r}")
+    if key_env is not None and re.fullmatch(r"[A-Z_][A-Z0-9_]{0,99}", key_env) is None:
+        raise ConfigurationError(
+            "--key-env names an environment variable, in capitals; the key itself is no option of any command"
+        )
     variable = key_env or key_variable(provider)
     key = os.environ.get(variable, "").strip()
     if not key:
