@@ -81,6 +81,7 @@ WHOLE_JSON = (
     '"payment_pending":false,"hosted_url":"https://pay.example.test/in_1","pdf_url":null,"test_mode":true,'
     '"losses":[{"code":"IB-ACME-PERIOD-01","path":"period","fate":"dropped","severity":"warns","sent":"nothing",'
     '"why":"no field","remedy":"leave it out","conditional":false}],'
+    '"discrepancies":[],'
     '"raw":"{\\"id\\":\\"in_1\\",\\"price\\":25.00,\\"n\\":7,\\"none\\":null,\\"deep\\":[true,{\\"é\\":\\"x\\"}]}"}'
 )
 

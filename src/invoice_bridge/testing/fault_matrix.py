@@ -332,7 +332,7 @@ def _killed(stage: Stage, ask: OneTimeCharge | PeriodInvoice, journal: str | Non
     told = dumps({"command": ask.verb, **loads(ask.model_dump_json(exclude_defaults=True).encode())})
     lookup = "never" if stage.forgets else "auto"
     begin = multiprocessing.get_context("forkserver")  # what it has loaded, each child has at once
-    begin.set_forkserver_preload([__spec__.name, "httpx", type(stage.emulator).__module__.rpartition(".")[0]])
+    begin.set_forkserver_preload([__spec__.name, "httpx", _in_memory(stage.name).__module__])
     child = begin.Process(target=_bill_and_die, args=(stage.name, stage.url, told, journal, lookup))
     child.start()
     patience = time.monotonic() + _PATIENCE
