@@ -8,9 +8,10 @@ from weakref import WeakValueDictionary
 import httpx
 import pytest
 
-from invoice_bridge import Client, Money, OneTimeCharge
+from invoice_bridge import Client, Money, OneTimeCharge, providers
 from invoice_bridge import client as module
 from invoice_bridge.emulator import EmulatorTransport
+from invoice_bridge.explain import context
 from invoice_bridge.providers.stripe import STRIPE
 from invoice_bridge.wire import dumps
 
@@ -32,6 +33,16 @@ def emulated(emulator: Any = None, **said: Any) -> tuple[Client, EmulatorTranspo
     """A client of Stripe's emulator, and what went through."""
     transport = EmulatorTransport(emulator or STRIPE.emulator(), BASE)
     return Client("stripe", api_key=KEY, base_url=BASE, http=httpx.Client(transport=transport), **said), transport
+
+
+def emulated_at(name: str, emulator: Any = None, **said: Any) -> tuple[Client, EmulatorTransport]:
+    """A client of any provider's emulator, with the settings that this one accepts, and what went through."""
+    declared = providers.get(name)
+    made = emulator or declared.emulator()
+    root = context(declared, made.settings, "http://127.0.0.1:1" if name == "stripe" else None).base_url
+    transport = EmulatorTransport(made, root)
+    http = httpx.Client(transport=transport)
+    return Client(name, api_key=made.key, base_url=root, http=http, **made.settings, **said), transport
 
 
 def row(number: int, **said: Any) -> dict[str, Any]:

@@ -216,9 +216,10 @@ class _Core(Generic[Http]):
                 (known.ended_at or known.began_at for known in self._journal.tries(use.account, ask.reference)),
                 default=None,
             )
-        if since is not None and since.tzinfo is None:
-            raise ConfigurationError("since has no time zone: write datetime(…, tzinfo=UTC)")
-        first = use.since if since is None else in_utc(since)
+        try:
+            first = use.since if since is None else in_utc(since)
+        except ValueError as error:
+            raise ConfigurationError(f"resolve: since: {error}") from None
         if first is None:
             raise ConfigurationError(
                 "resolve needs to know when the bill was first tried: pass since=…, or keep a journal from the start"

@@ -154,11 +154,9 @@ def sightings(ask: Bill, use: Context) -> Flow[Sightings]:
     if use.provider.look is not None:
         return (yield from use.provider.look(ask, use))
     mine, gap = json_text(ask.reference), ""
-    listing: ListInvoices | None = listed(ask, use)
-    seen: list[Invoice] = []
+    listing = listed(ask, use)
+    seen: dict[str, Invoice] = {}  # by id: one that moves on while it is listed stands on two pages
     for _ in range(PAGES):
-        if listing is None:
-            return Sightings(tuple(seen), gap)
         page: Page = yield from noted(use.provider.flow(listing, use.on(listing)))
         for item in page.items:
             if isinstance(item, Unreadable):
@@ -167,10 +165,12 @@ def sightings(ask: Bill, use: Context) -> Flow[Sightings]:
                     if mine in json_text(item.raw)
                     else gap
                 )
-            elif item.reference == ask.reference:
-                seen.append((yield from reread(item, use)))
+            elif item.reference == ask.reference and item.id not in seen:
+                seen[item.id] = yield from reread(item, use)
+        if page.next is None:
+            return Sightings(tuple(seen.values()), gap)
         listing = page.next
-    return Sightings(tuple(seen), gap or f"the listing goes on after {PAGES} pages")
+    return Sightings(tuple(seen.values()), gap or f"the listing goes on after {PAGES} pages")
 
 
 def listed(ask: Bill, use: Context) -> ListInvoices:
