@@ -1,0 +1,95 @@
+"""A comparison as one HTML file that needs nothing else: no network, no font, no library.
+
+Rules of this file: rows are written as they are read, and counted on the way, so memory does not grow with them; the
+summary stands after them in the file. What a provider said reaches the page as data, escaped, and never as markup; the
+page's policy forbids everything but its own style and script, by their hashes.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+from invoice_bridge.compare.report import page
+from invoice_bridge.compare.report.rows import lines
+from invoice_bridge.compare.report.tally import Tally
+from invoice_bridge.compare.result import Comparison
+from invoice_bridge.errors import ConfigurationError
+
+__all__ = ["write_html"]
+
+_PART = re.compile(r"<!--(\w+)-->")
+
+
+def write_html(
+    found: Comparison,
+    path: str | Path,
+    *,
+    sides: tuple[str, str] = ("left", "right"),
+    made_at: datetime | None = None,
+) -> None:
+    """Write a comparison as one HTML page for readers; it opens from disk and loads nothing.
+
+    `sides` says what was compared, for the page's head; `made_at` (aware) when, and is left out without it. Every row
+    is listed. Both invoices of a row, with what the provider sent, are embedded where anything differs or is unsaid,
+    and for the first thousand rows that match without a word; beyond 100 million characters of them, no more are, and
+    the page says so. It holds what the invoices hold: customers' names, mail addresses, payment links.
+
+    Raises ConfigurationError where the file cannot be written; what stood there before is then still there.
+    """
+    target = Path(path)
+    part = target.with_name(f"{target.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.writelines(_parts(found, sides, made_at))
+        part.replace(target)
+    except OSError as error:
+        raise ConfigurationError(f"{target}: it cannot be written: {error.strerror}") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _parts(found: Comparison, sides: tuple[str, str], made_at: datetime | None) -> Iterator[str]:
+    """The page in the order of its template; its rows fill the tally, from which what follows them is made."""
+    style, script = (_asset(name) for name in ("page.css", "page.js"))
+    tally = Tally()
+    named = (f"left: {sides[0]}", f"right: {sides[1]}") if sides[0] == sides[1] else sides
+    write: dict[str, Callable[[], Iterable[str]]] = {
+        "policy": lambda: [_policy(style, script)],
+        "title": lambda: [escape(f"Comparison of {named[0]} and {named[1]}")],
+        "style": lambda: [style],
+        "rows": lambda: lines(found.rows, tally),
+        "head": lambda: page.head(found, tally, named, made_at),
+        "classes": lambda: page.classes(found),
+        "totals": lambda: page.totals(tally, named),
+        "statuses": lambda: page.statuses(tally),
+        "fields": lambda: page.fields(tally),
+        "choices": lambda: page.choices(found, tally),
+        "foot": lambda: page.foot(tally),
+        "facts": lambda: [page.facts(tally)],
+        "script": lambda: [script],
+    }
+    for place, text in enumerate(_PART.split(_asset("page.html"))):
+        if place % 2:
+            yield from write[text]()
+        else:
+            yield text
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing may be loaded, sent, framed or run but this style and this script; markup is never made from text."""
+    own = [b64encode(sha256(text.encode()).digest()).decode() for text in (style, script)]
+    return (
+        f"default-src 'none'; style-src 'sha256-{own[0]}'; script-src 'sha256-{own[1]}'; base-uri 'none'; "
+        "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )

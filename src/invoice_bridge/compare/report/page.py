@@ -1,0 +1,260 @@
+"""The summary of a report as HTML: head, classes, totals, statuses, fields, and the choices of the table's filters.
+
+Rules of this file: every text of a side or of the caller is escaped where it is put in; nothing is styled in place,
+because the page's policy forbids it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from html import escape
+from importlib.metadata import version
+
+from invoice_bridge.compare.differences import Verdict, shown
+from invoice_bridge.compare.report.drawing import bands, strip
+from invoice_bridge.compare.report.rows import MATCHED
+from invoice_bridge.compare.report.tally import KINDS, SUMS, Flow, Side, Tally, spelled
+from invoice_bridge.compare.result import Comparison
+from invoice_bridge.model import Status, in_utc
+
+CLASSES = {
+    Verdict.DIFFERING: "differing",
+    Verdict.LEFT_ONLY: "left only",
+    Verdict.RIGHT_ONLY: "right only",
+    Verdict.DECLARED_EQUAL: "declared equal",
+    Verdict.MATCHED: "matched",
+}
+MISSING = "not there"
+_NAMES = {"total": "Total", "amount_paid": "Paid", "amount_remaining": "Remaining"}
+_LISTED = 40
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}".replace(",", "\u202f")
+
+
+def _number(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")
+
+
+# ── the head ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def head(found: Comparison, tally: Tally, sides: tuple[str, str], made_at: datetime | None) -> Iterator[str]:
+    """What was compared, how, and what came of it in one sentence."""
+    answer = "Both sides bill the same." if found.same else "The two sides do not bill the same."
+    yield f'<h1 class="{"same" if found.same else "differs"}">{answer}</h1>\n'
+    yield f'<p class="lead">{_sentence(found)}</p>\n<dl>'
+    for name, side, counted in zip(("Left", "Right"), sides, tally.sides, strict=True):
+        yield f"<div><dt>{name}</dt><dd><strong>{escape(shown(side))}</strong>{_providers(counted)}</dd></div>"
+    yield f"<div><dt>Joined by</dt><dd>{escape(', then '.join(found.keys))}</dd></div>"
+    clock = "not compared: no clock was given" if found.as_of is None else f"as of {_instant(found.as_of)}"
+    yield f"<div><dt>Past due</dt><dd>{clock}</dd></div>"
+    if made_at is not None:
+        yield f"<div><dt>Made</dt><dd>{_instant(made_at)}</dd></div>"
+    yield "</dl>\n"
+    if found.unused:
+        entries = "".join(
+            f"<li><code>{escape(shown(one.path))}</code> {escape(shown(one.reason))}</li>" for one in found.unused
+        )
+        yield f'<div class="note"><p>Declared equal, but nothing differs so:</p><ul>{entries}</ul></div>\n'
+
+
+def _sentence(found: Comparison) -> str:
+    counts = found.counts
+    pairs = counts[Verdict.MATCHED] + counts[Verdict.DECLARED_EQUAL] + counts[Verdict.DIFFERING]
+    told = [f"Of {_count(pairs, 'pair', 'pairs')}, {_count(counts[Verdict.DIFFERING], 'differs', 'differ')}"]
+    told += [
+        f"{_count(counts[verdict], f'invoice stands on the {side} only', f'invoices stand on the {side} only')}"
+        for verdict, side in ((Verdict.LEFT_ONLY, "left"), (Verdict.RIGHT_ONLY, "right"))
+        if counts[verdict]
+    ]
+    if counts[Verdict.DECLARED_EQUAL]:
+        told.append(f"{_number(counts[Verdict.DECLARED_EQUAL])} differ as declared, with a reason")
+    unsaid = (
+        f" {_count(found.unsaid, 'value', 'values')} one side does not say, which is no difference."
+        if found.unsaid
+        else ""
+    )
+    return "; ".join(told) + "." + unsaid
+
+
+def _providers(side: Side) -> str:
+    counted = ", ".join(f"{escape(shown(name))} {_number(count)}" for name, count in sorted(side.providers.items()))
+    return f"<span>{counted or 'no invoice'}</span>"
+
+
+def _instant(moment: datetime) -> str:
+    text = in_utc(moment).replace(tzinfo=None).isoformat(" ", "seconds")
+    return f'<time datetime="{text.replace(" ", "T")}Z">{text} UTC</time>'
+
+
+def classes(found: Comparison) -> Iterator[str]:
+    """How many rows are of each class: a strip, and a button for each that filters the table."""
+    yield strip([(verdict.value, found.counts[verdict]) for verdict in CLASSES])
+    yield '<ul class="chips">'
+    for verdict, name in CLASSES.items():
+        count = found.counts[verdict]
+        yield (
+            f'<li><button type="button" class="{verdict.value}" data-class="{verdict.value}"{_off(count)}>'
+            f"<b>{_number(count)}</b> {name}</button></li>"
+        )
+    yield "</ul>"
+
+
+def _off(count: int) -> str:
+    return "" if count else " disabled"
+
+
+# ── totals ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def totals(tally: Tally, sides: tuple[str, str]) -> Iterator[str]:
+    """The control totals of each currency, on each side."""
+    heads = "".join(
+        f'<th scope="col">{name}<small>{escape(shown(side))}</small></th>'
+        for name, side in zip(("Left", "Right"), sides, strict=True)
+    )
+    yield (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Totals"><table class="totals"><thead><tr>'
+        f'<th scope="col">Currency</th><th scope="col">Amount</th>{heads}'
+        '<th scope="col">Difference<small>right less left</small></th></tr></thead>'
+    )
+    for currency in sorted({*tally.sides[0].currencies, *tally.sides[1].currencies}):
+        counts = [side.currencies[currency] for side in tally.sides]
+        yield f'<tbody><tr><th scope="rowgroup" rowspan="4">{currency}</th><th scope="row">Invoices</th>'
+        yield "".join(f"<td>{_number(count)}</td>" for count in counts) + _apart(counts[1] - counts[0], None) + "</tr>"
+        for name in SUMS:
+            found = [side.sums.get((currency, name)) for side in tally.sides]
+            yield f'<tr><th scope="row">{_NAMES[name]}</th>'
+            for one, count in zip(found, counts, strict=True):
+                silent = count - (one.said if one else 0)
+                note = f"<small>{_count(silent, 'does', 'do')} not say</small>" if silent and count else ""
+                yield f"<td>{'–' if one is None else _grouped(spelled(one.minor, currency))}{note}</td>"
+            left, right = found
+            yield (
+                "<td>–</td>" if left is None or right is None else _apart(right.minor - left.minor, currency)
+            ) + "</tr>"
+        yield "</tbody>"
+    yield "</table></div>"
+
+
+def _apart(minor: int, currency: str | None) -> str:
+    text = _number(minor) if currency is None else _grouped(spelled(minor, currency))
+    return f'<td class="{"apart" if minor else "even"}">{"+" if minor > 0 else ""}{text}</td>'
+
+
+def _grouped(text: str) -> str:
+    """Set the thousands apart to the eye only: copied into a sheet, the number has no blanks."""
+    sign, whole, point, rest = "-" * text.startswith("-"), *text.removeprefix("-").partition(".")
+    begin = len(whole) % 3 or 3
+    groups = [whole[:begin], *(whole[place : place + 3] for place in range(begin, len(whole), 3))]
+    return sign + groups[0] + "".join(f"<i>{group}</i>" for group in groups[1:]) + point + rest
+
+
+# ── statuses ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+_ORDER = [*(status.value for status in Status), None]
+
+
+def _sorted(flows: Iterable[Flow]) -> list[Flow]:
+    return sorted(flows, key=lambda flow: [_ORDER.index(status) for status in flow])
+
+
+def statuses(tally: Tally) -> Iterator[str]:
+    """The flow of statuses: a drawing, and the same as a list of which each entry filters the table."""
+    flows = [(left or MISSING, right or MISSING, tally.flows[left, right]) for left, right in _sorted(tally.flows)]
+    yield f'<div class="flow"><div class="scroll">{bands(flows, [status or MISSING for status in _ORDER])}</div>'
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Left", "Right", "Rows"))
+    yield f"<table><thead><tr>{heads}</tr></thead><tbody>"
+    for left, right, count in sorted(flows, key=lambda flow: (flow[0] == flow[1], -flow[2])):
+        change = "" if left == right else ' class="moved"'
+        yield (
+            f'<tr{change}><td>{left}</td><td>{right}</td><td><button type="button" data-status="{left}&gt;{right}" '
+            f'aria-label="{count} rows: {left} on the left, {right} on the right; show them">{_number(count)}</button>'
+            "</td></tr>"
+        )
+    yield "</tbody></table></div>"
+
+
+# ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def fields(tally: Tally) -> Iterator[str]:
+    """The differences by field and kind, as a table whose cells are the darker the more rows they count."""
+    found = tally.fields()
+    if not found:
+        yield "<p>No field differs, and none is said by one side alone.</p>"
+        return
+    most = max(max(counts) for _, _, counts in found)
+    heads = "".join(f'<th scope="col">{name}</th>' for name in KINDS)
+    yield (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Differences by field"><table class="heat">'
+        f'<thead><tr><th scope="col">Field</th>{heads}</tr></thead><tbody>'
+    )
+    for shape, grave, counts in found[:_LISTED]:
+        path = escape(shown(shape), quote=True)
+        mark = (
+            '<span class="grave" title="changes money">!!<span class="unseen"> changes money</span></span>'
+            if grave
+            else ""
+        )
+        yield f'<tr><th scope="row"><code>{path}</code>{mark}</th>'
+        for place, count in enumerate(counts):
+            if not count:
+                yield "<td></td>"
+                continue
+            tint = ("money" if grave else "warns", "declared", "unsaid", "unsaid")[place]
+            # a quarter more colour for each root of the largest count: 1 stays visible beside 10,000
+            depth = 1 + sum(count**4 > most**power for power in (1, 2, 3))
+            yield (
+                f'<td><button type="button" class="{tint} depth{depth}" data-field="{path}" data-kind="{place}" '
+                f'aria-label="{count} rows: {path} {KINDS[place]}; show them">{_number(count)}</button></td>'
+            )
+        yield "</tr>"
+    yield "</tbody></table></div>"
+    if rest := found[_LISTED:]:
+        yield f"<p>{_count(len(rest), 'more field is', 'more fields are')} in the table's filter.</p>"
+
+
+# ── the table ────────────────────────────────────────────────────────────────────────────────────────────────────────
+def choices(found: Comparison, tally: Tally) -> Iterator[str]:
+    """The filters of the table that are lists."""
+    yield _select(
+        "class", "Class", [(verdict.value, name) for verdict, name in CLASSES.items() if found.counts[verdict]]
+    )
+    yield _select("severity", "Severity", [("1", "changes money"), ("0", "does not change money")])
+    yield _select("field", "Field", [(shown(shape), shown(shape)) for shape, _, _ in tally.fields()])
+    yield _select("kind", "How", [(str(place), name) for place, name in enumerate(KINDS)])
+    currencies = sorted({*tally.sides[0].currencies, *tally.sides[1].currencies})
+    yield _select("currency", "Currency", [(code, code) for code in currencies])
+    flows = [(left or MISSING, right or MISSING) for left, right in _sorted(tally.flows)]
+    told = [(f"{left}>{right}", left if left == right else f"{left} → {right}") for left, right in flows]
+    yield _select("status", "Status", [("changed", "not the same"), *told])
+
+
+def _select(name: str, label: str, options: list[tuple[str, str]]) -> str:
+    listed = "".join(f'<option value="{escape(value, quote=True)}">{escape(text)}</option>' for value, text in options)
+    return f'<label>{label}<select name="{name}"><option value="">any</option>{listed}</select></label>'
+
+
+def foot(tally: Tally) -> Iterator[str]:
+    """What is in the file, and what is not."""
+    whole = "Both invoices of every row are in this file."
+    if tally.embedded < tally.rows:
+        whole = (
+            f"Both invoices are in this file for {_number(tally.embedded)} of {_number(tally.rows)} rows: those that "
+            f"are not alike, as far as there is room, and the first {_number(MATCHED)} that are."
+        )
+    yield (
+        f"<p>{whole} It holds what the invoices hold: names, mail addresses, payment links. Pass it on as you would "
+        "pass on the invoices. It loads nothing from any network.</p>"
+        f"<p>invoice_bridge {escape(version('invoice-bridge'))}</p>"
+    )
+
+
+def facts(tally: Tally) -> str:
+    """What the script needs to know beside the rows."""
+    told = {
+        "shapes": [shown(shape) for shape in tally.shapes],
+        "grave": [shape for shape, grave, _ in tally.fields() if grave],
+        "kinds": KINDS,
+        "classes": {verdict.value: name for verdict, name in CLASSES.items()},
+        "missing": MISSING,
+    }
+    return json.dumps(told, ensure_ascii=False).replace("<", "\\u003c")
