@@ -60,8 +60,8 @@ fuzz: .venv-soak/ready ## feed hostile input to everything that reads what other
 	.venv-soak/bin/python tools/fuzz.py --runs $(or $(RUNS),1000000) $(if $(SEED),--seed $(SEED)) $(TARGETS)
 
 faults: $(DEV) ## every fault at every request of every bill, with kill -9; first the control (SAMPLE=, SEED=, PROVIDERS=)
-	$(BIN)/python -m invoice_bridge.testing.fault_matrix --control --sample 100 $(if $(SEED),--seed $(SEED)) $(PROVIDERS)
-	$(BIN)/python -m invoice_bridge.testing.fault_matrix $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(PROVIDERS)
+	$(BIN)/python tools/faults.py --control --sample 100 $(if $(SEED),--seed $(SEED)) $(PROVIDERS)
+	$(BIN)/python tools/faults.py $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(PROVIDERS)
 
 .venv-soak/ready: private BIN = .venv-soak/bin
 .venv-soak/ready: requirements/soak.txt pyproject.toml | $(BIN)/python

@@ -1,8 +1,5 @@
 """The fault matrix: every creating flow, hit by every fault at every request, and judged by what the provider holds.
 
-    python -m invoice_bridge.testing.fault_matrix --sample 400 --seed 7 stripe whop
-    python -m invoice_bridge.testing.fault_matrix --control --sample 400        # must show duplicates
-
 Over real TCP, against emulators. A case is a bill, a fault at one of its requests, a way in which the caller goes on
 (again in the same process; or its process is killed with SIGKILL and another one makes the same bill, with a journal or
 without), and the emulator's switches: as documented, or one of what is not confirmed the other way round. After each
@@ -12,23 +9,20 @@ caller was told true? In the control run the provider forgets keys at once and n
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import os
 import random
 import signal
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import httpx
 
@@ -365,6 +359,15 @@ class Count:
     unresolved: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
+    def __iadd__(self, other: Count) -> Self:
+        self.cases += other.cases
+        self.duplicates += other.duplicates
+        self.lies += other.lies
+        self.unknowns += other.unknowns
+        self.unresolved += other.unresolved
+        self.wrong += other.wrong
+        return self
+
     def add(self, verdict: Verdict) -> None:
         """Count one verdict."""
         self.cases += 1
@@ -399,42 +402,7 @@ def choose(names: Iterable[str], served: Served, sample: int | None, seed: int) 
     return found
 
 
-def _share(name: str, asked: argparse.Namespace, part: int) -> Count:
+def share(name: str, sample: int | None, seed: int, *, part: int, of: int, forgets: bool = False) -> Count:
+    """Run one of several equal parts of a provider's cases, behind a server of its own: for several processes."""
     with running() as served:
-        mine = choose([name], served, asked.sample, asked.seed)[part :: asked.jobs]
-        return run_all(mine, served, forgets=asked.control)
-
-
-def main() -> int:
-    """Run the matrix from a command line; exits 1 where a bill was made twice or something untrue was told."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("providers", nargs="*", default=list(providers.names()))
-    parser.add_argument("--sample", type=int, help="cases of each provider; all by default")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--control", action="store_true", help="keys forgotten at once, nothing looked up")
-    asked = parser.parse_args()
-    wrong = False
-    for name in asked.providers:
-        began, total = time.monotonic(), Count()
-        with ProcessPoolExecutor(asked.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-            shares = [pool.submit(_share, name, asked, part) for part in range(asked.jobs)]
-            for share in shares:
-                done = share.result()
-                total.cases += done.cases
-                total.duplicates += done.duplicates
-                total.lies += done.lies
-                total.unknowns += done.unknowns
-                total.unresolved.update(done.unresolved)
-                total.wrong += done.wrong
-        print(f"{name}, seed {asked.seed}: {total}; {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201
-        for line in total.wrong[:20]:
-            print(f"  {line}")  # noqa: T201
-        for line, times in total.unresolved.most_common(10):
-            print(f"  not made, {times} times: {line}")  # noqa: T201
-        wrong = wrong or bool(total.duplicates or total.lies)
-    return int(wrong is not asked.control)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        return run_all(choose([name], served, sample, seed)[part::of], served, forgets=forgets)
