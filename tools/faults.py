@@ -3,8 +3,8 @@
     python tools/faults.py --sample 400 --seed 7 stripe whop
     python tools/faults.py --control --sample 100        # keys forgotten at once, nothing looked up: must bill twice
 
-Prints a line for each provider and what went wrong. Exits 1 where a bill was made twice or something untrue was told; with
---control, where nothing was. What is run: invoice_bridge.testing.fault_matrix.
+Prints a line for each provider and what went wrong. Exits 1 where a bill was made twice or something untrue was told;
+with --control, where nothing was. What is run: invoice_bridge.testing.fault_matrix.
 """
 
 import argparse
