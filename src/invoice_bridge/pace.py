@@ -25,6 +25,7 @@ class Pace:
 
     def __init__(self, rate: Rate | None, clock: Callable[[], float]) -> None:
         self._clock, self._lock = clock, threading.Lock()
+        self._limits = [] if rate is None else [rate]
         self._window = _UNSTATED_WINDOW if rate is None else float(rate.seconds)
         self._most = inf if rate is None else float(rate.requests)
         self.allowed = self._most
@@ -33,11 +34,13 @@ class Pace:
         self._closed_until = self._cut_at = -inf
 
     def limit(self, rate: Rate) -> None:
-        """Keep to a lower limit too: several clients of one account share this, and the lowest holds."""
+        """Keep to another limit too: several clients of one account share this, and all their limits hold."""
         with self._lock:
+            if rate not in self._limits:
+                self._limits.append(rate)
             if rate.requests / rate.seconds < self._most / self._window:
                 self._window, self._most = float(rate.seconds), float(rate.requests)
-                self.allowed = min(self.allowed, self._most)
+                self.allowed = self._most
 
     def wait(self) -> float:
         """Return the seconds to wait before a request may leave, zero or more; it counts as sent at that instant."""
@@ -45,8 +48,10 @@ class Pace:
             now = self._clock()
             self._forget(now)
             at = max(now, self._closed_until, self._sent[-1] if self._sent else now)
-            if len(self._sent) >= self.allowed:
-                at = max(at, self._sent[-int(self.allowed)] + self._window)
+            now_allowed = (self.allowed, self._window)
+            for most, window in (now_allowed, *((rate.requests, rate.seconds) for rate in self._limits)):
+                if len(self._sent) >= most:
+                    at = max(at, self._sent[-int(most)] + window)
             self._sent.append(at)
             return at - now
 
@@ -58,11 +63,12 @@ class Pace:
                 self.allowed = min(self._most, self.allowed + 1)
                 return
             self._closed_until = max(self._closed_until, now + (_PAUSE if retry_after is None else retry_after))
-            self._forget(now)
             if now - self._cut_at >= self._window:  # of several refusals of one burst the first counts
                 self._cut_at = now
-                self.allowed = float(max(1, min(self.allowed, len(self._sent)) // 2))
+                lately = sum(at > now - self._window for at in self._sent)
+                self.allowed = float(max(1, min(self.allowed, lately) // 2))
 
     def _forget(self, now: float) -> None:
-        while self._sent and self._sent[0] <= now - self._window:
+        longest = max([self._window, *(rate.seconds for rate in self._limits)])
+        while self._sent and self._sent[0] <= now - longest:
             self._sent.popleft()
