@@ -18,6 +18,8 @@ _UNSTATED_WINDOW = 10.0
 """Seconds over which requests are counted where the provider states no limit."""
 _PAUSE = 1.0
 """Seconds during which nothing leaves after a refusal that does not say how long to wait."""
+_LONGEST_PAUSE = 60.0
+"""However long a refusal asks to wait, somebody tries again after so many seconds, and is told by the provider."""
 
 
 class Pace:
@@ -62,7 +64,8 @@ class Pace:
             if not throttled:
                 self.allowed = min(self._most, self.allowed + 1)
                 return
-            self._closed_until = max(self._closed_until, now + (_PAUSE if retry_after is None else retry_after))
+            pause = _PAUSE if retry_after is None else min(retry_after, _LONGEST_PAUSE)
+            self._closed_until = max(self._closed_until, now + pause)
             if now - self._cut_at >= self._window:  # of several refusals of one burst the first counts
                 self._cut_at = now
                 lately = sum(at > now - self._window for at in self._sent)
