@@ -8,13 +8,15 @@ import httpx
 import pytest
 
 from invoice_bridge import Client, providers
-from invoice_bridge.cassettes import SCENARIOS, record
-from invoice_bridge.cassettes.player import Player
-from invoice_bridge.emulator.server import Served
+from invoice_bridge.cassettes import SCENARIOS, Account, Player
+from invoice_bridge.cassettes.record import record
+from invoice_bridge.emulator.core import Ticking
+from invoice_bridge.emulator.server import Served, running
 from tests.cli.conftest import KEY, Done
 
 Cli = Callable[..., Done]
 RECORD = ("cassettes", "record", "one_time_charge", "--provider", "stripe")
+THROTTLED = ("cassettes", "record", "throttled", "--provider", "stripe")
 
 
 @pytest.mark.parametrize("provider", providers.names())
@@ -23,7 +25,7 @@ def test_the_emulator_is_recorded_as_the_library_does(provider: str, cli: Cli, t
     done = cli("cassettes", "record", "one_time_charge", "--provider", provider, "--into", str(tmp_path / "one"))
     path = tmp_path / "one" / provider / "one_time_charge.yaml"
     assert (done.code, done.out, done.err) == (0, f"recorded {path}\n", "")
-    assert path.read_bytes() == record("one_time_charge", provider, tmp_path / "two").read_bytes()
+    assert path.read_bytes() == record("one_time_charge", provider, tmp_path / "two").path.read_bytes()
 
 
 def test_a_provider_is_recorded_and_says_so(cli: Cli, served: Served, tmp_path: Path) -> None:
@@ -38,7 +40,8 @@ def test_a_provider_is_recorded_and_says_so(cli: Cli, served: Served, tmp_path: 
     assert [found for found in tmp_path.rglob("*") if found.is_file() and KEY in found.read_text("utf-8")] == []
     player = Player(path, match_on_body=True)
     with httpx.Client(transport=player) as http:
-        SCENARIOS["one_time_charge"](Client("stripe", api_key="sk_test_none", http=http, base_url=root), "cus_42")
+        client = Client("stripe", api_key="sk_test_none", http=http, base_url=root)
+        SCENARIOS["one_time_charge"](client, Account("cus_42"))
     assert player.unplayed == []
 
 
@@ -50,6 +53,52 @@ def test_a_scenario_that_fails_writes_nothing(cli: Cli, served: Served, tmp_path
     assert (done.code, done.out) == (3, "")
     assert "cus_none" in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+NEEDED = {
+    "paid": (
+        ("--payment-method", "pm_42"),
+        "Chargebee collects from a payment source that is named; pass payment_method, the id of a payment source of "
+        "the customer (pm_…)",
+    ),
+    "period_invoice_accrued": (
+        ("--subscription", "sub_42"),
+        "Chargebee's unbilled charges belong to a subscription; name it: PeriodInvoice(subscription=…), or bill lines "
+        "of your own",
+    ),
+}
+
+
+@pytest.mark.parametrize("scenario", NEEDED)
+def test_further_ids_reach_the_scenario(
+    scenario: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some providers want the payment method or the subscription named: without it the refusal says so, no file."""
+    option, told = NEEDED[scenario]
+    monkeypatch.setenv("CHARGEBEE_API_KEY", "test_not_a_key")
+    with running(clock=Ticking(), names=["chargebee"]) as server:
+        place = ("--base-url", server.base_urls["chargebee"], "--set", "site=acme-test", "--into", str(tmp_path))
+        whom = ("--against", "test", "--allow-network", "--customer", "cus_42")
+        arguments = ("cassettes", "record", scenario, "--provider", "chargebee", *whom, *place)
+        without = cli(*arguments)
+        assert (without.code, without.out, without.err) == (2, "", f"invoice-bridge: {told}\n")
+        assert list(tmp_path.iterdir()) == []
+        assert cli(*arguments, *option).code == 0
+    assert option[1] in (tmp_path / "chargebee" / f"{scenario}.yaml").read_text("utf-8")
+
+
+def test_the_scenarios_are_listed(cli: Cli) -> None:
+    """In the help, and for a name that is like none of them."""
+    shown = " ".join(cli("cassettes", "record", "--help").out.replace("│", " ").split())
+    assert ", ".join(SCENARIOS) in shown
+    done = cli("cassettes", "record", "nothing-like-it", "--provider", "stripe")
+    assert (done.code, done.err) == (
+        2,
+        (
+            "invoice-bridge: there is no scenario 'nothing-like-it'; it is one of one_time_charge, "
+            "period_invoice_lines, period_invoice_accrued, listing, void, paid, refused, throttled\n"
+        ),
+    )
 
 
 REFUSED = {
@@ -76,6 +125,18 @@ REFUSED = {
     "no key": (
         (*RECORD, "--against", "test", "--allow-network", "--customer", "cus_42", "--key-env", "NOT_SET"),
         "there is no key: put it into the environment variable NOT_SET, or name another with --key-env",
+    ),
+    "what no provider does on request": (
+        (*THROTTLED, "--against", "test", "--allow-network", "--customer", "cus_42"),
+        "'throttled' needs a provider that fails when told to: leave --against test out",
+    ),
+    "what a provider cannot do": (
+        ("cassettes", "record", "period_invoice_accrued", "--provider", "whop"),
+        "Whop cannot bill what has accrued in a period: it has no such thing; give the lines",
+    ),
+    "a subscription of the emulator": (
+        (*RECORD, "--subscription", "sub_42"),
+        "--subscription is for test and live: the emulator has its own",
     ),
     "a customer of the emulator": (
         (*RECORD, "--customer", "cus_42"),

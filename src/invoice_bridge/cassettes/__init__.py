@@ -1,5 +1,33 @@
-"""Cassettes: recorded HTTP exchanges that plain vcrpy replays, each with a sidecar that says where it comes from."""
+"""Cassettes: recorded HTTP exchanges that plain vcrpy replays, each with a sidecar that says where it comes from.
 
-from invoice_bridge.cassettes.record import SCENARIOS, record, record_all
+What is named here is loaded when it is used: to replay takes no emulator. How scenarios are recorded stands in
+`cassettes.record`, of which a function of the same name here would be one too many.
+"""
 
-__all__ = ["SCENARIOS", "record", "record_all"]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from invoice_bridge.cassettes.player import NotRecorded, Player
+    from invoice_bridge.cassettes.record import SCENARIOS, Account
+    from invoice_bridge.cassettes.recorder import Recorder
+    from invoice_bridge.cassettes.redaction import Redactor
+
+__all__ = ["SCENARIOS", "Account", "NotRecorded", "Player", "Recorder", "Redactor"]
+
+_HOMES = {
+    "SCENARIOS": "record",
+    "Account": "record",
+    "NotRecorded": "player",
+    "Player": "player",
+    "Recorder": "recorder",
+    "Redactor": "redaction",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 import httpx
 import typer
 
-from invoice_bridge.cassettes import SCENARIOS
 from invoice_bridge.cassettes.again import redact as redact_again
 from invoice_bridge.cassettes.check import check as check_cassettes
 from invoice_bridge.cassettes.drift import drift as find_drift
+from invoice_bridge.cassettes.record import FAULTS, SCENARIOS, Account
 from invoice_bridge.cassettes.record import record as record_here
 from invoice_bridge.cassettes.recorder import Recorder
 from invoice_bridge.cli import exits
@@ -128,6 +128,16 @@ def record(
     customer: Annotated[
         str | None, typer.Option("--customer", metavar="ID", help="Whom to bill there, with test and live.")
     ] = None,
+    payment_method: Annotated[
+        str | None,
+        typer.Option(
+            "--payment-method", metavar="ID", help="The customer's, with which `paid` pays where it is asked."
+        ),
+    ] = None,
+    subscription: Annotated[
+        str | None,
+        typer.Option("--subscription", metavar="ID", help="The customer's, where what accrues belongs to one."),
+    ] = None,
     settings: Settings = None,
     base_url: Annotated[str | None, typer.Option("--base-url", metavar="URL", help="With test: another host.")] = None,
     key_env: Annotated[
@@ -147,11 +157,20 @@ def record(
         hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(SCENARIOS)}"
         raise ConfigurationError(f"there is no scenario {scenario!r}; {hint}")
     if against == "emulator":
-        if given := [
-            name for name, value in (("--customer", customer), ("--set", settings), ("--base-url", base_url)) if value
-        ]:
-            raise ConfigurationError(f"{given[0]} is for test and live: the emulator has its own")
-        path = record_here(scenario, provider, into)
+        given = {
+            "--customer": customer,
+            "--payment-method": payment_method,
+            "--subscription": subscription,
+            "--set": settings,
+            "--base-url": base_url,
+        }
+        if option := next((name for name, value in given.items() if value), None):
+            raise ConfigurationError(f"{option} is for test and live: the emulator has its own")
+        path = record_here(scenario, provider, into).path
+    elif scenario in FAULTS:
+        raise ConfigurationError(
+            f"{scenario!r} needs a provider that fails when told to: leave --against {against} out"
+        )
     elif not allow_network:
         raise ConfigurationError(f"--against {against} reaches the provider: add --allow-network")
     elif customer is None:
@@ -160,6 +179,6 @@ def record(
         made_with = arguments(provider=provider, base_url=base_url, settings=settings, key_env=key_env, mode=against)
         recorder, path = Recorder(httpx.HTTPTransport()), into / provider / f"{scenario}.yaml"
         with httpx.Client(transport=recorder) as http:
-            SCENARIOS[scenario](Client(http=http, **made_with), customer)
+            SCENARIOS[scenario](Client(http=http, **made_with), Account(customer, payment_method, subscription))
         recorder.save(path, provider, origin=against, recorded_at=datetime.now(UTC))
     print(f"recorded {exits.plain(path)}")

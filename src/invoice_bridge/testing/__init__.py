@@ -1,10 +1,27 @@
-"""For the tests of applications and of other providers' adapters (extra `testing`)."""
+"""For the tests of applications and of other providers' adapters (extra `testing`).
+
+What is named here is loaded when it is used: the plugin is loaded by every run of pytest, whatever that tests.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-pytest.register_assert_rewrite("invoice_bridge.testing.conformance")
+pytest.register_assert_rewrite("invoice_bridge.testing.conformance")  # so that a failed check shows its values
 
-from invoice_bridge.testing.conformance import Conformance  # noqa: E402 - after the line above, which shows its asserts
-from invoice_bridge.testing.same_bill import assert_same_bill  # noqa: E402 - as above
+if TYPE_CHECKING:
+    from invoice_bridge.testing.conformance import Conformance
+    from invoice_bridge.testing.same_bill import assert_same_bill
 
 __all__ = ["Conformance", "assert_same_bill"]
+
+_HOMES = {"Conformance": "conformance", "assert_same_bill": "same_bill"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
