@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 
 Band = tuple[str, str, int]
 
-_WIDTH, _LABEL, _BAR, _GAP = 560, 132, 10, 12
+_WIDTH, _LABEL, _BAR, _GAP = 440, 130, 8, 10
 _THINNEST = 2.0  # pixels, so that one invoice among 10,000 is seen
-_NODE = 20.0
+_NODE = 18.0
 
 
 def strip(parts: Iterable[tuple[str, int]]) -> str:
@@ -38,7 +38,7 @@ def bands(flows: Sequence[Band], order: Sequence[str]) -> str:
     """
     total = sum(count for _, _, count in flows)
     tallest = max(len({flow[side] for flow in flows}) for side in (0, 1))
-    scale = max(110.0, 34.0 * tallest) / total
+    scale = max(90.0, 28.0 * tallest) / total
     thick = [max(_THINNEST, count * scale) for _, _, count in flows]
     tops: list[dict[str, float]] = []
     nodes, height = [], 0.0
@@ -71,7 +71,7 @@ def _node(side: int, name: str, count: int, top: float, size: float) -> str:
     text, anchor = (bar + _BAR + 8, "start") if side else (bar - 8, "end")
     return (
         f'<rect class="node" x="{bar}" y="{top:.1f}" width="{_BAR}" height="{size:.1f}"/>'
-        f'<text x="{text}" y="{top + size / 2 + 4.5:.1f}" text-anchor="{anchor}">'
+        f'<text x="{text}" y="{top + size / 2 + 4:.1f}" text-anchor="{anchor}">'
         f"{name} <tspan>{count}</tspan></text>"
     )
 

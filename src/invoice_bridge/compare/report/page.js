@@ -35,9 +35,10 @@ function make(tag, attributes, ...inner) {
 // ── filter and sort ─────────────────────────────────────────────────────────────────────────────────────────────────
 const form = byId("filter");
 const body = byId("list").tBodies[0];
+const dialog = byId("pair");
 let matching = rows;
 let page = 0;
-let order = { by: "", down: false };
+let order = { by: "class", down: false }; // the gravest first; with "", as the comparison has them
 
 function tests() {
   const asked = Object.fromEntries(new FormData(form));
@@ -67,7 +68,7 @@ function units(text) {
 const classes = Object.keys(facts.classes);
 const sorts = {
   key: (row) => row.label,
-  class: (row) => classes.indexOf(row.verdict),
+  class: (row) => 2 * classes.indexOf(row.verdict) - (row.severity === "1"),
   customer: (row) => row.customer[0] ?? null,
   status: (row) => `${row.left} ${row.right}`,
   left: (row) => units(row.totals[0]),
@@ -122,7 +123,10 @@ function line(row, place) {
   ];
   return make(
     "tr", { role: "row", "data-place": place },
-    ...cells.map(([name, ...inner], n) => make("td", { role: "cell", class: name, "data-label": LABELS[n] }, ...inner.filter(Boolean))),
+    ...cells.map(([name, ...inner], n) => {
+      const filled = inner.some(Boolean) ? [make("div", {}, ...inner)] : [];
+      return make("td", { role: "cell", class: name, "data-label": LABELS[n] }, ...filled);
+    }),
   );
 }
 
@@ -161,8 +165,21 @@ byId("pages").addEventListener("click", (event) => {
   show();
   byId("list").scrollIntoView();
 });
-addEventListener("beforeprint", () => show(0, PRINTED));
-addEventListener("afterprint", () => show());
+// On paper: all rows that match, or the pair that is open; a modal dialog would be one page cut off at its end.
+let reopen = false;
+addEventListener("beforeprint", () => {
+  show(0, PRINTED);
+  reopen = dialog.open;
+  if (!reopen) return;
+  dialog.close();
+  dialog.show();
+});
+addEventListener("afterprint", () => {
+  show();
+  if (!reopen) return;
+  dialog.close();
+  dialog.showModal();
+});
 
 // A number of the summary shows its rows: all other filters are cleared.
 document.querySelector("main").addEventListener("click", (event) => {
@@ -185,20 +202,21 @@ addEventListener("keydown", (event) => {
 });
 
 // ── a pair ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-const dialog = byId("pair");
 let opened = 0;
 
 const tint = (kind, serious) => ["", "declared", "unsaid", "unsaid"][kind] || (serious ? "money" : "warns");
 const side = (row, n) => (row.names[n] ? `${n ? "Right" : "Left"}: ${row.names[n]}` : `${n ? "Right" : "Left"}: not there`);
 
-function table(heads, lines) {
-  const head = make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text))));
-  const made = make("table", {}, head, make("tbody", {}, ...lines));
+function table(name, heads, lines) {
+  const titles = heads.map((text) => make("th", { scope: "col", role: "columnheader" }, text));
+  const head = make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...titles));
+  const made = make("table", { role: "table", class: name }, head, make("tbody", { role: "rowgroup" }, ...lines));
   return make("div", { class: "scroll" }, made);
 }
 
 function cells(texts, name) {
-  return make("tr", name ? { class: name } : {}, ...texts.map((text, n) => make("td", n === 3 ? { class: "kind" } : {}, text)));
+  const made = texts.map((text, n) => make("td", n === 3 ? { role: "cell", class: "kind" } : { role: "cell" }, text));
+  return make("tr", name ? { role: "row", class: name } : { role: "row" }, ...made);
 }
 
 function differences(row, found) {
@@ -210,25 +228,27 @@ function differences(row, found) {
     const words = kind === 1 ? `= declared equal: ${reason}` : kind ? `? ${facts.kinds[kind]}` : serious ? "!! changes money" : "! differs";
     return cells([path, left, right, words], tint(kind, serious));
   });
-  return [make("h3", {}, "What is not alike"), table(["Field", "Left", "Right", ""], lines)];
+  return [make("h3", {}, "What is not alike"), table("beside", ["Field", "Left", "Right", ""], lines)];
 }
 
 function whole(row, told) {
   if (!told.fields) {
-    return [make("p", { class: "note" }, "Both invoices of this row are not in this file: it had become too large. Compare this one alone to see them.")];
+    const text = "The invoices of this row are not in this file, which would be too large. Compare these two alone to see them.";
+    return [make("p", { class: "note" }, text)];
   }
   const marks = Object.fromEntries(told.differences.map(([path, , , kind, serious]) => [path, tint(kind, serious)]));
   const fields = told.fields.map(([path, left, right, kind]) => cells([path, left, right, kind], marks[path]));
-  const found = [make("h3", {}, "Both invoices, in the same words"), table(["Field", side(row, 0), side(row, 1), ""], fields)];
+  const found = [make("h3", {}, "Both invoices, in the same words"), table("beside", ["Field", side(row, 0), side(row, 1), ""], fields)];
   if (told.lines[0].length || told.lines[1].length) {
     const columns = told.lines.map((some, n) => {
       const lines = some.map((one) => lineOf(one, !row.names[1 - n]));
-      return make("div", {}, make("h4", {}, side(row, n)), some.length ? table(["Line", "Amount", ""], lines) : "No lines.");
+      return make("div", {}, make("h4", {}, side(row, n)), some.length ? table("lines", ["Line", "Amount", ""], lines) : "No lines.");
     });
     found.push(make("h3", {}, "Lines"), make("div", { class: "columns" }, ...columns));
   }
   const raw = told.raw.map((text, n) => {
-    const inner = text === null ? make("p", {}, "Nothing was kept.") : make("pre", { tabindex: "0", role: "region", "aria-label": side(row, n) }, pretty(text));
+    const scrolls = { tabindex: "0", role: "region", "aria-label": side(row, n) };
+    const inner = text === null ? make("p", {}, "Nothing was kept.") : make("pre", scrolls, pretty(text));
     return make("div", {}, make("h4", {}, side(row, n)), inner);
   });
   found.push(make("h3", {}, "As the providers sent it"), make("div", { class: "columns" }, ...raw));
@@ -242,8 +262,8 @@ function lineOf([description, quantity, unit, amount, start, end, alike], alone)
   const span = start !== dash || end !== dash ? `${start} to ${end}` : "";
   const notes = [priced, span].filter(Boolean).map((text) => make("small", {}, text));
   const mark = alone ? "" : alike ? "same" : "no line like it";
-  const made = make("tr", alike || alone ? {} : { class: "warns" }, make("td", {}, description, ...notes), make("td", {}, amount), make("td", {}, mark));
-  return made;
+  const texts = [[description, ...notes], [amount], [mark]];
+  return make("tr", alike || alone ? {} : { class: "warns" }, ...texts.map((inner) => make("td", {}, ...inner)));
 }
 
 // JSON with a line for each value. Nothing is read into numbers, so every digit stays.
@@ -265,7 +285,6 @@ function pretty(text) {
 
 function open(place) {
   const row = matching[place];
-  if (!row) return;
   opened = place;
   const told = JSON.parse(texts[row.at + 1]);
   byId("pair-name").replaceChildren(`${row.label} `, make("span", { class: `tag ${row.verdict}` }, facts.classes[row.verdict]));
@@ -295,6 +314,6 @@ dialog.addEventListener("click", (event) => {
   else if (data.step) open(opened + Number(data.step));
 });
 // Back to the row that was looked at last, which may not be the one that was opened.
-dialog.addEventListener("close", () => body.querySelector(`tr[data-place="${opened}"] button`)?.focus());
+dialog.addEventListener("close", () => dialog.open || body.querySelector(`tr[data-place="${opened}"] button`)?.focus());
 
 refresh();

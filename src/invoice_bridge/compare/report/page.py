@@ -63,20 +63,17 @@ def head(found: Comparison, tally: Tally, sides: tuple[str, str], made_at: datet
 def _sentence(found: Comparison) -> str:
     counts = found.counts
     pairs = counts[Verdict.MATCHED] + counts[Verdict.DECLARED_EQUAL] + counts[Verdict.DIFFERING]
-    told = [f"Of {_count(pairs, 'pair', 'pairs')}, {_count(counts[Verdict.DIFFERING], 'differs', 'differ')}"]
+    told = [f"{_number(counts[Verdict.DIFFERING])} of {_count(pairs, 'pair differs', 'pairs differ')}."]
     told += [
-        f"{_count(counts[verdict], f'invoice stands on the {side} only', f'invoices stand on the {side} only')}"
+        f"{_count(counts[verdict], 'invoice stands', 'invoices stand')} on the {side} only."
         for verdict, side in ((Verdict.LEFT_ONLY, "left"), (Verdict.RIGHT_ONLY, "right"))
         if counts[verdict]
     ]
-    if counts[Verdict.DECLARED_EQUAL]:
-        told.append(f"{_number(counts[Verdict.DECLARED_EQUAL])} differ as declared, with a reason")
-    unsaid = (
-        f" {_count(found.unsaid, 'value', 'values')} one side does not say, which is no difference."
-        if found.unsaid
-        else ""
-    )
-    return "; ".join(told) + "." + unsaid
+    if declared := counts[Verdict.DECLARED_EQUAL]:
+        told.append(f"{_count(declared, 'pair differs', 'pairs differ')} only where that is declared, with a reason.")
+    if found.unsaid:
+        told.append(f"{_count(found.unsaid, 'value is', 'values are')} said by one side alone, which is no difference.")
+    return " ".join(told)
 
 
 def _providers(side: Side) -> str:
