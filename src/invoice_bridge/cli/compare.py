@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from invoice_bridge.client import Client
 from invoice_bridge.compare import Comparison, Side
 from invoice_bridge.compare import compare as compare_sides
 from invoice_bridge.compare.kinds import Customers
+from invoice_bridge.compare.report import write_html
 from invoice_bridge.config import read_profile
 from invoice_bridge.errors import ConfigurationError
 
@@ -57,10 +59,16 @@ def compare(
     config: Annotated[
         str | None, typer.Option("--config", metavar="FILE", help="The TOML file of profiles, for live sides.")
     ] = None,
+    html: Annotated[
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Also write a page to read and print; it needs no network."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show where two sides bill differently; exit code 1 where they do, 0 only where something was compared."""
     moment = None if as_of is None else instant(as_of, "--as-of")
+    if html is not None and not Path(html).parent.is_dir():
+        raise ConfigurationError(f"--html {html}: there is no such folder")  # now, not after an hour of reading
     with ExitStack() as closing:
         profiles = _Profiles(config, closing)
         sides = [profiles.side(one) for one in (left, right)]
@@ -74,6 +82,8 @@ def compare(
                 progress=progress,
             )
         closing.enter_context(found)
+        if html is not None:
+            write_html(found, html, sides=(left, right), made_at=datetime.now(UTC))
         _write(found, as_json=as_json)
         if not found.same or (strict and found.unused):
             raise typer.Exit(exits.DIFFERENCE)
