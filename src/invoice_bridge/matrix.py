@@ -11,10 +11,12 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import cache
 from importlib.resources import files
+from itertools import groupby
 
 from invoice_bridge import providers
 from invoice_bridge.idempotency import Idempotency
 from invoice_bridge.provider import Cannot, ErrorRow, Flows, Provider
+from invoice_bridge.redactions import Becomes, Redaction
 
 VERBS = tuple(verb.name for verb in fields(Flows))
 """The verbs, in the order in which a provider declares them."""
@@ -130,6 +132,16 @@ def provider_page(name: str) -> str:
         [row.code or "", row.type or "", str(row.status or ""), _error(row), row.source] for row in provider.errors
     ]
     limits = [[f"`{row.what}`", str(row.most), row.source] for row in provider.limits]
+    alike = groupby(provider.redactions, key=lambda row: (row.where, row.becomes, row.source))
+    hidden = [
+        [
+            where,
+            ", ".join(map(_place, rows)),
+            "another id, where a live account is recorded" if becomes is Becomes.ID else becomes,
+            source,
+        ]
+        for (where, becomes, source), rows in alike
+    ]
     events = [
         [f"`{row.native}`", "as the invoice's status" if row.by_status else row.type.value, row.source]
         for row in (provider.webhooks.events if provider.webhooks is not None else ())
@@ -144,6 +156,7 @@ def provider_page(name: str) -> str:
             table(["its code", "its type", "HTTP", "becomes", "source"], errors),
             table(["limit on", "at most", "source"], limits),
             table(["its event", "becomes", "source"], events),
+            table(["hidden in recordings", "which", "becomes", "source"], hidden),
         ]
     )
 
@@ -167,6 +180,10 @@ def _keys(keys: Idempotency) -> str:
 
 def _looked_up(provider: Provider) -> str:
     return "every bill" if provider.idempotency.window < timedelta(days=1) else "what the provider rates, and attempts"
+
+
+def _place(row: Redaction) -> str:
+    return f"`{row.name}`" + (f" beside `{row.beside}`" if row.beside else "")
 
 
 def _error(row: ErrorRow) -> str:

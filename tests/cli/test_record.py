@@ -58,13 +58,17 @@ def test_a_scenario_that_fails_writes_nothing(cli: Cli, served: Served, tmp_path
 NEEDED = {
     "paid": (
         ("--payment-method", "pm_42"),
-        "Chargebee collects from a payment source that is named; pass payment_method, the id of a payment source of "
-        "the customer (pm_…)",
+        (
+            "Chargebee collects from a payment source that is named; pass payment_method, the id of a payment source "
+            "of the customer (pm_…)"
+        ),
     ),
     "period_invoice_accrued": (
         ("--subscription", "sub_42"),
-        "Chargebee's unbilled charges belong to a subscription; name it: PeriodInvoice(subscription=…), or bill lines "
-        "of your own",
+        (
+            "Chargebee's unbilled charges belong to a subscription; name it: PeriodInvoice(subscription=…), or bill "
+            "lines of your own"
+        ),
     ),
 }
 

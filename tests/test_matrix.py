@@ -1,0 +1,22 @@
+"""The provider pages: what is printed there is what the tables say."""
+
+import pytest
+
+from invoice_bridge import providers
+from invoice_bridge.matrix import provider_page
+from invoice_bridge.redactions import Becomes
+
+
+@pytest.mark.parametrize("name", providers.names())
+def test_a_page_says_what_a_recording_hides(name: str) -> None:
+    """Every row of the redaction table stands on the provider's page, rows of one kind and source together."""
+    *_, last = provider_page(name).split("\n\n")
+    head, _, *rows = last.splitlines()
+    assert head == "| hidden in recordings | which | becomes | source |"
+    for one in providers.get(name).redactions:
+        place = f"`{one.name}`".replace("|", "\\|") + (f" beside `{one.beside}`" if one.beside else "")
+        becomes = "another id, where a live account is recorded" if one.becomes is Becomes.ID else one.becomes
+        (row,) = [
+            row for row in rows if row.startswith(f"| {one.where} |") and row.endswith(f"| {becomes} | {one.source} |")
+        ]
+        assert place in row
