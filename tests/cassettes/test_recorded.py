@@ -84,9 +84,12 @@ def test_what_a_provider_cannot_do_is_not_recorded(provider: str, scenario: str,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_they_are_fresh(tmp_path: Path) -> None:
-    """Recorded anew, every file comes out as it stands in the repository; else run `make cassettes`."""
+def test_they_are_fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded anew, without waiting, every file is as it stands in the repository; else run `make cassettes`."""
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
     made = record_all(tmp_path)
+    assert slept == [0.0] * 2 * len(providers.names())
     assert [(one.path.parent.name, one.path.stem) for one in made] == RECORDED
     stale = [
         str(file.relative_to(tmp_path))
