@@ -29,9 +29,10 @@ import httpx
 from invoice_bridge import providers
 from invoice_bridge.client import Client
 from invoice_bridge.commands import OneTimeCharge, PeriodInvoice, read_command
-from invoice_bridge.emulator.core import Emulator
+from invoice_bridge.emulator.core import Clock, Emulator
 from invoice_bridge.emulator.faults import Fault, Faults, Kind
 from invoice_bridge.emulator.server import Served, running
+from invoice_bridge.emulator.transport import EmulatorTransport
 from invoice_bridge.errors import BridgeError
 from invoice_bridge.explain import explain, losses
 from invoice_bridge.losses import Severity
@@ -124,25 +125,45 @@ def bills(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
     return found
 
 
-def cases(names: Iterable[str], served: Served) -> Iterator[Case]:
-    """Every case of the matrix: a run without faults tells which requests there are to hit."""
-    for name in names:
-        switches = _in_memory(name).SWITCHES
-        for title, ask in bills(name).items():
-            stage = Stage(served, name, None)
-            stage.bill(ask)
-            assert not stage.told[-1].error, f"{name}: {title} fails without a fault: {stage.told[-1]}"
-            methods = [method for method, _ in stage.faults.seen]
-            for flipped in (None, *switches):
-                for place, method in enumerate(methods):
-                    for kind in _KINDS:
-                        if method == "GET" and kind in {Kind.DELAYED_COMMIT, Kind.IN_PROGRESS, Kind.STALE_LISTING}:
-                            continue
-                        for times in _TIMES:
-                            for way in _WAYS:
-                                if kind is Kind.STALE_LISTING and "days later" in way:
-                                    continue  # no listing lags for days
-                                yield Case(name, title, place, kind, times, way, flipped)
+def cases(name: str) -> Iterator[Case]:
+    """Every case of a provider. Where a switch makes the bill itself impossible there is none to hit."""
+    for title, ask in bills(name).items():
+        for flipped in (None, *_in_memory(name).SWITCHES):
+            for place, method in enumerate(_requests(name, ask, flipped)):
+                for kind in _KINDS:
+                    if method == "GET" and kind in {Kind.DELAYED_COMMIT, Kind.IN_PROGRESS, Kind.STALE_LISTING}:
+                        continue
+                    for times in _TIMES:
+                        for way in _WAYS:
+                            if kind is Kind.STALE_LISTING and "days later" in way:
+                                continue  # no listing lags for days
+                            yield Case(name, title, place, kind, times, way, flipped)
+
+
+def _requests(name: str, ask: OneTimeCharge | PeriodInvoice, flipped: str | None) -> list[str]:
+    """The methods of the requests that a bill makes where nothing goes wrong; none where it is refused."""
+    emulator = _emulator(name, flipped, lambda: datetime.now(UTC))
+    transport = EmulatorTransport(emulator)
+    with (
+        httpx.Client(transport=transport) as http,
+        Client(name, api_key=emulator.key, base_url=transport.root, http=http, **emulator.settings) as client,
+    ):
+        try:
+            client.create(ask, allow=_allowed(name, ask))
+        except BridgeError as error:
+            if flipped is None:
+                raise RuntimeError(f"{name} refuses a bill where nothing goes wrong") from error
+            return []
+    return [request.method for request in transport.sent]
+
+
+def _emulator(name: str, flipped: str | None, clock: Clock, *, forgets: bool = False) -> Emulator:
+    kind = _in_memory(name)
+    switches = {} if flipped is None else {flipped: not kind.SWITCHES[flipped][0]}
+    kind = type(kind.__name__, (kind,), {"window": timedelta(0)}) if forgets else kind
+    emulator: Emulator = kind(clock=clock, switches=switches)
+    emulator.accrue()
+    return emulator
 
 
 # ── one case ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -193,20 +214,13 @@ def _untrue(invoice: Invoice, held: Held) -> Iterator[str]:
 class Stage:
     """A fresh emulator behind the running server, with the faults of a case, and the calls made to it."""
 
-    def __init__(self, served: Served, name: str, case: Case | None, *, forgets: bool = False) -> None:
+    def __init__(self, served: Served, case: Case, *, forgets: bool = False) -> None:
+        self.name, self.url, self.forgets = case.provider, served.base_urls[case.provider], forgets
         self.moved = timedelta()
-        switches = {}
-        if case is not None and case.flipped is not None:
-            switches = {case.flipped: not _in_memory(name).SWITCHES[case.flipped][0]}
-        self.forgets = forgets
-        kind = _in_memory(name)
-        kind = type(kind.__name__, (kind,), {"window": timedelta(0)}) if forgets else kind
-        self.emulator: Emulator = kind(clock=self.clock, switches=switches)
-        self.emulator.accrue()
-        self.faults = Faults(self.emulator, () if case is None else _faults(case))
-        self.name, self.url = name, served.base_urls[name]
+        self.emulator = _emulator(self.name, case.flipped, self.clock, forgets=forgets)
+        self.faults = Faults(self.emulator, _faults(case))
         self.told: list[Told] = []
-        served.put(name, self.faults)
+        served.put(self.name, self.faults)
 
     def clock(self) -> datetime:
         """The provider's present: ours, moved on."""
@@ -279,7 +293,7 @@ class Verdict:
 def run(case: Case, served: Served, *, forgets: bool = False) -> Verdict:
     """Run one case and judge it."""
     ask = bills(case.provider)[case.bill]
-    stage = Stage(served, case.provider, case, forgets=forgets)
+    stage = Stage(served, case, forgets=forgets)
     began = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as folder:
         journal = str(Path(folder) / "bills.sqlite") if "journal" in case.way else None
@@ -393,16 +407,13 @@ def run_all(chosen: Iterable[Case], served: Served, *, forgets: bool = False) ->
     return count
 
 
-def choose(names: Iterable[str], served: Served, sample: int | None, seed: int) -> list[Case]:
-    """All cases, or a sample of each provider's: the same for the same seed."""
-    found = []
-    for name in names:
-        mine = list(cases([name], served))
-        found += mine if sample is None or sample >= len(mine) else random.Random(f"{seed}{name}").sample(mine, sample)  # noqa: S311
-    return found
+def choose(name: str, sample: int | None, seed: int) -> list[Case]:
+    """A provider's cases: all of them, or a sample that is the same for the same seed."""
+    found = list(cases(name))
+    return found if sample is None or sample >= len(found) else random.Random(f"{seed}{name}").sample(found, sample)  # noqa: S311
 
 
 def share(name: str, sample: int | None, seed: int, *, part: int, of: int, forgets: bool = False) -> Count:
     """Run one of several equal parts of a provider's cases, behind a server of its own: for several processes."""
     with running() as served:
-        return run_all(choose([name], served, sample, seed)[part::of], served, forgets=forgets)
+        return run_all(choose(name, sample, seed)[part::of], served, forgets=forgets)
