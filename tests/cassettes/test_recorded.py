@@ -18,6 +18,7 @@ from invoice_bridge.cassettes import SCENARIOS, Account, Player, files, provenan
 from invoice_bridge.cassettes import record as recording
 from invoice_bridge.cassettes.check import check
 from invoice_bridge.cassettes.record import record, record_all
+from invoice_bridge.cli.app import run
 from invoice_bridge.compare import Verdict, compare
 from invoice_bridge.emulator import EmulatorTransport
 
@@ -317,6 +318,17 @@ def test_two_providers_are_compared(pair: tuple[str, str], scenario: str) -> Non
     )
     assert (counts[Verdict.LEFT_ONLY], counts[Verdict.RIGHT_ONLY]) == (0, 0)
     assert differing == DIFFERING[pair][scenario]
+
+
+def test_the_how_to_shows_what_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of docs/how-to/compare.md is the output of its command, … standing for lines left out."""
+    page = (FOLDER.parent / "docs" / "how-to" / "compare.md").read_text("utf-8")
+    (command, *shown) = page.split("```console\n$ invoice-bridge ")[1].split("```")[0].splitlines()
+    monkeypatch.chdir(FOLDER.parent)
+    assert run(command.split()) == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in shown if line != "…"] == [line for line in printed if line in shown]
+    assert shown[0] == printed[0]
 
 
 # ── what it costs ────────────────────────────────────────────────────────────────────────────────────────────────────
