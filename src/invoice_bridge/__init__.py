@@ -41,6 +41,8 @@ from invoice_bridge.errors import (
     Unsupported,
 )
 from invoice_bridge.explain import Plan, explain, losses
+from invoice_bridge.journal import Journal
+from invoice_bridge.lookup import Resolution
 from invoice_bridge.losses import ALL, Loss
 from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Period, Status
 from invoice_bridge.money import Money
@@ -70,6 +72,7 @@ __all__ = [
     "InvalidState",
     "Invoice",
     "InvoiceEvent",
+    "Journal",
     "Line",
     "ListInvoices",
     "Loss",
@@ -91,6 +94,7 @@ __all__ = [
     "RateLimited",
     "Rejected",
     "Request",
+    "Resolution",
     "Retrieve",
     "SendInvoice",
     "ServerError",

@@ -7,6 +7,7 @@ Each `type: ignore` marks a mistake that both must find: where one of them stops
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal, assert_type
 
 import httpx
@@ -21,8 +22,11 @@ from invoice_bridge import (
     Declined,
     Discrepancy,
     Effect,
+    EventType,
     IdempotencyMismatch,
     Invoice,
+    InvoiceEvent,
+    Journal,
     Line,
     ListInvoices,
     Loss,
@@ -36,6 +40,7 @@ from invoice_bridge import (
     Plan,
     RateLimited,
     Request,
+    Resolution,
     Retrieve,
     Status,
     Unreadable,
@@ -44,6 +49,7 @@ from invoice_bridge import (
     explain,
     losses,
     read_command,
+    webhooks,
 )
 
 KEY = "test_not_a_key"
@@ -62,6 +68,9 @@ def clients(http: httpx.Client, asynchronous: httpx.AsyncClient, name: str, sett
     assert_type(Client(name, api_key=KEY, **settings), Client)
     assert_type(AsyncClient("stripe", api_key=KEY, http=asynchronous), AsyncClient)
     assert_type(Client.from_config("billing.toml", profile="live"), Client)
+    assert_type(Client("stripe", api_key=KEY, lookup="always", journal="bills.sqlite", requests_per_minute=90), Client)
+    assert_type(AsyncClient("whop", api_key=KEY, account_id="biz_1", journal=Path("bills.sqlite")), AsyncClient)
+    assert_type(Journal("bills.sqlite"), Journal)
 
     Client("stripe")  # type: ignore[call-overload]
     Client(api_key=KEY)  # type: ignore[call-overload]
@@ -79,6 +88,12 @@ def verbs(client: Client, charge: OneTimeCharge, period: PeriodInvoice) -> None:
     assert_type(client.create(charge), Invoice)
     assert_type(client.create(period, allow=["period", "IB-WHOP-PERIOD-01"]), Invoice)
     assert_type(client.create(charge, allow=ALL), Invoice)
+    assert_type(client.create(charge, on_discrepancy="report"), Invoice)
+    assert_type(client.resolve(charge), Resolution)
+    assert_type(client.resolve(period, since=NOW), Resolution)
+    assert_type(client.resolve(charge).state, Literal["found", "absent", "ambiguous", "too_early"])
+    assert_type(client.resolve(charge).invoice, Invoice | None)
+    assert_type(client.resolve(charge).invoices, tuple[Invoice, ...])
     assert_type(client.retrieve("in_1"), Invoice)
     assert_type(client.finalize("in_1"), Invoice)
     assert_type(client.pay("in_1", expect=Money(1999, "EUR"), payment_method="pm_1", attempt=2), Invoice)
@@ -94,6 +109,9 @@ def verbs(client: Client, charge: OneTimeCharge, period: PeriodInvoice) -> None:
 
     client.create(Retrieve(id="in_1"))  # type: ignore[arg-type]
     client.create(charge, allow=1)  # type: ignore[arg-type]
+    client.create(charge, on_discrepancy="ignore")  # type: ignore[arg-type]
+    client.resolve(charge, since="2026-05-01")  # type: ignore[arg-type]
+    client.resolve("res-1")  # type: ignore[arg-type]
     client.retrieve(7)  # type: ignore[arg-type]
     client.retrieve()  # type: ignore[call-arg]
     client.pay("in_1", expect=19.99)  # type: ignore[arg-type]
@@ -124,7 +142,8 @@ async def asynchronous(client: AsyncClient, charge: OneTimeCharge) -> None:
     """AsyncClient has the same verbs, awaited."""
     async with client as same:
         assert_type(same, AsyncClient)
-    assert_type(await client.create(charge), Invoice)
+    assert_type(await client.create(charge, on_discrepancy="report"), Invoice)
+    assert_type(await client.resolve(charge, since=NOW), Resolution)
     assert_type(await client.pay("in_1", expect=Money(1999, "EUR")), Invoice)
     assert_type(await client.page(ListInvoices()), Page)
     async for invoice in client.list():
@@ -227,3 +246,18 @@ def errors(error: BridgeError) -> None:
         assert_type(error.existing, Invoice | None)
     if isinstance(error, Declined):
         assert_type(error.invoice, Invoice | None)
+
+
+def deliveries(headers: Mapping[str, str], body: bytes) -> None:
+    """A delivery is bytes, verified with a secret at an instant; the event may have no invoice."""
+    event = webhooks.parse("stripe", headers, body, secret="whsec_not_a_secret", at=NOW)
+    assert_type(event, InvoiceEvent)
+    assert_type(webhooks.parse("chargeapi", headers, body, secret=None, at=NOW, verified=False), InvoiceEvent)
+    assert_type(event.type, EventType)
+    assert_type(event.invoice, Invoice | None)
+    assert_type(event.occurred_at, datetime | None)
+    assert_type(webhooks.Seen().has(event, at=NOW), bool)
+
+    webhooks.parse("stripe", headers, body)  # type: ignore[call-arg]
+    webhooks.parse("stripe", headers, "{}", secret=None, at=NOW)  # type: ignore[arg-type]
+    event.invoice.status  # type: ignore[union-attr]  # noqa: B018
