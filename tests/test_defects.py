@@ -1,23 +1,35 @@
 """Defects seen in other systems whose place is no one adapter; the others stand beside what they are about."""
 
+import time
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from invoice_bridge import (
+    BridgeError,
     Client,
+    Collection,
     Invoice,
     Line,
     Money,
     OneTimeCharge,
+    OutcomeUnknown,
+    Period,
+    PeriodInvoice,
+    RateLimited,
     Status,
     Unsupported,
     decode,
     explain,
     providers,
 )
-from invoice_bridge.emulator import EmulatorTransport
+from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Kind
+from invoice_bridge.explain import context
 from invoice_bridge.matrix import VERBS, cell, matrix
 
 BILL = OneTimeCharge(
@@ -127,3 +139,194 @@ def test_defect_28_a_filter_always_has_an_operator() -> None:
     names = {name for request in transport.sent for name, _ in httpx.URL(request.url).params.multi_items()}
     assert names - {"limit", "offset", "include_deleted"}
     assert [name for name in names - {"limit", "offset", "include_deleted"} if not name.endswith("]")] == []
+
+
+# ── keys, timeouts, retries and hosts ────────────────────────────────────────────────────────────────────────────────
+ROOT = "http://127.0.0.1:1"
+
+
+def _bill_of(name: str) -> OneTimeCharge | PeriodInvoice:
+    emulator = providers.get(name).emulator()
+    said: dict[str, Any] = {"reference": "res-1", "customer": emulator.customer}
+    if name == "chargeapi":
+        return PeriodInvoice(currency="EUR", period=Period.month(2026, 5), **said)
+    collection = Collection.send(due=datetime(2026, 12, 1, tzinfo=UTC)) if name == "whop" else Collection.manual()
+    return OneTimeCharge(amount=Money(1999, "EUR"), collection=collection, **said)
+
+
+def _faulty(name: str, *faults: Fault) -> tuple[Client, Any, EmulatorTransport]:
+    emulator = providers.get(name).emulator()
+    emulator.accrue()
+    root = "http://127.0.0.1:1" + urlsplit(context(providers.get(name), emulator.settings).base_url).path
+    transport = EmulatorTransport(Faults(emulator, faults), root)
+    http = httpx.Client(transport=transport)
+    return Client(name, api_key=emulator.key, base_url=root, http=http, **emulator.settings), emulator, transport
+
+
+each_provider = pytest.mark.parametrize("name", providers.names())
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long was waited; nothing really waits."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    return waits
+
+
+@each_provider
+@pytest.mark.parametrize("kind", [Kind.RESET_AFTER, Kind.TIMEOUT_AFTER], ids=str)
+def test_defect_10_a_timeout_is_not_taken_for_a_failure(name: str, kind: Kind, slept: list[float]) -> None:
+    """The bill was made, every answer is lost: the outcome is unknown, never "failed", and one bill stands."""
+    client, emulator, _ = _faulty(name, Fault(kind, method="POST", times=99))
+    with pytest.raises(OutcomeUnknown) as caught:
+        client.create(_bill_of(name))
+    assert (caught.value.outcome, caught.value.reference, len(emulator.invoices)) == ("unknown", "res-1", 1)
+
+
+@each_provider
+@pytest.mark.parametrize("kind", [Kind.HTML_502_AFTER, Kind.ERROR_AFTER], ids=str)
+def test_defect_10_a_proxys_page_is_not_taken_for_a_failure(name: str, kind: Kind, slept: list[float]) -> None:
+    """Where every write is answered by a server error after the fact, the bill is found or its outcome is unknown."""
+    client, emulator, _ = _faulty(name, Fault(kind, method="POST", times=99))
+    with suppress(OutcomeUnknown):
+        assert client.create(_bill_of(name)).id in emulator.invoices
+    assert len(emulator.invoices) == 1
+
+
+@each_provider
+def test_defect_12_created_and_then_not_saved_is_found_again(name: str) -> None:
+    """The caller lost what it was told: the same reference is the same invoice, at once and when keys are forgotten."""
+    client, emulator, _ = _faulty(name)
+    first = client.create(_bill_of(name))
+    assert client.create(_bill_of(name)).id == first.id
+    emulator.kept.clear()
+    client._use = replace(client._use, lookup="always")
+    assert client.create(_bill_of(name)).id == first.id
+    assert len(emulator.invoices) == 1
+
+
+@each_provider
+def test_defect_13_every_try_has_the_key_of_the_first(name: str, slept: list[float]) -> None:
+    """Lost, throttled, lost again: three tries of one request are the same bytes under one key, and one bill."""
+    faults = [Fault(Kind.RESET_AFTER, method="POST"), Fault(Kind.THROTTLED, method="POST")]
+    client, emulator, transport = _faulty(name, *faults)
+    client.create(_bill_of(name))
+    header = providers.get(name).idempotency.header.lower()
+    first, second, third = [request for request in transport.sent if request.writes][:3]
+    assert first.headers[header] == second.headers[header] == third.headers[header]
+    assert (first.method, first.url, first.content) == (second.method, second.url, second.content)
+    assert (first.method, first.url, first.content) == (third.method, third.url, third.content)
+    assert len(emulator.invoices) == 1
+
+
+@each_provider
+def test_defect_14_no_new_attempt_while_the_old_one_is_unknown(name: str, slept: list[float]) -> None:
+    """A raised attempt finds what an unknown one left, and is no second bill."""
+    client, emulator, _ = _faulty(name, Fault(Kind.RESET_AFTER, method="POST", times=3))
+    bill = _bill_of(name)
+    with pytest.raises(OutcomeUnknown):
+        client.create(bill)
+    again = client.create(bill.model_copy(update={"attempt": 2}))
+    assert (again.reference, len(emulator.invoices)) == ("res-1", 1)
+
+
+@each_provider
+@pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.THROTTLED_FOR, Kind.THROTTLED_UNTIL], ids=str)
+def test_defect_15_too_many_requests_end_in_an_error_with_what_was_asked(
+    name: str, kind: Kind, slept: list[float]
+) -> None:
+    """Refused for ever: three tries, the waits that the provider asked for, a RateLimited, and nothing was billed."""
+    client, emulator, transport = _faulty(name, Fault(kind, times=999, seconds=7))
+    with pytest.raises(RateLimited) as caught:
+        client.create(_bill_of(name))
+    assert len(transport.sent) == 3
+    assert len(slept) == 2
+    if kind is not Kind.THROTTLED:
+        assert (slept, caught.value.retry_after) == ([7.0, 7.0], 7)
+    assert (caught.value.outcome, len(emulator.invoices)) == ("nothing_done", 0)
+
+
+@each_provider
+def test_defect_21_every_request_goes_to_the_configured_root(name: str) -> None:
+    """No request of a bill or a listing leaves the base URL, whatever the environment or the answers say."""
+    client, _, transport = _faulty(name)
+    client.create(_bill_of(name))
+    list(client.list())
+    assert len(transport.sent) > 1
+    assert [request.url for request in transport.sent if not request.url.startswith(transport.root + "/")] == []
+
+
+def test_defect_23_one_connection_pool_for_all_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client makes one HTTP client and one TLS context, however many calls it makes."""
+    made: list[str] = []
+    real = httpx.Client.__init__
+
+    def counted(self: httpx.Client, *given: Any, **said: Any) -> None:
+        made.append("http client")
+        real(self, *given, **said)
+
+    monkeypatch.setattr(httpx.Client, "__init__", counted)
+    answer = {"id": "in_1", "object": "invoice", "currency": "eur", "lines": {"data": []}}
+    with Client("stripe", api_key="sk_test_not_a_key", base_url=ROOT) as client:
+        client._http._transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
+        for _ in range(5):
+            client.retrieve("in_1")
+    assert made == ["http client"]
+
+
+def test_defect_23_no_headers_of_the_caller_are_changed() -> None:
+    """What a caller passed is as it was: no key is left in its headers, and none in the provider's or a request's."""
+    mine = {"X-Trace": "7"}
+    declared = providers.get("stripe")
+    before = dict(declared.headers({}))
+    transport = EmulatorTransport(declared.emulator(), ROOT)
+    with httpx.Client(transport=transport, headers=mine) as http:
+        client = Client("stripe", api_key="sk_test_not_a_key", base_url=ROOT, http=http)
+        client.create(BILL)
+        plan = client.explain(BILL)
+        assert "authorization" not in http.headers
+    assert mine == {"X-Trace": "7"}
+    assert dict(declared.headers({})) == before
+    assert not any("authorization" in {name.lower() for name in request.headers} for request in plan.requests)
+
+
+@each_provider
+def test_defect_24_every_post_of_a_bill_has_a_key(name: str) -> None:
+    """Nothing that can bill is sent without a key, and no two steps of a bill share one."""
+    client, _, transport = _faulty(name)
+    client.create(_bill_of(name))
+    header = providers.get(name).idempotency.header.lower()
+    keys = [request.headers.get(header) for request in transport.sent if request.method == "POST"]
+    assert None not in keys
+    assert len(set(keys)) == len(keys) > 0
+
+
+@each_provider
+def test_defect_27_a_page_elsewhere_gets_no_key(name: str) -> None:
+    """A listing that points to another host ends with an error; that host is never asked."""
+    elsewhere = "https://elsewhere.test/next"
+    page = {"object": "list", "data": [], "has_more": True, "next_page_url": elsewhere, "next_offset": elsewhere}
+    hosts: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        hosts.append(request.url.host)
+        return httpx.Response(200, json=page if len(hosts) < 5 else {"data": [], "list": []})
+
+    emulator = providers.get(name).emulator()
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    with http, suppress(BridgeError):
+        list(Client(name, api_key=emulator.key, base_url=ROOT, http=http, **emulator.settings).list())
+    assert set(hosts) == {"127.0.0.1"}
+
+
+@each_provider
+def test_defect_30_every_request_says_its_version(name: str) -> None:
+    """The version of the API stands in a header of each request, or in its path, and the emulator insists on it."""
+    declared = providers.get(name)
+    client, _, transport = _faulty(name)
+    client.create(_bill_of(name))
+    list(client.list())
+    version = declared.api_version
+    for request in transport.sent:
+        assert version in request.headers.values() or f"/{version}/" in request.url
