@@ -119,17 +119,29 @@ def test_a_refusal_halves_the_limit_once_a_window() -> None:
 
 
 def test_a_refusal_halves_what_was_sent_where_that_is_less() -> None:
-    """A limit that the provider does not keep to is learnt from what it refused: three of twenty-five were too many."""
+    """A limit that the provider does not keep to is learnt from what it refused: seven of twenty-five were too many."""
     pace, _ = paced(25)
-    for _ in range(3):
+    for _ in range(7):
         pace.wait()
     pace.answered(throttled=True, retry_after=None)
-    assert pace.allowed == 1
+    assert pace.allowed == 3
     unstated, _ = paced(None)
     for _ in range(10):
         unstated.wait()
     unstated.answered(throttled=True, retry_after=None)
     assert unstated.allowed == 5
+
+
+def test_a_young_account_is_not_stopped_for_a_window() -> None:
+    """A tenth of the limit is left, or five requests where none is stated: one refusal tells little of a young one."""
+    pace, _ = paced(150)
+    pace.wait()
+    pace.answered(throttled=True, retry_after=0)
+    assert (pace.allowed, pace.wait()) == (15, 0)
+    unstated, _ = paced(None)
+    unstated.wait()
+    unstated.answered(throttled=True, retry_after=0)
+    assert (unstated.allowed, unstated.wait()) == (5, 0)
 
 
 def test_it_never_stops_for_good() -> None:

@@ -1,8 +1,8 @@
 """Keeping an account within its provider's limit on requests: one Pace for all clients of that account in a process.
 
 Rules of this file: the clock is given. Never more than the allowed number of requests in any window of the limit's
-length; halved by a refusal ("too many requests"), once a window; one more with every request that is served, up to the
-documented limit.
+length; halved by a refusal ("too many requests"), once a window and down to a tenth; one more with every request that
+is served, up to the documented limit.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ _PAUSE = 1.0
 """Seconds during which nothing leaves after a refusal that does not say how long to wait."""
 _LONGEST_PAUSE = 60.0
 """However long a refusal asks to wait, somebody tries again after so many seconds, and is told by the provider."""
+
+
+_LEAST = 5.0
+"""Requests in a window that are left after a refusal where the provider states no limit; elsewhere a tenth of it."""
 
 
 class Pace:
@@ -69,7 +73,8 @@ class Pace:
             if now - self._cut_at >= self._window:  # of several refusals of one burst the first counts
                 self._cut_at = now
                 lately = sum(at > now - self._window for at in self._sent)
-                self.allowed = float(max(1, min(self.allowed, lately) // 2))
+                least = _LEAST if self._most == inf else max(1, self._most // 10)
+                self.allowed = max(least, min(self.allowed, lately) // 2)
 
     def _forget(self, now: float) -> None:
         longest = max([self._window, *(rate.seconds for rate in self._limits)])

@@ -119,15 +119,7 @@ def test_it_holds_no_secret(provider: str, scenario: str) -> None:
     assert "someone@example.test" not in text
 
 
-@pytest.mark.parametrize(
-    "provider",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="a listing's `user` has a name and no email"))
-        if name == "whop"
-        else name
-        for name in providers.names()
-    ],
-)
+@pytest.mark.parametrize("provider", providers.names())
 def test_it_names_nobody(provider: str) -> None:
     """None of the emulator's people stands in any cassette of a provider."""
     named = [path.name for path in (FOLDER / provider).iterdir() if "Some One" in path.read_text("utf-8")]

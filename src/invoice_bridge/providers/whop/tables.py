@@ -414,6 +414,7 @@ REDACTIONS = (
     *hidden(Becomes.LINK, f"{_OBJECT}: whoever has it may pay and read", "pay_online_url"),
     *hidden(Becomes.EMAIL, _OBJECT, "email", "email_address"),
     Redaction(Where.FIELD, "name", _OBJECT, Becomes.NAME, beside="email"),
+    Redaction(Where.FIELD, "name", _OBJECT, Becomes.NAME, beside="username"),
     *hidden(Becomes.NAME, _OBJECT, "customer_name", "username", "mailing_address.name", "billing_address.name"),
     *hidden(Becomes.SECRET, _ADDRESS, "line1", "line2", "city", "state", "postal_code"),
     *hidden(Becomes.MASK, _ADDRESS, "phone", "tax_id_value"),
