@@ -1,8 +1,7 @@
 """Looking a bill up by its reference: when it is done, what it asks, and what is made of what it finds."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -10,162 +9,25 @@ import pytest
 
 from invoice_bridge import (
     IdempotencyMismatch,
-    Invoice,
     Line,
-    ListInvoices,
     LossyTranslation,
-    MalformedResponse,
     Money,
     NotFound,
     OneTimeCharge,
     Period,
     PeriodInvoice,
-    Rejected,
     Retrieve,
     Status,
     Unsupported,
     explain,
 )
 from invoice_bridge.commands import Bill
-from invoice_bridge.lookup import MARGIN, PAGES, begin, first_use, go_on, looks, resolve, sightings
-from invoice_bridge.losses import Fate, Field, Severity
-from invoice_bridge.outcome import same_bill
-from invoice_bridge.provider import Context, ErrorRow, Flows, Page, Provider, Unreadable, cannot
-from invoice_bridge.reading import Reader, build
-from invoice_bridge.wire import Flow, Request, Response, dumps, exchange
+from invoice_bridge.lookup import MARGIN, PAGES, begin, go_on, looks, resolve, sightings
+from invoice_bridge.losses import Severity
+from invoice_bridge.provider import cannot
 from tests.clients import emulated_at
-from tests.toy import ACME, DOCS, ERRORS, FIELDS, MONEY, context
-
-CHARGE = OneTimeCharge(reference="res-1", customer="buy_1", amount=Money(1900, "EUR"))
-MAY = PeriodInvoice(reference="may", customer="buy_1", currency="EUR", period=Period.month(2026, 5))
-NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-STATUSES = {"draft": Status.DRAFT, "posted": Status.OPEN, "void": Status.VOID, "gone": Status.DELETED}
-UNCARRIED = Field(
-    "reference", "", DOCS, fate=Fate.DROPPED, severity=Severity.INFO, code="IB-ACME-REF-01", why="there is no field"
-)
-
-
-# ── a provider that lists ────────────────────────────────────────────────────────────────────────────────────────────
-def bill_of(data: Mapping[str, Any]) -> Invoice:
-    """Read an invoice, its reference included."""
-    at = Reader(data, "acme")
-    return build(
-        "acme",
-        id=at.need("id"),
-        status=STATUSES.get(at.text("status") or "", Status.UNKNOWN),
-        native_status=at.text("status"),
-        currency="EUR",
-        subtotal=at.money("total", MONEY, "EUR"),
-        reference=at.text("ref"),
-        raw=data,
-    )
-
-
-def charge(ask: Any, use: Context) -> Flow[Invoice]:
-    """Open an invoice, or take the one that was found."""
-    if use.found is not None:
-        return same_bill(ask, use.found)
-    body = {"ref": ask.reference, "amount": MONEY.to_units(ask.total)}
-    request = use.post("invoices", body=body, step="open", specimen={"id": "{open.id}"}, opens=True)
-    return bill_of((yield from first_use(exchange(request), ask, use)).object)
-
-
-def period(ask: Any, use: Context) -> Flow[Invoice]:
-    """Bill what has accrued, or take the invoice that was found."""
-    if use.found is not None:
-        return same_bill(ask, use.found)
-    yield use.get("charges", specimen={})
-    return bill_of((yield use.post("invoices", step="open", specimen={"id": "{open.id}"}, opens=True)).object)
-
-
-def retrieve(ask: Any, use: Context) -> Flow[Invoice]:
-    """Read one."""
-    return bill_of((yield use.get("invoices", ask.id, specimen={"id": ask.id})).object)
-
-
-def page(ask: ListInvoices, use: Context) -> Flow[Page]:
-    """Read one page."""
-    pairs = [("from", ask.created_from.isoformat())] if ask.created_from else []
-    pairs += [("buyer", ask.customer.id or "")] if ask.customer else []
-    pairs += [("after", ask.cursor)] if ask.cursor else []
-    answer = yield use.get("invoices", query=pairs, specimen={"items": [{"id": "{listed.id}"}]})
-    items: list[Invoice | Unreadable] = []
-    for row in answer.object["items"]:
-        try:
-            items.append(bill_of(row))
-        except MalformedResponse as error:
-            items.append(Unreadable(row, error))
-    after = answer.object.get("next")
-    return Page(tuple(items), ask.model_copy(update={"cursor": after}) if after else None)
-
-
-FLOWS = Flows(one_time_charge=charge, period_invoice=period, retrieve=retrieve, list=page)
-REUSED = ErrorRow(Rejected, DOCS, code="key_reused", key_reused=True)
-LISTING: Provider = replace(ACME, flows=FLOWS, parse=bill_of, errors=(REUSED, *ERRORS), limits=())
-
-
-def use_of(ask: Bill, *, hours: int = 1, **said: Any) -> Context:
-    """The context of a bill at a provider that remembers keys for so many hours."""
-    fields = said.pop("fields", FIELDS)
-    flows = said.pop("flows", FLOWS)
-    window = replace(ACME.idempotency, window=timedelta(hours=hours))
-    provider = replace(LISTING, idempotency=window, fields=fields, flows=flows)
-    return replace(context(), provider=provider, **said).on(ask)
-
-
-@dataclass
-class Desk:
-    """Acme's answers: the invoices it holds, in pages, and what it was asked."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    size: int = 100
-    refuses: str = ""
-    sent: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def __call__(self, request: Request) -> Response:
-        path = request.url.removeprefix("https://main.acme.test/v1")
-        self.sent.append(f"{request.method} {path}")
-        self.notes.append(request.note)
-        if request.writes and self.refuses:
-            return Response(400, dumps({"message": "no", "code": self.refuses}), provider="acme")
-        if request.writes:
-            return self._said({"id": "in_new", "status": "posted", "ref": "res-1", "total": 1900})
-        if path.startswith("/invoices/"):
-            mine = [row for row in self.rows if row["id"] == path.removeprefix("/invoices/")]
-            return self._said(mine[0] | {"status": mine[0].get("now", mine[0]["status"])}) if mine else self._none()
-        begins = int(path.partition("after=")[2] or 0)
-        ends = begins + self.size
-        shown = [row for row in self.rows if not row.get("hidden")]
-        return self._said({"items": shown[begins:ends], "next": str(ends) if ends < len(shown) else None})
-
-    def _said(self, body: Any) -> Response:
-        return Response(200, dumps(body), provider="acme")
-
-    def _none(self) -> Response:
-        return Response(404, b'{"message":"none","code":"missing"}', provider="acme")
-
-
-def row(number: int, **said: Any) -> dict[str, Any]:
-    """An invoice as Acme writes it."""
-    return {"id": f"in_{number}", "status": "posted", "ref": f"other-{number}", "total": 1900} | said
-
-
-def mine(number: int = 1, **said: Any) -> dict[str, Any]:
-    """An invoice that carries the reference."""
-    return row(number, ref="res-1", **said)
-
-
-def run(flow: Flow[Any], desk: Desk) -> Any:
-    """Answer a flow's requests at the desk until it is done."""
-    try:
-        request = next(flow)
-        while True:
-            answer = desk(request)
-            request = flow.send(answer) if answer.status < 300 else flow.throw(LISTING.error(answer))
-    except StopIteration as done:
-        return done.value
-
+from tests.listing import CHARGE, FLOWS, MAY, NOON, UNCARRIED, Desk, mine, row, run, use_of
+from tests.toy import DOCS, FIELDS
 
 LIST = "GET /invoices?buyer=buy_1"
 
@@ -441,96 +303,3 @@ def test_the_real_bound_is_a_hundred_pages() -> None:
         desk = Desk([row(number) for number in range(pages)], size=1)
         assert run(sightings(CHARGE, use_of(CHARGE)), desk).gap == gap
         assert len(desk.sent) == 100
-
-
-# ── after a failure ──────────────────────────────────────────────────────────────────────────────────────────────────
-def test_after_a_failure_nothing_found_is_not_billed_again() -> None:
-    """A listing may not show yet what was made a moment ago: the look reads and leaves it at that."""
-    desk = Desk([row(1)])
-    assert run(go_on(CHARGE, use_of(CHARGE)), desk) is None
-    assert desk.sent == [LIST]
-
-
-def test_after_a_failure_what_is_found_is_gone_on_with() -> None:
-    """The invoice that stands is the bill."""
-    assert run(go_on(CHARGE, use_of(CHARGE)), Desk([mine()])).id == "in_1"
-
-
-# ── a key that came with another bill ────────────────────────────────────────────────────────────────────────────────
-def test_a_key_used_for_another_bill_is_a_mismatch_with_what_stands() -> None:
-    """The provider refuses the key with another body: the invoice under the reference is looked up and named."""
-    desk = Desk([row(1), mine(2)], refuses="key_reused")
-    with pytest.raises(IdempotencyMismatch) as caught:
-        run(begin(CHARGE, use_of(CHARGE, hours=24)), desk)
-    assert str(caught.value) == (
-        "the reference 'res-1' was used before for a bill of other content, in_2; nothing was billed: "
-        "give a new bill a new reference"
-    )
-    assert caught.value.existing is not None
-    assert (caught.value.existing.id, desk.sent) == ("in_2", ["POST /invoices", LIST, "GET /invoices/in_2"])
-
-
-def test_a_key_used_for_a_bill_that_cannot_be_seen_is_a_mismatch_too() -> None:
-    """Neither an empty listing nor one that fails hides the mismatch."""
-    with pytest.raises(IdempotencyMismatch) as caught:
-        run(begin(CHARGE, use_of(CHARGE, hours=24)), Desk(refuses="key_reused"))
-    assert caught.value.existing is None
-    flow = begin(CHARGE, use_of(CHARGE, hours=24))
-    next(flow)
-    refusal = LISTING.error(Response(400, b'{"message":"no","code":"key_reused"}'))
-    assert flow.throw(refusal).url.endswith("/invoices?buyer=buy_1")
-    with pytest.raises(IdempotencyMismatch):
-        flow.throw(NotFound("no listing"))
-
-
-def test_another_refusal_is_the_callers() -> None:
-    """Only a reused key is a mismatch."""
-    desk = Desk([mine()], refuses="else")
-    with pytest.raises(Rejected):
-        run(begin(CHARGE, use_of(CHARGE, hours=24)), desk)
-    assert desk.sent == ["POST /invoices"]
-
-
-# ── resolve ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-LATER = NOON + timedelta(minutes=5)
-
-
-@pytest.mark.parametrize(
-    "rows,now,state,why",
-    [
-        ([mine(1)], NOON, "found", "in_1 carries it, open"),
-        ([mine(1, status="void")], LATER, "found", "in_1 carries it, void"),
-        ([mine(1), mine(2)], LATER, "ambiguous", "the reference stands on 2 invoices: in_1, in_2"),
-        ([mine(1, total="x")], LATER, "ambiguous", "an invoice that may be it cannot be read: "),
-        ([row(1)], NOON, "too_early", "no invoice carries it, and one may still appear: ask again in 300 s"),
-        ([], LATER - timedelta(milliseconds=1), "too_early", "no invoice carries it, and one may still appear: ask aga"),
-        ([], LATER, "absent", "no invoice carries it, and none can appear any more"),
-        ([row(1)], LATER, "absent", "no invoice carries it, and none can appear any more"),
-    ],
-)  # fmt: skip
-def test_what_became_of_a_bill(rows: list[dict[str, Any]], now: datetime, state: str, why: str) -> None:
-    """found, absent, ambiguous or too_early, each with its reason; only reading requests are sent."""
-    desk = Desk(rows)
-    told = run(resolve(CHARGE, use_of(CHARGE), now=now, last=NOON), desk)
-    assert (told.state, told.why[: len(why)]) == (state, why)
-    assert (told.invoice is not None) is (state == "found")
-    assert len(told.invoices) == {"found": 1}.get(state, 2 if why.startswith("the reference") else 0)
-    assert all(sent.startswith("GET /invoices") for sent in desk.sent)
-
-
-def test_what_became_of_a_second_attempt() -> None:
-    """It passes over what was withdrawn where something stands; where nothing does, that one is the answer."""
-    again = CHARGE.model_copy(update={"attempt": 2})
-    stands = run(resolve(again, use_of(again), now=LATER, last=NOON), Desk([mine(1, status="void"), mine(2)]))
-    assert (stands.state, stands.invoice.id) == ("found", "in_2")
-    gone = run(resolve(again, use_of(again), now=LATER, last=NOON), Desk([mine(1, status="void")]))
-    assert (gone.state, gone.invoice.id, gone.invoice.status) == ("found", "in_1", Status.VOID)
-    first = run(resolve(CHARGE, use_of(CHARGE), now=LATER, last=NOON), Desk([mine(1, status="void"), mine(2)]))
-    assert first.state == "ambiguous"
-
-
-def test_a_bound_that_is_reached_is_ambiguous(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A listing that goes on is not "absent"."""
-    monkeypatch.setattr("invoice_bridge.lookup.PAGES", 1)
-    told = run(resolve(CHARGE, use_of(CHARGE), now=LATER, last=NOON), Desk([row(1), row(2)], size=1))
-    assert (told.state, told.why) == ("ambiguous", "the listing goes on after 1 pages")
