@@ -203,7 +203,9 @@ def shown(value: Any) -> str:
     if isinstance(value, Mapping):
         amount = shown(value["amount"])
         return f"{shown(value['description'])}: {amount}" if "description" in value else amount
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(value))
+    text = str(value)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return text if text and text == text.strip() else f'"{text}"'
 
 

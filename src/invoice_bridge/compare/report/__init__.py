@@ -16,6 +16,7 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from invoice_bridge.compare.differences import shown
 from invoice_bridge.compare.report import page
 from invoice_bridge.compare.report.rows import lines
 from invoice_bridge.compare.report.tally import Tally
@@ -38,7 +39,7 @@ def write_html(
 
     `sides` says what was compared, for the page's head; `made_at` (aware) when, and is left out without it. Every row
     is listed. Both invoices of a row, with what the provider sent, are embedded where anything differs or is unsaid,
-    and for the first thousand rows that match without a word; beyond 100 million characters of them, no more are, and
+    and for the first thousand rows that match without a word; beyond 64 million characters of them, no more are, and
     the page says so. It holds what the invoices hold: customers' names, mail addresses, payment links.
 
     Raises ConfigurationError where the file cannot be written; what stood there before is then still there.
@@ -62,7 +63,7 @@ def _parts(found: Comparison, sides: tuple[str, str], made_at: datetime | None) 
     named = (f"left: {sides[0]}", f"right: {sides[1]}") if sides[0] == sides[1] else sides
     write: dict[str, Callable[[], Iterable[str]]] = {
         "policy": lambda: [_policy(style, script)],
-        "title": lambda: [escape(f"Comparison of {named[0]} and {named[1]}")],
+        "title": lambda: [escape(f"Comparison of {shown(named[0])} and {shown(named[1])}")],
         "style": lambda: [style],
         "rows": lambda: lines(found.rows, tally),
         "head": lambda: page.head(found, tally, named, made_at),
@@ -83,7 +84,7 @@ def _parts(found: Comparison, sides: tuple[str, str], made_at: datetime | None) 
 
 
 def _asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text("utf-8")
+    return files("invoice_bridge.compare.report").joinpath(name).read_text("utf-8")
 
 
 def _policy(style: str, script: str) -> str:

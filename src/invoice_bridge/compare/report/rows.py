@@ -23,7 +23,7 @@ from invoice_bridge.wire import dumps
 
 MATCHED = 1000
 """So many rows that match without a word open with both invoices."""
-LARGEST = 100_000_000
+LARGEST = 64_000_000
 """So many characters of invoices are embedded at most: a browser still opens that."""
 
 _TURNS = re.compile("[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -84,7 +84,7 @@ def _apart(left: Mapping[str, Any] | None, right: Mapping[str, Any] | None) -> s
 
 def _difference(one: Difference) -> list[str | int]:
     return [
-        one.path,
+        shown(one.path),
         shown(one.left),
         shown(one.right),
         kind(one),
@@ -102,7 +102,7 @@ def _opened(row: Row, facts: tuple[Facts | None, Facts | None]) -> dict[str, Any
     alone = left is None or right is None
     return {
         "fields": [
-            [path, *texts, kinds.get(path) or ("" if alone else "same" if texts[0] == texts[1] else "not compared")]
+            [shown(path), *texts, kinds.get(path) or ("" if alone else "same" if texts[0] == texts[1] else "not compared")]
             for path, *texts in _fields("", left or {}, right or {})
         ],
         "lines": _lines(*([] if told is None else told["lines"] for told in facts)),
