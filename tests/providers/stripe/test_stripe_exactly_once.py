@@ -51,7 +51,8 @@ def desk(*faults: Fault, switches: dict[str, bool] | None = None, **said: Any) -
 def charge(amount: int = 1999, **more: Any) -> OneTimeCharge:
     """A bill that is charged."""
     said: dict[str, Any] = {"reference": "res-1", "customer": "cus_42", "collection": Collection.charge()}
-    return OneTimeCharge(**said | {"amount": Money(amount, "EUR")} | more)
+    said |= {"amount": Money(amount, "EUR")} | more
+    return OneTimeCharge(**said)
 
 
 # ── what the look finds ──────────────────────────────────────────────────────────────────────────────────────────────
