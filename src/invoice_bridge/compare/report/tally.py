@@ -82,8 +82,8 @@ class Tally:
                 side.add(told)
         left, right = (None if told is None else told["said"]["status"] for told in facts)
         self.flows[left, right] += 1
-        cells = {(one.shape, kind(one)) for one in row.differences}
-        self.cells.update(cells)
+        cells = dict.fromkeys((one.shape, kind(one)) for one in row.differences)  # a set has an order by chance
+        self.cells.update(cells.keys())
         return sorted(4 * self.shapes.setdefault(shape, len(self.shapes)) + number for shape, number in cells)
 
     def fields(self) -> list[tuple[str, bool, list[int]]]:
