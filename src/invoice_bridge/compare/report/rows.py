@@ -102,8 +102,8 @@ def _opened(row: Row, facts: tuple[Facts | None, Facts | None]) -> dict[str, Any
     alone = left is None or right is None
     return {
         "fields": [
-            [shown(path), *texts, kinds.get(path) or ("" if alone else "same" if texts[0] == texts[1] else "not compared")]
-            for path, *texts in _fields("", left or {}, right or {})
+            [shown(path), one, other, kinds.get(path) or ("" if alone else "same" if one == other else "not compared")]
+            for path, one, other in _fields("", left or {}, right or {})
         ],
         "lines": _lines(*([] if told is None else told["lines"] for told in facts)),
         "raw": [_raw(one) for one in sides],
