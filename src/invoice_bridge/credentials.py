@@ -15,14 +15,14 @@ from __future__ import annotations
 import base64
 import html
 import re
-from collections.abc import Iterable, Iterator
-from typing import AnyStr, Final, NoReturn
+from collections.abc import Iterator
+from typing import Any, AnyStr, Final, NoReturn
 
 __all__ = ["ApiKey"]
 
 SHORTEST: Final = 12
 """A key of fewer characters is not looked for. The emulators' keys have 14 and more, real ones 25 and more."""
-_SHOWN: Final = b"[api key]"
+_SHOWN: Final = "[api key]"
 _ESCAPED: Final = re.compile(
     rb"%(?:25){0,3}([0-9a-fA-F]{2})"
     rb"|\\{1,4}u00([0-9a-fA-F]{2})"
@@ -44,32 +44,43 @@ class ApiKey:
         self._in_base64 = tuple(_in_base64(text.encode()))
 
     def __repr__(self) -> str:
-        return _SHOWN.decode()
+        return _SHOWN
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an API key is neither pickled nor copied")
 
     def conceal(self, said: AnyStr) -> AnyStr:
         """Put "[api key]" wherever a text or a body says the key."""
-        if isinstance(said, str):
-            content = said.encode("utf-8", "surrogatepass")
-            kept = self._without(content)
-            return said if kept is content else kept.decode("utf-8", "surrogatepass")
-        return self._without(said)
+        found = self.places(said)
+        if not found:
+            return said
+        whole: Any = said
+        shown = _SHOWN if isinstance(said, str) else _SHOWN.encode()
+        pieces: list[Any] = []
+        at = 0
+        for start, end in found:
+            if start >= at:
+                pieces += [whole[at:start], shown]
+            at = max(at, end)
+        concealed: AnyStr = whole[:0].join([*pieces, whole[at:]])
+        return concealed
 
     def is_in(self, text: str) -> bool:
         """Whether a text says the key."""
-        return self.conceal(text) != text
+        return bool(self.places(text))
 
-    def _without(self, content: bytes) -> bytes:
+    def places(self, said: str | bytes) -> list[tuple[int, int]]:
+        """Say where a text or a body says the key, from and to, in order."""
         if len(self.text) < SHORTEST:
-            return content
+            return []
+        # a byte for each character: what has no byte is no part of a key
+        content = said.encode("latin-1", "replace") if isinstance(said, str) else said
         spans = list(self._said(content))
         plain = _ESCAPED.sub(_unescaped, content)
         if plain != content and (found := list(self._said(plain))):
-            places = _places(content)
-            spans += [(places[start], places[end]) for start, end in found]
-        return _replaced(content, spans) if spans else content
+            origins = _origins(content)
+            spans += [(origins[start], origins[end]) for start, end in found]
+        return sorted(spans)
 
     def _said(self, content: bytes) -> Iterator[tuple[int, int]]:
         """Where a body says the key: from, to."""
@@ -104,21 +115,12 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
     return bytes([value]) if value < 256 else found[0]
 
 
-def _places(content: bytes) -> list[int]:
+def _origins(content: bytes) -> list[int]:
     """Where each byte of a body without its escapes stood in the body; the last one is its end."""
-    places: list[int] = []
+    origins: list[int] = []
     at = 0
     for found in _ESCAPED.finditer(content):
-        places += range(at, found.start())
-        places += [found.start()] * len(_unescaped(found))
+        origins += range(at, found.start())
+        origins += [found.start()] * len(_unescaped(found))
         at = found.end()
-    return [*places, *range(at, len(content) + 1)]
-
-
-def _replaced(content: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
-    pieces, at = [], 0
-    for start, end in sorted(spans):
-        if start >= at:
-            pieces += [content[at:start], _SHOWN]
-        at = max(at, end)
-    return b"".join([*pieces, content[at:]])
+    return [*origins, *range(at, len(content) + 1)]

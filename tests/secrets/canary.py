@@ -1,4 +1,4 @@
-"""Canary keys, providers that repeat them in every answer, and a look for them that shares nothing with the library's."""
+"""Canary keys, providers that repeat them in every answer, and a search for them that is not the library's."""
 
 import base64
 import binascii
@@ -6,7 +6,7 @@ import html
 import json
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -89,11 +89,17 @@ def repeating(name: str) -> Emulator:
 
     class Repeats(kind):  # type: ignore[misc]
         def __call__(self, *given: Any, **more: Any) -> Response:
-            return repeated(super().__call__(*given, **more), key)
+            return repeated(super().__call__(*given, **more), _credential(given[0].headers))
 
     Repeats.key = key
     made: Emulator = Repeats()
     return made
+
+
+def _credential(headers: Mapping[str, str]) -> str:
+    """The key of a request, as its provider reads it."""
+    scheme, _, said = next(value for name, value in headers.items() if name.lower() == "authorization").partition(" ")
+    return base64.b64decode(said).decode().removesuffix(":") if scheme == "Basic" else said
 
 
 def repeated(answer: Response, key: str) -> Response:
@@ -107,7 +113,7 @@ def repeated(answer: Response, key: str) -> Response:
                 place["message"] = f"{place['message']} {said}"
     headers = {**answer.headers, "x-echo": said, "location": f"https://elsewhere.test/?key={quote(key, safe='')}"}
     content = json.dumps(body).replace("/", r"\/").encode() if body else answer.content
-    return Response(answer.status, content, headers | {"request-id": f"req_{key}"}, answer.provider)
+    return Response(answer.status, content, headers | {"request-id": f"req-{key}"}, answer.provider)
 
 
 def charge(name: str, reference: str = "res-1", **said: Any) -> OneTimeCharge:

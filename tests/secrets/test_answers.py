@@ -73,7 +73,7 @@ def _all_of(result: Any) -> Iterator[str | bytes]:
 def _calls(client: Client, name: str) -> dict[str, Callable[[], Any]]:
     return {
         "create": lambda: client.create(charge(name), allow=ALLOW),
-        "retrieve": lambda: client.retrieve("in_1"),
+        "retrieve": lambda: client.retrieve("inv_1"),
         "list": lambda: list(client.list(full=True)),
     }
 
@@ -97,13 +97,17 @@ def test_no_refusal_hands_the_key_on(name: str, shape: str, caplog: pytest.LogCa
     """Whatever the status and the shape of the body: not in the error, its response, its traceback with variables."""
     caplog.set_level(logging.DEBUG)
     for status in STATUSES:
-        client = answering(name, lambda _request, status=status: _page(status, CANARIES[name], shape))
+        sent: list[int] = []
+        client = answering(
+            name, lambda _request, status=status, sent=sent: sent.append(1) or _page(status, CANARIES[name], shape)
+        )
         for verb, call in _calls(client, name).items():
             with pytest.raises(BridgeError) as caught:
                 call()
             assert not any(says(text, CANARIES[name]) for text in texts(caught.value)), (status, verb)
             for said in _all_of(caught.value):
                 assert not says(said, CANARIES[name]), (status, verb)
+        assert len(sent) >= len(_calls(client, name)), "some call was refused before it was sent"
     assert not says(caplog.text, CANARIES[name])
 
 
@@ -114,7 +118,7 @@ async def test_no_refusal_hands_the_key_on_to_an_asynchronous_client(name: str) 
         answer = _page(status, CANARIES[name], "own words")
         async with answering(name, lambda _request, answer=answer: answer, AsyncClient) as client:
             with pytest.raises(BridgeError) as caught:
-                await client.retrieve("in_1")
+                await client.retrieve("inv_1")
         assert not any(says(text, CANARIES[name]) for text in texts(caught.value))
 
 
@@ -123,7 +127,7 @@ def test_a_refusal_still_says_what_it_said() -> None:
     said = {"error": {"message": f"Invalid API Key provided: {CANARIES['stripe']}", "code": "api_key_invalid"}}
     client = answering("stripe", lambda _request: httpx.Response(401, json=said, headers={"request-id": "req_1"}))
     with pytest.raises(errors.Unauthorized) as caught:
-        client.retrieve("in_1")
+        client.retrieve("inv_1")
     assert str(caught.value) == "stripe: Invalid API Key provided: [api key] (HTTP 401, api_key_invalid, req_1)"
 
 
@@ -160,7 +164,7 @@ def test_what_stops_the_program_shows_no_key(stop: type[BaseException]) -> None:
 # ── successes ────────────────────────────────────────────────────────────────────────────────────────────────────────
 @each_provider
 def test_no_success_hands_the_key_on(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A bill is made, read, listed and looked up while every answer says the key; results and journal do not have it."""
+    """A bill is made, read, listed and looked up while every answer says the key: results and journal do not."""
     caplog.set_level(logging.DEBUG)
     client, transport = emulated(name, journal=tmp_path / "bills.sqlite", lookup="always")
     with client:
@@ -246,7 +250,7 @@ def test_no_error_made_of_successes_hands_the_key_on(kind: type[BridgeError]) ->
 # ── what the HTTP library logs ───────────────────────────────────────────────────────────────────────────────────────
 @each_provider
 async def test_no_log_of_a_real_connection_has_the_key(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """httpcore logs the headers of answers, and the key in them is taken out; those of requests it does not log."""
+    """The HTTP library logs the headers of answers, cleared of the key; it does not log those of requests."""
     caplog.set_level(logging.DEBUG)
     with running(names=[name]) as served:
         served.put(name, repeating(name))
@@ -262,7 +266,8 @@ async def test_no_log_of_a_real_connection_has_the_key(name: str, caplog: pytest
         assert not says(caplog.text, CANARIES[name])
         # the other half of the claim: somebody else's request is none of ours, and is logged as it is
         headers = {"Authorization": f"Bearer {CANARIES[name]}"}
-        httpx.get(f"{served.base_urls[name]}/none", headers=headers, trust_env=False)
+        async with httpx.AsyncClient(trust_env=False) as http:
+            await http.get(f"{served.base_urls[name]}/none", headers=headers)
         assert says(caplog.text, CANARIES[name])
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from invoice_bridge import AsyncClient, BridgeError, Client, ConfigurationError, ListInvoices, providers, webhooks
 from invoice_bridge.config import read_profile
-from tests.secrets.canary import CANARIES, SINCE, answering, charge, repeating, says, texts
+from tests.secrets.canary import ALLOW, CANARIES, SINCE, answering, charge, emulated, repeating, says, texts
 
 KEY = CANARIES["stripe"]
 each_provider = pytest.mark.parametrize("name", CANARIES)
@@ -38,7 +38,7 @@ MISPLACED: dict[str, dict[str, Any]] = {
     "mode": {"mode": KEY},
     "lookup": {"lookup": KEY},
     "insecure": {"insecure": KEY},
-    "journal": {"journal": f"/tmp/{KEY}"},
+    "journal": {"journal": f"{KEY}.sqlite"},
     "the customer map": {"customers": {"alice": {"stripe": KEY}}},
 }
 
@@ -229,8 +229,6 @@ def test_a_traceback_with_variables_shows_no_key_of_a_client_that_was_made() -> 
 @each_provider
 def test_an_emulator_keeps_no_credentials(name: str) -> None:
     """What it remembers and what it tells, ledger included, is what was billed."""
-    from tests.secrets.canary import ALLOW, emulated
-
     client, transport = emulated(name)
     client.create(charge(name), allow=ALLOW)
     emulator: Any = transport.emulator

@@ -19,6 +19,7 @@ from invoice_bridge import providers
 from invoice_bridge.cassettes import bodies, places
 from invoice_bridge.cassettes.places import Edit, Value
 from invoice_bridge.cassettes.pseudonyms import REDACTED, pseudonym
+from invoice_bridge.credentials import ApiKey
 from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
 
 VERSION: Final = 1
@@ -329,6 +330,8 @@ class Redactor:
                 Edit(found.start(), found.end(), REDACTED)
                 for found in re.finditer(rf"(?<![A-Za-z0-9_]){re.escape(key)}(?![A-Za-z0-9_])", text)
             ]
+            spelled = ApiKey(key).places(text)  # percent-encoded, escaped, in base64
+            edits += [Edit(start, end, REDACTED) for start, end in spelled if text[start:end] != key]
         for found in _SCHEME.finditer(text):
             decoded = _unbased(found[2])
             if ":" in decoded if found[1].lower() == "basic" else re.search(r"[0-9_]", found[2]):
