@@ -110,7 +110,7 @@ def _server(tls: ssl.SSLContext | None = None, location: str | None = None) -> I
             """Say nothing."""
 
     class Quiet(ThreadingHTTPServer):
-        def handle_error(self, *_: Any) -> None:
+        def handle_error(self, request: Any, client_address: Any) -> None:
             """A client that turns away from a certificate is what is tested."""
 
     with Quiet(("127.0.0.1", 0), Answer) as server:

@@ -25,7 +25,7 @@ CANARIES: Final = {
 }
 """A key for each provider, which its `mode` takes for one of test mode; / and + change in every encoding."""
 MAY: Final = Period.month(2026, 5)
-PACE: Final = {"requests_per_minute": 1_000_000}
+PACE: Final[dict[str, Any]] = {"requests_per_minute": 1_000_000}
 SINCE: Final = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -139,17 +139,15 @@ def emulated(name: str, **said: Any) -> tuple[Client, EmulatorTransport]:
     answers = repeating(name)
     root = providers.get(name).base_url(answers.settings)
     transport = EmulatorTransport(answers, root)
-    client = Client(
-        name, api_key=CANARIES[name], http=httpx.Client(transport=transport), **{**PACE, **answers.settings, **said}
-    )
-    return client, transport
+    given: dict[str, Any] = {**PACE, **answers.settings, **said}
+    return Client(name, api_key=CANARIES[name], http=httpx.Client(transport=transport), **given), transport
 
 
 def answering(name: str, handler: Any, kind: Any = Client, **said: Any) -> Any:
     """A client, of either kind, whose every request is answered by a function."""
     http = (httpx.Client if kind is Client else httpx.AsyncClient)(transport=httpx.MockTransport(handler))
-    settings = dict(providers.get(name).emulator().settings)
-    return kind(name, **{"api_key": CANARIES[name], "http": http} | PACE | settings | said)
+    given: dict[str, Any] = {"api_key": CANARIES[name], "http": http}
+    return kind(name, **given | PACE | dict(providers.get(name).emulator().settings) | said)
 
 
 def refusal(name: str, said: str) -> bytes:

@@ -169,7 +169,7 @@ def test_no_success_hands_the_key_on(name: str, tmp_path: Path, caplog: pytest.L
     client, transport = emulated(name, journal=tmp_path / "bills.sqlite", lookup="always")
     with client:
         made = client.create(charge(name), allow=ALLOW)
-        results = [made, client.retrieve(made.id), *client.list(), client.page(ListInvoices())]
+        results: list[Any] = [made, client.retrieve(made.id), *client.list(), client.page(ListInvoices())]
         results += [client.resolve(charge(name), since=SINCE), client.create(charge(name), allow=ALLOW)]
         stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
         assert {path.suffix for path in tmp_path.iterdir()} == {".sqlite", ".sqlite-wal", ".sqlite-shm"}

@@ -140,7 +140,7 @@ def test_defect_19_no_recording_has_the_key(
     changed: dict[str, Any] = {**vars(declared), "emulator": lambda: emulator}
     made = type(declared)(**changed)
     found = providers.get
-    monkeypatch.setattr(recording.providers, "get", lambda other: made if other == name else found(other))
+    monkeypatch.setattr(providers, "get", lambda other: made if other == name else found(other))
     path = recording.record("one_time_charge", name, tmp_path).path
     written = [each for each in path.parent.iterdir() if each.is_file()]
     assert len(written) == 2
