@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from invoice_bridge import idempotency
@@ -30,6 +30,7 @@ SETTLES = timedelta(minutes=5)
 """How long after a lost request its effect may still land. Our own figure: no provider states one."""
 
 _DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 _GONE = frozenset({Status.VOID, Status.DELETED})
 
 
@@ -176,7 +177,8 @@ def sightings(ask: Bill, use: Context) -> Flow[Sightings]:
 def listed(ask: Bill, use: Context) -> ListInvoices:
     """The listing in which a bill's invoice stands: its customer's, from a little before its first try."""
     customer = ask.customer if ask.customer is not None and ask.customer.at(use.provider.name) is not None else None
-    return ListInvoices(customer=customer, created_from=None if use.since is None else use.since - MARGIN)
+    since = None if use.since is None or use.since < _EPOCH else use.since - MARGIN  # no provider was there before
+    return ListInvoices(customer=customer, created_from=since)
 
 
 def reread(found: Invoice, use: Context) -> Flow[Invoice]:
