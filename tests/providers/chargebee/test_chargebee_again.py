@@ -425,6 +425,7 @@ def test_an_accrued_invoice_without_its_name_is_not_found_past_the_window() -> N
     with pytest.raises(NothingToBill) as nothing:
         world.client.create(accrued(), allow=ALLOWED)
     assert (nothing.value.outcome, world.events) == ("nothing_done", ["issued", "collected"])
+    assert "leaves one without the reference" in str(nothing.value)
     assert world.client.retrieve("1").reference is None
 
 
