@@ -382,8 +382,8 @@ def _invoice_accrued(ask: PeriodInvoice, subscription: str, use: Context) -> Flo
         note="collects where the subscription's auto_collection is on: nothing can be compared first",
     )
     nothing = (
-        f"Chargebee has no unbilled charge of {subscription}; this call made no invoice. An earlier try that died before "
-        "it named its invoice leaves one without the reference: look at the subscription's newest ones"
+        f"Chargebee has no unbilled charge of {subscription}; this call made no invoice. An earlier try that died "
+        "before it named its invoice leaves one without the reference: look at the subscription's newest ones"
     )
     # Sent for an empty pile too: an earlier try may have emptied it, which the key alone can tell. Where there was
     # none, Chargebee has nothing to make an invoice of; a charge that accrues in between is compared late, as ever.
