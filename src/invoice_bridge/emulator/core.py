@@ -261,7 +261,7 @@ class Emulator(ABC):
         """The answer to too many requests; `retry_after` is the header's value, None for none."""
         return self.told_to_wait(Response(429, b"Too Many Requests", {"content-type": "text/plain"}), retry_after)
 
-    def accrue(self) -> None:
+    def accrue(self) -> None:  # noqa: B027 - most emulators need nothing more
         """Have the customer owe something in May 2026 that no invoice bills yet, unless it is there from the start."""
 
     # what they share
