@@ -1,8 +1,8 @@
 """Client and AsyncClient: the only module that does network I/O.
 
 Both drive the same flows; each has one runner of a few lines. A client may be used by several threads (or tasks) at
-once: it holds nothing that changes but its HTTP connection pool, which is safe to share. A client made before a fork
-refuses to work in the child: two processes would share one connection.
+once: what changes in it, its HTTP connection pool and what it lost lately, is safe to share. A client made before a
+fork refuses to work in the child: two processes would share one connection.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ from invoice_bridge.credentials import ApiKey
 from invoice_bridge.errors import ConfigurationError, Discrepancy, MalformedResponse
 from invoice_bridge.explain import Plan, context, losses_of, plan
 from invoice_bridge.idempotency import Lookup
-from invoice_bridge.journal import Ended, Journal
-from invoice_bridge.lookup import Resolution, begin, go_on, resolve
+from invoice_bridge.journal import Ended, Journal, Lately, unanswered
+from invoice_bridge.lookup import SETTLES, Resolution, begin, go_on, resolve
 from invoice_bridge.losses import Allow, Loss, refuse_losses
 from invoice_bridge.model import CustomerRef, Invoice, in_utc
 from invoice_bridge.money import Money
@@ -145,6 +145,7 @@ class _Core(Generic[Http]):
         self._timeout, self._deadline = timeout, deadline
         self._policy = Policy(backoff=_full_jitter(), pace=_pace_of(self._use, self._key, requests_per_minute))
         self._journal = None if journal is None else Journal(journal)
+        self._lately = Lately()
         self._customers = {name: dict(ids) for name, ids in (customers or {}).items()}
         self._closes_http, self._process = http is None, os.getpid()
         self._http: Http = self._new_http() if http is None else http
@@ -185,7 +186,7 @@ class _Core(Generic[Http]):
         ask = self._portable(command)
         use = self._knowing(ask)
         found = losses_of(ask, use)
-        flow = begin(ask, use)
+        flow = begin(ask, use, unsettled=self._is_unsettled(ask, use))
         again = None if use.lookup == "never" or not isinstance(ask, Bill) else lambda: go_on(ask, use)
         try:
             done = yield from supervise(
@@ -207,24 +208,33 @@ class _Core(Generic[Http]):
         tries = [known for known in self._journal.tries(use.account, ask.reference) if known.left]
         return replace(use, tried=bool(tries), since=tries[0].began_at if tries else None)
 
+    def _is_unsettled(self, ask: Command, use: Context) -> bool:
+        """Whether a request of an earlier attempt was lost so lately that it may still take effect."""
+        if not isinstance(ask, Bill) or ask.attempt == 1:
+            return False
+        bill, now = ask, datetime.now(UTC)
+        lost = list(self._lately.unanswered(bill.reference).items())
+        if self._journal is not None:
+            lost += unanswered(self._journal.tries(use.account, bill.reference)).items()
+        return any(attempt < bill.attempt and now - at < SETTLES for attempt, at in lost)
+
     def _resolving(self, command: OneTimeCharge | PeriodInvoice, since: datetime | None) -> Steps[Resolution]:
         """The look alone, supervised."""
         ask = self._portable(command)
-        use, last = self._knowing(ask), None
+        use = self._knowing(ask)
+        left: list[datetime] = list(self._lately.unanswered(ask.reference).values())
         if self._journal is not None:
-            last = max(
-                (known.ended_at or known.began_at for known in self._journal.tries(use.account, ask.reference)),
-                default=None,
-            )
+            tries = self._journal.tries(use.account, ask.reference)
+            left += [known.ended_at or known.began_at for known in tries]
         try:
-            first = use.since if since is None else in_utc(since)
+            first = min(filter(None, (use.since, None if since is None else in_utc(since))), default=None)
         except ValueError as error:
             raise ConfigurationError(f"resolve: since: {error}") from None
         if first is None:
             raise ConfigurationError(
                 "resolve needs to know when the bill was first tried: pass since=…, or keep a journal from the start"
             )
-        flow = resolve(ask, replace(use, since=first), now=datetime.now(UTC), last=last or first)
+        flow = resolve(ask, replace(use, since=first), now=datetime.now(UTC), last=max([first, *left]))
         return supervise(flow, use, self._policy)
 
     def _portable(self, ask: C) -> C:
@@ -297,6 +307,9 @@ class _Core(Generic[Http]):
             ended = "lost"
             raise
         finally:
+            if request.writes and isinstance(ask, Bill):
+                status = None if exchange.answer is None else exchange.answer.status
+                self._lately.note(ask, ended, status, datetime.now(UTC))
             if self._journal is not None and number is not None and ended is not None:
                 answer = exchange.answer
                 status, invoice_id = (None, None) if answer is None else (answer.status, self._id_in(answer))
@@ -441,8 +454,9 @@ class Client(_Core["httpx.Client"]):
     def resolve(self, command: OneTimeCharge | PeriodInvoice, *, since: datetime | None = None) -> Resolution:
         """Find out what became of a bill whose outcome is unknown; reads, and writes nothing.
 
-        `since` (aware) is when it was first tried: no invoice of it is older. A journal knows that by itself. Raises
-        ConfigurationError without either.
+        `since` (aware) is when it was first tried: no invoice of it is older. A journal knows that by itself, and when
+        its last request left; without one, only this client's own requests are known to have left later than `since`.
+        Raises ConfigurationError without either.
         """
         return self._run(self._resolving(command, since), command)
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from os import PathLike, fspath
 from typing import Literal
 
+from invoice_bridge.commands import Bill
 from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.lookup import SETTLES
 from invoice_bridge.wire import Request
 
 Ended = Literal["not_sent", "lost", "answered"]
@@ -55,6 +58,47 @@ class Try:
     def left(self) -> bool:
         """Whether the request may have reached the provider."""
         return self.ended != "not_sent"
+
+
+def is_settled(ended: Ended | None, status: int | None) -> bool:
+    """Whether an answer says what became of a request. A failure of the provider's own does not."""
+    return ended == "answered" and status is not None and status < 500
+
+
+def unanswered(tries: Iterable[Try]) -> dict[int, datetime]:
+    """Return the attempts whose last request is not settled, each with when that left or was given up.
+
+    `tries` are those of one reference, oldest first.
+    """
+    found: dict[int, datetime] = {}
+    for known in tries:
+        if is_settled(known.ended, known.status):
+            found.pop(known.attempt, None)
+        elif known.left:
+            found[known.attempt] = known.ended_at or known.began_at
+    return found
+
+
+class Lately:
+    """The requests that one client lost within SETTLES, journal or not; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lost: dict[tuple[str, int], datetime] = {}
+        self._lock = threading.Lock()
+
+    def note(self, ask: Bill, ended: Ended | None, status: int | None, at: datetime) -> None:
+        """Take down how a writing request of a bill ended; None: the program was stopped meanwhile."""
+        with self._lock:
+            if is_settled(ended, status):
+                self._lost.pop((ask.reference, ask.attempt), None)
+            elif ended != "not_sent":
+                self._lost = {known: when for known, when in self._lost.items() if at - when < SETTLES}
+                self._lost[ask.reference, ask.attempt] = at
+
+    def unanswered(self, reference: str) -> dict[int, datetime]:
+        """Return the attempts at a reference whose last request is not settled, each with when it was lost."""
+        with self._lock:
+            return {attempt: at for (which, attempt), at in self._lost.items() if which == reference}
 
 
 class Journal:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from invoice_bridge import idempotency
 from invoice_bridge.commands import Bill, Command, ListInvoices, PeriodInvoice, Retrieve
-from invoice_bridge.errors import IdempotencyMismatch, NotFound, ProviderError, Unsupported
+from invoice_bridge.errors import IdempotencyMismatch, NotFound, OutcomeUnknown, ProviderError, Unsupported
 from invoice_bridge.losses import Fate, find_losses
 from invoice_bridge.model import Invoice, Status
 from invoice_bridge.provider import Cannot, Context, Page, Unreadable
@@ -29,7 +29,7 @@ MARGIN = timedelta(days=1)
 SETTLES = timedelta(minutes=5)
 """How long after a lost request its effect may still land. Our own figure: no provider states one."""
 
-_DAY = timedelta(days=1)
+_DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 _GONE = frozenset({Status.VOID, Status.DELETED})
 
@@ -57,15 +57,19 @@ class Sightings:
     gap: str = ""
 
 
-def begin(ask: Command, use: Context) -> Flow[Any]:
-    """Begin a command's flow; a bill that may have been made before is looked up first, and gone on with."""
+def begin(ask: Command, use: Context, *, unsettled: bool = False) -> Flow[Any]:
+    """Begin a command's flow; a bill that may have been made before is looked up first, and gone on with.
+
+    `unsettled`: a request of an earlier attempt was lost less than SETTLES ago. Its key is another one, so that it
+    would bill a second time if it landed: what is not found is not made then. Raises OutcomeUnknown.
+    """
     if not isinstance(ask, Bill) or not looks(ask, use):
-        return use.provider.flow(ask, use)
+        return _not_now(ask) if unsettled and isinstance(ask, Bill) else use.provider.flow(ask, use)
     probe = use.provider.flow(ask, use)
     with suppress(StopIteration):
         next(probe)  # what can be refused is refused before the look too
     probe.close()
-    return _looked_up_first(ask, use)
+    return _looked_up_first(ask, use, unsettled=unsettled)
 
 
 def looks(ask: Bill, use: Context) -> bool:
@@ -116,7 +120,16 @@ def go_on(ask: Bill, use: Context) -> Flow[Any]:
     return (yield from use.provider.flow(ask, replace(use, found=standing[0])))
 
 
-def _looked_up_first(ask: Bill, use: Context) -> Flow[Any]:
+def _not_now(ask: Bill) -> Flow[Any]:
+    yield from ()
+    raise OutcomeUnknown(
+        f"a request of an earlier attempt at {ask.reference!r} was lost less than {SETTLES // _MINUTE} minutes ago and "
+        "may still take effect: nothing was billed. Ask resolve() until it says absent or found",
+        reference=ask.reference,
+    )
+
+
+def _looked_up_first(ask: Bill, use: Context, *, unsettled: bool) -> Flow[Any]:
     seen = yield from sightings(ask, use)
     standing = _only_one(ask, seen)
     if not standing and seen.gap:
@@ -124,6 +137,8 @@ def _looked_up_first(ask: Bill, use: Context) -> Flow[Any]:
             f"whether the reference {ask.reference!r} was billed before cannot be told: {seen.gap}; nothing was billed",
             remedy='keep a journal (Client(…, journal="bills.sqlite")), or write lookup="never" if you know it was not',
         )
+    if not standing and unsettled:
+        yield from _not_now(ask)
     return (yield from use.provider.flow(ask, replace(use, found=standing[0] if standing else None)))
 
 
@@ -177,8 +192,12 @@ def sightings(ask: Bill, use: Context) -> Flow[Sightings]:
 def listed(ask: Bill, use: Context) -> ListInvoices:
     """The listing in which a bill's invoice stands: its customer's, from a little before its first try."""
     customer = ask.customer if ask.customer is not None and ask.customer.at(use.provider.name) is not None else None
-    since = None if use.since is None or use.since < _EPOCH else use.since - MARGIN  # no provider was there before
-    return ListInvoices(customer=customer, created_from=since)
+    return ListInvoices(customer=customer, created_from=looked_from(use))
+
+
+def looked_from(use: Context) -> datetime | None:
+    """Where in time a look begins; None for the very beginning, as no provider was there before 1970."""
+    return None if use.since is None or use.since < _EPOCH else use.since - MARGIN
 
 
 def reread(found: Invoice, use: Context) -> Flow[Invoice]:
@@ -219,6 +238,8 @@ def first_use(flow: Flow[T], ask: Bill, use: Context) -> Flow[T]:
         found: tuple[Invoice, ...] = ()
         with suppress(ProviderError):
             found = (yield from sightings(ask, use)).invoices
+            if not found and ask.customer is not None:  # the earlier one may be another customer's
+                found = (yield from sightings(ask.model_copy(update={"customer": None}), use)).invoices
         raise IdempotencyMismatch(
             f"the reference {ask.reference!r} was used before for a bill of other content"
             + (f", {', '.join(invoice.id for invoice in found)}" if found else "")

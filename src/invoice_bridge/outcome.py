@@ -15,6 +15,7 @@ from invoice_bridge.commands import Bill, OneTimeCharge, OnInvoice, Pay, PeriodI
 from invoice_bridge.errors import (
     AmountMismatch,
     BridgeError,
+    ConfigurationError,
     Discrepancy,
     IdempotencyMismatch,
     InvalidState,
@@ -26,7 +27,7 @@ from invoice_bridge.errors import (
     Unreachable,
     UnreadableServerError,
 )
-from invoice_bridge.model import Invoice, Status
+from invoice_bridge.model import Invoice, Period, Status
 from invoice_bridge.money import Money
 from invoice_bridge.provider import Context
 from invoice_bridge.wire import Effect, Flow, Request, Response, Send, Sleep, Steps
@@ -248,6 +249,8 @@ def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Tried]
         answer = yield Send(request)
     except NotSent as error:
         return _Tried(Unreachable(f"{provider.title} cannot be reached: {error}"), again=True, sent=False)
+    except ConfigurationError as problem:  # no intent, no request: but an earlier try of it may have taken effect
+        return _Tried(problem, again=False, sent=False)
     except Lost as error:
         failure = Unreachable(f"{provider.title} gave no answer: {error}")
         return _Tried(failure, repeatable, maybe=request.writes)
@@ -300,7 +303,7 @@ def _path(request: Request) -> str:
 
 
 def _outcome(error: BridgeError, steps: list[Step]) -> Outcome:
-    if any(step.state == "unknown" and step.writes for step in steps):
+    if isinstance(error, OutcomeUnknown) or any(step.state == "unknown" and step.writes for step in steps):
         return "unknown"
     written = [step for step in steps if step.writes and step.state == "done"]
     if not written:
@@ -351,8 +354,9 @@ def same_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mone
     """Check that an invoice that was there before is this bill and not another one under its reference.
 
     Compared, where both sides say it: the currency, the amount before tax (`expected` where the provider rates it), the
-    customer's id, and that an accrued invoice's period lies inside the one asked for. What a provider may add, such as
-    tax, is verify's. Raises IdempotencyMismatch, with the invoice as `existing`.
+    customer's id, that an accrued invoice's period lies inside the one asked for, and that lines with periods meet
+    those of the bill: May's invoice is not June's bill. What a provider may add, such as tax, is verify's. Raises
+    IdempotencyMismatch, with the invoice as `existing`.
     """
     asked = ask.total if ask.total is not None else expected
     customer = None if ask.customer is None else ask.customer.at(found.provider)
@@ -367,6 +371,8 @@ def same_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mone
     elif isinstance(ask, PeriodInvoice) and not ask.lines and found.period is not None:
         inside = ask.period.start <= found.period.start and found.period.end <= ask.period.end
         other = None if inside else f"it is for {found.period}, not inside {ask.period}"
+    elif _is_elsewhen(ask, found):
+        other = f"it is for {found.period}"
     if other:
         raise IdempotencyMismatch(
             f"the reference {ask.reference!r} stands for {found.id} already, {found.status}: {other}; nothing was "
@@ -374,6 +380,19 @@ def same_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mone
             existing=found,
         )
     return found
+
+
+def _is_elsewhen(ask: OneTimeCharge | PeriodInvoice, found: Invoice) -> bool:
+    """Whether both sides say when, and not one of their lines meets one of the other's: no rounding explains that."""
+    asked = [line.period for line in ask.billed_lines if line.period is not None]
+    billed = [line.period for line in found.lines if line.period is not None]
+    return bool(asked and billed) and not any(_meet(one, other) for one in asked for other in billed)
+
+
+def _meet(one: Period, other: Period) -> bool:
+    if one.start == one.end or other.start == other.end:  # an instant has no inside
+        return one.start <= other.end and other.start <= one.end
+    return one.start < other.end and other.start < one.end
 
 
 def payable(ask: Pay, found: Invoice) -> Invoice:

@@ -35,7 +35,7 @@ from invoice_bridge.errors import (
     Unauthorized,
     Unsupported,
 )
-from invoice_bridge.lookup import MARGIN, PAGES, Sightings, first_use, noted, reread
+from invoice_bridge.lookup import PAGES, Sightings, first_use, looked_from, noted, reread
 from invoice_bridge.model import Invoice, Line, Status
 from invoice_bridge.money import Money
 from invoice_bridge.outcome import payable, same_bill, verify
@@ -344,12 +344,12 @@ def _rows(ask: ListInvoices, use: Context) -> Flow[tuple[list[Reader], ListInvoi
 def look(ask: Bill, use: Context) -> Flow[Sightings]:
     """Find every invoice of a bill's reference. It stands on the plan of each: one read for each invoice listed.
 
-    The whole account's, newest first, from MARGIN before `use.since` on where that is known, at most 300. Whatever
+    The whole account's, newest first, from a day before `use.since` on where that is known, at most 300. Whatever
     keeps a plan from being read is a gap, a missing permission (plan:basic:read) among it.
     """
     seen: list[Invoice] = []
     gap, read = "", 0
-    listing = ListInvoices(created_from=None if use.since is None else use.since - MARGIN)
+    listing = ListInvoices(created_from=looked_from(use))
     for _ in range(PAGES):
         rows, following = yield from noted(_rows(listing, use))
         for row in rows:
