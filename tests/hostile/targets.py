@@ -323,8 +323,6 @@ def _events(provider: str, invoice: dict[str, Any]) -> list[dict[str, Any]]:
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 @cache
 def _folder() -> Path:
-    for name in providers.names():  # every variable that a profile may name by default
-        os.environ.setdefault(key_variable(name), "sk_test_not_a_key")
     memory = Path("/dev/shm")  # noqa: S108 - a folder of one's own is made in it; a disk would be the slowest part
     place = memory if os.access(memory, os.W_OK) else None
     kept = tempfile.TemporaryDirectory(prefix="hostile-", dir=place, ignore_cleanup_errors=True)
@@ -346,7 +344,10 @@ def _config(data: bytes) -> None:
     path = _folder() / f"{os.getpid()}.toml"
     path.write_bytes(data)
     try:
-        with patch.object(providers, "names", lambda: NAMES):  # else what is installed is read anew each time
+        with (
+            patch.dict(os.environ, {key_variable(name): "sk_test_not_a_key" for name in NAMES}),
+            patch.object(providers, "names", lambda: NAMES),  # else what is installed is read anew each time
+        ):
             read = read_profile(path)
     except ConfigurationError as error:
         _one_line(error, path)
