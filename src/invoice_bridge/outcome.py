@@ -71,6 +71,10 @@ class Pace(Protocol):
         """Seconds until a request may leave; it counts as sent then."""
         ...
 
+    def forgo(self, pause: float) -> None:
+        """Take back that a request leaves after this pause."""
+        ...
+
     def answered(self, *, throttled: bool, retry_after: int | None) -> None:
         """Learn how the provider took a request."""
         ...
@@ -245,7 +249,7 @@ def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Tried]
     repeatable = not request.writes or request.key is not None or request.method == "DELETE"
     try:
         if pace is not None and (pause := pace.wait()) > 0:
-            yield Sleep(pause)
+            yield from _paused(pause, pace)
         answer = yield Send(request)
     except NotSent as error:
         return _Tried(Unreachable(f"{provider.title} cannot be reached: {error}"), again=True, sent=False)
@@ -280,6 +284,14 @@ def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Tried]
     again = provider.wants_retry(answer, default=after_the_fact or refusal.maybe_applied) and repeatable
     final = after_the_fact and answer.status >= 500 and _tells_no_more(answer, refusal, call.use)
     return _Tried(refusal, again and not final, after_the_fact, status=answer.status, final=final)
+
+
+def _paused(pause: float, pace: Pace) -> Steps[None]:
+    try:
+        yield Sleep(pause)
+    except NotSent:  # the deadline leaves no time for it
+        pace.forgo(pause)
+        raise
 
 
 def _tells_no_more(answer: Response, refusal: ProviderError, use: Context) -> bool:

@@ -61,6 +61,16 @@ class Pace:
             self._sent.append(at)
             return at - now
 
+    def forgo(self, pause: float) -> None:
+        """Give back the place that `wait` gave a moment ago with this pause: that request will not leave.
+
+        Else those that could not wait so long would push all later ones further and further out.
+        """
+        with self._lock:
+            at = self._clock() + pause
+            if self._sent:
+                self._sent.remove(min(self._sent, key=lambda place: abs(place - at)))
+
     def answered(self, *, throttled: bool, retry_after: int | None) -> None:
         """Learn how a request was taken; `retry_after` is in seconds, None where the provider does not say."""
         with self._lock:

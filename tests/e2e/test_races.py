@@ -3,6 +3,8 @@
 Judged by the emulators' ledgers, never by what the client says of itself.
 """
 
+import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,13 +26,19 @@ from invoice_bridge import (
     OutcomeUnknown,
     Period,
     PeriodInvoice,
+    RateLimited,
     Status,
+    Unreachable,
     providers,
 )
 from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Kind, Ticking
-from invoice_bridge.emulator.core import Emulator
+from invoice_bridge.emulator.core import Call, Emulator
 from invoice_bridge.explain import context
 from invoice_bridge.losses import Severity
+from invoice_bridge.pace import Pace
+from invoice_bridge.provider import Rate
+from invoice_bridge.testing.fault_matrix import bills
+from invoice_bridge.wire import Request, Response
 
 MAY, JUNE = Period.month(2026, 5), Period.month(2026, 6)
 NAMES = ("chargeapi", "chargebee", "stripe", "whop")
@@ -226,3 +234,224 @@ def test_another_period_under_the_same_reference_is_another_bill(name: str) -> N
         desk.create(desk.client(lookup="always"), desk.charge(period=JUNE))
     assert caught.value.existing is not None
     assert (caught.value.existing.id, desk.times("issued")) == (made.id, 1)
+
+
+# ── at the same instant ──────────────────────────────────────────────────────────────────────────────────────────────
+class Overlapping(httpx.BaseTransport):
+    """A provider that works on many requests at once: a key is in use from its first request's arrival to its end."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.emulator, self.root, self.met = desk.emulator, desk.root, 0
+        self._turn, self._gate, self._mine = threading.Condition(), threading.Barrier(4), threading.local()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request, after a while."""
+        plain = Request(request.method, str(request.url), dict(request.headers), request.read())
+        call = Call.of(plain, self.root)
+        key = self.emulator.key_of(call)
+        if key is not None and not hasattr(self._mine, "came"):
+            self._mine.came = True
+            with suppress(threading.BrokenBarrierError):
+                self._gate.wait(2.0)  # the first write of each client arrives when those of all do
+        with self._turn:
+            while key in self.emulator.running and self.emulator.switches.get("in_progress_waits"):
+                self.met += 1
+                self._turn.wait()
+            if key in self.emulator.running:
+                self.met += 1
+                return _plain(self.emulator.in_progress(call))
+            if key is not None:
+                self.emulator.running.add(key)
+        time.sleep(0.004)
+        with self._turn:
+            self.emulator.running.discard(key or "")
+            answer = self.emulator(plain, self.root)
+            self._turn.notify_all()
+        return _plain(answer)
+
+
+def _plain(answer: Response) -> httpx.Response:
+    return httpx.Response(answer.status, headers=dict(answer.headers), content=answer.content)
+
+
+def _all_shapes() -> list[Any]:
+    return [(name, title) for name in NAMES for title in bills(name)]
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["waits", "409"])
+@pytest.mark.parametrize("keeps", [False, True], ids=["no journal", "journal"])
+@pytest.mark.parametrize("name,title", _all_shapes())
+def test_the_same_bill_at_the_same_instant_is_one(
+    name: str, title: str, keeps: bool, waits: bool, tmp_path: Path
+) -> None:
+    """Four clients at once: one bill, and whoever was given an invoice was given that one."""
+    emulator: Any = providers.get(name).emulator
+    switches = {"in_progress_waits": waits} if "in_progress_waits" in emulator.SWITCHES else {}
+    desk = Desk(name, switches=switches)
+    desk.transport = overlapping = Overlapping(desk)
+    ask, told = bills(name)[title], list[Invoice | BridgeError]()
+
+    def bill(client: Client) -> None:
+        try:
+            told.append(desk.create(client, ask))
+        except BridgeError as error:
+            told.append(error)
+
+    kept = {"journal": tmp_path / "bills.sqlite"} if keeps else {}
+    threads = [threading.Thread(target=bill, args=(desk.client(**kept),)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    given = {one.id for one in told if isinstance(one, Invoice)}
+    assert (len(told), len(given), len(desk.emulator.invoices)) == (4, 1, 1)
+    assert given <= desk.emulator.invoices.keys()
+    assert desk.times("issued") == (0 if ask.draft else 1)
+    assert desk.times("collected") <= 1
+    assert overlapping.met > 0
+
+
+# ── stopped in the middle ────────────────────────────────────────────────────────────────────────────────────────────
+class Stopping(httpx.BaseTransport):
+    """A network during one of whose requests Ctrl-C is pressed, before or after the provider got it."""
+
+    def __init__(self, behind: httpx.BaseTransport, at: int, *, after: bool) -> None:
+        self.behind, self.left, self.after = behind, at, after
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request, or be stopped."""
+        self.left -= 1
+        if self.left == -1:
+            if self.after:
+                self.behind.handle_request(request)
+            raise KeyboardInterrupt
+        return self.behind.handle_request(request)
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "days later"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("name,title", _all_shapes())
+def test_a_bill_stopped_at_any_request_and_made_again_is_one(
+    name: str, title: str, after: bool, later: bool, tmp_path: Path
+) -> None:
+    """Stopped at each of its requests in turn, then made again, keys known or not: one bill. The journal knows."""
+    ask, at = bills(name)[title], 0
+    while True:
+        desk = Desk(name)
+        desk.transport = Stopping(desk.transport, at, after=after)
+        client = desk.client(journal=tmp_path / f"{at}.sqlite")
+        try:
+            desk.create(client, ask)
+        except KeyboardInterrupt:
+            at += 1
+        else:
+            break
+        if later:
+            desk.forget()
+        with suppress(BridgeError):
+            assert desk.create(client, ask).id in desk.emulator.invoices
+        assert len(desk.emulator.invoices) == 1
+        assert desk.times("issued") == (0 if ask.draft else 1)
+        assert desk.times("collected") <= 1
+    assert at >= 1
+
+
+# ── references ───────────────────────────────────────────────────────────────────────────────────────────────────────
+REFERENCES = (
+    "res-1", "res-10", "s-1", "RES-1", "res-1 ", " res-1", 'a"b\\c', 'a\\"b', "{open.id}", "a&b=c[d]", "a%2Fb", "<a>",
+    "é", "e\u0301", "日本", "🙂", "x" * 100, "x" * 99, "in_00000001", "1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["chargebee", "stripe", "whop"])
+def test_references_that_resemble_each_other_are_bills_of_their_own(name: str) -> None:
+    """Each is billed once, and found again by itself alone when no key is known any more."""
+    desk = Desk(name)
+    client = desk.client(lookup="always")
+    made = {reference: desk.create(client, desk.charge(reference=reference)).id for reference in REFERENCES}
+    assert len(set(made.values())) == desk.times("issued") == len(REFERENCES)
+    desk.forget()
+    assert {word: desk.create(client, desk.charge(reference=word)).id for word in REFERENCES} == made
+    assert desk.times("issued") == len(REFERENCES)
+
+
+# ── how many invoices a customer has ─────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("name", ["chargebee", "stripe", "whop"])
+@pytest.mark.parametrize("others", [0, 99, 100, 250])
+def test_the_oldest_of_many_invoices_is_found(name: str, others: int) -> None:
+    """On whichever page it stands, the look finds it: one bill."""
+    desk = Desk(name)
+    first = desk.create(desk.client(), desk.charge())
+    for number in range(others):
+        desk.create(desk.client(lookup="never"), desk.charge(reference=f"other-{number}"))
+    desk.forget()
+    assert desk.create(desk.client(lookup="always"), desk.charge()).id == first.id
+    assert desk.times("issued") == others + 1
+
+
+def test_more_invoices_than_a_look_reads_bill_nothing() -> None:
+    """Whop's references stand on plans, of which a look reads 300: beyond that it says so, and bills nothing."""
+    desk = Desk("whop")
+    desk.create(desk.client(), desk.charge())
+    for number in range(300):
+        desk.create(desk.client(lookup="never"), desk.charge(reference=f"other-{number}"))
+    desk.forget()
+    with pytest.raises(BridgeError, match="more invoices than the 300 whose plans were read"):
+        desk.create(desk.client(lookup="always"), desk.charge())
+    assert desk.times("issued") == 301
+
+
+# ── money last ───────────────────────────────────────────────────────────────────────────────────────────────────────
+class Bending(httpx.BaseTransport):
+    """A provider that holds 26.00 where 25.00 was asked."""
+
+    def __init__(self, behind: httpx.BaseTransport) -> None:
+        self.behind = behind
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer with another amount."""
+        answer = self.behind.handle_request(request)
+        headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+        return httpx.Response(answer.status_code, headers=headers, content=answer.read().replace(b"2500", b"2600"))
+
+
+@pytest.mark.parametrize("name", ["chargeapi", "chargebee", "stripe"])
+def test_a_difference_that_is_reported_collects_nothing(name: str) -> None:
+    """on_discrepancy="report" returns the invoice as it stands, unpaid, and made again it collects nothing either."""
+    desk = Desk(name)
+    desk.transport = Bending(desk.transport)
+    client = desk.client()
+    ask = desk.charge(collection=Collection.charge(desk.emulator.payment_method))
+    allow = [loss.code for loss in client.losses(ask) if loss.severity is not Severity.INFO]
+    told = client.create(ask, allow=allow, on_discrepancy="report")
+    assert (told.status, len(told.discrepancies)) == (Status.DRAFT, 1)
+    with suppress(IdempotencyMismatch):
+        client.create(ask, allow=allow, on_discrepancy="report")
+    assert (desk.times("issued"), desk.times("collected")) == (0, 0)
+
+
+# ── limits ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+@each_provider
+@pytest.mark.parametrize("asked", [30, 600])
+def test_a_retry_after_beyond_the_deadline_is_told_at_once(name: str, asked: int) -> None:
+    """Refused with a wait that the deadline does not allow: one request, no waiting, nothing done."""
+    desk = Desk(name, Fault(Kind.THROTTLED_FOR, times=9, seconds=asked))
+    began = time.monotonic()
+    with pytest.raises(RateLimited) as caught:
+        desk.create(desk.client(deadline=1.0), desk.charge())
+    assert (caught.value.retry_after, caught.value.outcome, desk.emulator.requests) == (asked, "nothing_done", 0)
+    assert time.monotonic() - began < 0.9
+
+
+def test_who_cannot_wait_does_not_push_others_out() -> None:
+    """A hundred calls whose deadline leaves no time for their place in the queue: the next one waits for one window."""
+    desk, now = Desk("stripe"), [1000.0]
+    pace = Pace(Rate(3, 60, "test"), lambda: now[0])
+    client = desk.client(deadline=5.0)
+    client._policy = replace(client._policy, pace=pace, retries=0)
+    desk.create(client, desk.charge())
+    for _ in range(100):
+        with pytest.raises(Unreachable):
+            desk.create(client, desk.charge(reference="res-2"))
+    now[0] += 1
+    assert pace.wait() == pytest.approx(59.0)
