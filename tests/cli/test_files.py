@@ -45,6 +45,7 @@ CHARGE = '"command": "one_time_charge", "reference": "r", "customer": "c"'
         ("a", b"command: x", "a: it is not TOML: Expected '=' after a key in a key/value pair"),
         ("a.json", f'{{{CHARGE}, "amount": "19.99"}}'.encode(), "amount: '19.99' is not an amount: write it like"),
         ("a.json", f'{{{CHARGE}, "amount": "19.999 EUR"}}'.encode(), "amount: 19.999 has more than 2 decimals"),
+        ("a.json", f'{{{CHARGE}, "amount": 19.99}}'.encode(), "amount: '19.99' is not an amount: write it like"),
         ("a.json", f'{{{CHARGE}, "amount": "1,5 EUR"}}'.encode(), "amount: '1,5' is not an amount"),
         ("a.json", f'{{{CHARGE}, "amount": "1 EUX"}}'.encode(), "amount: 'EUX' is not an ISO 4217 currency code"),
         ("a.json", f'{{{CHARGE}, "lines": [{{"amount": "1"}}]}}'.encode(), "lines.0.amount: '1' is not an amount"),

@@ -166,6 +166,50 @@ def test_the_emulators_are_served_until_interrupted() -> None:
     assert Invoice.model_validate_json(made.out).total == Money(1999, "EUR")
 
 
+def test_ctrl_c_in_the_middle_of_a_bill_names_the_reference() -> None:
+    """Stopped while an answer is awaited: exit code 130, and one line that says what left and what is unknown."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        program = [sys.executable, "-c", "from invoice_bridge.cli import main; main()"]
+        program += ["create", CHARGE, *ON_STRIPE, url]
+        env = {"PATH": "/usr/bin:/bin", "STRIPE_API_KEY": KEY}
+        with subprocess.Popen(program, stderr=subprocess.PIPE, env=env) as billing:
+            assert billing.stderr is not None
+            with silent.accept()[0] as connection:
+                connection.recv(65536)
+                billing.send_signal(signal.SIGINT)
+                told = billing.stderr.read().decode()
+                assert billing.wait(timeout=20) == 130
+    assert told == (
+        "invoice-bridge: stopped after POST /v1/invoices had left, so the outcome of the reference 'res-2026-05-17' is "
+        "unknown: made again it goes on from there, and resolve() tells how it stands\n"
+    )
+
+
+def test_resolve_asks_a_journal_that_is_there(tmp_path: Path) -> None:
+    """A journal by a wrong name is exit code 2, and is not made; nor is a bill resolved that is still to be made."""
+    for verb in ("create", "resolve"):
+        done = execute(verb, CHARGE, "--provider", "stripe", "--journal", str(tmp_path), env={"STRIPE_API_KEY": KEY})
+        told = f"--journal {tmp_path}: it is a folder: name a file in it"
+        assert (done.code, done.out, done.err) == (2, "", f"invoice-bridge: {told}\n")
+    wrong = tmp_path / "bils.sqlite"
+    done = execute("resolve", CHARGE, "--provider", "stripe", "--journal", str(wrong), env={"STRIPE_API_KEY": KEY})
+    assert (done.code, done.out, done.err) == (2, "", f"invoice-bridge: --journal {wrong}: there is no such file\n")
+    assert not wrong.exists()
+    done = execute("resolve", CHARGE, "--provider", "stripe", "--since", "2999-01-01", env={"STRIPE_API_KEY": KEY})
+    told = "--since 2999-01-01 is still to come: say when the bill was first tried"
+    assert (done.code, done.out, done.err) == (2, "", f"invoice-bridge: {told}\n")
+
+
+def test_a_group_without_a_command_shows_its_help_alone() -> None:
+    """Exit code 2, the commands, and no empty complaint after them."""
+    for arguments, command in (((), "mark-uncollectible"), (("cassettes",), "drift")):
+        done = execute(*arguments)
+        assert (done.code, done.err) == (2, "")
+        assert command in done.out
+
+
 def test_a_port_that_is_taken_is_one_clear_line() -> None:
     """Exit code 2, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -156,3 +156,11 @@ def test_what_cannot_be_recorded_is_refused(what: str, cli: Cli, tmp_path: Path)
     done = cli(*arguments, "--into", str(tmp_path))
     assert (done.code, done.out, done.err) == (2, "", f"invoice-bridge: {told}\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(cli: Cli, tmp_path: Path) -> None:
+    """Exit code 2 and the option, where a file stands in the way."""
+    (tmp_path / "file").write_text("", "utf-8")
+    done = cli(*RECORD, "--into", str(tmp_path / "file"))
+    told = f"--into {tmp_path / 'file'}: nothing can be written there: Not a directory"
+    assert (done.code, done.out, done.err) == (2, "", f"invoice-bridge: {told}\n")

@@ -122,9 +122,14 @@ def test_another_key_joins(cli: Cli, sides: Callable[..., list[str]]) -> None:  
     [
         (["none.ndjson", STRIPE], 2, "none.ndjson: there is no such file"),
         (["stripe:in_1", STRIPE], 2, "stripe: is read live: name the file of its profile with --config FILE"),
-        ([STRIPE, STRIPE, "--as-of", "now"], 2, "--as-of: 'now' is not an instant"),
-        ([STRIPE, STRIPE, "--key", "sum"], 2, "invoices cannot be joined by 'sum'"),
-        ([STRIPE, STRIPE, "--allow", "none.toml"], 2, "none.toml: there is no such file"),
+        ([STRIPE, CHARGEBEE, "--as-of", "now"], 2, "--as-of: 'now' is not an instant"),
+        ([STRIPE, CHARGEBEE, "--key", "sum"], 2, "invoices cannot be joined by 'sum'"),
+        ([STRIPE, CHARGEBEE, "--allow", "none.toml"], 2, "none.toml: there is no such file"),
+        ([STRIPE, CHARGEBEE, "--html", "none/a.html"], 2, "--html none/a.html: there is no such folder"),
+        ([STRIPE, CHARGEBEE, "--html", str(CASSETTES)], 2, f"--html {CASSETTES}: it is a folder: name a file in it"),
+        ([STRIPE, CHARGEBEE, "--html", "/dev/null"], 2, "--html /dev/null: it is no file that could be replaced"),
+        ([STRIPE, STRIPE], 2, f"{STRIPE} is both sides: nothing would be compared"),
+        ([str(CASSETTES), f"{CASSETTES}/stripe/.."], 2, f"{CASSETTES} is both sides: nothing would be compared"),
         ([STRIPE], 2, "Missing argument 'RIGHT'"),
     ],
 )
@@ -142,7 +147,9 @@ def test_nothing_to_compare_exits_with_2(cli: Cli, tmp_path: Path) -> None:  # n
     (tmp_path / "b.ndjson").write_text(bill().model_dump_json()[:99], "utf-8")
     (tmp_path / "c.ndjson").write_text(bill(lines_complete=False).model_dump_json(), "utf-8")
     for name, told in (("a", "nothing was compared"), ("b", "no neutral invoice"), ("c", "not complete")):
-        done = cli("compare", *[str(tmp_path / f"{name}.ndjson")] * 2)
+        again = tmp_path / "again.ndjson"
+        again.write_bytes((tmp_path / f"{name}.ndjson").read_bytes())
+        done = cli("compare", str(tmp_path / f"{name}.ndjson"), str(again))
         assert (done.code, done.out) == (2, "")
         assert told in done.err
 

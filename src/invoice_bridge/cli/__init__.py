@@ -19,6 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    from invoice_bridge.cli.app import run
+    try:
+        from invoice_bridge.cli.app import run
 
-    sys.exit(run(arguments))
+        sys.exit(run(arguments))
+    except KeyboardInterrupt:  # while the modules were still being read
+        sys.exit(130)

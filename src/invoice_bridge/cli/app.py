@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import version
 from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,9 +52,31 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="The invoice's id at the p
 Attempt = Annotated[int, typer.Option("--attempt", min=1, help="Raise it to try again after a final refusal.")]
 
 
+def _journal(path: str | None) -> str | None:
+    if path is not None and Path(path).is_dir():
+        raise ConfigurationError(f"--journal {path}: it is a folder: name a file in it")
+    return path
+
+
+def _journal_there(path: str | None) -> str | None:
+    if path is not None and not Path(path).exists():  # opening it would make one that remembers nothing
+        raise ConfigurationError(f"--journal {path}: there is no such file")
+    return _journal(path)
+
+
 Journal = Annotated[
     str | None,
-    typer.Option("--journal", metavar="FILE", help="Remember what was tried in this file, so that a restart looks."),
+    typer.Option(
+        "--journal",
+        metavar="FILE",
+        callback=_journal,
+        help="Remember what was tried in this file, so that a restart looks.",
+    ),
+]
+
+ReadJournal = Annotated[
+    str | None,
+    typer.Option("--journal", metavar="FILE", callback=_journal_there, help="The journal the bill was tried with."),
 ]
 
 
@@ -242,10 +265,13 @@ def resolve(
     since: Annotated[
         str | None, typer.Option("--since", metavar="INSTANT", help="When it was first tried; a journal knows it.")
     ] = None,
-    journal: Journal = None,  # noqa: ARG001 - the client's
+    journal: ReadJournal = None,  # noqa: ARG001 - the client's
 ) -> Resolution:
     """Find out what became of a bill whose outcome is unknown; sends nothing but reads."""
-    return client.resolve(read_bill(file), since=instant(since, "--since") if since else None)
+    moment = instant(since, "--since") if since else None
+    if moment is not None and moment > datetime.now(UTC):
+        raise ConfigurationError(f"--since {since} is still to come: say when the bill was first tried")
+    return client.resolve(read_bill(file), since=moment)
 
 
 @app.command("list", rich_help_panel=_ON_BILLS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -166,7 +168,8 @@ def record(
         }
         if option := next((name for name, value in given.items() if value), None):
             raise ConfigurationError(f"{option} is for test and live: the emulator has its own")
-        path = record_here(scenario, provider, into).path
+        with _writing(into):
+            path = record_here(scenario, provider, into).path
     elif scenario in FAULTS:
         raise ConfigurationError(
             f"{scenario!r} needs a provider that fails when told to: leave --against {against} out"
@@ -180,5 +183,15 @@ def record(
         recorder, path = Recorder(httpx.HTTPTransport()), into / provider / f"{scenario}.yaml"
         with httpx.Client(transport=recorder) as http:
             SCENARIOS[scenario](Client(http=http, **made_with), Account(customer, payment_method, subscription))
-        recorder.save(path, provider, origin=against, recorded_at=datetime.now(UTC))
+        with _writing(into):
+            recorder.save(path, provider, origin=against, recorded_at=datetime.now(UTC))
     print(f"recorded {exits.plain(path)}")
+
+
+@contextmanager
+def _writing(into: Path) -> Iterator[None]:
+    """Say in one line that a cassette cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"--into {into}: nothing can be written there: {error.strerror}") from None

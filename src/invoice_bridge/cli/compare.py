@@ -67,8 +67,9 @@ def compare(
 ) -> None:
     """Show where two sides bill differently; exit code 1 where they do, 0 only where something was compared."""
     moment = None if as_of is None else instant(as_of, "--as-of")
-    if html is not None and not Path(html).parent.is_dir():
-        raise ConfigurationError(f"--html {html}: there is no such folder")  # now, not after an hour of reading
+    _check_target(html)  # now, not after an hour of reading
+    if _is_same_file(left, right):
+        raise ConfigurationError(f"{left} is both sides: nothing would be compared; name another file on one of them")
     with ExitStack() as closing:
         profiles = _Profiles(config, closing)
         sides = [profiles.side(one) for one in (left, right)]
@@ -87,6 +88,24 @@ def compare(
         _write(found, as_json=as_json)
         if not found.same or (strict and found.unused):
             raise typer.Exit(exits.DIFFERENCE)
+
+
+def _check_target(html: str | None) -> None:
+    if html is None:
+        return
+    if Path(html).is_dir():
+        raise ConfigurationError(f"--html {html}: it is a folder: name a file in it")
+    if Path(html).exists() and not Path(html).is_file():
+        raise ConfigurationError(f"--html {html}: it is no file that could be replaced: name another one")
+    if not Path(html).parent.is_dir():
+        raise ConfigurationError(f"--html {html}: there is no such folder")
+
+
+def _is_same_file(left: str, right: str) -> bool:
+    try:
+        return Path(left).samefile(right)
+    except (OSError, ValueError):  # no file, which is said where it is read
+        return False
 
 
 def _write(found: Comparison, *, as_json: bool) -> None:

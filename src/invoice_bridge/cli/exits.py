@@ -7,6 +7,7 @@ library does. What a provider says is printed without its control characters.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from io import TextIOWrapper
 from typing import Any, Final, cast
@@ -55,7 +56,11 @@ def told(error: BridgeError) -> str:
         "unknown": "it may or may not have been done",
     }[error.outcome]
     where = f"; the invoice is {error.invoice_id}" if known and error.invoice_id else ""
-    return f"{error}" + (f" [{known}{where}]" if known else "")
+    text = str(error)
+    if isinstance(error, LossyTranslation):  # its last line says what to write in Python
+        options = " ".join(f"--allow {shlex.quote(path)}" for path in dict.fromkeys(one.path for one in error.losses))
+        text = f"{text.rpartition(chr(10))[0]}\n{options} accepts it"
+    return text + (f" [{known}{where}]" if known else "")
 
 
 def plain(text: object) -> str:
@@ -86,6 +91,8 @@ class Commands(TyperGroup):
             raise typer.Exit(code_of(error)) from None
         except _CLICK_ERROR as error:
             raise typer.Exit(misused(error)) from None
+        except KeyboardInterrupt as stop:  # here, for some versions of typer do not pass it on, nor its notes
+            raise typer.Exit(interrupted(stop)) from None
         except typer.Abort:
             raise typer.Exit(INTERRUPTED) from None
         return done
@@ -94,10 +101,19 @@ class Commands(TyperGroup):
 def misused(error: Exception) -> int:
     """Say in one line what is wrong with the command line itself."""
     message: str = error.format_message()  # type: ignore[attr-defined]
+    if not message.strip():  # a group without a command: its help was printed
+        return USAGE
     ctx = getattr(error, "ctx", None)
     path = ctx.command_path if ctx is not None else "invoice-bridge"
-    complain(f"{plain(message).rstrip('.')}; see {path} --help")
+    complain(f"{plain(message.replace('Value error, ', '')).rstrip('.')}; see {path} --help")
     return USAGE
+
+
+def interrupted(stop: BaseException) -> int:
+    """Say what is unknown where a program was stopped in the middle of a write."""
+    for note in getattr(stop, "__notes__", ()):
+        complain(str(note).removeprefix("invoice_bridge: "))
+    return INTERRUPTED
 
 
 def guarded(app: typer.Typer, arguments: list[str] | None) -> int:
@@ -111,9 +127,7 @@ def guarded(app: typer.Typer, arguments: list[str] | None) -> int:
     except _CLICK_ERROR as error:  # an option before the command
         return misused(error)
     except (KeyboardInterrupt, typer.Abort) as stop:
-        for note in getattr(stop.__cause__ or stop, "__notes__", ()):
-            complain(note)
-        return INTERRUPTED
+        return interrupted(stop)
     return code if isinstance(code, int) else DONE
 
 

@@ -10,6 +10,7 @@ import re
 import sys
 import tomllib
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,9 @@ def _amounts(bill: dict[str, Any]) -> dict[str, Any]:
 
 def _read(given: dict[str, Any], at: str) -> dict[str, Any]:
     return {
-        name: amount(value, at + name) if name in {"amount", "unit_amount"} and isinstance(value, str) else value
+        name: amount(str(value), at + name)
+        if name in {"amount", "unit_amount"} and isinstance(value, str | int | Decimal)
+        else value
         for name, value in given.items()
     }
 
