@@ -88,7 +88,7 @@ GOOD = bill().model_dump_json()
         ("a.ndjson", f"{GOOD}\n{GOOD[:200]}", "a.ndjson:2: this is no neutral invoice"),
         ("a.ndjson", f"{GOOD}\n[]\n", "a.ndjson:2: this is no neutral invoice"),
         ("a.ndjson", GOOD.replace('"minor":14800', '"minor":148.5'), "total.minor"),
-        ("a.ndjson", '{"id": "in_1", "object": "invoice"}', "as `invoice-bridge list --json` prints it"),
+        ("a.ndjson", '{"id": "in_1", "object": "invoice"}', "as `invoice-bridge list --full --json` prints it"),
         ("a.json", f"[\n{GOOD},\n{GOOD}\n", "it is torn: its array has no end"),
         ("a.json", f"[\n{GOOD},\n", "it is torn: its array has no end"),
         ("a.json", f"[\n{GOOD}\n{GOOD}\n]", "a comma is missing before this line"),

@@ -157,5 +157,6 @@ def _neutral(text: bytes, place: str) -> Invoice:
         return Invoice.model_validate_json(text)
     except ValidationError as error:
         raise ConfigurationError(
-            f"{place}: this is no neutral invoice, as `invoice-bridge list --json` prints it: {faults(error)[:300]}"
+            f"{place}: this is no neutral invoice, as `invoice-bridge list --full --json` prints it: "
+            f"{faults(error)[:300]}"
         ) from None
