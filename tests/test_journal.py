@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -112,17 +113,27 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text("this is no database, and it is long enough to be sure of that" * 20)
     newer = tmp_path / "newer.sqlite"
-    with sqlite3.connect(newer) as file:
+    Journal(newer).close()
+    with closing(sqlite3.connect(newer)) as file:
         file.execute("PRAGMA user_version = 2")
+    counted, used = tmp_path / "counted.sqlite", tmp_path / "used.sqlite"
+    with closing(sqlite3.connect(counted)) as file:
+        file.execute("PRAGMA user_version = 1")
+    with closing(sqlite3.connect(used)) as file:
+        file.execute("CREATE TABLE orders (number INTEGER)")
+    before = used.read_bytes()
     for wrong, told in (
         (tmp_path, "cannot be opened"),
         (tmp_path / "missing" / "bills.sqlite", "cannot be opened"),
         (other, "cannot be opened: file is not a database"),
         (newer, "was written by a newer version of this library"),
+        (counted, "is another program's database"),
+        (used, "is another program's database"),
     ):
         with pytest.raises(ConfigurationError, match=told) as caught:
             Client("stripe", api_key=KEY, base_url=BASE, journal=wrong)
         assert str(wrong) in str(caught.value)
+    assert used.read_bytes() == before
 
 
 # ── in a client ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -248,7 +259,8 @@ def test_a_known_reference_is_looked_up_from_its_first_try_on(path: Path) -> Non
     for invoice in transport.emulator.invoices.values():
         invoice["created"] = transport.emulator.now_seconds()
     assert client.create(CHARGE).id == first.id
-    look = transport.sent[began]
+    known, look = transport.sent[began : began + 2]
+    assert known.url.endswith(f"/v1/invoices/{first.id}")  # by the id that the journal has, then in the listing
     assert is_look(look)
     since = int(httpx.URL(look.url).params["created[gte]"])
     assert abs(since - (datetime.now(UTC) - timedelta(days=1)).timestamp()) < 60

@@ -656,6 +656,9 @@ class Gate:
     def wait(self) -> float:
         return self.seconds
 
+    def forgo(self, pause: float) -> None:
+        raise AssertionError("there is always time to wait here")
+
     def answered(self, *, throttled: bool, retry_after: int | None) -> None:
         self.told.append((throttled, retry_after))
 

@@ -76,8 +76,8 @@ def test_another_refusal_is_the_callers() -> None:
         ([mine(1, total="x")], LATER, "ambiguous", "an invoice that may be it cannot be read: "),
         ([row(1)], NOON, "too_early", "no invoice carries it, and one may still appear: ask again in 300 s"),
         ([], LATER - timedelta(milliseconds=1), "too_early", "no invoice carries it, and one may still appear"),
-        ([], LATER, "absent", "no invoice carries it, and none can appear any more"),
-        ([row(1)], LATER, "absent", "no invoice carries it, and none can appear any more"),
+        ([], LATER, "absent", "no invoice carries it, and as far as is known its last try is too long ago"),
+        ([row(1)], LATER, "absent", "no invoice carries it, and as far as is known its last try is too long ago"),
     ],
 )  # fmt: skip
 def test_what_became_of_a_bill(rows: list[dict[str, Any]], now: datetime, state: str, why: str) -> None:

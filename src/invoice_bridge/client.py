@@ -206,7 +206,8 @@ class _Core(Generic[Http]):
         if self._journal is None or not isinstance(ask, Bill):
             return use
         tries = [known for known in self._journal.tries(use.account, ask.reference) if known.left]
-        return replace(use, tried=bool(tries), since=tries[0].began_at if tries else None)
+        made = tuple(dict.fromkeys(known.invoice_id for known in tries if known.invoice_id is not None))
+        return replace(use, tried=bool(tries), since=tries[0].began_at if tries else None, made=made)
 
     def _is_unsettled(self, ask: Command, use: Context) -> bool:
         """Whether a request of an earlier attempt was lost so lately that it may still take effect."""
@@ -249,7 +250,10 @@ class _Core(Generic[Http]):
         if not self._customers or customer is None or customer.id is None or customer.ids:
             return ask
         if customer.id not in self._customers:
-            raise ConfigurationError(f"the customer map has no {customer.id!r}: add it, or pass CustomerRef(ids={{…}})")
+            raise ConfigurationError(
+                f"the customer map has no {customer.id!r}: add it, or give the ids themselves: CustomerRef(ids={{…}}), "
+                'in a file "customer": {"ids": {…}}'
+            )
         return ask.model_copy(update={"customer": customer.model_copy(update={"ids": self._customers[customer.id]})})
 
     def _admit(

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from os import PathLike, fspath
 from typing import Literal
+from weakref import finalize
 
 from invoice_bridge.commands import Bill
 from invoice_bridge.errors import ConfigurationError
@@ -25,6 +26,7 @@ from invoice_bridge.wire import Request
 Ended = Literal["not_sent", "lost", "answered"]
 
 _VERSION = 1
+_APPLICATION = 0x69624A31  # "ibJ1": SQLite's word for whose file it is
 _TABLE = """
 CREATE TABLE IF NOT EXISTS tries (
     number INTEGER PRIMARY KEY,
@@ -102,25 +104,35 @@ class Lately:
 
 
 class Journal:
-    """The journal in one file. Raises ConfigurationError where the file cannot be opened or written."""
+    """The journal in one file; close() closes it. Raises ConfigurationError where it cannot be opened or written."""
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = fspath(path)
         self._lock = threading.Lock()
         try:
             self._file = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-            self._file.execute("PRAGMA journal_mode = WAL")
-            self._file.execute("PRAGMA synchronous = FULL")  # an intent is on the disk before its request leaves
-            version = self._file.execute("PRAGMA user_version").fetchone()[0]
-            if version not in {0, _VERSION}:
-                raise ConfigurationError(f"the journal {self.path} was written by a newer version of this library")
-            self._file.execute("BEGIN IMMEDIATE")
-            self._file.execute(_TABLE)
-            self._file.execute(_INDEX)
-            self._file.execute(f"PRAGMA user_version = {_VERSION}")
-            self._file.execute("COMMIT")
+            self.close = finalize(self, self._file.close)  # by whoever forgets it too
+            self._begin()
         except sqlite3.Error as error:
             raise ConfigurationError(f"the journal {self.path} cannot be opened: {error}") from None
+
+    def _begin(self) -> None:
+        """Make the table in a new file. Another program's database is left as it is."""
+        execute = self._file.execute
+        execute("PRAGMA synchronous = FULL")  # an intent is on the disk before its request leaves
+        execute("BEGIN IMMEDIATE")
+        whose = execute("PRAGMA application_id").fetchone()[0]
+        version = execute("PRAGMA user_version").fetchone()[0]
+        if whose != _APPLICATION and (whose or version or execute("SELECT 1 FROM sqlite_master").fetchone()):
+            raise ConfigurationError(f"{self.path} is another program's database: name a file of its own as journal")
+        if version not in {0, _VERSION}:
+            raise ConfigurationError(f"the journal {self.path} was written by a newer version of this library")
+        execute(_TABLE)
+        execute(_INDEX)
+        execute(f"PRAGMA application_id = {_APPLICATION}")
+        execute(f"PRAGMA user_version = {_VERSION}")
+        execute("COMMIT")
+        execute("PRAGMA journal_mode = WAL")
 
     def intend(self, account: str, reference: str, attempt: int, request: Request, at: datetime) -> int:
         """Write down, durably, that a request is about to leave; returns its number.
@@ -164,10 +176,6 @@ class Journal:
         except sqlite3.Error as error:
             raise ConfigurationError(f"the journal {self.path} cannot be read: {error}") from None
         return tuple(Try(*row[:7], *map(_instant, row[7:9]), *row[9:]) for row in rows)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -421,6 +421,8 @@ class Context:
     """Whether the journal knows an earlier try of this bill; None where there is no journal."""
     since: datetime | None = None
     """When the first try of this bill began, as the journal or the caller says: no invoice of it is older."""
+    made: tuple[str, ...] = ()
+    """The ids of the invoices that the journal knows earlier tries of this bill to have made."""
     found: Invoice | None = None
     """What the look found under the bill's reference: a flow goes on from there."""
 

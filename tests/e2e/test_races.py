@@ -113,6 +113,34 @@ def test_a_journal_that_fails_between_two_tries_does_not_undo_the_first(name: st
     assert len(desk.emulator.invoices) == 1
 
 
+# ── what the journal knows by its id ─────────────────────────────────────────────────────────────────────────────────
+@each_provider
+def test_what_the_journal_knows_is_read_by_its_id(name: str, tmp_path: Path) -> None:
+    """Keys forgotten, the provider's clock 400 days behind: no listing shows the invoice, the journal has its id."""
+    desk = Desk(name)
+    client = desk.client(journal=tmp_path / "bills.sqlite")
+    desk.emulator.clock.now -= timedelta(days=400)  # type: ignore[attr-defined]  # a Ticking
+    first = desk.create(client, desk.charge())
+    desk.forget()
+    assert desk.create(desk.client(journal=tmp_path / "bills.sqlite"), desk.charge()).id == first.id
+    assert (desk.times("issued"), len(desk.emulator.invoices)) == (1, 1)
+    assert client.resolve(desk.charge()).state == "found"
+
+
+@pytest.mark.parametrize("name", ["chargebee", "stripe"])
+def test_another_customers_bill_under_the_same_reference_is_a_mismatch(name: str, tmp_path: Path) -> None:
+    """Past the key window too: the journal knows the invoice, though the look lists the other customer's."""
+    desk = Desk(name)
+    client = desk.client(journal=tmp_path / "bills.sqlite")
+    first = desk.create(client, desk.charge())
+    desk.emulator.add_customer("cus_43")  # type: ignore[attr-defined]  # these two have it
+    desk.forget()
+    with pytest.raises(IdempotencyMismatch, match="it bills cus_42, not cus_43") as caught:
+        desk.create(client, desk.charge(customer="cus_43"))
+    assert caught.value.existing is not None
+    assert (caught.value.existing.id, desk.times("issued")) == (first.id, 1)
+
+
 # ── a second attempt ─────────────────────────────────────────────────────────────────────────────────────────────────
 @each_provider
 @pytest.mark.parametrize("knows", ["client", "journal"])

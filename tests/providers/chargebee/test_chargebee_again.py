@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge import (
+    Client,
     Collection,
     Discrepancy,
     IdempotencyMismatch,
@@ -429,6 +430,21 @@ def test_an_accrued_invoice_without_its_name_is_not_found_past_the_window() -> N
     assert world.client.retrieve("1").reference is None
 
 
+def test_an_accrued_invoice_without_its_name_is_named_by_what_the_journal_knows(tmp_path: Any) -> None:
+    """Past the window the journal still has the invoice's id: it is read, compared and named, and nothing is billed."""
+    world = make_world(faults=[Fault(Kind.RESET_BEFORE, "POST", "/update_details", times=3)])
+    said: dict[str, Any] = {"api_key": "test_not_a_key", "site": "acme-test", "http": world.client._http}
+    with Client("chargebee", journal=tmp_path / "bills.sqlite", **said) as billing:
+        billing._policy = world.client._policy
+        with pytest.raises(OutcomeUnknown):
+            billing.create(accrued(), allow=ALLOWED)
+        world.clock.now += LATER
+        world.site.kept.clear()
+        made = billing.create(accrued(), allow=ALLOWED)
+    assert (made.id, made.reference, made.status) == ("1", "may", Status.PAID)
+    assert world.events == ["issued", "collected"]
+
+
 def test_a_lost_invoice_of_the_pile_is_not_taken_for_nothing() -> None:
     """The answer of the request that emptied the pile is lost: nobody is told that there was nothing to bill."""
     world = make_world(faults=[lost("/invoice_unbilled_charges")])
@@ -487,8 +503,6 @@ def test_an_accrued_difference_names_the_invoice() -> None:
 
 def test_since_a_journal_knows_no_try_nothing_is_looked_up(tmp_path: Any) -> None:
     """A journal that knows no earlier try spares the look; one that knows of a lost request makes it."""
-    from invoice_bridge import Client
-
     world = make_world(faults=[lost("/close")])
     said: dict[str, Any] = {"api_key": "test_not_a_key", "site": "acme-test", "http": world.client._http}
     with Client("chargebee", journal=tmp_path / "bills.sqlite", **said) as billing:
@@ -499,5 +513,5 @@ def test_since_a_journal_knows_no_try_nothing_is_looked_up(tmp_path: Any) -> Non
         world.clock.now += LATER
         world.transport.sent.clear()
         assert billing.create(charge()).status is Status.PAID
-    assert world.sent == [LOOK, "GET /invoices/1"]
+    assert world.sent == ["GET /invoices/draft_inv_00000001", LOOK, "GET /invoices/1"]  # it has another id by now
     assert world.events == ["issued", "collected"]

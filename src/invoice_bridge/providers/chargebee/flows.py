@@ -361,6 +361,9 @@ def _bill_accrued(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
         at, expected = yield from _invoice_accrued(ask, ask.subscription, use)
     else:
         at = same_bill(ask, use.found)
+        if at.reference is None and (names := _names(ask, use)):  # the journal knows it; its name step never came
+            specimen = _specimen(ask, at.id, "payment_due")
+            at = yield from _change(at.id, "update_details", use, specimen, names, allowed=set(Status), step="name")
     if at.status is Status.DRAFT:  # the subscription asks for pending invoices
         at = yield from _closed(ask, _compared(ask, at, expected).id, use, "payment_due")
     return _compared(ask, at, expected)
