@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,18 @@ def test_the_same_reference_bills_once(stripe: Cli, served: Served) -> None:
     """A repeated command gives the same invoice, and the ledger has one line."""
     assert stripe("create", CHARGE).out == stripe("create", CHARGE).out
     assert len(served.emulators["stripe"].ledger) == 1
+
+
+def test_resolve_says_by_its_exit_code_what_became_of_a_bill(stripe: Cli) -> None:
+    """1 where no invoice carries the reference, 3 while one may still appear, 0 where it is found."""
+    long_ago, now = "2026-11-01", datetime.now(UTC).isoformat()
+    absent, early = stripe("resolve", CHARGE, "--since", long_ago), stripe("resolve", CHARGE, "--since", now)
+    assert (absent.code, absent.out.split()[:2], absent.err) == (1, ["state", "absent"], "")
+    assert (early.code, early.out.split()[:2], early.err) == (3, ["state", "too_early"], "")
+    made = json.loads(stripe("create", CHARGE, "--json").out)
+    found = stripe("resolve", CHARGE, "--since", long_ago, "--json")
+    assert (found.code, json.loads(found.out)["state"]) == (0, "found")
+    assert [invoice["id"] for invoice in json.loads(found.out)["invoices"]] == [made["id"]]
 
 
 def test_a_draft_goes_through_its_life(stripe: Cli, tmp_path: Path) -> None:

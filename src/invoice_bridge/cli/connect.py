@@ -12,11 +12,13 @@ from typing import Annotated, Any
 import typer
 
 from invoice_bridge import providers
+from invoice_bridge.cli import exits
 from invoice_bridge.cli.files import pairs
 from invoice_bridge.cli.output import write
 from invoice_bridge.client import Client
 from invoice_bridge.config import key_variable, read_profile
 from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.lookup import Resolution
 from invoice_bridge.provider import Provider
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print stable JSON on stdout, and nothing else there.")]
@@ -80,7 +82,10 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
         as_json = chosen.pop("as_json")
         of_client = {name: value for name in _OF_CLIENT if (value := given.pop(name, None)) is not None}
         with Client(**arguments(**chosen) | of_client) as client:
-            write(command(client, **given), as_json=as_json)
+            answer = command(client, **given)
+            write(answer, as_json=as_json)
+        if isinstance(answer, Resolution) and answer.state != "found":
+            raise typer.Exit(exits.DIFFERENCE if answer.state == "absent" else exits.PROVIDER)
 
     parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in (*own, *shared.values())]
     made: Any = wrapped

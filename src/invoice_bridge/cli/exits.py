@@ -29,7 +29,7 @@ from invoice_bridge.errors import (
 DONE, DIFFERENCE, USAGE, PROVIDER, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
 
 HELP: Final = (
-    "Exit codes: 0 done. 1 a difference, a loss, or nothing to bill; the message says what was done. "
+    "Exit codes: 0 done. 1 a difference, a loss, nothing to bill, or no such bill; the message says what was done. "
     "2 usage: an option, a file, a setting or a key cannot be used, or the provider cannot do this. "
     "3 the provider refused, cannot be reached, or the outcome is unknown. 130 interrupted."
 )
