@@ -50,7 +50,7 @@ from invoice_bridge.errors import ConfigurationError, Discrepancy, MalformedResp
 from invoice_bridge.explain import Plan, context, losses_of, plan
 from invoice_bridge.idempotency import Lookup
 from invoice_bridge.journal import Ended, Journal, Lately, unanswered
-from invoice_bridge.lookup import SETTLES, Resolution, begin, go_on, resolve
+from invoice_bridge.lookup import SETTLES, Resolution, begin, go_on, looks, resolve
 from invoice_bridge.losses import Allow, Loss, refuse_losses
 from invoice_bridge.model import CustomerRef, Invoice, in_utc
 from invoice_bridge.money import Money
@@ -199,12 +199,18 @@ class _Core(Generic[Http]):
         return done.model_copy(update={"losses": found}) if found and isinstance(done, Invoice) else done
 
     def _knowing(self, ask: Command) -> Context:
-        """The context of a command, with what the journal knows of earlier tries of a bill."""
+        """The context of a command, with what the journal, or else this client, knows of earlier tries of a bill."""
         if os.getpid() != self._process:
             raise ConfigurationError("this client was made before a fork: make a new one in the child process")
         use = self._use.on(ask)
-        if self._journal is None or not isinstance(ask, Bill):
+        if not isinstance(ask, Bill):
             return use
+        if self._journal is None:  # what this client itself lost lately, it looks for
+            lost = self._lately.unanswered(ask.reference) if use.lookup == "auto" else {}
+            if not lost or looks(ask, use):
+                return use
+            is_dear = use.provider.look is not None  # a read for each invoice: those that are older are let be
+            return replace(use, tried=True, since=min(lost.values()) if is_dear else None)
         tries = [known for known in self._journal.tries(use.account, ask.reference) if known.left]
         made = tuple(dict.fromkeys(known.invoice_id for known in tries if known.invoice_id is not None))
         return replace(use, tried=bool(tries), since=tries[0].began_at if tries else None, made=made)

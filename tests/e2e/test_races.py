@@ -483,3 +483,16 @@ def test_who_cannot_wait_does_not_push_others_out() -> None:
             desk.create(client, desk.charge(reference="res-2"))
     now[0] += 1
     assert pace.wait() == pytest.approx(59.0)
+
+
+# ── what this client lost itself ─────────────────────────────────────────────────────────────────────────────────────
+@each_provider
+def test_a_client_looks_for_what_it_lost_itself(name: str) -> None:
+    """Lost for good, keys forgotten, no journal: the same client, asked again, looks before it bills."""
+    desk = Desk(name, Fault(Kind.RESET_AFTER, method="POST"), Fault(Kind.RESET_BEFORE, method="POST", times=2))
+    client = desk.client()
+    with pytest.raises(OutcomeUnknown):
+        desk.create(client, desk.charge())
+    desk.forget()
+    assert desk.create(client, desk.charge()).reference == "res-1"
+    assert (desk.times("issued"), len(desk.emulator.invoices)) == (1, 1)

@@ -135,7 +135,7 @@ def test_a_late_commit_may_be_refused(name: str, connect: Connect) -> None:
     [
         ("stripe", {}, 500, 1),  # the first result is stored, 500 included
         ("whop", {}, 409, 1),  # it ended unknown
-        ("whop", {"server_error_frees_key": True}, 200, 2),
+        ("whop", {"server_error_replayed": True}, 500, 1),
         ("chargeapi", {}, 500, 1),  # the first request's outcome is authoritative
         ("chargeapi", {"server_errors_stored": False}, 200, 2),
         ("chargebee", {}, 200, 2),  # not documented: the reading that does harm

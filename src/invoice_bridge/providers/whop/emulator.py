@@ -66,7 +66,10 @@ class WhopEmulator(Emulator):
             False,
             "whether an invoice is voided 120 days past due: a page of October 2025 says so",
         ),
-        "server_error_frees_key": (False, "whether a key runs anew after a server error rather than answering 409"),
+        "server_error_replayed": (
+            False,
+            "whether a server error is a result, repeated under its key, or an unknown end, 409 until the key expires",
+        ),
         "payment_method_wins": (True, "which one is charged where a method and a token are given: taken as the method"),
     }
     ROUTES = (
@@ -144,13 +147,12 @@ class WhopEmulator(Emulator):
 
     def keeps(self, answer: Response) -> bool:
         """Refusals are replayed too, so a new key is needed after a fix; those that never ran are not."""
-        return answer.status not in {401, 429} and not (
-            answer.status >= 500 and self.switches["server_error_frees_key"]
-        )
+        return answer.status not in {401, 429}
 
     def replayed(self, answer: Response) -> Response:
         """The first answer again; 409 where the first request ended unknown, which a server error is taken for."""
-        return super().replayed(answer) if answer.status < 500 else self._in_progress()
+        is_result = answer.status < 500 or self.switches["server_error_replayed"]
+        return super().replayed(answer) if is_result else self._in_progress()
 
     def in_progress(self, call: Call) -> Response:
         """409 while the first request with the key runs (developer/api/idempotency)."""
