@@ -44,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 
 def written(path: Path) -> list[tuple[Any, ...]]:
     """The rows as another connection sees them."""
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other:
         return other.execute("SELECT method, url, ended, status, invoice_id FROM tries ORDER BY number").fetchall()
 
 
