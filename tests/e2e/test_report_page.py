@@ -42,7 +42,8 @@ class Opened:
     events: list[str] = field(default_factory=list)
 
     def rows(self) -> list[str]:
-        """The references that the list shows, in its order."""
+        """The references that the list shows, in its order, once what was clicked has had its effect."""
+        self.page.evaluate("() => new Promise(done => setTimeout(done))")  # the page puts a refresh off like this
         texts: list[str] = self.page.locator("#list tbody button").all_inner_texts()
         return texts
 
