@@ -174,7 +174,7 @@ def _keys(keys: Idempotency) -> str:
     hours, rest = divmod(keys.window, timedelta(hours=1))
     kept = f"{hours} h" if not rest else f"{keys.window // timedelta(minutes=1)} min"
     marked = f"repeated answers say `{keys.replay_header}`" if keys.replay_header else "repeated answers are not marked"
-    failures = "failures are kept too" if keys.keeps_failures else "whether failures are kept is not documented"
+    failures = "a failure does not free it" if keys.keeps_failures else "whether a failure frees it is not documented"
     return f"`{keys.header}`, remembered for {kept}; {marked}; {failures}"
 
 

@@ -19,7 +19,7 @@ def recorded(content: bytes, content_type: str) -> Recorder:
         httpx.MockTransport(lambda _: httpx.Response(200, content=content, headers={"content-type": content_type}))
     )
     with httpx.Client(transport=made) as http:
-        assert http.get(URL, headers={"authorization": "Bearer sk_live_not_a_key_at_all"}).content == content
+        assert http.get(URL, headers={"authorization": "Bearer sk_test_not_a_key"}).content == content
     return made
 
 
