@@ -48,6 +48,14 @@ def test_a_bill_goes_through_a_socket() -> None:
     }
 
 
+def test_answers_on_a_kept_connection_do_not_wait_for_acknowledgements() -> None:
+    """Defect 91: without TCP_NODELAY every answer but the first takes 40 ms, the delayed acknowledgement of Linux."""
+    with running(names=["stripe"]) as served, httpx.Client() as http:
+        address = f"{served.url}/stripe/_ledger"
+        http.get(address)
+        assert min(http.get(address).elapsed.total_seconds() for _ in range(10)) < 0.03
+
+
 def test_every_provider_has_its_base_url_and_key() -> None:
     """The root lists them; each base URL has the path of the provider's own, so that paths are the same as there."""
     with running() as served:

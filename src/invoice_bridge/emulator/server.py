@@ -168,8 +168,13 @@ class _Connection(H11Protocol):
     is_held = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, as ever; every request of this connection carries it along."""
+        """Begin, as ever; every request of this connection carries it along.
+
+        Small answers leave at once: asyncio sets TCP_NODELAY only where a socket's protocol number says TCP, and
+        socket.create_server leaves that 0, so that an answer on a kept connection waited for a delayed acknowledgement.
+        """
         super().connection_made(transport)
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         application = self.app
 
         async def reachable(scope: Any, receive: Any, send: Any) -> None:
