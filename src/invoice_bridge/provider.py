@@ -267,6 +267,8 @@ class Provider:
     """How bodies are encoded; None for JSON."""
     rate: Rate | None = None
     """The provider's documented limit on requests; None where it states no number."""
+    search_rate: Rate | None = None
+    """The limit on requests of its search index, where that is another one."""
     retry_word: str | None = None
     """A header of answers that says "true" or "false" to whether the request shall be tried again."""
     settings: tuple[Setting, ...] = ()
@@ -291,6 +293,9 @@ class Provider:
     flows: Flows
     look: Callable[[Bill, Context], Flow[Sightings]] | None = None
     """How a bill is looked up by its reference, where the listing alone does not tell; see invoice_bridge.lookup."""
+    search: Callable[[Bill, Context], Flow[Sightings]] | None = None
+    """How a bill is found in the provider's search index, which lags behind what was written: the first lookup of a
+    create, while the idempotency key covers the lag. None where the index does not cover the reference."""
     parse: Callable[..., Invoice]
     """parse(data: Mapping) → Invoice; raises MalformedResponse."""
     refusal: Callable[[Response], Refusal]
@@ -436,12 +441,19 @@ class Context:
         return replace(self, ask=ask)
 
     def get(
-        self, *segments: str, query: Iterable[tuple[str, object]] = (), specimen: Any = None, note: str = ""
+        self,
+        *segments: str,
+        query: Iterable[tuple[str, object]] = (),
+        specimen: Any = None,
+        note: str = "",
+        invoice_id: str | None = None,
+        searches: bool = False,
     ) -> Request:
-        """Make a reading request."""
+        """Make a reading request; `invoice_id` is the invoice that its answer must be about."""
         pairs = [(name, wire.scalar(value)) for name, value in query]
         url = self.base_url + wire.path(*segments) + (f"?{wire.query(pairs)}" if pairs else "")
-        return Request("GET", url, self.provider.headers(self.settings), specimen=specimen, note=note)
+        headers = self.provider.headers(self.settings)
+        return Request("GET", url, headers, specimen=specimen, note=note, invoice_id=invoice_id, searches=searches)
 
     def post(self, *segments: str, **what: Any) -> Request:
         """Make a POST request: see `send`."""
@@ -457,8 +469,9 @@ class Context:
         specimen: Any = None,
         note: str = "",
         opens: bool = False,
+        invoice_id: str | None = None,
     ) -> Request:
-        """Make a writing request; `opens` where it makes a new invoice.
+        """Make a writing request; `opens` where it makes a new invoice, `invoice_id` where it changes one.
 
         `step` names it within its flow; the idempotency key derives from that.
 
@@ -484,6 +497,7 @@ class Context:
             specimen=specimen,
             note=note,
             opens=opens,
+            invoice_id=invoice_id,
         )
 
     def follow(self, url: str, *, specimen: Any = None) -> Request:

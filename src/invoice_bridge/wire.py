@@ -49,7 +49,9 @@ class Request:
     `effects` is what it does to the customer. `key` is its idempotency key (it stands in `headers` too). `body` is what
     `content` encodes, for a reader. `specimen` is the happy answer's JSON, which explain feeds back into the flow.
     `note` is a remark for the reader. `opens`: it makes a new invoice rather than change one, so a conflict (409) can
-    only be with an earlier try of itself.
+    only be with an earlier try of itself. `invoice_id`: the invoice that its answer must be about, where one is named:
+    an answer about another one is another request's. `searches`: it asks a search index, which has a rate limit of its
+    own.
     """
 
     method: str
@@ -62,6 +64,8 @@ class Request:
     specimen: Any = field(default=None, compare=False, repr=False)
     note: str = field(default="", compare=False)
     opens: bool = field(default=False, compare=False)
+    invoice_id: str | None = field(default=None, compare=False)
+    searches: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))
