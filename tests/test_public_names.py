@@ -13,8 +13,11 @@ import invoice_bridge
 
 NAMES = [
     "ALL",
+    "AlreadyBilled",
+    "AlreadySettled",
     "AmountMismatch",
     "AsyncClient",
+    "BilledElsewhere",
     "BridgeError",
     "Client",
     "Collection",

@@ -18,7 +18,10 @@ from invoice_bridge.commands import (
     read_command,
 )
 from invoice_bridge.errors import (
+    AlreadyBilled,
+    AlreadySettled,
     AmountMismatch,
+    BilledElsewhere,
     BridgeError,
     ConfigurationError,
     Declined,
@@ -53,8 +56,11 @@ from invoice_bridge.wire import Effect, Request
 
 __all__ = [
     "ALL",
+    "AlreadyBilled",
+    "AlreadySettled",
     "AmountMismatch",
     "AsyncClient",
+    "BilledElsewhere",
     "BridgeError",
     "Client",
     "Collection",

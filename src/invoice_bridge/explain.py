@@ -17,7 +17,7 @@ from invoice_bridge import providers
 from invoice_bridge.commands import Bill, Command
 from invoice_bridge.errors import BridgeError
 from invoice_bridge.idempotency import Lookup
-from invoice_bridge.lookup import begin
+from invoice_bridge.lookup import LookupNeeded, begin
 from invoice_bridge.losses import Field, Loss, find_losses
 from invoice_bridge.model import in_utc
 from invoice_bridge.provider import Context, Provider
@@ -29,7 +29,10 @@ _BOLD, _RED, _YELLOW, _DIM, _PLAIN = "\033[1m", "\033[31m", "\033[33m", "\033[2m
 
 @dataclass(frozen=True)
 class Plan:
-    """What a command would do at a provider: `requests` in order, `losses`, and `refusal` where it cannot be done."""
+    """What a command would do at a provider: `requests` in order, `losses`, and `refusal` where it cannot be done.
+
+    Where it is refused only because it cannot be looked up first, the requests are those it would send otherwise.
+    """
 
     provider: str
     requests: tuple[Request, ...] = ()
@@ -54,10 +57,12 @@ class Plan:
         def paint(style: str, words: str) -> str:
             return f"{style}{words}{_PLAIN}" if color else words
 
-        if self.refusal is not None:
-            return paint(_RED, f"{self.provider}: refused before anything is sent: {self.refusal}")
+        refused = "" if self.refusal is None else f"{self.provider}: refused before anything is sent: {self.refusal}"
+        if refused and not self.requests:
+            return paint(_RED, refused)
         does = ", ".join(sorted(self.effects)) or "nothing to the customer"
-        lines = [
+        lines = [paint(_RED, refused), "", "Without that, it would send:"] if refused else []
+        lines += [
             paint(_BOLD, f"{self.provider}: {does}; {_count(self.requests, 'request')}, {_count(self.losses, 'loss')}")
         ]
         for number, request in enumerate(self.requests, 1):
@@ -228,6 +233,12 @@ def plan(ask: Command, use: Context) -> Plan:
     refusal: BridgeError | None = None
     try:
         flow = begin(ask, use)
+    except LookupNeeded as problem:
+        unlooked = plan(ask, replace(use, lookup="never"))
+        return unlooked if unlooked.refusal is not None else replace(unlooked, refusal=problem)
+    except BridgeError as problem:
+        return Plan(use.provider.name, losses=losses_of(ask, use), refusal=problem, fields=_rows(ask, use))
+    try:
         request = next(flow)
         while True:
             requests.append(request)

@@ -16,7 +16,8 @@ from invoice_bridge.wire import dumps
 KEY_VERSION = 1
 """Raised when the body of any creating command changes; the client then looks before it sends."""
 
-Lookup = Literal["auto", "always", "never"]
+Lookup = Literal["auto", "always", "never", "journal"]
+LOOKUPS: tuple[Lookup, ...] = ("auto", "always", "never", "journal")
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,16 @@ ALL = _All()
 Allow = Collection[str] | _All
 
 
+ADDITIONS = frozenset({"balance", "minimum"})
+"""What `allow` also takes by name: amounts that a provider may add or take off by itself when it issues an invoice (a
+customer's balance), or move away (an invoice below the minimum charge)."""
+
+
+def names_allowed(allow: Allow) -> frozenset[str]:
+    """The names in `allow`; ALL names nothing."""
+    return frozenset() if isinstance(allow, _All) else frozenset(allow)
+
+
 def find_losses(fields: Iterable[Field], ask: Any, use: Context) -> tuple[Loss, ...]:
     """Every loss that a provider's rows mean for a command, in the order of the rows."""
     return tuple(loss for row in fields if (loss := row.loss(ask, use)))
@@ -184,7 +194,7 @@ def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
     names = set() if isinstance(allow, _All) else set(allow)
     if not all(isinstance(name, str) for name in names):
         raise ConfigurationError("allow takes a list of paths or codes; ALL stands alone: write allow=ALL")
-    known = {loss.path for loss in found} | {loss.code for loss in found} | _paths()
+    known = {loss.path for loss in found} | {loss.code for loss in found} | _paths() | ADDITIONS
     for name in sorted(names):
         if not any(covers(name, path) for path in known) and not _CODE.fullmatch(name):
             near = get_close_matches(name, known, 3) or sorted({loss.path for loss in found})

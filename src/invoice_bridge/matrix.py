@@ -179,7 +179,9 @@ def _keys(keys: Idempotency) -> str:
 
 
 def _looked_up(provider: Provider) -> str:
-    return "every bill" if provider.idempotency.window < timedelta(days=1) else "what the provider rates, and attempts"
+    if provider.look is not None:
+        return 'refused: it needs lookup="journal", since=… or an explicit lookup'
+    return "every bill, by " + ("the search index" if provider.search is not None else "the customer's listing")
 
 
 def _place(row: Redaction) -> str:

@@ -302,6 +302,8 @@ class Provider:
     """Reads an error body; raises MalformedResponse where it is not the provider's."""
     invoice_id: Callable[[Any], str | None]
     """The invoice's id in an answer's JSON, where there is one."""
+    reference_in: Callable[[Any, Context], str | None] | None = None
+    """The reference in the JSON of an answer to the request that opens a bill, where it carries one."""
     webhooks: Webhooks | None = None
     """How its deliveries are verified and read; None: not built."""
     emulator: Callable[..., Any]
@@ -423,13 +425,17 @@ class Context:
     lookup: Lookup = "auto"
     """Whether a bill is looked up before it is made; see invoice_bridge.lookup."""
     tried: bool | None = None
-    """Whether the journal knows an earlier try of this bill; None where there is no journal."""
+    """Whether the journal, or this client, knows an earlier try of this bill; None where there is no journal."""
     since: datetime | None = None
     """When the first try of this bill began, as the journal or the caller says: no invoice of it is older."""
     made: tuple[str, ...] = ()
     """The ids of the invoices that the journal knows earlier tries of this bill to have made."""
     found: Invoice | None = None
-    """What the look found under the bill's reference: a flow goes on from there."""
+    """What the lookup found under the bill's reference: a flow goes on from there."""
+    allowed: frozenset[str] = frozenset()
+    """The paths and codes of losses that the caller allowed by name."""
+    applied: frozenset[str] = frozenset()
+    """The idempotency keys that the journal knows to have been answered with success."""
 
     @property
     def account(self) -> str:
@@ -439,6 +445,10 @@ class Context:
     def on(self, ask: Command) -> Context:
         """The same context for one command: idempotency keys derive from it."""
         return replace(self, ask=ask)
+
+    def has_done(self, step: str) -> bool:
+        """Whether the journal knows that a step of this bill took effect, however long ago its key was forgotten."""
+        return isinstance(self.ask, Bill) and self._key(step, b"") in self.applied
 
     def get(
         self,
@@ -575,23 +585,21 @@ def discard(
 ) -> Flow[Invoice]:
     """Send a request that deletes a draft, read before; return it as deleted, which is all that is left of it.
 
-    A draft that is not there any more, after a try that may have worked, is deleted. Raises MalformedResponse where the
-    answer does not say that it is.
+    A draft that was read and is not there any more is deleted: by this request, which something in between may have
+    delivered twice, or by somebody else. Raises MalformedResponse where the answer does not confirm the deletion.
     """
 
     def after(answer: Response) -> Flow[Invoice]:
         yield from ()
         if not says_so(answer):
-            problem = "the answer does not say that the draft is deleted"
+            problem = "the provider did not confirm the deletion"
             raise MalformedResponse(problem, provider=found.provider, status=answer.status, response=answer)
         return gone
 
     gone = found.model_copy(update={"status": Status.DELETED, "amount_remaining": Money.zero(found.currency)})
     try:
         return (yield from act(request, read, after, allowed={Status.DRAFT}))
-    except NotFound as refusal:
-        if not refusal.repeated:
-            raise
+    except NotFound:
         return gone
 
 

@@ -172,7 +172,7 @@ def test_ctrl_c_in_the_middle_of_a_bill_names_the_reference() -> None:
         silent.settimeout(30)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         program = [sys.executable, "-c", "from invoice_bridge.cli import main; main()"]
-        program += ["create", CHARGE, *ON_STRIPE, url]
+        program += ["create", CHARGE, "--lookup", "never", *ON_STRIPE, url]
         env = {"PATH": "/usr/bin:/bin", "STRIPE_API_KEY": KEY}
         with subprocess.Popen(program, stderr=subprocess.PIPE, env=env) as billing:
             assert billing.stderr is not None

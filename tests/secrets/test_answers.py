@@ -255,7 +255,7 @@ async def test_no_log_of_a_real_connection_has_the_key(name: str, caplog: pytest
     with running(names=[name]) as served:
         served.put(name, repeating(name))
         said: dict[str, Any] = {"base_url": served.base_urls[name], "api_key": CANARIES[name]}
-        said |= dict(served.emulators[name].settings)
+        said |= dict(served.emulators[name].settings) | {"lookup": "never"}
         with Client(name, **said) as client:
             made = client.create(charge(name), allow=ALLOW)
         async with AsyncClient(name, **said) as other:

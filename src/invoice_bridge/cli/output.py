@@ -253,9 +253,9 @@ def plans_table(plans: Sequence[Plan]) -> Table:
     for plan in plans:
         table.add_column(providers.get(plan.provider).title, max_width=44, overflow="fold")
     table.add_row("does", *(_does(plan) for plan in plans))
-    longest = max((len(plan.requests) for plan in plans if plan.refusal is None), default=0)
+    longest = max((len(plan.requests) for plan in plans), default=0)
     for place in range(longest):
-        steps = (plan.requests[place : place + 1] if plan.refusal is None else () for plan in plans)
+        steps = (plan.requests[place : place + 1] for plan in plans)
         table.add_row(str(place + 1), *("".join(_step(request) for request in found) for found in steps))
     table.add_row("loses", *(_loses(plan) for plan in plans))
     return table
@@ -274,6 +274,6 @@ def _step(request: Request) -> str:
 
 
 def _loses(plan: Plan) -> str:
-    if plan.refusal is not None:
+    if plan.refusal is not None and not plan.requests:
         return ""
     return "\n".join(f"{loss.path} ({loss.severity.value}) {loss.code}" for loss in plan.losses) or "nothing"

@@ -138,6 +138,8 @@ class Emulator(ABC):
     """A subscription of that customer with accrued charges, where the provider has such."""
     settings: ClassVar[Mapping[str, Any]] = {}
     """Settings of a client that this emulator accepts."""
+    reference_settings: ClassVar[Mapping[str, Any]] = {}
+    """Further ones, without which not every bill has a field for its reference."""
 
     invoices: dict[str, dict[str, Any]]
     """The invoices it holds, by their ids."""
