@@ -121,7 +121,7 @@ def variants(ask: Bill, leaf: str) -> list[tuple[Bill, Bill]]:
     return [pair for pair in make(ask) if pair[0] != pair[1]] if make else []
 
 
-def testable() -> frozenset[str]:
+def leaves_with_variants() -> frozenset[str]:
     """Return the leaves for which there are variants."""
     return frozenset(_VARIANTS)
 
