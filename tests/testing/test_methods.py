@@ -38,7 +38,7 @@ class _Acme(Conformance):
     variant: str
 
     @pytest.fixture
-    def declared(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:  # type: ignore[override]
+    def declared(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
         """Register the variant."""
         monkeypatch.setitem(providers._BUILT_IN, "acme", f"tests.testing.methods:{self.variant}")
         providers.get.cache_clear()
@@ -204,8 +204,9 @@ POST: frozenset[str] = frozenset({"POST"})
 )
 def test_a_declaration_that_contradicts_itself_is_refused(arguments: dict[str, Any], message: str) -> None:
     """Header, lifetime and methods belong together; the message says what to write."""
+    whole: dict[str, Any] = {"header": "Key", "window": HOUR, "source": "docs"}
     with pytest.raises(ValueError, match=message):
-        Idempotency(**{"header": "Key", "window": HOUR, "source": "docs"} | arguments)
+        Idempotency(**whole | arguments)
 
 
 def test_no_keys_is_a_declaration_with_a_source() -> None:
