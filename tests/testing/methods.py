@@ -93,3 +93,9 @@ PATCH_WITH_KEYS = variant(
     KeysOnPatch,
 )
 KEYLESS = variant("PATCH", Idempotency.no_keys(DOCS), Keyless)
+CLAIMS_KEYS = variant(
+    "PATCH",
+    Idempotency(KEY_HEADER, KEY_WINDOW, DOCS, "Idempotent-Replayed", methods=frozenset({"POST", "PATCH"})),
+    Keyless,
+)
+"""Declared wrongly: its emulator knows no keys."""

@@ -13,6 +13,7 @@ from invoice_bridge import Client, Money, OneTimeCharge, OutcomeUnknown, Unreach
 from invoice_bridge.cli.capabilities import provider_json
 from invoice_bridge.emulator import EmulatorTransport
 from invoice_bridge.emulator.faults import Fault, Faults, Kind
+from invoice_bridge.explain import context
 from invoice_bridge.idempotency import Idempotency
 from invoice_bridge.matrix import provider_page
 from invoice_bridge.provider import Provider
@@ -215,3 +216,20 @@ def test_no_keys_is_a_declaration_with_a_source() -> None:
     assert (keys.header, keys.window, keys.source, keys.methods) == ("", timedelta(0), "docs", frozenset())
     assert keys.repeatable == {"PUT"}
     assert methods.KEYLESS.idempotency.repeatable == {"DELETE"}
+
+
+# ── the suite can fail ───────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("registered", ["CLAIMS_KEYS"], indirect=True)
+def test_a_provider_that_claims_keys_and_has_none_does_not_pass(registered: Provider) -> None:
+    """An adapter that declares keys which its provider ignores bills twice after a lost answer: a check sees it."""
+
+    class Suite(Conformance):
+        __test__ = False
+        provider = "acme"
+
+    use = context(registered, registered.emulator().settings)
+    with pytest.raises(AssertionError):
+        Suite().test_a_lost_answer_is_asked_for_again(registered, use)
+    assert Suite().doing(registered, use, "update") is not None
+    with pytest.raises(AssertionError, match=r"update was applied twice"):
+        Suite().test_a_lost_answer_of_a_verb_ends_in_the_truth(registered, use, "update", Kind.RESET_AFTER)
