@@ -46,8 +46,8 @@ golden: $(DEV) ## write down anew what every adapter does (tests/golden); read t
 cassettes: $(DEV) ## record the cassettes anew, against the emulators
 	$(BIN)/python -m invoice_bridge.cassettes cassettes
 
-mutants: $(DEV) .venv-mutants/ready ## change the adapters a token at a time: do the tests notice? (SEED=, SAMPLE=, PROVIDERS=)
-	.venv-mutants/bin/python tools/mutants.py --python $(BIN)/python $(if $(SEED),--seed $(SEED)) $(if $(SAMPLE),--sample $(SAMPLE)) $(PROVIDERS)
+mutants: $(DEV) .venv-mutants/ready ## change adapters and core a token at a time: do the tests notice? (SEED=, SAMPLE=, TARGETS=, JOBS=)
+	.venv-mutants/bin/python tools/mutants.py --python $(BIN)/python $(if $(SEED),--seed $(SEED)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(JOBS),--jobs $(JOBS)) $(TARGETS) $(PROVIDERS)
 
 .venv-mutants/ready: requirements/mutants.txt | $(BIN)/python
 	@$(BIN)/python -m venv .venv-mutants

@@ -126,7 +126,7 @@ def test_a_search_index_is_asked_where_the_key_covers_its_lag() -> None:
         yield context.get("search", searches=True)
         return Sightings()
 
-    searching = replace(use_of(CHARGE).provider, search=search)
+    searching = replace(use_of(CHARGE, hours=24).provider, search=search)
     again = CHARGE.model_copy(update={"attempt": 2})
     cases: list[tuple[Bill, dict[str, Any], str]] = [
         (CHARGE, {}, "GET /search"),

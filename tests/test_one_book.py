@@ -375,7 +375,8 @@ def test_defect_36_a_lost_write_stays_unsettled_through_409_and_429(path: Path, 
     """Defect 36: "still running" and "not now" say nothing of the request that was lost; only its own answer does."""
     journal, losses = Journal(path), RecentLosses()
     bill = OneTimeCharge(reference="res-1", customer="c", amount=Money(100, "EUR"))
-    for ended, verdict, at in (("lost", "maybe", NOW), ("answered", then, NOW + timedelta(minutes=1))):
+    tries: list[tuple[Any, Any, datetime]] = [("lost", "maybe", NOW), ("answered", then, NOW + timedelta(minutes=1))]
+    for ended, verdict, at in tries:
         number = journal.intend(STRIPE, "res-1", 1, OPEN, NOW)
         journal.conclude(number, ended, at, status=None if ended == "lost" else 409, verdict=verdict)
         losses.note(bill, "ib1-open", verdict, at)

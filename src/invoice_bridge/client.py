@@ -250,8 +250,9 @@ class _Core(Generic[Http]):
         pending = [
             known for known in unresolved(tries).values() if known.last_at is None or now - known.last_at < SETTLES
         ]
-        unsettled = any(attempt < ask.attempt for attempt, at in lost.items() if now - at < SETTLES)
-        unsettled = unsettled or any(known.attempt < ask.attempt for known in pending)
+        keyless = not use.provider.idempotency.methods  # then the same attempt would take effect a second time too
+        attempts = {attempt for attempt, at in lost.items() if now - at < SETTLES} | {one.attempt for one in pending}
+        unsettled = any(attempt < ask.attempt + keyless for attempt in attempts)
         if tries:
             began = [known.began_at for known in tries]
             known_since = None if None in began else min(at for at in began if at is not None)

@@ -226,7 +226,8 @@ def _looked_up_first(ask: Bill, use: Context) -> Flow[Any]:
     its lag; with other keys (another attempt or version) and for known tries the listing does.
     """
     is_first = ask.attempt == 1 and idempotency.KEY_VERSION == 1 and use.lookup == "auto" and not use.tried
-    if use.provider.search is not None and is_first and use.since is None:
+    covered = use.provider.idempotency.window >= _DAY  # an index may lag for an hour
+    if use.provider.search is not None and is_first and covered and use.since is None:
         seen = yield from noted(use.provider.search(ask, use))
     else:
         seen = yield from sightings(ask, use)

@@ -7,14 +7,16 @@ the only place that says what becomes of a field; the report, the refusal, the d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sized
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass, is_dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
 from invoice_bridge.errors import ConfigurationError, LossyTranslation, Unsupported
+from invoice_bridge.money import Money
 
 if TYPE_CHECKING:
     from invoice_bridge.provider import Context, Limit
@@ -208,6 +210,38 @@ def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
 
     if refused := tuple(loss for loss in found if not accepted(loss)):
         raise LossyTranslation(refused, provider)
+
+
+def leaves_of(bill: type[Any]) -> tuple[str, ...]:
+    """Return the paths of everything a caller can set on a type of bill, computed from its fields.
+
+    `LEAVES` in commands.py is held equal to this by the tests. An amount of money is one leaf, and the currency of all
+    amounts is the leaf "currency". `CustomerRef.ids` is another way to give the leaf "customer.id".
+    """
+    return tuple(dict.fromkeys(_leaves(bill, "")))
+
+
+def _leaves(of: type[Any], prefix: str) -> Iterator[str]:
+    for name, hint in get_type_hints(of).items():
+        if get_origin(hint) is ClassVar or name.startswith(("_", "model_")):
+            continue
+        for part in get_args(hint) if get_origin(hint) in {Union, UnionType} else (hint,):
+            if get_origin(part) is tuple:
+                yield from _below(get_args(part)[0], f"{prefix}{name}[]")
+            elif part is not NoneType:
+                yield from _below(part, prefix + name)
+
+
+def _below(hint: Any, path: str) -> Iterator[str]:
+    if hint is Money:
+        yield path
+        yield "currency"
+    elif path == "customer.ids":
+        yield "customer.id"
+    elif isinstance(hint, type) and (hasattr(hint, "model_fields") or is_dataclass(hint)):
+        yield from _leaves(hint, f"{path}.")
+    else:
+        yield path
 
 
 def _paths() -> set[str]:

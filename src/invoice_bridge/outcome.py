@@ -245,15 +245,19 @@ def _attempts(request: Request, call: _Call) -> Steps[Response]:
         reference=ask.reference if isinstance(ask, Bill) else None,
     )
     unknown.__cause__ = tried.failure
-    raise _OnlyFailures(unknown) if tried.status is not None and tried.status >= 500 else unknown
+    # without a key the bill's request was sent once: only a lookup can tell more
+    keyless = (
+        isinstance(ask, Bill) and request.key is None and request.method not in call.use.provider.idempotency.repeatable
+    )
+    raise _OnlyFailures(unknown) if keyless or (tried.status is not None and tried.status >= 500) else unknown
 
 
 def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Tried]:
     """Send a request once. `maybe`: an earlier try of it may have taken effect."""
     provider = call.use.provider
     pace = call.policy.search_pace if request.searches else call.policy.pace
-    # the key makes a repetition harmless, and deleting the same thing twice deletes it once
-    repeatable = not request.writes or request.key is not None or request.method == "DELETE"
+    # a key makes a repetition harmless; without one, only the methods that the provider declares so are
+    repeatable = not request.writes or request.key is not None or request.method in provider.idempotency.repeatable
     try:
         if pace is not None and (pause := pace.wait()) > 0:
             yield from _paused(pause, pace)

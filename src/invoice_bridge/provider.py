@@ -485,7 +485,7 @@ class Context:
 
         `step` names it within its flow; the idempotency key derives from that.
 
-        Only POST carries a key: the providers ignore it elsewhere.
+        It carries a key where the provider takes one for the method (`Idempotency.methods`).
         """
         content, headers = b"", dict(self.provider.headers(self.settings))
         if body is not None and self.provider.form is None:
@@ -493,7 +493,8 @@ class Context:
         elif body is not None and self.provider.form is not None:
             content = wire.query(self.provider.form(body)).encode("ascii")
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        key = self._key(step or "/".join(segments[-1:]), content) if method == "POST" else None
+        keyed = method in self.provider.idempotency.methods
+        key = self._key(step or "/".join(segments[-1:]), content) if keyed else None
         if key is not None:
             headers[self.provider.idempotency.header] = key
         return Request(

@@ -128,6 +128,8 @@ class Emulator(ABC):
     """name → (default, what is not confirmed)"""
     window: ClassVar[timedelta]
     key_header: ClassVar[str]
+    key_methods: ClassVar[frozenset[str]] = frozenset({"POST"})
+    """The methods whose key counts; empty for a provider without keys."""
     key: ClassVar[str]
     """The only API key that is accepted; spelled so that nobody takes it for a real one."""
     customer: ClassVar[str]
@@ -184,8 +186,8 @@ class Emulator(ABC):
                 return refused.answer
 
     def key_of(self, call: Call) -> str | None:
-        """The idempotency key that counts for a request: all of them know keys of POST alone."""
-        return call.headers.get(self.key_header.lower()) if call.method == "POST" else None
+        """The idempotency key that counts for a request; elsewhere the header is ignored."""
+        return call.headers.get(self.key_header.lower()) if call.method in self.key_methods else None
 
     def _once(self, call: Call, spoil: Callable[[Response], Response]) -> Response:
         key = self.key_of(call)
