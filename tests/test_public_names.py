@@ -28,6 +28,7 @@ NAMES = [
     "EventType",
     "Finalize",
     "IdempotencyMismatch",
+    "Interruption",
     "InvalidSignature",
     "InvalidState",
     "Invoice",
@@ -68,6 +69,7 @@ NAMES = [
     "Void",
     "decode",
     "explain",
+    "interrupted",
     "losses",
     "read_command",
 ]
