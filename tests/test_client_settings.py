@@ -2,6 +2,7 @@
 
 import asyncio
 import traceback
+from collections.abc import Sequence
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -19,25 +20,135 @@ from tests.clients import (
     row,
 )
 
-UNUSABLE: list[tuple[str, Any, str]] = [
-    *(("timeout", value, "timeout is .*write timeout=30.0") for value in (None, 0, -1, True, nan, inf, "30", 1e9)),
-    *(("deadline", value, "deadline is .*write deadline=60.0") for value in (0, -0.5, False, nan, inf, "9", 1e9)),
-    *(("requests_per_minute", value, "is a whole number") for value in (1.5, True, "60", nan)),
-    *(("requests_per_minute", value, "is a number from 1 on") for value in (0, -1, 10**30)),
-    *(("http", value, "http is an httpx.Client") for value in (7, "x", httpx, httpx.Client, object())),
-    *(
-        ("journal", value, "journal is the path of a file")
-        for value in (7, b"bills", True, ":memory:", "file::memory:")
+_UNUSABLE: list[tuple[str, Sequence[Any], str]] = [
+    (
+        "timeout",
+        (
+            None,
+            0,
+            -1,
+            True,
+            nan,
+            inf,
+            "30",
+            1e9,
+        ),
+        "timeout is .*write timeout=30.0",
     ),
-    *(("journal", value, "journal is empty") for value in ("", "  ")),
-    ("journal", "a\0b", "cannot be opened"),
-    *(("customers", value, "customers maps") for value in ([], "acme", {"a": "cus_1"}, {"a": {"x": 7}}, {7: {}})),
-    *(("base_url", value, "base_url is a str") for value in (7, b"https://x", ["https://x"])),
-    *(("insecure", value, "insecure is True or False") for value in (1, "no", None)),
-    *(("mode", value, 'mode is "test" or "live"') for value in ("prod", [], 7)),
-    *(("lookup", value, 'lookup is "auto", "always" or "never"') for value in ([], {}, None, "sometimes")),
-    ("acount", "acct_1", "acount"),
+    (
+        "deadline",
+        (
+            0,
+            -0.5,
+            False,
+            nan,
+            inf,
+            "9",
+            1e9,
+        ),
+        "deadline is .*write deadline=60.0",
+    ),
+    (
+        "requests_per_minute",
+        (
+            1.5,
+            True,
+            "60",
+            nan,
+        ),
+        "is a whole number",
+    ),
+    (
+        "requests_per_minute",
+        (
+            0,
+            -1,
+            10**30,
+        ),
+        "is a number from 1 on",
+    ),
+    (
+        "http",
+        (
+            7,
+            "x",
+            httpx,
+            httpx.Client,
+            object(),
+        ),
+        "http is an httpx.Client",
+    ),
+    (
+        "journal",
+        (
+            7,
+            b"bills",
+            True,
+            ":memory:",
+            "file::memory:",
+        ),
+        "journal is the path of a file",
+    ),
+    (
+        "journal",
+        (
+            "",
+            "  ",
+        ),
+        "journal is empty",
+    ),
+    ("journal", ("a\0b",), "cannot be opened"),
+    (
+        "customers",
+        (
+            [],
+            "acme",
+            {"a": "cus_1"},
+            {"a": {"x": 7}},
+            {7: {}},
+        ),
+        "customers maps",
+    ),
+    (
+        "base_url",
+        (
+            7,
+            b"https://x",
+            ["https://x"],
+        ),
+        "base_url is a str",
+    ),
+    (
+        "insecure",
+        (
+            1,
+            "no",
+            None,
+        ),
+        "insecure is True or False",
+    ),
+    (
+        "mode",
+        (
+            "prod",
+            [],
+            7,
+        ),
+        'mode is "test" or "live"',
+    ),
+    (
+        "lookup",
+        (
+            [],
+            {},
+            None,
+            "sometimes",
+        ),
+        'lookup is "auto", "always" or "never"',
+    ),
+    ("acount", ("acct_1",), "acount"),
 ]
+UNUSABLE = [(name, value, message) for name, values, message in _UNUSABLE for value in values]
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])

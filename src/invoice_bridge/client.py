@@ -411,7 +411,7 @@ class _Core(Generic[Http]):
         if self._closes_http:
             return self._http
         http = copy(self._http)
-        http.cookies = _no_cookies()  # type: ignore[assignment]
+        http.cookies = _no_cookies()
         return http
 
     def _check_usable(self) -> None:
@@ -805,7 +805,10 @@ def _ask(kind: type[C], **fields: Any) -> C:
 
 @dataclass(frozen=True)
 class _Failures:
-    """The exceptions of the module that an HTTP client comes from: httpx, or one with the same names such as httpx2."""
+    """The exceptions of the module that an HTTP client comes from: httpx, or one with the same names such as httpx2.
+
+    `all` has those of the machinery below too.
+    """
 
     all: tuple[type[BaseException], ...]
     never_sent: tuple[type[BaseException], ...]
@@ -828,7 +831,7 @@ def _failures_of(http: object) -> _Failures:
         kinds = (getattr(module, name, None) for module in _modules_of(http) for name in names)
         return tuple(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseException))
 
-    return _Failures(named("RequestError", "InvalidURL", "StreamError"), named(*_NEVER_SENT))
+    return _Failures((*named("RequestError", "InvalidURL", "StreamError"), RuntimeError, OSError), named(*_NEVER_SENT))
 
 
 def _loggers_of(http: object) -> tuple[str, ...]:
@@ -848,7 +851,7 @@ def _told_apart(key: ApiKey, failures: _Failures) -> Iterator[None]:
     token = _sending.set(key)
     try:
         yield
-    except (*failures.all, RuntimeError, OSError) as error:
+    except failures.all as error:
         told = key.conceal(f"{type(error).__name__} {error}".strip())
         raise (NotSent if isinstance(error, failures.never_sent) else Lost)(told) from error
     finally:

@@ -86,18 +86,18 @@ class Trail:
         if last is None:
             return None
         steps = tuple(self._steps())
-        is_bill = isinstance(command, Bill)
-        what = f"the reference {command.reference!r}" if is_bill else getattr(command, "id", "this call")
+        reference = command.reference if isinstance(command, Bill) else None
+        what = f"the reference {reference!r}" if reference is not None else getattr(command, "id", "this call")
         advice = "made again it goes on from there, and resolve() tells how it stands"
         outcome = _outcome(steps)
         state = "unknown" if outcome == "unknown" else f"not complete ({outcome})"
         return Interruption(
             outcome,
-            command.reference if is_bill else None,
-            None if is_bill else getattr(command, "id", None),
+            reference,
+            getattr(command, "id", None),
             steps,
             f"invoice_bridge: stopped after {last.method} {urlsplit(last.url).path} had left, so the outcome of "
-            f"{what} is {state}: {advice if is_bill else 'read the invoice'}",
+            f"{what} is {state}: {'read the invoice' if reference is None else advice}",
         )
 
     def _steps(self) -> Iterator[Step]:
