@@ -65,7 +65,7 @@ _UNUSABLE: list[tuple[str, Sequence[Any], str]] = [
             -1,
             10**30,
         ),
-        "is a number from 1 on",
+        "is a number from 1 to",
     ),
     (
         "http",

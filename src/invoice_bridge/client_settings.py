@@ -82,7 +82,7 @@ def _check_rate(value: object) -> None:
         raise ConfigurationError(f"requests_per_minute is a whole number, not {_kind(value)}")
     if not 1 <= value <= MOST_REQUESTS:
         raise ConfigurationError(
-            f"requests_per_minute is a number from 1 on, up to {MOST_REQUESTS}; leave it out for the provider's limit"
+            f"requests_per_minute is a number from 1 to {MOST_REQUESTS}; leave it out for the provider's own limit"
         )
 
 
