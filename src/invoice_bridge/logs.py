@@ -25,6 +25,7 @@ __all__ = ["NAMES", "answered", "failed", "refused", "stopped", "waiting"]
 NAMES = ("requests", "waits", "lookups", "refusals", "stopped")
 
 _REQUESTS, _WAITS, _LOOKUPS, _REFUSALS, _STOPPED = (logging.getLogger(f"invoice_bridge.{name}") for name in NAMES)
+_STOPPED.addHandler(logging.NullHandler())  # a program without logging shows the exception, not a second line
 
 
 def answered(provider: str, command: Command | None, request: Request, response: Response) -> None:
