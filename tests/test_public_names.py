@@ -31,6 +31,7 @@ NAMES = [
     "EventType",
     "Finalize",
     "IdempotencyMismatch",
+    "Interruption",
     "InvalidSignature",
     "InvalidState",
     "Invoice",
@@ -71,6 +72,7 @@ NAMES = [
     "Void",
     "decode",
     "explain",
+    "interrupted",
     "losses",
     "read_command",
 ]

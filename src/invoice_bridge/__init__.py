@@ -44,6 +44,7 @@ from invoice_bridge.errors import (
     Unsupported,
 )
 from invoice_bridge.explain import Plan, explain, losses
+from invoice_bridge.interruption import Interruption, interrupted
 from invoice_bridge.journal import Journal
 from invoice_bridge.lookup import Resolution
 from invoice_bridge.losses import ALL, Loss
@@ -74,6 +75,7 @@ __all__ = [
     "EventType",
     "Finalize",
     "IdempotencyMismatch",
+    "Interruption",
     "InvalidSignature",
     "InvalidState",
     "Invoice",
@@ -114,6 +116,7 @@ __all__ = [
     "Void",
     "decode",
     "explain",
+    "interrupted",
     "losses",
     "read_command",
 ]

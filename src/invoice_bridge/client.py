@@ -11,22 +11,27 @@ import asyncio
 import hashlib
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, cast, overload
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
-from invoice_bridge import providers
+from invoice_bridge import client_settings, logs, providers
+from invoice_bridge.client_settings import fault_of_key
 from invoice_bridge.commands import (
     Bill,
     Command,
@@ -49,13 +54,15 @@ from invoice_bridge.commands import (
 from invoice_bridge.credentials import ApiKey
 from invoice_bridge.errors import (
     AlreadyBilled,
+    BridgeError,
     ConfigurationError,
     Discrepancy,
     IdempotencyMismatch,
     MalformedResponse,
 )
 from invoice_bridge.explain import Plan, context, losses_of, plan
-from invoice_bridge.idempotency import LOOKUPS, Lookup
+from invoice_bridge.idempotency import Lookup
+from invoice_bridge.interruption import Trail
 from invoice_bridge.journal import Book, Ended, Journal, RecentLosses, Try, digest_of, unresolved, verdict_of
 from invoice_bridge.lookup import SETTLES, Resolution, begin, go_on, resolve
 from invoice_bridge.losses import Allow, Loss, names_allowed, refuse_losses
@@ -99,6 +106,8 @@ _paces_lock = threading.Lock()
 class _Core(Generic[Http]):
     """What the two clients share: everything but the waiting."""
 
+    _is_async = False
+
     @overload
     def __init__(
         self,
@@ -140,11 +149,28 @@ class _Core(Generic[Http]):
         requests_per_minute: int | None = None,
         **settings: Any,
     ) -> None:
-        if not isinstance(api_key, str) or not api_key.isascii() or not api_key.isprintable() or not api_key.strip():
-            raise ConfigurationError("api_key must be a text of printable ASCII characters")
-        self._key, self._insecure = ApiKey(api_key), insecure
-        del api_key  # a traceback that shows variables shall not show it
+        fault, key = fault_of_key(api_key), None
+        if fault is None:
+            key = ApiKey(api_key)
+        del api_key  # a traceback that shows variables shall not show it, least of all that of its refusal
+        if key is None:
+            raise ConfigurationError(fault)
+        self._key, self._insecure = key, insecure
         try:
+            client_settings.check(
+                base_url=base_url,
+                timeout=timeout,
+                deadline=deadline,
+                insecure=insecure,
+                mode=mode,
+                lookup=lookup,
+                book=book,
+                customers=customers,
+                journal=journal,
+                requests_per_minute=requests_per_minute,
+            )
+            if http is not None:
+                client_settings.check_http(http, is_async=self._is_async)
             if self._key.is_in(repr((settings, base_url, customers, journal))):
                 raise ConfigurationError("the API key stands in another setting: it belongs into api_key alone")
             self._use = _context(provider, self._key, settings, base_url, mode=mode, lookup=lookup, insecure=insecure)
@@ -156,17 +182,15 @@ class _Core(Generic[Http]):
             pace=_pace_of(self._use, self._key, requests_per_minute),
             search_pace=_search_pace_of(self._use, self._key),
         )
-        if lookup == "journal" and journal is None:
-            raise ConfigurationError('lookup="journal" says that the journal is complete, and no journal=… is given')
-        if not isinstance(book, str) or not book.strip() or not book.isprintable():
-            raise ConfigurationError("book is the name of a book of bills: a text of printable characters")
         self._book = Book(self._use.account, book, mode or self._mode_of_key() or "")
         self._journal = None if journal is None else Journal(journal)
         self._lately = RecentLosses()
         self._customers = {name: dict(ids) for name, ids in (customers or {}).items()}
         self._closes_http, self._process = http is None, os.getpid()
         self._http: Http = self._new_http() if http is None else http
-        for name in _LOGGERS:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._failures = _failures_of(self._http)
+        for name in (*_LOGGERS, *_loggers_of(self._http)):
             logging.getLogger(name).addFilter(_without_keys)  # once, however many clients there are
 
     def _new_http(self) -> Http:
@@ -188,7 +212,8 @@ class _Core(Generic[Http]):
         return self._use.provider.name
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.provider!r}, base_url={self._use.base_url!r})"
+        use: Context | None = getattr(self, "_use", None)  # absent while it is made, and where that failed
+        return f"{type(self).__name__}({'' if use is None else f'{use.provider.name!r}, base_url={use.base_url!r}'})"
 
     def explain(self, command: Command, *, since: datetime | None = None) -> Plan:
         """Show exactly what a command would send from this client; see invoice_bridge.explain.
@@ -232,6 +257,14 @@ class _Core(Generic[Http]):
         Reads the journal, so that an AsyncClient does it in a thread. Raises BilledElsewhere, and IdempotencyMismatch
         where the journal knows the reference with another content.
         """
+        try:
+            return self._prepared(command, since, on_discrepancy)
+        except BridgeError as error:
+            logs.refused(self.provider, command, error)
+            raise
+
+    def _prepared(self, command: Command, since: datetime | None, on_discrepancy: OnDiscrepancy) -> _Prepared:
+        self._check_usable()
         if os.getpid() != self._process:
             raise ConfigurationError("this client was made before a fork: make a new one in the child process")
         if on_discrepancy not in {"raise", "report"}:
@@ -394,6 +427,45 @@ class _Core(Generic[Http]):
             raise NotSent(f"the deadline of {self._deadline:g} s leaves no time to wait {wanted:.1f} s")
         return wanted
 
+    def _wait(self, until: float | None, wanted: float, after: str) -> float:
+        seconds = self._rest(until, wanted)
+        logs.waiting(self.provider, seconds, after)
+        return seconds
+
+    def _answered(self, ask: Command | None, request: Request, response: Response, trail: Trail) -> str:
+        """Take an answer down; returns what a wait that follows comes after."""
+        trail.answer(response)
+        logs.answered(self.provider, ask, request, response)
+        return f"HTTP {response.status}" if response.status >= 300 else "an answer (the limit on requests)"
+
+    def _decided(self, prepared: _Prepared | None, done: object, trail: Trail) -> None:
+        if prepared is not None and isinstance(prepared.ask, Bill):
+            if isinstance(done, Resolution):
+                logs.resolved(self.provider, done.state)
+            elif isinstance(done, Invoice):
+                logs.decided(self.provider, done.id, made=any(request.opens for request in trail.sent))
+
+    def _failed(self, request: Request, problem: Exception) -> str:
+        logs.failed(self.provider, request, problem)
+        return "a connection refused" if isinstance(problem, NotSent) else "a lost answer"
+
+    @contextmanager
+    def _noting(self, command: Command | None) -> Iterator[Trail]:
+        """Log how a call ends, and give what stops the program in its middle a note of what is unknown then."""
+        trail = Trail()
+        try:
+            yield trail
+        except BridgeError as error:
+            logs.refused(self.provider, command, error)
+            raise
+        except Exception:
+            raise
+        except BaseException as stop:
+            known = trail.mark(stop, command)
+            if known is not None:
+                logs.stopped(self.provider, command, stop, known)
+            raise
+
     def _intend(self, request: Request, prepared: _Prepared | None) -> int | None:
         """Have the journal know of a request before it leaves; the row's number, None where none is written."""
         ask = None if prepared is None else prepared.ask
@@ -460,9 +532,23 @@ class _Core(Generic[Http]):
             "follow_redirects": False,
         }
 
+    def _without_cookies(self) -> Http:
+        """The HTTP client with a jar that takes nothing. An injected one is copied: its connections, not its jar."""
+        if self._closes_http:
+            return self._http
+        http = copy(self._http)
+        http.cookies = _no_cookies()
+        return http
+
+    def _check_usable(self) -> None:
+        """Raise ConfigurationError, before anything is sent, for a client that is closed."""
+        if getattr(self._http, "is_closed", False):
+            raise ConfigurationError("this client, or the http client it was given, is closed: make a new one")
+
     def _authorize(self, request: httpx.Request) -> httpx.Request:
-        """Add the key; it replaces what an injected client would add."""
+        """Add the key; it replaces what an injected client would add. Its cookies are left out."""
         request.headers["Authorization"] = self._use.provider.auth(self._key.text)
+        request.headers.pop("Cookie", None)
         return request
 
     def _incoming(self, answer: httpx.Response, content: bytes) -> Response:
@@ -521,7 +607,7 @@ class Client(_Core["httpx.Client"]):
     def _new_http(self) -> httpx.Client:
         import httpx
 
-        return httpx.Client(verify=not self._insecure, trust_env=self._trusts_environment)
+        return httpx.Client(verify=not self._insecure, trust_env=self._trusts_environment, cookies=_no_cookies())
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str], profile: str | None = None) -> Client:
@@ -544,30 +630,35 @@ class Client(_Core["httpx.Client"]):
             self._http.close()
 
     def _run(self, steps: Steps[T], prepared: _Prepared | None = None) -> T:
-        until, reply, problem = self._until(), None, None
-        with _noting(prepared) as sent:
+        until, reply, problem, after = self._until(), None, None, "nothing"
+        with self._noting(None if prepared is None else prepared.ask) as trail:
+            self._check_usable()
             while True:
                 try:
                     step = steps.send(reply) if problem is None else steps.throw(problem)
                 except StopIteration as done:
+                    self._decided(prepared, done.value, trail)
                     self._learn(prepared, done.value)
                     return done.value  # type: ignore[no-any-return]
                 reply = problem = None
                 try:
                     if isinstance(step, Send):
-                        reply = self._send(step.request, until, prepared, sent)
+                        reply = self._send(step.request, until, prepared, trail.sent)
+                        after = self._answered(None if prepared is None else prepared.ask, step.request, reply, trail)
                     else:
-                        time.sleep(self._rest(until, step.seconds))
+                        time.sleep(self._wait(until, step.seconds, after))
                 except (NotSent, Lost, ConfigurationError, AlreadyBilled) as error:
                     problem = error
+                    if isinstance(step, Send):
+                        after = self._failed(step.request, error)
 
     def _send(self, request: Request, until: float | None, prepared: _Prepared | None, sent: list[Request]) -> Response:
         number, exchange = self._intend(request, prepared), _Exchange()
         try:
-            with self._exchanging(request, sent, exchange), _told_apart(self._key):
+            with self._exchanging(request, sent, exchange), _told_apart(self._key, self._failures):
                 began, content = time.monotonic(), bytearray()
                 outgoing = self._outgoing(request, until)
-                with self._http.stream(**outgoing) as answer:
+                with self._without_cookies().stream(**outgoing) as answer:
                     for piece in answer.iter_bytes():
                         content += piece
                         self._check_time(began, until, len(content))
@@ -692,12 +783,27 @@ class Client(_Core["httpx.Client"]):
 
 
 class AsyncClient(_Core["httpx.AsyncClient"]):
-    """Client for asyncio: the same flows, the same bytes, every verb awaited. See Client."""
+    """Client for asyncio: the same flows, the same bytes, every verb awaited. See Client.
+
+    It belongs to the event loop of its first call: connections cannot move to another. A call in a second loop raises
+    ConfigurationError before anything is sent; make one client in each.
+    """
+
+    _is_async = True
+
+    def _keep_to_one_loop(self) -> None:
+        running = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = running
+        elif self._loop is not running:
+            raise ConfigurationError(
+                "this AsyncClient was used in another event loop: make one client in each loop (each asyncio.run)"
+            )
 
     def _new_http(self) -> httpx.AsyncClient:
         import httpx
 
-        return httpx.AsyncClient(verify=not self._insecure, trust_env=self._trusts_environment)
+        return httpx.AsyncClient(verify=not self._insecure, trust_env=self._trusts_environment, cookies=_no_cookies())
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str], profile: str | None = None) -> AsyncClient:
@@ -720,22 +826,28 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
             await self._http.aclose()
 
     async def _run(self, steps: Steps[T], prepared: _Prepared | None = None) -> T:
-        until, reply, problem = self._until(), None, None
-        with _noting(prepared) as sent:
+        until, reply, problem, after = self._until(), None, None, "nothing"
+        with self._noting(None if prepared is None else prepared.ask) as trail:
+            self._keep_to_one_loop()
+            self._check_usable()
             while True:
                 try:
                     step = steps.send(reply) if problem is None else steps.throw(problem)
                 except StopIteration as done:
+                    self._decided(prepared, done.value, trail)
                     await self._in_thread(self._learn, prepared, done.value)
                     return done.value  # type: ignore[no-any-return]
                 reply = problem = None
                 try:
                     if isinstance(step, Send):
-                        reply = await self._send(step.request, until, prepared, sent)
+                        reply = await self._send(step.request, until, prepared, trail.sent)
+                        after = self._answered(None if prepared is None else prepared.ask, step.request, reply, trail)
                     else:
-                        await asyncio.sleep(self._rest(until, step.seconds))
+                        await asyncio.sleep(self._wait(until, step.seconds, after))
                 except (NotSent, Lost, ConfigurationError, AlreadyBilled) as error:
                     problem = error
+                    if isinstance(step, Send):
+                        after = self._failed(step.request, error)
 
     async def _in_thread(self, call: Callable[..., T], *values: Any) -> T:
         """Call what reads or writes the journal in a thread: a file that another process locks stops nobody else."""
@@ -746,10 +858,10 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
     ) -> Response:
         number, exchange = await self._in_thread(self._intend, request, prepared), _Exchange()
         try:
-            with self._exchanging(request, sent, exchange), _told_apart(self._key):
+            with self._exchanging(request, sent, exchange), _told_apart(self._key, self._failures):
                 began, content = time.monotonic(), bytearray()
                 outgoing = self._outgoing(request, until)
-                async with self._http.stream(**outgoing) as answer:
+                async with self._without_cookies().stream(**outgoing) as answer:
                     async for piece in answer.aiter_bytes():
                         content += piece
                         self._check_time(began, until, len(content))
@@ -862,50 +974,64 @@ def _ask(kind: type[C], **fields: Any) -> C:
         raise ConfigurationError(f"{kind.verb}: {faults(error)}") from None
 
 
-@contextmanager
-def _noting(prepared: _Prepared | None) -> Iterator[list[Request]]:
-    """Give what stops the program in the middle of a call (Ctrl-C, cancellation) a note of what is unknown then."""
-    sent: list[Request] = []
-    ask = None if prepared is None else prepared.ask
-    try:
-        yield sent
-    except Exception:
-        raise
-    except BaseException as stop:
-        last = next((request for request in reversed(sent) if request.writes), None)
-        if last is not None:
-            what = f"the reference {ask.reference!r}" if isinstance(ask, Bill) else getattr(ask, "id", "this call")
-            tell = "made again it goes on from there, and resolve() tells how it stands"
-            stop.add_note(
-                f"invoice_bridge: stopped after {last.method} {urlsplit(last.url).path} had left, so the outcome of "
-                f"{what} is unknown: {tell if isinstance(ask, Bill) else 'read the invoice'}"
-            )
-        raise
+@dataclass(frozen=True)
+class _Failures:
+    """The exceptions of the module that an HTTP client comes from: httpx, or one with the same names such as httpx2.
 
-
-@contextmanager
-def _told_apart(key: ApiKey) -> Iterator[None]:
-    """Turn a failure of the HTTP library into what it means: the request never left, or its answer is lost.
-
-    Its words, and what it logs meanwhile, may quote an answer: the key is taken out of both.
+    `all` has those of the machinery below too.
     """
+
+    all: tuple[type[BaseException], ...]
+    never_sent: tuple[type[BaseException], ...]
+
+
+_NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL")
+
+
+def _modules_of(http: object) -> list[ModuleType]:
+    """The HTTP libraries that a client's class derives from, by their exceptions; httpx is always among them."""
     import httpx
 
-    never_sent = (
-        httpx.ConnectError,
-        httpx.ConnectTimeout,
-        httpx.PoolTimeout,
-        httpx.UnsupportedProtocol,
-        httpx.InvalidURL,
-    )
+    roots = {kind.__module__.partition(".")[0] for kind in type(http).__mro__}
+    found = [sys.modules[root] for root in sorted(roots) if root in sys.modules]
+    return [httpx, *(module for module in found if module is not httpx and hasattr(module, "RequestError"))]
+
+
+def _failures_of(http: object) -> _Failures:
+    def named(*names: str) -> tuple[type[BaseException], ...]:
+        kinds = (getattr(module, name, None) for module in _modules_of(http) for name in names)
+        return tuple(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseException))
+
+    return _Failures((*named("RequestError", "InvalidURL", "StreamError"), RuntimeError, OSError), named(*_NEVER_SENT))
+
+
+def _loggers_of(http: object) -> tuple[str, ...]:
+    """The loggers of another HTTP library than httpx, spelt as that spells its own."""
+    names = [module.__name__ for module in _modules_of(http)[1:]]
+    core = [name.replace("httpx", "httpcore") for name in names if name.startswith("httpx")]
+    return (*names, *(logger.replace("httpcore", one) for one in core for logger in _LOGGERS if "httpcore" in logger))
+
+
+@contextmanager
+def _told_apart(key: ApiKey, failures: _Failures) -> Iterator[None]:
+    """Turn a failure of the HTTP library into what it means: the request never left, or its answer is lost.
+
+    Its words, and what it logs meanwhile, may quote an answer: the key is taken out of both. A RuntimeError (a closed
+    loop, a client closed meanwhile) or an error of the operating system says nothing of the request: it may have left.
+    """
     token = _sending.set(key)
     try:
         yield
-    except (httpx.RequestError, httpx.InvalidURL) as error:
+    except failures.all as error:
         told = key.conceal(f"{type(error).__name__} {error}".strip())
-        raise (NotSent if isinstance(error, never_sent) else Lost)(told) from error
+        raise (NotSent if isinstance(error, failures.never_sent) else Lost)(told) from error
     finally:
         _sending.reset(token)
+
+
+def _no_cookies() -> CookieJar:
+    """A jar that takes no cookie and gives none: a provider's cookies would tie requests together, without bound."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 _sending: ContextVar[ApiKey | None] = ContextVar("_sending", default=None)
@@ -950,12 +1076,6 @@ def _context(
     if missing := declared.missing_settings(read):
         told = "; ".join(f"{setting.name} ({setting.help})" for setting in missing)
         raise ConfigurationError(f"{declared.title} needs the setting {told}")
-    if lookup not in LOOKUPS:
-        raise ConfigurationError(f'lookup is "auto", "always", "never" or "journal", not {lookup!r}')
-    if not isinstance(insecure, bool):
-        raise ConfigurationError("insecure is True or False, written out")
-    if mode not in {"test", "live", None}:
-        raise ConfigurationError(f'mode is "test" or "live", not {mode!r}')
     use = replace(context(declared, settings, base_url), lookup=lookup)
     _check_url(use.base_url, insecure=insecure)
     found = declared.mode(key.text, read, use.base_url)
@@ -966,8 +1086,6 @@ def _context(
 
 def _pace_of(use: Context, key: ApiKey, requests_per_minute: int | None) -> Pace | None:
     """The pace of an account, shared by every client of it in this process; none on loopback unless asked for."""
-    if requests_per_minute is not None and requests_per_minute < 1:
-        raise ConfigurationError(f"requests_per_minute is a number from 1 on, not {requests_per_minute}")
     if requests_per_minute is None and _is_loopback(urlsplit(use.base_url).hostname or ""):
         return None
     rate = use.provider.rate
