@@ -336,11 +336,11 @@ def test_a_brace_in_a_description_is_no_shell_variable() -> None:
     assert '"$HOME"' not in text
 
 
-@pytest.mark.parametrize("field", ["description", "reference", "memo"])
-@pytest.mark.parametrize("name", ["stripe", "chargebee", "whop"])
+@pytest.mark.parametrize("field", ["description", "reference"])
+@pytest.mark.parametrize("name", ["stripe", "chargebee"])
 def test_what_looks_like_a_placeholder_is_the_callers_own_text(name: str, field: str) -> None:
     """Defect 69: a caller's "{open.id}" stays text in curl, and no request needs a value because of it."""
-    settings = {"chargebee": {"site": "acme"}, "whop": {"account_id": "biz_42"}}.get(name, {})
+    settings: dict[str, Any] = {"site": "acme"} if name == "chargebee" else {}
     command = CHARGE.model_copy(update={"draft": True})
     plain = explain(name, command.model_copy(update={field: "see }open.id}}x.y}"}), **settings)
     braces = explain(name, command.model_copy(update={field: "see {open.id}{x.y}"}), **settings)

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_the_key_is_in_no_argument_of_a_process(name: str, tmp_path: Path) -> No
     fake = tmp_path / "curl"
     fake.write_text(f'#!/bin/sh\n{{ tr "\\0" " " < /proc/$$/cmdline; echo; echo --; cat; }} > {seen}\n')
     fake.chmod(0o755)
-    settings = {"site": "acme"} if name == "chargebee" else {}
+    settings: dict[str, Any] = {"site": "acme"} if name == "chargebee" else {}
     command = explain(name, Retrieve(id="in_1"), **settings).curl()
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", f"{name.upper()}_API_KEY": key}
     subprocess.run(["bash", "-c", command], env=environment, timeout=30, check=True)
