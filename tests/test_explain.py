@@ -306,13 +306,13 @@ def test_shell_commands_take_the_key_from_the_environment() -> None:
     """The placeholder is a shell variable, the key another, and quotes cannot be broken out of."""
     ask = CHARGE.model_copy(update={"reference": "it's; rm -rf $HOME `x`"})
     text = explain("stripe", ask, lookup="never").curl()
-    assert text.count("curl -g -X POST ") == 3
-    assert text.count('-H "Authorization: Bearer $STRIPE_API_KEY"') == 3
+    assert text.count("| curl -g -X POST ") == 3
+    assert text.count("printf 'Authorization: Bearer %s\\n' \"$STRIPE_API_KEY\" | curl ") == 3
     assert 'https://api.stripe.com/v1/invoices/"$OPEN_ID"/finalize' in text
     assert "$HOME" not in text.replace("%24HOME", "")
     assert "`" not in text
     assert "it%27s" in text
-    assert '-u "$CHARGEBEE_API_KEY:"' in explain("chargebee", Retrieve(id="1")).curl()
+    assert "'user = \"%s:\"\\n'" in explain("chargebee", Retrieve(id="1")).curl()
 
 
 def test_what_a_request_needs_from_earlier_answers() -> None:
@@ -337,6 +337,29 @@ def test_a_brace_in_a_description_is_no_shell_variable() -> None:
     text = explain("whop", ask.model_copy(update={"draft": True}), lookup="never", account_id="biz_42").curl()
     assert "{HOME} {PATH}" in text
     assert '"$HOME"' not in text
+
+
+@pytest.mark.parametrize("field", ["description", "reference"])
+@pytest.mark.parametrize("name", ["stripe", "chargebee"])
+def test_what_looks_like_a_placeholder_is_the_callers_own_text(name: str, field: str) -> None:
+    """Defect 69: a caller's "{open.id}" stays text in curl, and no request needs a value because of it."""
+    settings: dict[str, Any] = {"site": "acme"} if name == "chargebee" else {}
+    command = CHARGE.model_copy(update={"draft": True})
+    plain = explain(name, command.model_copy(update={field: "see }open.id}}x.y}"}), **settings)
+    braces = explain(name, command.model_copy(update={field: "see {open.id}{x.y}"}), **settings)
+    assert [request["needs"] for request in braces.to_json()["requests"]] == [
+        request["needs"] for request in plain.to_json()["requests"]
+    ]
+    assert braces.curl().count('"$') == plain.curl().count('"$')
+    assert "$X_Y" not in braces.curl()
+    assert braces.placeholders == plain.placeholders
+
+
+def test_an_id_that_looks_like_a_placeholder_is_the_callers_own() -> None:
+    """Defect 69: the id that a verb is called with needs no earlier answer, whatever it looks like."""
+    plan = explain("stripe", Retrieve(id="{open.id}"))
+    assert not plan.placeholders
+    assert '"$OPEN_ID"' not in plan.curl()
 
 
 def test_the_origin_of_a_field_is_the_most_exact_row() -> None:

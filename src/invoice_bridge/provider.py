@@ -6,13 +6,14 @@ read from its Provider value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from invoice_bridge import wire
 from invoice_bridge.commands import Bill, Command, ListInvoices, OnInvoice
@@ -514,7 +515,7 @@ class Context:
     def follow(self, url: str, *, specimen: Any = None) -> Request:
         """Make a reading request for a whole URL that the provider gave.
 
-        Raises MalformedResponse off the configured origin.
+        Raises MalformedResponse off the configured origin, and outside the path of the base URL.
         """
         ours = urlsplit(self.base_url)
         try:
@@ -522,7 +523,12 @@ class Context:
         except ValueError:
             raise MalformedResponse("the next page's address is no URL", provider=self.provider.name) from None
         same = (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
-        if not same or theirs.username is not None or not theirs.path.startswith(ours.path):
+        if same and not _is_below(theirs.path, ours.path):
+            raise MalformedResponse(
+                f"the next page is not below {self.base_url}: it is not followed, the key would go along",
+                provider=self.provider.name,
+            )
+        if not same or theirs.username is not None:
             raise MalformedResponse(
                 f"the next page is at {theirs.scheme}://{theirs.hostname}, not at {ours.scheme}://{ours.netloc}: "
                 "it is not followed, the key would go along",
@@ -537,6 +543,19 @@ class Context:
         if isinstance(self.ask, OnInvoice):
             return verb_key(scope, self.ask.id, f"{self.ask.verb}/{step}", content, self.ask.attempt)
         raise TypeError("a writing request needs a command: its key derives from it")
+
+
+def _is_below(path: str, base: str) -> bool:
+    """Whether a URL's path stays within the base path, however it is decoded on its way.
+
+    Proxies and servers resolve dots (RFC 3986, 5.2.4) after decoding, some take a backslash for a slash, and some
+    decode twice: a path with a dot segment in any of these readings is refused.
+    """
+    if path != base and not path.startswith(f"{base}/"):
+        return False
+    while (decoded := unquote(path)) != path:
+        path = decoded
+    return path.isprintable() and not {".", ".."} & set(re.split(r"[/\\;]", path))
 
 
 def act(

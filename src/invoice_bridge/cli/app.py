@@ -11,7 +11,6 @@ from itertools import islice
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from invoice_bridge import providers
 from invoice_bridge.cli import exits
@@ -22,7 +21,7 @@ from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, read_sett
 from invoice_bridge.cli.files import amount, instant, pairs, read_bill, read_bytes
 from invoice_bridge.cli.journal import app as journal
 from invoice_bridge.cli.new_provider import scaffold
-from invoice_bridge.cli.output import grid, loss_json, plans_table, show, write, write_json
+from invoice_bridge.cli.output import grid, in_color, loss_json, plans_table, show, write, write_json
 from invoice_bridge.client import Client
 from invoice_bridge.config import key_variable
 from invoice_bridge.errors import ConfigurationError, MalformedResponse
@@ -37,7 +36,7 @@ app = typer.Typer(
     cls=exits.Commands,
     name="invoice-bridge",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     epilog=exits.HELP,
@@ -145,8 +144,9 @@ def explain(
     elif provider == "all":
         show(plans_table(plans))
     else:
-        color = Console(file=sys.stdout).color_system is not None
-        sys.stdout.write(plans[0].text(color=color) + "\n")
+        sys.stdout.write(plans[0].text(color=in_color()) + "\n")
+    if provider != "all" and (refusal := plans[0].refusal) is not None:
+        raise typer.Exit(exits.code_of(refusal))  # as `create` of this bill would end
 
 
 @app.command(rich_help_panel=_OFFLINE)

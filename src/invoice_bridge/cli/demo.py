@@ -227,7 +227,7 @@ def _take(step: Step, client: Client, before: Invoice | None, row: Row) -> tuple
         id=found.id,
         native=found.native_status or "",
         status=found.status.value,
-        total=money(found.total if found.total is not None else found.subtotal),
+        total=money(found.total),
         remaining=money(found.amount_remaining),
         period=period(found.period) if found.period else "–",
         note=_unlike(step, as_expected),

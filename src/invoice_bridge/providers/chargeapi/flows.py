@@ -30,7 +30,6 @@ from invoice_bridge.outcome import payable, same_bill, verify
 from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id
 from invoice_bridge.providers.chargeapi.parse import invoice
 from invoice_bridge.providers.chargeapi.tables import METADATA_BYTES, METADATA_SOURCE, MONEY, REFERENCE_KEY
-from invoice_bridge.reading import Reader
 from invoice_bridge.wire import Effect, Flow, Request, Response, rfc3339_millis
 
 _CREATE = "docs.chargeapi.co/api-reference/invoices/create"
@@ -208,9 +207,9 @@ def _read(invoice_id: str, use: Context, specimen: Mapping[str, Any] | None = No
 def page(ask: ListInvoices, use: Context) -> Flow[Page]:
     """Read one page of invoices, newest first. The next one is the URL that ChargeAPI gives, on its own origin only."""
     answer = yield _listing(ask, use)
-    rows, url = answer.object.get("data"), Reader(answer.object, "chargeapi").text("next_page_url")
-    if not isinstance(rows, list) or "next_page_url" not in answer.object:
-        # an older generation says has_more instead: to read on as if nothing were left would lose invoices
+    rows, url = answer.object.get("data"), answer.object.get("next_page_url", "")
+    if not isinstance(rows, list) or not (url is None or (isinstance(url, str) and url)):
+        # an older generation says has_more instead, and null alone is the end: to stop here would lose invoices
         problem = "the answer is no page of invoices with a next_page_url"
         raise MalformedResponse(problem, provider="chargeapi", status=answer.status, response=answer)
     items: list[Invoice | Unreadable] = []
