@@ -92,18 +92,27 @@ def test_every_field_of_a_body_has_an_origin(ask: OneTimeCharge | PeriodInvoice)
     assert [name for request in plan.requests for name, _, where in plan.origins(request) if where == "?"] == []
 
 
+LINES: dict[str, Any] = {"amount": None, "lines": [{"amount": Money(100, "EUR")}]}
+QUANTITY: dict[str, Any] = {"quantity": 2, "unit_amount": Money(100, "EUR")}
+
+
 # ── limits ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     "fits,too_long",
     [
-        ({"description": "x" * 1500}, {"description": "x" * 1501}),
+        ({"description": "x" * 1500} | LINES, {"description": "x" * 1501} | LINES),
+        ({"description": "x" * 500}, {"description": "x" * 501}),  # a bare amount's description is that of its line
         ({"purchase_order": "x" * 140}, {"purchase_order": "x" * 141}),
         ({"metadata": {str(n): "x" for n in range(49)}}, {"metadata": {str(n): "x" for n in range(50)}}),
         ({"metadata": {"k" * 40: "x"}}, {"metadata": {"k" * 41: "x"}}),
         ({"metadata": {"k": "x" * 500}}, {"metadata": {"k": "x" * 501}}),
         (
-            {"amount": None, "lines": [{"amount": Money(100, "EUR"), "description": "x" * 5000}]},
-            {"amount": None, "lines": [{"amount": Money(100, "EUR"), "description": "x" * 5001}]},
+            {"amount": None, "lines": [{"amount": Money(100, "EUR"), "description": "x" * 500}]},
+            {"amount": None, "lines": [{"amount": Money(100, "EUR"), "description": "x" * 501}]},
+        ),
+        (
+            {"amount": None, "lines": [QUANTITY | {"description": "x" * 250}]},
+            {"amount": None, "lines": [QUANTITY | {"description": "x" * 251}]},
         ),
         (
             {"amount": None, "lines": [{"amount": Money(100, "EUR")}] * 250},
@@ -112,12 +121,25 @@ def test_every_field_of_a_body_has_an_origin(ask: OneTimeCharge | PeriodInvoice)
     ],
 )
 def test_limits_are_checked_before_anything_is_sent(fits: dict[str, Any], too_long: dict[str, Any]) -> None:
-    """The longest that fits is sent whole; one more is refused, never cut."""
+    """Defect 64: the longest that fits is sent whole; one more is refused before the draft is opened, never cut."""
     bill = {"reference": "res-1", "customer": "cus_42", "amount": Money(100, "EUR")}
     assert explain("stripe", OneTimeCharge.model_validate(bill | fits), lookup="never").refusal is None
     refused = explain("stripe", OneTimeCharge.model_validate(bill | too_long), lookup="never")
     assert isinstance(refused.refusal, Unsupported)
     assert refused.requests == ()
+
+
+def test_a_line_below_zero_with_automatic_tax_is_refused_before_the_draft() -> None:
+    """Defect 64: Stripe refuses such a line after the draft was opened. Without tax it is billed."""
+    bill = {
+        "reference": "res-1",
+        "customer": "cus_42",
+        "lines": [{"amount": Money(amount, "EUR")} for amount in (900, -100)],
+    }
+    refused = explain("stripe", OneTimeCharge.model_validate(bill | {"tax": "provider"}), lookup="never")
+    assert isinstance(refused.refusal, Unsupported)
+    assert refused.requests == ()
+    assert explain("stripe", OneTimeCharge.model_validate(bill), lookup="never").refusal is None
 
 
 def test_limits_hold_for_updates_too() -> None:

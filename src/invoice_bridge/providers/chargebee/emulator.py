@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from invoice_bridge.emulator.core import Call, Emulator, Kept, Refused, nested
 from invoice_bridge.money import exponent
-from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, KEY_WINDOW, NO_MAIL
+from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, KEY_WINDOW, NO_MAIL, month_before
 from invoice_bridge.wire import Response, dumps
 
 # names of parameters: chargebee 3.29.0, the TypedDicts of Invoice
@@ -57,7 +57,6 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "on": lambda have, bound: have // 86400 == bound // 86400,
 }
 _OPEN = ("payment_due", "posted", "not_paid")
-_MONTH = 31 * 86400
 _LONGEST_KEY = 100
 
 
@@ -381,7 +380,8 @@ class ChargebeeEmulator(Emulator):
         if given.get("auto_collection", "on") not in {"on", "off"}:
             raise self._refuse("auto_collection : must be one of on, off", param="auto_collection")
         date = self._integer(given, "invoice_date")
-        if date is not None and (limited or self.switches["backdating_limited"]) and date < self.now_seconds() - _MONTH:
+        earliest = month_before(datetime.fromtimestamp(self.now_seconds(), UTC)).timestamp()
+        if date is not None and (limited or self.switches["backdating_limited"]) and date < earliest:
             raise self._refuse("invoice_date : is more than a month back", param="invoice_date")
         terms = self._integer(given, "net_term_days")
         found = self._new(

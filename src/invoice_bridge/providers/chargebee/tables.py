@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -243,6 +243,12 @@ def _dropped(path: str, code: str, why: str, remedy: str = "", **more: Any) -> F
     return Field(path, "", said.pop("source", _CREATE), code=f"IB-CHARGEBEE-{code}", why=why, remedy=remedy, **said)
 
 
+def month_before(instant: datetime) -> datetime:
+    """One calendar month earlier: the same day, or the last one of a shorter month."""
+    last_of_before = instant.replace(day=1) - timedelta(days=1)
+    return last_of_before.replace(day=min(instant.day, last_of_before.day))
+
+
 def _checked(path: str) -> Field:
     """A row for what no request names: what comes back is compared with it before anything is billed."""
     return Field(path, "", _UNBILLED, Alters.NOTHING, when=_accrued)
@@ -383,7 +389,19 @@ FIELDS = (
         when=_accrued,
         sent="nothing: the invoice is dated when it is made",
     ),
-    Field("issued_at", "invoice_date, net_term_days", f"{_CREATE}: terms count from the date"),
+    Field(
+        "issued_at",
+        "invoice_date, net_term_days",
+        "apidocs.chargebee.com, POST /invoices/charge, invoice_date: one calendar month into the past at most",
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-CHARGEBEE-ISSUED-02",
+        when=lambda ask, use: not _accrued(ask, use),
+        clock=lambda ask, as_of: ask.issued_at < month_before(as_of),
+        sent="the date, with which Chargebee refuses the bill",
+        why="Chargebee dates no invoice more than one calendar month into the past",
+        remedy="give a later date, or bill without one",
+    ),
     _dropped(
         "collection.payment_method",
         "COLLECTION-03",

@@ -21,6 +21,11 @@ REFERENCE_KEY = "invoice_bridge_reference"
 PURCHASE_ORDER = "PO number"
 """The name of the custom field that carries a purchase order."""
 LINES_PER_INVOICE = 250
+LINE_TEXT = 500
+LINE_TEXT_SOURCE = "docs.stripe.com/changelog/2018-10-31, 500 characters of a line's description"
+PRODUCT_NAME = 250
+"""The longest name of a product: a line with a quantity names one."""
+PRODUCT_NAME_SOURCE = "docs.stripe.com/changelog, 250 characters of a product's name; second-hand"
 
 _INVOICE = "stripe-python 16.1.0, Invoice"
 _PEOPLE = "stripe-python 16.1.0, Invoice, Customer and PaymentMethod.BillingDetails"
@@ -114,7 +119,7 @@ ERRORS = (
 LIMITS = (
     Limit("lines", LINES_PER_INVOICE, "docs.stripe.com/changelog/2016-02-22, 250 items an invoice"),
     Limit("description", 1500, "stripe/openapi of 2022; not confirmed since"),
-    Limit("lines[].description", 5000, "stripe/openapi of 2022; not confirmed since"),
+    Limit("lines[].description", LINE_TEXT, LINE_TEXT_SOURCE),
     Limit("purchase_order", 140, f"{_CREATE}, custom_fields[].value"),
     Limit("metadata", 49, "docs.stripe.com/api/metadata, 50 keys, one of them the reference's; not confirmed here"),
     Limit("metadata.key", 40, "docs.stripe.com/api/metadata; not confirmed here"),
