@@ -96,7 +96,7 @@ GOOD = bill().model_dump_json()
         ("a.json", GOOD[:300], "it is not JSON"),
         ("a.json", "", "it is not JSON"),
         ("a.csv", "id,total", "a side is a cassette (.yaml), neutral invoices"),
-        ("a.yaml", "interactions: [", "it is not YAML"),
+        ("a.yaml", "interactions: [", "it is not YAML that a cassette has"),
         ("a.yaml", "a: 1", "it is no cassette: it has no list of interactions"),
         (
             "a.yaml",
