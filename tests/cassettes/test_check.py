@@ -105,7 +105,7 @@ def test_a_sidecar_without_a_cassette_is_found(tmp_path: Path) -> None:
     "said, problem",
     [
         ({"sha256": "0" * 64}, "the cassette was changed since it was recorded: its sha256 is another one"),
-        ({"redactor": 0}, "redacted by version 0, 1 is newer; redact it again"),
+        ({"redactor": 0}, "redacted by version 0, 2 is newer; redact it again"),
         ({"recorded_at": "2026-11-23T00:00:00Z"}, "recorded_at is in the future: 2026-11-23"),
         ({"provider": "paddle"}, "there is no provider 'paddle'"),
         ({"provider": "whop", "api_version": "2026-10-15-1"}, "api.stripe.com is no host of Whop"),

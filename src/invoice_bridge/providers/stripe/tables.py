@@ -261,7 +261,7 @@ REDACTIONS = (
     *hidden(Becomes.SECRET, _PEOPLE, "line1", "line2", "postal_code", "city", "state", "ip_address"),
     *hidden(Becomes.MASK, _PEOPLE, "customer_tax_ids.value", "tax_ids.value", "tax_id_data.value", "tax_id.value"),
     *hidden(Becomes.MASK, _CARD, "last4", "dynamic_last4", "card.number", "iin", "account_number", "routing_number"),
-    *hidden(Becomes.SECRET, _CARD, "cvc", "fingerprint"),
+    *hidden(Becomes.SECRET, _CARD, "cvc", "fingerprint", "exp_month", "exp_year"),
     *hidden(
         Becomes.SECRET,
         "stripe-python 16.1.0, _api_requestor: the machine's name, and the last request",
