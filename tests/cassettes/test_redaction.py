@@ -335,7 +335,7 @@ def test_an_unknown_provider_is_refused() -> None:
 
 
 def test_defect_76_card_digits_and_addresses_in_messages_are_gone() -> None:
-    """Defect 76: a masked card number, a card's expiry and an e-mail address inside a message are not in a recording."""
+    """Defect 76: masked card numbers, a card's expiry and e-mail addresses inside messages are not in a recording."""
     told = {
         "transaction": {"masked_card_number": "************4242"},
         "card": {"expiry_month": 11, "expiry_year": 2031},

@@ -292,7 +292,11 @@ def test_collections_are_joined_by_reference() -> None:
 def test_further_keys_join_what_the_first_leaves_alone() -> None:
     """A side that says no reference for some is joined by what both say; several parts may make one key."""
     left = [bill(), bill(reference=None, metadata={"order": "8"}), bill(reference="only-left", metadata={"order": "9"})]
-    right = [bill(), bill(reference="x", metadata={"order": "8"}), bill(reference=None, metadata={"order": "9"})]
+    right = [
+        bill(),
+        bill(provider="whop", reference="x", metadata={"order": "8"}),
+        bill(provider="whop", reference=None, metadata={"order": "9"}),
+    ]
     found = compare(left, right, keys=["reference", "metadata.order"])
     assert [row.key for row in found.rows] == ["res-1", "8", "9"]
     assert found.same

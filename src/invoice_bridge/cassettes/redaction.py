@@ -1,8 +1,9 @@
 """Take out of recorded requests and answers what must not be seen, by name and place, from each provider's own table.
 
-Rules of this file: nothing is replaced because it looks like a known word, only because of where it stands; the one
+Rules of this file: nothing is replaced because it looks like a known word, only because of where it stands; the
 exceptions are a credential, which is replaced as a whole word of 12 characters or more in headers and in texts, and an
-e-mail address, which providers repeat in messages. All else stays byte for byte. What is redacted twice is what is redacted once.
+e-mail address, which providers repeat in messages. All else stays byte for byte. What is redacted twice is what is
+redacted once.
 """
 
 from __future__ import annotations
@@ -344,6 +345,17 @@ class Redactor:
                 edits.append(Edit(found.start(), found.end(), REDACTED))
         if edits:
             self._note("credential", "in a text")
+        edits += self._emails(text)
+        if self._rules.ids is not None:
+            for found in self._rules.ids.finditer(text):
+                if (new := pseudonym(Becomes.ID, found[0])) != found[0]:
+                    self._note("id", found[0].rpartition("_")[0] + "_")
+                    edits.append(Edit(found.start(), found.end(), new))
+        return edits
+
+    def _emails(self, text: str) -> list[Edit]:
+        """Return the edits of the e-mail addresses in a text."""
+        edits: list[Edit] = []
         hosts = [found.span() for found in _AUTHORITY.finditer(text)]  # user@host there is no e-mail address
         for found in _EMAIL.finditer(text):
             if any(start <= found.start() < end for start, end in hosts):
@@ -351,11 +363,6 @@ class Redactor:
             if (new := pseudonym(Becomes.EMAIL, found[0])) != found[0]:
                 self._note("e-mail address", "in a text")
                 edits.append(Edit(found.start(), found.end(), new))
-        if self._rules.ids is not None:
-            for found in self._rules.ids.finditer(text):
-                if (new := pseudonym(Becomes.ID, found[0])) != found[0]:
-                    self._note("id", found[0].rpartition("_")[0] + "_")
-                    edits.append(Edit(found.start(), found.end(), new))
         return edits
 
     def _learn(self, uri: str, headers: Mapping[str, Sequence[Any]]) -> None:
