@@ -12,7 +12,7 @@ from typing import Any, Final
 from invoice_bridge.errors import ConfigurationError
 
 MAX_BYTES: Final = 64_000_000
-"""Of a file. The largest cassettes that we record have some ten thousand interactions and 20 MB."""
+"""Of a file. Chosen, not measured: what a file of this size costs in memory and seconds is not known yet."""
 MAX_DEPTH: Final = 20
 """Of lists and mappings in each other. vcrpy writes six: file, interactions, interaction, request, headers, values."""
 
