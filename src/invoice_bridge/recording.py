@@ -11,14 +11,19 @@ from typing import Any, Final
 
 from invoice_bridge.errors import ConfigurationError
 
-MAX_BYTES: Final = 64_000_000
-"""Of a file. Chosen, not measured: what a file of this size costs in memory and seconds is not known yet."""
+MAX_BYTES: Final = 12_000_000
+"""Of a file. SECURITY.md has what reading one of this size costs."""
+MAX_NODES: Final = 250_000
+"""Keys, values, lists and mappings of a file; each costs some 400 bytes of memory while it is read."""
 MAX_DEPTH: Final = 20
 """Of lists and mappings in each other. vcrpy writes six: file, interactions, interaction, request, headers, values."""
 
+LONGEST_NUMBER: Final = 1000
+"""Characters of what is no text. YAML 1.1 has numbers to base 60 (1:30:00), and PyYAML's cost for them is quadratic."""
+
 # libyaml's anchors and aliases are & or * and then letters, digits, _ or -, at the beginning of a token; after one of
 # the characters excluded here no token begins. Text may match as well, so a match is looked at token by token.
-_MAYBE_ALIAS = re.compile(r"(?<![A-Za-z0-9%._~+=-])[&*][A-Za-z0-9_-]")
+_MAYBE_ALIAS = re.compile(rb"(?<![A-Za-z0-9%._~+=-])[&*][A-Za-z0-9_-]")
 
 
 def interactions(content: bytes, name: str) -> list[dict[str, Any]]:
@@ -47,60 +52,84 @@ def load(content: bytes, name: str) -> dict[str, Any]:
             f"{name}: it has {len(content)} bytes, more than {MAX_BYTES}: record several smaller cassettes"
         )
     try:
-        text = content.decode("utf-8-sig")
+        content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigurationError(f"{name}: it is no text in UTF-8 (line {line})") from None
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        if _MAYBE_ALIAS.search(text):
-            _scan(text, name)
-        data = yaml.load(text, loader)  # noqa: S506 - a safe loader
-    except RecursionError:
-        raise ConfigurationError(f"{name}: {_TOO_DEEP}") from None
-    except (yaml.YAMLError, ValueError) as error:
+        if _MAYBE_ALIAS.search(content):
+            _refuse_aliases(content, name)
+        data = yaml.load(content, _bounded(name))  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, ValueError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        # PyYAML's constructors raise any of these for a tag and a value that do not fit: !!int "", !!bool x
         told = " ".join(str(error).split())[:200]
         raise ConfigurationError(f"{name}: it is not YAML that a cassette has: {told}") from None
     if not isinstance(data, dict) or not isinstance(data.get("interactions"), list):
         raise ConfigurationError(f"{name}: it is no cassette: it has no list of interactions")
-    if _is_deep(data):
-        _scan(text, name)
-        raise ConfigurationError(f"{name}: {_TOO_DEEP}")
     return data
 
 
-_TOO_DEEP = f"it is nested deeper than {MAX_DEPTH}, which no cassette is: record it again"
+def _bounded(name: str) -> Any:
+    """Return a safe loader, libyaml's where it is there, that stops at the bounds while it reads.
 
-
-def _is_deep(data: Any) -> bool:
-    """Whether lists and mappings lie in each other deeper than MAX_DEPTH, found level by level."""
-    level = [data]
-    for _ in range(MAX_DEPTH + 1):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True
-
-
-def _scan(text: str, name: str) -> None:
-    """Refuse aliases, anchors and depth, with the line; events are read one by one, so nothing is expanded."""
+    PyYAML calls descend_resolver before and ascend_resolver after each node that it composes, in C as in Python
+    (PyYAML 6.0, CParser and Composer). Both serve path resolvers, which the safe loaders have none of.
+    """
     import yaml
 
-    depth = 0
-    for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[no-untyped-call]
-        line = event.start_mark.line + 1
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Bounded(base):  # type: ignore[misc]
+        nodes = 0
+        depth = -1  # the document itself is no list or mapping inside another
+
+        def descend_resolver(self, current_node: Any, _: Any) -> None:
+            self.nodes += 1
+            self.depth += 1
+            if self.nodes > MAX_NODES:
+                raise ConfigurationError(f"{name}{_line(current_node)}: {_TOO_MANY}")
+            if self.depth > MAX_DEPTH:
+                raise ConfigurationError(f"{name}{_line(current_node)}: {_TOO_DEEP}")
+
+        def ascend_resolver(self) -> None:
+            self.depth -= 1
+
+        def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+            if isinstance(value, str) and len(value) > LONGEST_NUMBER and implicit[0]:
+                return "tag:yaml.org,2002:str"  # the resolver's patterns for numbers would cost sixty times its size
+            return super().resolve(kind, value, implicit)
+
+        def construct_scalar(self, node: Any) -> Any:
+            if node.tag not in _TEXTS and len(node.value) > LONGEST_NUMBER:
+                raise ConfigurationError(
+                    f"{name}{_line(node)}: it has a number or date of more than {LONGEST_NUMBER} characters, "
+                    "which no cassette has: record it again"
+                )
+            return super().construct_scalar(node)
+
+    return Bounded
+
+
+_TEXTS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:binary"}
+_TOO_DEEP = f"it is nested deeper than {MAX_DEPTH}, which no cassette is: record it again"
+_TOO_MANY = f"it has more than {MAX_NODES} values: record several smaller cassettes"
+
+
+def _line(node: Any) -> str:
+    """Return ":" and the line where a node or an event begins, as far as it is known."""
+    mark = getattr(node, "start_mark", None)
+    return "" if mark is None else f":{mark.line + 1}"
+
+
+def _refuse_aliases(content: bytes, name: str) -> None:
+    """Refuse aliases and anchors, with the line; events are read one by one, so nothing is expanded."""
+    import yaml
+
+    parse: Any = yaml.parse  # types-PyYAML has no types for it
+    for count, event in enumerate(parse(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise ConfigurationError(
-                f"{name}:{line}: it has a YAML alias or anchor, which a cassette has not: write the value out"
+                f"{name}{_line(event)}: it has a YAML alias or anchor, which a cassette has not: write the value out"
             )
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise ConfigurationError(f"{name}:{line}: {_TOO_DEEP}")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+        if count > 3 * MAX_NODES:  # the loader refuses it: each node has two events at most
+            return

@@ -39,5 +39,5 @@ def save(path: Path, cassette: dict[str, Any]) -> None:
         from vcr.serializers import yamlserializer
     except ImportError:
         raise ConfigurationError('cassettes need vcrpy: pip install "invoice-bridge[testing]"') from None
-    text: str = yamlserializer.serialize(cassette)
+    text: str = yamlserializer.serialize(cassette)  # type: ignore[no-untyped-call]
     files.write(path, text)
