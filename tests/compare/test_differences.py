@@ -1,5 +1,6 @@
 """Two invoices: what differs, what one does not say, and what is the same bill all the same."""
 
+import dataclasses
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 
 from invoice_bridge import CustomerRef, Invoice, Line, Money, Period, Status
 from invoice_bridge.compare import Difference, Verdict, compare
+from invoice_bridge.compare.differences import differences, shown
+from invoice_bridge.losses import Severity
 from tests.compare.bills import LINES, NOW, OTHER_IDENTITY, bill, eur
 
 
@@ -247,3 +250,49 @@ def test_lines_find_the_mate_they_have_most_in_common_with(
 ) -> None:
     """However they are ordered, as little as possible differs."""
     assert sorted(differing(bill(lines=left), bill(lines=right))) == paths
+
+
+def test_sides_without_a_shared_amount_name_what_each_has() -> None:
+    """The amounts that each side states are listed, so that a reader sees why nothing was compared."""
+    left = {"provider": "stripe", "said": {"status": "open", "total": 1, "subtotal": 1}, "lines": []}
+    right = {"provider": "whop", "said": {"status": "open"}, "lines": [{"amount": {"minor": 1, "currency": "EUR"}}]}
+    (found,) = [one for one in differences(left, right) if one.path == "amounts"]
+    assert (found.left, found.right, found.verdict) == ("subtotal, total", "lines", Verdict.DIFFERING)
+    (found,) = [one for one in differences(left, {**right, "lines": []}) if one.path == "amounts"]
+    assert found.right == "none"
+
+
+def test_lines_with_nothing_in_common_are_still_pairs() -> None:
+    """Two lines that are left over are compared field by field, in the order in which they stand."""
+    found = differing(bill(lines=(STAY,)), bill(lines=(Line(description="N", amount=eur(21)),)))
+    assert set(found) == {"lines[0].amount", "lines[0].description"}
+
+
+def test_of_lines_of_the_same_description_the_amount_decides() -> None:
+    """Two lines of one name, of other quantities and in another order, find the mate of the same amount."""
+    left = (Line(description="Stay", quantity=1, amount=eur(10)), Line(description="Stay", quantity=1, amount=eur(20)))
+    right = (Line(description="Stay", quantity=2, amount=eur(20)), Line(description="Stay", quantity=2, amount=eur(10)))
+    assert set(differing(bill(lines=left), bill(lines=right))) == {"lines[0].quantity", "lines[1].quantity"}
+
+
+def test_an_unknown_word_is_compared_by_its_spelling() -> None:
+    """Two unknown statuses of one provider are the same only where the provider's word is the same."""
+    facts = {"provider": "stripe", "said": {"status": "unknown", "total": 1}, "lines": []}
+    assert differences({**facts, "word": "odd"}, {**facts, "word": "odd"}) == []
+    (found,) = differences({**facts, "word": "odd"}, {**facts, "word": "even"})
+    assert (found.path, found.verdict) == ("status", Verdict.DIFFERING)
+    assert differences({**facts, "word": None}, {**facts, "word": "even"}) != []
+
+
+@pytest.mark.parametrize("value, text", [(True, "yes"), (False, "no"), (None, "–"), ("", '""'), ("a ", '"a "')])
+def test_values_for_a_reader(value: object, text: str) -> None:
+    """Yes, no, nothing and blanks are each seen for what they are."""
+    assert shown(value) == text
+
+
+def test_a_difference_cannot_be_changed() -> None:
+    """A difference is a fact: it is frozen, and takes no further attribute."""
+    one = Difference("total", 1, 2, Verdict.DIFFERING, Severity.CHANGES_MONEY)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.path = "status"  # type: ignore[misc]
+    assert not hasattr(one, "__dict__")
