@@ -182,3 +182,18 @@ def test_rules_are_made_once_and_do_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         made.notes = ()  # type: ignore[misc]
     assert not hasattr(made, "__dict__")
+
+
+@pytest.mark.parametrize(
+    "text, left",
+    [
+        ("sent Bearer abcdefgh7xyz there", "sent Bearer REDACTED there"),
+        ("sent bearer abc_efghixyz there", "sent bearer REDACTED there"),
+        ("a bearer instrument of value", "a bearer instrument of value"),
+        ("Basic bm90YTprZXk= there", "Basic REDACTED there"),
+        ("Basic knowledge of it", "Basic knowledge of it"),
+    ],
+)
+def test_a_scheme_and_a_credential_in_a_text(text: str, left: str) -> None:
+    """What follows "Bearer" is a credential where it has a digit or an underscore, after "Basic" where it decodes."""
+    assert Redactor("stripe").interaction(exchange(answer=text)).interaction["response"]["body"]["string"] == left
