@@ -96,7 +96,7 @@ GOOD = bill().model_dump_json()
         ("a.json", GOOD[:300], "it is not JSON"),
         ("a.json", "", "it is not JSON"),
         ("a.csv", "id,total", "a side is a cassette (.yaml), neutral invoices"),
-        ("a.yaml", "interactions: [", "it is not YAML"),
+        ("a.yaml", "interactions: [", "it is not YAML that a cassette has"),
         ("a.yaml", "a: 1", "it is no cassette: it has no list of interactions"),
         (
             "a.yaml",
@@ -292,7 +292,11 @@ def test_collections_are_joined_by_reference() -> None:
 def test_further_keys_join_what_the_first_leaves_alone() -> None:
     """A side that says no reference for some is joined by what both say; several parts may make one key."""
     left = [bill(), bill(reference=None, metadata={"order": "8"}), bill(reference="only-left", metadata={"order": "9"})]
-    right = [bill(), bill(reference="x", metadata={"order": "8"}), bill(reference=None, metadata={"order": "9"})]
+    right = [
+        bill(),
+        bill(provider="whop", reference="x", metadata={"order": "8"}),
+        bill(provider="whop", reference=None, metadata={"order": "9"}),
+    ]
     found = compare(left, right, keys=["reference", "metadata.order"])
     assert [row.key for row in found.rows] == ["res-1", "8", "9"]
     assert found.same

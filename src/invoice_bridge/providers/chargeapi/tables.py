@@ -349,7 +349,7 @@ REDACTIONS = (
     *hidden(Becomes.NAME, _PAYMENT, "billing_details.name"),
     *hidden(Becomes.SECRET, _PAYMENT, "line1", "line2", "city", "state", "postal_code"),
     *hidden(Becomes.MASK, _PAYMENT, "phone", "last4", "card.number", "account_number", "routing_number"),
-    *hidden(Becomes.SECRET, _PAYMENT, "cvc", "fingerprint"),
+    *hidden(Becomes.SECRET, _PAYMENT, "cvc", "fingerprint", "exp_month", "exp_year"),
     *hidden(Becomes.SECRET, "docs.chargeapi.co/webhooks", "charge-signature", where=Where.HEADER),
     Redaction(Where.KEY, r"ch_sk_(?:live|test)_[0-9A-Za-z_]{8,}", "docs.chargeapi.co/authentication"),
     Redaction(Where.KEY, r"whsec_[0-9A-Za-z_+/=-]{8,}", "docs.chargeapi.co/webhooks"),

@@ -37,6 +37,7 @@ _UNBILLED = "apidocs.chargebee.com, invoice unbilled charges"
 _LIMITS = "chargebee-node 3.31.0, invoice.schema.ts"
 _ERRORS = "apidocs.chargebee.com, error handling"
 _HEADERS = "apidocs.chargebee.com, headers that disable the events of a request"
+_ACCOUNT = "chargebee 3.29.0, PaymentSource and bank_account of Customer"
 _PEOPLE = "chargebee/openapi, API v2, Product Catalog 2.0, Customer and Invoice.BillingAddress"
 _ORIGIN = "apidocs.chargebee.com, headers that tell where a request comes from"
 
@@ -91,11 +92,35 @@ REDACTIONS = (
     *hidden(Becomes.SECRET, f"{_API}, PaymentSource", "token_id", "tmp_token", "gw_token", "reference_id"),
     *hidden(Becomes.EMAIL, _PEOPLE, "email"),
     *hidden(Becomes.NAME, _PEOPLE, "first_name", "last_name", "company"),
+    *hidden(Becomes.NAME, _ACCOUNT, "name_on_account"),
     *hidden(Becomes.SECRET, _PEOPLE, "line1", "line2", "line3", "city", "state", "state_code", "zip"),
-    *hidden(Becomes.MASK, _PEOPLE, "phone", "vat_number"),
-    *hidden(Becomes.MASK, f"{_API}, Card and BankAccount", "card.number", "masked_number", "iin", "last4"),
+    *hidden(Becomes.SECRET, f"{_API}, Card", "billing_addr1", "billing_addr2", "billing_city"),
+    *hidden(Becomes.SECRET, f"{_API}, Card", "billing_state", "billing_state_code", "billing_zip"),
+    *hidden(Becomes.MASK, _PEOPLE, "phone", "vat_number", "tax_id"),
+    *hidden(
+        Becomes.MASK,
+        f"{_API}, Card and BankAccount",
+        "card.number",
+        "masked_number",
+        "masked_card_number",
+        "iin",
+        "last4",
+    ),
     *hidden(Becomes.MASK, f"{_API}, Card and BankAccount", "account_number", "routing_number", "iban"),
-    *hidden(Becomes.SECRET, f"{_API}, Card and BankAccount", "cvv", "fingerprint", "ip_address"),
+    *hidden(Becomes.MASK, _ACCOUNT, "swedish_identity_number"),
+    *hidden(Becomes.SECRET, f"{_ACCOUNT}; a UPI address", "vpa"),
+    *hidden(
+        Becomes.SECRET, f"{_API}, Customer, Subscription and PaymentIntent", "created_from_ip", "client_ip_address"
+    ),
+    *hidden(
+        Becomes.SECRET,
+        f"{_API}, Card and BankAccount",
+        "cvv",
+        "fingerprint",
+        "ip_address",
+        "expiry_month",
+        "expiry_year",
+    ),
     Redaction(Where.HEADER, "chargebee-request-origin-user", _ORIGIN, Becomes.EMAIL),
     *hidden(
         Becomes.SECRET,

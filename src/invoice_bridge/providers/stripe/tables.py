@@ -29,6 +29,7 @@ PRODUCT_NAME_SOURCE = "docs.stripe.com/changelog, 250 characters of a product's 
 
 _INVOICE = "stripe-python 16.1.0, Invoice"
 _PEOPLE = "stripe-python 16.1.0, Invoice, Customer and PaymentMethod.BillingDetails"
+_PAYER = "stripe-python 16.1.0, PaymentMethod, Charge.PaymentMethodDetails, Source and TaxId.Verification"
 _CARD = "stripe-python 16.1.0, PaymentMethod.Card and PaymentMethod.UsBankAccount"
 _CREATE = "stripe-python 16.1.0, InvoiceCreateParams"
 _ADD_LINES = "stripe-python 16.1.0, InvoiceAddLinesParams"
@@ -270,13 +271,28 @@ REDACTIONS = (
     *hidden(Becomes.LINK, _INVOICE, "hosted_invoice_url", "invoice_pdf"),
     *hidden(Becomes.LINK, "stripe-python 16.1.0, Charge and ErrorObject", "receipt_url", "request_log_url"),
     *hidden(Becomes.EMAIL, _PEOPLE, "email", "customer_email", "receipt_email"),
+    *hidden(Becomes.EMAIL, _PAYER, "payer_email", "verified_email"),
     Redaction(Where.FIELD, "name", _PEOPLE, Becomes.NAME, beside="email"),
     *hidden(Becomes.NAME, _PEOPLE, "customer_name", "customer.name", "shipping.name", "customer_shipping.name"),
+    *hidden(Becomes.NAME, _PEOPLE, "billing_details.name", "customer_details.name", "individual_name", "business_name"),
+    *hidden(Becomes.NAME, _PAYER, "card.name", "owner.name", "account_holder_name", "cardholder_name", "payer_name"),
+    *hidden(Becomes.NAME, _PAYER, "verified_name", "first_name", "last_name", "refund_account_holder_name"),
+    *hidden(Becomes.NAME, _PAYER, "shipping_first_name", "shipping_last_name"),
     *hidden(Becomes.MASK, _PEOPLE, "phone", "customer_phone"),
     *hidden(Becomes.SECRET, _PEOPLE, "line1", "line2", "postal_code", "city", "state", "ip_address"),
+    *hidden(Becomes.SECRET, f"{_PAYER}; Card", "address_line1", "address_line2", "address_city", "address_state"),
+    *hidden(Becomes.SECRET, f"{_PAYER}; Card and Charge.Level3", "address_zip", "shipping_address_zip"),
+    *hidden(
+        Becomes.SECRET,
+        f"{_PAYER}; Source",
+        *(f"refund_account_holder_address_{part}" for part in ("line1", "line2", "city", "state", "postal_code")),
+    ),
+    *hidden(Becomes.SECRET, _PAYER, "verified_address", "payer_id", "cashtag", "buyer_id", "vpa", "dob"),
+    *hidden(Becomes.MASK, _PAYER, "verified_phone", "verified_phone_last4", "iban", "iban_last4", "refund_iban"),
+    *hidden(Becomes.MASK, _PAYER, "sort_code", "bsb_number", "billing_details.tax_id"),
     *hidden(Becomes.MASK, _PEOPLE, "customer_tax_ids.value", "tax_ids.value", "tax_id_data.value", "tax_id.value"),
     *hidden(Becomes.MASK, _CARD, "last4", "dynamic_last4", "card.number", "iin", "account_number", "routing_number"),
-    *hidden(Becomes.SECRET, _CARD, "cvc", "fingerprint"),
+    *hidden(Becomes.SECRET, _CARD, "cvc", "fingerprint", "exp_month", "exp_year"),
     *hidden(
         Becomes.SECRET,
         "stripe-python 16.1.0, _api_requestor: the machine's name, and the last request",
