@@ -1,4 +1,4 @@
-# Needs Python 3.11, 3.12 or 3.13 and make; uses uv where it is installed. `make help` lists what there is.
+# Needs Python 3.11 or newer and make; uses uv where it is installed. `make help` lists what there is.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -46,8 +46,8 @@ golden: $(DEV) ## write down anew what every adapter does (tests/golden); read t
 cassettes: $(DEV) ## record the cassettes anew, against the emulators
 	$(BIN)/python -m invoice_bridge.cassettes cassettes
 
-mutants: $(DEV) .venv-mutants/ready ## change the adapters a token at a time: do the tests notice? (SEED=, SAMPLE=, PROVIDERS=)
-	.venv-mutants/bin/python tools/mutants.py --python $(BIN)/python $(if $(SEED),--seed $(SEED)) $(if $(SAMPLE),--sample $(SAMPLE)) $(PROVIDERS)
+mutants: $(DEV) .venv-mutants/ready ## change adapters and core a token at a time: do the tests notice? (SEED=, SAMPLE=, TARGETS=, JOBS=)
+	.venv-mutants/bin/python tools/mutants.py --python $(BIN)/python $(if $(SEED),--seed $(SEED)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(JOBS),--jobs $(JOBS)) $(TARGETS) $(PROVIDERS)
 
 .venv-mutants/ready: requirements/mutants.txt | $(BIN)/python
 	@$(BIN)/python -m venv .venv-mutants
@@ -108,10 +108,10 @@ endef
 $(BIN)/python:
 	@rm -rf .venv; \
 	if command -v uv >/dev/null 2>&1; then with=sys; else with=ensurepip,venv,sys; fi; \
-	for python in "$(PYTHON)" python3.13 python3.12 python3.11; do \
-	    "$$python" -c "import $$with; sys.exit(not (3, 11) <= sys.version_info < (3, 14))" >/dev/null 2>&1 || continue; \
+	for python in "$(PYTHON)" python3.14 python3.13 python3.12 python3.11; do \
+	    "$$python" -c "import $$with; sys.exit(not sys.version_info >= (3, 11))" >/dev/null 2>&1 || continue; \
 	    if [ $$with = sys ]; then uv venv -q --python "$$(command -v "$$python")" .venv; else "$$python" -m venv .venv; fi; \
 	    exit; \
 	done; \
-	echo "invoice_bridge needs Python 3.11, 3.12 or 3.13 with venv and pip, and found none on PATH (or say which: make PYTHON=…)" >&2; \
+	echo "invoice_bridge needs Python 3.11 or newer with venv and pip, and found none on PATH (or say which: make PYTHON=…)" >&2; \
 	exit 1

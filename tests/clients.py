@@ -25,7 +25,7 @@ Answers = Callable[[httpx.Request], httpx.Response]
 def client_of(answers: Answers, **said: Any) -> Client:
     """A client whose every request a function answers."""
     http = httpx.Client(transport=httpx.MockTransport(answers))
-    given: dict[str, Any] = {"api_key": KEY, "base_url": BASE, "http": http} | said
+    given: dict[str, Any] = {"api_key": KEY, "base_url": BASE, "http": http, "lookup": "never"} | said
     return Client("stripe", **given)
 
 

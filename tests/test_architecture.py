@@ -95,6 +95,7 @@ HARMLESS = {"os.PathLike", "os.fspath"}  # what a path may be: nothing of this m
 ALLOWED: Mapping[str, set[str]] = {
     "client.py": EFFECTS,  # the only module that does network I/O
     "config.py": {"os"},  # keys come from environment variables
+    "journal.py": {"os"},  # makes its file private, before it is opened
     "emulator/server.py": EFFECTS,  # serves the in-memory providers
     "webhooks_receiver.py": {"starlette", "uvicorn"} | CLOCK,  # receives deliveries; their present is its clock's
     "emulator/transport.py": {"httpx"},  # the types of a transport; it opens no socket
@@ -180,7 +181,7 @@ def test_layers_point_one_way(module: str) -> None:
         ]
         assert others == []
         assert [name for name in ours if name.startswith(("client", "explain", "emulator.server", *outer))] == []
-    elif not module.startswith(("cli/", "testing/", "cassettes/", "migrate/", "emulator/server")):
+    elif not module.startswith(("cli/", "__main__", "testing/", "cassettes/", "migrate/", "emulator/server")):
         assert [name for name in ours if name.startswith("providers.")] == []
         if module not in {"client.py", "matrix.py", "__init__.py"}:
             assert [name for name in ours if name.partition(".")[0] in outer] == []
@@ -273,8 +274,9 @@ def _files(name: str) -> list[str]:
 
 @each_provider
 def test_every_adapter_has_the_same_files(name: str) -> None:
-    """Any two adapters read side by side."""
-    assert _files(name) == _files("stripe")
+    """Any two adapters read side by side; what only Stripe needs so far has a file of its own there."""
+    only_here = {"stripe": {"compared.py", "lookup.py"}}
+    assert set(_files(name)) - only_here.get(name, set()) == set(_files("whop"))
     assert {"__init__.py", "tables.py", "flows.py", "parse.py", "webhooks.py", "emulator.py"} <= set(_files(name))
 
 
@@ -287,8 +289,9 @@ def _keywords(name: str, call: str) -> list[str]:
 
 ORDER = [
     "name", "title", "reviewed", "api_version", "base_url", "auth", "headers", "form", "idempotency", "rate",
-    "retry_word", "settings", "scope", "mode", "sources", "statuses", "fields", "errors", "limits", "money",
-    "redactions", "flows", "look", "parse", "refusal", "invoice_id", "webhooks", "emulator",
+    "search_rate", "retry_word", "settings", "scope", "mode", "sources", "statuses", "fields", "errors", "limits",
+    "money", "redactions", "flows", "look", "search", "parse", "refusal", "invoice_id",
+    "reference_in", "webhooks", "emulator",
 ]  # fmt: skip
 
 

@@ -218,7 +218,7 @@ def test_a_wrong_setting_names_the_nearest(provider: str, settings: dict[str, An
 @pytest.mark.parametrize("key", ["", " ", "sk_test\n", "sk_tést", "sk\x00", None, 7, b"sk_test"])
 def test_a_key_that_cannot_be_one_is_refused_without_being_shown(key: Any) -> None:
     """A key of other characters would break the header, or be cut; the message does not repeat it."""
-    with pytest.raises(ConfigurationError, match="api_key must be a text of printable ASCII") as caught:
+    with pytest.raises(ConfigurationError, match=r"^api_key (is|has|must)") as caught:
         Client("stripe", api_key=key)
     assert "sk" not in str(caught.value).replace("api_key", "")
 
@@ -275,7 +275,9 @@ MAP = {"alice": {"stripe": "cus_42", "whop": "mber_1"}, "bob": {"whop": "mber_2"
 def test_the_customer_map_makes_names_portable() -> None:
     """A name of the caller's own becomes the provider's id; an explicit reference is left alone."""
     transport = EmulatorTransport(STRIPE.emulator(), BASE)
-    client = Client("stripe", api_key=KEY, base_url=BASE, http=httpx.Client(transport=transport), customers=MAP)
+    client = Client(
+        "stripe", api_key=KEY, base_url=BASE, http=httpx.Client(transport=transport), customers=MAP, lookup="never"
+    )
     alice = CHARGE.model_copy(update={"customer": CustomerRef(id="alice")})
     invoice = client.create(alice)
     assert invoice.customer is not None
@@ -290,7 +292,9 @@ def test_the_customer_map_makes_names_portable() -> None:
 def test_a_name_the_map_does_not_have_is_refused(customer: str, kind: type[BridgeError]) -> None:
     """With a map, an unknown name is not taken for an id: it could be somebody else's."""
     transport = EmulatorTransport(STRIPE.emulator(), BASE)
-    client = Client("stripe", api_key=KEY, base_url=BASE, http=httpx.Client(transport=transport), customers=MAP)
+    client = Client(
+        "stripe", api_key=KEY, base_url=BASE, http=httpx.Client(transport=transport), customers=MAP, lookup="never"
+    )
     with pytest.raises(kind):
         client.create(CHARGE.model_copy(update={"customer": CustomerRef(id=customer)}))
     assert transport.sent == []
@@ -356,7 +360,7 @@ def answer(request):
 
 def make():
     http = httpx.Client(transport=httpx.MockTransport(answer))
-    return Client("stripe", api_key="sk_test_not_a_key", base_url="https://a.test", http=http)
+    return Client("stripe", api_key="sk_test_not_a_key", base_url="https://a.test", http=http, lookup="never")
 
 client = make()
 child = os.fork()
@@ -387,7 +391,7 @@ def test_a_client_made_before_a_fork_refuses_in_the_child() -> None:
 
 def test_a_plan_of_the_client_is_for_its_own_base_url() -> None:
     """explain() on a client shows its own addresses and needs no request."""
-    client, transport = emulated()
+    client, transport = emulated(lookup="never")
     assert client.explain(CHARGE).requests[0].url == f"{BASE}/v1/invoices"
     assert transport.sent == []
 

@@ -21,7 +21,7 @@ from invoice_bridge import (
     Status,
 )
 from invoice_bridge.emulator import EmulatorTransport, Ticking
-from invoice_bridge.journal import Journal
+from invoice_bridge.journal import Book, Journal
 from invoice_bridge.providers.stripe import STRIPE
 from tests.clients import (
     BASE,
@@ -89,7 +89,7 @@ def test_a_call_stopped_before_anything_was_written_says_nothing(monkeypatch: py
     ]
     for call in reads:
         with pytest.raises(KeyboardInterrupt) as caught:
-            call(client_of(fails(KeyboardInterrupt())))
+            call(client_of(fails(KeyboardInterrupt()), lookup="auto"))
         assert notes(caught.value) == []
 
     def stop(_seconds: float) -> None:
@@ -111,7 +111,7 @@ async def test_a_cancelled_call_says_what_is_unknown() -> None:
         return page()
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-        client = AsyncClient("stripe", api_key=KEY, base_url=BASE, http=http)
+        client = AsyncClient("stripe", api_key=KEY, base_url=BASE, http=http, lookup="never")
         task = asyncio.create_task(client.create(CHARGE))
         await arrived.wait()
         task.cancel()
@@ -130,10 +130,10 @@ async def test_a_cancelled_call_says_what_is_unknown() -> None:
 def test_a_stopped_call_leaves_its_intent_open(tmp_path: Path) -> None:
     """The journal does not know what became of it either: the next call looks first."""
     path = tmp_path / "bills.sqlite"
-    with client_of(fails(KeyboardInterrupt()), journal=path) as client:
+    with client_of(fails(KeyboardInterrupt()), journal=path, lookup="journal") as client:
         with pytest.raises(KeyboardInterrupt):
             client.create(CHARGE)
-        assert [known.ended for known in Journal(path).tries("stripe:", "res-1")] == [None]
+        assert [known.ended for known in Journal(path).tries(Book("stripe:"), "res-1")] == [None]
         assert client.explain(CHARGE).requests[0].method == "GET"
 
 
@@ -207,7 +207,7 @@ def test_what_became_of_a_bill_is_told_from_when_it_was_first_tried() -> None:
 
 def test_two_invoices_under_one_reference_are_ambiguous() -> None:
     """What an earlier program billed twice is shown, both of them."""
-    client, transport = emulated(STRIPE.emulator(clock=Ticking(datetime.now(UTC))))
+    client, transport = emulated(STRIPE.emulator(clock=Ticking(datetime.now(UTC))), lookup="never")
     first = client.create(CHARGE)
     transport.emulator.kept.clear()
     second = client.create(CHARGE)

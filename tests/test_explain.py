@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -137,7 +138,7 @@ def test_the_property_above_is_not_empty() -> None:
     bill = CHARGE.model_copy(update={"collection": Collection.charge("pm_1"), "customer": CHARGE.customer})
     shown = client.explain(bill)
     client.create(bill)
-    assert len(shown.requests) == 4
+    assert len(shown.requests) == 5  # the lookup, and four that write
     assert _sent(transport.sent) == _explained(shown.requests, "in_00000001")
     assert shown.effects == {Effect.ISSUES, Effect.COLLECTS}
     assert [entry.event for entry in transport.emulator.ledger] == ["issued", "collected"]
@@ -245,7 +246,9 @@ def test_losses_are_listed_without_a_plan() -> None:
 # ── how a plan reads ─────────────────────────────────────────────────────────────────────────────────────────────────
 def test_a_plan_says_its_effects_first() -> None:
     """The first line has what happens to the customer; each request begins with its own effects."""
-    lines = str(explain("stripe", CHARGE.model_copy(update={"collection": Collection.charge()}))).splitlines()
+    lines = str(
+        explain("stripe", CHARGE.model_copy(update={"collection": Collection.charge()}), lookup="never")
+    ).splitlines()
     assert lines[0] == "stripe: collects, issues; 4 requests, 0 losses"
     numbered = [line for line in lines if line[:2] in {"1.", "2.", "3.", "4."}]
     assert numbered == [
@@ -260,7 +263,7 @@ def test_a_plan_says_its_effects_first() -> None:
 def test_a_plan_that_does_nothing_to_the_customer_says_so() -> None:
     """A reading plan, and a draft."""
     assert str(explain("stripe", Retrieve(id="in_1"))).startswith("stripe: nothing to the customer; 1 request")
-    assert str(explain("stripe", CHARGE.model_copy(update={"draft": True}))).startswith(
+    assert str(explain("stripe", CHARGE.model_copy(update={"draft": True}), lookup="never")).startswith(
         "stripe: nothing to the customer;"
     )
 
@@ -268,7 +271,7 @@ def test_a_plan_that_does_nothing_to_the_customer_says_so() -> None:
 def test_losses_stand_below_the_requests() -> None:
     """Each with its severity, its code and its path."""
     ask = OneTimeCharge(reference="r", customer="c", amount=Money(1900, "EUR"), period=MAY)
-    lines = str(plan(ask, toy.context())).splitlines()
+    lines = str(plan(ask, replace(toy.context(), lookup="never"))).splitlines()
     assert lines[0] == "acme: issues; 2 requests, 2 losses"
     assert lines[lines.index("losses:") + 1 :] == [
         "  info: [IB-ACME-BUYER-01] ($.customer) a buyer is a team",
@@ -278,7 +281,7 @@ def test_losses_stand_below_the_requests() -> None:
 
 def test_colours_change_nothing_but_colour() -> None:
     """Without its escapes the coloured text is the plain one."""
-    shown = explain("stripe", CHARGE)
+    shown = explain("stripe", CHARGE, lookup="never")
     coloured = shown.text(color=True)
     assert "\033[1m" in coloured
     for escape in ("\033[0m", "\033[1m", "\033[2m", "\033[31m", "\033[33m"):
@@ -288,7 +291,7 @@ def test_colours_change_nothing_but_colour() -> None:
 
 def test_a_plan_as_json() -> None:
     """Effects, requests with bodies, keys and what they need from earlier answers; plain values only."""
-    told = explain("stripe", CHARGE).to_json()
+    told = explain("stripe", CHARGE, lookup="never").to_json()
     assert told["effects"] == ["issues"]
     assert [request["needs"] for request in told["requests"]] == [[], ["open.id"], ["open.id"]]
     first = told["requests"][0]
@@ -302,14 +305,14 @@ def test_a_plan_as_json() -> None:
 def test_shell_commands_take_the_key_from_the_environment() -> None:
     """The placeholder is a shell variable, the key another, and quotes cannot be broken out of."""
     ask = CHARGE.model_copy(update={"reference": "it's; rm -rf $HOME `x`"})
-    text = explain("stripe", ask).curl()
-    assert text.count("curl -g -X POST ") == 3
-    assert text.count('-H "Authorization: Bearer $STRIPE_API_KEY"') == 3
+    text = explain("stripe", ask, lookup="never").curl()
+    assert text.count("| curl -g -X POST ") == 3
+    assert text.count("printf 'Authorization: Bearer %s\\n' \"$STRIPE_API_KEY\" | curl ") == 3
     assert 'https://api.stripe.com/v1/invoices/"$OPEN_ID"/finalize' in text
     assert "$HOME" not in text.replace("%24HOME", "")
     assert "`" not in text
     assert "it%27s" in text
-    assert '-u "$CHARGEBEE_API_KEY:"' in explain("chargebee", Retrieve(id="1")).curl()
+    assert "'user = \"%s:\"\\n'" in explain("chargebee", Retrieve(id="1")).curl()
 
 
 def test_what_a_request_needs_from_earlier_answers() -> None:
@@ -323,7 +326,7 @@ def test_what_a_request_needs_from_earlier_answers() -> None:
 
 def test_a_reader_is_told_where_a_placeholder_comes_from() -> None:
     """What a request needs stands with it: the answer of an earlier request, or a setting that was left out."""
-    assert "     needs open.id, from the answer of 1\n" in str(explain("stripe", CHARGE))
+    assert "     needs open.id, from the answer of 1\n" in str(explain("stripe", CHARGE, lookup="never"))
     assert "     needs site, the setting site\n" in str(explain("chargebee", CHARGE))
     assert "needs site" not in str(explain("chargebee", CHARGE, site="acme"))
 
@@ -331,9 +334,32 @@ def test_a_reader_is_told_where_a_placeholder_comes_from() -> None:
 def test_a_brace_in_a_description_is_no_shell_variable() -> None:
     """What a caller writes reaches the shell in single quotes, braces too."""
     ask = CHARGE.model_copy(update={"description": "{HOME} {PATH}"})
-    text = explain("whop", ask.model_copy(update={"draft": True}), account_id="biz_42").curl()
+    text = explain("whop", ask.model_copy(update={"draft": True}), lookup="never", account_id="biz_42").curl()
     assert "{HOME} {PATH}" in text
     assert '"$HOME"' not in text
+
+
+@pytest.mark.parametrize("field", ["description", "reference"])
+@pytest.mark.parametrize("name", ["stripe", "chargebee"])
+def test_what_looks_like_a_placeholder_is_the_callers_own_text(name: str, field: str) -> None:
+    """Defect 69: a caller's "{open.id}" stays text in curl, and no request needs a value because of it."""
+    settings: dict[str, Any] = {"site": "acme"} if name == "chargebee" else {}
+    command = CHARGE.model_copy(update={"draft": True})
+    plain = explain(name, command.model_copy(update={field: "see }open.id}}x.y}"}), **settings)
+    braces = explain(name, command.model_copy(update={field: "see {open.id}{x.y}"}), **settings)
+    assert [request["needs"] for request in braces.to_json()["requests"]] == [
+        request["needs"] for request in plain.to_json()["requests"]
+    ]
+    assert braces.curl().count('"$') == plain.curl().count('"$')
+    assert "$X_Y" not in braces.curl()
+    assert braces.placeholders == plain.placeholders
+
+
+def test_an_id_that_looks_like_a_placeholder_is_the_callers_own() -> None:
+    """Defect 69: the id that a verb is called with needs no earlier answer, whatever it looks like."""
+    plan = explain("stripe", Retrieve(id="{open.id}"))
+    assert not plan.placeholders
+    assert '"$OPEN_ID"' not in plan.curl()
 
 
 def test_the_origin_of_a_field_is_the_most_exact_row() -> None:

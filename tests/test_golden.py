@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,8 @@ def golden(name: str) -> dict[str, Any]:
     declared = providers.get(name)
     emulator: Any = declared.emulator
     use = context(declared, emulator.settings)
+    if declared.look is not None:  # refused by default: what is sent then is what a complete journal sends
+        use = replace(use, lookup="journal")
     plans: dict[str, Any] = {}
     outcomes: dict[str, Any] = {}
     for title, ask in commands(name):
@@ -303,7 +306,7 @@ def history(name: str) -> dict[str, Any]:
     base = declared.base_url(emulator.settings)
     found: dict[str, Any] = {}
     with httpx.Client(transport=EmulatorTransport(emulator, base)) as http:
-        client = Client(name, api_key=emulator.key, http=http, **emulator.settings)
+        client = Client(name, api_key=emulator.key, http=http, lookup="never", **emulator.settings)
         for title, ask in commands(name):
             if isinstance(ask, Bill):
                 try:

@@ -15,10 +15,19 @@ from typing import Any
 import httpx
 import pytest
 
-from invoice_bridge import AsyncClient, Client, ConfigurationError, Money, OneTimeCharge, OutcomeUnknown, Unreachable
+from invoice_bridge import (
+    AsyncClient,
+    BilledElsewhere,
+    Client,
+    ConfigurationError,
+    Money,
+    OneTimeCharge,
+    OutcomeUnknown,
+    Unreachable,
+)
 from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Kind, Ticking
 from invoice_bridge.emulator.server import running
-from invoice_bridge.journal import Journal, Try
+from invoice_bridge.journal import Book, Journal, Try
 from invoice_bridge.providers.stripe import STRIPE
 from invoice_bridge.wire import Request
 from tests.clients import (
@@ -32,6 +41,7 @@ from tests.clients import (
     no_waiting,  # noqa: F401 - a fixture, used by every test
 )
 
+STRIPE_BOOK = Book("stripe:")
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 OPEN = Request("POST", "https://a.test/v1/invoices", key="ib1-1")
 
@@ -52,25 +62,25 @@ def written(path: Path) -> list[tuple[Any, ...]]:
 def test_a_try_is_written_and_concluded(path: Path) -> None:
     """What was about to leave, when, and what became of it, read back as it was written."""
     journal = Journal(path)
-    number = journal.intend("stripe:", "res-1", 1, OPEN, NOON)
+    number = journal.intend(STRIPE_BOOK, "res-1", 1, OPEN, NOON)
     begun = Try(number, "stripe:", "res-1", 1, "POST", OPEN.url, "ib1-1", NOON, None, None, None, None)
-    assert journal.tries("stripe:", "res-1") == (begun,)
+    assert journal.tries(STRIPE_BOOK, "res-1") == (begun,)
     assert begun.left is True
     journal.conclude(number, "answered", NOON + timedelta(seconds=2), status=200, invoice_id="in_1")
     ended = replace(begun, ended_at=NOON + timedelta(seconds=2), ended="answered", status=200, invoice_id="in_1")
-    assert journal.tries("stripe:", "res-1") == (ended,)
+    assert journal.tries(STRIPE_BOOK, "res-1") == (ended,)
     journal.close()
-    assert Journal(path).tries("stripe:", "res-1") == (ended,)
+    assert Journal(path).tries(STRIPE_BOOK, "res-1") == (ended,)
 
 
 def test_only_what_never_left_is_known_not_to_have_left(path: Path) -> None:
     """not_sent alone says that nothing reached the provider; lost, answered and open say that it may have."""
     journal = Journal(path)
     for ended in ("not_sent", "lost", "answered", None):
-        number = journal.intend("stripe:", "res-1", 1, OPEN, NOON)
+        number = journal.intend(STRIPE_BOOK, "res-1", 1, OPEN, NOON)
         if ended is not None:
             journal.conclude(number, ended, NOON)
-    assert [(known.ended, known.left) for known in journal.tries("stripe:", "res-1")] == [
+    assert [(known.ended, known.left) for known in journal.tries(STRIPE_BOOK, "res-1")] == [
         ("not_sent", False), ("lost", True), ("answered", True), (None, True),
     ]  # fmt: skip
 
@@ -78,10 +88,10 @@ def test_only_what_never_left_is_known_not_to_have_left(path: Path) -> None:
 def test_accounts_and_references_are_apart(path: Path) -> None:
     """The same reference at another account, and another one at the same, are other bills."""
     journal = Journal(path)
-    journal.intend("stripe:", "res-1", 1, OPEN, NOON)
-    assert len(journal.tries("stripe:", "res-1")) == 1
-    assert journal.tries("stripe:acct_1", "res-1") == ()
-    assert journal.tries("stripe:", "res-2") == ()
+    journal.intend(STRIPE_BOOK, "res-1", 1, OPEN, NOON)
+    assert len(journal.tries(STRIPE_BOOK, "res-1")) == 1
+    assert journal.tries(Book("stripe:acct_1"), "res-1") == ()
+    assert journal.tries(STRIPE_BOOK, "res-2") == ()
 
 
 def test_two_journals_share_a_file(path: Path) -> None:
@@ -91,14 +101,14 @@ def test_two_journals_share_a_file(path: Path) -> None:
 
     def write(journal: Journal) -> None:
         for _ in range(20):
-            numbers.append(journal.intend("stripe:", "res-1", 1, OPEN, NOON))
+            numbers.append(journal.intend(STRIPE_BOOK, "res-1", 1, OPEN, NOON))
 
     threads = [threading.Thread(target=write, args=(journals[place % 2],)) for place in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(set(numbers)) == len(journals[0].tries("stripe:", "res-1")) == 80
+    assert len(set(numbers)) == len(journals[0].tries(STRIPE_BOOK, "res-1")) == 80
 
 
 def test_it_is_durable_before_the_request_leaves(path: Path) -> None:
@@ -115,7 +125,7 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     newer = tmp_path / "newer.sqlite"
     Journal(newer).close()
     with closing(sqlite3.connect(newer)) as file:
-        file.execute("PRAGMA user_version = 2")
+        file.execute("PRAGMA user_version = 3")
     counted, used = tmp_path / "counted.sqlite", tmp_path / "used.sqlite"
     with closing(sqlite3.connect(counted)) as file:
         file.execute("PRAGMA user_version = 1")
@@ -151,7 +161,7 @@ def test_the_intent_is_written_before_the_request_leaves(path: Path) -> None:
         client.create(CHARGE)
     opened = ("POST", f"{BASE}/v1/invoices", None, None, None)
     done = ("POST", f"{BASE}/v1/invoices", "answered", 200, "in_00000001")
-    adding = ("POST", f"{BASE}/v1/invoices/in_00000001/add_lines", None, None, None)
+    adding = ("POST", f"{BASE}/v1/invoices/in_00000001/add_lines", None, None, "in_00000001")
     assert during[:2] == [[opened], [done, adding]]
     assert [(row[2], row[3], row[4]) for row in written(path)] == [("answered", 200, "in_00000001")] * 3
 
@@ -178,15 +188,20 @@ def test_what_became_of_a_request_is_written(path: Path, failure: Exception, end
     assert [row[2:] for row in written(path)] == [(ended, None, None)] * 3
 
 
-def test_reads_and_verbs_are_not_written(path: Path) -> None:
-    """The journal is about bills: what reads, and what names its invoice, needs none."""
-    client, _ = emulated(journal=path)
+def test_reads_are_not_written_and_verbs_on_a_known_invoice_are(path: Path) -> None:
+    """What reads needs no row; a verb on the invoice of a bill has one, and on any other invoice none."""
+    client, transport = emulated(journal=path)
     invoice = client.create(CHARGE)
     before = written(path)
     client.retrieve(invoice.id)
     list(client.list())
-    client.void(invoice.id)
     assert written(path) == before
+    client.void(invoice.id)
+    assert [row[2:] for row in written(path)[len(before) :]] == [("answered", 200, invoice.id)]
+    other, _ = emulated(transport.emulator, lookup="never")
+    unknown = other.create(CHARGE.model_copy(update={"reference": "res-2"}))
+    client.void(unknown.id)
+    assert len(written(path)) == len(before) + 1
 
 
 def test_it_holds_no_key_of_the_account_and_no_content(path: Path) -> None:
@@ -237,20 +252,26 @@ def is_look(request: Request) -> bool:
     return request.method == "GET" and "/invoices?" in request.url
 
 
-def test_a_new_reference_is_not_looked_up(path: Path) -> None:
-    """With a journal even Chargebee, which forgets keys in half an hour, needs no look for a new bill."""
-    with_it, sent = emulated_at("chargebee", journal=path)
-    with_it.create(CHARGE)
-    assert [is_look(request) for request in sent.sent][:1] == [False]
-    without, sent = emulated_at("chargebee")
-    without.create(CHARGE)
-    assert is_look(sent.sent[0]) is True
+@pytest.mark.parametrize("provider", ["chargebee", "stripe"])
+def test_defect_37_a_journal_takes_no_lookup_away(path: Path, provider: str) -> None:
+    """Defect 37: a journal without a row says nothing of another host; only lookup="journal" declares it complete."""
+    ways: tuple[dict[str, Any], ...] = ({}, {"journal": path}, {"journal": path, "lookup": "journal"})
+    for number, said in enumerate(ways):
+        client, sent = emulated_at(provider, **said)
+        client.create(CHARGE.model_copy(update={"reference": f"res-{number}"}))
+        assert (sent.sent[0].method == "GET") is (said.get("lookup") != "journal")
+
+
+def test_lookup_journal_needs_a_journal() -> None:
+    """lookup="journal" declares a journal complete: without one it is refused when the client is made."""
+    with pytest.raises(ConfigurationError, match="says that the journal is complete, and no journal=… is given"):
+        emulated(lookup="journal")
 
 
 def test_a_known_reference_is_looked_up_from_its_first_try_on(path: Path) -> None:
     """A bill that was tried is looked up, at Stripe too, in what was made since a day before its first try."""
     clock = Ticking()
-    client, transport = emulated(STRIPE.emulator(clock=clock), journal=path)
+    client, transport = emulated(STRIPE.emulator(clock=clock), journal=path, lookup="journal")
     first = client.create(CHARGE)
     assert not any(is_look(request) for request in transport.sent)
     began = len(transport.sent)
@@ -271,17 +292,21 @@ def test_what_never_left_is_not_looked_up(path: Path) -> None:
     """A try that is known not to have left made nothing: the next one bills at once."""
     with client_of(fails(httpx.ConnectError("no")), journal=path) as client, pytest.raises(Unreachable):
         client.create(CHARGE)
-    client, transport = emulated(journal=path)
+    client, transport = emulated(journal=path, lookup="journal")
     client.create(CHARGE)
     assert not any(is_look(request) for request in transport.sent)
 
 
-def test_the_journal_of_another_account_says_nothing(path: Path) -> None:
-    """The same reference at a connected account is another bill."""
-    one, _ = emulated(journal=path)
+def test_the_journal_of_another_account_refuses_the_reference(path: Path) -> None:
+    """The same reference at a connected account is the same bill of the book; in a book of its own it is another."""
+    one, _ = emulated(journal=path, lookup="journal")
     one.create(CHARGE)
-    other, transport = emulated(journal=path, account="acct_1")
-    assert other.explain(CHARGE).requests[0].method == "POST"
+    other, transport = emulated(journal=path, lookup="journal", account="acct_1")
+    refusal = other.explain(CHARGE).refusal
+    assert isinstance(refusal, BilledElsewhere)
+    assert (refusal.provider, refusal.account, refusal.state) == ("stripe", "stripe:", "made")
+    apart, _ = emulated(journal=path, lookup="journal", account="acct_1", book="apart")
+    assert apart.explain(CHARGE).requests[0].method == "POST"
     assert one.explain(CHARGE).requests[0].method == "GET"
     assert transport.sent == []
 
@@ -318,7 +343,8 @@ BILL = """
 import sys
 from invoice_bridge import Client, Money, OneTimeCharge
 bill = OneTimeCharge(reference="res-1", customer="cus_42", amount=Money(1999, "EUR"))
-with Client("stripe", api_key=sys.argv[2], base_url=sys.argv[1], journal=sys.argv[3]) as client:
+settings = {"api_key": sys.argv[2], "base_url": sys.argv[1], "journal": sys.argv[3]}
+with Client("stripe", lookup="journal", **settings) as client:
     print("made", client.create(bill).id, flush=True)
 """
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge import (
+    AlreadySettled,
     IdempotencyMismatch,
     Line,
     LossyTranslation,
@@ -22,9 +23,20 @@ from invoice_bridge import (
     explain,
 )
 from invoice_bridge.commands import Bill
-from invoice_bridge.lookup import MARGIN, PAGES, begin, go_on, looks, resolve, sightings
+from invoice_bridge.lookup import (
+    MARGIN,
+    PAGES,
+    Sightings,
+    begin,
+    go_on,
+    in_the_listing,
+    needs_lookup,
+    resolve,
+    sightings,
+)
 from invoice_bridge.losses import Severity
-from invoice_bridge.provider import cannot
+from invoice_bridge.provider import Context, cannot
+from invoice_bridge.wire import Flow
 from tests.clients import emulated_at
 from tests.listing import CHARGE, FLOWS, MAY, NOON, UNCARRIED, Desk, mine, row, run, use_of
 from tests.toy import DOCS, FIELDS
@@ -34,41 +46,24 @@ LIST = "GET /invoices?buyer=buy_1"
 
 # ── when a bill is looked up ─────────────────────────────────────────────────────────────────────────────────────────
 def test_when_a_bill_is_looked_up() -> None:
-    """Of every combination, "auto" leaves the look out in five, all of them first attempts: those that a journal does
-    not know, and, without a journal, a known amount where the provider remembers keys for a day.
-    """
-    without: dict[str, set[Any]] = {"auto": set(), "always": set(), "never": set()}
+    """Of every combination, "auto" and "always" look all bills up, "journal" known tries and later attempts alone."""
+    without: dict[str, set[Any]] = {"auto": set(), "always": set(), "never": set(), "journal": set()}
     cases = list(product(without, (1, 24), (None, False, True), (1, 2), (CHARGE, MAY)))
     for lookup, hours, tried, attempt, bill in cases:
-        ask = bill.model_copy(update={"attempt": attempt})
-        if not looks(ask, use_of(ask, hours=hours, lookup=lookup, tried=tried)):
-            without[lookup].add((hours, tried, attempt, ask.reference))
-    new_to_a_journal = {(hours, False, 1, reference) for hours in (1, 24) for reference in ("res-1", "may")}
-    assert without["auto"] == {(24, None, 1, "res-1")} | new_to_a_journal
-    assert without["always"] == set()
-    assert len(without["never"]) == len(cases) / 3 == 24
-
-
-@pytest.mark.parametrize(
-    "bill,rated",
-    [
-        (CHARGE, False),
-        (CHARGE.model_copy(update={"amount": Money(1999, "EUR")}), True),  # Acme rounds it: it sets the amount
-        (MAY, True),
-        (MAY.model_copy(update={"lines": (Line(amount=Money(100, "EUR")),)}), False),
-    ],
-)
-def test_what_the_provider_rates_is_always_looked_up(bill: Bill, rated: bool) -> None:
-    """Where the provider sets the amount, what was billed has left the pile: a day's memory of keys is no help."""
-    assert looks(bill, use_of(bill, hours=24)) is rated
+        command = bill.model_copy(update={"attempt": attempt})
+        if not needs_lookup(command, use_of(command, hours=hours, lookup=lookup, tried=tried)):
+            without[lookup].add((hours, tried, attempt, command.reference))
+    new = product((1, 24), (None, False), (1,), ("res-1", "may"))
+    assert (without["auto"], without["always"], without["journal"]) == (set(), set(), set(new))
+    assert len(without["never"]) == len(cases) / 4 == 24
 
 
 def test_another_version_of_keys_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A library whose keys changed cannot rely on the provider's memory of the old ones."""
-    use = use_of(CHARGE, hours=24)
-    assert looks(CHARGE, use) is False
+    context = use_of(CHARGE, hours=24, lookup="journal", tried=False)
+    assert needs_lookup(CHARGE, context) is False
     monkeypatch.setattr("invoice_bridge.idempotency.KEY_VERSION", 2)
-    assert looks(CHARGE, use) is True
+    assert needs_lookup(CHARGE, context) is True
 
 
 @pytest.mark.parametrize(
@@ -79,18 +74,71 @@ def test_another_version_of_keys_is_looked_up(monkeypatch: pytest.MonkeyPatch) -
         {"flows": replace(FLOWS, list=cannot("nothing is listed", source=DOCS))},
     ],
 )
-def test_what_cannot_be_found_is_not_looked_up(without: dict[str, Any]) -> None:
-    """A reference that is not carried, or a provider that lists nothing: "auto" makes no look, "always" refuses."""
-    second = CHARGE.model_copy(update={"attempt": 2})
-    assert looks(second, use_of(second, **without)) is False
+@pytest.mark.parametrize("lookup", ["auto", "always"])
+def test_what_cannot_be_found_is_refused(without: dict[str, Any], lookup: Any) -> None:
+    """A reference that is not carried, or a provider that lists nothing: refused before sending, with the ways out."""
     desk = Desk()
-    with pytest.raises(Unsupported, match="does not carry the reference of this bill where it could be looked up"):
-        run(begin(CHARGE, use_of(CHARGE, lookup="always", **without)), desk)
+    context = use_of(CHARGE, lookup=lookup, **without)
+    with pytest.raises(
+        Unsupported, match="does not carry the reference of this bill where it could be looked up"
+    ) as no:
+        run(begin(CHARGE, context), desk)
+    assert all(way in no.value.remedy for way in ('lookup="journal"', 'lookup="never"'))
     assert desk.sent == []
-    assert run(go_on(CHARGE, use_of(CHARGE, **without)), desk) is None
-    told = run(resolve(CHARGE, use_of(CHARGE, **without), now=NOON, last=NOON), desk)
-    assert (told.state, told.why) == ("ambiguous", "Acme does not carry the reference of this bill in a listing")
+    assert run(go_on(CHARGE, context), desk) is None
+    outcome = run(resolve(CHARGE, context, now=NOON, last=NOON), desk)
+    assert (outcome.state, outcome.why) == ("ambiguous", "Acme does not carry the reference of this bill in a listing")
     assert desk.sent == []
+
+
+def test_what_cannot_be_found_needs_a_complete_journal() -> None:
+    """lookup="journal" bills a new reference; a known try that may have made it stops, unless its id is known."""
+    lost: dict[str, Any] = {"fields": (UNCARRIED, *FIELDS[1:]), "lookup": "journal"}
+    assert run(begin(CHARGE, use_of(CHARGE, tried=False, **lost)), Desk()).id == "in_new"
+    with pytest.raises(Unsupported, match="the journal knows a try of 'res-1'"):
+        run(begin(CHARGE, use_of(CHARGE, tried=True, **lost)), Desk())
+    assert run(begin(CHARGE, use_of(CHARGE, tried=True, made=("in_1",), **lost)), Desk([mine(1)])).id == "in_1"
+
+
+def test_defect_38_a_dear_lookup_is_not_made_without_being_asked_for() -> None:
+    """Defect 38: where each invoice costs a read, auto refuses with the ways out; since= and a known try suffice."""
+    dear = replace(use_of(CHARGE).provider, look=in_the_listing)
+
+    def looks(**known: Any) -> bool:
+        return needs_lookup(CHARGE, replace(use_of(CHARGE, **known), provider=dear))
+
+    with pytest.raises(Unsupported, match="no way to look a bill up cheaply") as no:
+        looks()
+    assert all(way in no.value.remedy for way in ('lookup="journal"', "since=", 'lookup="always"', 'lookup="never"'))
+    with pytest.raises(Unsupported):  # a journal that nobody declared complete knows nothing
+        looks(tried=False)
+    enough: tuple[dict[str, Any], ...] = ({"since": NOON}, {"tried": True}, {"lookup": "always"})
+    for known in enough:
+        assert looks(**known) is True
+    for lookup in ("journal", "never"):
+        assert looks(lookup=lookup, tried=False) is False
+
+
+def test_a_search_index_is_asked_where_the_key_covers_its_lag() -> None:
+    """The first attempt of an unknown bill is searched for; a known try, another attempt or since= is listed."""
+
+    def search(command: Bill, context: Context) -> Flow[Sightings]:
+        yield context.get("search", searches=True)
+        return Sightings()
+
+    searching = replace(use_of(CHARGE, hours=24).provider, search=search)
+    again = CHARGE.model_copy(update={"attempt": 2})
+    cases: list[tuple[Bill, dict[str, Any], str]] = [
+        (CHARGE, {}, "GET /search"),
+        (CHARGE, {"tried": True}, "GET /invoices"),
+        (CHARGE, {"since": NOON}, "GET /invoices"),
+        (CHARGE, {"lookup": "always"}, "GET /invoices"),
+        (again, {}, "GET /invoices"),
+    ]
+    for command, known, asked in cases:
+        desk = Desk()
+        run(begin(command, replace(use_of(command, **known), provider=searching)), desk)
+        assert desk.sent[0].partition("?")[0] == asked
 
 
 def test_a_verb_is_never_looked_up() -> None:
@@ -105,10 +153,13 @@ def test_a_verb_is_never_looked_up() -> None:
 def test_the_look_reads_the_customers_listing_and_each_hit_afresh() -> None:
     """Listings of the customer's invoices, page after page, then the invoice that carries the reference."""
     desk = Desk([row(1), row(2), mine(3, now="void"), row(4)], size=2)
-    found = run(begin(CHARGE, use_of(CHARGE)), desk)
+    with pytest.raises(AlreadySettled) as caught:
+        run(begin(CHARGE, use_of(CHARGE)), desk)
     assert desk.sent == [LIST, f"{LIST}&after=2", "GET /invoices/in_3"]
-    assert set(desk.notes[:2]) == {"the look: whether the reference was billed before"}
-    assert (found.id, found.status) == ("in_3", Status.VOID)  # as it is now, not as it was listed
+    assert set(desk.notes[:2]) == {"lookup: was the reference billed before?"}
+    existing = caught.value.existing
+    assert existing is not None
+    assert (existing.id, existing.status) == ("in_3", Status.VOID)  # as it is now, not as it was listed
 
 
 def test_nothing_found_is_billed() -> None:
@@ -163,26 +214,36 @@ def test_explain_shows_the_look_first(name: str, settings: dict[str, Any]) -> No
         bill = PeriodInvoice(reference="res-1", customer="cus_42", currency="EUR", period=Period.month(2026, 5))
     plan = explain(name, bill, lookup="always", **settings)
     assert plan.refusal is None
-    look = [request for request in plan.requests if request.note.startswith("the look")]
+    look = [request for request in plan.requests if request.note.startswith("lookup")]
     assert look
     assert list(plan.requests[: len(look)]) == look
     assert {request.method for request in look} == {"GET"}
     assert [request.url for request in plan.requests if "search" in request.url] == []
     assert any(request.writes for request in plan.requests)
-    assert "the look" in plan.text()
+    assert "lookup: was the reference billed before?" in plan.text()
 
 
-@pytest.mark.parametrize(
-    "name,settings,looked", [("stripe", {}, False), ("chargebee", {"site": "acme"}, True), ("chargeapi", {}, True)]
-)
-def test_what_explain_looks_up_by_itself(name: str, settings: dict[str, Any], looked: bool) -> None:
-    """Stripe remembers a day; Chargebee half an hour; ChargeAPI sets the amount itself."""
+@pytest.mark.parametrize("name,settings", [("stripe", {}), ("chargebee", {"site": "acme"}), ("chargeapi", {})])
+def test_what_explain_looks_up_by_itself(name: str, settings: dict[str, Any]) -> None:
+    """Every bill is looked up first, unless lookup="never", or lookup="journal" of a bill that no journal knows."""
     bill: Any = OneTimeCharge(reference="res-1", customer="cus_42", amount=Money(1900, "EUR"))
     if name == "chargeapi":
         bill = PeriodInvoice(reference="res-1", customer="cus_42", currency="EUR", period=Period.month(2026, 5))
-    for lookup, expected in (("auto", looked), ("never", False)):
+    for lookup, expected in (("auto", True), ("never", False), ("journal", False)):
         plan = explain(name, bill, lookup=lookup, **settings)  # type: ignore[arg-type]
-        assert any(request.note.startswith("the look") for request in plan.requests) is expected
+        assert any(request.note.startswith("lookup") for request in plan.requests) is expected
+
+
+def test_a_refused_lookup_hides_no_request() -> None:
+    """Whop's bill is refused by default, and the plan shows both: why, and what it would send otherwise."""
+    bill = OneTimeCharge(reference="res-1", customer="mber_42", amount=Money(1900, "EUR"), draft=True)
+    plan = explain("whop", bill, account_id="biz_42")
+    assert isinstance(plan.refusal, Unsupported)
+    assert [request.method for request in plan.requests] == ["POST", "GET"]
+    text = plan.text()
+    assert text.startswith("whop: refused before anything is sent: Whop has no way to look a bill up cheaply")
+    assert "Without that, it would send:" in text
+    assert "POST https://api.whop.com/api/v1/invoices" in text
 
 
 # ── what is refused before the look ──────────────────────────────────────────────────────────────────────────────────
@@ -217,7 +278,7 @@ def test_several_standing_invoices_are_a_mismatch() -> None:
     desk = Desk([mine(1), mine(2), row(3)])
     with pytest.raises(IdempotencyMismatch) as caught:
         run(begin(CHARGE, use_of(CHARGE)), desk)
-    assert str(caught.value) == "the reference 'res-1' stands on 2 invoices, in_1, in_2; nothing was done"
+    assert str(caught.value) == "the reference 'res-1' is on 2 invoices, in_1, in_2; nothing was done"
     assert caught.value.existing is not None
     assert caught.value.existing.id == "in_1"
     with pytest.raises(IdempotencyMismatch):
@@ -227,9 +288,10 @@ def test_several_standing_invoices_are_a_mismatch() -> None:
 
 @pytest.mark.parametrize("status", ["void", "gone"])
 def test_a_second_attempt_passes_over_what_was_withdrawn(status: str) -> None:
-    """The first attempt is answered with the void invoice; the second bills again; a third finds the second's."""
+    """The first attempt is AlreadySettled; the second bills again; made again, it finds the second's."""
     desk = Desk([mine(1, status=status)])
-    assert run(begin(CHARGE, use_of(CHARGE)), desk).id == "in_1"
+    with pytest.raises(AlreadySettled):
+        run(begin(CHARGE, use_of(CHARGE)), desk)
     again = CHARGE.model_copy(update={"attempt": 2})
     assert run(begin(again, use_of(again)), desk).id == "in_new"
     desk.rows.append(mine(2))
@@ -250,10 +312,10 @@ def test_an_unreadable_item_that_may_be_it_stops_the_bill() -> None:
     desk = Desk([mine(1, total="19,00")])
     with pytest.raises(Unsupported) as caught:
         run(begin(CHARGE, use_of(CHARGE)), desk)
-    assert "whether the reference 'res-1' was billed before cannot be told: an invoice that may be it" in str(
+    assert "whether the reference 'res-1' was billed before cannot be said: an invoice that may be it" in str(
         caught.value
     )
-    assert 'write lookup="never" if you know it was not' in str(caught.value)
+    assert 'write lookup="never" if you know that it was not billed' in str(caught.value)
     assert desk.sent == [LIST]
 
 
@@ -262,7 +324,7 @@ def test_an_unreadable_item_is_searched_as_json(reference: str) -> None:
     """However JSON spells the reference, an unreadable item that holds it is seen."""
     ask = CHARGE.model_copy(update={"reference": reference})
     desk = Desk([row(1, ref=reference, total="19,00")])
-    with pytest.raises(Unsupported, match="cannot be told"):
+    with pytest.raises(Unsupported, match="cannot be said"):
         run(begin(ask, use_of(ask)), desk)
 
 

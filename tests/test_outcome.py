@@ -274,7 +274,7 @@ TABLE: dict[str, Row] = {
         Delete(id="in_1"), [LOST, ISSUED], [DELETE, DELETE], [0.5], None, "", None, [],
     ),
     "an earlier call's answer is repeated": (
-        CHARGE, [REPLAYED, _refusal(400)], [OPEN, ISSUE], [], Rejected, "nothing_done", "in_1", ["replayed", "refused"],
+        CHARGE, [REPLAYED, _refusal(400)], [OPEN, ISSUE], [], Rejected, "partly_done", "in_1", ["replayed", "refused"],
     ),
     "this call's own first try is repeated": (
         CHARGE, [LOST, REPLAYED, _refusal(400)], [OPEN, OPEN, ISSUE], [0.5], Rejected, "partly_done", "in_1",

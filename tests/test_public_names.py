@@ -13,8 +13,11 @@ import invoice_bridge
 
 NAMES = [
     "ALL",
+    "AlreadyBilled",
+    "AlreadySettled",
     "AmountMismatch",
     "AsyncClient",
+    "BilledElsewhere",
     "BridgeError",
     "Client",
     "Collection",
@@ -28,6 +31,7 @@ NAMES = [
     "EventType",
     "Finalize",
     "IdempotencyMismatch",
+    "Interruption",
     "InvalidSignature",
     "InvalidState",
     "Invoice",
@@ -68,6 +72,7 @@ NAMES = [
     "Void",
     "decode",
     "explain",
+    "interrupted",
     "losses",
     "read_command",
 ]

@@ -36,7 +36,7 @@ def test_a_key_used_for_another_bill_is_a_mismatch_with_what_stands() -> None:
     """The provider refuses the key with another body: the invoice under the reference is looked up and named."""
     desk = Desk([row(1), mine(2)], refuses="key_reused")
     with pytest.raises(IdempotencyMismatch) as caught:
-        run(begin(CHARGE, use_of(CHARGE, hours=24)), desk)
+        run(begin(CHARGE, use_of(CHARGE, hours=24, lookup="never")), desk)
     assert str(caught.value) == (
         "the reference 'res-1' was used before for a bill of other content, in_2; nothing was billed: "
         "give a new bill a new reference"
@@ -48,9 +48,9 @@ def test_a_key_used_for_another_bill_is_a_mismatch_with_what_stands() -> None:
 def test_a_key_used_for_a_bill_that_cannot_be_seen_is_a_mismatch_too() -> None:
     """Neither an empty listing nor one that fails hides the mismatch."""
     with pytest.raises(IdempotencyMismatch) as caught:
-        run(begin(CHARGE, use_of(CHARGE, hours=24)), Desk(refuses="key_reused"))
+        run(begin(CHARGE, use_of(CHARGE, hours=24, lookup="never")), Desk(refuses="key_reused"))
     assert caught.value.existing is None
-    flow = begin(CHARGE, use_of(CHARGE, hours=24))
+    flow = begin(CHARGE, use_of(CHARGE, hours=24, lookup="never"))
     next(flow)
     refusal = LISTING.error(Response(400, b'{"message":"no","code":"key_reused"}'))
     assert flow.throw(refusal).url.endswith("/invoices?buyer=buy_1")
@@ -62,7 +62,7 @@ def test_another_refusal_is_the_callers() -> None:
     """Only a reused key is a mismatch."""
     desk = Desk([mine()], refuses="else")
     with pytest.raises(Rejected):
-        run(begin(CHARGE, use_of(CHARGE, hours=24)), desk)
+        run(begin(CHARGE, use_of(CHARGE, hours=24, lookup="never")), desk)
     assert desk.sent == ["POST /invoices"]
 
 
@@ -72,7 +72,7 @@ def test_another_refusal_is_the_callers() -> None:
     [
         ([mine(1)], NOON, "found", "in_1 carries it, open"),
         ([mine(1, status="void")], LATER, "found", "in_1 carries it, void"),
-        ([mine(1), mine(2)], LATER, "ambiguous", "the reference stands on 2 invoices: in_1, in_2"),
+        ([mine(1), mine(2)], LATER, "ambiguous", "the reference is on 2 invoices: in_1, in_2"),
         ([mine(1, total="x")], LATER, "ambiguous", "an invoice that may be it cannot be read: "),
         ([row(1)], NOON, "too_early", "no invoice carries it, and one may still appear: ask again in 300 s"),
         ([], LATER - timedelta(milliseconds=1), "too_early", "no invoice carries it, and one may still appear"),

@@ -1,5 +1,6 @@
 """Deliveries become neutral events, or one of three errors; each is used once; the receiver answers honestly."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +295,42 @@ async def test_defect_18_the_receiver_answers_500_after_an_internal_error(caplog
     assert await deliver(app, content, signed(content)) == 204
     assert await deliver(app, content, signed(content)) == 204
     assert used == ["evt_1", "evt_1"]
+
+
+async def test_defect_52_an_async_function_is_awaited() -> None:
+    """Defect 52: it runs before the answer; its failure is a 500, after which the event comes again; then 204, once."""
+    ran: list[str] = []
+
+    class Use:
+        async def __call__(self, found: InvoiceEvent) -> None:
+            await use(found)
+
+    async def use(found: InvoiceEvent) -> None:
+        await asyncio.sleep(0)
+        ran.append(found.id)
+        if len(ran) == 1:
+            raise ValueError("not now")
+
+    content = body()
+    for one in (use, partial(use), Use()):
+        ran.clear()
+        app = receiver(one)
+        codes = [await deliver(app, content, signed(content)) for _ in range(3)]
+        assert (codes, ran) == ([500, 204, 204], ["evt_1", "evt_1"])
+
+
+async def test_defect_52_a_returned_awaitable_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """Defect 52: a plain function that returns a coroutine has done nothing: 500, and the log says what to pass."""
+
+    async def use(_found: InvoiceEvent) -> None:
+        raise AssertionError("it is not run")
+
+    def plain(found: InvoiceEvent) -> object:
+        return use(found)
+
+    content = body()
+    assert await deliver(receiver(plain), content, signed(content)) == 500
+    assert "pass an `async def` function" in caplog.text
 
 
 async def test_the_functions_own_invalid_signature_is_an_internal_error() -> None:

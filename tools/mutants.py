@@ -1,12 +1,13 @@
-"""Change the adapters one token at a time, and see whether the tests notice.
+"""Change the adapters and the core one token at a time, and see whether the tests notice.
 
-    make mutants                         60 mutants of each provider, a new seed
-    make mutants SEED=7 SAMPLE=100 PROVIDERS="stripe whop"
+    make mutants                         60 mutants of each target, a new seed
+    make mutants SEED=7 SAMPLE=100 TARGETS="stripe journal lookup"
 
-Mutants come from mutmut, out of each provider's tables, flows and parse; a sample is drawn by the printed seed. A
-mutant is killed where the provider's tests, the conformance suite, the check of the generated pages or the types fail.
-The exit code is 1 where fewer than 95 % of any provider's sample are killed, or where the tests fail without any
-mutant. Survivors are printed.
+A target is a provider (its tables, flows and parse) or a module of the core: journal, lookup, outcome, explain, losses.
+Mutants come from mutmut; a sample is drawn by the printed seed. A mutant of a provider is killed where the provider's
+tests, the conformance suite, the check of the generated pages or the types fail; one of the core where the tests that
+guard that module, or the types, fail. The exit code is 1 where fewer than 95 % of any target's sample are killed, or
+where the tests fail without any mutant. Survivors are printed, and how long a mutant took.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
+from time import monotonic
 
 from mutmut import Context, RelativeMutationID, list_mutations, mutate
 
@@ -34,39 +36,77 @@ CLASSES = {"chargeapi": "TestChargeAPI", "chargebee": "TestChargebee", "stripe":
 
 
 @dataclass(frozen=True)
-class Mutant:
-    """One change: the provider, the file, and mutmut's name for it."""
+class Target:
+    """What is changed, and what is to notice."""
 
-    provider: str
+    name: str
+    files: tuple[str, ...]
+    """The files to change, below the package."""
+    tests: tuple[str, ...]
+    """The tests to run, the likeliest and quickest first."""
+    types: str
+    """The package or module whose types are checked."""
+
+
+def _provider(name: str) -> Target:
+    tests = (
+        f"tests/test_golden.py::test_nothing_has_changed_unseen[{name}]",
+        f"tests/providers/{name}",
+        "tests/test_docs.py",
+        f"tests/test_conformance.py::{CLASSES[name]}",
+    )
+    files = tuple(f"providers/{name}/{file}" for file in FILES)
+    return Target(name, files, tests, f"invoice_bridge.providers.{name}")
+
+
+def _module(name: str, *tests: str) -> Target:
+    return Target(name, (f"{name}.py",), tuple(f"tests/{test}" for test in tests), f"invoice_bridge.{name}")
+
+
+_LOOKED_UP = ("test_lookup.py", "test_resolve.py", "test_client_told.py", "test_idempotency.py")
+TARGETS = {
+    target.name: target
+    for target in (
+        *map(_provider, CLASSES),
+        _module("journal", "test_journal.py", *_LOOKED_UP, "test_client_failures.py", "test_client_secrets.py"),
+        _module("lookup", *_LOOKED_UP, "test_journal.py", "test_defects.py", "test_conformance.py"),
+        _module("outcome", "test_outcome.py", "test_client_failures.py", "test_client_told.py", "test_defects.py",
+                "emulator/test_keys_under_fault.py", "testing/test_methods.py", "test_conformance.py"),
+        _module("explain", "test_explain.py", "test_golden.py", "cli/test_commands.py", "test_architecture.py",
+                "test_conformance.py"),
+        _module("losses", "test_losses.py", "test_tables.py", "test_errors.py", "test_client.py", "test_docs.py",
+                "test_conformance.py"),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change: the target, the file below the package, and mutmut's name for it."""
+
+    target: Target
     file: str
     mutation: RelativeMutationID
 
     def __str__(self) -> str:
         at = self.mutation
-        return f"{self.provider}/{self.file}:{at.line_number + 1} #{at.index}  {at.line.strip()}"
+        return f"{self.file}:{at.line_number + 1} #{at.index}  {at.line.strip()}"
 
 
-def sample(provider: str, size: int, chance: random.Random) -> list[Mutant]:
-    """Draw mutants from all that mutmut makes of a provider's files."""
+def sample(target: Target, size: int, chance: random.Random) -> list[Mutant]:
+    """Draw mutants from all that mutmut makes of a target's files."""
     every = [
-        Mutant(provider, file, mutation)
-        for file in FILES
-        for mutation in list_mutations(
-            Context(source=(PACKAGE / "providers" / provider / file).read_text("utf-8"), filename=file)
-        )
+        Mutant(target, file, mutation)
+        for file in target.files
+        for mutation in list_mutations(Context(source=(PACKAGE / file).read_text("utf-8"), filename=file))
     ]
     return chance.sample(every, min(size, len(every)))
 
 
-def passes(provider: str, copy: Path, python: str) -> bool:
-    """Whether everything that is to notice a mutant of a provider is content with the copy as it stands."""
-    tests = [
-        f"tests/test_golden.py::test_nothing_has_changed_unseen[{provider}]",
-        f"tests/providers/{provider}",
-        "tests/test_docs.py",
-        f"tests/test_conformance.py::{CLASSES[provider]}",
-    ]
-    types = ["mypy", "--cache-dir", str(copy / "mypy"), "-p", f"invoice_bridge.providers.{provider}"]
+def passes(target: Target, copy: Path, python: str) -> bool:
+    """Whether everything that is to notice a mutant of a target is content with the copy as it stands."""
+    tests = target.tests
+    types = ["mypy", "--cache-dir", str(copy / "mypy"), "-p", target.types]
     place = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(copy), "MYPYPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     for command in (["pytest", "-x", "-q", "-p", "no:cacheprovider", *tests], types):
         try:
@@ -82,12 +122,12 @@ def passes(provider: str, copy: Path, python: str) -> bool:
 
 def survives(mutant: Mutant, copy: Path, python: str) -> str | None:
     """Put a mutant into the copy; what it changed where nothing notices, else None."""
-    place = copy / "invoice_bridge" / "providers" / mutant.provider / mutant.file
+    place = copy / "invoice_bridge" / mutant.file
     original = place.read_text("utf-8")
     changed, _ = mutate(Context(source=original, filename=mutant.file, mutation_id=mutant.mutation))
     place.write_text(changed, "utf-8")
     try:
-        if not passes(mutant.provider, copy, python):
+        if not passes(mutant.target, copy, python):
             return None
         before, after = (set(text.splitlines()) for text in (original, changed))
         return " / ".join(line.strip() for line in after - before)
@@ -102,9 +142,16 @@ def main() -> int:
     options.add_argument("--sample", type=int, default=60)
     options.add_argument("--jobs", type=int, default=2)
     options.add_argument("--python", default=sys.executable, help="the python that has the project and its tests")
-    options.add_argument("providers", nargs="*", default=list(CLASSES))
+    options.add_argument(
+        "targets", nargs="*", metavar="target", help=f"of {', '.join(TARGETS)}; all of them by default"
+    )
     given = options.parse_args()
-    print(f"seed {given.seed}, {given.sample} mutants of each of {', '.join(given.providers)}", flush=True)
+    names = given.targets or list(TARGETS)
+    if unknown := [name for name in names if name not in TARGETS]:
+        options.error(f"there is no target {', '.join(unknown)}; there are {', '.join(TARGETS)}")
+    if given.sample < 1 or given.jobs < 1:
+        options.error("--sample and --jobs count from 1")
+    print(f"seed {given.seed}, {given.sample} mutants of each of {', '.join(names)}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         copies: Queue[Path] = Queue()
         for number in range(given.jobs):
@@ -118,20 +165,21 @@ def main() -> int:
                 copies.put(copy)
 
         enough = True
-        for provider in given.providers:
-            if not passes(provider, Path(folder) / "0", given.python):
-                print(f"{provider}: the tests fail without any mutant, so a kill would mean nothing")
+        for target in map(TARGETS.__getitem__, names):
+            if not passes(target, Path(folder) / "0", given.python):
+                print(f"{target.name}: the tests fail without any mutant, so a kill would mean nothing")
                 return 1
-            mutants = sample(provider, given.sample, random.Random(f"{given.seed}:{provider}"))
+            mutants, began = sample(target, given.sample, random.Random(f"{given.seed}:{target.name}")), monotonic()
             with ThreadPoolExecutor(given.jobs) as jobs:
                 left = [
                     (mutant, text)
                     for mutant, text in zip(mutants, jobs.map(judge, mutants), strict=True)
                     if text is not None
                 ]
-            rate = 1 - len(left) / len(mutants)
+            rate, each = 1 - len(left) / len(mutants), (monotonic() - began) * given.jobs / len(mutants)
             enough = enough and rate >= ENOUGH
-            print(f"{provider}: {len(mutants) - len(left)} of {len(mutants)} killed, {rate:.1%}", flush=True)
+            killed = f"{len(mutants) - len(left)} of {len(mutants)} killed"
+            print(f"{target.name}: {killed}, {rate:.1%}; {each:.0f} s a mutant", flush=True)
             for mutant, text in left:
                 print(f"  survived  {mutant}\n            → {text}", flush=True)
     return 0 if enough else 1

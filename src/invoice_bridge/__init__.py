@@ -18,7 +18,10 @@ from invoice_bridge.commands import (
     read_command,
 )
 from invoice_bridge.errors import (
+    AlreadyBilled,
+    AlreadySettled,
     AmountMismatch,
+    BilledElsewhere,
     BridgeError,
     ConfigurationError,
     Declined,
@@ -41,6 +44,7 @@ from invoice_bridge.errors import (
     Unsupported,
 )
 from invoice_bridge.explain import Plan, explain, losses
+from invoice_bridge.interruption import Interruption, interrupted
 from invoice_bridge.journal import Journal
 from invoice_bridge.lookup import Resolution
 from invoice_bridge.losses import ALL, Loss
@@ -53,8 +57,11 @@ from invoice_bridge.wire import Effect, Request
 
 __all__ = [
     "ALL",
+    "AlreadyBilled",
+    "AlreadySettled",
     "AmountMismatch",
     "AsyncClient",
+    "BilledElsewhere",
     "BridgeError",
     "Client",
     "Collection",
@@ -68,6 +75,7 @@ __all__ = [
     "EventType",
     "Finalize",
     "IdempotencyMismatch",
+    "Interruption",
     "InvalidSignature",
     "InvalidState",
     "Invoice",
@@ -108,6 +116,7 @@ __all__ = [
     "Void",
     "decode",
     "explain",
+    "interrupted",
     "losses",
     "read_command",
 ]

@@ -11,22 +11,27 @@ import asyncio
 import hashlib
 import logging
 import os
+import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, cast, overload
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
-from invoice_bridge import providers
+from invoice_bridge import client_settings, logs, providers
+from invoice_bridge.client_settings import fault_of_key
 from invoice_bridge.commands import (
     Bill,
     Command,
@@ -37,6 +42,7 @@ from invoice_bridge.commands import (
     MarkPaid,
     MarkUncollectible,
     OneTimeCharge,
+    OnInvoice,
     Pay,
     PeriodInvoice,
     Retrieve,
@@ -46,15 +52,23 @@ from invoice_bridge.commands import (
     faults,
 )
 from invoice_bridge.credentials import ApiKey
-from invoice_bridge.errors import ConfigurationError, Discrepancy, MalformedResponse
+from invoice_bridge.errors import (
+    AlreadyBilled,
+    BridgeError,
+    ConfigurationError,
+    Discrepancy,
+    IdempotencyMismatch,
+    MalformedResponse,
+)
 from invoice_bridge.explain import Plan, context, losses_of, plan
 from invoice_bridge.idempotency import Lookup
-from invoice_bridge.journal import Ended, Journal, Lately, unanswered
-from invoice_bridge.lookup import SETTLES, Resolution, begin, go_on, looks, resolve
-from invoice_bridge.losses import Allow, Loss, refuse_losses
-from invoice_bridge.model import CustomerRef, Invoice, in_utc
+from invoice_bridge.interruption import Trail
+from invoice_bridge.journal import Book, Ended, Journal, RecentLosses, Try, digest_of, unresolved, verdict_of
+from invoice_bridge.lookup import SETTLES, Resolution, begin, go_on, resolve
+from invoice_bridge.losses import Allow, Loss, names_allowed, refuse_losses
+from invoice_bridge.model import CustomerRef, Invoice, Status, in_utc
 from invoice_bridge.money import Money
-from invoice_bridge.outcome import Lost, NotSent, Policy, supervise
+from invoice_bridge.outcome import Lost, NotSent, Policy, Verdict, supervise, verdict
 from invoice_bridge.pace import Pace
 from invoice_bridge.provider import Context, Page, Rate, Unreadable
 from invoice_bridge.settings import ChargebeeSettings, Common, StripeSettings, WhopSettings
@@ -91,6 +105,8 @@ _paces_lock = threading.Lock()
 
 class _Core(Generic[Http]):
     """What the two clients share: everything but the waiting."""
+
+    _is_async = False
 
     @overload
     def __init__(
@@ -129,31 +145,60 @@ class _Core(Generic[Http]):
         customers: Mapping[str, Mapping[str, str]] | None = None,
         lookup: Lookup = "auto",
         journal: str | os.PathLike[str] | None = None,
+        book: str = "default",
         requests_per_minute: int | None = None,
         **settings: Any,
     ) -> None:
-        if not isinstance(api_key, str) or not api_key.isascii() or not api_key.isprintable() or not api_key.strip():
-            raise ConfigurationError("api_key must be a text of printable ASCII characters")
-        self._key, self._insecure = ApiKey(api_key), insecure
-        del api_key  # a traceback that shows variables shall not show it
+        fault, key = fault_of_key(api_key), None
+        if fault is None:
+            key = ApiKey(api_key)
+        del api_key  # a traceback that shows variables shall not show it, least of all that of its refusal
+        if key is None:
+            raise ConfigurationError(fault)
+        self._key, self._insecure = key, insecure
         try:
+            client_settings.check(
+                base_url=base_url,
+                timeout=timeout,
+                deadline=deadline,
+                insecure=insecure,
+                mode=mode,
+                lookup=lookup,
+                book=book,
+                customers=customers,
+                journal=journal,
+                requests_per_minute=requests_per_minute,
+            )
+            if http is not None:
+                client_settings.check_http(http, is_async=self._is_async)
             if self._key.is_in(repr((settings, base_url, customers, journal))):
                 raise ConfigurationError("the API key stands in another setting: it belongs into api_key alone")
             self._use = _context(provider, self._key, settings, base_url, mode=mode, lookup=lookup, insecure=insecure)
         except ConfigurationError as error:
             raise ConfigurationError(self._key.conceal(str(error))) from None
         self._timeout, self._deadline = timeout, deadline
-        self._policy = Policy(backoff=_full_jitter(), pace=_pace_of(self._use, self._key, requests_per_minute))
+        self._policy = Policy(
+            backoff=_full_jitter(),
+            pace=_pace_of(self._use, self._key, requests_per_minute),
+            search_pace=_search_pace_of(self._use, self._key),
+        )
+        self._book = Book(self._use.account, book, mode or self._mode_of_key() or "")
         self._journal = None if journal is None else Journal(journal)
-        self._lately = Lately()
+        self._lately = RecentLosses()
         self._customers = {name: dict(ids) for name, ids in (customers or {}).items()}
         self._closes_http, self._process = http is None, os.getpid()
         self._http: Http = self._new_http() if http is None else http
-        for name in _LOGGERS:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._failures = _failures_of(self._http)
+        for name in (*_LOGGERS, *_loggers_of(self._http)):
             logging.getLogger(name).addFilter(_without_keys)  # once, however many clients there are
 
     def _new_http(self) -> Http:
         raise TypeError("use Client or AsyncClient")
+
+    def _mode_of_key(self) -> str | None:
+        use = self._use
+        return use.provider.mode(self._key.text, use.settings, use.base_url)
 
     @property
     def _trusts_environment(self) -> bool:
@@ -167,26 +212,32 @@ class _Core(Generic[Http]):
         return self._use.provider.name
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.provider!r}, base_url={self._use.base_url!r})"
+        use: Context | None = getattr(self, "_use", None)  # absent while it is made, and where that failed
+        return f"{type(self).__name__}({'' if use is None else f'{use.provider.name!r}, base_url={use.base_url!r}'})"
 
-    def explain(self, command: Command) -> Plan:
-        """Show exactly what a command would send from this client; see invoice_bridge.explain."""
+    def explain(self, command: Command, *, since: datetime | None = None) -> Plan:
+        """Show exactly what a command would send from this client; see invoice_bridge.explain.
+
+        What the journal knows is part of it: a bill of another content or account is refused here as it would be.
+        """
         ask = self._portable(command)
-        return plan(ask, self._knowing(ask))
+        try:
+            use = self._prepare(ask, since=since).use
+        except (AlreadyBilled, IdempotencyMismatch) as refusal:
+            return Plan(self.provider, refusal=refusal)
+        return plan(ask, use)
 
     def losses(self, command: Command, *, as_of: datetime | None = None) -> tuple[Loss, ...]:
         """List what this client's provider would not carry of a command; see invoice_bridge.losses."""
         ask = self._portable(command)
         return losses_of(ask, self._use.on(ask), as_of)
 
-    def _steps(self, command: Command, allow: Allow = (), on_discrepancy: OnDiscrepancy = "raise") -> Steps[Any]:
+    def _steps(self, prepared: _Prepared, allow: Allow = (), on_discrepancy: OnDiscrepancy = "raise") -> Steps[Any]:
         """A command's flow, supervised. Losses are refused after its first request is made and before that is sent."""
-        if on_discrepancy not in {"raise", "report"}:
-            raise ConfigurationError(f'on_discrepancy is "raise" or "report", not {on_discrepancy!r}')
-        ask = self._portable(command)
-        use = self._knowing(ask)
+        ask, use = prepared.ask, prepared.use
         found = losses_of(ask, use)
-        flow = begin(ask, use, unsettled=self._is_unsettled(ask, use))
+        use = replace(use, allowed=names_allowed(allow))
+        flow = begin(ask, use, unsettled=prepared.unsettled)
         again = None if use.lookup == "never" or not isinstance(ask, Bill) else lambda: go_on(ask, use)
         try:
             done = yield from supervise(
@@ -198,51 +249,132 @@ class _Core(Generic[Http]):
             done = other.invoice.model_copy(update={"discrepancies": (str(other),)})
         return done.model_copy(update={"losses": found}) if found and isinstance(done, Invoice) else done
 
-    def _knowing(self, ask: Command) -> Context:
-        """The context of a command, with what the journal, or else this client, knows of earlier tries of a bill."""
+    def _prepare(
+        self, command: Command, *, since: datetime | None = None, on_discrepancy: OnDiscrepancy = "raise"
+    ) -> _Prepared:
+        """Everything that is known before a command's first request, the journal's and this client's memory included.
+
+        Reads the journal, so that an AsyncClient does it in a thread. Raises BilledElsewhere, and IdempotencyMismatch
+        where the journal knows the reference with another content.
+        """
+        try:
+            return self._prepared(command, since, on_discrepancy)
+        except BridgeError as error:
+            logs.refused(self.provider, command, error)
+            raise
+
+    def _prepared(self, command: Command, since: datetime | None, on_discrepancy: OnDiscrepancy) -> _Prepared:
+        self._check_usable()
         if os.getpid() != self._process:
             raise ConfigurationError("this client was made before a fork: make a new one in the child process")
+        if on_discrepancy not in {"raise", "report"}:
+            raise ConfigurationError(f'on_discrepancy is "raise" or "report", not {on_discrepancy!r}')
+        ask = self._portable(command)
         use = self._use.on(ask)
         if not isinstance(ask, Bill):
-            return use
-        if self._journal is None:  # what this client itself lost lately, it looks for
-            lost = self._lately.unanswered(ask.reference) if use.lookup == "auto" else {}
-            if not lost or looks(ask, use):
-                return use
-            is_dear = use.provider.look is not None  # a read for each invoice: those that are older are let be
-            return replace(use, tried=True, since=min(lost.values()) if is_dear else None)
-        tries = [known for known in self._journal.tries(use.account, ask.reference) if known.left]
-        made = tuple(dict.fromkeys(known.invoice_id for known in tries if known.invoice_id is not None))
-        return replace(use, tried=bool(tries), since=tries[0].began_at if tries else None, made=made)
-
-    def _is_unsettled(self, ask: Command, use: Context) -> bool:
-        """Whether a request of an earlier attempt was lost so lately that it may still take effect."""
-        if not isinstance(ask, Bill) or ask.attempt == 1:
-            return False
-        bill, now = ask, datetime.now(UTC)
-        lost = list(self._lately.unanswered(bill.reference).items())
-        if self._journal is not None:
-            lost += unanswered(self._journal.tries(use.account, bill.reference)).items()
-        return any(attempt < bill.attempt and now - at < SETTLES for attempt, at in lost)
-
-    def _resolving(self, command: OneTimeCharge | PeriodInvoice, since: datetime | None) -> Steps[Resolution]:
-        """The look alone, supervised."""
-        ask = self._portable(command)
-        use = self._knowing(ask)
-        left: list[datetime] = list(self._lately.unanswered(ask.reference).values())
-        if self._journal is not None:
-            tries = self._journal.tries(use.account, ask.reference)
-            left += [known.ended_at or known.began_at for known in tries]
+            return _Prepared(ask, use)
         try:
-            first = min(filter(None, (use.since, None if since is None else in_utc(since))), default=None)
+            first = None if since is None else in_utc(since)
+        except ValueError as error:
+            raise ConfigurationError(f"since: {error}") from None
+        now = datetime.now(UTC)
+        lost = self._lately.unresolved(ask.reference)
+        tries = self._tries(ask)
+        pending = [
+            known for known in unresolved(tries).values() if known.last_at is None or now - known.last_at < SETTLES
+        ]
+        keyless = not use.provider.idempotency.methods  # then the same attempt would take effect a second time too
+        attempts = {attempt for attempt, at in lost.items() if now - at < SETTLES} | {one.attempt for one in pending}
+        unsettled = any(attempt < ask.attempt + keyless for attempt in attempts)
+        if tries:
+            began = [known.began_at for known in tries]
+            known_since = None if None in began else min(at for at in began if at is not None)
+            if known_since is not None and known_since > now:  # written by a clock that was ahead: it says nothing
+                known_since = None
+            made = tuple(dict.fromkeys(known.invoice_id for known in tries if known.invoice_id is not None))
+            applied = frozenset(known.key for known in tries if known.key and verdict_of(known) == "applied")
+            use = replace(use, tried=True, since=known_since, made=made, applied=applied)
+        elif lost:  # what this client itself lost lately, it looks for
+            is_dear = use.provider.look is not None  # a read for each invoice: those that are older are let be
+            use = replace(use, tried=True, since=min(lost.values()) if is_dear else None)
+        elif self._journal is not None:
+            use = replace(use, tried=False)
+        if first is not None:
+            use = replace(use, since=first if not use.tried or use.since is None else min(first, use.since))
+        return _Prepared(ask, use, unsettled, digest_of(ask, self.provider))
+
+    def _tries(self, ask: Bill) -> list[Try]:
+        """What the journal knows of a bill's requests that may have reached the provider, oldest first."""
+        if self._journal is None:
+            return []
+        self._journal.refuse_elsewhere(self._book, ask.reference)
+        tries = [known for known in self._journal.tries(self._book, ask.reference) if known.left]
+        digest = digest_of(ask, self.provider)
+        pending = unresolved(tries)
+        for known in tries:
+            stands = verdict_of(known) == "applied" or known.step in pending
+            if known.attempt == ask.attempt and stands and known.digest not in {None, digest}:
+                what = f"the invoice {known.invoice_id}" if known.invoice_id else "a try"
+                mismatch = IdempotencyMismatch(
+                    f"the journal knows the reference {ask.reference!r} with another content ({what}, "
+                    f"{'' if known.began_at is None else known.began_at.isoformat()}); nothing was sent: give a new "
+                    "bill a new reference"
+                )
+                mismatch.invoice_id = known.invoice_id
+                raise mismatch
+        return tries
+
+    def _resolving(
+        self, command: OneTimeCharge | PeriodInvoice, since: datetime | None
+    ) -> tuple[Steps[Resolution], _Prepared]:
+        """The lookup alone, supervised."""
+        ask = self._portable(command)
+        now = datetime.now(UTC)
+        tries: list[Try] = []
+        if self._journal is not None:
+            tries = [known for known in self._journal.tries(self._book, ask.reference) if known.left]
+        use = self._use.on(ask)
+        try:
+            first = None if since is None else in_utc(since)
         except ValueError as error:
             raise ConfigurationError(f"resolve: since: {error}") from None
-        if first is None:
+        readable: list[datetime] = [
+            known.began_at for known in tries if known.began_at is not None and known.began_at <= now
+        ]
+        if first is None and not tries:
             raise ConfigurationError(
                 "resolve needs to know when the bill was first tried: pass since=…, or keep a journal from the start"
             )
-        flow = resolve(ask, replace(use, since=first), now=datetime.now(UTC), last=max([first, *left]))
-        return supervise(flow, use, self._policy)
+        whole = len(readable) == len(tries)
+        given: list[datetime] = [] if first is None else [first]
+        begun = min([*readable, *given], default=None) if whole else first
+        made = tuple(dict.fromkeys(known.invoice_id for known in tries if known.invoice_id is not None))
+        last: list[datetime] = list(self._lately.unresolved(ask.reference).values())
+        last += [at for known in tries if (at := known.last_at) is not None and at <= now]
+        last += [now for known in tries if known.last_at is None]
+        flow = resolve(
+            ask,
+            replace(use, since=begun, made=made),
+            now=now,
+            last=max([*last, *given], default=now),
+        )
+        return supervise(flow, use, self._policy), _Prepared(ask, use)
+
+    def _learn(self, prepared: _Prepared | None, done: object) -> None:
+        """Have the journal know which bills no longer claim their reference: void, deleted, or found absent."""
+        if self._journal is None:
+            return
+        now = datetime.now(UTC)
+        if isinstance(done, Resolution) and prepared is not None and isinstance(prepared.ask, Bill):
+            if done.state == "absent":
+                self._journal.release(self._book, prepared.ask.reference, "absent", done.why, now)
+            invoices: Sequence[object] = done.invoices
+        else:
+            invoices = done.items if isinstance(done, Page) else (done,)
+        for invoice in invoices:
+            if isinstance(invoice, Invoice) and invoice.status in {Status.VOID, Status.DELETED}:
+                state: Literal["void", "deleted"] = "void" if invoice.status is Status.VOID else "deleted"
+                self._journal.learn(self._book, invoice.id, state, "seen by a client", now)
 
     def _portable(self, ask: C) -> C:
         """Put the customer map's ids in place of a name of the caller's own.
@@ -295,35 +427,88 @@ class _Core(Generic[Http]):
             raise NotSent(f"the deadline of {self._deadline:g} s leaves no time to wait {wanted:.1f} s")
         return wanted
 
-    @contextmanager
-    def _journaled(self, request: Request, ask: Command | None, sent: list[Request]) -> Iterator[_Exchange]:
-        """Around the sending of one request: the journal knows of it before, and what became of it after.
+    def _wait(self, until: float | None, wanted: float, after: str) -> float:
+        seconds = self._rest(until, wanted)
+        logs.waiting(self.provider, seconds, after)
+        return seconds
 
-        `sent` lists what may have left.
-        """
-        exchange, number = _Exchange(), None
-        if self._journal is not None and request.writes and isinstance(ask, Bill):
-            number = self._journal.intend(self._use.account, ask.reference, ask.attempt, request, datetime.now(UTC))
-        sent.append(request)
-        ended: Ended | None = None  # what stops the program in between leaves the intent open
+    def _answered(self, ask: Command | None, request: Request, response: Response, trail: Trail) -> str:
+        """Take an answer down; returns what a wait that follows comes after."""
+        trail.answer(response)
+        logs.answered(self.provider, ask, request, response)
+        return f"HTTP {response.status}" if response.status >= 300 else "an answer (the limit on requests)"
+
+    def _decided(self, prepared: _Prepared | None, done: object, trail: Trail) -> None:
+        if prepared is not None and isinstance(prepared.ask, Bill):
+            if isinstance(done, Resolution):
+                logs.resolved(self.provider, done.state)
+            elif isinstance(done, Invoice):
+                logs.decided(self.provider, done.id, made=any(request.opens for request in trail.sent))
+
+    def _failed(self, request: Request, problem: Exception) -> str:
+        logs.failed(self.provider, request, problem)
+        return "a connection refused" if isinstance(problem, NotSent) else "a lost answer"
+
+    @contextmanager
+    def _noting(self, command: Command | None) -> Iterator[Trail]:
+        """Log how a call ends, and give what stops the program in its middle a note of what is unknown then."""
+        trail = Trail()
         try:
-            yield exchange
-            ended = "answered"
+            yield trail
+        except BridgeError as error:
+            logs.refused(self.provider, command, error)
+            raise
+        except Exception:
+            raise
+        except BaseException as stop:
+            known = trail.mark(stop, command)
+            if known is not None:
+                logs.stopped(self.provider, command, stop, known)
+            raise
+
+    def _intend(self, request: Request, prepared: _Prepared | None) -> int | None:
+        """Have the journal know of a request before it leaves; the row's number, None where none is written."""
+        ask = None if prepared is None else prepared.ask
+        if self._journal is None or not request.writes:
+            return None
+        now = datetime.now(UTC)
+        if isinstance(ask, Bill) and prepared is not None:
+            return self._journal.intend(self._book, ask.reference, ask.attempt, request, now, digest=prepared.digest)
+        if isinstance(ask, OnInvoice) and (reference := self._journal.reference_of(self._book, ask.id)) is not None:
+            about = replace(request, invoice_id=ask.id)
+            return self._journal.intend(self._book, reference, 0, about, now, guarded=False)
+        return None
+
+    def _conclude(self, request: Request, prepared: _Prepared | None, number: int | None, exchange: _Exchange) -> None:
+        """Note what became of a request, in the journal and in this client's memory."""
+        ask, ended, answer = None if prepared is None else prepared.ask, exchange.ended, exchange.answer
+        if not request.writes or prepared is None:
+            return
+        said: Verdict | None = None
+        if ended is not None:
+            said = "maybe" if ended == "lost" else "deferred"
+        if answer is not None:
+            said = verdict(request, answer, prepared.use)
+        if isinstance(ask, Bill):
+            self._lately.note(ask, request.key or f"{request.method} {request.url}", said, datetime.now(UTC))
+        if self._journal is not None and number is not None and ended is not None:
+            status, invoice_id = (None, None) if answer is None else (answer.status, self._id_in(answer))
+            self._journal.conclude(number, ended, datetime.now(UTC), status=status, invoice_id=invoice_id, verdict=said)
+
+    @contextmanager
+    def _exchanging(self, request: Request, sent: list[Request], exchange: _Exchange) -> Iterator[None]:
+        """Around the sending of one request: `sent` lists what may have left, and the exchange says how it ended."""
+        sent.append(request)
+        try:
+            yield
+            exchange.ended = "answered"
         except NotSent:
             sent.pop()
-            ended = "not_sent"
+            exchange.ended = "not_sent"
             raise
         except Lost:
-            ended = "lost"
+            exchange.ended = "lost"
             raise
-        finally:
-            if request.writes and isinstance(ask, Bill):
-                status = None if exchange.answer is None else exchange.answer.status
-                self._lately.note(ask, ended, status, datetime.now(UTC))
-            if self._journal is not None and number is not None and ended is not None:
-                answer = exchange.answer
-                status, invoice_id = (None, None) if answer is None else (answer.status, self._id_in(answer))
-                self._journal.conclude(number, ended, datetime.now(UTC), status=status, invoice_id=invoice_id)
 
     def _id_in(self, answer: Response) -> str | None:
         try:
@@ -347,9 +532,23 @@ class _Core(Generic[Http]):
             "follow_redirects": False,
         }
 
+    def _without_cookies(self) -> Http:
+        """The HTTP client with a jar that takes nothing. An injected one is copied: its connections, not its jar."""
+        if self._closes_http:
+            return self._http
+        http = copy(self._http)
+        http.cookies = _no_cookies()
+        return http
+
+    def _check_usable(self) -> None:
+        """Raise ConfigurationError, before anything is sent, for a client that is closed."""
+        if getattr(self._http, "is_closed", False):
+            raise ConfigurationError("this client, or the http client it was given, is closed: make a new one")
+
     def _authorize(self, request: httpx.Request) -> httpx.Request:
-        """Add the key; it replaces what an injected client would add."""
+        """Add the key; it replaces what an injected client would add. Its cookies are left out."""
         request.headers["Authorization"] = self._use.provider.auth(self._key.text)
+        request.headers.pop("Cookie", None)
         return request
 
     def _incoming(self, answer: httpx.Response, content: bytes) -> Response:
@@ -371,6 +570,19 @@ class _Exchange:
     """One request on its way, and its answer."""
 
     answer: Response | None = None
+    ended: Ended | None = None
+    """None: what stopped the program in between leaves the intent open."""
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A command, and everything that is known before its first request."""
+
+    ask: Command
+    use: Context
+    unsettled: bool = False
+    """Whether a request of an earlier attempt was lost so lately that it may still take effect."""
+    digest: str | None = None
 
 
 class Client(_Core["httpx.Client"]):
@@ -383,7 +595,8 @@ class Client(_Core["httpx.Client"]):
     closed; only its redirects and its credentials are left out. `timeout` is in seconds per request, `deadline` in
     seconds per call. `mode` ("test" or "live") refuses a key, site or host that says otherwise. `customers` maps names
     of the caller's own to ids per provider. `lookup` says whether a bill is looked up before it is made ("auto",
-    "always", "never"; see invoice_bridge.lookup), `journal` is a file that remembers what was tried.
+    "always", "never"; "journal" declares that the journal has every bill; see invoice_bridge.lookup), `journal` is a
+    file that remembers what was tried, `book` the name within which a reference is one bill at whatever provider.
     `requests_per_minute` replaces the provider's documented limit, which all clients of an account in a process keep to
     together. Further settings are the provider's. Raises ConfigurationError for any that cannot be used.
 
@@ -394,7 +607,7 @@ class Client(_Core["httpx.Client"]):
     def _new_http(self) -> httpx.Client:
         import httpx
 
-        return httpx.Client(verify=not self._insecure, trust_env=self._trusts_environment)
+        return httpx.Client(verify=not self._insecure, trust_env=self._trusts_environment, cookies=_no_cookies())
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str], profile: str | None = None) -> Client:
@@ -416,32 +629,42 @@ class Client(_Core["httpx.Client"]):
         if self._closes_http:
             self._http.close()
 
-    def _run(self, steps: Steps[T], ask: Command | None = None) -> T:
-        until, reply, problem = self._until(), None, None
-        with _noting(ask) as sent:
+    def _run(self, steps: Steps[T], prepared: _Prepared | None = None) -> T:
+        until, reply, problem, after = self._until(), None, None, "nothing"
+        with self._noting(None if prepared is None else prepared.ask) as trail:
+            self._check_usable()
             while True:
                 try:
                     step = steps.send(reply) if problem is None else steps.throw(problem)
                 except StopIteration as done:
+                    self._decided(prepared, done.value, trail)
+                    self._learn(prepared, done.value)
                     return done.value  # type: ignore[no-any-return]
                 reply = problem = None
                 try:
                     if isinstance(step, Send):
-                        reply = self._send(step.request, until, ask, sent)
+                        reply = self._send(step.request, until, prepared, trail.sent)
+                        after = self._answered(None if prepared is None else prepared.ask, step.request, reply, trail)
                     else:
-                        time.sleep(self._rest(until, step.seconds))
-                except (NotSent, Lost, ConfigurationError) as error:
+                        time.sleep(self._wait(until, step.seconds, after))
+                except (NotSent, Lost, ConfigurationError, AlreadyBilled) as error:
                     problem = error
+                    if isinstance(step, Send):
+                        after = self._failed(step.request, error)
 
-    def _send(self, request: Request, until: float | None, ask: Command | None, sent: list[Request]) -> Response:
-        with self._journaled(request, ask, sent) as exchange, _told_apart(self._key):
-            began, content = time.monotonic(), bytearray()
-            outgoing = self._outgoing(request, until)
-            with self._http.stream(**outgoing) as answer:
-                for piece in answer.iter_bytes():
-                    content += piece
-                    self._check_time(began, until, len(content))
-            exchange.answer = self._incoming(answer, bytes(content))
+    def _send(self, request: Request, until: float | None, prepared: _Prepared | None, sent: list[Request]) -> Response:
+        number, exchange = self._intend(request, prepared), _Exchange()
+        try:
+            with self._exchanging(request, sent, exchange), _told_apart(self._key, self._failures):
+                began, content = time.monotonic(), bytearray()
+                outgoing = self._outgoing(request, until)
+                with self._without_cookies().stream(**outgoing) as answer:
+                    for piece in answer.iter_bytes():
+                        content += piece
+                        self._check_time(began, until, len(content))
+                exchange.answer = self._incoming(answer, bytes(content))
+        finally:
+            self._conclude(request, prepared, number, exchange)
         return exchange.answer
 
     def create(
@@ -450,15 +673,19 @@ class Client(_Core["httpx.Client"]):
         *,
         allow: Allow = (),
         on_discrepancy: OnDiscrepancy = "raise",
+        since: datetime | None = None,
     ) -> Invoice:
-        """Bill. The same reference within the provider's key window is billed once; past it, when it is looked up.
+        """Bill. The same reference is billed once, however much later it is made again: see `lookup`.
 
-        Raises Unsupported or LossyTranslation before anything is sent (`allow` accepts losses by path or code), and
-        Discrepancy before money is collected; with on_discrepancy="report" the invoice is returned as it stands then,
-        uncollected, and its `discrepancies` say what differs. Raises IdempotencyMismatch where the reference stands for
-        another bill, and OutcomeUnknown where a request was lost: see resolve.
+        `since` (aware) says when the bill can have been tried first: the lookup reads no older invoice. Raises
+        Unsupported or LossyTranslation before anything is sent (`allow` accepts losses by path or code), and
+        Discrepancy before money is collected; with on_discrepancy="report" the invoice is returned as it is then,
+        uncollected, and its `discrepancies` say what differs. Raises IdempotencyMismatch where the reference is that of
+        another bill, AlreadySettled where its invoice is void, deleted or uncollectible, BilledElsewhere where another
+        account of the book has it, and OutcomeUnknown where a request was lost: see resolve.
         """
-        done: Invoice = self._run(self._steps(command, allow, on_discrepancy), command)
+        prepared = self._prepare(command, since=since, on_discrepancy=on_discrepancy)
+        done: Invoice = self._run(self._steps(prepared, allow, on_discrepancy), prepared)
         return done
 
     def resolve(self, command: OneTimeCharge | PeriodInvoice, *, since: datetime | None = None) -> Resolution:
@@ -468,7 +695,8 @@ class Client(_Core["httpx.Client"]):
         its last request left; without one, only this client's own requests are known to have left later than `since`.
         Raises ConfigurationError without either.
         """
-        return self._run(self._resolving(command, since), command)
+        steps, prepared = self._resolving(command, since)
+        return self._run(steps, prepared)
 
     def retrieve(self, id: str) -> Invoice:
         """Read one invoice, with all its lines. Raises NotFound."""
@@ -476,7 +704,8 @@ class Client(_Core["httpx.Client"]):
 
     def page(self, command: ListInvoices) -> Page:
         """Read one page of a listing as the provider gives it, before filters are applied again; `next` reads on."""
-        done: Page = self._run(self._steps(command))
+        prepared = self._prepare(command)
+        done: Page = self._run(self._steps(prepared), prepared)
         return done
 
     @overload
@@ -548,18 +777,33 @@ class Client(_Core["httpx.Client"]):
         return self._do(SendInvoice, id=id, attempt=attempt)
 
     def _do(self, kind: type[Command], **fields: Any) -> Invoice:
-        ask = _ask(kind, **fields)
-        done: Invoice = self._run(self._steps(ask), ask)
+        prepared = self._prepare(_ask(kind, **fields))
+        done: Invoice = self._run(self._steps(prepared), prepared)
         return done
 
 
 class AsyncClient(_Core["httpx.AsyncClient"]):
-    """Client for asyncio: the same flows, the same bytes, every verb awaited. See Client."""
+    """Client for asyncio: the same flows, the same bytes, every verb awaited. See Client.
+
+    It belongs to the event loop of its first call: connections cannot move to another. A call in a second loop raises
+    ConfigurationError before anything is sent; make one client in each.
+    """
+
+    _is_async = True
+
+    def _keep_to_one_loop(self) -> None:
+        running = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = running
+        elif self._loop is not running:
+            raise ConfigurationError(
+                "this AsyncClient was used in another event loop: make one client in each loop (each asyncio.run)"
+            )
 
     def _new_http(self) -> httpx.AsyncClient:
         import httpx
 
-        return httpx.AsyncClient(verify=not self._insecure, trust_env=self._trusts_environment)
+        return httpx.AsyncClient(verify=not self._insecure, trust_env=self._trusts_environment, cookies=_no_cookies())
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str], profile: str | None = None) -> AsyncClient:
@@ -581,32 +825,52 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
         if self._closes_http:
             await self._http.aclose()
 
-    async def _run(self, steps: Steps[T], ask: Command | None = None) -> T:
-        until, reply, problem = self._until(), None, None
-        with _noting(ask) as sent:
+    async def _run(self, steps: Steps[T], prepared: _Prepared | None = None) -> T:
+        until, reply, problem, after = self._until(), None, None, "nothing"
+        with self._noting(None if prepared is None else prepared.ask) as trail:
+            self._keep_to_one_loop()
+            self._check_usable()
             while True:
                 try:
                     step = steps.send(reply) if problem is None else steps.throw(problem)
                 except StopIteration as done:
+                    self._decided(prepared, done.value, trail)
+                    await self._in_thread(self._learn, prepared, done.value)
                     return done.value  # type: ignore[no-any-return]
                 reply = problem = None
                 try:
                     if isinstance(step, Send):
-                        reply = await self._send(step.request, until, ask, sent)
+                        reply = await self._send(step.request, until, prepared, trail.sent)
+                        after = self._answered(None if prepared is None else prepared.ask, step.request, reply, trail)
                     else:
-                        await asyncio.sleep(self._rest(until, step.seconds))
-                except (NotSent, Lost, ConfigurationError) as error:
+                        await asyncio.sleep(self._wait(until, step.seconds, after))
+                except (NotSent, Lost, ConfigurationError, AlreadyBilled) as error:
                     problem = error
+                    if isinstance(step, Send):
+                        after = self._failed(step.request, error)
 
-    async def _send(self, request: Request, until: float | None, ask: Command | None, sent: list[Request]) -> Response:
-        with self._journaled(request, ask, sent) as exchange, _told_apart(self._key):
-            began, content = time.monotonic(), bytearray()
-            outgoing = self._outgoing(request, until)
-            async with self._http.stream(**outgoing) as answer:
-                async for piece in answer.aiter_bytes():
-                    content += piece
-                    self._check_time(began, until, len(content))
-            exchange.answer = self._incoming(answer, bytes(content))
+    async def _in_thread(self, call: Callable[..., T], *values: Any) -> T:
+        """Call what reads or writes the journal in a thread: a file that another process locks stops nobody else."""
+        return call(*values) if self._journal is None else await asyncio.to_thread(call, *values)
+
+    async def _send(
+        self, request: Request, until: float | None, prepared: _Prepared | None, sent: list[Request]
+    ) -> Response:
+        number, exchange = await self._in_thread(self._intend, request, prepared), _Exchange()
+        try:
+            with self._exchanging(request, sent, exchange), _told_apart(self._key, self._failures):
+                began, content = time.monotonic(), bytearray()
+                outgoing = self._outgoing(request, until)
+                async with self._without_cookies().stream(**outgoing) as answer:
+                    async for piece in answer.aiter_bytes():
+                        content += piece
+                        self._check_time(began, until, len(content))
+                exchange.answer = self._incoming(answer, bytes(content))
+        finally:
+            if exchange.ended is None:  # cancelled: nothing is written, and nothing is waited for
+                self._conclude(request, prepared, number, exchange)
+            else:
+                await self._in_thread(self._conclude, request, prepared, number, exchange)
         return exchange.answer
 
     async def create(
@@ -615,13 +879,16 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
         *,
         allow: Allow = (),
         on_discrepancy: OnDiscrepancy = "raise",
+        since: datetime | None = None,
     ) -> Invoice:
         """Bill; see Client.create."""
-        return await self._run(self._steps(command, allow, on_discrepancy), command)
+        prepared = await self._in_thread(lambda: self._prepare(command, since=since, on_discrepancy=on_discrepancy))
+        return await self._run(self._steps(prepared, allow, on_discrepancy), prepared)
 
     async def resolve(self, command: OneTimeCharge | PeriodInvoice, *, since: datetime | None = None) -> Resolution:
         """Find out what became of a bill; see Client.resolve."""
-        return await self._run(self._resolving(command, since), command)
+        steps, prepared = await self._in_thread(self._resolving, command, since)
+        return await self._run(steps, prepared)
 
     async def retrieve(self, id: str) -> Invoice:
         """Read one invoice; see Client.retrieve."""
@@ -629,7 +896,8 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
 
     async def page(self, command: ListInvoices) -> Page:
         """Read one page of a listing; see Client.page."""
-        return await self._run(self._steps(command))
+        prepared = self._prepare(command)
+        return await self._run(self._steps(prepared), prepared)
 
     @overload
     def list(self, *, unreadable: Literal["raise"] = "raise", **filters: Unpack[Filters]) -> AsyncIterator[Invoice]: ...
@@ -695,8 +963,8 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
         return await self._do(SendInvoice, id=id, attempt=attempt)
 
     async def _do(self, kind: type[Command], **fields: Any) -> Invoice:
-        ask = _ask(kind, **fields)
-        return await self._run(self._steps(ask), ask)
+        prepared = self._prepare(_ask(kind, **fields))
+        return await self._run(self._steps(prepared), prepared)
 
 
 def _ask(kind: type[C], **fields: Any) -> C:
@@ -706,49 +974,64 @@ def _ask(kind: type[C], **fields: Any) -> C:
         raise ConfigurationError(f"{kind.verb}: {faults(error)}") from None
 
 
-@contextmanager
-def _noting(ask: Command | None) -> Iterator[list[Request]]:
-    """Give what stops the program in the middle of a call (Ctrl-C, cancellation) a note of what is unknown then."""
-    sent: list[Request] = []
-    try:
-        yield sent
-    except Exception:
-        raise
-    except BaseException as stop:
-        last = next((request for request in reversed(sent) if request.writes), None)
-        if last is not None:
-            what = f"the reference {ask.reference!r}" if isinstance(ask, Bill) else getattr(ask, "id", "this call")
-            tell = "made again it goes on from there, and resolve() tells how it stands"
-            stop.add_note(
-                f"invoice_bridge: stopped after {last.method} {urlsplit(last.url).path} had left, so the outcome of "
-                f"{what} is unknown: {tell if isinstance(ask, Bill) else 'read the invoice'}"
-            )
-        raise
+@dataclass(frozen=True)
+class _Failures:
+    """The exceptions of the module that an HTTP client comes from: httpx, or one with the same names such as httpx2.
 
-
-@contextmanager
-def _told_apart(key: ApiKey) -> Iterator[None]:
-    """Turn a failure of the HTTP library into what it means: the request never left, or its answer is lost.
-
-    Its words, and what it logs meanwhile, may quote an answer: the key is taken out of both.
+    `all` has those of the machinery below too.
     """
+
+    all: tuple[type[BaseException], ...]
+    never_sent: tuple[type[BaseException], ...]
+
+
+_NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL")
+
+
+def _modules_of(http: object) -> list[ModuleType]:
+    """The HTTP libraries that a client's class derives from, by their exceptions; httpx is always among them."""
     import httpx
 
-    never_sent = (
-        httpx.ConnectError,
-        httpx.ConnectTimeout,
-        httpx.PoolTimeout,
-        httpx.UnsupportedProtocol,
-        httpx.InvalidURL,
-    )
+    roots = {kind.__module__.partition(".")[0] for kind in type(http).__mro__}
+    found = [sys.modules[root] for root in sorted(roots) if root in sys.modules]
+    return [httpx, *(module for module in found if module is not httpx and hasattr(module, "RequestError"))]
+
+
+def _failures_of(http: object) -> _Failures:
+    def named(*names: str) -> tuple[type[BaseException], ...]:
+        kinds = (getattr(module, name, None) for module in _modules_of(http) for name in names)
+        return tuple(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseException))
+
+    return _Failures((*named("RequestError", "InvalidURL", "StreamError"), RuntimeError, OSError), named(*_NEVER_SENT))
+
+
+def _loggers_of(http: object) -> tuple[str, ...]:
+    """The loggers of another HTTP library than httpx, spelt as that spells its own."""
+    names = [module.__name__ for module in _modules_of(http)[1:]]
+    core = [name.replace("httpx", "httpcore") for name in names if name.startswith("httpx")]
+    return (*names, *(logger.replace("httpcore", one) for one in core for logger in _LOGGERS if "httpcore" in logger))
+
+
+@contextmanager
+def _told_apart(key: ApiKey, failures: _Failures) -> Iterator[None]:
+    """Turn a failure of the HTTP library into what it means: the request never left, or its answer is lost.
+
+    Its words, and what it logs meanwhile, may quote an answer: the key is taken out of both. A RuntimeError (a closed
+    loop, a client closed meanwhile) or an error of the operating system says nothing of the request: it may have left.
+    """
     token = _sending.set(key)
     try:
         yield
-    except (httpx.RequestError, httpx.InvalidURL) as error:
+    except failures.all as error:
         told = key.conceal(f"{type(error).__name__} {error}".strip())
-        raise (NotSent if isinstance(error, never_sent) else Lost)(told) from error
+        raise (NotSent if isinstance(error, failures.never_sent) else Lost)(told) from error
     finally:
         _sending.reset(token)
+
+
+def _no_cookies() -> CookieJar:
+    """A jar that takes no cookie and gives none: a provider's cookies would tie requests together, without bound."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 _sending: ContextVar[ApiKey | None] = ContextVar("_sending", default=None)
@@ -793,12 +1076,6 @@ def _context(
     if missing := declared.missing_settings(read):
         told = "; ".join(f"{setting.name} ({setting.help})" for setting in missing)
         raise ConfigurationError(f"{declared.title} needs the setting {told}")
-    if lookup not in {"auto", "always", "never"}:
-        raise ConfigurationError(f'lookup is "auto", "always" or "never", not {lookup!r}')
-    if not isinstance(insecure, bool):
-        raise ConfigurationError("insecure is True or False, written out")
-    if mode not in {"test", "live", None}:
-        raise ConfigurationError(f'mode is "test" or "live", not {mode!r}')
     use = replace(context(declared, settings, base_url), lookup=lookup)
     _check_url(use.base_url, insecure=insecure)
     found = declared.mode(key.text, read, use.base_url)
@@ -809,14 +1086,24 @@ def _context(
 
 def _pace_of(use: Context, key: ApiKey, requests_per_minute: int | None) -> Pace | None:
     """The pace of an account, shared by every client of it in this process; none on loopback unless asked for."""
-    if requests_per_minute is not None and requests_per_minute < 1:
-        raise ConfigurationError(f"requests_per_minute is a number from 1 on, not {requests_per_minute}")
     if requests_per_minute is None and _is_loopback(urlsplit(use.base_url).hostname or ""):
         return None
     rate = use.provider.rate
     if requests_per_minute is not None:
         rate = Rate(requests_per_minute, 60, "the client's own setting")
-    who = hashlib.sha256(f"{use.base_url} {use.account} {key.text}".encode()).hexdigest()
+    return _shared_pace(use, key, rate, "")
+
+
+def _search_pace_of(use: Context, key: ApiKey) -> Pace | None:
+    """The pace of the provider's search index, where it has a limit of its own."""
+    rate = use.provider.search_rate
+    if rate is None or _is_loopback(urlsplit(use.base_url).hostname or ""):
+        return None
+    return _shared_pace(use, key, rate, "search ")
+
+
+def _shared_pace(use: Context, key: ApiKey, rate: Rate | None, what: str) -> Pace:
+    who = hashlib.sha256(f"{what}{use.base_url} {use.account} {key.text}".encode()).hexdigest()
     with _paces_lock:
         pace = _paces.get(who)
         if pace is None:

@@ -8,7 +8,8 @@
     timeout = 30                          # seconds per request
     deadline = 90                         # seconds per call
     journal = "bills.sqlite"              # beside this file: what was tried, so that a restart looks where it must
-    lookup = "auto"                       # or "always", "never": whether a bill is looked up before it is made
+    lookup = "journal"                    # the journal is complete: or "auto", "always", "never"
+    book = "default"                      # within which a reference is one bill, at whatever provider
 
     [providers.stripe]
     api_key_env = "STRIPE_API_KEY"        # the variable that holds the key; this name is also the default
@@ -46,6 +47,7 @@ from typing import Any
 from invoice_bridge import providers
 from invoice_bridge.commands import one_line
 from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.idempotency import LOOKUPS
 
 __all__ = ["key_variable", "read_profile"]
 
@@ -59,8 +61,8 @@ def read_profile(path: str | os.PathLike[str], profile: str | None = None) -> di
     """Read one profile of a file as the keyword arguments of `Client`, the provider's name among them.
 
     Without `profile`, the file's `default` is read, or its only profile. Of `timeout`, `deadline`, `mode`, `journal`,
-    `lookup`, `base_url`, `insecure`, `requests_per_minute`, `customers` and the settings, only what the file says is in
-    the result. Raises ConfigurationError for every fault, a missing environment variable included.
+    `lookup`, `book`, `base_url`, `insecure`, `requests_per_minute`, `customers` and the settings, only what
+    the file says is in the result. Raises ConfigurationError for every fault, a missing environment variable included.
     """
     file = _File(os.fspath(path))
     chosen = file.choose(profile)
@@ -90,7 +92,7 @@ def read_profile(path: str | os.PathLike[str], profile: str | None = None) -> di
             f"or name another as api_key_env under {here}",
         )
     taken: dict[str, Any] = {
-        **{word: own[word] for word in ("mode", "timeout", "deadline", "lookup") if word in own},
+        **{word: own[word] for word in ("mode", "timeout", "deadline", "lookup", "book") if word in own},
         **({"journal": str(Path(file.path).parent / own["journal"])} if "journal" in own else {}),
         **{word: merged[word] for word in ("base_url", "insecure", "requests_per_minute") if word in merged},
         **({"customers": file.customers} if file.customers else {}),
@@ -223,7 +225,7 @@ def _mode(value: Any) -> str | None:
 
 
 def _lookup(value: Any) -> str | None:
-    return None if value in ("auto", "always", "never") else 'it must be "auto", "always" or "never"'
+    return None if value in LOOKUPS else 'it must be "auto", "always", "never" or "journal"'
 
 
 def _number(value: Any) -> str | None:
@@ -247,6 +249,7 @@ _PROFILE: Mapping[str, _Check] = {
     "deadline": _seconds,
     "journal": _text,
     "lookup": _lookup,
+    "book": _text,
     "providers": _table,
 }
 _PROVIDER: Mapping[str, _Check] = {

@@ -11,6 +11,9 @@ BridgeError                      .outcome .invoice_id .steps
 ├── Discrepancy                  what the provider holds is not what was asked (.asked .found)
 │   └── AmountMismatch           … in the amount it would bill
 ├── IdempotencyMismatch          the reference was used before, for another bill (.existing)
+├── AlreadyBilled                the reference has an invoice that is not to be made again
+│   ├── BilledElsewhere          … at another provider or account of the same book (.provider .account .state)
+│   └── AlreadySettled           … which is void, deleted or uncollectible (.existing)
 └── ProviderError                the provider answered with a refusal, or not in its own words
     │                            (.provider .code .message .status .request_id .response)
     ├── Unauthorized             the key is wrong, or lacks a permission
@@ -25,7 +28,7 @@ BridgeError                      .outcome .invoice_id .steps
 
 `outcome` is one of OUTCOMES. "nothing_done": no write took effect. "partly_done": some did, and all are known.
 "done_unread": the last write took effect, its answer could not be read. "unknown": a write may have taken effect.
-What an earlier call did, and this one was only told again, is not among the writes of this call.
+A write whose answer is a repeated one counts as done: an earlier call may have done it, or this one, delivered twice.
 """
 
 from __future__ import annotations
@@ -114,6 +117,43 @@ class AmountMismatch(Discrepancy):
 
 class IdempotencyMismatch(BridgeError):
     """The reference was used before for a bill of other content; `existing` is that bill, where it could be read."""
+
+    def __init__(self, message: str, *, existing: Invoice | None = None) -> None:
+        self.existing = existing
+        super().__init__(message)
+
+
+class AlreadyBilled(BridgeError):
+    """The reference has an invoice already. It is no mismatch: a new reference would bill the same thing again."""
+
+
+class BilledElsewhere(AlreadyBilled):
+    """Another provider or account of the same book has, or may have, a bill of this reference; nothing was sent.
+
+    `account` is that account ("stripe:acct_1"), `provider` its provider, `invoice_id` the invoice where it is known,
+    `state` "made" or "unknown". It blocks until that invoice is known to be void or deleted, `resolve` says there that
+    it is absent, or a person releases the reference and writes down why.
+    """
+
+    def __init__(self, message: str, *, provider: str, account: str, state: str, invoice_id: str | None = None) -> None:
+        self.provider, self.account, self.state = provider, account, state
+        self.invoice_id = invoice_id
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        facts = (str(self), self.provider, self.account, self.state, self.invoice_id)
+        return _billed_elsewhere, facts, self.__dict__
+
+
+def _billed_elsewhere(message: str, provider: str, account: str, state: str, invoice_id: str | None) -> BilledElsewhere:
+    return BilledElsewhere(message, provider=provider, account=account, state=state, invoice_id=invoice_id)
+
+
+class AlreadySettled(AlreadyBilled):
+    """The invoice of this reference is void, deleted or uncollectible: nothing is owed, and nothing was billed anew.
+
+    `existing` is that invoice. To bill again what was void or deleted, raise `attempt`.
+    """
 
     def __init__(self, message: str, *, existing: Invoice | None = None) -> None:
         self.existing = existing

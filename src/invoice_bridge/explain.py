@@ -11,13 +11,16 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
+
+from pydantic import BaseModel
 
 from invoice_bridge import providers
 from invoice_bridge.commands import Bill, Command
 from invoice_bridge.errors import BridgeError
 from invoice_bridge.idempotency import Lookup
-from invoice_bridge.lookup import begin
+from invoice_bridge.lookup import LookupNeeded, begin
 from invoice_bridge.losses import Field, Loss, find_losses
 from invoice_bridge.model import in_utc
 from invoice_bridge.provider import Context, Provider
@@ -29,7 +32,10 @@ _BOLD, _RED, _YELLOW, _DIM, _PLAIN = "\033[1m", "\033[31m", "\033[33m", "\033[2m
 
 @dataclass(frozen=True)
 class Plan:
-    """What a command would do at a provider: `requests` in order, `losses`, and `refusal` where it cannot be done."""
+    """What a command would do at a provider: `requests` in order, `losses`, and `refusal` where it cannot be done.
+
+    Where it is refused only because it cannot be looked up first, the requests are those it would send otherwise.
+    """
 
     provider: str
     requests: tuple[Request, ...] = ()
@@ -39,6 +45,8 @@ class Plan:
     """The provider's rows for this command, by which a body's fields are told where they come from."""
     unset: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
     """Required settings that were left out, and stand as placeholders."""
+    twins: tuple[Request, ...] = field(default=(), repr=False, compare=False)
+    """The same requests for the same command without braces: a brace in one of them is never the caller's own."""
 
     @property
     def effects(self) -> frozenset[Effect]:
@@ -54,19 +62,19 @@ class Plan:
         def paint(style: str, words: str) -> str:
             return f"{style}{words}{_PLAIN}" if color else words
 
-        if self.refusal is not None:
-            return paint(_RED, f"{self.provider}: refused before anything is sent: {self.refusal}")
+        refused = "" if self.refusal is None else f"{self.provider}: refused before anything is sent: {self.refusal}"
+        if refused and not self.requests:
+            return paint(_RED, refused)
         does = ", ".join(sorted(self.effects)) or "nothing to the customer"
-        lines = [
+        lines = [paint(_RED, refused), "", "Without that, it would send:"] if refused else []
+        lines += [
             paint(_BOLD, f"{self.provider}: {does}; {_count(self.requests, 'request')}, {_count(self.losses, 'loss')}")
         ]
         for number, request in enumerate(self.requests, 1):
             effects = ", ".join(sorted(request.effects)) or ("stores" if request.writes else "reads")
             lines += ["", paint(_BOLD, f"{number}. [{effects}] {request.method} {request.url}")]
             lines += [paint(_DIM, f"     {name}: {value}") for name, value in request.headers.items()]
-            lines += [
-                paint(_DIM, f"     needs {name}, {self.given_by(name)}") for name in needs(request, self.placeholders)
-            ]
+            lines += [paint(_DIM, f"     needs {name}, {self.given_by(name)}") for name in self.needs(number - 1)]
             rows = [(name, value, origin) for name, value, origin in self.origins(request)]
             wide = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
             lines += [
@@ -99,10 +107,10 @@ class Plan:
                     "body": request.content.decode("utf-8"),
                     "key": request.key,
                     "origins": {name: where for name, _, where in self.origins(request)},
-                    "needs": needs(request, self.placeholders),
+                    "needs": self.needs(place),
                     "note": request.note,
                 }
-                for request in self.requests
+                for place, request in enumerate(self.requests)
             ],
             "losses": [
                 {
@@ -116,11 +124,22 @@ class Plan:
 
     def curl(self) -> str:
         """The plan as shell commands: the key comes from the environment, what an answer gives is a variable."""
-        return "\n\n".join(_curl(request, providers.get(self.provider), self.placeholders) for request in self.requests)
+        provider, known = providers.get(self.provider), self.placeholders
+        pairs = zip(self.requests, self._marked, strict=True)
+        return "\n\n".join(_curl(request, marked, provider, known) for request, marked in pairs)
+
+    def needs(self, place: int) -> list[str]:
+        """Name the placeholders that a request takes, like "open.id", by its place in `requests`."""
+        return needs(self._marked[place], self.placeholders)
+
+    @property
+    def _marked(self) -> tuple[Request, ...]:
+        """The requests in which every placeholder is one; the requests themselves where the command has no brace."""
+        return self.twins or self.requests
 
     def given_by(self, name: str) -> str:
         """Say where a placeholder's value comes from: the answer of an earlier request, or a setting."""
-        for number, request in enumerate(self.requests, 1):
+        for number, request in enumerate(self._marked, 1):
             if name in _PLACEHOLDER.findall(dumps(request.specimen).decode()):
                 return f"from the answer of {number}"
         return f"the setting {name}"
@@ -128,7 +147,7 @@ class Plan:
     @property
     def placeholders(self) -> frozenset[str]:
         """What stands for something not known yet: what answers give ("open.id"), and settings that were left out."""
-        given = {name for request in self.requests for name in _PLACEHOLDER.findall(dumps(request.specimen).decode())}
+        given = {name for request in self._marked for name in _PLACEHOLDER.findall(dumps(request.specimen).decode())}
         return self.unset | given
 
 
@@ -139,14 +158,43 @@ def _count(things: Sized, word: str) -> str:
 
 def needs(request: Request, known: Collection[str]) -> list[str]:
     """Name which of the known placeholders a request takes, like "open.id"."""
-    found = _pieces(request.url, known)[1::2] + _pieces(request.content.decode("utf-8"), known)[1::2]
-    return sorted(set(found))
+    texts = (request.url, request.content.decode("utf-8"))
+    return sorted({found[1] for text in texts for found in _pattern(known).finditer(text)})
 
 
-def _pieces(text: str, known: Collection[str]) -> list[str]:
-    """Split a text at its placeholders: text, name, text, … A brace in the caller's own words is no placeholder."""
+def _pattern(known: Collection[str]) -> re.Pattern[str]:
     names = "|".join(re.escape(name) for name in sorted(known)) or r"(?!)"
-    return re.split(rf"(?:\{{|%7B)({names})(?:\}}|%7D)", text)
+    # no f-string: parso 0.8.7, which reads this file for `make mutants`, fails on a backslash before a doubled brace
+    return re.compile(r"(?:\{|%7B)(" + names + r")(?:\}|%7D)")
+
+
+def _pieces(text: str, marked: str, known: Collection[str]) -> list[str]:
+    """Split a text at its placeholders: text, name, text, …
+
+    `marked` is the same text with the caller's own braces replaced, so that what looks like a placeholder is one.
+    """
+    pieces, start = [], 0
+    for found in _pattern(known).finditer(marked):
+        pieces += [text[start : found.start()], found[1]]
+        start = found.end()
+    return [*pieces, text[start:]]
+
+
+def _without_braces(value: Any) -> Any:
+    """The same command with "}" for each "{" in its texts.
+
+    Both are encoded alike, one byte in JSON and in a path, three in a query or form: every placeholder keeps its place.
+    """
+    if isinstance(value, str) and not isinstance(value, StrEnum):
+        return value.replace("{", "}")
+    if isinstance(value, BaseModel):
+        changed = {name: _without_braces(one) for name, one in value if one is not None}
+        return value.model_copy(update=changed)
+    if isinstance(value, Mapping):
+        return {_without_braces(name): _without_braces(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_without_braces(one) for one in value)
+    return value
 
 
 def origin(rows: Iterable[Field], shape: str) -> Field | None:
@@ -175,22 +223,29 @@ def body_leaves(value: Any, name: str = "", shape: str = "") -> Iterator[tuple[s
         yield name, shape, value
 
 
-def _curl(request: Request, provider: Provider, known: Collection[str]) -> str:
-    variable = f"${provider.name.upper()}_API_KEY"
+def _curl(request: Request, marked: Request, provider: Provider, known: Collection[str]) -> str:
+    # every user of a machine can read the arguments of a running curl; printf is a builtin of the shell and has none
+    variable = f'"${provider.name.upper()}_API_KEY"'
     scheme, _, _ = provider.auth("").partition(" ")
-    who = f'-u "{variable}:"' if scheme == "Basic" else f'-H "Authorization: {scheme} {variable}"'
-    parts = [f"curl -g -X {request.method} {_quoted(request.url, known)}", who]
+    if scheme == "Basic":
+        line, takes = "'user = \"%s:\"\\n'", "-K -"
+    else:
+        line, takes = f"'Authorization: {scheme} %s\\n'", "-H @-"
+    url = _quoted(request.url, marked.url, known)
+    parts = [f"printf {line} {variable} | curl -g -X {request.method} {url}", takes]
     parts += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in request.headers.items()]
-    parts += [f"--data-raw {_quoted(request.content.decode('utf-8'), known)}"] if request.content else []
+    if request.content:
+        content, marked_content = request.content.decode("utf-8"), marked.content.decode("utf-8")
+        parts.append(f"--data-raw {_quoted(content, marked_content, known)}")
     effects = ", ".join(sorted(request.effects))
     return (f"# {effects}\n" if effects else "") + " \\\n  ".join(parts)
 
 
-def _quoted(text: str, known: Collection[str]) -> str:
+def _quoted(text: str, marked: str, known: Collection[str]) -> str:
     """Quote for a shell, with placeholders as variables: {open.id} becomes "$OPEN_ID"."""
     quoted = [
         f'"${piece.replace(".", "_").upper()}"' if place % 2 else shlex.quote(piece) if piece else ""
-        for place, piece in enumerate(_pieces(text, known))
+        for place, piece in enumerate(_pieces(text, marked, known))
     ]
     return "".join(quoted)
 
@@ -224,20 +279,36 @@ def losses_of(ask: Command, use: Context, as_of: datetime | None = None) -> tupl
 def plan(ask: Command, use: Context) -> Plan:
     """Feed a command's flow its own specimens and collect what it asks to send."""
     use = use.on(ask)
+    requests, refusal = _walk(ask, use)
+    if isinstance(refusal, LookupNeeded):
+        unlooked = plan(ask, replace(use, lookup="never"))
+        return unlooked if unlooked.refusal is not None else replace(unlooked, refusal=refusal)
+    twin = _without_braces(ask)
+    twins = () if twin == ask else _walk(twin, use.on(twin))[0]
+    if [_size(request) for request in twins] != [_size(request) for request in requests]:
+        twins = ()  # a flow that reads the braces themselves: better a placeholder too many than a wrong position
+    unset = frozenset(name for name, value in use.settings.items() if value == f"{{{name}}}")
+    return Plan(use.provider.name, requests, losses_of(ask, use), refusal, _rows(ask, use), unset, twins)
+
+
+def _size(request: Request) -> tuple[int, int]:
+    return len(request.url), len(request.content)
+
+
+def _walk(command: Command, context: Context) -> tuple[tuple[Request, ...], BridgeError | None]:
+    """The requests of a command's flow when it is fed its own specimens, and the refusal that ended it."""
     requests: list[Request] = []
-    refusal: BridgeError | None = None
     try:
-        flow = begin(ask, use)
+        flow = begin(command, context)
         request = next(flow)
         while True:
             requests.append(request)
-            request = flow.send(Response(200, dumps(request.specimen), provider=use.provider.name))
+            request = flow.send(Response(200, dumps(request.specimen), provider=context.provider.name))
     except StopIteration:
         pass
     except BridgeError as problem:
-        refusal = problem
-    unset = frozenset(name for name, value in use.settings.items() if value == f"{{{name}}}")
-    return Plan(use.provider.name, tuple(requests), losses_of(ask, use), refusal, _rows(ask, use), unset)
+        return tuple(requests), problem
+    return tuple(requests), None
 
 
 def _rows(ask: Command, use: Context) -> tuple[Field, ...]:

@@ -1,8 +1,9 @@
-"""Looking a bill up by its reference: the first step of a bill that may have been made before, and `resolve`.
+"""Looking a bill up by its reference: the first step of every bill that nothing else protects, and `resolve`.
 
-Rules of this file: only listings and reads are asked, never a search index, which lags behind what was written. A look
-is bounded; where the bound is reached it says so and never passes for "absent". No clock: the caller says what time it
-is.
+Rules of this file: a search index lags behind what was written, so it is asked only where the idempotency key covers
+the lag: before the first attempt of a bill of which no try is known. Everything else, and `resolve` always, reads
+listings. A lookup is bounded; where the bound is reached it says so and never passes for "absent". No clock: the caller
+says what time it is.
 """
 
 from __future__ import annotations
@@ -12,9 +13,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
+from pydantic import ValidationError
+
 from invoice_bridge import idempotency
-from invoice_bridge.commands import Bill, Command, ListInvoices, PeriodInvoice, Retrieve
-from invoice_bridge.errors import IdempotencyMismatch, NotFound, OutcomeUnknown, ProviderError, Unsupported
+from invoice_bridge.commands import Bill, Command, ListInvoices, Retrieve
+from invoice_bridge.errors import (
+    AlreadySettled,
+    Discrepancy,
+    IdempotencyMismatch,
+    MalformedResponse,
+    NotFound,
+    OutcomeUnknown,
+    ProviderError,
+    Unsupported,
+)
 from invoice_bridge.losses import Fate, find_losses
 from invoice_bridge.model import Invoice, Status
 from invoice_bridge.provider import Cannot, Context, Page, Unreadable
@@ -26,12 +38,14 @@ PAGES = 100
 """How many pages of a listing a look reads at most."""
 MARGIN = timedelta(days=1)
 """How much earlier than `since` a look begins: the provider's clock and ours need not agree."""
+LOOKUP_NOTE = "lookup: was the reference billed before?"
 SETTLES = timedelta(minutes=5)
 """How long after a lost request its effect may still land. Our own figure: no provider states one."""
 
 _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 _GONE = frozenset({Status.VOID, Status.DELETED})
+_SETTLED = _GONE | {Status.UNCOLLECTIBLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,43 +75,118 @@ def begin(ask: Command, use: Context, *, unsettled: bool = False) -> Flow[Any]:
     """Begin a command's flow; a bill that may have been made before is looked up first, and gone on with.
 
     `unsettled`: a request of an earlier attempt was lost less than SETTLES ago. Its key is another one, so that it
-    would bill a second time if it landed: what is not found is not made then. Raises OutcomeUnknown.
+    would take effect a second time if it landed: nothing is written then. Raises OutcomeUnknown.
     """
-    if not isinstance(ask, Bill) or not looks(ask, use):
-        return _not_now(ask) if unsettled and isinstance(ask, Bill) else use.provider.flow(ask, use)
-    probe = use.provider.flow(ask, use)
-    with suppress(StopIteration):
-        next(probe)  # what can be refused is refused before the look too
-    probe.close()
-    return _looked_up_first(ask, use, unsettled=unsettled)
+    if not isinstance(ask, Bill):
+        return use.provider.flow(ask, use)
+    flow = use.provider.flow(ask, use)
+    if use.lookup != "never":
+        with suppress(StopIteration):
+            next(flow)  # what can be refused is refused before the lookup too
+        flow.close()
+        flow = _looked_up_first(ask, use) if needs_lookup(ask, use) else use.provider.flow(ask, use)
+    return _checked(ask, use, _reading_only(ask, flow) if unsettled else flow)
 
 
-def looks(ask: Bill, use: Context) -> bool:
+class LookupNeeded(Unsupported):
+    """A bill is refused because it cannot be looked up first; what it would send is known all the same."""
+
+
+def needs_lookup(ask: Bill, use: Context) -> bool:
     """Whether a bill is looked up before it is made.
 
-    `lookup` "always" and "never" mean what they say. "auto" looks for a second attempt and after a change of the keys;
-    with a journal, exactly where that knows an earlier try; without one, where the provider forgets keys within a day
-    and for what the provider rates: what was billed has left the pile, and a late item must not pass for the bill
-    itself. Raises Unsupported where "always" cannot be kept.
+    `lookup` "always" and "never" mean what they say. "journal" declares the journal complete: a bill is looked up where
+    that knows an earlier try, and nowhere else. "auto" looks up every bill. Raises Unsupported where a lookup that is
+    needed cannot be had: before anything is sent, with the ways out.
     """
     if use.lookup == "never":
         return False
-    findable = is_findable(ask, use)
-    if use.lookup == "always" and not findable:
-        raise Unsupported(
-            f"{use.provider.title} does not carry the reference of this bill where it could be looked up",
-            remedy='let it be carried (see the losses), or leave lookup="always" out',
+    title = use.provider.title
+    if use.lookup == "journal":
+        if use.tried and not is_findable(ask, use) and not use.made:
+            raise Unsupported(
+                f"the journal knows a try of {ask.reference!r}, and {title} does not carry the reference of this bill "
+                "where it could be looked up; nothing was sent",
+                remedy='find out in the provider\'s dashboard; then lookup="never" makes it, if it was not made',
+            )
+        return bool(use.tried) or ask.attempt > 1 or idempotency.KEY_VERSION > 1
+    if not is_findable(ask, use):
+        if use.lookup == "auto" and use.made:
+            return True
+        raise LookupNeeded(
+            f"{title} does not carry the reference of this bill where it could be looked up, so that a second bill "
+            "could not be told from the first; nothing was sent",
+            remedy="let the reference be carried (see the losses); or keep a journal from the first bill on and write "
+            'lookup="journal"; or write lookup="never" if you know that it was not billed',
         )
-    unsure = use.provider.idempotency.window < _DAY or _rated_there(ask, use) if use.tried is None else use.tried
-    again = use.lookup == "always" or ask.attempt > 1 or idempotency.KEY_VERSION > 1
-    return (again or unsure) and findable
+    if use.lookup == "auto" and use.provider.look is not None and use.since is None and not use.tried:
+        raise LookupNeeded(
+            f"{title} has no way to look a bill up cheaply: each invoice of the account costs a request of its own; "
+            "nothing was sent",
+            remedy='keep a journal from the first bill on and write lookup="journal"; or say when it can have been '
+            'tried first: create(…, since=…); or write lookup="always", or lookup="never" if it was not billed',
+        )
+    return True
 
 
-def _rated_there(ask: Bill, use: Context) -> bool:
-    """Whether the provider finds what is billed: no amount is stated, or one that it cannot be told."""
-    losses = find_losses(use.provider.fields, ask, use)
-    unstated = isinstance(ask, PeriodInvoice) and ask.total is None
-    return unstated or any(loss.fate is Fate.PROVIDER_RATED for loss in losses)
+def _checked(ask: Bill, use: Context, flow: Flow[T]) -> Flow[T]:
+    """Check how a bill ended: it is this bill, it stands, and it is no draft that was left unfinished.
+
+    Raises AlreadySettled, Discrepancy, or OutcomeUnknown where the answers were about another bill.
+    """
+    done = yield from flow
+    if not isinstance(done, Invoice):
+        return done
+    if done.reference not in {None, ask.reference}:
+        raise OutcomeUnknown(
+            f"the answers were about {done.id}, which carries the reference {done.reference!r} and not "
+            f"{ask.reference!r}: something between here and {use.provider.title} mixes answers up. Look the reference "
+            "up before you try again: resolve()",
+            reference=ask.reference,
+        )
+    if done.status in _SETTLED:
+        raise settled(ask, done)
+    if done.status is Status.DRAFT and not ask.draft:
+        raise Discrepancy(
+            f"{done.id} was to be issued, and is still a draft: nothing is demanded of the customer yet. The same bill "
+            "made again goes on from there",
+            asked="an issued invoice",
+            found=str(done.status),
+            invoice=done,
+        )
+    return done
+
+
+def settled(ask: Bill, existing: Invoice) -> AlreadySettled:
+    """The error for a bill whose invoice is void, deleted or uncollectible."""
+    way = (
+        f"to bill it again, write attempt={ask.attempt + 1}"
+        if existing.status in _GONE
+        else "it can still be paid, so it is not billed again"
+    )
+    return AlreadySettled(
+        f"the reference {ask.reference!r} has the invoice {existing.id}, which is {existing.status}; nothing was "
+        f"billed: {way}",
+        existing=existing,
+    )
+
+
+def _reading_only(ask: Bill, flow: Flow[T]) -> Flow[T]:
+    """Drive a flow up to its first write, which an earlier attempt's request that may still land forbids."""
+    try:
+        request = next(flow)
+        while True:
+            if request.writes:
+                flow.close()
+                yield from _not_now(ask)
+            try:
+                answer = yield request
+            except ProviderError as refusal:
+                request = flow.throw(refusal)
+            else:
+                request = flow.send(answer)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
 
 
 def is_findable(ask: Bill, use: Context) -> bool:
@@ -114,10 +203,11 @@ def go_on(ask: Bill, use: Context) -> Flow[Any]:
     """
     if not is_findable(ask, use):
         return None
-    standing = _only_one(ask, (yield from sightings(ask, use)))
+    seen = yield from sightings(ask, use)
+    standing = yield from _only_one(ask, seen, use)
     if not standing:
         return None
-    return (yield from use.provider.flow(ask, replace(use, found=standing[0])))
+    return (yield from _checked(ask, use, use.provider.flow(ask, replace(use, found=standing[0]))))
 
 
 def _not_now(ask: Bill) -> Flow[Any]:
@@ -129,27 +219,51 @@ def _not_now(ask: Bill) -> Flow[Any]:
     )
 
 
-def _looked_up_first(ask: Bill, use: Context, *, unsettled: bool) -> Flow[Any]:
-    seen = yield from sightings(ask, use)
-    standing = _only_one(ask, seen)
+def _looked_up_first(ask: Bill, use: Context) -> Flow[Any]:
+    """Look a bill up, then make it or go on with what was found.
+
+    The search index answers where nothing is known of an earlier try, for then only the key can be alive that covers
+    its lag; with other keys (another attempt or version) and for known tries the listing does.
+    """
+    is_first = ask.attempt == 1 and idempotency.KEY_VERSION == 1 and use.lookup == "auto" and not use.tried
+    covered = use.provider.idempotency.window >= _DAY  # an index may lag for an hour
+    if use.provider.search is not None and is_first and covered and use.since is None:
+        seen = yield from noted(use.provider.search(ask, use))
+    else:
+        seen = yield from sightings(ask, use)
+    standing = yield from _only_one(ask, seen, use)
     if not standing and seen.gap:
         raise Unsupported(
-            f"whether the reference {ask.reference!r} was billed before cannot be told: {seen.gap}; nothing was billed",
-            remedy='keep a journal (Client(…, journal="bills.sqlite")), or write lookup="never" if you know it was not',
+            f"whether the reference {ask.reference!r} was billed before cannot be said: {seen.gap}; nothing was billed",
+            remedy='keep a journal from the first bill on and write lookup="journal"; or write lookup="never" if you '
+            "know that it was not billed",
         )
-    if not standing and unsettled:
-        yield from _not_now(ask)
+    if standing and standing[0].status in _SETTLED:
+        raise settled(ask, standing[0])
     return (yield from use.provider.flow(ask, replace(use, found=standing[0] if standing else None)))
 
 
-def _only_one(ask: Bill, seen: Sightings) -> list[Invoice]:
+def _only_one(ask: Bill, seen: Sightings, use: Context) -> Flow[list[Invoice]]:
+    """The one invoice that is this bill, or none. Several are read once more: one may have got another id meanwhile."""
     standing = _standing(ask, seen)
     if len(standing) > 1:
+        standing = yield from _still_there(standing, use)
+    if len(standing) > 1:
         raise IdempotencyMismatch(
-            f"the reference {ask.reference!r} stands on {len(standing)} invoices, {_ids(standing)}; nothing was done",
+            f"the reference {ask.reference!r} is on {len(standing)} invoices, {_ids(standing)}; nothing was done",
             existing=standing[0],
         )
     return standing
+
+
+def _still_there(invoices: list[Invoice], use: Context) -> Flow[list[Invoice]]:
+    """Read invoices again and leave out those that are gone: a draft that is issued may get another id."""
+    there: list[Invoice] = []
+    for invoice in invoices:
+        again = Retrieve(id=invoice.id)
+        with suppress(NotFound):
+            there.append((yield from noted(use.provider.flow(again, use.on(again)))))
+    return there
 
 
 def _standing(ask: Bill, seen: Sightings) -> list[Invoice]:
@@ -170,17 +284,19 @@ def sightings(ask: Bill, use: Context) -> Flow[Sightings]:
     """
     made: dict[str, Invoice] = {}
     for invoice_id in use.made:
-        again = Retrieve(id=invoice_id)
+        if (again := retrieval(invoice_id)) is None:  # torn in the journal: the listing has it
+            continue
         with suppress(NotFound):  # a draft that was deleted, or got another id
             invoice: Invoice = yield from noted(use.provider.flow(again, use.on(again)))
             if invoice.reference in {None, ask.reference}:
                 made[invoice.id] = invoice
-    look = _in_the_listing if use.provider.look is None else use.provider.look
+    look = in_the_listing if use.provider.look is None else use.provider.look
     seen = yield from look(ask, use)
     return Sightings(tuple(({invoice.id: invoice for invoice in seen.invoices} | made).values()), seen.gap)
 
 
-def _in_the_listing(ask: Bill, use: Context) -> Flow[Sightings]:
+def in_the_listing(ask: Bill, use: Context) -> Flow[Sightings]:
+    """Find every invoice that carries a bill's reference in the listing of its customer, at most PAGES pages."""
     mine, gap = json_text(ask.reference), ""
     listing = listed(ask, use)
     seen: dict[str, Invoice] = {}  # by id: one that moves on while it is listed stands on two pages
@@ -194,7 +310,10 @@ def _in_the_listing(ask: Bill, use: Context) -> Flow[Sightings]:
                     else gap
                 )
             elif item.reference == ask.reference and item.id not in seen:
-                seen[item.id] = yield from reread(item, use)
+                if retrieval(item.id) is None:
+                    gap = f"an invoice that may be it has the id {item.id[:40]!r}, which cannot be asked for"
+                else:
+                    seen[item.id] = yield from reread(item, use)
         if page.next is None:
             return Sightings(tuple(seen.values()), gap)
         listing = page.next
@@ -212,9 +331,19 @@ def looked_from(use: Context) -> datetime | None:
     return None if use.since is None or use.since < _EPOCH else use.since - MARGIN
 
 
+def retrieval(invoice_id: str) -> Retrieve | None:
+    """The command that reads an invoice; None for an id that no request can carry."""
+    try:
+        return Retrieve(id=invoice_id)
+    except ValidationError:
+        return None
+
+
 def reread(found: Invoice, use: Context) -> Flow[Invoice]:
     """An invoice as it is now: a listing may lag behind, and may leave fields out."""
-    again = Retrieve(id=found.id)
+    again = retrieval(found.id)
+    if again is None:
+        raise MalformedResponse(f"the id {found.id[:40]!r} cannot be asked for", provider=use.provider.name)
     try:
         now: Invoice = yield from use.provider.flow(again, use.on(again))
     except NotFound:  # deleted since, or listed and not to be read
@@ -223,12 +352,12 @@ def reread(found: Invoice, use: Context) -> Flow[Invoice]:
 
 
 def noted(flow: Flow[T]) -> Flow[T]:
-    """A flow whose requests say to a reader of the plan that they are the look."""
+    """A flow whose requests say to a reader of the plan that they belong to the lookup."""
     try:
         request = next(flow)
         while True:
             try:
-                answer = yield replace(request, note="the look: whether the reference was billed before")
+                answer = yield replace(request, note=LOOKUP_NOTE)
             except ProviderError as refusal:
                 request = flow.throw(refusal)
             else:
@@ -272,8 +401,10 @@ def resolve(ask: Bill, use: Context, *, now: datetime, last: datetime) -> Flow[R
     seen = yield from sightings(ask, use)
     standing = _standing(ask, seen) or list(seen.invoices)
     if len(standing) > 1:
-        told = f"the reference stands on {len(standing)} invoices: {_ids(standing)}"
-        return Resolution("ambiguous", told, invoices=tuple(standing))
+        standing = (yield from _still_there(standing, use)) or standing
+    if len(standing) > 1:
+        why = f"the reference is on {len(standing)} invoices: {_ids(standing)}"
+        return Resolution("ambiguous", why, invoices=tuple(standing))
     if standing:
         return Resolution("found", f"{standing[0].id} carries it, {standing[0].status}", standing[0], tuple(standing))
     if seen.gap:

@@ -7,14 +7,16 @@ the only place that says what becomes of a field; the report, the refusal, the d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sized
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass, is_dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
 from invoice_bridge.errors import ConfigurationError, LossyTranslation, Unsupported
+from invoice_bridge.money import Money
 
 if TYPE_CHECKING:
     from invoice_bridge.provider import Context, Limit
@@ -162,6 +164,16 @@ ALL = _All()
 Allow = Collection[str] | _All
 
 
+ADDITIONS = frozenset({"balance", "minimum"})
+"""What `allow` also takes by name: amounts that a provider may add or take off by itself when it issues an invoice (a
+customer's balance), or move away (an invoice below the minimum charge)."""
+
+
+def names_allowed(allow: Allow) -> frozenset[str]:
+    """The names in `allow`; ALL names nothing."""
+    return frozenset() if isinstance(allow, _All) else frozenset(allow)
+
+
 def find_losses(fields: Iterable[Field], ask: Any, use: Context) -> tuple[Loss, ...]:
     """Every loss that a provider's rows mean for a command, in the order of the rows."""
     return tuple(loss for row in fields if (loss := row.loss(ask, use)))
@@ -184,7 +196,7 @@ def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
     names = set() if isinstance(allow, _All) else set(allow)
     if not all(isinstance(name, str) for name in names):
         raise ConfigurationError("allow takes a list of paths or codes; ALL stands alone: write allow=ALL")
-    known = {loss.path for loss in found} | {loss.code for loss in found} | _paths()
+    known = {loss.path for loss in found} | {loss.code for loss in found} | _paths() | ADDITIONS
     for name in sorted(names):
         if not any(covers(name, path) for path in known) and not _CODE.fullmatch(name):
             near = get_close_matches(name, known, 3) or sorted({loss.path for loss in found})
@@ -198,6 +210,38 @@ def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
 
     if refused := tuple(loss for loss in found if not accepted(loss)):
         raise LossyTranslation(refused, provider)
+
+
+def leaves_of(bill: type[Any]) -> tuple[str, ...]:
+    """Return the paths of everything a caller can set on a type of bill, computed from its fields.
+
+    `LEAVES` in commands.py is held equal to this by the tests. An amount of money is one leaf, and the currency of all
+    amounts is the leaf "currency". `CustomerRef.ids` is another way to give the leaf "customer.id".
+    """
+    return tuple(dict.fromkeys(_leaves(bill, "")))
+
+
+def _leaves(of: type[Any], prefix: str) -> Iterator[str]:
+    for name, hint in get_type_hints(of).items():
+        if get_origin(hint) is ClassVar or name.startswith(("_", "model_")):
+            continue
+        for part in get_args(hint) if get_origin(hint) in {Union, UnionType} else (hint,):
+            if get_origin(part) is tuple:
+                yield from _below(get_args(part)[0], f"{prefix}{name}[]")
+            elif part is not NoneType:
+                yield from _below(part, prefix + name)
+
+
+def _below(hint: Any, path: str) -> Iterator[str]:
+    if hint is Money:
+        yield path
+        yield "currency"
+    elif path == "customer.ids":
+        yield "customer.id"
+    elif isinstance(hint, type) and (hasattr(hint, "model_fields") or is_dataclass(hint)):
+        yield from _leaves(hint, f"{path}.")
+    else:
+        yield path
 
 
 def _paths() -> set[str]:

@@ -171,15 +171,20 @@ def idempotency_page() -> str:
 
 
 def _keys(keys: Idempotency) -> str:
+    if not keys.methods:
+        return "it has none: a write that was lost is not sent again, it is looked up"
     hours, rest = divmod(keys.window, timedelta(hours=1))
     kept = f"{hours} h" if not rest else f"{keys.window // timedelta(minutes=1)} min"
     marked = f"repeated answers say `{keys.replay_header}`" if keys.replay_header else "repeated answers are not marked"
     failures = "a failure does not free it" if keys.keeps_failures else "whether a failure frees it is not documented"
-    return f"`{keys.header}`, remembered for {kept}; {marked}; {failures}"
+    on = "" if keys.methods == {"POST"} else f" on {', '.join(sorted(keys.methods))}"
+    return f"`{keys.header}`{on}, remembered for {kept}; {marked}; {failures}"
 
 
 def _looked_up(provider: Provider) -> str:
-    return "every bill" if provider.idempotency.window < timedelta(days=1) else "what the provider rates, and attempts"
+    if provider.look is not None:
+        return 'refused: it needs lookup="journal", since=… or an explicit lookup'
+    return "every bill, by " + ("the search index" if provider.search is not None else "the customer's listing")
 
 
 def _place(row: Redaction) -> str:

@@ -24,6 +24,7 @@ from invoice_bridge.errors import (
     OutcomeUnknown,
     ProviderError,
     RateLimited,
+    Unauthorized,
     Unreachable,
     UnreadableServerError,
 )
@@ -33,6 +34,9 @@ from invoice_bridge.provider import Context
 from invoice_bridge.wire import Effect, Flow, Request, Response, Send, Sleep, Steps
 
 T = TypeVar("T")
+Verdict = Literal["applied", "refused", "deferred", "maybe"]
+"""What an answer says of a write. applied: it took effect. refused: it did not, and cannot any more. deferred: this try
+did not, and nothing is said of earlier ones. maybe: it may have taken effect, or may still do so."""
 State = Literal["done", "replayed", "refused", "not_sent", "unknown"]
 
 
@@ -99,6 +103,8 @@ class Policy:
     backoff: Callable[[int], float] = doubling
     longest_retry_after: int = 60
     pace: Pace | None = None
+    search_pace: Pace | None = None
+    """That of the provider's search index, where it has a limit of its own."""
 
 
 @dataclass(slots=True)
@@ -239,14 +245,19 @@ def _attempts(request: Request, call: _Call) -> Steps[Response]:
         reference=ask.reference if isinstance(ask, Bill) else None,
     )
     unknown.__cause__ = tried.failure
-    raise _OnlyFailures(unknown) if tried.status is not None and tried.status >= 500 else unknown
+    # without a key the bill's request was sent once: only a lookup can tell more
+    keyless = (
+        isinstance(ask, Bill) and request.key is None and request.method not in call.use.provider.idempotency.repeatable
+    )
+    raise _OnlyFailures(unknown) if keyless or (tried.status is not None and tried.status >= 500) else unknown
 
 
 def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Tried]:
     """Send a request once. `maybe`: an earlier try of it may have taken effect."""
-    provider, pace = call.use.provider, call.policy.pace
-    # the key makes a repetition harmless, and deleting the same thing twice deletes it once
-    repeatable = not request.writes or request.key is not None or request.method == "DELETE"
+    provider = call.use.provider
+    pace = call.policy.search_pace if request.searches else call.policy.pace
+    # a key makes a repetition harmless; without one, only the methods that the provider declares so are
+    repeatable = not request.writes or request.key is not None or request.method in provider.idempotency.repeatable
     try:
         if pace is not None and (pause := pace.wait()) > 0:
             yield from _paused(pause, pace)
@@ -264,8 +275,8 @@ def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Tried]
         if pace is not None:
             pace.answered(throttled=False, retry_after=None)
         try:
-            _ = answer.json
-        except MalformedResponse as torn:  # whatever it was, it was not read: as good as lost
+            check_subject(request, answer, call.use)
+        except MalformedResponse as torn:  # torn, or another request's answer: as good as lost
             return _Tried(torn, repeatable, maybe=request.writes, status=answer.status)
         return answer
     refusal = provider.error(answer)
@@ -279,11 +290,59 @@ def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Tried]
         wait = refusal.retry_after
         again = wait is None or wait <= call.policy.longest_retry_after
         return _Tried(refusal, again and provider.wants_retry(answer, default=True), status=answer.status, wait=wait)
-    running = request.opens and answer.status == 409 and not refusal.key_reused
-    after_the_fact = (refusal.maybe_applied or running) and request.writes
+    after_the_fact = may_have_applied(request, answer, refusal)
     again = provider.wants_retry(answer, default=after_the_fact or refusal.maybe_applied) and repeatable
     final = after_the_fact and answer.status >= 500 and _tells_no_more(answer, refusal, call.use)
     return _Tried(refusal, again and not final, after_the_fact, status=answer.status, final=final)
+
+
+def check_subject(request: Request, answer: Response, use: Context) -> None:
+    """Check that an answer is JSON, and about what was asked: the invoice named, or the bill that is being opened.
+
+    Something between here and the provider may hand out another request's answer. Raises MalformedResponse.
+    """
+    data, provider = answer.json, use.provider
+    if request.invoice_id is not None:
+        answered = provider.invoice_id(data)
+        if answered is not None and answered != request.invoice_id:
+            raise _mixed_up(f"the invoice {answered}, and {request.invoice_id} was asked for", answer, use)
+    if request.opens and isinstance(use.ask, Bill) and provider.reference_in is not None:
+        reference = provider.reference_in(data, use)
+        if reference is not None and reference != use.ask.reference:
+            raise _mixed_up(f"the bill {reference!r}, and {use.ask.reference!r} was sent", answer, use)
+
+
+def _mixed_up(problem: str, answer: Response, use: Context) -> MalformedResponse:
+    return MalformedResponse(
+        f"the answer is about {problem}: something in between mixes answers up",
+        provider=use.provider.name,
+        status=answer.status,
+        response=answer,
+    )
+
+
+def may_have_applied(request: Request, answer: Response, refusal: ProviderError) -> bool:
+    """Whether a refused write may have taken effect, or may still do so: an earlier try of it can be under way."""
+    running = request.opens and answer.status == 409 and not refusal.key_reused
+    return request.writes and (refusal.maybe_applied or running)
+
+
+def verdict(request: Request, answer: Response, use: Context) -> Verdict:
+    """Say what an answer says of a write: for the journal, and for what a client remembers.
+
+    A refusal that only says "not now" says nothing of an earlier try that was lost; neither does 401, which comes
+    before anything else is looked at.
+    """
+    if 200 <= answer.status < 300:
+        try:
+            check_subject(request, answer, use)
+        except MalformedResponse:
+            return "maybe"
+        return "applied"
+    refusal = use.provider.error(answer)
+    if may_have_applied(request, answer, refusal):
+        return "maybe"
+    return "deferred" if isinstance(refusal, RateLimited | Unauthorized | MalformedResponse) else "refused"
 
 
 def _paused(pause: float, pace: Pace) -> Steps[None]:
@@ -317,10 +376,13 @@ def _path(request: Request) -> str:
 def _outcome(error: BridgeError, steps: list[Step]) -> Outcome:
     if isinstance(error, OutcomeUnknown) or any(step.state == "unknown" and step.writes for step in steps):
         return "unknown"
-    written = [step for step in steps if step.writes and step.state == "done"]
+    # a repeated answer too: whether an earlier call asked first, or a proxy delivered this one twice, cannot be known;
+    # but where the reference is another bill's, so is the answer
+    counted = {"done"} if isinstance(error, IdempotencyMismatch) else {"done", "replayed"}
+    written = [step for step in steps if step.writes and step.state in counted]
     if not written:
         return "nothing_done"
-    unread = isinstance(error, MalformedResponse) and steps[-1].writes and steps[-1].state == "done"
+    unread = isinstance(error, MalformedResponse) and steps[-1].writes and steps[-1].state in counted
     return "done_unread" if unread else "partly_done"
 
 

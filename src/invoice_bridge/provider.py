@@ -6,13 +6,14 @@ read from its Provider value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from invoice_bridge import wire
 from invoice_bridge.commands import Bill, Command, ListInvoices, OnInvoice
@@ -302,6 +303,8 @@ class Provider:
     """Reads an error body; raises MalformedResponse where it is not the provider's."""
     invoice_id: Callable[[Any], str | None]
     """The invoice's id in an answer's JSON, where there is one."""
+    reference_in: Callable[[Any, Context], str | None] | None = None
+    """The reference in the JSON of an answer to the request that opens a bill, where it carries one."""
     webhooks: Webhooks | None = None
     """How its deliveries are verified and read; None: not built."""
     emulator: Callable[..., Any]
@@ -423,13 +426,17 @@ class Context:
     lookup: Lookup = "auto"
     """Whether a bill is looked up before it is made; see invoice_bridge.lookup."""
     tried: bool | None = None
-    """Whether the journal knows an earlier try of this bill; None where there is no journal."""
+    """Whether the journal, or this client, knows an earlier try of this bill; None where there is no journal."""
     since: datetime | None = None
     """When the first try of this bill began, as the journal or the caller says: no invoice of it is older."""
     made: tuple[str, ...] = ()
     """The ids of the invoices that the journal knows earlier tries of this bill to have made."""
     found: Invoice | None = None
-    """What the look found under the bill's reference: a flow goes on from there."""
+    """What the lookup found under the bill's reference: a flow goes on from there."""
+    allowed: frozenset[str] = frozenset()
+    """The paths and codes of losses that the caller allowed by name."""
+    applied: frozenset[str] = frozenset()
+    """The idempotency keys that the journal knows to have been answered with success."""
 
     @property
     def account(self) -> str:
@@ -439,6 +446,10 @@ class Context:
     def on(self, ask: Command) -> Context:
         """The same context for one command: idempotency keys derive from it."""
         return replace(self, ask=ask)
+
+    def has_done(self, step: str) -> bool:
+        """Whether the journal knows that a step of this bill took effect, however long ago its key was forgotten."""
+        return isinstance(self.ask, Bill) and self._key(step, b"") in self.applied
 
     def get(
         self,
@@ -475,7 +486,7 @@ class Context:
 
         `step` names it within its flow; the idempotency key derives from that.
 
-        Only POST carries a key: the providers ignore it elsewhere.
+        It carries a key where the provider takes one for the method (`Idempotency.methods`).
         """
         content, headers = b"", dict(self.provider.headers(self.settings))
         if body is not None and self.provider.form is None:
@@ -483,7 +494,8 @@ class Context:
         elif body is not None and self.provider.form is not None:
             content = wire.query(self.provider.form(body)).encode("ascii")
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        key = self._key(step or "/".join(segments[-1:]), content) if method == "POST" else None
+        keyed = method in self.provider.idempotency.methods
+        key = self._key(step or "/".join(segments[-1:]), content) if keyed else None
         if key is not None:
             headers[self.provider.idempotency.header] = key
         return Request(
@@ -503,7 +515,7 @@ class Context:
     def follow(self, url: str, *, specimen: Any = None) -> Request:
         """Make a reading request for a whole URL that the provider gave.
 
-        Raises MalformedResponse off the configured origin.
+        Raises MalformedResponse off the configured origin, and outside the path of the base URL.
         """
         ours = urlsplit(self.base_url)
         try:
@@ -511,7 +523,12 @@ class Context:
         except ValueError:
             raise MalformedResponse("the next page's address is no URL", provider=self.provider.name) from None
         same = (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
-        if not same or theirs.username is not None or not theirs.path.startswith(ours.path):
+        if same and not _is_below(theirs.path, ours.path):
+            raise MalformedResponse(
+                f"the next page is not below {self.base_url}: it is not followed, the key would go along",
+                provider=self.provider.name,
+            )
+        if not same or theirs.username is not None:
             raise MalformedResponse(
                 f"the next page is at {theirs.scheme}://{theirs.hostname}, not at {ours.scheme}://{ours.netloc}: "
                 "it is not followed, the key would go along",
@@ -526,6 +543,19 @@ class Context:
         if isinstance(self.ask, OnInvoice):
             return verb_key(scope, self.ask.id, f"{self.ask.verb}/{step}", content, self.ask.attempt)
         raise TypeError("a writing request needs a command: its key derives from it")
+
+
+def _is_below(path: str, base: str) -> bool:
+    """Whether a URL's path stays within the base path, however it is decoded on its way.
+
+    Proxies and servers resolve dots (RFC 3986, 5.2.4) after decoding, some take a backslash for a slash, and some
+    decode twice: a path with a dot segment in any of these readings is refused.
+    """
+    if path != base and not path.startswith(f"{base}/"):
+        return False
+    while (decoded := unquote(path)) != path:
+        path = decoded
+    return path.isprintable() and not {".", ".."} & set(re.split(r"[/\\;]", path))
 
 
 def act(
@@ -575,23 +605,21 @@ def discard(
 ) -> Flow[Invoice]:
     """Send a request that deletes a draft, read before; return it as deleted, which is all that is left of it.
 
-    A draft that is not there any more, after a try that may have worked, is deleted. Raises MalformedResponse where the
-    answer does not say that it is.
+    A draft that was read and is not there any more is deleted: by this request, which something in between may have
+    delivered twice, or by somebody else. Raises MalformedResponse where the answer does not confirm the deletion.
     """
 
     def after(answer: Response) -> Flow[Invoice]:
         yield from ()
         if not says_so(answer):
-            problem = "the answer does not say that the draft is deleted"
+            problem = "the provider did not confirm the deletion"
             raise MalformedResponse(problem, provider=found.provider, status=answer.status, response=answer)
         return gone
 
     gone = found.model_copy(update={"status": Status.DELETED, "amount_remaining": Money.zero(found.currency)})
     try:
         return (yield from act(request, read, after, allowed={Status.DRAFT}))
-    except NotFound as refusal:
-        if not refusal.repeated:
-            raise
+    except NotFound:
         return gone
 
 

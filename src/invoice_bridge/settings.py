@@ -19,7 +19,8 @@ class Common(TypedDict, total=False):
     mode: Literal["test", "live"] | None
     insecure: bool
     customers: Mapping[str, Mapping[str, str]] | None
-    lookup: Literal["auto", "always", "never"]
+    lookup: Literal["auto", "always", "never", "journal"]
+    book: str
     journal: str | PathLike[str] | None
     requests_per_minute: int | None
 

@@ -9,10 +9,12 @@ Rules of this file: the answer is 204 only after the function returned, so that 
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from invoice_bridge import providers
 from invoice_bridge.errors import ConfigurationError, InvalidSignature
@@ -43,7 +45,9 @@ def application(
     seen: Seen | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Starlette:
-    """Make the application; `use` is called with each event, in a thread, and may raise.
+    """Make the application; `use` is called with each event, in a thread, and may raise. An async one is awaited.
+
+    Whatever other awaitable a plain function returns is not awaited: that is an error (500), since nothing was done.
 
     `secrets`: provider → the secret of its endpoint. `unverified` names providers whose deliveries are taken as they
     come; use them as hints. `seen` is what was used already: by default one that lives as long as this process, so
@@ -97,13 +101,32 @@ class _Receiver:
             return Answer("this event is being used", 409)
         self.in_use.add(mark)
         try:
-            await run_in_threadpool(self.use, event)
+            if _is_async(self.use):
+                await self.use(event)  # type: ignore[misc]
+            else:
+                _refuse_awaitable(await run_in_threadpool(self.use, event))
         except Exception:  # noqa: BLE001 - as above
             return _failed(event.provider)
         finally:
             self.in_use.discard(mark)
         self.seen.add(event, at=at)  # only now: what failed must come again
         return Answer(status_code=204)
+
+
+def _is_async(use: Callable[[InvoiceEvent], object]) -> bool:
+    """Whether calling it makes a coroutine: an async function, one behind functools.partial, or an async __call__."""
+    while isinstance(use, partial):
+        use = use.func
+    return inspect.iscoroutinefunction(use) or inspect.iscoroutinefunction(type(use).__call__)
+
+
+def _refuse_awaitable(returned: object) -> None:
+    if inspect.isawaitable(returned):
+        if inspect.iscoroutine(returned):
+            returned.close()
+        raise ConfigurationError(
+            "the function for webhook events returned an awaitable, which nobody awaits: pass an `async def` function"
+        )
 
 
 def _failed(name: str) -> Answer:

@@ -53,7 +53,9 @@ def play(provider: str, scenario: str, **arguments: Any) -> list[Invoice]:
     """A scenario, as another client than the one that was recorded plays it."""
     emulator = providers.get(provider).emulator()
     account = Account(emulator.customer, emulator.payment_method, emulator.subscription)
-    with Client(provider, api_key="another_key_that_is_none", **emulator.settings, **arguments) as client:
+    with Client(
+        provider, api_key="another_key_that_is_none", lookup="never", **emulator.settings, **arguments
+    ) as client:
         return SCENARIOS[scenario](client, account)
 
 
@@ -142,7 +144,7 @@ def test_plain_vcrpy_replays_it(provider: str, scenario: str, waits: list[float]
     with plain.use_cassette(str(path_of(provider, scenario))) as cassette:
         play(provider, scenario)
         assert cassette.all_played
-        assert cassette.play_count > 3
+        assert cassette.play_count >= 3
     assert set(waits) <= {0.0}
 
 
@@ -175,7 +177,9 @@ def answers(provider: str, scenario: str) -> list[tuple[str, int, Mapping[str, A
 SHOWN: dict[str, Callable[[str], list[tuple[str, str]]]] = {
     "period_invoice_lines": lambda _: [("res-2026-05/lines", "open"), ("res-2026-05/lines", "void")],
     "period_invoice_accrued": lambda name: (
-        [("res-2026-05/accrued", "paid")]  # a subscription's charges are collected as they are invoiced
+        [
+            ("None", "paid")
+        ]  # collected as they are invoiced; their purchase order is the subscription's, not our reference
         if name == "chargebee"
         else [("res-2026-05/accrued", "open"), ("res-2026-05/accrued", "void")]
     ),
@@ -211,7 +215,7 @@ def test_a_refusal_is_the_providers_own(provider: str) -> None:
     assert [code for code in codes if code >= 300] == [{"chargebee": 409}.get(provider, 400)]
     with httpx.Client(transport=Player(path_of(provider, "refused"))) as http:
         emulator = providers.get(provider).emulator()
-        client = Client(provider, api_key="another_key_that_is_none", http=http, **emulator.settings)
+        client = Client(provider, api_key="another_key_that_is_none", http=http, lookup="never", **emulator.settings)
         made = SCENARIOS["refused"](client, Account(emulator.customer))
     assert len(made) == 3
 
@@ -233,7 +237,7 @@ def test_a_provider_that_refuses_nothing_is_told(monkeypatch: pytest.MonkeyPatch
     emulator = providers.get("stripe").emulator()
     transport = EmulatorTransport(emulator, "https://api.stripe.com")
     with httpx.Client(transport=transport) as http:
-        client = Client("stripe", api_key=emulator.key, http=http)
+        client = Client("stripe", api_key=emulator.key, http=http, lookup="never")
         gone: dict[str, Invoice] = {}
 
         def void(self: Client, id: str, *, attempt: int = 1) -> Invoice:

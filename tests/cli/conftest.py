@@ -1,5 +1,6 @@
 """What the tests of the command line share: a served emulator, and a way to run a command."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -56,6 +57,6 @@ def stripe(cli: Callable[..., Done], served: Served) -> Callable[..., Done]:
 def execute(*arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> Done:
     """Run a command as a program of its own."""
     program = [sys.executable, "-W", "error", "-c", "from invoice_bridge.cli import main; main()", *arguments]
-    path = {"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8"}
+    path = {"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     done = subprocess.run(program, input=stdin, capture_output=True, check=False, env=path | (env or {}), timeout=60)
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())

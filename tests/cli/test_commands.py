@@ -149,9 +149,9 @@ def test_a_plan_is_explained_without_a_key(cli: Cli, monkeypatch: pytest.MonkeyP
     assert text.code == 0
     assert "POST https://api.stripe.com/v1/invoices" in text.out
     plan = json.loads(cli("explain", CHARGE, "--provider", "stripe", "--json").out)
-    assert [request["method"] for request in plan["requests"]] == ["POST", "POST", "POST"]
+    assert [request["method"] for request in plan["requests"]] == ["GET", "POST", "POST", "POST"]
     assert json.loads(cli("explain", CHARGE, "--provider", "stripe", "--format", "json").out) == plan
-    assert cli("explain", CHARGE, "--provider", "stripe", "--format", "curl").out.count("curl ") == 3
+    assert cli("explain", CHARGE, "--provider", "stripe", "--format", "curl").out.count("curl ") == 4
     every = json.loads(cli("explain", CHARGE, "--provider", "all", "--set", "site=acme", "--json").out)
     assert [plan["provider"] for plan in every] == list(providers.names())
     assert every[0]["refusal"].startswith("ChargeAPI cannot be told an amount")

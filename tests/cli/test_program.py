@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from invoice_bridge import Invoice, Money
+from invoice_bridge import decode as decode_invoice
+from invoice_bridge.cli.output import write, write_json
 from invoice_bridge.emulator.server import Served
 from tests.cli.conftest import EXAMPLES, KEY, execute
 
@@ -172,7 +174,7 @@ def test_ctrl_c_in_the_middle_of_a_bill_names_the_reference() -> None:
         silent.settimeout(30)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         program = [sys.executable, "-c", "from invoice_bridge.cli import main; main()"]
-        program += ["create", CHARGE, *ON_STRIPE, url]
+        program += ["create", CHARGE, "--lookup", "never", *ON_STRIPE, url]
         env = {"PATH": "/usr/bin:/bin", "STRIPE_API_KEY": KEY}
         with subprocess.Popen(program, stderr=subprocess.PIPE, env=env) as billing:
             assert billing.stderr is not None
@@ -229,3 +231,53 @@ def test_a_missing_extra_is_one_clear_line(tmp_path: Path) -> None:
         assert (done.code, done.out) == (2, "")
         assert f'needs {module}: run pip install "invoice-bridge[{extra}]"' in done.err
         assert done.err.count("\n") == 1
+
+
+STEERS = (
+    "\x7f\x85\x9b2J\xad\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069\ufeff\ue000\U000e0001\U000f0000"
+)
+
+
+def test_json_cannot_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Defect 78: --json writes C1 controls, direction marks and other format characters as escapes; values are kept."""
+    text = f"Größe 日本 € 🚀 {STEERS}"
+    write_json({"a": text, STEERS: [text]})
+    printed = capsys.readouterr().out
+    assert not set(STEERS) & set(printed) - {"2", "J"}
+    assert "Größe 日本 € 🚀" in printed
+    assert json.loads(printed) == {"a": text, STEERS: [text]}
+    invoice = decode_invoice("stripe", {"id": "in_1", "status": "open", "currency": "eur", "description": text})
+    for value in (invoice, [invoice]):
+        write(value, as_json=True)
+        printed = capsys.readouterr().out
+        assert not set(STEERS) & set(printed) - {"2", "J"}
+        assert STEERS in json.dumps(json.loads(printed), ensure_ascii=False)
+
+
+@pytest.mark.parametrize("command", ["", "demo", "providers", "explain", "losses", "decode", "emulate", "compare"])
+def test_a_short_word_for_help(command: str) -> None:
+    """Defect 84: -h is --help, for the program and its commands."""
+    done = execute(*filter(None, [command, "-h"]))
+    assert (done.code, done.err) == (0, "")
+    assert done.out == execute(*filter(None, [command, "--help"])).out
+
+
+def test_the_package_is_a_program() -> None:
+    """Defect 84: python -m invoice_bridge is the command line."""
+    program = [sys.executable, "-W", "error", "-m", "invoice_bridge", "--version"]
+    done = subprocess.run(program, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"invoice-bridge ")
+
+
+def test_completion_of_a_shell() -> None:
+    """Defect 84: a shell's completion script is printed, and the program completes its commands."""
+    script = execute("--show-completion", "bash", env={"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"})
+    assert (script.code, script.err) == (0, "")
+    assert "_INVOICE_BRIDGE_COMPLETE" in script.out
+    asked = {
+        "_INVOICE_BRIDGE_COMPLETE": "complete_bash",
+        "COMP_WORDS": "invoice-bridge mark",
+        "COMP_CWORD": "1",
+    }
+    assert execute(env=asked).out.split() == ["mark-paid", "mark-uncollectible"]

@@ -277,7 +277,7 @@ def test_the_versions_agree() -> None:
 # ── pinned differences ───────────────────────────────────────────────────────────────────────────────────────────────
 def test_pinned_tiny_decimals() -> None:
     """The SDK writes str(Decimal), so 0.0000001 becomes 1E-7; we write plain digits."""
-    line = Line(quantity=Decimal("0.0000001"), unit_amount=Money(10**7, "EUR"))
+    line = Line(quantity=Decimal("0.0000001"), unit_amount=Money(10**9, "EUR"))
     ours = list(requests(OneTimeCharge(reference="r", customer="cus_42", lines=(line,))))[1]
     theirs = Sdk().twin(ours)
     assert b"%5Bquantity_decimal%5D=0.0000001" in ours.content

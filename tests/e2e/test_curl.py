@@ -4,13 +4,32 @@ import json
 import os
 import shutil
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from invoice_bridge import Client, Money, OneTimeCharge, Period, PeriodInvoice
+from invoice_bridge import Client, Money, OneTimeCharge, Period, PeriodInvoice, Retrieve, explain
 from invoice_bridge.emulator.server import running
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+
+
+@pytest.mark.parametrize("name", ["stripe", "chargebee"])
+def test_the_key_is_in_no_argument_of_a_process(name: str, tmp_path: Path) -> None:
+    """Defect 75: curl gets the key on its standard input; its arguments, which every user can read, are without it."""
+    seen, key = tmp_path / "seen", "sk_test_not_a_key_seen"
+    fake = tmp_path / "curl"
+    fake.write_text(f'#!/bin/sh\n{{ tr "\\0" " " < /proc/$$/cmdline; echo; echo --; cat; }} > {seen}\n')
+    fake.chmod(0o755)
+    settings: dict[str, Any] = {"site": "acme"} if name == "chargebee" else {}
+    command = explain(name, Retrieve(id="in_1"), **settings).curl()
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", f"{name.upper()}_API_KEY": key}
+    subprocess.run(["bash", "-c", command], env=environment, timeout=30, check=True)
+    arguments, _, standard_input = seen.read_text().partition("--\n")
+    assert "in_1" in arguments
+    assert key not in arguments
+    assert key in standard_input
 
 
 @pytest.mark.parametrize("name", ["stripe", "chargebee", "whop", "chargeapi"])

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from invoice_bridge import (
+    AlreadySettled,
     BridgeError,
     Client,
     Collection,
@@ -60,9 +61,11 @@ class Desk:
     def client(self, **said: Any) -> Client:
         """A client that does not wait between its tries."""
         http = httpx.Client(transport=self.transport)
-        made = Client(
-            self.name, api_key=self.emulator.key, base_url=self.root, http=http, **{**self.emulator.settings, **said}
-        )
+        # as by default, and where the provider refuses that, as its message proposes
+        dear = self.declared.look is not None
+        lookup = ("journal" if said.get("journal") else "always") if dear else "auto"
+        settings = {"lookup": lookup, **self.emulator.settings, **self.emulator.reference_settings, **said}
+        made = Client(self.name, api_key=self.emulator.key, base_url=self.root, http=http, **settings)
         made._policy = replace(made._policy, backoff=lambda tries: 0.005 * tries, pace=None)
         return made
 
@@ -101,8 +104,8 @@ def test_a_journal_that_fails_between_two_tries_does_not_undo_the_first(name: st
     journal: Any = client._journal
     intend = journal.intend
 
-    def once(*about: Any) -> int:
-        number: int = intend(*about)
+    def once(*about: Any, **more: Any) -> int:
+        number: int = intend(*about, **more)
         journal._file.execute("PRAGMA query_only = 1")
         return number
 
@@ -135,10 +138,11 @@ def test_another_customers_bill_under_the_same_reference_is_a_mismatch(name: str
     first = desk.create(client, desk.charge())
     desk.emulator.add_customer("cus_43")  # type: ignore[attr-defined]  # these two have it
     desk.forget()
-    with pytest.raises(IdempotencyMismatch, match="it bills cus_42, not cus_43") as caught:
+    with pytest.raises(
+        IdempotencyMismatch, match="the journal knows the reference 'res-1' with another content"
+    ) as caught:
         desk.create(client, desk.charge(customer="cus_43"))
-    assert caught.value.existing is not None
-    assert (caught.value.existing.id, desk.times("issued")) == (first.id, 1)
+    assert (caught.value.invoice_id, desk.times("issued")) == (first.id, 1)
 
 
 # ── a second attempt ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -155,7 +159,7 @@ def test_no_second_attempt_while_the_first_may_still_land(name: str, knows: str,
         desk.create(desk.client(**kept) if kept else client, desk.charge(attempt=2))
     assert (told.value.outcome, told.value.reference) == ("unknown", "res-1")
     desk.faults.land()
-    assert desk.create(client, desk.charge(attempt=2)).reference == "res-1"
+    assert desk.create(client, desk.charge()).reference == "res-1"
     assert len(desk.emulator.invoices) == 1
 
 
@@ -190,10 +194,10 @@ def test_a_second_attempt_after_a_void_need_not_wait(name: str) -> None:
     client.void(desk.create(client, desk.charge()).id)
     second = desk.create(client, desk.charge(attempt=2))
     assert (second.status, desk.times("issued"), desk.times("voided")) == (Status.OPEN, 2, 1)
-    with suppress(IdempotencyMismatch):
-        assert desk.create(client, desk.charge()).status is Status.VOID
+    with pytest.raises((IdempotencyMismatch, AlreadySettled)):
+        desk.create(client, desk.charge())
     desk.forget()
-    with pytest.raises(IdempotencyMismatch, match="stands on 2 invoices"):
+    with pytest.raises(IdempotencyMismatch, match="is on 2 invoices"):
         desk.create(desk.client(lookup="always"), desk.charge())
     assert desk.times("issued") == 2
 
@@ -395,7 +399,8 @@ REFERENCES = (
 def test_references_that_resemble_each_other_are_bills_of_their_own(name: str) -> None:
     """Each is billed once, and found again by itself alone when no key is known any more."""
     desk = Desk(name)
-    client = desk.client(lookup="always")
+    longest = {"product_id": "prod_42"} if name == "whop" else {}  # a product's title is shorter than a reference
+    client = desk.client(lookup="always", **longest)
     made = {reference: desk.create(client, desk.charge(reference=reference)).id for reference in REFERENCES}
     assert len(set(made.values())) == desk.times("issued") == len(REFERENCES)
     desk.forget()

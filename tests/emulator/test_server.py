@@ -26,7 +26,7 @@ def test_a_bill_goes_through_a_socket() -> None:
     """A client with the served base URL bills, and the ledger says so."""
     with (
         running(names=["stripe"], clock=Ticking()) as served,
-        Client("stripe", api_key=KEY, base_url=served.base_urls["stripe"]) as client,
+        Client("stripe", api_key=KEY, base_url=served.base_urls["stripe"], lookup="never") as client,
     ):
         invoice = client.create(charge("res-1"))
         ledger = httpx.get(f"{served.url}/stripe/_ledger").json()
@@ -133,7 +133,7 @@ def test_two_threads_bill_at_once() -> None:
     """Every bill of both is made exactly once, each with its own id."""
     with (
         running(names=["stripe"]) as served,
-        Client("stripe", api_key=KEY, base_url=served.base_urls["stripe"]) as client,
+        Client("stripe", api_key=KEY, base_url=served.base_urls["stripe"], lookup="never") as client,
         ThreadPoolExecutor(2) as threads,
     ):
         made = list(threads.map(lambda n: client.create(charge(f"res-{n}")), range(20)))
@@ -147,7 +147,7 @@ def test_the_clock_is_the_real_one_unless_given() -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     with (
         running(names=["stripe"]) as served,
-        Client("stripe", api_key=KEY, base_url=served.base_urls["stripe"]) as client,
+        Client("stripe", api_key=KEY, base_url=served.base_urls["stripe"], lookup="never") as client,
     ):
         created = client.create(charge("res-1")).created_at
     assert created is not None

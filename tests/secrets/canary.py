@@ -140,13 +140,15 @@ def emulated(name: str, **said: Any) -> tuple[Client, EmulatorTransport]:
     root = providers.get(name).base_url(answers.settings)
     transport = EmulatorTransport(answers, root)
     given: dict[str, Any] = {**PACE, **answers.settings, **said}
-    return Client(name, api_key=CANARIES[name], http=httpx.Client(transport=transport), **given), transport
+    return Client(
+        name, api_key=CANARIES[name], http=httpx.Client(transport=transport), **{"lookup": "never", **given}
+    ), transport
 
 
 def answering(name: str, handler: Any, kind: Any = Client, **said: Any) -> Any:
     """A client, of either kind, whose every request is answered by a function."""
     http = (httpx.Client if kind is Client else httpx.AsyncClient)(transport=httpx.MockTransport(handler))
-    given: dict[str, Any] = {"api_key": CANARIES[name], "http": http}
+    given: dict[str, Any] = {"api_key": CANARIES[name], "http": http, "lookup": "never"}
     return kind(name, **given | PACE | dict(providers.get(name).emulator().settings) | said)
 
 

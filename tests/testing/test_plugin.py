@@ -220,7 +220,7 @@ def test_plain_vcrpy_replays_the_file_untouched(provider: str, recorded: pytest.
     )
     with (
         plain.use_cassette(str(path)) as cassette,
-        Client(provider, api_key="not_a_key", **emulator.settings) as client,
+        Client(provider, api_key="not_a_key", lookup="never", **emulator.settings) as client,
     ):
         assert client.retrieve(client.create(ask).id).total == Money.parse("19.99", "EUR")
         assert cassette.all_played

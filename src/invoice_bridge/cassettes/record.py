@@ -188,6 +188,8 @@ class Recorded(NamedTuple):
 def record(scenario: str, provider: str, folder: Path) -> Recorded:
     """Record one scenario of one provider as `folder/<provider>/<scenario>.yaml`; needs vcrpy (extra `testing`).
 
+    Bills are not looked up: what a lookup reads depends on everything else that the account holds.
+
     Raises Unsupported, and writes nothing, where the provider cannot do what the scenario is about.
     """
     declared = providers.get(provider)
@@ -200,7 +202,7 @@ def record(scenario: str, provider: str, folder: Path) -> Recorded:
     plain = {"accept-encoding": "gzip, deflate"}  # the same bytes, whatever else is installed for httpx to decode
     with (
         httpx.Client(transport=recorder, headers=plain) as http,
-        Client(provider, api_key=emulator.key, http=http, **emulator.settings) as client,
+        Client(provider, api_key=emulator.key, http=http, lookup="never", **emulator.settings) as client,
     ):
         client._policy = replace(client._policy, pace=None)  # noqa: SLF001 - an emulator has no limit to keep to
         saw = SCENARIOS[scenario](client, account)

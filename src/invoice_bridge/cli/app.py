@@ -8,11 +8,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import version
 from itertools import islice
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from invoice_bridge import providers
 from invoice_bridge.cli import exits
@@ -21,8 +19,9 @@ from invoice_bridge.cli.cassettes import app as cassettes
 from invoice_bridge.cli.compare import compare
 from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, read_settings, with_client
 from invoice_bridge.cli.files import amount, instant, pairs, read_bill, read_bytes
+from invoice_bridge.cli.journal import app as journal
 from invoice_bridge.cli.new_provider import scaffold
-from invoice_bridge.cli.output import grid, loss_json, plans_table, show, write, write_json
+from invoice_bridge.cli.output import grid, in_color, loss_json, plans_table, show, write, write_json
 from invoice_bridge.client import Client
 from invoice_bridge.config import key_variable
 from invoice_bridge.errors import ConfigurationError, MalformedResponse
@@ -37,7 +36,7 @@ app = typer.Typer(
     cls=exits.Commands,
     name="invoice-bridge",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     epilog=exits.HELP,
@@ -52,40 +51,13 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="The invoice's id at the p
 Attempt = Annotated[int, typer.Option("--attempt", min=1, help="Raise it to try again after a final refusal.")]
 
 
-def _journal(path: str | None) -> str | None:
-    if path is not None and Path(path).is_dir():
-        raise ConfigurationError(f"--journal {path}: it is a folder: name a file in it")
-    return path
-
-
-def _journal_there(path: str | None) -> str | None:
-    if path is not None and not Path(path).exists():  # opening it would make one that remembers nothing
-        raise ConfigurationError(f"--journal {path}: there is no such file")
-    return _journal(path)
-
-
-Journal = Annotated[
-    str | None,
-    typer.Option(
-        "--journal",
-        metavar="FILE",
-        callback=_journal,
-        help="Remember what was tried in this file, so that a restart looks.",
-    ),
-]
-
-ReadJournal = Annotated[
-    str | None,
-    typer.Option("--journal", metavar="FILE", callback=_journal_there, help="The journal the bill was tried with."),
-]
-
-
 class Lookup(StrEnum):
     """When a bill is looked up before it is made."""
 
     AUTO = "auto"
     ALWAYS = "always"
     NEVER = "never"
+    JOURNAL = "journal"
 
 
 class Form(StrEnum):
@@ -172,8 +144,9 @@ def explain(
     elif provider == "all":
         show(plans_table(plans))
     else:
-        color = Console(file=sys.stdout).color_system is not None
-        sys.stdout.write(plans[0].text(color=color) + "\n")
+        sys.stdout.write(plans[0].text(color=in_color()) + "\n")
+    if provider != "all" and (refusal := plans[0].refusal) is not None:
+        raise typer.Exit(exits.code_of(refusal))  # as `create` of this bill would end
 
 
 @app.command(rich_help_panel=_OFFLINE)
@@ -234,6 +207,7 @@ def emulate(
 
 app.command("compare", rich_help_panel=_OFFLINE)(compare)
 app.add_typer(cassettes, name="cassettes", rich_help_panel=_OFFLINE)
+app.add_typer(journal, name="journal", rich_help_panel=_OFFLINE)
 app.command("new-provider", rich_help_panel=_OFFLINE)(scaffold)
 
 
@@ -247,13 +221,16 @@ def create(
     allow: Annotated[
         list[str] | None, typer.Option("--allow", metavar="PATH", help="Accept a loss by its path or code; repeatable.")
     ] = None,
-    journal: Journal = None,  # noqa: ARG001 - the client's
     lookup: Annotated[  # noqa: ARG001 - the client's
-        Lookup | None, typer.Option("--lookup", help="Look for the reference before billing; auto: where it must.")
+        Lookup | None,
+        typer.Option("--lookup", help="Look the reference up before billing; journal: --journal FILE has every bill."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="INSTANT", help="When it can have been tried first.")
     ] = None,
 ) -> Invoice:
-    """Bill. The same reference is the same bill: it is made once within the provider's key window, or looked up."""
-    return client.create(read_bill(file), allow=allow or ())
+    """Bill. The same reference is the same bill, however much later it is made again."""
+    return client.create(read_bill(file), allow=allow or (), since=instant(since, "--since") if since else None)
 
 
 @app.command(rich_help_panel=_ON_BILLS)
@@ -265,7 +242,6 @@ def resolve(
     since: Annotated[
         str | None, typer.Option("--since", metavar="INSTANT", help="When it was first tried; a journal knows it.")
     ] = None,
-    journal: ReadJournal = None,  # noqa: ARG001 - the client's
 ) -> Resolution:
     """Find out what became of a bill whose outcome is unknown; sends nothing but reads."""
     moment = instant(since, "--since") if since else None

@@ -28,7 +28,8 @@ def provider_json(provider: Provider) -> dict[str, Any]:
             {"name": setting.name, "required": setting.required, "help": setting.help} for setting in provider.settings
         ],
         "idempotency": {
-            "header": provider.idempotency.header,
+            "header": provider.idempotency.header or None,
+            "methods": sorted(provider.idempotency.methods),
             "window_seconds": int(provider.idempotency.window.total_seconds()),
         },
         "verbs": {verb: _verb(cell(provider, verb)) for verb in VERBS},
@@ -80,13 +81,14 @@ def provider_parts(provider: Provider) -> Iterator[RenderableType]:
     shown = provider_json(provider)
     hours, minutes = divmod(int(provider.idempotency.window.total_seconds()) // 60, 60)
     window = f"{hours} hours" if not minutes else f"{hours * 60 + minutes} minutes"
+    header = provider.idempotency.header
     yield facts(
         {
             "provider": Text(f"{provider.title} ({provider.name})", style="bold"),
             "API version": provider.api_version,
             "reviewed": provider.reviewed,
             "base URL": shown["base_url"],
-            "key header": f"{provider.idempotency.header}, remembered for {window}",
+            "key header": f"{header}, remembered for {window}" if header else "none: the provider has no keys",
             "currencies": f"{len(shown['currencies'])}: {' '.join(shown['currencies'])}",
         }
     )

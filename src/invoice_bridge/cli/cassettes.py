@@ -182,7 +182,9 @@ def record(
         made_with = arguments(provider=provider, base_url=base_url, settings=settings, key_env=key_env, mode=against)
         recorder, path = Recorder(httpx.HTTPTransport()), into / provider / f"{scenario}.yaml"
         with httpx.Client(transport=recorder) as http:
-            SCENARIOS[scenario](Client(http=http, **made_with), Account(customer, payment_method, subscription))
+            SCENARIOS[scenario](
+                Client(http=http, lookup="never", **made_with), Account(customer, payment_method, subscription)
+            )
         with _writing(into):
             recorder.save(path, provider, origin=against, recorded_at=datetime.now(UTC))
     print(f"recorded {exits.plain(path)}")

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson
 from invoice_bridge.cli.files import instant, read_bytes
+from invoice_bridge.cli.output import escaped, in_color
 from invoice_bridge.client import Client
 from invoice_bridge.compare import Comparison, Side
 from invoice_bridge.compare import compare as compare_sides
@@ -110,9 +111,9 @@ def _is_same_file(left: str, right: str) -> bool:
 
 def _write(found: Comparison, *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.writelines(found.json_parts())
+        sys.stdout.writelines(escaped(part) for part in found.json_parts())
         return
-    styled = Console(file=sys.stdout).color_system is not None
+    styled = in_color()
     for line in found.text_lines():
         grave = styled and line.startswith("  !!")
         sys.stdout.write(f"\x1b[31m{line}\x1b[0m\n" if grave else f"{line}\n")

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -27,8 +28,22 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the provider, like site=acme.")
 ]
 _PANEL = "Which provider"
-_OF_CLIENT = ("journal", "lookup")
+_OF_CLIENT = ("lookup",)
 """Options that some commands name for themselves, and that are the client's."""
+
+
+def journal_file(path: str | None) -> str | None:
+    """Check the name of a journal; a folder is none. Raises ConfigurationError."""
+    if path is not None and Path(path).is_dir():
+        raise ConfigurationError(f"--journal {path}: it is a folder: name a file in it")
+    return path
+
+
+def journal_there(path: str | None) -> str | None:
+    """Check that a journal exists: opening it would make one that remembers nothing. Raises ConfigurationError."""
+    if path is not None and not Path(path).exists():
+        raise ConfigurationError(f"--journal {path}: there is no such file")
+    return journal_file(path)
 
 
 def with_client(command: Callable[..., Any]) -> Callable[..., None]:
@@ -70,6 +85,25 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
             str | None,
             typer.Option("--mode", metavar="test|live", help="Refuse a key of the other mode.", rich_help_panel=_PANEL),
         ] = None,
+        journal: Annotated[
+            str | None,
+            typer.Option(
+                "--journal",
+                metavar="FILE",
+                callback=journal_file,
+                help="The journal of what was tried, which all commands on its bills share.",
+                rich_help_panel=_PANEL,
+            ),
+        ] = None,
+        book: Annotated[
+            str | None,
+            typer.Option(
+                "--book",
+                metavar="NAME",
+                help="The journal's book, within which a reference is one bill.",
+                rich_help_panel=_PANEL,
+            ),
+        ] = None,
         as_json: AsJson = False,
     ) -> None: ...
 
@@ -80,7 +114,12 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
     def wrapped(**given: Any) -> None:
         chosen = {name: given.pop(name) for name in shared}
         as_json = chosen.pop("as_json")
-        of_client = {name: value for name in _OF_CLIENT if (value := given.pop(name, None)) is not None}
+        named = {name: given.pop(name, None) for name in _OF_CLIENT} | {
+            name: chosen.pop(name) for name in ("journal", "book")
+        }
+        if command.__name__ != "create":  # a journal is made by the first bill, and not by a wrong name elsewhere
+            journal_there(named["journal"])
+        of_client = {name: value for name, value in named.items() if value is not None}
         with Client(**arguments(**chosen) | of_client) as client:
             answer = command(client, **given)
             write(answer, as_json=as_json)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Period
 from invoice_bridge.wire import Request
 
 _STATUS_STYLE = {"paid": "green", "open": "yellow", "void": "dim", "uncollectible": "red", "draft": "cyan"}
+_STEERS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _AMOUNTS = {
     "subtotal": "subtotal",
     "discount": "discount",
@@ -60,7 +62,7 @@ def write(value: Any, *, as_json: bool) -> None:
             )
     elif isinstance(value, Invoice):
         if as_json:
-            sys.stdout.write(value.model_dump_json() + "\n")
+            sys.stdout.write(escaped(value.model_dump_json()) + "\n")
         else:
             show(*invoice_parts(value))
     elif as_json:
@@ -71,14 +73,34 @@ def write(value: Any, *, as_json: bool) -> None:
 
 def write_json(value: Any) -> None:
     """Print one JSON document: keys in the order given, indented."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(escaped(json.dumps(value, ensure_ascii=False, indent=2)) + "\n")
+
+
+def escaped(document: str) -> str:
+    """Write what could steer a terminal as JSON's own escapes; the document means the same.
+
+    That is every character of Unicode's category "other" (DEL, C1 controls, direction marks, private use and the like)
+    and its line and paragraph separators. In JSON they stand within strings alone. Line ends and tabs stay, as layout.
+    """
+    return "".join(_escape(c) if unicodedata.category(c) in _STEERS and c not in "\n\t" else c for c in document)
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
+
+
+def in_color() -> bool:
+    """Whether stdout takes colours: a terminal, and NO_COLOR (https://no-color.org) is not set."""
+    console = Console(file=sys.stdout)
+    return console.color_system is not None and not console.no_color
 
 
 def _write_invoices(invoices: Iterable[Invoice]) -> None:
     """Print an array, an invoice a line, each as soon as it is read."""
     before = "[\n"
     for invoice in invoices:
-        sys.stdout.write(before + invoice.model_dump_json())
+        sys.stdout.write(before + escaped(invoice.model_dump_json()))
         before = ",\n"
     sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
 
@@ -253,9 +275,9 @@ def plans_table(plans: Sequence[Plan]) -> Table:
     for plan in plans:
         table.add_column(providers.get(plan.provider).title, max_width=44, overflow="fold")
     table.add_row("does", *(_does(plan) for plan in plans))
-    longest = max((len(plan.requests) for plan in plans if plan.refusal is None), default=0)
+    longest = max((len(plan.requests) for plan in plans), default=0)
     for place in range(longest):
-        steps = (plan.requests[place : place + 1] if plan.refusal is None else () for plan in plans)
+        steps = (plan.requests[place : place + 1] for plan in plans)
         table.add_row(str(place + 1), *("".join(_step(request) for request in found) for found in steps))
     table.add_row("loses", *(_loses(plan) for plan in plans))
     return table
@@ -274,6 +296,6 @@ def _step(request: Request) -> str:
 
 
 def _loses(plan: Plan) -> str:
-    if plan.refusal is not None:
+    if plan.refusal is not None and not plan.requests:
         return ""
     return "\n".join(f"{loss.path} ({loss.severity.value}) {loss.code}" for loss in plan.losses) or "nothing"

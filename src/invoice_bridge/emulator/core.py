@@ -128,6 +128,8 @@ class Emulator(ABC):
     """name → (default, what is not confirmed)"""
     window: ClassVar[timedelta]
     key_header: ClassVar[str]
+    key_methods: ClassVar[frozenset[str]] = frozenset({"POST"})
+    """The methods whose key counts; empty for a provider without keys."""
     key: ClassVar[str]
     """The only API key that is accepted; spelled so that nobody takes it for a real one."""
     customer: ClassVar[str]
@@ -138,6 +140,8 @@ class Emulator(ABC):
     """A subscription of that customer with accrued charges, where the provider has such."""
     settings: ClassVar[Mapping[str, Any]] = {}
     """Settings of a client that this emulator accepts."""
+    reference_settings: ClassVar[Mapping[str, Any]] = {}
+    """Further ones, without which not every bill has a field for its reference."""
 
     invoices: dict[str, dict[str, Any]]
     """The invoices it holds, by their ids."""
@@ -182,8 +186,8 @@ class Emulator(ABC):
                 return refused.answer
 
     def key_of(self, call: Call) -> str | None:
-        """The idempotency key that counts for a request: all of them know keys of POST alone."""
-        return call.headers.get(self.key_header.lower()) if call.method == "POST" else None
+        """The idempotency key that counts for a request; elsewhere the header is ignored."""
+        return call.headers.get(self.key_header.lower()) if call.method in self.key_methods else None
 
     def _once(self, call: Call, spoil: Callable[[Response], Response]) -> Response:
         key = self.key_of(call)

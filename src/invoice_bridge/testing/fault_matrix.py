@@ -117,7 +117,7 @@ def bills(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
         rated = {} if kind is OneTimeCharge else {"period": _MAY, "currency": _PRICE.currency}
         for way, more in ways.items():
             ask: Any = kind(**(shared | rated | fields | more))
-            plan = explain(provider, ask, **emulator.settings)
+            plan = explain(provider, ask, lookup="never", **emulator.settings)
             shape = tuple((one.method, one.url, one.effects) for one in plan.requests)
             if plan.refusal is None and shape not in seen:
                 seen.add(shape)
@@ -146,7 +146,9 @@ def _requests(name: str, ask: OneTimeCharge | PeriodInvoice, flipped: str | None
     transport = EmulatorTransport(emulator)
     with (
         httpx.Client(transport=transport) as http,
-        Client(name, api_key=emulator.key, base_url=transport.root, http=http, **emulator.settings) as client,
+        Client(
+            name, api_key=emulator.key, base_url=transport.root, http=http, lookup="never", **emulator.settings
+        ) as client,
     ):
         try:
             client.create(ask, allow=_allowed(name, ask))
@@ -233,7 +235,7 @@ class Stage:
 
     def client(self, journal: str | None = None) -> AbstractContextManager[Client]:
         """A client of this stage."""
-        return _client(self.name, self.url, journal, "never" if self.forgets else "auto")
+        return _client(self.name, self.url, journal, _lookup(self.name, journal, forgets=self.forgets))
 
     def bill(self, ask: OneTimeCharge | PeriodInvoice, journal: str | None = None) -> Told:
         """Make a bill and note what was told."""
@@ -247,11 +249,26 @@ class Stage:
         return self.told[-1]
 
 
+def _lookup(name: str, journal: str | None, *, forgets: bool) -> str:
+    """How bills are looked up: as by default, and where the provider refuses that, as its message proposes."""
+    if forgets:
+        return "never"
+    if providers.get(name).look is None:
+        return "auto"
+    return "always" if journal is None else "journal"
+
+
 @contextmanager
 def _client(name: str, url: str, journal: str | None, lookup: str) -> Iterator[Client]:
     """A client of an emulator; what is tried again does not wait long."""
     emulator = _in_memory(name)
-    settings: dict[str, Any] = {**emulator.settings, "journal": journal, "lookup": lookup, "timeout": _TIMEOUT}
+    settings: dict[str, Any] = {
+        **emulator.settings,
+        **emulator.reference_settings,
+        "journal": journal,
+        "lookup": lookup,
+        "timeout": _TIMEOUT,
+    }
     with (
         httpx.Client(verify=False) as http,  # noqa: S501 - plain http on loopback: certificates are read for nothing
         Client(name, api_key=emulator.key, base_url=url, http=http, **settings) as client,
@@ -338,7 +355,7 @@ def _resolved(stage: Stage, ask: OneTimeCharge | PeriodInvoice, began: datetime)
 def _killed(stage: Stage, ask: OneTimeCharge | PeriodInvoice, journal: str | None) -> None:
     """Make the bill in another process and kill that with SIGKILL once the fault has struck."""
     told = dumps({"command": ask.verb, **loads(ask.model_dump_json(exclude_defaults=True).encode())})
-    lookup = "never" if stage.forgets else "auto"
+    lookup = _lookup(stage.name, journal, forgets=stage.forgets)
     begin = multiprocessing.get_context("forkserver")  # what it has loaded, each child has at once
     begin.set_forkserver_preload([__spec__.name, "httpx", _in_memory(stage.name).__module__])
     child = begin.Process(target=_bill_and_die, args=(stage.name, stage.url, told, journal, lookup))

@@ -121,6 +121,11 @@ def variants(ask: Bill, leaf: str) -> list[tuple[Bill, Bill]]:
     return [pair for pair in make(ask) if pair[0] != pair[1]] if make else []
 
 
+def leaves_with_variants() -> frozenset[str]:
+    """Return the leaves for which there are variants."""
+    return frozenset(_VARIANTS)
+
+
 def _with(ask: Bill, **fields: Any) -> Bill:
     """The command with other fields, checked again."""
     kept = {name: getattr(ask, name) for name in type(ask).model_fields}

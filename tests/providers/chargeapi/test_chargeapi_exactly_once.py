@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge import (
+    AlreadySettled,
     AmountMismatch,
     Collection,
     IdempotencyMismatch,
@@ -22,7 +23,7 @@ from invoice_bridge import (
 )
 from invoice_bridge.emulator.faults import Fault, Kind
 from invoice_bridge.explain import context
-from invoice_bridge.lookup import looks
+from invoice_bridge.lookup import needs_lookup
 from invoice_bridge.providers.chargeapi import CHARGEAPI
 from tests.providers.chargeapi.bench import LOOK, Bench, may_charge, may_invoice
 
@@ -57,7 +58,7 @@ def charge(bench: Bench, **fields: Any) -> Any:
 )
 def test_every_bill_is_looked_up(ask: OneTimeCharge | PeriodInvoice) -> None:
     """ChargeAPI rates each bill itself, so a second one would be of what came late; a stated amount changes nothing."""
-    assert looks(ask, context(CHARGEAPI, {}).on(ask))
+    assert needs_lookup(ask, context(CHARGEAPI, {}).on(ask))
 
 
 @pytest.mark.parametrize("billed_once", [True, False])
@@ -116,12 +117,13 @@ def test_an_open_invoice_that_is_found_is_collected() -> None:
     assert bench.events == [("issued", 2500), ("collected", 2500)]
 
 
-def test_a_void_invoice_that_is_found_is_returned() -> None:
-    """The same bill, withdrawn since, is not made again; another attempt makes it again, by a key of its own."""
+def test_defect_44_a_void_invoice_that_is_found_is_no_success() -> None:
+    """Defect 44: the same bill, withdrawn since, is not made again; another attempt makes it, by a key of its own."""
     bench = Bench()
     charge(bench)
     bench.client.void(ID)
-    assert charge(bench).status is Status.VOID
+    with pytest.raises(AlreadySettled):
+        charge(bench)
     assert bench.sent == FOUND
     again = charge(bench, attempt=2)
     assert (again.id, again.status) == ("inv_00000002", Status.OPEN)

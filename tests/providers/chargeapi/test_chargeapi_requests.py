@@ -52,7 +52,7 @@ def test_the_look() -> None:
     """First comes the listing of the fleet, or of the account where there is none; it says what it is for."""
     look = explain("chargeapi", may_invoice()).requests[0]
     assert (look.method, look.url, look.effects) == ("GET", f"{URL}?fleet=flt_42&limit=100", frozenset())
-    assert look.note == "the look: whether the reference was billed before"
+    assert look.note == "lookup: was the reference billed before?"
     assert explain("chargeapi", may_charge(customer=None)).requests[0].url == f"{URL}?limit=100"
     assert explain("chargeapi", may_charge(), lookup="never").requests[0].method == "POST"
 

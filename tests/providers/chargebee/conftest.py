@@ -91,6 +91,12 @@ def world() -> World:
 
 
 @pytest.fixture
+def named() -> World:
+    """A site with a custom field for references: what is accrued has no other one."""
+    return make_world(reference_field="cf_ref")
+
+
+@pytest.fixture
 def old_world() -> World:
     """A site on product catalog 1."""
     return make_world(product_catalog=1)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge import (
+    AlreadySettled,
     Client,
     Collection,
     Discrepancy,
@@ -21,6 +22,7 @@ from invoice_bridge import (
     PeriodInvoice,
     Rejected,
     Status,
+    Unsupported,
     explain,
 )
 from invoice_bridge.commands import Delete
@@ -97,28 +99,32 @@ def test_past_the_window_without_a_look_it_is_billed_again() -> None:
 
 
 def test_every_bill_is_looked_up_first() -> None:
-    """The key window is shorter than a day: the plan of every bill begins with the listing of its customer."""
+    """The plan of every bill begins with the listing of its customer."""
     for command in (bill(), charge(), bill(draft=True), accrued()):
-        plan = explain("chargebee", command, site="acme-test")
+        plan = explain("chargebee", command, site="acme-test", reference_field="cf_ref")
         assert f"{plan.requests[0].method} {plan.requests[0].url.removeprefix(API)}" == LOOK
         assert plan.requests[0].specimen["list"][0]["invoice"]["id"] == "{listed.id}"
-        assert plan.requests[0].note == "the look: whether the reference was billed before"
+        assert plan.requests[0].note == "lookup: was the reference billed before?"
 
 
 @pytest.mark.parametrize("field", [None, "cf_ref"])
 @pytest.mark.parametrize("order", [None, "PO-7"])
 def test_findable_is_what_a_field_carries(field: str | None, order: str | None) -> None:
-    """A bill can be found exactly where a field of the invoice carries its reference; else no look is sent."""
+    """A bill can be found exactly where a field of the invoice carries its reference; else it is refused by default."""
     command = bill(purchase_order=order)
     use = context(CHARGEBEE, {"site": "acme-test", "reference_field": field})
     carried = reference_field(command, use.settings) is not None
     assert carried is (field is not None or order is None)
     assert is_findable(command, use) is carried
     world = make_world(reference_field=field)
+    if not carried:
+        with pytest.raises(Unsupported, match="does not carry the reference of this bill where it could be looked up"):
+            world.client.create(command, allow=["reference"])
+        assert world.sent == []
+        return
     for _ in range(2):
         assert world.client.create(command, allow=["reference"]).id == "1"
-    assert world.sent.count(LOOK) == (2 if carried else 0)
-    assert world.events == ["issued"]
+    assert (world.sent.count(LOOK), world.events) == (2, ["issued"])
 
 
 @pytest.mark.parametrize("field", [None, "cf_ref"])
@@ -201,14 +207,20 @@ def test_a_payment_on_its_way_is_not_collected_again(world: World) -> None:
 
 
 @pytest.mark.parametrize("verb,status", [("void", Status.VOID), ("mark_uncollectible", Status.UNCOLLECTIBLE)])
-def test_what_was_withdrawn_is_returned_as_it_is(world: World, verb: str, status: Status) -> None:
+def test_defect_44_what_was_withdrawn_is_not_made_again(world: World, verb: str, status: Status) -> None:
     """A bill that was voided or written off is not made again under its reference, until attempt is raised."""
     world.client.create(bill())
     getattr(world.client, verb)("1")
     world.clock.now += LATER
-    assert world.client.create(bill()).status is status
-    assert world.events.count("issued") == 1
-    assert world.client.create(bill(attempt=2)).id == ("2" if status is Status.VOID else "1")
+    with pytest.raises(AlreadySettled) as settled:
+        world.client.create(bill())
+    assert settled.value.existing is not None
+    assert (settled.value.existing.status, world.events.count("issued")) == (status, 1)
+    if status is Status.VOID:
+        assert world.client.create(bill(attempt=2)).id == "2"
+    else:
+        with pytest.raises(AlreadySettled, match="it can still be paid, so it is not billed again"):
+            world.client.create(bill(attempt=2))
 
 
 def test_two_invoices_of_a_reference_stop(world: World) -> None:
@@ -216,7 +228,7 @@ def test_two_invoices_of_a_reference_stop(world: World) -> None:
     for _ in range(2):
         pairs = (("customer_id", "cus_42"), ("charges[amount][0]", "1999"), ("po_number", "r1"))
         world.made("/invoices/create_for_charge_items_and_charges", *pairs, ("auto_collection", "off"))
-    with pytest.raises(IdempotencyMismatch, match="stands on 2 invoices, 2, 1"):
+    with pytest.raises(IdempotencyMismatch, match="is on 2 invoices, 2, 1"):
         world.client.create(bill())
     assert world.events == ["issued", "issued"]
 
@@ -237,7 +249,7 @@ def test_the_key_of_another_bill_is_a_mismatch() -> None:
 
 def test_the_reference_of_a_charge_is_none_for_a_period() -> None:
     """The same reference for unbilled charges meets the same key: a mismatch, and the pile stays."""
-    world = make_world(lookup="never")
+    world = make_world(reference_field="cf_ref", lookup="never")
     world.client.create(bill())
     with pytest.raises(IdempotencyMismatch) as other:
         world.client.create(accrued(reference="r1"), allow=ALLOWED)
@@ -375,7 +387,7 @@ def test_a_delete_that_does_not_say_so_is_not_believed() -> None:
     next(flow)
     draft = dumps({"invoice": {"id": "d_1", "status": "pending", "currency_code": "EUR", "line_items": []}})
     flow.send(Response(200, draft))
-    with pytest.raises(MalformedResponse, match="does not say that the draft is deleted"):
+    with pytest.raises(MalformedResponse, match="did not confirm the deletion"):
         flow.send(Response(200, draft))
 
 
@@ -391,21 +403,21 @@ def test_a_refusal_at_the_first_try_stays_one(world: World) -> None:
 
 # ── what has accrued ─────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("later", [timedelta(), LATER])
-def test_a_late_charge_makes_no_second_bill(world: World, later: timedelta) -> None:
+def test_a_late_charge_makes_no_second_bill(named: World, later: timedelta) -> None:
     """Once the bill is found, what accrues in its period later is left for another reference."""
-    first = world.client.create(accrued(), allow=ALLOWED)
-    late = world.site.add_unbilled_charge("sub_42", 700, MAY.start)
-    world.clock.now += later
-    world.transport.sent.clear()
-    assert world.client.create(accrued(), allow=ALLOWED).id == first.id
-    assert world.sent == [LOOK, f"GET /invoices/{first.id}"]
-    assert (world.events, list(world.site.unbilled)) == (["issued", "collected"], [late])
+    first = named.client.create(accrued(), allow=ALLOWED)
+    late = named.site.add_unbilled_charge("sub_42", 700, MAY.start)
+    named.clock.now += later
+    named.transport.sent.clear()
+    assert named.client.create(accrued(), allow=ALLOWED).id == first.id
+    assert named.sent == [LOOK, f"GET /invoices/{first.id}"]
+    assert (named.events, list(named.site.unbilled)) == (["issued", "collected"], [late])
 
 
 @pytest.mark.parametrize("late", [False, True])
 def test_an_accrued_invoice_without_its_name_is_named_by_the_replay(late: bool) -> None:
     """Invoiced and not named: within the window the key knows the invoice, also where the pile has grown since."""
-    world = make_world(faults=[Fault(Kind.RESET_BEFORE, "POST", "/update_details", times=3)])
+    world = make_world(reference_field="cf_ref", faults=[Fault(Kind.RESET_BEFORE, "POST", "/update_details", times=3)])
     with pytest.raises(OutcomeUnknown):
         world.client.create(accrued(), allow=ALLOWED)
     if late:
@@ -419,7 +431,7 @@ def test_an_accrued_invoice_without_its_name_is_named_by_the_replay(late: bool) 
 
 def test_an_accrued_invoice_without_its_name_is_not_found_past_the_window() -> None:
     """Past the window nothing knows it any more: its charges are not billed twice, and it stays without a name."""
-    world = make_world(faults=[Fault(Kind.RESET_BEFORE, "POST", "/update_details", times=3)])
+    world = make_world(reference_field="cf_ref", faults=[Fault(Kind.RESET_BEFORE, "POST", "/update_details", times=3)])
     with pytest.raises(OutcomeUnknown):
         world.client.create(accrued(), allow=ALLOWED)
     world.clock.now += LATER
@@ -432,8 +444,9 @@ def test_an_accrued_invoice_without_its_name_is_not_found_past_the_window() -> N
 
 def test_an_accrued_invoice_without_its_name_is_named_by_what_the_journal_knows(tmp_path: Any) -> None:
     """Past the window the journal still has the invoice's id: it is read, compared and named, and nothing is billed."""
-    world = make_world(faults=[Fault(Kind.RESET_BEFORE, "POST", "/update_details", times=3)])
+    world = make_world(reference_field="cf_ref", faults=[Fault(Kind.RESET_BEFORE, "POST", "/update_details", times=3)])
     said: dict[str, Any] = {"api_key": "test_not_a_key", "site": "acme-test", "http": world.client._http}
+    said["reference_field"] = "cf_ref"
     with Client("chargebee", journal=tmp_path / "bills.sqlite", **said) as billing:
         billing._policy = world.client._policy
         with pytest.raises(OutcomeUnknown):
@@ -447,7 +460,7 @@ def test_an_accrued_invoice_without_its_name_is_named_by_what_the_journal_knows(
 
 def test_a_lost_invoice_of_the_pile_is_not_taken_for_nothing() -> None:
     """The answer of the request that emptied the pile is lost: nobody is told that there was nothing to bill."""
-    world = make_world(faults=[lost("/invoice_unbilled_charges")])
+    world = make_world(reference_field="cf_ref", faults=[lost("/invoice_unbilled_charges")])
     with pytest.raises(OutcomeUnknown):
         world.client.create(accrued(), allow=ALLOWED)
     made = world.client.create(accrued(), allow=ALLOWED)
@@ -471,17 +484,17 @@ def test_a_refused_invoice_of_the_pile(amount: int | None, repeated: bool, becom
         flow.throw(refusal)
 
 
-def test_an_accrued_invoice_of_another_period_is_a_mismatch(world: World) -> None:
+def test_an_accrued_invoice_of_another_period_is_a_mismatch(named: World) -> None:
     """Found under the reference, it is compared with the bill before it is returned."""
-    world.client.create(accrued(), allow=ALLOWED)
+    named.client.create(accrued(), allow=ALLOWED)
     with pytest.raises(IdempotencyMismatch, match="not inside"):
-        world.client.create(accrued().model_copy(update={"period": Period.month(2026, 6)}), allow=ALLOWED)
-    assert world.events == ["issued", "collected"]
+        named.client.create(accrued().model_copy(update={"period": Period.month(2026, 6)}), allow=ALLOWED)
+    assert named.events == ["issued", "collected"]
 
 
 def test_a_replayed_invoice_of_another_period_is_told() -> None:
     """What the key gives back is compared with the bill as it is asked now."""
-    world = make_world(lookup="never")
+    world = make_world(reference_field="cf_ref", lookup="never")
     world.client.create(accrued(), allow=ALLOWED)
     june = accrued().model_copy(update={"period": Period.month(2026, 6)})
     with pytest.raises(IdempotencyMismatch, match="not inside"):
@@ -491,7 +504,7 @@ def test_a_replayed_invoice_of_another_period_is_told() -> None:
 
 def test_an_accrued_difference_names_the_invoice() -> None:
     """With on_discrepancy="report" an invoice that holds another amount than the pile is returned, and says so."""
-    world = make_world()
+    world = make_world(reference_field="cf_ref")
     charge_id = next(iter(world.site.unbilled))
     line, amount = world.site._accrued_line, world.site.unbilled[charge_id]["amount"]
     world.site._accrued_line = lambda row: line({**row, "amount": amount + 1})  # type: ignore[method-assign]
@@ -502,10 +515,10 @@ def test_an_accrued_difference_names_the_invoice() -> None:
 
 
 def test_since_a_journal_knows_no_try_nothing_is_looked_up(tmp_path: Any) -> None:
-    """A journal that knows no earlier try spares the look; one that knows of a lost request makes it."""
+    """A journal declared complete spares the lookup of a new bill; one that knows of a lost request makes it."""
     world = make_world(faults=[lost("/close")])
     said: dict[str, Any] = {"api_key": "test_not_a_key", "site": "acme-test", "http": world.client._http}
-    with Client("chargebee", journal=tmp_path / "bills.sqlite", **said) as billing:
+    with Client("chargebee", journal=tmp_path / "bills.sqlite", lookup="journal", **said) as billing:
         billing._policy = world.client._policy
         with pytest.raises(OutcomeUnknown):
             billing.create(charge())

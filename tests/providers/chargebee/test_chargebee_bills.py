@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from invoice_bridge import (
+    AlreadySettled,
     AmountMismatch,
     AsyncClient,
     Collection,
@@ -110,11 +111,12 @@ def test_the_same_reference_again_bills_once(renumbers: bool) -> None:
 
 
 def test_a_manual_bill_again_is_read_as_it_stands() -> None:
-    """The replayed answer says what was; the invoice is read once more."""
+    """Defect 44: the replayed answer says what was; the invoice is read once more, and a void one is no success."""
     world = make_world(lookup="never")
     world.client.create(bill())
     world.client.void("1")
-    assert world.client.create(bill()).status is Status.VOID
+    with pytest.raises(AlreadySettled):
+        world.client.create(bill())
     assert world.sent[-1] == "GET /invoices/1"
     assert world.events == ["issued", "voided"]
 
@@ -216,22 +218,22 @@ def test_the_wrong_catalog_names_the_setting(world: World) -> None:
 
 
 # ── unbilled charges ─────────────────────────────────────────────────────────────────────────────────────────────────
-def test_unbilled_charges_inside_the_period_become_one_invoice(world: World) -> None:
+def test_unbilled_charges_inside_the_period_become_one_invoice(named: World) -> None:
     """All charges of the subscription are billed, the invoice carries the reference, and a second try finds it."""
-    made = world.client.create(accrued(), allow=ALLOWED)
+    made = named.client.create(accrued(), allow=ALLOWED)
     assert (made.total, made.reference, made.status) == (eur(2999), "may", Status.PAID)
     assert [line.amount.minor for line in made.lines] == [2500, 499]
-    assert world.client.create(accrued(), allow=ALLOWED).id == made.id
-    assert world.events == ["issued", "collected"]
+    assert named.client.create(accrued(), allow=ALLOWED).id == made.id
+    assert named.events == ["issued", "collected"]
 
 
-def test_unbilled_charges_need_collection_and_tax_allowed(world: World) -> None:
+def test_unbilled_charges_need_collection_and_tax_allowed(named: World) -> None:
     """Neither is the bill's to say: collection is a warning, untaxed charges change money."""
     with pytest.raises(LossyTranslation, match="IB-CHARGEBEE-COLLECTION-02"):
-        world.client.create(accrued())
+        named.client.create(accrued())
     with pytest.raises(LossyTranslation, match="IB-CHARGEBEE-TAX-01"):
-        world.client.create(accrued(tax="none"), allow=ALLOWED)
-    assert world.sent == []
+        named.client.create(accrued(tax="none"), allow=ALLOWED)
+    assert named.sent == []
 
 
 @pytest.mark.parametrize(
@@ -243,37 +245,37 @@ def test_unbilled_charges_need_collection_and_tax_allowed(world: World) -> None:
         (datetime(2026, 5, 3, tzinfo=UTC), None, "USD"),
     ],
 )
-def test_one_charge_outside_refuses_all(world: World, start: datetime, end: datetime | None, currency: str) -> None:
+def test_one_charge_outside_refuses_all(named: World, start: datetime, end: datetime | None, currency: str) -> None:
     """Chargebee bills all of them together, so one outside the period or in another currency bills none."""
-    charge = world.site.add_unbilled_charge("sub_42", 100, start, end, currency=currency)
+    charge = named.site.add_unbilled_charge("sub_42", 100, start, end, currency=currency)
     with pytest.raises(Discrepancy, match=charge) as wrong:
-        world.client.create(accrued(), allow=ALLOWED)
-    assert (wrong.value.outcome, world.events) == ("nothing_done", [])
+        named.client.create(accrued(), allow=ALLOWED)
+    assert (wrong.value.outcome, named.events) == ("nothing_done", [])
 
 
-def test_another_customers_subscription_is_refused(world: World) -> None:
+def test_another_customers_subscription_is_refused(named: World) -> None:
     """The subscription must belong to the customer who is named."""
     with pytest.raises(Discrepancy, match="belongs to the customer cus_42"):
-        world.client.create(accrued(customer="cus_other"), allow=ALLOWED)
-    assert world.events == []
+        named.client.create(accrued(customer="cus_other"), allow=ALLOWED)
+    assert named.events == []
 
 
-def test_nothing_accrued_is_nothing_to_bill(world: World) -> None:
+def test_nothing_accrued_is_nothing_to_bill(named: World) -> None:
     """A subscription without charges makes no invoice."""
-    world.site.unbilled.clear()
+    named.site.unbilled.clear()
     with pytest.raises(NothingToBill):
-        world.client.create(accrued(), allow=ALLOWED)
-    assert world.events == []
+        named.client.create(accrued(), allow=ALLOWED)
+    assert named.events == []
 
 
-def test_unbilled_charges_of_many_pages(world: World) -> None:
+def test_unbilled_charges_of_many_pages(named: World) -> None:
     """All pages are read before anything is billed: the charge outside is on the second one."""
     for _ in range(100):
-        world.site.add_unbilled_charge("sub_42", 1, MAY.start)
-    outside = world.site.add_unbilled_charge("sub_42", 1, MAY.end)
+        named.site.add_unbilled_charge("sub_42", 1, MAY.start)
+    outside = named.site.add_unbilled_charge("sub_42", 1, MAY.end)
     with pytest.raises(Discrepancy, match=outside):
-        world.client.create(accrued(), allow=ALLOWED)
-    assert [path.partition("?")[0] for path in world.sent] == ["GET /invoices", *["GET /unbilled_charges"] * 2]
+        named.client.create(accrued(), allow=ALLOWED)
+    assert [path.partition("?")[0] for path in named.sent] == ["GET /invoices", *["GET /unbilled_charges"] * 2]
 
 
 def test_several_invoices_are_named() -> None:
@@ -289,11 +291,11 @@ def test_several_invoices_are_named() -> None:
         flow.send(Response(200, dumps({"invoices": [{"id": "7"}, {"id": "8"}]})))
 
 
-def test_unbilled_charges_need_a_subscription(world: World) -> None:
+def test_unbilled_charges_need_a_subscription(named: World) -> None:
     """Without one it is refused before any request."""
     with pytest.raises(Unsupported, match="subscription"):
-        world.client.create(accrued(subscription=None))
-    assert world.sent == []
+        named.client.create(accrued(subscription=None))
+    assert named.sent == []
 
 
 # ── flows alone, and the other client ────────────────────────────────────────────────────────────────────────────────
@@ -326,11 +328,13 @@ async def test_both_clients_send_the_same_bytes() -> None:
         (bill(reference="r2", collection=Collection.charge("pm_42"), issued_at=datetime(2026, 11, 1, tzinfo=UTC)), []),
         (accrued(), ALLOWED),
     ]
-    world = make_world()
+    world = make_world(reference_field="cf_ref")
     transport = EmulatorTransport(ChargebeeEmulator(clock=Ticking()), API)
     async with (
         httpx.AsyncClient(transport=transport) as http,
-        AsyncClient("chargebee", api_key="test_not_a_key", site="acme-test", http=http) as client,
+        AsyncClient(
+            "chargebee", api_key="test_not_a_key", site="acme-test", reference_field="cf_ref", http=http
+        ) as client,
     ):
         for command, allow in commands:
             assert await client.create(command, allow=allow) == world.client.create(command, allow=allow)

@@ -177,12 +177,12 @@ def test_unbilled_charges_are_what_the_sdk_would_send(seam: Seam) -> None:
     from invoice_bridge import Period
 
     ask = PeriodInvoice(reference="may", period=Period.month(2026, 5), currency="EUR", subscription="sub_42")
-    look, make, name = explain("chargebee", ask, lookup="never", site="acme-test").requests
+    look, make, name = explain("chargebee", ask, lookup="never", site="acme-test", reference_field="cf_ref").requests
     seam.sdk.UnbilledCharge.list({"subscription_id": {"IS": "sub_42"}, "limit": 100})
     same(look, seam)
     seam.sdk.UnbilledCharge.invoice_unbilled_charges({"subscription_id": "sub_42"}, {KEY: make.key})
     same(make, seam)
-    seam.sdk.Invoice.update_details("7", {"po_number": "may"}, {KEY: name.key})
+    seam.sdk.Invoice.update_details("7", {"cf_ref": "may"}, {KEY: name.key})
     assert ours(name) == seam.pairs
 
 

@@ -332,19 +332,24 @@ def accrued(**more: Any) -> PeriodInvoice:
 
 def test_a_period_without_lines_bills_the_unbilled_charges() -> None:
     """Look first, invoice all of them, then write the reference on the invoice; filters carry an operator."""
-    look, make, name = requests(accrued(tax="provider"))
+    look, make, name = requests(accrued(tax="provider"), reference_field="cf_ref")
     assert (look.method, look.url) == ("GET", f"{API}/unbilled_charges?subscription_id%5Bis%5D=sub_42&limit=100")
     assert (make.url, make.content) == (
         f"{API}/unbilled_charges/invoice_unbilled_charges",
         b"subscription_id=sub_42",
     )
     assert make.effects == {ISSUES, COLLECTS}
-    assert (name.url, name.content) == (f"{API}/invoices/{{open.id}}/update_details", b"po_number=may")
+    assert (name.url, name.content) == (f"{API}/invoices/{{open.id}}/update_details", b"cf_ref=may")
 
 
 def test_what_unbilled_charges_cannot_carry() -> None:
     """Collection is the subscription's; tax, note, date and terms are not the bill's to say."""
-    assert codes(accrued()) == ["IB-CHARGEBEE-COLLECTION-02", "IB-CHARGEBEE-MAIL-01", "IB-CHARGEBEE-TAX-01"]
+    assert codes(accrued()) == [
+        "IB-CHARGEBEE-REFERENCE-01",
+        "IB-CHARGEBEE-COLLECTION-02",
+        "IB-CHARGEBEE-MAIL-01",
+        "IB-CHARGEBEE-TAX-01",
+    ]
     said = accrued(
         tax="provider",
         description="May",
@@ -353,6 +358,7 @@ def test_what_unbilled_charges_cannot_carry() -> None:
     )
     assert codes(said) == [
         "IB-CHARGEBEE-DESCRIPTION-01",
+        "IB-CHARGEBEE-REFERENCE-01",
         "IB-CHARGEBEE-COLLECTION-02",
         "IB-CHARGEBEE-COLLECTION-01",
         "IB-CHARGEBEE-TERMS-01",

@@ -9,6 +9,7 @@ import pytest
 
 from invoice_bridge import Client
 from invoice_bridge.emulator import EmulatorTransport, Ticking
+from invoice_bridge.idempotency import Lookup
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
 from invoice_bridge.wire import Request, Response, loads, query
 
@@ -55,11 +56,11 @@ class World:
         return str(self.made("/v1/invoiceitems", *pairs.items(), *edges)["id"])
 
 
-def make_world(**switches: bool) -> World:
+def make_world(lookup: Lookup = "auto", **switches: bool) -> World:
     clock = Ticking()
     stripe = StripeEmulator(clock=clock, switches=switches)
     transport = EmulatorTransport(stripe, ROOT)
-    client = Client("stripe", api_key=stripe.key, base_url=ROOT, http=httpx.Client(transport=transport))
+    client = Client("stripe", api_key=stripe.key, base_url=ROOT, http=httpx.Client(transport=transport), lookup=lookup)
     return World(client, stripe, clock, transport)
 
 

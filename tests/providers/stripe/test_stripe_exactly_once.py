@@ -8,13 +8,23 @@ from typing import Any
 import httpx
 import pytest
 
-from invoice_bridge import Client, Collection, IdempotencyMismatch, Money, OneTimeCharge, OutcomeUnknown, Status
+from invoice_bridge import (
+    AlreadySettled,
+    Client,
+    Collection,
+    IdempotencyMismatch,
+    Money,
+    OneTimeCharge,
+    OutcomeUnknown,
+    Status,
+)
 from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Kind, Ticking
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
 from tests.clients import no_waiting  # noqa: F401 - a fixture, used by every test
 
 ROOT = "http://127.0.0.1:1"
 LOOK = "GET /v1/invoices?limit=100&customer=cus_42"
+SEARCH = "GET /v1/invoices/search?query=metadata%5B%27invoice_bridge_reference%27%5D%3A%27res-1%27&limit=100"
 PAYABLE = "?expand%5B0%5D=payments.data.payment.payment_intent"
 LOST = [Kind.RESET_AFTER, Kind.TIMEOUT_AFTER, Kind.TORN_JSON, Kind.TRUNCATED_BODY, Kind.HTML_502_AFTER]
 
@@ -56,7 +66,7 @@ def charge(amount: int = 1999, **more: Any) -> OneTimeCharge:
 
 
 # ── what the look finds ──────────────────────────────────────────────────────────────────────────────────────────────
-STANDING: list[tuple[str, Callable[[Desk], Any], list[str], Status, list[str]]] = [
+STANDING: list[tuple[str, Callable[[Desk], Any], list[str] | None, Status, list[str]]] = [
     (
         "a draft",
         lambda at: at.client.create(charge(draft=True)),
@@ -75,14 +85,14 @@ STANDING: list[tuple[str, Callable[[Desk], Any], list[str], Status, list[str]]] 
     (
         "a void one",
         lambda at: at.client.void(at.client.create(charge(collection=Collection.manual())).id),
-        [],
+        None,
         Status.VOID,
         ["issued", "voided"],
     ),
     (
         "one given up",
         lambda at: at.client.mark_uncollectible(at.client.create(charge(collection=Collection.manual())).id),
-        [],
+        None,
         Status.UNCOLLECTIBLE,
         ["issued", "written_off"],
     ),
@@ -91,13 +101,23 @@ STANDING: list[tuple[str, Callable[[Desk], Any], list[str], Status, list[str]]] 
 
 @pytest.mark.parametrize("name,make,steps,status,events", STANDING, ids=[row[0] for row in STANDING])
 def test_gone_on_with_from_where_it_stands(
-    name: str, make: Callable[[Desk], Any], steps: list[str], status: Status, events: list[str]
+    name: str, make: Callable[[Desk], Any], steps: list[str] | None, status: Status, events: list[str]
 ) -> None:
-    """Long after the keys are forgotten a look finds the invoice: what is missing is done, and nothing twice."""
+    """Long after the keys are forgotten a lookup finds the invoice: what is missing is done, and nothing twice.
+
+    Defect 44: one that is void or given up is no success, and nothing is billed anew.
+    """
     at = desk(lookup="always")
     make(at)
     at.forget()
     began = len(at.sent)
+    if steps is None:
+        with pytest.raises(AlreadySettled) as caught:
+            at.client.create(charge())
+        assert caught.value.existing is not None
+        assert (caught.value.existing.status, caught.value.outcome) == (status, "nothing_done")
+        assert (at.events, len(at.stripe.invoices)) == (events, 1)
+        return
     found = at.client.create(charge())
     assert (found.id, found.status, at.events, len(at.stripe.invoices)) == ("in_00000001", status, events, 1)
     assert at.sent[began : began + 2] == [LOOK, "GET /v1/invoices/in_00000001"]
@@ -172,7 +192,8 @@ def test_a_stored_failure_that_only_repeats_is_looked_up() -> None:
     at = desk(Fault(Kind.ERROR_AFTER, method="POST"))
     found = at.client.create(charge())
     assert (found.id, found.status, at.events) == ("in_00000001", Status.PAID, ["issued", "collected"])
-    assert at.sent[:4] == ["POST /v1/invoices", "POST /v1/invoices", LOOK, "GET /v1/invoices/in_00000001"]
+    opened = "POST /v1/invoices"
+    assert at.sent[:5] == [SEARCH, opened, opened, LOOK, "GET /v1/invoices/in_00000001"]
     assert len(at.stripe.invoices) == 1
 
 
@@ -180,13 +201,13 @@ def test_a_stored_failure_without_a_mark_is_looked_up_too() -> None:
     """Where the repetition is not marked, the tries run out and the look follows."""
     at = desk(Fault(Kind.ERROR_AFTER, method="POST"), switches={"replay_header": False})
     assert at.client.create(charge()).status is Status.PAID
-    assert at.sent[:4] == ["POST /v1/invoices"] * 3 + [LOOK]
+    assert at.sent[:5] == [SEARCH, *["POST /v1/invoices"] * 3, LOOK]
     assert (at.events, len(at.stripe.invoices)) == (["issued", "collected"], 1)
 
 
 def test_a_failure_and_a_listing_that_lags_is_unknown() -> None:
     """The look does not see yet what the failure left: nothing is made again, and the outcome is unknown."""
-    at = desk(Fault(Kind.ERROR_AFTER, method="POST"), Fault(Kind.STALE_LISTING))
+    at = desk(Fault(Kind.ERROR_AFTER, method="POST"), Fault(Kind.STALE_LISTING, path="invoices$"))
     with pytest.raises(OutcomeUnknown) as caught:
         at.client.create(charge())
     assert (caught.value.outcome, len(at.stripe.invoices), at.events) == ("unknown", 1, [])
@@ -215,8 +236,8 @@ def test_defect_13_a_key_that_is_forgotten_bills_again_unless_it_is_looked_up() 
 
 
 def test_defect_13_the_same_key_with_a_changed_body_bills_nothing() -> None:
-    """Other lines under the same reference: Stripe refuses the key, and the caller is shown what stands."""
-    at = desk()
+    """Other lines under the same reference: Stripe refuses the key, and the caller is shown the existing invoice."""
+    at = desk(lookup="never")
     first = at.client.create(charge(draft=True))
     with pytest.raises(IdempotencyMismatch, match="was used before for a bill of other content") as caught:
         at.client.create(charge(draft=True, description="Else"))

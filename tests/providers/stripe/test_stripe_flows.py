@@ -319,7 +319,7 @@ def test_a_deletion_must_be_confirmed() -> None:
     flow = begin(Delete(id="in_1"))
     next(flow)
     flow.send(answer(body(status="draft")))
-    with pytest.raises(MalformedResponse, match="does not say that the draft is deleted"):
+    with pytest.raises(MalformedResponse, match="did not confirm the deletion"):
         flow.send(answer(body(status="draft")))
 
 

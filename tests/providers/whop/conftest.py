@@ -35,6 +35,7 @@ class Bench:
             "account_id": "biz_42",
             "base_url": ROOT,
             "http": self.http,
+            "lookup": "never",
         }
         return Client("whop", **(given | settings))
 

@@ -242,9 +242,10 @@ def test_switch_unknown_fields_refused() -> None:
 def test_switches_of_a_charge() -> None:
     """The due date of a charge, a declined charge, and which of two instruments is charged are not confirmed."""
     charged = bill(collection_method="charge_automatically", payment_method_id="pmt_42", due_date=...)
-    assert ask(WhopEmulator(), "POST", "/invoices", charged).object["status"] == "paid"
-    strict = WhopEmulator(switches={"charge_needs_due_date": True})
-    assert error(ask(strict, "POST", "/invoices", charged))[::2] == (400, "due_date")
+    assert error(ask(WhopEmulator(), "POST", "/invoices", charged))[::2] == (400, "due_date")
+    lax = WhopEmulator(switches={"charge_needs_due_date": False})
+    assert ask(lax, "POST", "/invoices", charged).object["status"] == "paid"
+    charged = {**charged, "due_date": "2026-12-01T00:00:00.000Z"}
     declined = {**charged, "payment_method_id": "pmt_declined"}
     assert ask(WhopEmulator(), "POST", "/invoices", declined).object["status"] == "open"
     none = WhopEmulator(switches={"declined_stays_open": False})

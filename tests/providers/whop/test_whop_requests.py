@@ -31,7 +31,7 @@ SEND = Collection.send(due=DUE)
 
 
 def requests(command: Command, **settings: Any) -> tuple[Request, ...]:
-    plan = explain("whop", command, **{"account_id": "biz_42", **settings})
+    plan = explain("whop", command, **{"account_id": "biz_42", "lookup": "never", **settings})
     if plan.refusal is not None:
         raise plan.refusal
     return plan.requests
@@ -141,19 +141,33 @@ def test_sending_mails_and_charging_collects() -> None:
     """The effects say what Whop does at once: it mails, or it collects; a draft does neither."""
     assert {Effect.ISSUES, Effect.MAILS} == first(charge("20", "EUR")).effects
     assert {Effect.ISSUES, Effect.COLLECTS} == first(
-        charge("20", "EUR", collection=Collection.charge("pmt_42"))
+        charge("20", "EUR", collection=Collection.charge("pmt_42"), issued_at=DUE)
     ).effects
     assert not first(charge("20", "EUR", draft=True)).effects
     assert not first(charge("20", "EUR", draft=True, collection=Collection.charge("pmt_42"))).effects
 
 
 def test_charging_names_the_payment_method() -> None:
-    """charge_automatically goes with the payment method, and with a due date where the issue date is known."""
-    bare = body(charge("20", "EUR", collection=Collection.charge("pmt_42")))
-    assert (bare["collection_method"], bare["payment_method_id"]) == ("charge_automatically", "pmt_42")
-    assert "due_date" not in bare
+    """Defect 65: charge_automatically goes with the payment method and a due date, which is the issue date."""
     dated = body(charge("20", "EUR", collection=Collection.charge("pmt_42"), issued_at=DUE))
+    assert (dated["collection_method"], dated["payment_method_id"]) == ("charge_automatically", "pmt_42")
     assert dated["due_date"] == "2026-12-01T00:00:00.000Z"
+    with pytest.raises(Unsupported, match="demands a due date of every invoice that is not a draft"):
+        body(charge("20", "EUR", collection=Collection.charge("pmt_42")))
+    assert "due_date" not in body(charge("20", "EUR", collection=Collection.charge("pmt_42"), draft=True))
+
+
+@pytest.mark.parametrize(
+    "description,reference,title",
+    [("Fees", "r-1", "Fees"), ("x" * 80, "r-1", "x" * 80), ("x" * 81, "r-1", "r-1"), (None, "r" * 81, "Invoice")],
+)
+def test_defect_65_a_products_title_has_80_characters_at_most(
+    description: str | None, reference: str, title: str
+) -> None:
+    """Defect 65: the title is the description where it fits, else the reference; the plan carries both whole."""
+    sent = body(charge("20", "EUR", description=description).model_copy(update={"reference": reference}))
+    assert sent["product"]["title"] == title
+    assert (sent["plan"].get("description"), sent["plan"]["internal_notes"]) == (description, reference)
 
 
 @pytest.mark.parametrize("collection", [Collection.charge(), Collection.charge("payt_42")])

@@ -4,7 +4,7 @@ from invoice_bridge.idempotency import Idempotency
 from invoice_bridge.provider import Flows, Provider, cannot
 from invoice_bridge.providers.chargeapi.emulator import ChargeApiEmulator
 from invoice_bridge.providers.chargeapi.flows import charge, collect, finalize, page, period, retrieve, update, void
-from invoice_bridge.providers.chargeapi.parse import invoice, invoice_id, refusal
+from invoice_bridge.providers.chargeapi.parse import invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.chargeapi.tables import (
     API_VERSION,
     ERRORS,
@@ -74,6 +74,7 @@ CHARGEAPI = Provider(
     parse=invoice,
     refusal=refusal,
     invoice_id=invoice_id,
+    reference_in=reference_in,
     webhooks=WEBHOOKS,
     emulator=ChargeApiEmulator,
 )

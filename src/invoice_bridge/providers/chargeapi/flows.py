@@ -30,7 +30,6 @@ from invoice_bridge.outcome import payable, same_bill, verify
 from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id
 from invoice_bridge.providers.chargeapi.parse import invoice
 from invoice_bridge.providers.chargeapi.tables import METADATA_BYTES, METADATA_SOURCE, MONEY, REFERENCE_KEY
-from invoice_bridge.reading import Reader
 from invoice_bridge.wire import Effect, Flow, Request, Response, rfc3339_millis
 
 _CREATE = "docs.chargeapi.co/api-reference/invoices/create"
@@ -69,7 +68,7 @@ def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context, window: Period) -> F
     _compare(ask, at, draft)
     if draft is not None and due is not None and at.due_at != ask.collection.due:
         specimen = _specimen(ask, body, "draft", at.id) | {"due_date": due}
-        request = use.post("invoices", at.id, body={"due_date": due}, step="due", specimen=specimen)
+        request = use.post("invoices", at.id, body={"due_date": due}, step="due", specimen=specimen, invoice_id=at.id)
         at = _compare(ask, (yield from _sent(at.id, use, request, _CHANGEABLE)), draft)
     if at.status is Status.DRAFT and not ask.draft:
         request = _finalize(at.id, use, _specimen(ask, body, "open", at.id))
@@ -199,16 +198,18 @@ def retrieve(ask: Retrieve, use: Context) -> Flow[Invoice]:
 
 
 def _read(invoice_id: str, use: Context, specimen: Mapping[str, Any] | None = None) -> Flow[Invoice]:
-    answer = yield use.get("invoices", invoice_id, specimen=specimen or _bare(invoice_id, "open"))
+    answer = yield use.get(
+        "invoices", invoice_id, specimen=specimen or _bare(invoice_id, "open"), invoice_id=invoice_id
+    )
     return invoice(answer.object)
 
 
 def page(ask: ListInvoices, use: Context) -> Flow[Page]:
     """Read one page of invoices, newest first. The next one is the URL that ChargeAPI gives, on its own origin only."""
     answer = yield _listing(ask, use)
-    rows, url = answer.object.get("data"), Reader(answer.object, "chargeapi").text("next_page_url")
-    if not isinstance(rows, list) or "next_page_url" not in answer.object:
-        # an older generation says has_more instead: to read on as if nothing were left would lose invoices
+    rows, url = answer.object.get("data"), answer.object.get("next_page_url", "")
+    if not isinstance(rows, list) or not (url is None or (isinstance(url, str) and url)):
+        # an older generation says has_more instead, and null alone is the end: to stop here would lose invoices
         problem = "the answer is no page of invoices with a next_page_url"
         raise MalformedResponse(problem, provider="chargeapi", status=answer.status, response=answer)
     items: list[Invoice | Unreadable] = []
@@ -235,12 +236,29 @@ def _listing(ask: ListInvoices, use: Context) -> Request:
 
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
 def _finalize(invoice_id: str, use: Context, specimen: Mapping[str, Any]) -> Request:
-    return use.post("invoices", invoice_id, "finalize", body={}, effects=_ISSUES, specimen=specimen, note=_ISSUES_NOTE)
+    return use.post(
+        "invoices",
+        invoice_id,
+        "finalize",
+        body={},
+        effects=_ISSUES,
+        specimen=specimen,
+        note=_ISSUES_NOTE,
+        invoice_id=invoice_id,
+    )
 
 
 def _pay(invoice_id: str, use: Context, payment_method: str | None, specimen: Mapping[str, Any]) -> Request:
     body = {} if payment_method is None else {"payment_method": payment_method}
-    return use.post("invoices", invoice_id, "pay", body=body, effects=[Effect.COLLECTS], specimen=specimen)
+    return use.post(
+        "invoices",
+        invoice_id,
+        "pay",
+        body=body,
+        effects=[Effect.COLLECTS],
+        specimen=specimen,
+        invoice_id=invoice_id,
+    )
 
 
 def _sent(
@@ -280,7 +298,15 @@ def collect(ask: Pay, use: Context) -> Flow[Invoice]:
 
 def void(ask: Void, use: Context) -> Flow[Invoice]:
     """Withdraw an open invoice; one sentence of the documentation allows an uncollectible one too. Never a draft."""
-    request = use.post("invoices", ask.id, "void", body={}, effects=[Effect.VOIDS], specimen=_bare(ask.id, "void"))
+    request = use.post(
+        "invoices",
+        ask.id,
+        "void",
+        body={},
+        effects=[Effect.VOIDS],
+        specimen=_bare(ask.id, "void"),
+        invoice_id=ask.id,
+    )
     return _sent(ask.id, use, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.VOID})
 
 
@@ -299,7 +325,7 @@ def update(ask: Update, use: Context) -> Flow[Invoice]:
         found = yield from _read(ask.id, use)
         body["metadata"] = _metadata(ask.metadata, found.reference)
     specimen = _bare(ask.id, "open") | body
-    request = use.post("invoices", ask.id, body=body, step="update", specimen=specimen)
+    request = use.post("invoices", ask.id, body=body, step="update", specimen=specimen, invoice_id=ask.id)
     yield from _sent(ask.id, use, request, _CHANGEABLE)
     now = yield from _read(ask.id, use, specimen)
     asked_and_found = (

@@ -63,6 +63,11 @@ def invoice_id(data: Any) -> str | None:
     return found.text("id") if found.text("object") == "invoice" else None
 
 
+def reference_in(data: Any, _context: object) -> str | None:
+    """The reference of the bill whose opening was answered."""
+    return Reader(data, "chargeapi").child("metadata").text(REFERENCE_KEY)
+
+
 def refusal(answer: Response) -> Refusal:
     """Read {"object": "error", code, message, param, request, type}: flat, nothing stands under an "error" key."""
     at = Reader(answer.object, "chargeapi")

@@ -15,7 +15,7 @@ from invoice_bridge.providers.chargebee.flows import (
     void,
     write_off,
 )
-from invoice_bridge.providers.chargebee.parse import invoice, invoice_id, refusal
+from invoice_bridge.providers.chargebee.parse import invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.chargebee.tables import (
     API_VERSION,
     ERRORS,
@@ -84,6 +84,7 @@ CHARGEBEE = Provider(
     parse=invoice,
     refusal=refusal,
     invoice_id=invoice_id,
+    reference_in=reference_in,
     webhooks=WEBHOOKS,
     emulator=ChargebeeEmulator,
 )

@@ -44,6 +44,7 @@ _ADDRESS = (
 _METHODS = {"cash", "check", "bank_transfer", "other", "custom", "dana", "touch_n_go", "tamara", "qpay"}
 _WORDS = ("id", "customer_id", "subscription_id", "payment_owner", "void_reason_code", "status", "price_type")
 _TIMES = ("date", "paid_at", "updated_at", "voided_at")
+_CREDITS = 500
 _NUMBERS = ("total", "amount_paid", "amount_adjusted", "credits_applied", "amount_due")
 _FILTERS = (*_WORDS, *_TIMES, *_NUMBERS, "recurring", "dunning_status", "channel", "einvoice", "paid_on_after")
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -75,6 +76,7 @@ class ChargebeeEmulator(Emulator):
     payment_method = "pm_42"
     subscription = "sub_42"
     settings: ClassVar[Mapping[str, Any]] = {"site": "acme-test"}
+    reference_settings: ClassVar[Mapping[str, Any]] = {"reference_field": "cf_reference"}
     key_header = "chargebee-idempotency-key"
     window = KEY_WINDOW
     SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {
@@ -87,6 +89,15 @@ class ChargebeeEmulator(Emulator):
             "whether a key that comes again while its first request runs waits for that one rather than being refused",
         ),
         "quoted_lists": (True, "whether filters take lists as the SDK spells them, with single quotes and spaces"),
+        "customer_credits": (
+            False,
+            "whether the customer has 5.00 of credits, which closing applies (apidocs.chargebee.com, close an invoice)",
+        ),
+        "subscription_order": (
+            False,
+            "whether the subscription has a purchase order, which its invoices inherit (Subscription.po_number)",
+        ),
+        "rounds_off": (False, "whether the site rounds totals to whole units (Invoice.round_off_amount)"),
         "backdating_limited": (False, "whether other requests than /charge refuse a date more than a month back"),
     }
     ROUTES = (
@@ -431,6 +442,7 @@ class ChargebeeEmulator(Emulator):
         now = self.now_seconds()
         tax = sum(line["tax_amount"] for line in lines)
         subtotal = sum(line["amount"] for line in lines)
+        rounding = -((subtotal + tax) % 100) if self.switches["rounds_off"] else 0
         found = {
             "id": self.next_id("draft_inv_"),
             "customer_id": customer,
@@ -439,7 +451,7 @@ class ChargebeeEmulator(Emulator):
             "price_type": "tax_exclusive",
             "date": date or now,
             "net_term_days": terms,
-            "total": subtotal + tax,
+            "total": subtotal + tax + rounding,
             "amount_adjusted": 0,
             "write_off_amount": 0,
             "credits_applied": 0,
@@ -447,7 +459,7 @@ class ChargebeeEmulator(Emulator):
             "deleted": False,
             "object": "invoice",
             "first_invoice": False,
-            "round_off_amount": 0,
+            "round_off_amount": rounding,
             "has_advance_charges": False,
             "currency_code": currency,
             "base_currency_code": "USD",
@@ -475,6 +487,7 @@ class ChargebeeEmulator(Emulator):
             return sum(row["applied_amount"] for row in found["linked_payments"] if row["txn_status"] == state)
 
         due = found["total"] - sums("success") - sum(note["cn_total"] for note in found["adjustment_credit_notes"])
+        due -= found["credits_applied"]
         amounts = {"amount_paid": sums("success"), "amount_due": due, "amount_to_collect": due - sums("in_progress")}
         return found | amounts
 
@@ -602,6 +615,11 @@ class ChargebeeEmulator(Emulator):
             "generated_at": now,
             "updated_at": now,
         }
+        if self.switches["customer_credits"]:
+            applied = min(_CREDITS, found["amount_due"])
+            left = found["amount_due"] - applied
+            found |= {"credits_applied": applied, "amount_due": left, "amount_to_collect": left}
+            found["applied_credits"] = [{"applied_amount": applied, "applied_at": now}]
         if found["amount_to_collect"] == 0:
             found |= {"status": "paid", "paid_at": now}
         elif found["_auto_collection"] == "on":
@@ -805,6 +823,8 @@ class ChargebeeEmulator(Emulator):
                 source=self._source({}, customer),
             )
             found |= {"subscription_id": subscription["id"], "recurring": True}
+            if self.switches["subscription_order"]:
+                found["po_number"] = "PO-CUSTOMER-7"
             self._issue(found, call, first=True)
             made.append(self._shown(found))
         for row in rows:

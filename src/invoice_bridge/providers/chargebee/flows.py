@@ -87,7 +87,25 @@ def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow[Invoice]:
     at = _compared(ask, at)
     if at.status is Status.DRAFT and not ask.draft:
         at = _compared(ask, (yield from _closed(ask, at.id, use, "paid")))
-    return at
+    return _check_collected(ask, at, use)
+
+
+def _check_collected(ask: Bill, at: Invoice, use: Context) -> Invoice:
+    """Check that what was collected is the invoice's total: closing applies the customer's credits and excess payments.
+
+    Whether there are any is not known before. Raises AmountMismatch after the fact, unless allow=["balance"].
+    """
+    if ask.collection.kind != "charge" or at.status is not Status.PAID or "balance" in use.allowed:
+        return at
+    if at.amount_paid is None or at.total is None or at.amount_paid == at.total:
+        return at
+    raise AmountMismatch(
+        f"the invoice {at.id} totals {at.total} and is paid, but {at.amount_paid} was collected: Chargebee applied "
+        'credits or excess payments of the customer to the rest; allow=["balance"] accepts that',
+        asked=at.total,
+        found=at.amount_paid,
+        invoice=at,
+    )
 
 
 def _check_closing(ask: Bill, found: Invoice) -> None:
@@ -476,20 +494,28 @@ def retrieve(ask: Retrieve, use: Context) -> Flow[Invoice]:
 
 
 def _read(invoice_id: str, use: Context, native: str = "payment_due") -> Flow[Invoice]:
-    answer = yield use.get("invoices", invoice_id, specimen=_bare(invoice_id, native))
+    answer = yield use.get("invoices", invoice_id, specimen=_bare(invoice_id, native), invoice_id=invoice_id)
     return (yield from _whole(answer.object, use))
+
+
+def _carrier(use: Context) -> str | None:
+    """The field in which an invoice's reference is read; "" where this very bill has none for it."""
+    field = use.settings.get("reference_field")
+    if field is None and isinstance(use.ask, Bill) and reference_field(use.ask, use.settings) is None:
+        return ""
+    return None if field is None else str(field)
 
 
 def _whole(data: Mapping[str, Any], use: Context) -> Flow[Invoice]:
     """An invoice with all its lines: where it has many, line_items_next_offset says where to go on."""
-    field = use.settings.get("reference_field")
+    field = _carrier(use)
     first, at = invoice(data, reference_field=field), Reader(unwrapped(data), "chargebee")
     offset = at.text("line_items_next_offset")
     if offset is None or first.status is Status.DELETED:  # a deleted invoice can be listed, not retrieved
         return first
     rows = [row.data for row in at.children("line_items")]
     while offset is not None:
-        answer = yield use.get("invoices", first.id, query=[("line_items_offset", offset)])
+        answer = yield use.get("invoices", first.id, query=[("line_items_offset", offset)], invoice_id=first.id)
         more = Reader(unwrapped(answer.object), "chargebee")
         rows += [row.data for row in more.children("line_items")]
         if more.text("line_items_next_offset") == offset:
@@ -583,7 +609,7 @@ def delete(ask: Delete, use: Context) -> Flow[Invoice]:
     found = yield from _read(ask.id, use, "pending")
     if found.status is not Status.DRAFT:
         raise wrong_state(found, "cannot be deleted")
-    request = use.post("invoices", ask.id, "delete", specimen=_bare(ask.id, "pending", deleted=True))
+    request = use.post("invoices", ask.id, "delete", specimen=_bare(ask.id, "pending", deleted=True), invoice_id=ask.id)
 
     def says_so(answer: Response) -> bool:
         return Reader(unwrapped(answer.object), "chargebee").flag("deleted") is True
@@ -598,6 +624,7 @@ def _payable(ask: Pay, use: Context) -> Flow[Invoice]:
         ask.id,
         specimen=_bare(ask.id, "payment_due", ask.expect),
         note="what is left to pay then goes into the next request as its amount",
+        invoice_id=ask.id,
     )
     found = payable(ask, (yield from _whole(answer.object, use)))
     if found.status is not Status.OPEN:
@@ -624,7 +651,15 @@ def _change(
     note: str = "",
 ) -> Flow[Invoice]:
     request = use.post(
-        "invoices", invoice_id, action, body=body, step=step, effects=effects, specimen=specimen, note=note
+        "invoices",
+        invoice_id,
+        action,
+        body=body,
+        step=step,
+        effects=effects,
+        specimen=specimen,
+        note=note,
+        invoice_id=None if action == "close" else invoice_id,  # closing may give an invoice its final number
     )
 
     def after(answer: Response) -> Flow[Invoice]:

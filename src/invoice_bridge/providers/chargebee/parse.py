@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from invoice_bridge.commands import Bill
 from invoice_bridge.errors import MalformedResponse
 from invoice_bridge.model import CustomerRef, Invoice, Line, Status
 from invoice_bridge.money import Money
-from invoice_bridge.provider import Refusal
-from invoice_bridge.providers.chargebee.tables import MONEY, STATUSES
+from invoice_bridge.provider import Context, Refusal
+from invoice_bridge.providers.chargebee.tables import MONEY, STATUSES, bills_accrued, reference_field
 from invoice_bridge.reading import Reader, build, period_of, span
 from invoice_bridge.wire import Response
 
@@ -22,8 +23,9 @@ def invoice(
 ) -> Invoice:
     """Read an invoice, bare or wrapped as {"invoice": …}; `all_lines` replaces the first page of lines that it carries.
 
-    `reference_field` names the custom field that carries the reference. Without it the reference is po_number, where
-    this adapter writes it; a purchase order that somebody else put there cannot be told apart from a reference.
+    `reference_field` names the custom field that carries the reference; "" says that none does. Without it the
+    reference is po_number, where this adapter writes it, but for invoices of a subscription, which inherit its purchase
+    order. A purchase order that somebody put on another invoice cannot be distinguished from a reference.
     """
     at = Reader(unwrapped(data), "chargebee")
     currency = at.currency("currency_code")
@@ -57,7 +59,7 @@ def invoice(
         customer=None if (customer := at.text("customer_id")) is None else CustomerRef(id=customer),
         period=span([line.period for line in lines]),
         description=_note(at),
-        reference=at.text(reference_field or "po_number"),
+        reference=_reference(at, reference_field),
         # There is no created_at. generated_at is when it was first issued, `date` the document's own date, which may
         # lie up to a month before; a draft has the latter alone, and without it no draft would pass a created range.
         created_at=at.unix("generated_at") or at.unix("date"),
@@ -82,6 +84,13 @@ _AMOUNTS = (
 )
 
 
+def _reference(at: Reader, reference_field: str | None) -> str | None:
+    if reference_field is not None:
+        return at.text(reference_field) if reference_field else None
+    inherits = "subscription_id" in at or at.flag("recurring") is True
+    return None if inherits else at.text("po_number")
+
+
 def unwrapped(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """The invoice of an answer, which wraps it as {"invoice": …}; a bare one as it is."""
     inner = data.get("invoice")
@@ -94,6 +103,17 @@ def invoice_id(data: Any) -> str | None:
     one = whole.child("invoice").text("id")
     several = whole.children("invoices")
     return one or (several[0].text("id") if len(several) == 1 else None)
+
+
+def reference_in(data: Any, context: Context) -> str | None:
+    """The reference of the bill whose opening was answered, in the field where it was written; accrued bills have none
+    yet.
+    """
+    command = context.ask
+    if not isinstance(command, Bill) or bills_accrued(command):
+        return None
+    field = reference_field(command, context.settings)
+    return None if field is None else Reader(data, "chargebee").child("invoice").text(field)
 
 
 def refusal(answer: Response) -> Refusal:

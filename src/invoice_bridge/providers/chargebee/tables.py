@@ -209,8 +209,12 @@ def bills_accrued(ask: Any) -> bool:
 
 
 def reference_field(ask: Any, settings: Mapping[str, Any]) -> str | None:
-    """The field that carries the reference; None where the purchase order takes the only one there is."""
-    return settings.get("reference_field") or (None if ask.purchase_order else "po_number")
+    """The field that carries the reference; None where the only one there is carries a purchase order.
+
+    That is the bill's own, or that of the subscription: what is made of unbilled charges inherits it (chargebee 3.29.0,
+    Subscription.po_number), so it is never written over.
+    """
+    return settings.get("reference_field") or (None if ask.purchase_order or bills_accrued(ask) else "po_number")
 
 
 def _accrued(ask: Any, _use: Any) -> bool:
@@ -313,7 +317,8 @@ FIELDS = (
     _dropped(
         "reference",
         "REFERENCE-01",
-        "the purchase order takes the field that would carry the reference: the bill cannot be found by it again",
+        "a purchase order, the bill's or the subscription's, takes the field that would carry the reference: the bill "
+        "cannot be found by it again",
         "set reference_field to a custom field (cf_…) of invoices",
         when=_reference_is_lost,
     ),

@@ -17,7 +17,8 @@ from invoice_bridge.providers.stripe.flows import (
     update,
     void,
 )
-from invoice_bridge.providers.stripe.parse import invoice, invoice_id, refusal
+from invoice_bridge.providers.stripe.lookup import search
+from invoice_bridge.providers.stripe.parse import invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.stripe.tables import (
     API_VERSION,
     ERRORS,
@@ -27,6 +28,7 @@ from invoice_bridge.providers.stripe.tables import (
     MONEY,
     RATE,
     REDACTIONS,
+    SEARCH_RATE,
     SOURCES,
     STATUSES,
     headers,
@@ -53,6 +55,7 @@ STRIPE = Provider(
         keeps_failures=True,
     ),
     rate=RATE,
+    search_rate=SEARCH_RATE,
     retry_word="Stripe-Should-Retry",
     settings=(Setting("account", "a connected account (acct_…) to act for", read=read_account),),
     scope=lambda settings: settings.get("account") or "",
@@ -78,9 +81,11 @@ STRIPE = Provider(
         delete=delete,
         send_invoice=mail,
     ),
+    search=search,
     parse=invoice,
     refusal=refusal,
     invoice_id=invoice_id,
+    reference_in=reference_in,
     webhooks=WEBHOOKS,
     emulator=StripeEmulator,
 )

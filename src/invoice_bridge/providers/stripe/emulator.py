@@ -9,12 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from invoice_bridge.emulator.core import Call, Emulator, Kept, Refused, nested
-from invoice_bridge.providers.stripe.tables import API_VERSION, KEY_WINDOW, LINES_PER_INVOICE, MONEY, REFERENCE_KEY
+from invoice_bridge.providers.stripe.tables import (
+    API_VERSION,
+    KEY_WINDOW,
+    LINES_PER_INVOICE,
+    MINIMUM_CHARGE,
+    MONEY,
+    REFERENCE_KEY,
+)
 from invoice_bridge.wire import Response
 
 # A name covers what is nested in it, unless what is nested is listed itself.
@@ -44,7 +52,20 @@ _UNSET = (
 )
 _FIRST_LINES = 10
 _HOUR = 3600
+_DECLINES: Mapping[str, str] = {
+    "pm_card_visa_chargeDeclined": "generic_decline",
+    "pm_card_chargeDeclined": "generic_decline",
+    "pm_card_visa_chargeDeclinedInsufficientFunds": "insufficient_funds",
+    "pm_card_chargeDeclinedInsufficientFunds": "insufficient_funds",
+    "pm_card_visa_chargeDeclinedLostCard": "lost_card",
+    "pm_card_visa_chargeDeclinedStolenCard": "stolen_card",
+    "pm_card_chargeDeclinedFraudulent": "fraudulent",
+    "pm_card_chargeCustomerFail": "generic_decline",
+}
+"""Test payment methods that decline (docs.stripe.com/testing, declined payments)."""
+_QUERY = re.compile(r"metadata\['((?:[^'\\]|\\.)*)'\]:'((?:[^'\\]|\\.)*)'")
 _ITEM_FIELDS = ("amount", "currency", "description", "metadata", "period", "pricing", "quantity", "quantity_decimal")
+_INNER = frozenset({"rows", "payments", "inherits"})
 _NOT_OPEN = "You can only pass in open invoices. This invoice isn't open."
 _BOUNDS: Mapping[str, Callable[[int, int], bool]] = {
     "gt": lambda have, bound: have > bound,
@@ -73,12 +94,26 @@ class StripeEmulator(Emulator):
             "whether the type of idempotency_key_in_use is idempotency_error rather than invalid_request_error",
         ),
         "finalize_empty": (False, "whether a draft without lines can be finalized, to a paid invoice over nothing"),
+        "customer_discount": (
+            False,
+            "whether the customer has a discount, which an invoice inherits (InvoiceCreateParams.discounts)",
+        ),
+        "customer_owes": (False, "whether the customer owes 50.00 from before (Customer.balance)"),
+        "customer_credit": (False, "whether the customer has a credit of 5.00 (Customer.balance)"),
+        "minimum_charge": (
+            True,
+            "whether an amount below the minimum charge counts as paid and moves to the balance (Invoice.amount_due)",
+        ),
+        "tax_inclusive": (False, "whether automatic tax is within the prices (TotalTax.tax_behavior)"),
+        "taxed_items": (False, "whether pending items carry a tax rate of their own (InvoiceItem.tax_rates)"),
+        "search": (True, "whether the account can search: not for merchants in India (docs.stripe.com/search)"),
     }
     ROUTES = (
         ("POST", "/v1/customers", "create_customer"),
         ("GET", "/v1/customers/{id}", "retrieve_customer"),
         ("POST", "/v1/invoices", "create"),
         ("GET", "/v1/invoices", "list_invoices"),
+        ("GET", "/v1/invoices/search", "search"),
         ("GET", "/v1/invoices/{id}", "retrieve"),
         ("POST", "/v1/invoices/{id}", "update"),
         ("DELETE", "/v1/invoices/{id}", "delete"),
@@ -93,7 +128,10 @@ class StripeEmulator(Emulator):
         ("GET", "/v1/invoiceitems", "list_items"),
     )
     tax_percent = 20
-    """What automatic tax adds on top."""
+    """What automatic tax adds, on top or within."""
+    discount_percent = 10
+    search_lag = timedelta(0)
+    """How old an invoice is when the search index first has it: under a minute by documentation, an hour in outages."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -105,7 +143,11 @@ class StripeEmulator(Emulator):
     def add_customer(self, customer_id: str, email: str | None = None, **more: Any) -> dict[str, Any]:
         """Make a customer that exists already."""
         head = {"id": customer_id, "object": "customer", "created": self.now_seconds(), "livemode": False}
+        balance = 5000 * self.switches["customer_owes"] - 500 * self.switches["customer_credit"]
+        coupon = {"id": "di_1", "object": "discount", "coupon": {"percent_off": self.discount_percent}}
+        discount = coupon if self.switches["customer_discount"] else None
         rest = {"email": email, "name": None, "metadata": {}, "next_invoice_sequence": 1} | more
+        rest |= {"balance": balance, "discount": discount}
         self.customers[customer_id] = head | rest | {"invoice_prefix": f"EMULATE{len(self.customers)}"}
         return self.customers[customer_id]
 
@@ -288,6 +330,9 @@ class StripeEmulator(Emulator):
             "automatic_tax": {"enabled": False, "status": None},
             "metadata": {},
             "discounts": [],
+            "inherits": customer["discount"] is not None and "discounts" not in given,
+            "starting_balance": customer["balance"],
+            "ending_balance": None,
             "status_transitions": dict.fromkeys(("finalized_at", "marked_uncollectible_at", "paid_at", "voided_at")),
             "payments": [],
             "rows": [],
@@ -358,6 +403,25 @@ class StripeEmulator(Emulator):
                 rows = [row for row in rows if row[name] is not None and holds(row[name], limit)]
         return self._page([self._shown(row) for row in rows], given, "/v1/invoices")
 
+    def search(self, call: Call) -> Response:
+        """GET /v1/invoices/search: one exact metadata value, newest first, behind the index's lag."""
+        given = self._params(call, "expand limit page query")
+        if not self.switches["search"]:
+            raise self._refuse("Search is not supported for your account's country.")
+        asked = _QUERY.fullmatch(given.get("query", ""))
+        if asked is None:
+            raise self._refuse("We were unable to parse your search query.", param="query")
+        name, value = (re.sub(r"\\(.)", r"\1", text) for text in asked.groups())
+        seen = self.now_seconds() - int(self.search_lag.total_seconds())
+        rows = [row for row in reversed(self.invoices.values()) if row["created"] <= seen]
+        rows = [row for row in rows if row["metadata"].get(name) == value]
+        start = self._integer(given, "page") or 0
+        limit = self._integer(given, "limit") or 10
+        more = len(rows) > start + limit
+        body = {"object": "search_result", "url": "/v1/invoices/search", "has_more": more}
+        body |= {"next_page": str(start + limit) if more else None}
+        return self._ok(body | {"data": [self._shown(row) for row in rows[start : start + limit]]})
+
     def update(self, call: Call, invoice_id: str) -> Response:
         """POST /v1/invoices/{id}: drafts; of an issued invoice the metadata only."""
         changed = deepcopy(self._find(invoice_id))
@@ -411,7 +475,8 @@ class StripeEmulator(Emulator):
             if row["object"] == "invoiceitem":
                 row["invoice"] = found["id"]
                 parent = {"type": "invoice_item_details", "invoice_item_details": {"invoice_item": row["id"]}}
-                row = self._row({name: row[name] for name in _ITEM_FIELDS} | {"parent": parent})  # noqa: PLW2901
+                rated = self.switches["taxed_items"]
+                row = self._row({name: row[name] for name in _ITEM_FIELDS} | {"parent": parent, "rated": rated})  # noqa: PLW2901
             found["rows"].append(row | {"invoice": found["id"]})
         self._total(found)
 
@@ -463,20 +528,34 @@ class StripeEmulator(Emulator):
         return {"id": self.next_id("il_"), "object": "line_item", **row, **rest}
 
     def _total(self, found: dict[str, Any]) -> None:
-        subtotal, taxed = sum(row["amount"] for row in found["rows"]), found["automatic_tax"]["enabled"]
-        tax = int((Decimal(subtotal) * self.tax_percent / 100).quantize(Decimal(1), ROUND_HALF_UP)) if taxed else 0
-        taxes = [{"amount": tax, "tax_behavior": "exclusive", "taxable_amount": subtotal}]
-        due = max(subtotal + tax, 0)
-        found |= {"subtotal": subtotal, "total": subtotal + tax, "total_excluding_tax": subtotal}
-        found |= {"total_taxes": taxes if taxed else [], "total_discount_amounts": [], "amount_shipping": 0}
-        found |= {"amount_due": due, "amount_remaining": due - found["amount_paid"], "starting_balance": 0}
-        found |= {"pre_payment_credit_notes_amount": 0, "post_payment_credit_notes_amount": 0}
+        subtotal, automatic = sum(row["amount"] for row in found["rows"]), found["automatic_tax"]["enabled"]
+        off = self._share(subtotal, self.discount_percent) if found["inherits"] else 0
+        taxed = subtotal - off if automatic else sum(row["amount"] for row in found["rows"] if row.get("rated"))
+        within = automatic and self.switches["tax_inclusive"]
+        tax = self._share(taxed, self.tax_percent)
+        if within:
+            tax = taxed - int((Decimal(taxed) * 100 / (100 + self.tax_percent)).quantize(Decimal(1), ROUND_HALF_UP))
+        behavior = "inclusive" if within else "exclusive"
+        taxes = [{"amount": tax, "tax_behavior": behavior, "taxable_amount": taxed - tax if within else taxed}]
+        total = subtotal - off + (0 if within else tax)
+        discounts = [{"amount": off, "discount": "di_1"}] if found["inherits"] else []
+        found |= {"subtotal": subtotal, "total": total, "total_excluding_tax": total - tax}
+        found |= {"total_taxes": taxes if automatic or tax else [], "total_discount_amounts": discounts}
+        found |= {"amount_shipping": 0, "pre_payment_credit_notes_amount": 0, "post_payment_credit_notes_amount": 0}
+        if found["status"] == "draft":
+            found["starting_balance"] = self.customers[found["customer"]]["balance"]
+        due = max(total + found["starting_balance"], 0) if total > 0 else max(total, 0)
+        found |= {"amount_due": due, "amount_remaining": due - found["amount_paid"]}
+
+    @staticmethod
+    def _share(amount: int, percent: int) -> int:
+        return int((Decimal(amount) * percent / 100).quantize(Decimal(1), ROUND_HALF_UP))
 
     @staticmethod
     def _shown(found: dict[str, Any], *, payments: bool = False) -> dict[str, Any]:
         rows, url = found["rows"], f"/v1/invoices/{found['id']}/lines"
         page = {"data": rows[:_FIRST_LINES], "has_more": len(rows) > _FIRST_LINES, "total_count": len(rows), "url": url}
-        rest = {name: value for name, value in sorted(found.items()) if name not in {"rows", "payments"}}
+        rest = {name: value for name, value in sorted(found.items()) if name not in _INNER}
         more = {"payments": {"object": "list", "data": found["payments"], "has_more": False}} if payments else {}
         return {"id": found["id"], "object": "invoice", **rest, "lines": {"object": "list", **page}, **more}
 
@@ -508,9 +587,22 @@ class StripeEmulator(Emulator):
             customer["next_invoice_sequence"] += 1
         found |= {"hosted_invoice_url": url, "invoice_pdf": f"{url}/pdf"}
         found["effective_at"] = found["effective_at"] or self.now_seconds()
+        self._total(found)
+        self._settle_balance(found, customer)
         self._becomes(found, "open", "finalized_at", "issued")
         if found["amount_due"] == 0:
             self._becomes(found, "paid", "paid_at", attempted=True)
+
+    def _settle_balance(self, found: dict[str, Any], customer: dict[str, Any]) -> None:
+        """Apply the customer's balance, as finalizing does; what is below the minimum charge moves to it."""
+        due = found["amount_due"]
+        if found["total"] > 0:
+            customer["balance"] = min(found["total"] + found["starting_balance"], 0)
+        least = MINIMUM_CHARGE.get(found["currency"].upper(), 0)
+        if self.switches["minimum_charge"] and 0 < due < least:
+            customer["balance"] = due
+            found |= {"amount_due": 0, "amount_remaining": 0}
+        found["ending_balance"] = customer["balance"]
 
     def finalize(self, call: Call, invoice_id: str) -> Response:
         """POST …/finalize: draft → open, or paid where nothing is due."""
@@ -533,8 +625,10 @@ class StripeEmulator(Emulator):
             raise self._refuse("This invoice can no longer be paid")
         method = given.get("payment_method") or found["default_payment_method"] or "pm_card_of_the_customer"
         elsewhere = given.get("paid_out_of_band") == "true"
-        if not elsewhere and "declined" in method:
-            facts = {"code": "card_declined", "decline_code": "generic_decline"}
+        if not elsewhere and not re.fullmatch(r"(pm|card|src|ba)_\w+", method):
+            raise self._missing("PaymentMethod", method, "payment_method")
+        if not elsewhere and (code := self._decline(method)) is not None:
+            facts = {"code": "card_declined", "decline_code": code}
             raise self._refuse("Your card was declined.", status=402, kind="card_error", **facts)
         if found["status"] == "draft":
             self._issue(found)
@@ -543,6 +637,13 @@ class StripeEmulator(Emulator):
         tried = {} if elsewhere else {"attempted": True, "attempt_count": found["attempt_count"] + 1}
         paid = {"amount_paid": found["amount_due"], "amount_remaining": 0, "auto_advance": False} | tried
         return self._becomes(found, "paid", "paid_at", "recorded" if elsewhere else "collected", **paid)
+
+    @staticmethod
+    def _decline(method: str) -> str | None:
+        """Why a payment method declines: Stripe's own test methods (docs.stripe.com/testing), and any "declined"."""
+        if "declined" in method:
+            return "generic_decline"
+        return _DECLINES.get(method)
 
     def send(self, call: Call, invoice_id: str) -> Response:
         """POST …/send: mails an open invoice; finalizes a draft."""

@@ -80,6 +80,11 @@ def invoice_id(data: Any) -> str | None:
     return found.text("id") if found.text("object") == "invoice" else None
 
 
+def reference_in(data: Any, _context: object) -> str | None:
+    """The reference of the bill whose opening was answered."""
+    return Reader(data, "stripe").child("metadata").text(REFERENCE_KEY)
+
+
 def refusal(answer: Response) -> Refusal:
     """Read {"error": {type, code, message, param}}; the request id stands in a header."""
     error = answer.object.get("error")

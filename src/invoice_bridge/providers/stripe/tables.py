@@ -80,6 +80,15 @@ MONEY = Units(
     multiple_of=_each(_WHOLE_UNITS, 100) | _each(_THREE_DECIMAL, 10),
 )
 
+# In the currency's own units. Stripe's minimum is that of the settlement currency, which may be another one: whoever
+# settles in a third currency meets a limit near these. Other currencies have a minimum too; it is not on the sheet.
+MINIMUM_CHARGE: Mapping[str, int] = {
+    "EUR": 50, "USD": 50, "GBP": 30, "PLN": 200, "SEK": 300, "NOK": 300, "JPY": 50, "KRW": 50, "HUF": 17500,
+    "MXN": 1000, "THB": 1000,
+}  # fmt: skip
+"""The smallest amounts that Stripe charges (docs.stripe.com/currencies, minimum and maximum charge amounts)."""
+
+SEARCH_RATE = Rate(20, 1, "docs.stripe.com/rate-limits: 20 read requests a second for Search")
 RATE = Rate(25, 1, "docs.stripe.com/rate-limits: 25 a second in a sandbox and for each endpoint, 100 in live mode")
 
 ERRORS = (
@@ -247,6 +256,7 @@ FIELDS = (
     Field("attempt", "", "docs.stripe.com/api/idempotent_requests", alters=Alters.NOTHING),
     Field("", "auto_advance", _CREATE, Alters.NOTHING, why="Stripe issues and charges nothing by itself"),
     Field("", "pending_invoice_items_behavior", _CREATE, Alters.NOTHING, why="no other pending item is swept in"),
+    Field("", "discounts", _CREATE, Alters.NOTHING, why="the customer's own discount is not inherited"),
     Field("", "custom_fields[].name", _CREATE, Alters.NOTHING, why="the heading of the purchase order"),
 )
 

@@ -59,7 +59,12 @@ class WhopEmulator(Emulator):
         "past_due_is_open": (True, "whether void, mark_* and resend take a past_due invoice: it stays payable"),
         "state_errors_are_422": (False, "whether a call against the invoice's state answers 422 rather than 400"),
         "unknown_fields_refused": (True, "whether a request with a field that is not documented is refused"),
-        "charge_needs_due_date": (False, "whether charge_automatically needs the due date that all but drafts need"),
+        "charge_needs_due_date": (
+            True,
+            "whether charge_automatically needs the due date that all but drafts need: documented, not observed",
+        ),
+        "collects_tax": (False, "whether the account collects tax on what it sells (whop-sdk 2.6.0, Plan.collect_tax)"),
+        "tax_inclusive": (False, "whether the tax is within the price rather than on top of it: not confirmed"),
         "declined_stays_open": (True, "whether a declined charge leaves an open invoice rather than a 402 and none"),
         "one_status_filters": (False, "whether several statuses filter by the last one alone"),
         "voids_after_120_days": (
@@ -72,6 +77,8 @@ class WhopEmulator(Emulator):
         ),
         "payment_method_wins": (True, "which one is charged where a method and a token are given: taken as the method"),
     }
+    tax_percent = 19
+    """What an account that collects tax adds, or finds within the price."""
     ROUTES = (
         ("POST", "/invoices", "create"),
         ("GET", "/invoices", "list"),
@@ -405,9 +412,21 @@ class WhopEmulator(Emulator):
             self._pay(found)
         self._touch(found)
 
+    def _taxed(self, amount: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+        """The total of a payment, and the tax in it, where the account collects tax (whop-sdk 2.6.0, Payment)."""
+        if not self.switches["collects_tax"]:
+            return amount, None
+        price = Money.parse(amount["amount"], amount["currency"].upper())
+        within = self.switches["tax_inclusive"]
+        minor = price.minor * self.tax_percent // (100 + self.tax_percent if within else 100)
+        total = price.minor if within else price.minor + minor
+        write = {name: f"{Money(units, price.currency).major:f}" for name, units in (("total", total), ("tax", minor))}
+        return {**amount, "amount": write["total"]}, {**amount, "amount": write["tax"]}
+
     def _pay(self, found: dict[str, Any]) -> None:
         plan = self.plans[found["plan_id"]]
         amount, now = plan["initial_price_due"], self._now()
+        total, tax = self._taxed(amount)
         zero = {**amount, "amount": f"{Money.zero(amount['currency'].upper()).major:f}"}
         payment_id = self.next_id("pay_")
         self.payments[payment_id] = {  # whop-sdk 2.6.0, Payment
@@ -417,9 +436,9 @@ class WhopEmulator(Emulator):
             "substatus": "succeeded",
             "currency": amount["currency"],
             "subtotal": amount,
-            "total": amount,
-            "amount_after_fees": amount,
-            "tax_amount": None,
+            "total": total,
+            "amount_after_fees": total,
+            "tax_amount": tax,
             "tax_refunded_amount": zero,
             "refunded_amount": zero,
             "paid_at": now,
@@ -552,7 +571,7 @@ class WhopEmulator(Emulator):
             "invoice": {"id": found["id"]},
             "product": found["product"],
             "adaptive_pricing_enabled": False,
-            "collect_tax": False,
+            "collect_tax": self.switches["collects_tax"],
             "custom_fields": [],
             "purchase_url": f"https://whop.example.test/checkout/{found['plan_id']}",
             "release_method": "buy_now",

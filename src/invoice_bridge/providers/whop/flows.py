@@ -41,13 +41,13 @@ from invoice_bridge.money import Money
 from invoice_bridge.outcome import payable, same_bill, verify
 from invoice_bridge.provider import Context, Page, Unreadable, act, discard, wrong_state
 from invoice_bridge.providers.whop.parse import invoice, payment_id, plan_id, price_of, with_payment, with_plan
-from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY, NATIVE_ID, carries_quantity
+from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY, NATIVE_ID, TITLE_LENGTH, carries_quantity
 from invoice_bridge.reading import Reader
 from invoice_bridge.wire import Effect, Flow, Request, Response, exchange, rfc3339_millis
 
 _SPECIMEN_ID = LEGACY_ID + "{create.id}"
 _PLANS_READ = 300  # by one look, at a request each: half of what Whop allows in a minute
-_LOOKED_AT = "the look: the plan says the reference; repeats for each invoice listed, newest first"
+_LOOKED_AT = "lookup: the plan has the reference; repeats for each invoice listed, newest first"
 _CREATE = "whop-sdk 2.6.0, CreateInvoicesRequest"
 _MILLISECOND = timedelta(milliseconds=1)
 # past_due is a second word for open, and which of several statuses in one query are honoured is not confirmed: an open
@@ -106,7 +106,7 @@ def _standing(ask: OneTimeCharge | PeriodInvoice, total: Money, found: Invoice) 
         )
         problem.invoice = found
         raise problem
-    return verify(ask, found)
+    return _verified(ask, found)
 
 
 def _other_address(ask: Bill, found: Invoice) -> bool:
@@ -123,7 +123,7 @@ def _create(ask: OneTimeCharge | PeriodInvoice, use: Context, total: Money) -> R
     if use.settings.get("product_id"):
         body["product_id"] = use.settings["product_id"]
     else:
-        body["product"] = {"title": ask.description or ask.reference}
+        body["product"] = {"title": _title(ask)}
     body["plan"] = {
         "plan_type": "one_time",
         "initial_price": MONEY.to_units(total),
@@ -138,6 +138,11 @@ def _create(ask: OneTimeCharge | PeriodInvoice, use: Context, total: Money) -> R
     effects, note = _effects(ask)
     specimen = _specimen(ask, total)
     return use.post("invoices", body=body, step="create", effects=effects, specimen=specimen, note=note, opens=True)
+
+
+def _title(ask: Bill) -> str:
+    """The product's title: the description, else the reference, else a word: the plan carries both of them whole."""
+    return next((text for text in (ask.description, ask.reference) if text and len(text) <= TITLE_LENGTH), "Invoice")
 
 
 def _line_item(line: Line, otherwise: str) -> dict[str, Any]:
@@ -184,8 +189,14 @@ def _collection(ask: Bill) -> dict[str, Any]:
                 source=f"{_CREATE}, payment_method_id",
                 remedy='use Collection.charge("pmt_…")',
             )
-        # The documentation demands a due date of all but drafts, and shows none on invoices that are charged at once:
-        # the issue date is given where there is one. Whether Whop insists is not confirmed; a refusal bills nothing.
+        # The documentation demands a due date of all but drafts: it is the issue date, for what is charged at once.
+        if ask.issued_at is None and not ask.draft:
+            raise Unsupported(
+                "Whop demands a due date of every invoice that is not a draft, and nothing that is sent derives from "
+                "now",
+                source="whop-sdk 2.6.0, CreateInvoicesRequestProduct.due_date",
+                remedy="give issued_at: a charge is due then",
+            )
         due = {} if ask.draft or ask.issued_at is None else {"due_date": rfc3339_millis(ask.issued_at)}
         return {"payment_method_id": how.payment_method} | due
     if how.due is not None:
@@ -239,7 +250,24 @@ def _compared(ask: OneTimeCharge | PeriodInvoice, total: Money, found: Invoice, 
                 found=wrong[0],
                 invoice=found,
             )
-    return verify(ask, found)
+    return _verified(ask, found)
+
+
+def _verified(ask: OneTimeCharge | PeriodInvoice, found: Invoice) -> Invoice:
+    """Compare, the payment's total included; where something was collected already, a difference says how much."""
+    try:
+        return verify(ask, found)
+    except AmountMismatch as wrong:
+        if not found.amount_paid:
+            raise
+        tax = f", {found.tax} of it tax" if found.tax else ""
+        raise AmountMismatch(
+            f"asked for {wrong.asked}, and {found.amount_paid} was collected with {found.id}{tax}; refund the "
+            "difference in Whop's dashboard",
+            asked=wrong.asked,
+            found=found.amount_paid,
+            invoice=found,
+        ) from None
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -262,7 +290,7 @@ def _legacy(invoice_id: str) -> str:
 
 
 def _get(invoice_id: str, use: Context, specimen: Mapping[str, Any] | None = None) -> Request:
-    return use.get("invoices", invoice_id, specimen=specimen or _bare(invoice_id, "open"))
+    return use.get("invoices", invoice_id, specimen=specimen or _bare(invoice_id, "open"), invoice_id=invoice_id)
 
 
 def _glance(invoice_id: str, use: Context) -> Flow[Invoice]:
@@ -451,7 +479,9 @@ def update(ask: Update, use: Context) -> Flow[Invoice]:
     if ask.due_at is not None:
         body["due_date"] = rfc3339_millis(ask.due_at)
     invoice_id = _legacy(ask.id)
-    request = use.send("PATCH", "invoices", invoice_id, body=body, specimen=_bare(invoice_id, "draft"))
+    request = use.send(
+        "PATCH", "invoices", invoice_id, body=body, specimen=_bare(invoice_id, "draft"), invoice_id=invoice_id
+    )
     return (
         yield from act(
             request, lambda: _read(invoice_id, use), lambda answer: _whole(answer, use), allowed={Status.DRAFT}
@@ -464,7 +494,7 @@ def delete(ask: Delete, use: Context) -> Flow[Invoice]:
     found = yield from _read(_legacy(ask.id), use)
     if found.status is not Status.DRAFT:
         raise wrong_state(found, "cannot be deleted")
-    request = use.send("DELETE", "invoices", found.id, specimen=True)
+    request = use.send("DELETE", "invoices", found.id, specimen=True, invoice_id=found.id)
     return (yield from discard(request, found, lambda: _glance(found.id, use), _is_true))
 
 
@@ -477,7 +507,7 @@ def _change(invoice_id: str, action: str, use: Context, effect: Effect, becomes:
             raise MalformedResponse("the answer is not `true`", provider="whop", status=answer.status, response=answer)
         return (yield from _whole((yield _get(invoice_id, use, _bare(invoice_id, status))), use))
 
-    request = use.post("invoices", _legacy(invoice_id), action, effects=[effect], specimen=True)
+    request = use.post("invoices", _legacy(invoice_id), action, effects=[effect], specimen=True, invoice_id=invoice_id)
     return act(request, lambda: _read(invoice_id, use), after, allowed={Status.OPEN}, becomes=becomes)
 
 

@@ -110,6 +110,9 @@ def with_payment(found: Invoice, data: Mapping[str, Any]) -> Invoice:
     if paid_at is not None:
         total = _stated(at.child("total"), found.currency)
         update["amount_paid"] = total if total is not None else _stated(at.child("presentment_total"), found.currency)
+        update["total"] = total
+        if total is not None:
+            update["tax"] = _stated(at.child("tax_amount"), found.currency)
         update["amount_refunded"] = _stated(at.child("refunded_amount"), found.currency)
     return found.model_copy(update=update)
 

@@ -171,6 +171,8 @@ ERRORS = (
     ErrorRow(RateLimited, _RAW, status=429),
 )
 
+TITLE_LENGTH = 80
+"""Characters of a product's title (whop-sdk 2.6.0, products/client.py)."""
 LIMITS = (Limit("description", 1000, "whop-sdk 2.6.0, Plan.description: 1000 characters at most"),)
 
 
@@ -225,7 +227,11 @@ def _drafts_as_asked(ask: Any, _use: Any) -> bool:
 
 
 def _untaxed(ask: Any, _use: Any) -> bool:
-    return bool(ask.tax == "none")
+    return bool(ask.tax == "none" and (ask.collection.kind != "charge" or ask.draft))
+
+
+def _charged_untaxed(ask: Any, use: Any) -> bool:
+    return bool(ask.tax == "none" and not _untaxed(ask, use))
 
 
 def _taxed(ask: Any, _use: Any) -> bool:
@@ -378,8 +384,23 @@ FIELDS = (
         when=_drafts_to_mail,
     ),
     Field("collection.payment_method", "payment_method_id", _CREATE),
-    # Info, although an account that collects tax adds it: the setting is the account's, no request can change it, and
-    # the amount before tax, which is what a command states, is carried exactly.
+    # A charge is collected by the request that makes the invoice: what the account adds cannot be compared before, and
+    # no request can switch it off.
+    Field(
+        "tax",
+        "",
+        _TAX,
+        Alters.NOTHING,
+        Fate.DEFAULTED,
+        Severity.CHANGES_MONEY,
+        code="IB-WHOP-TAX-02",
+        why="an account that collects tax adds it to the charge, and Whop states the total only after it collected it",
+        remedy='check that the account collects no tax, then write allow=["tax"]; or bill with tax="provider"',
+        sent="nothing",
+        when=_charged_untaxed,
+    ),
+    # Info for what is mailed or drafted: the customer sees the total before paying it, and the amount before tax, which
+    # is what a command states, is carried exactly.
     Field(
         "tax",
         "",

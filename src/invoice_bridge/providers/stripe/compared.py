@@ -1,0 +1,114 @@
+"""What is compared before Stripe issues or collects a bill: what it holds, and what it will demand.
+
+Stripe adds a balance of the customer when it finalizes (stripe-python 16.1.0, Invoice.starting_balance), and moves an
+amount below its minimum charge to that balance (Invoice.amount_due). Both are seen on the draft, and nothing is issued.
+A difference after finalizing is a Discrepancy before anything is collected.
+"""
+
+from __future__ import annotations
+
+from invoice_bridge.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.errors import AmountMismatch, Discrepancy
+from invoice_bridge.model import Invoice, Status
+from invoice_bridge.money import Money
+from invoice_bridge.outcome import verify
+from invoice_bridge.provider import Context
+from invoice_bridge.providers.stripe.tables import MINIMUM_CHARGE, MONEY
+from invoice_bridge.reading import Reader
+
+
+def compare_bill(command: OneTimeCharge | PeriodInvoice, invoice: Invoice, expected: Money | None = None) -> Invoice:
+    """Compare what an invoice holds with the bill: also what Stripe may add although the bill does not ask for it.
+
+    Raises AmountMismatch for a discount, and for tax where the bill says tax="none": pending items carry tax rates of
+    their own, which automatic_tax[enabled]=false does not remove (stripe-python 16.1.0, InvoiceItem.tax_rates).
+    """
+    verify(command, invoice, expected)
+    asked = command.total if command.total is not None else expected if expected is not None else invoice.subtotal
+    if invoice.discount:
+        raise AmountMismatch(
+            f"the invoice {invoice.id} has a discount of {invoice.discount}, which the bill does not ask for; it is "
+            f"{invoice.status}",
+            asked=asked,
+            found=invoice.total,
+            invoice=invoice,
+        )
+    if command.tax == "none" and asked is not None and invoice.total is not None and invoice.total != asked:
+        tax = f", {invoice.tax} of it tax" if invoice.tax else ""
+        raise AmountMismatch(
+            f"asked for {asked} without tax, the invoice {invoice.id} totals {invoice.total}{tax}, and is "
+            f"{invoice.status}",
+            asked=asked,
+            found=invoice.total,
+            invoice=invoice,
+        )
+    return invoice
+
+
+def compare_minimum(invoice: Invoice, context: Context) -> Invoice:
+    """Check that a draft is not below Stripe's minimum charge, which would move its amount to the customer's balance.
+
+    The minimum is that of the settlement currency, which is not known here: a currency that has no row is not checked
+    before, but what is demanded is compared after finalizing too. Raises AmountMismatch, unless allow=["minimum"].
+    """
+    total = invoice.total
+    least = None if total is None else MINIMUM_CHARGE.get(total.currency)
+    if total is None or least is None or "minimum" in context.allowed or not 0 < MONEY.to_units(total) < least:
+        return invoice
+    raise AmountMismatch(
+        f"the invoice {invoice.id} totals {total}, less than Stripe charges at least: issued, it would count as paid, "
+        'and the amount would be added to the next invoice of the customer. It stays a draft; allow=["minimum"] issues '
+        "it all the same",
+        asked=total,
+        found=MONEY.from_units(0, total.currency),
+        invoice=invoice,
+    )
+
+
+def compare_demand(invoice: Invoice, context: Context) -> Invoice:
+    """Check that what Stripe demands for an invoice, or will demand for a draft, is its total and nothing else.
+
+    Raises AmountMismatch for a balance of the customer, unless allow=["balance"].
+    """
+    if "balance" in context.allowed or ("minimum" in context.allowed and not invoice.amount_due):
+        return invoice
+    reader = Reader(invoice.raw, "stripe")
+    balance = reader.integer("starting_balance") or 0
+    due, total = invoice.amount_due, invoice.total
+    is_draft = invoice.status is Status.DRAFT
+    if balance == 0 and (due is None or total is None or due == total or total.minor < 0):
+        return invoice
+    owed = f"a balance of {abs(balance)} ({invoice.currency}, in Stripe's units)" if balance else "something else"
+    effect = "that is owed would be added" if balance > 0 else "in the customer's favour would be taken off"
+    raise AmountMismatch(
+        f"the invoice {invoice.id} totals {total}, and Stripe {'would demand' if is_draft else 'demands'} another "
+        f"amount: {owed} {effect if balance else f'makes it {due}'}; it is {invoice.status}, and nothing was "
+        'collected. Settle the balance first, or write allow=["balance"]',
+        asked=total,
+        found=due,
+        invoice=invoice,
+    )
+
+
+def compare_collected(invoice: Invoice, remaining: Money | None) -> Invoice:
+    """Check what is about to be collected: it is stated, and it is no more than the invoice's total.
+
+    Raises Discrepancy or AmountMismatch; a figure that is missing never passes.
+    """
+    total = invoice.total
+    if remaining is None or total is None:
+        raise Discrepancy(
+            f"Stripe does not state what would be collected for {invoice.id}, so nothing was collected",
+            asked=total,
+            found=remaining,
+            invoice=invoice,
+        )
+    due = invoice.amount_due
+    if remaining > (total if due is None else max(total, due)):
+        raise AmountMismatch(
+            f"the invoice {invoice.id} totals {total}, and {remaining} would be collected; nothing was collected",
+            asked=total,
+            found=remaining,
+            invoice=invoice,
+        )
+    return invoice

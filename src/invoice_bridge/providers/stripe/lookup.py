@@ -1,0 +1,60 @@
+"""How a bill is found in Stripe's search index, by the reference in its metadata.
+
+The index lags behind what was written: under a minute as a rule, up to an hour in outages, and the idempotency key
+covers a day (docs.stripe.com/api/invoices/search). Merchants in India have no search: then the customer's listing is
+read instead.
+"""
+
+from __future__ import annotations
+
+from invoice_bridge.commands import Bill
+from invoice_bridge.errors import MalformedResponse, NotFound, Rejected
+from invoice_bridge.lookup import Sightings, in_the_listing, reread
+from invoice_bridge.model import Invoice
+from invoice_bridge.provider import Context
+from invoice_bridge.providers.stripe.parse import invoice
+from invoice_bridge.providers.stripe.tables import REFERENCE_KEY
+from invoice_bridge.reading import Reader
+from invoice_bridge.wire import Flow
+
+_HITS = 100
+_PAGES = 5
+
+
+def search(command: Bill, context: Context) -> Flow[Sightings]:
+    """Find every invoice that carries a bill's reference, whomever it bills, each as it is now.
+
+    Hits are filtered by the exact reference: how the index compares texts is not confirmed. Where Stripe itself refuses
+    the search, the listing is read.
+    """
+    quoted = command.reference.replace("\\", "\\\\").replace("'", "\\'")
+    query = [("query", f"metadata['{REFERENCE_KEY}']:'{quoted}'"), ("limit", _HITS)]
+    found: dict[str, Invoice] = {}
+    following: list[tuple[str, object]] = []
+    for _ in range(_PAGES):
+        request = context.get(
+            "v1",
+            "invoices",
+            "search",
+            query=[*query, *following],
+            specimen={"object": "search_result", "data": [], "has_more": False},
+            searches=True,
+        )
+        try:
+            answer = yield request
+        except (Rejected, NotFound) as refusal:
+            if isinstance(refusal, MalformedResponse) or refusal.key_reused or refusal.maybe_applied:
+                raise
+            return (yield from in_the_listing(command, context))
+        for row in Reader(answer.object, "stripe").children("data"):
+            try:
+                hit = invoice(row.data)
+            except MalformedResponse as problem:
+                return Sightings(tuple(found.values()), f"an invoice that may be it cannot be read: {problem.message}")
+            if hit.reference == command.reference and hit.id not in found:
+                found[hit.id] = yield from reread(hit, context)
+        page = Reader(answer.object, "stripe").text("next_page")
+        if answer.object.get("has_more") is not True or page is None:
+            return Sightings(tuple(found.values()))
+        following = [("page", page)]
+    return Sightings(tuple(found.values()), f"the search goes on after {_PAGES} pages")
