@@ -131,7 +131,7 @@ class Fault:
     reset_before, reset_after: the connection is cut before, or after, the request took effect. late: it is cut, and the
     effect lands `seconds` later. throttled: 429, with Retry-After where `seconds` is set. failed_before, failed_after:
     the provider's own 500. html_before, html_after: a proxy's 502. torn: half of the answer's JSON. repeated: a proxy
-    gives the previous answer again. twice: a proxy delivers the request two times. killed_before, killed_after: the
+    gives the previous answer again. lie: it takes effect and is refused (for the control alone). twice: a proxy delivers the request two times. killed_before, killed_after: the
     caller's process is killed.
     """
 
@@ -278,6 +278,8 @@ class Provider:
         answer = self._keyed(request)
         if kind == "twice":
             answer = self._keyed(request)
+        if kind == "lie" and request.writes:
+            return self.error("invalid", "this is refused")
         if kind == "killed_after":
             return self._kill()
         if kind == "reset_after":

@@ -302,7 +302,6 @@ class Stripe(Provider):
         method = fields.get("payment_method") or doc["default_payment_method"] or "pm_default"
         if not elsewhere and method in self.switch("declines", ()):
             doc["attempted"], doc["attempt_count"] = True, doc["attempt_count"] + 1
-            self.record("changed", doc)
             raise self._refuse("declined", "Your card was declined.")
         if doc["status"] != "paid":
             amount = doc["amount_remaining"]
