@@ -30,6 +30,7 @@ from weakref import finalize
 from invoice_bridge.commands import Bill
 from invoice_bridge.errors import BilledElsewhere, ConfigurationError
 from invoice_bridge.lookup import SETTLES
+from invoice_bridge.model import Invoice, Status
 from invoice_bridge.outcome import Verdict
 from invoice_bridge.wire import Request, dumps
 
@@ -359,6 +360,24 @@ class Journal:
                 for reference, last in rows:
                     self._insert_fact(execute, book, reference, invoice_id, state, why, at, last)
         return True
+
+    def learn_from(self, invoice: Invoice, why: str, at: datetime) -> bool:
+        """Note an invoice that a provider reported as void or deleted, wherever it belongs; whether it is known.
+
+        Ids alone are not unique across accounts: the invoice must carry the reference of the bill that made it. Raises
+        ConfigurationError where the journal cannot be read or written.
+        """
+        if invoice.status not in {Status.VOID, Status.DELETED} or invoice.reference is None:
+            return False
+        state: State = "void" if invoice.status is Status.VOID else "deleted"
+        rows = self._read(
+            "SELECT DISTINCT account, book, mode FROM tries WHERE invoice_id = ? AND reference = ?",
+            (invoice.id, invoice.reference),
+        )
+        books = [Book(account, book, mode) for account, book, mode in rows]
+        mine = [book for book in books if book.account.partition(":")[0] == invoice.provider]
+        learnt = [self.learn(book, invoice.id, state, why, at) for book in mine]  # each of them
+        return any(learnt)
 
     def reference_of(self, book: Book, invoice_id: str) -> str | None:
         """Return the reference of the bill that made an invoice, as far as is known. Raises ConfigurationError."""

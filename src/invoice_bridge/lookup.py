@@ -148,8 +148,8 @@ def _checked(ask: Bill, use: Context, flow: Flow[T]) -> Flow[T]:
         raise settled(ask, done)
     if done.status is Status.DRAFT and not ask.draft:
         raise Discrepancy(
-            f"{done.id} was to be issued, and is still a draft: nothing is demanded of the customer yet. The same bill "
-            "made again goes on from there",
+            f"{done.id} was to be issued, and the last answer says that it is still a draft. The same bill made again "
+            "reads it and goes on from there",
             asked="an issued invoice",
             found=str(done.status),
             invoice=done,

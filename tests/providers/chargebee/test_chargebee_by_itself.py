@@ -22,7 +22,8 @@ ALLOW = ["collection", "reference"]
 def charge(**more: Any) -> OneTimeCharge:
     """A bill of 100.00 that is collected."""
     least: dict[str, Any] = {"reference": "r1", "customer": "cus_42", "amount": Money(10000, "EUR")}
-    return OneTimeCharge(**(least | {"collection": Collection.charge("pm_42")} | more))
+    least["collection"] = Collection.charge("pm_42")
+    return OneTimeCharge(**(least | more))
 
 
 @pytest.mark.parametrize("on", [False, True])

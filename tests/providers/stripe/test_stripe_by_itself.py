@@ -45,7 +45,8 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 def charge(kind: str = "charge", amount: int = 10000, **more: Any) -> OneTimeCharge:
     """A bill of 100.00."""
     least: dict[str, Any] = {"reference": "res-1", "customer": "cus_42", "amount": Money(amount, "EUR")}
-    return OneTimeCharge(**(least | {"collection": KINDS[kind]} | more))
+    least["collection"] = KINDS[kind]
+    return OneTimeCharge(**(least | more))
 
 
 def collected(world: World) -> list[int]:
