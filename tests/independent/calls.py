@@ -25,7 +25,7 @@ from typing import Any, Self, get_args
 import httpx
 
 from invoice_bridge import Client, Collection, CustomerRef, Line, Money, OneTimeCharge, Period, PeriodInvoice
-from invoice_bridge.errors import AlreadyBilled, BridgeError, InvalidState
+from invoice_bridge.errors import AlreadyBilled, BridgeError, Declined, Discrepancy, InvalidState
 from invoice_bridge.idempotency import Lookup
 from invoice_bridge.model import Invoice
 
@@ -123,20 +123,21 @@ def close() -> None:
 
 
 def _call(client: Client, job: Job) -> Told:
-    since = {"since": datetime.fromtimestamp(job["born"] - 5, UTC)}
+    since = datetime.fromtimestamp(job["born"] - 5, UTC)
     try:
         if job["action"] == "create":
             command = bill(job)
             grave = {loss.code for loss in client.losses(command) if loss.severity == "changes_money"}
             allow = [loss.code for loss in client.losses(command) if loss.code not in grave or job["allows_money"]]
             knows = job["since"] and "since" in signature(client.create).parameters
-            return _invoice(client.create(command, allow=allow, **(since if knows else {})))
+            options: dict[str, Any] = {"since": since} if knows else {}
+            return _invoice(client.create(command, allow=allow, **options))
         if job["action"] == "resolve":
-            done = client.resolve(bill(job), **since)
+            done = client.resolve(bill(job), since=since)
             told = {"kind": "resolution", "state": done.state, "message": done.why}
             return told | ({} if done.invoice is None else {"invoice": _invoice(done.invoice)})
         return _invoice(getattr(client, job["action"])(job["id"]))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is judged, whatever it is
         return _error(error)
 
 
@@ -147,6 +148,7 @@ def _invoice(invoice: Invoice) -> Told:
         "status": str(invoice.status),
         "reference": invoice.reference,
         "total": None if invoice.total is None else invoice.total.minor,
+        "due": None if invoice.amount_due is None else invoice.amount_due.minor,
         "paid": None if invoice.amount_paid is None else invoice.amount_paid.minor,
         "discrepancies": list(invoice.discrepancies),
     }
@@ -163,7 +165,7 @@ def _error(error: Exception) -> Told:
         "steps": [str(step) for step in getattr(error, "steps", ())],
     }
     existing = getattr(error, "existing", None)
-    if isinstance(error, InvalidState):
+    if isinstance(error, InvalidState | Discrepancy | Declined):
         existing = error.invoice
     if isinstance(error, AlreadyBilled):
         told["elsewhere"] = getattr(error, "provider", None)
@@ -214,7 +216,7 @@ def _clock(seconds: float, rest: Callable[[float], None]) -> Iterator[None]:
 
     for module in modules:
         module.datetime = _Now  # type: ignore[attr-defined]
-    time.sleep = sleep
+    time.sleep = sleep  # type: ignore[assignment]
     try:
         yield
     finally:
@@ -271,6 +273,10 @@ class Nursery:
         self._process.stdout.close()
 
 
+def _say(line: str) -> None:
+    os.write(1, f"{line}\n".encode())  # whole, and not through a buffer that a fork would copy
+
+
 def _fork_callers() -> None:
     for line in sys.stdin:
         ready, go = os.pipe()
@@ -282,14 +288,14 @@ def _fork_callers() -> None:
                 answer = json.dumps(perform(json.loads(line)))
             except Exception as error:  # noqa: BLE001 - it is told, whatever it is
                 answer = json.dumps(_error(error))
-            os.write(1, (answer + "\n").encode())
+            _say(answer)
             os._exit(0)
         os.close(ready)
-        print("born", child, flush=True)
+        _say(f"born {child}")
         sys.stdin.readline()
         os.write(go, b"!")
         os.close(go)
-        print("dead", os.waitpid(child, 0)[1], flush=True)
+        _say(f"dead {os.waitpid(child, 0)[1]}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.independent import calls
 from tests.independent.calls import LOOKUPS, SECRET, Job, Nursery, Told
@@ -21,10 +21,12 @@ from tests.independent.cases import Case, Step, case
 from tests.independent.chargeapi import ChargeAPI
 from tests.independent.chargebee import Chargebee
 from tests.independent.judge import Called, judge, shown_by
-from tests.independent.server import Clock, Provider, serving
+from tests.independent.over_http import serving
+from tests.independent.server import Clock, Provider
 from tests.independent.stripe import Stripe
 from tests.independent.whop import Whop
 
+_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a file system that no fsync slows down
 SERVERS = {kind.name: kind for kind in (ChargeAPI, Chargebee, Stripe, Whop)}
 
 
@@ -41,7 +43,7 @@ class Count:
     found: list[str] = field(default_factory=list)
     ends: Counter[str] = field(default_factory=Counter)
 
-    def __iadd__(self, other: Count) -> Count:
+    def __iadd__(self, other: Count) -> Self:
         for name in ("cases", "killed", "billed", "duplicates", "over", "false"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.found += other.found
@@ -71,7 +73,7 @@ class Court:
         self.clock.skipped = 0.0
         for name in filter(None, (tried.provider, tried.other)):
             self._open(self.servers[name], tried)
-        with tempfile.TemporaryDirectory() as directory:
+        with tempfile.TemporaryDirectory(dir=_MEMORY) as directory:
             made = list(self._calls(tried, Path(directory)))
         self.clock.skip(2 * 86400)
         involved = [self.servers[name] for name in filter(None, (tried.provider, tried.other))]
@@ -190,11 +192,12 @@ def add(count: Count, tried: Case, made: list[Called], wrong: list[str], *, verb
 
 def story(tried: Case, made: list[Called]) -> str:
     """Tell a case so that a person can follow it."""
+    bill, switches = tried.bill, {key: value for key, value in tried.switches.items() if key not in _LONG}
     told = [
-        f"    {tried.bill['kind']} {tried.bill['collection']} draft={tried.bill['draft']} tax={tried.bill['tax']} "
-        f"lookup={tried.lookup} journal={tried.journal} lag={tried.listing_lag:.0f} keeps={tried.keeps_client} "
-        f"method={tried.bill['payment_method']} amount={tried.bill['amount']} other={tried.other}",
-        f"    switches: { {key: value for key, value in tried.switches.items() if key not in _LONG} }",
+        "    " + ", ".join(f"{key} {value}" for key, value in bill.items()),
+        f"    lookup {tried.lookup}, journal {tried.journal}, other provider {tried.other}",
+        f"    listing {tried.listing_lag:.0f} s behind, one client for all calls {tried.keeps_client}",
+        f"    switches: {switches}",
     ]
     for called in made:
         step = called.step

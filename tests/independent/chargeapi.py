@@ -26,7 +26,7 @@ def instant(seconds: float) -> str:
 
 def seconds(text: Any) -> float:
     """The instant of an RFC 3339 text."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(text).timestamp()
 
 
 class ChargeAPI(Provider):

@@ -25,6 +25,7 @@ class Shown:
     status: str
     net: int
     total: int
+    demanded: int
 
 
 @dataclass(frozen=True)
@@ -44,22 +45,25 @@ class Called:
 
 def shown_by(server: Provider) -> dict[str, Shown]:
     """Every invoice of an account, the deleted ones included."""
-    return {id: _shown(server.name, doc) for id, doc in server.invoices.items()}
+    return {invoice: _shown(server.name, doc) for invoice, doc in server.invoices.items()}
 
 
 def _shown(provider: str, doc: Doc) -> Shown:
-    status = {"overdue": "open", "past_due": "open"}.get(doc["status"], doc["status"])
+    word: str = doc["status"]
+    status = {"overdue": "open", "past_due": "open"}.get(word, word)
     if provider == "chargebee":
         status = _CHARGEBEE.get(status, status)
         status = "uncollectible" if status == "paid" and doc["write_off_amount"] else status
     status = "deleted" if doc.get("_deleted") else status
     if provider == "whop":
-        return Shown(doc["id"], status, doc["_price"], doc["_price"])
+        return Shown(doc["id"], status, doc["_price"], doc["_price"], doc["_price"])
     if provider == "chargeapi":
         net = sum(line["amount"] for line in doc["line_items"])
-        return Shown(doc["id"], status, net, doc["amount_due"] + (doc["amount_paid"] or 0))
-    key = "sub_total" if provider == "chargebee" else "subtotal"
-    return Shown(doc["id"], status, doc[key], doc["total"])
+        total = doc["amount_due"] + (doc["amount_paid"] or 0)
+        return Shown(doc["id"], status, net, total, total)
+    if provider == "chargebee":
+        return Shown(doc["id"], status, doc["sub_total"], doc["total"], doc["total"] - doc["credits_applied"])
+    return Shown(doc["id"], status, doc["subtotal"], doc["total"], doc["amount_due"])
 
 
 def judge(tried: Case, made: list[Called], servers: list[Provider]) -> list[str]:
@@ -142,16 +146,21 @@ def _invoice(tried: Case, called: Called, mine: list[Event], servers: list[Provi
         yield f"{action} returned {held.id}, which is {held.status}"
     server = next(each for each in servers if each.name == called.job["provider"])
     if action == "create" and not told["discrepancies"]:
-        yield from _created(bill, called, held, server)
+        yield from _created(bill, held, server, lost_mail="repeated" in _faults(tried))
     mailed = any(event.kind == "mailed" and event.invoice == held.id for event in server.events)
-    if action == "send_invoice" and not mailed:
+    if action == "send_invoice" and not mailed and "repeated" not in _faults(tried):
         yield f"send_invoice returned {held.id}, which was never mailed"
 
 
-def _created(bill: dict[str, Any], called: Called, held: Shown, server: Provider) -> Iterator[str]:
+def _faults(tried: Case) -> set[str]:
+    return {fault.kind for step in tried.steps for _, fault in step.faults}
+
+
+def _created(bill: dict[str, Any], held: Shown, server: Provider, *, lost_mail: bool) -> Iterator[str]:
+    """`lost_mail`: a proxy gave an older answer of the same invoice, which looks as that of a mail does."""
     if held.net != bill["amount"]:
         yield f"create returned {held.id} of {held.net}, asked were {bill['amount']}"
-    if bill["tax"] == "none" and held.total > bill["amount"] and server.name not in {"whop"}:
+    if bill["tax"] == "none" and held.total > bill["amount"] and server.name != "whop":
         yield f"create without tax returned {held.id}, whose total is {held.total}"
     if held.status in {*GONE, "uncollectible"}:
         yield f"create returned {held.id}, which is {held.status}"
@@ -159,10 +168,16 @@ def _created(bill: dict[str, Any], called: Called, held: Shown, server: Provider
         yield f"create returned {held.id}, which is a draft"
     if bill["draft"]:
         return
-    if bill["collection"] == "charge" and held.status != "paid":
-        yield f"create with a charge returned {held.id}, which is {held.status}"
+    if held.demanded != held.total and server.name == "stripe":  # Chargebee's credits cannot be switched off or read
+        yield f"create returned {held.id} of {held.total}, of which {held.demanded} is demanded"
     mails = [event for event in server.events if event.kind == "mailed" and event.invoice == held.id]
-    if bill["collection"] == "send" and not mails and server.name != "chargeapi":
+    if (
+        bill["collection"] == "send"
+        and not mails
+        and not lost_mail
+        and server.name != "chargeapi"
+        and held.status == "open"
+    ):
         yield f"create to be sent returned {held.id}, which was not mailed"
 
 
@@ -171,6 +186,8 @@ def _same(told: dict[str, Any], held: Shown) -> Iterator[str]:
         yield f"said that {held.id} is {told['status']}, it is {held.status}"
     if told["total"] is not None and told["total"] != held.total:
         yield f"said that {held.id} has the total {told['total']}, it has {held.total}"
+    if told["due"] is not None and told["due"] != held.demanded:
+        yield f"said that {told['due']} is due of {held.id}, it is {held.demanded}"
 
 
 def _error(tried: Case, called: Called, mine: list[Event], servers: list[Provider]) -> Iterator[str]:
@@ -183,7 +200,7 @@ def _error(tried: Case, called: Called, mine: list[Event], servers: list[Provide
         yield f"nothing_done ({told['error']}), but {[event.kind for event in mine]} happened"
     if outcome in {"partly_done", "done_unread"} and called.under_way:
         yield f"{outcome} ({told['error']}), but {called.under_way} of its requests had yet to land"
-    known = {id for server in servers for id in _ever(server)}
+    known = {invoice for server in servers for invoice in _ever(server)}
     if told["invoice_id"] is not None and told["invoice_id"] not in known:
         yield f"{told['error']} names {told['invoice_id']}, which no provider has"
     yield from _kind_of_error(tried, called, mine, servers)
@@ -214,9 +231,9 @@ def _kind_of_error(tried: Case, called: Called, mine: list[Event], servers: list
             yield f"BilledElsewhere says made, but {other.name} made nothing"
     if tree & {"ConfigurationError", "Unsupported", "LossyTranslation", "AlreadyBilled"} and mine:
         yield f"{told['error']} means that nothing was sent, but {[event.kind for event in mine]} happened"
-    whop_taxes = called.job["provider"] == "whop" and tried.allows_money
-    if "Discrepancy" in tree and not whop_taxes and any(event.kind == "collected" for event in mine):
-        yield f"{told['error']} means that nothing was collected, but it was: {told['message']}"
+    taken = sum(event.amount for event in mine if event.kind == "collected")
+    if "Discrepancy" in tree and taken and (existing is None or existing["status"] != "paid"):
+        yield f"{told['error']} means that nothing was collected, but {taken} was: {told['message']}"
 
 
 def _resolution(tried: Case, called: Called, mine: list[Event], servers: list[Provider]) -> Iterator[str]:
@@ -241,5 +258,3 @@ def _resolution(tried: Case, called: Called, mine: list[Event], servers: list[Pr
         ]
         if later:
             yield f"absent, but {later[0].invoice} landed {later[0].at - called.ended:.0f} s later"
-    if told["state"] == "ambiguous" and len([1 for each in called.after.values() if each.status not in GONE]) > 1:
-        return

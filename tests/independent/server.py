@@ -12,16 +12,12 @@ import json
 import os
 import re
 import signal
-import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 Doc = dict[str, Any]
 Kind = Literal["created", "changed", "issued", "mailed", "collected", "recorded", "voided", "written_off", "deleted"]
@@ -131,8 +127,8 @@ class Fault:
     reset_before, reset_after: the connection is cut before, or after, the request took effect. late: it is cut, and the
     effect lands `seconds` later. throttled: 429, with Retry-After where `seconds` is set. failed_before, failed_after:
     the provider's own 500. html_before, html_after: a proxy's 502. torn: half of the answer's JSON. repeated: a proxy
-    gives the previous answer again. lie: it takes effect and is refused (for the control alone). twice: a proxy delivers the request two times. killed_before, killed_after: the
-    caller's process is killed.
+    gives the previous answer again. twice: a proxy delivers the request two times. killed_before, killed_after: the
+    caller's process is killed. lie: the request takes effect and is refused (for the control alone).
     """
 
     kind: str
@@ -221,8 +217,8 @@ class Provider:
     def listed(self, lag: float | None = None) -> Iterator[Doc]:
         """The invoices as a listing shows them, newest first; `lag` in seconds."""
         until = self.clock.now() - (self.listing_lag if lag is None else lag)
-        for identifier in reversed(self.invoices):
-            seen = [doc for at, doc in self._history.get(identifier, []) if at <= until]
+        for versions in reversed(self._history.values()):
+            seen = [doc for at, doc in versions if at <= until]
             if seen and not seen[-1].get("_deleted"):
                 yield seen[-1]
 
@@ -236,10 +232,13 @@ class Provider:
         with self._lock:
             due = [entry for entry in self._under_way if entry[0] <= self.clock.now()]
             self._under_way = [entry for entry in self._under_way if entry not in due]
-            for _, request in sorted(due, key=lambda entry: entry[0]):
+            for at, request in sorted(due, key=lambda entry: entry[0]):
                 key = request.headers.get(self.key_header)
                 kept = self.keys.get(key) if key else None
+                overdue = self.clock.now() - at
+                self.clock.skip(-overdue)  # it happens when it was due, not when somebody next asks
                 answer = self._answer(request)
+                self.clock.skip(overdue)
                 if kept is not None:
                     kept.answer = answer
 
@@ -256,10 +255,19 @@ class Provider:
                 self._previous = answer
             return answer
 
-    def _with_fault(self, request: Request, fault: Fault) -> Answer:  # noqa: PLR0911
-        kind = fault.kind
+    def _with_fault(self, request: Request, fault: Fault) -> Answer:
         if not self.is_authorized(request):
             return self.error("unauthorized", "the API key is not valid")
+        if (instead := self._instead(request, fault)) is not None:
+            return instead
+        answer = self._keyed(request)
+        if fault.kind == "twice":
+            answer = self._keyed(request)
+        return self._spoiled(request, fault, answer)
+
+    def _instead(self, request: Request, fault: Fault) -> Answer | None:
+        """Answer a request that does not take effect now; None: it does."""
+        kind = fault.kind
         if kind == "killed_before":
             return self._kill()
         if kind == "reset_before" or (kind == "late" and not request.writes):
@@ -271,13 +279,13 @@ class Provider:
             return self.error("failed", "something went wrong on our side")
         if kind == "html_before":
             return Answer(502, HTML.encode(), {"Content-Type": "text/html"})
-        if kind == "repeated" and self._previous is not None:
+        if kind == "repeated":
             return self._previous
-        if kind == "late":
-            return self._begin_late(request, fault.seconds)
-        answer = self._keyed(request)
-        if kind == "twice":
-            answer = self._keyed(request)
+        return self._begin_late(request, fault.seconds) if kind == "late" else None
+
+    def _spoiled(self, request: Request, fault: Fault, answer: Answer) -> Answer:
+        """Give what arrives of the answer to a request that took effect."""
+        kind = fault.kind
         if kind == "lie" and request.writes:
             return self.error("invalid", "this is refused")
         if kind == "killed_after":
@@ -360,66 +368,3 @@ class Provider:
                     answer = refused.answer
                 return Answer(answer.status, answer.content(), answer.headers, answer.stored)  # as it is at this moment
         return self.error("no_route", f"no route for {request.method} {request.path}")
-
-
-# ── HTTP ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # head and body leave together
-    provider: Provider
-
-    def log_message(self, *arguments: Any) -> None:
-        """Stay silent."""
-
-    def _serve(self) -> None:
-        parts = urlsplit(self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        answer = self.provider.receive(
-            Request(
-                self.command,
-                parts.path,
-                parse_qsl(parts.query, keep_blank_values=True),
-                {name.lower(): value for name, value in self.headers.items()},
-                body,
-                self.provider.call,
-            )
-        )
-        if answer is RESET:
-            self.close_connection = True
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # no goodbye
-            return
-        content = answer.content()
-        self.send_response(answer.status)
-        headers = {"Content-Type": "application/json", **answer.headers, "Content-Length": str(len(content))}
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-        self.wfile.flush()
-
-    do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _serve
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed is no error of ours."""
-
-
-@contextmanager
-def serving(provider: Provider) -> Iterator[Provider]:
-    """Serve a provider on a free port of 127.0.0.1; its address is provider.url."""
-    handler = type("Handler", (_Handler,), {"provider": provider})
-    server = _Server(("127.0.0.1", 0), handler)
-    provider.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield provider
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -221,16 +221,18 @@ class Stripe(Provider):
                 "start": int(row.get("period[start]") or doc["created"]),
                 "end": int(row.get("period[end]") or doc["created"]),
             }
-            self._append(doc, amount, text, period, row.get("quantity") or "1", None)
+            self._append(doc, amount, text, period, quantity=row.get("quantity") or "1")
         self._reckon(doc)
         self.record("changed", doc)
         return Answer(200, self._shown(doc))
 
     def _take_item(self, doc: Doc, item: Doc) -> None:
         item["invoice"] = doc["id"]
-        self._append(doc, item["amount"], item["description"], item["period"], "1", item["id"])
+        self._append(doc, item["amount"], item["description"], item["period"], item=item["id"])
 
-    def _append(self, doc: Doc, amount: int, text: str | None, period: Doc, quantity: str, item: str | None) -> None:
+    def _append(
+        self, doc: Doc, amount: int, text: str | None, period: Doc, *, quantity: str = "1", item: str | None = None
+    ) -> None:
         if amount < 0 and doc["automatic_tax"]["enabled"]:
             raise self._refuse("invalid", "Automatic tax does not support negative amounts")
         parent = {"type": "invoice_item_details", "invoice_item_details": {"invoice_item": item, "proration": False}}
@@ -270,9 +272,7 @@ class Stripe(Provider):
             raise self._refuse("state", "You can't finalize an empty invoice", code="invoice_no_customer_line_items")
         doc["starting_balance"] = self.balance
         due = doc["total"] + self.balance
-        if due <= 0:
-            self.balance, due = due, 0
-        elif due < self.switch("minimum", 50):
+        if due < max(self.switch("minimum", 50), 1):  # a credit that is left, or too little to be collected
             self.balance, due = due, 0
         else:
             self.balance = 0
@@ -347,7 +347,7 @@ class Stripe(Provider):
         frozen = {name for name in fields if not name.startswith("metadata[")} - _WORDS_AFTER_FINALIZE
         if doc["status"] != "draft" and frozen:
             raise self._refuse("state", "Finalized invoices can't be updated in this way", param=min(frozen))
-        method = fields.get("collection_method", doc["collection_method"])
+        method: str = fields.get("collection_method") or doc["collection_method"]
         if "collection_method" in fields or fields.get("due_date") or fields.get("days_until_due"):
             self._check_collection(method, fields)
             doc["due_date"] = self._due(fields, doc["created"])

@@ -15,12 +15,13 @@ import pytest
 
 from tests.independent.chargeapi import ChargeAPI
 from tests.independent.chargebee import Chargebee
-from tests.independent.server import Clock, Fault, Provider, serving
+from tests.independent.over_http import serving
+from tests.independent.server import Clock, Fault, Provider
 from tests.independent.stripe import Stripe
 from tests.independent.whop import Whop
 
 HERE = Path(__file__).parent
-SERVERS = ("server.py", "chargeapi.py", "chargebee.py", "stripe.py", "whop.py")
+SERVERS = ("server.py", "over_http.py", "chargeapi.py", "chargebee.py", "stripe.py", "whop.py")
 SECRET = "sk_test_not_a_key"
 
 
@@ -163,8 +164,10 @@ def test_a_running_request_keeps_its_key(caller: Caller) -> None:
 
 @pytest.mark.parametrize(
     "kind, happened",
-    [("reset_before", 0), ("reset_after", 1), ("failed_before", 0), ("failed_after", 1), ("html_before", 0)]
-    + [("html_after", 1), ("torn", 1), ("throttled", 0), ("twice", 2)],
+    [
+        *(("reset_before", 0), ("reset_after", 1), ("failed_before", 0), ("failed_after", 1), ("html_before", 0)),
+        *(("html_after", 1), ("torn", 1), ("throttled", 0), ("twice", 2)),
+    ],
 )
 def test_every_fault_does_what_it_says(caller: Caller, kind: str, happened: int) -> None:
     """Without a key: whether the request took effect, and whether an answer came."""
