@@ -51,7 +51,7 @@ def main() -> int:
                 total += part.result()
         print(f"{provider}, seed {asked.seed}: {total}; {time.monotonic() - began:.0f} s", flush=True)
         print(f"  the last call ended as: {dict(total.ends.most_common())}")
-        for line in total.found[: 3 if asked.control else 40]:
+        for line in total.found[: 3 if asked.control else 100]:
             print(f"  {line}")
         whole += total
     if asked.control:

@@ -45,7 +45,10 @@ class Chargebee(Provider):
     def seed(self) -> None:
         """What the customer has."""
         self.credits = int(self.switch("credits", 0))
-        self.unbilled = [dict(zip(("sub", "at", "amount", "text"), row)) for row in self.switch("unbilled", [])]  # noqa: B905
+        self.unbilled: list[Doc] = [
+            {"sub": subscription, "at": at, "amount": amount, "text": text}
+            for subscription, at, amount, text in self.switch("unbilled", [])
+        ]
         self._number = 0
 
     def declared_routes(self) -> list[tuple[str, str, Callable[..., Answer]]]:

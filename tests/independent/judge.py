@@ -249,7 +249,8 @@ def _resolution(tried: Case, called: Called, mine: list[Event], servers: list[Pr
             yield from _same(told["invoice"], held)
     if told["state"] == "absent":
         there = [each.id for each in called.after.values() if each.status not in GONE]
-        if there:
+        knows = tried.journal == "one" or (tried.keeps_client and tried.journal == "none")
+        if there and (knows or not tried.listing_lag):  # what another host made a moment ago shows nowhere yet
             yield f"absent, but {there} is there"
         later = [
             event

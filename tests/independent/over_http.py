@@ -20,7 +20,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body leave together
     provider: Provider
 
-    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the name of the standard library
+    def log_message(self, format: str, *arguments: Any) -> None:
         """Stay silent."""
 
     def _serve(self) -> None:
