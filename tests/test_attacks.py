@@ -5,7 +5,7 @@ what was not so, or blocked for no reason.
 import asyncio
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ import pytest
 
 from invoice_bridge import (
     AlreadySettled,
+    AmountMismatch,
     AsyncClient,
     BilledElsewhere,
     BridgeError,
+    Client,
     Collection,
     ConfigurationError,
     CustomerRef,
@@ -26,11 +28,12 @@ from invoice_bridge import (
     OneTimeCharge,
     OutcomeUnknown,
     Unsupported,
+    providers,
 )
 from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Kind
 from invoice_bridge.journal import Book, Journal, digest_of
 from invoice_bridge.wire import Request
-from tests.clients import no_waiting  # noqa: F401 - a fixture, used by every test
+from tests.clients import emulated_at, no_waiting  # noqa: F401 - a fixture, used by every test
 from tests.test_one_book import Shop
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -375,3 +378,113 @@ def test_an_empty_draft_of_another_customer_is_not_filled(path: Path) -> None:
         shop.client(journal=None, lookup="auto").create(shop.bill(customer="cus_other"))
     assert events(shop, "issued") == 0
     assert shop.client(journal=None, lookup="auto").create(shop.bill()).status == "open"
+
+
+# ── a second look ────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "since",
+    [
+        "2026-01-01",
+        17,
+        datetime(2026, 1, 1).date(),
+        datetime(2026, 1, 1),
+        datetime.max.replace(tzinfo=timezone(-timedelta(hours=5))),
+        datetime(2200, 1, 1, tzinfo=UTC),
+    ],
+    ids=str,
+)
+def test_a_since_that_cannot_be_used_is_refused_before_sending(path: Path, since: Any) -> None:
+    """What is no aware instant, or lies in the future, is a ConfigurationError: a lookup from then on would find
+    nothing, and the bill would be made twice.
+    """
+    shop = Shop("whop", path)
+    client = shop.client(journal=None, lookup="auto")
+    with pytest.raises(ConfigurationError, match="since"):
+        client.create(shop.bill(), since=since)
+    with pytest.raises(ConfigurationError, match="since"):
+        client.resolve(shop.bill(), since=since)
+    assert shop.transport.sent == []
+
+
+@pytest.mark.parametrize("torn", ["last_try = 'x'", "last_try = x'00'", "last_try = 1.5", "at = 'then'"])
+def test_a_torn_fact_ends_no_claim_and_crashes_nothing(path: Path, torn: str) -> None:
+    """What cannot be read of a fact counts as the worse: the bill still claims its reference."""
+    shop, whop = Shop("stripe", path), Shop("whop", path)
+    made_here = shop.client().create(shop.bill())
+    journal = Journal(path)
+    journal.release(Book("stripe:", mode="test"), "res-1", "released", "it moved", NOW)
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(f"UPDATE facts SET {torn}")  # noqa: S608 - the test's own
+    assert shop.client().create(shop.bill()).id == made_here.id
+    if torn.startswith("at"):
+        assert [fact.at for fact in journal.facts("res-1")] == [None]
+    else:
+        with pytest.raises(BilledElsewhere):
+            whop.client().create(whop.bill())
+
+
+@pytest.mark.parametrize("torn", ["mode = 'tset'", "mode = x'00'"])
+def test_a_torn_mode_hides_no_try(path: Path, torn: str) -> None:
+    """A row whose mode cannot be read may be of any mode: it is found, and it blocks the other provider."""
+    shop, whop = Shop("stripe", path), Shop("whop", path)
+    first = shop.client().create(shop.bill())
+    shop.emulator.kept.clear()
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(f"UPDATE tries SET {torn}")  # noqa: S608 - the test's own
+    with pytest.raises(BilledElsewhere):
+        whop.client().create(whop.bill())
+    assert shop.client().create(shop.bill()).id == first.id
+
+
+def test_a_bill_that_was_lost_found_and_voided_blocks_nobody(path: Path) -> None:
+    """The opening was lost, a later run found the draft and finished it, and it was voided: the lost try made that
+    invoice and no other, so the reference is free elsewhere.
+    """
+    shop, whop = Shop("stripe", path, Fault(Kind.RESET_AFTER, method="POST", times=3)), Shop("whop", path)
+    with pytest.raises(OutcomeUnknown):
+        shop.client().create(shop.bill())
+    shop.emulator.kept.clear()
+    later(path, 2 * DAY)
+    client = shop.client()
+    client.void(client.create(shop.bill()).id)
+    assert len(shop.emulator.invoices) == 1
+    assert whop.client().create(whop.bill()).reference == "res-1"
+
+
+def test_a_credit_is_not_taken_for_the_minimum() -> None:
+    """allow=["minimum"] is no leave to use up the customer's credit: that needs allow=["balance"]."""
+    emulator = providers.get("stripe").emulator(switches={"customer_credit": True})
+    client, _ = emulated_at("stripe", emulator, lookup="never")
+    bill = OneTimeCharge(
+        reference="r",
+        customer=emulator.customer,
+        amount=Money(400, "EUR"),
+        collection=Collection.charge("pm_card_visa"),
+    )
+    with pytest.raises(AmountMismatch, match="balance"):
+        client.create(bill, allow=["minimum"])
+    assert [entry.event for entry in emulator.ledger] == []
+
+
+@pytest.mark.parametrize(
+    "reference", ["it's", "a\\", "\\'", "x' OR '1'='1", 'say "hi"', "a' AND total>0 -", "%27", "ß→x"]
+)
+def test_a_search_finds_its_own_reference_alone(path: Path, reference: str) -> None:
+    """Quotes and backslashes in a reference: the bill is found past its key, and no other one for it."""
+    shop = Shop("stripe", path)
+    said: dict[str, Any] = {"journal": None, "lookup": "auto"}
+    other = shop.client(**said).create(shop.bill(reference="it"))
+    first = shop.client(**said).create(shop.bill(reference=reference))
+    shop.emulator.kept.clear()
+    again = shop.client(**said).create(shop.bill(reference=reference))
+    assert (again.id, len(shop.emulator.invoices)) == (first.id, 2)
+    assert other.id != first.id
+
+
+def test_a_journal_that_is_a_directory_is_refused(tmp_path: Path) -> None:
+    """A directory, a text file and a file below a file are no journals: ConfigurationError when the client is made."""
+    text = tmp_path / "notes.txt"
+    text.write_text("this is no database, and long enough to be read as the head of one" * 20)
+    for name in (tmp_path, text, text / "below.sqlite"):
+        with pytest.raises(ConfigurationError):
+            Client("stripe", api_key="sk_test_not_a_key", journal=name)

@@ -273,11 +273,8 @@ class _Core(Generic[Http]):
         use = self._use.on(ask)
         if not isinstance(ask, Bill):
             return _Prepared(ask, use)
-        try:
-            first = None if since is None else in_utc(since)
-        except ValueError as error:
-            raise ConfigurationError(f"since: {error}") from None
         now = datetime.now(UTC)
+        first = _since(since, now)
         lost = self._lately.unresolved(ask.reference)
         tries = self._tries(ask)
         unknown = unresolved(tries)
@@ -343,10 +340,7 @@ class _Core(Generic[Http]):
         known_tries = () if self._journal is None else self._journal.tries(self._book, ask.reference)
         tries = [known for known in known_tries if known.left]
         use = self._use.on(ask)
-        try:
-            first = None if since is None else in_utc(since)
-        except ValueError as error:
-            raise ConfigurationError(f"resolve: since: {error}") from None
+        first = _since(since, now)
         readable: list[datetime] = [
             known.began_at for known in tries if known.began_at is not None and known.began_at <= now
         ]
@@ -614,6 +608,24 @@ class _Intent:
     number: int | None = None
     stopped: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def _since(since: datetime | None, now: datetime) -> datetime | None:
+    """When a bill can have been tried first. Raises ConfigurationError for what is no aware instant of the past."""
+    if since is None:
+        return None
+    if not isinstance(since, datetime):
+        raise ConfigurationError(f"since is a datetime, not {since!r}: write datetime(…, tzinfo=UTC)")
+    try:
+        first = in_utc(since)
+    except ValueError as error:
+        raise ConfigurationError(f"since: {error}") from None
+    if first > now:
+        raise ConfigurationError(
+            f"since={first.isoformat()} lies in the future: no bill was tried then, and a lookup from there finds "
+            "none. Give the time of the first try"
+        )
+    return first
 
 
 def _is_other(tries: Iterable[Try], digest: str) -> bool:

@@ -77,6 +77,7 @@ _COLUMNS = (
 _ALL_TRIES = f"SELECT {_COLUMNS} FROM tries"  # noqa: S608 - constants
 _ALL_FACTS = "SELECT number, book, account, mode, reference, invoice_id, state, why, at, last_try FROM facts"
 _LONGEST_ID = 255
+_MODES = frozenset({"test", "live"})
 _EMPTY: tuple[Any, ...] = ("", [], {})
 
 
@@ -521,7 +522,9 @@ def _claim(rows: list[Try], facts: list[Fact]) -> tuple[Literal["made", "unknown
             known
             for known in rows
             if known.invoice_id not in ids
-            and (known.number > fact.last_try or known.attempt not in attempts or known.step in pending)
+            and (
+                known.number > fact.last_try or known.attempt not in attempts or _may_have_made_another(known, pending)
+            )
         ]
     pending = unresolved(rows)
     made = [known for known in rows if verdict_of(known) == "applied" and known.left]
@@ -530,6 +533,14 @@ def _claim(rows: list[Try], facts: list[Fact]) -> tuple[Literal["made", "unknown
     last = made[-1] if made else None
     since = min((known.began_at for known in rows if known.left and known.began_at is not None), default=None)
     return ("made" if made else "unknown", None if last is None else last.invoice_id, since)
+
+
+def _may_have_made_another(known: Try, pending: dict[str, Try]) -> bool:
+    """Whether a try whose attempt made an invoice may have made a second one: it is unknown, and no key prevents it.
+
+    A server error may have come after the fact and freed the key; see `Idempotency.keeps_failures`.
+    """
+    return known.step in pending and (known.key is None or (known.status or 0) >= 500)
 
 
 def _try(row: tuple[Any, ...]) -> Try:
@@ -551,15 +562,17 @@ def _try(row: tuple[Any, ...]) -> Try:
         status if isinstance(status, int) else None,
         invoice_id if is_id else None,
         str(book),
-        str(mode),
+        mode if mode in _MODES else "",  # of any mode
         digest if isinstance(digest, str) else None,
         verdict if verdict in {"applied", "refused", "deferred", "maybe"} else None,
     )
 
 
 def _fact(row: tuple[Any, ...]) -> Fact:
+    """Read a fact. One of which the last try cannot be read covers none."""
     number, book, account, mode, reference, invoice_id, state, why, at, last = row
-    return Fact(number, book, account, mode, reference, invoice_id, state, why, _instant(at), last)
+    covered = last if isinstance(last, int) else 0
+    return Fact(number, book, account, mode, reference, invoice_id, state, str(why), _instant(at), covered)
 
 
 def _instant(text: object) -> datetime | None:
