@@ -51,6 +51,7 @@ WHOLE = _invoice(
     period=Period(MAY_1, JUNE_1),
     description="May",
     reference="flt/2026-05",
+    purchase_order="PO-7",
     metadata={"depot": "Lyon"},
     created_at=datetime(2026, 6, 1, 11, 0, tzinfo=timezone(timedelta(hours=2))),
     issued_at=datetime(2026, 6, 1, 9, 0, 0, 500000, tzinfo=UTC),
@@ -61,6 +62,7 @@ WHOLE = _invoice(
     hosted_url="https://pay.example.test/in_1",
     test_mode=True,
     losses=(Loss("IB-ACME-PERIOD-01", "period", Fate.DROPPED, Severity.WARNS, "nothing", "no field", "leave it out"),),
+    problems=(Problem(path="$.footer", why="is no text: 7"),),
     raw={"id": "in_1", "price": Decimal("25.00"), "n": 7, "none": None, "deep": [True, {"é": "x"}]},
 )
 WHOLE_JSON = (
@@ -75,13 +77,13 @@ WHOLE_JSON = (
     '"period":{"start":"2026-05-01T00:00:00Z","end":"2026-06-01T00:00:00Z"}}],"lines_complete":true,'
     '"customer":{"id":"cus_42","email":"a@b.test","name":"Zoë","ids":{"acme":"cus_42"}},'
     '"period":{"start":"2026-05-01T00:00:00Z","end":"2026-06-01T00:00:00Z"},"description":"May",'
-    '"reference":"flt/2026-05","metadata":{"depot":"Lyon"},"created_at":"2026-06-01T09:00:00Z",'
+    '"reference":"flt/2026-05","purchase_order":"PO-7","metadata":{"depot":"Lyon"},"created_at":"2026-06-01T09:00:00Z",'
     '"issued_at":"2026-06-01T09:00:00.500000Z","due_at":"2026-06-15T00:00:00Z","paid_at":null,"voided_at":null,'
     '"collection":{"kind":"send","due":null,"net_days":14,"payment_method":null},"payment_method":"pm_1",'
     '"payment_pending":false,"hosted_url":"https://pay.example.test/in_1","pdf_url":null,"test_mode":true,'
     '"losses":[{"code":"IB-ACME-PERIOD-01","path":"period","fate":"dropped","severity":"warns","sent":"nothing",'
     '"why":"no field","remedy":"leave it out","conditional":false}],'
-    '"discrepancies":[],'
+    '"discrepancies":[],"problems":[{"path":"$.footer","why":"is no text: 7"}],'
     '"raw":"{\\"id\\":\\"in_1\\",\\"price\\":25.00,\\"n\\":7,\\"none\\":null,\\"deep\\":[true,{\\"é\\":\\"x\\"}]}"}'
 )
 
@@ -120,6 +122,13 @@ def test_half_a_surrogate_pair_in_raw_is_written_as_it_came() -> None:
     invoice = _invoice(raw={"name": "a\ud800b"})
     assert '"raw":"{\\"name\\":\\"a\\\\ud800b\\"}"' in invoice.model_dump_json()
     assert Invoice.model_validate_json(invoice.model_dump_json()) == invoice
+
+
+def test_defect_58_an_invoice_without_a_currency_has_no_amounts() -> None:
+    """Defect 58: the currency may be absent, and then an amount is refused: nothing says what it counts."""
+    assert _invoice(currency=None).currency is None
+    with pytest.raises(ValidationError, match="an invoice without a currency has no amounts"):
+        _invoice(currency=None, total=Money(1, "EUR"))
 
 
 def test_an_unknown_field_is_refused() -> None:

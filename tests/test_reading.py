@@ -237,7 +237,10 @@ def test_an_unknown_provider_is_a_configuration_error() -> None:
 
 
 def test_floats_of_a_parsed_payload_are_read_as_they_were_written() -> None:
-    """A float that somebody's parser made is the shortest text that gives it; beyond 15 digits it is refused."""
+    """A float that somebody's parser made is the shortest text that gives it; beyond 15 digits it is kept as text.
+
+    Defect 60: so no artefact of a float hides an invoice, and none is read as money.
+    """
     assert decode("stripe", STRIPE | {"x": [{"y": 0.1}]}).raw == STRIPE | {"x": [{"y": Decimal("0.1")}]}
     for wrong in (0.1 + 0.2, 90071992547409.93, float("nan"), float("inf")):
         with pytest.raises(MalformedResponse, match="decode the bytes of the answer instead"):

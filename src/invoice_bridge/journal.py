@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal
@@ -77,6 +78,8 @@ _COLUMNS = (
 _ALL_TRIES = f"SELECT {_COLUMNS} FROM tries"  # noqa: S608 - constants
 _ALL_FACTS = "SELECT number, book, account, mode, reference, invoice_id, state, why, at, last_try FROM facts"
 _LONGEST_ID = 255
+_MODES = frozenset({"test", "live"})
+_EMPTY: tuple[Any, ...] = ("", [], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +175,25 @@ class Claim:
 def digest_of(command: Bill, provider: str) -> str:
     """Return a digest of a bill's content as one provider gets it: what the same reference must say again."""
     content: dict[str, Any] = command.model_dump(mode="json", exclude={"reference", "attempt", "customer"})
+    for line, written in zip(command.lines, content["lines"], strict=True):
+        written["quantity"] = None if line.quantity is None else _shortest(line.quantity)
     who = command.customer
     content["customer"] = None if who is None else (who.at(provider) or [who.email, who.name])
-    return hashlib.sha256(dumps([command.verb, content])).hexdigest()
+    return hashlib.sha256(dumps([command.verb, _stated(content)])).hexdigest()
+
+
+def _shortest(number: Decimal) -> str:
+    """A number without zeros that say nothing: 2.00 is 2. Not normalize(), which rounds to the context's digits."""
+    whole, _, rest = f"{number:f}".partition(".")
+    return f"{whole}.{rest}".rstrip("0").rstrip(".") if rest else whole
+
+
+def _stated(value: Any) -> Any:
+    """A bill's content in one order and without what is empty: a field that a later version adds changes no digest."""
+    if isinstance(value, dict):
+        stated = {name: _stated(value[name]) for name in sorted(value)}
+        return {name: one for name, one in stated.items() if one is not None and one is not False and one not in _EMPTY}
+    return [_stated(one) for one in value] if isinstance(value, list) else value
 
 
 def verdict_of(known: Try) -> Verdict | None:
@@ -388,15 +407,19 @@ class Journal:
         )
         return rows[0][0] if rows and isinstance(rows[0][0], str) else None
 
-    def release(self, book: Book, reference: str, state: State, why: str, at: datetime) -> int:
-        """End the claim of every try of a reference at an account so far; returns how many tries that covers.
+    def release(
+        self, book: Book, reference: str, state: State, why: str, at: datetime, *, last_try: int | None = None
+    ) -> int:
+        """End the claim of every try of a reference at an account and mode; returns how many tries that covers.
 
-        Raises ConfigurationError where it cannot be written.
+        `last_try` is the last one that is covered: by default the last there is. Raises ConfigurationError where it
+        cannot be written.
         """
         with self._writing("") as execute:
             count, last = execute(
-                "SELECT count(*), max(number) FROM tries WHERE reference = ? AND account = ? AND book = ?",
-                (reference, book.account, book.name),
+                "SELECT count(*), max(number) FROM tries WHERE reference = ? AND account = ? AND book = ? AND mode = ? "
+                "AND number <= coalesce(?, number)",
+                (reference, book.account, book.name, book.mode, last_try),
             ).fetchone()
             if count:
                 self._insert_fact(execute, book, reference, None, state, why, at, last)
@@ -435,7 +458,12 @@ class Journal:
                 groups.setdefault((known.book, known.reference, known.account, known.mode), []).append(known)
         found = []
         for (name, what, account, mode), rows in groups.items():
-            ended = [fact for fact in facts if (fact.book, fact.reference, fact.account) == (name, what, account)]
+            ended = [  # "absent" was looked up in one mode, an invoice's id is in one mode only
+                fact
+                for fact in facts
+                if (fact.book, fact.reference, fact.account) == (name, what, account)
+                and (fact.invoice_id is not None or fact.mode == mode)
+            ]
             if (claim := _claim(rows, ended)) is not None:
                 state, invoice_id, since = claim
                 found.append(Claim(account, mode, what, name, state, invoice_id, since))
@@ -504,12 +532,18 @@ def _claim(rows: list[Try], facts: list[Fact]) -> tuple[Literal["made", "unknown
     for fact in facts:
         if fact.invoice_id is None:
             continue
-        attempts = {known.attempt for known in rows if known.invoice_id == fact.invoice_id and known.attempt}
-        ids = {known.invoice_id for known in rows if known.attempt in attempts} - {None} | {fact.invoice_id}
-        rows = [  # one attempt makes one invoice, whose id may change when it is issued
+        before = [known for known in rows if known.number <= fact.last_try]
+        attempts = {known.attempt for known in before if known.invoice_id == fact.invoice_id and known.attempt}
+        ids = {known.invoice_id for known in before if known.attempt in attempts} - {None} | {fact.invoice_id}
+        # one attempt makes one invoice, whose id may change when it is issued; what the attempt makes after the end of
+        # that one is another
+        rows = [
             known
             for known in rows
-            if known.invoice_id not in ids and (known.attempt not in attempts or known.step in pending)
+            if known.invoice_id not in ids
+            and (
+                known.number > fact.last_try or known.attempt not in attempts or _may_have_made_another(known, pending)
+            )
         ]
     pending = unresolved(rows)
     made = [known for known in rows if verdict_of(known) == "applied" and known.left]
@@ -518,6 +552,14 @@ def _claim(rows: list[Try], facts: list[Fact]) -> tuple[Literal["made", "unknown
     last = made[-1] if made else None
     since = min((known.began_at for known in rows if known.left and known.began_at is not None), default=None)
     return ("made" if made else "unknown", None if last is None else last.invoice_id, since)
+
+
+def _may_have_made_another(known: Try, pending: dict[str, Try]) -> bool:
+    """Whether a try whose attempt made an invoice may have made a second one: it is unknown, and no key prevents it.
+
+    A server error may have come after the fact and freed the key; see `Idempotency.keeps_failures`.
+    """
+    return known.step in pending and (known.key is None or (known.status or 0) >= 500)
 
 
 def _try(row: tuple[Any, ...]) -> Try:
@@ -539,15 +581,17 @@ def _try(row: tuple[Any, ...]) -> Try:
         status if isinstance(status, int) else None,
         invoice_id if is_id else None,
         str(book),
-        str(mode),
+        mode if mode in _MODES else "",  # of any mode
         digest if isinstance(digest, str) else None,
         verdict if verdict in {"applied", "refused", "deferred", "maybe"} else None,
     )
 
 
 def _fact(row: tuple[Any, ...]) -> Fact:
+    """Read a fact. One of which the last try cannot be read covers none."""
     number, book, account, mode, reference, invoice_id, state, why, at, last = row
-    return Fact(number, book, account, mode, reference, invoice_id, state, why, _instant(at), last)
+    covered = last if isinstance(last, int) else 0
+    return Fact(number, book, account, mode, reference, invoice_id, state, str(why), _instant(at), covered)
 
 
 def _instant(text: object) -> datetime | None:

@@ -74,7 +74,7 @@ class Sightings:
 def begin(ask: Command, use: Context, *, unsettled: bool = False) -> Flow[Any]:
     """Begin a command's flow; a bill that may have been made before is looked up first, and gone on with.
 
-    `unsettled`: a request of an earlier attempt was lost less than SETTLES ago. Its key is another one, so that it
+    `unsettled`: a request of another attempt was lost less than SETTLES ago. Its key is another one, so that it
     would take effect a second time if it landed: nothing is written then. Raises OutcomeUnknown.
     """
     if not isinstance(ask, Bill):
@@ -172,7 +172,7 @@ def settled(ask: Bill, existing: Invoice) -> AlreadySettled:
 
 
 def _reading_only(ask: Bill, flow: Flow[T]) -> Flow[T]:
-    """Drive a flow up to its first write, which an earlier attempt's request that may still land forbids."""
+    """Drive a flow up to its first write, which another attempt's request that may still land forbids."""
     try:
         request = next(flow)
         while True:
@@ -213,7 +213,7 @@ def go_on(ask: Bill, use: Context) -> Flow[Any]:
 def _not_now(ask: Bill) -> Flow[Any]:
     yield from ()
     raise OutcomeUnknown(
-        f"a request of an earlier attempt at {ask.reference!r} was lost less than {SETTLES // _MINUTE} minutes ago and "
+        f"a request of another attempt at {ask.reference!r} was lost less than {SETTLES // _MINUTE} minutes ago and "
         "may still take effect: nothing was billed. Ask resolve() until it says absent or found",
         reference=ask.reference,
     )
@@ -245,7 +245,7 @@ def _looked_up_first(ask: Bill, use: Context) -> Flow[Any]:
 
 def _only_one(ask: Bill, seen: Sightings, use: Context) -> Flow[list[Invoice]]:
     """The one invoice that is this bill, or none. Several are read once more: one may have got another id meanwhile."""
-    standing = _standing(ask, seen)
+    standing = _standing(ask, seen, use)
     if len(standing) > 1:
         standing = yield from _still_there(standing, use)
     if len(standing) > 1:
@@ -266,9 +266,14 @@ def _still_there(invoices: list[Invoice], use: Context) -> Flow[list[Invoice]]:
     return there
 
 
-def _standing(ask: Bill, seen: Sightings) -> list[Invoice]:
-    """The invoices that are this bill. A second attempt, made after a final refusal, passes over what was withdrawn."""
-    return [invoice for invoice in seen.invoices if ask.attempt == 1 or invoice.status not in _GONE]
+def _standing(ask: Bill, seen: Sightings, use: Context) -> list[Invoice]:
+    """The invoices that are this bill: those that were not withdrawn, else the newest that was.
+
+    A second attempt, made after a final refusal, passes over what was withdrawn, but for what it made itself.
+    """
+    live = [invoice for invoice in seen.invoices if invoice.status not in _GONE]
+    gone = [one for one in seen.invoices if one.status in _GONE and (ask.attempt == 1 or one.id in use.mine)]
+    return live or sorted(gone, key=lambda one: one.created_at or _EPOCH)[-1:]
 
 
 def _ids(invoices: list[Invoice]) -> str:
@@ -283,16 +288,23 @@ def sightings(ask: Bill, use: Context) -> Flow[Sightings]:
     PAGES pages. An item that cannot be read and holds the reference's text is a gap: it may be the one.
     """
     made: dict[str, Invoice] = {}
+    lost = ""
     for invoice_id in use.made:
         if (again := retrieval(invoice_id)) is None:  # torn in the journal: the listing has it
             continue
-        with suppress(NotFound):  # a draft that was deleted, or got another id
+        try:
             invoice: Invoice = yield from noted(use.provider.flow(again, use.on(again)))
-            if invoice.reference in {None, ask.reference}:
-                made[invoice.id] = invoice
+        except NotFound:  # a draft that was deleted, or got another id
+            lost = invoice_id
+            continue
+        if invoice.reference in {None, ask.reference}:
+            made[invoice.id] = invoice
     look = in_the_listing if use.provider.look is None else use.provider.look
     seen = yield from look(ask, use)
-    return Sightings(tuple(({invoice.id: invoice for invoice in seen.invoices} | made).values()), seen.gap)
+    gap = seen.gap
+    if lost and not made and not is_findable(ask, use):
+        gap = f"{lost}, which the journal knows, is not there any more and may have got another id when it was issued"
+    return Sightings(tuple(({invoice.id: invoice for invoice in seen.invoices} | made).values()), gap)
 
 
 def in_the_listing(ask: Bill, use: Context) -> Flow[Sightings]:
@@ -321,8 +333,13 @@ def in_the_listing(ask: Bill, use: Context) -> Flow[Sightings]:
 
 
 def listed(ask: Bill, use: Context) -> ListInvoices:
-    """The listing in which a bill's invoice stands: its customer's, from a little before its first try."""
+    """The listing that has a bill's invoice: its customer's, from a little before its first try.
+
+    Where a try had other content, its customer may have been another one: then everybody's.
+    """
     customer = ask.customer if ask.customer is not None and ask.customer.at(use.provider.name) is not None else None
+    if use.anyone:
+        customer = None
     return ListInvoices(customer=customer, created_from=looked_from(use))
 
 
@@ -399,7 +416,7 @@ def resolve(ask: Bill, use: Context, *, now: datetime, last: datetime) -> Flow[R
     if not is_findable(ask, use):
         return Resolution("ambiguous", f"{use.provider.title} does not carry the reference of this bill in a listing")
     seen = yield from sightings(ask, use)
-    standing = _standing(ask, seen) or list(seen.invoices)
+    standing = (_standing(ask, seen, use) if ask.attempt > 1 else []) or list(seen.invoices)
     if len(standing) > 1:
         standing = (yield from _still_there(standing, use)) or standing
     if len(standing) > 1:

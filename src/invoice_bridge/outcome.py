@@ -429,16 +429,17 @@ def same_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mone
 
     Compared, where both sides say it: the currency, the amount before tax (`expected` where the provider rates it), the
     customer's id, that an accrued invoice's period lies inside the one asked for, and that lines with periods meet
-    those of the bill: May's invoice is not June's bill. What a provider may add, such as tax, is verify's. Raises
-    IdempotencyMismatch, with the invoice as `existing`.
+    those of the bill: May's invoice is not June's bill. A draft without lines has no amount to compare yet. What a
+    provider may add, such as tax, is verify's. Raises IdempotencyMismatch, with the invoice as `existing`.
     """
+    is_empty = found.status is Status.DRAFT and not found.lines
     asked = ask.total if ask.total is not None else expected
     customer = None if ask.customer is None else ask.customer.at(found.provider)
     theirs = None if found.customer is None else found.customer.at(found.provider)
     other = None
     if found.currency != ask.currency:
         other = f"it is in {found.currency}, not in {ask.currency}"
-    elif asked is not None and found.subtotal is not None and found.subtotal != asked:
+    elif asked is not None and found.subtotal is not None and found.subtotal != asked and not is_empty:
         other = f"it holds {found.subtotal}, not {asked}"
     elif customer is not None and theirs is not None and customer != theirs:
         other = f"it bills {theirs}, not {customer}"

@@ -436,7 +436,11 @@ class Context:
     allowed: frozenset[str] = frozenset()
     """The paths and codes of losses that the caller allowed by name."""
     applied: frozenset[str] = frozenset()
-    """The idempotency keys that the journal knows to have been answered with success."""
+    """The keys and addresses of requests that the journal knows to have been answered with success."""
+    mine: frozenset[str] = frozenset()
+    """Those of `made` that this very attempt made."""
+    anyone: bool = False
+    """Whether the journal knows a try of the reference with other content, whose customer may be another one."""
 
     @property
     def account(self) -> str:
@@ -447,9 +451,13 @@ class Context:
         """The same context for one command: idempotency keys derive from it."""
         return replace(self, ask=ask)
 
-    def has_done(self, step: str) -> bool:
-        """Whether the journal knows that a step of this bill took effect, however long ago its key was forgotten."""
-        return isinstance(self.ask, Bill) and self._key(step, b"") in self.applied
+    def has_done(self, request: Request) -> bool:
+        """Whether the journal knows that a request took effect, however long ago its key was forgotten.
+
+        Its address counts as well as its key: another attempt, or a verb of the caller's, may have sent it for the same
+        invoice.
+        """
+        return request.key in self.applied or request.url in self.applied
 
     def get(
         self,

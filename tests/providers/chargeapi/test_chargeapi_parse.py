@@ -143,21 +143,36 @@ def test_units_are_the_smallest_of_the_currency(currency: str, text: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "fields",
+    "fields,path",
     [
-        {"currency": "xxx"},
-        {"currency": None},
-        {"id": None},
-        {"amount_due": "2500"},
-        {"amount_due": Decimal("25.5")},
-        {"line_items": [{"description": "no amount"}]},
-        {"line_items": [{"amount": 1, "unit_amount": "1"}]},
+        ({"currency": "xxx"}, "$.currency"),
+        ({"currency": None}, "$.currency"),
+        ({"amount_due": "2500"}, "$.amount_due"),
+        ({"amount_due": Decimal("25.5")}, "$.amount_due"),
+        ({"line_items": [{"description": "no amount"}]}, "$.line_items[0].amount"),
+        ({"line_items": [{"amount": 1, "unit_amount": "1"}]}, "$.line_items[0].unit_amount"),
     ],
 )
-def test_money_and_ids_that_cannot_be_read(fields: dict[str, Any]) -> None:
-    """Money or an id that cannot be read raises, it is never guessed."""
-    with pytest.raises(MalformedResponse):
-        decode("chargeapi", stated(**fields))
+def test_defect_60_what_cannot_be_read_is_a_problem(fields: dict[str, Any], path: str) -> None:
+    """Defect 60: money that cannot be read is never guessed: it is None, and so is what is computed of it."""
+    found = decode("chargeapi", stated(**fields))
+    assert [problem.path for problem in found.problems] == [path]
+    if "line_items" not in fields:
+        assert (found.total, found.amount_due, found.amount_remaining) == (None, None, None)
+    elif "amount" not in fields["line_items"][0]:
+        assert (found.lines, found.lines_complete, found.subtotal) == ((), False, None)
+
+
+def test_an_id_that_is_missing_is_an_error() -> None:
+    """Without an id there is no invoice."""
+    with pytest.raises(MalformedResponse, match=r"\$\.id is missing"):
+        decode("chargeapi", stated(id=None))
+
+
+def test_defect_57_another_object_is_refused() -> None:
+    """Defect 57: a transaction is no invoice, though it has an id, a currency and an amount."""
+    with pytest.raises(MalformedResponse, match=r"\$\.object is 'transaction'"):
+        decode("chargeapi", stated(object="transaction"))
 
 
 def test_what_is_absent_is_none() -> None:

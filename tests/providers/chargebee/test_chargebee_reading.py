@@ -185,18 +185,50 @@ def test_units_of_each_kind_of_currency(currency: str, units: int, minor: int) -
     assert found.total == Money(minor, currency.upper())
 
 
-@pytest.mark.parametrize("currency", ["ISK", "UGX", "CLP", "XXX", "CLF"])
-def test_a_currency_that_cannot_be_read_raises(currency: str) -> None:
-    """An amount whose factor is not confirmed is not guessed."""
-    with pytest.raises(MalformedResponse):
-        decode("chargebee", small(currency_code=currency, total=1999))
+@pytest.mark.parametrize(
+    "currency,total", [("HUF", "19.00"), ("TWD", "19.00"), ("ISK", "19"), ("CLP", "19"), ("CLF", "19.0000"), ("MRO", "19.00")]
+)
+def test_defect_59_every_other_currency_is_counted_in_hundredths(currency: str, total: str) -> None:
+    """Defect 59: the currencies page names four zero-decimal codes, so all others are read in hundredths."""
+    assert decode("chargebee", small(currency_code=currency, total=1900)).total == Money.parse(total, currency)
 
 
-@pytest.mark.parametrize("total", ["1999", 19.99, True, [1]])
-def test_an_amount_of_another_kind_raises(total: object) -> None:
-    """Money that is no integer is refused, not converted."""
-    with pytest.raises(MalformedResponse):
-        decode("chargebee", small(total=total))
+def test_defect_59_what_is_not_confirmed_is_read_and_not_billed() -> None:
+    """Defect 59: HUF and MRO are listed without the zero-decimal sign and are billed; ISK is read alone."""
+    assert {"HUF", "MRO"} <= MONEY.currencies
+    assert not {"ISK", "CLP", "TWD", "VND", "UGX"} & MONEY.currencies
+
+
+@pytest.mark.parametrize(
+    "stated", [{"currency_code": "XXX"}, {"total": "1999"}, {"total": 19.99}, {"total": True}, {"total": [1]},
+               {"currency_code": "ISK", "total": 1999}]
+)
+def test_defect_60_what_cannot_be_read_is_a_problem(stated: dict[str, object]) -> None:
+    """Defect 60: money that is no integer, or in no currency, is None and named, never converted."""
+    found = decode("chargebee", small(**{"total": 1, **stated}))
+    assert found.total is None
+    assert [problem.path for problem in found.problems] == ["$.currency_code" if "XXX" in stated.values() else "$.total"]
+
+
+@pytest.mark.parametrize("other", [{"object": "credit_note"}, {"object": "event"}, {"event_type": "invoice_updated"}])
+def test_defect_57_another_object_is_refused(other: dict[str, str]) -> None:
+    """Defect 57: what says that it is a credit note, or a delivery of a webhook, is no invoice."""
+    with pytest.raises(MalformedResponse, match="credit_note|event"):
+        decode("chargebee", small(**other))
+
+
+@pytest.mark.parametrize("inherits", [{"subscription_id": "sub_42"}, {"recurring": True}])
+def test_defect_55_an_inherited_purchase_order_is_no_reference(inherits: dict[str, object]) -> None:
+    """Defects 45 and 55: a subscription's invoice inherits its purchase order, which is never taken for a reference."""
+    found = decode("chargebee", small(po_number="PO-7", **inherits))
+    assert (found.purchase_order, found.reference) == ("PO-7", None)
+
+
+@pytest.mark.parametrize("field,reference", [("cf_ref", "r1"), ("", None)])
+def test_defect_55_beside_a_reference_field_the_number_is_a_purchase_order(field: str, reference: str | None) -> None:
+    """Defects 45 and 55: with a field for references, or with none at all, po_number is the purchase order alone."""
+    found = invoice(small(po_number="PO-7", cf_ref="r1"), reference_field=field)
+    assert (found.purchase_order, found.reference) == ("PO-7", reference)
 
 
 def test_a_payment_in_progress() -> None:
@@ -227,8 +259,9 @@ def test_lines_keep_what_they_say() -> None:
     assert (first.amount, first.period) == (Money(100, "EUR"), None)
     assert (second.quantity, second.unit_amount) == (Decimal("10.5"), None)
     assert third.amount == Money(-5, "EUR")
-    with pytest.raises(MalformedResponse, match=r"line_items\[0\]\.amount"):
-        decode("chargebee", small(line_items=[{"description": "x"}]))
+    part = decode("chargebee", small(line_items=[{"description": "x"}, {"amount": 2}]))
+    assert [problem.path for problem in part.problems] == ["$.line_items[0].amount"]
+    assert (len(part.lines), part.lines_complete, part.subtotal) == (1, False, None)
 
 
 def test_reference_and_note() -> None:

@@ -70,11 +70,13 @@ def compare_demand(invoice: Invoice, context: Context) -> Invoice:
 
     Raises AmountMismatch for a balance of the customer, unless allow=["balance"].
     """
-    if "balance" in context.allowed or ("minimum" in context.allowed and not invoice.amount_due):
+    if "balance" in context.allowed:
         return invoice
     reader = Reader(invoice.raw, "stripe")
     balance = reader.integer("starting_balance") or 0
     due, total = invoice.amount_due, invoice.total
+    if "minimum" in context.allowed and balance == 0 and due is not None and not due.minor:
+        return invoice
     is_draft = invoice.status is Status.DRAFT
     if balance == 0 and (due is None or total is None or due == total or total.minor < 0):
         return invoice

@@ -115,9 +115,10 @@ def _bill(
     expected: Money | None,
 ) -> Flow[Invoice]:
     at = use.found or (yield from _open(ask, use, form))
-    if resumed := at.status is not Status.DRAFT or bool(at.lines):
+    resumed = at.status is not Status.DRAFT or bool(at.lines)
+    if resumed or use.found is not None:  # an empty draft that was found may be another customer's
         same_bill(ask, at, expected)
-    else:
+    if not resumed:
         add: InvoiceAddLinesParams = {"lines": lines}
         request = _post(at.id, "add_lines", use, add, step="lines", specimen=_specimen(ask, at.id, "draft", expected))
         at = yield from first_use(_sent(at.id, use, request, {Status.DRAFT}), ask, use)
@@ -144,10 +145,10 @@ def _handed_over(
         request = _post(at.id, "pay", use, step="pay", effects=[Effect.COLLECTS], specimen=specimen)
         paid = yield from _sent(at.id, use, request, {Status.OPEN}, {Status.PAID})
         return compare_bill(ask, paid, expected)
-    if use.has_done("send"):
-        return at
     specimen = _specimen(ask, at.id, "open", expected)
     request = _post(at.id, "send", use, step="send", effects=[Effect.MAILS], specimen=specimen)
+    if use.has_done(request):
+        return at
     return (yield from _sent(at.id, use, request, {Status.OPEN}, {Status.PAID}))
 
 
