@@ -68,8 +68,9 @@ TARGETS = {
     target.name: target
     for target in (
         *map(_provider, CLASSES),
-        _module("journal", "test_journal.py", *_LOOKED_UP, "test_client_failures.py", "test_client_secrets.py"),
-        _module("lookup", *_LOOKED_UP, "test_journal.py", "test_defects.py", "test_conformance.py"),
+        _module("journal", "test_journal.py", "test_one_book.py", *_LOOKED_UP, "test_client_failures.py",
+                "test_client_secrets.py"),
+        _module("lookup", *_LOOKED_UP, "test_journal.py", "test_one_book.py", "test_defects.py", "test_conformance.py"),
         _module("outcome", "test_outcome.py", "test_client_failures.py", "test_client_told.py", "test_defects.py",
                 "emulator/test_keys_under_fault.py", "testing/test_methods.py", "test_conformance.py"),
         _module("explain", "test_explain.py", "test_golden.py", "cli/test_commands.py", "test_architecture.py",
