@@ -221,6 +221,13 @@ def test_all_prints_as_its_name() -> None:
     assert repr(ALL) == "ALL"
 
 
+def test_the_words_of_a_loss_are_those_that_programs_read() -> None:
+    """The fates and severities are written into JSON and compared by callers: they are spelled so for good."""
+    fates = ["carried", "dropped", "approximated", "defaulted", "truncated", "provider_rated"]
+    assert [str(word) for word in Fate] == fates
+    assert [str(word) for word in Severity] == ["info", "warns", "changes_money"]
+
+
 def test_alters_says_one_of_three_things() -> None:
     """The vocabulary of the metamorphic tests."""
     assert [str(word) for word in Alters] == ["body", "branch", "nothing"]

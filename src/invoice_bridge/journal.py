@@ -268,7 +268,11 @@ class Journal:
             self._make_private()
             self._file = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
             self.close = finalize(self, self._file.close)  # by whoever forgets it too
-            self._set_up()
+            try:
+                self._set_up()
+            except BaseException:
+                self.close()  # else a file that was refused stays locked for as long as the error is kept
+                raise
             self._inode = _inode(self.path)
         except (sqlite3.Error, OSError) as error:
             raise ConfigurationError(f"the journal {self.path} cannot be opened: {error}") from None
