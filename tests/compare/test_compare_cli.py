@@ -160,7 +160,7 @@ def test_a_recorded_answer_that_cannot_be_read_exits_with_3(cli: Cli, tmp_path: 
     torn.write_text(Path(STRIPE).read_text("utf-8").replace('"total":2500', '"total":25.5'), "utf-8")
     done = cli("compare", str(torn), CHARGEBEE)
     assert (done.code, done.out) == (3, "")
-    assert "torn.yaml: recorded answer" in done.err
+    assert "in_00000001 was read in part, so it cannot be compared: total is no whole number of units" in done.err
 
 
 # ── live ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

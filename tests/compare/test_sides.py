@@ -20,6 +20,7 @@ from invoice_bridge import (
     Money,
     OneTimeCharge,
     Status,
+    decode,
     providers,
 )
 from invoice_bridge.compare import Verdict, compare
@@ -243,11 +244,24 @@ def test_a_listing_does_not_hide_what_was_read_whole(tmp_path: Path) -> None:
         list(recorded(taped(tmp_path, told, ("GET", "/api/v1/invoices", later), provider="whop")))
 
 
-@pytest.mark.parametrize("answer", ["<html>oops", native(total=12.5)])
-def test_a_recorded_answer_that_cannot_be_read_is_an_error(tmp_path: Path, answer: Any) -> None:
-    """A torn answer and money that cannot be read spoil the side; they name the answer."""
-    with pytest.raises(MalformedResponse, match="recorded answer 1"):
+@pytest.mark.parametrize(
+    "answer, named",
+    [
+        ("<html>oops", "recorded answer 1"),
+        (native(total=12.5), r"left side: .*in_1 was read in part.*: total is no whole"),
+    ],
+)
+def test_a_recorded_answer_that_cannot_be_read_is_an_error(tmp_path: Path, answer: Any, named: str) -> None:
+    """A torn answer and money that cannot be read spoil the side; they name the answer, or invoice and field."""
+    with pytest.raises(MalformedResponse, match=named):
         compare(taped(tmp_path, ("GET", "/v1/x", native(id="in_0")), ("GET", "/v1/invoices/in_1", answer)), many(1))
+
+
+def test_defect_60_an_invoice_that_was_read_in_part_is_not_compared() -> None:
+    """Defect 60: what could not be read would pass for silence, so the invoice is refused by its id."""
+    odd = decode("stripe", native(total="12", description=7))
+    with pytest.raises(MalformedResponse, match=r"right side: .*the invoice in_1 was read in part.* \(and 1 more\)"):
+        compare(many(1), [odd])
 
 
 # ── clients ──────────────────────────────────────────────────────────────────────────────────────────────────────────

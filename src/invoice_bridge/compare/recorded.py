@@ -176,7 +176,8 @@ def _last(path: Path, invoice_id: str, seen: _Seen, use: Context, recording: _Re
     except ProviderError as error:
         raise MalformedResponse(f"{path}: {invoice_id}: {error.message}", provider=use.provider.name) from None
     if seen.deleted:
-        gone = {"status": Status.DELETED, "amount_remaining": Money.zero(invoice.currency)}
+        nothing = None if invoice.currency is None else Money.zero(invoice.currency)
+        gone = {"status": Status.DELETED, "amount_remaining": nothing}
         return invoice.model_copy(update=gone)
     if seen.status is not invoice.status:
         raise ConfigurationError(

@@ -235,15 +235,24 @@ def test_list_pages_the_lines_of_each_invoice(world: World) -> None:
     assert (len(gone.lines), gone.lines_complete, gone.subtotal) == (3, False, None)
 
 
-def test_defect_60_one_odd_invoice_does_not_end_a_listing(world: World) -> None:
-    """Defect 60: an amount that cannot be read is None with a problem, and the listing goes on."""
+def test_one_unreadable_invoice_does_not_hide_the_others(world: World) -> None:
+    """What is no invoice raises, or is handed on with its JSON."""
     opened(world)
-    pairs = (("customer_id", "cus_42"), ("currency_code", "ISK"), ("charges[amount][0]", "5"))
+    pairs = (("customer_id", "cus_42"), ("currency_code", "EUR"), ("charges[amount][0]", "5"))
+    made = world.made("/invoices/create_for_charge_items_and_charges", *pairs)
+    world.site.invoices[made["invoice"]["id"]]["object"] = "credit_note"
+    with pytest.raises(MalformedResponse, match="its object is 'credit_note'"):
+        list(world.client.list())
+    found = list(world.client.list(unreadable="yield"))
+    assert [isinstance(item, Invoice) for item in found] == [False, True]
+
+
+def test_defect_59_a_site_that_bills_in_krona_is_listed(world: World) -> None:
+    """Defect 59: a currency that is only read ends no listing: 199900 units are 1999 ISK by documentation."""
+    pairs = (("customer_id", "cus_42"), ("currency_code", "ISK"), ("charges[amount][0]", "199900"))
     world.made("/invoices/create_for_charge_items_and_charges", *pairs)
-    assert [(item.currency, item.total is None, bool(item.problems)) for item in world.client.list()] == [
-        ("ISK", True, True),
-        ("EUR", False, False),
-    ]
+    (found,) = world.client.list()
+    assert (found.total, found.problems) == (Money(1999, "ISK"), ())
 
 
 # ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────

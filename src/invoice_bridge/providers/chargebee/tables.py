@@ -19,7 +19,7 @@ from invoice_bridge.errors import (
 )
 from invoice_bridge.losses import Alters, Fate, Field, Severity
 from invoice_bridge.model import Status
-from invoice_bridge.money import codes
+from invoice_bridge.money import codes, historic_codes
 from invoice_bridge.provider import ErrorRow, Limit, Rate, Setting, StatusRow, Units
 from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
 
@@ -160,18 +160,28 @@ STATUSES = (
 )
 
 # ── currencies ───────────────────────────────────────────────────────────────────────────────────────────────────────
-# The currencies page: a zero-decimal currency is counted in major units, every other one in hundredths, three-decimal
-# ones too. Which currencies are zero-decimal is confirmed for four codes only (the page marks them with a sign that the
-# copy read had lost), so every other code without decimals in ISO 4217 is refused, and so are those whose decimals are
-# seldom used (HUF, TWD; MGA and MRU, whose fifths are no decimals) and the codes that are no cash (BOV … XAD).
+# The currencies page: a zero-decimal currency is counted in major units, and it names four; every other currency is
+# counted in hundredths, three-decimal ones too. That is enough to read all of them. To send one, a wrong factor would
+# bill a hundredfold, and the site's own list of supported currencies marks zero-decimal ones with a sign that the copy
+# read had lost: so every other code without decimals in ISO 4217 is refused, and so are those whose decimals are seldom
+# used (TWD; MGA and MRU, whose fifths are no decimals) and the codes that are no cash (BOV … XAD). HUF and MRO are on
+# that list without the sign.
 _ZERO_DECIMAL = ("JPY", "KRW", "XAF", "XOF")
-_NOT_CONFIRMED = {"HUF", "TWD", "MGA", "MRU", "BOV", "CHE", "CHW", "COU", "MXV", "USN", "XAD"}
-MONEY = Units(
+_NOT_CONFIRMED = {"TWD", "MGA", "MRU", "BOV", "CHE", "CHW", "COU", "MXV", "USN", "XAD"}
+_CURRENCIES = "apidocs.chargebee.com/docs/api/currencies"
+_SENT = (
     dict.fromkeys(codes(2) - _NOT_CONFIRMED, 2)
-    | dict.fromkeys(("BGN", "HRK", "ANG"), 2)
+    | dict.fromkeys(("BGN", "HRK", "ANG", "MRO"), 2)
     | dict.fromkeys(codes(3), 2)
-    | dict.fromkeys(_ZERO_DECIMAL, 0),
-    source="apidocs.chargebee.com/docs/api/currencies",
+    | dict.fromkeys(_ZERO_DECIMAL, 0)
+)
+MONEY = Units(
+    _SENT,
+    source=_CURRENCIES,
+    read_only={
+        code: 2 for digits in (0, 2, 3, 4) for code in codes(digits) | historic_codes(digits) if code not in _SENT
+    },
+    read_source=f"{_CURRENCIES}: every currency but {', '.join(_ZERO_DECIMAL)} is ×100; not confirmed by an answer",
 )
 
 RATE = Rate(

@@ -105,10 +105,10 @@ def mode(_key: str, _settings: Mapping[str, Any], base_url: str) -> str | None:
 # ── money ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class MajorUnits:
-    """Exact decimal numbers in major units, in the currencies that the SDK lists; any other is refused.
+    """Exact decimal numbers in major units, in the currencies that the SDK lists; any other is refused when writing.
 
-    19.99 means 19.99 EUR, and 499 means 499 EUR, never cents. `currencies` holds for writing and for
-    reading alike.
+    19.99 means 19.99 EUR, and 499 means 499 EUR, never cents. A number in major units has one meaning in every
+    currency of ISO 4217, so all of those are read.
     """
 
     currencies: frozenset[str]
@@ -131,10 +131,8 @@ class MajorUnits:
     def from_units(self, units: Decimal | int | str, currency: str) -> Money:
         """Return the amount that a number means, or one written as text, like "10.00".
 
-        Raises ValueError for more decimals than the currency has, and for a currency that is not listed.
+        Raises ValueError for more decimals than the currency has, and for a currency that ISO 4217 does not have.
         """
-        if currency not in self.currencies:
-            raise ValueError(f"{currency} is not among the currencies that Whop lists")
         return Money.parse(units, currency)
 
 
