@@ -288,7 +288,7 @@ def sightings(ask: Bill, use: Context) -> Flow[Sightings]:
     PAGES pages. An item that cannot be read and holds the reference's text is a gap: it may be the one.
     """
     made: dict[str, Invoice] = {}
-    lost = ""
+    findable, lost, strange = is_findable(ask, use), "", ""
     for invoice_id in use.made:
         if (again := retrieval(invoice_id)) is None:  # torn in the journal: the listing has it
             continue
@@ -297,12 +297,16 @@ def sightings(ask: Bill, use: Context) -> Flow[Sightings]:
         except NotFound:  # a draft that was deleted, or got another id
             lost = invoice_id
             continue
+        if not findable:  # what was read as its reference is something else, such as a purchase order
+            invoice = invoice.model_copy(update={"reference": None})
         if invoice.reference in {None, ask.reference}:
             made[invoice.id] = invoice
+        else:
+            strange = f"{invoice.id}, which the journal knows as this bill, carries the reference {invoice.reference!r}"
     look = in_the_listing if use.provider.look is None else use.provider.look
     seen = yield from look(ask, use)
-    gap = seen.gap
-    if lost and not made and not is_findable(ask, use):
+    gap = seen.gap or strange
+    if lost and not made and not findable:
         gap = f"{lost}, which the journal knows, is not there any more and may have got another id when it was issued"
     return Sightings(tuple(({invoice.id: invoice for invoice in seen.invoices} | made).values()), gap)
 
