@@ -269,6 +269,36 @@ def test_a_bill_without_a_reference_field_is_not_collected_twice(path: Path) -> 
     assert events(shop, "collected") == 1
 
 
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_a_purchase_order_does_not_hide_what_the_journal_knows(path: Path, attempt: int) -> None:
+    """The purchase order is where Chargebee has the reference otherwise: past the key, the journal's invoice is read,
+    recognised although it carries another text there, and returned; nothing is billed again.
+    """
+    shop = Shop("chargebee", path)
+    bill = shop.bill(purchase_order="PO-1")
+    first = shop.client().create(bill, allow=["tax", "reference"])
+    shop.emulator.kept.clear()
+    later(path, 9 * DAY)
+    for lookup in ("journal", "auto"):
+        again = bill.model_copy(update={"attempt": attempt})
+        assert shop.client(lookup=lookup).create(again, allow=["tax", "reference"]).id == first.id
+    assert len(shop.emulator.invoices) == 1
+
+
+def test_a_bill_whose_reference_was_changed_is_not_billed_again(path: Path) -> None:
+    """Somebody changed the reference on the invoice in the dashboard: the journal knows its id, and the bill is
+    refused with that instead of being made again.
+    """
+    shop = Shop("stripe", path)
+    first = shop.client().create(shop.bill())
+    shop.emulator.invoices[first.id]["metadata"]["invoice_bridge_reference"] = "res-9"
+    shop.emulator.kept.clear()
+    with pytest.raises(Unsupported, match="carries the reference 'res-9'"):
+        shop.client().create(shop.bill())
+    assert shop.client().resolve(shop.bill()).state == "ambiguous"
+    assert len(shop.emulator.invoices) == 1
+
+
 def test_a_refused_try_does_not_block_a_bill_that_cannot_be_looked_up(path: Path) -> None:
     """A try that was refused made nothing: the mended bill needs no lookup, and is made."""
     shop = Shop("chargebee", path)

@@ -172,7 +172,7 @@ class _Core(Generic[Http]):
             if http is not None:
                 client_settings.check_http(http, is_async=self._is_async)
             if self._key.is_in(repr((settings, base_url, customers, journal))):
-                raise ConfigurationError("the API key stands in another setting: it belongs into api_key alone")
+                raise ConfigurationError("the API key is in another setting: write it in api_key alone")
             self._use = _context(provider, self._key, settings, base_url, mode=mode, lookup=lookup, insecure=insecure)
         except ConfigurationError as error:
             raise ConfigurationError(self._key.conceal(str(error))) from None
@@ -397,7 +397,7 @@ class _Core(Generic[Http]):
         records, in our journal and in addresses that are logged.
         """
         if self._key.is_in(repr(ask)):
-            raise ConfigurationError(f"{ask.verb}: the API key stands in what is asked; nothing was sent")
+            raise ConfigurationError(f"{ask.verb}: the API key is in what is asked; nothing was sent: leave it out")
         customer: CustomerRef | None = getattr(ask, "customer", None)
         if not self._customers or customer is None or customer.id is None or customer.ids:
             return ask

@@ -156,7 +156,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A bill of a reference at one account that stands, or may have been made."""
+    """A bill of a reference at one account that was made and not withdrawn, or that may have been made."""
 
     account: str
     mode: str

@@ -47,8 +47,8 @@ def resolved(provider: str, state: str) -> None:
 
 
 def unlearnt(provider: str) -> None:
-    """Log that the journal could not be told which bill ended: its reference stays claimed."""
-    _LOOKUPS.info("%s: the journal could not be written: what a reference no longer claims is not kept", provider)
+    """Log that the journal could not be written after a bill had ended: its reference stays claimed."""
+    _LOOKUPS.info("%s: the journal could not be written: the reference stays claimed", provider)
 
 
 def failed(provider: str, request: Request, problem: Exception) -> None:

@@ -35,9 +35,9 @@ from invoice_bridge.wire import Flow, dumps
 T = TypeVar("T")
 
 PAGES = 100
-"""How many pages of a listing a look reads at most."""
+"""How many pages of a listing a lookup reads at most."""
 MARGIN = timedelta(days=1)
-"""How much earlier than `since` a look begins: the provider's clock and ours need not agree."""
+"""How much earlier than `since` a lookup begins: the provider's clock and ours need not agree."""
 LOOKUP_NOTE = "lookup: was the reference billed before?"
 SETTLES = timedelta(minutes=5)
 """How long after a lost request its effect may still land. Our own figure: no provider states one."""
@@ -65,7 +65,7 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Sightings:
-    """The invoices that carry a reference, and what kept the look from being complete."""
+    """The invoices that carry a reference, and what kept the lookup from being complete."""
 
     invoices: tuple[Invoice, ...] = ()
     gap: str = ""
@@ -130,7 +130,7 @@ def needs_lookup(ask: Bill, use: Context) -> bool:
 
 
 def _checked(ask: Bill, use: Context, flow: Flow[T]) -> Flow[T]:
-    """Check how a bill ended: it is this bill, it stands, and it is no draft that was left unfinished.
+    """Check how a bill ended: it is this bill, it is not withdrawn, and it is no draft that was left unfinished.
 
     Raises AlreadySettled, Discrepancy, or OutcomeUnknown where the answers were about another bill.
     """
@@ -234,7 +234,7 @@ def _looked_up_first(ask: Bill, use: Context) -> Flow[Any]:
     standing = yield from _only_one(ask, seen, use)
     if not standing and seen.gap:
         raise Unsupported(
-            f"whether the reference {ask.reference!r} was billed before cannot be said: {seen.gap}; nothing was billed",
+            f"whether the reference {ask.reference!r} was billed before is not known: {seen.gap}; nothing was billed",
             remedy='keep a journal from the first bill on and write lookup="journal"; or write lookup="never" if you '
             "know that it was not billed",
         )
@@ -288,7 +288,7 @@ def sightings(ask: Bill, use: Context) -> Flow[Sightings]:
     PAGES pages. An item that cannot be read and holds the reference's text is a gap: it may be the one.
     """
     made: dict[str, Invoice] = {}
-    lost = ""
+    findable, lost, strange = is_findable(ask, use), "", ""
     for invoice_id in use.made:
         if (again := retrieval(invoice_id)) is None:  # torn in the journal: the listing has it
             continue
@@ -297,12 +297,16 @@ def sightings(ask: Bill, use: Context) -> Flow[Sightings]:
         except NotFound:  # a draft that was deleted, or got another id
             lost = invoice_id
             continue
+        if not findable:  # what was read as its reference is something else, such as a purchase order
+            invoice = invoice.model_copy(update={"reference": None})
         if invoice.reference in {None, ask.reference}:
             made[invoice.id] = invoice
+        else:
+            strange = f"{invoice.id}, which the journal knows as this bill, carries the reference {invoice.reference!r}"
     look = in_the_listing if use.provider.look is None else use.provider.look
     seen = yield from look(ask, use)
-    gap = seen.gap
-    if lost and not made and not is_findable(ask, use):
+    gap = seen.gap or strange
+    if lost and not made and not findable:
         gap = f"{lost}, which the journal knows, is not there any more and may have got another id when it was issued"
     return Sightings(tuple(({invoice.id: invoice for invoice in seen.invoices} | made).values()), gap)
 
@@ -311,7 +315,7 @@ def in_the_listing(ask: Bill, use: Context) -> Flow[Sightings]:
     """Find every invoice that carries a bill's reference in the listing of its customer, at most PAGES pages."""
     mine, gap = json_text(ask.reference), ""
     listing = listed(ask, use)
-    seen: dict[str, Invoice] = {}  # by id: one that moves on while it is listed stands on two pages
+    seen: dict[str, Invoice] = {}  # by id: one that moves on while it is listed is on two pages
     for _ in range(PAGES):
         page: Page = yield from noted(use.provider.flow(listing, use.on(listing)))
         for item in page.items:
@@ -344,7 +348,7 @@ def listed(ask: Bill, use: Context) -> ListInvoices:
 
 
 def looked_from(use: Context) -> datetime | None:
-    """Where in time a look begins; None for the very beginning, as no provider was there before 1970."""
+    """Where in time a lookup begins; None for the very beginning, as no provider was there before 1970."""
     return None if use.since is None or use.since < _EPOCH else use.since - MARGIN
 
 
@@ -386,7 +390,7 @@ def noted(flow: Flow[T]) -> Flow[T]:
 def first_use(flow: Flow[T], ask: Bill, use: Context) -> Flow[T]:
     """Drive requests whose bodies are the bill: their keys may have gone out before, with another one.
 
-    Raises IdempotencyMismatch then, with the invoice that stands under the reference where it can be found.
+    Raises IdempotencyMismatch then, with the invoice that has the reference where it can be found.
     """
     try:
         return (yield from flow)

@@ -153,7 +153,7 @@ def supervise(
                 known = known or _id_in(answer, use)
                 follow = _sent(way, answer)
             if isinstance(follow, StopIteration):
-                if follow.value is None and unknown is not None:  # the look found nothing, which proves nothing yet
+                if follow.value is None and unknown is not None:  # the lookup found nothing, which proves nothing yet
                     raise unknown
                 return follow.value  # type: ignore[no-any-return]
             request = follow
@@ -163,7 +163,7 @@ def supervise(
         if unknown is None or error is unknown or not isinstance(error, ProviderError | Unreachable):
             raise
         unknown.outcome, unknown.steps, unknown.invoice_id = error.outcome, error.steps, error.invoice_id
-        raise unknown from error  # the second way failed too, and told nothing of the first
+        raise unknown from error  # the second way failed too, and says nothing of the first
     finally:
         way.close()
 
@@ -458,7 +458,7 @@ def same_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mone
         other = f"it is for {found.period}"
     if other:
         raise IdempotencyMismatch(
-            f"the reference {ask.reference!r} stands for {found.id} already, {found.status}: {other}; nothing was "
+            f"the reference {ask.reference!r} belongs to {found.id} already, {found.status}: {other}; nothing was "
             "done to it: give a new bill a new reference",
             existing=found,
         )
