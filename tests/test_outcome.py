@@ -682,14 +682,14 @@ def test_each_request_waits_for_its_pace_and_tells_it_the_answer() -> None:
         (
             CHARGE,
             LOST,
-            "POST /v1/invoices may or may not have taken effect: Acme gave no answer: ReadTimeout. Look the reference "
-            "up before you try again: resolve()",
+            ("POST /v1/invoices may or may not have taken effect: Acme gave no answer: ReadTimeout. Look the reference "
+            "up before you try again: resolve()"),
         ),
         (
             Void(id="in_1"),
             LOST,
-            "POST /v1/invoices/in_1/void may or may not have taken effect: Acme gave no answer: ReadTimeout. Read the "
-            "invoice",
+            ("POST /v1/invoices/in_1/void may or may not have taken effect: Acme gave no answer: ReadTimeout. Read the "
+            "invoice"),
         ),
     ],
 )  # fmt: skip
