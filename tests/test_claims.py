@@ -93,7 +93,7 @@ def test_what_a_row_without_a_verdict_says(ended: Any, status: int | None, verdi
 
 
 def test_what_a_client_remembers_of_lost_requests() -> None:
-    """Lost and stopped requests are remembered; "not now" prolongs what was lost, begins nothing; an answer ends it."""
+    """Lost and stopped requests are kept; "not now" prolongs what was lost and begins nothing; an answer ends it."""
     recent = RecentLosses()
     recent.note(BILL, "open", "deferred", NOON)
     assert recent.unresolved("res-1") == {}

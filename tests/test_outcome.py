@@ -34,7 +34,7 @@ from invoice_bridge import (
     Void,
 )
 from invoice_bridge.commands import Command, Delete
-from invoice_bridge.outcome import Lost, NotSent, Policy, Step, payable, supervise, verify
+from invoice_bridge.outcome import Lost, NotSent, Policy, Step, payable, supervise, verdict, verify
 from invoice_bridge.wire import Effect, Response, Send, Sleep, Steps
 from tests.toy import ACME, context
 
@@ -682,18 +682,14 @@ def test_each_request_waits_for_its_pace_and_tells_it_the_answer() -> None:
         (
             CHARGE,
             LOST,
-            (
-                "POST /v1/invoices may or may not have taken effect: Acme gave no answer: ReadTimeout. Look the reference "
-                "up before you try again: resolve()"
-            ),
+            ("POST /v1/invoices may or may not have taken effect: Acme gave no answer: ReadTimeout. Look the reference "
+            "up before you try again: resolve()"),
         ),
         (
             Void(id="in_1"),
             LOST,
-            (
-                "POST /v1/invoices/in_1/void may or may not have taken effect: Acme gave no answer: ReadTimeout. Read the "
-                "invoice"
-            ),
+            ("POST /v1/invoices/in_1/void may or may not have taken effect: Acme gave no answer: ReadTimeout. Read the "
+            "invoice"),
         ),
     ],
 )  # fmt: skip
@@ -721,3 +717,16 @@ def test_the_longest_wait_that_a_provider_may_ask_for_is_waited() -> None:
     """60 seconds are waited, 61 end the call."""
     assert _drive(CHARGE, _refusal(429, retry_after="60"), OPENED, ISSUED).waits == [60.0]
     assert _drive(CHARGE, _refusal(429, retry_after="61"), OPENED, ISSUED).waits == []
+
+
+@pytest.mark.parametrize(
+    "status,word",
+    [(200, "applied"), (201, "applied"), (299, "applied"), (400, "refused"), (401, "deferred"), (409, "maybe"),
+     (429, "deferred"), (500, "maybe")],
+)  # fmt: skip
+def test_what_the_journal_writes_of_an_answer(status: int, word: str) -> None:
+    """Done is applied; only a refusal that also answers for earlier tries is refused."""
+    use = context().on(CHARGE)
+    request = next(ACME.flow(CHARGE, use))
+    content = b'{"id":"in_1","currency":"EUR"}' if status < 300 else b'{"message":"no"}'
+    assert verdict(request, Response(status, content, provider="acme"), use) == word

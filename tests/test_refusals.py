@@ -20,10 +20,13 @@ from invoice_bridge import (
     CustomerRef,
     Discrepancy,
     Invoice,
+    Line,
     Money,
+    OneTimeCharge,
     OutcomeUnknown,
     Pay,
     Period,
+    PeriodInvoice,
     Retrieve,
     Status,
     Unsupported,
@@ -238,6 +241,24 @@ def test_another_bill_under_the_reference_says_what_differs(command: Any, held: 
         f"the reference {command.reference!r} stands for in_1 already, open: {other}; nothing was done to it: give a "
         "new bill a new reference"
     )
+
+
+def test_a_period_that_the_provider_does_not_state_is_not_compared() -> None:
+    """An invoice without a period is no other bill, and a bill of lines is compared line by line."""
+    assert same_bill(MAY, _held()).id == "in_1"
+    lines = (Line(amount=_eur(1900), period=Period.month(2026, 5)),)
+    bill = PeriodInvoice(reference="may", customer="buy_1", currency="EUR", period=MAY.period, lines=lines)
+    assert same_bill(bill, _held(period=Period.month(2026, 6), lines=lines)).id == "in_1"
+
+
+@pytest.mark.parametrize("month", [4, 6])
+def test_the_month_before_and_the_month_after_are_other_bills(month: int) -> None:
+    """The end of a period is not in it: neither neighbour of May is taken for May's invoice."""
+    lines = {number: (Line(amount=_eur(1900), period=Period.month(2026, number)),) for number in (5, month)}
+    may = OneTimeCharge(reference="res-1", customer="buy_1", lines=lines[5])
+    assert same_bill(may, _held(lines=lines[5])).id == "in_1"
+    with pytest.raises(BridgeError, match=f"in_1 already, open: it is for {Period.month(2026, month)}; nothing was"):
+        same_bill(may, _held(lines=lines[month], period=Period.month(2026, month)))
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ TARGETS = {
         _module("lookup", "test_refusals.py", *_LOOKED_UP, "test_one_book.py", "test_defects.py"),
         _module("outcome", "test_refusals.py", "test_outcome.py", "test_client_failures.py", "test_client_told.py",
                 "test_defects.py"),
-        _module("explain", "test_explain.py", "cli/test_commands.py"),
+        _module("explain", "test_explain_whole.py", "test_explain.py", "cli/test_commands.py"),
         _module("losses", "test_losses.py", "test_tables.py", "test_errors.py", "test_commands.py", "test_client.py"),
     )
 }  # fmt: skip
