@@ -15,7 +15,7 @@ from invoice_bridge.provider import Context
 from invoice_bridge.providers.stripe.parse import invoice
 from invoice_bridge.providers.stripe.tables import REFERENCE_KEY
 from invoice_bridge.reading import Reader
-from invoice_bridge.wire import Flow
+from invoice_bridge.wire import Flow, Response
 
 _HITS = 100
 _PAGES = 5
