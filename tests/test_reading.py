@@ -385,7 +385,7 @@ def test_defect_56_top_level_fields_are_listed(provider: str, payload: dict[str,
     """Defect 56: texts, numbers and lists at the top are listed like nested ones, custom fields among them."""
     before = set(decode(provider, payload).unmapped())
     added = {"cf_depot": "Lyon", "cf_number": 7, "cf_flag": False, "tags": ["a", "b"], "cf_deep": {"inner": [{"x": 0}]}}
-    silent = {"cf_null": None, "cf_empty": "", "cf_none": [], "cf_no": {}}
+    silent: dict[str, Any] = {"cf_null": None, "cf_empty": "", "cf_none": [], "cf_no": {}}
     found = set(decode(provider, payload | added | silent).unmapped())
     assert found - before == {"cf_depot", "cf_number", "cf_flag", "tags[]", "cf_deep.inner[].x"}
     if provider == "chargebee":
