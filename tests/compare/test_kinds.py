@@ -5,9 +5,10 @@ from dataclasses import fields, is_dataclass
 import pytest
 
 from invoice_bridge import Collection, CustomerRef, Invoice, Line, Period
-from invoice_bridge.compare.kinds import AMOUNT_PATHS, KINDS, SHAPES, Kind, severity
+from invoice_bridge.compare.kinds import AMOUNT_PATHS, KINDS, SHAPES, Kind, facts, severity
 from invoice_bridge.losses import Severity
 from invoice_bridge.model import AMOUNTS
+from tests.compare.bills import bill
 
 
 @pytest.mark.parametrize("of", [Invoice, Line, CustomerRef, Period, Collection])
