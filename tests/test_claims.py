@@ -92,6 +92,17 @@ def test_what_a_row_without_a_verdict_says(ended: Any, status: int | None, verdi
     assert verdict_of(dataclasses.replace(row, verdict="applied")) == "applied"
 
 
+def test_a_client_remembers_when_it_last_wrote() -> None:
+    """Answered or not: what was made a moment ago may be in no listing yet. It is forgotten after SETTLES."""
+    recent = RecentLosses()
+    recent.note(BILL, "open", "refused", NOON)
+    assert recent.last_write("res-1") is None
+    recent.note(BILL, "open", "applied", NOON)
+    assert (recent.last_write("res-1"), recent.unresolved("res-1")) == (NOON, {})
+    recent.note(BILL.model_copy(update={"reference": "res-2"}), "open", "applied", NOON + SETTLES)
+    assert recent.last_write("res-1") is None
+
+
 def test_what_a_client_remembers_of_lost_requests() -> None:
     """Lost and stopped requests are kept; "not now" prolongs what was lost and begins nothing; an answer ends it."""
     recent = RecentLosses()

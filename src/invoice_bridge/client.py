@@ -353,6 +353,8 @@ class _Core(Generic[Http]):
         begun = min([*readable, *given], default=None) if whole else first
         made = tuple(dict.fromkeys(known.invoice_id for known in tries if known.invoice_id is not None))
         last: list[datetime] = list(self._lately.unresolved(ask.reference).values())
+        if (wrote := self._lately.last_write(ask.reference)) is not None:  # whatever `since` says
+            last.append(wrote)
         # a time that cannot be read, or that the clock has not reached, may be that of a moment ago
         last += [now if known.last_at is None else min(known.last_at, now) for known in tries]
         flow = resolve(

@@ -225,21 +225,30 @@ def unresolved(tries: Iterable[Try]) -> dict[str, Try]:
 
 
 class RecentLosses:
-    """The requests that one client lost within SETTLES, journal or not; safe to share between threads."""
+    """The writing requests of one client within SETTLES, journal or not; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lost: dict[tuple[str, int, str], datetime] = {}
+        self._wrote: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def note(self, command: Bill, step: str, verdict: Verdict | None, at: datetime) -> None:
         """Note what became of a writing request of a bill; None: the program was stopped meanwhile."""
         name = (command.reference, command.attempt, step)
         with self._lock:
+            self._wrote = {known: when for known, when in self._wrote.items() if at - when < SETTLES}
+            if verdict != "refused":
+                self._wrote[command.reference] = at
             if verdict in {"applied", "refused"}:
                 self._lost.pop(name, None)
             elif verdict in {"maybe", None} or name in self._lost:
                 self._lost = {known: when for known, when in self._lost.items() if at - when < SETTLES}
                 self._lost[name] = at
+
+    def last_write(self, reference: str) -> datetime | None:
+        """Return when a write of a reference last ended that was not refused: no listing need show it yet."""
+        with self._lock:
+            return self._wrote.get(reference)
 
     def unresolved(self, reference: str) -> dict[int, datetime]:
         """Return the attempts at a reference with a request that is not settled, each with when that was last tried."""
