@@ -146,6 +146,8 @@ DEARER = OneTimeCharge(
 def _dearer(request: httpx.Request) -> httpx.Response:
     """A Stripe that bills a cent more when the invoice is issued."""
     path = request.url.path
+    if path.endswith("/search"):
+        return httpx.Response(200, json={"object": "search_result", "data": [], "has_more": False})
     lines = {"data": [{"amount": 1999}] if path.count("/") > 2 else []}
     if path.endswith("/finalize"):
         return httpx.Response(200, json=row(1, status="open", total=2000, amount_remaining=2000, lines=lines))
@@ -219,7 +221,7 @@ def test_two_invoices_under_one_reference_are_ambiguous() -> None:
 def test_a_since_that_is_no_instant_is_refused() -> None:
     """Whose midnight would a naive one be?"""
     client, transport = emulated()
-    with pytest.raises(ConfigurationError, match="resolve: since: 2026-05-01T00:00:00 has no time zone"):
+    with pytest.raises(ConfigurationError, match="since: 2026-05-01T00:00:00 has no time zone"):
         client.resolve(CHARGE, since=datetime(2026, 5, 1))
     assert transport.sent == []
 

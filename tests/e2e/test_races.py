@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from invoice_bridge import (
-    AlreadySettled,
     BridgeError,
     Client,
     Collection,
+    ConfigurationError,
     CustomerRef,
     IdempotencyMismatch,
     Invoice,
@@ -155,7 +155,7 @@ def test_no_second_attempt_while_the_first_may_still_land(name: str, knows: str,
     client = desk.client(**kept)
     with pytest.raises(OutcomeUnknown):
         desk.create(client, desk.charge())
-    with pytest.raises(OutcomeUnknown, match="an earlier attempt at 'res-1' was lost less than 5 minutes ago") as told:
+    with pytest.raises(OutcomeUnknown, match="another attempt at 'res-1' was lost less than 5 minutes ago") as told:
         desk.create(desk.client(**kept) if kept else client, desk.charge(attempt=2))
     assert (told.value.outcome, told.value.reference) == ("unknown", "res-1")
     desk.faults.land()
@@ -188,17 +188,14 @@ def test_a_second_attempt_after_a_final_refusal_need_not_wait(name: str, tmp_pat
 
 @pytest.mark.parametrize("name", ["chargebee", "stripe", "whop"])
 def test_a_second_attempt_after_a_void_need_not_wait(name: str) -> None:
-    """What was made and withdrawn is billed again at once; attempt 1 made again then is no third bill."""
+    """What was made and withdrawn is billed again at once; attempt 1 made again then finds what attempt 2 made."""
     desk = Desk(name)
     client = desk.client()
     client.void(desk.create(client, desk.charge()).id)
     second = desk.create(client, desk.charge(attempt=2))
     assert (second.status, desk.times("issued"), desk.times("voided")) == (Status.OPEN, 2, 1)
-    with pytest.raises((IdempotencyMismatch, AlreadySettled)):
-        desk.create(client, desk.charge())
     desk.forget()
-    with pytest.raises(IdempotencyMismatch, match="is on 2 invoices"):
-        desk.create(desk.client(lookup="always"), desk.charge())
+    assert desk.create(desk.client(lookup="always"), desk.charge()).id == second.id
     assert desk.times("issued") == 2
 
 
@@ -230,19 +227,20 @@ def test_a_since_later_than_the_journals_first_try_hides_nothing(name: str, tmp_
 
 
 @each_provider
-@pytest.mark.parametrize(
-    "since,state",
-    [
-        (datetime.min.replace(tzinfo=UTC), "absent"),
-        (datetime.max.replace(tzinfo=UTC), "too_early"),
-        (datetime.now(UTC) + timedelta(days=400), "too_early"),
-    ],
-    ids=["first day", "last day", "next year"],
-)
-def test_any_since_is_answered(name: str, since: datetime, state: str) -> None:
-    """The ends of the calendar and a date in the future are no crash, and the future is never "absent"."""
+def test_the_first_day_of_the_calendar_is_answered(name: str) -> None:
+    """The end of the calendar is no crash."""
     desk = Desk(name)
-    assert desk.client().resolve(desk.charge(), since=since).state == state
+    assert desk.client().resolve(desk.charge(), since=datetime.min.replace(tzinfo=UTC)).state == "absent"
+
+
+@each_provider
+@pytest.mark.parametrize("later", [timedelta(days=400), None], ids=["next year", "last day"])
+def test_a_since_in_the_future_is_refused(name: str, later: timedelta | None) -> None:
+    """A lookup from there on would find nothing: the future is never "absent"."""
+    since = datetime.max.replace(tzinfo=UTC) if later is None else datetime.now(UTC) + later
+    desk = Desk(name)
+    with pytest.raises(ConfigurationError, match="lies in the future"):
+        desk.client().resolve(desk.charge(), since=since)
 
 
 # ── the same reference, another bill ─────────────────────────────────────────────────────────────────────────────────

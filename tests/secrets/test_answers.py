@@ -279,7 +279,7 @@ def test_a_bill_with_a_key_of_few_letters_is_as_it_was() -> None:
         "status": "open",
         "currency": "eur",
         "description": "test",
-        "lines": {},
+        "lines": {"object": "list", "data": [], "has_more": False},
     }
     client = answering("stripe", lambda _request: httpx.Response(200, json=body), api_key="test")
     found = client.retrieve("in_test")
