@@ -130,8 +130,8 @@ def test_charging(collects: bool) -> None:
 
 def test_a_named_payment_method() -> None:
     """The payment method of Collection.charge is the one that pays."""
-    found = Bench().client.create(may_invoice(collection=Collection.charge("pm_7")))
-    assert found.payment_method == "pm_7"
+    found = Bench().client.create(may_invoice(collection=Collection.charge("pm_42")))
+    assert found.payment_method == "pm_42"
 
 
 def test_a_declined_payment() -> None:

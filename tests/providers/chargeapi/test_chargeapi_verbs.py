@@ -141,9 +141,9 @@ def test_pay_compares_what_is_expected() -> None:
     bench = opened()
     with pytest.raises(Discrepancy):
         bench.client.pay(ID, expect=Money(2400, "EUR"))
-    found = bench.client.pay(ID, expect=EUR_25, payment_method="pm_9")
+    found = bench.client.pay(ID, expect=EUR_25, payment_method="pm_42")
     assert (found.status, found.amount_paid, found.total) == (Status.PAID, EUR_25, EUR_25)
-    assert (found.payment_method, found.paid_at) == ("pm_9", datetime(2026, 11, 2, 9, tzinfo=UTC))
+    assert (found.payment_method, found.paid_at) == ("pm_42", datetime(2026, 11, 2, 9, tzinfo=UTC))
 
 
 def test_pay_without_a_payment_method() -> None:

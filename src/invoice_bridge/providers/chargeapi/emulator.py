@@ -37,11 +37,15 @@ class Transaction:
 
 
 class ChargeApiEmulator(Emulator):
-    """ChargeAPI's invoices. The fleet "flt_42" is there, with 25.00 EUR of transactions in May 2026, 19.99 in April."""
+    """ChargeAPI's invoices. The fleet "flt_42" is there, with 25.00 EUR of transactions in May 2026, 19.99 in April.
+
+    The payment methods "pm_42", "pm_declined" (which declines) and those of the fleets are known; no other is charged.
+    """
 
     name = "chargeapi"
     key = "ch_sk_test_not_a_key"
     customer = "flt_42"
+    payment_method = "pm_42"
     key_header = "Idempotency-Key"
     window = KEY_WINDOW
     SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {
@@ -84,6 +88,7 @@ class ChargeApiEmulator(Emulator):
         self.transactions: list[Transaction] = []
         self.billed: dict[str, list[Transaction]] = {}
         self.fleets: dict[str | None, str | None] = {None: "pm_of_the_account"}
+        self.methods = {self.payment_method, "pm_declined"}
         self.pages: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {}
         self.add_fleet(self.customer, "pm_of_the_fleet")
         self.add_transaction(self.customer, 1999, "eur", datetime(2026, 4, 17, 9, tzinfo=UTC), "Reservation fees")
@@ -378,11 +383,11 @@ class ChargeApiEmulator(Emulator):
         method = self._text(given, "payment_method") or self.fleets[found["fleet"]]
         if found["status"] != "open" or method is None:
             raise self._wrong_state("payment", found)
-        if "declined" in method:
-            raise self._refuse("The payment was declined", "payment_authorization_failed", status=402)
-        if not method.startswith("pm_"):
+        if method not in {*self.methods, *self.fleets.values()}:
             message = "No such payment method"
             raise self._refuse(message, "payment_method_not_found", param="payment_method", status=404)
+        if "declined" in method:
+            raise self._refuse("The payment was declined", "payment_authorization_failed", status=402)
         self._collect(found, method)
         return self.json(self._shown(found))
 

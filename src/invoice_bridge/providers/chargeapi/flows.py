@@ -74,8 +74,9 @@ def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context, window: Period) -> F
         request = _finalize(at.id, use, _specimen(ask, body, "open", at.id))
         at = _compare(ask, (yield from _sent(at.id, use, request, {Status.DRAFT}, _ISSUED)), draft)
     if at.status is Status.OPEN and ask.collection.kind == "charge":
+        demanded = _collectable(ask, at)
         request = _pay(at.id, use, ask.collection.payment_method, _specimen(ask, body, "paid", at.id))
-        at = yield from _sent(at.id, use, request, {Status.OPEN}, {Status.PAID})
+        at = _compare_collected((yield from _sent(at.id, use, request, {Status.OPEN}, {Status.PAID})), demanded)
     return at
 
 
@@ -179,6 +180,41 @@ def _compare(ask: OneTimeCharge | PeriodInvoice, found: Invoice, draft: Invoice 
             invoice=found,
         )
     return found
+
+
+def _collectable(command: OneTimeCharge | PeriodInvoice, invoice: Invoice) -> Money:
+    """What collecting an open invoice takes. Raises AmountMismatch where it is not stated, or is less than its lines.
+
+    Finalizing calculates tax, which no field states (an older page, invoices/finalize): with tax="provider" it may make
+    the invoice larger, and never smaller.
+    """
+    demanded, lines = invoice.amount_remaining, invoice.subtotal
+    if demanded is None:
+        raise AmountMismatch(
+            f"{invoice.id} does not state what it would collect; {_what_is_left(invoice)}",
+            asked=command.total,
+            invoice=invoice,
+        )
+    if lines is not None and demanded < lines:
+        raise AmountMismatch(
+            f"the lines of {invoice.id} come to {lines}, and it would collect {demanded}; {_what_is_left(invoice)}",
+            asked=lines,
+            found=demanded,
+            invoice=invoice,
+        )
+    return demanded
+
+
+def _compare_collected(invoice: Invoice, demanded: Money) -> Invoice:
+    """Check that what was collected is what the open invoice demanded. Raises AmountMismatch after the fact."""
+    if invoice.status is Status.PAID and invoice.amount_paid is not None and invoice.amount_paid != demanded:
+        raise AmountMismatch(
+            f"{invoice.id} demanded {demanded}, and {invoice.amount_paid} was collected: see to a refund there",
+            asked=demanded,
+            found=invoice.amount_paid,
+            invoice=invoice,
+        )
+    return invoice
 
 
 def _what_is_left(found: Invoice) -> str:
@@ -353,13 +389,13 @@ def _bare(invoice_id: str, status: str) -> dict[str, Any]:
 def _specimen(
     ask: OneTimeCharge | PeriodInvoice, body: Mapping[str, Any], status: str, invoice_id: str = _SPECIMEN_ID
 ) -> dict[str, Any]:
-    units = None if ask.total is None else MONEY.to_units(ask.total)
+    units = 0 if ask.total is None else MONEY.to_units(ask.total)
     paid = status == "paid"
     return {
         **_bare(invoice_id, status),
         **body,
         "amount_due": 0 if paid else units,
         "amount_paid": units if paid else None,
-        "line_items": None if units is None else [{"amount": units}],
+        "line_items": None if ask.total is None else [{"amount": units}],
         "due_date": None if ask.collection.due is None or status == "draft" else rfc3339_millis(ask.collection.due),
     }
