@@ -38,7 +38,7 @@ def benches() -> Iterator[Any]:
 
 
 def charged(amount: str = "100.00", **fields: Any) -> OneTimeCharge:
-    given = {"collection": Collection.charge("pmt_42"), "issued_at": START} | fields
+    given: dict[str, Any] = {"collection": Collection.charge("pmt_42"), "issued_at": START} | fields
     return bill(amount=amount, **given)
 
 
