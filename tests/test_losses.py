@@ -221,6 +221,13 @@ def test_all_prints_as_its_name() -> None:
     assert repr(ALL) == "ALL"
 
 
+def test_the_words_of_a_loss_are_those_that_programs_read() -> None:
+    """The fates and severities are written into JSON and compared by callers: they are spelled so for good."""
+    fates = ["carried", "dropped", "approximated", "defaulted", "truncated", "provider_rated"]
+    assert [str(word) for word in Fate] == fates
+    assert [str(word) for word in Severity] == ["info", "warns", "changes_money"]
+
+
 def test_alters_says_one_of_three_things() -> None:
     """The vocabulary of the metamorphic tests."""
     assert [str(word) for word in Alters] == ["body", "branch", "nothing"]
@@ -257,3 +264,23 @@ def test_what_just_fits_passes() -> None:
     check_limits(ACME.limits, _charge(amount=None, lines=lines, description="x" * 10, metadata={"abc": "1234"}))
     with pytest.raises(Unsupported):
         check_limits(ACME.limits, Update(id="in_1", description="x" * 11))
+
+
+def test_a_customers_id_is_set_where_it_is_known_at_this_provider() -> None:
+    """The path "customer.id" is about the id here: given plainly or for this provider, and not for another one."""
+    row = Field("customer.id", "x", "docs", code="C")
+    for customer, is_set in (
+        ("c", True),
+        (CustomerRef(ids={"acme": "c"}), True),
+        (CustomerRef(ids={"whop": "c"}), False),
+    ):
+        assert row.is_set(_charge(customer=customer), context()) is is_set
+    assert row.is_set(_charge(), context()) is False
+
+
+def test_at_most_three_names_are_offered() -> None:
+    """Of many that are near, the three nearest: a list that is read."""
+    near = tuple(Loss(f"IB-X-{n}", f"zebra{n}", Fate.DROPPED, Severity.WARNS, "", "", "") for n in range(5))
+    with pytest.raises(ConfigurationError) as caught:
+        refuse_losses(near, ["zebra"], "Acme")
+    assert str(caught.value).count("'zebra") == 4  # the name itself, and three

@@ -1,6 +1,7 @@
 """The neutral invoice: frozen, exact, aware, and the same in JSON for years."""
 
 import copy
+import json
 import pickle
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
-from invoice_bridge import Collection, CustomerRef, Invoice, Line, Loss, Money, Period, Status
+from invoice_bridge import Collection, CustomerRef, Invoice, Line, Loss, Money, Period, Problem, Status
 from invoice_bridge.losses import Fate, Severity
 from invoice_bridge.model import AMOUNTS, Frozen
 from tests import strategies
@@ -51,6 +52,7 @@ WHOLE = _invoice(
     period=Period(MAY_1, JUNE_1),
     description="May",
     reference="flt/2026-05",
+    purchase_order="PO-9",
     metadata={"depot": "Lyon"},
     created_at=datetime(2026, 6, 1, 11, 0, tzinfo=timezone(timedelta(hours=2))),
     issued_at=datetime(2026, 6, 1, 9, 0, 0, 500000, tzinfo=UTC),
@@ -61,6 +63,7 @@ WHOLE = _invoice(
     hosted_url="https://pay.example.test/in_1",
     test_mode=True,
     losses=(Loss("IB-ACME-PERIOD-01", "period", Fate.DROPPED, Severity.WARNS, "nothing", "no field", "leave it out"),),
+    problems=(Problem(path="tax_rate", why="is a list and no decimal number"),),
     raw={"id": "in_1", "price": Decimal("25.00"), "n": 7, "none": None, "deep": [True, {"é": "x"}]},
 )
 WHOLE_JSON = (
@@ -75,13 +78,14 @@ WHOLE_JSON = (
     '"period":{"start":"2026-05-01T00:00:00Z","end":"2026-06-01T00:00:00Z"}}],"lines_complete":true,'
     '"customer":{"id":"cus_42","email":"a@b.test","name":"Zoë","ids":{"acme":"cus_42"}},'
     '"period":{"start":"2026-05-01T00:00:00Z","end":"2026-06-01T00:00:00Z"},"description":"May",'
-    '"reference":"flt/2026-05","metadata":{"depot":"Lyon"},"created_at":"2026-06-01T09:00:00Z",'
+    '"reference":"flt/2026-05","purchase_order":"PO-9","metadata":{"depot":"Lyon"},"created_at":"2026-06-01T09:00:00Z",'
     '"issued_at":"2026-06-01T09:00:00.500000Z","due_at":"2026-06-15T00:00:00Z","paid_at":null,"voided_at":null,'
     '"collection":{"kind":"send","due":null,"net_days":14,"payment_method":null},"payment_method":"pm_1",'
     '"payment_pending":false,"hosted_url":"https://pay.example.test/in_1","pdf_url":null,"test_mode":true,'
     '"losses":[{"code":"IB-ACME-PERIOD-01","path":"period","fate":"dropped","severity":"warns","sent":"nothing",'
     '"why":"no field","remedy":"leave it out","conditional":false}],'
     '"discrepancies":[],'
+    '"problems":[{"path":"tax_rate","why":"is a list and no decimal number","money":false}],'
     '"raw":"{\\"id\\":\\"in_1\\",\\"price\\":25.00,\\"n\\":7,\\"none\\":null,\\"deep\\":[true,{\\"é\\":\\"x\\"}]}"}'
 )
 
@@ -126,6 +130,29 @@ def test_an_unknown_field_is_refused() -> None:
     """A misspelled field of ours is an error, not a silent loss."""
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         _invoice(totl=Money(1, "EUR"))
+
+
+def test_defect_58_an_invoice_without_a_currency_has_no_amounts() -> None:
+    """Defect 58: the currency may be unknown, and then there is no amount that could be in another one."""
+    bare = Invoice(provider="acme", id="in_1", status=Status.DELETED, currency=None)
+    assert Invoice.model_validate_json(bare.model_dump_json()) == bare
+    with pytest.raises(ValidationError, match="an invoice without a currency has no amounts"):
+        Invoice(provider="acme", id="in_1", status=Status.OPEN, currency=None, total=Money(1, "EUR"))
+    with pytest.raises(ValidationError, match="an invoice without a currency has no amounts"):
+        Invoice(provider="acme", id="in_1", status=Status.OPEN, currency=None, lines=(Line(amount=Money(1, "EUR")),))
+
+
+def test_defect_60_a_problem_reads_as_a_sentence() -> None:
+    """Defect 60: path and reason make a sentence that names the place."""
+    assert str(Problem(path="lines[0].amount", why="is missing", money=True)) == "lines[0].amount is missing"
+
+
+def test_defect_60_json_of_before_is_still_read() -> None:
+    """Defect 60: the JSON form only grew: invoices that were written without the new fields are read."""
+    old = json.loads(WHOLE_JSON)
+    del old["problems"], old["purchase_order"]
+    read = Invoice.model_validate_json(json.dumps(old))
+    assert read == WHOLE.model_copy(update={"problems": (), "purchase_order": None})
 
 
 # ── frozen ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -64,8 +64,9 @@ class Shop:
 
     def bill(self, **said: Any) -> OneTimeCharge:
         how = Collection.send(due=datetime(2027, 1, 1, tzinfo=UTC)) if self.name == "whop" else Collection.manual()
-        least = {"reference": "res-1", "customer": self.emulator.customer, "amount": Money(2500, "EUR")}
-        return OneTimeCharge(**(least | {"collection": how} | said))
+        least: dict[str, Any] = {"reference": "res-1", "customer": self.emulator.customer, "amount": Money(2500, "EUR")}
+        least["collection"] = how
+        return OneTimeCharge(**(least | said))
 
 
 # ── across providers ─────────────────────────────────────────────────────────────────────────────────────────────────

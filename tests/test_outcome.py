@@ -34,7 +34,7 @@ from invoice_bridge import (
     Void,
 )
 from invoice_bridge.commands import Command, Delete
-from invoice_bridge.outcome import Lost, NotSent, Policy, Step, payable, supervise, verify
+from invoice_bridge.outcome import Lost, NotSent, Policy, Step, payable, supervise, verdict, verify
 from invoice_bridge.wire import Effect, Response, Send, Sleep, Steps
 from tests.toy import ACME, context
 
@@ -672,3 +672,61 @@ def test_each_request_waits_for_its_pace_and_tells_it_the_answer() -> None:
     free = Gate(0.0, [])
     assert _drive(CHARGE, LOST, OPENED, ISSUED, policy=Policy(pace=free)).waits == [0.5]
     assert free.told == [(False, None), (False, None)]
+
+
+# ── what the sentences say, and the edges ────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "ask,happening,text",
+    [
+        (CHARGE, NOT_SENT, "Acme cannot be reached: connection refused"),
+        (
+            CHARGE,
+            LOST,
+            ("POST /v1/invoices may or may not have taken effect: Acme gave no answer: ReadTimeout. Look the reference "
+            "up before you try again: resolve()"),
+        ),
+        (
+            Void(id="in_1"),
+            LOST,
+            ("POST /v1/invoices/in_1/void may or may not have taken effect: Acme gave no answer: ReadTimeout. Read the "
+            "invoice"),
+        ),
+    ],
+)  # fmt: skip
+def test_what_failed_says_the_request_and_the_next_step(ask: Command, happening: Happening, text: str) -> None:
+    """The request, what is known of it, and whether to look the reference up or to read the invoice."""
+    assert str(_drive(ask, happening).error) == text
+
+
+def test_a_request_that_never_left_is_no_unknown_step() -> None:
+    """Nobody is sent to look for an invoice that cannot be there."""
+    error = _drive(CHARGE, NOT_SENT).error
+    assert error is not None
+    assert [(step.state, error.outcome) for step in error.steps] == [("not_sent", "nothing_done")]
+
+
+def test_the_edges_of_success() -> None:
+    """200 and 299 are done; 300 is not, whatever its body says."""
+    done = b'{"id":"in_1","currency":"EUR","status":"posted","total":1900}'
+    for status in (200, 299):
+        assert _drive(CHARGE, OPENED, Response(status, done, provider="acme")).result.id == "in_1"
+    assert _drive(CHARGE, OPENED, Response(300, done, provider="acme")).error is not None
+
+
+def test_the_longest_wait_that_a_provider_may_ask_for_is_waited() -> None:
+    """60 seconds are waited, 61 end the call."""
+    assert _drive(CHARGE, _refusal(429, retry_after="60"), OPENED, ISSUED).waits == [60.0]
+    assert _drive(CHARGE, _refusal(429, retry_after="61"), OPENED, ISSUED).waits == []
+
+
+@pytest.mark.parametrize(
+    "status,word",
+    [(200, "applied"), (201, "applied"), (299, "applied"), (400, "refused"), (401, "deferred"), (409, "maybe"),
+     (429, "deferred"), (500, "maybe")],
+)  # fmt: skip
+def test_what_the_journal_writes_of_an_answer(status: int, word: str) -> None:
+    """Done is applied; only a refusal that also answers for earlier tries is refused."""
+    use = context().on(CHARGE)
+    request = next(ACME.flow(CHARGE, use))
+    content = b'{"id":"in_1","currency":"EUR"}' if status < 300 else b'{"message":"no"}'
+    assert verdict(request, Response(status, content, provider="acme"), use) == word

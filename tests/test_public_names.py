@@ -54,6 +54,7 @@ NAMES = [
     "Period",
     "PeriodInvoice",
     "Plan",
+    "Problem",
     "ProviderError",
     "RateLimited",
     "Rejected",

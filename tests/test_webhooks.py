@@ -31,9 +31,11 @@ from invoice_bridge import (
     providers,
     webhooks,
 )
+from invoice_bridge.journal import Book, Journal
 from invoice_bridge.provider import Cannot
 from invoice_bridge.webhooks import Seen, is_stale, parse
 from invoice_bridge.webhooks_receiver import application
+from invoice_bridge.wire import Request
 
 AT = datetime(2026, 5, 17, 12, tzinfo=UTC)
 SECRET = "whsec_test_not_a_secret"
@@ -72,6 +74,34 @@ def signed(content: bytes, at: datetime = AT, secret: str = SECRET) -> dict[str,
 def event(kind: str = "invoice.paid", name: str = "evt_1", **fields: Any) -> InvoiceEvent:
     content = body(kind, name, **fields)
     return parse("stripe", signed(content), content, secret=SECRET, at=AT)
+
+
+def withdrawn(**fields: Any) -> bytes:
+    """A delivery that says that an invoice of our bill res-1 is void."""
+    said = {**INVOICE, "status": "void", "metadata": {"invoice_bridge_reference": "res-1"}, **fields}
+    return body("invoice.voided", data={"object": said})
+
+
+@pytest.mark.parametrize(
+    "content,verified,free",
+    [
+        (withdrawn(), True, True),
+        (withdrawn(), False, False),  # a hint teaches nothing
+        (withdrawn(status="open"), True, False),
+        (withdrawn(metadata={"invoice_bridge_reference": "res-2"}), True, False),  # another account's, by the same id
+        (withdrawn(metadata={}), True, False),
+    ],
+)
+def test_a_verified_void_teaches_the_journal(tmp_path: Path, content: bytes, verified: bool, free: bool) -> None:
+    """A delivery frees a reference where it is verified, says void, and carries the reference of the bill."""
+    journal = Journal(tmp_path / "bills.sqlite")
+    request = Request("POST", "https://a.test/v1/invoices", key="k")
+    number = journal.intend(Book("stripe:acct_1"), "res-1", 1, request, AT)
+    journal.conclude(number, "answered", AT, status=200, invoice_id="in_1", verdict="applied")
+    secret = SECRET if verified else None
+    parse("stripe", signed(content), content, secret=secret, at=AT, verified=verified, journal=journal)
+    assert (journal.claims(None, "res-1") == ()) is free
+    assert [fact.why for fact in journal.facts()] == (["reported by stripe, event evt_1"] if free else [])
 
 
 # ── parse ────────────────────────────────────────────────────────────────────────────────────────────────────────────

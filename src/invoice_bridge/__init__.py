@@ -17,6 +17,7 @@ from invoice_bridge.commands import (
     Void,
     read_command,
 )
+from invoice_bridge.decode import decode
 from invoice_bridge.errors import (
     AlreadyBilled,
     AlreadySettled,
@@ -48,10 +49,9 @@ from invoice_bridge.interruption import Interruption, interrupted
 from invoice_bridge.journal import Journal
 from invoice_bridge.lookup import Resolution
 from invoice_bridge.losses import ALL, Loss
-from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Period, Status
+from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Period, Problem, Status
 from invoice_bridge.money import Money
 from invoice_bridge.provider import Page, Unreadable
-from invoice_bridge.reading import decode
 from invoice_bridge.webhooks import EventType, InvoiceEvent
 from invoice_bridge.wire import Effect, Request
 
@@ -98,6 +98,7 @@ __all__ = [
     "Period",
     "PeriodInvoice",
     "Plan",
+    "Problem",
     "ProviderError",
     "RateLimited",
     "Rejected",

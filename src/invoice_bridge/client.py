@@ -14,11 +14,11 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
@@ -172,7 +172,7 @@ class _Core(Generic[Http]):
             if http is not None:
                 client_settings.check_http(http, is_async=self._is_async)
             if self._key.is_in(repr((settings, base_url, customers, journal))):
-                raise ConfigurationError("the API key stands in another setting: it belongs into api_key alone")
+                raise ConfigurationError("the API key is in another setting: write it in api_key alone")
             self._use = _context(provider, self._key, settings, base_url, mode=mode, lookup=lookup, insecure=insecure)
         except ConfigurationError as error:
             raise ConfigurationError(self._key.conceal(str(error))) from None
@@ -273,27 +273,34 @@ class _Core(Generic[Http]):
         use = self._use.on(ask)
         if not isinstance(ask, Bill):
             return _Prepared(ask, use)
-        try:
-            first = None if since is None else in_utc(since)
-        except ValueError as error:
-            raise ConfigurationError(f"since: {error}") from None
         now = datetime.now(UTC)
+        first = _since(since, now)
         lost = self._lately.unresolved(ask.reference)
         tries = self._tries(ask)
-        pending = [
-            known for known in unresolved(tries).values() if known.last_at is None or now - known.last_at < SETTLES
-        ]
+        unknown = unresolved(tries)
+        pending = [known for known in unknown.values() if known.last_at is None or now - known.last_at < SETTLES]
         keyless = not use.provider.idempotency.methods  # then the same attempt would take effect a second time too
         attempts = {attempt for attempt, at in lost.items() if now - at < SETTLES} | {one.attempt for one in pending}
-        unsettled = any(attempt < ask.attempt + keyless for attempt in attempts)
-        if tries:
+        unsettled = any(attempt != ask.attempt or keyless for attempt in attempts)
+        counted = [known for known in tries if verdict_of(known) == "applied" or known.step in unknown]
+        if counted:  # what was refused made nothing
             began = [known.began_at for known in tries]
             known_since = None if None in began else min(at for at in began if at is not None)
             if known_since is not None and known_since > now:  # written by a clock that was ahead: it says nothing
                 known_since = None
             made = tuple(dict.fromkeys(known.invoice_id for known in tries if known.invoice_id is not None))
-            applied = frozenset(known.key for known in tries if known.key and verdict_of(known) == "applied")
-            use = replace(use, tried=True, since=known_since, made=made, applied=applied)
+            applied = [known for known in tries if verdict_of(known) == "applied"]
+            use = replace(
+                use,
+                tried=True,
+                since=known_since,
+                made=made,
+                applied=frozenset({known.key for known in applied if known.key} | {known.url for known in applied}),
+                mine=frozenset(
+                    known.invoice_id for known in tries if known.attempt == ask.attempt and known.invoice_id
+                ),
+                anyone=_is_other(counted, digest_of(ask, self.provider)),
+            )
         elif lost:  # what this client itself lost lately, it looks for
             is_dear = use.provider.look is not None  # a read for each invoice: those that are older are let be
             use = replace(use, tried=True, since=min(lost.values()) if is_dear else None)
@@ -330,14 +337,10 @@ class _Core(Generic[Http]):
         """The lookup alone, supervised."""
         ask = self._portable(command)
         now = datetime.now(UTC)
-        tries: list[Try] = []
-        if self._journal is not None:
-            tries = [known for known in self._journal.tries(self._book, ask.reference) if known.left]
+        known_tries = () if self._journal is None else self._journal.tries(self._book, ask.reference)
+        tries = [known for known in known_tries if known.left]
         use = self._use.on(ask)
-        try:
-            first = None if since is None else in_utc(since)
-        except ValueError as error:
-            raise ConfigurationError(f"resolve: since: {error}") from None
+        first = _since(since, now)
         readable: list[datetime] = [
             known.began_at for known in tries if known.began_at is not None and known.began_at <= now
         ]
@@ -350,24 +353,35 @@ class _Core(Generic[Http]):
         begun = min([*readable, *given], default=None) if whole else first
         made = tuple(dict.fromkeys(known.invoice_id for known in tries if known.invoice_id is not None))
         last: list[datetime] = list(self._lately.unresolved(ask.reference).values())
-        last += [at for known in tries if (at := known.last_at) is not None and at <= now]
-        last += [now for known in tries if known.last_at is None]
+        # a time that cannot be read, or that the clock has not reached, may be that of a moment ago
+        last += [now if known.last_at is None else min(known.last_at, now) for known in tries]
         flow = resolve(
             ask,
-            replace(use, since=begun, made=made),
+            replace(use, since=begun, made=made, anyone=_is_other(tries, digest_of(ask, self.provider))),
             now=now,
             last=max([*last, *given], default=now),
         )
-        return supervise(flow, use, self._policy), _Prepared(ask, use)
+        last_try = max((known.number for known in known_tries), default=0)
+        return supervise(flow, use, self._policy), _Prepared(ask, use, last_try=last_try)
 
     def _learn(self, prepared: _Prepared | None, done: object) -> None:
-        """Have the journal know which bills no longer claim their reference: void, deleted, or found absent."""
+        """Have the journal know which bills no longer claim their reference: void, deleted, or found absent.
+
+        Never raises: the call has succeeded, and a claim that is kept only refuses the reference elsewhere.
+        """
+        try:
+            self._teach(prepared, done)
+        except ConfigurationError:
+            logs.unlearnt(self.provider)
+
+    def _teach(self, prepared: _Prepared | None, done: object) -> None:
         if self._journal is None:
             return
         now = datetime.now(UTC)
         if isinstance(done, Resolution) and prepared is not None and isinstance(prepared.ask, Bill):
             if done.state == "absent":
-                self._journal.release(self._book, prepared.ask.reference, "absent", done.why, now)
+                reference, last_try = prepared.ask.reference, prepared.last_try
+                self._journal.release(self._book, reference, "absent", done.why, now, last_try=last_try)
             invoices: Sequence[object] = done.invoices
         else:
             invoices = done.items if isinstance(done, Page) else (done,)
@@ -383,7 +397,7 @@ class _Core(Generic[Http]):
         records, in our journal and in addresses that are logged.
         """
         if self._key.is_in(repr(ask)):
-            raise ConfigurationError(f"{ask.verb}: the API key stands in what is asked; nothing was sent")
+            raise ConfigurationError(f"{ask.verb}: the API key is in what is asked; nothing was sent: leave it out")
         customer: CustomerRef | None = getattr(ask, "customer", None)
         if not self._customers or customer is None or customer.id is None or customer.ids:
             return ask
@@ -581,8 +595,42 @@ class _Prepared:
     ask: Command
     use: Context
     unsettled: bool = False
-    """Whether a request of an earlier attempt was lost so lately that it may still take effect."""
+    """Whether a request of another attempt was lost so lately that it may still take effect."""
     digest: str | None = None
+    last_try: int | None = None
+    """The last of the journal's rows that `resolve` knew when it began."""
+
+
+@dataclass
+class _Intent:
+    """An intent that a thread writes down while the task that waits for it may be cancelled."""
+
+    number: int | None = None
+    stopped: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def _since(since: datetime | None, now: datetime) -> datetime | None:
+    """When a bill can have been tried first. Raises ConfigurationError for what is no aware instant of the past."""
+    if since is None:
+        return None
+    if not isinstance(since, datetime):
+        raise ConfigurationError(f"since is a datetime, not {since!r}: write datetime(…, tzinfo=UTC)")
+    try:
+        first = in_utc(since)
+    except ValueError as error:
+        raise ConfigurationError(f"since: {error}") from None
+    if first > now:
+        raise ConfigurationError(
+            f"since={first.isoformat()} lies in the future: no bill was tried then, and a lookup from there finds "
+            "none. Give the time of the first try"
+        )
+    return first
+
+
+def _is_other(tries: Iterable[Try], digest: str) -> bool:
+    """Whether one of these tries had other content than the bill at hand."""
+    return any(known.digest not in {None, digest} for known in tries)
 
 
 class Client(_Core["httpx.Client"]):
@@ -853,10 +901,35 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
         """Call what reads or writes the journal in a thread: a file that another process locks stops nobody else."""
         return call(*values) if self._journal is None else await asyncio.to_thread(call, *values)
 
+    async def _intended(self, request: Request, prepared: _Prepared | None) -> int | None:
+        """Write the intent down in a thread. One that is written although the call was cancelled says "not sent"."""
+        intent = _Intent()
+
+        def unsent(number: int | None) -> None:
+            if self._journal is not None and number is not None:
+                self._journal.conclude(number, "not_sent", datetime.now(UTC), verdict="deferred")
+
+        def intend() -> int | None:
+            number = self._intend(request, prepared)
+            with intent.lock:
+                intent.number, stopped = number, intent.stopped
+            if stopped:
+                unsent(number)
+            return number
+
+        try:
+            return await self._in_thread(intend)
+        except asyncio.CancelledError:
+            with intent.lock:
+                intent.stopped, written = True, intent.number
+            if written is not None:  # without waiting for it: the journal may be locked again
+                asyncio.get_running_loop().run_in_executor(None, unsent, written)
+            raise
+
     async def _send(
         self, request: Request, until: float | None, prepared: _Prepared | None, sent: list[Request]
     ) -> Response:
-        number, exchange = await self._in_thread(self._intend, request, prepared), _Exchange()
+        number, exchange = await self._intended(request, prepared), _Exchange()
         try:
             with self._exchanging(request, sent, exchange), _told_apart(self._key, self._failures):
                 began, content = time.monotonic(), bytearray()

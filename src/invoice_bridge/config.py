@@ -105,6 +105,11 @@ def key_variable(provider: str) -> str:
     return re.sub(r"\W", "_", provider).upper() + "_API_KEY"
 
 
+def read_customers(path: str | os.PathLike[str]) -> dict[str, dict[str, str]]:
+    """Read the map of customers of a file; no key is needed. Raises ConfigurationError."""
+    return _File(os.fspath(path)).customers
+
+
 class _File:
     """A file whose every table has been checked; only what belongs to one provider's declaration has not."""
 

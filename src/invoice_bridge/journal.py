@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,7 @@ from weakref import finalize
 from invoice_bridge.commands import Bill
 from invoice_bridge.errors import BilledElsewhere, ConfigurationError
 from invoice_bridge.lookup import SETTLES
+from invoice_bridge.model import Invoice, Status
 from invoice_bridge.outcome import Verdict
 from invoice_bridge.wire import Request, dumps
 
@@ -76,6 +78,8 @@ _COLUMNS = (
 _ALL_TRIES = f"SELECT {_COLUMNS} FROM tries"  # noqa: S608 - constants
 _ALL_FACTS = "SELECT number, book, account, mode, reference, invoice_id, state, why, at, last_try FROM facts"
 _LONGEST_ID = 255
+_MODES = frozenset({"test", "live"})
+_EMPTY: tuple[Any, ...] = ("", [], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A bill of a reference at one account that stands, or may have been made."""
+    """A bill of a reference at one account that was made and not withdrawn, or that may have been made."""
 
     account: str
     mode: str
@@ -171,9 +175,25 @@ class Claim:
 def digest_of(command: Bill, provider: str) -> str:
     """Return a digest of a bill's content as one provider gets it: what the same reference must say again."""
     content: dict[str, Any] = command.model_dump(mode="json", exclude={"reference", "attempt", "customer"})
+    for line, written in zip(command.lines, content["lines"], strict=True):
+        written["quantity"] = None if line.quantity is None else _shortest(line.quantity)
     who = command.customer
     content["customer"] = None if who is None else (who.at(provider) or [who.email, who.name])
-    return hashlib.sha256(dumps([command.verb, content])).hexdigest()
+    return hashlib.sha256(dumps([command.verb, _stated(content)])).hexdigest()
+
+
+def _shortest(number: Decimal) -> str:
+    """A number without zeros that say nothing: 2.00 is 2. Not normalize(), which rounds to the context's digits."""
+    whole, _, rest = f"{number:f}".partition(".")
+    return f"{whole}.{rest}".rstrip("0").rstrip(".") if rest else whole
+
+
+def _stated(value: Any) -> Any:
+    """A bill's content in one order and without what is empty: a field that a later version adds changes no digest."""
+    if isinstance(value, dict):
+        stated = {name: _stated(value[name]) for name in sorted(value)}
+        return {name: one for name, one in stated.items() if one is not None and one is not False and one not in _EMPTY}
+    return [_stated(one) for one in value] if isinstance(value, list) else value
 
 
 def verdict_of(known: Try) -> Verdict | None:
@@ -248,7 +268,11 @@ class Journal:
             self._make_private()
             self._file = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
             self.close = finalize(self, self._file.close)  # by whoever forgets it too
-            self._set_up()
+            try:
+                self._set_up()
+            except BaseException:
+                self.close()  # else a file that was refused stays locked for as long as the error is kept
+                raise
             self._inode = _inode(self.path)
         except (sqlite3.Error, OSError) as error:
             raise ConfigurationError(f"the journal {self.path} cannot be opened: {error}") from None
@@ -360,6 +384,24 @@ class Journal:
                     self._insert_fact(execute, book, reference, invoice_id, state, why, at, last)
         return True
 
+    def learn_from(self, invoice: Invoice, why: str, at: datetime) -> bool:
+        """Note an invoice that a provider reported as void or deleted, wherever it belongs; whether it is known.
+
+        Ids alone are not unique across accounts: the invoice must carry the reference of the bill that made it. Raises
+        ConfigurationError where the journal cannot be read or written.
+        """
+        if invoice.status not in {Status.VOID, Status.DELETED} or invoice.reference is None:
+            return False
+        state: State = "void" if invoice.status is Status.VOID else "deleted"
+        rows = self._read(
+            "SELECT DISTINCT account, book, mode FROM tries WHERE invoice_id = ? AND reference = ?",
+            (invoice.id, invoice.reference),
+        )
+        books = [Book(account, book, mode) for account, book, mode in rows]
+        mine = [book for book in books if book.account.partition(":")[0] == invoice.provider]
+        learnt = [self.learn(book, invoice.id, state, why, at) for book in mine]  # each of them
+        return any(learnt)
+
     def reference_of(self, book: Book, invoice_id: str) -> str | None:
         """Return the reference of the bill that made an invoice, as far as is known. Raises ConfigurationError."""
         rows = self._read(
@@ -369,15 +411,19 @@ class Journal:
         )
         return rows[0][0] if rows and isinstance(rows[0][0], str) else None
 
-    def release(self, book: Book, reference: str, state: State, why: str, at: datetime) -> int:
-        """End the claim of every try of a reference at an account so far; returns how many tries that covers.
+    def release(
+        self, book: Book, reference: str, state: State, why: str, at: datetime, *, last_try: int | None = None
+    ) -> int:
+        """End the claim of every try of a reference at an account and mode; returns how many tries that covers.
 
-        Raises ConfigurationError where it cannot be written.
+        `last_try` is the last one that is covered: by default the last there is. Raises ConfigurationError where it
+        cannot be written.
         """
         with self._writing("") as execute:
             count, last = execute(
-                "SELECT count(*), max(number) FROM tries WHERE reference = ? AND account = ? AND book = ?",
-                (reference, book.account, book.name),
+                "SELECT count(*), max(number) FROM tries WHERE reference = ? AND account = ? AND book = ? AND mode = ? "
+                "AND number <= coalesce(?, number)",
+                (reference, book.account, book.name, book.mode, last_try),
             ).fetchone()
             if count:
                 self._insert_fact(execute, book, reference, None, state, why, at, last)
@@ -416,7 +462,12 @@ class Journal:
                 groups.setdefault((known.book, known.reference, known.account, known.mode), []).append(known)
         found = []
         for (name, what, account, mode), rows in groups.items():
-            ended = [fact for fact in facts if (fact.book, fact.reference, fact.account) == (name, what, account)]
+            ended = [  # "absent" was looked up in one mode, an invoice's id is in one mode only
+                fact
+                for fact in facts
+                if (fact.book, fact.reference, fact.account) == (name, what, account)
+                and (fact.invoice_id is not None or fact.mode == mode)
+            ]
             if (claim := _claim(rows, ended)) is not None:
                 state, invoice_id, since = claim
                 found.append(Claim(account, mode, what, name, state, invoice_id, since))
@@ -485,12 +536,18 @@ def _claim(rows: list[Try], facts: list[Fact]) -> tuple[Literal["made", "unknown
     for fact in facts:
         if fact.invoice_id is None:
             continue
-        attempts = {known.attempt for known in rows if known.invoice_id == fact.invoice_id and known.attempt}
-        ids = {known.invoice_id for known in rows if known.attempt in attempts} - {None} | {fact.invoice_id}
-        rows = [  # one attempt makes one invoice, whose id may change when it is issued
+        before = [known for known in rows if known.number <= fact.last_try]
+        attempts = {known.attempt for known in before if known.invoice_id == fact.invoice_id and known.attempt}
+        ids = {known.invoice_id for known in before if known.attempt in attempts} - {None} | {fact.invoice_id}
+        # one attempt makes one invoice, whose id may change when it is issued; what the attempt makes after the end of
+        # that one is another
+        rows = [
             known
             for known in rows
-            if known.invoice_id not in ids and (known.attempt not in attempts or known.step in pending)
+            if known.invoice_id not in ids
+            and (
+                known.number > fact.last_try or known.attempt not in attempts or _may_have_made_another(known, pending)
+            )
         ]
     pending = unresolved(rows)
     made = [known for known in rows if verdict_of(known) == "applied" and known.left]
@@ -499,6 +556,14 @@ def _claim(rows: list[Try], facts: list[Fact]) -> tuple[Literal["made", "unknown
     last = made[-1] if made else None
     since = min((known.began_at for known in rows if known.left and known.began_at is not None), default=None)
     return ("made" if made else "unknown", None if last is None else last.invoice_id, since)
+
+
+def _may_have_made_another(known: Try, pending: dict[str, Try]) -> bool:
+    """Whether a try whose attempt made an invoice may have made a second one: it is unknown, and no key prevents it.
+
+    A server error may have come after the fact and freed the key; see `Idempotency.keeps_failures`.
+    """
+    return known.step in pending and (known.key is None or (known.status or 0) >= 500)
 
 
 def _try(row: tuple[Any, ...]) -> Try:
@@ -520,15 +585,17 @@ def _try(row: tuple[Any, ...]) -> Try:
         status if isinstance(status, int) else None,
         invoice_id if is_id else None,
         str(book),
-        str(mode),
+        mode if mode in _MODES else "",  # of any mode
         digest if isinstance(digest, str) else None,
         verdict if verdict in {"applied", "refused", "deferred", "maybe"} else None,
     )
 
 
 def _fact(row: tuple[Any, ...]) -> Fact:
+    """Read a fact. One of which the last try cannot be read covers none."""
     number, book, account, mode, reference, invoice_id, state, why, at, last = row
-    return Fact(number, book, account, mode, reference, invoice_id, state, why, _instant(at), last)
+    covered = last if isinstance(last, int) else 0
+    return Fact(number, book, account, mode, reference, invoice_id, state, str(why), _instant(at), covered)
 
 
 def _instant(text: object) -> datetime | None:

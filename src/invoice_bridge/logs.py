@@ -46,6 +46,11 @@ def resolved(provider: str, state: str) -> None:
     _LOOKUPS.info("%s: resolve says %s", provider, state)
 
 
+def unlearnt(provider: str) -> None:
+    """Log that the journal could not be written after a bill had ended: its reference stays claimed."""
+    _LOOKUPS.info("%s: the journal could not be written: the reference stays claimed", provider)
+
+
 def failed(provider: str, request: Request, problem: Exception) -> None:
     """Log a request that never left, or whose answer was lost, by the class of what failed."""
     cause = problem.__cause__ or problem

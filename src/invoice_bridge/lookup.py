@@ -35,9 +35,9 @@ from invoice_bridge.wire import Flow, dumps
 T = TypeVar("T")
 
 PAGES = 100
-"""How many pages of a listing a look reads at most."""
+"""How many pages of a listing a lookup reads at most."""
 MARGIN = timedelta(days=1)
-"""How much earlier than `since` a look begins: the provider's clock and ours need not agree."""
+"""How much earlier than `since` a lookup begins: the provider's clock and ours need not agree."""
 LOOKUP_NOTE = "lookup: was the reference billed before?"
 SETTLES = timedelta(minutes=5)
 """How long after a lost request its effect may still land. Our own figure: no provider states one."""
@@ -65,7 +65,7 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Sightings:
-    """The invoices that carry a reference, and what kept the look from being complete."""
+    """The invoices that carry a reference, and what kept the lookup from being complete."""
 
     invoices: tuple[Invoice, ...] = ()
     gap: str = ""
@@ -74,7 +74,7 @@ class Sightings:
 def begin(ask: Command, use: Context, *, unsettled: bool = False) -> Flow[Any]:
     """Begin a command's flow; a bill that may have been made before is looked up first, and gone on with.
 
-    `unsettled`: a request of an earlier attempt was lost less than SETTLES ago. Its key is another one, so that it
+    `unsettled`: a request of another attempt was lost less than SETTLES ago. Its key is another one, so that it
     would take effect a second time if it landed: nothing is written then. Raises OutcomeUnknown.
     """
     if not isinstance(ask, Bill):
@@ -130,7 +130,7 @@ def needs_lookup(ask: Bill, use: Context) -> bool:
 
 
 def _checked(ask: Bill, use: Context, flow: Flow[T]) -> Flow[T]:
-    """Check how a bill ended: it is this bill, it stands, and it is no draft that was left unfinished.
+    """Check how a bill ended: it is this bill, it is not withdrawn, and it is no draft that was left unfinished.
 
     Raises AlreadySettled, Discrepancy, or OutcomeUnknown where the answers were about another bill.
     """
@@ -148,8 +148,8 @@ def _checked(ask: Bill, use: Context, flow: Flow[T]) -> Flow[T]:
         raise settled(ask, done)
     if done.status is Status.DRAFT and not ask.draft:
         raise Discrepancy(
-            f"{done.id} was to be issued, and is still a draft: nothing is demanded of the customer yet. The same bill "
-            "made again goes on from there",
+            f"{done.id} was to be issued, and the last answer says that it is still a draft. The same bill made again "
+            "reads it and goes on from there",
             asked="an issued invoice",
             found=str(done.status),
             invoice=done,
@@ -172,7 +172,7 @@ def settled(ask: Bill, existing: Invoice) -> AlreadySettled:
 
 
 def _reading_only(ask: Bill, flow: Flow[T]) -> Flow[T]:
-    """Drive a flow up to its first write, which an earlier attempt's request that may still land forbids."""
+    """Drive a flow up to its first write, which another attempt's request that may still land forbids."""
     try:
         request = next(flow)
         while True:
@@ -213,7 +213,7 @@ def go_on(ask: Bill, use: Context) -> Flow[Any]:
 def _not_now(ask: Bill) -> Flow[Any]:
     yield from ()
     raise OutcomeUnknown(
-        f"a request of an earlier attempt at {ask.reference!r} was lost less than {SETTLES // _MINUTE} minutes ago and "
+        f"a request of another attempt at {ask.reference!r} was lost less than {SETTLES // _MINUTE} minutes ago and "
         "may still take effect: nothing was billed. Ask resolve() until it says absent or found",
         reference=ask.reference,
     )
@@ -234,7 +234,7 @@ def _looked_up_first(ask: Bill, use: Context) -> Flow[Any]:
     standing = yield from _only_one(ask, seen, use)
     if not standing and seen.gap:
         raise Unsupported(
-            f"whether the reference {ask.reference!r} was billed before cannot be said: {seen.gap}; nothing was billed",
+            f"whether the reference {ask.reference!r} was billed before is not known: {seen.gap}; nothing was billed",
             remedy='keep a journal from the first bill on and write lookup="journal"; or write lookup="never" if you '
             "know that it was not billed",
         )
@@ -245,7 +245,7 @@ def _looked_up_first(ask: Bill, use: Context) -> Flow[Any]:
 
 def _only_one(ask: Bill, seen: Sightings, use: Context) -> Flow[list[Invoice]]:
     """The one invoice that is this bill, or none. Several are read once more: one may have got another id meanwhile."""
-    standing = _standing(ask, seen)
+    standing = _standing(ask, seen, use)
     if len(standing) > 1:
         standing = yield from _still_there(standing, use)
     if len(standing) > 1:
@@ -266,9 +266,14 @@ def _still_there(invoices: list[Invoice], use: Context) -> Flow[list[Invoice]]:
     return there
 
 
-def _standing(ask: Bill, seen: Sightings) -> list[Invoice]:
-    """The invoices that are this bill. A second attempt, made after a final refusal, passes over what was withdrawn."""
-    return [invoice for invoice in seen.invoices if ask.attempt == 1 or invoice.status not in _GONE]
+def _standing(ask: Bill, seen: Sightings, use: Context) -> list[Invoice]:
+    """The invoices that are this bill: those that were not withdrawn, else the newest that was.
+
+    A second attempt, made after a final refusal, passes over what was withdrawn, but for what it made itself.
+    """
+    live = [invoice for invoice in seen.invoices if invoice.status not in _GONE]
+    gone = [one for one in seen.invoices if one.status in _GONE and (ask.attempt == 1 or one.id in use.mine)]
+    return live or sorted(gone, key=lambda one: one.created_at or _EPOCH)[-1:]
 
 
 def _ids(invoices: list[Invoice]) -> str:
@@ -283,23 +288,34 @@ def sightings(ask: Bill, use: Context) -> Flow[Sightings]:
     PAGES pages. An item that cannot be read and holds the reference's text is a gap: it may be the one.
     """
     made: dict[str, Invoice] = {}
+    findable, lost, strange = is_findable(ask, use), "", ""
     for invoice_id in use.made:
         if (again := retrieval(invoice_id)) is None:  # torn in the journal: the listing has it
             continue
-        with suppress(NotFound):  # a draft that was deleted, or got another id
+        try:
             invoice: Invoice = yield from noted(use.provider.flow(again, use.on(again)))
-            if invoice.reference in {None, ask.reference}:
-                made[invoice.id] = invoice
+        except NotFound:  # a draft that was deleted, or got another id
+            lost = invoice_id
+            continue
+        if not findable:  # what was read as its reference is something else, such as a purchase order
+            invoice = invoice.model_copy(update={"reference": None})
+        if invoice.reference in {None, ask.reference}:
+            made[invoice.id] = invoice
+        else:
+            strange = f"{invoice.id}, which the journal knows as this bill, carries the reference {invoice.reference!r}"
     look = in_the_listing if use.provider.look is None else use.provider.look
     seen = yield from look(ask, use)
-    return Sightings(tuple(({invoice.id: invoice for invoice in seen.invoices} | made).values()), seen.gap)
+    gap = seen.gap or strange
+    if lost and not made and not findable:
+        gap = f"{lost}, which the journal knows, is not there any more and may have got another id when it was issued"
+    return Sightings(tuple(({invoice.id: invoice for invoice in seen.invoices} | made).values()), gap)
 
 
 def in_the_listing(ask: Bill, use: Context) -> Flow[Sightings]:
     """Find every invoice that carries a bill's reference in the listing of its customer, at most PAGES pages."""
     mine, gap = json_text(ask.reference), ""
     listing = listed(ask, use)
-    seen: dict[str, Invoice] = {}  # by id: one that moves on while it is listed stands on two pages
+    seen: dict[str, Invoice] = {}  # by id: one that moves on while it is listed is on two pages
     for _ in range(PAGES):
         page: Page = yield from noted(use.provider.flow(listing, use.on(listing)))
         for item in page.items:
@@ -321,13 +337,18 @@ def in_the_listing(ask: Bill, use: Context) -> Flow[Sightings]:
 
 
 def listed(ask: Bill, use: Context) -> ListInvoices:
-    """The listing in which a bill's invoice stands: its customer's, from a little before its first try."""
+    """The listing that has a bill's invoice: its customer's, from a little before its first try.
+
+    Where a try had other content, its customer may have been another one: then everybody's.
+    """
     customer = ask.customer if ask.customer is not None and ask.customer.at(use.provider.name) is not None else None
+    if use.anyone:
+        customer = None
     return ListInvoices(customer=customer, created_from=looked_from(use))
 
 
 def looked_from(use: Context) -> datetime | None:
-    """Where in time a look begins; None for the very beginning, as no provider was there before 1970."""
+    """Where in time a lookup begins; None for the very beginning, as no provider was there before 1970."""
     return None if use.since is None or use.since < _EPOCH else use.since - MARGIN
 
 
@@ -369,7 +390,7 @@ def noted(flow: Flow[T]) -> Flow[T]:
 def first_use(flow: Flow[T], ask: Bill, use: Context) -> Flow[T]:
     """Drive requests whose bodies are the bill: their keys may have gone out before, with another one.
 
-    Raises IdempotencyMismatch then, with the invoice that stands under the reference where it can be found.
+    Raises IdempotencyMismatch then, with the invoice that has the reference where it can be found.
     """
     try:
         return (yield from flow)
@@ -399,7 +420,7 @@ def resolve(ask: Bill, use: Context, *, now: datetime, last: datetime) -> Flow[R
     if not is_findable(ask, use):
         return Resolution("ambiguous", f"{use.provider.title} does not carry the reference of this bill in a listing")
     seen = yield from sightings(ask, use)
-    standing = _standing(ask, seen) or list(seen.invoices)
+    standing = (_standing(ask, seen, use) if ask.attempt > 1 else []) or list(seen.invoices)
     if len(standing) > 1:
         standing = (yield from _still_there(standing, use)) or standing
     if len(standing) > 1:

@@ -1,8 +1,9 @@
 """The neutral invoice: one meaning per field, whatever the provider calls it.
 
 Rules of this file: every value is frozen; money is exact; instants are aware and in UTC; None means "the provider does
-not say", never zero. The JSON form is stable: money `{"minor": 2500, "currency": "EUR"}`, instants RFC 3339 in UTC,
-statuses in lower case, decimals as strings, what is absent as null, `raw` as the text of the provider's own JSON.
+not say", or says it so that it cannot be read (`Invoice.problems`), never zero. The JSON form is stable: money
+`{"minor": 2500, "currency": "EUR"}`, instants RFC 3339 in UTC, statuses in lower case, decimals as strings, what is
+absent as null, `raw` as the text of the provider's own JSON.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from invoice_bridge.losses import Loss
 from invoice_bridge.money import Currency, Money, times, what_to_write
 from invoice_bridge.wire import dumps, loads
 
-__all__ = ["Collection", "CustomerRef", "Invoice", "Line", "Period", "Status"]
+__all__ = ["Collection", "CustomerRef", "Invoice", "Line", "Period", "Problem", "Status"]
 
 
 class Frozen(BaseModel):
@@ -263,6 +264,22 @@ class Collection(Frozen):
         return self
 
 
+class Problem(Frozen):
+    """A value of a provider's answer that could not be read, and so reads as None.
+
+    `path` is where it stands in `Invoice.raw` ("lines.data[0].amount"); in a second answer that belongs to the invoice,
+    the path there ("payment.total.amount"). `why` completes a sentence that begins with the path. `money`: it is an
+    amount, or the currency without which no amount can be read.
+    """
+
+    path: Text
+    why: Text
+    money: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.why}"
+
+
 # ── the invoice ──────────────────────────────────────────────────────────────────────────────────────────────────────
 class Invoice(Frozen):
     """An invoice as its provider states it, in neutral words.
@@ -270,10 +287,13 @@ class Invoice(Frozen):
     Amounts, in the order of the arithmetic: `subtotal` (the sum of the lines, before discounts), `discount`, `tax`,
     `total`; `amount_due` is the total less credits, fixed at issue; `amount_remaining` is what can still be collected,
     zero when paid, void or written off. None means that the provider does not say, and that it cannot be derived
-    exactly.
+    exactly. `currency` is None where the provider does not state one (of a deleted invoice Stripe states nothing but
+    its id), or none that ISO 4217 has; then no amount is read.
 
-    `losses` is what the provider does not carry of the bill that made it; `discrepancies` says in words what differs
-    from that bill, where create was told to report it rather than raise.
+    `purchase_order` is the customer's own number as the document shows it. `problems` lists what could not be read, so
+    that a None there is not taken for silence; a line whose amount could not be read is left out, and `lines_complete`
+    is False. `losses` is what the provider does not carry of the bill that made it; `discrepancies` says in words what
+    differs from that bill, where create was told to report it rather than raise.
     """
 
     provider: Text
@@ -281,7 +301,7 @@ class Invoice(Frozen):
     number: Text | None = None
     status: Status
     native_status: Text | None = None
-    currency: Currency
+    currency: Currency | None
 
     subtotal: Amount | None = None
     discount: Amount | None = None
@@ -299,6 +319,7 @@ class Invoice(Frozen):
     period: Period | None = None
     description: Text | None = None
     reference: Text | None = None
+    purchase_order: Text | None = None
     metadata: Words = Field(default_factory=dict)
 
     created_at: Instant | None = None
@@ -315,6 +336,7 @@ class Invoice(Frozen):
     test_mode: bool | None = None
     losses: tuple[Loss, ...] = ()
     discrepancies: tuple[Text, ...] = ()
+    problems: tuple[Problem, ...] = ()
     raw: Raw = Field(default=None, repr=False)
 
     @model_validator(mode="after")
@@ -322,7 +344,11 @@ class Invoice(Frozen):
         amounts = [getattr(self, name) for name in AMOUNTS]
         amounts += [amount for line in self.lines for amount in (line.amount, line.unit_amount)]
         if any(amount is not None and amount.currency != self.currency for amount in amounts):
-            raise ValueError(f"every amount of this invoice must be in {self.currency}")
+            raise ValueError(
+                f"every amount of this invoice must be in {self.currency}"
+                if self.currency
+                else "an invoice without a currency has no amounts"
+            )
         return self
 
     def is_past_due(self, as_of: datetime) -> bool:
@@ -334,7 +360,7 @@ class Invoice(Frozen):
 
     def unmapped(self) -> tuple[str, ...]:
         """List the fields of `raw` that no neutral field carries, by shape: "lines.data[].discountable"."""
-        from invoice_bridge.reading import unmapped
+        from invoice_bridge.decode import unmapped
 
         return unmapped(self)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Strict
 
-__all__ = ["Currency", "Money", "codes", "exponent", "scale", "times", "what_to_write"]
+__all__ = ["Currency", "Money", "codes", "exponent", "historic_codes", "scale", "times", "what_to_write"]
 
 # ISO 4217 list one, published 2026-01-01: the number of decimals of the minor unit.
 _ACTIVE = {
@@ -206,3 +206,8 @@ def what_to_write(value: object, currency: object) -> str:
 def codes(digits: int) -> frozenset[str]:
     """The active ISO 4217 codes whose minor unit has so many decimals."""
     return frozenset(_ACTIVE.get(digits, "").split())
+
+
+def historic_codes(digits: int) -> frozenset[str]:
+    """The withdrawn ISO 4217 codes whose minor unit had so many decimals."""
+    return frozenset(_HISTORIC.get(digits, "").split())

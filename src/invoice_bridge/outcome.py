@@ -153,7 +153,7 @@ def supervise(
                 known = known or _id_in(answer, use)
                 follow = _sent(way, answer)
             if isinstance(follow, StopIteration):
-                if follow.value is None and unknown is not None:  # the look found nothing, which proves nothing yet
+                if follow.value is None and unknown is not None:  # the lookup found nothing, which proves nothing yet
                     raise unknown
                 return follow.value  # type: ignore[no-any-return]
             request = follow
@@ -163,7 +163,7 @@ def supervise(
         if unknown is None or error is unknown or not isinstance(error, ProviderError | Unreachable):
             raise
         unknown.outcome, unknown.steps, unknown.invoice_id = error.outcome, error.steps, error.invoice_id
-        raise unknown from error  # the second way failed too, and told nothing of the first
+        raise unknown from error  # the second way failed too, and says nothing of the first
     finally:
         way.close()
 
@@ -429,16 +429,25 @@ def same_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mone
 
     Compared, where both sides say it: the currency, the amount before tax (`expected` where the provider rates it), the
     customer's id, that an accrued invoice's period lies inside the one asked for, and that lines with periods meet
-    those of the bill: May's invoice is not June's bill. What a provider may add, such as tax, is verify's. Raises
-    IdempotencyMismatch, with the invoice as `existing`.
+    those of the bill: May's invoice is not June's bill. A draft without lines has no amount to compare yet. What a
+    provider may add, such as tax, is verify's. Raises IdempotencyMismatch, with the invoice as `existing`, and
+    Discrepancy where its currency cannot be read.
     """
+    is_empty = found.status is Status.DRAFT and not found.lines
     asked = ask.total if ask.total is not None else expected
     customer = None if ask.customer is None else ask.customer.at(found.provider)
     theirs = None if found.customer is None else found.customer.at(found.provider)
     other = None
+    if found.currency is None:  # no mismatch: a new reference would bill the same thing again
+        raise Discrepancy(
+            f"the reference {ask.reference!r} is that of {found.id} already, {found.status}, and its currency cannot "
+            "be read, so that it cannot be compared; nothing was done to it: look at it at the provider",
+            asked=ask.currency,
+            invoice=found,
+        )
     if found.currency != ask.currency:
         other = f"it is in {found.currency}, not in {ask.currency}"
-    elif asked is not None and found.subtotal is not None and found.subtotal != asked:
+    elif asked is not None and found.subtotal is not None and found.subtotal != asked and not is_empty:
         other = f"it holds {found.subtotal}, not {asked}"
     elif customer is not None and theirs is not None and customer != theirs:
         other = f"it bills {theirs}, not {customer}"
@@ -449,7 +458,7 @@ def same_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mone
         other = f"it is for {found.period}"
     if other:
         raise IdempotencyMismatch(
-            f"the reference {ask.reference!r} stands for {found.id} already, {found.status}: {other}; nothing was "
+            f"the reference {ask.reference!r} belongs to {found.id} already, {found.status}: {other}; nothing was "
             "done to it: give a new bill a new reference",
             existing=found,
         )

@@ -133,13 +133,16 @@ class Limit:
 class Units:
     """What a provider's integer amounts mean: how many decimals each currency has there.
 
-    A currency that is not listed is refused, in both directions: its factor is not confirmed. `multiple_of` lists those
-    whose numbers must be whole multiples.
+    A currency that is not listed is refused: its factor is not confirmed. `read_only` lists those that are read and
+    never sent: a wrong factor there is seen in a report, and not on a bill; `read_source` says where it is documented.
+    `multiple_of` lists those whose numbers must be whole multiples when they are sent.
     """
 
     decimals: Mapping[str, int]
     source: str
     multiple_of: Mapping[str, int] = field(default_factory=dict)
+    read_only: Mapping[str, int] = field(default_factory=dict)
+    read_source: str = ""
 
     def to_units(self, money: Money) -> int:
         """Return the provider's number for an amount. Raises Unsupported for what it cannot carry exactly."""
@@ -160,15 +163,19 @@ class Units:
 
     @property
     def currencies(self) -> frozenset[str]:
-        """The codes that are confirmed; any other is refused."""
+        """The codes that can be billed; any other is refused."""
         return frozenset(self.decimals)
+
+    @property
+    def readable(self) -> frozenset[str]:
+        """The codes whose amounts are read: those that can be billed, and those that are only read."""
+        return frozenset(self.decimals) | frozenset(self.read_only)
 
     def from_units(self, units: int, currency: str) -> Money:
         """Return the amount that a provider's number means. Raises ValueError for what cannot be read exactly."""
-        try:
-            digits = self._digits(currency)
-        except Unsupported as error:
-            raise ValueError(str(error)) from None
+        digits = self.decimals.get(currency, self.read_only.get(currency))
+        if digits is None:
+            raise ValueError(f"{currency}: how this provider counts it is not confirmed, and no factor is guessed")
         more = exponent(currency) - digits
         minor, rest = (units * 10**more, 0) if more >= 0 else divmod(units, 10**-more)
         if rest:
@@ -436,7 +443,11 @@ class Context:
     allowed: frozenset[str] = frozenset()
     """The paths and codes of losses that the caller allowed by name."""
     applied: frozenset[str] = frozenset()
-    """The idempotency keys that the journal knows to have been answered with success."""
+    """The keys and addresses of requests that the journal knows to have been answered with success."""
+    mine: frozenset[str] = frozenset()
+    """Those of `made` that this very attempt made."""
+    anyone: bool = False
+    """Whether the journal knows a try of the reference with other content, whose customer may be another one."""
 
     @property
     def account(self) -> str:
@@ -447,9 +458,13 @@ class Context:
         """The same context for one command: idempotency keys derive from it."""
         return replace(self, ask=ask)
 
-    def has_done(self, step: str) -> bool:
-        """Whether the journal knows that a step of this bill took effect, however long ago its key was forgotten."""
-        return isinstance(self.ask, Bill) and self._key(step, b"") in self.applied
+    def has_done(self, request: Request) -> bool:
+        """Whether the journal knows that a request took effect, however long ago its key was forgotten.
+
+        Its address counts as well as its key: another attempt, or a verb of the caller's, may have sent it for the same
+        invoice.
+        """
+        return request.key in self.applied or request.url in self.applied
 
     def get(
         self,
@@ -616,7 +631,8 @@ def discard(
             raise MalformedResponse(problem, provider=found.provider, status=answer.status, response=answer)
         return gone
 
-    gone = found.model_copy(update={"status": Status.DELETED, "amount_remaining": Money.zero(found.currency)})
+    nothing = None if found.currency is None else Money.zero(found.currency)
+    gone = found.model_copy(update={"status": Status.DELETED, "amount_remaining": nothing})
     try:
         return (yield from act(request, read, after, allowed={Status.DRAFT}))
     except NotFound:

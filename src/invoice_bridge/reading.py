@@ -1,36 +1,70 @@
-"""Reading a provider's JSON: lenient about everything but ids and money.
+"""Reading a provider's JSON: lenient about everything but ids.
 
-Rules of this file: an unknown word or field never raises and stays in `raw`; an optional field of another type than
-documented reads as None; money that cannot be read exactly raises MalformedResponse, and so does a missing id.
+Rules of this file: an unknown word or field never raises and stays in `raw`. What an adapter's `parse` reads, it reads
+with a Reader that notes: a value of another type than documented, or money that cannot be read exactly, reads as None
+and is listed in `Invoice.problems`; only a missing id raises MalformedResponse, and an object that states that it is no
+invoice. A Reader without notes is for what a flow acts upon: there money that cannot be read raises too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
 
-from invoice_bridge import providers
 from invoice_bridge.errors import MalformedResponse
-from invoice_bridge.model import Invoice, Period
+from invoice_bridge.model import Invoice, Line, Period, Problem
 from invoice_bridge.money import Money
-from invoice_bridge.provider import Provider, Units
-from invoice_bridge.wire import decimal, dumps, loads
+from invoice_bridge.provider import Units
+from invoice_bridge.wire import decimal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EXACT_FLOAT_DIGITS = 15
+EXACT_FLOAT_DIGITS = 15
 _LARGEST = 10**20  # the largest integer of 64 bits has 19 digits
+INEXACT = f"is a float of more than {EXACT_FLOAT_DIGITS} digits, which may be another number than was written: "
+INEXACT += "decode the bytes of the answer instead"
+_KINDS = {bool: "a boolean", int: "a number", Decimal: "a number", float: "a number", str: "text"}
+
+
+class Notes:
+    """What could not be read of one object, by path; the first thing noted of a path stays."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, Problem] = {}
+
+    def add(self, path: str, why: str, *, money: bool) -> None:
+        """Note that the value at a path reads as None."""
+        self._problems.setdefault(path, Problem(path=readable(path), why=readable(why), money=money))
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All that was noted, in the order of reading."""
+        return tuple(self._problems.values())
 
 
 class Reader:
-    """A JSON object and where it stands. Empty texts and zero instants read as absent: some clients write them so."""
+    """A JSON object and where it stands. Empty texts and zero instants read as absent: some clients write them so.
 
-    def __init__(self, data: Any, provider: str, at: str = "$") -> None:
+    With `notes`, what cannot be read is noted there; without, a money field or a currency that cannot be read raises
+    MalformedResponse, and any other value of a wrong type is None.
+    """
+
+    def __init__(self, data: Any, provider: str, at: str = "$", notes: Notes | None = None) -> None:
         self.data: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
-        self.provider, self.at = provider, at
+        self.provider, self.at, self.notes = provider, at, notes
+
+    @classmethod
+    def noting(cls, data: Any, provider: str) -> Reader:
+        """Read an object whole; what cannot be read of it is in `problems`."""
+        return cls(data, provider, notes=Notes())
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What could not be read so far, here and in every object inside."""
+        return () if self.notes is None else self.notes.problems
 
     def __contains__(self, name: str) -> bool:
         return self.data.get(name) is not None
@@ -39,6 +73,25 @@ class Reader:
         """The error for a field that cannot be read."""
         return MalformedResponse(f"{self.at}.{name} {problem}", provider=self.provider)
 
+    def note(self, name: str, why: str, *, money: bool = False) -> None:
+        """Note that a value reads as None; `why` completes a sentence that begins with its path."""
+        self.leave(name)
+        if self.notes is not None:
+            self.notes.add(f"{self.at}.{name}".removeprefix("$."), why, money=money)
+
+    def leave(self, name: str) -> None:
+        """State that a value which was looked at is carried by no neutral field: `unmapped` lists it."""
+        if isinstance(self.data, View):
+            self.data.leave(name)
+
+    def expect(self, *kinds: str) -> None:
+        """Raise MalformedResponse where the object states that it is another kind of object than these."""
+        kind = self.text("object")
+        if kind is not None and kind not in kinds:
+            raise MalformedResponse(
+                f"this is no invoice: its object is {kind[:40]!r}; decode the invoice alone", provider=self.provider
+            )
+
     def need(self, name: str) -> str:
         """A text that must be there."""
         found = self.text(name)
@@ -46,30 +99,48 @@ class Reader:
             raise self.fault(name, "is missing: this is not an invoice of this provider")
         return found
 
+    def _wrong(self, name: str, wanted: str) -> None:
+        """Note a value that is there and of another type than is documented."""
+        value = self.data.get(name)
+        if value is None or value == "":
+            return
+        found = _KINDS.get(type(value), "an object" if isinstance(value, Mapping) else "a list")
+        self.note(name, INEXACT if isinstance(value, float) else f"is {found} and no {wanted}")
+
     def text(self, name: str) -> str | None:
         """A text, or None where it is absent or empty."""
         value = self.data.get(name)
-        return readable(value) if isinstance(value, str) and value else None
+        if isinstance(value, str):
+            return readable(value) if value else None
+        self._wrong(name, "text")
+        return None
 
     def flag(self, name: str) -> bool | None:
         """A boolean."""
         value = self.data.get(name)
-        return value if isinstance(value, bool) else None
+        if isinstance(value, bool):
+            return value
+        self._wrong(name, "boolean")
+        return None
 
     def integer(self, name: str) -> int | None:
         """A whole number."""
         value = self.data.get(name)
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        self._wrong(name, "whole number")
+        return None
 
     def decimal(self, name: str) -> Decimal | None:
         """A number, or a decimal written as text."""
         value = self.data.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
-            return None
-        try:
-            return decimal(value)
-        except ValueError:
-            return None
+        if isinstance(value, int | Decimal | str) and not isinstance(value, bool):
+            try:
+                return decimal(value)
+            except ValueError:
+                pass
+        self._wrong(name, "decimal number")
+        return None
 
     def unix(self, name: str) -> datetime | None:
         """An instant in whole seconds since 1970; 0 is absent."""
@@ -77,59 +148,148 @@ class Reader:
         try:
             return _EPOCH + timedelta(seconds=seconds) if seconds else None
         except OverflowError:
+            self.note(name, "is no instant: it lies outside the years 1 to 9999")
             return None
 
     def instant(self, name: str) -> datetime | None:
         """An instant written as RFC 3339; one without a zone says nothing."""
-        try:
-            value = datetime.fromisoformat(self.text(name) or "")
-        except ValueError:
+        text = self.text(name)
+        if text is None:
             return None
         try:
-            return value.astimezone(UTC) if value.tzinfo is not None else None
-        except OverflowError:
-            return None
+            value = datetime.fromisoformat(text)
+            if value.tzinfo is not None:
+                return value.astimezone(UTC)
+        except (OverflowError, ValueError):
+            pass
+        self.note(name, "is no instant with a time zone")
+        return None
 
     def child(self, name: str) -> Reader:
         """A nested object; an empty one where it is absent."""
-        return Reader(self.data.get(name), self.provider, f"{self.at}.{name}")
+        value = self.data.get(name)
+        if not isinstance(value, Mapping) and value != []:
+            self._wrong(name, "object")
+        return Reader(value, self.provider, f"{self.at}.{name}", self.notes)
+
+    def expanded(self, name: str) -> Reader:
+        """A nested object that may stand as its id alone: an empty one then."""
+        return self.child(name) if isinstance(self.data.get(name), Mapping) else self._empty(name)
+
+    def _empty(self, name: str) -> Reader:
+        return Reader(None, self.provider, f"{self.at}.{name}", self.notes)
+
+    def identity(self, name: str) -> str | None:
+        """An id: alone, or that of the whole object in its place."""
+        return self.child(name).text("id") if isinstance(self.data.get(name), Mapping) else self.text(name)
+
+    def has_list(self, name: str) -> bool:
+        """Whether a list is there, empty or not."""
+        value = self.data.get(name)
+        if isinstance(value, list | tuple):
+            return True
+        self._wrong(name, "list")
+        return False
+
+    def count(self, name: str) -> int:
+        """How many items a list has, of whatever kind; 0 where there is no list."""
+        return len(self.data[name]) if self.has_list(name) else 0
 
     def children(self, name: str) -> list[Reader]:
         """A list of nested objects; whatever else stands in it is passed over."""
-        items = self.data.get(name)
-        if not isinstance(items, list | tuple):
-            return []
-        return [
-            Reader(item, self.provider, f"{self.at}.{name}[{place}]")
-            for place, item in enumerate(items)
-            if isinstance(item, Mapping)
-        ]
+        found: list[Reader] = []
+        for place, item in enumerate(self.data[name] if self.has_list(name) else ()):
+            if isinstance(item, Mapping):
+                found.append(Reader(item, self.provider, f"{self.at}.{name}[{place}]", self.notes))
+            else:
+                self.note(f"{name}[{place}]", "is no object")
+        return found
 
     def words(self, name: str) -> dict[str, str]:
         """An object of texts, such as metadata."""
-        found = self.child(name).data
-        return {readable(str(key)): readable(value) for key, value in found.items() if isinstance(value, str)}
+        inner = self.child(name)
+        found: dict[str, str] = {}
+        for key, value in inner.data.items():
+            if isinstance(value, str):
+                found[readable(str(key))] = readable(value)
+            else:
+                inner.text(key)  # notes it
+        return found
 
-    def money(self, name: str, units: Units, currency: str) -> Money | None:
-        """An amount in the provider's integer units, None where absent. Raises MalformedResponse for anything else."""
+    def money(self, name: str, units: Units, currency: str | None) -> Money | None:
+        """An amount in the provider's integer units. None where it is absent, where it cannot be read, and where there
+        is no currency, which is noted by itself.
+        """
         value = self.data.get(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.fault(name, f"is no whole number of units: {str(value)[:40]!r}")
+        if currency is None:
+            self.leave(name)
+            return None
         try:
-            return summable(units.from_units(value, currency))
+            return units_of(value, units, currency)
         except ValueError as error:
-            raise self.fault(name, f"cannot be read: {error}") from None
+            self.no_amount(name, str(error))
+            return None
 
-    def currency(self, name: str) -> str:
-        """An ISO 4217 code, in upper case. Raises MalformedResponse where it is absent or unknown."""
-        code = self.need(name).upper()
+    def no_amount(self, name: str, why: str) -> None:
+        """Note an amount that cannot be read; without notes, raise MalformedResponse."""
+        if self.notes is None:
+            raise self.fault(name, why)
+        self.note(name, why, money=True)
+
+    @staticmethod
+    def total_of(rows: Iterable[Reader], name: str, units: Units, currency: str | None) -> Money | None:
+        """The sum of an amount of several objects; None where one of them does not state it, which is noted."""
+        total, whole = 0, currency is not None
+        for row in rows:
+            amount = row.money(name, units, currency)
+            if amount is not None:
+                total += amount.minor
+                continue
+            whole = False
+            if currency is not None and name not in row:
+                row.no_amount(name, "is missing, so the sum that it belongs to is not known")
+        return Money(total, currency) if whole and currency is not None else None
+
+    def left_out(self, name: str) -> None:
+        """Note that this line is left out, because its amount is missing or cannot be read."""
+        if name not in self:
+            self.no_amount(name, "is missing: the line is left out")
+        for inner in self.data:
+            self.leave(inner)
+
+    def currency(self, name: str, *, needed: bool = True) -> str | None:
+        """An ISO 4217 code, in upper case; None where it is unknown, or absent and `needed`, which is noted."""
+        value = self.data.get(name)
+        if value is None or value == "":
+            if needed:
+                self.no_amount(name, "is missing: no amount can be read without it")
+            return None
+        if not isinstance(value, str):
+            self.no_amount(name, f"is no currency code: {str(value)[:40]!r}")
+            return None
         try:
-            Money(0, code)
+            Money(0, value.upper())
         except ValueError as error:
-            raise self.fault(name, f"cannot be read: {error}") from None
-        return code
+            self.no_amount(name, f"cannot be read: {error}")
+            return None
+        return value.upper()
+
+
+def units_of(value: Any, units: Units, currency: str) -> Money:
+    """Return the amount that a JSON value states in the provider's integer units.
+
+    Raises ValueError with the end of a sentence that begins with the value's path.
+    """
+    if isinstance(value, float):
+        raise ValueError(INEXACT)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"is no whole number of units: {str(value)[:40]!r}")
+    try:
+        return summable(units.from_units(value, currency))
+    except ValueError as error:
+        raise ValueError(f"cannot be read: {error}") from None
 
 
 def summable(amount: Money) -> Money:
@@ -155,8 +315,14 @@ def span(periods: list[Period | None]) -> Period | None:
     return Period(min(p.start for p in known), max(p.end for p in known)) if known else None
 
 
-def build(provider: str, **fields: Any) -> Invoice:
-    """Make an invoice of what was read. Raises MalformedResponse where the parts contradict each other."""
+def build(read: Reader | str, **fields: Any) -> Invoice:
+    """Make an invoice of what was read of an object, which becomes its `raw`; of a provider's name, of `fields` alone.
+
+    Raises MalformedResponse where the parts contradict each other.
+    """
+    provider = read.provider if isinstance(read, Reader) else read
+    if isinstance(read, Reader):
+        fields |= {"raw": read.data.plain if isinstance(read.data, View) else read.data, "problems": read.problems}
     try:
         return Invoice(provider=provider, **fields)
     except ValidationError as error:
@@ -165,99 +331,63 @@ def build(provider: str, **fields: Any) -> Invoice:
         raise MalformedResponse(f"the invoice cannot be read: {where} {first['msg']}", provider=provider) from None
 
 
-def decode(provider: str, payload: Any) -> Invoice:
-    """Read a provider's invoice: its JSON as bytes or text, a mapping, or an object of the official SDK.
+def email_of(read: Reader, name: str) -> str | None:
+    """An e-mail address; a text that is too short to be one is noted."""
+    text = read.text(name)
+    if text is not None and len(text) < 3:
+        read.note(name, "is no e-mail address")
+        return None
+    return text
 
-    What the payload does not say is None. `lines_complete` is False where the payload holds only the first page of
-    lines. Raises MalformedResponse for money or an id that cannot be read, ConfigurationError for an unknown provider.
+
+def lines_total(lines: tuple[Line, ...], currency: str | None) -> Money | None:
+    """The sum of lines; None without a currency."""
+    return None if currency is None else Money(sum(line.amount.minor for line in lines), currency)
+
+
+def nothing_left(currency: str | None) -> Money | None:
+    """Nothing to collect, in a currency; None where that is not known."""
+    return None if currency is None else Money.zero(currency)
+
+
+class View(Mapping[str, Any]):
+    """A JSON object that notes which of its leaves are read, by path: "lines.data[0].amount".
+
+    The numbers at the paths `inexact` are given as the floats that they were. `leave` takes a note back.
     """
-    declared = providers.get(provider)
-    return declared.parse(_mapping(declared, payload))
 
+    def __init__(
+        self, plain: Mapping[str, Any], read: set[str], at: str = "", *, inexact: set[str] | None = None
+    ) -> None:
+        self.plain = plain
+        self._read, self._at, self._inexact = read, at, inexact or set()
 
-class _Watched(Mapping[str, Any]):
-    """A JSON object that notes which of its leaves are read, by shape: "lines.data[].amount"."""
-
-    def __init__(self, data: Mapping[str, Any], read: set[str], at: str = "") -> None:
-        self._data, self._read, self._at = data, read, at
+    def _path(self, name: str) -> str:
+        return f"{self._at}.{name}" if self._at else name
 
     def __getitem__(self, name: str) -> Any:
-        return self._watch(self._data[name], f"{self._at}.{name}" if self._at else name)
+        return self._look(self.plain[name], self._path(name))
 
-    def _watch(self, value: Any, at: str) -> Any:
+    def __contains__(self, name: object) -> bool:
+        return name in self.plain
+
+    def _look(self, value: Any, at: str) -> Any:
         if isinstance(value, Mapping):
-            return _Watched(value, self._read, at)
+            return View(value, self._read, at, inexact=self._inexact)
         if isinstance(value, list | tuple):
-            return [self._watch(item, f"{at}[]") for item in value]
+            return [self._look(item, f"{at}[{place}]") for place, item in enumerate(value)]
         self._read.add(at)
-        return value
+        return float(value) if at in self._inexact else value
+
+    def leave(self, name: str) -> None:
+        """Take back that a value, or anything inside it, was read."""
+        at = self._path(name)
+        self._read.difference_update(
+            {path for path in self._read if path == at or path.startswith((f"{at}.", f"{at}["))}
+        )
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._data)
+        return iter(self.plain)
 
     def __len__(self) -> int:
-        return len(self._data)
-
-
-def unmapped(invoice: Invoice) -> tuple[str, ...]:
-    """List what the provider's own JSON says and no neutral field carries: shapes like "lines.data[].discountable".
-
-    Computed by reading `raw` again and noting what is looked at; null, empty and zero-length values are left out.
-    Provider facts that the neutral invoice derives from several fields count as carried.
-    """
-    if invoice.raw is None:
-        return ()
-    read: set[str] = set()
-    providers.get(invoice.provider).parse(_Watched(invoice.raw, read))
-    return tuple(sorted(set(_said(invoice.raw)) - read))
-
-
-def _said(value: Any, at: str = "") -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _said(inner, f"{at}.{name}" if at else name)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _said(inner, f"{at}[]")
-    elif value is not None and value != "":
-        yield at
-
-
-def _mapping(provider: Provider, payload: Any) -> Mapping[str, Any]:
-    if isinstance(payload, bytes | bytearray | str):
-        try:
-            payload = loads(bytes(payload) if isinstance(payload, bytearray) else payload)
-        except ValueError as error:
-            raise MalformedResponse(f"not JSON: {error}", provider=provider.name) from None
-    for name in ("to_dict", "raw_data", "model_dump"):
-        if not isinstance(payload, Mapping) and hasattr(payload, name):
-            found = getattr(payload, name)
-            payload = found(by_alias=True) if name == "model_dump" else found() if callable(found) else found
-    if not isinstance(payload, Mapping):
-        raise MalformedResponse(f"an invoice is a JSON object, not {type(payload).__name__}", provider=provider.name)
-    try:
-        # an invoice keeps it, and must be able to write it again, and to be read as the same
-        exact: Mapping[str, Any] = loads(dumps(_exact(payload, provider)))
-    except (RecursionError, TypeError, ValueError) as error:
-        raise MalformedResponse(f"this is not JSON: {error}", provider=provider.name) from None
-    return exact
-
-
-def _exact(value: Any, provider: Provider) -> Any:
-    """Replace the floats of an already parsed payload by the decimals that were written, where that is certain."""
-    if isinstance(value, Mapping):
-        return {name: _exact(inner, provider) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_exact(inner, provider) for inner in value]
-    if isinstance(value, float):
-        number = Decimal(repr(value))
-        if not number.is_finite() or len(number.as_tuple().digits) > _EXACT_FLOAT_DIGITS:
-            raise MalformedResponse(
-                f"{value!r} is a float of more than {_EXACT_FLOAT_DIGITS} digits: "
-                "decode the bytes of the answer instead",
-                provider=provider.name,
-            )
-        return number
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value
+        return len(self.plain)

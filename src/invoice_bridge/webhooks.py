@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError
 
 from invoice_bridge import providers
 from invoice_bridge.errors import ConfigurationError, InvalidSignature, MalformedResponse
+from invoice_bridge.journal import Journal
 from invoice_bridge.model import PAST_DUE_WORDS, Frozen, Instant, Invoice, Raw, Status, Text, in_utc
 from invoice_bridge.provider import Cannot
 from invoice_bridge.reading import Reader, readable
@@ -157,13 +158,15 @@ def parse(
     secret: str | None,
     at: datetime,
     verified: bool = True,
+    journal: Journal | None = None,
 ) -> InvoiceEvent:
     """Verify a delivery, and return the event in it.
 
     `body` is the bytes as they came, never parsed and written again. `secret` is the endpoint's signing secret; where
     the provider signs nothing and sends a user and a password, "user:password". `at` is the present of the delivery,
     aware. With `verified=False` nothing is checked and no secret is taken: for a delivery that was verified before, or
-    of a provider whose scheme is not documented; the event then says so.
+    of a provider whose scheme is not documented; the event then says so. A `journal` learns from a verified event that
+    an invoice of one of its bills is void or deleted, so that its reference may be billed elsewhere.
 
     Raises InvalidSignature where the delivery cannot be shown to be the provider's, MalformedResponse where it holds no
     event or an invoice that cannot be read, and ConfigurationError for a provider, a secret or an `at` of no use.
@@ -192,6 +195,8 @@ def parse(
         raise MalformedResponse("the event has no id", provider=provider)
     row = next((row for row in declared.webhooks.events if row.native == told.native_type), None)
     invoice = _invoice(declared.parse, told, must=row is not None)
+    if journal is not None and verified and invoice is not None:
+        journal.learn_from(invoice, f"reported by {provider}, event {readable(told.id)}", at)
     try:
         return InvoiceEvent(
             provider=provider,

@@ -18,6 +18,7 @@ from functools import partial
 
 from invoice_bridge import providers
 from invoice_bridge.errors import ConfigurationError, InvalidSignature
+from invoice_bridge.journal import Journal
 from invoice_bridge.webhooks import InvoiceEvent, Seen, parse
 
 try:
@@ -44,6 +45,7 @@ def application(
     unverified: Collection[str] = (),
     seen: Seen | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    journal: Journal | None = None,
 ) -> Starlette:
     """Make the application; `use` is called with each event, in a thread, and may raise. An async one is awaited.
 
@@ -51,7 +53,8 @@ def application(
 
     `secrets`: provider → the secret of its endpoint. `unverified` names providers whose deliveries are taken as they
     come; use them as hints. `seen` is what was used already: by default one that lives as long as this process, so
-    after a restart, or in another process, an event may come again. Raises ConfigurationError for an unknown provider
+    after a restart, or in another process, an event may come again. `journal` learns from verified events which bills
+    are void or deleted. Raises ConfigurationError for an unknown provider
     and for a secret that is empty or not given.
     """
     for name in (*secrets, *unverified):
@@ -61,7 +64,7 @@ def application(
     for name, secret in secrets.items():
         if not isinstance(secret, str) or not secret.strip():
             raise ConfigurationError(f"the webhook secret of {name} is empty: every delivery would be refused")
-    receiver = _Receiver(use, dict(secrets), frozenset(unverified), Seen() if seen is None else seen, clock)
+    receiver = _Receiver(use, dict(secrets), frozenset(unverified), Seen() if seen is None else seen, clock, journal)
     return Starlette(routes=[Route("/{provider}", endpoint=receiver.receive, methods=["POST"])])
 
 
@@ -72,6 +75,7 @@ class _Receiver:
     unverified: frozenset[str]
     seen: Seen
     clock: Callable[[], datetime]
+    journal: Journal | None = None
     in_use: set[tuple[str, str]] = field(default_factory=set)
 
     async def receive(self, asked: Asked) -> Answer:
@@ -85,7 +89,9 @@ class _Receiver:
                 return Answer("the body is too long", 413)
         at, secret = self.clock(), self.secrets.get(name)
         try:
-            event = parse(name, asked.headers, bytes(body), secret=secret, at=at, verified=secret is not None)
+            read = partial(parse, name, asked.headers, bytes(body), secret=secret, at=at, verified=secret is not None)
+            # a journal that another process locks stops no other delivery
+            event = read() if self.journal is None else await run_in_threadpool(read, journal=self.journal)
         except InvalidSignature as error:
             _LOG.warning("a delivery to %s was refused: %s", name, error)
             return Answer("the signature does not fit", 400)

@@ -15,6 +15,13 @@ AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 JSON = {"content-type": ["application/json"]}
 
 
+class _NoAliases(yaml.SafeDumper):
+    """Writes a value that is shared by two interactions twice, as vcrpy's recordings have it."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
 def interaction(
     answer: Any = None,
     *,
@@ -40,7 +47,9 @@ def interaction(
 def cassette(path: Path, *interactions: Any, says: bool = True, **said: Any) -> Path:
     """Write a cassette, and unless told otherwise its sidecar: of the Stripe test account, recorded on 2026-11-02."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump({"interactions": list(interactions), "version": 1}), encoding="utf-8", newline="")
+    path.write_text(
+        yaml.dump({"interactions": list(interactions), "version": 1}, Dumper=_NoAliases), encoding="utf-8", newline=""
+    )
     facts: dict[str, Any] = {"provider": "stripe", "origin": "test", "recorded_at": AT, "mode": "test", "redacted": ()}
     if says:
         provenance.write(path, **(facts | said))

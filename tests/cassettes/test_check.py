@@ -105,7 +105,7 @@ def test_a_sidecar_without_a_cassette_is_found(tmp_path: Path) -> None:
     "said, problem",
     [
         ({"sha256": "0" * 64}, "the cassette was changed since it was recorded: its sha256 is another one"),
-        ({"redactor": 0}, "redacted by version 0, 1 is newer; redact it again"),
+        ({"redactor": 0}, "redacted by version 0, 2 is newer; redact it again"),
         ({"recorded_at": "2026-11-23T00:00:00Z"}, "recorded_at is in the future: 2026-11-23"),
         ({"provider": "paddle"}, "there is no provider 'paddle'"),
         ({"provider": "whop", "api_version": "2026-10-15-1"}, "api.stripe.com is no host of Whop"),
@@ -217,9 +217,9 @@ def test_gzip_that_is_gzip_replays(tmp_path: Path) -> None:
         (b"", "it is no cassette: it has no list of interactions"),
         (b"interactions: {}", "it is no cassette: it has no list of interactions"),
         (b"interactions: []", "it holds no interaction"),
-        (b"a: [", "it is no YAML that vcrpy reads"),
-        (b"a: !!python/object/apply:os.getcwd []", "it is no YAML that vcrpy reads"),
-        (b"\xff\xfe\x00", "it is no text in UTF-8: UnicodeDecodeError"),
+        (b"a: [", "it is not YAML that a cassette has: "),
+        (b"a: !!python/object/apply:os.getcwd []", "it is not YAML that a cassette has: "),
+        (b"\xff\xfe\x00", "it is no text in UTF-8 (line 1)"),
     ],
 )
 def test_a_file_that_is_no_cassette_is_found(content: bytes, problem: str, tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_file_that_is_no_cassette_is_found(content: bytes, problem: str, tmp_p
     (tmp_path / "a.yaml").write_bytes(content)
     cassette(tmp_path / "b.yaml", interaction({"email": "a@b.example"}))
     found = _found(tmp_path)
-    assert f"replay None: {problem}" in found
+    assert any(one.startswith(f"replay None: {problem}") for one in found)
     assert "secret 1: answer field email is not redacted" in found
 
 

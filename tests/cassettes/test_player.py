@@ -375,14 +375,27 @@ def test_a_cassette_that_is_not_there_is_said(tmp_path: Path) -> None:
         Player(tmp_path / "none.yaml")
 
 
+NO_LIST = r"other\.yaml: it is no cassette: it has no list of interactions"
+NO_YAML = r"other\.yaml: it is not YAML that a cassette has: "
+
+
 @pytest.mark.parametrize(
-    "text", ["", "nothing", "- request: {}", "interactions: 7", "interactions:\n- {}", "a: [", "!!x y"]
+    "text, problem",
+    [
+        ("", NO_LIST),
+        ("nothing", NO_LIST),
+        ("- request: {}", NO_LIST),
+        ("interactions: 7", NO_LIST),
+        ("interactions:\n- {}", r"other\.yaml is no cassette: KeyError"),
+        ("a: [", NO_YAML + "while parsing a flow node"),
+        ("!!x y", NO_YAML + "could not determine a constructor for the tag"),
+    ],
 )
-def test_a_file_that_is_no_cassette_is_refused(text: str, tmp_path: Path) -> None:
-    """The error names the file."""
+def test_a_file_that_is_no_cassette_is_refused(text: str, problem: str, tmp_path: Path) -> None:
+    """The error names the file, and what it lacks."""
     path = tmp_path / "other.yaml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"other\.yaml is no cassette"):
+    with pytest.raises(ConfigurationError, match=problem):
         Player(path)
 
 
@@ -402,7 +415,7 @@ def test_a_cassette_cannot_run_code(tmp_path: Path) -> None:
     """A tag that makes Python objects is refused, not obeyed."""
     path = tmp_path / "hostile.yaml"
     path.write_text(f"interactions: !!python/object/apply:os.mkdir ['{tmp_path / 'made'}']\n", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match="is no cassette"):
+    with pytest.raises(ConfigurationError, match="not YAML that a cassette has"):
         Player(path)
     assert not (tmp_path / "made").exists()
 

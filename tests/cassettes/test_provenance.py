@@ -61,7 +61,7 @@ def test_it_stands_beside_the_cassette_and_says_all(cassette: Path) -> None:
         "origin": "test",
         "recorded_at": "2026-11-02T09:00:00Z",
         "library": "0.1.0",
-        "redactor": 1,
+        "redactor": 2,
         "redacted": ["a", "b"],
         "sha256": hashlib.sha256(TEXT.encode()).hexdigest(),
     }

@@ -144,7 +144,7 @@ def test_plain_vcrpy_replays_it(provider: str, scenario: str, waits: list[float]
     with plain.use_cassette(str(path_of(provider, scenario))) as cassette:
         play(provider, scenario)
         assert cassette.all_played
-        assert cassette.play_count > 3
+        assert cassette.play_count >= 3
     assert set(waits) <= {0.0}
 
 
@@ -177,7 +177,9 @@ def answers(provider: str, scenario: str) -> list[tuple[str, int, Mapping[str, A
 SHOWN: dict[str, Callable[[str], list[tuple[str, str]]]] = {
     "period_invoice_lines": lambda _: [("res-2026-05/lines", "open"), ("res-2026-05/lines", "void")],
     "period_invoice_accrued": lambda name: (
-        [("res-2026-05/accrued", "paid")]  # a subscription's charges are collected as they are invoiced
+        [
+            ("None", "paid")
+        ]  # collected as they are invoiced; their purchase order is the subscription's, not our reference
         if name == "chargebee"
         else [("res-2026-05/accrued", "open"), ("res-2026-05/accrued", "void")]
     ),

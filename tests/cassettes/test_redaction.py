@@ -332,3 +332,20 @@ def test_an_unknown_provider_is_refused() -> None:
     """There is no table for it."""
     with pytest.raises(ConfigurationError, match="there is no provider 'nobody'"):
         Redactor("nobody")
+
+
+def test_defect_76_card_digits_and_addresses_in_messages_are_gone() -> None:
+    """Defect 76: masked card numbers, a card's expiry and e-mail addresses inside messages are not in a recording."""
+    told = {
+        "transaction": {"masked_card_number": "************4242"},
+        "card": {"expiry_month": 11, "expiry_year": 2031},
+        "message": "jane.doe@mail.test is no valid customer",
+    }
+    answer = {
+        "status": {"code": 400, "message": "Bad Request"},
+        "headers": {"content-type": ["application/json"]},
+        "body": {"string": json.dumps(told)},
+    }
+    text = Redactor("chargebee").response(answer)["body"]["string"]
+    assert [word for word in ("4242", "2031", "11,", "jane.doe") if word in text] == []
+    assert json.loads(text)["message"].endswith("@example.invalid is no valid customer")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from invoice_bridge import Client, Money, OneTimeCharge
+from invoice_bridge import Client, CustomerRef, Money, OneTimeCharge
 from invoice_bridge.cli import compare as command
 from invoice_bridge.emulator.core import Ticking
 from invoice_bridge.emulator.server import Served, running
@@ -160,7 +160,7 @@ def test_a_recorded_answer_that_cannot_be_read_exits_with_3(cli: Cli, tmp_path: 
     torn.write_text(Path(STRIPE).read_text("utf-8").replace('"total":2500', '"total":25.5'), "utf-8")
     done = cli("compare", str(torn), CHARGEBEE)
     assert (done.code, done.out) == (3, "")
-    assert "torn.yaml: recorded answer" in done.err
+    assert "in_00000001 was read in part, so it cannot be compared: total is no whole number of units" in done.err
 
 
 # ── live ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -228,3 +228,32 @@ def test_progress_is_drawn_on_a_terminal_only(
     monkeypatch.undo()
     command.compare(left, right)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("expected, code", [("cb_9", 0), ("cb_8", 1)])
+def test_defect_81_the_customers_of_config_hold_for_files(
+    expected: str,
+    code: int,
+    cli: Cli,  # noqa: F811
+    sides: Callable[..., list[str]],
+    tmp_path: Path,
+) -> None:
+    """Defect 81: the map of customers in the --config file is read where both sides are files, and needs no key."""
+    config = tmp_path / "bridge.toml"
+    config.write_text(f'[customers.ada]\nstripe = "cus_1"\nchargebee = "{expected}"\n', "utf-8")
+    paths = sides(provider="chargebee", customer=CustomerRef(id="cb_9"))
+    assert cli("compare", *paths).code == 0
+    done = cli("compare", *paths, "--config", str(config))
+    assert (done.code, done.err) == (code, "")
+    assert ("customer.id" in done.out) == (code == 1)
+
+
+def test_defect_81_a_config_that_cannot_be_read_is_said_for_files(
+    cli: Cli,  # noqa: F811
+    sides: Callable[..., list[str]],
+    tmp_path: Path,
+) -> None:
+    """Defect 81: with two files as sides, a --config file that is not there is an error, not silently left unread."""
+    done = cli("compare", *sides(), "--config", str(tmp_path / "none.toml"))
+    assert done.code == 2
+    assert "none.toml" in done.err

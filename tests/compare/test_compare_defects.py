@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge import ConfigurationError, Invoice, decode
+from invoice_bridge import ConfigurationError, CustomerRef, Invoice, decode
 from invoice_bridge.compare import Verdict, compare
 from tests.compare.bills import bill, eur
 
@@ -80,7 +80,7 @@ def test_defect_16_tax_is_never_noise() -> None:
 
 def test_defect_16_a_side_that_does_not_say_its_tax_is_listed() -> None:
     """Silence about tax is not "no tax": the value stands in the report as unsaid."""
-    (row,) = compare([bill(tax=eur(0))], [bill(tax=None)]).rows
+    (row,) = compare([bill(tax=eur(0))], [bill(provider="whop", tax=None)]).rows
     assert [(one.path, one.verdict) for one in row.differences] == [("tax", Verdict.UNSAID)]
 
 
@@ -95,9 +95,20 @@ def test_defect_20_comparing_nothing_is_never_green() -> None:
         ["subtotal", "discount", "tax", "amount_due", "amount_paid", "amount_credited", "amount_refunded", "total"]
     )
     left = bill(**quiet, lines=())
-    right = bill(**{**quiet, "subtotal": eur(1)}, lines=(), amount_remaining=None)
+    right = bill(provider="whop", **{**quiet, "subtotal": eur(1)}, lines=(), amount_remaining=None)
     found = compare([left], [right])
     assert not found.same
     assert [one.path for row in found.rows for one in row.differences if one.verdict is Verdict.DIFFERING] == [
         "amounts"
     ]
+
+
+def test_defect_81_within_one_provider_another_customer_is_a_difference() -> None:
+    """Defect 81: within one provider another customer's id and a field that vanished are differences."""
+    other = bill(customer=CustomerRef(id="cus_2", email="a@example.test", name="Ada"))
+    for changed, path in ((other, "customer.id"), (bill(tax=None), "tax"), (bill(metadata={}), "metadata.order")):
+        for sides in ((bill(), changed), (changed, bill())):
+            found = compare(*sides)
+            assert not found.same
+            assert (path, Verdict.DIFFERING) in [(one.path, one.verdict) for one in next(iter(found.rows)).differences]
+    assert compare(bill(), bill(provider="chargebee", tax=None)).same

@@ -1,5 +1,6 @@
 """Two invoices: what differs, what one does not say, and what is the same bill all the same."""
 
+import dataclasses
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 
 from invoice_bridge import CustomerRef, Invoice, Line, Money, Period, Status
 from invoice_bridge.compare import Difference, Verdict, compare
+from invoice_bridge.compare.differences import differences, shown
+from invoice_bridge.losses import Severity
 from tests.compare.bills import LINES, NOW, OTHER_IDENTITY, bill, eur
 
 
@@ -45,7 +48,7 @@ def test_a_difference_says_where_what_and_how_grave() -> None:
 
 def test_what_one_side_does_not_say_is_no_difference_but_is_listed() -> None:
     """None is "does not say", so it is its own class, and the two are the same as far as they say."""
-    found = compare(bill(), bill(tax=None, due_at=None, customer=None, description=None))
+    found = compare(bill(), bill(provider="whop", tax=None, due_at=None, customer=None, description=None))
     assert found.same
     assert found.unsaid == 5
     (row,) = found.rows
@@ -57,7 +60,9 @@ def test_what_one_side_does_not_say_is_no_difference_but_is_listed() -> None:
 
 def test_zero_is_said() -> None:
     """Zero and None are two things: one is unsaid, not zero; and zero differs from one cent."""
-    assert differing(bill(amount_refunded=eur(0)), bill(amount_refunded=None)) == {"amount_refunded": Verdict.UNSAID}
+    assert differing(bill(amount_refunded=eur(0)), bill(provider="whop", amount_refunded=None)) == {
+        "amount_refunded": Verdict.UNSAID
+    }
     assert differing(bill(amount_refunded=eur(0)), bill(amount_refunded=eur(1))) == {
         "amount_refunded": Verdict.DIFFERING
     }
@@ -71,7 +76,10 @@ def test_two_invoices_without_an_amount_in_common_are_not_the_same() -> None:
             "amount_remaining",
         ]
     )  # fmt: skip
-    left, right = bill(**{**nothing, "lines": (), "total": eur(1)}), bill(**{**nothing, "lines": (), "tax": eur(1)})
+    left, right = (
+        bill(**{**nothing, "lines": (), "total": eur(1)}),
+        bill(**{**nothing, "provider": "whop", "lines": (), "tax": eur(1)}),
+    )
     assert differing(left, right) == {"total": Verdict.UNSAID, "tax": Verdict.UNSAID, "amounts": Verdict.DIFFERING}
     assert compare(bill(**nothing, lines=()), bill(**nothing, lines=())).same
 
@@ -88,7 +96,7 @@ def test_metadata_is_compared_key_by_key() -> None:
     """A side without any does not say; one that has some and lacks a key, or has another value, differs."""
     assert differing(bill(), bill(metadata={"order": "8", "shop": "north"})) == {"metadata.order": Verdict.DIFFERING}
     assert differing(bill(), bill(metadata={"order": "7"})) == {"metadata.shop": Verdict.DIFFERING}
-    assert set(differing(bill(), bill(metadata={})).values()) == {Verdict.UNSAID}
+    assert set(differing(bill(), bill(provider="whop", metadata={})).values()) == {Verdict.UNSAID}
 
 
 def test_an_unknown_status_equals_only_the_same_word_of_the_same_provider() -> None:
@@ -132,7 +140,10 @@ def test_a_word_is_of_the_moment_it_was_read() -> None:
     assert differing(overdue, overdue, as_of=NOW) == {}
     assert differing(overdue, bill(due_at=None), as_of=NOW) == {"past_due": Verdict.UNSAID}
     assert differing(overdue, bill(due_at=NOW), as_of=NOW) == {"due_at": Verdict.UNSAID, "past_due": Verdict.DIFFERING}
-    assert differing(bill(), bill(due_at=None), as_of=NOW) == {"due_at": Verdict.UNSAID, "past_due": Verdict.UNSAID}
+    assert differing(bill(), bill(provider="whop", due_at=None), as_of=NOW) == {
+        "due_at": Verdict.UNSAID,
+        "past_due": Verdict.UNSAID,
+    }
 
 
 def test_past_due_repeats_no_other_status() -> None:
@@ -174,7 +185,7 @@ def test_lines_are_matched_by_content(right: tuple[Line, ...], paths: list[str] 
 def test_what_a_line_does_not_say_is_unsaid() -> None:
     """A provider that says only the amount of its lines does not contradict one that says more."""
     bare = tuple(Line(amount=line.amount) for line in LINES)
-    found = differing(bill(), bill(lines=bare))
+    found = differing(bill(), bill(provider="whop", lines=bare))
     assert set(found.values()) == {Verdict.UNSAID}
     assert len(found) == 9
 
@@ -239,3 +250,49 @@ def test_lines_find_the_mate_they_have_most_in_common_with(
 ) -> None:
     """However they are ordered, as little as possible differs."""
     assert sorted(differing(bill(lines=left), bill(lines=right))) == paths
+
+
+def test_sides_without_a_shared_amount_name_what_each_has() -> None:
+    """The amounts that each side states are listed, so that a reader sees why nothing was compared."""
+    left = {"provider": "stripe", "said": {"status": "open", "total": 1, "subtotal": 1}, "lines": []}
+    right = {"provider": "whop", "said": {"status": "open"}, "lines": [{"amount": {"minor": 1, "currency": "EUR"}}]}
+    (found,) = [one for one in differences(left, right) if one.path == "amounts"]
+    assert (found.left, found.right, found.verdict) == ("subtotal, total", "lines", Verdict.DIFFERING)
+    (found,) = [one for one in differences(left, {**right, "lines": []}) if one.path == "amounts"]
+    assert found.right == "none"
+
+
+def test_lines_with_nothing_in_common_are_still_pairs() -> None:
+    """Two lines that are left over are compared field by field, in the order in which they stand."""
+    found = differing(bill(lines=(STAY,)), bill(lines=(Line(description="N", amount=eur(21)),)))
+    assert set(found) == {"lines[0].amount", "lines[0].description"}
+
+
+def test_of_lines_of_the_same_description_the_amount_decides() -> None:
+    """Two lines of one name, of other quantities and in another order, find the mate of the same amount."""
+    left = (Line(description="Stay", quantity=1, amount=eur(10)), Line(description="Stay", quantity=1, amount=eur(20)))
+    right = (Line(description="Stay", quantity=2, amount=eur(20)), Line(description="Stay", quantity=2, amount=eur(10)))
+    assert set(differing(bill(lines=left), bill(lines=right))) == {"lines[0].quantity", "lines[1].quantity"}
+
+
+def test_an_unknown_word_is_compared_by_its_spelling() -> None:
+    """Two unknown statuses of one provider are the same only where the provider's word is the same."""
+    facts = {"provider": "stripe", "said": {"status": "unknown", "total": 1}, "lines": []}
+    assert differences({**facts, "word": "odd"}, {**facts, "word": "odd"}) == []
+    (found,) = differences({**facts, "word": "odd"}, {**facts, "word": "even"})
+    assert (found.path, found.verdict) == ("status", Verdict.DIFFERING)
+    assert differences({**facts, "word": None}, {**facts, "word": "even"}) != []
+
+
+@pytest.mark.parametrize("value, text", [(True, "yes"), (False, "no"), (None, "–"), ("", '""'), ("a ", '"a "')])
+def test_values_for_a_reader(value: object, text: str) -> None:
+    """Yes, no, nothing and blanks are each seen for what they are."""
+    assert shown(value) == text
+
+
+def test_a_difference_cannot_be_changed() -> None:
+    """A difference is a fact: it is frozen, and takes no further attribute."""
+    one = Difference("total", 1, 2, Verdict.DIFFERING, Severity.CHANGES_MONEY)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.path = "status"  # type: ignore[misc]
+    assert not hasattr(one, "__dict__")

@@ -84,6 +84,7 @@ DEFECTS: Sequence[Callable[[Random, Invoice], Defect]] = [
     _said("payment_pending", lambda *_: {"payment_pending": True}),
     _said("due_at", lambda *_: {"due_at": NOW - SHIFT}),
     _said("description", lambda *_: {"description": "May "}),
+    _unsaid("purchase_order", lambda *_: {"purchase_order": "PO-9"}),
     _said("metadata.order", lambda *_: {"metadata": {"order": "07", "shop": "north"}}),
     _said("metadata.shop", lambda *_: {"metadata": {"order": "7"}}),
     _said("metadata.new", lambda *_: {"metadata": {"order": "7", "shop": "north", "new": "1"}}),

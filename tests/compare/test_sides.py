@@ -20,6 +20,7 @@ from invoice_bridge import (
     Money,
     OneTimeCharge,
     Status,
+    decode,
     providers,
 )
 from invoice_bridge.compare import Verdict, compare
@@ -96,7 +97,7 @@ GOOD = bill().model_dump_json()
         ("a.json", GOOD[:300], "it is not JSON"),
         ("a.json", "", "it is not JSON"),
         ("a.csv", "id,total", "a side is a cassette (.yaml), neutral invoices"),
-        ("a.yaml", "interactions: [", "it is not YAML"),
+        ("a.yaml", "interactions: [", "it is not YAML that a cassette has"),
         ("a.yaml", "a: 1", "it is no cassette: it has no list of interactions"),
         (
             "a.yaml",
@@ -243,11 +244,24 @@ def test_a_listing_does_not_hide_what_was_read_whole(tmp_path: Path) -> None:
         list(recorded(taped(tmp_path, told, ("GET", "/api/v1/invoices", later), provider="whop")))
 
 
-@pytest.mark.parametrize("answer", ["<html>oops", native(total=12.5)])
-def test_a_recorded_answer_that_cannot_be_read_is_an_error(tmp_path: Path, answer: Any) -> None:
-    """A torn answer and money that cannot be read spoil the side; they name the answer."""
-    with pytest.raises(MalformedResponse, match="recorded answer 1"):
+@pytest.mark.parametrize(
+    "answer, named",
+    [
+        ("<html>oops", "recorded answer 1"),
+        (native(total=12.5), r"left side: .*in_1 was read in part.*: total is no whole"),
+    ],
+)
+def test_a_recorded_answer_that_cannot_be_read_is_an_error(tmp_path: Path, answer: Any, named: str) -> None:
+    """A torn answer and money that cannot be read spoil the side; they name the answer, or invoice and field."""
+    with pytest.raises(MalformedResponse, match=named):
         compare(taped(tmp_path, ("GET", "/v1/x", native(id="in_0")), ("GET", "/v1/invoices/in_1", answer)), many(1))
+
+
+def test_defect_60_an_invoice_that_was_read_in_part_is_not_compared() -> None:
+    """Defect 60: what could not be read would pass for silence, so the invoice is refused by its id."""
+    odd = decode("stripe", native(total="12", description=7))
+    with pytest.raises(MalformedResponse, match=r"right side: .*the invoice in_1 was read in part.* \(and 1 more\)"):
+        compare(many(1), [odd])
 
 
 # ── clients ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -292,7 +306,11 @@ def test_collections_are_joined_by_reference() -> None:
 def test_further_keys_join_what_the_first_leaves_alone() -> None:
     """A side that says no reference for some is joined by what both say; several parts may make one key."""
     left = [bill(), bill(reference=None, metadata={"order": "8"}), bill(reference="only-left", metadata={"order": "9"})]
-    right = [bill(), bill(reference="x", metadata={"order": "8"}), bill(reference=None, metadata={"order": "9"})]
+    right = [
+        bill(),
+        bill(provider="whop", reference="x", metadata={"order": "8"}),
+        bill(provider="whop", reference=None, metadata={"order": "9"}),
+    ]
     found = compare(left, right, keys=["reference", "metadata.order"])
     assert [row.key for row in found.rows] == ["res-1", "8", "9"]
     assert found.same

@@ -14,7 +14,10 @@ import httpx
 
 from invoice_bridge import (
     ALL,
+    AlreadyBilled,
+    AlreadySettled,
     AsyncClient,
+    BilledElsewhere,
     BridgeError,
     Client,
     Collection,
@@ -24,6 +27,7 @@ from invoice_bridge import (
     Effect,
     EventType,
     IdempotencyMismatch,
+    Interruption,
     Invoice,
     InvoiceEvent,
     Journal,
@@ -47,6 +51,7 @@ from invoice_bridge import (
     Void,
     decode,
     explain,
+    interrupted,
     losses,
     read_command,
     webhooks,
@@ -70,6 +75,7 @@ def clients(http: httpx.Client, asynchronous: httpx.AsyncClient, name: str, sett
     assert_type(Client.from_config("billing.toml", profile="live"), Client)
     assert_type(Client("stripe", api_key=KEY, lookup="always", journal="bills.sqlite", requests_per_minute=90), Client)
     assert_type(AsyncClient("whop", api_key=KEY, account_id="biz_1", journal=Path("bills.sqlite")), AsyncClient)
+    assert_type(Client("stripe", api_key=KEY, journal="bills.sqlite", book="billing", lookup="journal"), Client)
     assert_type(Journal("bills.sqlite"), Journal)
 
     Client("stripe")  # type: ignore[call-overload]
@@ -89,6 +95,7 @@ def verbs(client: Client, charge: OneTimeCharge, period: PeriodInvoice) -> None:
     assert_type(client.create(period, allow=["period", "IB-WHOP-PERIOD-01"]), Invoice)
     assert_type(client.create(charge, allow=ALL), Invoice)
     assert_type(client.create(charge, on_discrepancy="report"), Invoice)
+    assert_type(client.create(charge, since=NOW), Invoice)
     assert_type(client.resolve(charge), Resolution)
     assert_type(client.resolve(period, since=NOW), Resolution)
     assert_type(client.resolve(charge).state, Literal["found", "absent", "ambiguous", "too_early"])
@@ -110,6 +117,7 @@ def verbs(client: Client, charge: OneTimeCharge, period: PeriodInvoice) -> None:
     client.create(Retrieve(id="in_1"))  # type: ignore[arg-type]
     client.create(charge, allow=1)  # type: ignore[arg-type]
     client.create(charge, on_discrepancy="ignore")  # type: ignore[arg-type]
+    client.create(charge, since="2026-05-01")  # type: ignore[arg-type]
     client.resolve(charge, since="2026-05-01")  # type: ignore[arg-type]
     client.resolve("res-1")  # type: ignore[arg-type]
     client.retrieve(7)  # type: ignore[arg-type]
@@ -244,6 +252,14 @@ def errors(error: BridgeError) -> None:
         assert_type(error.asked, object)
     if isinstance(error, IdempotencyMismatch):
         assert_type(error.existing, Invoice | None)
+    if isinstance(error, BilledElsewhere):
+        assert_type(error, BilledElsewhere)
+        assert_type(error.account, str)
+    if isinstance(error, AlreadySettled):
+        assert_type(error.existing, Invoice | None)
+    assert_type(isinstance(error, AlreadyBilled), bool)
+    stopped = interrupted(error)
+    assert_type(stopped, Interruption | None)
     if isinstance(error, Declined):
         assert_type(error.invoice, Invoice | None)
 

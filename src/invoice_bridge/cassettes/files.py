@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from invoice_bridge import files, recording
 from invoice_bridge.errors import ConfigurationError
 
 SUFFIXES = (".yaml", ".yml")
@@ -23,35 +24,20 @@ def found(place: Path) -> list[Path]:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a cassette. Raises ConfigurationError for what vcrpy would not read."""
-    serializer = _serializer()
+    """Read a cassette. Raises ConfigurationError for what cannot be read, is no cassette or is beyond the bounds."""
     try:
-        read = serializer.deserialize(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            content = file.read(recording.MAX_BYTES + 1)
     except OSError as error:
         raise ConfigurationError(f"{path}: it cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise ConfigurationError(f"{path}: it is no text in UTF-8: {type(error).__name__}") from None
-    except _yaml_error():
-        raise ConfigurationError(f"{path}: it is no YAML that vcrpy reads") from None
-    if not isinstance(read, dict) or not isinstance(read.get("interactions"), list):
-        raise ConfigurationError(f"{path}: it is no cassette: it has no list of interactions")
-    return read
+    return recording.load(content, str(path))
 
 
 def save(path: Path, cassette: dict[str, Any]) -> None:
-    """Write a cassette, as vcrpy would."""
-    path.write_text(_serializer().serialize(cassette), encoding="utf-8", newline="")
-
-
-def _serializer() -> Any:
+    """Write a cassette, as vcrpy would. Raises ConfigurationError where it cannot be written."""
     try:
         from vcr.serializers import yamlserializer
     except ImportError:
         raise ConfigurationError('cassettes need vcrpy: pip install "invoice-bridge[testing]"') from None
-    return yamlserializer
-
-
-def _yaml_error() -> type[Exception]:
-    from yaml import YAMLError
-
-    return YAMLError
+    text: str = yamlserializer.serialize(cassette)  # type: ignore[no-untyped-call]
+    files.write(path, text)

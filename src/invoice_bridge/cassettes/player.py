@@ -4,8 +4,8 @@
         billing = Client("stripe", api_key="sk_test_not_a_key", http=http)
 
 vcrpy holds each request against every recorded one in turn, so its cost grows with the cassette. Here the recorded
-requests are filed once, under what vcrpy compares. How the file is read, and what of a request is compared, is vcrpy's
-own code: vcr.serialize and vcr.request, of vcrpy 9.
+requests are filed once, under what vcrpy compares. The file is read by the reader that all of ours share; what of a
+request is compared is vcrpy's own code: vcr.serialize and vcr.request, of vcrpy 9.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 
 import httpx
 
+from invoice_bridge.cassettes import files
 from invoice_bridge.errors import ConfigurationError
 from invoice_bridge.wire import loads
 
@@ -151,19 +152,26 @@ class Player(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return f"{head}\n{why}\n{self.remedy}"
 
 
+class _Read:
+    """A serializer for vcrpy that gives back what was read already."""
+
+    def __init__(self, cassette: dict[str, Any]) -> None:
+        self._cassette = cassette
+
+    def deserialize(self, _: str) -> dict[str, Any]:
+        return self._cassette
+
+
 def _read(path: Path) -> tuple[list[Any], list[Any]]:
-    """The requests and answers of a cassette, as vcrpy reads them: with libyaml where it is there."""
+    """Return the requests and answers of a cassette: vcrpy makes them of what the shared reader has read."""
     try:
-        import yaml
         from vcr.serialize import deserialize
-        from vcr.serializers import yamlserializer
     except ImportError:
         raise ConfigurationError('cassettes need vcrpy: pip install "invoice-bridge[testing]"') from None
+    read = files.load(path)
     try:
-        requests, answers, *_ = deserialize(path.read_text("utf-8"), yamlserializer)  # type: ignore[no-untyped-call]
-    except OSError as error:
-        raise ConfigurationError(f"{path}: it cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        requests, answers, *_ = deserialize("", _Read(read))  # type: ignore[no-untyped-call]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(f"{path} is no cassette: {type(error).__name__}") from None
     if any("body" not in answer for answer in answers):
         raise ConfigurationError(f"{path} was written by a vcrpy before 6.0: record it again")

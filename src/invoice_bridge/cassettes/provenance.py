@@ -15,6 +15,7 @@ from invoice_bridge import providers
 from invoice_bridge.cassettes import files
 from invoice_bridge.cassettes.redaction import VERSION
 from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.files import write as write_file
 from invoice_bridge.provider import Provider
 
 Origin = Literal["live", "test", "emulator", "documentation"]
@@ -95,7 +96,7 @@ def put(cassette_path: Path, provenance: Provenance) -> Path:
     """Write a sidecar as it is given."""
     path = path_of(cassette_path)
     text = provenance.model_dump_json(indent=2, exclude_none=True)
-    path.write_text(text + "\n", encoding="utf-8", newline="")
+    write_file(path, text + "\n")
     return path
 
 

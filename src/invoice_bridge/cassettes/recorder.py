@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from invoice_bridge import files
 from invoice_bridge.cassettes import provenance
 from invoice_bridge.cassettes.redaction import Redactor
 from invoice_bridge.errors import ConfigurationError
@@ -86,9 +87,7 @@ class Recorder(httpx.BaseTransport, httpx.AsyncBaseTransport):
             raise ConfigurationError(f"{path} was not written: {'; '.join(redactor.unparsed)}")
         text: str = serialize({"requests": requests, "responses": answers}, yamlserializer)  # type: ignore[no-untyped-call]
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.unfinished")
-        unfinished.write_text(text, encoding="utf-8", newline="")
-        unfinished.replace(path)
+        files.write(path, text)
         provenance.write(
             path,
             provider=provider,

@@ -1,8 +1,9 @@
 """Take out of recorded requests and answers what must not be seen, by name and place, from each provider's own table.
 
-Rules of this file: nothing is replaced because it looks like a known word, only because of where it stands; the one
-exception is a credential, which is replaced as a whole word of 12 characters or more in headers and in texts. All else
-stays byte for byte. What is redacted twice is what is redacted once.
+Rules of this file: nothing is replaced because it looks like a known word, only because of where it stands; the
+exceptions are a credential, which is replaced as a whole word of 12 characters or more in headers and in texts, and an
+e-mail address, which providers repeat in messages. All else stays byte for byte. What is redacted twice is what is
+redacted once.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from invoice_bridge.cassettes.pseudonyms import REDACTED, pseudonym
 from invoice_bridge.credentials import ApiKey
 from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when the same recording would come out otherwise."""
 SHORTEST_KEY: Final = 12
 """A credential of fewer characters is taken out of its own place alone, never found again elsewhere."""
@@ -57,6 +58,8 @@ EVERYWHERE: Final = (
 """What holds for every provider: HTTP's own credentials."""
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>\\]+", re.IGNORECASE)
 _SCHEME = re.compile(r"\b(basic|bearer)\s+([A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}(?![\w-])")
+_AUTHORITY = re.compile(r"://[^/?#\s\"'<>\\]*")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,}={0,2}(?![A-Za-z0-9+/_=-])")
 
 
@@ -342,11 +345,24 @@ class Redactor:
                 edits.append(Edit(found.start(), found.end(), REDACTED))
         if edits:
             self._note("credential", "in a text")
+        edits += self._emails(text)
         if self._rules.ids is not None:
             for found in self._rules.ids.finditer(text):
                 if (new := pseudonym(Becomes.ID, found[0])) != found[0]:
                     self._note("id", found[0].rpartition("_")[0] + "_")
                     edits.append(Edit(found.start(), found.end(), new))
+        return edits
+
+    def _emails(self, text: str) -> list[Edit]:
+        """Return the edits of the e-mail addresses in a text."""
+        edits: list[Edit] = []
+        hosts = [found.span() for found in _AUTHORITY.finditer(text)]  # user@host there is no e-mail address
+        for found in _EMAIL.finditer(text):
+            if any(start <= found.start() < end for start, end in hosts):
+                continue
+            if (new := pseudonym(Becomes.EMAIL, found[0])) != found[0]:
+                self._note("e-mail address", "in a text")
+                edits.append(Edit(found.start(), found.end(), new))
         return edits
 
     def _learn(self, uri: str, headers: Mapping[str, Sequence[Any]]) -> None:

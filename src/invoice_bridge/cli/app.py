@@ -24,13 +24,13 @@ from invoice_bridge.cli.new_provider import scaffold
 from invoice_bridge.cli.output import grid, in_color, loss_json, plans_table, show, write, write_json
 from invoice_bridge.client import Client
 from invoice_bridge.config import key_variable
+from invoice_bridge.decode import decode as decode_invoice
 from invoice_bridge.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.explain import explain as explain_bill
 from invoice_bridge.explain import losses as losses_of_bill
 from invoice_bridge.lookup import Resolution
 from invoice_bridge.losses import Severity
 from invoice_bridge.model import Invoice, Status
-from invoice_bridge.reading import decode as decode_invoice
 
 app = typer.Typer(
     cls=exits.Commands,

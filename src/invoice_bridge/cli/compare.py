@@ -24,7 +24,7 @@ from invoice_bridge.compare import Comparison, Side
 from invoice_bridge.compare import compare as compare_sides
 from invoice_bridge.compare.kinds import Customers
 from invoice_bridge.compare.report import write_html
-from invoice_bridge.config import read_profile
+from invoice_bridge.config import read_customers, read_profile
 from invoice_bridge.errors import ConfigurationError
 
 _LIVE = re.compile(r"([A-Za-z][\w-]+):(.*)", re.DOTALL)
@@ -58,7 +58,7 @@ def compare(
         bool, typer.Option("--strict", help="A declaration in the --allow file that nothing needs is a difference.")
     ] = False,
     config: Annotated[
-        str | None, typer.Option("--config", metavar="FILE", help="The TOML file of profiles, for live sides.")
+        str | None, typer.Option("--config", metavar="FILE", help="The TOML file of profiles and customers.")
     ] = None,
     html: Annotated[
         str | None,
@@ -124,7 +124,7 @@ class _Profiles:
 
     def __init__(self, config: str | None, closing: ExitStack) -> None:
         self._config, self._closing = config, closing
-        self.customers: Customers | None = None
+        self.customers: Customers | None = None if config is None else read_customers(config)
 
     def side(self, text: str) -> Side:
         """A path where there is one; PROVIDER:ID and PROVIDER: otherwise."""

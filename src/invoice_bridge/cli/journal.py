@@ -111,7 +111,8 @@ def release(
             names = ", ".join(claim.account.rstrip(":") for claim in claims)
             raise ConfigurationError(f"{reference!r} is at several accounts: name one of them, as --account: {names}")
         chosen = claims[0]
-        opened.release(Book(chosen.account, book, chosen.mode), reference, "released", why, datetime.now(UTC))
+        for claim in claims:  # one for each mode
+            opened.release(Book(claim.account, book, claim.mode), reference, "released", why, datetime.now(UTC))
     if as_json:
         write_json(_claim_json(chosen) | {"released": why})
     else:

@@ -149,6 +149,7 @@ def invoice_parts(invoice: Invoice) -> Iterator[RenderableType]:
         "number": invoice.number,
         "customer": customer(invoice.customer),
         "reference": invoice.reference,
+        "purchase order": invoice.purchase_order,
         "description": invoice.description,
         "period": invoice.period and period(invoice.period),
         "created": instant(invoice.created_at),
@@ -177,6 +178,9 @@ def invoice_parts(invoice: Invoice) -> Iterator[RenderableType]:
         if (amount := getattr(invoice, name)) is not None:
             amounts.add_row(label, str(amount))
     yield amounts
+    if invoice.problems:
+        yield ""
+        yield from (Text(f"not read: {plain(problem)}") for problem in invoice.problems)
     if invoice.losses:
         yield ""
         yield from (Text(f"loses {plain(loss)}") for loss in invoice.losses)

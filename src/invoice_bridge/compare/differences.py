@@ -29,7 +29,7 @@ class Verdict(StrEnum):
     DIFFERING = "differing"
     DECLARED_EQUAL = "declared_equal"
     UNSAID = "unsaid"
-    """One of the two does not say: a path's verdict, never a pair's."""
+    """One of the two, of different providers, does not say: a path's verdict, never a pair's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,10 @@ def shape_of(path: str) -> str:
 
 def differences(left: Facts, right: Facts) -> list[Difference]:
     """List what two invoices' facts do not say alike, in the order of the model."""
-    found = [*_fields(left, right), *_lines(left["lines"], right["lines"])]
+    found = [
+        *_fields(left, right),
+        *_lines(left["lines"], right["lines"], one_provider=_is_one_provider(left, right)),
+    ]
     if problem := _nothing_shared(left, right):
         found.append(problem)
     return found
@@ -84,18 +87,23 @@ def _fields(left: Facts, right: Facts) -> Iterator[Difference]:
         yield _differing("status", ours["status"], theirs["status"])
     for path in PATHS:
         if path == "metadata":
-            yield from _metadata(ours, theirs)
+            yield from _metadata(left, right)
         elif path == "customer.id":
             yield from _customer(left, right)
         elif path == "past_due" and ours["status"] != theirs["status"]:
             continue  # the status says it: what is paid on one side is not also "no longer past due"
         elif (one := ours.get(path)) != (other := theirs.get(path)):
-            yield _told(path, one, other)
+            yield _told(path, one, other, one_provider=_is_one_provider(left, right))
 
 
-def _told(path: str, left: Any, right: Any) -> Difference:
-    """A difference, or a silence of one side."""
-    if left is None or right is None:
+def _is_one_provider(left: Facts, right: Facts) -> bool:
+    """Whether both sides are one provider: then a field that one side lacks has vanished, not merely unstated."""
+    return bool(left["provider"] == right["provider"])
+
+
+def _told(path: str, left: Any, right: Any, *, one_provider: bool) -> Difference:
+    """Return a difference, or across providers the silence of one side."""
+    if (left is None or right is None) and not one_provider:
         return Difference(path, left, right, Verdict.UNSAID, Severity.INFO)
     return _differing(path, left, right)
 
@@ -111,19 +119,25 @@ def _known(left: Facts, right: Facts) -> bool:
     return (left["provider"], left.get("word")) == (right["provider"], right.get("word"))
 
 
-def _metadata(ours: Facts, theirs: Facts) -> Iterator[Difference]:
-    """Metadata, key by key. A side without any does not say; one that has some and lacks a key says it is not there."""
+def _metadata(left: Facts, right: Facts) -> Iterator[Difference]:
+    """Metadata, key by key. A side without any does not say; one that has some and lacks a key says it is not there.
+
+    Within one provider a side without any has lost it.
+    """
+    ours, theirs = left["said"], right["said"]
+    stated = _is_one_provider(left, right)
     mine, other = ([path for path in said if path.startswith("metadata.")] for said in (ours, theirs))
     for path in sorted({*mine, *other}):
         if ours.get(path) != theirs.get(path):
-            told = _differing if mine and other else _told
-            yield told(path, ours.get(path), theirs.get(path))
+            yield _told(path, ours.get(path), theirs.get(path), one_provider=stated or bool(mine and other))
 
 
 def _customer(left: Facts, right: Facts) -> Iterator[Difference]:
-    """The customers' ids, where one side knows the id at the other side's provider."""
+    """The customers' ids: within one provider as they are, else where one side knows the id at the other's provider."""
     ours, theirs = left["said"].get("customer.id"), right["said"].get("customer.id")
-    if left["provider"] == right["provider"] and ours == theirs:
+    if _is_one_provider(left, right):
+        if ours != theirs:
+            yield _differing("customer.id", ours, theirs)
         return
     expected, known = left.get("ids", {}).get(right["provider"]), right.get("ids", {}).get(left["provider"])
     if (expected and theirs and expected != theirs) or (known and ours and known != ours):
@@ -158,7 +172,7 @@ _ALIKE: tuple[Callable[[Said], object], ...] = (
 """What two lines have in common that belong together, the surest first. None belongs to nothing."""
 
 
-def _lines(left: list[Said], right: list[Said]) -> Iterator[Difference]:
+def _lines(left: list[Said], right: list[Said], *, one_provider: bool) -> Iterator[Difference]:
     if left == right:
         return
     pairs, alone_left, alone_right = _paired(left, right)
@@ -166,7 +180,7 @@ def _lines(left: list[Said], right: list[Said]) -> Iterator[Difference]:
         for path in LINE_PATHS:
             one, other = left[ours].get(path), right[theirs].get(path)
             if one != other:
-                yield _told(f"lines[{ours}].{path}", one, other)
+                yield _told(f"lines[{ours}].{path}", one, other, one_provider=one_provider)
     for place in alone_left:
         yield _differing(f"lines[{place}]", dict(left[place]), None)
     for place in alone_right:

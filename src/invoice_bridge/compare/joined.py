@@ -20,7 +20,7 @@ from invoice_bridge.compare.differences import Difference, Facts, Verdict, diffe
 from invoice_bridge.compare.kinds import PATHS, Customers, facts
 from invoice_bridge.compare.result import Comparison, Store
 from invoice_bridge.compare.sides import Side, is_single, read
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.model import in_utc
 from invoice_bridge.wire import dumps
 
@@ -53,8 +53,8 @@ def compare(
     it: customers' ids are compared where it, or CustomerRef.ids, joins them.
 
     Raises ConfigurationError where both sides are empty, where lines are not complete, where a key is on one side
-    twice, where a file cannot be read; MalformedResponse for a recorded answer that cannot; and whatever a client
-    raises. A side that was read in part is never compared.
+    twice, where a file cannot be read; MalformedResponse for a recorded answer that cannot, and for an invoice that has
+    `problems`; and whatever a client raises. A side that was read in part is never compared.
     """
     declared = allowances(allow)
     moment = None if as_of is None else in_utc(as_of)
@@ -121,10 +121,20 @@ def _fill(
     measure: Callable[[Any], dict[str, Any]],
     progress: Progress | None,
 ) -> None:
-    """Write a side's facts, keys and bodies. Raises ConfigurationError for lines that are not complete."""
+    """Write a side's facts, keys and bodies.
+
+    Raises ConfigurationError for lines that are not complete, MalformedResponse for an invoice that was read in part.
+    """
     insert = f"INSERT INTO bill VALUES (NULL, {place}, ?, ?, ?, NULL{', ?' * len(keys)})"  # noqa: S608 - own text
     done = 0
     for one in read(side):
+        if one.invoice.problems:
+            more = len(one.invoice.problems) - 1
+            raise MalformedResponse(
+                f"{_SIDES[place]} side: {one.place}: the invoice {one.invoice.id} was read in part, so it cannot be "
+                f"compared: {one.invoice.problems[0]}" + (f" (and {more} more)" if more else ""),
+                provider=one.invoice.provider,
+            )
         if not one.invoice.lines_complete:
             raise ConfigurationError(
                 f"{_SIDES[place]} side: {one.place}: its lines are not complete, so it cannot be compared; "

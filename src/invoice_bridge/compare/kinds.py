@@ -33,7 +33,7 @@ class Kind(StrEnum):
     PARTS = "parts"
     """Compared by the table of its own type."""
     REQUIRED = "required"
-    """Must be true on both sides, else there is nothing to compare."""
+    """Must be so on both sides, else a side was read in part: all lines are there, and nothing was unreadable."""
 
 
 KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
@@ -60,6 +60,7 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "period": Kind.PARTS,
             "description": Kind.TEXT,
             "reference": Kind.TEXT,
+            "purchase_order": Kind.TEXT,
             "metadata": Kind.TEXT,
             # When a provider's record was made, or changed: the same bill is opened and paid at two providers at two
             # instants. When it is due was agreed with the customer.
@@ -76,6 +77,7 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "test_mode": Kind.IDENTITY,
             "losses": Kind.IDENTITY,  # of the call that made it, not of the bill
             "discrepancies": Kind.IDENTITY,  # (same)
+            "problems": Kind.REQUIRED,
             "raw": Kind.IDENTITY,
         },
         Line: {

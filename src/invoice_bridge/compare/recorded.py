@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from invoice_bridge import providers
+from invoice_bridge import providers, recording
 from invoice_bridge.commands import Retrieve
 from invoice_bridge.errors import ConfigurationError, MalformedResponse, NotFound, ProviderError, Unauthorized
 from invoice_bridge.explain import context
@@ -54,10 +54,10 @@ def recorded(path: Path) -> Iterator[Invoice]:
     """
     interactions = _load(path)
     declared = _provider(path, interactions)
-    recording = _Recording()
+    state = _Recording()
     for place, interaction in enumerate(interactions):
         try:
-            _note(interaction, declared, recording)
+            _note(interaction, declared, state)
         except MalformedResponse as error:
             raise MalformedResponse(
                 f"{path}: recorded answer {place}: {error.message}", provider=declared.name
@@ -65,31 +65,18 @@ def recorded(path: Path) -> Iterator[Invoice]:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConfigurationError(f"{path}: interaction {place} is not as vcrpy writes it: {error!r}") from None
     use = context(declared, {})
-    for invoice_id, seen in recording.invoices.items():
+    for invoice_id, seen in state.invoices.items():
         if seen.document is not None:
-            yield _last(path, invoice_id, seen, use, recording)
+            yield _last(path, invoice_id, seen, use, state)
 
 
-def _load(path: Path) -> list[Mapping[str, Any]]:
-    try:
-        import yaml
-    except ImportError:
-        raise ConfigurationError(
-            f'{path}: reading a cassette needs PyYAML: pip install "invoice-bridge[testing]"'
-        ) from None
-    try:
-        # the safe loader: a cassette is data of somebody else's, and vcrpy's own loader would make any Python object
-        data = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - see above
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: it is not YAML: {' '.join(str(error).split())[:200]}") from None
-    found = data.get("interactions") if isinstance(data, dict) else None
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise ConfigurationError(f"{path}: it is no cassette: it has no list of interactions")
-    return found
+def _load(path: Path) -> list[dict[str, Any]]:
+    with path.open("rb") as file:
+        return recording.interactions(file.read(recording.MAX_BYTES + 1), str(path))
 
 
 # ── whose answers they are ───────────────────────────────────────────────────────────────────────────────────────────
-def _provider(path: Path, interactions: list[Mapping[str, Any]]) -> Provider:
+def _provider(path: Path, interactions: list[dict[str, Any]]) -> Provider:
     beside = path.with_suffix(PROVENANCE_ENDING)
     if beside.exists():
         try:
@@ -189,7 +176,8 @@ def _last(path: Path, invoice_id: str, seen: _Seen, use: Context, recording: _Re
     except ProviderError as error:
         raise MalformedResponse(f"{path}: {invoice_id}: {error.message}", provider=use.provider.name) from None
     if seen.deleted:
-        gone = {"status": Status.DELETED, "amount_remaining": Money.zero(invoice.currency)}
+        nothing = None if invoice.currency is None else Money.zero(invoice.currency)
+        gone = {"status": Status.DELETED, "amount_remaining": nothing}
         return invoice.model_copy(update=gone)
     if seen.status is not invoice.status:
         raise ConfigurationError(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from invoice_bridge import providers
 from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.files import write as write_file
 
 __all__ = ["new_provider"]
 
@@ -56,7 +57,7 @@ def _write(name: str, target: Path) -> Iterator[Path]:
         for found, below in _sources(files(__name__) / source):
             path = target / place.format(name=name) / below if below else target / place
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_renamed(found.read_text("utf-8"), name), encoding="utf-8", newline="\n")
+            write_file(path, _renamed(found.read_text("utf-8"), name))
             yield path
 
 

@@ -142,22 +142,58 @@ def test_units_are_the_smallest_of_the_currency(currency: str, text: str) -> Non
     assert str(decode("chargeapi", stated(currency=currency)).total) == text
 
 
+def test_an_invoice_without_an_id() -> None:
+    """Without an id it is refused."""
+    with pytest.raises(MalformedResponse):
+        decode("chargeapi", stated(id=None))
+
+
 @pytest.mark.parametrize(
-    "fields",
+    "fields, path",
     [
-        {"currency": "xxx"},
-        {"currency": None},
-        {"id": None},
-        {"amount_due": "2500"},
-        {"amount_due": Decimal("25.5")},
-        {"line_items": [{"description": "no amount"}]},
-        {"line_items": [{"amount": 1, "unit_amount": "1"}]},
+        ({"amount_due": "2500"}, "amount_due"),
+        ({"amount_due": Decimal("25.5")}, "amount_due"),
+        ({"amount_paid": "0"}, "amount_paid"),
+        ({"currency": "xxx"}, "currency"),
+        ({"currency": None}, "currency"),
     ],
 )
-def test_money_and_ids_that_cannot_be_read(fields: dict[str, Any]) -> None:
-    """Money or an id that cannot be read raises, it is never guessed."""
-    with pytest.raises(MalformedResponse):
-        decode("chargeapi", stated(**fields))
+def test_defect_60_one_odd_amount_hides_no_invoice(fields: dict[str, Any], path: str) -> None:
+    """Defect 60: money that cannot be read is None and a problem; without both parts there is no total."""
+    found = decode("chargeapi", stated(**{"status": "open", **fields}))
+    assert (found.id, found.total) == ("inv_1", None)
+    assert [(problem.path, problem.money) for problem in found.problems] == [(path, True)]
+
+
+def test_defect_60_a_line_without_a_readable_amount_is_left_out() -> None:
+    """Defect 60: the others are there, and their sum is not the subtotal."""
+    found = decode("chargeapi", stated(line_items=[{"amount": 5}, {"description": "no amount"}, {"amount": "1"}]))
+    assert ([line.amount.minor for line in found.lines], found.lines_complete, found.subtotal) == ([5], False, None)
+    assert [problem.path for problem in found.problems] == ["line_items[1].amount", "line_items[2].amount"]
+    whole = decode("chargeapi", stated(line_items=[{"amount": 1, "unit_amount": "1"}]))
+    assert (whole.lines_complete, whole.lines[0].unit_amount) == (True, None)
+    assert [problem.path for problem in whole.problems] == ["line_items[0].unit_amount"]
+
+
+@pytest.mark.parametrize("kind", ["transaction", "error", "event", "charging_session"])
+def test_defect_57_what_says_that_it_is_something_else_is_refused(kind: str) -> None:
+    """Defect 57: an object that states another kind is no invoice."""
+    with pytest.raises(MalformedResponse, match=f"its object is '{kind}'"):
+        decode("chargeapi", stated(object=kind))
+
+
+@pytest.mark.parametrize("currency, text", [("itl", "2500 ITL"), ("mro", "25.00 MRO"), ("uyi", "2500 UYI")])
+def test_defect_59_withdrawn_currencies_are_read(currency: str, text: str) -> None:
+    """Defect 59: old invoices are in old money; no bill is made in it."""
+    assert str(decode("chargeapi", stated(currency=currency)).total) == text
+    assert "ITL" not in CHARGEAPI.money.currencies
+
+
+def test_defect_61_a_value_of_a_wrong_type_is_listed() -> None:
+    """Defect 61: it reads as None, is a problem, and is not counted as carried."""
+    found = decode("chargeapi", stated(description=7, due_date="soon", metadata={"k": 1}))
+    assert {problem.path for problem in found.problems} == {"description", "due_date", "metadata.k"}
+    assert {"description", "due_date", "metadata.k"} <= set(found.unmapped())
 
 
 def test_what_is_absent_is_none() -> None:
@@ -183,6 +219,7 @@ def test_a_unit_amount_with_a_fraction() -> None:
     row = {"amount": 15, "quantity": 10, "unit_amount": Decimal("1.5"), "description": None}
     (line,) = decode("chargeapi", stated(line_items=[row])).lines
     assert (line.unit_amount, line.amount, line.quantity) == (None, Money(15, "EUR"), Decimal(10))
+    assert decode("chargeapi", stated(line_items=[row])).problems == ()
 
 
 def test_the_reference_leaves_the_metadata() -> None:

@@ -306,7 +306,7 @@ def test_a_listing_of_another_shape(body: Any) -> None:
 
 def test_an_invoice_that_cannot_be_read() -> None:
     """One bad item raises, or with unreadable="yield" comes as it is among the others."""
-    body = {"data": [stated(), stated(amount_due="2500"), 7], "next_page_url": None}
+    body = {"data": [stated(), stated(id=None), 7], "next_page_url": None}
     with pytest.raises(MalformedResponse):
         list(answering(body).list())
     first, *others = answering(body).list(unreadable="yield")

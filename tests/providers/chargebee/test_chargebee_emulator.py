@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
+from invoice_bridge.providers.chargebee.tables import month_before
 from invoice_bridge.wire import Request, Response, loads
 from tests.providers.chargebee.conftest import API, World, make_world
 
@@ -97,6 +98,9 @@ def test_backdating(limited: bool) -> None:
     old = make_world(product_catalog=1, backdating_limited=limited)
     charge = (("customer_id", "cus_42"), ("amount", "500"), ("description", "Fees"))
     assert told(old.ask("POST", "/invoices/charge", *charge, *date)) == (400, "param_wrong_value", "invoice_date")
+    month = month_before(datetime.fromtimestamp(int(old.clock.now.timestamp()), UTC)).timestamp()
+    assert old.ask("POST", "/invoices/charge", *charge, ("invoice_date", str(int(month)))).status == 200
+    assert old.ask("POST", "/invoices/charge", *charge, ("invoice_date", str(int(month) - 1))).status == 400
 
 
 # ── idempotency ──────────────────────────────────────────────────────────────────────────────────────────────────────

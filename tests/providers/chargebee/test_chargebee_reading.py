@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from invoice_bridge import CustomerRef, Invoice, Line, MalformedResponse, Money, Period, Status, decode
+from invoice_bridge.money import codes, historic_codes
 from invoice_bridge.providers.chargebee.parse import invoice, invoice_id
+from invoice_bridge.providers.chargebee.tables import MONEY
 from invoice_bridge.wire import dumps, loads
 
 AMOUNTS = (
@@ -185,18 +187,94 @@ def test_units_of_each_kind_of_currency(currency: str, units: int, minor: int) -
     assert found.total == Money(minor, currency.upper())
 
 
-@pytest.mark.parametrize("currency", ["ISK", "UGX", "CLP", "XXX", "CLF"])
-def test_a_currency_that_cannot_be_read_raises(currency: str) -> None:
-    """An amount whose factor is not confirmed is not guessed."""
-    with pytest.raises(MalformedResponse):
-        decode("chargebee", small(currency_code=currency, total=1999))
+@pytest.mark.parametrize(
+    "currency, units, minor",
+    [
+        ("HUF", 500000, 500000),
+        ("MRO", 1999, 1999),
+        ("TWD", 1999, 1999),
+        ("MGA", 1999, 1999),
+        ("ISK", 199900, 1999),
+        ("UGX", 500000, 5000),
+        ("CLP", 799000, 7990),
+        ("VND", 100, 1),
+        ("CLF", 1, 100),
+        ("UYW", 25, 2500),
+        ("ITL", 1000, 10),
+        ("VEF", 5, 5),
+        ("IRR", 7, 7),
+    ],
+)
+def test_defect_59_every_currency_but_four_is_read_in_hundredths(currency: str, units: int, minor: int) -> None:
+    """Defect 59: the currencies page names four zero-decimal codes; every other one is ×100, sent or not."""
+    found = decode("chargebee", small(currency_code=currency, total=units))
+    assert (found.total, found.problems) == (Money(minor, currency), ())
 
 
-@pytest.mark.parametrize("total", ["1999", 19.99, True, [1]])
-def test_an_amount_of_another_kind_raises(total: object) -> None:
-    """Money that is no integer is refused, not converted."""
-    with pytest.raises(MalformedResponse):
-        decode("chargebee", small(total=total))
+@pytest.mark.parametrize("currency", ["HUF", "MRO"])
+def test_defect_59_what_is_documented_is_billed(currency: str) -> None:
+    """Defect 59: HUF and MRO are on the list of supported currencies, and not among the zero-decimal ones."""
+    assert MONEY.to_units(Money(1999, currency)) == 1999
+
+
+def test_defect_59_every_currency_that_money_knows_is_read() -> None:
+    """Defect 59: reading refuses none for its currency; billing still refuses what a wrong factor could overbill."""
+    known = {code for digits in (0, 2, 3, 4) for code in codes(digits) | historic_codes(digits)}
+    assert known == MONEY.readable
+    assert not {"ISK", "UGX", "CLP", "TWD", "MGA", "CLF"} & MONEY.currencies
+    assert "not confirmed" in MONEY.read_source
+
+
+@pytest.mark.parametrize(
+    "facts, path",
+    [
+        ({"currency_code": "XXX"}, "currency_code"),
+        ({"currency_code": None}, "currency_code"),
+        ({"currency_code": "CLP", "total": 150}, "total"),
+        ({"total": "1999"}, "total"),
+        ({"total": 19.99}, "total"),
+        ({"total": True}, "total"),
+        ({"total": [1]}, "total"),
+        (
+            {"issued_credit_notes": [{"cn_total": "1"}], "adjustment_credit_notes": []},
+            "issued_credit_notes[0].cn_total",
+        ),
+        ({"line_item_discounts": [{"discount_amount": None}]}, "line_item_discounts[0].discount_amount"),
+    ],
+)
+def test_defect_60_one_odd_amount_hides_no_invoice(facts: dict[str, Any], path: str) -> None:
+    """Defect 60: money that is no exact amount is None and a problem, never converted."""
+    found = decode("chargebee", small(**facts))
+    assert found.id == "7"
+    assert (found.total, found.amount_credited, found.discount) == (None, None, None)
+    assert [(problem.path, problem.money) for problem in found.problems] == [(path, True)]
+
+
+def test_defect_61_a_value_of_a_wrong_type_is_listed() -> None:
+    """Defect 61: what is not as documented is a problem, and unmapped() does not count it as carried."""
+    found = decode("chargebee", small(due_date="soon", customer_id=7, recurring="no", po_number=9))
+    assert {problem.path for problem in found.problems} == {"due_date", "customer_id", "recurring", "po_number"}
+    assert {"due_date", "customer_id", "recurring", "po_number"} <= set(found.unmapped())
+    assert {problem.money for problem in found.problems} == {False}
+
+
+def test_a_write_off_that_cannot_be_read_is_not_paid() -> None:
+    """Paid or written off: where the amount that tells is unreadable, the status is unknown (defect 28)."""
+    found = decode("chargebee", small(status="paid", write_off_amount="5"))
+    assert (found.status, found.native_status) == (Status.UNKNOWN, "paid")
+    assert [problem.path for problem in found.problems] == ["write_off_amount"]
+
+
+@pytest.mark.parametrize("kind", ["credit_note", "transaction", "quote", "unbilled_charge", "event", "customer"])
+def test_defect_57_what_says_that_it_is_something_else_is_refused(kind: str) -> None:
+    """Defect 57: bare or wrapped, an object that states another kind is no invoice."""
+    with pytest.raises(MalformedResponse, match=f"its object is '{kind}'"):
+        decode("chargebee", small(object=kind))
+    with pytest.raises(MalformedResponse, match=f"its object is '{kind}'"):
+        decode("chargebee", {"invoice": small(object=kind)})
+    with pytest.raises(MalformedResponse, match=f"it holds {kind}"):
+        decode("chargebee", {kind: small(object=kind)})
+    assert decode("chargebee", {"invoice": small(object="invoice"), kind: {"object": kind}}).id == "7"
 
 
 def test_a_payment_in_progress() -> None:
@@ -227,8 +305,54 @@ def test_lines_keep_what_they_say() -> None:
     assert (first.amount, first.period) == (Money(100, "EUR"), None)
     assert (second.quantity, second.unit_amount) == (Decimal("10.5"), None)
     assert third.amount == Money(-5, "EUR")
-    with pytest.raises(MalformedResponse, match=r"line_items\[0\]\.amount"):
-        decode("chargebee", small(line_items=[{"description": "x"}]))
+
+
+@pytest.mark.parametrize(
+    "row, path",
+    [
+        ({"description": "x"}, "line_items[0].amount"),
+        ({"amount": "5"}, "line_items[0].amount"),
+        ({"amount_in_decimal": "19.995"}, "line_items[0].amount_in_decimal"),
+        ("li_1", "line_items[0]"),
+    ],
+)
+def test_defect_60_a_line_without_a_readable_amount_is_left_out(row: Any, path: str) -> None:
+    """Defect 60: the other lines are there, they are not complete, and their sum is not known."""
+    found = decode("chargebee", small(line_items=[row, {"amount": 5}]))
+    assert ([line.amount.minor for line in found.lines], found.lines_complete, found.subtotal) == ([5], False, None)
+    assert path in {problem.path for problem in found.problems}
+    assert {problem.money for problem in found.problems} == {not isinstance(row, str)}
+
+
+def test_defect_60_an_amount_in_decimal_alone_is_read_where_it_is_exact() -> None:
+    """Defect 60: multi-decimal sites state amounts in the major unit as text; 19.990 is 19.99, and no rounding."""
+    found = decode("chargebee", small(line_items=[{"amount_in_decimal": "19.990"}]))
+    assert (found.subtotal, found.lines_complete, found.problems) == (Money(1999, "EUR"), True, ())
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"subscription_id": "sub_1"},
+        {"recurring": True},
+        {"line_items": [{"amount": 5, "entity_type": "adhoc"}, {"amount": 5, "entity_type": "plan_item_price"}]},
+        {"line_items": [{"amount": 5, "entity_type": "addon"}]},
+    ],
+)
+def test_defect_45_a_purchase_order_is_not_taken_for_a_reference_it_cannot_be(facts: dict[str, Any]) -> None:
+    """Defect 45: a subscription's invoices inherit its PO number, and we bill ad-hoc lines alone."""
+    found = decode("chargebee", small(po_number="PO-7", **facts))
+    assert (found.reference, found.purchase_order) == (None, "PO-7")
+
+
+def test_defect_55_the_purchase_order_is_read() -> None:
+    """Defect 55: with a reference_field it is never the reference; without one an ad-hoc invoice's may be both."""
+    data = small(po_number="PO-7", cf_ref="r1", line_items=[{"amount": 5, "entity_type": "adhoc"}])
+    named, none, default = (invoice(data, reference_field=field) for field in ("cf_ref", "", None))
+    assert (named.reference, named.purchase_order) == ("r1", "PO-7")
+    assert (none.reference, none.purchase_order) == (None, "PO-7")
+    assert (default.reference, default.purchase_order) == ("PO-7", "PO-7")
+    assert decode("chargebee", small()).purchase_order is None
 
 
 def test_reference_and_note() -> None:

@@ -1,6 +1,12 @@
-"""The codes of Chargebee's losses, as callers have written them into their allow lists."""
+"""The codes of Chargebee's losses, as callers have written them into their allow lists, and what its rows compute."""
 
-from invoice_bridge.providers.chargebee.tables import FIELDS
+from datetime import UTC, datetime
+
+import pytest
+
+from invoice_bridge import OneTimeCharge, losses
+from invoice_bridge.money import Money
+from invoice_bridge.providers.chargebee.tables import FIELDS, month_before
 
 CODES = {
     "IB-CHARGEBEE-COLLECTION-01": ("collection.kind", "warns"),
@@ -28,3 +34,36 @@ CODES = {
 def test_codes_are_permanent() -> None:
     """Each code keeps its place in the command and its severity for good; another loss gets another code."""
     assert {row.code: (row.path, row.severity.value) for row in FIELDS if row.code} == CODES
+
+
+@pytest.mark.parametrize(
+    "day,before",
+    [
+        ("2026-07-15", "2026-06-15"),
+        ("2026-03-31", "2026-02-28"),
+        ("2028-03-30", "2028-02-29"),
+        ("2026-01-31", "2025-12-31"),
+    ],
+)
+def test_a_month_before_is_a_calendar_month(day: str, before: str) -> None:
+    """Not thirty or thirty-one days; a day that the shorter month lacks is its last one. The hour stays."""
+    instant, expected = (datetime.fromisoformat(f"{text}T06:30:00+00:00") for text in (day, before))
+    assert month_before(instant) == expected
+
+
+@pytest.mark.parametrize("catalog", [1, 2])
+@pytest.mark.parametrize("hour,found", [(5, ["IB-CHARGEBEE-ISSUED-02"]), (6, [])])
+def test_a_date_more_than_a_month_back_is_a_loss(catalog: int, hour: int, found: list[str]) -> None:
+    """Defect 66: one calendar month back at most, to the hour; without a clock it is reported as conditional."""
+    bill = OneTimeCharge(
+        reference="res-1",
+        customer="cus_42",
+        amount=Money(100, "EUR"),
+        description="Fees",
+        issued_at=datetime(2026, 2, 28, hour, tzinfo=UTC),
+    )
+    now = datetime(2026, 3, 31, 6, tzinfo=UTC)
+    told = losses("chargebee", bill, as_of=now, site="acme", product_catalog=catalog)
+    assert [loss.code for loss in told if loss.path == "issued_at"] == found
+    [conditional] = [loss for loss in losses("chargebee", bill, site="acme") if loss.path == "issued_at"]
+    assert (conditional.code, conditional.conditional) == ("IB-CHARGEBEE-ISSUED-02", True)

@@ -236,14 +236,23 @@ def test_list_pages_the_lines_of_each_invoice(world: World) -> None:
 
 
 def test_one_unreadable_invoice_does_not_hide_the_others(world: World) -> None:
-    """An invoice in a currency that cannot be read raises, or is handed on with its JSON."""
+    """What is no invoice raises, or is handed on with its JSON."""
     opened(world)
-    pairs = (("customer_id", "cus_42"), ("currency_code", "ISK"), ("charges[amount][0]", "5"))
-    world.made("/invoices/create_for_charge_items_and_charges", *pairs)
-    with pytest.raises(MalformedResponse, match="ISK"):
+    pairs = (("customer_id", "cus_42"), ("currency_code", "EUR"), ("charges[amount][0]", "5"))
+    made = world.made("/invoices/create_for_charge_items_and_charges", *pairs)
+    world.site.invoices[made["invoice"]["id"]]["object"] = "credit_note"
+    with pytest.raises(MalformedResponse, match="its object is 'credit_note'"):
         list(world.client.list())
     found = list(world.client.list(unreadable="yield"))
     assert [isinstance(item, Invoice) for item in found] == [False, True]
+
+
+def test_defect_59_a_site_that_bills_in_krona_is_listed(world: World) -> None:
+    """Defect 59: a currency that is only read ends no listing: 199900 units are 1999 ISK by documentation."""
+    pairs = (("customer_id", "cus_42"), ("currency_code", "ISK"), ("charges[amount][0]", "199900"))
+    world.made("/invoices/create_for_charge_items_and_charges", *pairs)
+    (found,) = world.client.list()
+    assert (found.total, found.problems) == (Money(1999, "ISK"), ())
 
 
 # ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────

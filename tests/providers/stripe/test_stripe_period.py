@@ -162,7 +162,7 @@ def test_a_reference_for_another_period_bills_nothing(world: World) -> None:
     world.item(START, START + 60, 700)
     june = world.item(END, END + 60, 900)
     first = world.client.create(bill())
-    with pytest.raises(IdempotencyMismatch, match="stands for in_00000001 already") as caught:
+    with pytest.raises(IdempotencyMismatch, match="belongs to in_00000001 already") as caught:
         world.client.create(bill(period=Period.month(2026, 6)))
     assert caught.value.existing == first
     assert (pending(world), world.events) == ({june}, ["issued"])

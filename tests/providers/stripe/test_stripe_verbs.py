@@ -368,13 +368,23 @@ def test_an_unreadable_invoice_does_not_hide_the_others(world: World) -> None:
     """It raises, or with unreadable="yield" comes as what it is, and the listing goes on."""
     for n in range(3):
         billed(world, reference=f"res-{n}")
-    world.stripe.invoices["in_00000002"]["total"] = "19.99"
-    with pytest.raises(MalformedResponse, match=r"\$\.total is no whole number of units"):
+    world.stripe.invoices["in_00000002"]["object"] = "quote"
+    with pytest.raises(MalformedResponse, match="its object is 'quote'"):
         list(world.client.list())
     found = list(world.client.list(unreadable="yield"))
     assert [type(item) for item in found] == [Invoice, Unreadable, Invoice]
     assert isinstance(found[1], Unreadable)
     assert found[1].raw["id"] == "in_00000002"
+
+
+def test_defect_60_one_odd_amount_does_not_end_a_listing(world: World) -> None:
+    """Defect 60: the listing goes on, and the invoice says which amount of it could not be read."""
+    for n in range(3):
+        billed(world, reference=f"res-{n}")
+    world.stripe.invoices["in_00000002"]["total"] = "19.99"
+    found = list(world.client.list())
+    assert [invoice.total is None for invoice in found] == [False, True, False]
+    assert [[problem.path for problem in invoice.problems] for invoice in found] == [[], ["total"], []]
 
 
 def test_a_listing_of_lines_in_circles_ends() -> None:

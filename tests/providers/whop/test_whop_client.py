@@ -348,14 +348,16 @@ def test_an_answer_other_than_true_is_malformed() -> None:
 
 
 def test_an_item_that_cannot_be_read_does_not_spoil_its_page() -> None:
-    """One item in a coin is handed on as unreadable; the others are invoices."""
+    """One item of another kind is handed on as unreadable; the others are invoices, one in a coin among them."""
     ask = ListInvoices()
     flow = WHOP.flow(ask, use().on(ask))
     next(flow)
     coin = whole(id="inv_2", current_plan={"id": "plan_2", "currency": "btc"})
-    page = result(flow, {"data": [coin, whole()], "page_info": {"has_next_page": True, "end_cursor": "c"}})
+    rows = [whole(object="payment"), coin, whole()]
+    page = result(flow, {"data": rows, "page_info": {"has_next_page": True, "end_cursor": "c"}})
     assert isinstance(page.items[0], Unreadable)
-    assert page.items[1].id == "inv_1"
+    assert (page.items[1].id, page.items[1].currency) == ("inv_2", None)
+    assert page.items[2].id == "inv_1"
     assert page.next.cursor == "c"
 
 

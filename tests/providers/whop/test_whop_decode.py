@@ -117,29 +117,75 @@ def test_line_totals_are_exact_major_units(currency: str, text: str, minor: int)
     assert Money(minor, currency.upper()) == found.subtotal == found.lines[0].amount
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        bare(line_items=[line(total=Decimal("1.999"))]),
-        bare(line_items=[line(total="1.99")]),
-        bare(line_items=[line(total=True)]),
-        bare(line_items=[line(total=None)]),
-        bare(current_plan={"id": "p", "currency": "jpy"}, line_items=[line(total=Decimal("0.5"))]),
-        bare(current_plan={"id": "p", "currency": "btc"}),
-        bare(current_plan={"id": "p", "currency": "whop_usd"}),
-        bare(current_plan={"id": "p", "currency": "xau"}),
-        bare(current_plan={"id": "p", "currency": "isk"}),
-        bare(current_plan={"id": "p"}),
-        bare(current_plan=None),
-        bare(id=None),
-        bare(id="in_1"),
-        [],
-    ],
-)
-def test_money_and_ids_that_cannot_be_read_raise(payload: Any) -> None:
-    """Too many decimals, coins, a missing currency: nothing is rounded and nothing is guessed."""
+@pytest.mark.parametrize("payload", [bare(id=None), bare(id="in_1"), []])
+def test_ids_that_cannot_be_read_raise(payload: Any) -> None:
+    """Without an id of Whop's it is no invoice of Whop's."""
     with pytest.raises(MalformedResponse):
         decode("whop", payload)
+
+
+def test_defect_57_what_says_that_it_is_something_else_is_refused() -> None:
+    """Defect 57: Whop's invoices have no field object and begin with inv_; what states another kind is none."""
+    with pytest.raises(MalformedResponse, match="its object is 'payment'"):
+        decode("whop", bare(object="payment"))
+    for other in ("pay_1", "plan_1", "mber_1", "prod_1"):
+        with pytest.raises(MalformedResponse, match="not inv_"):
+            decode("whop", bare(id=other))
+
+
+@pytest.mark.parametrize("total", [Decimal("1.999"), "1.99", True, None, 19.990000000000002])
+def test_defect_60_a_line_without_a_readable_total_is_left_out(total: Any) -> None:
+    """Defect 60: too many decimals, a float's artefact: nothing is rounded, and the other lines are there."""
+    found = decode("whop", bare(line_items=[line(total=total), line(total=2)]))
+    assert ([row.amount.minor for row in found.lines], found.lines_complete, found.subtotal) == ([200], False, None)
+    assert [(problem.path, problem.money) for problem in found.problems] == [("line_items[0].total", True)]
+    assert "line_items[].label" in found.unmapped()
+
+
+def test_defect_60_a_float_of_a_parsed_payload_is_read_where_its_digits_are_certain() -> None:
+    """Defect 60: up to 15 digits a float is the number that was written; beyond, another cent may be meant."""
+    assert decode("whop", bare(line_items=[line(total=19.99)])).subtotal == Money(1999, "EUR")
+    doubtful = decode("whop", bare(line_items=[line(total=90071992547409.93, quantity=0.1)]))
+    (problem,) = doubtful.problems
+    assert (problem.path, doubtful.lines) == ("line_items[0].total", ())
+    assert "decode the bytes of the answer instead" in problem.why
+    assert "line_items[].total" in doubtful.unmapped()
+    exact = json.dumps(bare(line_items=[line(total=0)])).replace('"total": 0', '"total": 90071992547409.93')
+    assert decode("whop", exact).subtotal == Money(9007199254740993, "EUR")
+
+
+@pytest.mark.parametrize(
+    "plan, path",
+    [
+        ({"id": "p", "currency": "btc"}, "current_plan.currency"),
+        ({"id": "p", "currency": "whop_usd"}, "current_plan.currency"),
+        ({"id": "p", "currency": "xau"}, "current_plan.currency"),
+        ({"id": "p"}, "current_plan.currency"),
+        (None, "current_plan.currency"),
+    ],
+)
+def test_defect_58_without_a_currency_no_amount_is_read(plan: Any, path: str) -> None:
+    """Defect 58: coins and a missing currency leave the invoice readable, and its amounts None."""
+    found = decode("whop", bare(status="paid", current_plan=plan, line_items=[line()]))
+    assert (found.currency, found.subtotal, found.amount_remaining, found.lines) == (None, None, None, ())
+    assert (found.status, found.lines_complete) == (Status.PAID, False)
+    assert [(problem.path, problem.money) for problem in found.problems] == [(path, True)]
+
+
+@pytest.mark.parametrize("code, text, minor", [("isk", "1999", 1999), ("bif", "5", 5), ("hrk", "1.5", 150)])
+def test_defect_59_every_currency_of_iso_4217_is_read(code: str, text: str, minor: int) -> None:
+    """Defect 59: a number in major units means the same in every currency, also where Whop does not list it."""
+    plan = {"id": "p", "currency": code}
+    found = decode("whop", bare(current_plan=plan, line_items=[line(total=Decimal(text))]))
+    assert (found.subtotal, found.problems) == (Money(minor, code.upper()), ())
+    assert code.upper() == "HRK" or code.upper() not in WHOP.money.currencies
+
+
+def test_defect_60_half_a_yen_is_no_amount() -> None:
+    """Defect 60: more decimals than the currency has are no amount of it."""
+    plan = {"id": "p", "currency": "jpy"}
+    found = decode("whop", bare(current_plan=plan, line_items=[line(total=Decimal("0.5"))]))
+    assert (found.lines, [problem.path for problem in found.problems]) == ((), ["line_items[0].total"])
 
 
 def test_a_native_invoice_says_which_api_answered() -> None:
@@ -153,6 +199,8 @@ def test_a_unit_price_of_parts_of_a_cent_reads_as_none() -> None:
     found = decode("whop", bare(line_items=[line(unit_price=Decimal("0.005"), quantity=200, total=1)]))
     assert found.lines[0].unit_amount is None
     assert found.lines[0].amount == Money(100, "EUR")
+    assert found.problems == ()
+    assert "line_items[].unit_price" in found.unmapped()
 
 
 def test_unknown_fields_and_wrong_types_do_not_raise() -> None:
@@ -163,6 +211,7 @@ def test_unknown_fields_and_wrong_types_do_not_raise() -> None:
     found = decode("whop", odd)
     assert (found.customer, found.due_at, found.payment_pending) == (None, None, None)
     assert found.lines_complete
+    assert {problem.path for problem in found.problems} == {"user", "due_date", "payment_processing"}
 
 
 # ── the plan and the payment ─────────────────────────────────────────────────────────────────────────────────────────
@@ -200,10 +249,26 @@ def test_lines_and_price_that_contradict_each_other_are_no_subtotal() -> None:
 
 
 @pytest.mark.parametrize("amount", [20, Decimal("20.00"), "20.001", "1e3", ""])
-def test_a_price_that_is_no_exact_text_raises(amount: Any) -> None:
-    """Money objects carry text; anything else is not read as money."""
-    with pytest.raises(MalformedResponse):
-        with_plan(invoice(bare()), plan(initial_price_due={"amount": amount, "currency": "eur"}))
+def test_defect_60_a_price_that_is_no_exact_text_is_listed(amount: Any) -> None:
+    """Defect 60: money objects carry text; anything else is not read as money, and is one of the problems."""
+    odd = plan(initial_price_due={"amount": amount, "currency": "eur"})
+    found = with_plan(invoice(bare()), odd)
+    assert (found.reference, found.subtotal, price_of(found, odd)) == ("r-1", None, None)
+    assert [(one.path, one.money) for one in found.problems] == [("plan.initial_price_due.amount", True)]
+
+
+def test_defect_60_an_odd_payment_hides_no_invoice() -> None:
+    """Defect 60: what the payment states inexactly is None and one of the problems."""
+    odd = {"paid_at": "2026-11-02T09:00:00.000Z", "total": {"amount": 20, "currency": "eur"}}
+    found = with_payment(invoice(bare(status="paid")), odd)
+    assert (found.amount_paid, found.total) == (None, None)
+    assert [(one.path, one.money) for one in found.problems] == [("payment.total.amount", True)]
+
+
+def test_defect_60_a_price_is_no_sum_of_lines_of_which_one_is_unreadable() -> None:
+    """Defect 60: the plan's price is the subtotal where no line is listed, or where it equals their sum."""
+    torn = invoice(bare(line_items=[line(total="x"), line(total=20)]))
+    assert with_plan(torn, plan()).subtotal is None
 
 
 def test_the_payment_says_when_and_how_much() -> None:

@@ -14,6 +14,7 @@ from invoice_bridge import (
     AmountMismatch,
     Collection,
     CustomerRef,
+    Discrepancy,
     IdempotencyMismatch,
     InvalidState,
     MalformedResponse,
@@ -220,13 +221,19 @@ def test_a_plan_that_is_gone_is_a_gap(make: Callable[..., Bench]) -> None:
     assert bench.issued() == ["r-1", "r-2", "r-3"]
 
 
-def test_an_invoice_that_carries_it_and_cannot_be_read_is_a_gap(bench: Bench) -> None:
-    """Money in a coin cannot be read: under the reference it stops the bill, under another it does not matter."""
+def test_an_invoice_that_carries_it_and_cannot_be_compared_stops_the_bill(bench: Bench) -> None:
+    """Money in a coin cannot be read: under the reference it stops the bill, under another it does not matter.
+
+    It is no mismatch, whose way out is a new reference: that would bill the same thing again.
+    """
     bench.billing.create(bill("r-1"))
     bench.emulator.plans["plan_00000001"]["currency"] = "btc"
     always = bench.client(lookup="always")
-    with pytest.raises(Unsupported, match=r"inv_00000001 carries it and cannot be read: .*'BTC' is not an ISO 4217"):
+    with pytest.raises(
+        Discrepancy, match="that of inv_00000001 already, open, and its currency cannot be read"
+    ) as stopped:
         always.create(bill("r-1"))
+    assert stopped.value.outcome == "nothing_done"
     assert always.create(bill("r-2")).status is Status.OPEN
     assert bench.issued() == ["r-1", "r-2"]
 

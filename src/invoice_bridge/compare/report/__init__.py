@@ -21,7 +21,7 @@ from invoice_bridge.compare.report import page
 from invoice_bridge.compare.report.rows import lines
 from invoice_bridge.compare.report.tally import Tally
 from invoice_bridge.compare.result import Comparison
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.files import replacing
 
 __all__ = ["write_html"]
 
@@ -42,18 +42,11 @@ def write_html(
     and for the first thousand rows that match without a word; beyond 64 million characters of them, no more are, and
     the page says so. It holds what the invoices hold: customers' names, mail addresses, payment links.
 
-    Raises ConfigurationError where the file cannot be written; what stood there before is then still there.
+    Raises ConfigurationError where the file is a link or cannot be written; what was there before then stays.
     """
     target = Path(path)
-    part = target.with_name(f"{target.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.writelines(_parts(found, sides, made_at))
-        part.replace(target)
-    except OSError as error:
-        raise ConfigurationError(f"{target}: it cannot be written: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(target, errors="backslashreplace") as file:
+        file.writelines(_parts(found, sides, made_at))
 
 
 def _parts(found: Comparison, sides: tuple[str, str], made_at: datetime | None) -> Iterator[str]:

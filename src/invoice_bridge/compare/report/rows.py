@@ -27,7 +27,7 @@ LARGEST = 64_000_000
 """So many characters of invoices are embedded at most: a browser still opens that."""
 
 _TURNS = re.compile("[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-_APART = {"raw", "lines", "lines_complete", "losses", "discrepancies"}
+_APART = {"raw", "lines", "lines_complete", "losses", "discrepancies", "problems"}
 
 
 def lines(rows: Iterable[Row], tally: Tally) -> Iterator[str]:

@@ -119,7 +119,7 @@ def _due(ask: Bill) -> str | None:
 
 
 def _is_this_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, window: Period, fleet: str | None) -> None:
-    """Check that what the key or the look brought is this bill, not another one. Raises IdempotencyMismatch.
+    """Check that what the key or the lookup brought is this bill, not another one. Raises IdempotencyMismatch.
 
     What is no draft was compared with its bill before it was issued: another currency or amount is another bill. A
     draft's amount moves with its window, so that it differs says nothing yet: see _compare.

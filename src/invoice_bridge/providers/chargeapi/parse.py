@@ -12,7 +12,7 @@ from invoice_bridge.model import CustomerRef, Invoice, Line, Status
 from invoice_bridge.money import Money
 from invoice_bridge.provider import Refusal
 from invoice_bridge.providers.chargeapi.tables import MONEY, REFERENCE_KEY, STATUSES
-from invoice_bridge.reading import Reader, build, period_of
+from invoice_bridge.reading import Reader, build, lines_total, nothing_left, period_of
 from invoice_bridge.wire import Response
 
 _STATUS = {row.native: row.status for row in STATUSES}
@@ -20,30 +20,34 @@ _SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE}
 
 
 def invoice(data: Mapping[str, Any]) -> Invoice:
-    """Read an invoice. Raises MalformedResponse where its id, its currency or an amount cannot be read."""
-    at = Reader(data, "chargeapi")
+    """Read an invoice. Raises MalformedResponse without an id, and for an object that states that it is no invoice."""
+    at = Reader.noting(data, "chargeapi")
+    at.expect("invoice")
+    invoice_id = at.need("id")
     currency = at.currency("currency")
     word = at.text("status")
     status = _STATUS.get(word or "", Status.UNKNOWN)
-    rows, lines = at.data.get("line_items"), tuple(_line(row, currency) for row in at.children("line_items"))
+    lines = tuple(line for row in at.children("line_items") if (line := _line(row, currency)) is not None)
+    complete = at.has_list("line_items") and len(lines) == at.count("line_items")
     balance, paid = at.money("amount_due", MONEY, currency), at.money("amount_paid", MONEY, currency)
-    total = _total(status, balance, paid)
+    # what cannot be read is not nothing: without it there is no total
+    total = None if paid is None and "amount_paid" in at else _total(status, balance, paid)
     fleet = at.text("fleet")
     metadata = at.words("metadata")
     return build(
-        "chargeapi",
-        id=at.need("id"),
+        at,
+        id=invoice_id,
         status=status,
         native_status=word,
         currency=currency,
         # no lines may also mean "not rated yet": their sum is then unsaid, not zero
-        subtotal=Money(sum(line.amount.minor for line in lines), currency) if lines else None,
+        subtotal=lines_total(lines, currency) if lines and complete else None,
         total=total,
         amount_due=total,
         amount_paid=paid,
-        amount_remaining=Money.zero(currency) if status in _SETTLED else balance,
+        amount_remaining=nothing_left(currency) if status in _SETTLED else balance,
         lines=lines,
-        lines_complete=isinstance(rows, list | tuple) and len(lines) == len(rows),
+        lines_complete=complete,
         customer=CustomerRef(id=fleet) if fleet is not None else None,
         period=period_of(_instant(at, "period_start"), _instant(at, "period_end")),
         description=at.text("description"),
@@ -53,7 +57,6 @@ def invoice(data: Mapping[str, Any]) -> Invoice:
         due_at=_instant(at, "due_date"),
         paid_at=_instant(at, "paid_at"),
         payment_method=at.text("payment_method"),
-        raw=data,
     )
 
 
@@ -82,10 +85,11 @@ def refusal(answer: Response) -> Refusal:
     )
 
 
-def _line(at: Reader, currency: str) -> Line:
+def _line(at: Reader, currency: str | None) -> Line | None:
     amount = at.money("amount", MONEY, currency)
     if amount is None:
-        raise at.fault("amount", "is missing: a line without an amount cannot be read")
+        at.left_out("amount")
+        return None
     return Line(
         description=at.text("description"),
         quantity=at.decimal("quantity"),
@@ -94,10 +98,11 @@ def _line(at: Reader, currency: str) -> Line:
     )
 
 
-def _unit_amount(at: Reader, currency: str) -> Money | None:
+def _unit_amount(at: Reader, currency: str | None) -> Money | None:
     """The unit price, where it is a whole number of units."""
     value = at.data.get("unit_amount")
     if isinstance(value, Decimal) and value != value.to_integral_value():
+        at.leave("unit_amount")
         return None
     return at.money("unit_amount", MONEY, currency)
 
@@ -114,4 +119,4 @@ def _total(status: Status, balance: Money | None, paid: Money | None) -> Money |
 
 def _instant(at: Reader, name: str) -> datetime | None:
     """RFC 3339 at the pinned version; whole seconds in the older generation, should an account still be answered so."""
-    return at.instant(name) or at.unix(name)
+    return at.unix(name) if isinstance(at.data.get(name), int) else at.instant(name)

@@ -13,7 +13,7 @@ from typing import Any
 from invoice_bridge.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, Unauthorized
 from invoice_bridge.losses import Alters, Fate, Field, Severity
 from invoice_bridge.model import Status
-from invoice_bridge.money import codes
+from invoice_bridge.money import codes, historic_codes
 from invoice_bridge.provider import ErrorRow, Limit, StatusRow, Units
 from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
 
@@ -60,9 +60,12 @@ STATUSES = (
 # "The smallest currency unit": taken as ISO 4217's minor unit. Amounts are read here and never sent, so a wrong reading
 # would show as an AmountMismatch and not as a wrong bill. Withdrawn codes stand on old invoices.
 _WITHDRAWN = "ANG BGN HRK"
+_BILLED = {code: digits for digits in (0, 2, 3, 4) for code in codes(digits)} | dict.fromkeys(_WITHDRAWN.split(), 2)
 MONEY = Units(
-    {code: digits for digits in (0, 2, 3, 4) for code in codes(digits)} | dict.fromkeys(_WITHDRAWN.split(), 2),
+    _BILLED,
     source=f"{_OBJECT}, amount_due",
+    read_only={code: digits for digits in (0, 2) for code in historic_codes(digits) if code not in _BILLED},
+    read_source=f"{_OBJECT}, amount_due: the smallest currency unit, as the withdrawn codes had it while in use",
 )
 
 # Which HTTP status goes with which code is not said (a state error may be 400 or 409), so the code decides.
@@ -349,7 +352,7 @@ REDACTIONS = (
     *hidden(Becomes.NAME, _PAYMENT, "billing_details.name"),
     *hidden(Becomes.SECRET, _PAYMENT, "line1", "line2", "city", "state", "postal_code"),
     *hidden(Becomes.MASK, _PAYMENT, "phone", "last4", "card.number", "account_number", "routing_number"),
-    *hidden(Becomes.SECRET, _PAYMENT, "cvc", "fingerprint"),
+    *hidden(Becomes.SECRET, _PAYMENT, "cvc", "fingerprint", "exp_month", "exp_year"),
     *hidden(Becomes.SECRET, "docs.chargeapi.co/webhooks", "charge-signature", where=Where.HEADER),
     Redaction(Where.KEY, r"ch_sk_(?:live|test)_[0-9A-Za-z_]{8,}", "docs.chargeapi.co/authentication"),
     Redaction(Where.KEY, r"whsec_[0-9A-Za-z_+/=-]{8,}", "docs.chargeapi.co/webhooks"),

@@ -390,7 +390,7 @@ class ChargebeeEmulator(Emulator):
         if given.get("auto_collection", "on") not in {"on", "off"}:
             raise self._refuse("auto_collection : must be one of on, off", param="auto_collection")
         date = self._integer(given, "invoice_date")
-        earliest = int(month_before(self.clock()).timestamp())
+        earliest = month_before(datetime.fromtimestamp(self.now_seconds(), UTC)).timestamp()
         if date is not None and (limited or self.switches["backdating_limited"]) and date < earliest:
             raise self._refuse("invoice_date : is more than one calendar month back", param="invoice_date")
         terms = self._integer(given, "net_term_days")

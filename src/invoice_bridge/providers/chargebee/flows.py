@@ -141,7 +141,7 @@ def _check_closing(ask: Bill, found: Invoice) -> None:
     """
     if found.status is Status.DRAFT and not ask.draft and ask.collection.kind != "charge":
         raise IdempotencyMismatch(
-            f"the reference {ask.reference!r} stands for the draft {found.id} already, and to close it may collect it, "
+            f"the reference {ask.reference!r} belongs to the draft {found.id} already, and to close it may collect it, "
             "which this bill does not ask for; nothing was done to it: finalize it yourself, or give a new bill a new "
             "reference",
             existing=found,

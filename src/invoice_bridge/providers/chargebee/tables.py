@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +19,7 @@ from invoice_bridge.errors import (
 )
 from invoice_bridge.losses import Alters, Fate, Field, Severity
 from invoice_bridge.model import Status
-from invoice_bridge.money import codes
+from invoice_bridge.money import codes, historic_codes
 from invoice_bridge.provider import ErrorRow, Limit, Rate, Setting, StatusRow, Units
 from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
 
@@ -38,6 +37,7 @@ _UNBILLED = "apidocs.chargebee.com, invoice unbilled charges"
 _LIMITS = "chargebee-node 3.31.0, invoice.schema.ts"
 _ERRORS = "apidocs.chargebee.com, error handling"
 _HEADERS = "apidocs.chargebee.com, headers that disable the events of a request"
+_ACCOUNT = "chargebee 3.29.0, PaymentSource and bank_account of Customer"
 _PEOPLE = "chargebee/openapi, API v2, Product Catalog 2.0, Customer and Invoice.BillingAddress"
 _ORIGIN = "apidocs.chargebee.com, headers that tell where a request comes from"
 
@@ -92,11 +92,35 @@ REDACTIONS = (
     *hidden(Becomes.SECRET, f"{_API}, PaymentSource", "token_id", "tmp_token", "gw_token", "reference_id"),
     *hidden(Becomes.EMAIL, _PEOPLE, "email"),
     *hidden(Becomes.NAME, _PEOPLE, "first_name", "last_name", "company"),
+    *hidden(Becomes.NAME, _ACCOUNT, "name_on_account"),
     *hidden(Becomes.SECRET, _PEOPLE, "line1", "line2", "line3", "city", "state", "state_code", "zip"),
-    *hidden(Becomes.MASK, _PEOPLE, "phone", "vat_number"),
-    *hidden(Becomes.MASK, f"{_API}, Card and BankAccount", "card.number", "masked_number", "iin", "last4"),
+    *hidden(Becomes.SECRET, f"{_API}, Card", "billing_addr1", "billing_addr2", "billing_city"),
+    *hidden(Becomes.SECRET, f"{_API}, Card", "billing_state", "billing_state_code", "billing_zip"),
+    *hidden(Becomes.MASK, _PEOPLE, "phone", "vat_number", "tax_id"),
+    *hidden(
+        Becomes.MASK,
+        f"{_API}, Card and BankAccount",
+        "card.number",
+        "masked_number",
+        "masked_card_number",
+        "iin",
+        "last4",
+    ),
     *hidden(Becomes.MASK, f"{_API}, Card and BankAccount", "account_number", "routing_number", "iban"),
-    *hidden(Becomes.SECRET, f"{_API}, Card and BankAccount", "cvv", "fingerprint", "ip_address"),
+    *hidden(Becomes.MASK, _ACCOUNT, "swedish_identity_number"),
+    *hidden(Becomes.SECRET, f"{_ACCOUNT}; a UPI address", "vpa"),
+    *hidden(
+        Becomes.SECRET, f"{_API}, Customer, Subscription and PaymentIntent", "created_from_ip", "client_ip_address"
+    ),
+    *hidden(
+        Becomes.SECRET,
+        f"{_API}, Card and BankAccount",
+        "cvv",
+        "fingerprint",
+        "ip_address",
+        "expiry_month",
+        "expiry_year",
+    ),
     Redaction(Where.HEADER, "chargebee-request-origin-user", _ORIGIN, Becomes.EMAIL),
     *hidden(
         Becomes.SECRET,
@@ -136,18 +160,28 @@ STATUSES = (
 )
 
 # ── currencies ───────────────────────────────────────────────────────────────────────────────────────────────────────
-# The currencies page: a zero-decimal currency is counted in major units, every other one in hundredths, three-decimal
-# ones too. Which currencies are zero-decimal is confirmed for four codes only (the page marks them with a sign that the
-# copy read had lost), so every other code without decimals in ISO 4217 is refused, and so are those whose decimals are
-# seldom used (HUF, TWD; MGA and MRU, whose fifths are no decimals) and the codes that are no cash (BOV … XAD).
+# The currencies page: a zero-decimal currency is counted in major units, and it names four; every other currency is
+# counted in hundredths, three-decimal ones too. That is enough to read all of them. To send one, a wrong factor would
+# bill a hundredfold, and the site's own list of supported currencies marks zero-decimal ones with a sign that the copy
+# read had lost: so every other code without decimals in ISO 4217 is refused, and so are those whose decimals are seldom
+# used (TWD; MGA and MRU, whose fifths are no decimals) and the codes that are no cash (BOV … XAD). HUF and MRO are on
+# that list without the sign.
 _ZERO_DECIMAL = ("JPY", "KRW", "XAF", "XOF")
-_NOT_CONFIRMED = {"HUF", "TWD", "MGA", "MRU", "BOV", "CHE", "CHW", "COU", "MXV", "USN", "XAD"}
-MONEY = Units(
+_NOT_CONFIRMED = {"TWD", "MGA", "MRU", "BOV", "CHE", "CHW", "COU", "MXV", "USN", "XAD"}
+_CURRENCIES = "apidocs.chargebee.com/docs/api/currencies"
+_SENT = (
     dict.fromkeys(codes(2) - _NOT_CONFIRMED, 2)
-    | dict.fromkeys(("BGN", "HRK", "ANG"), 2)
+    | dict.fromkeys(("BGN", "HRK", "ANG", "MRO"), 2)
     | dict.fromkeys(codes(3), 2)
-    | dict.fromkeys(_ZERO_DECIMAL, 0),
-    source="apidocs.chargebee.com/docs/api/currencies",
+    | dict.fromkeys(_ZERO_DECIMAL, 0)
+)
+MONEY = Units(
+    _SENT,
+    source=_CURRENCIES,
+    read_only={
+        code: 2 for digits in (0, 2, 3, 4) for code in codes(digits) | historic_codes(digits) if code not in _SENT
+    },
+    read_source=f"{_CURRENCIES}: every currency but {', '.join(_ZERO_DECIMAL)} is ×100; not confirmed by an answer",
 )
 
 RATE = Rate(
@@ -218,12 +252,6 @@ def reference_field(ask: Any, settings: Mapping[str, Any]) -> str | None:
     return settings.get("reference_field") or (None if ask.purchase_order or bills_accrued(ask) else "po_number")
 
 
-def month_before(instant: datetime) -> datetime:
-    """One calendar month earlier: the same day of the month before, or its last day where it has no such day."""
-    year, month = (instant.year, instant.month - 1) if instant.month > 1 else (instant.year - 1, 12)
-    return instant.replace(year=year, month=month, day=min(instant.day, monthrange(year, month)[1]))
-
-
 def _accrued(ask: Any, _use: Any) -> bool:
     return bills_accrued(ask)
 
@@ -252,6 +280,12 @@ def _dropped(path: str, code: str, why: str, remedy: str = "", **more: Any) -> F
     """A row for what no request names."""
     said = {"alters": Alters.NOTHING, "fate": Fate.DROPPED, "severity": Severity.WARNS, "sent": "nothing", **more}
     return Field(path, "", said.pop("source", _CREATE), code=f"IB-CHARGEBEE-{code}", why=why, remedy=remedy, **said)
+
+
+def month_before(instant: datetime) -> datetime:
+    """One calendar month earlier: the same day, or the last one of a shorter month."""
+    last_of_before = instant.replace(day=1) - timedelta(days=1)
+    return last_of_before.replace(day=min(instant.day, last_of_before.day))
 
 
 def _checked(path: str) -> Field:
@@ -421,16 +455,16 @@ FIELDS = (
     Field(
         "issued_at",
         "invoice_date, net_term_days",
-        "apidocs.chargebee.com/docs/api/v2/pcv-1/invoices, invoice_date: one calendar month into the past at most",
+        "apidocs.chargebee.com, POST /invoices/charge, invoice_date: one calendar month into the past at most",
         fate=Fate.DROPPED,
         severity=Severity.WARNS,
         code="IB-CHARGEBEE-ISSUED-02",
         when=_rated,
         clock=lambda ask, as_of: ask.issued_at < month_before(as_of),
-        sent="the date, with which Chargebee may refuse the bill; nothing is billed then",
-        why="an invoice is dated at most one calendar month back, and no date is ever moved; that is documented of "
+        sent="the date, with which Chargebee may refuse the bill",
+        why="Chargebee dates no invoice more than one calendar month into the past; that is documented of "
         "/invoices/charge, and not confirmed of the other requests",
-        remedy="give a later date, or leave issued_at out",
+        remedy="give a later date, or bill without one",
     ),
     _dropped(
         "collection.payment_method",

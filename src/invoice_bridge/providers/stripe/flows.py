@@ -42,8 +42,12 @@ from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id,
 from invoice_bridge.providers.stripe.compared import compare_bill, compare_collected, compare_demand, compare_minimum
 from invoice_bridge.providers.stripe.parse import invoice
 from invoice_bridge.providers.stripe.tables import (
+    LINE_TEXT,
+    LINE_TEXT_SOURCE,
     LINES_PER_INVOICE,
     MONEY,
+    PRODUCT_NAME,
+    PRODUCT_NAME_SOURCE,
     PURCHASE_ORDER,
     REFERENCE_KEY,
     carries_quantity,
@@ -73,16 +77,14 @@ _FILTERS = frozenset({Status.DRAFT, Status.OPEN, Status.PAID, Status.VOID, Statu
 # ── the two bills ────────────────────────────────────────────────────────────────────────────────────────────────────
 def charge(ask: OneTimeCharge, use: Context) -> Flow[Invoice]:
     """Bill lines, or one amount, once."""
-    lines = [_line_form(line, ask.currency) for line in ask.billed_lines]
-    return _bill(ask, use, _invoice_form(ask, use), lines, expected=ask.total)
+    return _bill(ask, use, _invoice_form(ask, use), _line_forms(ask), expected=ask.total)
 
 
 def period(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
     """Bill a service period: the caller's lines, or the customer's pending items that lie inside it."""
     form = _invoice_form(ask, use)
     if ask.lines:
-        lines = [_line_form(line, ask.currency) for line in ask.billed_lines]
-        return (yield from _bill(ask, use, form, lines, expected=ask.total))
+        return (yield from _bill(ask, use, form, _line_forms(ask), expected=ask.total))
     if use.found is not None and (use.found.lines or use.found.status is not Status.DRAFT):
         return (yield from _bill(ask, use, form, [], expected=None))
     items = yield from _pending_items(ask, use)
@@ -113,9 +115,10 @@ def _bill(
     expected: Money | None,
 ) -> Flow[Invoice]:
     at = use.found or (yield from _open(ask, use, form))
-    if resumed := at.status is not Status.DRAFT or bool(at.lines):
+    resumed = at.status is not Status.DRAFT or bool(at.lines)
+    if resumed or use.found is not None:  # an empty draft that was found may be another customer's
         same_bill(ask, at, expected)
-    else:
+    if not resumed:
         add: InvoiceAddLinesParams = {"lines": lines}
         request = _post(at.id, "add_lines", use, add, step="lines", specimen=_specimen(ask, at.id, "draft", expected))
         at = yield from first_use(_sent(at.id, use, request, {Status.DRAFT}), ask, use)
@@ -142,10 +145,10 @@ def _handed_over(
         request = _post(at.id, "pay", use, step="pay", effects=[Effect.COLLECTS], specimen=specimen)
         paid = yield from _sent(at.id, use, request, {Status.OPEN}, {Status.PAID})
         return compare_bill(ask, paid, expected)
-    if use.has_done("send"):
-        return at
     specimen = _specimen(ask, at.id, "open", expected)
     request = _post(at.id, "send", use, step="send", effects=[Effect.MAILS], specimen=specimen)
+    if use.has_done(request):
+        return at
     return (yield from _sent(at.id, use, request, {Status.OPEN}, {Status.PAID}))
 
 
@@ -183,19 +186,40 @@ def _invoice_form(ask: OneTimeCharge | PeriodInvoice, use: Context) -> InvoiceCr
     return form
 
 
+def _line_forms(ask: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesParamsLine]:
+    if ask.tax == "provider" and any(line.amount.minor < 0 for line in ask.billed_lines):
+        raise Unsupported(
+            "Stripe computes no tax for an invoice that has a line below zero",
+            source="stripe-python 16.1.0, InvoiceCreateParamsAutomaticTax.enabled",
+            remedy='state the bill without that line, or with tax="none"',
+        )
+    return [_line_form(line, ask.currency) for line in ask.billed_lines]
+
+
+def _fitting(text: str, most: int, what: str, source: str) -> str:
+    if len(text) > most:
+        raise Unsupported(
+            f"{what} has {len(text)} characters, and Stripe takes {most} at most",
+            source=source,
+            remedy="shorten it: nothing is cut off silently",
+        )
+    return text
+
+
 def _line_form(line: Line, currency: str) -> InvoiceAddLinesParamsLine:
     form: InvoiceAddLinesParamsLine = {}
     if line.description is not None:
-        form["description"] = line.description
+        form["description"] = _fitting(line.description, LINE_TEXT, "the line's description", LINE_TEXT_SOURCE)
     if line.period is not None:
         form["period"] = {"start": unix_seconds(line.period.start), "end": unix_seconds(line.period.end)}
     amount = MONEY.to_units(line.amount)
     if not carries_quantity(line) or line.quantity is None or line.unit_amount is None:
         form["amount"] = amount
         return form
+    name = _fitting(line.description or "Line", PRODUCT_NAME, "the name of a line with a quantity", PRODUCT_NAME_SOURCE)
     form["price_data"] = {
         "currency": currency.lower(),
-        "product_data": {"name": line.description or "Line"},
+        "product_data": {"name": name},
         "unit_amount": MONEY.to_units(line.unit_amount),
     }
     if line.quantity == line.quantity.to_integral_value():

@@ -10,8 +10,8 @@ from invoice_bridge.errors import MalformedResponse
 from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Status
 from invoice_bridge.money import Money
 from invoice_bridge.provider import Refusal
-from invoice_bridge.providers.stripe.tables import MONEY, REFERENCE_KEY, STATUSES
-from invoice_bridge.reading import Reader, build, period_of, span
+from invoice_bridge.providers.stripe.tables import MONEY, PURCHASE_ORDER, REFERENCE_KEY, STATUSES
+from invoice_bridge.reading import Reader, build, email_of, lines_total, nothing_left, period_of, span
 from invoice_bridge.wire import Response
 
 _STATUS = {row.native: row.status for row in STATUSES}
@@ -19,31 +19,49 @@ _SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE, Status.DELETED}
 
 
 def invoice(data: Mapping[str, Any], *, all_lines: list[Mapping[str, Any]] | None = None) -> Invoice:
-    """Read an invoice; `all_lines` replaces the first page of lines that it carries."""
-    at = Reader(data, "stripe")
-    currency = at.currency("currency")
+    """Read an invoice; `all_lines` replaces the first page of lines that it carries.
+
+    Raises MalformedResponse without an id, and for an object that states that it is no invoice.
+    """
+    at = Reader.noting(data, "stripe")
+    at.expect("invoice")
+    invoice_id = at.need("id")
     word = at.text("status")
     status = Status.DELETED if at.flag("deleted") else _STATUS.get(word or "", Status.UNKNOWN)
+    # of a deleted invoice only the id is left (stripe/openapi fixtures): that there is no currency is no problem then
+    currency = at.currency("currency", needed=status is not Status.DELETED)
     page = at.child("lines")
-    rows = page.children("data") if all_lines is None else [Reader(row, "stripe", "$.lines") for row in all_lines]
-    lines = tuple(_line(row, currency) for row in rows)
-    complete = all_lines is not None or (
-        isinstance(page.data.get("data"), list | tuple)
-        and page.flag("has_more") is not True
-        and len(lines) >= (page.integer("total_count") or 0)
+    if all_lines is None:
+        rows, stated = page.children("data"), page.count("data")
+    else:
+        rows = [Reader(row, "stripe", f"$.lines.data[{place}]", at.notes) for place, row in enumerate(all_lines)]
+        stated = len(all_lines)
+    lines = tuple(line for row in rows if (line := _line(row, currency)) is not None)
+    complete = len(lines) == stated and (
+        all_lines is not None
+        or (
+            page.has_list("data")
+            and page.flag("has_more") is not True
+            and len(lines) >= (page.integer("total_count") or 0)
+        )
     )
     metadata = at.words("metadata")
+    reference = metadata.pop(REFERENCE_KEY, None)
     moments = at.child("status_transitions")
-    total = at.money("total", MONEY, currency)
+    total, remaining = (at.money(name, MONEY, currency) for name in ("total", "amount_remaining"))
     discount, tax, tax_on_top = _discount(at, currency), *_tax(at, currency, total)
     return build(
-        "stripe",
-        id=at.need("id"),
+        at,
+        id=invoice_id,
         number=at.text("number"),
         status=status,
         native_status=word,
         currency=currency,
-        subtotal=_subtotal(at, lines if complete else None, total, discount=discount, tax_on_top=tax_on_top),
+        subtotal=(
+            lines_total(lines, currency)
+            if complete
+            else _derived_subtotal(at, currency, total, discount=discount, tax_on_top=tax_on_top)
+        ),
         discount=discount,
         tax=tax,
         total=total,
@@ -51,26 +69,26 @@ def invoice(data: Mapping[str, Any], *, all_lines: list[Mapping[str, Any]] | Non
         amount_paid=at.money("amount_paid", MONEY, currency),
         amount_credited=_sum(at, ("pre_payment_credit_notes_amount", "post_payment_credit_notes_amount"), currency),
         # a void invoice keeps its full remainder on the wire (sandbox recording, dahlia); nobody can collect it
-        amount_remaining=Money.zero(currency) if status in _SETTLED else at.money("amount_remaining", MONEY, currency),
+        amount_remaining=nothing_left(currency) if status in _SETTLED else remaining,
         lines=lines,
         lines_complete=complete,
         customer=_customer(at),
         period=span([line.period for line in lines]),
         description=at.text("description"),
-        reference=metadata.pop(REFERENCE_KEY, None),
+        reference=reference,
+        purchase_order=_purchase_order(at),
         metadata=metadata,
         created_at=at.unix("created"),
         issued_at=at.unix("effective_at") or moments.unix("finalized_at"),
         due_at=at.unix("due_date"),
         paid_at=moments.unix("paid_at"),
         voided_at=moments.unix("voided_at"),
-        collection=_collection(at),
-        payment_method=_id(at, "default_payment_method"),
+        collection=_collection(at, status, is_ours=reference is not None),
+        payment_method=at.identity("default_payment_method"),
         payment_pending=_pending(at),
         hosted_url=at.text("hosted_invoice_url"),
         pdf_url=at.text("invoice_pdf"),
         test_mode=None if (live := at.flag("livemode")) is None else not live,
-        raw=data,
     )
 
 
@@ -100,15 +118,16 @@ def refusal(answer: Response) -> Refusal:
     )
 
 
-def _line(at: Reader, currency: str) -> Line:
+def _line(at: Reader, currency: str | None) -> Line | None:
     amount = at.money("amount", MONEY, currency)
     if amount is None:
-        raise at.fault("amount", "is missing: a line without an amount cannot be read")
+        at.left_out("amount")
+        return None
     spell = at.child("period")
     return Line(
         description=at.text("description"),
         quantity=at.decimal("quantity_decimal") if "quantity_decimal" in at else at.decimal("quantity"),
-        unit_amount=_unit_amount(at, currency),
+        unit_amount=_unit_amount(at, amount.currency),
         amount=amount,
         period=period_of(spell.unix("start"), spell.unix("end")),
     )
@@ -119,99 +138,112 @@ def _unit_amount(at: Reader, currency: str) -> Money | None:
 
     A price with transform_quantity is that of a package (60.00 per 50 units), and so is no unit amount.
     """
-    if "transform_quantity" in at.child("price"):
+    if "transform_quantity" in at.expanded("price"):
         return None
     for name in ("pricing", "price"):
-        units = at.child(name).decimal("unit_amount_decimal")
-        if units is not None and units == units.to_integral_value() and abs(units) < Decimal(10) ** 20:
+        price = at.expanded(name)
+        units = price.decimal("unit_amount_decimal")
+        if units is None:
+            continue
+        if units == units.to_integral_value() and abs(units) < Decimal(10) ** 20:
             try:
                 return MONEY.from_units(int(units), currency)
             except ValueError:
-                return None
+                pass
+        price.leave("unit_amount_decimal")
+        return None
     return None
 
 
-def _discount(at: Reader, currency: str) -> Money | None:
-    if not isinstance(at.data.get("total_discount_amounts"), list | tuple):
+def _purchase_order(at: Reader) -> str | None:
+    """The custom field that carries a purchase order, by the heading that we give it; other headings mean others."""
+    for row in at.children("custom_fields"):
+        if row.text("name") == PURCHASE_ORDER:
+            return row.text("value")
+        row.leave("name")
+    return None
+
+
+def _discount(at: Reader, currency: str | None) -> Money | None:
+    if not at.has_list("total_discount_amounts"):
         return None
-    return _added(at.children("total_discount_amounts"), currency)
+    return at.total_of(at.children("total_discount_amounts"), "amount", MONEY, currency)
 
 
-def _tax(at: Reader, currency: str, total: Money | None) -> tuple[Money | None, Money | None]:
+def _tax(at: Reader, currency: str | None, total: Money | None) -> tuple[Money | None, Money | None]:
     """All tax, and the part of it that comes on top of the lines."""
-    if isinstance(at.data.get("total_taxes"), list | tuple):  # since basil
+    if at.has_list("total_taxes"):  # since basil
         taxes = at.children("total_taxes")
         on_top = [tax for tax in taxes if tax.text("tax_behavior") != "inclusive"]
-        return _added(taxes, currency), _added(on_top, currency)
-    if isinstance(at.data.get("total_tax_amounts"), list | tuple):  # before
+    elif at.has_list("total_tax_amounts"):  # before
         taxes = at.children("total_tax_amounts")
-        return _added(taxes, currency), _added([tax for tax in taxes if tax.flag("inclusive") is not True], currency)
-    without = at.money("total_excluding_tax", MONEY, currency)
-    return (total - without, None) if total is not None and without is not None else (None, None)
+        on_top = [tax for tax in taxes if tax.flag("inclusive") is not True]
+    else:
+        without = at.money("total_excluding_tax", MONEY, currency)
+        return (total - without, None) if total is not None and without is not None else (None, None)
+    return at.total_of(taxes, "amount", MONEY, currency), at.total_of(on_top, "amount", MONEY, currency)
 
 
-def _subtotal(
-    at: Reader,
-    lines: tuple[Line, ...] | None,
-    total: Money | None,
-    *,
-    discount: Money | None,
-    tax_on_top: Money | None,
+def _derived_subtotal(
+    at: Reader, currency: str | None, total: Money | None, *, discount: Money | None, tax_on_top: Money | None
 ) -> Money | None:
-    """The sum of the lines. Stripe's own `subtotal` is after the discounts of single lines, so it is not used."""
-    currency = at.currency("currency")
-    if lines is not None:
-        return Money(sum(line.amount.minor for line in lines), currency)
-    if total is None or discount is None or tax_on_top is None:
+    """The sum of the lines where not all are here. Stripe's own `subtotal` is after the discounts of single lines."""
+    shipping = at.money("amount_shipping", MONEY, currency)
+    if total is None or discount is None or tax_on_top is None or (shipping is None and "amount_shipping" in at):
         return None
-    return total - tax_on_top + discount - (at.money("amount_shipping", MONEY, currency) or Money.zero(currency))
+    before = total - tax_on_top + discount
+    return before if shipping is None else before - shipping
 
 
-def _added(rows: list[Reader], currency: str) -> Money:
-    zero = Money.zero(currency)
-    return Money(sum((row.money("amount", MONEY, currency) or zero).minor for row in rows), currency)
-
-
-def _sum(at: Reader, names: tuple[str, ...], currency: str) -> Money | None:
-    found = [amount for name in names if (amount := at.money(name, MONEY, currency)) is not None]
-    return Money(sum(amount.minor for amount in found), currency) if found else None
-
-
-def _id(at: Reader, name: str) -> str | None:
-    """An id, alone or expanded."""
-    return at.text(name) or at.child(name).text("id")
+def _sum(at: Reader, names: tuple[str, ...], currency: str | None) -> Money | None:
+    """The sum of the amounts that are stated; None where none is, or where one of them cannot be read."""
+    found = [at.money(name, MONEY, currency) for name in names if name in at]
+    known = [amount for amount in found if amount is not None]
+    if not known or len(known) < len(found):
+        return None
+    return Money(sum(amount.minor for amount in known), known[0].currency)
 
 
 def _customer(at: Reader) -> CustomerRef | None:
-    whole = at.child("customer")
-    email = at.text("customer_email") or whole.text("email")
-    found = CustomerRef(
-        id=_id(at, "customer"),
-        email=email if email is not None and len(email) > 2 else None,
-        name=at.text("customer_name") or whole.text("name"),
-    )
+    whole = at.expanded("customer")
+    email = email_of(at, "customer_email") or email_of(whole, "email")
+    found = CustomerRef(id=at.identity("customer"), email=email, name=at.text("customer_name") or whole.text("name"))
     return None if found == CustomerRef() else found
 
 
-def _collection(at: Reader) -> Collection | None:
+def _collection(at: Reader, status: Status, *, is_ours: bool) -> Collection | None:
+    """Who moves the money: collection_method, and auto_advance where it says something.
+
+    A draft or open invoice that is charge_automatically without auto_advance is manual: Stripe neither issues nor
+    charges it by itself. Paid, void and uncollectible ones always have it off
+    (docs.stripe.com/invoicing/integration/automatic-advancement-collection), so there it says nothing.
+
+    Of our own bills, which all have it off, a settled one that Stripe never attempted to charge was manual. Whether a
+    manual one that was paid later, by `pay` or on its page, was made as manual cannot be known: it reads as charged,
+    which is what happened by `pay`; what `attempted` says after a payment on the page is not confirmed.
+    """
     method = at.text("collection_method")
     if method == "send_invoice":
         return Collection(kind="send", due=at.unix("due_date"))
-    if method == "charge_automatically":
-        # without auto_advance Stripe neither finalizes nor charges by itself: nobody moves money
+    if method != "charge_automatically":
+        if method is not None:
+            at.leave("collection_method")
+        return None
+    if status in _SETTLED:
+        automatic = not is_ours or at.flag("attempted") is not False
+    else:
         automatic = at.flag("auto_advance") is True
-        return Collection.charge(_id(at, "default_payment_method")) if automatic else Collection.manual()
-    return None
+    return Collection.charge(at.identity("default_payment_method")) if automatic else Collection.manual()
 
 
 def _pending(at: Reader) -> bool | None:
     """Whether a payment is on its way; only expanded payments (or the payment intent before basil) say so."""
-    intent = at.child("payment_intent").text("status")
+    intent = at.expanded("payment_intent").text("status")
     if intent is not None:
         return intent == "processing"
     if "payments" not in at:
         return None
     payments = [row.child("payment") for row in at.child("payments").children("data")]
-    if any("payment_intent" in payment and payment.text("payment_intent") for payment in payments):
+    if any(isinstance(payment.data.get("payment_intent"), str) for payment in payments):
         return None  # an id alone: how that payment stands is not said
     return any(payment.child("payment_intent").text("status") == "processing" for payment in payments)

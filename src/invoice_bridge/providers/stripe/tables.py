@@ -9,7 +9,7 @@ from typing import Any
 from invoice_bridge.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, ServerError, Unauthorized
 from invoice_bridge.losses import Alters, Fate, Field, Severity
 from invoice_bridge.model import Line, Status
-from invoice_bridge.money import codes, scale
+from invoice_bridge.money import codes, historic_codes, scale
 from invoice_bridge.provider import ErrorRow, Limit, Rate, StatusRow, Units
 from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
 
@@ -21,9 +21,15 @@ REFERENCE_KEY = "invoice_bridge_reference"
 PURCHASE_ORDER = "PO number"
 """The name of the custom field that carries a purchase order."""
 LINES_PER_INVOICE = 250
+LINE_TEXT = 500
+LINE_TEXT_SOURCE = "docs.stripe.com/changelog/2018-10-31, 500 characters of a line's description"
+PRODUCT_NAME = 250
+"""The longest name of a product: a line with a quantity names one."""
+PRODUCT_NAME_SOURCE = "docs.stripe.com/changelog, 250 characters of a product's name; second-hand"
 
 _INVOICE = "stripe-python 16.1.0, Invoice"
 _PEOPLE = "stripe-python 16.1.0, Invoice, Customer and PaymentMethod.BillingDetails"
+_PAYER = "stripe-python 16.1.0, PaymentMethod, Charge.PaymentMethodDetails, Source and TaxId.Verification"
 _CARD = "stripe-python 16.1.0, PaymentMethod.Card and PaymentMethod.UsBankAccount"
 _CREATE = "stripe-python 16.1.0, InvoiceCreateParams"
 _ADD_LINES = "stripe-python 16.1.0, InvoiceAddLinesParams"
@@ -56,6 +62,10 @@ STATUSES = (
     StatusRow("paid", Status.PAID, _INVOICE),
     StatusRow("void", Status.VOID, _INVOICE),
     StatusRow("uncollectible", Status.UNCOLLECTIBLE, _INVOICE),
+    # what invoice.deleted events carry; the answer to DELETE has no status, and says deleted: true
+    StatusRow(
+        "deleted", Status.DELETED, "stripe/openapi of 2022, Invoice.status; a public recording of invoice.deleted"
+    ),
 )
 
 # docs.stripe.com/currencies. ISK and UGX have no minor unit in ISO 4217, yet Stripe counts hundredths in whole units.
@@ -64,20 +74,32 @@ _ZERO_DECIMAL = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
 _WHOLE_UNITS = "ISK UGX"
 _THREE_DECIMAL = "BHD JOD KWD OMR TND"
 _WITHDRAWN = "ANG BGN HRK"  # two decimals while in use; still found on old invoices
+_NOT_LISTED = "BOV CHE CHW COU CUP ERN IRR KPW MXV SDG SSP SYP USN XAD"  # two decimals, not on the page: never sent
 
 
 def _each(listed: str, value: int) -> dict[str, int]:
     return dict.fromkeys(listed.split(), value)
 
 
-MONEY = Units(
-    dict.fromkeys(codes(2), 2)
+_SENT = (
+    dict.fromkeys(codes(2) - set(_NOT_LISTED.split()), 2)
     | _each(_WITHDRAWN, 2)
     | _each(_WHOLE_UNITS, 2)
     | _each(_ZERO_DECIMAL, 0)
-    | _each(_THREE_DECIMAL, 3),
+    | _each(_THREE_DECIMAL, 3)
+)
+MONEY = Units(
+    _SENT,
     source="docs.stripe.com/currencies",
     multiple_of=_each(_WHOLE_UNITS, 100) | _each(_THREE_DECIMAL, 10),
+    # Left out are the codes of three and four decimals and UYI, which the page does not list either: their factor would
+    # be a guess.
+    read_only=_each(_NOT_LISTED, 2)
+    | {code: digits for digits in (0, 2) for code in historic_codes(digits) if code not in _SENT},
+    read_source=(
+        "docs.stripe.com/currencies: amounts are in the smallest unit of the currency. These codes are not on the "
+        "page, or were withdrawn before; not confirmed by an answer"
+    ),
 )
 
 # In the currency's own units. Stripe's minimum is that of the settlement currency, which may be another one: whoever
@@ -114,7 +136,7 @@ ERRORS = (
 LIMITS = (
     Limit("lines", LINES_PER_INVOICE, "docs.stripe.com/changelog/2016-02-22, 250 items an invoice"),
     Limit("description", 1500, "stripe/openapi of 2022; not confirmed since"),
-    Limit("lines[].description", 5000, "stripe/openapi of 2022; not confirmed since"),
+    Limit("lines[].description", LINE_TEXT, LINE_TEXT_SOURCE),
     Limit("purchase_order", 140, f"{_CREATE}, custom_fields[].value"),
     Limit("metadata", 49, "docs.stripe.com/api/metadata, 50 keys, one of them the reference's; not confirmed here"),
     Limit("metadata.key", 40, "docs.stripe.com/api/metadata; not confirmed here"),
@@ -265,13 +287,28 @@ REDACTIONS = (
     *hidden(Becomes.LINK, _INVOICE, "hosted_invoice_url", "invoice_pdf"),
     *hidden(Becomes.LINK, "stripe-python 16.1.0, Charge and ErrorObject", "receipt_url", "request_log_url"),
     *hidden(Becomes.EMAIL, _PEOPLE, "email", "customer_email", "receipt_email"),
+    *hidden(Becomes.EMAIL, _PAYER, "payer_email", "verified_email"),
     Redaction(Where.FIELD, "name", _PEOPLE, Becomes.NAME, beside="email"),
     *hidden(Becomes.NAME, _PEOPLE, "customer_name", "customer.name", "shipping.name", "customer_shipping.name"),
+    *hidden(Becomes.NAME, _PEOPLE, "billing_details.name", "customer_details.name", "individual_name", "business_name"),
+    *hidden(Becomes.NAME, _PAYER, "card.name", "owner.name", "account_holder_name", "cardholder_name", "payer_name"),
+    *hidden(Becomes.NAME, _PAYER, "verified_name", "first_name", "last_name", "refund_account_holder_name"),
+    *hidden(Becomes.NAME, _PAYER, "shipping_first_name", "shipping_last_name"),
     *hidden(Becomes.MASK, _PEOPLE, "phone", "customer_phone"),
     *hidden(Becomes.SECRET, _PEOPLE, "line1", "line2", "postal_code", "city", "state", "ip_address"),
+    *hidden(Becomes.SECRET, f"{_PAYER}; Card", "address_line1", "address_line2", "address_city", "address_state"),
+    *hidden(Becomes.SECRET, f"{_PAYER}; Card and Charge.Level3", "address_zip", "shipping_address_zip"),
+    *hidden(
+        Becomes.SECRET,
+        f"{_PAYER}; Source",
+        *(f"refund_account_holder_address_{part}" for part in ("line1", "line2", "city", "state", "postal_code")),
+    ),
+    *hidden(Becomes.SECRET, _PAYER, "verified_address", "payer_id", "cashtag", "buyer_id", "vpa", "dob"),
+    *hidden(Becomes.MASK, _PAYER, "verified_phone", "verified_phone_last4", "iban", "iban_last4", "refund_iban"),
+    *hidden(Becomes.MASK, _PAYER, "sort_code", "bsb_number", "billing_details.tax_id"),
     *hidden(Becomes.MASK, _PEOPLE, "customer_tax_ids.value", "tax_ids.value", "tax_id_data.value", "tax_id.value"),
     *hidden(Becomes.MASK, _CARD, "last4", "dynamic_last4", "card.number", "iin", "account_number", "routing_number"),
-    *hidden(Becomes.SECRET, _CARD, "cvc", "fingerprint"),
+    *hidden(Becomes.SECRET, _CARD, "cvc", "fingerprint", "exp_month", "exp_year"),
     *hidden(
         Becomes.SECRET,
         "stripe-python 16.1.0, _api_requestor: the machine's name, and the last request",

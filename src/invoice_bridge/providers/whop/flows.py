@@ -2,7 +2,7 @@
 
 There is no step between the making and the charging, so whatever can be checked is checked before that request, and
 what Whop made of it is compared afterwards, with the plan it charges for. A draft mails and charges nothing. An invoice
-that the look found is compared in the same way, and nothing is made.
+that the lookup found is compared in the same way, and nothing is made.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _standing(ask: OneTimeCharge | PeriodInvoice, total: Money, found: Invoice) 
     same_bill(ask, found, total)
     if _other_address(ask, found):
         raise IdempotencyMismatch(
-            f"the reference {ask.reference!r} stands for {found.id} already, {found.status}: it bills another address; "
+            f"the reference {ask.reference!r} belongs to {found.id} already, {found.status}: it bills another address; "
             "nothing was done to it: give a new bill a new reference",
             existing=found,
         )

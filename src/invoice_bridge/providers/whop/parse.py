@@ -15,7 +15,7 @@ from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Status
 from invoice_bridge.money import Money
 from invoice_bridge.provider import Refusal
 from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY, NATIVE_ID, STATUSES
-from invoice_bridge.reading import Reader, build, summable
+from invoice_bridge.reading import INEXACT, Notes, Reader, build, email_of, lines_total, nothing_left, summable
 from invoice_bridge.wire import Response
 
 _STATUS = {row.native: row.status for row in STATUSES}
@@ -27,8 +27,13 @@ def _reader(data: Any, at: str = "$") -> Reader:
 
 
 def invoice(data: Mapping[str, Any]) -> Invoice:
-    """Read an invoice as it stands. Raises MalformedResponse for an id of the native API: the wrong API answered."""
-    at = _reader(data)
+    """Read an invoice as it stands.
+
+    Raises MalformedResponse without an id, for an id of the native API (the wrong API answered), and for an object that
+    states that it is no invoice: Whop's own have no field `object`, and begin with inv_.
+    """
+    at = Reader.noting(data, "whop")
+    at.expect("invoice")
     invoice_id = at.need("id")
     if not invoice_id.startswith(LEGACY_ID):
         native = invoice_id.startswith(NATIVE_ID)
@@ -38,22 +43,23 @@ def invoice(data: Mapping[str, Any]) -> Invoice:
             + ("Whop's native API answered, is the header Api-Version-Date sent?" if native else "no legacy invoice"),
         )
     plan = at.child("current_plan")
-    currency = _currency(plan)
+    currency = plan.currency("currency")
     word = at.text("status")
     status = _STATUS.get(word or "", Status.UNKNOWN)
-    lines = tuple(_line(row, currency) for row in at.children("line_items"))
+    lines = tuple(line for row in at.children("line_items") if (line := _line(row, currency)) is not None)
+    complete = at.has_list("line_items") and len(lines) == at.count("line_items")
     return build(
-        "whop",
+        at,
         id=invoice_id,
         number=at.text("number"),
         status=status,
         native_status=word,
         currency=currency,
         # tax, discounts and the buyer's fee are not on the invoice: the lines give a subtotal, nothing gives a total
-        subtotal=Money(sum(line.amount.minor for line in lines), currency) if lines else None,
-        amount_remaining=Money.zero(currency) if status in _SETTLED else None,
+        subtotal=lines_total(lines, currency) if lines and complete else None,
+        amount_remaining=nothing_left(currency) if status in _SETTLED else None,
         lines=lines,
-        lines_complete=isinstance(data.get("line_items"), list | tuple),
+        lines_complete=complete,
         customer=_customer(at),
         description=plan.text("description"),
         created_at=at.instant("created_at"),
@@ -61,7 +67,6 @@ def invoice(data: Mapping[str, Any]) -> Invoice:
         collection=_collection(at),
         payment_pending=at.flag("payment_processing"),
         hosted_url=at.text("pay_online_url"),
-        raw=data,
     )
 
 
@@ -78,23 +83,33 @@ def payment_id(data: Mapping[str, Any]) -> str | None:
 def with_plan(found: Invoice, data: Mapping[str, Any]) -> Invoice:
     """Add what the plan says: the reference, and the price as the subtotal.
 
-    Where the lines and the price contradict each other the subtotal is None: neither is certainly what is billed.
+    Where the lines and the price contradict each other the subtotal is None: neither is certainly what is billed. A
+    price that cannot be read is one of the invoice's problems.
     """
-    at = _reader(data, "$.plan")
-    price = price_of(found, data)
+    at = Reader(data, "whop", "$.plan", Notes())
+    price = _price(at, found)
     subtotal = price if found.subtotal is None else found.subtotal if price in {None, found.subtotal} else None
-    return found.model_copy(update={"reference": at.text("internal_notes"), "subtotal": subtotal})
+    if found.lines and not found.lines_complete:
+        subtotal = None  # the price is no sum of lines of which one could not be read
+    update = {"reference": at.text("internal_notes"), "subtotal": subtotal}
+    return found.model_copy(update={**update, "problems": found.problems + at.problems})
 
 
 def price_of(found: Invoice, data: Mapping[str, Any]) -> Money | None:
-    """What a one-time plan charges before tax; None for a recurring one, whose price is not one invoice's."""
-    at = _reader(data, "$.plan")
-    if at.text("plan_type") != "one_time":
+    """What a one-time plan charges before tax; None for a recurring one, whose price is not one invoice's.
+
+    None too for a price that cannot be read, which with_plan lists among the invoice's problems.
+    """
+    return _price(Reader(data, "whop", "$.plan", Notes()), found)
+
+
+def _price(at: Reader, found: Invoice) -> Money | None:
+    if found.currency is None or at.text("plan_type") != "one_time":
         return None
     due = at.child("initial_price_due")
     if "amount" in due:
         return _stated(due, found.currency)
-    if str(at.text("currency")).upper() != found.currency:
+    if (at.text("currency") or "").upper() != found.currency:
         return None
     return _money(at, "initial_price", found.currency)
 
@@ -102,19 +117,20 @@ def price_of(found: Invoice, data: Mapping[str, Any]) -> Money | None:
 def with_payment(found: Invoice, data: Mapping[str, Any]) -> Invoice:
     """Add what the payment says: when it was paid, how much of it, and what was given back.
 
-    Money that the payment states in another currency (it may settle in one) is left out: there is no rate here.
+    Money that the payment states in another currency (it may settle in one) is left out: there is no rate here. What
+    cannot be read of it is one of the invoice's problems.
     """
-    at = _reader(data, "$.payment")
+    at = Reader(data, "whop", "$.payment", Notes())
     paid_at = at.instant("paid_at")
     update: dict[str, Any] = {"paid_at": paid_at}
-    if paid_at is not None:
+    if paid_at is not None and found.currency is not None:
         total = _stated(at.child("total"), found.currency)
         update["amount_paid"] = total if total is not None else _stated(at.child("presentment_total"), found.currency)
         update["total"] = total
         if total is not None:
             update["tax"] = _stated(at.child("tax_amount"), found.currency)
         update["amount_refunded"] = _stated(at.child("refunded_amount"), found.currency)
-    return found.model_copy(update=update)
+    return found.model_copy(update={**update, "problems": found.problems + at.problems})
 
 
 def invoice_id(data: Any) -> str | None:
@@ -137,24 +153,30 @@ def refusal(answer: Response) -> Refusal:
     )
 
 
-def _currency(plan: Reader) -> str:
-    found = plan.currency("currency")
-    if found not in MONEY.currencies:
-        raise plan.fault("currency", f"is {found}, which is not among the currencies that Whop lists")
-    return found
-
-
-def _money(at: Reader, name: str, currency: str) -> Money | None:
-    """A decimal number in major units. Raises MalformedResponse for anything else, and for too many decimals."""
+def _money(at: Reader, name: str, currency: str | None) -> Money | None:
+    """A decimal number in major units; None for anything else, and for too many decimals, which is noted."""
     value = at.data.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise at.fault(name, f"is no decimal number: {str(value)[:40]!r}")
+    if currency is None:
+        at.leave(name)
+        return None
+    try:
+        if isinstance(value, float):
+            raise ValueError(INEXACT)
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            raise ValueError(f"is no decimal number: {str(value)[:40]!r}")
+        return _major(value, currency)
+    except ValueError as error:
+        at.no_amount(name, str(error))
+        return None
+
+
+def _major(value: Decimal | int | str, currency: str) -> Money:
     try:
         return summable(MONEY.from_units(value, currency))
     except ValueError as error:
-        raise at.fault(name, f"cannot be read: {error}") from None
+        raise ValueError(f"cannot be read: {error}") from None
 
 
 def _stated(at: Reader, currency: str) -> Money | None:
@@ -162,40 +184,45 @@ def _stated(at: Reader, currency: str) -> Money | None:
     amount = at.data.get("amount")
     if amount is None or (at.text("currency") or "").upper() != currency:
         return None
-    if not isinstance(amount, str):
-        raise at.fault("amount", f"is no decimal text: {str(amount)[:40]!r}")
     try:
-        return summable(MONEY.from_units(amount, currency))
+        if not isinstance(amount, str):
+            raise ValueError(f"is no decimal text: {str(amount)[:40]!r}")
+        return _major(amount, currency)
     except ValueError as error:
-        raise at.fault("amount", f"cannot be read: {error}") from None
+        at.no_amount("amount", str(error))
+        return None
 
 
-def _line(at: Reader, currency: str) -> Line:
+def _line(at: Reader, currency: str | None) -> Line | None:
     amount = _money(at, "total", currency)
     if amount is None:
-        raise at.fault("total", "is missing: a line without an amount cannot be read")
+        at.left_out("total")
+        return None
     return Line(
         description=at.text("label"),
         quantity=at.decimal("quantity"),
-        unit_amount=_unit(at.decimal("unit_price"), currency),
+        unit_amount=_unit(at, amount.currency),
         amount=amount,
     )
 
 
-def _unit(price: Decimal | None, currency: str) -> Money | None:
+def _unit(at: Reader, currency: str) -> Money | None:
     """The unit price, where it is a whole number of minor units."""
+    price = at.decimal("unit_price")
+    if price is None:
+        return None
     try:
-        return None if price is None else MONEY.from_units(price, currency)
+        return summable(MONEY.from_units(price, currency))
     except ValueError:
+        at.leave("unit_price")
         return None
 
 
 def _customer(at: Reader) -> CustomerRef | None:
     user = at.child("user")
-    email = at.text("email_address") or user.text("email")
     found = CustomerRef(
         id=at.child("member").text("id"),
-        email=email if email is not None and len(email) > 2 else None,
+        email=email_of(at, "email_address") or email_of(user, "email"),
         name=at.text("customer_name") or user.text("name"),
     )
     return None if found == CustomerRef() else found

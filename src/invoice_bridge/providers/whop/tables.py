@@ -30,6 +30,8 @@ _STATUSES = "whop-sdk 2.6.0, InvoiceStatuses"
 _RAW = "whop-sdk 2.6.0, invoices/raw_client.py"
 _OBJECT = "whop-sdk 2.6.0, Invoice and InvoiceListItem"
 _ADDRESS = "whop-sdk 2.6.0, CreateInvoicesRequestBillingAddress"
+_CARD = "whop-sdk 2.6.0, Payment, PaymentInstrumentCard and PaymentMethod"
+_BANK = "whop-sdk 2.6.0, PaymentBankTransfer"
 _VERSIONING = "docs.whop.com/developer/api/versioning"
 _IDEMPOTENCY = "docs.whop.com/developer/api/idempotency"
 _MIGRATION = "docs.whop.com/developer/guides/migrate-from-legacy-invoices"
@@ -103,10 +105,10 @@ def mode(_key: str, _settings: Mapping[str, Any], base_url: str) -> str | None:
 # ── money ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class MajorUnits:
-    """Exact decimal numbers in major units, in the currencies that the SDK lists; any other is refused.
+    """Exact decimal numbers in major units, in the currencies that the SDK lists; any other is refused when writing.
 
-    19.99 means 19.99 EUR, and 499 means 499 EUR, never cents. `currencies` holds for writing and for
-    reading alike.
+    19.99 means 19.99 EUR, and 499 means 499 EUR, never cents. A number in major units has one meaning in every
+    currency of ISO 4217, so all of those are read.
     """
 
     currencies: frozenset[str]
@@ -129,10 +131,8 @@ class MajorUnits:
     def from_units(self, units: Decimal | int | str, currency: str) -> Money:
         """Return the amount that a number means, or one written as text, like "10.00".
 
-        Raises ValueError for more decimals than the currency has, and for a currency that is not listed.
+        Raises ValueError for more decimals than the currency has, and for a currency that ISO 4217 does not have.
         """
-        if currency not in self.currencies:
-            raise ValueError(f"{currency} is not among the currencies that Whop lists")
         return Money.parse(units, currency)
 
 
@@ -480,13 +480,21 @@ REDACTIONS = (
     *hidden(Becomes.SECRET, f"{_OBJECT}: it reads the invoice without a key", "fetch_invoice_token"),
     *hidden(Becomes.SECRET, f"{_CREATE}: it charges what it was made for", "payment_token_id"),
     *hidden(Becomes.LINK, f"{_OBJECT}: whoever has it may pay and read", "pay_online_url"),
-    *hidden(Becomes.EMAIL, _OBJECT, "email", "email_address"),
+    *hidden(Becomes.EMAIL, _OBJECT, "email", "email_address", "customer_email"),
     Redaction(Where.FIELD, "name", _OBJECT, Becomes.NAME, beside="email"),
     Redaction(Where.FIELD, "name", _OBJECT, Becomes.NAME, beside="username"),
-    *hidden(Becomes.NAME, _OBJECT, "customer_name", "username", "mailing_address.name", "billing_address.name"),
+    Redaction(Where.FIELD, "display_name", "whop-sdk 2.6.0, Member", Becomes.NAME, beside="email"),
+    *hidden(Becomes.NAME, _OBJECT, "customer_name", "username", "user.name", "member.name"),
+    *hidden(Becomes.NAME, _ADDRESS, "mailing_address.name", "billing_address.name", "shipping_address.name"),
+    *hidden(Becomes.NAME, _BANK, "beneficiary_name"),
     *hidden(Becomes.SECRET, _ADDRESS, "line1", "line2", "city", "state", "postal_code"),
-    *hidden(Becomes.MASK, _ADDRESS, "phone", "tax_id_value"),
-    *hidden(Becomes.MASK, "whop-sdk 2.6.0, Payment and PaymentMethod", "last4", "card_last4"),
+    *hidden(Becomes.MASK, _ADDRESS, "phone", "phone_number", "customer_phone", "tax_id_value"),
+    *hidden(Becomes.MASK, _CARD, "last4", "card_last4", "issuer_identification_number"),
+    *hidden(Becomes.MASK, f"{_CARD}: Visa and the last four digits", "payment_instrument.display_name"),
+    *hidden(Becomes.SECRET, _CARD, "fingerprint", "exp_month", "exp_year", "card_exp_month", "card_exp_year"),
+    *hidden(Becomes.SECRET, _CARD, "ip_address", "cashtag"),
+    *hidden(Becomes.MASK, _BANK, "account_number", "secondary_account_number", "routing_number"),
+    *hidden(Becomes.MASK, _BANK, "beneficiary_document"),
     Redaction(
         Where.PATH, r"/invoices/(?!inv_|pay_)([^/]+)", "docs.whop.com/api-reference/invoices: an id or the public token"
     ),

@@ -1,4 +1,4 @@
-"""Acme's JSON → Invoice and refusal. Lenient about everything but ids and money."""
+"""Acme's JSON → Invoice and refusal. Lenient about everything but ids: what cannot be read is one of its problems."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 
 from invoice_bridge.errors import MalformedResponse
 from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Status
-from invoice_bridge.money import Money
 from invoice_bridge.provider import Refusal
-from invoice_bridge.reading import Reader, build, period_of, span
+from invoice_bridge.reading import Reader, build, lines_total, nothing_left, period_of, span
 from invoice_bridge.wire import Response
 
 from .tables import MONEY, NAME, STATUSES
@@ -19,26 +18,26 @@ _KINDS = {"none": "manual", "mail": "send", "charge": "charge"}
 
 
 def invoice(data: Mapping[str, Any]) -> Invoice:
-    """Read an invoice. Raises MalformedResponse where its id, its currency or an amount cannot be read."""
-    at = Reader(data, NAME)
+    """Read an invoice. Raises MalformedResponse without an id."""
+    at = Reader.noting(data, NAME)
     currency = at.currency("currency")
     word = at.text("status")
     status = _STATUS.get(word or "", Status.UNKNOWN)
-    rows, lines = at.data.get("lines"), tuple(_line(row, currency) for row in at.children("lines"))
+    lines = tuple(line for row in at.children("lines") if (line := _line(row, currency)) is not None)
     customer, total = at.text("customer"), at.money("total", MONEY, currency)
-    complete = isinstance(rows, list | tuple) and len(lines) == len(rows)
+    complete = at.has_list("lines") and len(lines) == at.count("lines")
     return build(
-        NAME,
+        at,
         id=at.need("id"),
         status=status,
         native_status=word,
         currency=currency,
-        subtotal=Money(sum(line.amount.minor for line in lines), currency) if complete else None,
+        subtotal=lines_total(lines, currency) if complete else None,
         total=total,
         amount_due=total,
         amount_paid=at.money("paid", MONEY, currency),
         # of a void invoice Acme keeps the remainder; nobody can collect it
-        amount_remaining=Money.zero(currency) if status is Status.VOID else at.money("left", MONEY, currency),
+        amount_remaining=nothing_left(currency) if status is Status.VOID else at.money("left", MONEY, currency),
         lines=lines,
         lines_complete=complete,
         customer=CustomerRef(id=customer) if customer is not None else None,
@@ -52,7 +51,6 @@ def invoice(data: Mapping[str, Any]) -> Invoice:
         paid_at=at.instant("settled"),
         collection=_collection(at),
         payment_method=at.text("payment_method"),
-        raw=data,
     )
 
 
@@ -70,10 +68,11 @@ def refusal(answer: Response) -> Refusal:
     return Refusal(at.text("message") or "refused without a message", code=at.text("code"), param=at.text("field"))
 
 
-def _line(at: Reader, currency: str) -> Line:
+def _line(at: Reader, currency: str | None) -> Line | None:
     amount = at.money("amount", MONEY, currency)
     if amount is None:
-        raise at.fault("amount", "is missing: a line without an amount cannot be read")
+        at.left_out("amount")
+        return None
     return Line(
         description=at.text("text"),
         quantity=at.decimal("quantity"),

@@ -1,0 +1,108 @@
+"""Read a provider's invoice from whatever form it comes in, and list what the neutral one does not carry.
+
+Rules of this file: nothing here knows a provider; its own `parse` does the reading. A number is exact, or is not read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from invoice_bridge import providers
+from invoice_bridge.errors import MalformedResponse
+from invoice_bridge.model import Invoice
+from invoice_bridge.provider import Provider
+from invoice_bridge.reading import EXACT_FLOAT_DIGITS, View
+from invoice_bridge.wire import dumps, loads
+
+
+def decode(provider: str, payload: Any) -> Invoice:
+    """Read a provider's invoice: its JSON as bytes or text, a mapping, or an object of the official SDK.
+
+    What the payload does not say is None, and so is what cannot be read of it: `problems` lists that, an amount that is
+    no exact one and a currency that is absent or unknown among it. `lines_complete` is False where the payload holds
+    only the first page of lines, and where a line was left out because its amount cannot be read. Raises
+    MalformedResponse without an id and for an object that states that it is no invoice, ConfigurationError for an
+    unknown provider.
+    """
+    declared = providers.get(provider)
+    inexact: set[str] = set()
+    data = _mapping(declared, payload, inexact)
+    return declared.parse(View(data, set(), inexact=inexact) if inexact else data)
+
+
+def unmapped(invoice: Invoice) -> tuple[str, ...]:
+    """List what the provider's own JSON says and no neutral field carries: shapes like "lines.data[].discountable".
+
+    Computed by reading `raw` again and noting what is looked at, so without settings: a custom field that a setting
+    names is listed. Null and empty values are left out. Provider facts that the neutral invoice derives from several
+    fields count as carried; what is one of `problems` does not.
+    """
+    if invoice.raw is None:
+        return ()
+    read: set[str] = set()
+    view = View(invoice.raw, read)
+    providers.get(invoice.provider).parse(view)
+    for problem in invoice.problems:
+        view.leave(problem.path)
+    return tuple(sorted({_shape(path) for path in set(_stated(invoice.raw)) - read}))
+
+
+def _shape(path: str) -> str:
+    return re.sub(r"\[\d+\]", "[]", path)
+
+
+def _stated(value: Any, at: str = "") -> Iterator[str]:
+    """The path of every leaf that says something."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _stated(inner, f"{at}.{name}" if at else name)
+    elif isinstance(value, list | tuple):
+        for place, inner in enumerate(value):
+            yield from _stated(inner, f"{at}[{place}]")
+    elif value is not None and value != "":
+        yield at
+
+
+def _mapping(provider: Provider, payload: Any, inexact: set[str]) -> Mapping[str, Any]:
+    """The payload as exact JSON. Floats whose digits are not certain stay as they are printed, and are in `inexact`."""
+    if isinstance(payload, bytes | bytearray | str):
+        try:
+            payload = loads(bytes(payload) if isinstance(payload, bytearray) else payload)
+        except ValueError as error:
+            raise MalformedResponse(f"not JSON: {error}", provider=provider.name) from None
+    for name in ("to_dict", "raw_data", "model_dump"):
+        if not isinstance(payload, Mapping) and hasattr(payload, name):
+            found = getattr(payload, name)
+            payload = found(by_alias=True) if name == "model_dump" else found() if callable(found) else found
+    if not isinstance(payload, Mapping):
+        raise MalformedResponse(f"an invoice is a JSON object, not {type(payload).__name__}", provider=provider.name)
+    try:
+        # an invoice keeps it, and must be able to write it again, and to be read as the same
+        exact: Mapping[str, Any] = loads(dumps(_exact(payload, provider, inexact)))
+    except (RecursionError, TypeError, ValueError) as error:
+        raise MalformedResponse(f"this is not JSON: {error}", provider=provider.name) from None
+    return exact
+
+
+def _exact(value: Any, provider: Provider, inexact: set[str], at: str = "") -> Any:
+    """Replace the floats of an already parsed payload by the decimals that were written; `inexact`: maybe not those."""
+    if isinstance(value, Mapping):
+        return {
+            name: _exact(inner, provider, inexact, f"{at}.{name}" if at else str(name)) for name, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_exact(inner, provider, inexact, f"{at}[{place}]") for place, inner in enumerate(value)]
+    if isinstance(value, float):
+        number = Decimal(repr(value))
+        if not number.is_finite():
+            raise MalformedResponse(f"{at} is {value!r}, which is no number in JSON", provider=provider.name)
+        if len(number.as_tuple().digits) > EXACT_FLOAT_DIGITS:
+            inexact.add(at)
+        return number
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value

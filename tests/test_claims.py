@@ -1,0 +1,118 @@
+"""What the rows of a journal claim of a reference, row by row: made, unknown, or nothing."""
+
+import dataclasses
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invoice_bridge import BilledElsewhere, Money, OneTimeCharge
+from invoice_bridge.journal import Book, Claim, Fact, Journal, RecentLosses, Try, verdict_of
+from invoice_bridge.lookup import SETTLES
+from invoice_bridge.wire import Request
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+STRIPE, WHOP = Book("stripe:acct_X"), Book("whop:biz_42")
+BILL = OneTimeCharge(reference="res-1", customer="cus_42", amount=Money(1900, "EUR"))
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    """An empty journal."""
+    return Journal(tmp_path / "bills.sqlite")
+
+
+def _tried(journal: Journal, attempt: int, ended: Any, invoice_id: str | None = None, after: int = 0) -> int:
+    """One try, concluded; its verdict is what the row says by itself."""
+    request = Request("POST", "https://a.test/v1/invoices", key=f"ib1-{attempt}")
+    number = journal.intend(STRIPE, "res-1", attempt, request, NOON + timedelta(seconds=after))
+    if ended is not None:
+        status = 200 if ended == "answered" else None
+        journal.conclude(number, ended, NOON + timedelta(seconds=after), status=status, invoice_id=invoice_id)
+    return number
+
+
+def test_the_void_of_one_attempt_leaves_the_invoice_of_the_next_claimed(journal: Journal) -> None:
+    """Attempt 1 was voided and attempt 2 was made: the reference is billed, and no other provider may bill it."""
+    _tried(journal, 1, "answered", "in_1")
+    _tried(journal, 2, "answered", "in_2")
+    assert journal.learn(STRIPE, "in_1", "void", "seen", NOON) is True
+    assert [(claim.state, claim.invoice_id) for claim in journal.claims(WHOP, "res-1")] == [("made", "in_2")]
+    with pytest.raises(BilledElsewhere, match="is billed by in_2 at stripe:acct_X already"):
+        journal.refuse_elsewhere(WHOP, "res-1")
+
+
+def test_a_claim_begins_with_the_first_request_that_left(journal: Journal, tmp_path: Path) -> None:
+    """What never left claims nothing; a row whose time cannot be read hides no other's."""
+    _tried(journal, 1, "not_sent")
+    assert journal.claims(STRIPE, "res-1") == ()
+    _tried(journal, 1, "lost", after=60)
+    torn = _tried(journal, 1, "lost", after=120)
+    with closing(sqlite3.connect(tmp_path / "bills.sqlite")) as file, file:
+        file.execute("UPDATE tries SET began_at = 'yesterday' WHERE number = ?", (torn,))
+    (claim,) = journal.claims(STRIPE, "res-1")
+    assert (claim.state, claim.since) == ("unknown", NOON + timedelta(seconds=60))
+
+
+@pytest.mark.parametrize("torn", ["''", "zeroblob(3)", "hex(zeroblob(128))"])
+def test_an_id_that_cannot_be_one_is_none(journal: Journal, tmp_path: Path, torn: str) -> None:
+    """No request is made of an id that is empty, no text, or longer than 255 characters."""
+    _tried(journal, 1, "answered", "in_1")
+    with closing(sqlite3.connect(tmp_path / "bills.sqlite")) as file, file:
+        file.execute(f"UPDATE tries SET invoice_id = {torn}")  # noqa: S608 - the test's own
+    (known,) = journal.tries(STRIPE, "res-1")
+    assert known.invoice_id is None
+
+
+@pytest.mark.parametrize(
+    "ended,status,verdict",
+    [
+        (None, None, None),
+        ("not_sent", None, "deferred"),
+        ("lost", None, "maybe"),
+        ("answered", None, "maybe"),
+        ("answered", 200, "applied"),
+        ("answered", 299, "applied"),
+        ("answered", 300, "refused"),
+        ("answered", 402, "refused"),
+        ("answered", 409, "maybe"),
+        ("answered", 429, "deferred"),
+        ("answered", 499, "refused"),
+        ("answered", 500, "maybe"),
+        ("answered", 503, "maybe"),
+    ],
+)
+def test_what_a_row_without_a_verdict_says(ended: Any, status: int | None, verdict: str | None) -> None:
+    """Rows of schema 1 kept the status alone: only what cannot have taken effect counts as refused."""
+    row = Try(1, "stripe:", "res-1", 1, "POST", "https://a.test", "k", NOON, NOON, ended, status, None)
+    assert verdict_of(row) == verdict
+    assert verdict_of(dataclasses.replace(row, verdict="applied")) == "applied"
+
+
+def test_what_a_client_remembers_of_lost_requests() -> None:
+    """Lost and stopped requests are kept; "not now" prolongs what was lost and begins nothing; an answer ends it."""
+    recent = RecentLosses()
+    recent.note(BILL, "open", "deferred", NOON)
+    assert recent.unresolved("res-1") == {}
+    recent.note(BILL, "open", None, NOON)
+    recent.note(BILL, "open", "deferred", NOON + timedelta(seconds=9))
+    assert recent.unresolved("res-1") == {1: NOON + timedelta(seconds=9)}
+    assert recent.unresolved("res-2") == {}
+    recent.note(BILL, "lines", "maybe", NOON + timedelta(seconds=4))
+    assert recent.unresolved("res-1") == {1: NOON + timedelta(seconds=9)}
+    recent.note(BILL, "open", "refused", NOON)
+    assert recent.unresolved("res-1") == {1: NOON + timedelta(seconds=4)}
+    recent.note(BILL.model_copy(update={"attempt": 2}), "open", "maybe", NOON + timedelta(seconds=4) + SETTLES)
+    assert set(recent.unresolved("res-1")) == {2}  # the first attempt's can land no more
+
+
+@pytest.mark.parametrize("kind", [Book, Try, Fact, Claim])
+def test_what_the_journal_hands_out_cannot_be_changed(kind: Any) -> None:
+    """A row, a fact or a claim is what the file says: no caller can write on it."""
+    value = kind(*[None] * sum(field.default is dataclasses.MISSING for field in dataclasses.fields(kind)))
+    name = dataclasses.fields(kind)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(value, name, "other")

@@ -1,0 +1,123 @@
+"""A plan as it is read, whole: as text, in colour, as JSON and as shell commands."""
+
+import json
+import re
+from dataclasses import replace
+
+from invoice_bridge import Money, OneTimeCharge, Period, Retrieve, Void, explain
+from invoice_bridge.explain import Plan, plan
+from tests import toy
+from tests.listing import CHARGE, use_of
+
+BILL = OneTimeCharge(reference="r", customer="c", amount=Money(1900, "EUR"), period=Period.month(2026, 5))
+TEXT = """\
+{bold}acme: issues; 2 requests, 2 losses{end}
+
+{bold}1. [stores] POST https://main.acme.test/v1/invoices{end}
+{dim}     Acme-Version: 7{end}
+{dim}     Content-Type: application/json{end}
+{dim}     Acme-Key: KEY{end}
+     ref     r     {dim}← reference{end}
+     amount  1900  {dim}← ?{end}
+
+{bold}2. [issues] POST https://main.acme.test/v1/invoices/{{open.id}}/issue{end}
+{dim}     Acme-Version: 7{end}
+{dim}     Acme-Key: KEY{end}
+{dim}     needs open.id, from the answer of 1{end}
+
+{bold}losses:{end}
+{yellow}  info: [IB-ACME-BUYER-01] ($.customer) a buyer is a team{end}
+{yellow}  warns: [IB-ACME-PERIOD-01] ($.period) there is no field for it; name the month in the description{end}"""
+PLAIN = dict.fromkeys(("bold", "red", "yellow", "dim", "end"), "")
+COLOURS = {"bold": "\033[1m", "red": "\033[31m", "yellow": "\033[33m", "dim": "\033[2m", "end": "\033[0m"}
+
+
+def _without_keys(text: str) -> str:
+    return re.sub(r"ib1-[0-9a-f]{64}", "KEY", text)
+
+
+def _planned() -> Plan:
+    return plan(BILL, replace(toy.context(), lookup="never"))
+
+
+def test_a_plan_is_read_from_top_to_bottom() -> None:
+    """Effects and counts, each request with its headers, fields, origins and needs, then the losses."""
+    assert _without_keys(_planned().text()) == TEXT.format(**PLAIN)
+
+
+def test_a_plan_in_colour() -> None:
+    """Headings are bold, what is secondary is dim, losses are yellow, a refusal is red."""
+    assert _without_keys(_planned().text(color=True)) == TEXT.format(**COLOURS)
+    refused = explain("whop", CHARGE.model_copy(update={"draft": True}), account_id="biz_42")
+    head, empty, without, bold, *_ = refused.text(color=True).split("\n")
+    assert (head.startswith("\033[31mwhop: refused before anything is sent: "), head[-4:]) == (True, "\033[0m")
+    assert (empty, without, bold[:8]) == ("", "Without that, it would send:", "\033[1mwhop")
+
+
+def test_a_plan_with_a_lookup_says_which_requests_belong_to_it() -> None:
+    """What reads says so, and a note stands in brackets below its request."""
+    assert _without_keys(plan(CHARGE, use_of(CHARGE)).text()).split("\n\n")[:2] == [
+        "acme: nothing to the customer; 2 requests, 1 loss",
+        (
+            "1. [reads] GET https://main.acme.test/v1/invoices?buyer=buy_1\n     Acme-Version: 7\n"
+            "     (lookup: was the reference billed before?)"
+        ),
+    ]
+    assert plan(Retrieve(id="in_1"), toy.context()).text() == (
+        "acme: nothing to the customer; 1 request, 0 losses\n\n1. [reads] GET https://main.acme.test/v1/invoices/in_1\n"
+        "     Acme-Version: 7\n\nlosses: none"
+    )
+
+
+def test_a_plan_as_json_is_complete() -> None:
+    """Every name and every value, as a program reads them."""
+    version, key = {"Acme-Version": "7"}, {"Acme-Key": "KEY"}
+    typed = {"Content-Type": "application/json"}
+    url = "https://main.acme.test/v1/invoices"
+    assert json.loads(_without_keys(json.dumps(_planned().to_json()))) == {
+        "provider": "acme",
+        "effects": ["issues"],
+        "requests": [
+            {
+                "method": "POST", "url": url, "effects": [], "headers": version | typed | key,
+                "body": '{"ref":"r","amount":1900}', "key": "KEY", "origins": {"ref": "reference", "amount": "?"},
+                "needs": [], "note": "",
+            },
+            {
+                "method": "POST", "url": f"{url}/{{open.id}}/issue", "effects": ["issues"], "headers": version | key,
+                "body": "", "key": "KEY", "origins": {}, "needs": ["open.id"], "note": "",
+            },
+        ],
+        "losses": [
+            {
+                "code": "IB-ACME-BUYER-01", "path": "customer", "fate": "approximated", "severity": "info", "sent": "",
+                "why": "a buyer is a team", "remedy": "",
+            },
+            {
+                "code": "IB-ACME-PERIOD-01", "path": "period", "fate": "dropped", "severity": "warns",
+                "sent": "nothing", "why": "there is no field for it", "remedy": "name the month in the description",
+            },
+        ],
+        "refusal": None,
+    }  # fmt: skip
+
+
+def test_a_plan_as_shell_commands_is_complete() -> None:
+    """The key comes from the environment by standard input, the effect is a comment, an unknown value a variable."""
+    assert _without_keys(explain("chargebee", Void(id="7")).curl()) == (
+        "# voids\n"
+        'printf \'user = "%s:"\\n\' "$CHARGEBEE_API_KEY" | curl -g -X POST '
+        'https://"$SITE".chargebee.com/api/v2/invoices/7/void \\\n'
+        "  -K - \\\n"
+        "  -H 'chargebee-idempotency-key: KEY'"
+    )
+    bill = OneTimeCharge(reference="r", customer="cus_42", amount=Money(1900, "EUR"), draft=True)
+    assert _without_keys(explain("stripe", bill, lookup="never").curl()).split("\n\n")[1] == (
+        "printf 'Authorization: Bearer %s\\n' \"$STRIPE_API_KEY\" | curl -g -X POST "
+        'https://api.stripe.com/v1/invoices/"$OPEN_ID"/add_lines \\\n'
+        "  -H @- \\\n"
+        "  -H 'Stripe-Version: 2026-10-28.endive' \\\n"
+        "  -H 'Content-Type: application/x-www-form-urlencoded' \\\n"
+        "  -H 'Idempotency-Key: KEY' \\\n"
+        "  --data-raw 'lines%5B0%5D%5Bdescription%5D=r&lines%5B0%5D%5Bamount%5D=1900'"
+    )

@@ -1,0 +1,355 @@
+"""Whoever meets a refusal reads one text: it names the bill, says whether anything was billed, and what to do next.
+
+The texts are compared whole: half a sentence that is missing is a way out that nobody finds.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invoice_bridge import (
+    AlreadySettled,
+    AmountMismatch,
+    BridgeError,
+    ConfigurationError,
+    CustomerRef,
+    Discrepancy,
+    Invoice,
+    Line,
+    Money,
+    OneTimeCharge,
+    OutcomeUnknown,
+    Pay,
+    Period,
+    PeriodInvoice,
+    Retrieve,
+    Status,
+    Unsupported,
+)
+from invoice_bridge.journal import Book, Journal
+from invoice_bridge.lookup import begin, in_the_listing, reread, resolve, settled
+from invoice_bridge.outcome import check_subject, payable, same_bill, verify
+from invoice_bridge.wire import Request, Response
+from tests.listing import CHARGE, LATER, MAY, NOON, UNCARRIED, Desk, mine, row, run, use_of
+from tests.toy import FIELDS
+
+WITHOUT_REFERENCE: dict[str, Any] = {"fields": (UNCARRIED, *FIELDS[1:])}
+NEVER = 'write lookup="never" if you know that it was not billed'
+JOURNAL = 'keep a journal from the first bill on and write lookup="journal"'
+
+
+def _billed(desk: Desk, **known: Any) -> Any:
+    return run(begin(CHARGE, use_of(CHARGE, **known)), desk)
+
+
+def _dear() -> Any:
+    context = use_of(CHARGE)
+    return run(begin(CHARGE, replace(context, provider=replace(context.provider, look=in_the_listing))), Desk())
+
+
+class Mixed(Desk):
+    """A desk that answers with another bill's invoice."""
+
+    def __call__(self, request: Request) -> Response:
+        answer = super().__call__(request)
+        return self._said({"id": "in_9", "status": "posted", "ref": "res-9"}) if request.writes else answer
+
+
+def _held(**facts: Any) -> Invoice:
+    least: dict[str, Any] = {"provider": "acme", "id": "in_1", "status": Status.OPEN, "currency": "EUR"}
+    return Invoice(**least | facts)
+
+
+def _eur(minor: int) -> Money:
+    return Money(minor, "EUR")
+
+
+# ── a bill that is not made ──────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "bill,kind,text",
+    [
+        (
+            lambda: _billed(Desk(), tried=True, lookup="journal", **WITHOUT_REFERENCE),
+            Unsupported,
+            ("the journal knows a try of 'res-1', and Acme does not carry the reference of this bill where it could be "
+            "looked up; nothing was sent; find out in the provider's dashboard; then lookup=\"never\" makes it, if it "
+            "was not made"),
+        ),
+        (
+            lambda: _billed(Desk(), **WITHOUT_REFERENCE),
+            Unsupported,
+            ("Acme does not carry the reference of this bill where it could be looked up, so that a second bill could "
+            "not be told from the first; nothing was sent; let the reference be carried (see the losses); or "
+            f"{JOURNAL}; or {NEVER}"),
+        ),
+        (
+            _dear,
+            Unsupported,
+            ("Acme has no way to look a bill up cheaply: each invoice of the account costs a request of its own; "
+            f"nothing was sent; {JOURNAL}; or say when it can have been tried first: create(…, since=…); or write "
+            'lookup="always", or lookup="never" if it was not billed'),
+        ),
+        (
+            lambda: _billed(Desk([mine(1, status="void")])),
+            AlreadySettled,
+            ("the reference 'res-1' has the invoice in_1, which is void; nothing was billed: to bill it again, write "
+            "attempt=2"),
+        ),
+        (
+            lambda: _raised(settled(CHARGE, _held(status=Status.UNCOLLECTIBLE))),
+            AlreadySettled,
+            ("the reference 'res-1' has the invoice in_1, which is uncollectible; nothing was billed: it can still be "
+            "paid, so it is not billed again"),
+        ),
+        (
+            lambda: _billed(Desk([mine(1, status="draft")])),
+            Discrepancy,
+            ("in_1 was to be issued, and is still a draft: nothing is demanded of the customer yet. The same bill made "
+            "again goes on from there"),
+        ),
+        (
+            lambda: run(begin(CHARGE, use_of(CHARGE), unsettled=True), Desk()),
+            OutcomeUnknown,
+            ("a request of an earlier attempt at 'res-1' was lost less than 5 minutes ago and may still take effect: "
+            "nothing was billed. Ask resolve() until it says absent or found"),
+        ),
+        (
+            lambda: _billed(Desk([mine(1, total="x")])),
+            Unsupported,
+            ("whether the reference 'res-1' was billed before cannot be said: an invoice that may be it cannot be "
+            f"read: $.total is no whole number of units: 'x'; nothing was billed; {JOURNAL}; or {NEVER}"),
+        ),
+        (
+            lambda: _billed(Desk([mine(1) | {"id": "in 1\n" + "x" * 40}])),
+            Unsupported,
+            ("whether the reference 'res-1' was billed before cannot be said: an invoice that may be it has the id "
+            f"'in 1\\n{'x' * 35}', which cannot be asked for; nothing was billed; {JOURNAL}; or {NEVER}"),
+        ),
+        (
+            lambda: _billed(Mixed()),
+            OutcomeUnknown,
+            ("the answers were about in_9, which carries the reference 'res-9' and not 'res-1': something between here "
+            "and Acme mixes answers up. Look the reference up before you try again: resolve()"),
+        ),
+        (
+            lambda: run(reread(_held(id="in 1\n"), use_of(CHARGE)), Desk()),
+            BridgeError,
+            "acme: the id 'in 1\\n' cannot be asked for",
+        ),
+    ],
+)  # fmt: skip
+def test_a_bill_that_is_not_made_says_why_and_what_to_do(bill: Callable[[], Any], kind: Any, text: str) -> None:
+    """Each refusal of a lookup names the reference or the invoice, what was done, and every way out."""
+    with pytest.raises(kind) as refused:
+        bill()
+    assert str(refused.value) == text
+
+
+def _raised(error: BridgeError) -> Any:
+    raise error
+
+
+def test_a_draft_that_was_to_be_issued_says_both_sides() -> None:
+    """A program reads what was asked for and what there is, without taking the sentence apart."""
+    with pytest.raises(Discrepancy) as refused:
+        _billed(Desk([mine(1, status="draft")]))
+    assert (refused.value.asked, refused.value.found) == ("an issued invoice", "draft")
+
+
+def test_a_bill_whose_id_is_known_needs_no_listing() -> None:
+    """lookup="auto": where the reference is not carried, an id that the journal has is read, and nothing is made."""
+    desk = Desk([mine(1)])
+    assert _billed(desk, made=("in_1",), tried=True, **WITHOUT_REFERENCE).id == "in_1"
+    assert not any(sent.startswith("POST") for sent in desk.sent)
+    with pytest.raises(Unsupported):  # "always" asks for the listing, which cannot show it
+        _billed(desk, made=("in_1",), tried=True, lookup="always", **WITHOUT_REFERENCE)
+
+
+def test_absent_is_said_with_its_limits() -> None:
+    """Absent: nobody can know a try that this program does not know of."""
+    resolution = run(resolve(CHARGE, use_of(CHARGE), now=LATER, last=NOON), Desk([row(1)]))
+    assert resolution.why == "no invoice carries it, and as far as is known its last try is too long ago to land"
+
+
+# ── what the provider holds is something else ────────────────────────────────────────────────────────────────────────
+TAXED = CHARGE.model_copy(update={"tax": "provider"})
+HELD_TWICE = {"subtotal": _eur(1900), "discount": _eur(100), "tax": _eur(342), "total": _eur(2500)}
+
+
+@pytest.mark.parametrize(
+    "check,kind,text",
+    [
+        (lambda: verify(CHARGE, _held(currency="USD")), Discrepancy, "asked in EUR, the invoice is in USD"),
+        (
+            lambda: verify(CHARGE, _held(subtotal=_eur(2500), total=_eur(2500))),
+            AmountMismatch,
+            "asked for 19.00 EUR, the invoice in_1 holds 25.00 EUR and is open",
+        ),
+        (
+            lambda: verify(TAXED, _held(**HELD_TWICE)),
+            AmountMismatch,
+            "subtotal less discount plus tax is 21.42 EUR, the invoice in_1 totals 25.00 EUR",
+        ),
+        (
+            lambda: payable(Pay(id="in_1"), _held(payment_pending=True)),
+            BridgeError,
+            "acme: in_1 cannot be paid: a payment is on its way already",
+        ),
+        (
+            lambda: payable(Pay(id="in_1"), _held(status=Status.VOID)),
+            BridgeError,
+            "acme: in_1 cannot be paid: the invoice is void",
+        ),
+        (
+            lambda: payable(Pay(id="in_1", expect=_eur(5)), _held()),
+            Discrepancy,
+            "expected 0.05 EUR to be still to pay on in_1, but the provider says no figure",
+        ),
+        (
+            lambda: payable(Pay(id="in_1", expect=_eur(5)), _held(amount_remaining=_eur(7))),
+            Discrepancy,
+            "expected 0.05 EUR to be still to pay on in_1, but the provider says 0.07 EUR",
+        ),
+    ],
+)
+def test_what_differs_is_named_with_both_figures(check: Callable[[], Any], kind: Any, text: str) -> None:
+    """Before money moves: what was asked, what the provider has, and on which invoice."""
+    with pytest.raises(kind) as refused:
+        check()
+    assert str(refused.value) == text
+
+
+@pytest.mark.parametrize(
+    "command,held,other",
+    [
+        (CHARGE, {"currency": "USD"}, "it is in USD, not in EUR"),
+        (CHARGE, {"subtotal": _eur(2500)}, "it holds 25.00 EUR, not 19.00 EUR"),
+        (CHARGE, {"customer": CustomerRef(id="buy_2")}, "it bills buy_2, not buy_1"),
+        (MAY, {"period": Period.month(2026, 6)}, f"it is for {Period.month(2026, 6)}, not inside {MAY.period}"),
+    ],
+)
+def test_another_bill_under_the_reference_says_what_differs(command: Any, held: dict[str, Any], other: str) -> None:
+    """The reference, the invoice that has it, the difference, and that the bill needs a reference of its own."""
+    with pytest.raises(BridgeError) as refused:
+        same_bill(command, _held(**held))
+    assert str(refused.value) == (
+        f"the reference {command.reference!r} stands for in_1 already, open: {other}; nothing was done to it: give a "
+        "new bill a new reference"
+    )
+
+
+def test_a_period_that_the_provider_does_not_state_is_not_compared() -> None:
+    """An invoice without a period is no other bill, and a bill of lines is compared line by line."""
+    assert same_bill(MAY, _held()).id == "in_1"
+    lines = (Line(amount=_eur(1900), period=Period.month(2026, 5)),)
+    bill = PeriodInvoice(reference="may", customer="buy_1", currency="EUR", period=MAY.period, lines=lines)
+    assert same_bill(bill, _held(period=Period.month(2026, 6), lines=lines)).id == "in_1"
+
+
+@pytest.mark.parametrize("month", [4, 6])
+def test_the_month_before_and_the_month_after_are_other_bills(month: int) -> None:
+    """The end of a period is not in it: neither neighbour of May is taken for May's invoice."""
+    lines = {number: (Line(amount=_eur(1900), period=Period.month(2026, number)),) for number in (5, month)}
+    may = OneTimeCharge(reference="res-1", customer="buy_1", lines=lines[5])
+    assert same_bill(may, _held(lines=lines[5])).id == "in_1"
+    with pytest.raises(BridgeError, match=f"in_1 already, open: it is for {Period.month(2026, month)}; nothing was"):
+        same_bill(may, _held(lines=lines[month], period=Period.month(2026, month)))
+
+
+@pytest.mark.parametrize(
+    "command,request_id,answer,problem",
+    [
+        (Retrieve(id="in_1"), "in_1", b'{"id":"in_2"}', "the invoice in_2, and in_1 was asked for"),
+    ],
+)
+def test_an_answer_about_another_invoice_names_both(command: Any, request_id: str, answer: bytes, problem: str) -> None:
+    """Whose answer is it: the one that came, the one that was asked for, and what does such a thing."""
+    context = use_of(CHARGE).on(command)
+    request = Request("GET", "https://main.acme.test/v1/invoices/in_1", invoice_id=request_id)
+    with pytest.raises(BridgeError) as refused:
+        check_subject(request, Response(200, answer, provider="acme"), context)
+    assert f"the answer is about {problem}: something in between mixes answers up" in str(refused.value)
+
+
+# ── what the journal refuses ─────────────────────────────────────────────────────────────────────────────────────────
+def test_a_bill_made_elsewhere_says_where_and_how_to_go_on(tmp_path: Path) -> None:
+    """The account, the invoice where it is known, the book, and the command that releases the reference."""
+    journal, stripe, whop = Journal(tmp_path / "bills.sqlite"), Book("stripe:"), Book("whop:biz_42")
+    rest = (
+        "at stripe already, in the book 'default'; nothing was sent. If that invoice is void, read it with its own "
+        "client and this journal (retrieve); if the bill was never made, resolve() it there; if you know better, "
+        "write down why: invoice-bridge journal release 'res 1' --why …"
+    )
+    number = journal.intend(stripe, "res 1", 1, Request("POST", "https://a.test/v1/invoices", key="ib1-1"), NOON)
+    with pytest.raises(BridgeError) as refused:
+        journal.refuse_elsewhere(whop, "res 1")
+    assert str(refused.value) == f"the reference 'res 1' may have been billed {rest}"
+    journal.conclude(number, "answered", NOON, status=200, invoice_id="in_1")
+    with pytest.raises(BridgeError) as refused:
+        journal.refuse_elsewhere(whop, "res 1")
+    assert str(refused.value) == f"the reference 'res 1' is billed by in_1 {rest}"
+
+
+def test_a_journal_that_fails_says_how_and_what_was_not_done(tmp_path: Path) -> None:
+    """Which file, what SQLite says, whether a request was held back, and what to do."""
+    path = tmp_path / "bills.sqlite"
+    journal, book, request = Journal(path), Book("stripe:"), Request("POST", "https://a.test/v1/invoices", key="ib1-1")
+    journal.intend(book, "res-1", 1, request, NOON)
+    readonly = f"the journal {path} cannot be written (attempt to write a readonly database)"
+    said: list[tuple[str, Callable[[], Any], str]] = [
+        ("PRAGMA query_only = 1", lambda: journal.intend(book, "res-1", 1, request, NOON),
+         f"{readonly}, so the request was not sent"),
+        ("PRAGMA query_only = 1", lambda: journal.release(book, "res-1", "released", "known", NOON), readonly),
+        ("DROP TABLE facts", journal.facts, f"the journal {path} cannot be read: no such table: facts"),
+    ]  # fmt: skip
+    for spoil, call, text in said:
+        journal._file.execute("PRAGMA query_only = 0")
+        journal._file.execute(spoil)
+        with pytest.raises(ConfigurationError) as refused:
+            call()
+        assert str(refused.value) == text
+    path.unlink()
+    with pytest.raises(ConfigurationError) as refused:
+        journal.intend(book, "res-1", 1, request, NOON)
+    assert str(refused.value) == (
+        f"the journal {path} was deleted or replaced while it was open, so the request was not sent: restore the file, "
+        "or make a new client"
+    )
+
+
+def test_a_journal_that_cannot_be_opened_says_what_to_name(tmp_path: Path) -> None:
+    """A journal in memory and another program's database: name a file; a newer one: said."""
+    with pytest.raises(ConfigurationError) as refused:
+        Journal(":memory:")
+    assert str(refused.value) == (
+        "the journal ':memory:' would be gone with the process: name a file, such as bills.sqlite"
+    )
+    path = tmp_path / "bills.sqlite"
+    for spoil, text in (
+        ("PRAGMA user_version = 3", f"the journal {path} was written by a newer version of this library"),
+        ("PRAGMA application_id = 7", f"{path} is another program's database: name a file of its own as journal"),
+    ):
+        Journal(path).close()
+        with closing(sqlite3.connect(path)) as file:
+            file.execute(spoil)
+        with pytest.raises(ConfigurationError) as refused:
+            Journal(path)
+        assert str(refused.value) == text
+        path.unlink()
+
+
+def test_a_file_that_is_refused_is_not_left_locked(tmp_path: Path) -> None:
+    """Another program's database is let go at once, though the error is kept: that program writes on."""
+    path = tmp_path / "orders.sqlite"
+    with closing(sqlite3.connect(path, timeout=0)) as other:
+        other.execute("CREATE TABLE orders (number INTEGER)")
+        with pytest.raises(ConfigurationError) as refused:
+            Journal(path)
+        with other:
+            other.execute("INSERT INTO orders VALUES (1)")
+    assert "is another program's database" in str(refused.value)
