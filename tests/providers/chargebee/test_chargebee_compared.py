@@ -125,13 +125,14 @@ def test_credits_can_be_reported_or_allowed() -> None:
 
 
 def test_credits_lower_what_a_manual_bill_demands() -> None:
-    """Defect 35: what is demanded of the customer is compared too; the bill found again is that bill."""
+    """Defect 35: what is demanded of the customer is compared too, also of the bill found again."""
     world = make_world(customer_credits=True)
     command = charge(collection=Collection.manual())
-    with pytest.raises(AmountMismatch, match=r"14\.99 EUR of it is demanded"):
-        world.client.create(command)
-    world.clock.now += timedelta(hours=1)
-    assert world.client.create(command).amount_remaining == eur(1499)
+    for _ in range(2):
+        with pytest.raises(AmountMismatch, match=r"14\.99 EUR of it is demanded"):
+            world.client.create(command)
+        world.clock.now += timedelta(hours=1)
+    assert world.client.create(command, allow=["balance"]).amount_remaining == eur(1499)
     assert world.events == ["issued"]
 
 

@@ -109,7 +109,7 @@ def _check_demand(ask: Bill, at: Invoice, use: Context) -> Invoice:
             found=collected,
             invoice=at,
         )
-    if use.found is not None:  # the credits may have been applied long after it was made, and by its owner
+    if use.found is not None and at.status is not Status.OPEN:  # what was settled long ago demands nothing any more
         return at
     applied = Reader(at.raw, "chargebee").money("credits_applied", MONEY, at.currency)
     if applied:
