@@ -10,7 +10,7 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix docs evidence golden cassettes mutants soak fuzz faults requirements clean
+.PHONY: help demo test check fix docs evidence golden cassettes mutants soak fuzz campaign faults requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -54,10 +54,14 @@ mutants: $(DEV) .venv-mutants/ready ## change adapters and core a token at a tim
 	@.venv-mutants/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/mutants.txt
 	@touch $@
 
-soak: fuzz faults ## hostile input, then the whole fault matrix: hours
+soak: fuzz campaign faults ## hostile input, then the independent campaign and the whole fault matrix: hours
 
 fuzz: .venv-soak/ready ## feed hostile input to everything that reads what others write (RUNS=, SEED=, TARGETS=)
 	.venv-soak/bin/python tools/fuzz.py --runs $(or $(RUNS),1000000) $(if $(SEED),--seed $(SEED)) $(TARGETS)
+
+campaign: $(DEV) ## seeded cases against provider servers that share nothing with the library; first the control (CASES=, SEED=)
+	$(BIN)/python tools/campaign.py --control --cases 100 $(if $(SEED),--seed $(SEED))
+	$(BIN)/python tools/campaign.py --cases $(or $(CASES),2000) $(if $(SEED),--seed $(SEED))
 
 faults: $(DEV) ## every fault at every request of every bill, with kill -9; first the control (SAMPLE=, SEED=, PROVIDERS=)
 	$(BIN)/python tools/faults.py --control --sample 100 $(if $(SEED),--seed $(SEED)) $(PROVIDERS)

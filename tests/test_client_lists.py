@@ -63,17 +63,27 @@ def test_filters_are_applied_again() -> None:
 
 def test_an_item_that_cannot_be_read_raises_or_is_handed_on() -> None:
     """By default it stops the listing; with unreadable="yield" it comes in its place, with its JSON and the reason."""
-    client = client_of(lambda _: page(row(1), row(2, total="12,00"), row(3)))
+    client = client_of(lambda _: page(row(1), row(2, object="quote"), row(3)))
     found = client.list()
     assert next(found).id == "in_1"
-    with pytest.raises(MalformedResponse, match=r"\$\.total"):
+    with pytest.raises(MalformedResponse, match="its object is 'quote'"):
         next(found)
     first, second, third = client.list(unreadable="yield")
     assert isinstance(first, Invoice)
     assert isinstance(second, Unreadable)
     assert isinstance(third, Invoice)
     assert second.raw["id"] == "in_2"
-    assert "$.total" in str(second.error)
+    assert "its object is 'quote'" in str(second.error)
+
+
+def test_defect_60_one_odd_amount_does_not_stop_a_listing() -> None:
+    """Defect 60: the invoice comes in its place, and says what of it could not be read."""
+    found = list(client_of(lambda _: page(row(1), row(2, total="12,00"), row(3, currency="xyz"))).list())
+    assert [(one.id, one.currency, [problem.path for problem in one.problems]) for one in found] == [
+        ("in_1", "EUR", []),
+        ("in_2", "EUR", ["total"]),
+        ("in_3", None, ["currency"]),
+    ]
 
 
 def test_a_word_for_unreadable_that_means_nothing_is_refused() -> None:

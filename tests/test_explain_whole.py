@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 from invoice_bridge import Money, OneTimeCharge, Period, Retrieve, Void, explain
-from invoice_bridge.explain import Plan, plan
+from invoice_bridge.explain import Plan, _quoted, plan
 from tests import toy
 from tests.listing import CHARGE, use_of
 
@@ -121,3 +121,8 @@ def test_a_plan_as_shell_commands_is_complete() -> None:
         "  -H 'Idempotency-Key: KEY' \\\n"
         "  --data-raw 'lines%5B0%5D%5Bdescription%5D=r&lines%5B0%5D%5Bamount%5D=1900'"
     )
+
+
+def test_every_placeholder_of_a_text_is_a_variable() -> None:
+    """Two in one address, with text before, between and after: nothing of it is lost."""
+    assert _quoted("a {x.y}/b c/{z}/d", "a {x.y}/b c/{z}/d", {"x.y", "z"}) == "'a '\"$X_Y\"'/b c/'\"$Z\"/d"

@@ -212,7 +212,7 @@ def test_all_stands_alone() -> None:
 
 def test_a_bare_string_in_allow_is_an_error() -> None:
     """`allow="period"` would be read letter by letter; the message says what to write."""
-    with pytest.raises(ConfigurationError, match=r"write allow=\['period'\]"):
+    with pytest.raises(ConfigurationError, match=r"^allow takes a list of paths or codes: write allow=\['period'\]$"):
         refuse_losses((PERIOD,), "period", "Acme")
 
 

@@ -109,25 +109,25 @@ def _eur(minor: int) -> Money:
         (
             lambda: _billed(Desk([mine(1, status="draft")])),
             Discrepancy,
-            ("in_1 was to be issued, and is still a draft: nothing is demanded of the customer yet. The same bill made "
-            "again goes on from there"),
+            ("in_1 was to be issued, and the last answer says that it is still a draft. The same bill made again "
+            "reads it and goes on from there"),
         ),
         (
             lambda: run(begin(CHARGE, use_of(CHARGE), unsettled=True), Desk()),
             OutcomeUnknown,
-            ("a request of an earlier attempt at 'res-1' was lost less than 5 minutes ago and may still take effect: "
+            ("a request of another attempt at 'res-1' was lost less than 5 minutes ago and may still take effect: "
             "nothing was billed. Ask resolve() until it says absent or found"),
         ),
         (
             lambda: _billed(Desk([mine(1, total="x")])),
             Unsupported,
-            ("whether the reference 'res-1' was billed before cannot be said: an invoice that may be it cannot be "
+            ("whether the reference 'res-1' was billed before is not known: an invoice that may be it cannot be "
             f"read: $.total is no whole number of units: 'x'; nothing was billed; {JOURNAL}; or {NEVER}"),
         ),
         (
             lambda: _billed(Desk([mine(1) | {"id": "in 1\n" + "x" * 40}])),
             Unsupported,
-            ("whether the reference 'res-1' was billed before cannot be said: an invoice that may be it has the id "
+            ("whether the reference 'res-1' was billed before is not known: an invoice that may be it has the id "
             f"'in 1\\n{'x' * 35}', which cannot be asked for; nothing was billed; {JOURNAL}; or {NEVER}"),
         ),
         (
@@ -238,7 +238,7 @@ def test_another_bill_under_the_reference_says_what_differs(command: Any, held: 
     with pytest.raises(BridgeError) as refused:
         same_bill(command, _held(**held))
     assert str(refused.value) == (
-        f"the reference {command.reference!r} stands for in_1 already, open: {other}; nothing was done to it: give a "
+        f"the reference {command.reference!r} belongs to in_1 already, open: {other}; nothing was done to it: give a "
         "new bill a new reference"
     )
 

@@ -35,7 +35,7 @@ from invoice_bridge.journal import Book, Journal
 from invoice_bridge.provider import Cannot
 from invoice_bridge.webhooks import Seen, is_stale, parse
 from invoice_bridge.webhooks_receiver import application
-from invoice_bridge.wire import Request
+from invoice_bridge.wire import Request, dumps
 
 AT = datetime(2026, 5, 17, 12, tzinfo=UTC)
 SECRET = "whsec_test_not_a_secret"
@@ -462,3 +462,24 @@ def test_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
     page = PAGE.read_text("utf-8")
     assert [kind for kind in EventType if f"`{kind}`" not in page] == []
     assert webhooks.parse is parse
+
+
+def test_defect_57_an_event_about_something_else_carries_no_invoice() -> None:
+    """Defect 57: what an event carries in the invoice's place and states another kind is refused, not read as one."""
+    event: dict[str, Any] = {"id": "ev_1", "object": "event", "event_type": "invoice_updated"}
+    note = {"id": "CN-1", "object": "credit_note", "status": "refunded", "currency_code": "EUR", "total": 1}
+    with pytest.raises(MalformedResponse, match="its object is 'credit_note'"):
+        parse("chargebee", {}, dumps(event | {"content": {"invoice": note}}), secret=None, at=AT, verified=False)
+
+
+def test_defect_58_an_event_about_a_deleted_invoice_is_read() -> None:
+    """Defect 58: the stub that is left of it, and the whole document of the status "deleted", are both deleted."""
+    event: dict[str, Any] = {"id": "evt_1", "object": "event", "type": "invoice.deleted"}
+    stub = {"id": "in_1", "object": "invoice", "deleted": True}
+    whole = {"id": "in_1", "object": "invoice", "status": "deleted", "currency": "eur", "total": 5}
+    for carried in (stub, whole):
+        body = dumps(event | {"data": {"object": carried}})
+        found = parse("stripe", {}, body, secret=None, at=AT, verified=False)
+        assert found.type is EventType.DELETED
+        assert found.invoice is not None
+        assert (found.invoice.id, found.invoice.status) == ("in_1", Status.DELETED)

@@ -27,7 +27,8 @@ BridgeError                      .outcome .invoice_id .steps
     └── MalformedResponse        an answer that is not what the provider documents
 
 `outcome` is one of OUTCOMES. "nothing_done": no write took effect. "partly_done": some did, and all are known.
-"done_unread": the last write took effect, its answer could not be read. "unknown": a write may have taken effect.
+"done_unread": the last write was answered with success, and that answer could not be read: it took effect, unless
+something in between handed out another request's answer. "unknown": a write may have taken effect.
 A write whose answer is a repeated one counts as done: an earlier call may have done it, or this one, delivered twice.
 """
 
@@ -99,9 +100,11 @@ class OutcomeUnknown(BridgeError):
 
 
 class Discrepancy(BridgeError):
-    """What the provider holds differs from what was asked; money was not collected.
+    """What the provider holds differs from what was asked, or cannot be compared with it.
 
-    `invoice` is the invoice as it stands, where the difference is in one.
+    It is raised before money is collected, but where one request makes and collects a bill (Chargebee's credits and
+    unbilled charges, a Whop charge): the message says what was collected. `invoice` is the invoice as the provider
+    states it, where the difference is in one.
     """
 
     def __init__(

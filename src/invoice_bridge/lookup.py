@@ -328,8 +328,11 @@ def in_the_listing(ask: Bill, use: Context) -> Flow[Sightings]:
             elif item.reference == ask.reference and item.id not in seen:
                 if retrieval(item.id) is None:
                     gap = f"an invoice that may be it has the id {item.id[:40]!r}, which cannot be asked for"
+                    continue
+                if (now := (yield from reread(item, use))) is None:
+                    gap = f"{item.id} is listed and not there any more: the listing is behind, so try again later"
                 else:
-                    seen[item.id] = yield from reread(item, use)
+                    seen[item.id] = now
         if page.next is None:
             return Sightings(tuple(seen.values()), gap)
         listing = page.next
@@ -360,15 +363,18 @@ def retrieval(invoice_id: str) -> Retrieve | None:
         return None
 
 
-def reread(found: Invoice, use: Context) -> Flow[Invoice]:
-    """An invoice as it is now: a listing may lag behind, and may leave fields out."""
+def reread(found: Invoice, use: Context) -> Flow[Invoice | None]:
+    """An invoice as it is now: a listing may lag behind, and may leave fields out.
+
+    None where it is not there any more: a draft that was deleted, or that got another id when it was issued.
+    """
     again = retrieval(found.id)
     if again is None:
         raise MalformedResponse(f"the id {found.id[:40]!r} cannot be asked for", provider=use.provider.name)
     try:
         now: Invoice = yield from use.provider.flow(again, use.on(again))
-    except NotFound:  # deleted since, or listed and not to be read
-        return found
+    except NotFound:  # Chargebee lists a deleted invoice and does not show it
+        return found if found.status is Status.DELETED else None
     return now
 
 

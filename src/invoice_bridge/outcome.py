@@ -394,6 +394,14 @@ def verify(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money |
     subtotal − discount + tax = total as well, where the tax is not within the lines. What the provider does not say is
     not compared. Raises AmountMismatch or Discrepancy.
     """
+    unread = [str(problem) for problem in found.problems if problem.money]
+    if unread and None in {found.currency, found.subtotal, found.total, found.tax}:
+        raise Discrepancy(
+            f"the amounts of {found.id} cannot be read, so that they cannot be compared: {'; '.join(unread)}; it is "
+            f"{found.status}",
+            asked=ask.total,
+            invoice=found,
+        )
     if found.currency != ask.currency:
         raise Discrepancy(
             f"asked in {ask.currency}, the invoice is in {found.currency}",
@@ -438,10 +446,12 @@ def same_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mone
     customer = None if ask.customer is None else ask.customer.at(found.provider)
     theirs = None if found.customer is None else found.customer.at(found.provider)
     other = None
-    if found.currency is None:  # no mismatch: a new reference would bill the same thing again
+    unread = [str(problem) for problem in found.problems if problem.money]
+    if found.currency is None or (unread and found.subtotal is None):  # a new reference would bill the same thing again
         raise Discrepancy(
-            f"the reference {ask.reference!r} is that of {found.id} already, {found.status}, and its currency cannot "
-            "be read, so that it cannot be compared; nothing was done to it: look at it at the provider",
+            f"the reference {ask.reference!r} is that of {found.id} already, {found.status}, and its amounts cannot "
+            f"be read, so that they cannot be compared ({'; '.join(unread) or 'it states no currency'}); nothing was "
+            "done to it: look at it at the provider",
             asked=ask.currency,
             invoice=found,
         )

@@ -205,6 +205,15 @@ class Reader:
                 self.note(f"{name}[{place}]", "is no object")
         return found
 
+    def listing(self, name: str) -> list[Reader]:
+        """The objects of a list that must be there: an answer without it says nothing of what is absent.
+
+        Raises MalformedResponse: something in between may have handed out another request's answer.
+        """
+        if not isinstance(self.data.get(name), list | tuple):
+            raise self.fault(name, "is missing: this is not the listing that was asked for")
+        return self.children(name)
+
     def words(self, name: str) -> dict[str, str]:
         """An object of texts, such as metadata."""
         inner = self.child(name)

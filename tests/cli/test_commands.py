@@ -301,3 +301,21 @@ def test_help_names_the_exit_codes(cli: Cli) -> None:
 def test_the_version_is_the_distributions(cli: Cli) -> None:
     """--version prints it."""
     assert cli("--version").out.startswith("invoice-bridge 0.")
+
+
+def test_defect_60_what_could_not_be_read_is_shown(cli: Cli, tmp_path: Path) -> None:
+    """Defect 60: an invoice with an odd line, and one without a currency, are shown; each problem has its line."""
+    payload = tmp_path / "odd.json"
+    rows = [{"amount": 500, "description": "Stay"}, {"amount": "5"}]
+    odd = {"id": "in_1", "object": "invoice", "currency": "eur", "status": "open", "lines": {"data": rows}}
+    payload.write_text(json.dumps(odd), "utf-8")
+    shown = cli("decode", str(payload), "--provider", "stripe")
+    assert shown.code == 0
+    assert "  … and more lines, which are not here" in shown.out.splitlines()
+    assert "not read: lines.data[1].amount is no whole number of units: '5'" in shown.out.splitlines()
+    payload.write_text(json.dumps({"id": "in_1", "object": "invoice", "deleted": True}), "utf-8")
+    stub = cli("decode", str(payload), "--provider", "stripe")
+    assert (stub.code, stub.out.splitlines()[:2]) == (0, ["stripe invoice  in_1", "status          deleted"])
+    payload.write_text(json.dumps(odd | {"currency": "btc"}), "utf-8")
+    coin = cli("decode", str(payload), "--provider", "stripe")
+    assert "not read: currency cannot be read: 'BTC' is not an ISO 4217 currency code" in coin.out.splitlines()

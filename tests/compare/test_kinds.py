@@ -5,9 +5,10 @@ from dataclasses import fields, is_dataclass
 import pytest
 
 from invoice_bridge import Collection, CustomerRef, Invoice, Line, Period
-from invoice_bridge.compare.kinds import AMOUNT_PATHS, KINDS, SHAPES, Kind, severity
+from invoice_bridge.compare.kinds import AMOUNT_PATHS, KINDS, SHAPES, Kind, facts, severity
 from invoice_bridge.losses import Severity
 from invoice_bridge.model import AMOUNTS
+from tests.compare.bills import bill
 
 
 @pytest.mark.parametrize("of", [Invoice, Line, CustomerRef, Period, Collection])
@@ -51,3 +52,10 @@ def test_instants_are_decided_one_by_one() -> None:
         "voided_at": Kind.IDENTITY,
     }
     assert set(KINDS[Period].values()) == {Kind.TERMS}
+
+
+def test_defect_55_a_field_that_carries_both_is_compared_once() -> None:
+    """Defect 55: what one field says as reference and purchase order is the reference; another order is compared."""
+    both = facts(bill(reference="res-1", purchase_order="res-1"))["said"]
+    assert (both["reference"], "purchase_order" in both) == ("res-1", False)
+    assert facts(bill(reference="res-1", purchase_order="PO-9"))["said"]["purchase_order"] == "PO-9"

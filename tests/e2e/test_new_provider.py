@@ -291,8 +291,8 @@ SABOTAGES = {
     ),
     "lines that are not read": Sabotage(
         "parse",
-        'for row in at.children("lines"))',
-        'for row in at.children("lines")[:1])',
+        'for row in at.children("lines") if',
+        'for row in at.children("lines")[:1] if',
         "test_all_lines_are_read",
     ),
     "an id that is not quoted": Sabotage(

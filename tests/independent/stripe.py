@@ -112,6 +112,8 @@ class Stripe(Provider):
 
     def _shown(self, doc: Doc) -> Doc:
         shown = {name: value for name, value in doc.items() if not name.startswith("_")}
+        if doc["status"] == "draft":  # "the current customer balance" until it is finalized (the SDK, starting_balance)
+            shown["starting_balance"] = self.balance
         lines = {"object": "list", "data": doc["_lines"][:10], "has_more": len(doc["_lines"]) > 10}
         return {
             **shown,

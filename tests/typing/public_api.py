@@ -42,6 +42,7 @@ from invoice_bridge import (
     Period,
     PeriodInvoice,
     Plan,
+    Problem,
     RateLimited,
     Request,
     Resolution,
@@ -222,7 +223,10 @@ def invoices(invoice: Invoice, plan: Plan) -> None:
     """What is read may be absent, and says so in its type."""
     assert_type(decode("stripe", b"{}"), Invoice)
     assert_type(invoice.status, Status)
+    assert_type(invoice.currency, str | None)
     assert_type(invoice.total, Money | None)
+    assert_type(invoice.purchase_order, str | None)
+    assert_type(invoice.problems, tuple[Problem, ...])
     assert_type(invoice.lines, tuple[Line, ...])
     assert_type(invoice.customer, CustomerRef | None)
     assert_type(invoice.due_at, datetime | None)

@@ -169,7 +169,7 @@ def invoice_parts(invoice: Invoice) -> Iterator[RenderableType]:
         yield ""
         yield _lines(invoice.lines)
         if not invoice.lines_complete:
-            yield "  … and more lines: this is the first page of them"
+            yield "  … and more lines, which are not here"
     yield ""
     amounts = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
     amounts.add_column(style="bold")

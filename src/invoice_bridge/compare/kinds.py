@@ -161,6 +161,9 @@ Customers = Mapping[str, Mapping[str, str]]
 def facts(invoice: Invoice, as_of: datetime | None = None, customers: Customers | None = None) -> dict[str, Any]:
     """Return what is compared of an invoice, as plain JSON values; what it does not say is left out."""
     said = _said(invoice, _INVOICE)
+    if invoice.purchase_order is not None and invoice.purchase_order == invoice.reference:
+        # one field at the provider may carry both (Chargebee's po_number); the text is compared as the reference
+        del said["purchase_order"]
     for word in sorted(invoice.metadata):
         said[f"metadata.{word}"] = invoice.metadata[word]
     if as_of is not None and invoice.status is Status.OPEN:

@@ -277,6 +277,12 @@ def test_defect_57_what_says_that_it_is_something_else_is_refused(kind: str) -> 
     assert decode("chargebee", {"invoice": small(object="invoice"), kind: {"object": kind}}).id == "7"
 
 
+def test_defect_57_an_event_that_states_no_object_is_refused() -> None:
+    """Defect 57: with an id and an event's type it would else read as an invoice without amounts."""
+    with pytest.raises(MalformedResponse, match="decode the invoice in its content"):
+        decode("chargebee", {"id": "ev_1", "event_type": "invoice_generated", "content": {"invoice": small()}})
+
+
 def test_a_payment_in_progress() -> None:
     """It is listed with the payments, or shows in what is left to collect; without either nothing is known."""
     assert decode("chargebee", small(linked_payments=[{"txn_status": "in_progress"}])).payment_pending is True

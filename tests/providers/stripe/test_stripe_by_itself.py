@@ -189,6 +189,22 @@ def test_tax_is_added_only_where_it_was_asked_for(make: Make, inclusive: bool, t
     assert (made.total, collected(world)) == (Money(expected, "EUR"), [expected])
 
 
+@each_kind
+@pytest.mark.parametrize("field", ["total", "currency"])
+def test_defect_60_what_cannot_be_read_is_not_issued(
+    make: Make, monkeypatch: pytest.MonkeyPatch, kind: str, field: str
+) -> None:
+    """Defect 60: a draft whose amounts cannot be read is a Discrepancy before it is issued, first or found again."""
+    world = make()
+    shown = world.stripe._shown
+    monkeypatch.setattr(world.stripe, "_shown", lambda *found, **more: shown(*found, **more) | {field: "a lot"})
+    for _ in range(2):
+        with pytest.raises(Discrepancy, match="cannot be read, so that"):
+            world.client.create(charge(kind))
+    assert [invoice["status"] for invoice in world.stripe.invoices.values()] == ["draft"]
+    assert collected(world) == []
+
+
 @pytest.mark.parametrize("taxed", [False, True])
 def test_defect_34_pending_items_with_rates_of_their_own_stop_a_bill_without_tax(make: Make, taxed: bool) -> None:
     """Defect 34: automatic_tax=false does not remove the items' own tax rates: nothing is issued with them."""

@@ -335,7 +335,19 @@ def test_a_bill_in_another_currency_is_a_discrepancy() -> None:
     next(flow)
     flow.send(answer(whole(current_plan={"id": "plan_1", "currency": "usd"})))
     with pytest.raises(Discrepancy, match="asked in EUR, the invoice is in USD"):
-        flow.send(answer({}))
+        flow.send(answer({"id": "plan_1"}))
+
+
+@pytest.mark.parametrize("repeated", [{}, {"id": "plan_2", "internal_notes": "other"}, {"data": []}])
+def test_a_plan_that_is_another_answer_says_nothing_of_the_reference(repeated: dict[str, Any]) -> None:
+    """A proxy that repeats an older answer does not make a bill look absent: the lookup has no answer."""
+    ask = bill()
+    flow = None if WHOP.look is None else WHOP.look(ask, use().on(ask))
+    assert flow is not None
+    next(flow)
+    flow.send(answer({"data": [whole(current_plan={"id": "plan_1"})], "page_info": {"has_next_page": False}}))
+    with pytest.raises(MalformedResponse, match="is not plan_1: something in between mixes answers up"):
+        flow.send(answer(repeated))
 
 
 def test_an_answer_other_than_true_is_malformed() -> None:

@@ -230,7 +230,7 @@ def test_an_invoice_that_carries_it_and_cannot_be_compared_stops_the_bill(bench:
     bench.emulator.plans["plan_00000001"]["currency"] = "btc"
     always = bench.client(lookup="always")
     with pytest.raises(
-        Discrepancy, match="that of inv_00000001 already, open, and its currency cannot be read"
+        Discrepancy, match="that of inv_00000001 already, open, and its amounts cannot be read"
     ) as stopped:
         always.create(bill("r-1"))
     assert stopped.value.outcome == "nothing_done"

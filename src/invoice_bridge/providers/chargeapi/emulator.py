@@ -45,6 +45,7 @@ class ChargeApiEmulator(Emulator):
     name = "chargeapi"
     key = "ch_sk_test_not_a_key"
     customer = "flt_42"
+    payment_method = "pm_42"
     key_header = "Idempotency-Key"
     window = KEY_WINDOW
     SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {
@@ -87,7 +88,7 @@ class ChargeApiEmulator(Emulator):
         self.transactions: list[Transaction] = []
         self.billed: dict[str, list[Transaction]] = {}
         self.fleets: dict[str | None, str | None] = {None: "pm_of_the_account"}
-        self.methods = {"pm_42", "pm_declined"}
+        self.methods = {self.payment_method, "pm_declined"}
         self.pages: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {}
         self.add_fleet(self.customer, "pm_of_the_fleet")
         self.add_transaction(self.customer, 1999, "eur", datetime(2026, 4, 17, 9, tzinfo=UTC), "Reservation fees")

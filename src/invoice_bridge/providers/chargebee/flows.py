@@ -493,7 +493,7 @@ def _accrued(ask: PeriodInvoice, subscription: str, use: Context) -> Flow[Money 
             note="repeats while there is a next_offset; every charge must lie inside the period",
         )
         whole = Reader(answer.object, "chargebee")
-        for item in whole.children("list"):
+        for item in whole.listing("list"):
             row = item.child("unbilled_charge")
             if row.flag("is_voided") or row.flag("deleted"):
                 continue
@@ -585,7 +585,7 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
     answer = yield use.get("invoices", query=pairs, specimen={"list": [_bare("{listed.id}", "payment_due")]})
     whole = Reader(answer.object, "chargebee")
     items: list[Invoice | Unreadable] = []
-    for item in whole.children("list"):
+    for item in whole.listing("list"):
         try:
             items.append((yield from _whole(item.data, use)))
         except MalformedResponse as error:

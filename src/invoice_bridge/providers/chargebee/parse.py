@@ -29,6 +29,8 @@ def invoice(
     """
     at = Reader.noting(unwrapped(data), "chargebee")
     at.expect("invoice")
+    if "event_type" in at:
+        raise at.fault("event_type", "is that of an event: decode the invoice in its content")
     number = _id(at)
     currency = at.currency("currency_code")
     word, status = at.text("status"), _status(at)

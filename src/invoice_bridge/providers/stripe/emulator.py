@@ -536,6 +536,8 @@ class StripeEmulator(Emulator):
         if within:
             tax = taxed - int((Decimal(taxed) * 100 / (100 + self.tax_percent)).quantize(Decimal(1), ROUND_HALF_UP))
         behavior = "inclusive" if within else "exclusive"
+        whole = MONEY.multiple_of.get(found["currency"].upper(), 1) if automatic else 1
+        tax = round(Decimal(tax) / whole) * whole  # Stripe rounds UGX to the nearest 100; ISK is taken to be like it
         taxes = [{"amount": tax, "tax_behavior": behavior, "taxable_amount": taxed - tax if within else taxed}]
         total = subtotal - off + (0 if within else tax)
         discounts = [{"amount": off, "discount": "di_1"}] if found["inherits"] else []

@@ -15,10 +15,17 @@ from invoice_bridge.provider import Context
 from invoice_bridge.providers.stripe.parse import invoice
 from invoice_bridge.providers.stripe.tables import REFERENCE_KEY
 from invoice_bridge.reading import Reader
-from invoice_bridge.wire import Flow
+from invoice_bridge.wire import Flow, Response
 
 _HITS = 100
 _PAGES = 5
+
+
+def _hits(answer: Response) -> list[Reader]:
+    at = Reader(answer.object, "stripe")
+    if at.text("object") != "search_result":
+        raise at.fault("object", "is not search_result: this is not the search that was asked for")
+    return at.listing("data")
 
 
 def search(command: Bill, context: Context) -> Flow[Sightings]:
@@ -46,13 +53,15 @@ def search(command: Bill, context: Context) -> Flow[Sightings]:
             if isinstance(refusal, MalformedResponse) or refusal.key_reused or refusal.maybe_applied:
                 raise
             return (yield from in_the_listing(command, context))
-        for row in Reader(answer.object, "stripe").children("data"):
+        for row in _hits(answer):
             try:
                 hit = invoice(row.data)
             except MalformedResponse as problem:
                 return Sightings(tuple(found.values()), f"an invoice that may be it cannot be read: {problem.message}")
             if hit.reference == command.reference and hit.id not in found:
-                found[hit.id] = yield from reread(hit, context)
+                now = yield from reread(hit, context)
+                if now is not None:  # an id stays: what is not there any more is a draft that was deleted
+                    found[hit.id] = now
         page = Reader(answer.object, "stripe").text("next_page")
         if answer.object.get("has_more") is not True or page is None:
             return Sightings(tuple(found.values()))

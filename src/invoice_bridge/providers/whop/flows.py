@@ -327,14 +327,28 @@ def _complete(answer: Response, use: Context) -> Flow[tuple[Invoice, Money | Non
     data = answer.object
     found, price = invoice(data), None
     if (plan := plan_id(data)) is not None:
-        told = yield from _allowed(use.get("plans", plan, specimen={}, note="the reference and the exact price"))
+        told = yield from _allowed(_plan(plan, use, "the reference and the exact price"))
         if told is not None:
-            found, price = with_plan(found, told.object), price_of(found, told.object)
+            shown = _about(told, plan)
+            found, price = with_plan(found, shown), price_of(found, shown)
     if (payment := payment_id(data)) is not None:
-        told = yield from _allowed(use.get("payments", payment, specimen={}, note="when it was paid, and how much"))
+        request = use.get("payments", payment, specimen={"id": payment}, note="when it was paid, and how much")
+        told = yield from _allowed(request)
         if told is not None:
-            found = with_payment(found, told.object)
+            found = with_payment(found, _about(told, payment))
     return found, price
+
+
+def _plan(plan: str, use: Context, note: str) -> Request:
+    return use.get("plans", plan, specimen={"id": plan}, note=note)
+
+
+def _about(answer: Response, wanted: str) -> Mapping[str, Any]:
+    """The object of an answer. Raises MalformedResponse where it is not the one that was asked for."""
+    at = Reader(answer.object, "whop")
+    if at.text("id") != wanted:
+        raise at.fault("id", f"is not {wanted}: something in between mixes answers up")
+    return answer.object
 
 
 def _allowed(request: Request) -> Flow[Response | None]:
@@ -415,13 +429,15 @@ def _sighted(row: Reader, ask: Bill, use: Context) -> Flow[Sightings]:
     if (plan := plan_id(row.data)) is None:
         return unread
     try:
-        told = yield use.get("plans", plan, specimen={}, note=_LOOKED_AT)
+        told = yield _plan(plan, use, _LOOKED_AT)
+        shown = _about(told, plan)
     except NotFound:
         return unread
-    if Reader(told.object, "whop").text("internal_notes") != ask.reference:
+    if Reader(shown, "whop").text("internal_notes") != ask.reference:
         return Sightings()
     try:
-        return Sightings(((yield from noted(reread(with_plan(invoice(row.data), told.object), use))),))
+        now = yield from noted(reread(with_plan(invoice(row.data), shown), use))
+        return Sightings() if now is None else Sightings((now,))
     except MalformedResponse as error:
         if isinstance(error, ServerError):  # a proxy's page: the next try may read it
             raise
