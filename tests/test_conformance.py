@@ -13,7 +13,7 @@ class TestChargebee(Conformance):
     """Chargebee keeps every promise."""
 
     provider = "chargebee"
-    losses_elsewhere = frozenset({"IB-CHARGEBEE-COLLECTION-04"})  # catalog 1: test_chargebee_by_itself.py
+    losses_elsewhere = frozenset({"IB-CHARGEBEE-COLLECTION-04"})  # catalog 1: test_chargebee_compared.py
 
 
 class TestStripe(Conformance):

@@ -347,6 +347,7 @@ def test_what_unbilled_charges_cannot_carry() -> None:
     assert codes(accrued()) == [
         "IB-CHARGEBEE-REFERENCE-01",
         "IB-CHARGEBEE-COLLECTION-02",
+        "IB-CHARGEBEE-COLLECTION-05",
         "IB-CHARGEBEE-MAIL-01",
         "IB-CHARGEBEE-TAX-01",
     ]
@@ -360,6 +361,7 @@ def test_what_unbilled_charges_cannot_carry() -> None:
         "IB-CHARGEBEE-DESCRIPTION-01",
         "IB-CHARGEBEE-REFERENCE-01",
         "IB-CHARGEBEE-COLLECTION-02",
+        "IB-CHARGEBEE-COLLECTION-05",
         "IB-CHARGEBEE-COLLECTION-01",
         "IB-CHARGEBEE-TERMS-01",
         "IB-CHARGEBEE-ISSUED-01",

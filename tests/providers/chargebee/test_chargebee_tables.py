@@ -12,6 +12,8 @@ CODES = {
     "IB-CHARGEBEE-COLLECTION-01": ("collection.kind", "warns"),
     "IB-CHARGEBEE-COLLECTION-02": ("collection.kind", "warns"),
     "IB-CHARGEBEE-COLLECTION-03": ("collection.payment_method", "warns"),
+    "IB-CHARGEBEE-COLLECTION-04": ("collection.kind", "changes_money"),
+    "IB-CHARGEBEE-COLLECTION-05": ("collection.kind", "changes_money"),
     "IB-CHARGEBEE-CUSTOMER-01": ("customer.email", "info"),
     "IB-CHARGEBEE-CUSTOMER-02": ("customer.name", "info"),
     "IB-CHARGEBEE-DESCRIPTION-01": ("description", "warns"),

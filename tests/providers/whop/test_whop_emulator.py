@@ -183,7 +183,7 @@ def test_refusals_are_replayed_too() -> None:
     emulator = WhopEmulator(clock=clock)
     lacking = bill(collection_method="charge_automatically", payment_method_id="pmt_9")
     assert ask(emulator, "POST", "/invoices", lacking, key="k").status == 404
-    emulator.methods.add("pmt_9")
+    emulator.methods["pmt_9"] = "mber_42"
     assert ask(emulator, "POST", "/invoices", lacking, key="k").status == 404
     clock.now += timedelta(hours=24)
     assert ask(emulator, "POST", "/invoices", lacking, key="k").status == 200

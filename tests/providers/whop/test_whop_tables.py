@@ -63,6 +63,9 @@ BASES: list[OneTimeCharge | PeriodInvoice] = [
         charge(amount=None, lines=LINES, **how),
         rated(**how),
         rated(customer=CustomerRef(email="a@example.test", name="A"), description="May", **how),
+        charge(description="x" * 81, **how),
+        charge(description="x" * 81, reference="r" * 81, **how),
+        charge(reference="r" * 81, **how),
     )
 ]
 
@@ -75,6 +78,8 @@ def of_none(unit: int, quantity: int = 0) -> Bill:
 
 # pairs that no general rule makes
 MORE: list[tuple[str, Bill, Bill]] = [
+    ("description", charge(description="x" * 81, collection=SEND), charge(description="y" * 82, collection=SEND)),
+    ("reference", charge(reference="r" * 81, collection=SEND), charge(reference="s" * 82, collection=SEND)),
     ("lines[].unit_amount", of_none(500), of_none(700)),
     ("lines[].unit_amount", of_none(500, -2), of_none(1000, -1)),
     ("lines[].quantity", of_none(500, -2), of_none(1000, -1)),
@@ -226,6 +231,8 @@ def test_codes_are_permanent() -> None:
         ("IB-WHOP-SUBSCRIPTION-01", "subscription", "warns"),
         ("IB-WHOP-TAX-01", "tax", "info"),
         ("IB-WHOP-TAX-02", "tax", "changes_money"),
+        ("IB-WHOP-TITLE-01", "description", "info"),
+        ("IB-WHOP-TITLE-02", "reference", "info"),
         ("IB-WHOP-UNIT-AMOUNT-01", "lines[].unit_amount", "info"),
     ]
 

@@ -96,8 +96,16 @@ class ChargebeeEmulator(Emulator):
             False,
             "whether the subscription has a purchase order, which its invoices inherit (Subscription.po_number)",
         ),
+        "tax_inclusive": (False, "whether the site's prices include tax (Invoice.price_type)"),
+        "discounted": (
+            False,
+            "whether a discount that no request asks for lowers an invoice (Invoice.discounts): not documented",
+        ),
         "rounds_off": (False, "whether the site rounds totals to whole units (Invoice.round_off_amount)"),
-        "backdating_limited": (False, "whether other requests than /charge refuse a date more than a month back"),
+        "backdating_limited": (
+            False,
+            "whether other requests than /charge refuse a date more than one calendar month back: not confirmed",
+        ),
     }
     ROUTES = (
         ("GET", "/configurations", "configurations"),
@@ -349,7 +357,9 @@ class ChargebeeEmulator(Emulator):
             raise self._refuse(f"{param('amount')} : cannot be blank", param=param("amount"))
         now, taxable = self.now_seconds(), row.get("taxable") != "false"
         taxed = taxable and self.tax_percent is not None
-        tax = Decimal(amount) * (self.tax_percent or 0) / 100 if taxed else Decimal(0)
+        percent = Decimal(self.tax_percent or 0)
+        of = 100 + percent if self.switches["tax_inclusive"] else Decimal(100)
+        tax = amount * percent / of if taxed else Decimal(0)
         return {
             "id": self.next_id("li_"),
             "date_from": self._integer(row, "date_from", param=param("date_from")) or now,
@@ -382,7 +392,7 @@ class ChargebeeEmulator(Emulator):
         date = self._integer(given, "invoice_date")
         earliest = month_before(datetime.fromtimestamp(self.now_seconds(), UTC)).timestamp()
         if date is not None and (limited or self.switches["backdating_limited"]) and date < earliest:
-            raise self._refuse("invoice_date : is more than a month back", param="invoice_date")
+            raise self._refuse("invoice_date : is more than one calendar month back", param="invoice_date")
         terms = self._integer(given, "net_term_days")
         found = self._new(
             customer["id"],
@@ -394,6 +404,8 @@ class ChargebeeEmulator(Emulator):
             source=self._source(given, customer),
         )
         found |= {name: value for name, value in given.items() if name.startswith("cf_")}
+        if given.get("subscription_id") in self.subscriptions:
+            found |= {"subscription_id": given["subscription_id"]} | self._inherited()
         if (order := self._text(given, "po_number", 100)) is not None:
             found["po_number"] = order
         if (note := self._text(given, "invoice_note", 2000)) is not None:
@@ -441,17 +453,20 @@ class ChargebeeEmulator(Emulator):
     ) -> dict[str, Any]:
         now = self.now_seconds()
         tax = sum(line["tax_amount"] for line in lines)
-        subtotal = sum(line["amount"] for line in lines)
-        rounding = -((subtotal + tax) % 100) if self.switches["rounds_off"] else 0
+        discount = sum(line["amount"] for line in lines) // 10 if self.switches["discounted"] else 0
+        subtotal = sum(line["amount"] for line in lines) - discount
+        inclusive = self.switches["tax_inclusive"]
+        gross = subtotal if inclusive else subtotal + tax
+        rounding = -(gross % 100) if self.switches["rounds_off"] else 0
         found = {
             "id": self.next_id("draft_inv_"),
             "customer_id": customer,
             "recurring": False,
             "status": "pending",
-            "price_type": "tax_exclusive",
+            "price_type": "tax_inclusive" if inclusive else "tax_exclusive",
             "date": date or now,
             "net_term_days": terms,
-            "total": subtotal + tax + rounding,
+            "total": gross + rounding,
             "amount_adjusted": 0,
             "write_off_amount": 0,
             "credits_applied": 0,
@@ -477,6 +492,8 @@ class ChargebeeEmulator(Emulator):
             "_auto_collection": auto_collection,
             "_source": source,
         }
+        if discount:
+            found["discounts"] = [{"entity_type": "document_level_discount", "amount": discount, "object": "discount"}]
         if tax:
             found["taxes"] = [{"name": "Tax", "amount": tax, "object": "tax"}]
         return self._balanced(found)
@@ -822,14 +839,16 @@ class ChargebeeEmulator(Emulator):
                 auto_collection=subscription["auto_collection"],
                 source=self._source({}, customer),
             )
-            found |= {"subscription_id": subscription["id"], "recurring": True}
-            if self.switches["subscription_order"]:
-                found["po_number"] = "PO-CUSTOMER-7"
+            found |= {"subscription_id": subscription["id"], "recurring": True} | self._inherited()
             self._issue(found, call, first=True)
             made.append(self._shown(found))
         for row in rows:
             del self.unbilled[row["id"]]
         return self.json({"invoices": made})
+
+    def _inherited(self) -> dict[str, str]:
+        """What an invoice takes over from its subscription (chargebee 3.29.0, Subscription.po_number)."""
+        return {"po_number": "PO-CUSTOMER-7"} if self.switches["subscription_order"] else {}
 
     def _accrued_line(self, row: Mapping[str, Any]) -> dict[str, Any]:
         line = self._line({"amount": str(row["amount"]), "description": row["description"]}, "")

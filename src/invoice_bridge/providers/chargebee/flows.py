@@ -86,26 +86,52 @@ def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow[Invoice]:
         _check_closing(ask, at)
     at = _compared(ask, at)
     if at.status is Status.DRAFT and not ask.draft:
-        at = _compared(ask, (yield from _closed(ask, at.id, use, "paid")))
-    return _check_collected(ask, at, use)
+        at = _compared(ask, (yield from _closed(ask, _closable(ask, at).id, use, "paid")))
+    return _check_demand(ask, at, use)
 
 
-def _check_collected(ask: Bill, at: Invoice, use: Context) -> Invoice:
-    """Check that what was collected is the invoice's total: closing applies the customer's credits and excess payments.
+def _check_demand(ask: Bill, at: Invoice, use: Context) -> Invoice:
+    """Check that what was collected or is demanded is the invoice's total.
 
-    Whether there are any is not known before. Raises AmountMismatch after the fact, unless allow=["balance"].
+    Issuing an invoice applies the customer's credits and excess payments, and whether there are any is not known before
+    (apidocs.chargebee.com, close a pending invoice): they take off, and never add. Raises AmountMismatch after the
+    fact, unless allow=["balance"].
     """
-    if ask.collection.kind != "charge" or at.status is not Status.PAID or "balance" in use.allowed:
+    if at.status is Status.DRAFT or at.total is None or "balance" in use.allowed:
         return at
-    if at.amount_paid is None or at.total is None or at.amount_paid == at.total:
+    collected = at.amount_paid
+    charged = ask.collection.kind == "charge" and at.status is Status.PAID
+    if charged and collected is not None and collected != at.total:
+        raise AmountMismatch(
+            f"the invoice {at.id} totals {at.total} and is paid, but {collected} was collected: Chargebee applied "
+            'credits or excess payments of the customer to the rest; allow=["balance"] accepts that',
+            asked=at.total,
+            found=collected,
+            invoice=at,
+        )
+    if use.found is not None and at.status is not Status.OPEN:  # what was settled long ago demands nothing any more
         return at
-    raise AmountMismatch(
-        f"the invoice {at.id} totals {at.total} and is paid, but {at.amount_paid} was collected: Chargebee applied "
-        'credits or excess payments of the customer to the rest; allow=["balance"] accepts that',
-        asked=at.total,
-        found=at.amount_paid,
-        invoice=at,
-    )
+    applied = Reader(at.raw, "chargebee").money("credits_applied", MONEY, at.currency)
+    if applied:
+        raise AmountMismatch(
+            f"the invoice {at.id} totals {at.total}, and {at.total - applied} of it is demanded: Chargebee applied "
+            f'{applied} of the customer\'s credits; it is {at.status}, and allow=["balance"] accepts that',
+            asked=at.total,
+            found=at.total - applied,
+            invoice=at,
+        )
+    return at
+
+
+def _closable(ask: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invoice:
+    """Check that a pending invoice states what it comes to: a figure that is missing never passes a comparison."""
+    if at.total is None:
+        raise AmountMismatch(
+            f"the pending invoice {at.id} does not state its total, so it was not closed; nothing was collected",
+            asked=ask.total,
+            invoice=at,
+        )
+    return at
 
 
 def _check_closing(ask: Bill, found: Invoice) -> None:
@@ -278,9 +304,12 @@ def _unmailed(request: Request, ask: Bill) -> Request:
 
 
 def _compared(ask: OneTimeCharge | PeriodInvoice, at: Invoice, expected: Money | None = None) -> Invoice:
-    """Compare; where something was collected already, a difference says so."""
+    """Compare; where something was collected already, a difference says so.
+
+    A bill of the caller's own lines has no discount, and its total is its amount, with the tax on top or within.
+    """
     try:
-        return verify(ask, at, expected)
+        return _undiscounted(ask, verify(ask, at, expected))
     except AmountMismatch as wrong:
         if at.status is not Status.PAID and not at.amount_paid:
             raise
@@ -292,6 +321,23 @@ def _compared(ask: OneTimeCharge | PeriodInvoice, at: Invoice, expected: Money |
             found=wrong.found,
             invoice=at,
         ) from None
+
+
+def _undiscounted(ask: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invoice:
+    asked = ask.total
+    if asked is None or at.total is None:  # accrued charges may be discounted: Chargebee rates them
+        return at
+    on_top = asked if at.tax is None else asked + at.tax
+    if at.discount or at.total not in {asked, on_top}:
+        raise AmountMismatch(
+            f"asked for {asked}, the invoice {at.id} totals {at.total}"
+            + (f" with a discount of {at.discount}, which the bill does not ask for" if at.discount else "")
+            + f", and is {at.status}",
+            asked=asked,
+            found=at.total,
+            invoice=at,
+        )
+    return at
 
 
 # ── sending, and what a replayed answer means ────────────────────────────────────────────────────────────────────────
@@ -383,8 +429,9 @@ def _bill_accrued(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
             specimen = _specimen(ask, at.id, "payment_due")
             at = yield from _change(at.id, "update_details", use, specimen, names, allowed=set(Status), step="name")
     if at.status is Status.DRAFT:  # the subscription asks for pending invoices
-        at = yield from _closed(ask, _compared(ask, at, expected).id, use, "payment_due")
-    return _compared(ask, at, expected)
+        draft = _closable(ask, _compared(ask, at, expected))
+        at = yield from _closed(ask, draft.id, use, "payment_due")
+    return _check_demand(ask, _compared(ask, at, expected), use)
 
 
 def _invoice_accrued(ask: PeriodInvoice, subscription: str, use: Context) -> Flow[tuple[Invoice, Money | None]]:

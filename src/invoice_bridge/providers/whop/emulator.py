@@ -10,7 +10,15 @@ from typing import Any, ClassVar
 
 from invoice_bridge.emulator.core import Call, Emulator, Kept, Refused
 from invoice_bridge.money import Money, exponent
-from invoice_bridge.providers.whop.tables import FIRST_NATIVE, KEY_WINDOW, MONEY, VERSIONS, pin, speaks_legacy
+from invoice_bridge.providers.whop.tables import (
+    FIRST_NATIVE,
+    KEY_WINDOW,
+    MONEY,
+    TITLE_LENGTH,
+    VERSIONS,
+    pin,
+    speaks_legacy,
+)
 from invoice_bridge.wire import Response, rfc3339_millis
 
 
@@ -37,14 +45,15 @@ _ITEM = _names(  # whop-sdk 2.6.0, InvoiceListItem: what a listing shows of an i
     "id created_at status number due_date email_address fetch_invoice_token line_items payment_processing"
 )
 _NOT_BUILT = ("automatically_finalizes_at", "billing_address", "mailing_address_id", "subscription_billing_anchor_at")
+_MINIMUM = Decimal("0.50")
 _LARGEST_PAGE = 100  # what a public consumer asks for; the largest page is not published
 
 
 class WhopEmulator(Emulator):
     """Whop's legacy invoices of one account.
 
-    "mber_42", "pmt_42" and "prod_42" are there already, and "pmt_declined" declines. It answers below the
-    root of the API, with or without /api/v1 in front.
+    "mber_42", its payment methods "pmt_42" and "pmt_declined" (which declines) and "prod_42" are there already. It
+    answers below the root of the API, with or without /api/v1 in front.
     """
 
     name = "whop"
@@ -65,6 +74,18 @@ class WhopEmulator(Emulator):
         ),
         "collects_tax": (False, "whether the account collects tax on what it sells (whop-sdk 2.6.0, Plan.collect_tax)"),
         "tax_inclusive": (False, "whether the tax is within the price rather than on top of it: not confirmed"),
+        "promotes": (
+            False,
+            "whether a promo code lowers a charge (Payment.total is after discounts): not confirmed of invoices",
+        ),
+        "minimum_charge": (
+            False,
+            "whether an invoice below 0.50 is refused: the SDK names the currency's minimum charge and no number",
+        ),
+        "methods_of_members": (
+            True,
+            "whether a saved method is known for the member in whose wallet it is alone (payment_methods.retrieve)",
+        ),
         "declined_stays_open": (True, "whether a declined charge leaves an open invoice rather than a 402 and none"),
         "one_status_filters": (False, "whether several statuses filter by the last one alone"),
         "voids_after_120_days": (
@@ -79,6 +100,8 @@ class WhopEmulator(Emulator):
     }
     tax_percent = 19
     """What an account that collects tax adds, or finds within the price."""
+    promo_percent = 10
+    """What a promo code takes off."""
     ROUTES = (
         ("POST", "/invoices", "create"),
         ("GET", "/invoices", "list"),
@@ -99,7 +122,7 @@ class WhopEmulator(Emulator):
             permissions if permissions is not None else frozenset({"plan:basic:read", "payment:basic:read"})
         )
         self.members: dict[str, dict[str, str]] = {self.customer: {"email": "someone@example.test", "name": "Some One"}}
-        self.methods = {"pmt_42", "pmt_declined", "payt_42"}
+        self.methods = dict.fromkeys((self.payment_method, "pmt_declined", "payt_42"), self.customer)
         self.products = {"prod_42": "Reservation fees"}
         self.invoices: dict[str, dict[str, Any]] = {}
         self.plans: dict[str, dict[str, Any]] = {}
@@ -299,7 +322,11 @@ class WhopEmulator(Emulator):
                 chosen = given[second]
             if chosen is None:
                 raise self._missing("payment_method_id")
-            if chosen not in self.methods:
+            owner = self.methods.get(chosen) if isinstance(chosen, str) else None
+            known = owner is not None and (
+                not self.switches["methods_of_members"] or draft or owner == given.get("member_id")
+            )
+            if not known:
                 raise self._refuse("No such payment method", status=404, kind="not_found", param="payment_method_id")
 
     def _check_plan(self, plan: Any) -> Decimal:
@@ -318,6 +345,8 @@ class WhopEmulator(Emulator):
         try:
             if Money.parse(price, currency.upper()).minor < 0:
                 raise self._invalid("plan.initial_price", "must not be negative")
+            if self.switches["minimum_charge"] and price < _MINIMUM:
+                raise self._invalid("plan.initial_price", f"{_MINIMUM} {currency} at least")
         except ValueError:
             raise self._invalid("plan.initial_price", f"more decimals than {currency} has") from None
         return price
@@ -358,6 +387,8 @@ class WhopEmulator(Emulator):
         product = given.get("product")
         if not isinstance(product, dict) or not product.get("title") or set(product) - {"title", "product_tax_code_id"}:
             raise self._missing("product.title")
+        if len(product["title"]) > TITLE_LENGTH:
+            raise self._invalid("product.title", f"{TITLE_LENGTH} characters at most")
         made = self.next_id("prod_")
         self.products[made] = product["title"]
         return {"id": made, "title": product["title"]}
@@ -413,10 +444,16 @@ class WhopEmulator(Emulator):
         self._touch(found)
 
     def _taxed(self, amount: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
-        """The total of a payment, and the tax in it, where the account collects tax (whop-sdk 2.6.0, Payment)."""
+        """The total of a payment after discounts, and the tax in it, where the account collects tax.
+
+        whop-sdk 2.6.0, Payment.total: "the price after discounts, plus any tax added on top".
+        """
+        price = Money.parse(amount["amount"], amount["currency"].upper())
+        if self.switches["promotes"]:
+            price = Money(price.minor - price.minor * self.promo_percent // 100, price.currency)
+            amount = {**amount, "amount": f"{price.major:f}"}
         if not self.switches["collects_tax"]:
             return amount, None
-        price = Money.parse(amount["amount"], amount["currency"].upper())
         within = self.switches["tax_inclusive"]
         minor = price.minor * self.tax_percent // (100 + self.tax_percent if within else 100)
         total = price.minor if within else price.minor + minor

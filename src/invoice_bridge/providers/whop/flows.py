@@ -41,7 +41,7 @@ from invoice_bridge.money import Money
 from invoice_bridge.outcome import payable, same_bill, verify
 from invoice_bridge.provider import Context, Page, Unreadable, act, discard, wrong_state
 from invoice_bridge.providers.whop.parse import invoice, payment_id, plan_id, price_of, with_payment, with_plan
-from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY, NATIVE_ID, TITLE_LENGTH, carries_quantity
+from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY, NATIVE_ID, carries_quantity, fits_title
 from invoice_bridge.reading import Reader
 from invoice_bridge.wire import Effect, Flow, Request, Response, exchange, rfc3339_millis
 
@@ -142,7 +142,7 @@ def _create(ask: OneTimeCharge | PeriodInvoice, use: Context, total: Money) -> R
 
 def _title(ask: Bill) -> str:
     """The product's title: the description, else the reference, else a word: the plan carries both of them whole."""
-    return next((text for text in (ask.description, ask.reference) if text and len(text) <= TITLE_LENGTH), "Invoice")
+    return next((text for text in (ask.description, ask.reference) if text and fits_title(text)), "Invoice")
 
 
 def _line_item(line: Line, otherwise: str) -> dict[str, Any]:
@@ -254,20 +254,31 @@ def _compared(ask: OneTimeCharge | PeriodInvoice, total: Money, found: Invoice, 
 
 
 def _verified(ask: OneTimeCharge | PeriodInvoice, found: Invoice) -> Invoice:
-    """Compare, the payment's total included; where something was collected already, a difference says how much."""
-    try:
-        return verify(ask, found)
-    except AmountMismatch as wrong:
-        if not found.amount_paid:
-            raise
-        tax = f", {found.tax} of it tax" if found.tax else ""
-        raise AmountMismatch(
-            f"asked for {wrong.asked}, and {found.amount_paid} was collected with {found.id}{tax}; refund the "
-            "difference in Whop's dashboard",
-            asked=wrong.asked,
-            found=found.amount_paid,
-            invoice=found,
-        ) from None
+    """Compare the bill with the invoice, and with what its payment says was collected.
+
+    A payment's total is the price after discounts, plus tax on top (whop-sdk 2.6.0, Payment.total): what a bill with
+    tax="provider" allows is the amount asked for, with that tax or with the tax within. Where nothing was collected, or
+    the payment cannot be read, there is nothing more to compare. Raises AmountMismatch, which says what was collected.
+    """
+    collected = found.amount_paid
+    if collected and collected.currency == found.currency == ask.currency and ask.total is not None:
+        allowed = {ask.total}
+        if ask.tax == "provider" and found.tax is not None:
+            allowed.add(ask.total + found.tax)
+        if collected not in allowed:
+            tax = f", {found.tax} of it tax" if found.tax else ""
+            raise AmountMismatch(
+                f"asked for {ask.total}, and {collected} was collected with {found.id}{tax}; "
+                + (
+                    "refund the difference in Whop's dashboard"
+                    if collected > ask.total
+                    else "a discount of the account's lowered it: take it as it is, or bill the difference"
+                ),
+                asked=ask.total,
+                found=collected,
+                invoice=found,
+            )
+    return verify(ask, found)
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────

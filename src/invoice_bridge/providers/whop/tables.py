@@ -182,6 +182,28 @@ def carries_quantity(line: Line) -> bool:
     return line.quantity is not None and line.unit_amount is not None and line.quantity > 0
 
 
+def fits_title(text: str) -> bool:
+    """Whether a text is short enough for the title of a product."""
+    return len(text) <= TITLE_LENGTH
+
+
+def _needs_another_title(ask: Any, use: Any) -> bool:
+    return not use.settings.get("product_id") and ask.description is not None and not fits_title(ask.description)
+
+
+def _has_its_title(ask: Any, use: Any) -> bool:
+    return not _needs_another_title(ask, use)
+
+
+def _needs_a_word_as_title(ask: Any, use: Any) -> bool:
+    titled = ask.description is not None and fits_title(ask.description)
+    return not (use.settings.get("product_id") or titled or fits_title(ask.reference))
+
+
+def _needs_no_word_as_title(ask: Any, use: Any) -> bool:
+    return not _needs_a_word_as_title(ask, use)
+
+
 def _quantity_is_lost(ask: Any, _use: Any) -> bool:
     return any(line.quantity not in {None, 1} and not carries_quantity(line) for line in ask.lines)
 
@@ -238,6 +260,7 @@ def _taxed(ask: Any, _use: Any) -> bool:
     return bool(ask.tax == "provider")
 
 
+_TITLE = "whop-sdk 2.6.0, products/client.py: title, 80 characters at most"
 _MEMBER = f"{_CREATE}: member_id, or email_address and customer_name"
 _TAX = "whop-sdk 2.6.0, Plan.collect_tax: based on the account's tax configuration"
 
@@ -252,8 +275,30 @@ def _dropped(path: str, code: str, source: str, **more: Any) -> Field:
 # the sum of the lines is the plan's price. Of the rows that name a field the first that the command sets is its origin.
 FIELDS = (
     Field("lines[].description", "line_items[].label", _LINE),
-    Field("description", "plan.description, product.title, line_items[].label", _PLAN),
-    Field("reference", "plan.internal_notes, product.title, line_items[].label", _PLAN),
+    Field(
+        "description",
+        "plan.description, line_items[].label",
+        _TITLE,
+        fate=Fate.APPROXIMATED,
+        code="IB-WHOP-TITLE-01",
+        why=f"a product's title has {TITLE_LENGTH} characters at most, and the description has more",
+        remedy="shorten the description, or bill under a product of your own (the setting product_id)",
+        sent="the whole description in the plan; the reference, or the word Invoice, as the product's title",
+        when=_needs_another_title,
+    ),
+    Field("description", "plan.description, product.title, line_items[].label", _PLAN, when=_has_its_title),
+    Field(
+        "reference",
+        "plan.internal_notes, line_items[].label",
+        _TITLE,
+        fate=Fate.APPROXIMATED,
+        code="IB-WHOP-TITLE-02",
+        why=f"a product's title has {TITLE_LENGTH} characters at most, and the reference has more",
+        remedy="give a short description",
+        sent="the whole reference in the plan's notes; the word Invoice as the product's title",
+        when=_needs_a_word_as_title,
+    ),
+    Field("reference", "plan.internal_notes, product.title, line_items[].label", _PLAN, when=_needs_no_word_as_title),
     Field("customer.id", "member_id", _CREATE),
     Field("customer.email", "email_address", _CREATE, when=_bills_an_address),
     _dropped(
@@ -395,7 +440,8 @@ FIELDS = (
         Severity.CHANGES_MONEY,
         code="IB-WHOP-TAX-02",
         why="an account that collects tax adds it to the charge, and Whop states the total only after it collected it",
-        remedy='check that the account collects no tax, then write allow=["tax"]; or bill with tax="provider"',
+        remedy='check that the account collects no tax, then write allow=["tax"]; or bill with tax="provider". What '
+        "was collected is compared afterwards",
         sent="nothing",
         when=_charged_untaxed,
     ),
@@ -420,6 +466,7 @@ FIELDS = (
     # constants
     Field("", "account_id", _CREATE, Alters.NOTHING, why="the setting account_id: whose invoice it is"),
     Field("", "product_id", _CREATE, Alters.NOTHING, why="the setting product_id, in place of a new product"),
+    Field("", "product.title", _TITLE, Alters.NOTHING, why="the word Invoice, where no text of the bill fits"),
     Field("", "plan.plan_type", _PLAN, Alters.NOTHING, why="a bill is charged once and never renews"),
     Field("", "line_items[].quantity", _LINE, Alters.NOTHING, why="a line without a quantity is one of its amount"),
     Field("", "charge_buyer_fee", _CREATE, Alters.NOTHING, why="the customer pays the amount asked, and no fee on it"),
