@@ -189,6 +189,17 @@ def test_tax_is_added_only_where_it_was_asked_for(make: Make, inclusive: bool, t
     assert (made.total, collected(world)) == (Money(expected, "EUR"), [expected])
 
 
+@pytest.mark.parametrize("kind", ["manual", "send"])
+@pytest.mark.parametrize("switch", ["customer_owes", "customer_credit"])
+def test_what_is_demanded_with_a_balance_is_refused_again(make: Make, kind: str, switch: str) -> None:
+    """An issued invoice that demands another amount than its total is no success for who did not allow the balance."""
+    world = make(**{switch: True})
+    world.client.create(charge(kind), allow=["balance"])
+    with pytest.raises(AmountMismatch, match="Stripe demands another amount"):
+        world.client.create(charge(kind))
+    assert world.client.create(charge(kind), allow=["balance"]).total == Money(10000, "EUR")
+
+
 @each_kind
 @pytest.mark.parametrize("field", ["total", "currency"])
 def test_defect_60_what_cannot_be_read_is_not_issued(
