@@ -15,6 +15,8 @@ from invoice_bridge.lookup import begin, go_on, resolve
 from invoice_bridge.wire import Response
 from tests.listing import CHARGE, LATER, LISTING, NOON, Desk, mine, row, run, use_of
 
+MINUTE = NOON + timedelta(minutes=1)
+
 LIST = "GET /invoices?buyer=buy_1"
 
 
@@ -75,6 +77,7 @@ def test_another_refusal_is_the_callers() -> None:
         ([mine(1), mine(2)], LATER, "ambiguous", "the reference is on 2 invoices: in_1, in_2"),
         ([mine(1, total="x")], LATER, "ambiguous", "an invoice that may be it cannot be read: "),
         ([row(1)], NOON, "too_early", "no invoice carries it, and one may still appear: ask again in 300 s"),
+        ([], MINUTE, "too_early", "no invoice carries it, and one may still appear: ask again in 240 s"),
         ([], LATER - timedelta(milliseconds=1), "too_early", "no invoice carries it, and one may still appear"),
         ([], LATER, "absent", "no invoice carries it, and as far as is known its last try is too long ago"),
         ([row(1)], LATER, "absent", "no invoice carries it, and as far as is known its last try is too long ago"),

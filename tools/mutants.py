@@ -74,9 +74,9 @@ TARGETS = {
     target.name: target
     for target in (
         *map(_provider, CLASSES),
-        _module("journal", "test_refusals.py", "test_claims.py", "test_journal.py", "test_one_book.py",
-                "test_resolve.py", "test_idempotency.py", "test_client_failures.py"),
-        _module("lookup", "test_refusals.py", *_LOOKED_UP, "test_one_book.py", "test_defects.py"),
+        _module("journal", "test_refusals.py", "test_attacks.py", "test_claims.py", "test_journal.py",
+                "test_one_book.py", "test_resolve.py", "test_idempotency.py", "test_client_failures.py"),
+        _module("lookup", "test_refusals.py", "test_attacks.py", *_LOOKED_UP, "test_one_book.py", "test_defects.py"),
         _module("outcome", "test_refusals.py", "test_outcome.py", "test_client_failures.py", "test_client_told.py",
                 "test_defects.py"),
         _module("explain", "test_explain_whole.py", "test_explain.py", "cli/test_commands.py"),
