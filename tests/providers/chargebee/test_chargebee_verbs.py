@@ -17,14 +17,18 @@ from invoice_bridge import (
     Money,
     NotFound,
     OneTimeCharge,
+    Period,
+    PeriodInvoice,
     RateLimited,
     Rejected,
+    Retrieve,
     Status,
     Unauthorized,
     UnreadableServerError,
     Unsupported,
 )
 from invoice_bridge.errors import ServerError
+from invoice_bridge.explain import context
 from invoice_bridge.providers.chargebee import CHARGEBEE
 from invoice_bridge.wire import Response, dumps
 from tests.providers.chargebee.conftest import World, make_world
@@ -354,3 +358,31 @@ def test_a_repeated_verb_reads_what_stands_now() -> None:
     tried = world.client.pay(made.id, payment_method="pm_pending")
     assert tried.payment_pending is False
     assert world.sent[-1] == "GET /invoices/1"
+
+
+# ── listings inside a flow ───────────────────────────────────────────────────────────────────────────────────────────
+def _circling(flow: Any, pages: Any) -> int:
+    """Answer a flow with pages whose offsets alternate until it refuses; returns how many it read."""
+    next(flow)
+    read = 0
+    with pytest.raises(MalformedResponse, match="goes on after 100 pages"):
+        for read in range(1, 1000):
+            flow.send(Response(200, dumps(pages(f"offset_{read % 2}")), {}, "chargebee"))
+    return read
+
+
+def test_defect_71_lines_whose_pages_alternate_end() -> None:
+    """Defect 71: the lines of an invoice are read on 100 pages at most, besides the first that comes with it."""
+    line = {"id": "li_1", "amount": 100, "description": "Fees"}
+    row = {"id": "7", "object": "invoice", "status": "payment_due", "currency_code": "EUR", "line_items": [line]}
+    flow = CHARGEBEE.flow(Retrieve(id="7"), context(CHARGEBEE, {"site": "acme"}))
+    assert _circling(flow, lambda offset: {"invoice": row | {"line_items_next_offset": offset}}) == 101
+
+
+def test_defect_71_unbilled_charges_whose_pages_alternate_end() -> None:
+    """Defect 71: so are the charges that have accrued, and nothing is billed."""
+    bill = PeriodInvoice(
+        reference="r1", customer="cus_42", subscription="sub_42", currency="EUR", period=Period.month(2026, 5)
+    )
+    flow = CHARGEBEE.flow(bill, context(CHARGEBEE, {"site": "acme"}).on(bill))
+    assert _circling(flow, lambda offset: {"list": [], "next_offset": offset}) == 100

@@ -404,6 +404,28 @@ def test_a_listing_of_lines_in_circles_ends() -> None:
         client.create(OneTimeCharge.model_validate({"reference": "r", "customer": "cus_42", "lines": lines}))
 
 
+def test_defect_71_a_listing_of_lines_that_alternates_ends() -> None:
+    """Defect 71: pages that differ from the one before, and come round again, are read 100 times at most."""
+
+    class Alternating(StripeEmulator):
+        asked = 0
+
+        def list_lines(self, call: object, invoice_id: str) -> Response:
+            self.asked += 1
+            row = self._find(invoice_id)["rows"][self.asked % 2]
+            return self._ok({"object": "list", "data": [row], "has_more": True})
+
+    emulator = Alternating()
+    transport = EmulatorTransport(emulator, "http://127.0.0.1:1")
+    client = Client(
+        "stripe", api_key="sk_test_not_a_key", base_url=transport.root, http=httpx.Client(transport=transport)
+    )
+    lines = [{"amount": eur(n)} for n in range(12)]
+    with pytest.raises(MalformedResponse, match="the listing goes on after 100 pages of 100"):
+        client.create(OneTimeCharge.model_validate({"reference": "r", "customer": "cus_42", "lines": lines}))
+    assert emulator.asked == 100
+
+
 def test_defect_11_past_due_is_seen(world: World) -> None:
     """An open invoice past its due date says so by the caller's clock, though Stripe's word stays open."""
     found = billed(world, collection=Collection.send(due=datetime(2026, 12, 1, tzinfo=UTC)))

@@ -37,7 +37,7 @@ from invoice_bridge.errors import (
     Rejected,
     Unsupported,
 )
-from invoice_bridge.lookup import first_use, is_findable, sightings
+from invoice_bridge.lookup import PAGES, first_use, is_findable, sightings
 from invoice_bridge.model import Invoice, Line, Period, Status
 from invoice_bridge.money import Money
 from invoice_bridge.outcome import payable, same_bill, verify
@@ -485,7 +485,7 @@ def _accrued(ask: PeriodInvoice, subscription: str, use: Context) -> Flow[Money 
     """
     total: Money | None = None
     offset: list[tuple[str, object]] = []
-    while True:
+    for _ in range(PAGES):
         answer = yield use.get(
             "unbilled_charges",
             query=[("subscription_id[is]", subscription), ("limit", _PAGE), *offset],
@@ -505,6 +505,7 @@ def _accrued(ask: PeriodInvoice, subscription: str, use: Context) -> Flow[Money 
         if following == offset:
             raise whole.fault("next_offset", "gives the same page for ever")
         offset = following
+    raise whole.fault("next_offset", f"goes on after {PAGES} pages of {_PAGE}")
 
 
 def _fitting(ask: PeriodInvoice, row: Reader, use: Context) -> Money:
@@ -561,14 +562,15 @@ def _whole(data: Mapping[str, Any], use: Context) -> Flow[Invoice]:
     if offset is None or first.status is Status.DELETED:  # a deleted invoice can be listed, not retrieved
         return first
     rows = [row.data for row in at.children("line_items")]
-    while offset is not None:
+    for _ in range(PAGES):
         answer = yield use.get("invoices", first.id, query=[("line_items_offset", offset)], invoice_id=first.id)
         more = Reader(unwrapped(answer.object), "chargebee")
         rows += [row.data for row in more.children("line_items")]
         if more.text("line_items_next_offset") == offset:
             raise more.fault("line_items_next_offset", "gives the same lines for ever")
-        offset = more.text("line_items_next_offset")
-    return invoice(data, all_lines=rows, reference_field=field)
+        if (offset := more.text("line_items_next_offset")) is None:
+            return invoice(data, all_lines=rows, reference_field=field)
+    raise more.fault("line_items_next_offset", f"goes on after {PAGES} pages")
 
 
 def page(ask: ListInvoices, use: Context) -> Flow[Page]:

@@ -34,7 +34,7 @@ from invoice_bridge.errors import (
     NothingToBill,
     Unsupported,
 )
-from invoice_bridge.lookup import first_use
+from invoice_bridge.lookup import PAGES, first_use
 from invoice_bridge.model import Invoice, Line, Period, Status
 from invoice_bridge.money import Money
 from invoice_bridge.outcome import payable, same_bill
@@ -325,10 +325,10 @@ def _rows(
     specimen: Mapping[str, Any] | None = None,
     note: str = "",
 ) -> Flow[list[Reader]]:
-    """Everything that a listing holds, page after page."""
+    """Everything that a listing holds, page after page. Raises MalformedResponse for one that does not end."""
     rows: list[Reader] = []
     after: list[tuple[str, object]] = []
-    while True:
+    for _ in range(PAGES):
         answer = yield use.get(*path, query=[*query, ("limit", _PAGE), *after], specimen=specimen, note=note)
         found = Reader(answer.object, "stripe").listing("data")
         rows += found
@@ -338,6 +338,7 @@ def _rows(
         if following == after:
             raise MalformedResponse("the listing gives the same page for ever", provider="stripe", response=answer)
         after = following
+    raise MalformedResponse(f"the listing goes on after {PAGES} pages of {_PAGE}", provider="stripe", response=answer)
 
 
 def page(ask: ListInvoices, use: Context) -> Flow[Page]:
