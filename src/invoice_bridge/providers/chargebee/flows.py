@@ -505,7 +505,7 @@ def _accrued(ask: PeriodInvoice, subscription: str, use: Context) -> Flow[Money 
         if following == offset:
             raise whole.fault("next_offset", "gives the same page for ever")
         offset = following
-    raise whole.fault("next_offset", f"goes on after {PAGES} pages of {_PAGE}")
+    raise MalformedResponse(f"$.next_offset goes on after {PAGES} pages of {_PAGE}", provider="chargebee")
 
 
 def _fitting(ask: PeriodInvoice, row: Reader, use: Context) -> Money:
@@ -570,7 +570,7 @@ def _whole(data: Mapping[str, Any], use: Context) -> Flow[Invoice]:
             raise more.fault("line_items_next_offset", "gives the same lines for ever")
         if (offset := more.text("line_items_next_offset")) is None:
             return invoice(data, all_lines=rows, reference_field=field)
-    raise more.fault("line_items_next_offset", f"goes on after {PAGES} pages")
+    raise MalformedResponse(f"$.line_items_next_offset goes on after {PAGES} pages", provider="chargebee")
 
 
 def page(ask: ListInvoices, use: Context) -> Flow[Page]:

@@ -338,7 +338,7 @@ def _rows(
         if following == after:
             raise MalformedResponse("the listing gives the same page for ever", provider="stripe", response=answer)
         after = following
-    raise MalformedResponse(f"the listing goes on after {PAGES} pages of {_PAGE}", provider="stripe", response=answer)
+    raise MalformedResponse(f"the listing goes on after {PAGES} pages of {_PAGE}", provider="stripe")
 
 
 def page(ask: ListInvoices, use: Context) -> Flow[Page]:
