@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge import (
+    AlreadyBilled,
     AlreadySettled,
     IdempotencyMismatch,
     Line,
@@ -274,15 +275,18 @@ def test_losses_are_refused_before_the_look(name: str) -> None:
 
 
 # ── what is made of what is found ────────────────────────────────────────────────────────────────────────────────────
-def test_several_standing_invoices_are_a_mismatch() -> None:
+def test_a_reference_on_several_standing_invoices_stops_the_bill() -> None:
     """Two invoices under one reference: nothing is done, and both are named."""
     desk = Desk([mine(1), mine(2), row(3)])
-    with pytest.raises(IdempotencyMismatch) as caught:
+    with pytest.raises(AlreadyBilled) as caught:
         run(begin(CHARGE, use_of(CHARGE)), desk)
-    assert str(caught.value) == "the reference 'res-1' is on 2 invoices, in_1, in_2; nothing was done"
+    assert str(caught.value) == (
+        "the reference 'res-1' is on 2 invoices, in_1, in_2; nothing was done: void or delete all but one at the "
+        "provider, then make the bill again"
+    )
     assert caught.value.existing is not None
     assert caught.value.existing.id == "in_1"
-    with pytest.raises(IdempotencyMismatch):
+    with pytest.raises(AlreadyBilled):
         run(go_on(CHARGE, use_of(CHARGE)), desk)
     assert not any(sent.startswith("POST") for sent in desk.sent)
 

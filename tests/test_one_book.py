@@ -444,6 +444,21 @@ class Repeats(httpx.BaseTransport):
         return httpx.Response(answer.status_code, content=content, headers={"content-type": "application/json"})
 
 
+class Stale(httpx.BaseTransport):
+    """A proxy that answers one request with the answer before it, and hands the request on to nobody."""
+
+    def __init__(self, inner: httpx.BaseTransport, at: int) -> None:
+        self.inner, self.at, self.count, self.last = inner, at, 0, b"{}"
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.count += 1
+        if self.count == self.at:
+            return httpx.Response(200, content=self.last, headers={"content-type": "application/json"})
+        answer = self.inner.handle_request(request)
+        self.last = answer.read()
+        return httpx.Response(answer.status_code, content=self.last, headers=answer.headers)
+
+
 @pytest.mark.parametrize("since", range(4, 8))
 @pytest.mark.parametrize("times", [1, 2, 9])
 def test_defect_40_the_answer_of_another_bill_is_not_believed(path: Path, since: int, times: int) -> None:
@@ -477,6 +492,28 @@ def test_defect_40_a_verb_believes_no_answer_about_another_invoice(verb: str) ->
     with pytest.raises(BridgeError, match="the invoice in_OTHER, and in_A was asked for") as caught:
         getattr(client, verb)("in_A")
     assert caught.value.outcome == ("nothing_done" if verb == "retrieve" else "unknown")
+
+
+@pytest.mark.parametrize("provider", ["stripe", "whop", "chargebee"])
+def test_defect_40_an_older_answer_never_says_that_a_bill_was_made(path: Path, provider: str) -> None:
+    """Defect 40: the write is lost and an older answer stands in for it: it is sent again, or its outcome is unknown.
+
+    Every answer of the call is replaced once by the one before it, at a server that was not asked.
+    """
+    for since in range(1, 6):
+        shop = Shop(provider, path.with_name(f"{since}.sqlite"))
+        shop.transport = Stale(shop.transport, since)  # type: ignore[assignment]
+        bill = shop.bill()
+        stopped: BridgeError | None = None
+        with shop.client(lookup="always") as client:
+            try:
+                made = client.create(bill, allow=["tax"])
+            except BridgeError as error:
+                stopped, made = error, client.create(bill, allow=["tax"])
+        assert stopped is None or stopped.outcome != "done_unread"
+        assert len(shop.emulator.invoices) == 1
+        assert made.reference == bill.reference
+        assert made.total in {bill.total, None}
 
 
 def test_defect_46_one_invoice_that_got_another_id_is_one(path: Path) -> None:

@@ -276,6 +276,35 @@ def test_an_answer_about_another_invoice_names_both(command: Any, request_id: st
     assert f"the answer is about {problem}: something in between mixes answers up" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "answers,answer,problem",
+    [
+        (("id",), b'{"data":[]}', "something else: it has no id"),
+        (("id",), b'{"id":null}', "something else: it has no id"),
+        (("id",), b'["id"]', "something else: it has no id"),
+        (("a", "b", 0), b'{"a":{"b":[]}}', "something else: it has no a.b.0"),
+        (("a", "b", 0), b'{"a":{"b":{"0":1}}}', "something else: it has no a.b.0"),
+        (("a", 1), b'{"a":[1]}', "something else: it has no a.1"),
+        (("id",), b'{"id":""}', None),
+        (("a",), b'{"a":[]}', None),
+        (("a", "b", 0), b'{"a":{"b":[0]}}', None),
+        (("a", 1), b'{"a":[1,2]}', None),
+    ],
+)
+def test_an_answer_that_lacks_what_this_request_brings_is_another_ones(
+    answers: tuple[str | int, ...], answer: bytes, problem: str | None
+) -> None:
+    """A new invoice has an id, added lines are there: an answer without them is an older one."""
+    request = Request("POST", "https://main.acme.test/v1/invoices", answers=answers)
+    found = Response(200, answer, provider="acme")
+    if problem is None:
+        check_subject(request, found, use_of(CHARGE))
+        return
+    with pytest.raises(BridgeError) as refused:
+        check_subject(request, found, use_of(CHARGE))
+    assert f"the answer is about {problem}: something in between mixes answers up" in str(refused.value)
+
+
 # ── what the journal refuses ─────────────────────────────────────────────────────────────────────────────────────────
 def test_a_bill_made_elsewhere_says_where_and_how_to_go_on(tmp_path: Path) -> None:
     """The account, the invoice where it is known, the book, and the command that releases the reference."""

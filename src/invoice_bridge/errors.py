@@ -127,7 +127,16 @@ class IdempotencyMismatch(BridgeError):
 
 
 class AlreadyBilled(BridgeError):
-    """The reference has an invoice already. It is no mismatch: a new reference would bill the same thing again."""
+    """The reference has an invoice already. It is no mismatch: a new reference would bill the same thing again.
+
+    `existing` is that invoice, or the first where the reference is on several, which only a person can clear up.
+    """
+
+    existing: Invoice | None = None
+
+    def __init__(self, message: str, *, existing: Invoice | None = None) -> None:
+        self.existing = existing
+        super().__init__(message)
 
 
 class BilledElsewhere(AlreadyBilled):
@@ -157,10 +166,6 @@ class AlreadySettled(AlreadyBilled):
 
     `existing` is that invoice. To bill again what was void or deleted, raise `attempt`.
     """
-
-    def __init__(self, message: str, *, existing: Invoice | None = None) -> None:
-        self.existing = existing
-        super().__init__(message)
 
 
 class ProviderError(BridgeError):

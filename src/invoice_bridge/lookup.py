@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from invoice_bridge import idempotency
 from invoice_bridge.commands import Bill, Command, ListInvoices, Retrieve
 from invoice_bridge.errors import (
+    AlreadyBilled,
     AlreadySettled,
     Discrepancy,
     IdempotencyMismatch,
@@ -249,8 +250,9 @@ def _only_one(ask: Bill, seen: Sightings, use: Context) -> Flow[list[Invoice]]:
     if len(standing) > 1:
         standing = yield from _still_there(standing, use)
     if len(standing) > 1:
-        raise IdempotencyMismatch(
-            f"the reference {ask.reference!r} is on {len(standing)} invoices, {_ids(standing)}; nothing was done",
+        raise AlreadyBilled(
+            f"the reference {ask.reference!r} is on {len(standing)} invoices, {_ids(standing)}; nothing was done: void "
+            "or delete all but one at the provider, then make the bill again",
             existing=standing[0],
         )
     return standing

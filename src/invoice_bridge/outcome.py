@@ -6,7 +6,7 @@ whole answer raises Lost. A write that was lost stays "maybe applied", whatever 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
@@ -302,6 +302,8 @@ def check_subject(request: Request, answer: Response, use: Context) -> None:
     Something between here and the provider may hand out another request's answer. Raises MalformedResponse.
     """
     data, provider = answer.json, use.provider
+    if request.answers and not _has(data, request.answers):
+        raise _mixed_up(f"something else: it has no {'.'.join(map(str, request.answers))}", answer, use)
     if request.invoice_id is not None:
         answered = provider.invoice_id(data)
         if answered is not None and answered != request.invoice_id:
@@ -310,6 +312,16 @@ def check_subject(request: Request, answer: Response, use: Context) -> None:
         reference = provider.reference_in(data, use)
         if reference is not None and reference != use.ask.reference:
             raise _mixed_up(f"the bill {reference!r}, and {use.ask.reference!r} was sent", answer, use)
+
+
+def _has(data: Any, names: Iterable[str | int]) -> bool:
+    """Whether something stands at the end of these names and positions."""
+    for name in names:
+        if isinstance(name, int):
+            data = data[name] if isinstance(data, list) and len(data) > name else None
+        else:
+            data = data.get(name) if isinstance(data, Mapping) else None
+    return data is not None
 
 
 def _mixed_up(problem: str, answer: Response, use: Context) -> MalformedResponse:

@@ -496,10 +496,11 @@ class Context:
         note: str = "",
         opens: bool = False,
         invoice_id: str | None = None,
+        answers: tuple[str | int, ...] = (),
     ) -> Request:
         """Make a writing request; `opens` where it makes a new invoice, `invoice_id` where it changes one.
 
-        `step` names it within its flow; the idempotency key derives from that.
+        `step` names it within its flow; the idempotency key derives from that. `answers` as on Request.
 
         It carries a key where the provider takes one for the method (`Idempotency.methods`).
         """
@@ -525,6 +526,7 @@ class Context:
             note=note,
             opens=opens,
             invoice_id=invoice_id,
+            answers=answers,
         )
 
     def follow(self, url: str, *, specimen: Any = None) -> Request:

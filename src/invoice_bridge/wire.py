@@ -50,8 +50,9 @@ class Request:
     `content` encodes, for a reader. `specimen` is the happy answer's JSON, which explain feeds back into the flow.
     `note` is a remark for the reader. `opens`: it makes a new invoice rather than change one, so a conflict (409) can
     only be with an earlier try of itself. `invoice_id`: the invoice that its answer must be about, where one is named:
-    an answer about another one is another request's. `searches`: it asks a search index, which has a rate limit of its
-    own.
+    an answer about another one is another request's. `answers`: where its answer has something that an earlier one has
+    not, as names and positions from the top: an answer without it is another request's too. `searches`: it asks a
+    search index, which has a rate limit of its own.
     """
 
     method: str
@@ -65,6 +66,7 @@ class Request:
     note: str = field(default="", compare=False)
     opens: bool = field(default=False, compare=False)
     invoice_id: str | None = field(default=None, compare=False)
+    answers: tuple[str | int, ...] = field(default=(), compare=False)
     searches: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -257,8 +257,8 @@ SABOTAGES = {
     ),
     "a key that the retry does not know of": Sabotage(
         "flows",
-        'specimen=_specimen(body, "{open.id}", "draft"), opens=True)',
-        'specimen=_specimen(body, "{open.id}", "draft"), opens=True)\n'
+        'specimen=specimen, opens=True, answers=("id",))',
+        'specimen=specimen, opens=True, answers=("id",))\n'
         "    request = Request('POST', request.url, request.headers, request.content, specimen=request.specimen)",
         "test_a_lost_answer_is_asked_for_again",
     ),

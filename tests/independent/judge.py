@@ -217,6 +217,10 @@ def _kind_of_error(tried: Case, called: Called, mine: list[Event], servers: list
     existing = told.get("existing")
     if "IdempotencyMismatch" in tree:
         yield f"a mismatch, though every bill of this case is the same: {told['message']}"
+    if told["error"] == "AlreadyBilled":
+        named = [held for held in called.after.values() if held.id in told["message"] and held.status not in GONE]
+        if len(named) < 2:
+            yield f"AlreadyBilled, and of what it names {[held.id for held in named]} stands: {told['message']}"
     if "AlreadySettled" in tree and existing is not None:
         held = called.after.get(existing["id"])
         if held is None or held.status not in {*GONE, "uncollectible"}:

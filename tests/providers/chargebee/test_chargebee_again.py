@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge import (
+    AlreadyBilled,
     AlreadySettled,
     Client,
     Collection,
@@ -228,7 +229,7 @@ def test_two_invoices_of_a_reference_stop(world: World) -> None:
     for _ in range(2):
         pairs = (("customer_id", "cus_42"), ("charges[amount][0]", "1999"), ("po_number", "r1"))
         world.made("/invoices/create_for_charge_items_and_charges", *pairs, ("auto_collection", "off"))
-    with pytest.raises(IdempotencyMismatch, match="is on 2 invoices, 2, 1"):
+    with pytest.raises(AlreadyBilled, match="is on 2 invoices, 2, 1"):
         world.client.create(bill())
     assert world.events == ["issued", "issued"]
 

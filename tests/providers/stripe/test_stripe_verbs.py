@@ -254,18 +254,33 @@ def test_delete_returns_the_draft_as_it_was(world: World) -> None:
         world.client.retrieve(found.id)
 
 
+@pytest.mark.parametrize("changes", [True, False])
 @pytest.mark.parametrize("any_method", [True, False])
-def test_mailing_an_invoice_that_is_not_meant_to_be_mailed(make: Make, any_method: bool) -> None:
-    """Whether Stripe mails a manual invoice is not confirmed; either way the caller learns what happened."""
-    world = make(send_any_method=any_method)
+def test_defect_68_a_manual_invoice_can_be_mailed(make: Make, any_method: bool, changes: bool) -> None:
+    """It is made mailable first, payable at once. Where Stripe refuses both, nothing is mailed; the error says why."""
+    world = make(send_any_method=any_method, method_changes=changes)
     found = billed(world)
-    if any_method:
-        assert world.client.send_invoice(found.id).status is Status.OPEN
-        assert world.events == ["issued", "mailed"]
-    else:
-        with pytest.raises(Rejected, match="collection method"):
+    if not any_method and not changes:
+        with pytest.raises(Rejected, match="collection method is 'send_invoice'") as refused:
             world.client.send_invoice(found.id)
+        assert refused.value.outcome == "nothing_done"
         assert world.events == ["issued"]
+        return
+    mailed = world.client.send_invoice(found.id)
+    assert world.events == ["issued", "mailed"]
+    assert (mailed.status, mailed.total) == (Status.OPEN, eur(1999))
+    assert mailed.due_at == (found.created_at if changes else None)
+    assert world.client.send_invoice(found.id).status is Status.OPEN  # within the key's life it is answered, not done
+    assert world.events == ["issued", "mailed"]
+
+
+def test_defect_68_what_stripe_charges_by_itself_is_not_made_mailable(world: World) -> None:
+    """An invoice of somebody else's that Stripe charges by itself stays so: changing that could lose the payment."""
+    found = billed(world)
+    world.stripe.invoices[found.id]["auto_advance"] = True
+    with pytest.raises(Rejected, match="collection method is 'send_invoice'"):
+        world.client.send_invoice(found.id)
+    assert world.stripe.invoices[found.id]["collection_method"] == "charge_automatically"
 
 
 @pytest.mark.parametrize("verb,switch", [("void", "void_uncollectible"), ("pay", "pay_uncollectible")])

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from invoice_bridge import (
+    AlreadyBilled,
     AlreadySettled,
     AmountMismatch,
     Collection,
@@ -253,7 +254,7 @@ def test_two_invoices_under_one_reference_stop_the_bill(bench: Bench) -> None:
     bench.billing.create(bill())
     bench.clock.now += 25 * HOUR
     bench.billing.create(bill())
-    with pytest.raises(IdempotencyMismatch, match="is on 2 invoices, inv_00000002, inv_00000001"):
+    with pytest.raises(AlreadyBilled, match="is on 2 invoices, inv_00000002, inv_00000001"):
         bench.client(lookup="always").create(bill())
     assert bench.issued() == ["r-1", "r-1"]
 

@@ -82,7 +82,8 @@ def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context, window: Period) -> F
 
 def _open(ask: OneTimeCharge | PeriodInvoice, use: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
     """The draft, read once more: the answer may be what an earlier try was told, and the invoice issued since."""
-    answer = yield use.post("invoices", body=body, step="open", specimen=_specimen(ask, body, "draft"), opens=True)
+    specimen = _specimen(ask, body, "draft")
+    answer = yield use.post("invoices", body=body, step="open", specimen=specimen, opens=True, answers=("id",))
     opened = answer.text("id")
     return (yield from _read(opened, use, _specimen(ask, body, "draft", opened)))
 

@@ -173,6 +173,7 @@ def _opening_on_catalog_2(ask: OneTimeCharge | PeriodInvoice, use: Context) -> R
         body={**body, **_names(ask, use)},
         step="open",
         opens=True,
+        answers=("invoice", "id"),
         effects=[] if pending else _issuing(ask),
         specimen=_specimen(ask, _SPECIMEN_ID, "pending" if pending else "payment_due"),
     )
@@ -190,6 +191,7 @@ def _opening_on_catalog_1(ask: OneTimeCharge | PeriodInvoice, use: Context) -> R
         body={**body, **_names(ask, use)},
         step="open",
         opens=True,
+        answers=("invoice", "id"),
         effects=[*_issuing(ask), Effect.COLLECTS] if collects else _issuing(ask),
         specimen=_specimen(ask, _SPECIMEN_ID, "paid" if collects else "payment_due"),
         note="product catalog 1 collects in the same request: nothing can be compared first" if collects else "",
@@ -445,6 +447,7 @@ def _invoice_accrued(ask: PeriodInvoice, subscription: str, use: Context) -> Flo
         body=body,
         step="open",
         opens=True,
+        answers=("invoices",),
         effects=[*_issuing(ask), Effect.COLLECTS],
         specimen={"invoices": [specimen["invoice"]]},
         note="collects where the subscription's auto_collection is on: nothing can be compared first",

@@ -89,6 +89,10 @@ class StripeEmulator(Emulator):
         "whole_units": (True, "whether amounts against the granularity of ISK, UGX or three-decimal codes are refused"),
         "replay_header": (True, "whether a replayed answer says idempotent-replayed: true; not found in a Stripe page"),
         "send_any_method": (False, "whether an invoice that is charged automatically can be mailed by hand"),
+        "method_changes": (
+            True,
+            "whether the collection method of an open invoice can be changed: its documentation disagrees with itself",
+        ),
         "in_use_is_idempotency_error": (
             False,
             "whether the type of idempotency_key_in_use is idempotency_error rather than invalid_request_error",
@@ -423,10 +427,13 @@ class StripeEmulator(Emulator):
         return self._ok(body | {"data": [self._shown(row) for row in rows[start : start + limit]]})
 
     def update(self, call: Call, invoice_id: str) -> Response:
-        """POST /v1/invoices/{id}: drafts; of an issued invoice the metadata only."""
+        """POST /v1/invoices/{id}: drafts; of an issued invoice the metadata, and of an open one how it is collected."""
         changed = deepcopy(self._find(invoice_id))
         given = self._params(call, _UPDATE)
-        frozen = [name for name in given if name not in {"metadata", "expand"}]
+        free = {"metadata", "expand"}
+        if changed["status"] == "open" and self.switches["method_changes"]:
+            free |= {"collection_method", "days_until_due", "due_date"}
+        frozen = [name for name in given if name not in free]
         if changed["status"] != "draft" and frozen:
             raise self._refuse("Finalized invoices can't be updated in this way", param=frozen[0])
         self._apply(changed, given)

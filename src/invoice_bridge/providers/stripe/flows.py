@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from invoice_bridge.errors import (
     Discrepancy,
     MalformedResponse,
     NothingToBill,
+    Rejected,
     Unsupported,
 )
 from invoice_bridge.lookup import PAGES, first_use
@@ -120,7 +122,8 @@ def _bill(
         same_bill(ask, at, expected)
     if not resumed:
         add: InvoiceAddLinesParams = {"lines": lines}
-        request = _post(at.id, "add_lines", use, add, step="lines", specimen=_specimen(ask, at.id, "draft", expected))
+        specimen = _specimen(ask, at.id, "draft", expected)
+        request = _post(at.id, "add_lines", use, add, step="lines", specimen=specimen, answers=("lines", "data", 0))
         at = yield from first_use(_sent(at.id, use, request, {Status.DRAFT}), ask, use)
     at = compare_bill(ask, at, expected)
     if at.status is Status.DRAFT and not ask.draft:
@@ -156,7 +159,7 @@ def _handed_over(
 
 def _open(ask: OneTimeCharge | PeriodInvoice, use: Context, form: InvoiceCreateParams) -> Flow[Invoice]:
     specimen = _specimen(ask, _SPECIMEN_ID, "draft", Money.zero(ask.currency))
-    request = use.post("v1", "invoices", body=form, step="open", specimen=specimen, opens=True)
+    request = use.post("v1", "invoices", body=form, step="open", specimen=specimen, opens=True, answers=("id",))
     return (yield from _after((yield from first_use(exchange(request), ask, use)), use))
 
 
@@ -416,12 +419,28 @@ def mark_uncollectible(ask: MarkUncollectible, use: Context) -> Flow[Invoice]:
 
 
 def mail(ask: SendInvoice, use: Context) -> Flow[Invoice]:
-    """Mail an open invoice. Reads it first: Stripe's `send` would finalize a draft."""
+    """Mail an open invoice. Reads it first: Stripe's `send` would finalize a draft, and refuses a manual invoice."""
     found = yield from _read(ask.id, use)
     if found.status is not Status.OPEN:
         raise wrong_state(found, "cannot be sent")
+    if found.collection is not None and found.collection.kind == "manual":
+        yield from _made_mailable(ask, use)
     request = _post(ask.id, "send", use, effects=[Effect.MAILS], specimen=_bare(ask.id, "open"))
     return (yield from _sent(ask.id, use, request, {Status.OPEN}))
+
+
+def _made_mailable(ask: SendInvoice, use: Context) -> Flow[None]:
+    """Let a manual invoice be mailed: Stripe mails only what is send_invoice, and that needs a due date.
+
+    It is payable at once then. The sources disagree on whether an open invoice can be changed so: where it cannot, the
+    request to mail it is refused in Stripe's own words.
+    """
+    form: InvoiceUpdateParams = {"collection_method": "send_invoice", "days_until_due": 0}
+    request = use.post(
+        "v1", "invoices", ask.id, body=form, step="mailable", specimen=_bare(ask.id, "open"), invoice_id=ask.id
+    )
+    with suppress(Rejected):
+        yield from _sent(ask.id, use, request, {Status.OPEN})
 
 
 def update(ask: Update, use: Context) -> Flow[Invoice]:

@@ -137,7 +137,16 @@ def _create(ask: OneTimeCharge | PeriodInvoice, use: Context, total: Money) -> R
     body["charge_buyer_fee"] = False
     effects, note = _effects(ask)
     specimen = _specimen(ask, total)
-    return use.post("invoices", body=body, step="create", effects=effects, specimen=specimen, note=note, opens=True)
+    return use.post(
+        "invoices",
+        body=body,
+        step="create",
+        effects=effects,
+        specimen=specimen,
+        note=note,
+        opens=True,
+        answers=("id",),
+    )
 
 
 def _title(ask: Bill) -> str:

@@ -56,7 +56,8 @@ def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow[Invoice]:
 
 def _created(ask: OneTimeCharge | PeriodInvoice, use: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
     """The draft; or the invoice that it became, where the key has gone out before."""
-    request = use.post("invoices", body=body, step="open", specimen=_specimen(body, "{open.id}", "draft"), opens=True)
+    specimen = _specimen(body, "{open.id}", "draft")
+    request = use.post("invoices", body=body, step="open", specimen=specimen, opens=True, answers=("id",))
     return (yield from _after((yield from first_use(exchange(request), ask, use)), use))
 
 
