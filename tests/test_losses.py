@@ -1,7 +1,8 @@
 """What would be lost is found by the provider's rows, and refused unless this very call allows it."""
 
 import re
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pytest
 
@@ -20,7 +21,17 @@ from invoice_bridge import (
     Unsupported,
     Update,
 )
-from invoice_bridge.losses import Alters, Fate, Field, Severity, check_limits, find_losses, refuse_losses, values_at
+from invoice_bridge.losses import (
+    Alters,
+    Fate,
+    Field,
+    Severity,
+    check_limits,
+    find_losses,
+    leaves_of,
+    refuse_losses,
+    values_at,
+)
 from tests.toy import ACME, FIELDS, context
 
 MAY = Period.month(2026, 5)
@@ -193,7 +204,10 @@ def test_a_name_accepts_what_lies_below_it(path: str, allowed: list[str]) -> Non
         refuse_losses((alike,), ["period"], "Acme")
 
 
-@pytest.mark.parametrize("wrong,hint", [("periods", "'period'"), ("ammount", "'amount'"), ("ib-acme-1", "'customer'")])
+@pytest.mark.parametrize(
+    "wrong,hint",
+    [("periods", "'period'"), ("ammount", "'amount'"), ("ib-acme-1", "'customer'"), ("linse", "'lines'")],
+)
 def test_a_name_in_allow_that_can_mean_nothing_is_an_error(wrong: str, hint: str) -> None:
     """A typing mistake in `allow` is found, and the nearest valid names are listed."""
     with pytest.raises(ConfigurationError) as caught:
@@ -284,3 +298,24 @@ def test_at_most_three_names_are_offered() -> None:
     with pytest.raises(ConfigurationError) as caught:
         refuse_losses(near, ["zebra"], "Acme")
     assert str(caught.value).count("'zebra") == 4  # the name itself, and three
+
+
+def test_leaves_are_computed_from_what_a_caller_can_set() -> None:
+    """Constants, private names and those of pydantic itself are no leaves; parts are looked into."""
+
+    @dataclass
+    class Part:
+        size: int | None
+        _hidden: int
+
+    class Whole:
+        VERB: ClassVar[str]
+        _hidden: int
+        model_config: int
+        modelled: str | int
+        price: Money | None
+        part: Part | None
+        parts: tuple[Part, ...]
+        nothing: None
+
+    assert leaves_of(Whole) == ("modelled", "price", "currency", "part.size", "parts[].size")

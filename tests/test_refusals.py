@@ -27,6 +27,7 @@ from invoice_bridge import (
     Pay,
     Period,
     PeriodInvoice,
+    Problem,
     Retrieve,
     Status,
     Unsupported,
@@ -196,6 +197,11 @@ HELD_TWICE = {"subtotal": _eur(1900), "discount": _eur(100), "tax": _eur(342), "
             "subtotal less discount plus tax is 21.42 EUR, the invoice in_1 totals 25.00 EUR",
         ),
         (
+            lambda: verify(CHARGE, _held(problems=[Problem(path="total", why="is no number", money=True)])),
+            Discrepancy,
+            "the amounts of in_1 cannot be read, so that they cannot be compared: total is no number; it is open",
+        ),
+        (
             lambda: payable(Pay(id="in_1"), _held(payment_pending=True)),
             BridgeError,
             "acme: in_1 cannot be paid: a payment is on its way already",
@@ -273,7 +279,30 @@ def test_an_answer_about_another_invoice_names_both(command: Any, request_id: st
     request = Request("GET", "https://main.acme.test/v1/invoices/in_1", invoice_id=request_id)
     with pytest.raises(BridgeError) as refused:
         check_subject(request, Response(200, answer, provider="acme"), context)
-    assert f"the answer is about {problem}: something in between mixes answers up" in str(refused.value)
+    assert str(refused.value) == (
+        f"acme: the answer is about {problem}: something in between mixes answers up (HTTP 200)"
+    )
+
+
+def test_an_answer_about_another_bill_names_both() -> None:
+    """The reference that came back, and the one that was sent."""
+    request = Request("POST", "https://main.acme.test/v1/invoices", opens=True)
+    answer = Response(200, b'{"id":"in_9","ref":"res-9"}', provider="acme")
+    context = use_of(CHARGE)
+    acme = replace(context.provider, reference_in=lambda data, _use: data["ref"])
+    with pytest.raises(BridgeError) as refused:
+        check_subject(request, answer, replace(context, provider=acme))
+    assert str(refused.value) == (
+        "acme: the answer is about the bill 'res-9', and 'res-1' was sent: something in between mixes answers up "
+        "(HTTP 200)"
+    )
+
+
+def test_the_figure_that_was_expected_of_a_taxed_bill_is_kept() -> None:
+    """Not only in words: what was asked is the subtotal less the discount plus the tax."""
+    with pytest.raises(AmountMismatch) as refused:
+        verify(TAXED, _held(**HELD_TWICE))
+    assert (refused.value.asked, refused.value.found) == (_eur(2142), _eur(2500))
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,8 @@ _COLUMNS = (
 _ALL_TRIES = f"SELECT {_COLUMNS} FROM tries"  # noqa: S608 - constants
 _ALL_FACTS = "SELECT number, book, account, mode, reference, invoice_id, state, why, at, last_try FROM facts"
 _LONGEST_ID = 255
+_NO_TRY = -(2**63) - 1
+"""Below every number that a row can have."""
 _MODES = frozenset({"test", "live"})
 _EMPTY: tuple[Any, ...] = ("", [], {})
 
@@ -539,7 +541,7 @@ class Journal:
 
 def _claim(rows: list[Try], facts: list[Fact]) -> tuple[Literal["made", "unknown"], str | None, datetime | None] | None:
     """What the tries of a reference at one account still claim, after what is known to have ended."""
-    covered = max((fact.last_try for fact in facts if fact.invoice_id is None), default=0)
+    covered = max((fact.last_try for fact in facts if fact.invoice_id is None), default=_NO_TRY)
     rows = [known for known in rows if known.number > covered]
     pending = unresolved(rows)
     for fact in facts:
@@ -603,7 +605,7 @@ def _try(row: tuple[Any, ...]) -> Try:
 def _fact(row: tuple[Any, ...]) -> Fact:
     """Read a fact. One of which the last try cannot be read covers none."""
     number, book, account, mode, reference, invoice_id, state, why, at, last = row
-    covered = last if isinstance(last, int) else 0
+    covered = last if isinstance(last, int) else _NO_TRY
     return Fact(number, book, account, mode, reference, invoice_id, state, str(why), _instant(at), covered)
 
 

@@ -11,10 +11,11 @@ import hashlib
 import hmac
 import json
 import os
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, DecimalException
 from functools import cache, cached_property, partial
@@ -25,6 +26,7 @@ from unittest.mock import patch
 import httpx
 
 from invoice_bridge import (
+    BilledElsewhere,
     BridgeError,
     Client,
     Collection,
@@ -51,8 +53,10 @@ from invoice_bridge.commands import ListInvoices
 from invoice_bridge.config import key_variable, read_profile
 from invoice_bridge.emulator.transport import EmulatorTransport
 from invoice_bridge.explain import context
+from invoice_bridge.journal import Book, Journal, unresolved, verdict_of
+from invoice_bridge.lookup import begin
 from invoice_bridge.provider import Page, Unreadable
-from invoice_bridge.wire import Response, dumps, loads
+from invoice_bridge.wire import Request, Response, dumps, loads
 
 NAMES = providers.names()
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -224,6 +228,163 @@ def _is_list(answer: Response) -> bool:
     body = json.loads(answer.content)
     listed = isinstance(body, dict) and "id" not in body and bool(body.get("data") or body.get("list"))
     return answer.status < 300 and listed
+
+
+# ── the lookup of a bill, and what follows it ────────────────────────────────────────────────────────────────────────
+def _lookup(provider: str, data: bytes) -> None:
+    """Look a bill up; answer what is asked with the parts in turn. Every request stays below the base URL."""
+    declared = providers.get(provider)
+    which, *parts = data.split(b"\0")
+    bills = _known_bills(provider)
+    bill = bills[int(which) % len(bills)] if which.isdigit() and len(which) < 9 else bills[0]
+    use = replace(context(declared, declared.emulator().settings), lookup="always").on(bill)
+    done: Invoice | None = None
+    flow = begin(bill, use)
+    try:
+        request = next(flow)
+        for part in parts:
+            _stays_below(request, use.base_url)
+            answer = _answer(provider, part)
+            request = flow.send(answer) if answer.status < 300 else flow.throw(declared.error(answer))
+    except StopIteration as ended:
+        done = ended.value
+    except BridgeError as error:
+        _can_be_told(error)
+    finally:
+        flow.close()
+    if done is not None:
+        _survives(done)
+        _holds(done.reference in {None, bill.reference}, f"{bill.reference} became a bill of {done.reference}")
+
+
+def _stays_below(request: Request, base_url: str) -> None:
+    """As an HTTP client sends it, with its dots resolved: the key goes along."""
+    with contextlib.suppress(httpx.InvalidURL):  # the client says so itself
+        sent, base = httpx.URL(request.url), httpx.URL(base_url)
+        _holds(
+            (sent.scheme, sent.netloc) == (base.scheme, base.netloc)
+            and sent.path.startswith(base.path.rstrip("/") + "/"),
+            f"{request.url} is not below {base_url}",
+        )
+
+
+@cache
+def _known_bills(provider: str) -> tuple[OneTimeCharge | PeriodInvoice, ...]:
+    """The bills that the provider can carry and find again."""
+    return tuple(bill for bill, _ in _looked_up(provider))
+
+
+@cache
+def _looked_up(provider: str) -> tuple[tuple[OneTimeCharge | PeriodInvoice, bytes], ...]:
+    """Each bill, and what the emulator answers when it is made a second time."""
+    declared, found = providers.get(provider), []
+    emulator = declared.emulator()
+    for bill in _bills(emulator.customer, emulator.payment_method):
+        kept = _Kept(declared.emulator(), declared.base_url(emulator.settings))
+        with (
+            httpx.Client(transport=kept) as http,
+            Client(provider, api_key=emulator.key, http=http, lookup="always", **emulator.settings) as at,
+            contextlib.suppress(BridgeError),
+        ):
+            allowed = [loss.path for loss in at.losses(bill)]
+            at.create(bill, allow=allowed)
+            first = len(kept.answers)
+            at.create(bill, allow=allowed)
+            found.append((bill, b"\0".join(one.content for one in kept.answers[first:])))
+    return tuple(found)
+
+
+def _lookup_seeds(provider: str) -> list[bytes]:
+    seeds = [b"%d\0" % place + answers for place, (_, answers) in enumerate(_looked_up(provider))]
+    parts = [part.split(b"\0") for part in seeds]
+    # a listing before the bill that another call answers, an answer given twice, and one that never comes
+    more = [b"\0".join(change) for one in parts for change in (one + one[1:], [*one[:2], *one[1:]], one[:-1])]
+    return [*seeds, *more]
+
+
+# ── the journal ──────────────────────────────────────────────────────────────────────────────────────────────────────
+_HERE, _MINE = Book("stripe:", mode="test"), "r-1"
+
+
+@cache
+def _journal() -> tuple[Journal, sqlite3.Connection]:
+    """A journal, and another connection to its file that is held to no rule but SQLite's own."""
+    path = _folder() / f"{os.getpid()}.sqlite"
+    journal = Journal(path)
+    raw = sqlite3.connect(path, isolation_level=None)
+    raw.execute("PRAGMA ignore_check_constraints = ON")
+    raw.execute("PRAGMA synchronous = OFF")
+    return journal, raw
+
+
+def _cell(value: Any) -> Any:
+    """A value that SQLite can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, bool | None):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 2**63 else str(value)[:400]
+    return value if isinstance(value, float) else json.dumps(value).encode()
+
+
+def _rows(data: bytes) -> None:
+    """Read a journal whose rows say anything. What may have been sent is never overlooked, whatever its other cells."""
+    journal, raw = _journal()
+    tries, _, facts = data.partition(b"\0")
+    for table, columns, text in (("tries", 16, tries), ("facts", 10, facts)):
+        raw.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
+        rows = _as_mapping(text)
+        for row in rows if isinstance(rows, list) else ():
+            cells = [_cell(value) for value in row[:columns]] if isinstance(row, list) else []
+            places = ", ".join("?" * columns)
+            with contextlib.suppress(sqlite3.Error, OverflowError):
+                raw.execute(f"INSERT INTO {table} VALUES ({places})", cells + [None] * (columns - len(cells)))  # noqa: S608
+    mine = raw.execute(
+        "SELECT count(*) FROM tries WHERE account = ? AND reference = ? AND book = ? AND mode IS NOT 'live'",
+        (_HERE.account, _MINE, _HERE.name),
+    ).fetchone()[0]
+    known = journal.tries(_HERE, _MINE)
+    _holds(len(known) == mine, f"{mine} rows of the bill, and {len(known)} are read")
+    pending, verdicts = unresolved(known), {verdict_of(one) for one in known}
+    _holds(verdicts <= {"applied", "refused", "deferred", "maybe", None}, f"verdicts {verdicts}")
+    open_ones = {one.step for one in known if one.ended is None}
+    settled = {one.step for one in known if verdict_of(one) in {"applied", "refused"}}
+    _holds(open_ones <= set(pending) | settled, "a request without an end counts as settled")
+    for claim in (*journal.claims(), *journal.claims(_HERE, _MINE)):
+        repr(claim).encode("utf-8", "backslashreplace")
+        _holds(claim.state in {"made", "unknown"}, f"a claim is {claim.state}")
+    if not raw.execute("SELECT 1 FROM facts LIMIT 1").fetchone() and (
+        pending or any(verdict_of(one) == "applied" and one.left for one in known)
+    ):
+        _holds(any(claim.account == _HERE.account for claim in journal.claims(_HERE, _MINE)), "nothing claims it")
+    journal.history(_MINE)
+    journal.facts()
+    journal.reference_of(_HERE, "in_1")
+    try:
+        journal.refuse_elsewhere(_HERE, _MINE)
+    except BilledElsewhere as error:
+        _can_be_told(error)
+
+
+def _rows_seeds() -> list[bytes]:
+    at, url = "2026-05-17T12:00:00+00:00", "https://api.stripe.com/v1/invoices"
+    made = [1, "stripe:", _MINE, 1, "POST", url, "ib1-1", at, at, "answered", 200, "in_1"]
+    new = ["default", "test", "d" * 64, "applied"]
+    lost = [2, "stripe:", _MINE, 1, "POST", f"{url}/in_1/pay", "ib1-2", at, at, "lost", None, None]
+    open_ = [3, "whop:biz_42", _MINE, 2, "POST", url, None, at, None, None, None, None]
+    old = [4, "stripe:", _MINE, 1, "POST", url, "ib1-3", at, at, "answered", 409, None]
+    fact = [1, "default", "stripe:", "test", _MINE, "in_1", "void", "read", at, 1]
+    absent = [2, "default", "whop:biz_42", "test", _MINE, None, "absent", "resolve", at, 3]
+    tables: tuple[tuple[list[Any], list[Any]], ...] = (
+        ([made + new], []),
+        ([made + new, [*lost, *new[:3], "maybe"]], [fact]),
+        ([[*open_, *new[:2], None, None]], [absent]),
+        ([[*old, "default", "", None, None], made + new], [fact, absent]),
+        ([[*lost, *new[:3], "maybe"], [*open_, *new[:2], None, None]], [[*fact[:9], None]]),
+        ([], []),
+    )
+    return [json.dumps(tries).encode() + b"\0" + json.dumps(facts).encode() for tries, facts in tables]
 
 
 # ── refusals ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -534,11 +695,13 @@ TARGETS: dict[str, Target] = {
     for target in (
         *(Target(f"decode-{name}", partial(_decode, name), partial(_decode_seeds, name)) for name in providers.names()),
         *(Target(f"list-{name}", partial(_list, name), partial(_list_seeds, name)) for name in providers.names()),
+        *(Target(f"lookup-{name}", partial(_lookup, name), partial(_lookup_seeds, name)) for name in providers.names()),
         *(Target(f"error-{name}", partial(_error, name), partial(_error_seeds, name)) for name in providers.names()),
         *(
             Target(f"webhook-{name}", partial(_webhook, name), partial(_webhook_seeds, name))
             for name in providers.names()
         ),
+        Target("journal", _rows, _rows_seeds),
         Target("config", _config, _config_seeds),
         Target("bill", _bill, _bill_seeds),
         Target("money", _money, _money_seeds),

@@ -1,6 +1,8 @@
 """What hostile input has found, each defect by name."""
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,8 +13,9 @@ import pytest
 from invoice_bridge import ConfigurationError, Invoice, MalformedResponse, Money, Retrieve, decode, explain, providers
 from invoice_bridge.cli.files import read_bill
 from invoice_bridge.config import read_profile
+from invoice_bridge.journal import Book, Journal
 from invoice_bridge.model import in_utc
-from invoice_bridge.wire import dumps, loads
+from invoice_bridge.wire import Request, dumps, loads
 
 BARE: dict[str, dict[str, Any]] = {
     "chargeapi": {"id": "inv_1", "object": "invoice", "currency": "eur", "line_items": [{"amount": 1}] * 2},
@@ -114,3 +117,27 @@ def test_an_instant_outside_the_calendar_in_utc_is_a_value_error() -> None:
     """The first midnight east of Greenwich raised OverflowError."""
     with pytest.raises(ValueError, match="is, in UTC, not in the years 1 to 9999"):
         in_utc(datetime.fromisoformat("0001-01-01T00:00:00+14:00"))
+
+
+def test_a_row_numbered_zero_is_not_overlooked(tmp_path: Path) -> None:
+    """A row that may have been sent had the number 0, and claimed nothing, also beside a fact that covers none."""
+    path = tmp_path / "bills.sqlite"
+    journal, book = Journal(path), Book("stripe:", mode="test")
+    request = Request("POST", "https://main.acme.test/v1/invoices", key="ib1-1")
+    journal.intend(book, "r-1", 1, request, datetime(2026, 5, 17, tzinfo=UTC))
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("UPDATE tries SET number = 0")
+        raw.commit()
+        assert [claim.state for claim in journal.claims(book, "r-1")] == ["unknown"]
+        fact = (1, "default", "stripe:", "test", "r-1", None, "absent", "resolve", "2026-05-17T12:00:00+00:00", "torn")
+        raw.execute("INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", fact)
+        raw.commit()
+    assert [claim.state for claim in journal.claims(book, "r-1")] == ["unknown"]
+    journal.close()
+
+
+def test_a_name_that_is_no_text_does_not_spoil_the_error(tmp_path: Path) -> None:
+    """Half of a pair of surrogates as the name of an object: the error could not be printed."""
+    with pytest.raises(MalformedResponse, match=r"this is no invoice: it holds '\\udc00'") as refused:
+        decode("chargebee", b'{"\\udc00": {"id": "1"}}')
+    str(refused.value).encode()

@@ -96,7 +96,8 @@ def _id(at: Reader) -> str:
     if "id" not in at:  # an answer about something else is wrapped too: {"credit_note": …}
         others = [name for name, value in at.data.items() if isinstance(value, Mapping)]
         if others:
-            raise MalformedResponse(f"this is no invoice: it holds {', '.join(others)[:80]}", provider="chargebee")
+            names = ", ".join(map(repr, others))[:80]
+            raise MalformedResponse(f"this is no invoice: it holds {names}", provider="chargebee")
     return at.need("id")
 
 
