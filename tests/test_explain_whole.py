@@ -4,8 +4,10 @@ import json
 import re
 from dataclasses import replace
 
-from invoice_bridge import Money, OneTimeCharge, Period, Retrieve, Void, explain
-from invoice_bridge.explain import Plan, _quoted, plan
+import pytest
+
+from invoice_bridge import Money, OneTimeCharge, Period, Retrieve, Void, explain, providers
+from invoice_bridge.explain import Plan, _quoted, body_leaves, context, plan
 from tests import toy
 from tests.listing import CHARGE, use_of
 
@@ -126,3 +128,30 @@ def test_a_plan_as_shell_commands_is_complete() -> None:
 def test_every_placeholder_of_a_text_is_a_variable() -> None:
     """Two in one address, with text before, between and after: nothing of it is lost."""
     assert _quoted("a {x.y}/b c/{z}/d", "a {x.y}/b c/{z}/d", {"x.y", "z"}) == "'a '\"$X_Y\"'/b c/'\"$Z\"/d"
+
+
+def test_the_leaves_of_a_body_have_a_name_with_indexes_and_a_shape_without() -> None:
+    """By its shape a field's row is found; by its name a reader finds the field. Nothing is no leaf."""
+    body = {"a": {"b": [{"c": 1}, 2], "d": None}, "e": ("f",), 7: False}
+    assert list(body_leaves(body)) == [
+        ("a.b[0].c", "a.b[].c", 1),
+        ("a.b[1]", "a.b[]", 2),
+        ("e[0]", "e[]", "f"),
+        ("7", "7", False),
+    ]
+
+
+@pytest.mark.parametrize("provider", ["stripe", "whop"])
+def test_the_rows_of_a_plan_are_what_the_bill_states_then_constants_then_the_rest(provider: str) -> None:
+    """In that order the origin of a field is found; a plan's own text does not repeat the tables."""
+    bill = OneTimeCharge(reference="r-1", customer="cus_42", amount=Money(1900, "EUR"), period=Period.month(2026, 5))
+    use = context(providers.get(provider), providers.get(provider).emulator().settings).on(bill)
+    made = plan(bill, use)
+    stated = [row for row in made.fields if row.path and row.is_set(bill, use)]
+    constants = [row for row in made.fields if not row.path]
+    rest = [row for row in made.fields if row.path and not row.is_set(bill, use)]
+    assert made.fields == (*stated, *constants, *rest)
+    assert stated
+    assert constants
+    assert rest
+    assert "Field(" not in repr(made)

@@ -3,7 +3,8 @@
     make mutants                         60 mutants of each target, a new seed
     make mutants SEED=7 SAMPLE=100 TARGETS="stripe journal lookup"
 
-A target is a provider (its tables, flows and parse) or a module of the core: journal, lookup, outcome, explain, losses.
+A target is a provider (its tables, flows and parse) or a module: journal, lookup, outcome, explain, losses,
+compare/differences, cassettes/redaction.
 Mutants come from mutmut; a sample is drawn by the printed seed. A mutant of a provider is killed where the provider's
 tests, the conformance suite, the check of the generated pages or the types fail; one of the core where the tests that
 guard that module, or the types, fail. The exit code is 1 where fewer than 95 % of any target's sample are killed, or
@@ -64,7 +65,8 @@ def _provider(name: str) -> Target:
 
 def _module(name: str, *tests: str) -> Target:
     paths = tuple(f"tests/{test}" for test in tests)
-    return Target(name, (f"{name}.py",), paths, f"invoice_bridge.{name}", options=("-m", "not slow"))
+    module = f"invoice_bridge.{name.replace('/', '.')}"
+    return Target(name, (f"{name}.py",), paths, module, options=("-m", "not slow"))
 
 
 _LOOKED_UP = ("test_lookup.py", "test_resolve.py", "test_client_told.py", "test_idempotency.py")
@@ -81,6 +83,12 @@ TARGETS = {
                 "test_defects.py"),
         _module("explain", "test_explain_whole.py", "test_explain.py", "cli/test_commands.py"),
         _module("losses", "test_losses.py", "test_tables.py", "test_errors.py", "test_commands.py", "test_client.py"),
+        _module("compare/differences", "compare/test_differences.py", "compare/test_kinds.py",
+                "compare/test_compare_defects.py", "compare/test_same_bill.py", "compare/test_allowed.py",
+                "compare/test_seeded.py"),
+        _module("cassettes/redaction", "cassettes/test_redaction.py", "cassettes/test_redaction_edges.py",
+                "cassettes/test_redacted_fields.py", "cassettes/test_second_judge.py", "cassettes/test_check.py",
+                "cassettes/test_again.py", "cassettes/test_recorder.py"),
     )
 }  # fmt: skip
 
