@@ -41,7 +41,7 @@ evidence: $(DEV) ## run the tests, and write down what they prove (then: make do
 	PYTEST_EVIDENCE=write $(BIN)/python -m pytest -q -n auto
 
 golden: $(DEV) ## write down anew what every adapter does (tests/golden); read the difference
-	PYTEST_GOLDEN=write $(BIN)/python -m pytest -q tests/test_golden.py
+	PYTEST_GOLDEN=write $(BIN)/python -m pytest -q tests/test_golden.py tests/test_courses.py
 
 cassettes: $(DEV) ## record the cassettes anew, against the emulators
 	$(BIN)/python -m invoice_bridge.cassettes cassettes
