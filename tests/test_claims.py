@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge import BilledElsewhere, Money, OneTimeCharge
+from invoice_bridge import BilledElsewhere, Invoice, Money, OneTimeCharge, Status
 from invoice_bridge.journal import Book, Claim, Fact, Journal, RecentLosses, Try, verdict_of
 from invoice_bridge.lookup import SETTLES
 from invoice_bridge.wire import Request
@@ -127,3 +127,71 @@ def test_what_the_journal_hands_out_cannot_be_changed(kind: Any) -> None:
     name = dataclasses.fields(kind)[0].name
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(value, name, "other")
+
+
+@pytest.mark.parametrize(
+    "column,written,read",
+    [
+        ("attempt", "'two'", 1),
+        ("attempt", "3", 3),
+        ("verdict", "'applied'", "applied"),
+        ("verdict", "'refused'", "refused"),
+        ("verdict", "'deferred'", "deferred"),
+        ("verdict", "'maybe'", "maybe"),
+        ("verdict", "'done'", None),
+    ],
+)
+def test_a_cell_that_cannot_be_read_counts_as_the_worse(
+    journal: Journal, tmp_path: Path, column: str, written: str, read: object
+) -> None:
+    """An attempt that is no number is the first, whose bill it may be; a verdict that is none says nothing."""
+    _tried(journal, 2, "answered", "in_1")
+    with closing(sqlite3.connect(tmp_path / "bills.sqlite")) as file, file:
+        file.execute("PRAGMA ignore_check_constraints = ON")
+        file.execute(f"UPDATE tries SET {column} = {written}")  # noqa: S608 - the test's own
+    (known,) = journal.tries(STRIPE, "res-1")
+    assert getattr(known, column) == read
+
+
+@pytest.mark.parametrize("status,claimed", [(499, False), (500, True), (502, True)])
+def test_a_server_error_beside_a_void_invoice_may_have_made_another(
+    journal: Journal, status: int, claimed: bool
+) -> None:
+    """A server error may have freed the key: the attempt may have made a second invoice beside the void one."""
+    for key, code, verdict in (("ib1-a", status, "maybe"), ("ib1-b", 200, "applied")):
+        request = Request("POST", "https://a.test/v1/invoices", key=key)
+        number = journal.intend(STRIPE, "res-1", 1, request, NOON)
+        made: Any = verdict
+        invoice_id = "in_1" if code == 200 else None
+        journal.conclude(number, "answered", NOON, status=code, invoice_id=invoice_id, verdict=made)
+    journal.learn(STRIPE, "in_1", "void", "seen", NOON)
+    assert bool(journal.claims(STRIPE, "res-1")) is claimed
+
+
+def test_the_end_of_an_invoice_ends_no_other_attempt(journal: Journal) -> None:
+    """Attempt 2 was lost when attempt 1's invoice was voided: it may still have made one, and goes on claiming."""
+    _tried(journal, 1, "answered", "in_1")
+    _tried(journal, 2, "lost")
+    journal.learn(STRIPE, "in_1", "void", "seen", NOON)
+    assert [(claim.state, claim.invoice_id) for claim in journal.claims(STRIPE, "res-1")] == [("unknown", None)]
+
+
+@pytest.mark.parametrize(
+    "status,reference,learnt",
+    [
+        (Status.VOID, "res-1", True),
+        (Status.DELETED, "res-1", True),
+        (Status.VOID, None, False),
+        (Status.VOID, "res-2", False),
+        (Status.OPEN, "res-1", False),
+        (Status.UNCOLLECTIBLE, "res-1", False),
+    ],
+)
+def test_only_an_end_of_the_bills_own_invoice_is_learnt(
+    journal: Journal, status: Status, reference: str | None, learnt: bool
+) -> None:
+    """A void or deleted invoice that carries the reference frees it; one without a reference could be anybody's."""
+    _tried(journal, 1, "answered", "in_1")
+    seen = Invoice(provider="stripe", id="in_1", status=status, currency="EUR", reference=reference)
+    assert journal.learn_from(seen, "a webhook", NOON) is learnt
+    assert bool(journal.claims(STRIPE, "res-1")) is not learnt
