@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge import BilledElsewhere, Invoice, Money, OneTimeCharge, Status
+from invoice_bridge import BilledElsewhere, ConfigurationError, Invoice, Money, OneTimeCharge, Status
 from invoice_bridge.journal import Book, Claim, Fact, Journal, RecentLosses, Try, verdict_of
 from invoice_bridge.lookup import SETTLES
 from invoice_bridge.wire import Request
@@ -195,3 +195,47 @@ def test_only_an_end_of_the_bills_own_invoice_is_learnt(
     seen = Invoice(provider="stripe", id="in_1", status=status, currency="EUR", reference=reference)
     assert journal.learn_from(seen, "a webhook", NOON) is learnt
     assert bool(journal.claims(STRIPE, "res-1")) is not learnt
+
+
+def test_a_request_is_guarded_unless_it_is_said_otherwise(journal: Journal) -> None:
+    """What another account has is refused by default; a verb on an invoice is always possible."""
+    _tried(journal, 1, "answered", "in_1")
+    request = Request("POST", "https://b.test/v1/invoices", key="ib1-9")
+    with pytest.raises(BilledElsewhere):
+        journal.intend(WHOP, "res-1", 1, request, NOON)
+    assert journal.intend(WHOP, "res-1", 1, request, NOON, guarded=False) == 2
+
+
+@pytest.mark.parametrize("verdict,claims", [("applied", ["made"]), ("refused", []), ("deferred", ["unknown"])])
+def test_an_answer_to_a_repeat_settles_what_was_lost(journal: Journal, verdict: Any, claims: list[str]) -> None:
+    """A refusal of the same key says that the lost one made nothing; "not now" says nothing of it."""
+    _tried(journal, 1, "lost")
+    request = Request("POST", "https://a.test/v1/invoices", key="ib1-1")
+    journal.conclude(journal.intend(STRIPE, "res-1", 1, request, NOON), "answered", NOON, status=200, verdict=verdict)
+    assert [claim.state for claim in journal.claims(STRIPE, "res-1")] == claims
+
+
+def test_a_draft_that_got_another_id_ends_with_it(journal: Journal) -> None:
+    """One attempt makes one invoice: the draft's own id claims nothing after the issued invoice was voided."""
+    _tried(journal, 1, "answered", "draft_1")
+    request = Request("POST", "https://a.test/v1/invoices/draft_1/close", key="ib1-close")
+    number = journal.intend(STRIPE, "res-1", 1, request, NOON)
+    journal.conclude(number, "answered", NOON, status=200, invoice_id="in_1", verdict="applied")
+    journal.learn(STRIPE, "in_1", "void", "seen", NOON)
+    assert journal.claims(STRIPE, "res-1") == ()
+
+
+def test_the_longest_id_is_one(journal: Journal) -> None:
+    """255 characters are read, as they may be asked for."""
+    _tried(journal, 1, "answered", "i" * 255)
+    assert journal.tries(STRIPE, "res-1")[0].invoice_id == "i" * 255
+
+
+def test_a_fact_that_cannot_be_written_says_so_and_no_more(journal: Journal, tmp_path: Path) -> None:
+    """No request was held back, so that the message ends with the reason."""
+    _tried(journal, 1, "answered", "in_1")
+    with closing(sqlite3.connect(tmp_path / "bills.sqlite")) as file, file:
+        file.execute("DROP TABLE facts")
+    with pytest.raises(ConfigurationError) as failed:
+        journal.learn(STRIPE, "in_1", "void", "seen", NOON)
+    assert str(failed.value) == f"the journal {journal.path} cannot be written (no such table: facts)"

@@ -65,8 +65,7 @@ def _provider(name: str) -> Target:
 
 def _module(name: str, *tests: str) -> Target:
     paths = tuple(f"tests/{test}" for test in tests)
-    module = f"invoice_bridge.{name.replace('/', '.')}"
-    return Target(name, (f"{name}.py",), paths, module, options=("-m", "not slow"))
+    return Target(name, (f"{name}.py",), paths, "invoice_bridge", options=("-m", "not slow"))
 
 
 _LOOKED_UP = ("test_lookup.py", "test_resolve.py", "test_client_told.py", "test_idempotency.py")

@@ -186,8 +186,8 @@ def digest_of(command: Bill, provider: str) -> str:
 
 def _shortest(number: Decimal) -> str:
     """A number without zeros that say nothing: 2.00 is 2. Not normalize(), which rounds to the context's digits."""
-    whole, _, rest = f"{number:f}".partition(".")
-    return f"{whole}.{rest}".rstrip("0").rstrip(".") if rest else whole
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _stated(value: Any) -> Any:
@@ -290,8 +290,7 @@ class Journal:
 
     def _make_private(self) -> None:
         """Make a new file readable by its owner alone; SQLite gives its helper files the same permissions."""
-        flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0)
-        os.close(os.open(self.path, flags, 0o600))
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
 
     def _set_up(self) -> None:
         """Make the tables in a new file, or take a file of schema 1 over. Another program's database stays as it is."""
