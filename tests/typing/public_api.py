@@ -12,6 +12,7 @@ from typing import Any, Literal, assert_type
 
 import httpx
 
+import invoice_bridge
 from invoice_bridge import (
     ALL,
     AlreadyBilled,
@@ -85,6 +86,11 @@ def clients(http: httpx.Client, asynchronous: httpx.AsyncClient, name: str, sett
     Client("stripe", api_key=b"key")  # type: ignore[call-overload]
     Client("stripe", api_key=KEY, http=asynchronous)  # type: ignore[call-overload]
     AsyncClient("stripe", api_key=KEY, http=http)  # type: ignore[call-overload]
+
+
+def names() -> None:
+    """Names are loaded on use, and a misspelt one is found all the same."""
+    _ = invoice_bridge.Invoise  # type: ignore[attr-defined]
 
 
 # ── verbs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
