@@ -1,4 +1,4 @@
-"""Show which versions of the official SDKs the extras `stripe` and `chargebee` may name: each hands an invoice to decode.
+"""Try the versions of the official SDKs that the extras `stripe` and `chargebee` take: each hands an invoice to decode.
 
     make sdks                            every version in requirements/sdks.txt
     .venv/bin/python tools/sdks.py --pin     write the hashes of the versions there anew

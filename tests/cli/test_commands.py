@@ -112,7 +112,7 @@ def test_a_listing_is_a_table_or_an_array(stripe: Cli) -> None:
     stripe("create", CHARGE)
     stripe("create", str(EXAMPLES / "period-invoice.toml"))
     header, newest, oldest = stripe("list").out.splitlines()
-    assert header.split() == ["id", "number", "status", "customer", "total", "remaining", "created", "due"]
+    assert header.split() == ["id", "number", "reference", "status", "customer", "total", "remaining", "created", "due"]
     assert newest.startswith("in_00000002  ")
     assert "19.99 EUR" in oldest
     listed = [Invoice.model_validate(item) for item in json.loads(stripe("list", "--json").out)]

@@ -75,7 +75,19 @@ def complain(problem: object) -> None:
     print(f"invoice-bridge: {text}", file=sys.stderr, flush=True)
 
 
-class Commands(TyperGroup):
+class Group(TyperGroup):
+    """A group of commands: without one it prints its help, which is a misuse for every version of click alike."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read what stands before the command."""
+        is_bare = not args
+        try:
+            return super().parse_args(ctx, args)
+        except typer.Exit as ended:  # click before 8.2, having printed the help
+            raise typer.Exit(USAGE if is_bare else ended.exit_code) from None
+
+
+class Commands(Group):
     """The group of all commands: turns every expected error into one line and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -121,6 +133,10 @@ def guarded(app: typer.Typer, arguments: list[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal without UTF-8 shows \\u2192 instead of failing
             stream.reconfigure(errors="backslashreplace")
+    if os.environ.get("NO_COLOR"):  # as output.wants_no_color
+        from typer import rich_utils
+
+        rich_utils.COLOR_SYSTEM = None  # rich itself keeps bold and dim
     command = typer.main.get_command(app)
     try:
         code = command.main(arguments, prog_name="invoice-bridge", standalone_mode=False)
