@@ -118,7 +118,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, billed: tuple[Served, list[
     folder = tmp_path_factory.mktemp("files")
     for name, total in (("left", 1999), ("right", 2000)):
         amount = {"minor": total, "currency": "EUR"}
-        invoice = {"provider": "stripe", "id": f"in_{name}", "status": "open", "reference": "res-1", "total": amount}
+        invoice = {"provider": "stripe", "id": f"in_{name}", "status": "open", "currency": "EUR", "total": amount}
+        invoice["reference"] = "res-1"
         (folder / f"{name}.ndjson").write_text(json.dumps(invoice) + "\n", "utf-8")
     url = billed[0].base_urls["stripe"]
     with Client("stripe", api_key=KEY, base_url=url, journal=folder / "bills.sqlite", lookup="never") as client:

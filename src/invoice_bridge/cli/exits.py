@@ -31,7 +31,8 @@ DONE, DIFFERENCE, USAGE, PROVIDER, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 1
 HELP: Final = (
     "Exit codes: 0 done. 1 a difference, a loss, nothing to bill, or no such bill; the message says what was done. "
     "2 usage: an option, a file, a setting or a key cannot be used, or the provider cannot do this. "
-    "3 the provider refused, cannot be reached, or the outcome is unknown. 130 interrupted."
+    "3 the provider refused, cannot be reached, or the outcome is unknown. 130 interrupted. "
+    "141 whatever read the output has gone away."
 )
 
 # Newer versions of typer bring their own click, older ones import it: its error class is found where both have it.
