@@ -99,7 +99,8 @@ def perform(command: str, capsys: pytest.CaptureFixture[str]) -> Done:
     assert words[0] == "invoice-bridge"
     capsys.readouterr()
     code = run(words[1:])
-    return Done(code, *capsys.readouterr())
+    printed = capsys.readouterr()
+    return Done(code, printed.out, printed.err)
 
 
 @pytest.mark.parametrize("page", PAGES)
