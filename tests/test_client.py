@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -226,7 +226,8 @@ def test_a_key_that_cannot_be_one_is_refused_without_being_shown(key: Any) -> No
 def test_a_mode_that_the_key_contradicts_is_refused() -> None:
     """mode="test" with a live key, and the other way round; a key that does not tell is taken."""
     live = KEY.replace("test", "live")
-    for key, mode in ((live, "test"), (KEY, "live")):
+    wrong: list[tuple[str, Literal["test", "live"]]] = [(live, "test"), (KEY, "live")]
+    for key, mode in wrong:
         with pytest.raises(
             ConfigurationError, match=f'mode="{mode}" was asked for, but the key or host is for'
         ) as caught:

@@ -1,9 +1,9 @@
 """The public names: complete, sorted, pinned, and light to import."""
 
+import ast
 import json
 import subprocess
 import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,14 +103,29 @@ def test_the_public_names_are_sorted_and_none_stands_twice() -> None:
 
 
 def test_the_public_names_are_complete() -> None:
-    """Every public name of the package's namespace is listed, and every listed name is there."""
-    found = {
-        name
-        for name, value in vars(invoice_bridge).items()
-        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+    """What type checkers see imported, what is loaded on use, and what is listed are the same names and modules."""
+    tree = ast.parse(Path(invoice_bridge.__file__).read_text("utf-8"))
+    seen = {
+        alias.name: str(node.module).removeprefix("invoice_bridge.")
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
     }
-    # `losses` and `explain` are functions here, though modules have these names as well
-    assert found == set(NAMES)
+    assert seen == invoice_bridge._MODULES
+    assert set(seen) == set(NAMES)
+    assert set(dir(invoice_bridge)) >= set(NAMES)
+    with pytest.raises(AttributeError, match="module 'invoice_bridge' has no attribute 'Invoise'"):
+        _ = invoice_bridge.Invoise  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("first", ["invoice_bridge", "invoice_bridge.client", "invoice_bridge.explain"])
+def test_a_function_that_shares_its_modules_name_stays_a_function(first: str) -> None:
+    """`decode`, `explain` and `losses` are callable whichever module was loaded first; modules are there on use."""
+    names = ("decode", "explain", "losses", "webhooks")
+    code = f"import {first}, invoice_bridge; print(*(type(getattr(invoice_bridge, n)).__name__ for n in {names}))"
+    assert _python(code).split() == ["function", "function", "function", "module"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -132,9 +147,17 @@ def _loaded(code: str) -> set[str]:
     return set(json.loads(_python(f"{code}; import sys, json; print(json.dumps(sorted(sys.modules)))")))
 
 
-def test_importing_loads_no_sdk_and_no_command_line_library() -> None:
-    """The import loads no official SDK, no CLI, server or test library, no HTTP library, and no provider."""
-    modules = _loaded("import invoice_bridge")
+def test_importing_loads_nothing_but_the_package() -> None:
+    """Defect 88: names are loaded when they are used."""
+    assert {module for module in _loaded("import invoice_bridge") if module.startswith("invoice_bridge")} == {
+        "invoice_bridge"
+    }
+    assert "invoice_bridge.client" not in _loaded("from invoice_bridge import Money")
+
+
+def test_all_names_load_no_sdk_and_no_command_line_library() -> None:
+    """All public names together load no official SDK, no CLI, server or test library, no HTTP library, no provider."""
+    modules = _loaded("from invoice_bridge import *")
     assert "invoice_bridge.client" in modules
     assert {module.partition(".")[0] for module in modules} & (SDKS | FOR_PEOPLE | {"httpx"}) == set()
     assert {module for module in modules if module.startswith("invoice_bridge.providers.")} == set()
@@ -151,7 +174,7 @@ def test_making_a_client_loads_the_http_library_and_one_provider() -> None:
 
 def test_the_time_an_import_takes_is_reported(record_property: Callable[[str, object], None]) -> None:
     """Only reported: a machine's speed is no claim of ours."""
-    code = "import time; began = time.perf_counter(); import invoice_bridge; print(time.perf_counter() - began)"
+    code = "import time; began = time.perf_counter(); from invoice_bridge import *; print(time.perf_counter() - began)"
     seconds = float(_python(code))
     record_property("import_seconds", round(seconds, 3))
     assert seconds > 0

@@ -190,6 +190,13 @@ class WithRaw:
 
 
 @dataclass
+class WithValues:
+    """An object of an SDK that keeps it under another name: chargebee before 3."""
+
+    values: dict[str, Any]
+
+
+@dataclass
 class AsModel:
     """A pydantic model, whose fields may have other names than the wire's."""
 
@@ -207,6 +214,7 @@ SHAPES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "to_dict": AsDict,
     "raw_data": WithRaw,
     "model_dump": AsModel,
+    "values": WithValues,
 }
 
 

@@ -129,8 +129,10 @@ class _Core(Generic[Http]):
     def __init__(
         self, provider: Literal["chargeapi"], *, api_key: str, http: Http | None = None, **settings: Unpack[Common]
     ) -> None: ...
-    @overload
-    def __init__(self, provider: str, *, api_key: str, http: Http | None = None, **settings: Any) -> None: ...
+    @overload  # another package's provider, or a name in a variable: its own settings come in a mapping, as **settings
+    def __init__(
+        self, provider: str, *, api_key: str, http: Http | None = None, **settings: Unpack[Common]
+    ) -> None: ...
     def __init__(
         self,
         provider: str,

@@ -57,12 +57,13 @@ _Check = Callable[[Any], str | None]
 """Says what a value must be, or None where it is that."""
 
 
-def read_profile(path: str | os.PathLike[str], profile: str | None = None) -> dict[str, Any]:
+def read_profile(path: str | os.PathLike[str], profile: str | None = None, *, needs_key: bool = True) -> dict[str, Any]:
     """Read one profile of a file as the keyword arguments of `Client`, the provider's name among them.
 
     Without `profile`, the file's `default` is read, or its only profile. Of `timeout`, `deadline`, `mode`, `journal`,
     `lookup`, `book`, `base_url`, `insecure`, `requests_per_minute`, `customers` and the settings, only what
-    the file says is in the result. Raises ConfigurationError for every fault, a missing environment variable included.
+    the file says is in the result. Raises ConfigurationError for every fault, a missing environment variable included;
+    without `needs_key` that is none, and the result has no `api_key`.
     """
     file = _File(os.fspath(path))
     chosen = file.choose(profile)
@@ -84,7 +85,7 @@ def read_profile(path: str | os.PathLike[str], profile: str | None = None) -> di
         raise file.fault(place, f"{name} needs the setting {told}: write it as settings = {{ … }} under {here}")
     variable = merged.get("api_key_env", key_variable(name))
     key = os.environ.get(variable, "").strip()
-    if not key:
+    if not key and needs_key:
         state = "is empty" if variable in os.environ else "is not set"
         raise file.fault(
             place,
@@ -97,7 +98,7 @@ def read_profile(path: str | os.PathLike[str], profile: str | None = None) -> di
         **{word: merged[word] for word in ("base_url", "insecure", "requests_per_minute") if word in merged},
         **({"customers": file.customers} if file.customers else {}),
     }
-    return {"provider": name, "api_key": key, **taken, **settings}
+    return {"provider": name, **({"api_key": key} if key else {}), **taken, **settings}
 
 
 def key_variable(provider: str) -> str:

@@ -74,7 +74,7 @@ def _mapping(provider: Provider, payload: Any, inexact: set[str]) -> Mapping[str
             payload = loads(bytes(payload) if isinstance(payload, bytearray) else payload)
         except ValueError as error:
             raise MalformedResponse(f"not JSON: {error}", provider=provider.name) from None
-    for name in ("to_dict", "raw_data", "model_dump"):
+    for name in ("to_dict", "raw_data", "model_dump", "values"):  # the last: chargebee before 3
         if not isinstance(payload, Mapping) and hasattr(payload, name):
             found = getattr(payload, name)
             payload = found(by_alias=True) if name == "model_dump" else found() if callable(found) else found

@@ -105,14 +105,16 @@ def test_the_other_verbs_work(stripe: Cli) -> None:
     assert "the invoice is open" in refused.err
 
 
-def test_a_listing_is_a_table_or_an_array(stripe: Cli) -> None:
+def test_a_listing_is_a_table_or_an_array(stripe: Cli, tmp_path: Path) -> None:
     """One line an invoice; --json is an array of invoices, empty where there are none."""
     assert stripe("list").out == "no invoices\n"
     assert stripe("list", "--json").out == "[]\n"
     stripe("create", CHARGE)
-    stripe("create", str(EXAMPLES / "period-invoice.toml"))
+    period = tmp_path / "period.toml"
+    period.write_text((EXAMPLES / "period-invoice.toml").read_text("utf-8").replace('"acme"', '"cus_42"'), "utf-8")
+    stripe("create", str(period))
     header, newest, oldest = stripe("list").out.splitlines()
-    assert header.split() == ["id", "number", "status", "customer", "total", "remaining", "created", "due"]
+    assert header.split() == ["id", "number", "reference", "status", "customer", "total", "remaining", "created", "due"]
     assert newest.startswith("in_00000002  ")
     assert "19.99 EUR" in oldest
     listed = [Invoice.model_validate(item) for item in json.loads(stripe("list", "--json").out)]

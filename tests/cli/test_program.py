@@ -61,6 +61,18 @@ def test_the_demo_as_json_says_the_same() -> None:
         assert {"draft", "open", "paid", "void"} <= ends
 
 
+def test_defect_82_the_demo_shows_no_total_that_whop_does_not_say() -> None:
+    """A dash for an invoice of which only the subtotal is known; what a payment states is shown to the cent."""
+    rows = [row for row in json.loads(execute("demo", "--json").out) if row["provider"] == "Whop"]
+    shown = {row["status"]: (row["total"], row["remaining"]) for row in rows if row["native"]}
+    assert shown == {
+        "draft": ("–", "–"),
+        "paid": ("19.99 EUR", "0.00 EUR"),
+        "open": ("–", "–"),
+        "void": ("–", "0.00 EUR"),
+    }
+
+
 def test_the_demo_fits_eighty_columns() -> None:
     """No line is longer, and no word is cut."""
     done = execute("demo", env={"COLUMNS": "80"})
@@ -260,6 +272,18 @@ def test_a_short_word_for_help(command: str) -> None:
     done = execute(*filter(None, [command, "-h"]))
     assert (done.code, done.err) == (0, "")
     assert done.out == execute(*filter(None, [command, "--help"])).out
+
+
+def test_defect_84_words_are_completed() -> None:
+    """A shell that asks is told the commands and options; --show-completion prints what makes it ask."""
+    for words, place, told in (
+        ("invoice-bridge exp", "1", "explain"),
+        ("invoice-bridge explain --conf", "2", "--config"),
+    ):
+        asked = {"_INVOICE_BRIDGE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": place}
+        assert execute(env=asked).out.split() == [told]
+    script = execute("--show-completion", "bash").out or execute("--show-completion", env={"SHELL": "/bin/bash"}).out
+    assert "_INVOICE_BRIDGE_COMPLETE" in script
 
 
 def test_the_package_is_a_program() -> None:

@@ -139,10 +139,8 @@ def emulated(name: str, **said: Any) -> tuple[Client, EmulatorTransport]:
     answers = repeating(name)
     root = providers.get(name).base_url(answers.settings)
     transport = EmulatorTransport(answers, root)
-    given: dict[str, Any] = {**PACE, **answers.settings, **said}
-    return Client(
-        name, api_key=CANARIES[name], http=httpx.Client(transport=transport), **{"lookup": "never", **given}
-    ), transport
+    given: dict[str, Any] = {"lookup": "never", **PACE, **answers.settings, **said}
+    return Client(name, api_key=CANARIES[name], http=httpx.Client(transport=transport), **given), transport
 
 
 def answering(name: str, handler: Any, kind: Any = Client, **said: Any) -> Any:

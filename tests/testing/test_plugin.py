@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -511,3 +513,36 @@ def test_the_mark_and_the_options_are_explained(pytester: pytest.Pytester) -> No
     pytester.runpytest("--help").stdout.fnmatch_lines(
         ["*--bridge-record=*", "*--bridge-against=*", "*--bridge-allow-network*"]
     )
+
+
+# ── what it costs those who do not use it ────────────────────────────────────────────────────────────────────────────
+def test_defect_88_the_plugin_loads_nothing_before_a_marked_test() -> None:
+    """Beside pytest it imports three modules of ours and none of anybody else's: no HTTP library, no model."""
+    code = (
+        "import json, pytest, sys; before = set(sys.modules); import invoice_bridge.testing.plugin; "
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    loaded = json.loads(done.stdout)
+    assert [name for name in loaded if name.startswith("invoice_bridge")] == [
+        "invoice_bridge",
+        "invoice_bridge.testing",
+        "invoice_bridge.testing.plugin",
+    ]
+    others = {name.partition(".")[0] for name in loaded} - {"invoice_bridge"}
+    assert others - sys.stdlib_module_names == set()
+
+
+def test_defect_88_a_run_of_other_tests_loads_nothing(tmp_path: Path) -> None:
+    """Options, marks, collection and reports of tests without the mark get along without httpx, pydantic and vcrpy."""
+    names = {"httpx", "pydantic", "tenacity", "vcr", "yaml", "hypothesis", "invoice_bridge.client"}
+    (tmp_path / "test_other.py").write_text(
+        f"import sys\n\ndef test_other():\n    assert not {names!r} & set(sys.modules)\n", "utf-8"
+    )
+    env = {"PATH": "/usr/bin:/bin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    program = [sys.executable, "-m", "pytest", "-q", "-p", "invoice_bridge.testing.plugin", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*program, "test_other.py"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout

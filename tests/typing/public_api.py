@@ -12,6 +12,7 @@ from typing import Any, Literal, assert_type
 
 import httpx
 
+import invoice_bridge
 from invoice_bridge import (
     ALL,
     AlreadyBilled,
@@ -79,12 +80,31 @@ def clients(http: httpx.Client, asynchronous: httpx.AsyncClient, name: str, sett
     assert_type(Client("stripe", api_key=KEY, journal="bills.sqlite", book="billing", lookup="journal"), Client)
     assert_type(Journal("bills.sqlite"), Journal)
 
+    assert_type(Client("lago", api_key=KEY), Client)
+    assert_type(Client("lago", api_key=KEY, base_url="http://127.0.0.1:8787", lookup="always", **settings), Client)
+    assert_type(AsyncClient(name, api_key=KEY, timeout=5.0, **settings), AsyncClient)
+    assert_type(AsyncClient("stripe", api_key=KEY, **settings), AsyncClient)
+
+    Client("stripe", api_key=KEY, acount="acct_1")  # type: ignore[call-overload]
+    Client("stripe", api_key=KEY, site="acme")  # type: ignore[call-overload]
+    Client("chargebee", api_key=KEY, site="acme", reference_feild="cf_ref")  # type: ignore[call-overload]
+    Client("whop", api_key=KEY, acount_id="biz_1")  # type: ignore[call-overload]
+    Client("chargeapi", api_key=KEY, acount="x")  # type: ignore[call-overload]
+    Client("stripe", api_key=KEY, timeuot=5.0)  # type: ignore[call-overload]
+    Client("stripe", api_key=KEY, timeout="5")  # type: ignore[call-overload]
+    AsyncClient("stripe", api_key=KEY, acount="acct_1")  # type: ignore[call-overload]
+    Client("lago", api_key=KEY, timeuot=5.0)  # type: ignore[call-overload]
     Client("stripe")  # type: ignore[call-overload]
     Client(api_key=KEY)  # type: ignore[call-overload]
     Client("stripe", KEY)  # type: ignore[call-overload]
     Client("stripe", api_key=b"key")  # type: ignore[call-overload]
     Client("stripe", api_key=KEY, http=asynchronous)  # type: ignore[call-overload]
     AsyncClient("stripe", api_key=KEY, http=http)  # type: ignore[call-overload]
+
+
+def names() -> None:
+    """Names are loaded on use, and a misspelt one is found all the same."""
+    _ = invoice_bridge.Invoise  # type: ignore[attr-defined]
 
 
 # ── verbs ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import version
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,15 +17,27 @@ from invoice_bridge.cli import exits
 from invoice_bridge.cli.capabilities import matrix_parts, provider_json, provider_parts
 from invoice_bridge.cli.cassettes import app as cassettes
 from invoice_bridge.cli.compare import compare
-from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, read_settings, with_client
+from invoice_bridge.cli.connect import (
+    AsJson,
+    Config,
+    Profile,
+    ProviderName,
+    Settings,
+    client_to_ask,
+    provider_beside,
+    read_settings,
+    with_client,
+)
 from invoice_bridge.cli.files import amount, instant, pairs, read_bill, read_bytes
 from invoice_bridge.cli.journal import app as journal
 from invoice_bridge.cli.new_provider import scaffold
 from invoice_bridge.cli.output import grid, in_color, loss_json, plans_table, show, write, write_json
 from invoice_bridge.client import Client
+from invoice_bridge.commands import OneTimeCharge, PeriodInvoice
 from invoice_bridge.config import key_variable
 from invoice_bridge.decode import decode as decode_invoice
 from invoice_bridge.errors import ConfigurationError, MalformedResponse
+from invoice_bridge.explain import Plan
 from invoice_bridge.explain import explain as explain_bill
 from invoice_bridge.explain import losses as losses_of_bill
 from invoice_bridge.lookup import Resolution
@@ -123,20 +135,24 @@ def show_providers(
 def explain(
     file: Bill,
     *,
-    provider: Annotated[str, typer.Option("--provider", metavar="NAME|all", help="One provider, or all side by side.")],
+    provider: Annotated[
+        str | None, typer.Option("--provider", metavar="NAME|all", help="One provider, or all side by side.")
+    ] = None,
+    config: Config = None,
+    profile: Profile = None,
     settings: Settings = None,
+    lookup: Annotated[Lookup | None, typer.Option("--lookup", help="As for create.")] = None,
     form: Annotated[Form, typer.Option("--format", help="What to print.")] = Form.TEXT,
     as_json: AsJson = False,
 ) -> None:
     """Show the exact requests a bill would send, their effects and the losses; nothing is sent."""
-    bill, given = read_bill(file), pairs(settings or [], "--set")
-    names = providers.names() if provider == "all" else (provider,)
-    plans = []
-    for name in names:
-        declared = providers.get(name)
-        known = {setting.name for setting in declared.settings}
-        own = {word: value for word, value in given.items() if word in known or provider != "all"}
-        plans.append(explain_bill(name, bill, **read_settings(declared, own)))
+    bill, of_client = read_bill(file), {} if lookup is None else {"lookup": lookup.value}
+    name = provider_beside(config, profile, provider, {"--set": settings})
+    if config is not None:
+        with client_to_ask(config, profile, **of_client) as client:
+            plans = [client.explain(bill)]
+    else:
+        plans = list(_plans(bill, name or "", pairs(settings or [], "--set"), of_client))
     if as_json or form is Form.JSON:
         write_json([plan.to_json() for plan in plans] if provider == "all" else plans[0].to_json())
     elif form is Form.CURL:
@@ -149,19 +165,44 @@ def explain(
         raise typer.Exit(exits.code_of(refusal))  # as `create` of this bill would end
 
 
+def _plans(
+    bill: OneTimeCharge | PeriodInvoice, provider: str, given: Mapping[str, str], of_client: Mapping[str, Any]
+) -> Iterator[Plan]:
+    for name in providers.names() if provider == "all" else (provider,):
+        declared = providers.get(name)
+        known = {setting.name for setting in declared.settings}
+        own = {word: value for word, value in given.items() if word in known or provider != "all"}
+        yield explain_bill(name, bill, **of_client, **read_settings(declared, own))
+
+
 @app.command(rich_help_panel=_OFFLINE)
-def losses(file: Bill, *, provider: ProviderName, settings: Settings = None, as_json: AsJson = False) -> None:
+def losses(
+    file: Bill,
+    *,
+    provider: Annotated[
+        str | None, typer.Option("--provider", metavar="NAME", help="stripe, chargeapi, chargebee, whop …")
+    ] = None,
+    config: Config = None,
+    profile: Profile = None,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
     """List what a provider would not carry of a bill; exit code 1 where that would stop it."""
-    bill = read_bill(file)
-    own = read_settings(providers.get(provider), pairs(settings or [], "--set"))
-    found = losses_of_bill(provider, bill, as_of=datetime.now(UTC), **own)
+    bill, now = read_bill(file), datetime.now(UTC)
+    name = provider_beside(config, profile, provider, {"--set": settings})
+    if config is not None:
+        with client_to_ask(config, profile) as client:
+            name, found = client.provider, client.losses(bill, as_of=now)
+    else:
+        own = read_settings(providers.get(name or ""), pairs(settings or [], "--set"))
+        found = losses_of_bill(name or "", bill, as_of=now, **own)
     if as_json:
         write_json([loss_json(loss) for loss in found])
     else:
         for loss in found:
             print(f"{loss.severity.value}: {exits.plain(loss)}")
         if not found:
-            print(f"{provider} carries this bill whole")
+            print(f"{name} carries this bill whole")
     if any(loss.severity is not Severity.INFO for loss in found):
         raise typer.Exit(exits.DIFFERENCE)
 

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson
 from invoice_bridge.cli.files import instant, read_bytes
-from invoice_bridge.cli.output import escaped, in_color
+from invoice_bridge.cli.output import escaped, in_color, wants_no_color
 from invoice_bridge.client import Client
 from invoice_bridge.compare import Comparison, Side
 from invoice_bridge.compare import compare as compare_sides
@@ -160,9 +160,9 @@ class _Profiles:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
-    """A bar on stderr for each stage; nothing where stderr is no terminal."""
+    """A bar on stderr for each stage; nothing where stderr is no terminal, or takes no escapes."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or wants_no_color():
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

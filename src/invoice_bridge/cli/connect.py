@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +30,10 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the provider, like site=acme.")
 ]
 _PANEL = "Which provider"
+Config = Annotated[
+    str | None, typer.Option("--config", metavar="FILE", help="A TOML file of profiles.", rich_help_panel=_PANEL)
+]
+Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Its profile.", rich_help_panel=_PANEL)]
 _OF_CLIENT = ("lookup",)
 """Options that some commands name for themselves, and that are the client's."""
 
@@ -51,13 +57,8 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
 
     def options(
         *,
-        config: Annotated[
-            str | None,
-            typer.Option("--config", metavar="FILE", help="A TOML file of profiles.", rich_help_panel=_PANEL),
-        ] = None,
-        profile: Annotated[
-            str | None, typer.Option("--profile", metavar="NAME", help="Its profile.", rich_help_panel=_PANEL)
-        ] = None,
+        config: Config = None,
+        profile: Profile = None,
         provider: Annotated[
             str | None,
             typer.Option("--provider", metavar="NAME", help="Instead of a file.", rich_help_panel=_PANEL),
@@ -145,22 +146,11 @@ def arguments(
     mode: str | None,
 ) -> dict[str, Any]:
     """Turn the options into what a client is made with. Raises ConfigurationError."""
-    if config is not None:
-        beside = {
-            "--provider": provider,
-            "--base-url": base_url,
-            "--set": settings,
-            "--key-env": key_env,
-            "--mode": mode,
-        }
-        if given := [name for name, value in beside.items() if value]:
-            raise ConfigurationError(f"{given[0]} cannot go with --config: the profile says it")
-        return read_profile(config, profile)
-    if profile is not None:
-        raise ConfigurationError("--profile needs --config FILE, the file it stands in")
-    if provider is None:
-        raise ConfigurationError("which provider? write --config FILE, or --provider NAME and what it needs")
-    declared = providers.get(provider)
+    beside = {"--base-url": base_url, "--set": settings, "--key-env": key_env, "--mode": mode}
+    name = provider_beside(config, profile, provider, beside)
+    if config is not None or name is None:
+        return read_profile(config or "", profile)
+    declared, provider = providers.get(name), name
     if mode not in {None, "test", "live"}:
         raise ConfigurationError(f"--mode is test or live, not {mode!r}")
     if key_env is not None and re.fullmatch(r"[A-Z_][A-Z0-9_]{0,99}", key_env) is None:
@@ -180,6 +170,32 @@ def arguments(
         "mode": mode,
         **read_settings(declared, pairs(settings or [], "--set")),
     }
+
+
+def provider_beside(
+    config: str | None, profile: str | None, provider: str | None, beside: Mapping[str, object]
+) -> str | None:
+    """Return the provider's name, or None where a profile says it. Raises ConfigurationError for options of both."""
+    if config is not None:
+        if given := [name for name, value in {"--provider": provider, **beside}.items() if value]:
+            raise ConfigurationError(f"{given[0]} cannot go with --config: the profile says it")
+        return None
+    if profile is not None:
+        raise ConfigurationError("--profile needs --config FILE, the file it stands in")
+    if provider is None:
+        raise ConfigurationError("which provider? write --config FILE, or --provider NAME and what it needs")
+    return provider
+
+
+@contextmanager
+def client_to_ask(config: str, profile: str | None, **own: Any) -> Iterator[Client]:
+    """Make the client of a profile for commands that send nothing: no key is needed, and no journal is made by it."""
+    given = {"api_key": "none_is_needed", **read_profile(config, profile, needs_key=False), **own}
+    with tempfile.TemporaryDirectory() as folder:
+        if "journal" in given and not Path(given["journal"]).exists():
+            given["journal"] = str(Path(folder) / "nothing-yet.sqlite")  # as `create` would find it
+        with Client(**given) as client:
+            yield client
 
 
 def read_settings(provider: Provider, given: Mapping[str, str]) -> dict[str, Any]:

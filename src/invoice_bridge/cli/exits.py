@@ -31,7 +31,8 @@ DONE, DIFFERENCE, USAGE, PROVIDER, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 1
 HELP: Final = (
     "Exit codes: 0 done. 1 a difference, a loss, nothing to bill, or no such bill; the message says what was done. "
     "2 usage: an option, a file, a setting or a key cannot be used, or the provider cannot do this. "
-    "3 the provider refused, cannot be reached, or the outcome is unknown. 130 interrupted."
+    "3 the provider refused, cannot be reached, or the outcome is unknown. 130 interrupted. "
+    "141 whatever read the output has gone away."
 )
 
 # Newer versions of typer bring their own click, older ones import it: its error class is found where both have it.
@@ -75,7 +76,19 @@ def complain(problem: object) -> None:
     print(f"invoice-bridge: {text}", file=sys.stderr, flush=True)
 
 
-class Commands(TyperGroup):
+class Group(TyperGroup):
+    """A group of commands: without one it prints its help, which is a misuse for every version of click alike."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read what stands before the command."""
+        is_bare = not args
+        try:
+            return super().parse_args(ctx, args)
+        except typer.Exit as ended:  # click before 8.2, having printed the help
+            raise typer.Exit(USAGE if is_bare else ended.exit_code) from None
+
+
+class Commands(Group):
     """The group of all commands: turns every expected error into one line and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -121,6 +134,10 @@ def guarded(app: typer.Typer, arguments: list[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal without UTF-8 shows \\u2192 instead of failing
             stream.reconfigure(errors="backslashreplace")
+    if os.environ.get("NO_COLOR"):  # as output.wants_no_color
+        from typer import rich_utils
+
+        rich_utils.COLOR_SYSTEM = None  # rich itself keeps bold and dim
     command = typer.main.get_command(app)
     try:
         code = command.main(arguments, prog_name="invoice-bridge", standalone_mode=False)

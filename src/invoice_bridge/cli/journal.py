@@ -16,7 +16,9 @@ from invoice_bridge.config import read_profile
 from invoice_bridge.errors import ConfigurationError
 from invoice_bridge.journal import Book, Claim, Fact, Journal, Try, unresolved, verdict_of
 
-app = typer.Typer(no_args_is_help=True, help="Read the journal of what was tried, or release a reference.")
+app = typer.Typer(
+    cls=exits.Group, no_args_is_help=True, help="Read the journal of what was tried, or release a reference."
+)
 
 File = Annotated[
     str | None, typer.Option("--journal", metavar="FILE", callback=journal_there, help="The journal's file.")
@@ -124,7 +126,7 @@ def _opened(path: str | None, config: str | None, profile: str | None) -> Iterat
     if config is not None and path is not None:
         raise ConfigurationError("--journal cannot go with --config: the profile says it")
     if config is not None:
-        path = read_profile(config, profile).get("journal")
+        path = read_profile(config, profile, needs_key=False).get("journal")
         if path is None:
             raise ConfigurationError(f"{config}: the profile names no journal")
         path = journal_there(path)

@@ -9,14 +9,16 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from rich.box import SIMPLE
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -58,8 +60,9 @@ def write(value: Any, *, as_json: bool) -> None:
         else:
             show(
                 facts({"state": value.state, "why": value.why}),
-                *([invoice_table(value.invoices)] if value.invoices else []),
             )
+            if value.invoices:
+                show_invoices(value.invoices)
     elif isinstance(value, Invoice):
         if as_json:
             sys.stdout.write(escaped(value.model_dump_json()) + "\n")
@@ -68,7 +71,7 @@ def write(value: Any, *, as_json: bool) -> None:
     elif as_json:
         _write_invoices(value)
     else:
-        show(invoice_table(value))
+        show_invoices(value)
 
 
 def write_json(value: Any) -> None:
@@ -92,8 +95,17 @@ def _escape(character: str) -> str:
 
 def in_color() -> bool:
     """Whether stdout takes colours: a terminal, and NO_COLOR (https://no-color.org) is not set."""
-    console = Console(file=sys.stdout)
-    return console.color_system is not None and not console.no_color
+    return _console().color_system is not None
+
+
+def wants_no_color() -> bool:
+    """Whether NO_COLOR is set to anything: then nothing is written but text, bold and bars being escapes as well."""
+    return bool(os.environ.get("NO_COLOR"))
+
+
+def _console(**options: Any) -> Console:
+    system: Any = None if wants_no_color() else "auto"
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, color_system=system, **options)
 
 
 def _write_invoices(invoices: Iterable[Invoice]) -> None:
@@ -107,7 +119,11 @@ def _write_invoices(invoices: Iterable[Invoice]) -> None:
 
 def show(*parts: RenderableType, width: int = 200) -> None:
     """Print for a person. `width` holds where there is no terminal to ask; lines end where their text ends."""
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=columns(width))
+    _write_parts(parts, columns(width))
+
+
+def _write_parts(parts: Iterable[RenderableType], width: int) -> None:
+    console = _console(width=width)
     with console.capture() as capture:
         for part in parts:
             console.print(part)
@@ -116,7 +132,7 @@ def show(*parts: RenderableType, width: int = 200) -> None:
 
 def columns(otherwise: int) -> int:
     """How wide stdout is; `otherwise` where there is no terminal to ask."""
-    console = Console(file=sys.stdout)
+    console = _console()
     return console.width if console.is_terminal or "COLUMNS" in os.environ else otherwise
 
 
@@ -199,22 +215,57 @@ def _lines(lines: Sequence[Line]) -> Table:
     return table
 
 
-def invoice_table(invoices: Iterable[Invoice]) -> RenderableType:
-    """Show many invoices, one a line."""
-    names = ("id", "number", "status", "customer", "total", "remaining", "created", "due")
-    table = grid(*names, right=("total", "remaining"))
-    for invoice in invoices:
-        table.add_row(
-            plain(invoice.id),
-            plain(invoice.number or ""),
-            status(invoice),
-            customer(invoice.customer) or "",
-            money(invoice.total),
-            money(invoice.amount_remaining),
-            instant(invoice.created_at) or "",
-            instant(invoice.due_at) or "",
-        )
-    return table if table.row_count else "no invoices"
+_COLUMNS: Mapping[str, Callable[[Invoice], Text | str]] = {
+    "id": lambda invoice: plain(invoice.id),
+    "number": lambda invoice: plain(invoice.number or ""),
+    "reference": lambda invoice: plain(invoice.reference or ""),
+    "status": lambda invoice: status(invoice),  # noqa: PLW0108 - defined below
+    "customer": lambda invoice: customer(invoice.customer) or "",
+    "total": lambda invoice: money(invoice.total),
+    "remaining": lambda invoice: money(invoice.amount_remaining),
+    "created": lambda invoice: instant(invoice.created_at) or "",
+    "due": lambda invoice: instant(invoice.due_at) or "",
+}
+_LEAST = ("number", "due", "created", "customer")
+"""What is left out of a narrow table, the least first; what stays says which invoice, and how much."""
+
+
+def show_invoices(invoices: Iterable[Invoice]) -> None:
+    """Show many invoices, one a line; where they do not fit, a block each. No id or reference is ever broken.
+
+    Where there is no terminal to ask, every column is there and a line is as long as it needs.
+    """
+    rows = [{name: cell(invoice) for name, cell in _COLUMNS.items()} for invoice in invoices]
+    if not rows:
+        show("no invoices")
+        return
+    width = columns(_UNLIMITED)
+    empty = [name for name in _LEAST if not any(row[name] for row in rows)]
+    least = [*empty, *(name for name in _LEAST if name not in empty)]
+    wide = {name: max(cell_len(name), *(cell_len(str(row[name])) for row in rows)) for name in _COLUMNS}
+    for left_out in range(len(least) + 1):
+        names = [name for name in _COLUMNS if name not in least[:left_out]]
+        if sum(wide[name] + _GAP for name in names) - _GAP <= width:
+            _write_parts([_table(names, rows)], _UNLIMITED)
+            return
+    for place, row in enumerate(rows):
+        head = {name: cell for name, cell in row.items() if name not in {"id", *_LEAST} or (cell and name != "id")}
+        _write_parts([*([""] if place else []), row["id"], _indented(head)], _UNLIMITED)
+
+
+_UNLIMITED = 100_000
+_GAP = 2
+
+
+def _table(names: Sequence[str], rows: Iterable[Mapping[str, Text | str]]) -> Table:
+    table = grid(*names, right=("total", "remaining"), gap=_GAP)
+    for row in rows:
+        table.add_row(*(row[name] for name in names))
+    return table
+
+
+def _indented(row: Mapping[str, Text | str]) -> Padding:
+    return Padding(facts(row), (0, 0, 0, 2), expand=False)
 
 
 def status(invoice: Invoice) -> Text:

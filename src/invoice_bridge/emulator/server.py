@@ -156,8 +156,8 @@ class _Endpoint:
             emulator = faults.emulator
             entries = [{**asdict(entry), "at": entry.at.isoformat()} for entry in list(emulator.ledger)]
             return _json({"provider": name, "requests": emulator.requests, "ledger": entries})
-        query = f"?{asked.url.query}" if asked.url.query else ""
-        plain = Request(asked.method, f"{url}{path}{query}", dict(asked.headers), content)
+        query = asked.scope["query_string"].decode("ascii")  # old versions of starlette find one in "a%3Fb" as well
+        plain = Request(asked.method, f"{url}{path}{query and '?' + query}", dict(asked.headers), content)
         return faults.deliver(plain, url + self.roots[name])
 
 

@@ -13,6 +13,9 @@ no more and no less: a bill that the application no longer makes, or makes other
     … --bridge-against=test --bridge-allow-network      against the provider, with <PROVIDER>_API_KEY
 
 A cassette is written when its test has passed, never otherwise.
+
+Rules of this file: it is loaded by every run of pytest on a machine that has this distribution installed, whatever is
+tested there. So nothing but pytest and the standard library is imported before a marked test is met.
 """
 
 from __future__ import annotations
@@ -24,18 +27,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
-from invoice_bridge import AsyncClient, Client, ConfigurationError, providers
-from invoice_bridge.cassettes import provenance
-from invoice_bridge.cassettes.player import Player
-from invoice_bridge.cassettes.recorder import Recorder
-from invoice_bridge.cassettes.redaction import Redactor
-from invoice_bridge.config import key_variable
-from invoice_bridge.emulator import EmulatorTransport
+if TYPE_CHECKING:
+    import httpx
+
+    from invoice_bridge import AsyncClient, Client
+    from invoice_bridge.cassettes.player import Player
+    from invoice_bridge.cassettes.recorder import Recorder
 
 PROVIDER = "billing_provider"
 _PASSED = pytest.StashKey[bool]()
@@ -83,6 +84,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker("bridge")
     if mark is None or PROVIDER not in metafunc.fixturenames:
         return
+    from invoice_bridge import ConfigurationError, providers
+
     names = list(dict.fromkeys(mark.args or providers.names()))
     for name in names:
         try:
@@ -138,6 +141,8 @@ class _Tape:
 
     def client(self, kind: Any, http: Any) -> Any:
         """Make a client; it holds no connection of its own, so there is nothing to close."""
+        from invoice_bridge import ConfigurationError
+
         try:
             given = {"lookup": "never", **self.arguments}  # what a lookup reads depends on what else an account holds
             return kind(self.provider, http=http(transport=self.transport), **given)
@@ -177,6 +182,10 @@ def billing_tape(
 @pytest.fixture
 def billing(billing_tape: _Tape) -> Client:
     """A client of the provider, which is answered from the test's cassette."""
+    import httpx
+
+    from invoice_bridge import Client
+
     made: Client = billing_tape.client(Client, httpx.Client)
     return made
 
@@ -184,6 +193,10 @@ def billing(billing_tape: _Tape) -> Client:
 @pytest.fixture
 def abilling(billing_tape: _Tape) -> AsyncClient:
     """An asynchronous client of the provider, which is answered from the test's cassette."""
+    import httpx
+
+    from invoice_bridge import AsyncClient
+
     made: AsyncClient = billing_tape.client(AsyncClient, httpx.AsyncClient)
     return made
 
@@ -192,6 +205,13 @@ def abilling(billing_tape: _Tape) -> AsyncClient:
 def _recorded(
     item: pytest.Item, path: Path, provider: str, settings: Mapping[str, Any], against: str
 ) -> Iterator[_Tape]:
+    import httpx
+
+    from invoice_bridge import providers
+    from invoice_bridge.cassettes.recorder import Recorder
+    from invoice_bridge.config import key_variable
+    from invoice_bridge.emulator import EmulatorTransport
+
     declared = providers.get(provider)
     inner: httpx.BaseTransport
     if against == "emulator":
@@ -212,6 +232,11 @@ def _recorded(
 
 
 def _replayed(item: pytest.Item, path: Path, provider: str, settings: Mapping[str, Any]) -> Iterator[_Tape]:
+    from invoice_bridge import ConfigurationError, providers
+    from invoice_bridge.cassettes import provenance
+    from invoice_bridge.cassettes.player import Player
+    from invoice_bridge.cassettes.redaction import Redactor
+
     command = f"pytest {shlex.quote(item.nodeid)} --bridge-record"
     if not path.exists():
         pytest.fail(f"nothing is recorded in {path}: record it with\n  {command}=once", pytrace=False)

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -61,7 +61,7 @@ class World:
 
 
 def make_world(
-    product_catalog: int = 2,
+    product_catalog: Literal[1, 2] = 2,
     reference_field: str | None = None,
     lookup: Lookup = "auto",
     faults: Iterable[Fault] = (),

@@ -1,7 +1,7 @@
 """The same bill again: what a look finds, what a key still knows, what was lost; billed once, and told as it is."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -75,7 +75,7 @@ def failed(path: str, times: int = 1) -> Fault:
 # ── the look ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("catalog", [1, 2])
 @pytest.mark.parametrize("command", [bill(), charge(), charge(tax="provider")])
-def test_past_the_window_a_bill_is_found(catalog: int, command: OneTimeCharge) -> None:
+def test_past_the_window_a_bill_is_found(catalog: Literal[1, 2], command: OneTimeCharge) -> None:
     """Chargebee forgets a key after 30 minutes; the look finds the bill, and nothing is sent."""
     world = make_world(catalog)
     first = world.client.create(command, allow=ALLOWED)

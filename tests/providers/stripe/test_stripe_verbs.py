@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -303,7 +303,7 @@ def test_a_wrong_key(world: World) -> None:
 
 
 @pytest.mark.parametrize("key,mode", [("sk_live_not_a_key", "test"), ("rk_test_not_a_key", "live")])
-def test_a_key_of_the_other_mode(key: str, mode: str) -> None:
+def test_a_key_of_the_other_mode(key: str, mode: Literal["test", "live"]) -> None:
     """The key's prefix says which mode it is for; another one than asked for is refused."""
     with pytest.raises(ConfigurationError, match="the key or host is for"):
         Client("stripe", api_key=key, mode=mode)

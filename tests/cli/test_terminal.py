@@ -1,0 +1,139 @@
+"""What commands write to a terminal: a real one, of several widths, with and without colours."""
+
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from invoice_bridge import Client
+from invoice_bridge.cli.files import read_bill
+from invoice_bridge.emulator.core import Ticking
+from invoice_bridge.emulator.server import Served, running
+from tests.cli.conftest import EXAMPLES, KEY, execute
+
+CHARGE = str(EXAMPLES / "one-time-charge.json")
+ALL_COLUMNS = ["id", "number", "reference", "status", "customer", "total", "remaining", "created", "due"]
+REFERENCES = ("res-2026-05-17", "customer-4711/subscription-0815/2026-05", "a reference with blanks, and a comma")
+
+
+def in_terminal(*arguments: str, columns: int = 80, **env: str) -> str:
+    """Run a command in a terminal of that width; give back what came out of it, line ends as the program wrote them."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    program = [sys.executable, "-c", "from invoice_bridge.cli import main; main()", *arguments]
+    given = {"PATH": "/usr/bin:/bin", "TERM": "xterm-256color", "LANG": "C.UTF-8", "STRIPE_API_KEY": KEY, **env}
+    with subprocess.Popen(program, stdin=theirs, stdout=theirs, stderr=theirs, env=given):
+        os.close(theirs)
+        written = bytearray()
+        try:
+            while piece := os.read(ours, 65536):
+                written += piece
+        except OSError:  # the other end is closed
+            pass
+    os.close(ours)
+    return written.decode().replace("\r\n", "\n")
+
+
+@pytest.fixture(scope="module")
+def billed() -> Iterator[tuple[Served, list[str]]]:
+    """A served emulator of Stripe that holds three bills, and what says so on a command line."""
+    with running(clock=Ticking(), names=["stripe"]) as served:
+        url = served.base_urls["stripe"]
+        with Client("stripe", api_key=KEY, base_url=url) as client:
+            for reference in REFERENCES:
+                client.create(read_bill(CHARGE).model_copy(update={"reference": reference}))
+        where = ["--provider", "stripe", "--base-url", url]
+        yield served, where
+
+
+# ── a listing ────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("columns", [60, 80, 100, 120, 200])
+def test_defect_84_a_listing_shows_whole_ids_and_references(columns: int, billed: tuple[Served, list[str]]) -> None:
+    """However wide the terminal is, each id, reference and total is whole on a line of its terminal."""
+    served, where = billed
+    lines = in_terminal("list", *where, columns=columns, NO_COLOR="1").splitlines()
+    for word in (*served.emulators["stripe"].invoices, *REFERENCES):
+        assert sum(word in line for line in lines) == 1, word
+    assert sum("19.99 EUR" in line for line in lines) >= 3
+    assert max(map(len, lines)) <= columns
+
+
+def test_defect_84_a_wide_listing_is_a_table_and_a_narrow_one_is_blocks(billed: tuple[Served, list[str]]) -> None:
+    """What matters least goes first; below that, an invoice is a block, with all that is known of it."""
+    _, where = billed
+    wide = in_terminal("list", *where, columns=200, NO_COLOR="1").splitlines()
+    assert wide[0].split() == ALL_COLUMNS
+    assert len(wide) == 4
+    middle = in_terminal("list", *where, columns=100, NO_COLOR="1").splitlines()
+    assert middle[0].split() == ["id", "reference", "status", "total", "remaining"]
+    narrow = in_terminal("list", *where, columns=60, NO_COLOR="1").splitlines()
+    assert narrow[0] == "in_00000003"
+    assert narrow[1].split() == ["number", *narrow[1].split()[1:]]
+    assert "  reference  a reference with blanks, and a comma" in narrow
+    assert narrow.count("") == 2
+
+
+def test_defect_84_a_piped_listing_is_one_line_an_invoice(billed: tuple[Served, list[str]]) -> None:
+    """Without a terminal every column is there, a line is as long as it needs, and nothing depends on the width."""
+    _, where = billed
+    done = execute("list", *where, env={"STRIPE_API_KEY": KEY})
+    header, *rows = done.out.splitlines()
+    assert header.split() == ALL_COLUMNS
+    assert [reference in row for reference, row in zip(reversed(REFERENCES), rows, strict=True)] == [True] * 3
+
+
+# ── colours ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+COMMANDS = {
+    "help": ("--help",),
+    "help of a command": ("list", "--help"),
+    "help of a group": ("journal", "-h"),
+    "misuse": ("list", "--nonsense"),
+    "demo": ("demo",),
+    "providers": ("providers",),
+    "one provider": ("providers", "whop"),
+    "explain": ("explain", CHARGE, "--provider", "stripe"),
+    "explain all": ("explain", CHARGE, "--provider", "all"),
+    "explain refused": ("explain", CHARGE, "--provider", "chargeapi"),
+    "losses": ("losses", CHARGE, "--provider", "chargeapi"),
+    "compare": ("compare", "left.ndjson", "right.ndjson"),
+    "journal": ("journal", "list", "--journal", "bills.sqlite"),
+    "create": ("create", CHARGE, "--journal", "bills.sqlite"),
+    "list": ("list",),
+    "refused": ("show", "in_none"),
+}
+COLOURED = {"help", "providers", "explain", "compare"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, billed: tuple[Served, list[str]]) -> Path:
+    """Two files that differ, and a journal that holds a bill."""
+    folder = tmp_path_factory.mktemp("files")
+    for name, total in (("left", 1999), ("right", 2000)):
+        amount = {"minor": total, "currency": "EUR"}
+        invoice = {"provider": "stripe", "id": f"in_{name}", "status": "open", "currency": "EUR", "total": amount}
+        invoice["reference"] = "res-1"
+        (folder / f"{name}.ndjson").write_text(json.dumps(invoice) + "\n", "utf-8")
+    url = billed[0].base_urls["stripe"]
+    with Client("stripe", api_key=KEY, base_url=url, journal=folder / "bills.sqlite", lookup="never") as client:
+        client.create(read_bill(CHARGE).model_copy(update={"reference": REFERENCES[0]}))  # again, by its key
+    return folder
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_defect_84_no_color_leaves_no_escape(name: str, folder: Path, billed: tuple[Served, list[str]]) -> None:
+    """In a terminal, NO_COLOR=1 lets no escape byte through: no colour, no bold, no bar, FORCE_COLOR or not."""
+    arguments = [str(folder / one) if (folder / one).exists() else one for one in COMMANDS[name]]
+    arguments += billed[1] if name in {"create", "list", "refused"} else []
+    plain = in_terminal(*arguments, columns=120, NO_COLOR="1", FORCE_COLOR="1")
+    assert plain.strip()
+    assert "\x1b" not in plain
+    if name in COLOURED:
+        assert "\x1b[" in in_terminal(*arguments, columns=120)
