@@ -169,7 +169,8 @@ def parse(
     an invoice of one of its bills is void or deleted, so that its reference may be billed elsewhere.
 
     Raises InvalidSignature where the delivery cannot be shown to be the provider's, MalformedResponse where it holds no
-    event, an invoice that cannot be read, or more than an answer may hold (see wire.loads_bounded), and ConfigurationError for a provider, a secret or an `at` of no use.
+    event, an invoice that cannot be read, or more than an answer may hold (see wire.loads_bounded), and
+    ConfigurationError for a provider, a secret or an `at` of no use.
     """
     declared = providers.get(provider)
     if declared.webhooks is None:
