@@ -1,13 +1,17 @@
-"""Servers on loopback that answer for ever, a little at a time, and what each kind of drip is."""
+"""Servers on loopback that answer for ever, a little at a time; each kind of drip; and calls that meet one."""
 
+import asyncio
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
 
+from invoice_bridge import AsyncClient, BridgeError, Client
 from invoice_bridge.wire import dumps
-from tests.clients import row
+from tests.clients import KEY, row
 
 PAUSE = 0.05
 """Seconds between two pieces: less than any timeout, so that each piece comes in time."""
@@ -60,12 +64,11 @@ KINDS: dict[str, Answer] = {
     "gzip name": drip(_GZIP + b"\x08\0\0\0\0\0\3", b"a"),
     "gzip comment": drip(_GZIP + b"\x10\0\0\0\0\0\3", b"a"),
     "gzip blocks that are empty": drip(_GZIP + b"\0\0\0\0\0\0\3", b"\0\0\0\xff\xff"),
-    "gzip members that are empty": drip(_HEAD + b"Content-Encoding: gzip\r\n\r\n", b""),  # set below
+    "gzip members that are empty": drip(
+        _HEAD + b"Content-Encoding: gzip\r\n\r\n", b"\x1f\x8b\x08\0\0\0\0\0\0\3\3\0" + bytes(8)
+    ),
 }
 """What may drip in an answer over HTTP/1.1; each piece comes in time."""
-
-_EMPTY_MEMBER = b"\x1f\x8b\x08\0\0\0\0\0\0\3\3\0" + b"\0" * 8
-KINDS["gzip members that are empty"] = drip(_HEAD + b"Content-Encoding: gzip\r\n\r\n", _EMPTY_MEMBER)
 
 TLS = drip(b"\x16\x03\x03\x40\x00", b"\x02")
 """A handshake of TLS: a record of 16 kB, a byte at a time."""
@@ -106,3 +109,40 @@ def serving(answer: Answer, *, reads: bool = True) -> Iterator[str]:
             each.close()
         for thread in (accepting, *threads):
             thread.join(2)
+
+
+# ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+Ended = tuple[float, BridgeError | None]
+"""The seconds that a call took, and what it raised."""
+Call = Callable[[dict[str, Any]], Ended]
+
+
+def by_client(said: dict[str, Any]) -> Ended:
+    """Read an invoice once. Making the client, which reads all certificates, is not counted."""
+    with Client("stripe", api_key=KEY, **said) as client:
+        client._policy = replace(client._policy, retries=0)
+        began = time.monotonic()
+        try:
+            client.retrieve("in_1")
+        except BridgeError as error:
+            return time.monotonic() - began, error
+        return time.monotonic() - began, None
+
+
+def by_async_client(said: dict[str, Any]) -> Ended:
+    """The same, awaited."""
+
+    async def call() -> Ended:
+        async with AsyncClient("stripe", api_key=KEY, **said) as client:
+            client._policy = replace(client._policy, retries=0)
+            began = time.monotonic()
+            try:
+                await client.retrieve("in_1")
+            except BridgeError as error:
+                return time.monotonic() - began, error
+            return time.monotonic() - began, None
+
+    return asyncio.run(call())
+
+
+CALLS: dict[str, Call] = {"sync": by_client, "async": by_async_client}

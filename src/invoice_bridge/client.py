@@ -639,12 +639,14 @@ class Client(_Core["httpx.Client"]):
     an emulator; plain http is accepted for loopback only. `insecure=True` accepts it for every host, and does not check
     the certificates of https either. An injected `http` (httpx.Client) is used as it is, its TLS included, and not
     closed; only its redirects and its credentials are left out. `timeout` is in seconds per request, `deadline` in
-    seconds per call. `mode` ("test" or "live") refuses a key, site or host that says otherwise. `customers` maps names
-    of the caller's own to ids per provider. `lookup` says whether a bill is looked up before it is made ("auto",
-    "always", "never"; "journal" declares that the journal has every bill; see invoice_bridge.lookup), `journal` is a
-    file that remembers what was tried, `book` the name within which a reference is one bill at whatever provider.
-    `requests_per_minute` replaces the provider's documented limit, which all clients of an account in a process keep to
-    together. Further settings are the provider's. Raises ConfigurationError for any that cannot be used.
+    seconds per call; both bound everything from the connection to the last byte. Of an injected client they bound the
+    pieces of the body, and not what comes between pieces: a head, an extension of a chunk, trailers. `mode` ("test" or
+    "live") refuses a key, site or host that says otherwise. `customers` maps names of the caller's own to ids per
+    provider. `lookup` says whether a bill is looked up before it is made ("auto", "always", "never"; "journal" declares
+    that the journal has every bill; see invoice_bridge.lookup), `journal` is a file that remembers what was tried,
+    `book` the name within which a reference is one bill at whatever provider. `requests_per_minute` replaces the
+    provider's documented limit, which all clients of an account in a process keep to together. Further settings are the
+    provider's. Raises ConfigurationError for any that cannot be used.
 
     A verb on an invoice is keyed by the invoice, the verb, its body and `attempt`: repeated within the provider's key
     window it is answered, not done again. Raise `attempt` where it shall be done again.
@@ -705,8 +707,8 @@ class Client(_Core["httpx.Client"]):
         try:
             with self._exchanging(request, sent, exchange), _told_apart(self._key, self._failures):
                 bound = self._bound(until)
-                stream = self._without_cookies().stream(**self._outgoing(request, bound))
-                with bounded(bound), stream as answer:
+                outgoing = self._outgoing(request, bound)
+                with bounded(bound), self._without_cookies().stream(**outgoing) as answer:
                     body = Body(answer, bound)
                     for piece in answer.iter_bytes() if body.is_read else answer.iter_raw():
                         body.add(piece)
@@ -834,7 +836,8 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
     """Client for asyncio: the same flows, the same bytes, every verb awaited. See Client.
 
     It belongs to the event loop of its first call: connections cannot move to another. A call in a second loop raises
-    ConfigurationError before anything is sent; make one client in each.
+    ConfigurationError before anything is sent; make one client in each. `timeout` and `deadline` bound the whole
+    exchange of an injected client too.
     """
 
     _is_async = True
@@ -933,8 +936,8 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
         try:
             with self._exchanging(request, sent, exchange), _told_apart(self._key, self._failures):
                 bound = self._bound(until)
-                stream = self._without_cookies().stream(**self._outgoing(request, bound))
-                async with bounded_async(bound), stream as answer:
+                outgoing = self._outgoing(request, bound)
+                async with bounded_async(bound), self._without_cookies().stream(**outgoing) as answer:
                     body = Body(answer, bound)
                     async for piece in answer.aiter_bytes() if body.is_read else answer.aiter_raw():
                         body.add(piece)

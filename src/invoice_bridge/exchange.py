@@ -153,7 +153,7 @@ def bound_network(http: httpx.Client) -> httpx.Client:
 
 
 class _Network:
-    """A network backend of httpcore that keeps to the bound."""
+    """A network backend of httpcore that keeps to the bound. Our client connects by TCP alone and retries itself."""
 
     def __init__(self, backend: NetworkBackend) -> None:
         self._backend = backend
@@ -173,12 +173,6 @@ class _Network:
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
-
-    def connect_unix_socket(self, path: str, timeout: float | None = None, **options: Any) -> _Stream:
-        return _Stream(self._backend.connect_unix_socket(path, timeout=_before_sending(timeout), **options))
-
-    def sleep(self, seconds: float) -> None:
-        self._backend.sleep(seconds)
 
 
 class _Stream:
