@@ -413,7 +413,8 @@ def test_header_names_of_a_response_are_lower_case() -> None:
         (b"", "the answer is not JSON"),
         (b'{"total": NaN}', "NaN is not JSON"),
         (b'{"total": 1e999999999}', "the number 1e999999999 is out of range"),
-        (b"[" * 10**5, "nested more than 100 deep"),
+        (b"[" * 10**4, "nested more than 100 deep"),
+        (b"[" * 10**5, "more than 30000 lists and objects"),
     ],
 )
 def test_an_answer_that_is_not_json_says_what_it_is(content: bytes, problem: str) -> None:

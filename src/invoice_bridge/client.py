@@ -1,4 +1,4 @@
-"""Client and AsyncClient: the only module that does network I/O.
+"""Client and AsyncClient: the only module that does network I/O, within the bounds of invoice_bridge.exchange.
 
 Both drive the same flows; each has one runner of a few lines. A client may be used by several threads (or tasks) at
 once: what changes in it, its HTTP connection pool and what it lost lately, is safe to share. A client made before a
@@ -60,6 +60,7 @@ from invoice_bridge.errors import (
     IdempotencyMismatch,
     MalformedResponse,
 )
+from invoice_bridge.exchange import Body, Bound, bound_network, bounded, bounded_async
 from invoice_bridge.explain import Plan, context, losses_of, plan
 from invoice_bridge.idempotency import Lookup
 from invoice_bridge.interruption import Trail
@@ -84,9 +85,6 @@ T = TypeVar("T")
 OnDiscrepancy = Literal["raise", "report"]
 
 _NAME = f"invoice-bridge/{version('invoice-bridge')}"
-_LARGEST_ANSWER = 64 * 1024 * 1024
-"""Bytes; a listing of 100 invoices with all their lines is a fraction of it."""
-
 _LOGGERS = (
     "httpx",
     "httpcore.connection",
@@ -534,10 +532,16 @@ class _Core(Generic[Http]):
         except MalformedResponse:
             return None
 
-    def _outgoing(self, request: Request, until: float | None) -> dict[str, Any]:
+    def _bound(self, until: float | None) -> Bound:
+        """When an exchange that begins now must have ended. Raises NotSent where the deadline leaves nothing."""
+        began = time.monotonic()
+        return Bound(began, began + self._left(until, self._timeout))
+
+    def _outgoing(self, request: Request, bound: Bound) -> dict[str, Any]:
         headers = {
             **request.headers,
             "Accept": "application/json",
+            "Accept-Encoding": "gzip",
             "User-Agent": _NAME,
         }
         return {
@@ -545,7 +549,7 @@ class _Core(Generic[Http]):
             "url": request.url,
             "headers": headers,
             "content": request.content or None,
-            "timeout": self._left(until, self._timeout),
+            "timeout": bound.ends - bound.began,
             "auth": self._authorize,  # not among the headers: those are variables that a traceback may show
             "follow_redirects": False,
         }
@@ -573,14 +577,6 @@ class _Core(Generic[Http]):
         """Take the key out of an answer that repeats it, whatever its status. No command said it, so none misses it."""
         headers = {name: self._key.conceal(value) for name, value in answer.headers.items()}
         return Response(answer.status_code, self._key.conceal(content), headers, self.provider)
-
-    def _check_time(self, began: float, until: float | None, received: int) -> None:
-        """Raise Lost for an answer that drips in: each piece in time, the whole too late, or without end."""
-        now = time.monotonic()
-        if now - began > self._timeout or (until is not None and now > until):
-            raise Lost(f"the answer was not whole after {now - began:.1f} s")
-        if received > _LARGEST_ANSWER:
-            raise Lost(f"the answer is longer than {_LARGEST_ANSWER} bytes")
 
 
 @dataclass
@@ -645,12 +641,14 @@ class Client(_Core["httpx.Client"]):
     an emulator; plain http is accepted for loopback only. `insecure=True` accepts it for every host, and does not check
     the certificates of https either. An injected `http` (httpx.Client) is used as it is, its TLS included, and not
     closed; only its redirects and its credentials are left out. `timeout` is in seconds per request, `deadline` in
-    seconds per call. `mode` ("test" or "live") refuses a key, site or host that says otherwise. `customers` maps names
-    of the caller's own to ids per provider. `lookup` says whether a bill is looked up before it is made ("auto",
-    "always", "never"; "journal" declares that the journal has every bill; see invoice_bridge.lookup), `journal` is a
-    file that remembers what was tried, `book` the name within which a reference is one bill at whatever provider.
-    `requests_per_minute` replaces the provider's documented limit, which all clients of an account in a process keep to
-    together. Further settings are the provider's. Raises ConfigurationError for any that cannot be used.
+    seconds per call; both bound everything from the connection to the last byte. Of an injected client they bound the
+    pieces of the body, and not what comes between pieces: a head, an extension of a chunk, trailers. `mode` ("test" or
+    "live") refuses a key, site or host that says otherwise. `customers` maps names of the caller's own to ids per
+    provider. `lookup` says whether a bill is looked up before it is made ("auto", "always", "never"; "journal" declares
+    that the journal has every bill; see invoice_bridge.lookup), `journal` is a file that remembers what was tried,
+    `book` the name within which a reference is one bill at whatever provider. `requests_per_minute` replaces the
+    provider's documented limit, which all clients of an account in a process keep to together. Further settings are the
+    provider's. Raises ConfigurationError for any that cannot be used.
 
     A verb on an invoice is keyed by the invoice, the verb, its body and `attempt`: repeated within the provider's key
     window it is answered, not done again. Raise `attempt` where it shall be done again.
@@ -659,7 +657,9 @@ class Client(_Core["httpx.Client"]):
     def _new_http(self) -> httpx.Client:
         import httpx
 
-        return httpx.Client(verify=not self._insecure, trust_env=self._trusts_environment, cookies=_no_cookies())
+        return bound_network(
+            httpx.Client(verify=not self._insecure, trust_env=self._trusts_environment, cookies=_no_cookies())
+        )
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str], profile: str | None = None) -> Client:
@@ -708,13 +708,13 @@ class Client(_Core["httpx.Client"]):
         number, exchange = self._intend(request, prepared), _Exchange()
         try:
             with self._exchanging(request, sent, exchange), _told_apart(self._key, self._failures):
-                began, content = time.monotonic(), bytearray()
-                outgoing = self._outgoing(request, until)
-                with self._without_cookies().stream(**outgoing) as answer:
-                    for piece in answer.iter_bytes():
-                        content += piece
-                        self._check_time(began, until, len(content))
-                exchange.answer = self._incoming(answer, bytes(content))
+                bound = self._bound(until)
+                outgoing = self._outgoing(request, bound)
+                with bounded(bound), self._without_cookies().stream(**outgoing) as answer:
+                    body = Body(answer, bound)
+                    for piece in answer.iter_bytes() if body.is_read else answer.iter_raw():
+                        body.add(piece)
+                exchange.answer = self._incoming(answer, body.whole())
         finally:
             self._conclude(request, prepared, number, exchange)
         return exchange.answer
@@ -838,7 +838,8 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
     """Client for asyncio: the same flows, the same bytes, every verb awaited. See Client.
 
     It belongs to the event loop of its first call: connections cannot move to another. A call in a second loop raises
-    ConfigurationError before anything is sent; make one client in each.
+    ConfigurationError before anything is sent; make one client in each. `timeout` and `deadline` bound the whole
+    exchange of an injected client too.
     """
 
     _is_async = True
@@ -936,13 +937,13 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
         number, exchange = await self._intended(request, prepared), _Exchange()
         try:
             with self._exchanging(request, sent, exchange), _told_apart(self._key, self._failures):
-                began, content = time.monotonic(), bytearray()
-                outgoing = self._outgoing(request, until)
-                async with self._without_cookies().stream(**outgoing) as answer:
-                    async for piece in answer.aiter_bytes():
-                        content += piece
-                        self._check_time(began, until, len(content))
-                exchange.answer = self._incoming(answer, bytes(content))
+                bound = self._bound(until)
+                outgoing = self._outgoing(request, bound)
+                async with bounded_async(bound), self._without_cookies().stream(**outgoing) as answer:
+                    body = Body(answer, bound)
+                    async for piece in answer.aiter_bytes() if body.is_read else answer.aiter_raw():
+                        body.add(piece)
+                exchange.answer = self._incoming(answer, body.whole())
         finally:
             if exchange.ended is None:  # cancelled: nothing is written, and nothing is waited for
                 self._conclude(request, prepared, number, exchange)

@@ -15,7 +15,10 @@ from __future__ import annotations
 import base64
 import html
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
+from functools import cache
+from itertools import accumulate
 from typing import Any, AnyStr, Final, NoReturn
 
 __all__ = ["ApiKey"]
@@ -24,13 +27,14 @@ SHORTEST: Final = 12
 """A key of fewer characters is not looked for. The emulators' keys have 14 and more, real ones 25 and more."""
 _SHOWN: Final = "[api key]"
 _ESCAPED: Final = re.compile(
-    rb"%(?:25){0,3}([0-9a-fA-F]{2})"
-    rb"|\\{1,4}u00([0-9a-fA-F]{2})"
-    rb"|&#[xX]0{0,4}([0-9a-fA-F]{2});"
-    rb"|&#0{0,4}([0-9]{2,3});"
-    rb"|(&(?:amp|lt|gt|quot|apos);)"
-    rb"|\\{1,4}([^\w\s])"
+    rb"(%(?:25){0,3}[0-9a-fA-F]{2}"
+    rb"|\\\\{0,3}(?:u00[0-9a-fA-F]{2}|[^\w\s])"
+    rb"|&(?:#[xX]0{0,4}[0-9a-fA-F]{2}|#0{0,4}[0-9]{2,3}|amp|lt|gt|quot|apos);)"
 )
+"""Each begins with a character, not with a repeat, so that the search runs over everything else at once."""
+_LONGEST_ESCAPE: Final = 10  # as in &#x000041;
+_WINDOW: Final = 1 << 16
+"""Bytes whose escapes are taken apart at once: each takes some fifty bytes of memory meanwhile."""
 _ONE_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 
 
@@ -76,11 +80,32 @@ class ApiKey:
         # a byte for each character: what has no byte is no part of a key
         content = said.encode("latin-1", "replace") if isinstance(said, str) else said
         spans = list(self._said(content))
-        plain = _ESCAPED.sub(_unescaped, content)
-        if plain != content and (found := list(self._said(plain))):
-            origins = _origins(content)
-            spans += [(origins[start], origins[end]) for start, end in found]
+        overlap = _LONGEST_ESCAPE * max(len(self.text), *map(len, self._in_base64))
+        step = max(_WINDOW, 4 * overlap)
+        for at in range(0, len(content), step):
+            spans += ((at + start, at + end) for start, end in self._escaped(content[at : at + step + overlap]))
         return sorted(spans)
+
+    def _escaped(self, content: bytes) -> Iterator[tuple[int, int]]:
+        """Where a body says the key with escapes in it: from, to."""
+        written = _ESCAPED.split(content)  # what stands between escapes, and each escape, by turns
+        if len(written) == 1:
+            return
+        meant = written.copy()
+        meant[1::2] = map(_unescaped, written[1::2])
+        found = list(self._said(b"".join(meant)))
+        if not found:
+            return
+        ends, ends_meant = list(accumulate(map(len, written))), list(accumulate(map(len, meant)))
+
+        def origin(place: int) -> int:
+            part = bisect_right(ends_meant, place)
+            if part == len(ends):
+                return len(content)
+            is_escape = part % 2
+            return ends[part] - (len(written[part]) if is_escape else ends_meant[part] - place)
+
+        yield from ((origin(start), origin(end)) for start, end in found)
 
     def _said(self, content: bytes) -> Iterator[tuple[int, int]]:
         """Where a body says the key: from, to."""
@@ -107,20 +132,12 @@ def _in_base64(key: bytes) -> Iterator[bytes]:
         yield whole[-(-before * 8 // 6) : (before + len(key)) * 8 // 6]
 
 
-def _unescaped(found: re.Match[bytes]) -> bytes:
-    percent, of_json, of_html, number, name, character = found.groups()
-    if name or character:
-        return html.unescape(name.decode()).encode() if name else character or b""
-    value = int(number) if number else int(percent or of_json or of_html, 16)
-    return bytes([value]) if value < 256 else found[0]
-
-
-def _origins(content: bytes) -> list[int]:
-    """Where each byte of a body without its escapes stood in the body; the last one is its end."""
-    origins: list[int] = []
-    at = 0
-    for found in _ESCAPED.finditer(content):
-        origins += range(at, found.start())
-        origins += [found.start()] * len(_unescaped(found))
-        at = found.end()
-    return [*origins, *range(at, len(content) + 1)]
+@cache  # there are some thousand escapes, and a hostile body is made of them
+def _unescaped(escape: bytes) -> bytes:
+    if escape.startswith(b"&") and not escape.startswith(b"&#"):
+        return html.unescape(escape.decode()).encode()
+    if escape.startswith(b"\\") and b"u" not in escape:
+        return escape[-1:]
+    number = escape.strip(b"&#;")
+    value = int(number) if number.isdigit() and number != escape else int(escape.rstrip(b";")[-2:], 16)
+    return bytes([value]) if value < 256 else escape

@@ -16,7 +16,7 @@ from invoice_bridge.errors import MalformedResponse
 from invoice_bridge.model import Invoice
 from invoice_bridge.provider import Provider
 from invoice_bridge.reading import EXACT_FLOAT_DIGITS, View
-from invoice_bridge.wire import dumps, loads
+from invoice_bridge.wire import dumps, loads, loads_bounded
 
 
 def decode(provider: str, payload: Any) -> Invoice:
@@ -25,8 +25,8 @@ def decode(provider: str, payload: Any) -> Invoice:
     What the payload does not say is None, and so is what cannot be read of it: `problems` lists that, an amount that is
     no exact one and a currency that is absent or unknown among it. `lines_complete` is False where the payload holds
     only the first page of lines, and where a line was left out because its amount cannot be read. Raises
-    MalformedResponse without an id and for an object that states that it is no invoice, ConfigurationError for an
-    unknown provider.
+    MalformedResponse without an id, for an object that states that it is no invoice, and for JSON that is larger than
+    an answer may be (see wire.loads_bounded); ConfigurationError for an unknown provider.
     """
     declared = providers.get(provider)
     inexact: set[str] = set()
@@ -71,7 +71,7 @@ def _mapping(provider: Provider, payload: Any, inexact: set[str]) -> Mapping[str
     """The payload as exact JSON. Floats whose digits are not certain stay as they are printed, and are in `inexact`."""
     if isinstance(payload, bytes | bytearray | str):
         try:
-            payload = loads(bytes(payload) if isinstance(payload, bytearray) else payload)
+            payload = loads_bounded(bytes(payload) if isinstance(payload, bytearray) else payload)
         except ValueError as error:
             raise MalformedResponse(f"not JSON: {error}", provider=provider.name) from None
     for name in ("to_dict", "raw_data", "model_dump", "values"):  # the last: chargebee before 3

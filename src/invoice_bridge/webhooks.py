@@ -23,7 +23,7 @@ from invoice_bridge.journal import Journal
 from invoice_bridge.model import PAST_DUE_WORDS, Frozen, Instant, Invoice, Raw, Status, Text, in_utc
 from invoice_bridge.provider import Cannot
 from invoice_bridge.reading import Reader, readable
-from invoice_bridge.wire import loads
+from invoice_bridge.wire import LARGEST, loads_bounded
 
 __all__ = ["EventType", "InvoiceEvent", "Seen", "is_stale", "parse"]
 
@@ -169,13 +169,16 @@ def parse(
     an invoice of one of its bills is void or deleted, so that its reference may be billed elsewhere.
 
     Raises InvalidSignature where the delivery cannot be shown to be the provider's, MalformedResponse where it holds no
-    event or an invoice that cannot be read, and ConfigurationError for a provider, a secret or an `at` of no use.
+    event, an invoice that cannot be read, or more than an answer may hold (see wire.loads_bounded), and
+    ConfigurationError for a provider, a secret or an `at` of no use.
     """
     declared = providers.get(provider)
     if declared.webhooks is None:
         raise ConfigurationError(f"{declared.title}: webhooks are not built yet")
     if not isinstance(body, bytes):
         raise ConfigurationError("body is the bytes as they came: a text or a mapping cannot be verified")
+    if len(body) > LARGEST:
+        raise MalformedResponse(f"the delivery is longer than {LARGEST} bytes", provider=provider)
     delivery = Delivery(
         {name.lower(): value for name, value in headers.items() if isinstance(name, str) and isinstance(value, str)},
         body,
@@ -185,7 +188,7 @@ def parse(
     elif secret is not None:
         raise ConfigurationError("a secret with verified=False would check nothing: leave one of the two out")
     try:
-        data = loads(body)
+        data = loads_bounded(body)
     except ValueError as error:
         raise MalformedResponse(f"the delivery is not JSON: {error}", provider=provider) from None
     if not isinstance(data, dict):

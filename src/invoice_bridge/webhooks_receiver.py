@@ -20,6 +20,7 @@ from invoice_bridge import providers
 from invoice_bridge.errors import ConfigurationError, InvalidSignature
 from invoice_bridge.journal import Journal
 from invoice_bridge.webhooks import InvoiceEvent, Seen, parse
+from invoice_bridge.wire import LARGEST
 
 try:
     from starlette.applications import Starlette
@@ -35,7 +36,6 @@ except ImportError as error:  # an extra, not a requirement
 __all__ = ["application", "serve"]
 
 _LOG = logging.getLogger(__name__)
-_LONGEST = 5_000_000
 
 
 def application(
@@ -85,7 +85,7 @@ class _Receiver:
         body = bytearray()
         async for chunk in asked.stream():
             body += chunk
-            if len(body) > _LONGEST:
+            if len(body) > LARGEST:
                 return Answer("the body is too long", 413)
         at, secret = self.clock(), self.secrets.get(name)
         try:

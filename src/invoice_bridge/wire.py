@@ -23,6 +23,13 @@ from invoice_bridge.errors import MalformedResponse, Unsupported
 
 T = TypeVar("T")
 
+LARGEST = 4_000_000
+"""Bytes of an answer or an event, as it comes and decompressed: a page of 100 invoices of 40 kB each."""
+_MOST_VALUES = 120_000
+_MOST_CONTAINERS = 30_000
+"""In JSON of another machine. Recorded answers have a value in 19 bytes, Stripe's blanks left out, and a list or an
+object in 170: a page of 2 MB has 105,000 and 12,000."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEEPEST = 100
 _MOST_DIGITS = 400
@@ -102,7 +109,7 @@ class Response:
     def json(self) -> Any:
         """The body as JSON, read exactly. Raises MalformedResponse for anything else."""
         try:
-            return loads(self.content)
+            return loads_bounded(self.content)
         except ValueError as error:
             kind = self.headers.get("content-type", "no content type")
             raise MalformedResponse(
@@ -256,6 +263,26 @@ def loads(content: bytes | str) -> Any:
     if text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
         raise ValueError(_TOO_DEEP)
     return value
+
+
+def loads_bounded(content: bytes | str) -> Any:
+    """Read JSON that another machine said, as `loads` does. Raises ValueError for more than reading may cost.
+
+    Commas and brackets are counted before anything is made of them, those inside texts among them: a value of two bytes
+    can take a hundred in memory, and a line of an invoice some thousand.
+    """
+    if len(content) > LARGEST:
+        raise ValueError(f"longer than {LARGEST} bytes")
+    containers = _count(content, "[") + _count(content, "{")
+    if containers > _MOST_CONTAINERS:
+        raise ValueError(f"more than {_MOST_CONTAINERS} lists and objects")
+    if containers + _count(content, ",") > _MOST_VALUES:
+        raise ValueError(f"more than {_MOST_VALUES} values")
+    return loads(content)
+
+
+def _count(content: bytes | str, sign: str) -> int:
+    return content.count(sign) if isinstance(content, str) else content.count(sign.encode())
 
 
 def _is_deep(value: Any) -> bool:
