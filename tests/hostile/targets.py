@@ -7,6 +7,7 @@ that comes out but cannot be printed, written or read again.
 
 import base64
 import contextlib
+import gzip
 import hashlib
 import hmac
 import json
@@ -51,12 +52,15 @@ from invoice_bridge import (
 from invoice_bridge.cli.files import read_bill
 from invoice_bridge.commands import ListInvoices
 from invoice_bridge.config import key_variable, read_profile
+from invoice_bridge.credentials import ApiKey
 from invoice_bridge.emulator.transport import EmulatorTransport
+from invoice_bridge.exchange import Body, Bound
 from invoice_bridge.explain import context
 from invoice_bridge.journal import Book, Journal, unresolved, verdict_of
 from invoice_bridge.lookup import begin
+from invoice_bridge.outcome import Lost
 from invoice_bridge.provider import Page, Unreadable
-from invoice_bridge.wire import Request, Response, dumps, loads
+from invoice_bridge.wire import LARGEST, Request, Response, dumps, loads
 
 NAMES = providers.names()
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -387,6 +391,67 @@ def _rows_seeds() -> list[bytes]:
     return [json.dumps(tries).encode() + b"\0" + json.dumps(facts).encode() for tries, facts in tables]
 
 
+# ── bodies as they come ──────────────────────────────────────────────────────────────────────────────────────────────
+def _body(data: bytes) -> None:
+    """The first part is a Content-Encoding, the second the size of the pieces, the rest is what is on the wire."""
+    coding, size, body = (*data.split(b"\0", 2), b"", b"")[:3]
+    length = int(size) if size.isdigit() and len(size) < 6 and int(size) else 1 << 14
+    answer = httpx.Response(200, headers=[(b"content-encoding", coding)], stream=httpx.ByteStream(body))
+    now = time.monotonic()
+    try:
+        read = Body(answer, Bound(now, now + 60))
+        for at in range(0, len(body), length):
+            read.add(body[at : at + length])
+        content = read.whole()
+    except Lost as error:
+        _can_be_told(error)
+        return
+    _holds(len(content) <= LARGEST, f"{len(content)} bytes")
+    kind = coding.strip().lower()
+    _holds(kind in {b"", b"identity", b"gzip"}, f"{kind!r} was read")
+    if kind == b"gzip" and body:
+        _holds(content == gzip.decompress(body), "another program decompresses it to something else")
+    else:
+        _holds(content == body, "it is not what was on the wire")
+
+
+def _body_seeds() -> list[bytes]:
+    bodies = [one.content for one in _recorded("stripe")][:3]
+    packed = [gzip.compress(body, mtime=0) for body in bodies]
+    named = packed[0][:3] + b"\x08" + packed[0][4:10] + b"name\0" + packed[0][10:]
+    return [
+        *(b"\0".join([b"gzip", size, body]) for size in (b"1", b"7", b"") for body in (*packed, named)),
+        *(b"\0".join([coding, b"", bodies[0]]) for coding in (b"", b"identity", b"br", b"gzip, gzip", b"\xff")),
+        b"\0".join([b"GZIP", b"100", packed[0] + packed[1]]),
+        b"\0".join([b"gzip", b"", packed[0][:-4]]),
+        b"\0".join([b"gzip", b"", gzip.compress(b"%41" * 2_000_000, mtime=0)]),
+        b"gzip\0\0",
+    ]
+
+
+def _concealed(data: bytes) -> None:
+    """A body between whose parts the key is written as it is: the parts are kept, whatever escapes they are made of."""
+    key = ApiKey("sk_test_not_a_key")
+    body = data.replace(b"\0", key.text.encode())
+    shown = key.conceal(body)
+    _holds(key.text.encode() not in shown, "the key is shown")
+    _holds(not key.is_in(shown.decode("latin-1")), "the key is still in it")
+    if not key.is_in(data.decode("latin-1")):
+        _holds(len(shown) >= len(data.replace(b"\0", b"")), "more than the key is gone")
+
+
+def _concealed_seeds() -> list[bytes]:
+    spelt = "sk_test_not_a_key"
+    escapes = (
+        "".join(f"%{ord(sign):02x}" for sign in spelt),
+        "".join(f"%25{ord(sign):02X}" for sign in spelt),
+        "".join(f"\\u{ord(sign):04x}" for sign in spelt),
+        "".join(f"&#{ord(sign)};" for sign in spelt),
+        base64.b64encode(f"{spelt}:".encode()).decode(),
+    )
+    return [*(b'{"a": "\0 %41&amp;' + escape.encode() + b'\\/"}' for escape in escapes), b"\0\0", b"%" + b"25" * 20]
+
+
 # ── refusals ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _error(provider: str, data: bytes) -> None:
     """Every answer that is no success becomes a ProviderError; nothing is ever raised on the way."""
@@ -702,6 +767,8 @@ TARGETS: dict[str, Target] = {
             for name in providers.names()
         ),
         Target("journal", _rows, _rows_seeds),
+        Target("body", _body, _body_seeds),
+        Target("concealed", _concealed, _concealed_seeds),
         Target("config", _config, _config_seeds),
         Target("bill", _bill, _bill_seeds),
         Target("money", _money, _money_seeds),
