@@ -41,10 +41,12 @@ _ONE_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 class ApiKey:
     """A key that no repr shows and that cannot be pickled. `text` is the key itself."""
 
-    __slots__ = ("_in_base64", "text")
+    __slots__ = ("_in_base64", "_written", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
+        doubled = text.replace("\\", "\\\\")  # before a sign, two backslashes of JSON look as an escape of that sign
+        self._written = tuple({one.encode() for one in (text, doubled, doubled.replace("\\", "\\\\"))})
         self._in_base64 = tuple(_in_base64(text.encode()))
 
     def __repr__(self) -> str:
@@ -109,7 +111,8 @@ class ApiKey:
 
     def _said(self, content: bytes) -> Iterator[tuple[int, int]]:
         """Where a body says the key: from, to."""
-        yield from _all(content, self.text.encode())
+        for written in self._written:
+            yield from _all(content, written)
         one_alphabet = content.translate(_ONE_ALPHABET)
         for core in self._in_base64:
             yield from _all(one_alphabet, core)

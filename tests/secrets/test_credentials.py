@@ -45,6 +45,15 @@ def test_what_does_not_say_the_key_stays_as_it_is(text: str) -> None:
     assert hidden.is_in(text) is False
 
 
+def test_a_backslash_before_a_sign_is_found_as_json_spells_it() -> None:
+    """A key of 12 characters: two backslashes before a colon looked as an escape of the colon."""
+    hidden = ApiKey("000000\\:0000")
+    assert hidden.conceal('{"a": "000000\\\\:0000"}') == '{"a": "[api key]"}'
+    assert (
+        hidden.conceal(r"000000\:0000 in a text in JSON: 000000\\\\:0000") == "[api key] in a text in JSON: [api key]"
+    )
+
+
 def test_what_stands_around_a_key_stays_as_it_is() -> None:
     """Only the key itself is replaced."""
     hidden = ApiKey("sk_test_not_a_key_canary_Zq7/+")
