@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from invoice_bridge import Client, Money, OneTimeCharge, providers
-from invoice_bridge import client as module
+from invoice_bridge.client import options as module
+from invoice_bridge.core.exact import dumps
 from invoice_bridge.emulator import EmulatorTransport
 from invoice_bridge.explain import context
 from invoice_bridge.providers.stripe import STRIPE
-from invoice_bridge.wire import dumps
 
 KEY = "sk_test_not_a_key"
 BASE = "https://stripe.example.test"

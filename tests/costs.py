@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from invoice_bridge.wire import LARGEST
+from invoice_bridge.core.exact import LARGEST
 from tests.clients import KEY, row
 
 CONTAINERS, VALUES = 30_000, 120_000
@@ -86,7 +86,8 @@ _PROGRAM = """
 import sys, time
 import httpx
 from invoice_bridge import BridgeError, Client
-from invoice_bridge.outcome import Lost
+from invoice_bridge.adapter.answers import json_of
+from invoice_bridge.engine.supervise import Lost
 body, coding = sys.stdin.buffer.read(), sys.argv[1]
 class Answer(httpx.BaseTransport):
     def handle_request(self, request):
@@ -122,7 +123,7 @@ except (BridgeError, KeyboardInterrupt):
     pass
 took = memory("VmHWM") - before, memory("VmHWM"), time.process_time() - cpu, time.monotonic() - began
 try:
-    outcome = str(answers[0]) if isinstance(answers[0], Lost) else answers[0].json and "read"
+    outcome = str(answers[0]) if isinstance(answers[0], Lost) else json_of(answers[0]) and "read"
 except BridgeError as error:
     outcome = str(error).partition("bytes: ")[2].partition(");")[0]
 print(*took, outcome, sep="|")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from invoice_bridge import AsyncClient, BridgeError, Client
-from invoice_bridge.wire import dumps
+from invoice_bridge.core.exact import dumps
 from tests.clients import KEY, row
 
 PAUSE = 0.05

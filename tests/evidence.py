@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge.commands import Command
+from invoice_bridge.core.commands import Command
 
 FILE = Path(__file__).parent.parent / "src" / "invoice_bridge" / "evidence.json"
 KINDS = ("documented", "oracle", "emulator", "recording", "live")

@@ -16,13 +16,17 @@ from invoice_bridge import (
     Rejected,
     Status,
 )
-from invoice_bridge.commands import Bill
-from invoice_bridge.lookup import first_use
-from invoice_bridge.losses import Fate, Field, Severity
-from invoice_bridge.outcome import same_bill
-from invoice_bridge.provider import Context, ErrorRow, Flows, Page, Provider, Unreadable
-from invoice_bridge.reading import Reader, build
-from invoice_bridge.wire import Flow, Request, Response, dumps, exchange
+from invoice_bridge.adapter.answers import object_of
+from invoice_bridge.adapter.checks import same_bill
+from invoice_bridge.adapter.declared import ErrorRow
+from invoice_bridge.adapter.lookup import first_use
+from invoice_bridge.adapter.provider import Context, Flows, Page, Provider, Unreadable
+from invoice_bridge.adapter.reading import Reader, build
+from invoice_bridge.adapter.rows import Field
+from invoice_bridge.core.commands import Bill
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.losses import Fate, Severity
+from invoice_bridge.core.wire import Flow, Request, Response, exchange
 from tests.toy import ACME, DOCS, ERRORS, FIELDS, MONEY, context
 
 CHARGE = OneTimeCharge(reference="res-1", customer="buy_1", amount=Money(1900, "EUR"))
@@ -56,7 +60,7 @@ def charge(ask: Any, use: Context) -> Flow[Invoice]:
         return same_bill(ask, use.found)
     body = {"ref": ask.reference, "amount": MONEY.to_units(ask.total)}
     request = use.post("invoices", body=body, step="open", specimen={"id": "{open.id}"}, opens=True)
-    return bill_of((yield from first_use(exchange(request), ask, use)).object)
+    return bill_of((yield from first_use(exchange(request), ask, use)).parsed)
 
 
 def period(ask: Any, use: Context) -> Flow[Invoice]:
@@ -64,12 +68,12 @@ def period(ask: Any, use: Context) -> Flow[Invoice]:
     if use.found is not None:
         return same_bill(ask, use.found)
     yield use.get("charges", specimen={})
-    return bill_of((yield use.post("invoices", step="open", specimen={"id": "{open.id}"}, opens=True)).object)
+    return bill_of((yield use.post("invoices", step="open", specimen={"id": "{open.id}"}, opens=True)).parsed)
 
 
 def retrieve(ask: Any, use: Context) -> Flow[Invoice]:
     """Read one."""
-    return bill_of((yield use.get("invoices", ask.id, specimen={"id": ask.id})).object)
+    return bill_of((yield use.get("invoices", ask.id, specimen={"id": ask.id})).parsed)
 
 
 def page(ask: ListInvoices, use: Context) -> Flow[Page]:
@@ -79,12 +83,12 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
     pairs += [("after", ask.cursor)] if ask.cursor else []
     answer = yield use.get("invoices", query=pairs, specimen={"items": [{"id": "{listed.id}"}]})
     items: list[Invoice | Unreadable] = []
-    for row in answer.object["items"]:
+    for row in object_of(answer)["items"]:
         try:
             items.append(bill_of(row))
         except MalformedResponse as error:
             items.append(Unreadable(row, error))
-    after = answer.object.get("next")
+    after = object_of(answer).get("next")
     return Page(tuple(items), ask.model_copy(update={"cursor": after}) if after else None)
 
 

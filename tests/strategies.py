@@ -26,7 +26,7 @@ from invoice_bridge import (
     Update,
     Void,
 )
-from invoice_bridge.money import codes
+from invoice_bridge.core.money import codes
 
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -11,8 +11,11 @@ from typing import Any, Required, get_origin, get_type_hints
 import pytest
 
 import invoice_bridge
-from invoice_bridge import Client, Collection, Money, OneTimeCharge, Period, PeriodInvoice, explain, providers, settings
-from invoice_bridge.commands import (
+from invoice_bridge import Client, Collection, Money, OneTimeCharge, Period, PeriodInvoice, explain, providers
+from invoice_bridge.adapter.declared import Cannot
+from invoice_bridge.adapter.provider import Flows, Provider
+from invoice_bridge.client import settings
+from invoice_bridge.core.commands import (
     Command,
     Delete,
     Finalize,
@@ -25,8 +28,7 @@ from invoice_bridge.commands import (
     Update,
     Void,
 )
-from invoice_bridge.provider import Cannot, Flows, Provider
-from invoice_bridge.wire import Request
+from invoice_bridge.core.wire import Request
 
 SRC = Path(invoice_bridge.__file__).parent
 MODULES = sorted(path.relative_to(SRC).as_posix() for path in SRC.rglob("*.py"))
@@ -63,12 +65,11 @@ def _imports(module: str) -> Iterator[tuple[str, int]]:
 
 def test_there_is_something_to_check() -> None:
     """The walk finds the modules that are known to be there, and all four providers."""
-    assert {"money.py", "client.py", "providers/__init__.py", "providers/stripe/flows.py", "emulator/core.py"} <= set(
-        MODULES
-    )
+    known = {"core/money.py", "client/clients.py", "providers/__init__.py", "providers/stripe/flows.py"}
+    assert known | {"adapter/emulation/core.py"} <= set(MODULES)
     assert len(MODULES) > 30
     assert PROVIDERS == ["chargeapi", "chargebee", "stripe", "whop"]
-    assert {name for name, _ in _imports("client.py")} >= {"httpx", "os", "time", "asyncio"}
+    assert {name for name, _ in _imports("client/clients.py")} >= {"httpx", "time", "asyncio"}
 
 
 # ── effects stand in a few places ────────────────────────────────────────────────────────────────────────────────────
@@ -93,18 +94,16 @@ HARMLESS = {"os.PathLike", "os.fspath"}  # what a path may be: nothing of this m
 
 # who may import what of these, and why
 ALLOWED: Mapping[str, set[str]] = {
-    "client.py": EFFECTS,  # the only module that does network I/O
-    "exchange.py": {"asyncio", "httpx", "socket", "time"},  # bounds what the client's network may take
-    "config.py": {"os"},  # keys come from environment variables
     "files.py": {"os", "secrets"},  # writes files of random names beside no links
-    "journal.py": {"os"},  # makes its file private, before it is opened
+    "journal/store.py": {"os"},  # makes its file private, before it is opened
     "emulator/server.py": EFFECTS,  # serves the in-memory providers
-    "webhooks_receiver.py": {"starlette", "uvicorn"} | CLOCK,  # receives deliveries; their present is its clock's
-    "emulator/transport.py": {"httpx"},  # the types of a transport; it opens no socket
+    "webhooks/asgi.py": {"starlette", "uvicorn"} | CLOCK,  # receives deliveries; their present is its clock's
+    "adapter/emulation/transport.py": {"httpx"},  # the types of a transport; it opens no socket
     "testing/fault_matrix.py": EFFECTS,  # its sample is drawn by a seed
 }
 ALLOWED_BELOW: Mapping[str, set[str]] = {
     "cli/": EFFECTS,  # a program for people
+    "client/": EFFECTS - CHANCE,  # the only room that does network I/O; keys come from environment variables
     "migrate/": EFFECTS,  # a durable engine
     "testing/": EFFECTS - CHANCE,  # tests for users: they run clients against emulators
     "cassettes/": {"httpx"},  # records what a transport sees
@@ -151,7 +150,7 @@ def test_no_present_and_no_local_zone(module: str) -> None:
 def test_no_file_is_opened_where_knowledge_is_pure(module: str) -> None:
     """Reading and writing files is for the command line, profiles, cassettes, what is compared and packaged data."""
     compared = {"compare/allowed.py", "compare/recorded.py", "compare/report/__init__.py", "compare/sides.py"}
-    if module in {"config.py", "matrix.py", *compared} or module.startswith(
+    if module in {"client/config.py", "matrix.py", *compared} or module.startswith(
         ("cli/", "cassettes/", "migrate/", "scaffold/", "testing/", "emulator/server")
     ):
         return
@@ -171,22 +170,13 @@ def test_no_file_is_opened_where_knowledge_is_pure(module: str) -> None:
 
 
 @each_module
-def test_layers_point_one_way(module: str) -> None:
-    """Core modules know providers by the registry alone; adapters know neither the client nor the command line."""
-    names = [name for name, _ in _imports(module)]
-    ours = [name.removeprefix("invoice_bridge.") for name in names if name.startswith("invoice_bridge.")]
-    outer = ("cli", "testing", "cassettes", "migrate", "config", "matrix")
+def test_an_adapter_knows_no_other(module: str) -> None:
+    """What two providers share stands in the kit. The order of the rooms is drawn in test_rooms.py."""
     if module.startswith("providers/") and module != "providers/__init__.py":
         package = module.split("/")[1]
-        others = [
-            name for name in ours if name.startswith("providers.") and not name.startswith(f"providers.{package}")
-        ]
-        assert others == []
-        assert [name for name in ours if name.startswith(("client", "explain", "emulator.server", *outer))] == []
-    elif not module.startswith(("cli/", "__main__", "testing/", "cassettes/", "migrate/", "emulator/server")):
-        assert [name for name in ours if name.startswith("providers.")] == []
-        if module not in {"client.py", "matrix.py", "__init__.py"}:
-            assert [name for name in ours if name.partition(".")[0] in outer] == []
+        ours = [name.removeprefix("invoice_bridge.") for name, _ in _imports(module)]
+        others = [name for name in ours if name.startswith("providers.")]
+        assert [name for name in others if not name.startswith(f"providers.{package}")] == []
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith("scaffold/")])
@@ -205,15 +195,15 @@ def test_sdks_are_for_type_checkers_alone(module: str) -> None:
 CORE = [
     module
     for module in MODULES
-    if not module.startswith(("cli/", "migrate/", "providers/")) and module != "settings.py"
+    if not module.startswith(("cli/", "migrate/", "providers/")) and module != "client/settings.py"
 ]
 # words that may stand there all the same, and why
 KNOWN_WORDS: Mapping[str, set[str]] = {
-    "client.py": {
+    "client/core.py": {
         *(f'"{name}"' for name in PROVIDER_WORDS),  # the overloads
         "ChargebeeSettings", "StripeSettings", "WhopSettings",
     },
-    "config.py": {"STRIPE_API_KEY"},  # the example in a message
+    "client/config.py": {"STRIPE_API_KEY"},  # the example in a message
 }  # fmt: skip
 
 
@@ -251,14 +241,14 @@ def test_core_modules_name_no_provider(module: str) -> None:
         if any(name in word.lower() for name in PROVIDER_WORDS)
         and word not in known
         and not any(name in word for name in known if name.isupper())
-        and not (module == "client.py" and word.startswith("invoice_bridge.settings"))
+        and not (module == "client/core.py" and word.startswith("invoice_bridge.client.settings"))
     ]
     assert found == []
 
 
 def test_the_overloads_name_every_provider_once() -> None:
     """The exception is used as it is meant: one overload for each built-in provider, in `__init__` alone."""
-    named = [word.strip('"') for word, _ in _words("client.py") if word.strip('"') in PROVIDER_WORDS]
+    named = [word.strip('"') for word, _ in _words("client/core.py") if word.strip('"') in PROVIDER_WORDS]
     assert sorted(named) == sorted(PROVIDER_WORDS)
 
 
@@ -325,7 +315,9 @@ def test_a_declaration_is_the_only_thing_in_its_module(name: str) -> None:
 
 
 # ── money is exact ───────────────────────────────────────────────────────────────────────────────────────────────────
-MONEY_MODULES = [module for module in MODULES if module in {"money.py", "model.py", "commands.py"} or module in TABLES]
+MONEY_MODULES = [
+    module for module in MODULES if module in {"core/money.py", "core/model.py", "core/commands.py"} or module in TABLES
+]
 
 
 @pytest.mark.parametrize("module", MONEY_MODULES)
@@ -463,7 +455,7 @@ def test_only_the_client_calls_for_credentials() -> None:
         for node in ast.walk(_tree(module))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "auth"
     }
-    assert callers == {"client.py", "explain.py"}
+    assert callers == {"client/core.py", "explain.py"}
 
 
 # ── habits ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -30,9 +30,10 @@ from invoice_bridge import (
     Unsupported,
     providers,
 )
+from invoice_bridge.core.wire import Request
 from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Kind
-from invoice_bridge.journal import Book, Journal, digest_of
-from invoice_bridge.wire import Request
+from invoice_bridge.journal.rows import Book, digest_of
+from invoice_bridge.journal.store import Journal
 from tests.clients import emulated_at, no_waiting  # noqa: F401 - a fixture, used by every test
 from tests.test_one_book import Shop
 

@@ -13,20 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_bridge import (
-    AsyncClient,
-    Client,
-    MalformedResponse,
-    OutcomeUnknown,
-    Unreachable,
-    credentials,
-    decode,
-    exchange,
-    webhooks,
-)
-from invoice_bridge.credentials import ApiKey
-from invoice_bridge.exchange import Body, Bound
-from invoice_bridge.wire import LARGEST, dumps, loads_bounded
+from invoice_bridge import AsyncClient, Client, MalformedResponse, OutcomeUnknown, Unreachable, decode, webhooks
+from invoice_bridge.client import credentials, exchange
+from invoice_bridge.client.credentials import ApiKey
+from invoice_bridge.client.exchange import Body, Bound
+from invoice_bridge.core.exact import LARGEST, dumps, loads_bounded
 from tests.clients import (
     BASE,
     CHARGE,

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from invoice_bridge import BilledElsewhere, ConfigurationError, Invoice, Money, OneTimeCharge, Status
-from invoice_bridge.journal import Book, Claim, Fact, Journal, RecentLosses, Try, verdict_of
-from invoice_bridge.lookup import SETTLES
-from invoice_bridge.wire import Request
+from invoice_bridge.core.wire import Request
+from invoice_bridge.engine.lookup import SETTLES
+from invoice_bridge.journal.recent import RecentLosses
+from invoice_bridge.journal.rows import Book, Claim, Fact, Try, verdict_of
+from invoice_bridge.journal.store import Journal
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 STRIPE, WHOP = Book("stripe:acct_X"), Book("whop:biz_42")

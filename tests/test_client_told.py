@@ -21,7 +21,8 @@ from invoice_bridge import (
     Status,
 )
 from invoice_bridge.emulator import EmulatorTransport, Ticking
-from invoice_bridge.journal import Book, Journal
+from invoice_bridge.journal.rows import Book
+from invoice_bridge.journal.store import Journal
 from invoice_bridge.providers.stripe import STRIPE
 from tests.clients import (
     BASE,

@@ -31,8 +31,9 @@ from invoice_bridge import (
     Void,
     read_command,
 )
-from invoice_bridge.commands import Command
-from invoice_bridge.wire import dumps, query
+from invoice_bridge.core.commands import Command
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.wire import query
 from tests import strategies
 
 MAY = Period.month(2026, 5)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from invoice_bridge import Client, ConfigurationError
-from invoice_bridge.config import key_variable, read_profile
+from invoice_bridge.client.config import key_variable, read_profile
 
 WHOLE = """\
 default = "main"

@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from invoice_bridge import BridgeError, Client, providers
-from invoice_bridge.emulator.faults import Faults
-from invoice_bridge.emulator.transport import EmulatorTransport
+from invoice_bridge.adapter.emulation.faults import Faults
+from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 from invoice_bridge.testing import fault_matrix
 from invoice_bridge.testing.fault_matrix import Case, bills
 

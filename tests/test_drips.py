@@ -21,9 +21,9 @@ from vcr.config import VCR
 from vcr.record_mode import RecordMode
 
 from invoice_bridge import AsyncClient, Client, OutcomeUnknown, Unreachable
-from invoice_bridge.exchange import Bound, bound_network, bounded, bounded_async
-from invoice_bridge.outcome import Lost
-from invoice_bridge.wire import dumps
+from invoice_bridge.client.exchange import Bound, bound_network, bounded, bounded_async
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.engine.supervise import Lost
 from tests.clients import CHARGE, KEY, row
 from tests.drips import CALLS, KINDS, LONG, PROXY, TLS, Answer, Call, by_client, drip, serving, silent
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import invoice_bridge
-from invoice_bridge import errors
-from invoice_bridge.errors import (
+from invoice_bridge.core import errors
+from invoice_bridge.core.errors import (
     AmountMismatch,
     BridgeError,
     Declined,
@@ -27,10 +27,10 @@ from invoice_bridge.errors import (
     UnreadableServerError,
     Unsupported,
 )
-from invoice_bridge.model import Invoice, Status
-from invoice_bridge.money import Money
-from invoice_bridge.outcome import Step
-from invoice_bridge.wire import Effect, Response
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.steps import Step
+from invoice_bridge.core.wire import Effect, Response
 from tests.test_losses import PERIOD
 
 TREE = {

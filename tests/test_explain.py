@@ -30,7 +30,8 @@ from invoice_bridge import (
     losses,
     providers,
 )
-from invoice_bridge.commands import (
+from invoice_bridge.adapter.rows import Field
+from invoice_bridge.core.commands import (
     Bill,
     Command,
     Delete,
@@ -45,7 +46,6 @@ from invoice_bridge.commands import (
 )
 from invoice_bridge.emulator import EmulatorTransport
 from invoice_bridge.explain import context, needs, origin, plan
-from invoice_bridge.losses import Field
 from invoice_bridge.providers.stripe import STRIPE
 from tests import strategies, toy
 

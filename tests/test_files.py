@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from invoice_bridge import files
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.core.errors import ConfigurationError
 
 
 def test_defect_79_no_file_is_written_through_a_link(tmp_path: Path) -> None:

@@ -49,11 +49,12 @@ from invoice_bridge import (
     Void,
     providers,
 )
-from invoice_bridge.commands import Bill
+from invoice_bridge.adapter.provider import Context, Page, Provider
+from invoice_bridge.core.commands import Bill
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.emulator import EmulatorTransport
 from invoice_bridge.explain import context, plan
-from invoice_bridge.provider import Context, Page, Provider
-from invoice_bridge.wire import Request, Response, dumps
 
 FOLDER = Path(__file__).parent / "golden"
 MAY = Period.month(2026, 5)

@@ -23,7 +23,7 @@ from invoice_bridge import (
     Unreachable,
     providers,
 )
-from invoice_bridge.wire import dumps
+from invoice_bridge.core.exact import dumps
 
 KEYS = {
     "chargeapi": "ch_sk_test_not_a_key",

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 from invoice_bridge import AsyncClient, BridgeError, Client, Unreachable
-from invoice_bridge.emulator.core import Ticking
-from invoice_bridge.emulator.faults import Fault, Faults, Kind
+from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
 from invoice_bridge.emulator.server import Served, running
 from invoice_bridge.providers.stripe import STRIPE
 from tests.clients import CHARGE, KEY

@@ -23,10 +23,10 @@ from invoice_bridge import (
     explain,
     providers,
 )
+from invoice_bridge.core.idempotency import KEY_VERSION, step_key, verb_key
+from invoice_bridge.core.wire import Request
 from invoice_bridge.emulator import Ticking
 from invoice_bridge.explain import context
-from invoice_bridge.idempotency import KEY_VERSION, step_key, verb_key
-from invoice_bridge.wire import Request
 from tests import strategies
 from tests.emulator.bench import BILLS
 
@@ -205,7 +205,7 @@ def test_for_every_bill_the_key_is_the_same_again(scope: str, reference: str, at
 
 def test_defect_13_the_key_is_the_same_in_another_process() -> None:
     """A process started again derives the same key, whatever its hash seed."""
-    code = "from invoice_bridge.idempotency import step_key; print(step_key('stripe:', 'res-1', 1, 'open'))"
+    code = "from invoice_bridge.core.idempotency import step_key; print(step_key('stripe:', 'res-1', 1, 'open'))"
     told = {
         subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True

@@ -25,11 +25,12 @@ from invoice_bridge import (
     OutcomeUnknown,
     Unreachable,
 )
+from invoice_bridge.core.wire import Request
 from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Kind, Ticking
 from invoice_bridge.emulator.server import running
-from invoice_bridge.journal import Book, Journal, Try
+from invoice_bridge.journal.rows import Book, Try
+from invoice_bridge.journal.store import Journal
 from invoice_bridge.providers.stripe import STRIPE
-from invoice_bridge.wire import Request
 from tests.clients import (
     BASE,
     CHARGE,

@@ -23,21 +23,13 @@ from invoice_bridge import (
     Unsupported,
     explain,
 )
-from invoice_bridge.commands import Bill
-from invoice_bridge.lookup import (
-    MARGIN,
-    PAGES,
-    Sightings,
-    begin,
-    go_on,
-    in_the_listing,
-    needs_lookup,
-    resolve,
-    sightings,
-)
-from invoice_bridge.losses import Severity
-from invoice_bridge.provider import Context, cannot
-from invoice_bridge.wire import Flow
+from invoice_bridge.adapter.declared import Sightings, cannot
+from invoice_bridge.adapter.lookup import MARGIN, PAGES, in_the_listing, sightings
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.core.commands import Bill
+from invoice_bridge.core.losses import Severity
+from invoice_bridge.core.wire import Flow
+from invoice_bridge.engine.lookup import begin, go_on, needs_lookup, resolve
 from tests.clients import emulated_at
 from tests.listing import CHARGE, FLOWS, MAY, NOON, UNCARRIED, Desk, mine, row, run, use_of
 from tests.toy import DOCS, FIELDS
@@ -63,7 +55,7 @@ def test_another_version_of_keys_is_looked_up(monkeypatch: pytest.MonkeyPatch) -
     """A library whose keys changed cannot rely on the provider's memory of the old ones."""
     context = use_of(CHARGE, hours=24, lookup="journal", tried=False)
     assert needs_lookup(CHARGE, context) is False
-    monkeypatch.setattr("invoice_bridge.idempotency.KEY_VERSION", 2)
+    monkeypatch.setattr("invoice_bridge.core.idempotency.KEY_VERSION", 2)
     assert needs_lookup(CHARGE, context) is True
 
 
@@ -354,7 +346,7 @@ def test_an_invoice_on_two_pages_is_one() -> None:
 def test_the_look_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a hundred pages it stops, and does not pass for "absent"."""
     assert PAGES == 100
-    monkeypatch.setattr("invoice_bridge.lookup.PAGES", 3)
+    monkeypatch.setattr("invoice_bridge.adapter.lookup.PAGES", 3)
     full = Desk([row(number) for number in range(7)], size=2)
     with pytest.raises(Unsupported, match="the listing goes on after 3 pages; nothing was billed"):
         run(begin(CHARGE, use_of(CHARGE)), full)

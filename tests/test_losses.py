@@ -21,17 +21,9 @@ from invoice_bridge import (
     Unsupported,
     Update,
 )
-from invoice_bridge.losses import (
-    Alters,
-    Fate,
-    Field,
-    Severity,
-    check_limits,
-    find_losses,
-    leaves_of,
-    refuse_losses,
-    values_at,
-)
+from invoice_bridge.adapter.rows import Field, check_limits, find_losses, leaves_of, values_at
+from invoice_bridge.core.losses import Alters, Fate, Severity
+from invoice_bridge.engine.allow import refuse_losses
 from tests.toy import ACME, FIELDS, context
 
 MAY = Period.month(2026, 5)

@@ -3,8 +3,8 @@
 import pytest
 
 from invoice_bridge import providers
+from invoice_bridge.adapter.redactions import Becomes
 from invoice_bridge.matrix import provider_page
-from invoice_bridge.redactions import Becomes
 
 
 @pytest.mark.parametrize("name", providers.names())

@@ -13,8 +13,8 @@ from hypothesis import given
 from pydantic import ValidationError
 
 from invoice_bridge import Collection, CustomerRef, Invoice, Line, Loss, Money, Period, Problem, Status
-from invoice_bridge.losses import Fate, Severity
-from invoice_bridge.model import AMOUNTS, Frozen
+from invoice_bridge.core.losses import Fate, Severity
+from invoice_bridge.core.model import AMOUNTS, Frozen
 from tests import strategies
 
 MAY_1 = datetime(2026, 5, 1, tzinfo=UTC)

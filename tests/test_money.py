@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoice_bridge import Money
-from invoice_bridge.money import codes, exponent, scale, times, what_to_write
+from invoice_bridge.core.money import codes, exponent, scale, times, what_to_write
 from tests import strategies
 
 # The independent table says None for funds and metals without a minor unit; they are no money to bill in.

@@ -28,11 +28,13 @@ from invoice_bridge import (
     OutcomeUnknown,
     providers,
 )
+from invoice_bridge.core.wire import Request
 from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Kind, Ticking
 from invoice_bridge.emulator.server import running
 from invoice_bridge.explain import context
-from invoice_bridge.journal import Book, Journal, RecentLosses, unresolved
-from invoice_bridge.wire import Request
+from invoice_bridge.journal.recent import RecentLosses
+from invoice_bridge.journal.rows import Book, unresolved
+from invoice_bridge.journal.store import Journal
 from tests.clients import no_waiting  # noqa: F401 - a fixture, used by every test
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

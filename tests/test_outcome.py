@@ -33,9 +33,12 @@ from invoice_bridge import (
     Update,
     Void,
 )
-from invoice_bridge.commands import Command, Delete
-from invoice_bridge.outcome import Lost, NotSent, Policy, Step, payable, supervise, verdict, verify
-from invoice_bridge.wire import Effect, Response, Send, Sleep, Steps
+from invoice_bridge.adapter.answers import object_of
+from invoice_bridge.adapter.checks import payable, verify
+from invoice_bridge.core.commands import Command, Delete
+from invoice_bridge.core.steps import Step
+from invoice_bridge.core.wire import Effect, Response, Send, Sleep, Steps
+from invoice_bridge.engine.supervise import Lost, NotSent, Policy, supervise, verdict
 from tests.toy import ACME, context
 
 CHARGE = OneTimeCharge(reference="res-1", amount=Money(1900, "EUR"))
@@ -601,7 +604,7 @@ def _look_again(*happenings: Happening, found: bool) -> Course:
 
     def again() -> Any:
         answer = yield use.get("invoices")
-        return ACME.parse(answer.object) if found else None
+        return ACME.parse(object_of(answer)) if found else None
 
     steps = supervise(ACME.flow(CHARGE, use), use, Policy(), again=again)
     return _answered(steps, *happenings)

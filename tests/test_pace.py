@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoice_bridge import Client, ConfigurationError, RateLimited, providers
-from invoice_bridge import client as module
+from invoice_bridge.adapter.declared import Rate
+from invoice_bridge.client import options as module
 from invoice_bridge.emulator.server import running
-from invoice_bridge.pace import Pace
-from invoice_bridge.provider import Rate
+from invoice_bridge.engine.pace import Pace
 from tests.clients import BASE, KEY, row
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 
 from invoice_bridge import ConfigurationError, Invoice, MalformedResponse, Money, Period, Status, decode
-from invoice_bridge.reading import Reader, build, period_of, readable, span
-from invoice_bridge.wire import dumps
+from invoice_bridge.adapter.reading import Reader, build, period_of, readable, span
+from invoice_bridge.core.exact import dumps
 from tests import strategies
 from tests.toy import MONEY
 

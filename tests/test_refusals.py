@@ -32,10 +32,13 @@ from invoice_bridge import (
     Status,
     Unsupported,
 )
-from invoice_bridge.journal import Book, Journal
-from invoice_bridge.lookup import begin, in_the_listing, reread, resolve, settled
-from invoice_bridge.outcome import check_subject, payable, same_bill, verify
-from invoice_bridge.wire import Request, Response
+from invoice_bridge.adapter.checks import payable, same_bill, verify
+from invoice_bridge.adapter.lookup import in_the_listing, reread
+from invoice_bridge.core.wire import Request, Response
+from invoice_bridge.engine.lookup import begin, resolve, settled
+from invoice_bridge.engine.supervise import check_subject
+from invoice_bridge.journal.rows import Book
+from invoice_bridge.journal.store import Journal
 from tests.listing import CHARGE, LATER, MAY, NOON, UNCARRIED, Desk, mine, row, run, use_of
 from tests.toy import FIELDS
 

@@ -11,8 +11,8 @@ from invoice_bridge import (
     Rejected,
     Status,
 )
-from invoice_bridge.lookup import begin, go_on, resolve
-from invoice_bridge.wire import Response
+from invoice_bridge.core.wire import Response
+from invoice_bridge.engine.lookup import begin, go_on, resolve
 from tests.listing import CHARGE, LATER, LISTING, NOON, Desk, mine, row, run, use_of
 
 MINUTE = NOON + timedelta(minutes=1)
@@ -106,6 +106,6 @@ def test_what_became_of_a_second_attempt() -> None:
 
 def test_a_bound_that_is_reached_is_ambiguous(monkeypatch: pytest.MonkeyPatch) -> None:
     """A listing that goes on is not "absent"."""
-    monkeypatch.setattr("invoice_bridge.lookup.PAGES", 1)
+    monkeypatch.setattr("invoice_bridge.adapter.lookup.PAGES", 1)
     told = run(resolve(CHARGE, use_of(CHARGE), now=LATER, last=NOON), Desk([row(1), row(2)], size=1))
     assert (told.state, told.why) == ("ambiguous", "the listing goes on after 1 pages")

@@ -31,11 +31,13 @@ from invoice_bridge import (
     providers,
     webhooks,
 )
-from invoice_bridge.journal import Book, Journal
-from invoice_bridge.provider import Cannot
-from invoice_bridge.webhooks import Seen, is_stale, parse
-from invoice_bridge.webhooks_receiver import application
-from invoice_bridge.wire import Request, dumps
+from invoice_bridge.adapter.declared import Cannot
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.wire import Request
+from invoice_bridge.journal.rows import Book
+from invoice_bridge.journal.store import Journal
+from invoice_bridge.webhooks.asgi import application
+from invoice_bridge.webhooks.deliveries import Seen, is_stale, parse
 
 AT = datetime(2026, 5, 17, 12, tzinfo=UTC)
 SECRET = "whsec_test_not_a_secret"
@@ -423,7 +425,7 @@ def test_it_can_be_served() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     code = (
-        "from invoice_bridge.webhooks_receiver import serve\n"
+        "from invoice_bridge.webhooks.asgi import serve\n"
         f"serve(lambda event: print(event.id, flush=True), secrets={{'stripe': {SECRET!r}}}, port={port})"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

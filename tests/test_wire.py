@@ -13,22 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_bridge.errors import MalformedResponse, Unsupported
-from invoice_bridge.wire import (
+from invoice_bridge.adapter.answers import json_of, object_of, text_of
+from invoice_bridge.adapter.instants import rfc3339_millis, unix_seconds
+from invoice_bridge.core.errors import MalformedResponse, Unsupported
+from invoice_bridge.core.exact import dumps, loads
+from invoice_bridge.core.wire import (
     Effect,
     Request,
     Response,
     basic,
     bearer,
-    dumps,
     form_index_inside,
     form_index_last,
-    loads,
     path,
     query,
-    rfc3339_millis,
     scalar,
-    unix_seconds,
 )
 from tests import strategies
 
@@ -421,7 +420,7 @@ def test_an_answer_that_is_not_json_says_what_it_is(content: bytes, problem: str
     """The error names the content type, the size and the likely cause, and carries the answer."""
     answer = Response(200, content, {"Content-Type": "text/html"}, "acme")
     with pytest.raises(MalformedResponse, match="is base_url right") as caught:
-        _ = answer.json
+        _ = json_of(answer)
     assert problem in str(caught.value)
     assert (caught.value.provider, caught.value.status, caught.value.response) == ("acme", 200, answer)
 
@@ -430,12 +429,12 @@ def test_an_answer_that_is_not_json_says_what_it_is(content: bytes, problem: str
 def test_an_answer_that_is_no_object_is_refused(content: bytes) -> None:
     """Where an object must be, anything else is malformed, never an AttributeError."""
     with pytest.raises(MalformedResponse, match="the answer is not a JSON object"):
-        _ = Response(200, content).object
+        object_of(Response(200, content))
 
 
 @pytest.mark.parametrize("content", [b"{}", b'{"id":null}', b'{"id":""}', b'{"id":7}', b'{"id":["x"]}'])
 def test_a_text_that_must_be_there_raises_malformed_response(content: bytes) -> None:
     """A missing id is a MalformedResponse, never a KeyError."""
     with pytest.raises(MalformedResponse, match=r"the answer has no text at \$\.id"):
-        Response(200, content).text("id")
-    assert Response(200, b'{"id":"in_1"}').text("id") == "in_1"
+        text_of(Response(200, content), "id")
+    assert text_of(Response(200, b'{"id":"in_1"}'), "id") == "in_1"

@@ -4,24 +4,16 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from invoice_bridge.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, ServerError
-from invoice_bridge.idempotency import Idempotency
-from invoice_bridge.losses import Alters, Fate, Field, Severity
-from invoice_bridge.model import Invoice, Status
-from invoice_bridge.provider import (
-    Context,
-    ErrorRow,
-    Flows,
-    Limit,
-    Provider,
-    Refusal,
-    Setting,
-    StatusRow,
-    Units,
-    cannot,
-)
-from invoice_bridge.reading import Reader, build
-from invoice_bridge.wire import Effect, Flow, Response, bearer
+from invoice_bridge.adapter.answers import object_of, text_of
+from invoice_bridge.adapter.declared import ErrorRow, Refusal, Setting, StatusRow, Units, cannot
+from invoice_bridge.adapter.provider import Context, Flows, Provider
+from invoice_bridge.adapter.reading import Reader, build
+from invoice_bridge.adapter.rows import Field, Limit
+from invoice_bridge.core.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, ServerError
+from invoice_bridge.core.idempotency import Idempotency
+from invoice_bridge.core.losses import Alters, Fate, Severity
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.wire import Effect, Flow, Response, bearer
 
 DOCS = "docs.acme.test/api"
 MONEY = Units({"EUR": 2, "JPY": 0, "KWD": 2, "ISK": 2, "BHD": 3}, DOCS, multiple_of={"ISK": 100})
@@ -76,7 +68,7 @@ FIELDS = (
 
 def refusal(answer: Response) -> Refusal:
     """Read {"code", "type", "message", "field"}."""
-    at = Reader(answer.object, "acme")
+    at = Reader(object_of(answer), "acme")
     return Refusal(at.need("message"), at.text("code"), at.text("type"), at.text("field"), answer.headers.get("x-id"))
 
 
@@ -106,15 +98,19 @@ def charge(ask: Any, use: Context) -> Flow[Invoice]:
     specimen = {"id": "{open.id}", "currency": "EUR"}
     opened = yield use.post("invoices", body=body, step="open", specimen=specimen, opens=True)
     issued = yield use.post(
-        "invoices", opened.text("id"), "issue", effects=[Effect.ISSUES], specimen={"id": "{open.id}", "currency": "EUR"}
+        "invoices",
+        text_of(opened, "id"),
+        "issue",
+        effects=[Effect.ISSUES],
+        specimen={"id": "{open.id}", "currency": "EUR"},
     )
-    return invoice(issued.object)
+    return invoice(issued.parsed)
 
 
 def retrieve(ask: Any, use: Context) -> Flow[Invoice]:
     """Read one."""
     answer = yield use.get("invoices", ask.id, specimen={"id": ask.id, "currency": "EUR"})
-    return invoice(answer.object)
+    return invoice(object_of(answer))
 
 
 def void(ask: Any, use: Context) -> Flow[Invoice]:
@@ -122,19 +118,19 @@ def void(ask: Any, use: Context) -> Flow[Invoice]:
     answer = yield use.post(
         "invoices", ask.id, "void", effects=[Effect.VOIDS], specimen={"id": ask.id, "currency": "EUR"}
     )
-    return invoice(answer.object)
+    return invoice(object_of(answer))
 
 
 def update(ask: Any, use: Context) -> Flow[Invoice]:
     """Change one: a writing request that no key protects."""
     answer = yield use.send("PATCH", "invoices", ask.id, specimen={"id": ask.id, "currency": "EUR"})
-    return invoice(answer.object)
+    return invoice(object_of(answer))
 
 
 def delete(ask: Any, use: Context) -> Flow[Invoice]:
     """Discard one: no key protects it, and none need."""
     answer = yield use.send("DELETE", "invoices", ask.id, specimen={"id": ask.id, "currency": "EUR"})
-    return invoice(answer.object)
+    return invoice(object_of(answer))
 
 
 def _plan(value: Any) -> str:

@@ -12,8 +12,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invoice_bridge.client import AsyncClient, Client
-    from invoice_bridge.commands import (
+    from invoice_bridge.adapter.provider import Page, Unreadable
+    from invoice_bridge.adapter.webhooks import EventType, InvoiceEvent
+    from invoice_bridge.client.clients import AsyncClient, Client
+    from invoice_bridge.core.commands import (
         Command,
         Delete,
         Finalize,
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
         Void,
         read_command,
     )
-    from invoice_bridge.decode import decode
-    from invoice_bridge.errors import (
+    from invoice_bridge.core.errors import (
         AlreadyBilled,
         AlreadySettled,
         AmountMismatch,
@@ -56,16 +57,16 @@ if TYPE_CHECKING:
         UnreadableServerError,
         Unsupported,
     )
+    from invoice_bridge.core.losses import Loss
+    from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Period, Problem, Status
+    from invoice_bridge.core.money import Money
+    from invoice_bridge.core.wire import Effect, Request
+    from invoice_bridge.decode import decode
+    from invoice_bridge.engine.allow import ALL
+    from invoice_bridge.engine.interruption import Interruption, interrupted
+    from invoice_bridge.engine.lookup import Resolution
     from invoice_bridge.explain import Plan, explain, losses
-    from invoice_bridge.interruption import Interruption, interrupted
-    from invoice_bridge.journal import Journal
-    from invoice_bridge.lookup import Resolution
-    from invoice_bridge.losses import ALL, Loss
-    from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Period, Problem, Status
-    from invoice_bridge.money import Money
-    from invoice_bridge.provider import Page, Unreadable
-    from invoice_bridge.webhooks import EventType, InvoiceEvent
-    from invoice_bridge.wire import Effect, Request
+    from invoice_bridge.journal.store import Journal
 
 __all__ = [
     "ALL",
@@ -135,8 +136,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "client": ("AsyncClient", "Client"),
-    "commands": (
+    "adapter.provider": ("Page", "Unreadable"),
+    "adapter.webhooks": ("EventType", "InvoiceEvent"),
+    "client.clients": ("AsyncClient", "Client"),
+    "core.commands": (
         "Command",
         "Delete",
         "Finalize",
@@ -152,8 +155,7 @@ _HOMES = {
         "Void",
         "read_command",
     ),
-    "decode": ("decode",),
-    "errors": (
+    "core.errors": (
         "AlreadyBilled",
         "AlreadySettled",
         "AmountMismatch",
@@ -179,19 +181,20 @@ _HOMES = {
         "UnreadableServerError",
         "Unsupported",
     ),
+    "core.losses": ("Loss",),
+    "core.model": ("Collection", "CustomerRef", "Invoice", "Line", "Period", "Problem", "Status"),
+    "core.money": ("Money",),
+    "core.wire": ("Effect", "Request"),
+    "decode": ("decode",),
+    "engine.allow": ("ALL",),
+    "engine.interruption": ("Interruption", "interrupted"),
+    "engine.lookup": ("Resolution",),
     "explain": ("Plan", "explain", "losses"),
-    "interruption": ("Interruption", "interrupted"),
-    "journal": ("Journal",),
-    "lookup": ("Resolution",),
-    "losses": ("ALL", "Loss"),
-    "model": ("Collection", "CustomerRef", "Invoice", "Line", "Period", "Problem", "Status"),
-    "money": ("Money",),
-    "provider": ("Page", "Unreadable"),
-    "webhooks": ("EventType", "InvoiceEvent"),
-    "wire": ("Effect", "Request"),
+    "journal.store": ("Journal",),
 }
 """The modules, and the public names that each has; a test holds it equal to the imports above."""
 
+_ROOMS = frozenset({"webhooks", *(module.partition(".")[0] for module in _HOMES)})
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
 
@@ -202,7 +205,7 @@ if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
             value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
             globals()[name] = value
             return value
-        if name in _HOMES:  # `import invoice_bridge; invoice_bridge.webhooks`
+        if name in _ROOMS:  # `import invoice_bridge; invoice_bridge.webhooks`
             return import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

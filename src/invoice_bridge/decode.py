@@ -12,11 +12,11 @@ from decimal import Decimal
 from typing import Any
 
 from invoice_bridge import providers
-from invoice_bridge.errors import MalformedResponse
-from invoice_bridge.model import Invoice
-from invoice_bridge.provider import Provider
-from invoice_bridge.reading import EXACT_FLOAT_DIGITS, View
-from invoice_bridge.wire import dumps, loads, loads_bounded
+from invoice_bridge.adapter.provider import Provider
+from invoice_bridge.adapter.reading import EXACT_FLOAT_DIGITS, View
+from invoice_bridge.core.errors import MalformedResponse
+from invoice_bridge.core.exact import dumps, loads, loads_bounded
+from invoice_bridge.core.model import Invoice
 
 
 def decode(provider: str, payload: Any) -> Invoice:

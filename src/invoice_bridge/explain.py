@@ -17,14 +17,16 @@ from typing import Any
 from pydantic import BaseModel
 
 from invoice_bridge import providers
-from invoice_bridge.commands import Bill, Command
-from invoice_bridge.errors import BridgeError
-from invoice_bridge.idempotency import Lookup
-from invoice_bridge.lookup import LookupNeeded, begin
-from invoice_bridge.losses import Field, Loss, find_losses
-from invoice_bridge.model import in_utc
-from invoice_bridge.provider import Context, Provider
-from invoice_bridge.wire import Effect, Request, Response, dumps, scalar
+from invoice_bridge.adapter.provider import Context, Provider
+from invoice_bridge.adapter.rows import Field, find_losses
+from invoice_bridge.core.commands import Bill, Command
+from invoice_bridge.core.errors import BridgeError
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.idempotency import Lookup
+from invoice_bridge.core.losses import Loss
+from invoice_bridge.core.model import in_utc
+from invoice_bridge.core.wire import Effect, Request, Response, scalar
+from invoice_bridge.engine.lookup import LookupNeeded, begin
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_.]+)\}")
 _BOLD, _RED, _YELLOW, _DIM, _PLAIN = "\033[1m", "\033[31m", "\033[33m", "\033[2m", "\033[0m"

@@ -14,9 +14,10 @@ from importlib.resources import files
 from itertools import groupby
 
 from invoice_bridge import providers
-from invoice_bridge.idempotency import Idempotency
-from invoice_bridge.provider import Cannot, ErrorRow, Flows, Provider
-from invoice_bridge.redactions import Becomes, Redaction
+from invoice_bridge.adapter.declared import Cannot, ErrorRow
+from invoice_bridge.adapter.provider import Flows, Provider
+from invoice_bridge.adapter.redactions import Becomes, Redaction
+from invoice_bridge.core.idempotency import Idempotency
 
 VERBS = tuple(verb.name for verb in fields(Flows))
 """The verbs, in the order in which a provider declares them."""

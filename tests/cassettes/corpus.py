@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from invoice_bridge.adapter.redactions import Becomes
 from invoice_bridge.cassettes.pseudonyms import LINK, REDACTED, pseudonym
-from invoice_bridge.redactions import Becomes
 
 KEY = "sk_live_CANARY_this_is_no_key"
 CHARGE_KEY = "ch_sk_live_CANARY_this_is_no_key"

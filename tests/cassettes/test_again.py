@@ -6,7 +6,7 @@ import pytest
 
 from invoice_bridge.cassettes import provenance
 from invoice_bridge.cassettes.again import redact
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.core.errors import ConfigurationError
 from tests.cassettes.corpus import person
 from tests.cassettes.made import cassette, change, interaction
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge.cassettes.drift import drift
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.core.errors import ConfigurationError
 from tests.cassettes.made import cassette, interaction
 
 

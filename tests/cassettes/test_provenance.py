@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge.cassettes import provenance
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.core.errors import ConfigurationError
 
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 TEXT = """interactions:

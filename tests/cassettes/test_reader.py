@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from invoice_bridge import recording
 from invoice_bridge.cassettes import Player, files
+from invoice_bridge.cassettes import reading as recording
 from invoice_bridge.compare.recorded import recorded
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.core.errors import ConfigurationError
 
 HEAD = b"interactions: []\n"
 

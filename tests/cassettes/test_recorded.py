@@ -41,7 +41,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the client waited, in seconds: nothing is waited for, and a recording has no limit on requests."""
     found: list[float] = []
     monkeypatch.setattr("time.sleep", found.append)
-    monkeypatch.setattr("invoice_bridge.client._pace_of", lambda *_: None)
+    monkeypatch.setattr("invoice_bridge.client.core._pace_of", lambda *_: None)
     return found
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from vcr.request import Request as VcrRequest
 
 from invoice_bridge import providers
+from invoice_bridge.adapter.redactions import Becomes
 from invoice_bridge.cassettes.pseudonyms import pseudonym
 from invoice_bridge.cassettes.redaction import Redactor
-from invoice_bridge.errors import ConfigurationError
-from invoice_bridge.redactions import Becomes
+from invoice_bridge.core.errors import ConfigurationError
 from tests.cassettes.corpus import EMAIL, KEY, PLANTS, Plant, person, shapes
 
 _REQUEST: Any = VcrRequest  # vcrpy has no types of its own

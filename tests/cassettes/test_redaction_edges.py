@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from invoice_bridge.adapter.redactions import Where
 from invoice_bridge.cassettes.redaction import EVERYWHERE, SHORTEST_KEY, VERSION, Redactor, _rules
-from invoice_bridge.redactions import Where
 
 URL = "https://api.example.test/v1/x"
 

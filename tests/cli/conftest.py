@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from invoice_bridge.adapter.emulation.core import Ticking
 from invoice_bridge.cli.app import run
-from invoice_bridge.emulator.core import Ticking
 from invoice_bridge.emulator.server import Served, running
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -15,7 +15,7 @@ import pytest
 from invoice_bridge import providers
 from invoice_bridge.cli import demo, exits
 from invoice_bridge.cli.app import run
-from invoice_bridge.config import key_variable, read_profile
+from invoice_bridge.client.config import key_variable, read_profile
 from invoice_bridge.emulator import EmulatorTransport
 from tests.cli.conftest import EXAMPLES, Done
 

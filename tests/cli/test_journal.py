@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from invoice_bridge.journal import Book, Journal
-from invoice_bridge.wire import Request
+from invoice_bridge.core.wire import Request
+from invoice_bridge.journal.rows import Book
+from invoice_bridge.journal.store import Journal
 from tests.cli.conftest import Done
 
 Cli = Callable[..., Done]

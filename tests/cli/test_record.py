@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from invoice_bridge import Client, providers
+from invoice_bridge.adapter.emulation.core import Ticking
 from invoice_bridge.cassettes import SCENARIOS, Account, Player
 from invoice_bridge.cassettes.record import record
-from invoice_bridge.emulator.core import Ticking
 from invoice_bridge.emulator.server import Served, running
 from tests.cli.conftest import KEY, Done
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from invoice_bridge import Client
+from invoice_bridge.adapter.emulation.core import Ticking
 from invoice_bridge.cli.files import read_bill
-from invoice_bridge.emulator.core import Ticking
 from invoice_bridge.emulator.server import Served, running
 from tests.cli.conftest import EXAMPLES, KEY, execute
 

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from invoice_bridge import Client, CustomerRef, Money, OneTimeCharge
+from invoice_bridge.adapter.emulation.core import Ticking
 from invoice_bridge.cli import compare as command
-from invoice_bridge.emulator.core import Ticking
 from invoice_bridge.emulator.server import Served, running
 from tests.cli.conftest import Done, cli, execute  # noqa: F401 - a fixture
 from tests.compare.bills import OTHER_IDENTITY, bill, eur

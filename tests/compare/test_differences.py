@@ -10,7 +10,7 @@ import pytest
 from invoice_bridge import CustomerRef, Invoice, Line, Money, Period, Status
 from invoice_bridge.compare import Difference, Verdict, compare
 from invoice_bridge.compare.differences import differences, shown
-from invoice_bridge.losses import Severity
+from invoice_bridge.core.losses import Severity
 from tests.compare.bills import LINES, NOW, OTHER_IDENTITY, bill, eur
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from invoice_bridge import Collection, CustomerRef, Invoice, Line, Period
 from invoice_bridge.compare.kinds import AMOUNT_PATHS, KINDS, SHAPES, Kind, facts, severity
-from invoice_bridge.losses import Severity
-from invoice_bridge.model import AMOUNTS
+from invoice_bridge.core.losses import Severity
+from invoice_bridge.core.model import AMOUNTS
 from tests.compare.bills import bill
 
 

@@ -20,8 +20,8 @@ from invoice_bridge.compare import Allowed, compare
 from invoice_bridge.compare.report import rows as report_rows
 from invoice_bridge.compare.report import write_html
 from invoice_bridge.compare.report.tally import spelled
-from invoice_bridge.errors import ConfigurationError
-from invoice_bridge.model import AMOUNTS
+from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.model import AMOUNTS
 from tests.cli.conftest import Done, cli  # noqa: F401 - a fixture
 from tests.compare.bills import NOW, OTHER_IDENTITY, bill, eur
 

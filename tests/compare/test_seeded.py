@@ -12,7 +12,7 @@ import pytest
 from invoice_bridge import Collection, CustomerRef, Invoice, Line, Money, Period, Status
 from invoice_bridge.compare import Verdict, compare
 from invoice_bridge.compare.kinds import SHAPES
-from invoice_bridge.model import AMOUNTS
+from invoice_bridge.core.model import AMOUNTS
 from tests.compare.bills import NOW, OTHER_IDENTITY, bill, eur
 
 SEEDS = [int(os.environ["COMPARE_SEED"])] if "COMPARE_SEED" in os.environ else [1, 2, 3]

@@ -40,7 +40,7 @@ from stripe.params import (
 from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
 from invoice_bridge import MarkPaid, Pay, Update
-from invoice_bridge.wire import Request
+from invoice_bridge.core.wire import Request
 from tests.contract.test_stripe_wire import MAY, bills, requests
 
 _OPTIONS = frozenset(RequestOptions.__annotations__)

@@ -36,10 +36,11 @@ from invoice_bridge import (
     Update,
     Void,
 )
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.explain import context
 from invoice_bridge.providers.stripe import STRIPE
 from invoice_bridge.providers.stripe.tables import MONEY
-from invoice_bridge.wire import Request, Response, dumps
 from tests import strategies
 
 KEY = "sk_test_not_a_key"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from invoice_bridge.emulator.faults import Kind
+from invoice_bridge.adapter.emulation.faults import Kind
 from invoice_bridge.emulator.server import Served, running
 from invoice_bridge.testing import fault_matrix
 from invoice_bridge.testing.fault_matrix import Case, choose, run_all

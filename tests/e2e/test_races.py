@@ -32,14 +32,14 @@ from invoice_bridge import (
     Unreachable,
     providers,
 )
+from invoice_bridge.adapter.declared import Rate
+from invoice_bridge.adapter.emulation.core import Call, Emulator
+from invoice_bridge.core.losses import Severity
+from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Kind, Ticking
-from invoice_bridge.emulator.core import Call, Emulator
+from invoice_bridge.engine.pace import Pace
 from invoice_bridge.explain import context
-from invoice_bridge.losses import Severity
-from invoice_bridge.pace import Pace
-from invoice_bridge.provider import Rate
 from invoice_bridge.testing.fault_matrix import bills
-from invoice_bridge.wire import Request, Response
 
 MAY, JUNE = Period.month(2026, 5), Period.month(2026, 6)
 NAMES = ("chargeapi", "chargebee", "stripe", "whop")

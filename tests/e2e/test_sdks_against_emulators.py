@@ -16,7 +16,7 @@ from whop_sdk.errors import NotFoundError
 from whop_sdk.invoices.types import CreateInvoicesRequestProduct
 
 from invoice_bridge import Money, decode
-from invoice_bridge.emulator.core import Ticking
+from invoice_bridge.adapter.emulation.core import Ticking
 from invoice_bridge.emulator.server import Served, running
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 
 from invoice_bridge import providers
+from invoice_bridge.core.exact import dumps
 from invoice_bridge.emulator import Emulator, Ticking
-from invoice_bridge.wire import dumps
 
 NAMES = ("chargeapi", "chargebee", "stripe", "whop")
 FORM = "application/x-www-form-urlencoded"

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from invoice_bridge import providers
+from invoice_bridge.core.wire import Request
 from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Hit, Kind, Ticking
-from invoice_bridge.wire import Request
 from tests.emulator.bench import BILLS, NAMES, Connect, Wire, emulated
 
 each_provider = pytest.mark.parametrize("name", NAMES)

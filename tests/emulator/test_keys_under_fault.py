@@ -7,10 +7,17 @@ import httpx
 import pytest
 
 from invoice_bridge import providers
+from invoice_bridge.adapter.emulation.core import Call, Kept
+from invoice_bridge.core.errors import (
+    InvalidState,
+    ProviderError,
+    RateLimited,
+    Rejected,
+    ServerError,
+    UnreadableServerError,
+)
+from invoice_bridge.core.wire import Response
 from invoice_bridge.emulator import Emulator, EmulatorTransport, Fault, Faults, Kind
-from invoice_bridge.emulator.core import Call, Kept
-from invoice_bridge.errors import InvalidState, ProviderError, RateLimited, Rejected, ServerError, UnreadableServerError
-from invoice_bridge.wire import Response
 from tests.emulator.bench import NAMES, Connect, emulated
 
 each_provider = pytest.mark.parametrize("name", NAMES)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from invoice_bridge import Client, ConfigurationError, Money, NotFound, OneTimeCharge, Unauthorized, providers
-from invoice_bridge.emulator.core import Ticking
+from invoice_bridge.adapter.emulation.core import Ticking
 from invoice_bridge.emulator.server import running, serve
 
 KEY = "sk_test_not_a_key"

@@ -49,18 +49,20 @@ from invoice_bridge import (
     providers,
     webhooks,
 )
+from invoice_bridge.adapter.emulation.transport import EmulatorTransport
+from invoice_bridge.adapter.provider import Page, Unreadable
 from invoice_bridge.cli.files import read_bill
-from invoice_bridge.commands import ListInvoices
-from invoice_bridge.config import key_variable, read_profile
-from invoice_bridge.credentials import ApiKey
-from invoice_bridge.emulator.transport import EmulatorTransport
-from invoice_bridge.exchange import Body, Bound
+from invoice_bridge.client.config import key_variable, read_profile
+from invoice_bridge.client.credentials import ApiKey
+from invoice_bridge.client.exchange import Body, Bound
+from invoice_bridge.core.commands import ListInvoices
+from invoice_bridge.core.exact import LARGEST, dumps, loads
+from invoice_bridge.core.wire import Request, Response
+from invoice_bridge.engine.lookup import begin
+from invoice_bridge.engine.supervise import Lost
 from invoice_bridge.explain import context
-from invoice_bridge.journal import Book, Journal, unresolved, verdict_of
-from invoice_bridge.lookup import begin
-from invoice_bridge.outcome import Lost
-from invoice_bridge.provider import Page, Unreadable
-from invoice_bridge.wire import LARGEST, Request, Response, dumps, loads
+from invoice_bridge.journal.rows import Book, unresolved, verdict_of
+from invoice_bridge.journal.store import Journal
 
 NAMES = providers.names()
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"

@@ -25,9 +25,9 @@ from typing import Any, Self, get_args
 import httpx
 
 from invoice_bridge import Client, Collection, CustomerRef, Line, Money, OneTimeCharge, Period, PeriodInvoice
-from invoice_bridge.errors import AlreadyBilled, BridgeError, Declined, Discrepancy, InvalidState
-from invoice_bridge.idempotency import Lookup
-from invoice_bridge.model import Invoice
+from invoice_bridge.core.errors import AlreadyBilled, BridgeError, Declined, Discrepancy, InvalidState
+from invoice_bridge.core.idempotency import Lookup
+from invoice_bridge.core.model import Invoice
 
 Job = dict[str, Any]
 Told = dict[str, Any]

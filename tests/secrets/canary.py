@@ -14,8 +14,9 @@ from urllib.parse import quote, unquote
 import httpx
 
 from invoice_bridge import Client, Money, OneTimeCharge, Period, providers
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.wire import Response
 from invoice_bridge.emulator import Emulator, EmulatorTransport
-from invoice_bridge.wire import Response, dumps
 
 CANARIES: Final = {
     "chargeapi": "ch_sk_test_not_a_key_canary_Zq7/+",

@@ -31,8 +31,8 @@ from invoice_bridge import (
     OutcomeUnknown,
     PeriodInvoice,
     Unreachable,
-    errors,
 )
+from invoice_bridge.core import errors
 from invoice_bridge.emulator.server import running
 from tests.secrets.canary import (
     ALLOW,
@@ -232,7 +232,7 @@ def test_no_error_made_of_successes_hands_the_key_on(kind: type[BridgeError]) ->
         told = answer(self, *given)
         if change is None or b'"object": "invoice"' not in told.content:
             return told
-        body = told.json | change
+        body = told.parsed | change
         if "object" in change:
             body["object"] = CANARIES["stripe"]  # not a variable of the test: those are shown
         return repeated(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_bridge.credentials import ApiKey
+from invoice_bridge.client.credentials import ApiKey
 from tests.secrets.canary import CANARIES, says, spellings
 
 KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12, max_size=120)

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from invoice_bridge import AsyncClient, BridgeError, Client, ConfigurationError, ListInvoices, providers, webhooks
-from invoice_bridge.config import read_profile
+from invoice_bridge.client.config import read_profile
 from tests.secrets.canary import ALLOW, CANARIES, SINCE, answering, charge, emulated, repeating, says, texts
 
 KEY = CANARIES["stripe"]

@@ -3,16 +3,18 @@
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from invoice_bridge.commands import Update
-from invoice_bridge.emulator.core import Call
-from invoice_bridge.errors import OutcomeUnknown
-from invoice_bridge.idempotency import Idempotency
-from invoice_bridge.model import Invoice, Status
-from invoice_bridge.provider import Context, Provider, act
+from invoice_bridge.adapter.answers import object_of
+from invoice_bridge.adapter.changes import act
+from invoice_bridge.adapter.emulation.core import Call
+from invoice_bridge.adapter.provider import Context, Provider
+from invoice_bridge.core.commands import Update
+from invoice_bridge.core.errors import OutcomeUnknown
+from invoice_bridge.core.idempotency import Idempotency
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.scaffold.adapter import ACME, parse
 from invoice_bridge.scaffold.adapter.emulator import AcmeEmulator
 from invoice_bridge.scaffold.adapter.tables import KEY_HEADER, KEY_WINDOW
-from invoice_bridge.wire import Flow, Request, Response
 
 DOCS = "docs.acme.test/invoices/update"
 
@@ -60,11 +62,11 @@ def _updates(method: str) -> Any:
 
         def read() -> Flow[Invoice]:
             response = yield context.get("invoices", command.id)
-            return parse.invoice(response.object)
+            return parse.invoice(object_of(response))
 
         def after(response: Response) -> Flow[Invoice]:
             yield from ()
-            return parse.invoice(response.object)
+            return parse.invoice(object_of(response))
 
         try:
             return (yield from act(request, read, after, allowed={Status.DRAFT}))

@@ -10,13 +10,13 @@ import httpx
 import pytest
 
 from invoice_bridge import Client, Money, OneTimeCharge, OutcomeUnknown, Unreachable, providers
+from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
+from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.cli.capabilities import provider_json
+from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.emulator import EmulatorTransport
-from invoice_bridge.emulator.faults import Fault, Faults, Kind
 from invoice_bridge.explain import context
-from invoice_bridge.idempotency import Idempotency
 from invoice_bridge.matrix import provider_page
-from invoice_bridge.provider import Provider
 from invoice_bridge.testing import Conformance
 from tests.clients import no_waiting  # noqa: F401 - a fixture, used by every test
 from tests.testing import methods

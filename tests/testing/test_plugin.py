@@ -13,7 +13,7 @@ from vcr.config import VCR
 from vcr.record_mode import RecordMode
 
 from invoice_bridge import Client, CustomerRef, Money, OneTimeCharge, providers
-from invoice_bridge.emulator.core import Ticking
+from invoice_bridge.adapter.emulation.core import Ticking
 from invoice_bridge.emulator.server import running
 
 APP = """

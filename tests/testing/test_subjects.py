@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from invoice_bridge import providers
+from invoice_bridge.adapter.declared import Cannot, cannot
+from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.explain import context
-from invoice_bridge.provider import Cannot, Provider, cannot
 from invoice_bridge.testing import Conformance
 from invoice_bridge.testing.conformance import WRITING
 from invoice_bridge.testing.metamorphic import _VARIANTS

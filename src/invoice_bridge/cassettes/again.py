@@ -7,7 +7,7 @@ from pathlib import Path
 
 from invoice_bridge.cassettes import files, provenance
 from invoice_bridge.cassettes.redaction import VERSION, Redactor
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.core.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ from typing import Any, Final
 from urllib.parse import unquote_plus, urlsplit
 
 from invoice_bridge import providers
+from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.cassettes import bodies, files, provenance
 from invoice_bridge.cassettes.provenance import Provenance
 from invoice_bridge.cassettes.redaction import VERSION, Redactor, key_shapes
-from invoice_bridge.errors import ConfigurationError
-from invoice_bridge.provider import Provider
+from invoice_bridge.core.errors import ConfigurationError
 
 SECRET, UNREAD, PROVENANCE, REPLAY, AGE, API_VERSION = (
     "secret", "unread", "provenance", "replay", "age", "api-version",

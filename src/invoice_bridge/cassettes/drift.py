@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from invoice_bridge.cassettes import bodies, files
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.core.errors import ConfigurationError
 
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}")
 _STATUS_LIKE: Final = re.compile(

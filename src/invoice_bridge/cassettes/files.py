@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from invoice_bridge import files, recording
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge import files
+from invoice_bridge.cassettes import reading as recording
+from invoice_bridge.core.errors import ConfigurationError
 
 SUFFIXES = (".yaml", ".yml")
 

@@ -21,8 +21,8 @@ from urllib.parse import parse_qs
 import httpx
 
 from invoice_bridge.cassettes import files
-from invoice_bridge.errors import ConfigurationError
-from invoice_bridge.wire import loads
+from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.exact import loads
 
 __all__ = ["NotRecorded", "Player"]
 

@@ -12,11 +12,11 @@ from typing import Any, Literal, get_args
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
 
 from invoice_bridge import providers
+from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.cassettes import files
 from invoice_bridge.cassettes.redaction import VERSION
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.files import write as write_file
-from invoice_bridge.provider import Provider
 
 Origin = Literal["live", "test", "emulator", "documentation"]
 Mode = Literal["test", "live", "none"]

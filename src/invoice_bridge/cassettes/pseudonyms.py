@@ -11,7 +11,7 @@ import hmac
 import re
 from typing import Final
 
-from invoice_bridge.redactions import Becomes
+from invoice_bridge.adapter.redactions import Becomes
 
 REDACTED: Final = "REDACTED"
 LINK: Final = "https://redacted.invalid/"

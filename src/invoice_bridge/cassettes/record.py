@@ -20,15 +20,15 @@ from typing import Any, NamedTuple
 import httpx
 
 from invoice_bridge import providers
+from invoice_bridge.adapter.declared import Cannot
+from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
+from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 from invoice_bridge.cassettes.recorder import Recorder
-from invoice_bridge.client import Client
-from invoice_bridge.commands import OneTimeCharge, PeriodInvoice
-from invoice_bridge.emulator.faults import Fault, Faults, Kind
-from invoice_bridge.emulator.transport import EmulatorTransport
-from invoice_bridge.errors import Discrepancy, InvalidState, Unsupported
-from invoice_bridge.model import Collection, Invoice, Line, Period, Status
-from invoice_bridge.money import Money
-from invoice_bridge.provider import Cannot
+from invoice_bridge.client.clients import Client
+from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.errors import Discrepancy, InvalidState, Unsupported
+from invoice_bridge.core.model import Collection, Invoice, Line, Period, Status
+from invoice_bridge.core.money import Money
 
 __all__ = ["FAULTS", "SCENARIOS", "Account", "Recorded", "Scenario", "record", "record_all"]
 

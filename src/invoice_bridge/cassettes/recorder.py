@@ -16,7 +16,7 @@ import httpx
 from invoice_bridge import files
 from invoice_bridge.cassettes import provenance
 from invoice_bridge.cassettes.redaction import Redactor
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.core.errors import ConfigurationError
 
 __all__ = ["Recorder"]
 

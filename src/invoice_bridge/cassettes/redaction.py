@@ -17,11 +17,11 @@ from functools import cache
 from typing import Any, Final
 
 from invoice_bridge import providers
+from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
 from invoice_bridge.cassettes import bodies, places
 from invoice_bridge.cassettes.places import Edit, Value
 from invoice_bridge.cassettes.pseudonyms import REDACTED, pseudonym
-from invoice_bridge.credentials import ApiKey
-from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
+from invoice_bridge.client.credentials import ApiKey
 
 VERSION: Final = 2
 """Raised when the same recording would come out otherwise."""

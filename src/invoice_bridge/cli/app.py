@@ -32,17 +32,17 @@ from invoice_bridge.cli.files import amount, instant, pairs, read_bill, read_byt
 from invoice_bridge.cli.journal import app as journal
 from invoice_bridge.cli.new_provider import scaffold
 from invoice_bridge.cli.output import grid, in_color, loss_json, plans_table, show, write, write_json
-from invoice_bridge.client import Client
-from invoice_bridge.commands import OneTimeCharge, PeriodInvoice
-from invoice_bridge.config import key_variable
+from invoice_bridge.client.clients import Client
+from invoice_bridge.client.config import key_variable
+from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
+from invoice_bridge.core.losses import Severity
+from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.decode import decode as decode_invoice
-from invoice_bridge.errors import ConfigurationError, MalformedResponse
+from invoice_bridge.engine.lookup import Resolution
 from invoice_bridge.explain import Plan
 from invoice_bridge.explain import explain as explain_bill
 from invoice_bridge.explain import losses as losses_of_bill
-from invoice_bridge.lookup import Resolution
-from invoice_bridge.losses import Severity
-from invoice_bridge.model import Invoice, Status
 
 app = typer.Typer(
     cls=exits.Commands,

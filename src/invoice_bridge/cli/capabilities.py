@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from invoice_bridge import providers
+from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.cli.output import facts, grid
 from invoice_bridge.explain import context
 from invoice_bridge.matrix import VERBS, Cell, cell, matrix
-from invoice_bridge.provider import Provider
 
 
 def provider_json(provider: Provider) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from invoice_bridge.cassettes.recorder import Recorder
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, arguments
 from invoice_bridge.cli.output import write_json
-from invoice_bridge.client import Client
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.client.clients import Client
+from invoice_bridge.core.errors import ConfigurationError
 
 app = typer.Typer(
     cls=exits.Commands,

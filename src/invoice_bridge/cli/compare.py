@@ -19,13 +19,13 @@ from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson
 from invoice_bridge.cli.files import instant, read_bytes
 from invoice_bridge.cli.output import escaped, in_color, wants_no_color
-from invoice_bridge.client import Client
+from invoice_bridge.client.clients import Client
+from invoice_bridge.client.config import read_customers, read_profile
 from invoice_bridge.compare import Comparison, Side
 from invoice_bridge.compare import compare as compare_sides
 from invoice_bridge.compare.kinds import Customers
 from invoice_bridge.compare.report import write_html
-from invoice_bridge.config import read_customers, read_profile
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.core.errors import ConfigurationError
 
 _LIVE = re.compile(r"([A-Za-z][\w-]+):(.*)", re.DOTALL)
 _SIDE = (

@@ -15,14 +15,14 @@ from typing import Annotated, Any
 import typer
 
 from invoice_bridge import providers
+from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.files import pairs
 from invoice_bridge.cli.output import write
-from invoice_bridge.client import Client
-from invoice_bridge.config import key_variable, read_profile
-from invoice_bridge.errors import ConfigurationError
-from invoice_bridge.lookup import Resolution
-from invoice_bridge.provider import Provider
+from invoice_bridge.client.clients import Client
+from invoice_bridge.client.config import key_variable, read_profile
+from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.engine.lookup import Resolution
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print stable JSON on stdout, and nothing else there.")]
 ProviderName = Annotated[str, typer.Option("--provider", metavar="NAME", help="stripe, chargeapi, chargebee, whop …")]

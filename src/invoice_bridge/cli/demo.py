@@ -18,16 +18,16 @@ import httpx
 from rich.text import Text
 
 from invoice_bridge import providers
+from invoice_bridge.adapter.emulation.core import Ticking
 from invoice_bridge.cli.exits import plain
 from invoice_bridge.cli.output import columns, grid, money, period, show, write_json
-from invoice_bridge.client import Client
-from invoice_bridge.commands import OneTimeCharge, PeriodInvoice
-from invoice_bridge.emulator.core import Ticking
+from invoice_bridge.client.clients import Client
+from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.errors import BridgeError, LossyTranslation, Unsupported
+from invoice_bridge.core.losses import Severity
+from invoice_bridge.core.model import Collection, Invoice, Line, Period, Status
+from invoice_bridge.core.money import Money
 from invoice_bridge.emulator.server import Served, running
-from invoice_bridge.errors import BridgeError, LossyTranslation, Unsupported
-from invoice_bridge.losses import Severity
-from invoice_bridge.model import Collection, Invoice, Line, Period, Status
-from invoice_bridge.money import Money
 
 _APRIL, _MAY = Period.month(2026, 4), Period.month(2026, 5)
 _DUE = datetime(2026, 11, 16, tzinfo=UTC)

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 import typer
 from typer.core import TyperGroup
 
-from invoice_bridge.errors import (
+from invoice_bridge.core.errors import (
     BridgeError,
     Discrepancy,
     IdempotencyMismatch,

@@ -14,10 +14,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from invoice_bridge.commands import OneTimeCharge, PeriodInvoice, read_command
-from invoice_bridge.errors import ConfigurationError
-from invoice_bridge.money import Money
-from invoice_bridge.wire import decimal, loads
+from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice, read_command
+from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.exact import decimal, loads
+from invoice_bridge.core.money import Money
 
 _AMOUNT = re.compile(r"(\S+)\s+([A-Z]{3})", re.ASCII)
 
@@ -71,11 +71,19 @@ def _amounts(bill: dict[str, Any]) -> dict[str, Any]:
 
 def _read(given: dict[str, Any], at: str) -> dict[str, Any]:
     return {
-        name: amount(str(value), at + name)
+        name: amount(_text(value), at + name)
         if name in {"amount", "unit_amount"} and isinstance(value, str | int | Decimal)
         else value
         for name, value in given.items()
     }
+
+
+def _text(value: str | int | Decimal) -> str:
+    """A value as text. An integer of TOML can have more digits than Python writes out: then its hexadecimal ones."""
+    try:
+        return str(value)
+    except ValueError:
+        return hex(int(value))
 
 
 def amount(text: str, where: str) -> Money:

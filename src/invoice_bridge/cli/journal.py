@@ -12,9 +12,10 @@ import typer
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson, journal_there
 from invoice_bridge.cli.output import grid, show, write_json
-from invoice_bridge.config import read_profile
-from invoice_bridge.errors import ConfigurationError
-from invoice_bridge.journal import Book, Claim, Fact, Journal, Try, unresolved, verdict_of
+from invoice_bridge.client.config import read_profile
+from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.journal.rows import Book, Claim, Fact, Try, unresolved, verdict_of
+from invoice_bridge.journal.store import Journal
 
 app = typer.Typer(
     cls=exits.Group, no_args_is_help=True, help="Read the journal of what was tried, or release a reference."

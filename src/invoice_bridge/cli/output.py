@@ -24,11 +24,11 @@ from rich.text import Text
 
 from invoice_bridge import providers
 from invoice_bridge.cli.exits import plain
+from invoice_bridge.core.losses import Loss
+from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Period
+from invoice_bridge.core.wire import Request
+from invoice_bridge.engine.lookup import Resolution
 from invoice_bridge.explain import Plan
-from invoice_bridge.lookup import Resolution
-from invoice_bridge.losses import Loss
-from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Period
-from invoice_bridge.wire import Request
 
 _STATUS_STYLE = {"paid": "green", "open": "yellow", "void": "dim", "uncollectible": "red", "draft": "cyan"}
 _STEERS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

@@ -31,8 +31,8 @@ from typing import Any
 
 from invoice_bridge.compare.differences import Difference, Facts, shape_of, shown
 from invoice_bridge.compare.kinds import SHAPES, Kind, severity
-from invoice_bridge.errors import ConfigurationError
-from invoice_bridge.losses import Severity
+from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.losses import Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import Any
 
 from invoice_bridge.compare.kinds import AMOUNT_PATHS, LINE_PATHS, PATHS, severity
-from invoice_bridge.losses import Severity
-from invoice_bridge.model import Status
-from invoice_bridge.money import Money
+from invoice_bridge.core.losses import Severity
+from invoice_bridge.core.model import Status
+from invoice_bridge.core.money import Money
 
 Facts = Mapping[str, Any]
 

@@ -20,9 +20,9 @@ from invoice_bridge.compare.differences import Difference, Facts, Verdict, diffe
 from invoice_bridge.compare.kinds import PATHS, Customers, facts
 from invoice_bridge.compare.result import Comparison, Store
 from invoice_bridge.compare.sides import Side, is_single, read
-from invoice_bridge.errors import ConfigurationError, MalformedResponse
-from invoice_bridge.model import in_utc
-from invoice_bridge.wire import dumps
+from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.model import in_utc
 
 Progress = Callable[[str, int, int | None], object]
 """Called with what is being done ("left", "right", "pairs"), how many are done, and of how many where that is known."""

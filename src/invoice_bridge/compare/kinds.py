@@ -13,9 +13,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from invoice_bridge.losses import Severity
-from invoice_bridge.model import PAST_DUE_WORDS, Collection, CustomerRef, Invoice, Line, Period, Status
-from invoice_bridge.money import Money
+from invoice_bridge.core.losses import Severity
+from invoice_bridge.core.model import PAST_DUE_WORDS, Collection, CustomerRef, Invoice, Line, Period, Status
+from invoice_bridge.core.money import Money
 
 
 class Kind(StrEnum):

@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from invoice_bridge import providers, recording
-from invoice_bridge.commands import Retrieve
-from invoice_bridge.errors import ConfigurationError, MalformedResponse, NotFound, ProviderError, Unauthorized
+from invoice_bridge import providers
+from invoice_bridge.adapter.provider import Context, Provider
+from invoice_bridge.cassettes import reading as recording
+from invoice_bridge.core.commands import Retrieve
+from invoice_bridge.core.errors import ConfigurationError, MalformedResponse, NotFound, ProviderError, Unauthorized
+from invoice_bridge.core.exact import dumps, loads
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.explain import context
-from invoice_bridge.model import Invoice, Status
-from invoice_bridge.money import Money
-from invoice_bridge.provider import Context, Provider
-from invoice_bridge.wire import Request, Response, dumps, loads
 
 CASSETTE_ENDINGS = (".yaml", ".yml")
 PROVENANCE_ENDING = ".provenance.json"

@@ -15,8 +15,8 @@ from typing import Any, Self
 
 from invoice_bridge.compare.allowed import Allowed
 from invoice_bridge.compare.differences import Difference, Facts, Verdict, columns, shown
-from invoice_bridge.losses import Severity
-from invoice_bridge.model import Invoice
+from invoice_bridge.core.losses import Severity
+from invoice_bridge.core.model import Invoice
 
 _MARKS = {Severity.CHANGES_MONEY: "!!", Severity.WARNS: "!", Severity.INFO: " "}
 

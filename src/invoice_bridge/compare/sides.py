@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from invoice_bridge.client import Client
-from invoice_bridge.commands import faults
+from invoice_bridge.client.clients import Client
 from invoice_bridge.compare.recorded import CASSETTE_ENDINGS, PROVENANCE_ENDING, recorded
-from invoice_bridge.errors import ConfigurationError
-from invoice_bridge.model import Invoice
-from invoice_bridge.wire import dumps, loads
+from invoice_bridge.core.commands import faults
+from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.exact import dumps, loads
+from invoice_bridge.core.model import Invoice
 
 Side = Invoice | Iterable[Invoice] | Client | str | Path
 """One invoice; invoices; a client, which lists all of its account; or the path of a file or folder."""

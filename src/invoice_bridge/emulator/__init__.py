@@ -1,8 +1,8 @@
 """The in-memory providers: see core for what they are made of, server for how they are served over HTTP."""
 
-from invoice_bridge.emulator.core import Clock, Emulator, Entry, Ticking
-from invoice_bridge.emulator.faults import Delivery, Fault, Faults, Hit, Kind
-from invoice_bridge.emulator.transport import EmulatorTransport
+from invoice_bridge.adapter.emulation.core import Clock, Emulator, Entry, Ticking
+from invoice_bridge.adapter.emulation.faults import Delivery, Fault, Faults, Hit, Kind
+from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 
 __all__ = [
     "Clock",

@@ -26,12 +26,12 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from invoice_bridge import providers
-from invoice_bridge.emulator.core import Clock, Emulator
-from invoice_bridge.emulator.faults import Delivery, Faults
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.adapter.emulation.core import Clock, Emulator
+from invoice_bridge.adapter.emulation.faults import Delivery, Faults
+from invoice_bridge.adapter.provider import Provider
+from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.wire import Request
 from invoice_bridge.explain import context
-from invoice_bridge.provider import Provider
-from invoice_bridge.wire import Request
 
 try:
     import uvicorn

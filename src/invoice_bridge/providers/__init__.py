@@ -8,10 +8,10 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from invoice_bridge.provider import Provider
+    from invoice_bridge.adapter.provider import Provider
 
 _BUILT_IN = {
     "chargeapi": "invoice_bridge.providers.chargeapi:CHARGEAPI",

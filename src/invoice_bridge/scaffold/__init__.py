@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from invoice_bridge import providers
-from invoice_bridge.errors import ConfigurationError
+from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.files import write as write_file
 
 __all__ = ["new_provider"]

@@ -26,11 +26,13 @@ import httpx
 import pytest
 
 from invoice_bridge import providers
-from invoice_bridge.client import AsyncClient, Client
-from invoice_bridge.commands import LEAVES, Bill, OneTimeCharge, PeriodInvoice
-from invoice_bridge.emulator import Emulator, EmulatorTransport, Ticking
-from invoice_bridge.emulator.faults import Fault, Faults, Kind
-from invoice_bridge.errors import (
+from invoice_bridge.adapter.declared import Cannot
+from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
+from invoice_bridge.adapter.lookup import is_findable
+from invoice_bridge.adapter.provider import Context, Provider
+from invoice_bridge.client.clients import AsyncClient, Client
+from invoice_bridge.core.commands import LEAVES, Bill, OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.errors import (
     BridgeError,
     ConfigurationError,
     IdempotencyMismatch,
@@ -43,18 +45,17 @@ from invoice_bridge.errors import (
     Unauthorized,
     Unsupported,
 )
+from invoice_bridge.core.idempotency import Lookup
+from invoice_bridge.core.losses import Fate, Severity
+from invoice_bridge.core.model import AMOUNTS, Collection, CustomerRef, Invoice, Line, Period, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.steps import Step
+from invoice_bridge.core.wire import Effect, Request
+from invoice_bridge.emulator import Emulator, EmulatorTransport, Ticking
 from invoice_bridge.explain import Plan, body_leaves, context, origin, plan
-from invoice_bridge.idempotency import Lookup
-from invoice_bridge.lookup import is_findable
-from invoice_bridge.losses import Fate, Severity
 from invoice_bridge.matrix import VERBS, cell
-from invoice_bridge.model import AMOUNTS, Collection, CustomerRef, Invoice, Line, Period, Status
-from invoice_bridge.money import Money
-from invoice_bridge.outcome import Step
-from invoice_bridge.provider import Cannot, Context, Provider
 from invoice_bridge.testing.metamorphic import contradiction, leaves_with_variants, variants
-from invoice_bridge.webhooks import parse
-from invoice_bridge.wire import Effect, Request
+from invoice_bridge.webhooks.deliveries import parse
 
 _MAY = Period.month(2026, 5)
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -113,7 +114,7 @@ class Conformance:
     def no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """An emulator has no limit on requests and is there again at once: nothing is waited for."""
         monkeypatch.setattr("time.sleep", lambda _seconds: None)
-        monkeypatch.setattr("invoice_bridge.client._pace_of", lambda *_: None)
+        monkeypatch.setattr("invoice_bridge.client.core._pace_of", lambda *_: None)
 
     @pytest.fixture
     def clock(self) -> Ticking:

@@ -27,18 +27,18 @@ from typing import Any, Literal, Self
 import httpx
 
 from invoice_bridge import providers
-from invoice_bridge.client import Client
-from invoice_bridge.commands import OneTimeCharge, PeriodInvoice, read_command
-from invoice_bridge.emulator.core import Clock, Emulator
-from invoice_bridge.emulator.faults import Fault, Faults, Kind
+from invoice_bridge.adapter.emulation.core import Clock, Emulator
+from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
+from invoice_bridge.adapter.emulation.transport import EmulatorTransport
+from invoice_bridge.client.clients import Client
+from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice, read_command
+from invoice_bridge.core.errors import BridgeError
+from invoice_bridge.core.exact import dumps, loads
+from invoice_bridge.core.losses import Severity
+from invoice_bridge.core.model import Collection, Invoice, Line, Period, Status
+from invoice_bridge.core.money import Money
 from invoice_bridge.emulator.server import Served, running
-from invoice_bridge.emulator.transport import EmulatorTransport
-from invoice_bridge.errors import BridgeError
 from invoice_bridge.explain import explain, losses
-from invoice_bridge.losses import Severity
-from invoice_bridge.model import Collection, Invoice, Line, Period, Status
-from invoice_bridge.money import Money
-from invoice_bridge.wire import dumps, loads
 
 GoesOn = Literal["again", "killed", "killed, journal", "killed, journal, days later"]
 

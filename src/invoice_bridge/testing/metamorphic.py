@@ -14,12 +14,13 @@ from itertools import zip_longest
 from typing import Any
 from urllib.parse import urlsplit
 
-from invoice_bridge.commands import Bill, OneTimeCharge
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.adapter.rows import Field
+from invoice_bridge.core.commands import Bill, OneTimeCharge
+from invoice_bridge.core.losses import Alters
+from invoice_bridge.core.model import Collection, CustomerRef, Line, Period
+from invoice_bridge.core.money import Money
 from invoice_bridge.explain import body_leaves, origin, plan
-from invoice_bridge.losses import Alters, Field
-from invoice_bridge.model import Collection, CustomerRef, Line, Period
-from invoice_bridge.money import Money
-from invoice_bridge.provider import Context
 
 _TIED = {
     "lines[].quantity": ("lines[].unit_amount",),

@@ -209,7 +209,7 @@ def _recorded(
 
     from invoice_bridge import providers
     from invoice_bridge.cassettes.recorder import Recorder
-    from invoice_bridge.config import key_variable
+    from invoice_bridge.client.config import key_variable
     from invoice_bridge.emulator import EmulatorTransport
 
     declared = providers.get(provider)

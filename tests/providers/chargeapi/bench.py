@@ -7,11 +7,12 @@ from typing import Any
 import httpx
 
 from invoice_bridge import Client, Money, OneTimeCharge, Period, PeriodInvoice
+from invoice_bridge.adapter.emulation.faults import Fault, Faults
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.emulator import EmulatorTransport, Ticking
-from invoice_bridge.emulator.faults import Fault, Faults
 from invoice_bridge.providers.chargeapi import CHARGEAPI
 from invoice_bridge.providers.chargeapi.emulator import ChargeApiEmulator
-from invoice_bridge.wire import Request, Response, dumps
 
 ROOT = "https://api.chargeapi.co/v1"
 MAY = Period.month(2026, 5)

@@ -3,9 +3,9 @@
 import pytest
 
 from invoice_bridge import AmountMismatch, Collection, Money, NotFound, ProviderError, Status
+from invoice_bridge.core.wire import Flow
 from invoice_bridge.explain import context
 from invoice_bridge.providers.chargeapi import CHARGEAPI
-from invoice_bridge.wire import Flow
 from tests.providers.chargeapi.bench import Bench, answer, may_charge, may_invoice
 
 EUR_25, EUR_30 = Money(2500, "EUR"), Money(3000, "EUR")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge.emulator.core import Ticking
+from invoice_bridge.adapter.answers import json_of
+from invoice_bridge.adapter.emulation.core import Ticking
 from tests.providers.chargeapi.bench import ROOT, Bench
 
 WINDOW = {"period_start": "2026-05-01T00:00:00.000Z", "period_end": "2026-06-01T00:00:00.000Z"}
@@ -17,7 +18,7 @@ def test_an_invoice_has_exactly_the_documented_fields() -> None:
     """A draft states the fields of the object page, in that order, and takes the account's currency by default."""
     made = Bench().ask("POST", "/invoices", {**WINDOW, "fleet": "flt_42"})
     assert (made.status, made.headers["content-type"]) == (200, "application/json")
-    assert made.json == {
+    assert made.parsed == {
         "id": "inv_00000001",
         "object": "invoice",
         "amount_due": 2500,
@@ -50,7 +51,7 @@ def test_the_start_belongs_to_the_window_and_the_end_does_not() -> None:
     bench.emulator.add_transaction("flt_43", 1000, "EUR", start, "d")
     bench.emulator.add_transaction(None, 10000, "EUR", start, "e")
     july = {"period_start": "2026-07-01T00:00:00.000Z", "period_end": "2026-08-01T00:00:00.000Z"}
-    due = [bench.ask("POST", "/invoices", {**july, **more}).json["amount_due"] for more in ({"fleet": "flt_42"}, {})]
+    due = [bench.ask("POST", "/invoices", {**july, **more}).parsed["amount_due"] for more in ({"fleet": "flt_42"}, {})]
     assert due == [1, 10000]
 
 
@@ -75,7 +76,7 @@ def test_what_create_refuses(body: Any, code: str, param: str, status: int) -> N
     """Each fault is refused in the flat shape, with its code and parameter, and nothing is stored."""
     bench = Bench()
     answer = bench.ask("POST", "/invoices", body)
-    told = answer.json
+    told = json_of(answer)
     assert (answer.status, told["code"], told["param"]) == (status, code, param)
     assert (told["object"], told["type"], told["status"]) == ("error", "invalid_request_error", status)
     assert told["request"].startswith("req_")
@@ -87,7 +88,7 @@ def test_a_currency_in_upper_case(takes: bool) -> None:
     """Whether upper case is taken is not documented; it is stated in lower case either way."""
     answer = Bench(uppercase_currency=takes).ask("POST", "/invoices", {**WINDOW, "currency": "EUR"})
     assert answer.status == (200 if takes else 400)
-    assert not takes or answer.json["currency"] == "eur"
+    assert not takes or json_of(answer)["currency"] == "eur"
 
 
 @pytest.mark.parametrize("takes", [False, True])
@@ -101,11 +102,11 @@ def test_keys_versions_and_paths() -> None:
     """A wrong key, another version, an unknown path and an over-long idempotency key are refused."""
     bench = Bench()
     wrong = bench.ask("GET", "/invoices", Authorization="Bearer no")
-    assert (wrong.status, wrong.json["type"]) == (401, "authentication_error")
+    assert (wrong.status, wrong.parsed["type"]) == (401, "authentication_error")
     assert bench.ask("GET", "/invoices", **{"Charge-Version": "2020-01-01"}).status == 400
     assert bench.ask("DELETE", "/invoices/inv_1").status == 404
     assert bench.ask("POST", "/invoices", WINDOW, **{"Idempotency-Key": "k" * 256}).status == 400
-    assert bench.ask("GET", "/invoices?expand=line_items").json["code"] == "unsupported_expand_value"
+    assert bench.ask("GET", "/invoices?expand=line_items").parsed["code"] == "unsupported_expand_value"
 
 
 def test_a_key_is_kept_for_a_day() -> None:
@@ -118,7 +119,7 @@ def test_a_key_is_kept_for_a_day() -> None:
     again = bench.ask("POST", "/invoices", WINDOW, **keyed)
     assert (again.content, dict(again.headers)) == (first.content, dict(first.headers))
     clock.now += timedelta(hours=24)
-    assert bench.ask("POST", "/invoices", WINDOW, **keyed).json["id"] == "inv_00000002"
+    assert bench.ask("POST", "/invoices", WINDOW, **keyed).parsed["id"] == "inv_00000002"
     refused = bench.ask("POST", "/invoices/inv_00000001/void", {}, **{"Idempotency-Key": "v"})
     assert bench.ask("POST", "/invoices/inv_00000001/void", {}, **{"Idempotency-Key": "v"}).content == refused.content
 
@@ -138,17 +139,17 @@ def test_pages() -> None:
     bench = Bench()
     for _ in range(5):
         bench.ask("POST", "/invoices", {**WINDOW, "fleet": "flt_42"})
-    first = bench.ask("GET", "/invoices?limit=2&fleet=flt_42").json
+    first = bench.ask("GET", "/invoices?limit=2&fleet=flt_42").parsed
     assert [row["id"] for row in first["data"]] == ["inv_00000005", "inv_00000004"]
     assert first["previous_page_url"] is None
-    second = bench.ask("GET", first["next_page_url"].removeprefix(ROOT)).json
+    second = bench.ask("GET", first["next_page_url"].removeprefix(ROOT)).parsed
     assert [row["id"] for row in second["data"]] == ["inv_00000003", "inv_00000002"]
-    third = bench.ask("GET", second["next_page_url"].removeprefix(ROOT)).json
+    third = bench.ask("GET", second["next_page_url"].removeprefix(ROOT)).parsed
     assert ([row["id"] for row in third["data"]], third["next_page_url"]) == (["inv_00000001"], None)
-    back = bench.ask("GET", second["previous_page_url"].removeprefix(ROOT)).json
+    back = bench.ask("GET", second["previous_page_url"].removeprefix(ROOT)).parsed
     assert back["data"] == first["data"]
     changed = first["next_page_url"].removeprefix(ROOT).replace("flt_42", "flt_43")
-    assert bench.ask("GET", changed).json["param"] == "page"
+    assert bench.ask("GET", changed).parsed["param"] == "page"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,7 @@ def test_pages() -> None:
 )
 def test_what_a_listing_refuses(query: str) -> None:
     """Limits outside 1 to 100, words that are no filter, and made-up page tokens are refused."""
-    assert Bench().ask("GET", f"/invoices?{query}").json["code"] == "invoice_validation_error"
+    assert Bench().ask("GET", f"/invoices?{query}").parsed["code"] == "invoice_validation_error"
 
 
 def test_ten_invoices_a_page_by_default() -> None:
@@ -164,7 +165,7 @@ def test_ten_invoices_a_page_by_default() -> None:
     bench = Bench()
     for _ in range(11):
         bench.ask("POST", "/invoices", WINDOW)
-    assert len(bench.ask("GET", "/invoices").json["data"]) == 10
+    assert len(bench.ask("GET", "/invoices").parsed["data"]) == 10
 
 
 def test_finalizing_locks_the_lines() -> None:
@@ -172,10 +173,10 @@ def test_finalizing_locks_the_lines() -> None:
     bench = Bench()
     bench.ask("POST", "/invoices", {**WINDOW, "fleet": "flt_42"})
     bench.emulator.add_transaction("flt_42", 100, "eur", datetime(2026, 5, 9, tzinfo=UTC), "Late")
-    assert bench.ask("GET", "/invoices/inv_00000001").json["amount_due"] == 2600
-    assert bench.ask("POST", "/invoices/inv_00000001/finalize", {}).json["amount_due"] == 2600
+    assert bench.ask("GET", "/invoices/inv_00000001").parsed["amount_due"] == 2600
+    assert bench.ask("POST", "/invoices/inv_00000001/finalize", {}).parsed["amount_due"] == 2600
     bench.emulator.add_transaction("flt_42", 100, "eur", datetime(2026, 5, 9, tzinfo=UTC), "Later")
-    assert bench.ask("GET", "/invoices/inv_00000001").json["amount_due"] == 2600
+    assert bench.ask("GET", "/invoices/inv_00000001").parsed["amount_due"] == 2600
 
 
 def test_every_switch_says_what_is_not_confirmed() -> None:

@@ -21,9 +21,9 @@ from invoice_bridge import (
     PeriodInvoice,
     Status,
 )
-from invoice_bridge.emulator.faults import Fault, Kind
+from invoice_bridge.adapter.emulation.faults import Fault, Kind
+from invoice_bridge.engine.lookup import needs_lookup
 from invoice_bridge.explain import context
-from invoice_bridge.lookup import needs_lookup
 from invoice_bridge.providers.chargeapi import CHARGEAPI
 from tests.providers.chargeapi.bench import LOOK, Bench, may_charge, may_invoice
 

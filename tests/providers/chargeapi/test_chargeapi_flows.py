@@ -19,13 +19,13 @@ from invoice_bridge import (
     PeriodInvoice,
     Status,
 )
-from invoice_bridge.commands import Command, Pay, Void
-from invoice_bridge.emulator.transport import EmulatorTransport
+from invoice_bridge.adapter.emulation.transport import EmulatorTransport
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.core.commands import Command, Pay, Void
+from invoice_bridge.core.wire import Flow, Request
 from invoice_bridge.explain import context
-from invoice_bridge.provider import Context
 from invoice_bridge.providers.chargeapi import CHARGEAPI
 from invoice_bridge.providers.chargeapi.emulator import ChargeApiEmulator
-from invoice_bridge.wire import Flow, Request
 from tests.providers.chargeapi.bench import ROOT, Bench, answer, may_charge, may_invoice
 
 

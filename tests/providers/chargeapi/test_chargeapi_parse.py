@@ -26,8 +26,9 @@ from invoice_bridge import (
     Unauthorized,
     decode,
 )
+from invoice_bridge.core.exact import dumps, loads
+from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargeapi import CHARGEAPI
-from invoice_bridge.wire import Response, dumps, loads
 from tests.providers.chargeapi.bench import stated
 
 EUR_25 = Money(2500, "EUR")

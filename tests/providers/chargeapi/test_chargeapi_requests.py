@@ -20,8 +20,8 @@ from invoice_bridge import (
     Unsupported,
     explain,
 )
-from invoice_bridge.commands import Finalize, ListInvoices, Pay, Retrieve, Update, Void
-from invoice_bridge.wire import Effect
+from invoice_bridge.core.commands import Finalize, ListInvoices, Pay, Retrieve, Update, Void
+from invoice_bridge.core.wire import Effect
 from tests.providers.chargeapi.bench import MAY, Bench, may_charge, may_invoice
 
 URL = "https://api.chargeapi.co/v1/invoices"

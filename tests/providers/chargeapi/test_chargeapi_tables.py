@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 
 from invoice_bridge import Collection, CustomerRef, Line, Money, OneTimeCharge, PeriodInvoice, losses
-from invoice_bridge.commands import LEAVES, Bill
+from invoice_bridge.adapter.rows import Field
+from invoice_bridge.core.commands import LEAVES, Bill
+from invoice_bridge.core.losses import Alters
 from invoice_bridge.explain import context, plan
-from invoice_bridge.losses import Alters, Field
 from invoice_bridge.providers.chargeapi import CHARGEAPI
 from invoice_bridge.providers.chargeapi.tables import ERRORS, FIELDS, LIMITS, MONEY, STATUSES
 from invoice_bridge.testing.metamorphic import alteration, contradiction, row_of, variants

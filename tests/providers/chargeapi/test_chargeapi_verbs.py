@@ -23,10 +23,10 @@ from invoice_bridge import (
     Unauthorized,
     Unsupported,
 )
-from invoice_bridge.commands import Finalize, ListInvoices
-from invoice_bridge.emulator.core import Ticking
-from invoice_bridge.provider import Unreadable
-from invoice_bridge.wire import dumps
+from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.adapter.provider import Unreadable
+from invoice_bridge.core.commands import Finalize, ListInvoices
+from invoice_bridge.core.exact import dumps
 from tests.providers.chargeapi.bench import ROOT, Bench, may_invoice, stated
 
 EUR_25 = Money(2500, "EUR")

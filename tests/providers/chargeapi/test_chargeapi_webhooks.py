@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge import ConfigurationError, EventType, MalformedResponse, Status
-from invoice_bridge.webhooks import parse
+from invoice_bridge.webhooks.deliveries import parse
 
 AT = datetime(2026, 5, 17, 12, tzinfo=UTC)
 EVENT: dict[str, Any] = {

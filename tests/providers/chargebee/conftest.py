@@ -9,11 +9,12 @@ import httpx
 import pytest
 
 from invoice_bridge import Client
+from invoice_bridge.adapter.emulation.faults import Fault, Faults
+from invoice_bridge.core.exact import loads
+from invoice_bridge.core.idempotency import Lookup
+from invoice_bridge.core.wire import Request, Response, query
 from invoice_bridge.emulator import EmulatorTransport, Ticking
-from invoice_bridge.emulator.faults import Fault, Faults
-from invoice_bridge.idempotency import Lookup
 from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
-from invoice_bridge.wire import Request, Response, loads, query
 
 API = "https://acme-test.chargebee.com/api/v2"
 LOOK = "GET /invoices?limit=100&customer_id%5Bis%5D=cus_42"

@@ -26,13 +26,14 @@ from invoice_bridge import (
     Unsupported,
     explain,
 )
-from invoice_bridge.commands import Delete
-from invoice_bridge.emulator.faults import Fault, Kind
+from invoice_bridge.adapter.emulation.faults import Fault, Kind
+from invoice_bridge.adapter.lookup import is_findable
+from invoice_bridge.core.commands import Delete
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.wire import Response
 from invoice_bridge.explain import context
-from invoice_bridge.lookup import is_findable
 from invoice_bridge.providers.chargebee import CHARGEBEE
 from invoice_bridge.providers.chargebee.tables import reference_field
-from invoice_bridge.wire import Response, dumps
 from tests.providers.chargebee.conftest import API, LOOK, World, make_world
 
 MAY = Period.month(2026, 5)

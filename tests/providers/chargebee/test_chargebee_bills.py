@@ -25,12 +25,13 @@ from invoice_bridge import (
     Status,
     Unsupported,
 )
-from invoice_bridge.commands import Command
+from invoice_bridge.core.commands import Command
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.emulator import EmulatorTransport, Ticking
 from invoice_bridge.explain import context
 from invoice_bridge.providers.chargebee import CHARGEBEE
 from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
-from invoice_bridge.wire import Request, Response, dumps
 from tests.providers.chargebee.conftest import API, LOOK, World, make_world
 
 MAY = Period.month(2026, 5)

@@ -14,12 +14,13 @@ from chargebee.models import enums
 from hypothesis import given
 
 from invoice_bridge import OneTimeCharge, PeriodInvoice, Unsupported, decode, explain
-from invoice_bridge.commands import ListInvoices, MarkPaid, MarkUncollectible, Pay, Void
+from invoice_bridge.adapter.instants import unix_seconds
+from invoice_bridge.core.commands import ListInvoices, MarkPaid, MarkUncollectible, Pay, Void
+from invoice_bridge.core.model import Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Request
 from invoice_bridge.explain import context, plan
-from invoice_bridge.model import Status
-from invoice_bridge.money import Money
 from invoice_bridge.providers.chargebee import CHARGEBEE
-from invoice_bridge.wire import Request, unix_seconds
 from tests.strategies import bills
 
 DIFFERENCES = {

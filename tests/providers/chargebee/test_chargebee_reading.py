@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from invoice_bridge import CustomerRef, Invoice, Line, MalformedResponse, Money, Period, Status, decode
-from invoice_bridge.money import codes, historic_codes
+from invoice_bridge.core.exact import dumps, loads
+from invoice_bridge.core.money import codes, historic_codes
 from invoice_bridge.providers.chargebee.parse import invoice, invoice_id
 from invoice_bridge.providers.chargebee.tables import MONEY
-from invoice_bridge.wire import dumps, loads
 
 AMOUNTS = (
     "subtotal",

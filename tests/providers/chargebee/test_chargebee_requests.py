@@ -22,8 +22,8 @@ from invoice_bridge import (
     Update,
     explain,
 )
-from invoice_bridge.commands import ListInvoices, OnInvoice, Void
-from invoice_bridge.wire import Request
+from invoice_bridge.core.commands import ListInvoices, OnInvoice, Void
+from invoice_bridge.core.wire import Request
 
 API = "https://acme-test.chargebee.com/api/v2"
 ISSUES, MAILS, COLLECTS, VOIDS = Effect.ISSUES, Effect.MAILS, Effect.COLLECTS, Effect.VOIDS

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from invoice_bridge import OneTimeCharge, losses
-from invoice_bridge.money import Money
+from invoice_bridge.core.money import Money
 from invoice_bridge.providers.chargebee.tables import FIELDS, month_before
 
 CODES = {

@@ -27,10 +27,11 @@ from invoice_bridge import (
     UnreadableServerError,
     Unsupported,
 )
-from invoice_bridge.errors import ServerError
+from invoice_bridge.core.errors import ServerError
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.wire import Response
 from invoice_bridge.explain import context
 from invoice_bridge.providers.chargebee import CHARGEBEE
-from invoice_bridge.wire import Response, dumps
 from tests.providers.chargebee.conftest import World, make_world
 
 
@@ -331,7 +332,7 @@ def test_what_tells_the_mode(key: str, site: str, base_url: str | None, said: st
 
 def test_effects_are_told_by_each_verb(world: World) -> None:
     """What each verb does to the customer stands in the plan."""
-    from invoice_bridge.commands import Finalize, MarkPaid, MarkUncollectible, Void
+    from invoice_bridge.core.commands import Finalize, MarkPaid, MarkUncollectible, Void
 
     plans = {
         "close": world.client.explain(Finalize(id="7")),

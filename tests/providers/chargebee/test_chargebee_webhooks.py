@@ -17,7 +17,7 @@ from invoice_bridge import (
     Money,
     Status,
 )
-from invoice_bridge.webhooks import is_stale, parse
+from invoice_bridge.webhooks.deliveries import is_stale, parse
 
 SECRET = "hooks:test_not_a_password"
 AT = datetime(2026, 5, 17, 12, tzinfo=UTC)

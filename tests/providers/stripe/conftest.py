@@ -8,10 +8,11 @@ import httpx
 import pytest
 
 from invoice_bridge import Client
+from invoice_bridge.core.exact import loads
+from invoice_bridge.core.idempotency import Lookup
+from invoice_bridge.core.wire import Request, Response, query
 from invoice_bridge.emulator import EmulatorTransport, Ticking
-from invoice_bridge.idempotency import Lookup
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
-from invoice_bridge.wire import Request, Response, loads, query
 
 ROOT = "http://127.0.0.1:1"
 

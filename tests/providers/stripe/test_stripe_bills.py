@@ -25,8 +25,8 @@ from invoice_bridge import (
     Status,
     Unsupported,
 )
+from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
-from invoice_bridge.wire import Request, Response
 from tests.providers.stripe.conftest import World
 
 Make = Callable[..., World]

@@ -22,13 +22,15 @@ from invoice_bridge import (
     PeriodInvoice,
     Status,
 )
-from invoice_bridge.commands import Bill
+from invoice_bridge.adapter.answers import json_of
+from invoice_bridge.adapter.declared import Sightings
+from invoice_bridge.core.commands import Bill
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.wire import Response
 from invoice_bridge.explain import context
-from invoice_bridge.lookup import Sightings
 from invoice_bridge.providers.stripe import STRIPE
 from invoice_bridge.providers.stripe.compared import compare_collected
 from invoice_bridge.providers.stripe.lookup import search
-from invoice_bridge.wire import Response, dumps
 from tests.providers.stripe.conftest import World
 
 Make = Callable[..., World]
@@ -249,7 +251,7 @@ def test_defect_83_stripes_own_test_methods_decline(make: Make, method: str, rea
         world.client.create(charge(collection=Collection.charge(method)))
     answer = declined.value.response
     assert answer is not None
-    assert answer.json["error"]["decline_code"] == reason
+    assert json_of(answer)["error"]["decline_code"] == reason
     assert (world.events, collected(world)) == (["issued"], [])
 
 

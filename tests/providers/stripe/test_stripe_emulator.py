@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from invoice_bridge.core.exact import loads
+from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
-from invoice_bridge.wire import Response, loads
 from tests.providers.stripe.conftest import World
 
 Make = Callable[..., World]

@@ -43,11 +43,12 @@ from invoice_bridge import (
     Void,
     explain,
 )
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.emulator import EmulatorTransport
 from invoice_bridge.explain import context
 from invoice_bridge.providers.stripe import STRIPE
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
-from invoice_bridge.wire import Flow, Request, Response, dumps
 from tests import strategies
 
 USE = context(STRIPE, {})

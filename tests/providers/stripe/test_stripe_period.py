@@ -20,8 +20,8 @@ from invoice_bridge import (
     Status,
     Unsupported,
 )
+from invoice_bridge.core.wire import Request
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
-from invoice_bridge.wire import Request
 from tests.providers.stripe.conftest import World
 
 Make = Callable[..., World]

@@ -28,12 +28,14 @@ from invoice_bridge import (
     explain,
     losses,
 )
-from invoice_bridge.commands import LEAVES
-from invoice_bridge.losses import Severity, values_at
-from invoice_bridge.money import codes, historic_codes
+from invoice_bridge.adapter.rows import values_at
+from invoice_bridge.core.commands import LEAVES
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.losses import Severity
+from invoice_bridge.core.money import codes, historic_codes
+from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe import STRIPE
 from invoice_bridge.providers.stripe.tables import ERRORS, FIELDS, LIMITS, MONEY, STATUSES
-from invoice_bridge.wire import Response, dumps
 from tests import strategies
 
 

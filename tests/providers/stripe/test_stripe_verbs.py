@@ -27,9 +27,9 @@ from invoice_bridge import (
     Unreadable,
     Unsupported,
 )
+from invoice_bridge.core.wire import Response
 from invoice_bridge.emulator import EmulatorTransport
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
-from invoice_bridge.wire import Response
 from tests.providers.stripe.conftest import World
 
 Make = Callable[..., World]

@@ -11,7 +11,7 @@ import stripe
 from stripe import SignatureVerificationError, Webhook, WebhookSignature
 
 from invoice_bridge import EventType, InvalidSignature, InvoiceEvent, MalformedResponse, Money, Status, providers
-from invoice_bridge.webhooks import parse
+from invoice_bridge.webhooks.deliveries import parse
 
 SECRET = "whsec_test_not_a_secret"
 AT = datetime(2026, 5, 17, 12, tzinfo=UTC)

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from invoice_bridge import Client, Collection, Money, OneTimeCharge
-from invoice_bridge.emulator.core import Ticking
-from invoice_bridge.emulator.faults import Fault, Faults
-from invoice_bridge.emulator.transport import EmulatorTransport
+from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.adapter.emulation.faults import Fault, Faults
+from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 from invoice_bridge.providers.whop.emulator import WhopEmulator
 
 ROOT = "http://127.0.0.1:1"
@@ -61,7 +61,7 @@ def bench() -> Iterator[Bench]:
 def nothing_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that a client would have waited."""
     waited: list[float] = []
-    monkeypatch.setattr("invoice_bridge.client.time.sleep", waited.append)
+    monkeypatch.setattr("invoice_bridge.client.clients.time.sleep", waited.append)
     return waited
 
 

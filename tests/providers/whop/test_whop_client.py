@@ -26,14 +26,15 @@ from invoice_bridge import (
     Unauthorized,
     Unsupported,
 )
-from invoice_bridge.commands import ListInvoices, Retrieve, Void
-from invoice_bridge.emulator.transport import EmulatorTransport
+from invoice_bridge.adapter.emulation.transport import EmulatorTransport
+from invoice_bridge.adapter.provider import Context, Unreadable
+from invoice_bridge.core.commands import ListInvoices, Retrieve, Void
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.steps import Step
+from invoice_bridge.core.wire import Response
 from invoice_bridge.explain import context
-from invoice_bridge.outcome import Step
-from invoice_bridge.provider import Context, Unreadable
 from invoice_bridge.providers.whop import WHOP
 from invoice_bridge.providers.whop.emulator import WhopEmulator
-from invoice_bridge.wire import Response, dumps
 from tests.providers.whop.conftest import DUE, ROOT, START, Bench, bill, draft
 
 

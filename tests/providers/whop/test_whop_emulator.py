@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge.emulator.core import Ticking
+from invoice_bridge.adapter.answers import object_of
+from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.providers.whop.emulator import WhopEmulator
-from invoice_bridge.wire import Request, Response, dumps
 
 ROOT = "http://127.0.0.1:1"
 VERSION = "2026-10-15-1"
@@ -44,7 +46,7 @@ def bill(**changes: Any) -> dict[str, Any]:
 
 
 def error(answer: Response) -> tuple[int, str | None, str | None]:
-    told = answer.object["error"]
+    told = object_of(answer)["error"]
     return answer.status, told.get("code"), told.get("param")
 
 
@@ -53,8 +55,8 @@ def error(answer: Response) -> tuple[int, str | None, str | None]:
 def test_without_a_legacy_version_another_api_answers(version: str | None) -> None:
     """A fresh key without the header, like any newer pin, reaches the native API: a draft with an id of its own."""
     emulator = WhopEmulator()
-    assert ask(emulator, "POST", "/invoices", bill(), version=version).object["id"] == "pay_00000001"
-    assert ask(emulator, "GET", "/invoices", version=version).object["data"] == []
+    assert ask(emulator, "POST", "/invoices", bill(), version=version).parsed["id"] == "pay_00000001"
+    assert ask(emulator, "GET", "/invoices", version=version).parsed["data"] == []
     assert ask(emulator, "GET", "/invoices/inv_1", version=version).status == 404
     assert (emulator.invoices, emulator.ledger) == ({}, [])
 
@@ -63,7 +65,7 @@ def test_an_unknown_version_lists_the_known_ones() -> None:
     """An unknown date is a 400 that names the supported ones."""
     answer = ask(WhopEmulator(), "GET", "/invoices", version="2026-10-16")
     assert error(answer) == (400, None, "Api-Version-Date")
-    assert "2026-10-15-1" in answer.object["error"]["message"]
+    assert "2026-10-15-1" in object_of(answer)["error"]["message"]
 
 
 def test_the_account_is_named_by_the_version() -> None:
@@ -153,7 +155,7 @@ def test_a_draft_needs_neither_customer_nor_due_date() -> None:
     """Drafts relax both rules; nothing is entered into the ledger."""
     emulator = WhopEmulator()
     answer = ask(emulator, "POST", "/invoices", bill(member_id=..., due_date=..., save_as_draft=True))
-    assert (answer.status, answer.object["status"], emulator.ledger) == (200, "draft", [])
+    assert (answer.status, object_of(answer)["status"], emulator.ledger) == (200, "draft", [])
 
 
 # ── repeated keys ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -210,7 +212,7 @@ def test_switch_past_due_is_open(open_too: bool, status: int) -> None:
     emulator = WhopEmulator(clock=clock, switches={"past_due_is_open": open_too})
     ask(emulator, "POST", "/invoices", bill())
     clock.now = datetime(2026, 12, 2, tzinfo=UTC)
-    assert ask(emulator, "GET", "/invoices/inv_00000001").object["status"] == "past_due"
+    assert ask(emulator, "GET", "/invoices/inv_00000001").parsed["status"] == "past_due"
     assert ask(emulator, "POST", "/invoices/inv_00000001/void").status == status
 
 
@@ -221,7 +223,7 @@ def test_switch_voids_after_120_days() -> None:
     for emulator in emulators:
         ask(emulator, "POST", "/invoices", bill())
     clock.now = datetime(2027, 4, 2, tzinfo=UTC)
-    shown = [ask(emulator, "GET", "/invoices/inv_00000001").object["status"] for emulator in emulators]
+    shown = [ask(emulator, "GET", "/invoices/inv_00000001").parsed["status"] for emulator in emulators]
     assert shown == ["past_due", "void"]
 
 
@@ -244,10 +246,10 @@ def test_switches_of_a_charge() -> None:
     charged = bill(collection_method="charge_automatically", payment_method_id="pmt_42", due_date=...)
     assert error(ask(WhopEmulator(), "POST", "/invoices", charged))[::2] == (400, "due_date")
     lax = WhopEmulator(switches={"charge_needs_due_date": False})
-    assert ask(lax, "POST", "/invoices", charged).object["status"] == "paid"
+    assert ask(lax, "POST", "/invoices", charged).parsed["status"] == "paid"
     charged = {**charged, "due_date": "2026-12-01T00:00:00.000Z"}
     declined = {**charged, "payment_method_id": "pmt_declined"}
-    assert ask(WhopEmulator(), "POST", "/invoices", declined).object["status"] == "open"
+    assert ask(WhopEmulator(), "POST", "/invoices", declined).parsed["status"] == "open"
     none = WhopEmulator(switches={"declined_stays_open": False})
     assert ask(none, "POST", "/invoices", declined).status == 402
     assert (none.invoices, none.ledger) == ({}, [])
@@ -261,10 +263,10 @@ def test_listings() -> None:
     emulator = WhopEmulator()
     for draft in (True, False, True):
         ask(emulator, "POST", "/invoices", bill(save_as_draft=draft))
-    drafts = ask(emulator, "GET", "/invoices?account_id=biz_42&statuses[]=draft&statuses[]=open&first=2").object
+    drafts = ask(emulator, "GET", "/invoices?account_id=biz_42&statuses[]=draft&statuses[]=open&first=2").parsed
     assert [item["id"] for item in drafts["data"]] == ["inv_00000003", "inv_00000002"]
     assert drafts["page_info"]["has_next_page"] is True
-    last = ask(emulator, "GET", f"/invoices?after={drafts['page_info']['end_cursor']}").object
+    last = ask(emulator, "GET", f"/invoices?after={drafts['page_info']['end_cursor']}").parsed
     assert [item["id"] for item in last["data"]] == ["inv_00000001"]
     assert last["page_info"] == {
         "start_cursor": "after_inv_00000001",
@@ -276,7 +278,7 @@ def test_listings() -> None:
     one = WhopEmulator(switches={"one_status_filters": True})
     for draft in (True, False):
         ask(one, "POST", "/invoices", bill(save_as_draft=draft))
-    filtered = ask(one, "GET", "/invoices?statuses=draft&statuses=open").object
+    filtered = ask(one, "GET", "/invoices?statuses=draft&statuses=open").parsed
     assert [item["id"] for item in filtered["data"]] == ["inv_00000002"]
 
 
@@ -285,9 +287,9 @@ def test_a_patch_clears_with_null_and_checks_the_sum_again() -> None:
     emulator = WhopEmulator()
     ask(emulator, "POST", "/invoices", bill(save_as_draft=True))
     path = "/invoices/inv_00000001"
-    assert ask(emulator, "PATCH", path, {"due_date": None}).object["due_date"] is None
+    assert ask(emulator, "PATCH", path, {"due_date": None}).parsed["due_date"] is None
     assert error(ask(emulator, "PATCH", path, {"plan": {"initial_price": 30}}))[::2] == (400, "line_items")
     assert error(ask(emulator, "PATCH", path, {"save_as_draft": False}))[::2] == (400, "save_as_draft")
-    changed = ask(emulator, "PATCH", path, {"plan": {"initial_price": 30}, "line_items": []}).object
+    changed = ask(emulator, "PATCH", path, {"plan": {"initial_price": 30}, "line_items": []}).parsed
     assert changed["line_items"] == []
-    assert ask(emulator, "GET", "/plans/plan_00000001").object["initial_price_due"]["amount"] == "30.00"
+    assert ask(emulator, "GET", "/plans/plan_00000001").parsed["initial_price_due"]["amount"] == "30.00"

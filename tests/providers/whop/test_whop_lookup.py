@@ -30,14 +30,15 @@ from invoice_bridge import (
     Unsupported,
     explain,
 )
-from invoice_bridge.commands import Delete, MarkPaid, MarkUncollectible, Void
-from invoice_bridge.emulator.core import Call, Emulator
-from invoice_bridge.emulator.faults import Fault, Kind
+from invoice_bridge.adapter.declared import Rate
+from invoice_bridge.adapter.emulation.core import Call, Emulator
+from invoice_bridge.adapter.emulation.faults import Fault, Kind
+from invoice_bridge.core.commands import Delete, MarkPaid, MarkUncollectible, Void
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.wire import Response
 from invoice_bridge.explain import context, plan
-from invoice_bridge.provider import Rate
 from invoice_bridge.providers.whop import WHOP
 from invoice_bridge.providers.whop.emulator import WhopEmulator
-from invoice_bridge.wire import Response, dumps
 from tests.providers.whop.conftest import START, Bench, bill, draft
 
 NO_PLANS = frozenset({"payment:basic:read"})

@@ -18,11 +18,12 @@ from whop_sdk.types import Invoice as SdkInvoice
 from whop_sdk.types import InvoiceListItem, Payment, Plan
 
 from invoice_bridge import Client, Collection, CustomerRef, Line, Money, OneTimeCharge, Status, decode, explain
-from invoice_bridge.commands import Command, ListInvoices, MarkPaid, MarkUncollectible, Retrieve, Update, Void
-from invoice_bridge.emulator.transport import EmulatorTransport
+from invoice_bridge.adapter.emulation.transport import EmulatorTransport
+from invoice_bridge.core.commands import Command, ListInvoices, MarkPaid, MarkUncollectible, Retrieve, Update, Void
+from invoice_bridge.core.exact import loads
+from invoice_bridge.core.wire import Request
 from invoice_bridge.providers.whop.emulator import WhopEmulator
 from invoice_bridge.providers.whop.tables import MONEY
-from invoice_bridge.wire import Request, loads
 
 ROOT = "http://127.0.0.1:1"
 DUE = datetime(2026, 12, 1, tzinfo=UTC)

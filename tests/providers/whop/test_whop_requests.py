@@ -20,11 +20,12 @@ from invoice_bridge import (
     explain,
     losses,
 )
-from invoice_bridge.commands import Command, ListInvoices, MarkPaid, Retrieve, Update, Void
-from invoice_bridge.model import Status
+from invoice_bridge.core.commands import Command, ListInvoices, MarkPaid, Retrieve, Update, Void
+from invoice_bridge.core.exact import loads
+from invoice_bridge.core.model import Status
+from invoice_bridge.core.wire import Effect, Request
 from invoice_bridge.providers.whop import WHOP
 from invoice_bridge.providers.whop.tables import MONEY, pin
-from invoice_bridge.wire import Effect, Request, loads
 
 DUE = datetime(2026, 12, 1, tzinfo=UTC)
 SEND = Collection.send(due=DUE)

@@ -13,9 +13,10 @@ from hypothesis import given
 from whop_sdk.types.api_key_api_version_date import ApiKeyApiVersionDate
 
 from invoice_bridge import Collection, CustomerRef, Line, Money, OneTimeCharge, Period, PeriodInvoice, losses
-from invoice_bridge.commands import LEAVES, Bill
+from invoice_bridge.adapter.rows import Field
+from invoice_bridge.core.commands import LEAVES, Bill
+from invoice_bridge.core.losses import Alters
 from invoice_bridge.explain import context, plan
-from invoice_bridge.losses import Alters, Field
 from invoice_bridge.providers.whop import WHOP
 from invoice_bridge.providers.whop.tables import ERRORS, FIELDS, LIMITS, MONEY, RATE, STATUSES, VERSIONS, pin
 from invoice_bridge.testing.metamorphic import alteration, contradiction, row_of, variants

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 from whop_sdk.lib.verify_webhook import WebhookVerificationError, unwrap
 
 from invoice_bridge import EventType, InvalidSignature, InvoiceEvent, MalformedResponse, Money, Status
-from invoice_bridge.webhooks import parse
+from invoice_bridge.webhooks.deliveries import parse
 
 SECRET = "ws_test_not_a_secret"
 AT = datetime(2026, 5, 17, 12, tzinfo=UTC)

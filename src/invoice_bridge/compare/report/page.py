@@ -17,7 +17,7 @@ from invoice_bridge.compare.report.drawing import bands, strip
 from invoice_bridge.compare.report.rows import MATCHED
 from invoice_bridge.compare.report.tally import KINDS, SUMS, Flow, Side, Tally, spelled
 from invoice_bridge.compare.result import Comparison
-from invoice_bridge.model import Status, in_utc
+from invoice_bridge.core.model import Status, in_utc
 
 CLASSES = {
     Verdict.DIFFERING: "differing",

@@ -17,9 +17,9 @@ from invoice_bridge.compare.differences import Difference, Facts, Verdict, shown
 from invoice_bridge.compare.kinds import LINE_PATHS
 from invoice_bridge.compare.report.tally import KINDS, Tally, kind, spelled
 from invoice_bridge.compare.result import Row
-from invoice_bridge.losses import Severity
-from invoice_bridge.model import Invoice
-from invoice_bridge.wire import dumps
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.losses import Severity
+from invoice_bridge.core.model import Invoice
 
 MATCHED = 1000
 """So many rows that match without a word open with both invoices."""

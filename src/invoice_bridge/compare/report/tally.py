@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from invoice_bridge.compare.differences import Difference, Facts, Verdict
 from invoice_bridge.compare.kinds import severity
 from invoice_bridge.compare.result import Row
-from invoice_bridge.losses import Severity
-from invoice_bridge.money import exponent
+from invoice_bridge.core.losses import Severity
+from invoice_bridge.core.money import exponent
 
 SUMS = ("total", "amount_paid", "amount_remaining")
 KINDS = ("differs", "declared equal", "left does not say", "right does not say")

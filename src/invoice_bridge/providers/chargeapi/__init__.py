@@ -1,7 +1,9 @@
 """ChargeAPI: invoices at the pinned API version, one JSON request a step; it is told a period, never an amount."""
 
-from invoice_bridge.idempotency import Idempotency
-from invoice_bridge.provider import Flows, Provider, cannot
+from invoice_bridge.adapter.declared import cannot
+from invoice_bridge.adapter.provider import Flows, Provider
+from invoice_bridge.core.idempotency import Idempotency
+from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.chargeapi.emulator import ChargeApiEmulator
 from invoice_bridge.providers.chargeapi.flows import charge, collect, finalize, page, period, retrieve, update, void
 from invoice_bridge.providers.chargeapi.parse import invoice, invoice_id, reference_in, refusal
@@ -19,7 +21,6 @@ from invoice_bridge.providers.chargeapi.tables import (
     mode,
 )
 from invoice_bridge.providers.chargeapi.webhooks import WEBHOOKS
-from invoice_bridge.wire import bearer
 
 CHARGEAPI = Provider(
     name="chargeapi",

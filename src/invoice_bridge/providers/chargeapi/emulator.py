@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, ClassVar
 
-from invoice_bridge.emulator.core import Call, Emulator, Kept, Refused
+from invoice_bridge.adapter.emulation.core import Call, Emulator, Kept, Refused
+from invoice_bridge.core.wire import Response, query
 from invoice_bridge.providers.chargeapi.tables import API_VERSION, KEY_WINDOW, MONEY, REFERENCE_KEY
-from invoice_bridge.wire import Response, query
 
 _CREATE_PARAMS = ("period_start", "period_end", "fleet", "currency", "description", "metadata")
 _UPDATE_PARAMS = ("description", "due_date", "metadata")

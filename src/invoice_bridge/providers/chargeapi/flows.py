@@ -12,7 +12,12 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from invoice_bridge.commands import (
+from invoice_bridge.adapter.answers import object_of, text_of
+from invoice_bridge.adapter.changes import act, customer_id
+from invoice_bridge.adapter.checks import payable, same_bill, verify
+from invoice_bridge.adapter.instants import rfc3339_millis
+from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.core.commands import (
     Bill,
     Finalize,
     ListInvoices,
@@ -23,14 +28,12 @@ from invoice_bridge.commands import (
     Update,
     Void,
 )
-from invoice_bridge.errors import AmountMismatch, Discrepancy, IdempotencyMismatch, MalformedResponse, Unsupported
-from invoice_bridge.model import Invoice, Period, Status
-from invoice_bridge.money import Money
-from invoice_bridge.outcome import payable, same_bill, verify
-from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id
+from invoice_bridge.core.errors import AmountMismatch, Discrepancy, IdempotencyMismatch, MalformedResponse, Unsupported
+from invoice_bridge.core.model import Invoice, Period, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Effect, Flow, Request, Response
 from invoice_bridge.providers.chargeapi.parse import invoice
 from invoice_bridge.providers.chargeapi.tables import METADATA_BYTES, METADATA_SOURCE, MONEY, REFERENCE_KEY
-from invoice_bridge.wire import Effect, Flow, Request, Response, rfc3339_millis
 
 _CREATE = "docs.chargeapi.co/api-reference/invoices/create"
 _SPECIMEN_ID = "{open.id}"
@@ -84,7 +87,7 @@ def _open(ask: OneTimeCharge | PeriodInvoice, use: Context, body: Mapping[str, A
     """The draft, read once more: the answer may be what an earlier try was told, and the invoice issued since."""
     specimen = _specimen(ask, body, "draft")
     answer = yield use.post("invoices", body=body, step="open", specimen=specimen, opens=True, answers=("id",))
-    opened = answer.text("id")
+    opened = text_of(answer, "id")
     return (yield from _read(opened, use, _specimen(ask, body, "draft", opened)))
 
 
@@ -238,13 +241,13 @@ def _read(invoice_id: str, use: Context, specimen: Mapping[str, Any] | None = No
     answer = yield use.get(
         "invoices", invoice_id, specimen=specimen or _bare(invoice_id, "open"), invoice_id=invoice_id
     )
-    return invoice(answer.object)
+    return invoice(object_of(answer))
 
 
 def page(ask: ListInvoices, use: Context) -> Flow[Page]:
     """Read one page of invoices, newest first. The next one is the URL that ChargeAPI gives, on its own origin only."""
     answer = yield _listing(ask, use)
-    rows, url = answer.object.get("data"), answer.object.get("next_page_url", "")
+    rows, url = object_of(answer).get("data"), object_of(answer).get("next_page_url", "")
     if not isinstance(rows, list) or not (url is None or (isinstance(url, str) and url)):
         # an older generation says has_more instead, and null alone is the end: to stop here would lose invoices
         problem = "the answer is no page of invoices with a next_page_url"
@@ -307,7 +310,7 @@ def _sent(
 ) -> Flow[Invoice]:
     def after(answer: Response) -> Flow[Invoice]:
         yield from ()
-        return invoice(answer.object)
+        return invoice(object_of(answer))
 
     return act(request, lambda: _read(invoice_id, use), after, allowed=allowed, becomes=becomes)
 

@@ -7,13 +7,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from invoice_bridge.errors import MalformedResponse
-from invoice_bridge.model import CustomerRef, Invoice, Line, Status
-from invoice_bridge.money import Money
-from invoice_bridge.provider import Refusal
+from invoice_bridge.adapter.answers import object_of
+from invoice_bridge.adapter.declared import Refusal
+from invoice_bridge.adapter.reading import Reader, build, lines_total, nothing_left, period_of
+from invoice_bridge.core.errors import MalformedResponse
+from invoice_bridge.core.model import CustomerRef, Invoice, Line, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargeapi.tables import MONEY, REFERENCE_KEY, STATUSES
-from invoice_bridge.reading import Reader, build, lines_total, nothing_left, period_of
-from invoice_bridge.wire import Response
 
 _STATUS = {row.native: row.status for row in STATUSES}
 _SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE}
@@ -73,7 +74,7 @@ def reference_in(data: Any, _context: object) -> str | None:
 
 def refusal(answer: Response) -> Refusal:
     """Read {"object": "error", code, message, param, request, type}: flat, nothing stands under an "error" key."""
-    at = Reader(answer.object, "chargeapi")
+    at = Reader(object_of(answer), "chargeapi")
     if at.text("object") != "error":
         raise MalformedResponse("the refusal is not in ChargeAPI's words", provider="chargeapi", status=answer.status)
     return Refusal(

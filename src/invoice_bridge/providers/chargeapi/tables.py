@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from invoice_bridge.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, Unauthorized
-from invoice_bridge.losses import Alters, Fate, Field, Severity
-from invoice_bridge.model import Status
-from invoice_bridge.money import codes, historic_codes
-from invoice_bridge.provider import ErrorRow, Limit, StatusRow, Units
-from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
+from invoice_bridge.adapter.declared import ErrorRow, StatusRow, Units
+from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
+from invoice_bridge.adapter.rows import Field, Limit
+from invoice_bridge.core.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, Unauthorized
+from invoice_bridge.core.losses import Alters, Fate, Severity
+from invoice_bridge.core.model import Status
+from invoice_bridge.core.money import codes, historic_codes
 
 API_VERSION = "2026-03-01"
 """The only version the documentation shows; sent with every request, for without it the account's own decides."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from invoice_bridge.provider import cannot
-from invoice_bridge.reading import Reader
-from invoice_bridge.webhooks import Delivery, Told, Webhooks
+from invoice_bridge.adapter.declared import cannot
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.adapter.webhooks import Delivery, Told, Webhooks
 
 _GUIDE = "docs.chargeapi.co/webhooks"
 

@@ -1,7 +1,9 @@
 """Chargebee: invoices of one-time charges and unbilled charges, on either catalog; forms with the index last."""
 
-from invoice_bridge.idempotency import Idempotency
-from invoice_bridge.provider import Flows, Provider, cannot
+from invoice_bridge.adapter.declared import cannot
+from invoice_bridge.adapter.provider import Flows, Provider
+from invoice_bridge.core.idempotency import Idempotency
+from invoice_bridge.core.wire import basic, form_index_last
 from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
 from invoice_bridge.providers.chargebee.flows import (
     charge,
@@ -31,7 +33,6 @@ from invoice_bridge.providers.chargebee.tables import (
     mode,
 )
 from invoice_bridge.providers.chargebee.webhooks import WEBHOOKS
-from invoice_bridge.wire import basic, form_index_last
 
 CHARGEBEE = Provider(
     name="chargebee",

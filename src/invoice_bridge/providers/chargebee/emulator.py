@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, ClassVar
 
-from invoice_bridge.emulator.core import Call, Emulator, Kept, Refused, nested
-from invoice_bridge.money import exponent
+from invoice_bridge.adapter.emulation.core import Call, Emulator, Kept, Refused, nested
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.money import exponent
+from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, KEY_WINDOW, NO_MAIL, month_before
-from invoice_bridge.wire import Response, dumps
 
 # names of parameters: chargebee 3.29.0, the TypedDicts of Invoice
 _LINE = (

@@ -13,7 +13,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from invoice_bridge.commands import (
+from invoice_bridge.adapter.answers import object_of
+from invoice_bridge.adapter.changes import act, customer_id, discard, wrong_state
+from invoice_bridge.adapter.checks import payable, same_bill, verify
+from invoice_bridge.adapter.instants import unix_seconds
+from invoice_bridge.adapter.lookup import PAGES, first_use, is_findable, sightings
+from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.core.commands import (
     Bill,
     Delete,
     Finalize,
@@ -26,7 +33,7 @@ from invoice_bridge.commands import (
     Retrieve,
     Void,
 )
-from invoice_bridge.errors import (
+from invoice_bridge.core.errors import (
     AmountMismatch,
     Discrepancy,
     IdempotencyMismatch,
@@ -37,15 +44,12 @@ from invoice_bridge.errors import (
     Rejected,
     Unsupported,
 )
-from invoice_bridge.lookup import PAGES, first_use, is_findable, sightings
-from invoice_bridge.model import Invoice, Line, Period, Status
-from invoice_bridge.money import Money
-from invoice_bridge.outcome import payable, same_bill, verify
-from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id, discard, wrong_state
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.model import Invoice, Line, Period, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Effect, Flow, Request, Response, exchange
 from invoice_bridge.providers.chargebee.parse import invoice, unwrapped
 from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, MONEY, NO_MAIL, reference_field
-from invoice_bridge.reading import Reader
-from invoice_bridge.wire import Effect, Flow, Request, Response, dumps, exchange, unix_seconds
 
 if TYPE_CHECKING:
     from chargebee.models import enums
@@ -356,18 +360,18 @@ def _open(request: Request, ask: Bill, use: Context) -> Flow[Invoice]:
         except NotFound:
             if ask.draft or ask.collection.kind != "charge":
                 raise
-    return (yield from _whole(answer.object, use))
+    return (yield from _whole(object_of(answer), use))
 
 
 def _after(answer: Response, use: Context) -> Flow[Invoice]:
     """The invoice that a verb's answer carries; where the answer is replayed, as it stands now."""
     if use.provider.is_replay(answer):
         return (yield from _read(_id_in(answer), use))
-    return (yield from _whole(answer.object, use))
+    return (yield from _whole(object_of(answer), use))
 
 
 def _id_in(answer: Response) -> str:
-    return Reader(unwrapped(answer.object), "chargebee").need("id")
+    return Reader(unwrapped(object_of(answer)), "chargebee").need("id")
 
 
 def _closed(ask: OneTimeCharge | PeriodInvoice, draft_id: str, use: Context, native: str) -> Flow[Invoice]:
@@ -464,7 +468,7 @@ def _invoice_accrued(ask: PeriodInvoice, subscription: str, use: Context) -> Flo
         if expected is not None or refusal.repeated:
             raise
         raise NothingToBill(nothing) from refusal
-    rows = Reader(answer.object, "chargebee").children("invoices")
+    rows = Reader(object_of(answer), "chargebee").children("invoices")
     if not rows and expected is None:
         raise NothingToBill(nothing)
     if len(rows) != 1:
@@ -495,7 +499,7 @@ def _accrued(ask: PeriodInvoice, subscription: str, use: Context) -> Flow[Money 
             specimen={"list": [{"unbilled_charge": _specimen_charge(ask)}]},
             note="repeats while there is a next_offset; every charge must lie inside the period",
         )
-        whole = Reader(answer.object, "chargebee")
+        whole = Reader(object_of(answer), "chargebee")
         for item in whole.listing("list"):
             row = item.child("unbilled_charge")
             if row.flag("is_voided") or row.flag("deleted"):
@@ -546,7 +550,7 @@ def retrieve(ask: Retrieve, use: Context) -> Flow[Invoice]:
 
 def _read(invoice_id: str, use: Context, native: str = "payment_due") -> Flow[Invoice]:
     answer = yield use.get("invoices", invoice_id, specimen=_bare(invoice_id, native), invoice_id=invoice_id)
-    return (yield from _whole(answer.object, use))
+    return (yield from _whole(object_of(answer), use))
 
 
 def _carrier(use: Context) -> str | None:
@@ -567,7 +571,7 @@ def _whole(data: Mapping[str, Any], use: Context) -> Flow[Invoice]:
     rows = [row.data for row in at.children("line_items")]
     for _ in range(PAGES):
         answer = yield use.get("invoices", first.id, query=[("line_items_offset", offset)], invoice_id=first.id)
-        more = Reader(unwrapped(answer.object), "chargebee")
+        more = Reader(unwrapped(object_of(answer)), "chargebee")
         rows += [row.data for row in more.children("line_items")]
         if more.text("line_items_next_offset") == offset:
             raise more.fault("line_items_next_offset", "gives the same lines for ever")
@@ -588,7 +592,7 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
     if ask.cursor is not None:
         pairs.append(("offset", ask.cursor))
     answer = yield use.get("invoices", query=pairs, specimen={"list": [_bare("{listed.id}", "payment_due")]})
-    whole = Reader(answer.object, "chargebee")
+    whole = Reader(object_of(answer), "chargebee")
     items: list[Invoice | Unreadable] = []
     for item in whole.listing("list"):
         try:
@@ -664,7 +668,7 @@ def delete(ask: Delete, use: Context) -> Flow[Invoice]:
     request = use.post("invoices", ask.id, "delete", specimen=_bare(ask.id, "pending", deleted=True), invoice_id=ask.id)
 
     def says_so(answer: Response) -> bool:
-        return Reader(unwrapped(answer.object), "chargebee").flag("deleted") is True
+        return Reader(unwrapped(object_of(answer)), "chargebee").flag("deleted") is True
 
     return (yield from discard(request, found, lambda: _read(ask.id, use), says_so))
 
@@ -678,7 +682,7 @@ def _payable(ask: Pay, use: Context) -> Flow[Invoice]:
         note="what is left to pay then goes into the next request as its amount",
         invoice_id=ask.id,
     )
-    found = payable(ask, (yield from _whole(answer.object, use)))
+    found = payable(ask, (yield from _whole(object_of(answer), use)))
     if found.status is not Status.OPEN:
         raise wrong_state(found, "cannot be paid")
     return found

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from invoice_bridge.commands import Bill
-from invoice_bridge.errors import MalformedResponse
-from invoice_bridge.model import CustomerRef, Invoice, Line, Status
-from invoice_bridge.money import Money
-from invoice_bridge.provider import Context, Refusal
+from invoice_bridge.adapter.answers import object_of
+from invoice_bridge.adapter.declared import Refusal
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.adapter.reading import Reader, build, lines_total, nothing_left, period_of, span, summable
+from invoice_bridge.core.commands import Bill
+from invoice_bridge.core.errors import MalformedResponse
+from invoice_bridge.core.model import CustomerRef, Invoice, Line, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.tables import MONEY, STATUSES, bills_accrued, reference_field
-from invoice_bridge.reading import Reader, build, lines_total, nothing_left, period_of, span, summable
-from invoice_bridge.wire import Response
 
 _STATUS = {row.native: row.status for row in STATUSES}
 _SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE, Status.DELETED}
@@ -143,7 +145,7 @@ def reference_in(data: Any, context: Context) -> str | None:
 
 def refusal(answer: Response) -> Refusal:
     """Read {message, type, api_error_code, param}."""
-    at = Reader(answer.object, "chargebee")
+    at = Reader(object_of(answer), "chargebee")
     message, code = at.text("message"), at.text("api_error_code")
     if message is None and code is None:
         raise MalformedResponse("the refusal is not in Chargebee's words", provider="chargebee", status=answer.status)

@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from invoice_bridge.errors import (
+from invoice_bridge.adapter.declared import ErrorRow, Rate, Setting, StatusRow, Units
+from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
+from invoice_bridge.adapter.rows import Field, Limit
+from invoice_bridge.core.errors import (
     Declined,
     InvalidState,
     NotFound,
@@ -17,11 +20,9 @@ from invoice_bridge.errors import (
     ServerError,
     Unauthorized,
 )
-from invoice_bridge.losses import Alters, Fate, Field, Severity
-from invoice_bridge.model import Status
-from invoice_bridge.money import codes, historic_codes
-from invoice_bridge.provider import ErrorRow, Limit, Rate, Setting, StatusRow, Units
-from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
+from invoice_bridge.core.losses import Alters, Fate, Severity
+from invoice_bridge.core.model import Status
+from invoice_bridge.core.money import codes, historic_codes
 
 API_VERSION = "v2"
 KEY_WINDOW = timedelta(minutes=30)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from datetime import datetime
 
-from invoice_bridge.errors import ConfigurationError, InvalidSignature
-from invoice_bridge.reading import Reader
-from invoice_bridge.webhooks import Delivery, EventRow, EventType, Told, Webhooks, same
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.adapter.webhooks import Delivery, EventRow, EventType, Told, Webhooks, same
+from invoice_bridge.core.errors import ConfigurationError, InvalidSignature
 
 _GUIDE = "chargebee/openapi, webhooks of API v2"
 _EVENTS = "chargebee 3.29.0, EventType"

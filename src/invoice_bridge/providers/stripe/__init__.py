@@ -1,7 +1,9 @@
 """Stripe: invoices at the pinned API version, one form-encoded request a step."""
 
-from invoice_bridge.idempotency import Idempotency
-from invoice_bridge.provider import Flows, Provider, Setting
+from invoice_bridge.adapter.declared import Setting
+from invoice_bridge.adapter.provider import Flows, Provider
+from invoice_bridge.core.idempotency import Idempotency
+from invoice_bridge.core.wire import bearer, form_index_inside
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
 from invoice_bridge.providers.stripe.flows import (
     charge,
@@ -36,7 +38,6 @@ from invoice_bridge.providers.stripe.tables import (
     read_account,
 )
 from invoice_bridge.providers.stripe.webhooks import WEBHOOKS
-from invoice_bridge.wire import bearer, form_index_inside
 
 STRIPE = Provider(
     name="stripe",

@@ -7,14 +7,14 @@ A difference after finalizing is a Discrepancy before anything is collected.
 
 from __future__ import annotations
 
-from invoice_bridge.commands import OneTimeCharge, PeriodInvoice
-from invoice_bridge.errors import AmountMismatch, Discrepancy
-from invoice_bridge.model import Invoice, Status
-from invoice_bridge.money import Money
-from invoice_bridge.outcome import verify
-from invoice_bridge.provider import Context
+from invoice_bridge.adapter.checks import verify
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.errors import AmountMismatch, Discrepancy
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.money import Money
 from invoice_bridge.providers.stripe.tables import MINIMUM_CHARGE, MONEY
-from invoice_bridge.reading import Reader
 
 
 def compare_bill(command: OneTimeCharge | PeriodInvoice, invoice: Invoice, expected: Money | None = None) -> Invoice:

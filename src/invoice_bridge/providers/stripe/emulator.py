@@ -14,7 +14,8 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from invoice_bridge.emulator.core import Call, Emulator, Kept, Refused, nested
+from invoice_bridge.adapter.emulation.core import Call, Emulator, Kept, Refused, nested
+from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.tables import (
     API_VERSION,
     KEY_WINDOW,
@@ -23,7 +24,6 @@ from invoice_bridge.providers.stripe.tables import (
     MONEY,
     REFERENCE_KEY,
 )
-from invoice_bridge.wire import Response
 
 # A name covers what is nested in it, unless what is nested is listed itself.
 _UPDATE = (

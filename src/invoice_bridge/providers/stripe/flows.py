@@ -14,7 +14,14 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from invoice_bridge.commands import (
+from invoice_bridge.adapter.answers import object_of, text_of
+from invoice_bridge.adapter.changes import act, customer_id, discard, wrong_state
+from invoice_bridge.adapter.checks import payable, same_bill
+from invoice_bridge.adapter.instants import unix_seconds
+from invoice_bridge.adapter.lookup import PAGES, first_use
+from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.core.commands import (
     Bill,
     Delete,
     Finalize,
@@ -29,18 +36,10 @@ from invoice_bridge.commands import (
     Update,
     Void,
 )
-from invoice_bridge.errors import (
-    Discrepancy,
-    MalformedResponse,
-    NothingToBill,
-    Rejected,
-    Unsupported,
-)
-from invoice_bridge.lookup import PAGES, first_use
-from invoice_bridge.model import Invoice, Line, Period, Status
-from invoice_bridge.money import Money
-from invoice_bridge.outcome import payable, same_bill
-from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id, discard, wrong_state
+from invoice_bridge.core.errors import Discrepancy, MalformedResponse, NothingToBill, Rejected, Unsupported
+from invoice_bridge.core.model import Invoice, Line, Period, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Effect, Flow, Request, Response, exchange
 from invoice_bridge.providers.stripe.compared import compare_bill, compare_collected, compare_demand, compare_minimum
 from invoice_bridge.providers.stripe.parse import invoice
 from invoice_bridge.providers.stripe.tables import (
@@ -54,8 +53,6 @@ from invoice_bridge.providers.stripe.tables import (
     REFERENCE_KEY,
     carries_quantity,
 )
-from invoice_bridge.reading import Reader
-from invoice_bridge.wire import Effect, Flow, Request, Response, exchange, unix_seconds
 
 if TYPE_CHECKING:
     from stripe.params import (
@@ -301,14 +298,14 @@ def _read(invoice_id: str, use: Context, *, payments: bool = False) -> Flow[Invo
         specimen=_bare(invoice_id, "open"),
         invoice_id=invoice_id,
     )
-    return (yield from _whole(answer.object, use))
+    return (yield from _whole(object_of(answer), use))
 
 
 def _after(answer: Response, use: Context) -> Flow[Invoice]:
     """The invoice after a write. The answer to a key that came before may be old: then it is read once more."""
     if use.provider.is_replay(answer):
-        return (yield from _read(answer.text("id"), use))
-    return (yield from _whole(answer.object, use))
+        return (yield from _read(text_of(answer, "id"), use))
+    return (yield from _whole(object_of(answer), use))
 
 
 def _whole(data: Mapping[str, Any], use: Context) -> Flow[Invoice]:
@@ -333,9 +330,9 @@ def _rows(
     after: list[tuple[str, object]] = []
     for _ in range(PAGES):
         answer = yield use.get(*path, query=[*query, ("limit", _PAGE), *after], specimen=specimen, note=note)
-        found = Reader(answer.object, "stripe").listing("data")
+        found = Reader(object_of(answer), "stripe").listing("data")
         rows += found
-        if answer.object.get("has_more") is not True or not found:
+        if object_of(answer).get("has_more") is not True or not found:
             return rows
         following: list[tuple[str, object]] = [("starting_after", found[-1].need("id"))]
         if following == after:
@@ -362,14 +359,14 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
         pairs.append(("starting_after", ask.cursor))
     specimen = {"data": [_bare("{listed.id}", "open")], "has_more": False}
     answer = yield use.get("v1", "invoices", query=pairs, specimen=specimen)
-    rows = Reader(answer.object, "stripe").listing("data")
+    rows = Reader(object_of(answer), "stripe").listing("data")
     items: list[Invoice | Unreadable] = []
     for row in rows:
         try:
             items.append((yield from _whole(row.data, use)))
         except MalformedResponse as error:
             items.append(Unreadable(row.data, error))
-    more = answer.object.get("has_more") is True and rows
+    more = object_of(answer).get("has_more") is True and rows
     return Page(tuple(items), ask.model_copy(update={"cursor": rows[-1].need("id")}) if more else None)
 
 
@@ -487,7 +484,7 @@ def delete(ask: Delete, use: Context) -> Flow[Invoice]:
     request = use.send("DELETE", "v1", "invoices", ask.id, specimen=specimen, invoice_id=ask.id)
     return (
         yield from discard(
-            request, found, lambda: _read(ask.id, use), lambda answer: answer.object.get("deleted") is True
+            request, found, lambda: _read(ask.id, use), lambda answer: object_of(answer).get("deleted") is True
         )
     )
 

@@ -7,22 +7,24 @@ read instead.
 
 from __future__ import annotations
 
-from invoice_bridge.commands import Bill
-from invoice_bridge.errors import MalformedResponse, NotFound, Rejected
-from invoice_bridge.lookup import Sightings, in_the_listing, reread
-from invoice_bridge.model import Invoice
-from invoice_bridge.provider import Context
+from invoice_bridge.adapter.answers import object_of
+from invoice_bridge.adapter.declared import Sightings
+from invoice_bridge.adapter.lookup import in_the_listing, reread
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.core.commands import Bill
+from invoice_bridge.core.errors import MalformedResponse, NotFound, Rejected
+from invoice_bridge.core.model import Invoice
+from invoice_bridge.core.wire import Flow, Response
 from invoice_bridge.providers.stripe.parse import invoice
 from invoice_bridge.providers.stripe.tables import REFERENCE_KEY
-from invoice_bridge.reading import Reader
-from invoice_bridge.wire import Flow, Response
 
 _HITS = 100
 _PAGES = 5
 
 
 def _hits(answer: Response) -> list[Reader]:
-    at = Reader(answer.object, "stripe")
+    at = Reader(object_of(answer), "stripe")
     if at.text("object") != "search_result":
         raise at.fault("object", "is not search_result: this is not the search that was asked for")
     return at.listing("data")
@@ -62,8 +64,8 @@ def search(command: Bill, context: Context) -> Flow[Sightings]:
                 now = yield from reread(hit, context)
                 if now is not None:  # an id stays: what is not there any more is a draft that was deleted
                     found[hit.id] = now
-        page = Reader(answer.object, "stripe").text("next_page")
-        if answer.object.get("has_more") is not True or page is None:
+        page = Reader(object_of(answer), "stripe").text("next_page")
+        if object_of(answer).get("has_more") is not True or page is None:
             return Sightings(tuple(found.values()))
         following = [("page", page)]
     return Sightings(tuple(found.values()), f"the search goes on after {_PAGES} pages")

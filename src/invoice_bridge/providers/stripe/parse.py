@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from invoice_bridge.errors import MalformedResponse
-from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Status
-from invoice_bridge.money import Money
-from invoice_bridge.provider import Refusal
+from invoice_bridge.adapter.answers import object_of
+from invoice_bridge.adapter.declared import Refusal
+from invoice_bridge.adapter.reading import Reader, build, email_of, lines_total, nothing_left, period_of, span
+from invoice_bridge.core.errors import MalformedResponse
+from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.tables import MONEY, PURCHASE_ORDER, REFERENCE_KEY, STATUSES
-from invoice_bridge.reading import Reader, build, email_of, lines_total, nothing_left, period_of, span
-from invoice_bridge.wire import Response
 
 _STATUS = {row.native: row.status for row in STATUSES}
 _SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE, Status.DELETED}
@@ -105,7 +106,7 @@ def reference_in(data: Any, _context: object) -> str | None:
 
 def refusal(answer: Response) -> Refusal:
     """Read {"error": {type, code, message, param}}; the request id stands in a header."""
-    error = answer.object.get("error")
+    error = object_of(answer).get("error")
     if not isinstance(error, Mapping):
         raise MalformedResponse("the refusal is not in Stripe's words", provider="stripe", status=answer.status)
     at = Reader(error, "stripe", "$.error")

@@ -6,12 +6,21 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from invoice_bridge.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, ServerError, Unauthorized
-from invoice_bridge.losses import Alters, Fate, Field, Severity
-from invoice_bridge.model import Line, Status
-from invoice_bridge.money import codes, historic_codes, scale
-from invoice_bridge.provider import ErrorRow, Limit, Rate, StatusRow, Units
-from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
+from invoice_bridge.adapter.declared import ErrorRow, Rate, StatusRow, Units
+from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
+from invoice_bridge.adapter.rows import Field, Limit
+from invoice_bridge.core.errors import (
+    Declined,
+    InvalidState,
+    NotFound,
+    RateLimited,
+    Rejected,
+    ServerError,
+    Unauthorized,
+)
+from invoice_bridge.core.losses import Alters, Fate, Severity
+from invoice_bridge.core.model import Line, Status
+from invoice_bridge.core.money import codes, historic_codes, scale
 
 API_VERSION = "2026-10-28.endive"
 """The version that stripe-python 16.1.0 pins; sent with every request."""

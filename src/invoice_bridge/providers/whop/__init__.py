@@ -1,7 +1,9 @@
 """Whop: legacy invoices at a pinned version, one JSON request a bill."""
 
-from invoice_bridge.idempotency import Idempotency
-from invoice_bridge.provider import Flows, Provider, Setting, cannot
+from invoice_bridge.adapter.declared import Setting, cannot
+from invoice_bridge.adapter.provider import Flows, Provider
+from invoice_bridge.core.idempotency import Idempotency
+from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.whop.emulator import WhopEmulator
 from invoice_bridge.providers.whop.flows import (
     charge,
@@ -37,7 +39,6 @@ from invoice_bridge.providers.whop.tables import (
     read_version,
 )
 from invoice_bridge.providers.whop.webhooks import WEBHOOKS
-from invoice_bridge.wire import bearer
 
 WHOP = Provider(
     name="whop",

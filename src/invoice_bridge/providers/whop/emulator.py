@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any, ClassVar
 
-from invoice_bridge.emulator.core import Call, Emulator, Kept, Refused
-from invoice_bridge.money import Money, exponent
+from invoice_bridge.adapter.emulation.core import Call, Emulator, Kept, Refused
+from invoice_bridge.adapter.instants import rfc3339_millis
+from invoice_bridge.core.money import Money, exponent
+from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.whop.tables import (
     FIRST_NATIVE,
     KEY_WINDOW,
@@ -19,7 +21,6 @@ from invoice_bridge.providers.whop.tables import (
     pin,
     speaks_legacy,
 )
-from invoice_bridge.wire import Response, rfc3339_millis
 
 
 def _names(text: str) -> list[str]:

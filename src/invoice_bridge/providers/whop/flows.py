@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from invoice_bridge.commands import (
+from invoice_bridge.adapter.answers import json_of, object_of
+from invoice_bridge.adapter.changes import act, discard, wrong_state
+from invoice_bridge.adapter.checks import payable, same_bill, verify
+from invoice_bridge.adapter.declared import Sightings
+from invoice_bridge.adapter.instants import rfc3339_millis
+from invoice_bridge.adapter.lookup import PAGES, first_use, looked_from, noted, reread
+from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.core.commands import (
     Bill,
     Delete,
     ListInvoices,
@@ -25,7 +33,7 @@ from invoice_bridge.commands import (
     Update,
     Void,
 )
-from invoice_bridge.errors import (
+from invoice_bridge.core.errors import (
     AmountMismatch,
     IdempotencyMismatch,
     InvalidState,
@@ -35,15 +43,11 @@ from invoice_bridge.errors import (
     Unauthorized,
     Unsupported,
 )
-from invoice_bridge.lookup import PAGES, Sightings, first_use, looked_from, noted, reread
-from invoice_bridge.model import Invoice, Line, Status
-from invoice_bridge.money import Money
-from invoice_bridge.outcome import payable, same_bill, verify
-from invoice_bridge.provider import Context, Page, Unreadable, act, discard, wrong_state
+from invoice_bridge.core.model import Invoice, Line, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Effect, Flow, Request, Response, exchange
 from invoice_bridge.providers.whop.parse import invoice, payment_id, plan_id, price_of, with_payment, with_plan
 from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY, NATIVE_ID, carries_quantity, fits_title
-from invoice_bridge.reading import Reader
-from invoice_bridge.wire import Effect, Flow, Request, Response, exchange, rfc3339_millis
 
 _SPECIMEN_ID = LEGACY_ID + "{create.id}"
 _PLANS_READ = 300  # by one look, at a request each: half of what Whop allows in a minute
@@ -77,7 +81,7 @@ def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context, total: Money) -> Flo
         return _standing(ask, total, use.found)
     answer = yield from first_use(exchange(_create(ask, use, total)), ask, use)
     if use.provider.is_replay(answer):  # the answer of an earlier try: how does it stand now?
-        answer = yield _get(invoice(answer.object).id, use, _specimen(ask, total))
+        answer = yield _get(invoice(object_of(answer)).id, use, _specimen(ask, total))
     found, price = yield from _complete(answer, use)
     return _compared(ask, total, found, price)
 
@@ -316,7 +320,7 @@ def _get(invoice_id: str, use: Context, specimen: Mapping[str, Any] | None = Non
 def _glance(invoice_id: str, use: Context) -> Flow[Invoice]:
     """An invoice alone, to see how it stands."""
     answer = yield _get(invoice_id, use)
-    return invoice(answer.object)
+    return invoice(object_of(answer))
 
 
 def _read(invoice_id: str, use: Context) -> Flow[Invoice]:
@@ -333,7 +337,7 @@ def _complete(answer: Response, use: Context) -> Flow[tuple[Invoice, Money | Non
 
     Reading those needs further permissions (plan:basic:read, payment:basic:read); without them their fields stay None.
     """
-    data = answer.object
+    data = object_of(answer)
     found, price = invoice(data), None
     if (plan := plan_id(data)) is not None:
         told = yield from _allowed(_plan(plan, use, "the reference and the exact price"))
@@ -354,10 +358,10 @@ def _plan(plan: str, use: Context, note: str) -> Request:
 
 def _about(answer: Response, wanted: str) -> Mapping[str, Any]:
     """The object of an answer. Raises MalformedResponse where it is not the one that was asked for."""
-    at = Reader(answer.object, "whop")
+    at = Reader(object_of(answer), "whop")
     if at.text("id") != wanted:
         raise at.fault("id", f"is not {wanted}: something in between mixes answers up")
-    return answer.object
+    return object_of(answer)
 
 
 def _allowed(request: Request) -> Flow[Response | None]:
@@ -394,9 +398,9 @@ def _rows(ask: ListInvoices, use: Context) -> Flow[tuple[list[Reader], ListInvoi
     answer = yield use.get(
         "invoices", query=_filters(ask, use), specimen={"data": [listed], "page_info": {"has_next_page": False}}
     )
-    at = Reader(answer.object, "whop")
+    at = Reader(object_of(answer), "whop")
     more = at.child("page_info").flag("has_next_page")  # it decides: end_cursor is filled on the last page too
-    if more is None or not isinstance(answer.object.get("data"), list):
+    if more is None or not isinstance(object_of(answer).get("data"), list):
         problem = "the listing has no $.data, or does not say whether it goes on"
         raise MalformedResponse(problem, provider="whop", status=answer.status, response=answer)
     cursor = {"cursor": at.child("page_info").need("end_cursor")} if more else {}
@@ -548,7 +552,7 @@ def _change(invoice_id: str, action: str, use: Context, effect: Effect, becomes:
 
 
 def _is_true(answer: Response) -> bool:
-    return answer.json is True
+    return json_of(answer) is True
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from invoice_bridge.errors import MalformedResponse
-from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Status
-from invoice_bridge.money import Money
-from invoice_bridge.provider import Refusal
+from invoice_bridge.adapter.answers import object_of
+from invoice_bridge.adapter.declared import Refusal
+from invoice_bridge.adapter.reading import INEXACT, Notes, Reader, build, email_of, lines_total, nothing_left, summable
+from invoice_bridge.core.errors import MalformedResponse
+from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY, NATIVE_ID, STATUSES
-from invoice_bridge.reading import INEXACT, Notes, Reader, build, email_of, lines_total, nothing_left, summable
-from invoice_bridge.wire import Response
 
 _STATUS = {row.native: row.status for row in STATUSES}
 _SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE}
@@ -141,7 +142,7 @@ def invoice_id(data: Any) -> str | None:
 
 def refusal(answer: Response) -> Refusal:
     """Read {"error": {type, message, code?, param?}}."""
-    error = answer.object.get("error")
+    error = object_of(answer).get("error")
     if not isinstance(error, Mapping):
         raise MalformedResponse("the refusal is not in Whop's words", provider="whop", status=answer.status)
     at = _reader(error, "$.error")

@@ -10,12 +10,13 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from invoice_bridge.errors import Declined, NotFound, RateLimited, Rejected, Unauthorized, Unsupported
-from invoice_bridge.losses import Alters, Fate, Field, Severity
-from invoice_bridge.model import Line, Status
-from invoice_bridge.money import Money
-from invoice_bridge.provider import ErrorRow, Limit, Rate, StatusRow
-from invoice_bridge.redactions import Becomes, Redaction, Where, hidden
+from invoice_bridge.adapter.declared import ErrorRow, Rate, StatusRow
+from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
+from invoice_bridge.adapter.rows import Field, Limit
+from invoice_bridge.core.errors import Declined, NotFound, RateLimited, Rejected, Unauthorized, Unsupported
+from invoice_bridge.core.losses import Alters, Fate, Severity
+from invoice_bridge.core.model import Line, Status
+from invoice_bridge.core.money import Money
 
 API_VERSION = "2026-10-15-1"
 """The pin that whop-sdk 2.6.0 sends and that the migration guide names for legacy invoices; sent with every request."""

@@ -1,8 +1,9 @@
 """Acme: facts first, tables second, verbs third."""
 
-from invoice_bridge.idempotency import Idempotency
-from invoice_bridge.provider import Flows, Provider, cannot
-from invoice_bridge.wire import bearer
+from invoice_bridge.adapter.declared import cannot
+from invoice_bridge.adapter.provider import Flows, Provider
+from invoice_bridge.core.idempotency import Idempotency
+from invoice_bridge.core.wire import bearer
 
 from . import flows, parse, tables, webhooks
 from .emulator import AcmeEmulator

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from invoice_bridge.adapter.emulation.core import Call, Kept, Refused
+from invoice_bridge.core.wire import Response
 from invoice_bridge.emulator import Emulator
-from invoice_bridge.emulator.core import Call, Kept, Refused
-from invoice_bridge.wire import Response
 
 from .tables import API_VERSION, KEY_HEADER, KEY_WINDOW, MONEY, NAME
 

@@ -11,14 +11,17 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from invoice_bridge.commands import Finalize, ListInvoices, OneTimeCharge, Pay, PeriodInvoice, Retrieve, Void
-from invoice_bridge.errors import MalformedResponse, Unsupported
-from invoice_bridge.lookup import first_use
-from invoice_bridge.model import Invoice, Line, Status
-from invoice_bridge.outcome import payable, same_bill, verify
-from invoice_bridge.provider import Context, Page, Unreadable, act, customer_id
-from invoice_bridge.reading import Reader
-from invoice_bridge.wire import Effect, Flow, Request, Response, exchange, rfc3339_millis
+from invoice_bridge.adapter.answers import object_of, text_of
+from invoice_bridge.adapter.changes import act, customer_id
+from invoice_bridge.adapter.checks import payable, same_bill, verify
+from invoice_bridge.adapter.instants import rfc3339_millis
+from invoice_bridge.adapter.lookup import first_use
+from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.core.commands import Finalize, ListInvoices, OneTimeCharge, Pay, PeriodInvoice, Retrieve, Void
+from invoice_bridge.core.errors import MalformedResponse, Unsupported
+from invoice_bridge.core.model import Invoice, Line, Status
+from invoice_bridge.core.wire import Effect, Flow, Request, Response, exchange
 
 from .parse import invoice
 from .tables import MONEY, NAME, SOURCES, STATUSES
@@ -103,14 +106,14 @@ def retrieve(ask: Retrieve, use: Context) -> Flow[Invoice]:
 
 def _read(invoice_id: str, use: Context) -> Flow[Invoice]:
     answer = yield use.get("invoices", invoice_id, specimen=_bare(invoice_id, "open"))
-    return invoice(answer.object)
+    return invoice(object_of(answer))
 
 
 def _after(answer: Response, use: Context) -> Flow[Invoice]:
     """The invoice after a write. The answer to a key that came before may be old news: then it is read."""
     if use.provider.is_replay(answer):
-        return (yield from _read(answer.text("id"), use))
-    return invoice(answer.object)
+        return (yield from _read(text_of(answer, "id"), use))
+    return invoice(object_of(answer))
 
 
 def page(ask: ListInvoices, use: Context) -> Flow[Page]:
@@ -123,8 +126,8 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
     if ask.cursor is not None:
         query.append(("cursor", ask.cursor))
     answer = yield use.get("invoices", query=query, specimen={"items": [_bare("{listed.id}", "open")], "next": None})
-    rows, cursor = answer.object.get("items"), Reader(answer.object, NAME).text("next")
-    if not isinstance(rows, list) or "next" not in answer.object:  # to read it as the last page would lose invoices
+    rows, cursor = object_of(answer).get("items"), Reader(object_of(answer), NAME).text("next")
+    if not isinstance(rows, list) or "next" not in object_of(answer):  # to read it as the last page would lose invoices
         raise MalformedResponse("the answer is no page of invoices", provider=NAME, response=answer)
     items: list[Invoice | Unreadable] = []
     for row in rows:

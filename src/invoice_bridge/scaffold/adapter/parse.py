@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from invoice_bridge.errors import MalformedResponse
-from invoice_bridge.model import Collection, CustomerRef, Invoice, Line, Status
-from invoice_bridge.provider import Refusal
-from invoice_bridge.reading import Reader, build, lines_total, nothing_left, period_of, span
-from invoice_bridge.wire import Response
+from invoice_bridge.adapter.answers import object_of
+from invoice_bridge.adapter.declared import Refusal
+from invoice_bridge.adapter.reading import Reader, build, lines_total, nothing_left, period_of, span
+from invoice_bridge.core.errors import MalformedResponse
+from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Status
+from invoice_bridge.core.wire import Response
 
 from .tables import MONEY, NAME, STATUSES
 
@@ -62,9 +63,9 @@ def invoice_id(data: Any) -> str | None:
 
 def refusal(answer: Response) -> Refusal:
     """Read {"error": {code, message, field}}."""
-    if not isinstance(answer.object.get("error"), Mapping):
+    if not isinstance(object_of(answer).get("error"), Mapping):
         raise MalformedResponse("the refusal is not in Acme's words", provider=NAME, status=answer.status)
-    at = Reader(answer.object, NAME).child("error")
+    at = Reader(object_of(answer), NAME).child("error")
     return Refusal(at.text("message") or "refused without a message", code=at.text("code"), param=at.text("field"))
 
 

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from invoice_bridge.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, Unauthorized
-from invoice_bridge.losses import Alters, Fate, Field, Severity
-from invoice_bridge.model import Status
-from invoice_bridge.money import codes
-from invoice_bridge.provider import ErrorRow, Limit, Rate, StatusRow, Units
+from invoice_bridge.adapter.declared import ErrorRow, Rate, StatusRow, Units
+from invoice_bridge.adapter.rows import Field, Limit
+from invoice_bridge.core.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, Unauthorized
+from invoice_bridge.core.losses import Alters, Fate, Severity
+from invoice_bridge.core.model import Status
+from invoice_bridge.core.money import codes
 
 NAME = "acme"
 API_VERSION = "2026-01"

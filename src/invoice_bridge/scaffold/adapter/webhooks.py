@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from invoice_bridge.errors import InvalidSignature
-from invoice_bridge.reading import Reader
-from invoice_bridge.webhooks import Delivery, EventRow, EventType, Told, Webhooks, fresh, mac, same
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.adapter.webhooks import Delivery, EventRow, EventType, Told, Webhooks, fresh, mac, same
+from invoice_bridge.core.errors import InvalidSignature
 
 _DOCS = "docs.acme.test/webhooks"
 

@@ -1,0 +1,105 @@
+"""Flows that change an invoice, and what their refusals mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.core.commands import Bill
+from invoice_bridge.core.errors import (
+    Declined,
+    InvalidState,
+    MalformedResponse,
+    NotFound,
+    ProviderError,
+    Rejected,
+    Unsupported,
+)
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Flow, Request, Response
+
+
+def act(
+    request: Request,
+    read: Callable[[], Flow[Invoice]],
+    after: Callable[[Response], Flow[Invoice]],
+    *,
+    allowed: Container[Status] = (),
+    becomes: Container[Status] = (),
+) -> Flow[Invoice]:
+    """Send a request that changes an invoice; return it as it is `after` that.
+
+    A refusal is explained by reading the invoice afterwards: some providers' state errors have no code of their own.
+    Where its status is not one of `allowed`, the refusal becomes InvalidState, which carries the invoice as it was
+    read. Where an earlier try of this request may have worked and the status is one of `becomes`, it has: no error.
+    """
+    try:
+        answer = yield request
+    except (Rejected, InvalidState, Declined) as refusal:
+        try:
+            found = yield from read()
+        except ProviderError:
+            raise refusal from None
+        if refusal.repeated and found.status in becomes:
+            return found
+        if isinstance(refusal, Declined):
+            refusal.invoice = found
+            raise
+        if refusal.key_reused or (found.status in allowed and not isinstance(refusal, InvalidState)):
+            raise
+        error = InvalidState(
+            f"{refusal.message}; the invoice is {found.status}",
+            provider=refusal.provider,
+            code=refusal.code,
+            status=refusal.status,
+            param=refusal.param,
+            request_id=refusal.request_id,
+            response=refusal.response,
+        )
+        error.invoice, error.repeated = found, refusal.repeated
+        raise error from refusal
+    return (yield from after(answer))
+
+
+def discard(
+    request: Request, found: Invoice, read: Callable[[], Flow[Invoice]], says_so: Callable[[Response], bool]
+) -> Flow[Invoice]:
+    """Send a request that deletes a draft, read before; return it as deleted, which is all that is left of it.
+
+    A draft that was read and is not there any more is deleted: by this request, which something in between may have
+    delivered twice, or by somebody else. Raises MalformedResponse where the answer does not confirm the deletion.
+    """
+
+    def after(answer: Response) -> Flow[Invoice]:
+        yield from ()
+        if not says_so(answer):
+            problem = "the provider did not confirm the deletion"
+            raise MalformedResponse(problem, provider=found.provider, status=answer.status, response=answer)
+        return gone
+
+    nothing = None if found.currency is None else Money.zero(found.currency)
+    gone = found.model_copy(update={"status": Status.DELETED, "amount_remaining": nothing})
+    try:
+        return (yield from act(request, read, after, allowed={Status.DRAFT}))
+    except NotFound:
+        return gone
+
+
+def wrong_state(found: Invoice, problem: str) -> InvalidState:
+    """The error for an invoice that was read first and does not allow what was asked."""
+    error = InvalidState(f"{found.id} {problem}: it is {found.status}", provider=found.provider)
+    error.invoice = found
+    return error
+
+
+def customer_id(ask: Bill, use: Context, *, example: str, source: str) -> str:
+    """The customer's id at this provider. Raises Unsupported where there is none: no customer is made silently."""
+    found = ask.customer.at(use.provider.name) if ask.customer is not None else None
+    if found is None:
+        raise Unsupported(
+            f"{use.provider.title} bills a customer by its id; none is made silently from a name or e-mail",
+            source=source,
+            remedy=f'pass customer="{example}", or CustomerRef(ids={{"{use.provider.name}": "{example}"}})',
+        )
+    return found

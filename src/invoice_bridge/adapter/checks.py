@@ -1,0 +1,140 @@
+"""Compare what a provider holds with what was asked, before money moves."""
+
+from __future__ import annotations
+
+from invoice_bridge.core.commands import OneTimeCharge, Pay, PeriodInvoice
+from invoice_bridge.core.errors import (
+    AmountMismatch,
+    Discrepancy,
+    IdempotencyMismatch,
+    InvalidState,
+)
+from invoice_bridge.core.model import Invoice, Period, Status
+from invoice_bridge.core.money import Money
+
+
+# ── verification ─────────────────────────────────────────────────────────────────────────────────────────────────────
+def verify(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money | None = None) -> Invoice:
+    """Compare what the provider holds with what was asked, before money moves.
+
+    The currency and the amount before tax (`expected` where the provider rates it) must agree; with tax="provider",
+    subtotal − discount + tax = total as well, where the tax is not within the lines. What the provider does not say is
+    not compared. Raises AmountMismatch or Discrepancy.
+    """
+    unread = [str(problem) for problem in found.problems if problem.money]
+    if unread and None in {found.currency, found.subtotal, found.total, found.tax}:
+        raise Discrepancy(
+            f"the amounts of {found.id} cannot be read, so that they cannot be compared: {'; '.join(unread)}; it is "
+            f"{found.status}",
+            asked=ask.total,
+            invoice=found,
+        )
+    if found.currency != ask.currency:
+        raise Discrepancy(
+            f"asked in {ask.currency}, the invoice is in {found.currency}",
+            asked=ask.currency,
+            found=found.currency,
+            invoice=found,
+        )
+    asked = ask.total if ask.total is not None else expected
+    rated_or_taxed = ask.total is None or ask.tax == "provider"
+    before_tax = found.subtotal if rated_or_taxed or found.total is None else found.total
+    if asked is not None and before_tax is not None and before_tax != asked:
+        raise AmountMismatch(
+            f"asked for {asked}, the invoice {found.id} holds {before_tax} and is {found.status}",
+            asked=asked,
+            found=before_tax,
+            invoice=found,
+        )
+    if ask.tax == "provider" and found.subtotal and found.discount is not None and found.tax is not None:
+        less_discount = found.subtotal - found.discount
+        if found.total is not None and found.total not in {less_discount + found.tax, less_discount}:
+            raise AmountMismatch(
+                f"subtotal less discount plus tax is {less_discount + found.tax}, "
+                f"the invoice {found.id} totals {found.total}",
+                asked=less_discount + found.tax,
+                found=found.total,
+                invoice=found,
+            )
+    return found
+
+
+def same_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money | None = None) -> Invoice:
+    """Check that an invoice that was there before is this bill and not another one under its reference.
+
+    Compared, where both sides say it: the currency, the amount before tax (`expected` where the provider rates it), the
+    customer's id, that an accrued invoice's period lies inside the one asked for, and that lines with periods meet
+    those of the bill: May's invoice is not June's bill. A draft without lines has no amount to compare yet. What a
+    provider may add, such as tax, is verify's. Raises IdempotencyMismatch, with the invoice as `existing`, and
+    Discrepancy where its currency cannot be read.
+    """
+    is_empty = found.status is Status.DRAFT and not found.lines
+    asked = ask.total if ask.total is not None else expected
+    customer = None if ask.customer is None else ask.customer.at(found.provider)
+    theirs = None if found.customer is None else found.customer.at(found.provider)
+    other = None
+    unread = [str(problem) for problem in found.problems if problem.money]
+    if found.currency is None or (unread and found.subtotal is None):  # a new reference would bill the same thing again
+        raise Discrepancy(
+            f"the reference {ask.reference!r} is that of {found.id} already, {found.status}, and its amounts cannot "
+            f"be read, so that they cannot be compared ({'; '.join(unread) or 'it states no currency'}); nothing was "
+            "done to it: look at it at the provider",
+            asked=ask.currency,
+            invoice=found,
+        )
+    if found.currency != ask.currency:
+        other = f"it is in {found.currency}, not in {ask.currency}"
+    elif asked is not None and found.subtotal is not None and found.subtotal != asked and not is_empty:
+        other = f"it holds {found.subtotal}, not {asked}"
+    elif customer is not None and theirs is not None and customer != theirs:
+        other = f"it bills {theirs}, not {customer}"
+    elif isinstance(ask, PeriodInvoice) and not ask.lines and found.period is not None:
+        inside = ask.period.start <= found.period.start and found.period.end <= ask.period.end
+        other = None if inside else f"it is for {found.period}, not inside {ask.period}"
+    elif _is_elsewhen(ask, found):
+        other = f"it is for {found.period}"
+    if other:
+        raise IdempotencyMismatch(
+            f"the reference {ask.reference!r} belongs to {found.id} already, {found.status}: {other}; nothing was "
+            "done to it: give a new bill a new reference",
+            existing=found,
+        )
+    return found
+
+
+def _is_elsewhen(ask: OneTimeCharge | PeriodInvoice, found: Invoice) -> bool:
+    """Whether both sides say when, and not one of their lines meets one of the other's: no rounding explains that."""
+    asked = [line.period for line in ask.billed_lines if line.period is not None]
+    billed = [line.period for line in found.lines if line.period is not None]
+    return bool(asked and billed) and not any(_meet(one, other) for one in asked for other in billed)
+
+
+def _meet(one: Period, other: Period) -> bool:
+    if one.start == one.end or other.start == other.end:  # an instant has no inside
+        return one.start <= other.end and other.start <= one.end
+    return one.start < other.end and other.start < one.end
+
+
+def payable(ask: Pay, found: Invoice) -> Invoice:
+    """Check that an invoice may be collected now: open (or given up), no payment on its way, the amount as expected.
+
+    Raises InvalidState or Discrepancy.
+    """
+    wrong = None
+    if found.payment_pending:
+        wrong = "a payment is on its way already"
+    elif found.status not in {Status.OPEN, Status.UNCOLLECTIBLE}:
+        wrong = f"the invoice is {found.status}"
+    if wrong:
+        error = InvalidState(f"{found.id} cannot be paid: {wrong}", provider=found.provider)
+        error.invoice = found
+        raise error
+    if ask.expect is not None and found.amount_remaining != ask.expect:
+        raise Discrepancy(
+            f"expected {ask.expect} to be still to pay on {found.id}, but the provider says "
+            f"{'no figure' if found.amount_remaining is None else found.amount_remaining}",
+            asked=ask.expect,
+            found=found.amount_remaining,
+            invoice=found,
+        )
+    return found

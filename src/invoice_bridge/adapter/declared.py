@@ -1,0 +1,179 @@
+"""The rows that an adapter declares: statuses, refusals, amounts, rates, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from invoice_bridge.core.errors import (
+    ProviderError,
+    Unsupported,
+)
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.money import Money, exponent
+
+
+# ── tables ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """A provider's word for a status, and ours."""
+
+    native: str
+    status: Status
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """How a refusal is told apart: its code (or type, or HTTP status), and the error it becomes.
+
+    `maybe_applied`: the request may have taken effect all the same (an earlier try of it is still running, say).
+    `key_reused`: its idempotency key came before with another request.
+    """
+
+    becomes: type[ProviderError]
+    source: str
+    code: str | None = None
+    type: str | None = None
+    status: int | None = None
+    maybe_applied: bool = False
+    key_reused: bool = False
+
+    def fits(self, code: str | None, kind: str | None, status: int) -> bool:
+        """Whether this row speaks of such an answer."""
+        return (
+            (self.code is None or self.code == code)
+            and (self.type is None or self.type == kind)
+            and (self.status is None or self.status == status)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What a provider's integer amounts mean: how many decimals each currency has there.
+
+    A currency that is not listed is refused: its factor is not confirmed. `read_only` lists those that are read and
+    never sent: a wrong factor there is seen in a report, and not on a bill; `read_source` says where it is documented.
+    `multiple_of` lists those whose numbers must be whole multiples when they are sent.
+    """
+
+    decimals: Mapping[str, int]
+    source: str
+    multiple_of: Mapping[str, int] = field(default_factory=dict)
+    read_only: Mapping[str, int] = field(default_factory=dict)
+    read_source: str = ""
+
+    def to_units(self, money: Money) -> int:
+        """Return the provider's number for an amount. Raises Unsupported for what it cannot carry exactly."""
+        units: int
+        digits = self._digits(money.currency)
+        more = digits - exponent(money.currency)
+        units, rest = (money.minor * 10**more, 0) if more >= 0 else divmod(money.minor, 10**-more)
+        if rest or units % self.multiple_of.get(money.currency, 1):
+            raise Unsupported(
+                f"{money} cannot be billed exactly: this provider carries {money.currency} with {digits} decimals"
+                + (
+                    f" in multiples of {self.multiple_of[money.currency]}" if money.currency in self.multiple_of else ""
+                ),
+                source=self.source,
+                remedy="round the amount yourself before billing it",
+            )
+        return units
+
+    @property
+    def currencies(self) -> frozenset[str]:
+        """The codes that can be billed; any other is refused."""
+        return frozenset(self.decimals)
+
+    @property
+    def readable(self) -> frozenset[str]:
+        """The codes whose amounts are read: those that can be billed, and those that are only read."""
+        return frozenset(self.decimals) | frozenset(self.read_only)
+
+    def from_units(self, units: int, currency: str) -> Money:
+        """Return the amount that a provider's number means. Raises ValueError for what cannot be read exactly."""
+        digits = self.decimals.get(currency, self.read_only.get(currency))
+        if digits is None:
+            raise ValueError(f"{currency}: how this provider counts it is not confirmed, and no factor is guessed")
+        more = exponent(currency) - digits
+        minor, rest = (units * 10**more, 0) if more >= 0 else divmod(units, 10**-more)
+        if rest:
+            raise ValueError(f"{units} is no whole amount of {currency} at this provider")
+        return Money(minor, currency)
+
+    def _digits(self, currency: str) -> int:
+        if currency not in self.decimals:
+            raise Unsupported(
+                f"{currency}: how this provider counts it is not confirmed, "
+                "and a wrong factor would bill 10 or 100 times too much",
+                source=self.source,
+                remedy="bill in another currency",
+            )
+        return self.decimals[currency]
+
+
+class Currencies(Protocol):
+    """What is asked of every table of currencies; how amounts are written and read is the adapter's own affair."""
+
+    @property
+    def currencies(self) -> frozenset[str]:
+        """The ISO 4217 codes that can be billed; any other is refused."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Where the provider documents them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many requests an account may make in so many seconds. Where `source` is a guess, it says so."""
+
+    requests: int
+    seconds: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of a provider: its default, what it is for, and what it accepts (raises ValueError)."""
+
+    name: str
+    help: str
+    default: Any = None
+    required: bool = False
+    read: Callable[[Any], Any] = lambda value: value
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The facts of a refusal as the provider words them, before its class is decided."""
+
+    message: str
+    code: str | None = None
+    type: str | None = None
+    param: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cannot:
+    """What the provider does not have, with the reason and where that is documented."""
+
+    reason: str
+    source: str
+
+
+def cannot(reason: str, *, source: str) -> Cannot:
+    """Declare that a provider cannot do something; None in its place would mean that nobody has built it yet."""
+    return Cannot(reason, source)
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """The invoices that carry a reference, and what kept the lookup from being complete."""
+
+    invoices: tuple[Invoice, ...] = ()
+    gap: str = ""

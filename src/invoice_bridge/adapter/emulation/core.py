@@ -1,0 +1,309 @@
+"""What every in-memory provider is made of: calls, routes, idempotency, a ledger.
+
+Rules of this file: deterministic. Ids count up, the clock is given, nothing is read from outside. An emulator is a
+claim about a provider: each of its rules cites the provider's documentation, and what that leaves unconfirmed is a
+named switch.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from invoice_bridge.core.exact import dumps, loads
+from invoice_bridge.core.wire import Request, Response
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as the provider sees it: decoded path segments below the root, names of headers in lower case."""
+
+    method: str
+    segments: tuple[str, ...]
+    query: tuple[tuple[str, str], ...]
+    headers: Mapping[str, str]
+    content: bytes
+    root: str
+    """The URL below which this provider answers, without a slash at the end."""
+
+    @classmethod
+    def of(cls, request: Request, root: str) -> Call:
+        """Read a request below `root`."""
+        parts = urlsplit(request.url)
+        below = parts.path.removeprefix(urlsplit(root).path)
+        return cls(
+            request.method,
+            tuple(unquote(segment) for segment in below.split("/") if segment),
+            tuple(parse_qsl(parts.query, keep_blank_values=True)),
+            {name.lower(): value for name, value in request.headers.items()},
+            request.content,
+            root,
+        )
+
+    def form(self) -> list[tuple[str, str]]:
+        """The body as form fields, in order."""
+        return parse_qsl(self.content.decode("utf-8"), keep_blank_values=True)
+
+    def json(self) -> Any:
+        """The body as JSON, read exactly. Raises ValueError."""
+        return loads(self.content) if self.content else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the ledger: what happened to a customer, when, and by which invoice. `units` is the provider's."""
+
+    event: str
+    """issued, mailed, collected, recorded (paid elsewhere), voided, written_off, deleted"""
+    invoice_id: str
+    customer: str | None
+    units: Any
+    currency: str
+    reference: str | None
+    at: datetime
+
+
+class Refused(Exception):
+    """The provider's refusal, as a whole answer."""
+
+    def __init__(self, answer: Response) -> None:
+        self.answer = answer
+        super().__init__(f"HTTP {answer.status}")
+
+
+@dataclass
+class Kept:
+    """What is remembered under an idempotency key."""
+
+    fingerprint: tuple[Any, ...]
+    answer: Response
+    at: datetime
+
+
+def nested(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Read form fields like a[b]=1 and a[0][c]=2 into nested dicts; list indexes stay keys in their order."""
+    tree: dict[str, Any] = {}
+    for name, value in pairs:
+        first, *rest = re.findall(r"[^\[\]]+|\[\]", name) or [name]
+        place = tree
+        for key in rest:
+            following = place.setdefault(first, {})
+            if not isinstance(following, dict):
+                break
+            place, first = following, str(len(following)) if key == "[]" else key
+        place[first] = value
+    return tree
+
+
+def fits(wanted: Sequence[str], segments: Sequence[str]) -> bool:
+    """Whether path segments are those of a route, where {id} takes any."""
+    return len(wanted) == len(segments) and all(
+        want.startswith("{") or want == have for want, have in zip(wanted, segments, strict=True)
+    )
+
+
+def _as_it_is(answer: Response) -> Response:
+    return answer
+
+
+class Emulator(ABC):
+    """The base of the in-memory providers: call it with a Request, get the Response the provider would give.
+
+    `clock` gives the provider's present. `switches` sets what the documentation leaves unconfirmed; see SWITCHES. Safe
+    to call from several threads: one call at a time.
+    """
+
+    name: ClassVar[str]
+    ROUTES: ClassVar[tuple[tuple[str, str, str], ...]]
+    """(method, path with {id}, name of the method that answers)"""
+    SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {}
+    """name → (default, what is not confirmed)"""
+    window: ClassVar[timedelta]
+    key_header: ClassVar[str]
+    key_methods: ClassVar[frozenset[str]] = frozenset({"POST"})
+    """The methods whose key counts; empty for a provider without keys."""
+    key: ClassVar[str]
+    """The only API key that is accepted; spelled so that nobody takes it for a real one."""
+    customer: ClassVar[str]
+    """A customer that is there from the start."""
+    payment_method: ClassVar[str | None] = None
+    """A payment method of that customer, where bills must name one."""
+    subscription: ClassVar[str | None] = None
+    """A subscription of that customer with accrued charges, where the provider has such."""
+    settings: ClassVar[Mapping[str, Any]] = {}
+    """Settings of a client that this emulator accepts."""
+    reference_settings: ClassVar[Mapping[str, Any]] = {}
+    """Further ones, without which not every bill has a field for its reference."""
+
+    invoices: dict[str, dict[str, Any]]
+    """The invoices it holds, by their ids."""
+
+    def __init__(self, *, clock: Clock | None = None, switches: Mapping[str, bool] | None = None) -> None:
+        self.clock = clock or Ticking()
+        if unknown := set(switches or {}) - set(self.SWITCHES):
+            raise ValueError(
+                f"{self.name} has no switch {', '.join(sorted(unknown))}; it has {', '.join(self.SWITCHES)}"
+            )
+        self.switches = {name: default for name, (default, _) in self.SWITCHES.items()} | dict(switches or {})
+        self.ledger: list[Entry] = []
+        self.kept: dict[str, Kept] = {}
+        self.running: set[str] = set()
+        """The keys whose first request has not ended yet."""
+        self.requests = 0
+        self.writes = 0
+        """How many requests were carried out that write: refusals and replays are not among them."""
+        self._lock = threading.RLock()
+        self._numbers: dict[str, int] = {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy the state: the same clock, a lock of its own."""
+        made = object.__new__(type(self))
+        memo |= {id(self): made, id(self.clock): self.clock, id(self._lock): threading.RLock()}
+        for name, value in self.__dict__.items():
+            setattr(made, name, deepcopy(value, memo))
+        return made
+
+    def __call__(self, request: Request, root: str, spoil: Callable[[Response], Response] = _as_it_is) -> Response:
+        """Answer a request for a URL below `root`.
+
+        `spoil` makes what the provider says of what it did, before that is kept under the key: see faults.py.
+        """
+        with self._lock:
+            self.requests += 1
+            call = Call.of(request, root)
+            try:
+                self.admit(call)
+                return self._once(call, spoil)
+            except Refused as refused:
+                return refused.answer
+
+    def key_of(self, call: Call) -> str | None:
+        """The idempotency key that counts for a request; elsewhere the header is ignored."""
+        return call.headers.get(self.key_header.lower()) if call.method in self.key_methods else None
+
+    def _once(self, call: Call, spoil: Callable[[Response], Response]) -> Response:
+        key = self.key_of(call)
+        if key is None:
+            return spoil(self._ran(call))
+        now, fingerprint = self.clock(), self.fingerprint(call)
+        kept = self.kept.get(key)
+        if kept is not None and now - kept.at < self.window:
+            if kept.fingerprint != fingerprint:
+                return self.mismatch(call, kept)
+            return spoil(self.replayed(kept.answer))
+        if key in self.running:
+            return self.in_progress(call)
+        answer = spoil(self._ran(call))
+        if self.keeps(answer):
+            self.kept[key] = Kept(fingerprint, answer, now)
+        return answer
+
+    def _ran(self, call: Call) -> Response:
+        try:
+            answer = self._answer(call)
+        except Refused as refused:
+            return refused.answer
+        if call.method != "GET" and answer.status < 300:
+            self.writes += 1
+        return answer
+
+    def _answer(self, call: Call) -> Response:
+        for method, pattern, name in self.ROUTES:
+            wanted = pattern.strip("/").split("/")
+            if method == call.method and fits(wanted, call.segments):
+                ids = (have for want, have in zip(wanted, call.segments, strict=True) if want.startswith("{"))
+                return getattr(self, name)(call, *ids)  # type: ignore[no-any-return]
+        return self.no_such_route(call)
+
+    # what each provider says
+    @abstractmethod
+    def admit(self, call: Call) -> None:
+        """Check credentials and version. Raises Refused."""
+
+    @abstractmethod
+    def no_such_route(self, call: Call) -> Response:
+        """The answer where there is no such path."""
+
+    @abstractmethod
+    def mismatch(self, call: Call, kept: Kept) -> Response:
+        """The answer where a key comes again with another request."""
+
+    def fingerprint(self, call: Call) -> tuple[Any, ...]:
+        """What of a request must be the same for its key to be replayed."""
+        return (call.method, call.segments, call.query, call.content)
+
+    def keeps(self, answer: Response) -> bool:
+        """Whether an answer is remembered under its key."""
+        return bool(answer.status)
+
+    def replayed(self, answer: Response) -> Response:
+        """The answer that repeats an earlier one."""
+        return Response(answer.status, answer.content, {**answer.headers, "idempotent-replayed": "true"})
+
+    # what goes wrong, in the provider's words; an emulator that does not say answers as a proxy in front of it would
+    def in_progress(self, call: Call) -> Response:
+        """The answer where a key comes again while the first request with it still runs.
+
+        A provider that may wait for the first one instead has the switch "in_progress_waits".
+        """
+        del call
+        return Response(409, b"Conflict", {"content-type": "text/plain"})
+
+    def server_error(self) -> Response:
+        """The answer where the provider fails."""
+        return Response(500, b"Internal Server Error", {"content-type": "text/plain"})
+
+    def throttled(self, retry_after: str | None) -> Response:
+        """The answer to too many requests; `retry_after` is the header's value, None for none."""
+        return self.told_to_wait(Response(429, b"Too Many Requests", {"content-type": "text/plain"}), retry_after)
+
+    def accrue(self) -> None:  # noqa: B027 - most emulators need nothing more
+        """Have the customer owe something in May 2026 that no invoice bills yet, unless it is there from the start."""
+
+    # what they share
+    def next_id(self, prefix: str) -> str:
+        """The next id of a kind: in_00000001, in_00000002 …"""
+        self._numbers[prefix] = self._numbers.get(prefix, 0) + 1
+        return f"{prefix}{self._numbers[prefix]:08d}"
+
+    def now_seconds(self) -> int:
+        """The provider's present in whole seconds since 1970."""
+        return int(self.clock().timestamp())
+
+    def enter(  # noqa: PLR0917 - the columns of the ledger, in their order
+        self, event: str, invoice_id: str, customer: str | None, units: Any, currency: str, reference: str | None
+    ) -> None:
+        """Write a line into the ledger."""
+        self.ledger.append(Entry(event, invoice_id, customer, units, currency, reference, self.clock()))
+
+    @staticmethod
+    def told_to_wait(answer: Response, retry_after: str | None) -> Response:
+        """An answer with Retry-After, where a value is given."""
+        told = {} if retry_after is None else {"retry-after": retry_after}
+        return Response(answer.status, answer.content, {**answer.headers, **told})
+
+    @staticmethod
+    def json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+        """An answer in JSON."""
+        return Response(status, dumps(body), {"content-type": "application/json", **(headers or {})})
+
+
+@dataclass
+class Ticking:
+    """A clock for tests and examples: begins at a fixed instant and moves on by `step` whenever it is read."""
+
+    now: datetime = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+    step: timedelta = field(default=timedelta(0))
+
+    def __call__(self) -> datetime:
+        self.now += self.step
+        return self.now

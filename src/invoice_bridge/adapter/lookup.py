@@ -1,0 +1,186 @@
+"""Find the invoices that carry a bill's reference: in the listing of its customer, or as the provider can."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from invoice_bridge.adapter.declared import Cannot, Sightings
+from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.adapter.rows import find_losses
+from invoice_bridge.core.commands import Bill, ListInvoices, Retrieve
+from invoice_bridge.core.errors import (
+    IdempotencyMismatch,
+    MalformedResponse,
+    NotFound,
+    ProviderError,
+)
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.losses import Fate
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.wire import Flow
+
+T = TypeVar("T")
+
+PAGES = 100
+"""How many pages of a listing a lookup reads at most."""
+MARGIN = timedelta(days=1)
+"""How much earlier than `since` a lookup begins: the provider's clock and ours need not agree."""
+LOOKUP_NOTE = "lookup: was the reference billed before?"
+_EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+def is_findable(ask: Bill, use: Context) -> bool:
+    """Whether the invoice of this bill can be found by its reference: it is carried, and invoices can be listed."""
+    found = find_losses(use.provider.fields, ask, use)
+    dropped = any(loss.path == "reference" and loss.fate == Fate.DROPPED for loss in found)
+    return not dropped and use.provider.flows.list is not None and not isinstance(use.provider.flows.list, Cannot)
+
+
+def _ids(invoices: list[Invoice]) -> str:
+    return ", ".join(invoice.id for invoice in invoices)
+
+
+def sightings(ask: Bill, use: Context) -> Flow[Sightings]:
+    """Find every invoice that carries a bill's reference, each as it is now.
+
+    What the journal knows to have been made is read by its id, whomever it bills and whatever the clocks say. Then the
+    provider's listing of the bill's customer is read, from MARGIN before `use.since` on where that is known, at most
+    PAGES pages. An item that cannot be read and holds the reference's text is a gap: it may be the one.
+    """
+    made: dict[str, Invoice] = {}
+    findable, lost, strange = is_findable(ask, use), "", ""
+    for invoice_id in use.made:
+        if (again := retrieval(invoice_id)) is None:  # torn in the journal: the listing has it
+            continue
+        try:
+            invoice: Invoice = yield from noted(use.provider.flow(again, use.on(again)))
+        except NotFound:  # a draft that was deleted, or got another id
+            lost = invoice_id
+            continue
+        if not findable:  # what was read as its reference is something else, such as a purchase order
+            invoice = invoice.model_copy(update={"reference": None})
+        if invoice.reference in {None, ask.reference}:
+            made[invoice.id] = invoice
+        else:
+            strange = f"{invoice.id}, which the journal knows as this bill, carries the reference {invoice.reference!r}"
+    look = in_the_listing if use.provider.look is None else use.provider.look
+    seen = yield from look(ask, use)
+    gap = seen.gap or strange
+    if lost and not made and not findable:
+        gap = f"{lost}, which the journal knows, is not there any more and may have got another id when it was issued"
+    return Sightings(tuple(({invoice.id: invoice for invoice in seen.invoices} | made).values()), gap)
+
+
+def in_the_listing(ask: Bill, use: Context) -> Flow[Sightings]:
+    """Find every invoice that carries a bill's reference in the listing of its customer, at most PAGES pages."""
+    mine, gap = json_text(ask.reference), ""
+    listing = listed(ask, use)
+    seen: dict[str, Invoice] = {}  # by id: one that moves on while it is listed is on two pages
+    for _ in range(PAGES):
+        page: Page = yield from noted(use.provider.flow(listing, use.on(listing)))
+        for item in page.items:
+            if isinstance(item, Unreadable):
+                gap = (
+                    f"an invoice that may be it cannot be read: {item.error.message}"
+                    if mine in json_text(item.raw)
+                    else gap
+                )
+            elif item.reference == ask.reference and item.id not in seen:
+                if retrieval(item.id) is None:
+                    gap = f"an invoice that may be it has the id {item.id[:40]!r}, which cannot be asked for"
+                    continue
+                if (now := (yield from reread(item, use))) is None:
+                    gap = f"{item.id} is listed and not there any more: the listing is behind, so try again later"
+                else:
+                    seen[item.id] = now
+        if page.next is None:
+            return Sightings(tuple(seen.values()), gap)
+        listing = page.next
+    return Sightings(tuple(seen.values()), gap or f"the listing goes on after {PAGES} pages")
+
+
+def listed(ask: Bill, use: Context) -> ListInvoices:
+    """The listing that has a bill's invoice: its customer's, from a little before its first try.
+
+    Where a try had other content, its customer may have been another one: then everybody's.
+    """
+    customer = ask.customer if ask.customer is not None and ask.customer.at(use.provider.name) is not None else None
+    if use.anyone:
+        customer = None
+    return ListInvoices(customer=customer, created_from=looked_from(use))
+
+
+def looked_from(use: Context) -> datetime | None:
+    """Where in time a lookup begins; None for the very beginning, as no provider was there before 1970."""
+    return None if use.since is None or use.since < _EPOCH else use.since - MARGIN
+
+
+def retrieval(invoice_id: str) -> Retrieve | None:
+    """The command that reads an invoice; None for an id that no request can carry."""
+    try:
+        return Retrieve(id=invoice_id)
+    except ValidationError:
+        return None
+
+
+def reread(found: Invoice, use: Context) -> Flow[Invoice | None]:
+    """An invoice as it is now: a listing may lag behind, and may leave fields out.
+
+    None where it is not there any more: a draft that was deleted, or that got another id when it was issued.
+    """
+    again = retrieval(found.id)
+    if again is None:
+        raise MalformedResponse(f"the id {found.id[:40]!r} cannot be asked for", provider=use.provider.name)
+    try:
+        now: Invoice = yield from use.provider.flow(again, use.on(again))
+    except NotFound:  # Chargebee lists a deleted invoice and does not show it
+        return found if found.status is Status.DELETED else None
+    return now
+
+
+def noted(flow: Flow[T]) -> Flow[T]:
+    """A flow whose requests say to a reader of the plan that they belong to the lookup."""
+    try:
+        request = next(flow)
+        while True:
+            try:
+                answer = yield replace(request, note=LOOKUP_NOTE)
+            except ProviderError as refusal:
+                request = flow.throw(refusal)
+            else:
+                request = flow.send(answer)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+
+
+def first_use(flow: Flow[T], ask: Bill, use: Context) -> Flow[T]:
+    """Drive requests whose bodies are the bill: their keys may have gone out before, with another one.
+
+    Raises IdempotencyMismatch then, with the invoice that has the reference where it can be found.
+    """
+    try:
+        return (yield from flow)
+    except ProviderError as refusal:
+        if not refusal.key_reused:
+            raise
+        found: tuple[Invoice, ...] = ()
+        with suppress(ProviderError):
+            found = (yield from sightings(ask, use)).invoices
+            if not found and ask.customer is not None:  # the earlier one may be another customer's
+                found = (yield from sightings(ask.model_copy(update={"customer": None}), use)).invoices
+        raise IdempotencyMismatch(
+            f"the reference {ask.reference!r} was used before for a bill of other content"
+            + (f", {', '.join(invoice.id for invoice in found)}" if found else "")
+            + "; nothing was billed: give a new bill a new reference",
+            existing=found[0] if found else None,
+        ) from refusal
+
+
+def json_text(value: Any) -> bytes:
+    """A value as JSON, a text without its quotation marks."""
+    return dumps(value).strip(b'"')

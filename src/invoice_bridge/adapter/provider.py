@@ -1,0 +1,404 @@
+"""What an adapter declares: a provider is a value, made of facts, tables and flows.
+
+Rules of this file: no provider's name, no network. Everything that must be true of a provider in more than one place is
+read from its Provider value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from invoice_bridge.adapter.declared import Cannot, Currencies, ErrorRow, Rate, Refusal, Setting, Sightings, StatusRow
+from invoice_bridge.adapter.redactions import Redaction
+from invoice_bridge.adapter.rows import Field, Limit, check_limits
+from invoice_bridge.adapter.webhooks import Webhooks
+from invoice_bridge.core import wire
+from invoice_bridge.core.commands import Bill, Command, ListInvoices, OnInvoice
+from invoice_bridge.core.errors import (
+    ConfigurationError,
+    Declined,
+    InvalidState,
+    MalformedResponse,
+    NotFound,
+    ProviderError,
+    RateLimited,
+    Rejected,
+    ServerError,
+    Unauthorized,
+    UnreadableServerError,
+    Unsupported,
+)
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.idempotency import Idempotency, Lookup, step_key, verb_key
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.wire import Auth, Effect, Flow, Request, Response
+
+MakesFlow: TypeAlias = Callable[[Any, "Context"], Flow[Any]]
+
+
+# ── capabilities ─────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flows:
+    """One flow per verb. None: not built. `cannot(…)`: the provider has no such thing."""
+
+    one_time_charge: MakesFlow | Cannot | None = None
+    period_invoice: MakesFlow | Cannot | None = None
+    retrieve: MakesFlow | Cannot | None = None
+    list: MakesFlow | Cannot | None = None
+    finalize: MakesFlow | Cannot | None = None
+    pay: MakesFlow | Cannot | None = None
+    mark_paid: MakesFlow | Cannot | None = None
+    void: MakesFlow | Cannot | None = None
+    mark_uncollectible: MakesFlow | Cannot | None = None
+    update: MakesFlow | Cannot | None = None
+    delete: MakesFlow | Cannot | None = None
+    send_invoice: MakesFlow | Cannot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An item of a listing that could not be decoded: the provider's own JSON, and why."""
+
+    raw: Any
+    error: MalformedResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing, and the command that reads the next one."""
+
+    items: tuple[Invoice | Unreadable, ...]
+    next: ListInvoices | None = None
+
+
+# ── the provider ─────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """Facts first, tables second, verbs third: what an adapter says of its provider."""
+
+    # facts
+    name: str
+    title: str
+    reviewed: str
+    """The month in which the tables were last held against the provider's documentation."""
+    api_version: str
+    base_url: Callable[[Mapping[str, Any]], str]
+    """The root of the API for some settings; never ends with a slash."""
+    auth: Auth
+    headers: Callable[[Mapping[str, Any]], Mapping[str, str]]
+    """The headers of every request, the version among them; never a credential."""
+    idempotency: Idempotency
+    form: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]] | None
+    """How bodies are encoded; None for JSON."""
+    rate: Rate | None = None
+    """The provider's documented limit on requests; None where it states no number."""
+    search_rate: Rate | None = None
+    """The limit on requests of its search index, where that is another one."""
+    retry_word: str | None = None
+    """A header of answers that says "true" or "false" to whether the request shall be tried again."""
+    settings: tuple[Setting, ...] = ()
+    scope: Callable[[Mapping[str, Any]], str] = lambda _settings: ""
+    """The account within which a reference is unique, as far as the settings say it."""
+    mode: Callable[[str, Mapping[str, Any], str], str | None]
+    """"test" or "live", as far as a key, the settings and a base URL tell; None where they do not."""
+
+    # tables
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """verb → where the provider documents what its flow does."""
+    statuses: tuple[StatusRow, ...]
+    fields: tuple[Field, ...]
+    errors: tuple[ErrorRow, ...]
+    limits: tuple[Limit, ...]
+    money: Currencies
+    """The table of currencies: a Units, or the provider's own kind."""
+    redactions: tuple[Redaction, ...] = ()
+    """What a recording must not show, beyond what holds for every provider."""
+
+    # verbs
+    flows: Flows
+    look: Callable[[Bill, Context], Flow[Sightings]] | None = None
+    """How a bill is looked up by its reference, where the listing alone does not tell; see adapter/lookup.py."""
+    search: Callable[[Bill, Context], Flow[Sightings]] | None = None
+    """How a bill is found in the provider's search index, which lags behind what was written: the first lookup of a
+    create, while the idempotency key covers the lag. None where the index does not cover the reference."""
+    parse: Callable[..., Invoice]
+    """parse(data: Mapping) → Invoice; raises MalformedResponse."""
+    refusal: Callable[[Response], Refusal]
+    """Reads an error body; raises MalformedResponse where it is not the provider's."""
+    invoice_id: Callable[[Any], str | None]
+    """The invoice's id in an answer's JSON, where there is one."""
+    reference_in: Callable[[Any, Context], str | None] | None = None
+    """The reference in the JSON of an answer to the request that opens a bill, where it carries one."""
+    webhooks: Webhooks | None = None
+    """How its deliveries are verified and read; None: not built."""
+    emulator: Callable[..., Any]
+    """emulator(clock=…, …) → the in-memory provider."""
+
+    def __repr__(self) -> str:
+        return f"<Provider {self.name}>"
+
+    def flow(self, ask: Command, use: Context) -> Flow[Any]:
+        """Begin the flow of a command's verb.
+
+        Raises Unsupported where the provider cannot do it, where it is not built, and where a limit is passed.
+        """
+        begin: MakesFlow | Cannot | None = getattr(self.flows, ask.verb)
+        if begin is None:
+            raise Unsupported(f"{self.title}: {ask.verb} is not built yet")
+        check_limits(self.limits, ask)
+        if isinstance(begin, Cannot):
+            raise Unsupported(f"{self.title}: {begin.reason}", source=begin.source)
+        return begin(ask, use)
+
+    def status(self, word: object) -> Status:
+        """Our word for a provider's; unknown for any word that is not in the table, null included."""
+        return next((row.status for row in self.statuses if row.native == word), Status.UNKNOWN)
+
+    def error(self, answer: Response) -> ProviderError:
+        """Turn a refusal into its typed error, by the provider's table, else by the HTTP status alone."""
+        facts: dict[str, Any] = {"provider": self.name, "status": answer.status, "response": answer}
+        if 300 <= answer.status < 400:
+            return MalformedResponse(
+                "the answer is a redirect, which is never followed with a key attached; is base_url right?", **facts
+            )
+        try:
+            told = self.refusal(answer)
+        except MalformedResponse as unreadable:
+            if answer.status == 429:  # a proxy's page: whoever says it, it means "not now"
+                return RateLimited("too many requests", retry_after=_retry_after(answer), **facts)
+            broken = answer.status >= 500
+            page = (UnreadableServerError if broken else MalformedResponse)(unreadable.message, **facts)
+            page.maybe_applied = broken
+            return page
+        facts |= {"code": told.code, "param": told.param, "request_id": told.request_id}
+        row = next((row for row in self.errors if row.fits(told.code, told.type, answer.status)), None)
+        becomes = row.becomes if row else _by_status(answer.status)
+        if becomes is RateLimited:
+            return RateLimited(told.message, retry_after=_retry_after(answer), **facts)
+        error = becomes(told.message, **facts)
+        # a server error may have come after the fact, unless a row speaks of that very status
+        named = row is not None and row.status is not None
+        error.maybe_applied = (row is not None and row.maybe_applied) or (answer.status >= 500 and not named)
+        error.key_reused = row is not None and row.key_reused
+        return error
+
+    def is_replay(self, answer: Response) -> bool:
+        """Whether an answer says of itself that it repeats what an earlier request with the same key was answered."""
+        marked = self.idempotency.replay_header
+        return marked is not None and answer.headers.get(marked.lower()) == "true"
+
+    def wants_retry(self, answer: Response, *, default: bool) -> bool:
+        """Whether a refused request shall be tried again: what the provider says of it, else `default`."""
+        said = None if self.retry_word is None else answer.headers.get(self.retry_word.lower())
+        return {"true": True, "false": False}.get(said or "", default)
+
+    def read_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Check settings and fill in defaults. Raises ConfigurationError naming the nearest valid name."""
+        known = {setting.name: setting for setting in self.settings}
+        for name in given:
+            if name not in known:
+                near = get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(known) or 'none'}"
+                raise ConfigurationError(f"{self.title} has no setting {name!r}; {hint}")
+        read: dict[str, Any] = {}
+        for name, setting in known.items():
+            value = given.get(name)
+            if value is None:
+                read[name] = setting.default
+                continue
+            try:
+                read[name] = setting.read(value)
+            except (ValueError, TypeError) as error:
+                raise ConfigurationError(f"{self.title}: the setting {name}: {error}") from None
+        return read
+
+    def missing_settings(self, settings: Mapping[str, Any]) -> tuple[Setting, ...]:
+        """The required settings that are not given."""
+        return tuple(setting for setting in self.settings if setting.required and settings.get(setting.name) is None)
+
+
+def _by_status(status: int) -> type[ProviderError]:
+    by_status: dict[int, type[ProviderError]] = {
+        401: Unauthorized,
+        403: Unauthorized,
+        402: Declined,
+        404: NotFound,
+        409: InvalidState,
+        429: RateLimited,
+    }
+    return by_status.get(status, ServerError if status >= 500 else Rejected)
+
+
+def _retry_after(answer: Response) -> int | None:
+    """Seconds to wait, from Retry-After: a number, or a date, which counts from the answer's own Date (RFC 9110)."""
+    text = answer.headers.get("retry-after", "")
+    if text.isascii() and text.isdecimal() and len(text) < 9:
+        return int(text)
+    try:
+        wait = parsedate_to_datetime(text) - parsedate_to_datetime(answer.headers.get("date", ""))
+    except (ValueError, TypeError, OverflowError):  # no dates, or one without a zone
+        return None
+    return max(0, -(-wait // timedelta(seconds=1)))
+
+
+# ── what a flow is given ─────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class Context:
+    """What a flow may use: the settings, and one way to make requests. It knows no key, no clock and no network."""
+
+    provider: Provider
+    settings: Mapping[str, Any]
+    base_url: str
+    ask: Command | None = None
+    as_of: datetime | None = None
+    """The caller's own clock, for loss rows that depend on it; flows never read it."""
+    lookup: Lookup = "auto"
+    """Whether a bill is looked up before it is made; see invoice_bridge.engine.lookup."""
+    tried: bool | None = None
+    """Whether the journal, or this client, knows an earlier try of this bill; None where there is no journal."""
+    since: datetime | None = None
+    """When the first try of this bill began, as the journal or the caller says: no invoice of it is older."""
+    made: tuple[str, ...] = ()
+    """The ids of the invoices that the journal knows earlier tries of this bill to have made."""
+    found: Invoice | None = None
+    """What the lookup found under the bill's reference: a flow goes on from there."""
+    allowed: frozenset[str] = frozenset()
+    """The paths and codes of losses that the caller allowed by name."""
+    applied: frozenset[str] = frozenset()
+    """The keys and addresses of requests that the journal knows to have been answered with success."""
+    mine: frozenset[str] = frozenset()
+    """Those of `made` that this very attempt made."""
+    anyone: bool = False
+    """Whether the journal knows a try of the reference with other content, whose customer may be another one."""
+
+    @property
+    def account(self) -> str:
+        """Within which a reference is unique, as far as the settings say it: "chargebee:acme"."""
+        return f"{self.provider.name}:{self.provider.scope(self.settings)}"
+
+    def on(self, ask: Command) -> Context:
+        """The same context for one command: idempotency keys derive from it."""
+        return replace(self, ask=ask)
+
+    def has_done(self, request: Request) -> bool:
+        """Whether the journal knows that a request took effect, however long ago its key was forgotten.
+
+        Its address counts as well as its key: another attempt, or a verb of the caller's, may have sent it for the same
+        invoice.
+        """
+        return request.key in self.applied or request.url in self.applied
+
+    def get(
+        self,
+        *segments: str,
+        query: Iterable[tuple[str, object]] = (),
+        specimen: Any = None,
+        note: str = "",
+        invoice_id: str | None = None,
+        searches: bool = False,
+    ) -> Request:
+        """Make a reading request; `invoice_id` is the invoice that its answer must be about."""
+        pairs = [(name, wire.scalar(value)) for name, value in query]
+        url = self.base_url + wire.path(*segments) + (f"?{wire.query(pairs)}" if pairs else "")
+        headers = self.provider.headers(self.settings)
+        return Request("GET", url, headers, specimen=specimen, note=note, invoice_id=invoice_id, searches=searches)
+
+    def post(self, *segments: str, **what: Any) -> Request:
+        """Make a POST request: see `send`."""
+        return self.send("POST", *segments, **what)
+
+    def send(
+        self,
+        method: str,
+        *segments: str,
+        body: Mapping[str, Any] | None = None,
+        step: str = "",
+        effects: Iterable[Effect] = (),
+        specimen: Any = None,
+        note: str = "",
+        opens: bool = False,
+        invoice_id: str | None = None,
+        answers: tuple[str | int, ...] = (),
+    ) -> Request:
+        """Make a writing request; `opens` where it makes a new invoice, `invoice_id` where it changes one.
+
+        `step` names it within its flow; the idempotency key derives from that. `answers` as on Request.
+
+        It carries a key where the provider takes one for the method (`Idempotency.methods`).
+        """
+        content, headers = b"", dict(self.provider.headers(self.settings))
+        if body is not None and self.provider.form is None:
+            content, headers["Content-Type"] = dumps(body), "application/json"
+        elif body is not None and self.provider.form is not None:
+            content = wire.query(self.provider.form(body)).encode("ascii")
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        keyed = method in self.provider.idempotency.methods
+        key = self._key(step or "/".join(segments[-1:]), content) if keyed else None
+        if key is not None:
+            headers[self.provider.idempotency.header] = key
+        return Request(
+            method,
+            self.base_url + wire.path(*segments),
+            headers,
+            content,
+            frozenset(effects),
+            key,
+            body=body,
+            specimen=specimen,
+            note=note,
+            opens=opens,
+            invoice_id=invoice_id,
+            answers=answers,
+        )
+
+    def follow(self, url: str, *, specimen: Any = None) -> Request:
+        """Make a reading request for a whole URL that the provider gave.
+
+        Raises MalformedResponse off the configured origin, and outside the path of the base URL.
+        """
+        ours = urlsplit(self.base_url)
+        try:
+            theirs = urlsplit(url)
+        except ValueError:
+            raise MalformedResponse("the next page's address is no URL", provider=self.provider.name) from None
+        same = (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
+        if same and not _is_below(theirs.path, ours.path):
+            raise MalformedResponse(
+                f"the next page is not below {self.base_url}: it is not followed, the key would go along",
+                provider=self.provider.name,
+            )
+        if not same or theirs.username is not None:
+            raise MalformedResponse(
+                f"the next page is at {theirs.scheme}://{theirs.hostname}, not at {ours.scheme}://{ours.netloc}: "
+                "it is not followed, the key would go along",
+                provider=self.provider.name,
+            )
+        return Request("GET", url, self.provider.headers(self.settings), specimen=specimen)
+
+    def _key(self, step: str, content: bytes) -> str:
+        scope = self.account
+        if isinstance(self.ask, Bill):
+            return step_key(scope, self.ask.reference, self.ask.attempt, step)
+        if isinstance(self.ask, OnInvoice):
+            return verb_key(scope, self.ask.id, f"{self.ask.verb}/{step}", content, self.ask.attempt)
+        raise TypeError("a writing request needs a command: its key derives from it")
+
+
+def _is_below(path: str, base: str) -> bool:
+    """Whether a URL's path stays within the base path, however it is decoded on its way.
+
+    Proxies and servers resolve dots (RFC 3986, 5.2.4) after decoding, some take a backslash for a slash, and some
+    decode twice: a path with a dot segment in any of these readings is refused.
+    """
+    if path != base and not path.startswith(f"{base}/"):
+        return False
+    while (decoded := unquote(path)) != path:
+        path = decoded
+    return path.isprintable() and not {".", ".."} & set(re.split(r"[/\\;]", path))

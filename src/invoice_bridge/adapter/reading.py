@@ -1,0 +1,402 @@
+"""Reading a provider's JSON: lenient about everything but ids.
+
+Rules of this file: an unknown word or field never raises and stays in `raw`. What an adapter's `parse` reads, it reads
+with a Reader that notes: a value of another type than documented, or money that cannot be read exactly, reads as None
+and is listed in `Invoice.problems`; only a missing id raises MalformedResponse, and an object that states that it is no
+invoice. A Reader without notes is for what a flow acts upon: there money that cannot be read raises too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from pydantic import ValidationError
+
+from invoice_bridge.adapter.declared import Units
+from invoice_bridge.core.errors import MalformedResponse
+from invoice_bridge.core.exact import decimal
+from invoice_bridge.core.model import Invoice, Line, Period, Problem
+from invoice_bridge.core.money import Money
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EXACT_FLOAT_DIGITS = 15
+_LARGEST = 10**20  # the largest integer of 64 bits has 19 digits
+INEXACT = f"is a float of more than {EXACT_FLOAT_DIGITS} digits, which may be another number than was written: "
+INEXACT += "decode the bytes of the answer instead"
+_KINDS = {bool: "a boolean", int: "a number", Decimal: "a number", float: "a number", str: "text"}
+
+
+class Notes:
+    """What could not be read of one object, by path; the first thing noted of a path stays."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, Problem] = {}
+
+    def add(self, path: str, why: str, *, money: bool) -> None:
+        """Note that the value at a path reads as None."""
+        self._problems.setdefault(path, Problem(path=readable(path), why=readable(why), money=money))
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All that was noted, in the order of reading."""
+        return tuple(self._problems.values())
+
+
+class Reader:
+    """A JSON object and where it stands. Empty texts and zero instants read as absent: some clients write them so.
+
+    With `notes`, what cannot be read is noted there; without, a money field or a currency that cannot be read raises
+    MalformedResponse, and any other value of a wrong type is None.
+    """
+
+    def __init__(self, data: Any, provider: str, at: str = "$", notes: Notes | None = None) -> None:
+        self.data: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
+        self.provider, self.at, self.notes = provider, at, notes
+
+    @classmethod
+    def noting(cls, data: Any, provider: str) -> Reader:
+        """Read an object whole; what cannot be read of it is in `problems`."""
+        return cls(data, provider, notes=Notes())
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What could not be read so far, here and in every object inside."""
+        return () if self.notes is None else self.notes.problems
+
+    def __contains__(self, name: str) -> bool:
+        return self.data.get(name) is not None
+
+    def fault(self, name: str, problem: str) -> MalformedResponse:
+        """The error for a field that cannot be read."""
+        return MalformedResponse(f"{self.at}.{name} {problem}", provider=self.provider)
+
+    def note(self, name: str, why: str, *, money: bool = False) -> None:
+        """Note that a value reads as None; `why` completes a sentence that begins with its path."""
+        self.leave(name)
+        if self.notes is not None:
+            self.notes.add(f"{self.at}.{name}".removeprefix("$."), why, money=money)
+
+    def leave(self, name: str) -> None:
+        """State that a value which was looked at is carried by no neutral field: `unmapped` lists it."""
+        if isinstance(self.data, View):
+            self.data.leave(name)
+
+    def expect(self, *kinds: str) -> None:
+        """Raise MalformedResponse where the object states that it is another kind of object than these."""
+        kind = self.text("object")
+        if kind is not None and kind not in kinds:
+            raise MalformedResponse(
+                f"this is no invoice: its object is {kind[:40]!r}; decode the invoice alone", provider=self.provider
+            )
+
+    def need(self, name: str) -> str:
+        """A text that must be there."""
+        found = self.text(name)
+        if found is None:
+            raise self.fault(name, "is missing: this is not an invoice of this provider")
+        return found
+
+    def _wrong(self, name: str, wanted: str) -> None:
+        """Note a value that is there and of another type than is documented."""
+        value = self.data.get(name)
+        if value is None or value == "":
+            return
+        found = _KINDS.get(type(value), "an object" if isinstance(value, Mapping) else "a list")
+        self.note(name, INEXACT if isinstance(value, float) else f"is {found} and no {wanted}")
+
+    def text(self, name: str) -> str | None:
+        """A text, or None where it is absent or empty."""
+        value = self.data.get(name)
+        if isinstance(value, str):
+            return readable(value) if value else None
+        self._wrong(name, "text")
+        return None
+
+    def flag(self, name: str) -> bool | None:
+        """A boolean."""
+        value = self.data.get(name)
+        if isinstance(value, bool):
+            return value
+        self._wrong(name, "boolean")
+        return None
+
+    def integer(self, name: str) -> int | None:
+        """A whole number."""
+        value = self.data.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        self._wrong(name, "whole number")
+        return None
+
+    def decimal(self, name: str) -> Decimal | None:
+        """A number, or a decimal written as text."""
+        value = self.data.get(name)
+        if isinstance(value, int | Decimal | str) and not isinstance(value, bool):
+            try:
+                return decimal(value)
+            except ValueError:
+                pass
+        self._wrong(name, "decimal number")
+        return None
+
+    def unix(self, name: str) -> datetime | None:
+        """An instant in whole seconds since 1970; 0 is absent."""
+        seconds = self.integer(name)
+        try:
+            return _EPOCH + timedelta(seconds=seconds) if seconds else None
+        except OverflowError:
+            self.note(name, "is no instant: it lies outside the years 1 to 9999")
+            return None
+
+    def instant(self, name: str) -> datetime | None:
+        """An instant written as RFC 3339; one without a zone says nothing."""
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            value = datetime.fromisoformat(text)
+            if value.tzinfo is not None:
+                return value.astimezone(UTC)
+        except (OverflowError, ValueError):
+            pass
+        self.note(name, "is no instant with a time zone")
+        return None
+
+    def child(self, name: str) -> Reader:
+        """A nested object; an empty one where it is absent."""
+        value = self.data.get(name)
+        if not isinstance(value, Mapping) and value != []:
+            self._wrong(name, "object")
+        return Reader(value, self.provider, f"{self.at}.{name}", self.notes)
+
+    def expanded(self, name: str) -> Reader:
+        """A nested object that may stand as its id alone: an empty one then."""
+        return self.child(name) if isinstance(self.data.get(name), Mapping) else self._empty(name)
+
+    def _empty(self, name: str) -> Reader:
+        return Reader(None, self.provider, f"{self.at}.{name}", self.notes)
+
+    def identity(self, name: str) -> str | None:
+        """An id: alone, or that of the whole object in its place."""
+        return self.child(name).text("id") if isinstance(self.data.get(name), Mapping) else self.text(name)
+
+    def has_list(self, name: str) -> bool:
+        """Whether a list is there, empty or not."""
+        value = self.data.get(name)
+        if isinstance(value, list | tuple):
+            return True
+        self._wrong(name, "list")
+        return False
+
+    def count(self, name: str) -> int:
+        """How many items a list has, of whatever kind; 0 where there is no list."""
+        return len(self.data[name]) if self.has_list(name) else 0
+
+    def children(self, name: str) -> list[Reader]:
+        """A list of nested objects; whatever else stands in it is passed over."""
+        found: list[Reader] = []
+        for place, item in enumerate(self.data[name] if self.has_list(name) else ()):
+            if isinstance(item, Mapping):
+                found.append(Reader(item, self.provider, f"{self.at}.{name}[{place}]", self.notes))
+            else:
+                self.note(f"{name}[{place}]", "is no object")
+        return found
+
+    def listing(self, name: str) -> list[Reader]:
+        """The objects of a list that must be there: an answer without it says nothing of what is absent.
+
+        Raises MalformedResponse: something in between may have handed out another request's answer.
+        """
+        if not isinstance(self.data.get(name), list | tuple):
+            raise self.fault(name, "is missing: this is not the listing that was asked for")
+        return self.children(name)
+
+    def words(self, name: str) -> dict[str, str]:
+        """An object of texts, such as metadata."""
+        inner = self.child(name)
+        found: dict[str, str] = {}
+        for key, value in inner.data.items():
+            if isinstance(value, str):
+                found[readable(str(key))] = readable(value)
+            else:
+                inner.text(key)  # notes it
+        return found
+
+    def money(self, name: str, units: Units, currency: str | None) -> Money | None:
+        """An amount in the provider's integer units. None where it is absent, where it cannot be read, and where there
+        is no currency, which is noted by itself.
+        """
+        value = self.data.get(name)
+        if value is None:
+            return None
+        if currency is None:
+            self.leave(name)
+            return None
+        try:
+            return units_of(value, units, currency)
+        except ValueError as error:
+            self.no_amount(name, str(error))
+            return None
+
+    def no_amount(self, name: str, why: str) -> None:
+        """Note an amount that cannot be read; without notes, raise MalformedResponse."""
+        if self.notes is None:
+            raise self.fault(name, why)
+        self.note(name, why, money=True)
+
+    @staticmethod
+    def total_of(rows: Iterable[Reader], name: str, units: Units, currency: str | None) -> Money | None:
+        """The sum of an amount of several objects; None where one of them does not state it, which is noted."""
+        total, whole = 0, currency is not None
+        for row in rows:
+            amount = row.money(name, units, currency)
+            if amount is not None:
+                total += amount.minor
+                continue
+            whole = False
+            if currency is not None and name not in row:
+                row.no_amount(name, "is missing, so the sum that it belongs to is not known")
+        return Money(total, currency) if whole and currency is not None else None
+
+    def left_out(self, name: str) -> None:
+        """Note that this line is left out, because its amount is missing or cannot be read."""
+        if name not in self:
+            self.no_amount(name, "is missing: the line is left out")
+        for inner in self.data:
+            self.leave(inner)
+
+    def currency(self, name: str, *, needed: bool = True) -> str | None:
+        """An ISO 4217 code, in upper case; None where it is unknown, or absent and `needed`, which is noted."""
+        value = self.data.get(name)
+        if value is None or value == "":
+            if needed:
+                self.no_amount(name, "is missing: no amount can be read without it")
+            return None
+        if not isinstance(value, str):
+            self.no_amount(name, f"is no currency code: {str(value)[:40]!r}")
+            return None
+        try:
+            Money(0, value.upper())
+        except ValueError as error:
+            self.no_amount(name, f"cannot be read: {error}")
+            return None
+        return value.upper()
+
+
+def units_of(value: Any, units: Units, currency: str) -> Money:
+    """Return the amount that a JSON value states in the provider's integer units.
+
+    Raises ValueError with the end of a sentence that begins with the value's path.
+    """
+    if isinstance(value, float):
+        raise ValueError(INEXACT)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"is no whole number of units: {str(value)[:40]!r}")
+    try:
+        return summable(units.from_units(value, currency))
+    except ValueError as error:
+        raise ValueError(f"cannot be read: {error}") from None
+
+
+def summable(amount: Money) -> Money:
+    """Return an amount that a provider states. Raises ValueError beyond 20 digits, so that any sum is still money."""
+    if abs(amount.minor) >= _LARGEST:
+        raise ValueError("no provider counts in numbers of more than 20 digits")
+    return amount
+
+
+def readable(text: str) -> str:
+    """Replace half a surrogate pair, which JSON can spell and no text can hold, by U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def period_of(start: datetime | None, end: datetime | None) -> Period | None:
+    """A period from two instants; None where one is absent or where they do not span any time."""
+    return Period(start, end) if start is not None and end is not None and start < end else None
+
+
+def span(periods: list[Period | None]) -> Period | None:
+    """The period from the first start to the last end; None where no line has one."""
+    known = [period for period in periods if period is not None]
+    return Period(min(p.start for p in known), max(p.end for p in known)) if known else None
+
+
+def build(read: Reader | str, **fields: Any) -> Invoice:
+    """Make an invoice of what was read of an object, which becomes its `raw`; of a provider's name, of `fields` alone.
+
+    Raises MalformedResponse where the parts contradict each other.
+    """
+    provider = read.provider if isinstance(read, Reader) else read
+    if isinstance(read, Reader):
+        fields |= {"raw": read.data.plain if isinstance(read.data, View) else read.data, "problems": read.problems}
+    try:
+        return Invoice(provider=provider, **fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise MalformedResponse(f"the invoice cannot be read: {where} {first['msg']}", provider=provider) from None
+
+
+def email_of(read: Reader, name: str) -> str | None:
+    """An e-mail address; a text that is too short to be one is noted."""
+    text = read.text(name)
+    if text is not None and len(text) < 3:
+        read.note(name, "is no e-mail address")
+        return None
+    return text
+
+
+def lines_total(lines: tuple[Line, ...], currency: str | None) -> Money | None:
+    """The sum of lines; None without a currency."""
+    return None if currency is None else Money(sum(line.amount.minor for line in lines), currency)
+
+
+def nothing_left(currency: str | None) -> Money | None:
+    """Nothing to collect, in a currency; None where that is not known."""
+    return None if currency is None else Money.zero(currency)
+
+
+class View(Mapping[str, Any]):
+    """A JSON object that notes which of its leaves are read, by path: "lines.data[0].amount".
+
+    The numbers at the paths `inexact` are given as the floats that they were. `leave` takes a note back.
+    """
+
+    def __init__(
+        self, plain: Mapping[str, Any], read: set[str], at: str = "", *, inexact: set[str] | None = None
+    ) -> None:
+        self.plain = plain
+        self._read, self._at, self._inexact = read, at, inexact or set()
+
+    def _path(self, name: str) -> str:
+        return f"{self._at}.{name}" if self._at else name
+
+    def __getitem__(self, name: str) -> Any:
+        return self._look(self.plain[name], self._path(name))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.plain
+
+    def _look(self, value: Any, at: str) -> Any:
+        if isinstance(value, Mapping):
+            return View(value, self._read, at, inexact=self._inexact)
+        if isinstance(value, list | tuple):
+            return [self._look(item, f"{at}[{place}]") for place, item in enumerate(value)]
+        self._read.add(at)
+        return float(value) if at in self._inexact else value
+
+    def leave(self, name: str) -> None:
+        """Take back that a value, or anything inside it, was read."""
+        at = self._path(name)
+        self._read.difference_update(
+            {path for path in self._read if path == at or path.startswith((f"{at}.", f"{at}["))}
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.plain)
+
+    def __len__(self) -> int:
+        return len(self.plain)

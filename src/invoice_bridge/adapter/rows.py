@@ -1,0 +1,172 @@
+"""What a provider would not carry of a command: the fates, the loss report, and the rows that drive both.
+
+Rules of this file: pure; nothing is sent and nothing is guessed. A provider's rows (`FIELDS` in its `tables.py`) are
+the only place that says what becomes of a field; the report, the refusal, the documentation and the tests read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass, is_dataclass, replace
+from datetime import datetime
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Protocol, Union, get_args, get_origin, get_type_hints
+
+from invoice_bridge.core.errors import Unsupported
+from invoice_bridge.core.losses import Alters, Fate, Loss, Severity
+from invoice_bridge.core.money import Money
+
+__all__ = ["Field"]
+
+
+class Named(Protocol):
+    """A provider, as far as rows know it."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+
+class Setup(Protocol):
+    """What a row may depend on beside the command: settings, the provider's name, and the present where it is given."""
+
+    @property
+    def provider(self) -> Named:
+        """The provider."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings of the client, read and checked."""
+        ...
+
+    @property
+    def as_of(self) -> datetime | None:
+        """The present, for what depends on the clock."""
+        ...
+
+
+def _always(_ask: Any, _use: Setup) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One row: what becomes of the field at `path` of the commands named in `verbs`.
+
+    `native` is the provider's field. A row with a `code` is a loss wherever `when` holds and the field is set; a row
+    without one is carried whole. `source` says where the provider documents it and may not be empty.
+    """
+
+    path: str
+    native: str
+    source: str
+    alters: Alters = Alters.BODY
+    fate: Fate = Fate.CARRIED
+    severity: Severity = Severity.INFO
+    code: str = ""
+    why: str = ""
+    remedy: str = ""
+    sent: str = ""
+    verbs: tuple[str, ...] = ("one_time_charge", "period_invoice")
+    when: Callable[[Any, Setup], bool] = _always
+    clock: Callable[[Any, datetime], bool] | None = None
+    """Whether the loss comes true at an instant, where that depends on the clock."""
+
+    def speaks(self, ask: Any, use: Setup) -> bool:
+        """Whether the row is about this command: its verb and its condition."""
+        return ask.verb in self.verbs and self.when(ask, use)
+
+    def is_set(self, ask: Any, use: Setup) -> bool:
+        """Whether the command says anything at the row's path."""
+        if self.path == "customer.id":  # the id at this provider, however the customer was given
+            return ask.customer is not None and ask.customer.at(use.provider.name) is not None
+        return any(value not in ((), {}) and value is not False for value in values_at(ask, self.path))
+
+    def loss(self, ask: Any, use: Setup) -> Loss | None:
+        """The loss this row means for a command, or None."""
+        if not self.code or not self.speaks(ask, use) or not self.is_set(ask, use):
+            return None
+        found = Loss(self.code, self.path, self.fate, self.severity, self.sent, self.why, self.remedy)
+        if self.clock is None:
+            return found
+        if use.as_of is None:
+            return replace(found, severity=Severity.INFO, conditional=True)
+        return found if self.clock(ask, use.as_of) else None
+
+
+def values_at(ask: Any, path: str) -> list[Any]:
+    """What a command says at a path, one value per place: "lines[].period" is each line's, "metadata.key" the keys."""
+    found = [ask]
+    for name in path.split("."):
+        bare = name.removesuffix("[]")
+        if found and isinstance(found[0], Mapping):
+            found = [word for one in found for word in (one if bare == "key" else one.values())]
+        else:
+            found = [value for one in found if (value := getattr(one, bare, None)) is not None]
+        if name.endswith("[]"):
+            found = [item for items in found for item in items]
+    return found
+
+
+def check_limits(limits: Iterable[Limit], ask: Any) -> None:
+    """Raise Unsupported for a text or list of a bill, or of an update, that is longer than the provider takes."""
+    for limit in limits:
+        for value in values_at(ask, limit.what):
+            if isinstance(value, Sized) and len(value) > limit.most:
+                raise Unsupported(
+                    f"{limit.what} has {len(value)} {'characters' if isinstance(value, str) else 'entries'}, "
+                    f"and the provider takes {limit.most} at most",
+                    source=limit.source,
+                    remedy="shorten it: nothing is cut off silently",
+                )
+
+
+def find_losses(fields: Iterable[Field], ask: Any, use: Setup) -> tuple[Loss, ...]:
+    """Every loss that a provider's rows mean for a command, in the order of the rows."""
+    return tuple(loss for row in fields if (loss := row.loss(ask, use)))
+
+
+def leaves_of(bill: type[Any]) -> tuple[str, ...]:
+    """Return the paths of everything a caller can set on a type of bill, computed from its fields.
+
+    `LEAVES` in commands.py is held equal to this by the tests. An amount of money is one leaf, and the currency of all
+    amounts is the leaf "currency". `CustomerRef.ids` is another way to give the leaf "customer.id".
+    """
+    return tuple(dict.fromkeys(_leaves(bill, "")))
+
+
+def _leaves(of: type[Any], prefix: str) -> Iterator[str]:
+    for name, hint in get_type_hints(of).items():
+        if get_origin(hint) is ClassVar or name.startswith(("_", "model_")):
+            continue
+        for part in get_args(hint) if get_origin(hint) in {Union, UnionType} else (hint,):
+            if get_origin(part) is tuple:
+                yield from _below(get_args(part)[0], f"{prefix}{name}[]")
+            elif part is not NoneType:
+                yield from _below(part, prefix + name)
+
+
+def _below(hint: Any, path: str) -> Iterator[str]:
+    if hint is Money:
+        yield path
+        yield "currency"
+    elif path == "customer.ids":
+        yield "customer.id"
+    elif isinstance(hint, type) and (hasattr(hint, "model_fields") or is_dataclass(hint)):
+        yield from _leaves(hint, f"{path}.")
+    else:
+        yield path
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that the provider takes at a path of a command: characters of a text, entries of a list or mapping.
+
+    "metadata" counts its keys; "metadata.key" and "metadata.value" are about each of them.
+    """
+
+    what: str
+    most: int
+    source: str

@@ -1,0 +1,140 @@
+"""What an adapter declares of a provider's webhooks, and the event that a delivery becomes."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from invoice_bridge.adapter.declared import Cannot
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.core.errors import InvalidSignature
+from invoice_bridge.core.model import Frozen, Instant, Invoice, Raw, Text
+
+__all__ = ["EventType", "InvoiceEvent"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TOLERANCE = timedelta(minutes=5)
+"""How far a signed instant may lie from `at`, before or after it."""
+
+
+class EventType(StrEnum):
+    """What happened to an invoice. `unknown` is any event that has no such meaning; it never changes what you hold."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    FINALIZED = "finalized"
+    PAID = "paid"
+    PAYMENT_FAILED = "payment_failed"
+    PAST_DUE = "past_due"
+    VOIDED = "voided"
+    UNCOLLECTIBLE = "uncollectible"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
+
+
+class InvoiceEvent(Frozen):
+    """What a provider reported. The same event may come more than once, and events may come out of order.
+
+    `id` is what repeated deliveries of one event share. `invoice` is the invoice as it stood then, None where the
+    delivery does not carry it (read it by `invoice_id`); its lines may be a first page (`lines_complete`). `version`
+    numbers the states of one invoice, where the provider does. `verified` is False where nothing was checked: such an
+    event is a hint to read the invoice, no more. `native_type` is the provider's word, `raw` all that it said.
+    """
+
+    provider: Text
+    id: Text
+    type: EventType
+    native_type: Text | None = None
+    invoice: Invoice | None = None
+    invoice_id: Text | None = None
+    occurred_at: Instant | None = None
+    version: int | None = None
+    verified: bool
+    test_mode: bool | None = None
+    raw: Raw = Field(default=None, repr=False)
+
+
+# ── what an adapter declares ─────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """A provider's name for an event, and ours.
+
+    `by_status`: the provider has no event of its own for being paid, voided and the like, so the status that the
+    carried invoice now has is what the event reports.
+    """
+
+    native: str
+    type: EventType
+    source: str
+    by_status: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One HTTP request of a provider: its headers, names in lower case, and the bytes of its body."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def need(self, name: str) -> str:
+        """A header that must be there. Raises InvalidSignature where it is not."""
+        value = self.headers.get(name, "")
+        if not value:
+            raise InvalidSignature(f"the delivery has no header {name}")
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """The facts of an event as the provider words them. `invoice` is the JSON of the invoice that it carries.
+
+    An event without an id is refused: it could not be told from another.
+    """
+
+    id: str | None
+    native_type: str | None
+    invoice: Mapping[str, Any] | None = None
+    invoice_id: str | None = None
+    occurred_at: datetime | None = None
+    version: int | None = None
+    test_mode: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhooks:
+    """How a provider's deliveries are told from others', and what they say.
+
+    `verify(delivery, secret, at)` raises InvalidSignature, and ConfigurationError for a secret of another shape. `read`
+    raises MalformedResponse for what is no event.
+    """
+
+    verify: Callable[[Delivery, bytes, datetime], None] | Cannot
+    read: Callable[[Reader, Delivery], Told]
+    events: tuple[EventRow, ...]
+    source: str
+
+
+def fresh(seconds: str, at: datetime) -> None:
+    """Raise InvalidSignature unless `seconds`, a unix time, lies within five minutes of `at`, before or after it."""
+    if not (seconds.isascii() and seconds.isdecimal() and len(seconds) < 12):
+        raise InvalidSignature("the signed instant is no unix time")
+    apart = at - (_EPOCH + timedelta(seconds=int(seconds)))
+    if abs(apart) > TOLERANCE:
+        late = "old" if apart > timedelta() else "far in the future"
+        raise InvalidSignature(f"the signed instant is too {late}: it may lie {TOLERANCE} from the present at most")
+
+
+def mac(secret: bytes, *pieces: bytes) -> bytes:
+    """Return the HMAC-SHA256 of the pieces, joined by full stops."""
+    return hmac.digest(secret, b".".join(pieces), "sha256")
+
+
+def same(ours: bytes, theirs: str) -> bool:
+    """Compare in a time that does not tell how much of it fits; what is no ASCII never fits."""
+    return hmac.compare_digest(ours, theirs.encode("ascii", "backslashreplace"))

@@ -1,0 +1,141 @@
+"""Checks of what a client is made with: each returns nothing, or raises ConfigurationError that says what to write.
+
+Rules of this file: no setting is repaired, and none is shown that may hold a key. What passes here cannot make a
+client fail in the middle of a call, where a customer may have been charged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.idempotency import LOOKUPS
+
+__all__ = ["check", "check_http", "fault_of_key"]
+
+LONGEST = 86_400.0
+"""Seconds of the longest timeout or deadline: a day. Sockets cannot wait for an arbitrarily large number."""
+MOST_REQUESTS = 1_000_000
+"""Requests per minute; a larger number is no limit, and None says so."""
+
+
+def fault_of_key(key: object) -> str | None:
+    """Say what is wrong with an API key, without showing it; None for a usable one.
+
+    It returns rather than raises: the caller deletes its own variable first, so that no frame of the traceback holds
+    the key.
+    """
+    if not isinstance(key, str):
+        return f"api_key is a str, not {_kind(key)}"
+    if not key:
+        return "api_key is empty: give the provider's secret key"
+    if any(character.isspace() for character in key):
+        return "api_key has a blank or a line end in it: pass the key alone, for instance file.read().strip()"
+    if not key.isascii() or not key.isprintable():
+        return "api_key must be a text of printable ASCII characters"
+    return None
+
+
+def check(
+    *,
+    base_url: object,
+    timeout: object,
+    deadline: object,
+    insecure: object,
+    mode: object,
+    lookup: object,
+    book: object,
+    customers: object,
+    journal: object,
+    requests_per_minute: object,
+) -> None:
+    """Check the settings that every client takes. Raises ConfigurationError."""
+    if base_url is not None and not isinstance(base_url, str):
+        raise ConfigurationError(f"base_url is a str such as https://host/…, not {_kind(base_url)}")
+    _check_seconds("timeout", timeout, "timeout=30.0")
+    if deadline is not None:
+        _check_seconds("deadline", deadline, "deadline=60.0, or None for no deadline")
+    if not isinstance(insecure, bool):
+        raise ConfigurationError("insecure is True or False, written out")
+    if mode is not None and mode not in ("test", "live"):
+        raise ConfigurationError(f'mode is "test" or "live", not {_kind(mode)}')
+    if not isinstance(lookup, str) or lookup not in LOOKUPS:
+        raise ConfigurationError(f'lookup is "auto", "always", "never" or "journal", not {_kind(lookup)}')
+    if lookup == "journal" and journal is None:
+        raise ConfigurationError('lookup="journal" says that the journal is complete, and no journal=… is given')
+    if not isinstance(book, str) or not book.strip() or not book.isprintable():
+        raise ConfigurationError(f"book names a book of bills: a text of printable characters, not {_kind(book)}")
+    _check_rate(requests_per_minute)
+    _check_customers(customers)
+    _check_journal(journal)
+
+
+def _check_seconds(name: str, value: object, example: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigurationError(f"{name} is a number of seconds, not {_kind(value)}: write {example}")
+    if not 0 < value <= LONGEST or not isfinite(value):
+        raise ConfigurationError(f"{name} is more than 0 and at most {LONGEST:.0f} seconds: write {example}")
+
+
+def _check_rate(value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigurationError(f"requests_per_minute is a whole number, not {_kind(value)}")
+    if not 1 <= value <= MOST_REQUESTS:
+        raise ConfigurationError(
+            f"requests_per_minute is a number from 1 to {MOST_REQUESTS}; leave it out for the provider's own limit"
+        )
+
+
+def _check_customers(value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, Mapping) or not all(
+        isinstance(name, str)
+        and isinstance(ids, Mapping)
+        and all(isinstance(provider, str) and isinstance(found, str) and found for provider, found in ids.items())
+        for name, ids in value.items()
+    ):
+        raise ConfigurationError(
+            'customers maps a name of your own to ids by provider: write customers={"acme": {"<provider>": "<id>"}}'
+        )
+
+
+def _check_journal(value: object) -> None:
+    if value is None:
+        return
+    path = fspath(value) if isinstance(value, PathLike) else value
+    if not isinstance(path, str):
+        raise ConfigurationError(f"journal is the path of a file, not {_kind(value)}: write journal='bills.sqlite'")
+    if not path.strip():
+        raise ConfigurationError("journal is empty, so nothing would be kept: name a file, or leave journal out")
+    if path.startswith((":memory:", "file:")):
+        raise ConfigurationError(
+            "journal is the path of a file on disk: one in memory would forget what was tried; write 'bills.sqlite'"
+        )
+    if "\0" in path or Path(path).is_dir():
+        raise ConfigurationError(
+            f"the journal {path!r} cannot be opened: it is a directory or no file; name a file in it, bills.sqlite"
+        )
+
+
+def check_http(http: Any, *, is_async: bool) -> None:
+    """Check that an injected HTTP client is one, and of the right kind. Raises ConfigurationError."""
+    wanted = "httpx.AsyncClient" if is_async else "httpx.Client"
+    ours = "AsyncClient" if is_async else "Client"
+    is_class = isinstance(http, type)
+    if is_class or not callable(getattr(http, "stream", None)) or not hasattr(http, "is_closed"):
+        raise ConfigurationError(f"http is an {wanted} or a compatible client, not {_kind(http)}")
+    if hasattr(http, "aclose") != is_async:
+        raise ConfigurationError(f"http of {ours} is an {wanted}, not the other kind, which cannot be used here")
+    if http.is_closed:
+        raise ConfigurationError("the http client is closed: make a new one")
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a value of type {type(value).__name__}"

@@ -1,0 +1,306 @@
+"""The arguments of a client, from a TOML file whose profile names the provider in one line.
+
+    default = "main"                      # the profile that is meant where none is named
+
+    [profiles.main]
+    provider = "stripe"                   # the one line to change
+    mode = "test"                         # refuse a key or host that is for the other mode
+    timeout = 30                          # seconds per request
+    deadline = 90                         # seconds per call
+    journal = "bills.sqlite"              # beside this file: what was tried, so that a restart looks where it must
+    lookup = "journal"                    # the journal is complete: or "auto", "always", "never"
+    book = "default"                      # within which a reference is one bill, at whatever provider
+
+    [providers.stripe]
+    api_key_env = "STRIPE_API_KEY"        # the variable that holds the key; this name is also the default
+
+    [providers.chargebee]
+    api_key_env = "CHARGEBEE_API_KEY"
+    base_url = "http://127.0.0.1:8787/chargebee/api/v2"     # left out: the provider's own
+    settings = { site = "acme-test" }     # what Client("chargebee", …) takes
+    requests_per_minute = 1000            # what your plan allows; left out: the provider's lowest
+
+    [profiles.live]
+    provider = "stripe"
+    mode = "live"
+    [profiles.live.providers.stripe]      # in this profile, instead of [providers.stripe]'s
+    api_key_env = "STRIPE_LIVE_KEY"
+
+    [customers]                           # names of the caller's own → the id at each provider
+    acme = { stripe = "cus_1", whop = "mber_2" }
+
+Rules of this file: whatever belongs to one provider stands in a table that bears its name, so that changing the
+provider is a change of one line. Every fault is a ConfigurationError of one line that names the file, the place and
+what to do; no message repeats what may be a key.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from invoice_bridge import providers
+from invoice_bridge.core.commands import one_line
+from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.idempotency import LOOKUPS
+
+__all__ = ["key_variable", "read_profile"]
+
+_LONG_WORD = re.compile(r"""(['"])(\S{4})\S{16,}?\1""")
+"""A quoted word that may be a key in the wrong place."""
+_Check = Callable[[Any], str | None]
+"""Says what a value must be, or None where it is that."""
+
+
+def read_profile(path: str | os.PathLike[str], profile: str | None = None, *, needs_key: bool = True) -> dict[str, Any]:
+    """Read one profile of a file as the keyword arguments of `Client`, the provider's name among them.
+
+    Without `profile`, the file's `default` is read, or its only profile. Of `timeout`, `deadline`, `mode`, `journal`,
+    `lookup`, `book`, `base_url`, `insecure`, `requests_per_minute`, `customers` and the settings, only what
+    the file says is in the result. Raises ConfigurationError for every fault, a missing environment variable included;
+    without `needs_key` that is none, and the result has no `api_key`.
+    """
+    file = _File(os.fspath(path))
+    chosen = file.choose(profile)
+    place = f"[profiles.{chosen}]"
+    own = file.profiles[chosen]
+    name = own["provider"]
+    declared = providers.get(name)
+    here, override = f"[providers.{name}]", f"[profiles.{chosen}.providers.{name}]"
+    general, special = file.providers.get(name, {}), own.get("providers", {}).get(name, {})
+    merged = {**general, **special}
+    settings = {**general.get("settings", {}), **special.get("settings", {})}
+    for given, where in ((general.get("settings", {}), here), (special.get("settings", {}), override)):
+        try:
+            declared.read_settings(given)
+        except ConfigurationError as error:
+            raise file.fault(f"{where} settings", str(error)) from None
+    if missing := declared.missing_settings(declared.read_settings(settings)):
+        told = ", ".join(f"{setting.name} ({setting.help})" for setting in missing)
+        raise file.fault(place, f"{name} needs the setting {told}: write it as settings = {{ … }} under {here}")
+    variable = merged.get("api_key_env", key_variable(name))
+    key = os.environ.get(variable, "").strip()
+    if not key and needs_key:
+        state = "is empty" if variable in os.environ else "is not set"
+        raise file.fault(
+            place,
+            f"the environment variable {variable} {state}: put the {name} key there, "
+            f"or name another as api_key_env under {here}",
+        )
+    taken: dict[str, Any] = {
+        **{word: own[word] for word in ("mode", "timeout", "deadline", "lookup", "book") if word in own},
+        **({"journal": str(Path(file.path).parent / own["journal"])} if "journal" in own else {}),
+        **{word: merged[word] for word in ("base_url", "insecure", "requests_per_minute") if word in merged},
+        **({"customers": file.customers} if file.customers else {}),
+    }
+    return {"provider": name, **({"api_key": key} if key else {}), **taken, **settings}
+
+
+def key_variable(provider: str) -> str:
+    """The environment variable that holds a provider's key where nothing else is said: STRIPE_API_KEY."""
+    return re.sub(r"\W", "_", provider).upper() + "_API_KEY"
+
+
+def read_customers(path: str | os.PathLike[str]) -> dict[str, dict[str, str]]:
+    """Read the map of customers of a file; no key is needed. Raises ConfigurationError."""
+    return _File(os.fspath(path)).customers
+
+
+class _File:
+    """A file whose every table has been checked; only what belongs to one provider's declaration has not."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.profiles: dict[str, dict[str, Any]] = {}
+        data = self._load()
+        self._table(data, "", _TOP, "the top of the file")
+        self.default: str | None = data.get("default")
+        self.profiles = data.get("profiles", {})
+        self.providers: dict[str, dict[str, Any]] = data.get("providers", {})
+        self.customers: dict[str, dict[str, str]] = data.get("customers", {})
+        self._provider_tables(self.providers, "providers")
+        for name, own in self.profiles.items():
+            at = f"profiles.{name}"
+            self._table(self._is_table(own, at), at, _PROFILE, f"[{at}]")
+            if "provider" not in own:
+                raise self.fault(f"[{at}]", f'it names no provider: begin it with provider = "…", one of {_known()}')
+            self._known_provider(own["provider"], f"[{at}] provider")
+            self._provider_tables(own.get("providers", {}), f"{at}.providers")
+        for name, ids in self.customers.items():
+            for provider, customer in self._is_table(ids, f"customers.{name}").items():
+                self._known_provider(provider, f"[customers] {name}")
+                if problem := _text(customer):
+                    raise self.fault(f"[customers] {name}.{provider}", problem)
+
+    def fault(self, place: str, problem: str) -> ConfigurationError:
+        """The error for a place of this file. Long words in quotes are cut short; profiles are named in full."""
+        told = _LONG_WORD.sub(
+            lambda found: found[0] if found[0][1:-1] in self.profiles else f"{found[1]}{found[2]}…{found[1]}", problem
+        )
+        return ConfigurationError(f"{self.path}: {one_line(f'{place}: {told}')}")
+
+    def choose(self, profile: str | None) -> str:
+        """The profile to read: the one named, the default, or the only one."""
+        if not self.profiles:
+            raise self.fault("[profiles]", 'there is no profile: write [profiles.main] and under it provider = "…"')
+        wanted = self.default if profile is None else profile
+        if wanted is None and len(self.profiles) == 1:
+            return next(iter(self.profiles))
+        if wanted is None:
+            raise self.fault("default", f'say which profile is meant, as default = "…": it has {_list(self.profiles)}')
+        if wanted not in self.profiles:
+            place = "default" if profile is None else "[profiles]"
+            raise self.fault(place, f"there is no profile {wanted!r}; {_nearest(wanted, self.profiles)}")
+        return wanted
+
+    def _load(self) -> dict[str, Any]:
+        try:
+            with open(self.path, "rb") as file:  # noqa: PTH123 - the path is shown as it was given
+                text = file.read().decode("utf-8-sig")
+        except FileNotFoundError:
+            raise ConfigurationError(f"{self.path}: there is no such file") from None
+        except IsADirectoryError:
+            raise ConfigurationError(f"{self.path}: it is a directory; name the TOML file in it") from None
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"{self.path}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
+        except (OSError, ValueError) as error:  # ValueError: a path with a null byte
+            raise ConfigurationError(f"{self.path}: it cannot be read: {getattr(error, 'strerror', error)}") from None
+        try:
+            return tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            problem = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "nested too deeply"
+            raise ConfigurationError(f"{self.path}: it is not TOML: {' '.join(problem.split())}") from None
+
+    def _provider_tables(self, tables: Mapping[str, Any], at: str) -> None:
+        for name, own in tables.items():
+            self._known_provider(name, f"[{at}]")
+            self._table(self._is_table(own, f"{at}.{name}"), f"{at}.{name}", _PROVIDER, f"[{at}.{name}]")
+
+    def _known_provider(self, name: str, place: str) -> None:
+        if name not in providers.names():
+            raise self.fault(place, f"there is no provider {name!r}; {_nearest(name, providers.names())}")
+
+    def _is_table(self, value: Any, at: str) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return value
+        raise self.fault(at, f"it must be a table, not {_kind(value)}: write [{at}] and its lines below")
+
+    def _table(self, table: Mapping[str, Any], at: str, known: Mapping[str, _Check], place: str) -> None:
+        settings = table.get("settings")
+        for key, value in [*table.items(), *((k, None) for k in _KEYS if isinstance(settings, dict) and k in settings)]:
+            if key in _KEYS:
+                raise self.fault(
+                    place,
+                    f"{key}: a key never stands in the file: put it into an environment variable, and the variable's "
+                    "name into api_key_env",
+                )
+            if key not in known:
+                raise self.fault(place, f"there is no {key!r} here; {_where(key, at, known)}")
+            if problem := known[key](value):
+                raise self.fault(f"{place} {key}", problem)
+
+
+_KEYS = ("api_key", "secret_key", "token")
+
+
+# ── what each table takes ────────────────────────────────────────────────────────────────────────────────────────────
+def _text(value: Any) -> str | None:
+    return None if isinstance(value, str) and value.strip() else f'it must be a text like "…", not {_kind(value)}'
+
+
+def _table(value: Any) -> str | None:
+    return None if isinstance(value, dict) else f"it must be a table, not {_kind(value)}"
+
+
+def _flag(value: Any) -> str | None:
+    return None if isinstance(value, bool) else f"it must be true or false, not {_kind(value)}"
+
+
+def _seconds(value: Any) -> str | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return None if is_number and 0 < value < 86400 else "it must be a number of seconds above 0 and below 86400"
+
+
+def _mode(value: Any) -> str | None:
+    return None if value in ("test", "live") else 'it must be "test" or "live"'
+
+
+def _lookup(value: Any) -> str | None:
+    return None if value in LOOKUPS else 'it must be "auto", "always", "never" or "journal"'
+
+
+def _number(value: Any) -> str | None:
+    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return None if is_number else "it must be a number from 1 on"
+
+
+def _variable(value: Any) -> str | None:
+    if isinstance(value, str) and re.fullmatch(r"[A-Z_][A-Z0-9_]{0,99}", value):
+        return None
+    return (
+        "it must name an environment variable, in capitals like STRIPE_API_KEY; the key itself never stands in the file"
+    )
+
+
+_TOP: Mapping[str, _Check] = {"default": _text, "profiles": _table, "providers": _table, "customers": _table}
+_PROFILE: Mapping[str, _Check] = {
+    "provider": _text,
+    "mode": _mode,
+    "timeout": _seconds,
+    "deadline": _seconds,
+    "journal": _text,
+    "lookup": _lookup,
+    "book": _text,
+    "providers": _table,
+}
+_PROVIDER: Mapping[str, _Check] = {
+    "api_key_env": _variable,
+    "base_url": _text,
+    "insecure": _flag,
+    "requests_per_minute": _number,
+    "settings": _table,
+}
+
+
+def _where(key: str, at: str, known: Iterable[str]) -> str:
+    """Where an unknown key belongs, as far as that can be told."""
+    parts = at.split(".")
+    if key in _PROVIDER and parts[0] == "profiles" and len(parts) == 2:
+        return f"it belongs to one provider: write it under [providers.…], or here alone under [{at}.providers.…]"
+    if key in _PROFILE and not at:
+        return f"write it under a profile, as in [profiles.main] {key} = …"
+    if parts[-2:-1] == ["providers"] and key not in _PROFILE and not get_close_matches(key, _PROVIDER, 1, 0.8):
+        return f"if it is a setting of {parts[-1]}, write settings = {{ {key if len(key) < 20 else 'it'} = … }}"
+    return _nearest(key, known)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = get_close_matches(name, names, 1)
+    return f"did you mean {near[0]!r}?" if near else f"it is one of {_list(names)}"
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _known() -> str:
+    return _list(providers.names())
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, str):
+        return "a text" if value.strip() else "an empty text"
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+    }
+    return names.get(type(value), "a date")

@@ -1,0 +1,121 @@
+"""What a client is made of: its context, its base URL, and the rate limits of its account."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any, cast
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
+
+from invoice_bridge import providers
+from invoice_bridge.adapter.declared import Rate
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.client.credentials import ApiKey
+from invoice_bridge.core.errors import (
+    ConfigurationError,
+)
+from invoice_bridge.core.idempotency import Lookup
+from invoice_bridge.engine.pace import Pace
+from invoice_bridge.explain import context
+
+_paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()
+_paces_lock = threading.Lock()
+
+
+def _full_jitter() -> Callable[[int], float]:
+    """Seconds to wait after so many tries: anything from none to 0.5, 1, 2, 4, 8, 8 … ("full jitter")."""
+    from tenacity import BaseRetrying, RetryCallState, wait_random_exponential
+
+    waits = wait_random_exponential(multiplier=0.5, max=8)
+
+    def wait(tries: int) -> float:
+        state = RetryCallState(cast("BaseRetrying", None), None, (), {})  # the wait reads the number of tries alone
+        state.attempt_number = tries
+        return float(waits(state))
+
+    return wait
+
+
+def _context(
+    provider: str,
+    key: ApiKey,
+    settings: Mapping[str, Any],
+    base_url: str | None,
+    *,
+    mode: str | None,
+    lookup: Lookup,
+    insecure: bool,
+) -> Context:
+    """Check what a client is made with. Raises ConfigurationError."""
+    declared = providers.get(provider)
+    read = declared.read_settings(settings)
+    if missing := declared.missing_settings(read):
+        told = "; ".join(f"{setting.name} ({setting.help})" for setting in missing)
+        raise ConfigurationError(f"{declared.title} needs the setting {told}")
+    use = replace(context(declared, settings, base_url), lookup=lookup)
+    _check_url(use.base_url, insecure=insecure)
+    found = declared.mode(key.text, read, use.base_url)
+    if mode is not None and found is not None and found != mode:
+        raise ConfigurationError(f'{declared.title}: mode="{mode}" was asked for, but the key or host is for {found}')
+    return use
+
+
+def _pace_of(use: Context, key: ApiKey, requests_per_minute: int | None) -> Pace | None:
+    """The pace of an account, shared by every client of it in this process; none on loopback unless asked for."""
+    if requests_per_minute is None and _is_loopback(urlsplit(use.base_url).hostname or ""):
+        return None
+    rate = use.provider.rate
+    if requests_per_minute is not None:
+        rate = Rate(requests_per_minute, 60, "the client's own setting")
+    return _shared_pace(use, key, rate, "")
+
+
+def _search_pace_of(use: Context, key: ApiKey) -> Pace | None:
+    """The pace of the provider's search index, where it has a limit of its own."""
+    rate = use.provider.search_rate
+    if rate is None or _is_loopback(urlsplit(use.base_url).hostname or ""):
+        return None
+    return _shared_pace(use, key, rate, "search ")
+
+
+def _shared_pace(use: Context, key: ApiKey, rate: Rate | None, what: str) -> Pace:
+    who = hashlib.sha256(f"{what}{use.base_url} {use.account} {key.text}".encode()).hexdigest()
+    with _paces_lock:
+        pace = _paces.get(who)
+        if pace is None:
+            pace = _paces[who] = Pace(rate, time.monotonic)
+        elif rate is not None:
+            pace.limit(rate)
+    return pace
+
+
+def _check_url(url: str, *, insecure: bool) -> None:
+    import httpx
+
+    try:
+        parts = urlsplit(url)
+        whole = parts.port != 0 and httpx.URL(url).host and not parts.query and not parts.fragment
+    except (ValueError, httpx.InvalidURL):
+        raise ConfigurationError("base_url is no URL: write https://host/…") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None or not whole:
+        raise ConfigurationError(
+            f"base_url must be http(s)://host/…, without credentials or a query, not {parts.scheme}://…"
+        )
+    if parts.scheme == "http" and not insecure and not _is_loopback(parts.hostname):
+        raise ConfigurationError(
+            f"base_url would send the key over plain http to {parts.hostname}: use https, or write insecure=True"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    # an IPv4 address inside an IPv6 one is loopback to some versions of Python and not to others: it is not, here
+    return address.is_loopback if isinstance(address, IPv4Address) else address == IPv6Address("::1")

@@ -1,0 +1,1 @@
+"""Values: money, exact JSON, invoices, commands, requests, errors, losses and keys. Imports nothing above itself."""

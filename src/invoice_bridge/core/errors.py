@@ -1,0 +1,247 @@
+"""Every error this library raises, and what each says is known.
+
+BridgeError                      .outcome .invoice_id .steps
+├── ConfigurationError           a setting, a profile or a key cannot be used; nothing was sent
+├── Unsupported                  the provider cannot do this; nothing was sent
+├── LossyTranslation             something would be lost on the way; nothing was sent (.losses)
+├── NothingToBill                the provider has accrued nothing inside that period; nothing was written
+├── InvalidSignature             a webhook delivery is not from the provider
+├── Unreachable                  no request reached the provider
+├── OutcomeUnknown               a write may or may not have taken effect (.reference)
+├── Discrepancy                  what the provider holds is not what was asked (.asked .found)
+│   └── AmountMismatch           … in the amount it would bill
+├── IdempotencyMismatch          the reference was used before, for another bill (.existing)
+├── AlreadyBilled                the reference has an invoice that is not to be made again
+│   ├── BilledElsewhere          … at another provider or account of the same book (.provider .account .state)
+│   └── AlreadySettled           … which is void, deleted or uncollectible (.existing)
+└── ProviderError                the provider answered with a refusal, or not in its own words
+    │                            (.provider .code .message .status .request_id .response)
+    ├── Unauthorized             the key is wrong, or lacks a permission
+    ├── NotFound                 there is no such invoice, customer …
+    ├── InvalidState             the invoice's state does not allow this (.invoice)
+    ├── Rejected                 the request is refused as it stands (.param)
+    ├── Declined                 the payment did not go through (.invoice)
+    ├── RateLimited              too many requests (.retry_after, seconds)
+    ├── ServerError              the provider failed
+    │   └── UnreadableServerError   … and the body is not its own (an HTML page of a proxy); also a MalformedResponse
+    └── MalformedResponse        an answer that is not what the provider documents
+
+`outcome` is one of OUTCOMES. "nothing_done": no write took effect. "partly_done": some did, and all are known.
+"done_unread": the last write was answered with success, and that answer could not be read: it took effect, unless
+something in between handed out another request's answer. "unknown": a write may have taken effect.
+A write whose answer is a repeated one counts as done: an earlier call may have done it, or this one, delivered twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from invoice_bridge.core.losses import Loss
+    from invoice_bridge.core.model import Invoice
+    from invoice_bridge.core.steps import Step
+    from invoice_bridge.core.wire import Response
+
+
+Outcome = Literal["nothing_done", "partly_done", "done_unread", "unknown"]
+
+
+class BridgeError(Exception):
+    """The root of the tree. `outcome`, `invoice_id` and `steps` say what is known about the call that failed."""
+
+    outcome: Outcome = "nothing_done"
+    invoice_id: str | None = None
+    steps: tuple[Step, ...] = ()
+
+
+class ConfigurationError(BridgeError):
+    """A setting, a profile or a key cannot be used as it is; nothing was sent."""
+
+
+class Unsupported(BridgeError):
+    """The provider cannot do this, so nothing was sent. `source` says where that is documented."""
+
+    def __init__(self, message: str, *, source: str = "", remedy: str = "") -> None:
+        self.reason, self.source, self.remedy = message, source, remedy
+        super().__init__("; ".join(part for part in (message, remedy) if part))
+
+
+class LossyTranslation(BridgeError):
+    """The command would lose something at this provider; nothing was sent. `losses` lists all of it."""
+
+    def __init__(self, losses: tuple[Loss, ...], provider: str) -> None:
+        self.losses = losses
+        listed = "\n".join(f"  {loss}" for loss in losses)
+        names = ", ".join(repr(loss.path) for loss in losses)
+        super().__init__(f"{provider} would not carry this bill as it is:\n{listed}\nallow=[{names}] accepts it")
+        self._made_of = losses, provider
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._made_of, self.__dict__
+
+
+class NothingToBill(BridgeError):
+    """The provider has accrued nothing inside the period; no invoice was opened."""
+
+
+class InvalidSignature(BridgeError):
+    """A webhook delivery could not be shown to come from the provider."""
+
+
+class Unreachable(BridgeError):
+    """No request reached the provider: the connection could not be opened, or none was free in time."""
+
+
+class OutcomeUnknown(BridgeError):
+    """A write may or may not have taken effect. Look the reference up before trying again."""
+
+    def __init__(self, message: str, *, reference: str | None = None) -> None:
+        self.reference = reference
+        super().__init__(message)
+
+
+class Discrepancy(BridgeError):
+    """What the provider holds differs from what was asked, or cannot be compared with it.
+
+    It is raised before money is collected, but where one request makes and collects a bill (Chargebee's credits and
+    unbilled charges, a Whop charge): the message says what was collected. `invoice` is the invoice as the provider
+    states it, where the difference is in one.
+    """
+
+    def __init__(
+        self, message: str, *, asked: object = None, found: object = None, invoice: Invoice | None = None
+    ) -> None:
+        self.asked, self.found, self.invoice = asked, found, invoice
+        super().__init__(message)
+
+
+class AmountMismatch(Discrepancy):
+    """The amount the provider would bill is not the amount asked; the message names what was left behind."""
+
+
+class IdempotencyMismatch(BridgeError):
+    """The reference was used before for a bill of other content; `existing` is that bill, where it could be read."""
+
+    def __init__(self, message: str, *, existing: Invoice | None = None) -> None:
+        self.existing = existing
+        super().__init__(message)
+
+
+class AlreadyBilled(BridgeError):
+    """The reference has an invoice already. It is no mismatch: a new reference would bill the same thing again.
+
+    `existing` is that invoice, or the first where the reference is on several, which only a person can clear up.
+    """
+
+    existing: Invoice | None = None
+
+    def __init__(self, message: str, *, existing: Invoice | None = None) -> None:
+        self.existing = existing
+        super().__init__(message)
+
+
+class BilledElsewhere(AlreadyBilled):
+    """Another provider or account of the same book has, or may have, a bill of this reference; nothing was sent.
+
+    `account` is that account ("stripe:acct_1"), `provider` its provider, `invoice_id` the invoice where it is known,
+    `state` "made" or "unknown". It blocks until that invoice is known to be void or deleted, `resolve` says there that
+    it is absent, or a person releases the reference and writes down why.
+    """
+
+    def __init__(self, message: str, *, provider: str, account: str, state: str, invoice_id: str | None = None) -> None:
+        self.provider, self.account, self.state = provider, account, state
+        self.invoice_id = invoice_id
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        facts = (str(self), self.provider, self.account, self.state, self.invoice_id)
+        return _billed_elsewhere, facts, self.__dict__
+
+
+def _billed_elsewhere(message: str, provider: str, account: str, state: str, invoice_id: str | None) -> BilledElsewhere:
+    return BilledElsewhere(message, provider=provider, account=account, state=state, invoice_id=invoice_id)
+
+
+class AlreadySettled(AlreadyBilled):
+    """The invoice of this reference is void, deleted or uncollectible: nothing is owed, and nothing was billed anew.
+
+    `existing` is that invoice. To bill again what was void or deleted, raise `attempt`.
+    """
+
+
+class ProviderError(BridgeError):
+    """The provider refused, or answered in words that are not its own.
+
+    `maybe_applied`: the refused request may have taken effect all the same. `repeated`: an earlier try of the same
+    request may have; a refusal of the second try can then mean that the first one worked. `key_reused`: the idempotency
+    key came before with another request.
+    """
+
+    maybe_applied: bool = False
+    repeated: bool = False
+    key_reused: bool = False
+
+    def __init__(  # every field has a default: a proxy's page carries none of them
+        self,
+        message: str,
+        *,
+        provider: str = "",
+        code: str | None = None,
+        status: int | None = None,
+        param: str | None = None,
+        request_id: str | None = None,
+        response: Response | None = None,
+    ) -> None:
+        self.message, self.provider, self.code = message, provider, code
+        self.status, self.param, self.request_id, self.response = status, param, request_id, response
+        facts = [f"HTTP {status}" if status else "", code or "", f"param {param}" if param else "", request_id or ""]
+        told = ", ".join(fact for fact in facts if fact)
+        head = f"{provider}: " if provider else ""
+        super().__init__(f"{head}{message}" + (f" ({told})" if told else ""))
+
+
+class Unauthorized(ProviderError):
+    """The key is wrong, or it lacks a permission."""
+
+
+class NotFound(ProviderError):
+    """There is no such invoice, customer or other object at this account."""
+
+
+class InvalidState(ProviderError):
+    """The invoice's state does not allow this; `invoice` is the invoice as it was read, where it could be.
+
+    `status` stays the HTTP status, as on every ProviderError; the invoice's own is `invoice.status`.
+    """
+
+    invoice: Invoice | None = None
+
+
+class Rejected(ProviderError):
+    """The provider refuses the request as it stands; `param` names the field where the provider says it."""
+
+
+class Declined(ProviderError):
+    """The payment did not go through; `invoice` is the invoice as it stands, where it could be read."""
+
+    invoice: Invoice | None = None
+
+
+class RateLimited(ProviderError):
+    """Too many requests; `retry_after` is in seconds, None where the provider does not say."""
+
+    def __init__(self, message: str, *, retry_after: int | None = None, **facts: Any) -> None:
+        self.retry_after = retry_after
+        super().__init__(message, **facts)
+
+
+class ServerError(ProviderError):
+    """The provider failed; a write may have taken effect all the same."""
+
+
+class MalformedResponse(ProviderError):
+    """An answer that is not what the provider documents: another page, a torn body, money that cannot be read."""
+
+
+class UnreadableServerError(ServerError, MalformedResponse):
+    """A server error whose body is not the provider's own, such as a proxy's HTML page."""

@@ -1,0 +1,121 @@
+"""Exact JSON: a number with decimals becomes a Decimal and is written as it was; never a float."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+LARGEST = 4_000_000
+"""Bytes of an answer or an event, as it comes and decompressed: a page of 100 invoices of 40 kB each."""
+_MOST_VALUES = 120_000
+_MOST_CONTAINERS = 30_000
+"""In JSON of another machine. Recorded answers have a value in 19 bytes, Stripe's blanks left out, and a list or an
+object in 170: a page of 2 MB has 105,000 and 12,000."""
+_DEEPEST = 100
+_MOST_DIGITS = 400
+_TOO_DEEP = f"nested more than {_DEEPEST} deep"
+
+
+# ── exact JSON ───────────────────────────────────────────────────────────────────────────────────────────────────────
+def loads(content: bytes | str) -> Any:
+    """Read JSON exactly: numbers with decimals become Decimal, never a float; 1e2 is the integer 100.
+
+    What is read is what `dumps` writes again. Raises ValueError for torn or deeply nested text, NaN, Infinity, and
+    numbers too large to be meant.
+    """
+    try:
+        text = content.decode("utf-8") if isinstance(content, bytes) else content
+        value = json.loads(text, parse_float=_number, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    if text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
+        raise ValueError(_TOO_DEEP)
+    return value
+
+
+def loads_bounded(content: bytes | str) -> Any:
+    """Read JSON that another machine said, as `loads` does. Raises ValueError for more than reading may cost.
+
+    Commas and brackets are counted before anything is made of them, those inside texts among them: a value of two bytes
+    can take a hundred in memory, and a line of an invoice some thousand.
+    """
+    if len(content) > LARGEST:
+        raise ValueError(f"longer than {LARGEST} bytes")
+    containers = _count(content, "[") + _count(content, "{")
+    if containers > _MOST_CONTAINERS:
+        raise ValueError(f"more than {_MOST_CONTAINERS} lists and objects")
+    if containers + _count(content, ",") > _MOST_VALUES:
+        raise ValueError(f"more than {_MOST_VALUES} values")
+    return loads(content)
+
+
+def _count(content: bytes | str, sign: str) -> int:
+    return content.count(sign) if isinstance(content, str) else content.count(sign.encode())
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether containers stand more than _DEEPEST in one another: what is read must be writable again."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return any(isinstance(inner, dict | list) for inner in level)
+
+
+def decimal(text: str | int | Decimal) -> Decimal:
+    """Read a number exactly. Raises ValueError for what is none, is not finite, or is too large or small to be meant.
+
+    That is beyond 400 digits on either side of the point: a few characters could otherwise be written out as gigabytes.
+    """
+    try:
+        value = Decimal(text)
+    except ArithmeticError:
+        value = Decimal("NaN")
+    if not value.is_finite() or abs(value.adjusted()) > _MOST_DIGITS:
+        raise ValueError(f"the number {str(text)[:40]} is out of range")
+    return value
+
+
+def _number(text: str) -> Decimal | int:
+    value = decimal(text)
+    return value if int(value.as_tuple().exponent) < 0 else int(value)
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def dumps(value: Any) -> bytes:
+    """Write JSON exactly and always the same: no spaces, keys in the order given, Decimals in plain digits.
+
+    Half a surrogate pair, which is no text, is written as the escape it came from. Raises TypeError for a float: it
+    would not be the number that was meant. Raises ValueError for what `loads` would not read again.
+    """
+    return _write(value, 0).encode("utf-8", "backslashreplace")
+
+
+def _write(value: Any, depth: int) -> str:
+    if value is None or value is True or value is False:
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return json.dumps(str(value), ensure_ascii=False)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise TypeError(f"{value} is not JSON")
+        return f"{decimal(value):f}"
+    if isinstance(value, Mapping | list | tuple) and depth == _DEEPEST:
+        raise ValueError(_TOO_DEEP)
+    if isinstance(value, Mapping):
+        pairs = (f"{_write(str(name), depth)}:{_write(inner, depth + 1)}" for name, inner in value.items())
+        return "{" + ",".join(pairs) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(_write(item, depth + 1) for item in value) + "]"
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON exactly: {value!r}")

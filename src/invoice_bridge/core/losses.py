@@ -1,0 +1,56 @@
+"""What a provider would not carry of a command: one loss, its fate and its severity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Alters", "Fate", "Loss", "Severity"]
+
+
+class Fate(StrEnum):
+    """What becomes of a field on its way to the provider."""
+
+    CARRIED = "carried"
+    DROPPED = "dropped"
+    APPROXIMATED = "approximated"
+    DEFAULTED = "defaulted"
+    TRUNCATED = "truncated"
+    PROVIDER_RATED = "provider_rated"
+
+
+class Severity(StrEnum):
+    """How much a loss matters: `info` is reported only, the others stop the command unless allowed."""
+
+    INFO = "info"
+    WARNS = "warns"
+    CHANGES_MONEY = "changes_money"
+
+
+class Alters(StrEnum):
+    """What changing the field changes: bytes of some request, which requests are made, or nothing."""
+
+    BODY = "body"
+    BRANCH = "branch"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One thing a command would lose. `code` is permanent; `path` is where it stands in the command ("period.start").
+
+    `conditional`: whether it comes true depends on the clock, and no `as_of` was given; it is then reported only.
+    """
+
+    code: str
+    path: str
+    fate: Fate
+    severity: Severity
+    sent: str
+    why: str
+    remedy: str
+    conditional: bool = False
+
+    def __str__(self) -> str:
+        told = f"[{self.code}] ($.{self.path}) {'depending on the clock: ' if self.conditional else ''}{self.why}"
+        return told + (f"; {self.remedy}" if self.remedy else "")

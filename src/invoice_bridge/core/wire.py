@@ -1,0 +1,222 @@
+"""HTTP as plain values: requests, responses, and the bytes between them.
+
+Rules of this file: nothing here opens a socket, reads a clock or knows a provider. Paths are encoded here and nowhere
+else; JSON is read and written exactly (a decimal number becomes a Decimal and back); credentials are no part of a
+Request, the runner adds them when it sends.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from invoice_bridge.core.exact import loads_bounded
+
+T = TypeVar("T")
+
+
+class Effect(StrEnum):
+    """What a request does to the customer, beyond storing something."""
+
+    ISSUES = "issues"
+    """An invoice becomes a demand for money."""
+    MAILS = "mails"
+    """The customer is written to."""
+    COLLECTS = "collects"
+    """Money is taken, or recorded as taken."""
+    VOIDS = "voids"
+    """A demand for money is withdrawn or given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, complete but for the credentials: explain shows it, the runner sends it, tests compare it.
+
+    `effects` is what it does to the customer. `key` is its idempotency key (it stands in `headers` too). `body` is what
+    `content` encodes, for a reader. `specimen` is the happy answer's JSON, which explain feeds back into the flow.
+    `note` is a remark for the reader. `opens`: it makes a new invoice rather than change one, so a conflict (409) can
+    only be with an earlier try of itself. `invoice_id`: the invoice that its answer must be about, where one is named:
+    an answer about another one is another request's. `answers`: where its answer has something that an earlier one has
+    not, as names and positions from the top: an answer without it is another request's too. `searches`: it asks a
+    search index, which has a rate limit of its own.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    content: bytes = b""
+    effects: frozenset[Effect] = frozenset()
+    key: str | None = None
+    body: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    specimen: Any = field(default=None, compare=False, repr=False)
+    note: str = field(default="", compare=False)
+    opens: bool = field(default=False, compare=False)
+    invoice_id: str | None = field(default=None, compare=False)
+    answers: tuple[str | int, ...] = field(default=(), compare=False)
+    searches: bool = field(default=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return _again, (type(self), values | {"headers": dict(self.headers)})
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something at the provider."""
+        return self.method != "GET"
+
+
+@dataclass(frozen=True)
+class Response:
+    """One HTTP answer; adapter/answers.py reads it."""
+
+    status: int
+    content: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    provider: str = ""
+
+    def __post_init__(self) -> None:
+        lowered = {name.lower(): value for name, value in self.headers.items()}
+        object.__setattr__(self, "headers", MappingProxyType(lowered))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.status, self.content, dict(self.headers), self.provider)
+
+    @cached_property
+    def parsed(self) -> Any:
+        """The body as JSON, read exactly. Raises ValueError for anything else."""
+        return loads_bounded(self.content)
+
+
+def _again(kind: Any, values: Mapping[str, Any]) -> Any:
+    """Make a value again from its fields: what copying and pickling call."""
+    return kind(**values)
+
+
+Flow = Generator[Request, Response, T]
+"""Yields requests, is sent responses (or has a ProviderError thrown in), returns a result."""
+
+
+def exchange(request: Request) -> Flow[Response]:
+    """The flow of one request: its answer."""
+    return (yield request)
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The runner is to send this request and give back the Response."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """The runner is to wait so many seconds."""
+
+    seconds: float
+
+
+Steps = Generator[Send | Sleep, Response | None, T]
+"""What a runner drives: a flow with retry and verification wrapped around it."""
+
+
+# ── paths and queries ────────────────────────────────────────────────────────────────────────────────────────────────
+def path(*segments: str) -> str:
+    """Join path segments, each encoded so that it stays one segment: "a/b" and "../x" cannot change the route.
+
+    Braces stay readable: they mark the placeholders that explain shows, and no HTTP client sends them bare.
+    """
+    return "".join("/" + _segment(segment) for segment in segments)
+
+
+def _segment(segment: str) -> str:
+    if not segment:
+        raise ValueError("an id cannot be empty: the request would go to the collection instead")
+    encoded = quote(segment, safe="{}", errors="strict")
+    return encoded.replace(".", "%2E") if set(segment) == {"."} else encoded
+
+
+def query(pairs: Iterable[tuple[str, str]]) -> str:
+    """Encode a query or a form: UTF-8, a space as +, brackets percent-encoded, in the order given."""
+    return "&".join(f"{_plus(name)}={_plus(value)}" for name, value in pairs)
+
+
+def _plus(text: str) -> str:
+    return quote(text, safe=" ", errors="strict").replace(" ", "+")
+
+
+# ── forms ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+FormValue = Any
+"""What a form body is made of: str, int, bool, Decimal, and lists and mappings of them. None is left out."""
+
+
+def form_index_inside(body: Mapping[str, FormValue]) -> list[tuple[str, str]]:
+    """Flatten a nested body as a[b]=… and a[0][b]=…: lists number their items inside the brackets' order."""
+    return list(_nested("", body))
+
+
+def _nested(prefix: str, value: FormValue) -> Iterable[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _nested(f"{prefix}[{name}]" if prefix else str(name), inner)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _nested(f"{prefix}[{index}]", inner)
+    elif value is not None:
+        yield prefix, scalar(value)
+
+
+def form_index_last(body: Mapping[str, FormValue]) -> list[tuple[str, str]]:
+    """Flatten a body column-wise: a list of mappings becomes group[field][0]=…, field by field within each item."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in body.items():
+        if isinstance(value, Mapping):
+            pairs += [(f"{name}[{inner}]", scalar(leaf)) for inner, leaf in value.items() if leaf is not None]
+        elif isinstance(value, list | tuple):
+            for index, item in enumerate(value):
+                if isinstance(item, Mapping):
+                    pairs += [(f"{name}[{f}][{index}]", scalar(leaf)) for f, leaf in item.items() if leaf is not None]
+                else:
+                    pairs.append((f"{name}[{index}]", scalar(item)))
+        elif value is not None:
+            pairs.append((name, scalar(value)))
+    return pairs
+
+
+def scalar(value: object) -> str:
+    """Spell one value of a form or query: true/false, integers, plain decimals, text. Floats are refused."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Decimal) and value.is_finite():
+        return f"{value:f}"
+    raise TypeError(f"{type(value).__name__} cannot be sent: {value!r}")
+
+
+# ── credentials ──────────────────────────────────────────────────────────────────────────────────────────────────────
+Auth = Callable[[str], str]
+"""Turns an API key into the value of the Authorization header; only the runner calls it."""
+
+
+def bearer(key: str) -> str:
+    """`Authorization: Bearer …`."""
+    return f"Bearer {key}"
+
+
+def basic(key: str) -> str:
+    """`Authorization: Basic …`, the key as the user and no password."""
+    return "Basic " + base64.b64encode(f"{key}:".encode()).decode("ascii")

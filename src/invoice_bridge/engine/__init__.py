@@ -1,0 +1,1 @@
+"""Drives flows: retries, lookups, what is allowed, limits on requests. No network, no clock."""

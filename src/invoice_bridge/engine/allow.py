@@ -1,0 +1,78 @@
+"""Which losses a caller accepts: by path, by code, or all that change no money."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from difflib import get_close_matches
+
+from invoice_bridge.core.errors import ConfigurationError, LossyTranslation
+from invoice_bridge.core.losses import Loss, Severity
+
+__all__ = ["ALL", "refuse_losses"]
+
+
+_CODE = re.compile(r"IB-[A-Z0-9]+(-[A-Z0-9]+)+")
+
+
+class _All:
+    """The type of ALL."""
+
+    def __repr__(self) -> str:
+        return "ALL"
+
+
+ALL = _All()
+"""`allow=ALL` accepts every loss of severity `warns`; one that changes money needs its own path or code."""
+
+Allow = Collection[str] | _All
+
+
+ADDITIONS = frozenset({"balance", "minimum"})
+"""What `allow` also takes by name: amounts that a provider may add or take off by itself when it issues an invoice (a
+customer's balance), or move away (an invoice below the minimum charge)."""
+
+
+def names_allowed(allow: Allow) -> frozenset[str]:
+    """The names in `allow`; ALL names nothing."""
+    return frozenset() if isinstance(allow, _All) else frozenset(allow)
+
+
+def covers(name: str, path: str) -> bool:
+    """Whether a name speaks of a path: the path itself, or what it lies in ("period", "lines")."""
+    return path == name or path.startswith((f"{name}.", f"{name}["))
+
+
+def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
+    """Raise LossyTranslation for losses that `allow` does not accept.
+
+    A name accepts the losses of its code, at its path, or below it ("period" accepts "period.start"). A path that loses
+    nothing here is fine: the same call serves another provider. Raises ConfigurationError for a name that is neither a
+    path of any bill nor spelled like a code, naming the nearest.
+    """
+    if isinstance(allow, str):
+        raise ConfigurationError(f"allow takes a list of paths or codes: write allow=[{allow!r}]")
+    names = set() if isinstance(allow, _All) else set(allow)
+    if not all(isinstance(name, str) for name in names):
+        raise ConfigurationError("allow takes a list of paths or codes; ALL stands alone: write allow=ALL")
+    known = {loss.path for loss in found} | {loss.code for loss in found} | _paths() | ADDITIONS
+    for name in sorted(names):
+        if not any(covers(name, path) for path in known) and not _CODE.fullmatch(name):
+            near = get_close_matches(name, known, 3) or sorted({loss.path for loss in found})
+            hint = f"the nearest are {', '.join(map(repr, near))}" if near else "nothing is lost here"
+            raise ConfigurationError(f"allow names {name!r}, which is no path of a bill; {hint}")
+
+    def accepted(loss: Loss) -> bool:
+        if loss.severity is Severity.INFO or any(name == loss.code or covers(name, loss.path) for name in names):
+            return True
+        return isinstance(allow, _All) and loss.severity is Severity.WARNS
+
+    if refused := tuple(loss for loss in found if not accepted(loss)):
+        raise LossyTranslation(refused, provider)
+
+
+def _paths() -> set[str]:
+    from invoice_bridge.core.commands import LEAVES
+
+    leaves = {leaf for each in LEAVES.values() for leaf in each}
+    return leaves | {leaf.split(".")[0].removesuffix("[]") for leaf in leaves}

@@ -1,0 +1,125 @@
+"""What is known when something stops a call in the middle: Ctrl-C, a cancelled task, asyncio.timeout.
+
+The exception that stops it is none of ours, so it has no `outcome`. It gets a note, which every printed traceback
+shows, and carries an Interruption that `interrupted` finds. asyncio.timeout raises a new TimeoutError *from* the
+cancellation (CPython, Lib/asyncio/timeouts.py), so the search follows causes, contexts and groups. A TaskGroup drops
+the cancellation of a sibling altogether (Lib/asyncio/taskgroups.py): only the task itself still has it, and the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from invoice_bridge.core.commands import Bill, Command
+from invoice_bridge.core.errors import Outcome
+from invoice_bridge.core.steps import State, Step
+from invoice_bridge.core.wire import Request, Response
+
+__all__ = ["Interruption", "Trail", "interrupted"]
+
+_ATTRIBUTE = "_invoice_bridge_interruption"
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """What is known of a call that was stopped from outside.
+
+    `outcome` is as on BridgeError. `reference` is that of the bill, `invoice_id` the invoice that a verb was for; the
+    other is None. `steps` are the requests that left, in order. `str()` is the note.
+    """
+
+    outcome: Outcome
+    reference: str | None
+    invoice_id: str | None
+    steps: tuple[Step, ...]
+    note: str
+
+    def __str__(self) -> str:
+        return self.note
+
+
+def interrupted(error: BaseException) -> Interruption | None:
+    """Find what is known of a call that `error` stopped, in it, its causes and contexts, and in groups.
+
+    None where no call of this library had sent a write when it was stopped.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        found = getattr(one, _ATTRIBUTE, None)
+        if isinstance(found, Interruption):
+            return found
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
+    return None
+
+
+@dataclass
+class Trail:
+    """The requests of one call that may have left, and the status of each that was answered."""
+
+    sent: list[Request] = field(default_factory=list)
+    answered: dict[int, int] = field(default_factory=dict)
+    """Position in `sent` → HTTP status."""
+
+    def answer(self, response: Response) -> None:
+        """Take down the answer to the request that left last."""
+        self.answered[len(self.sent) - 1] = response.status
+
+    def mark(self, stop: BaseException, command: Command | None) -> Interruption | None:
+        """Put the note on what stops the call, where a write may have left; returns what is known."""
+        known = self._known(command)
+        if known is not None:
+            stop.add_note(known.note)
+            setattr(stop, _ATTRIBUTE, known)
+        return known
+
+    def _known(self, command: Command | None) -> Interruption | None:
+        last = next((request for request in reversed(self.sent) if request.writes), None)
+        if last is None:
+            return None
+        steps = tuple(self._steps())
+        reference = command.reference if isinstance(command, Bill) else None
+        what = f"the reference {reference!r}" if reference is not None else getattr(command, "id", "this call")
+        advice = "made again it goes on from there, and resolve() tells how it stands"
+        outcome = _outcome(steps)
+        state = "unknown" if outcome == "unknown" else f"not complete ({outcome})"
+        return Interruption(
+            outcome,
+            reference,
+            getattr(command, "id", None),
+            steps,
+            f"invoice_bridge: stopped after {last.method} {urlsplit(last.url).path} had left, so the outcome of "
+            f"{what} is {state}: {'read the invoice' if reference is None else advice}",
+        )
+
+    def _steps(self) -> Iterator[Step]:
+        for position, request in enumerate(self.sent):
+            status = self.answered.get(position)
+            path = urlsplit(request.url).path
+            yield Step(request.method, path, request.effects, _state(status), request.writes, status, request.key)
+
+
+def _state(status: int | None) -> State:
+    if status is None or status == 409 or status >= 500:  # a conflict can be with an earlier try of itself
+        return "unknown"
+    return "done" if status < 300 else "refused"
+
+
+def _outcome(steps: Iterable[Step]) -> Outcome:
+    """What is known of the whole call. Only a success settles an earlier try whose answer was lost, by the same key."""
+    states: dict[tuple[str, str, str | None], State] = {}
+    for step in steps:
+        mark = step.method, step.path, step.key
+        if step.writes and not (step.state == "refused" and states.get(mark) == "unknown"):
+            states[mark] = step.state
+    if "unknown" in states.values():
+        return "unknown"
+    return "partly_done" if "done" in states.values() else "nothing_done"

@@ -1,0 +1,274 @@
+"""Looking a bill up by its reference: the first step of every bill that nothing else protects, and `resolve`.
+
+Rules of this file: a search index lags behind what was written, so it is asked only where the idempotency key covers
+the lag: before the first attempt of a bill of which no try is known. Everything else, and `resolve` always, reads
+listings. A lookup is bounded; where the bound is reached it says so and never passes for "absent". No clock: the caller
+says what time it is.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeVar
+
+from invoice_bridge.adapter.declared import Sightings
+from invoice_bridge.adapter.lookup import _EPOCH, _ids, is_findable, noted, sightings
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.core import idempotency
+from invoice_bridge.core.commands import Bill, Command, Retrieve
+from invoice_bridge.core.errors import (
+    AlreadyBilled,
+    AlreadySettled,
+    Discrepancy,
+    NotFound,
+    OutcomeUnknown,
+    ProviderError,
+    Unsupported,
+)
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.wire import Flow
+
+T = TypeVar("T")
+_GONE = frozenset({Status.VOID, Status.DELETED})
+SETTLES = timedelta(minutes=5)
+"""How long after a lost request its effect may still land. Our own figure: no provider states one."""
+
+_DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
+_SETTLED = _GONE | {Status.UNCOLLECTIBLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What became of a bill, as far as the provider's listing shows.
+
+    found: `invoice` carries the reference. absent: no invoice does, and it is too late for one to appear: the bill may
+    be sent again. ambiguous: several do (`invoices`), or the listing could not be read to its end. too_early: none
+    does, but a request that was lost may still take effect. `why` says it in words.
+    """
+
+    state: Literal["found", "absent", "ambiguous", "too_early"]
+    why: str
+    invoice: Invoice | None = None
+    invoices: tuple[Invoice, ...] = ()
+
+
+def begin(ask: Command, use: Context, *, unsettled: bool = False) -> Flow[Any]:
+    """Begin a command's flow; a bill that may have been made before is looked up first, and gone on with.
+
+    `unsettled`: a request of another attempt was lost less than SETTLES ago. Its key is another one, so that it
+    would take effect a second time if it landed: nothing is written then. Raises OutcomeUnknown.
+    """
+    if not isinstance(ask, Bill):
+        return use.provider.flow(ask, use)
+    flow = use.provider.flow(ask, use)
+    if use.lookup != "never":
+        with suppress(StopIteration):
+            next(flow)  # what can be refused is refused before the lookup too
+        flow.close()
+        flow = _looked_up_first(ask, use) if needs_lookup(ask, use) else use.provider.flow(ask, use)
+    return _checked(ask, use, _reading_only(ask, flow) if unsettled else flow)
+
+
+class LookupNeeded(Unsupported):
+    """A bill is refused because it cannot be looked up first; what it would send is known all the same."""
+
+
+def needs_lookup(ask: Bill, use: Context) -> bool:
+    """Whether a bill is looked up before it is made.
+
+    `lookup` "always" and "never" mean what they say. "journal" declares the journal complete: a bill is looked up where
+    that knows an earlier try, and nowhere else. "auto" looks up every bill. Raises Unsupported where a lookup that is
+    needed cannot be had: before anything is sent, with the ways out.
+    """
+    if use.lookup == "never":
+        return False
+    title = use.provider.title
+    if use.lookup == "journal":
+        if use.tried and not is_findable(ask, use) and not use.made:
+            raise Unsupported(
+                f"the journal knows a try of {ask.reference!r}, and {title} does not carry the reference of this bill "
+                "where it could be looked up; nothing was sent",
+                remedy='find out in the provider\'s dashboard; then lookup="never" makes it, if it was not made',
+            )
+        return bool(use.tried) or ask.attempt > 1 or idempotency.KEY_VERSION > 1
+    if not is_findable(ask, use):
+        if use.lookup == "auto" and use.made:
+            return True
+        raise LookupNeeded(
+            f"{title} does not carry the reference of this bill where it could be looked up, so that a second bill "
+            "could not be told from the first; nothing was sent",
+            remedy="let the reference be carried (see the losses); or keep a journal from the first bill on and write "
+            'lookup="journal"; or write lookup="never" if you know that it was not billed',
+        )
+    if use.lookup == "auto" and use.provider.look is not None and use.since is None and not use.tried:
+        raise LookupNeeded(
+            f"{title} has no way to look a bill up cheaply: each invoice of the account costs a request of its own; "
+            "nothing was sent",
+            remedy='keep a journal from the first bill on and write lookup="journal"; or say when it can have been '
+            'tried first: create(…, since=…); or write lookup="always", or lookup="never" if it was not billed',
+        )
+    return True
+
+
+def _checked(ask: Bill, use: Context, flow: Flow[T]) -> Flow[T]:
+    """Check how a bill ended: it is this bill, it is not withdrawn, and it is no draft that was left unfinished.
+
+    Raises AlreadySettled, Discrepancy, or OutcomeUnknown where the answers were about another bill.
+    """
+    done = yield from flow
+    if not isinstance(done, Invoice):
+        return done
+    if done.reference not in {None, ask.reference}:
+        raise OutcomeUnknown(
+            f"the answers were about {done.id}, which carries the reference {done.reference!r} and not "
+            f"{ask.reference!r}: something between here and {use.provider.title} mixes answers up. Look the reference "
+            "up before you try again: resolve()",
+            reference=ask.reference,
+        )
+    if done.status in _SETTLED:
+        raise settled(ask, done)
+    if done.status is Status.DRAFT and not ask.draft:
+        raise Discrepancy(
+            f"{done.id} was to be issued, and the last answer says that it is still a draft. The same bill made again "
+            "reads it and goes on from there",
+            asked="an issued invoice",
+            found=str(done.status),
+            invoice=done,
+        )
+    return done
+
+
+def settled(ask: Bill, existing: Invoice) -> AlreadySettled:
+    """The error for a bill whose invoice is void, deleted or uncollectible."""
+    way = (
+        f"to bill it again, write attempt={ask.attempt + 1}"
+        if existing.status in _GONE
+        else "it can still be paid, so it is not billed again"
+    )
+    return AlreadySettled(
+        f"the reference {ask.reference!r} has the invoice {existing.id}, which is {existing.status}; nothing was "
+        f"billed: {way}",
+        existing=existing,
+    )
+
+
+def _reading_only(ask: Bill, flow: Flow[T]) -> Flow[T]:
+    """Drive a flow up to its first write, which another attempt's request that may still land forbids."""
+    try:
+        request = next(flow)
+        while True:
+            if request.writes:
+                flow.close()
+                yield from _not_now(ask)
+            try:
+                answer = yield request
+            except ProviderError as refusal:
+                request = flow.throw(refusal)
+            else:
+                request = flow.send(answer)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+
+
+def go_on(ask: Bill, use: Context) -> Flow[Any]:
+    """Look a bill up whose request failed, and go on from what is found; None where nothing is.
+
+    It is not made again then: a listing may not show yet what was made a moment ago.
+    """
+    if not is_findable(ask, use):
+        return None
+    seen = yield from sightings(ask, use)
+    standing = yield from _only_one(ask, seen, use)
+    if not standing:
+        return None
+    return (yield from _checked(ask, use, use.provider.flow(ask, replace(use, found=standing[0]))))
+
+
+def _not_now(ask: Bill) -> Flow[Any]:
+    yield from ()
+    raise OutcomeUnknown(
+        f"a request of another attempt at {ask.reference!r} was lost less than {SETTLES // _MINUTE} minutes ago and "
+        "may still take effect: nothing was billed. Ask resolve() until it says absent or found",
+        reference=ask.reference,
+    )
+
+
+def _looked_up_first(ask: Bill, use: Context) -> Flow[Any]:
+    """Look a bill up, then make it or go on with what was found.
+
+    The search index answers where nothing is known of an earlier try, for then only the key can be alive that covers
+    its lag; with other keys (another attempt or version) and for known tries the listing does.
+    """
+    is_first = ask.attempt == 1 and idempotency.KEY_VERSION == 1 and use.lookup == "auto" and not use.tried
+    covered = use.provider.idempotency.window >= _DAY  # an index may lag for an hour
+    if use.provider.search is not None and is_first and covered and use.since is None:
+        seen = yield from noted(use.provider.search(ask, use))
+    else:
+        seen = yield from sightings(ask, use)
+    standing = yield from _only_one(ask, seen, use)
+    if not standing and seen.gap:
+        raise Unsupported(
+            f"whether the reference {ask.reference!r} was billed before is not known: {seen.gap}; nothing was billed",
+            remedy='keep a journal from the first bill on and write lookup="journal"; or write lookup="never" if you '
+            "know that it was not billed",
+        )
+    if standing and standing[0].status in _SETTLED:
+        raise settled(ask, standing[0])
+    return (yield from use.provider.flow(ask, replace(use, found=standing[0] if standing else None)))
+
+
+def _only_one(ask: Bill, seen: Sightings, use: Context) -> Flow[list[Invoice]]:
+    """The one invoice that is this bill, or none. Several are read once more: one may have got another id meanwhile."""
+    standing = _standing(ask, seen, use)
+    if len(standing) > 1:
+        standing = yield from _still_there(standing, use)
+    if len(standing) > 1:
+        raise AlreadyBilled(
+            f"the reference {ask.reference!r} is on {len(standing)} invoices, {_ids(standing)}; nothing was done: void "
+            "or delete all but one at the provider, then make the bill again",
+            existing=standing[0],
+        )
+    return standing
+
+
+def _still_there(invoices: list[Invoice], use: Context) -> Flow[list[Invoice]]:
+    """Read invoices again and leave out those that are gone: a draft that is issued may get another id."""
+    there: list[Invoice] = []
+    for invoice in invoices:
+        again = Retrieve(id=invoice.id)
+        with suppress(NotFound):
+            there.append((yield from noted(use.provider.flow(again, use.on(again)))))
+    return there
+
+
+def _standing(ask: Bill, seen: Sightings, use: Context) -> list[Invoice]:
+    """The invoices that are this bill: those that were not withdrawn, else the newest that was.
+
+    A second attempt, made after a final refusal, passes over what was withdrawn, but for what it made itself.
+    """
+    live = [invoice for invoice in seen.invoices if invoice.status not in _GONE]
+    gone = [one for one in seen.invoices if one.status in _GONE and (ask.attempt == 1 or one.id in use.mine)]
+    return live or sorted(gone, key=lambda one: one.created_at or _EPOCH)[-1:]
+
+
+def resolve(ask: Bill, use: Context, *, now: datetime, last: datetime) -> Flow[Resolution]:
+    """Say what became of a bill whose outcome is unknown; `last` is when its last request left, `now` is now."""
+    if not is_findable(ask, use):
+        return Resolution("ambiguous", f"{use.provider.title} does not carry the reference of this bill in a listing")
+    seen = yield from sightings(ask, use)
+    standing = (_standing(ask, seen, use) if ask.attempt > 1 else []) or list(seen.invoices)
+    if len(standing) > 1:
+        standing = (yield from _still_there(standing, use)) or standing
+    if len(standing) > 1:
+        why = f"the reference is on {len(standing)} invoices: {_ids(standing)}"
+        return Resolution("ambiguous", why, invoices=tuple(standing))
+    if standing:
+        return Resolution("found", f"{standing[0].id} carries it, {standing[0].status}", standing[0], tuple(standing))
+    if seen.gap:
+        return Resolution("ambiguous", seen.gap)
+    if now - last < SETTLES:
+        wait = -(-(SETTLES - (now - last)) // timedelta(seconds=1))
+        return Resolution("too_early", f"no invoice carries it, and one may still appear: ask again in {wait} s")
+    return Resolution("absent", "no invoice carries it, and as far as is known its last try is too long ago to land")

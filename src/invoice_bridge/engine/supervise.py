@@ -1,0 +1,374 @@
+"""Retry, verification and what is known after a failure: generators around a flow; their only effects: Send and Sleep.
+
+Rules of this file: no clock, no chance, no network. A runner that cannot send raises NotSent; one that sent and got no
+whole answer raises Lost. A write that was lost stays "maybe applied", whatever happens to its later tries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar, cast
+from urllib.parse import urlsplit
+
+from invoice_bridge.adapter.answers import json_of
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.core.commands import Bill, OnInvoice
+from invoice_bridge.core.errors import (
+    BridgeError,
+    ConfigurationError,
+    IdempotencyMismatch,
+    MalformedResponse,
+    Outcome,
+    OutcomeUnknown,
+    ProviderError,
+    RateLimited,
+    Unauthorized,
+    Unreachable,
+    UnreadableServerError,
+)
+from invoice_bridge.core.steps import State, Step
+from invoice_bridge.core.wire import Flow, Request, Response, Send, Sleep, Steps
+
+T = TypeVar("T")
+Verdict = Literal["applied", "refused", "deferred", "maybe"]
+"""What an answer says of a write. applied: it took effect. refused: it did not, and cannot any more. deferred: this try
+did not, and nothing is said of earlier ones. maybe: it may have taken effect, or may still do so."""
+
+
+class NotSent(Exception):
+    """The request never left: no connection could be opened, or none was free."""
+
+
+class Lost(Exception):
+    """The request left, and no whole answer came back: it may have taken effect."""
+
+
+class Pace(Protocol):
+    """What keeps an account within its provider's limit on requests; see invoice_bridge.engine.pace."""
+
+    def wait(self) -> float:
+        """Seconds until a request may leave; it counts as sent then."""
+        ...
+
+    def forgo(self, pause: float) -> None:
+        """Take back that a request leaves after this pause."""
+        ...
+
+    def answered(self, *, throttled: bool, retry_after: int | None) -> None:
+        """Learn how the provider took a request."""
+        ...
+
+
+def doubling(tries: int) -> float:
+    """Seconds to wait after so many tries where no chance is at hand: 0.5, 1, 2, 4, 8, 8 …; clients jitter theirs."""
+    return min(0.5 * 2.0 ** (tries - 1), 8.0)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How often to try again, and how long to wait between.
+
+    `retries` of one request, `budget` of all requests of one call. `backoff` gives the seconds to wait after so many
+    tries; the provider's own Retry-After wins, up to `longest_retry_after` seconds: where it asks for more, the call
+    ends.
+    """
+
+    retries: int = 2
+    budget: int = 6
+    backoff: Callable[[int], float] = doubling
+    longest_retry_after: int = 60
+    pace: Pace | None = None
+    search_pace: Pace | None = None
+    """That of the provider's search index, where it has a limit of its own."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """What one call has done so far."""
+
+    use: Context
+    policy: Policy
+    steps: list[Step] = field(default_factory=list)
+    retried: int = 0
+
+
+def supervise(
+    flow: Flow[T],
+    use: Context,
+    policy: Policy,
+    before: Callable[[], object] = lambda: None,
+    again: Callable[[], Flow[T | None]] | None = None,
+) -> Steps[T]:
+    """Drive a flow: send its requests, try again where that is safe, and say on every error what is known.
+
+    `before` runs once, after the flow made its first request and before that is sent. `again` looks the bill up and
+    goes on from there, or returns None: after a server error, how things stand is all that can be learnt.
+    """
+    call, way = _Call(use, policy), cast("Flow[T | None]", flow)
+    known = use.ask.id if isinstance(use.ask, OnInvoice) else None
+    unknown: OutcomeUnknown | None = None
+    try:
+        try:
+            request = next(way)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        before()
+        while True:
+            try:
+                answer = yield from _attempts(request, call)
+            except _OnlyFailures as failed:
+                if again is None:
+                    raise failed.unknown from failed.unknown.__cause__
+                way.close()
+                way, again, unknown = again(), None, failed.unknown
+                follow = _sent(way, None)
+            except BridgeError as failure:
+                follow = _threw(way, failure)
+            else:
+                known = known or _id_in(answer, use)
+                follow = _sent(way, answer)
+            if isinstance(follow, StopIteration):
+                if follow.value is None and unknown is not None:  # the lookup found nothing, which proves nothing yet
+                    raise unknown
+                return follow.value  # type: ignore[no-any-return]
+            request = follow
+    except BridgeError as error:
+        error.outcome, error.steps = _outcome(error, call.steps), tuple(call.steps)
+        error.invoice_id = error.invoice_id or known
+        if unknown is None or error is unknown or not isinstance(error, ProviderError | Unreachable):
+            raise
+        unknown.outcome, unknown.steps, unknown.invoice_id = error.outcome, error.steps, error.invoice_id
+        raise unknown from error  # the second way failed too, and says nothing of the first
+    finally:
+        way.close()
+
+
+class _OnlyFailures(Exception):
+    """A write was answered by server errors alone: sending it again would tell nothing."""
+
+    def __init__(self, unknown: OutcomeUnknown) -> None:
+        self.unknown = unknown
+
+
+def _sent(flow: Flow[Any], answer: Response | None) -> Request | StopIteration:
+    try:
+        return next(flow) if answer is None else flow.send(answer)
+    except StopIteration as done:
+        return done
+
+
+def _threw(flow: Flow[Any], failure: BridgeError) -> Request | StopIteration:
+    try:
+        return flow.throw(failure)
+    except StopIteration as done:
+        return done
+
+
+def _id_in(answer: Response, use: Context) -> str | None:
+    try:
+        return use.provider.invoice_id(json_of(answer))
+    except MalformedResponse:
+        return None
+
+
+@dataclass(slots=True)
+class _Tried:
+    """What one try of a request came to."""
+
+    failure: BridgeError
+    again: bool
+    """Whether another try is safe and may help."""
+    maybe: bool = False
+    """Whether it may have taken effect."""
+    sent: bool = True
+    status: int | None = None
+    wait: int | None = None
+    """Seconds that the provider asks to wait."""
+    final: bool = False
+    """Whether another try of a failed write would tell no more."""
+
+
+def _attempts(request: Request, call: _Call) -> Steps[Response]:
+    maybe, left, tries = False, False, 0
+    while True:
+        tries += 1
+        tried = yield from _try(request, call, maybe)
+        if isinstance(tried, Response):
+            told_again = call.use.provider.is_replay(tried) and not maybe and request.writes
+            call.steps.append(_step(request, "replayed" if told_again else "done", tried.status))
+            return tried
+        maybe, left = maybe or tried.maybe, left or (tried.sent and (tried.status or 200) < 300)
+        over = tries > call.policy.retries or call.retried >= call.policy.budget
+        if not tried.again or over:
+            break
+        try:
+            yield Sleep(call.policy.backoff(tries) if tried.wait is None else float(tried.wait))
+        except NotSent:  # the deadline leaves no time for another try
+            break
+        call.retried += 1
+    if not tried.again and not tried.maybe and tried.status is not None:
+        call.steps.append(_step(request, "unknown" if maybe else "refused", tried.status))
+        raise tried.failure
+    state: State = "unknown" if maybe or left else "refused" if tried.status else "not_sent"
+    call.steps.append(_step(request, state, tried.status))
+    if not maybe:
+        raise tried.failure
+    ask = call.use.ask
+    unknown = OutcomeUnknown(
+        f"{request.method} {_path(request)} may or may not have taken effect: {tried.failure}. "
+        + ("Look the reference up before you try again: resolve()" if isinstance(ask, Bill) else "Read the invoice"),
+        reference=ask.reference if isinstance(ask, Bill) else None,
+    )
+    unknown.__cause__ = tried.failure
+    # without a key the bill's request was sent once: only a lookup can tell more
+    keyless = (
+        isinstance(ask, Bill) and request.key is None and request.method not in call.use.provider.idempotency.repeatable
+    )
+    raise _OnlyFailures(unknown) if keyless or (tried.status is not None and tried.status >= 500) else unknown
+
+
+def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Tried]:
+    """Send a request once. `maybe`: an earlier try of it may have taken effect."""
+    provider = call.use.provider
+    pace = call.policy.search_pace if request.searches else call.policy.pace
+    # a key makes a repetition harmless; without one, only the methods that the provider declares so are
+    repeatable = not request.writes or request.key is not None or request.method in provider.idempotency.repeatable
+    try:
+        if pace is not None and (pause := pace.wait()) > 0:
+            yield from _paused(pause, pace)
+        answer = yield Send(request)
+    except NotSent as error:
+        return _Tried(Unreachable(f"{provider.title} cannot be reached: {error}"), again=True, sent=False)
+    except ConfigurationError as problem:  # no intent, no request: but an earlier try of it may have taken effect
+        return _Tried(problem, again=False, sent=False)
+    except Lost as error:
+        failure = Unreachable(f"{provider.title} gave no answer: {error}")
+        return _Tried(failure, repeatable, maybe=request.writes)
+    if answer is None:
+        raise TypeError("the runner must answer a Send with a Response")
+    if 200 <= answer.status < 300:
+        if pace is not None:
+            pace.answered(throttled=False, retry_after=None)
+        try:
+            check_subject(request, answer, call.use)
+        except MalformedResponse as torn:  # torn, or another request's answer: as good as lost
+            return _Tried(torn, repeatable, maybe=request.writes, status=answer.status)
+        return answer
+    refusal = provider.error(answer)
+    refusal.repeated = maybe
+    throttled = isinstance(refusal, RateLimited)
+    if pace is not None:
+        pace.answered(
+            throttled=throttled, retry_after=refusal.retry_after if isinstance(refusal, RateLimited) else None
+        )
+    if isinstance(refusal, RateLimited):
+        wait = refusal.retry_after
+        again = wait is None or wait <= call.policy.longest_retry_after
+        return _Tried(refusal, again and provider.wants_retry(answer, default=True), status=answer.status, wait=wait)
+    after_the_fact = may_have_applied(request, answer, refusal)
+    again = provider.wants_retry(answer, default=after_the_fact or refusal.maybe_applied) and repeatable
+    final = after_the_fact and answer.status >= 500 and _tells_no_more(answer, refusal, call.use)
+    return _Tried(refusal, again and not final, after_the_fact, status=answer.status, final=final)
+
+
+def check_subject(request: Request, answer: Response, use: Context) -> None:
+    """Check that an answer is JSON, and about what was asked: the invoice named, or the bill that is being opened.
+
+    Something between here and the provider may hand out another request's answer. Raises MalformedResponse.
+    """
+    data, provider = json_of(answer), use.provider
+    if request.answers and not _has(data, request.answers):
+        raise _mixed_up(f"something else: it has no {'.'.join(map(str, request.answers))}", answer, use)
+    if request.invoice_id is not None:
+        answered = provider.invoice_id(data)
+        if answered is not None and answered != request.invoice_id:
+            raise _mixed_up(f"the invoice {answered}, and {request.invoice_id} was asked for", answer, use)
+    if request.opens and isinstance(use.ask, Bill) and provider.reference_in is not None:
+        reference = provider.reference_in(data, use)
+        if reference is not None and reference != use.ask.reference:
+            raise _mixed_up(f"the bill {reference!r}, and {use.ask.reference!r} was sent", answer, use)
+
+
+def _has(data: Any, names: Iterable[str | int]) -> bool:
+    """Whether something stands at the end of these names and positions."""
+    for name in names:
+        if isinstance(name, int):
+            data = data[name] if isinstance(data, list) and len(data) > name else None
+        else:
+            data = data.get(name) if isinstance(data, Mapping) else None
+    return data is not None
+
+
+def _mixed_up(problem: str, answer: Response, use: Context) -> MalformedResponse:
+    return MalformedResponse(
+        f"the answer is about {problem}: something in between mixes answers up",
+        provider=use.provider.name,
+        status=answer.status,
+        response=answer,
+    )
+
+
+def may_have_applied(request: Request, answer: Response, refusal: ProviderError) -> bool:
+    """Whether a refused write may have taken effect, or may still do so: an earlier try of it can be under way."""
+    running = request.opens and answer.status == 409 and not refusal.key_reused
+    return request.writes and (refusal.maybe_applied or running)
+
+
+def verdict(request: Request, answer: Response, use: Context) -> Verdict:
+    """Say what an answer says of a write: for the journal, and for what a client remembers.
+
+    A refusal that only says "not now" says nothing of an earlier try that was lost; neither does 401, which comes
+    before anything else is looked at.
+    """
+    if 200 <= answer.status < 300:
+        try:
+            check_subject(request, answer, use)
+        except MalformedResponse:
+            return "maybe"
+        return "applied"
+    refusal = use.provider.error(answer)
+    if may_have_applied(request, answer, refusal):
+        return "maybe"
+    return "deferred" if isinstance(refusal, RateLimited | Unauthorized | MalformedResponse) else "refused"
+
+
+def _paused(pause: float, pace: Pace) -> Steps[None]:
+    try:
+        yield Sleep(pause)
+    except NotSent:  # the deadline leaves no time for it
+        pace.forgo(pause)
+        raise
+
+
+def _tells_no_more(answer: Response, refusal: ProviderError, use: Context) -> bool:
+    """Whether sending a failed write again would tell nothing, or could bill twice.
+
+    A stored failure is only repeated. Where it is not documented that failures are stored, the failure itself may have
+    come after the fact and freed the key; a proxy's page says nothing of what is stored.
+    """
+    if use.provider.is_replay(answer):
+        return True
+    own = not isinstance(refusal, UnreadableServerError)
+    return own and isinstance(use.ask, Bill) and not use.provider.idempotency.keeps_failures
+
+
+def _step(request: Request, state: State, status: int | None) -> Step:
+    return Step(request.method, _path(request), request.effects, state, request.writes, status, request.key)
+
+
+def _path(request: Request) -> str:
+    return urlsplit(request.url).path
+
+
+def _outcome(error: BridgeError, steps: list[Step]) -> Outcome:
+    if isinstance(error, OutcomeUnknown) or any(step.state == "unknown" and step.writes for step in steps):
+        return "unknown"
+    # a repeated answer too: whether an earlier call asked first, or a proxy delivered this one twice, cannot be known;
+    # but where the reference is another bill's, so is the answer
+    counted = {"done"} if isinstance(error, IdempotencyMismatch) else {"done", "replayed"}
+    written = [step for step in steps if step.writes and step.state in counted]
+    if not written:
+        return "nothing_done"
+    unread = isinstance(error, MalformedResponse) and steps[-1].writes and steps[-1].state in counted
+    return "done_unread" if unread else "partly_done"

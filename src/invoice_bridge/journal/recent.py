@@ -1,0 +1,46 @@
+"""What one client wrote and lost lately, journal or not."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+from invoice_bridge.core.commands import Bill
+from invoice_bridge.engine.lookup import SETTLES
+from invoice_bridge.engine.supervise import Verdict
+
+
+class RecentLosses:
+    """The writing requests of one client within SETTLES, journal or not; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lost: dict[tuple[str, int, str], datetime] = {}
+        self._wrote: dict[str, datetime] = {}
+        self._lock = threading.Lock()
+
+    def note(self, command: Bill, step: str, verdict: Verdict | None, at: datetime) -> None:
+        """Note what became of a writing request of a bill; None: the program was stopped meanwhile."""
+        name = (command.reference, command.attempt, step)
+        with self._lock:
+            self._wrote = {known: when for known, when in self._wrote.items() if at - when < SETTLES}
+            if verdict != "refused":
+                self._wrote[command.reference] = at
+            if verdict in {"applied", "refused"}:
+                self._lost.pop(name, None)
+            elif verdict in {"maybe", None} or name in self._lost:
+                self._lost = {known: when for known, when in self._lost.items() if at - when < SETTLES}
+                self._lost[name] = at
+
+    def last_write(self, reference: str) -> datetime | None:
+        """Return when a write of a reference last ended that was not refused: no listing need show it yet."""
+        with self._lock:
+            return self._wrote.get(reference)
+
+    def unresolved(self, reference: str) -> dict[int, datetime]:
+        """Return the attempts at a reference with a request that is not settled, each with when that was last tried."""
+        last: dict[int, datetime] = {}
+        with self._lock:
+            for (which, attempt, _), at in self._lost.items():
+                if which == reference:
+                    last[attempt] = max(at, last.get(attempt, at))
+        return last

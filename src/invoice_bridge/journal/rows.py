@@ -1,0 +1,245 @@
+"""The rows of a journal, and what they claim of a reference: made, unknown, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from invoice_bridge.core.commands import Bill
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.engine.supervise import Verdict
+
+Ended = Literal["not_sent", "lost", "answered"]
+State = Literal["void", "deleted", "absent", "released"]
+"""What ends a bill's claim on its reference: its invoice is void or deleted, `resolve` found none, or a person
+released it."""
+_LONGEST_ID = 255
+_NO_TRY = -(2**63) - 1
+"""Below every number that a row can have."""
+_MODES = frozenset({"test", "live"})
+_EMPTY: tuple[Any, ...] = ("", [], {})
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Where a client's rows belong: its book, its account ("stripe:acct_1") and its mode ("test", "live" or unknown).
+
+    Rows of another mode are another book's. A mode that is not known is taken to be any.
+    """
+
+    account: str
+    name: str = "default"
+    mode: str = ""
+
+    def shares_mode(self, mode: str) -> bool:
+        """Whether rows of that mode may be about the same money."""
+        return not self.mode or not mode or self.mode == mode
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One writing request of a bill. `ended` None: its process ended before it did, or it is under way.
+
+    `began_at` None: the row cannot be read, and counts as sent at an unknown time.
+    """
+
+    number: int
+    account: str
+    reference: str
+    attempt: int
+    method: str
+    url: str
+    key: str | None
+    began_at: datetime | None
+    ended_at: datetime | None
+    ended: Ended | None
+    status: int | None
+    invoice_id: str | None
+    book: str = "default"
+    mode: str = ""
+    digest: str | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def left(self) -> bool:
+        """Whether the request may have reached the provider."""
+        return self.ended != "not_sent"
+
+    @property
+    def last_at(self) -> datetime | None:
+        """When the last thing happened that is known of it."""
+        return self.ended_at or self.began_at
+
+    @property
+    def step(self) -> str:
+        """What repeats of the same request share: its key, or else its method and address."""
+        return self.key or f"{self.method} {self.url}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What ended a bill's claim on its reference at an account; tries up to `last_try` are covered by it."""
+
+    number: int
+    book: str
+    account: str
+    mode: str
+    reference: str
+    invoice_id: str | None
+    state: State
+    why: str
+    at: datetime | None
+    last_try: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A bill of a reference at one account that was made and not withdrawn, or that may have been made."""
+
+    account: str
+    mode: str
+    reference: str
+    book: str
+    state: Literal["made", "unknown"]
+    invoice_id: str | None
+    since: datetime | None
+
+    @property
+    def provider(self) -> str:
+        """The provider's name."""
+        return self.account.partition(":")[0]
+
+
+def digest_of(command: Bill, provider: str) -> str:
+    """Return a digest of a bill's content as one provider gets it: what the same reference must say again."""
+    content: dict[str, Any] = command.model_dump(mode="json", exclude={"reference", "attempt", "customer"})
+    for line, written in zip(command.lines, content["lines"], strict=True):
+        written["quantity"] = None if line.quantity is None else _shortest(line.quantity)
+    who = command.customer
+    content["customer"] = None if who is None else (who.at(provider) or [who.email, who.name])
+    return hashlib.sha256(dumps([command.verb, _stated(content)])).hexdigest()
+
+
+def _shortest(number: Decimal) -> str:
+    """A number without zeros that say nothing: 2.00 is 2. Not normalize(), which rounds to the context's digits."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _stated(value: Any) -> Any:
+    """A bill's content in one order and without what is empty: a field that a later version adds changes no digest."""
+    if isinstance(value, dict):
+        stated = {name: _stated(value[name]) for name in sorted(value)}
+        return {name: one for name, one in stated.items() if one is not None and one is not False and one not in _EMPTY}
+    return [_stated(one) for one in value] if isinstance(value, list) else value
+
+
+def verdict_of(known: Try) -> Verdict | None:
+    """What a row says of its request; rows of schema 1 kept the status alone."""
+    if known.verdict is not None or known.ended is None:
+        return known.verdict
+    if known.ended != "answered":
+        return "maybe" if known.ended == "lost" else "deferred"
+    status = known.status
+    if status is None or status >= 500 or status == 409:
+        return "maybe"
+    return "applied" if status < 300 else "deferred" if status == 429 else "refused"
+
+
+def unresolved(tries: Iterable[Try]) -> dict[str, Try]:
+    """Return the steps that may have taken effect, or may still do so, and of which no answer says what became of them.
+
+    `tries` are those of one reference, oldest first. A step is one request with its repeats: an answer to any of them
+    settles all, as they share a key. The row given is the last one of the step that left.
+    """
+    pending: dict[str, Try] = {}
+    for known in tries:
+        verdict = verdict_of(known)
+        if verdict in {"applied", "refused"} and known.ended == "answered":
+            pending.pop(known.step, None)
+        elif verdict in {"maybe", None} or (known.step in pending and known.left):
+            pending[known.step] = known
+    return pending
+
+
+def _claim(rows: list[Try], facts: list[Fact]) -> tuple[Literal["made", "unknown"], str | None, datetime | None] | None:
+    """What the tries of a reference at one account still claim, after what is known to have ended."""
+    covered = max((fact.last_try for fact in facts if fact.invoice_id is None), default=_NO_TRY)
+    rows = [known for known in rows if known.number > covered]
+    pending = unresolved(rows)
+    for fact in facts:
+        if fact.invoice_id is None:
+            continue
+        before = [known for known in rows if known.number <= fact.last_try]
+        attempts = {known.attempt for known in before if known.invoice_id == fact.invoice_id and known.attempt}
+        ids = {known.invoice_id for known in before if known.attempt in attempts} - {None} | {fact.invoice_id}
+        # one attempt makes one invoice, whose id may change when it is issued; what the attempt makes after the end of
+        # that one is another
+        rows = [
+            known
+            for known in rows
+            if known.invoice_id not in ids
+            and (
+                known.number > fact.last_try or known.attempt not in attempts or _may_have_made_another(known, pending)
+            )
+        ]
+    pending = unresolved(rows)
+    made = [known for known in rows if verdict_of(known) == "applied" and known.left]
+    if not made and not pending:
+        return None
+    last = made[-1] if made else None
+    since = min((known.began_at for known in rows if known.left and known.began_at is not None), default=None)
+    return ("made" if made else "unknown", None if last is None else last.invoice_id, since)
+
+
+def _may_have_made_another(known: Try, pending: dict[str, Try]) -> bool:
+    """Whether a try whose attempt made an invoice may have made a second one: it is unknown, and no key prevents it.
+
+    A server error may have come after the fact and freed the key; see `Idempotency.keeps_failures`.
+    """
+    return known.step in pending and (known.key is None or (known.status or 0) >= 500)
+
+
+def _try(row: tuple[Any, ...]) -> Try:
+    """Read a row. What cannot be read of it counts as the worse: sent, at an unknown time, its end unknown."""
+    number, account, reference, attempt, method, url, key, began, ended_at, ended, status, invoice_id, *new = row
+    book, mode, digest, verdict = new
+    is_id = isinstance(invoice_id, str) and 0 < len(invoice_id) <= _LONGEST_ID and invoice_id.isprintable()
+    return Try(
+        number,
+        str(account),
+        str(reference),
+        attempt if isinstance(attempt, int) else 1,
+        str(method),
+        str(url),
+        key if isinstance(key, str) else None,
+        _instant(began),
+        _instant(ended_at),
+        ended if ended in {"not_sent", "lost", "answered"} else None,
+        status if isinstance(status, int) else None,
+        invoice_id if is_id else None,
+        str(book),
+        mode if mode in _MODES else "",  # of any mode
+        digest if isinstance(digest, str) else None,
+        verdict if verdict in {"applied", "refused", "deferred", "maybe"} else None,
+    )
+
+
+def _fact(row: tuple[Any, ...]) -> Fact:
+    """Read a fact. One of which the last try cannot be read covers none."""
+    number, book, account, mode, reference, invoice_id, state, why, at, last = row
+    covered = last if isinstance(last, int) else _NO_TRY
+    return Fact(number, book, account, mode, reference, invoice_id, state, str(why), _instant(at), covered)
+
+
+def _instant(text: object) -> datetime | None:
+    """An aware instant; None for what is none."""
+    try:
+        instant = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return None if instant is None or instant.tzinfo is None else instant

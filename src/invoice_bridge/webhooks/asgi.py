@@ -1,0 +1,155 @@
+"""Receive deliveries over HTTP: an ASGI application that hands each event to a function of yours.
+
+    POST /stripe      what Stripe sends to the endpoint; any other provider below its own name
+
+Rules of this file: the answer is 204 only after the function returned, so that a provider tries again whatever failed.
+400: the signature does not fit. 404: no such endpoint. 409: the same event is being used at this moment. 413: too long.
+500: anything else; it is logged. The paid amount, and all else, is the event's own: nothing is added here.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+
+from invoice_bridge import providers
+from invoice_bridge.adapter.webhooks import InvoiceEvent
+from invoice_bridge.core.errors import ConfigurationError, InvalidSignature
+from invoice_bridge.core.exact import LARGEST
+from invoice_bridge.journal.store import Journal
+from invoice_bridge.webhooks.deliveries import Seen, parse
+
+__all__ = ["application", "serve"]
+
+try:
+    from starlette.applications import Starlette
+    from starlette.concurrency import run_in_threadpool
+    from starlette.requests import Request as Asked
+    from starlette.responses import Response as Answer
+    from starlette.routing import Route
+except ImportError as error:  # an extra, not a requirement
+    raise ConfigurationError(
+        f'receiving webhooks needs {error.name}: run pip install "invoice-bridge[emulator]"'
+    ) from None
+
+_LOG = logging.getLogger(__name__)
+
+
+def application(
+    use: Callable[[InvoiceEvent], object],
+    *,
+    secrets: Mapping[str, str],
+    unverified: Collection[str] = (),
+    seen: Seen | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    journal: Journal | None = None,
+) -> Starlette:
+    """Make the application; `use` is called with each event, in a thread, and may raise. An async one is awaited.
+
+    Whatever other awaitable a plain function returns is not awaited: that is an error (500), since nothing was done.
+
+    `secrets`: provider → the secret of its endpoint. `unverified` names providers whose deliveries are taken as they
+    come; use them as hints. `seen` is what was used already: by default one that lives as long as this process, so
+    after a restart, or in another process, an event may come again. `journal` learns from verified events which bills
+    are void or deleted. Raises ConfigurationError for an unknown provider
+    and for a secret that is empty or not given.
+    """
+    for name in (*secrets, *unverified):
+        providers.get(name)
+        if name in secrets and name in unverified:
+            raise ConfigurationError(f"{name} has a secret and is to be unverified: leave one of the two out")
+    for name, secret in secrets.items():
+        if not isinstance(secret, str) or not secret.strip():
+            raise ConfigurationError(f"the webhook secret of {name} is empty: every delivery would be refused")
+    receiver = _Receiver(use, dict(secrets), frozenset(unverified), Seen() if seen is None else seen, clock, journal)
+    return Starlette(routes=[Route("/{provider}", endpoint=receiver.receive, methods=["POST"])])
+
+
+@dataclass(frozen=True, eq=False)
+class _Receiver:
+    use: Callable[[InvoiceEvent], object]
+    secrets: Mapping[str, str] = field(repr=False)
+    unverified: frozenset[str]
+    seen: Seen
+    clock: Callable[[], datetime]
+    journal: Journal | None = None
+    in_use: set[tuple[str, str]] = field(default_factory=set)
+
+    async def receive(self, asked: Asked) -> Answer:
+        name = asked.path_params["provider"]
+        if name not in self.secrets and name not in self.unverified:
+            return Answer("there is no such endpoint", 404)
+        body = bytearray()
+        async for chunk in asked.stream():
+            body += chunk
+            if len(body) > LARGEST:
+                return Answer("the body is too long", 413)
+        at, secret = self.clock(), self.secrets.get(name)
+        try:
+            read = partial(parse, name, asked.headers, bytes(body), secret=secret, at=at, verified=secret is not None)
+            # a journal that another process locks stops no other delivery
+            event = read() if self.journal is None else await run_in_threadpool(read, journal=self.journal)
+        except InvalidSignature as error:
+            _LOG.warning("a delivery to %s was refused: %s", name, error)
+            return Answer("the signature does not fit", 400)
+        except Exception:  # noqa: BLE001 - whatever it is, it is logged, and the provider is to try again
+            return _failed(name)
+        return await self._use_once(event, at)
+
+    async def _use_once(self, event: InvoiceEvent, at: datetime) -> Answer:
+        if self.seen.has(event, at=at):
+            return Answer(status_code=204)
+        mark = (event.provider, event.id)
+        if mark in self.in_use:
+            return Answer("this event is being used", 409)
+        self.in_use.add(mark)
+        try:
+            if _is_async(self.use):
+                await self.use(event)  # type: ignore[misc]
+            else:
+                _refuse_awaitable(await run_in_threadpool(self.use, event))
+        except Exception:  # noqa: BLE001 - as above
+            return _failed(event.provider)
+        finally:
+            self.in_use.discard(mark)
+        self.seen.add(event, at=at)  # only now: what failed must come again
+        return Answer(status_code=204)
+
+
+def _is_async(use: Callable[[InvoiceEvent], object]) -> bool:
+    """Whether calling it makes a coroutine: an async function, one behind functools.partial, or an async __call__."""
+    while isinstance(use, partial):
+        use = use.func
+    return inspect.iscoroutinefunction(use) or inspect.iscoroutinefunction(type(use).__call__)
+
+
+def _refuse_awaitable(returned: object) -> None:
+    if inspect.isawaitable(returned):
+        if inspect.iscoroutine(returned):
+            returned.close()
+        raise ConfigurationError(
+            "the function for webhook events returned an awaitable, which nobody awaits: pass an `async def` function"
+        )
+
+
+def _failed(name: str) -> Answer:
+    _LOG.exception("a delivery to %s could not be used", name)
+    return Answer("it could not be used", 500)
+
+
+def serve(
+    use: Callable[[InvoiceEvent], object],
+    *,
+    secrets: Mapping[str, str],
+    unverified: Collection[str] = (),
+    port: int = 8788,
+    host: str = "127.0.0.1",
+) -> None:
+    """Serve `application` until the process is interrupted. Put a proxy that speaks TLS before it."""
+    import uvicorn
+
+    uvicorn.run(application(use, secrets=secrets, unverified=unverified), host=host, port=port, access_log=False)
