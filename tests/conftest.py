@@ -3,9 +3,11 @@
 import ipaddress
 import os
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import hypothesis
 import pytest
@@ -96,3 +98,10 @@ def shared_dir() -> Path:
     if not SHARED.is_dir():
         pytest.skip("no reference material: there is no directory ../shared beside this checkout")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _no_pace_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that another test left behind keeps its account's pace, with that test's clock: none waits for it."""
+    if options := sys.modules.get("invoice_bridge.client.options"):
+        monkeypatch.setattr(options, "_paces", WeakValueDictionary())
