@@ -100,7 +100,7 @@ class Body:
         self._bound, self._on_wire, self._content = bound, 0, bytearray()
         # an answer that was read before is decompressed: a test's own, or that of a client whose hooks read it
         self.is_read = bool(getattr(answer, "is_stream_consumed", False))
-        coding = "" if self.is_read else answer.headers.get("content-encoding", "").strip().lower()
+        coding = "" if self.is_read else answer.headers.get("content-encoding", "").strip(" \t").lower()
         if coding not in {"", "identity", "gzip"}:
             raise Lost("the answer is compressed, and not by gzip once, which is all that was accepted")
         self._gzip = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS) if coding == "gzip" else None

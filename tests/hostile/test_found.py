@@ -2,19 +2,23 @@
 
 import json
 import sqlite3
+import time
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from invoice_bridge import ConfigurationError, Invoice, MalformedResponse, Money, Retrieve, decode, explain, providers
 from invoice_bridge.cli.files import read_bill
 from invoice_bridge.config import read_profile
+from invoice_bridge.exchange import Body, Bound
 from invoice_bridge.journal import Book, Journal
 from invoice_bridge.model import in_utc
+from invoice_bridge.outcome import Lost
 from invoice_bridge.wire import Request, dumps, loads
 
 BARE: dict[str, dict[str, Any]] = {
@@ -134,6 +138,25 @@ def test_a_row_numbered_zero_is_not_overlooked(tmp_path: Path) -> None:
         raw.commit()
     assert [claim.state for claim in journal.claims(book, "r-1")] == ["unknown"]
     journal.close()
+
+
+def test_an_amount_of_more_digits_than_python_writes_is_no_amount(tmp_path: Path) -> None:
+    """A hexadecimal integer of 4,000 digits in a bill escaped as a ValueError."""
+    path = tmp_path / "bill.toml"
+    path.write_text(f'command = "one_time_charge"\nreference = "r"\namount = 0x{"f" * 4000}\n', "utf-8")
+    with pytest.raises(ConfigurationError, match=r"amount: '0xf+' is not an amount"):
+        read_bill(str(path))
+
+
+@pytest.mark.parametrize("coding", ["\xa0", "br", "gzip, gzip"])
+def test_a_coding_that_is_none_of_ours_is_not_read(coding: str) -> None:
+    """A blank that HTTP does not know was taken for no coding."""
+    now = time.monotonic()
+    answer = httpx.Response(
+        200, headers=[(b"content-encoding", coding.encode("latin-1"))], stream=httpx.ByteStream(b"")
+    )
+    with pytest.raises(Lost, match="not by gzip once"):
+        Body(answer, Bound(now, now + 60))
 
 
 def test_a_name_that_is_no_text_does_not_spoil_the_error(tmp_path: Path) -> None:

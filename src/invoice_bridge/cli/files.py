@@ -71,11 +71,19 @@ def _amounts(bill: dict[str, Any]) -> dict[str, Any]:
 
 def _read(given: dict[str, Any], at: str) -> dict[str, Any]:
     return {
-        name: amount(str(value), at + name)
+        name: amount(_text(value), at + name)
         if name in {"amount", "unit_amount"} and isinstance(value, str | int | Decimal)
         else value
         for name, value in given.items()
     }
+
+
+def _text(value: str | int | Decimal) -> str:
+    """A value as text. An integer of TOML can have more digits than Python writes out: then its hexadecimal ones."""
+    try:
+        return str(value)
+    except ValueError:
+        return hex(int(value))
 
 
 def amount(text: str, where: str) -> Money:
