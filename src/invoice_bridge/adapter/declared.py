@@ -1,4 +1,4 @@
-"""The rows that an adapter declares: statuses, refusals, amounts, rates, settings."""
+"""Values that an adapter declares or returns: statuses, refusals, amounts, rates, settings, what it cannot do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a provider would not carry of a command: the fates, the loss report, and the rows that drive both.
+"""The rows of a provider that say what becomes of each field of a command, and the losses that they mean.
 
 Rules of this file: pure; nothing is sent and nothing is guessed. A provider's rows (`FIELDS` in its `tables.py`) are
 the only place that says what becomes of a field; the report, the refusal, the documentation and the tests read them.

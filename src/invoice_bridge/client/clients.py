@@ -1,4 +1,4 @@
-"""Client and AsyncClient: the only module that does network I/O, within the bounds of invoice_bridge.client.exchange.
+"""Client and AsyncClient: what sends and waits; the bounds of one exchange stand in exchange.py.
 
 Both drive the same flows; each has one runner of a few lines. A client may be used by several threads (or tasks) at
 once: what changes in it, its HTTP connection pool and what it lost lately, is safe to share. A client made before a

@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 
 from invoice_bridge.adapter.answers import json_of
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
-from invoice_bridge.client import checks as client_settings
-from invoice_bridge.client import logs
+from invoice_bridge.client import checks, logs
 from invoice_bridge.client.checks import fault_of_key
 from invoice_bridge.client.credentials import ApiKey
 from invoice_bridge.client.exchange import Bound
@@ -124,7 +123,7 @@ class _Core(Generic[Http]):
             raise ConfigurationError(fault)
         self._key, self._insecure = key, insecure
         try:
-            client_settings.check(
+            checks.check(
                 base_url=base_url,
                 timeout=timeout,
                 deadline=deadline,
@@ -137,7 +136,7 @@ class _Core(Generic[Http]):
                 requests_per_minute=requests_per_minute,
             )
             if http is not None:
-                client_settings.check_http(http, is_async=self._is_async)
+                checks.check_http(http, is_async=self._is_async)
             if self._key.is_in(repr((settings, base_url, customers, journal))):
                 raise ConfigurationError("the API key is in another setting: write it in api_key alone")
             self._use = _context(provider, self._key, settings, base_url, mode=mode, lookup=lookup, insecure=insecure)

@@ -1,8 +1,7 @@
 """HTTP as plain values: requests, responses, and the bytes between them.
 
 Rules of this file: nothing here opens a socket, reads a clock or knows a provider. Paths are encoded here and nowhere
-else; JSON is read and written exactly (a decimal number becomes a Decimal and back); credentials are no part of a
-Request, the runner adds them when it sends.
+else; credentials are no part of a Request, the runner adds them when it sends. JSON is read and written in exact.py.
 """
 
 from __future__ import annotations

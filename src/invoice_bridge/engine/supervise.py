@@ -1,4 +1,4 @@
-"""Retry, verification and what is known after a failure: generators around a flow; their only effects: Send and Sleep.
+"""Retry, and what is known after a failure: generators around a flow; their only effects: Send and Sleep.
 
 Rules of this file: no clock, no chance, no network. A runner that cannot send raises NotSent; one that sent and got no
 whole answer raises Lost. A write that was lost stays "maybe applied", whatever happens to its later tries.

@@ -422,7 +422,8 @@ def mail(ask: SendInvoice, use: Context) -> Flow[Invoice]:
         raise wrong_state(found, "cannot be sent")
     if found.collection is not None and found.collection.kind == "manual":
         yield from _made_mailable(ask, use)
-    request = _post(ask.id, "send", use, effects=[Effect.MAILS], specimen=_bare(ask.id, "open"))
+    note = "before it, a manual invoice is changed: collection_method=send_invoice, days_until_due=0 (payable at once)"
+    request = _post(ask.id, "send", use, effects=[Effect.MAILS], specimen=_bare(ask.id, "open"), note=note)
     return (yield from _sent(ask.id, use, request, {Status.OPEN}))
 
 
