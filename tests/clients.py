@@ -12,7 +12,7 @@ from invoice_bridge import Client, Money, OneTimeCharge, providers
 from invoice_bridge.client import options as module
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.emulator import EmulatorTransport
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.providers.stripe import STRIPE
 
 KEY = "sk_test_not_a_key"
@@ -39,7 +39,7 @@ def emulated_at(name: str, emulator: Any = None, **said: Any) -> tuple[Client, E
     """A client of any provider's emulator, with the settings that this one accepts, and what went through."""
     declared = providers.get(name)
     made = emulator or declared.emulator()
-    root = context(declared, made.settings, "http://127.0.0.1:1" if name == "stripe" else None).base_url
+    root = make_context(declared, made.settings, "http://127.0.0.1:1" if name == "stripe" else None).base_url
     transport = EmulatorTransport(made, root)
     http = httpx.Client(transport=transport)
     return Client(name, api_key=made.key, base_url=root, http=http, **made.settings, **said), transport

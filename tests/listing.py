@@ -19,15 +19,15 @@ from invoice_bridge import (
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.checks import same_bill
 from invoice_bridge.adapter.declared import ErrorRow
-from invoice_bridge.adapter.lookup import first_use
-from invoice_bridge.adapter.provider import Context, Flows, Page, Provider, Unreadable
+from invoice_bridge.adapter.lookup import guard_reused_key
+from invoice_bridge.adapter.provider import Context, Page, Provider, Unreadable, Verbs
 from invoice_bridge.adapter.reading import Reader, build
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.commands import Bill
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.losses import Fate, Severity
 from invoice_bridge.core.wire import Flow, Request, Response, exchange
-from tests.toy import ACME, DOCS, ERRORS, FIELDS, MONEY, context
+from tests.toy import ACME, DOCS, ERRORS, FIELDS, MONEY, toy_context
 
 CHARGE = OneTimeCharge(reference="res-1", customer="buy_1", amount=Money(1900, "EUR"))
 MAY = PeriodInvoice(reference="may", customer="buy_1", currency="EUR", period=Period.month(2026, 5))
@@ -44,7 +44,7 @@ def bill_of(data: Mapping[str, Any]) -> Invoice:
     at = Reader(data, "acme")
     return build(
         "acme",
-        id=at.need("id"),
+        id=at.required_text("id"),
         status=STATUSES.get(at.text("status") or "", Status.UNKNOWN),
         native_status=at.text("status"),
         currency="EUR",
@@ -54,34 +54,34 @@ def bill_of(data: Mapping[str, Any]) -> Invoice:
     )
 
 
-def charge(ask: Any, use: Context) -> Flow[Invoice]:
+def charge(command: Any, context: Context) -> Flow[Invoice]:
     """Open an invoice, or take the one that was found."""
-    if use.found is not None:
-        return same_bill(ask, use.found)
-    body = {"ref": ask.reference, "amount": MONEY.to_units(ask.total)}
-    request = use.post("invoices", body=body, step="open", specimen={"id": "{open.id}"}, opens=True)
-    return bill_of((yield from first_use(exchange(request), ask, use)).parsed)
+    if context.existing is not None:
+        return same_bill(command, context.existing)
+    body = {"ref": command.reference, "amount": MONEY.to_units(command.total)}
+    request = context.post("invoices", body=body, step="open", specimen={"id": "{open.id}"}, opens=True)
+    return bill_of((yield from guard_reused_key(exchange(request), command, context)).parsed)
 
 
-def period(ask: Any, use: Context) -> Flow[Invoice]:
+def period(command: Any, context: Context) -> Flow[Invoice]:
     """Bill what has accrued, or take the invoice that was found."""
-    if use.found is not None:
-        return same_bill(ask, use.found)
-    yield use.get("charges", specimen={})
-    return bill_of((yield use.post("invoices", step="open", specimen={"id": "{open.id}"}, opens=True)).parsed)
+    if context.existing is not None:
+        return same_bill(command, context.existing)
+    yield context.get("charges", specimen={})
+    return bill_of((yield context.post("invoices", step="open", specimen={"id": "{open.id}"}, opens=True)).parsed)
 
 
-def retrieve(ask: Any, use: Context) -> Flow[Invoice]:
+def retrieve(command: Any, context: Context) -> Flow[Invoice]:
     """Read one."""
-    return bill_of((yield use.get("invoices", ask.id, specimen={"id": ask.id})).parsed)
+    return bill_of((yield context.get("invoices", command.id, specimen={"id": command.id})).parsed)
 
 
-def page(ask: ListInvoices, use: Context) -> Flow[Page]:
+def page(command: ListInvoices, context: Context) -> Flow[Page]:
     """Read one page."""
-    pairs = [("from", ask.created_from.isoformat())] if ask.created_from else []
-    pairs += [("buyer", ask.customer.id or "")] if ask.customer else []
-    pairs += [("after", ask.cursor)] if ask.cursor else []
-    answer = yield use.get("invoices", query=pairs, specimen={"items": [{"id": "{listed.id}"}]})
+    pairs = [("from", command.created_from.isoformat())] if command.created_from else []
+    pairs += [("buyer", command.customer.id or "")] if command.customer else []
+    pairs += [("after", command.cursor)] if command.cursor else []
+    answer = yield context.get("invoices", query=pairs, specimen={"items": [{"id": "{listed.id}"}]})
     items: list[Invoice | Unreadable] = []
     for row in object_of(answer)["items"]:
         try:
@@ -89,21 +89,21 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
         except MalformedResponse as error:
             items.append(Unreadable(row, error))
     after = object_of(answer).get("next")
-    return Page(tuple(items), ask.model_copy(update={"cursor": after}) if after else None)
+    return Page(tuple(items), command.model_copy(update={"cursor": after}) if after else None)
 
 
-FLOWS = Flows(one_time_charge=charge, period_invoice=period, retrieve=retrieve, list=page)
+FLOWS = Verbs(one_time_charge=charge, period_invoice=period, retrieve=retrieve, list=page)
 REUSED = ErrorRow(Rejected, DOCS, code="key_reused", key_reused=True)
 LISTING: Provider = replace(ACME, flows=FLOWS, parse=bill_of, errors=(REUSED, *ERRORS), limits=())
 
 
-def use_of(ask: Bill, *, hours: int = 1, **said: Any) -> Context:
+def use_of(command: Bill, *, hours: int = 1, **said: Any) -> Context:
     """The context of a bill at a provider that remembers keys for so many hours."""
     fields = said.pop("fields", FIELDS)
     flows = said.pop("flows", FLOWS)
     window = replace(ACME.idempotency, window=timedelta(hours=hours))
     provider = replace(LISTING, idempotency=window, fields=fields, flows=flows)
-    return replace(context(), provider=provider, **said).on(ask)
+    return replace(toy_context(), provider=provider, **said).on(command)
 
 
 @dataclass

@@ -13,7 +13,7 @@ import pytest
 import invoice_bridge
 from invoice_bridge import Client, Collection, Money, OneTimeCharge, Period, PeriodInvoice, explain, providers
 from invoice_bridge.adapter.declared import Cannot
-from invoice_bridge.adapter.provider import Flows, Provider
+from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.client import settings
 from invoice_bridge.core.commands import (
     Command,
@@ -149,7 +149,7 @@ def test_no_present_and_no_local_zone(module: str) -> None:
 @each_module
 def test_no_file_is_opened_where_knowledge_is_pure(module: str) -> None:
     """Reading and writing files is for the command line, profiles, cassettes, what is compared and packaged data."""
-    compared = {"compare/allowed.py", "compare/recorded.py", "compare/report/__init__.py", "compare/sides.py"}
+    compared = {"compare/allowed.py", "compare/from_cassette.py", "compare/report/__init__.py", "compare/sources.py"}
     if module in {"client/config.py", "matrix.py", *compared} or module.startswith(
         ("cli/", "cassettes/", "migrate/", "scaffold/", "testing/", "emulator/server")
     ):
@@ -281,8 +281,8 @@ def _keywords(name: str, call: str) -> list[str]:
 
 ORDER = [
     "name", "title", "reviewed", "api_version", "base_url", "auth", "headers", "form", "idempotency", "rate",
-    "search_rate", "retry_word", "settings", "scope", "mode", "sources", "statuses", "fields", "errors", "limits",
-    "money", "redactions", "flows", "look", "search", "parse", "refusal", "invoice_id",
+    "search_rate", "retry_header", "settings", "scope", "mode", "sources", "statuses", "fields", "errors", "limits",
+    "money", "redactions", "flows", "lookup", "search", "parse", "refusal", "invoice_id",
     "reference_in", "webhooks", "emulator",
 ]  # fmt: skip
 
@@ -299,8 +299,8 @@ def test_every_declaration_gives_its_keywords_in_the_same_order(name: str) -> No
 @each_provider
 def test_every_verb_is_declared_in_the_same_order(name: str) -> None:
     """Each of the twelve verbs is built or cannot be: nothing is left open."""
-    assert _keywords(name, "Flows") == [field.name for field in fields(Flows)]
-    assert None not in {getattr(providers.get(name).flows, field.name) for field in fields(Flows)}
+    assert _keywords(name, "Verbs") == [field.name for field in fields(Verbs)]
+    assert None not in {getattr(providers.get(name).flows, field.name) for field in fields(Verbs)}
 
 
 @each_provider
@@ -360,7 +360,7 @@ def _rows(provider: Provider) -> Iterator[tuple[str, str]]:
         yield "webhooks.verify", provider.webhooks.verify.source
         yield "webhooks.verify: the reason", provider.webhooks.verify.reason
     yield "idempotency", provider.idempotency.source
-    for verb in fields(Flows):
+    for verb in fields(Verbs):
         flow = getattr(provider.flows, verb.name)
         if isinstance(flow, Cannot):
             yield f"flows.{verb.name}", flow.source

@@ -11,7 +11,7 @@ import pytest
 
 from invoice_bridge import BilledElsewhere, ConfigurationError, Invoice, Money, OneTimeCharge, Status
 from invoice_bridge.core.wire import Request
-from invoice_bridge.engine.lookup import SETTLES
+from invoice_bridge.engine.lookup import SETTLE_TIME
 from invoice_bridge.journal.recent import RecentLosses
 from invoice_bridge.journal.rows import Book, Claim, Fact, Try, verdict_of
 from invoice_bridge.journal.store import Journal
@@ -101,7 +101,7 @@ def test_a_client_remembers_when_it_last_wrote() -> None:
     assert recent.last_write("res-1") is None
     recent.note(BILL, "open", "applied", NOON)
     assert (recent.last_write("res-1"), recent.unresolved("res-1")) == (NOON, {})
-    recent.note(BILL.model_copy(update={"reference": "res-2"}), "open", "applied", NOON + SETTLES)
+    recent.note(BILL.model_copy(update={"reference": "res-2"}), "open", "applied", NOON + SETTLE_TIME)
     assert recent.last_write("res-1") is None
 
 
@@ -118,7 +118,7 @@ def test_what_a_client_remembers_of_lost_requests() -> None:
     assert recent.unresolved("res-1") == {1: NOON + timedelta(seconds=9)}
     recent.note(BILL, "open", "refused", NOON)
     assert recent.unresolved("res-1") == {1: NOON + timedelta(seconds=4)}
-    recent.note(BILL.model_copy(update={"attempt": 2}), "open", "maybe", NOON + timedelta(seconds=4) + SETTLES)
+    recent.note(BILL.model_copy(update={"attempt": 2}), "open", "maybe", NOON + timedelta(seconds=4) + SETTLE_TIME)
     assert set(recent.unresolved("res-1")) == {2}  # the first attempt's can land no more
 
 

@@ -20,7 +20,7 @@ from invoice_bridge import (
     OneTimeCharge,
     Status,
 )
-from invoice_bridge.emulator import EmulatorTransport, Ticking
+from invoice_bridge.emulator import EmulatorTransport, FakeClock
 from invoice_bridge.journal.rows import Book
 from invoice_bridge.journal.store import Journal
 from invoice_bridge.providers.stripe import STRIPE
@@ -195,7 +195,7 @@ def test_another_word_for_a_difference_is_refused(word: Any) -> None:
 # ── what became of it ────────────────────────────────────────────────────────────────────────────────────────────────
 def test_what_became_of_a_bill_is_told_from_when_it_was_first_tried() -> None:
     """found, too_early or absent by `since`; only listings and reads are sent, and nothing is billed."""
-    client, transport = emulated(STRIPE.emulator(clock=Ticking(datetime.now(UTC))))
+    client, transport = emulated(STRIPE.emulator(clock=FakeClock(datetime.now(UTC))))
     now = datetime.now(UTC)
     assert client.resolve(CHARGE, since=now - timedelta(minutes=1)).state == "too_early"
     assert client.resolve(CHARGE, since=now - timedelta(minutes=6)).state == "absent"
@@ -210,7 +210,7 @@ def test_what_became_of_a_bill_is_told_from_when_it_was_first_tried() -> None:
 
 def test_two_invoices_under_one_reference_are_ambiguous() -> None:
     """What an earlier program billed twice is shown, both of them."""
-    client, transport = emulated(STRIPE.emulator(clock=Ticking(datetime.now(UTC))), lookup="never")
+    client, transport = emulated(STRIPE.emulator(clock=FakeClock(datetime.now(UTC))), lookup="never")
     first = client.create(CHARGE)
     transport.emulator.kept.clear()
     second = client.create(CHARGE)

@@ -17,7 +17,7 @@ from invoice_bridge import (
     Period,
     PeriodInvoice,
 )
-from invoice_bridge.emulator import EmulatorTransport, Ticking
+from invoice_bridge.emulator import EmulatorTransport, FakeClock
 from invoice_bridge.providers.stripe import STRIPE
 from tests.clients import (
     BASE,
@@ -71,7 +71,7 @@ def _told(result: Any, error: BridgeError | None) -> Any:
 
 async def test_both_clients_send_the_same_bytes_and_give_the_same_results() -> None:
     """For a course of bills and verbs, good and bad, both clients send identical requests and tell the same."""
-    sent: list[EmulatorTransport] = [EmulatorTransport(STRIPE.emulator(clock=Ticking()), BASE) for _ in range(2)]
+    sent: list[EmulatorTransport] = [EmulatorTransport(STRIPE.emulator(clock=FakeClock()), BASE) for _ in range(2)]
     results: list[list[Any]] = [[], []]
     one = Client("stripe", api_key=KEY, base_url=BASE, http=httpx.Client(transport=sent[0]))
     async with httpx.AsyncClient(transport=sent[1]) as http:

@@ -29,7 +29,7 @@ from invoice_bridge import (
     providers,
 )
 from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Kind
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.matrix import VERBS, cell, matrix
 
 BILL = OneTimeCharge(
@@ -157,7 +157,7 @@ def _bill_of(name: str) -> OneTimeCharge | PeriodInvoice:
 def _faulty(name: str, *faults: Fault) -> tuple[Client, Any, EmulatorTransport]:
     emulator = providers.get(name).emulator()
     emulator.accrue()
-    root = "http://127.0.0.1:1" + urlsplit(context(providers.get(name), emulator.settings).base_url).path
+    root = "http://127.0.0.1:1" + urlsplit(make_context(providers.get(name), emulator.settings).base_url).path
     transport = EmulatorTransport(Faults(emulator, faults), root)
     http = httpx.Client(transport=transport)
     settings = {"lookup": "never", **emulator.settings}

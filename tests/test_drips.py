@@ -147,9 +147,11 @@ def deaf() -> Iterator[int]:
 def test_defect_71_a_host_of_many_addresses_is_bounded(deaf: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A timeout for each address of a host would be as many timeouts; and what never connected was never sent."""
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, deaf)) for host in ("127.0.0.1", "127.0.0.2")]
-    ask = socket.getaddrinfo
+    command = socket.getaddrinfo
     monkeypatch.setattr(
-        socket, "getaddrinfo", lambda host, *rest, **more: found if host == "localhost" else ask(host, *rest, **more)
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **more: found if host == "localhost" else command(host, *rest, **more),
     )
     seconds, error = by_client({"base_url": f"http://localhost:{deaf}", "timeout": LIMIT})
     assert LIMIT * 0.9 < seconds < LIMIT + LATE
@@ -166,12 +168,12 @@ def test_the_next_address_of_a_host_is_tried(monkeypatch: pytest.MonkeyPatch) ->
     with serving(_good) as where:
         port = int(where.rpartition(":")[2])
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.9", "127.0.0.1")]
-        ask = socket.getaddrinfo
+        command = socket.getaddrinfo
 
         def resolve(host: str, *rest: Any, **more: Any) -> Any:
             if host == "localhost":
                 return found
-            return ask(host, *rest, **more)
+            return command(host, *rest, **more)
 
         monkeypatch.setattr(socket, "getaddrinfo", resolve)
         url = f"http://localhost:{port}"

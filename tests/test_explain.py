@@ -45,7 +45,7 @@ from invoice_bridge.core.commands import (
     Void,
 )
 from invoice_bridge.emulator import EmulatorTransport
-from invoice_bridge.explain import context, needs, origin, plan
+from invoice_bridge.explain import make_context, needs, origin, plan
 from invoice_bridge.providers.stripe import STRIPE
 from tests import strategies, toy
 
@@ -159,15 +159,15 @@ VERBS: list[tuple[OnInvoice, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("ask,bill", VERBS, ids=lambda value: getattr(value, "verb", ""))
-def test_the_plan_of_a_verb_is_what_is_sent(ask: OnInvoice, bill: dict[str, Any]) -> None:
+@pytest.mark.parametrize("command, bill", VERBS, ids=lambda value: getattr(value, "verb", ""))
+def test_the_plan_of_a_verb_is_what_is_sent(command: OnInvoice, bill: dict[str, Any]) -> None:
     """Every verb on an invoice, with its reading before it, is explained to the byte."""
     client, transport = _emulated()
     client.create(CHARGE.model_copy(update=bill))
     before, entries = len(transport.sent), len(transport.emulator.ledger)
-    shown = client.explain(ask)
-    said = {name: value for name, value in ask if name not in {"id", "attempt"} and value is not None}
-    getattr(client, ask.verb)(ask.id, **said)
+    shown = client.explain(command)
+    said = {name: value for name, value in command if name not in {"id", "attempt"} and value is not None}
+    getattr(client, command.verb)(command.id, **said)
     assert shown.refusal is None
     assert _sent(transport.sent[before:]) == _explained(shown.requests, "")
     assert _happened(transport, entries) == shown.effects
@@ -176,9 +176,9 @@ def test_the_plan_of_a_verb_is_what_is_sent(ask: OnInvoice, bill: dict[str, Any]
 def test_the_plan_of_a_listing_is_its_first_page() -> None:
     """One request, with the filters in it."""
     client, transport = _emulated()
-    ask = ListInvoices(customer="cus_42", limit=7)
-    client.page(ask)
-    assert _sent(transport.sent) == _explained(client.explain(ask).requests, "")
+    command = ListInvoices(customer="cus_42", limit=7)
+    client.page(command)
+    assert _sent(transport.sent) == _explained(client.explain(command).requests, "")
     assert "customer=cus_42" in transport.sent[0].url
     assert "limit=7" in transport.sent[0].url
 
@@ -196,10 +196,10 @@ def test_for_every_bill_and_provider_there_is_a_plan(name: str, bill: Bill) -> N
 
 
 @pytest.mark.parametrize("name", ["chargeapi", "chargebee", "stripe", "whop"])
-@given(ask=strategies.verbs)
-def test_for_every_verb_and_provider_there_is_a_plan(name: str, ask: Command) -> None:
+@given(command=strategies.verbs)
+def test_for_every_verb_and_provider_there_is_a_plan(name: str, command: Command) -> None:
     """For every verb with any id, explaining gives a plan too, and its shell commands can be printed."""
-    shown = explain(name, ask)
+    shown = explain(name, command)
     assert shown.requests or shown.refusal
     assert str(shown).startswith(f"{name}: ")
     if shown.requests:
@@ -208,7 +208,7 @@ def test_for_every_verb_and_provider_there_is_a_plan(name: str, ask: Command) ->
 
 def test_what_the_provider_cannot_do_is_told_in_the_plan() -> None:
     """cannot() is a refusal in the plan, not an exception; client calls of the same raise it."""
-    shown = plan(SendInvoice(id="in_1"), toy.context())
+    shown = plan(SendInvoice(id="in_1"), toy.toy_context())
     assert isinstance(shown.refusal, Unsupported)
     assert shown.requests == ()
     assert str(shown) == "acme: refused before anything is sent: Acme: nothing is mailed"
@@ -219,9 +219,9 @@ def test_missing_settings_stand_as_placeholders() -> None:
     """Without a required setting the plan shows where it goes."""
     read = toy.ACME.read_settings({})
     assert toy.ACME.missing_settings(read)[0].name == "site"
-    assert context(toy.ACME, {}).base_url == "https://{site}.acme.test/v1"
-    assert context(toy.ACME, {"site": "main"}).base_url == "https://main.acme.test/v1"
-    assert context(toy.ACME, {"site": "main"}, "http://127.0.0.1:1/acme/").base_url == "http://127.0.0.1:1/acme"
+    assert make_context(toy.ACME, {}).base_url == "https://{site}.acme.test/v1"
+    assert make_context(toy.ACME, {"site": "main"}).base_url == "https://main.acme.test/v1"
+    assert make_context(toy.ACME, {"site": "main"}, "http://127.0.0.1:1/acme/").base_url == "http://127.0.0.1:1/acme"
     assert "{site}" in explain("chargebee", Retrieve(id="1")).requests[0].url
 
 
@@ -271,8 +271,8 @@ def test_a_plan_that_does_nothing_to_the_customer_says_so() -> None:
 
 def test_losses_stand_below_the_requests() -> None:
     """Each with its severity, its code and its path."""
-    ask = OneTimeCharge(reference="r", customer="c", amount=Money(1900, "EUR"), period=MAY)
-    lines = str(plan(ask, replace(toy.context(), lookup="never"))).splitlines()
+    command = OneTimeCharge(reference="r", customer="c", amount=Money(1900, "EUR"), period=MAY)
+    lines = str(plan(command, replace(toy.toy_context(), lookup="never"))).splitlines()
     assert lines[0] == "acme: issues; 2 requests, 2 losses"
     assert lines[lines.index("losses:") + 1 :] == [
         "  info: [IB-ACME-BUYER-01] ($.customer) a buyer is a team",
@@ -305,8 +305,8 @@ def test_a_plan_as_json() -> None:
 
 def test_shell_commands_take_the_key_from_the_environment() -> None:
     """The placeholder is a shell variable, the key another, and quotes cannot be broken out of."""
-    ask = CHARGE.model_copy(update={"reference": "it's; rm -rf $HOME `x`"})
-    text = explain("stripe", ask, lookup="never").curl()
+    command = CHARGE.model_copy(update={"reference": "it's; rm -rf $HOME `x`"})
+    text = explain("stripe", command, lookup="never").curl()
     assert text.count("| curl -g -X POST ") == 3
     assert text.count("printf 'Authorization: Bearer %s\\n' \"$STRIPE_API_KEY\" | curl ") == 3
     assert 'https://api.stripe.com/v1/invoices/"$OPEN_ID"/finalize' in text
@@ -334,8 +334,8 @@ def test_a_reader_is_told_where_a_placeholder_comes_from() -> None:
 
 def test_a_brace_in_a_description_is_no_shell_variable() -> None:
     """What a caller writes reaches the shell in single quotes, braces too."""
-    ask = CHARGE.model_copy(update={"description": "{HOME} {PATH}"})
-    text = explain("whop", ask.model_copy(update={"draft": True}), lookup="never", account_id="biz_42").curl()
+    command = CHARGE.model_copy(update={"description": "{HOME} {PATH}"})
+    text = explain("whop", command.model_copy(update={"draft": True}), lookup="never", account_id="biz_42").curl()
     assert "{HOME} {PATH}" in text
     assert '"$HOME"' not in text
 

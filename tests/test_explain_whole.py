@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from invoice_bridge import Money, OneTimeCharge, Period, Retrieve, Void, explain, providers
-from invoice_bridge.explain import Plan, _quoted, body_leaves, context, plan
+from invoice_bridge.explain import Plan, _quoted, body_leaves, make_context, plan
 from tests import toy
 from tests.listing import CHARGE, use_of
 
@@ -39,7 +39,7 @@ def _without_keys(text: str) -> str:
 
 
 def _planned() -> Plan:
-    return plan(BILL, replace(toy.context(), lookup="never"))
+    return plan(BILL, replace(toy.toy_context(), lookup="never"))
 
 
 def test_a_plan_is_read_from_top_to_bottom() -> None:
@@ -65,7 +65,7 @@ def test_a_plan_with_a_lookup_says_which_requests_belong_to_it() -> None:
             "     (lookup: was the reference billed before?)"
         ),
     ]
-    assert plan(Retrieve(id="in_1"), toy.context()).text() == (
+    assert plan(Retrieve(id="in_1"), toy.toy_context()).text() == (
         "acme: nothing to the customer; 1 request, 0 losses\n\n1. [reads] GET https://main.acme.test/v1/invoices/in_1\n"
         "     Acme-Version: 7\n\nlosses: none"
     )
@@ -145,11 +145,11 @@ def test_the_leaves_of_a_body_have_a_name_with_indexes_and_a_shape_without() -> 
 def test_the_rows_of_a_plan_are_what_the_bill_states_then_constants_then_the_rest(provider: str) -> None:
     """In that order the origin of a field is found; a plan's own text does not repeat the tables."""
     bill = OneTimeCharge(reference="r-1", customer="cus_42", amount=Money(1900, "EUR"), period=Period.month(2026, 5))
-    use = context(providers.get(provider), providers.get(provider).emulator().settings).on(bill)
-    made = plan(bill, use)
-    stated = [row for row in made.fields if row.path and row.is_set(bill, use)]
+    context = make_context(providers.get(provider), providers.get(provider).emulator().settings).on(bill)
+    made = plan(bill, context)
+    stated = [row for row in made.fields if row.path and row.is_set(bill, context)]
     constants = [row for row in made.fields if not row.path]
-    rest = [row for row in made.fields if row.path and not row.is_set(bill, use)]
+    rest = [row for row in made.fields if row.path and not row.is_set(bill, context)]
     assert made.fields == (*stated, *constants, *rest)
     assert stated
     assert constants

@@ -54,7 +54,7 @@ from invoice_bridge.core.commands import Bill
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.emulator import EmulatorTransport
-from invoice_bridge.explain import context, plan
+from invoice_bridge.explain import make_context, plan
 
 FOLDER = Path(__file__).parent / "golden"
 MAY = Period.month(2026, 5)
@@ -178,11 +178,11 @@ def told(result: Any) -> str:
     return repr(result)
 
 
-def outcome(ask: Command, use: Context, at: int, answer: Any, headers: dict[str, str] | None = None) -> str:
+def outcome(command: Command, context: Context, at: int, answer: Any, headers: dict[str, str] | None = None) -> str:
     """Drive a flow by its specimens, but for one answer (or error); what becomes of it."""
     trail: list[str] = []
     try:
-        flow = use.provider.flow(ask, use.on(ask))
+        flow = context.provider.flow(command, context.on(command))
         request = next(flow)
         for number in range(40):
             where = request.url.partition("://")[2]
@@ -192,7 +192,7 @@ def outcome(ask: Command, use: Context, at: int, answer: Any, headers: dict[str,
                 continue
             body = answer if number == at else request.specimen
             sent = headers if number == at and headers else {}
-            request = flow.send(Response(200, dumps(body), sent, use.provider.name))
+            request = flow.send(Response(200, dumps(body), sent, context.provider.name))
         return f"goes on and on: {trail[-1]}"
     except StopIteration as done:
         return f"{told(done.value)} by {trail[at + 1 :]}"
@@ -217,13 +217,13 @@ def golden(name: str) -> dict[str, Any]:
     """Everything that is pinned of a provider."""
     declared = providers.get(name)
     emulator: Any = declared.emulator
-    use = context(declared, emulator.settings)
-    if declared.look is not None:  # refused by default: what is sent then is what a complete journal sends
-        use = replace(use, lookup="journal")
+    context = make_context(declared, emulator.settings)
+    if declared.lookup is not None:  # refused by default: what is sent then is what a complete journal sends
+        context = replace(context, lookup="journal")
     plans: dict[str, Any] = {}
     outcomes: dict[str, Any] = {}
-    for title, ask in commands(name):
-        made = plan(ask, use)
+    for title, command in commands(name):
+        made = plan(command, context)
         plans[title] = {
             "refusal": None if made.refusal is None else f"{type(made.refusal).__name__}: {made.refusal}",
             "requests": [shown(request) for request in made.requests],
@@ -233,11 +233,11 @@ def golden(name: str) -> dict[str, Any]:
         for at, request in enumerate(made.requests):
             for refusal in REFUSALS:
                 error = refusal("refused", provider=name, status=400)
-                found[f"{at} {refusal.__name__}"] = outcome(ask, use, at, error)
+                found[f"{at} {refusal.__name__}"] = outcome(command, context, at, error)
             for replay in ("idempotent-replayed", "chargebee-idempotency-replayed"):
-                found[f"{at} {replay}"] = outcome(ask, use, at, request.specimen, {replay: "true"})
+                found[f"{at} {replay}"] = outcome(command, context, at, request.specimen, {replay: "true"})
             for change, answer in replaced(json.loads(dumps(request.specimen))):
-                found[f"{at} {change}"] = outcome(ask, use, at, answer)
+                found[f"{at} {change}"] = outcome(command, context, at, answer)
         outcomes[title] = {
             "digest": hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest(),
             "errors": sorted({line.split(" by [")[0] for line in found.values() if not line.startswith("{")}),
@@ -308,11 +308,11 @@ def history(name: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with httpx.Client(transport=EmulatorTransport(emulator, base)) as http:
         client = Client(name, api_key=emulator.key, http=http, lookup="never", **emulator.settings)
-        for title, ask in commands(name):
-            if isinstance(ask, Bill):
+        for title, command in commands(name):
+            if isinstance(command, Bill):
                 try:
-                    losses = client.losses(ask)
-                    bill = ask.model_copy(update={"reference": title})
+                    losses = client.losses(command)
+                    bill = command.model_copy(update={"reference": title})
                     made = client.create(bill, allow=[loss.code for loss in losses])  # type: ignore[arg-type]
                 except BridgeError:
                     continue

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from invoice_bridge import AsyncClient, BridgeError, Client, Unreachable
-from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
 from invoice_bridge.emulator.server import Served, running
 from invoice_bridge.providers.stripe import STRIPE
@@ -35,7 +35,7 @@ def served() -> Iterator[Served]:
 
 def _settings(served: Served, kind: Kind, http: Any) -> dict[str, Any]:
     seconds = 0.4 if kind is Kind.LATENCY else 0.03
-    served.put("stripe", Faults(STRIPE.emulator(clock=Ticking()), [Fault(kind, times=99, seconds=seconds)]))
+    served.put("stripe", Faults(STRIPE.emulator(clock=FakeClock()), [Fault(kind, times=99, seconds=seconds)]))
     url = served.base_urls["stripe"]
     return {"api_key": KEY, "base_url": url, "http": http, "lookup": "never", "timeout": 0.25}
 

@@ -25,8 +25,8 @@ from invoice_bridge import (
 )
 from invoice_bridge.core.idempotency import KEY_VERSION, step_key, verb_key
 from invoice_bridge.core.wire import Request
-from invoice_bridge.emulator import Ticking
-from invoice_bridge.explain import context
+from invoice_bridge.emulator import FakeClock
+from invoice_bridge.explain import make_context
 from tests import strategies
 from tests.emulator.bench import BILLS
 
@@ -112,9 +112,9 @@ GOLDEN: dict[str, tuple[Command, dict[str, str], list[str]]] = {
 @pytest.mark.parametrize("lookup", ["never", "always"])
 def test_the_keys_of_every_step_are_frozen(name: str, lookup: Any) -> None:
     """Each step of a provider's flow has the key it had when version 1 was made, and sends it in its header."""
-    ask, settings, frozen = GOLDEN[name]
+    command, settings, frozen = GOLDEN[name]
     declared = providers.get(name.partition(",")[0])
-    plan = explain(declared.name, ask, lookup=lookup, **settings)
+    plan = explain(declared.name, command, lookup=lookup, **settings)
     assert plan.refusal is None
     written = [request for request in plan.requests if request.writes]
     assert [f"{urlsplit(request.url).path} {request.key}" for request in written] == frozen
@@ -134,11 +134,11 @@ def test_how_long_a_provider_remembers_a_key(name: str, window: timedelta) -> No
     """The window of each provider, and that its emulator forgets then: the same bytes bill again a moment later."""
     declared = providers.get(name)
     assert declared.idempotency.window == window
-    clock = Ticking()
+    clock = FakeClock()
     emulator = declared.emulator(clock=clock)
     assert emulator.window == window
     path, kind, content = BILLS[name]
-    root = context(declared, emulator.settings).base_url
+    root = make_context(declared, emulator.settings).base_url
     said = {"Authorization": declared.auth(emulator.key), "Content-Type": kind, declared.idempotency.header: "key-1"}
     headers = {**declared.headers(emulator.settings), **said}
     made = Request("POST", root + path, headers, content)

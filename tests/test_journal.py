@@ -26,7 +26,7 @@ from invoice_bridge import (
     Unreachable,
 )
 from invoice_bridge.core.wire import Request
-from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Kind, Ticking
+from invoice_bridge.emulator import EmulatorTransport, FakeClock, Fault, Faults, Kind
 from invoice_bridge.emulator.server import running
 from invoice_bridge.journal.rows import Book, Try
 from invoice_bridge.journal.store import Journal
@@ -66,7 +66,7 @@ def test_a_try_is_written_and_concluded(path: Path) -> None:
     number = journal.intend(STRIPE_BOOK, "res-1", 1, OPEN, NOON)
     begun = Try(number, "stripe:", "res-1", 1, "POST", OPEN.url, "ib1-1", NOON, None, None, None, None)
     assert journal.tries(STRIPE_BOOK, "res-1") == (begun,)
-    assert begun.left is True
+    assert begun.may_have_been_sent is True
     journal.conclude(number, "answered", NOON + timedelta(seconds=2), status=200, invoice_id="in_1")
     ended = replace(begun, ended_at=NOON + timedelta(seconds=2), ended="answered", status=200, invoice_id="in_1")
     assert journal.tries(STRIPE_BOOK, "res-1") == (ended,)
@@ -81,7 +81,7 @@ def test_only_what_never_left_is_known_not_to_have_left(path: Path) -> None:
         number = journal.intend(STRIPE_BOOK, "res-1", 1, OPEN, NOON)
         if ended is not None:
             journal.conclude(number, ended, NOON)
-    assert [(known.ended, known.left) for known in journal.tries(STRIPE_BOOK, "res-1")] == [
+    assert [(known.ended, known.may_have_been_sent) for known in journal.tries(STRIPE_BOOK, "res-1")] == [
         ("not_sent", False), ("lost", True), ("answered", True), (None, True),
     ]  # fmt: skip
 
@@ -271,7 +271,7 @@ def test_lookup_journal_needs_a_journal() -> None:
 
 def test_a_known_reference_is_looked_up_from_its_first_try_on(path: Path) -> None:
     """A bill that was tried is looked up, at Stripe too, in what was made since a day before its first try."""
-    clock = Ticking()
+    clock = FakeClock()
     client, transport = emulated(STRIPE.emulator(clock=clock), journal=path, lookup="journal")
     first = client.create(CHARGE)
     assert not any(is_look(request) for request in transport.sent)
@@ -314,7 +314,7 @@ def test_the_journal_of_another_account_refuses_the_reference(path: Path) -> Non
 
 def test_resolve_takes_the_instant_from_the_journal(path: Path) -> None:
     """No `since` is needed: found where the invoice stands, too early where a lost request may still land."""
-    faults = Faults(STRIPE.emulator(clock=Ticking(datetime.now(UTC))), [Fault(Kind.DELAYED_COMMIT)])
+    faults = Faults(STRIPE.emulator(clock=FakeClock(datetime.now(UTC))), [Fault(Kind.DELAYED_COMMIT)])
     transport = EmulatorTransport(faults, BASE)
     client = Client("stripe", api_key=KEY, base_url=BASE, http=httpx.Client(transport=transport), journal=path)
     client._policy = type(client._policy)(retries=0)

@@ -23,13 +23,13 @@ from invoice_bridge import (
     Unsupported,
     explain,
 )
-from invoice_bridge.adapter.declared import Sightings, cannot
-from invoice_bridge.adapter.lookup import MARGIN, PAGES, in_the_listing, sightings
+from invoice_bridge.adapter.declared import Matches, cannot
+from invoice_bridge.adapter.lookup import CLOCK_SKEW, PAGES, find_in_listing, find_matches
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import Bill
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.wire import Flow
-from invoice_bridge.engine.lookup import begin, go_on, needs_lookup, resolve
+from invoice_bridge.engine.lookup import needs_lookup, resolve, resume, start
 from tests.clients import emulated_at
 from tests.listing import CHARGE, FLOWS, MAY, NOON, UNCARRIED, Desk, mine, row, run, use_of
 from tests.toy import DOCS, FIELDS
@@ -75,10 +75,10 @@ def test_what_cannot_be_found_is_refused(without: dict[str, Any], lookup: Any) -
     with pytest.raises(
         Unsupported, match="does not carry the reference of this bill where it could be looked up"
     ) as no:
-        run(begin(CHARGE, context), desk)
+        run(start(CHARGE, context), desk)
     assert all(way in no.value.remedy for way in ('lookup="journal"', 'lookup="never"'))
     assert desk.sent == []
-    assert run(go_on(CHARGE, context), desk) is None
+    assert run(resume(CHARGE, context), desk) is None
     outcome = run(resolve(CHARGE, context, now=NOON, last=NOON), desk)
     assert (outcome.state, outcome.why) == ("ambiguous", "Acme does not carry the reference of this bill in a listing")
     assert desk.sent == []
@@ -87,15 +87,15 @@ def test_what_cannot_be_found_is_refused(without: dict[str, Any], lookup: Any) -
 def test_what_cannot_be_found_needs_a_complete_journal() -> None:
     """lookup="journal" bills a new reference; a known try that may have made it stops, unless its id is known."""
     lost: dict[str, Any] = {"fields": (UNCARRIED, *FIELDS[1:]), "lookup": "journal"}
-    assert run(begin(CHARGE, use_of(CHARGE, tried=False, **lost)), Desk()).id == "in_new"
+    assert run(start(CHARGE, use_of(CHARGE, tried=False, **lost)), Desk()).id == "in_new"
     with pytest.raises(Unsupported, match="the journal knows a try of 'res-1'"):
-        run(begin(CHARGE, use_of(CHARGE, tried=True, **lost)), Desk())
-    assert run(begin(CHARGE, use_of(CHARGE, tried=True, made=("in_1",), **lost)), Desk([mine(1)])).id == "in_1"
+        run(start(CHARGE, use_of(CHARGE, tried=True, **lost)), Desk())
+    assert run(start(CHARGE, use_of(CHARGE, tried=True, made=("in_1",), **lost)), Desk([mine(1)])).id == "in_1"
 
 
 def test_defect_38_a_dear_lookup_is_not_made_without_being_asked_for() -> None:
     """Defect 38: where each invoice costs a read, auto refuses with the ways out; since= and a known try suffice."""
-    dear = replace(use_of(CHARGE).provider, look=in_the_listing)
+    dear = replace(use_of(CHARGE).provider, lookup=find_in_listing)
 
     def looks(**known: Any) -> bool:
         return needs_lookup(CHARGE, replace(use_of(CHARGE, **known), provider=dear))
@@ -115,9 +115,9 @@ def test_defect_38_a_dear_lookup_is_not_made_without_being_asked_for() -> None:
 def test_a_search_index_is_asked_where_the_key_covers_its_lag() -> None:
     """The first attempt of an unknown bill is searched for; a known try, another attempt or since= is listed."""
 
-    def search(command: Bill, context: Context) -> Flow[Sightings]:
+    def search(command: Bill, context: Context) -> Flow[Matches]:
         yield context.get("search", searches=True)
-        return Sightings()
+        return Matches()
 
     searching = replace(use_of(CHARGE, hours=24).provider, search=search)
     again = CHARGE.model_copy(update={"attempt": 2})
@@ -130,15 +130,15 @@ def test_a_search_index_is_asked_where_the_key_covers_its_lag() -> None:
     ]
     for command, known, asked in cases:
         desk = Desk()
-        run(begin(command, replace(use_of(command, **known), provider=searching)), desk)
+        run(start(command, replace(use_of(command, **known), provider=searching)), desk)
         assert desk.sent[0].partition("?")[0] == asked
 
 
 def test_a_verb_is_never_looked_up() -> None:
     """Only bills have a reference."""
     desk = Desk([mine()])
-    ask = Retrieve(id="in_1")
-    found = run(begin(ask, replace(use_of(CHARGE), lookup="always").on(ask)), desk)
+    command = Retrieve(id="in_1")
+    found = run(start(command, replace(use_of(CHARGE), lookup="always").on(command)), desk)
     assert (found.id, desk.sent) == ("in_1", ["GET /invoices/in_1"])
 
 
@@ -147,7 +147,7 @@ def test_the_look_reads_the_customers_listing_and_each_hit_afresh() -> None:
     """Listings of the customer's invoices, page after page, then the invoice that carries the reference."""
     desk = Desk([row(1), row(2), mine(3, now="void"), row(4)], size=2)
     with pytest.raises(AlreadySettled) as caught:
-        run(begin(CHARGE, use_of(CHARGE)), desk)
+        run(start(CHARGE, use_of(CHARGE)), desk)
     assert desk.sent == [LIST, f"{LIST}&after=2", "GET /invoices/in_3"]
     assert set(desk.notes[:2]) == {"lookup: was the reference billed before?"}
     existing = caught.value.existing
@@ -158,37 +158,37 @@ def test_the_look_reads_the_customers_listing_and_each_hit_afresh() -> None:
 def test_nothing_found_is_billed() -> None:
     """The bill follows its look."""
     desk = Desk([row(1)])
-    assert run(begin(CHARGE, use_of(CHARGE)), desk).id == "in_new"
+    assert run(start(CHARGE, use_of(CHARGE)), desk).id == "in_new"
     assert desk.sent == [LIST, "POST /invoices"]
 
 
 def test_no_look_is_no_request() -> None:
     """lookup="never" bills at once, whatever stands."""
     desk = Desk([mine()])
-    assert run(begin(CHARGE, use_of(CHARGE, lookup="never")), desk).id == "in_new"
+    assert run(start(CHARGE, use_of(CHARGE, lookup="never")), desk).id == "in_new"
     assert desk.sent == ["POST /invoices"]
 
 
 def test_the_look_begins_a_day_before_the_first_try() -> None:
     """What is older than the first try is not read; clocks may differ by a day."""
     desk = Desk()
-    run(begin(CHARGE, use_of(CHARGE, since=NOON)), desk)
-    assert timedelta(days=1) == MARGIN
+    run(start(CHARGE, use_of(CHARGE, since=NOON)), desk)
+    assert timedelta(days=1) == CLOCK_SKEW
     assert desk.sent[0] == "GET /invoices?from=2026-11-21T12%3A00%3A00%2B00%3A00&buyer=buy_1"
 
 
 def test_a_bill_without_a_customer_here_is_looked_up_in_the_whole_listing() -> None:
     """No customer narrows the listing where the bill names none of this provider's."""
     desk = Desk()
-    ask = CHARGE.model_copy(update={"customer": None})
-    run(begin(ask, use_of(ask)), desk)
+    command = CHARGE.model_copy(update={"customer": None})
+    run(start(command, use_of(command)), desk)
     assert desk.sent[0] == "GET /invoices"
 
 
 def test_an_invoice_that_is_listed_and_not_there_any_more_is_a_gap() -> None:
     """The listing is behind: a draft was deleted, or got another id when issued. It is neither found nor absent."""
     listed = Desk([mine()])
-    flow = sightings(CHARGE, use_of(CHARGE))
+    flow = find_matches(CHARGE, use_of(CHARGE))
     request = flow.send(listed(next(flow)))
     assert request.url.endswith("/invoices/in_1")
     with pytest.raises(StopIteration) as done:
@@ -243,10 +243,10 @@ def test_a_refused_lookup_hides_no_request() -> None:
 # ── what is refused before the look ──────────────────────────────────────────────────────────────────────────────────
 def test_what_cannot_be_billed_is_refused_before_the_look() -> None:
     """A currency that Acme does not carry costs no request."""
-    ask = CHARGE.model_copy(update={"amount": Money(1900, "USD")})
+    command = CHARGE.model_copy(update={"amount": Money(1900, "USD")})
     desk = Desk()
     with pytest.raises(Unsupported, match="USD"):
-        run(begin(ask, use_of(ask)), desk)
+        run(start(command, use_of(command)), desk)
     assert desk.sent == []
 
 
@@ -271,7 +271,7 @@ def test_a_reference_on_several_standing_invoices_stops_the_bill() -> None:
     """Two invoices under one reference: nothing is done, and both are named."""
     desk = Desk([mine(1), mine(2), row(3)])
     with pytest.raises(AlreadyBilled) as caught:
-        run(begin(CHARGE, use_of(CHARGE)), desk)
+        run(start(CHARGE, use_of(CHARGE)), desk)
     assert str(caught.value) == (
         "the reference 'res-1' is on 2 invoices, in_1, in_2; nothing was done: void or delete all but one at the "
         "provider, then make the bill again"
@@ -279,7 +279,7 @@ def test_a_reference_on_several_standing_invoices_stops_the_bill() -> None:
     assert caught.value.existing is not None
     assert caught.value.existing.id == "in_1"
     with pytest.raises(AlreadyBilled):
-        run(go_on(CHARGE, use_of(CHARGE)), desk)
+        run(resume(CHARGE, use_of(CHARGE)), desk)
     assert not any(sent.startswith("POST") for sent in desk.sent)
 
 
@@ -288,18 +288,18 @@ def test_a_second_attempt_passes_over_what_was_withdrawn(status: str) -> None:
     """The first attempt is AlreadySettled; the second bills again; made again, it finds the second's."""
     desk = Desk([mine(1, status=status)])
     with pytest.raises(AlreadySettled):
-        run(begin(CHARGE, use_of(CHARGE)), desk)
+        run(start(CHARGE, use_of(CHARGE)), desk)
     again = CHARGE.model_copy(update={"attempt": 2})
-    assert run(begin(again, use_of(again)), desk).id == "in_new"
+    assert run(start(again, use_of(again)), desk).id == "in_new"
     desk.rows.append(mine(2))
-    assert run(begin(again, use_of(again)), desk).id == "in_2"
+    assert run(start(again, use_of(again)), desk).id == "in_2"
 
 
 def test_another_bill_under_the_reference_is_a_mismatch() -> None:
     """The adapter's comparison decides: 25.00 is not 19.00."""
     desk = Desk([mine(1, total=2500)])
     with pytest.raises(IdempotencyMismatch, match=r"it holds 25\.00 EUR, not 19\.00 EUR") as caught:
-        run(begin(CHARGE, use_of(CHARGE)), desk)
+        run(start(CHARGE, use_of(CHARGE)), desk)
     assert caught.value.existing is not None
     assert desk.sent == [LIST, "GET /invoices/in_1"]
 
@@ -308,7 +308,7 @@ def test_an_unreadable_item_that_may_be_it_stops_the_bill() -> None:
     """An item that holds the reference and cannot be read may be the bill: nothing is billed; what helps is said."""
     desk = Desk([mine(1, total="19,00")])
     with pytest.raises(Unsupported) as caught:
-        run(begin(CHARGE, use_of(CHARGE)), desk)
+        run(start(CHARGE, use_of(CHARGE)), desk)
     assert "whether the reference 'res-1' was billed before is not known: an invoice that may be it" in str(
         caught.value
     )
@@ -319,27 +319,27 @@ def test_an_unreadable_item_that_may_be_it_stops_the_bill() -> None:
 @pytest.mark.parametrize("reference", ['quo"ted', "back\\slash", "Zoë/é", "a\u2028b", "{x}"])
 def test_an_unreadable_item_is_searched_as_json(reference: str) -> None:
     """However JSON spells the reference, an unreadable item that holds it is seen."""
-    ask = CHARGE.model_copy(update={"reference": reference})
+    command = CHARGE.model_copy(update={"reference": reference})
     desk = Desk([row(1, ref=reference, total="19,00")])
     with pytest.raises(Unsupported, match="is not known"):
-        run(begin(ask, use_of(ask)), desk)
+        run(start(command, use_of(command)), desk)
 
 
 def test_an_unreadable_item_of_somebody_else_is_passed_over() -> None:
     """A torn item without the reference says nothing about this bill."""
-    assert run(begin(CHARGE, use_of(CHARGE)), Desk([row(1, total="19,00")])).id == "in_new"
+    assert run(start(CHARGE, use_of(CHARGE)), Desk([row(1, total="19,00")])).id == "in_new"
 
 
 def test_an_invoice_that_stands_is_taken_in_spite_of_a_gap() -> None:
     """What is found is found; the gap matters where nothing is."""
     desk = Desk([mine(1), mine(2, total="19,00")])
-    assert run(begin(CHARGE, use_of(CHARGE)), desk).id == "in_1"
+    assert run(start(CHARGE, use_of(CHARGE)), desk).id == "in_1"
 
 
 def test_an_invoice_on_two_pages_is_one() -> None:
     """Others are made while the pages are read, and push it onto the next one: it is read once, and is one bill."""
     desk = Desk([row(1), mine(2), mine(2), row(3)], size=2)
-    assert run(begin(CHARGE, use_of(CHARGE)), desk).id == "in_2"
+    assert run(start(CHARGE, use_of(CHARGE)), desk).id == "in_2"
     assert desk.sent == [LIST, "GET /invoices/in_2", f"{LIST}&after=2"]
 
 
@@ -349,10 +349,10 @@ def test_the_look_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("invoice_bridge.adapter.lookup.PAGES", 3)
     full = Desk([row(number) for number in range(7)], size=2)
     with pytest.raises(Unsupported, match="the listing goes on after 3 pages; nothing was billed"):
-        run(begin(CHARGE, use_of(CHARGE)), full)
+        run(start(CHARGE, use_of(CHARGE)), full)
     assert len(full.sent) == 3
     fits = Desk([row(number) for number in range(6)], size=2)
-    assert run(begin(CHARGE, use_of(CHARGE)), fits).id == "in_new"
+    assert run(start(CHARGE, use_of(CHARGE)), fits).id == "in_new"
     assert len(fits.sent) == 4
 
 
@@ -360,5 +360,5 @@ def test_the_real_bound_is_a_hundred_pages() -> None:
     """A hundred pages are read to the end; of a hundred and one, a hundred."""
     for pages, gap in ((100, ""), (101, "the listing goes on after 100 pages")):
         desk = Desk([row(number) for number in range(pages)], size=1)
-        assert run(sightings(CHARGE, use_of(CHARGE)), desk).gap == gap
+        assert run(find_matches(CHARGE, use_of(CHARGE)), desk).gap == gap
         assert len(desk.sent) == 100

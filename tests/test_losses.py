@@ -24,7 +24,7 @@ from invoice_bridge import (
 from invoice_bridge.adapter.rows import Field, check_limits, find_losses, leaves_of, values_at
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.engine.allow import refuse_losses
-from tests.toy import ACME, FIELDS, context
+from tests.toy import ACME, FIELDS, toy_context
 
 MAY = Period.month(2026, 5)
 BUYER = Loss("IB-ACME-BUYER-01", "customer", Fate.APPROXIMATED, Severity.INFO, "", "a buyer is a team", "")
@@ -55,22 +55,22 @@ def _charge(**said: Any) -> OneTimeCharge:
 )
 def test_losses_are_those_of_the_rows_that_hold(said: Any, settings: Any, found: tuple[Loss, ...]) -> None:
     """A row is a loss where its field is set and its condition holds; the order is that of the rows."""
-    assert found == find_losses(FIELDS, _charge(**said), context(**settings))
+    assert found == find_losses(FIELDS, _charge(**said), toy_context(**settings))
 
 
 def test_a_row_speaks_of_its_own_verbs_only() -> None:
     """A row for one-time charges says nothing about a period invoice."""
-    ask = PeriodInvoice(reference="r", period=MAY, currency="EUR")
-    assert find_losses(FIELDS, ask, context()) == (PERIOD,)
+    command = PeriodInvoice(reference="r", period=MAY, currency="EUR")
+    assert find_losses(FIELDS, command, toy_context()) == (PERIOD,)
 
 
 def test_a_row_may_depend_on_the_settings() -> None:
     """The condition sees the context."""
     line = Line(quantity=2, unit_amount=Money(100, "EUR"))
-    ask = _charge(amount=None, lines=[line, Line(amount=Money(0, "EUR"))], reference="r2")
+    command = _charge(amount=None, lines=[line, Line(amount=Money(0, "EUR"))], reference="r2")
     row = next(row for row in FIELDS if row.path == "lines[].quantity")
-    assert row.loss(ask, context()) is None
-    assert row.loss(ask, context(plan="basic")) == Loss(
+    assert row.loss(command, toy_context()) is None
+    assert row.loss(command, toy_context(plan="basic")) == Loss(
         "IB-ACME-QUANTITY-01", "lines[].quantity", Fate.DROPPED, Severity.WARNS, "", "lines have no quantity", ""
     )
 
@@ -78,15 +78,15 @@ def test_a_row_may_depend_on_the_settings() -> None:
 def test_false_and_empty_are_not_set() -> None:
     """A flag that is off, an empty mapping and no lines are nothing that could be lost."""
     row = next(row for row in FIELDS if row.path == "draft")
-    assert row.loss(_charge(draft=False), context()) is None
-    assert row.loss(_charge(draft=True), context()) is not None
+    assert row.loss(_charge(draft=False), toy_context()) is None
+    assert row.loss(_charge(draft=True), toy_context()) is not None
     for path in ("metadata", "lines", "lines[].period"):
-        assert Field(path, "x", "docs", code="C").loss(_charge(), context()) is None
+        assert Field(path, "x", "docs", code="C").loss(_charge(), toy_context()) is None
 
 
 def test_a_row_without_a_code_is_carried_whole() -> None:
     """Only a row with a code can be a loss."""
-    assert Field("reference", "ref", "docs").loss(_charge(), context()) is None
+    assert Field("reference", "ref", "docs").loss(_charge(), toy_context()) is None
     assert Field("reference", "ref", "docs").fate is Fate.CARRIED
 
 
@@ -110,14 +110,14 @@ def test_a_row_without_a_code_is_carried_whole() -> None:
 )
 def test_paths_look_into_a_command(path: str, values: list[Any]) -> None:
     """A path names each place: into values, into each line, into keys and values of a mapping."""
-    ask = _charge(
+    command = _charge(
         amount=None,
         customer=CustomerRef(id="c", ids={"acme": "c"}),
         collection=Collection.send(net_days=14),
         lines=[Line(description="one", amount=Money(1, "EUR")), Line(amount=Money(2, "EUR"))],
         metadata={"a": "x", "b": "y"},
     )
-    assert values == values_at(ask, path)
+    assert values == values_at(command, path)
 
 
 # ── refusing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -280,8 +280,8 @@ def test_a_customers_id_is_set_where_it_is_known_at_this_provider() -> None:
         (CustomerRef(ids={"acme": "c"}), True),
         (CustomerRef(ids={"whop": "c"}), False),
     ):
-        assert row.is_set(_charge(customer=customer), context()) is is_set
-    assert row.is_set(_charge(), context()) is False
+        assert row.is_set(_charge(customer=customer), toy_context()) is is_set
+    assert row.is_set(_charge(), toy_context()) is False
 
 
 def test_at_most_three_names_are_offered() -> None:

@@ -29,9 +29,9 @@ from invoice_bridge import (
     providers,
 )
 from invoice_bridge.core.wire import Request
-from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Kind, Ticking
+from invoice_bridge.emulator import EmulatorTransport, FakeClock, Fault, Faults, Kind
 from invoice_bridge.emulator.server import running
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.journal.recent import RecentLosses
 from invoice_bridge.journal.rows import Book, unresolved
 from invoice_bridge.journal.store import Journal
@@ -53,10 +53,10 @@ class Shop:
 
     def __init__(self, name: str, journal: Path, *faults: Fault) -> None:
         self.name, self.journal, self.declared = name, journal, providers.get(name)
-        self.emulator = self.declared.emulator(clock=Ticking(datetime.now(UTC)))
+        self.emulator = self.declared.emulator(clock=FakeClock(datetime.now(UTC)))
         self.faults = Faults(self.emulator, faults)
         here = {"stripe": "http://127.0.0.1:1", "whop": "http://127.0.0.1:1/api/v1"}  # neither host says "live"
-        self.root = context(self.declared, self.emulator.settings, here.get(name)).base_url
+        self.root = make_context(self.declared, self.emulator.settings, here.get(name)).base_url
         self.transport = EmulatorTransport(self.faults, self.root)
 
     def client(self, **said: Any) -> Client:

@@ -39,7 +39,7 @@ from invoice_bridge.core.commands import Command, Delete
 from invoice_bridge.core.steps import Step
 from invoice_bridge.core.wire import Effect, Response, Send, Sleep, Steps
 from invoice_bridge.engine.supervise import Lost, NotSent, Policy, supervise, verdict
-from tests.toy import ACME, context
+from tests.toy import ACME, toy_context
 
 CHARGE = OneTimeCharge(reference="res-1", amount=Money(1900, "EUR"))
 OPENED = Response(201, b'{"id":"in_1","currency":"EUR"}', provider="acme")
@@ -69,10 +69,10 @@ class Course:
     error: BridgeError | None = None
 
 
-def _drive(ask: Command, *happenings: Happening, policy: Policy | None = None, no_time: bool = False) -> Course:
+def _drive(command: Command, *happenings: Happening, policy: Policy | None = None, no_time: bool = False) -> Course:
     """Answer each Send with the next happening; the last one goes on for ever."""
-    use = context().on(ask)
-    return _answered(supervise(ACME.flow(ask, use), use, policy or Policy()), *happenings, no_time=no_time)
+    context = toy_context().on(command)
+    return _answered(supervise(ACME.flow(command, context), context, policy or Policy()), *happenings, no_time=no_time)
 
 
 def _answered(steps: Steps[Any], *happenings: Happening, no_time: bool = False) -> Course:
@@ -315,8 +315,8 @@ TABLE: dict[str, Row] = {
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
 def test_what_is_sent_and_what_is_known(row: Row) -> None:
     """For each course of events: the requests, the waits, the error, and what it says is known."""
-    ask, happenings, sent, waits, kind, outcome, invoice_id, states = row
-    course = _drive(ask, *happenings)
+    command, happenings, sent, waits, kind, outcome, invoice_id, states = row
+    course = _drive(command, *happenings)
     assert course.sent == sent
     assert course.waits == waits
     if kind is None:
@@ -403,7 +403,7 @@ def test_steps_tell_each_request_with_its_effects() -> None:
     error = _drive(CHARGE, OPENED, _refusal(400)).error
     assert error is not None
     opened, issued = error.steps
-    key = next(ACME.flow(CHARGE, context().on(CHARGE))).key
+    key = next(ACME.flow(CHARGE, toy_context().on(CHARGE))).key
     assert opened == Step("POST", "/v1/invoices", frozenset(), "done", writes=True, status=201, key=key)
     assert (issued.effects, issued.state, issued.status) == (frozenset({Effect.ISSUES}), "refused", 400)
     assert str(opened) == "POST /v1/invoices: done (HTTP 201)"
@@ -412,8 +412,8 @@ def test_steps_tell_each_request_with_its_effects() -> None:
 
 def test_every_try_of_a_request_is_the_same_bytes() -> None:
     """A retry repeats the request to the byte, its key included."""
-    use = context().on(CHARGE)
-    steps = supervise(ACME.flow(CHARGE, use), use, Policy())
+    context = toy_context().on(CHARGE)
+    steps = supervise(ACME.flow(CHARGE, context), context, Policy())
     sent = [next(steps)]
     assert isinstance(steps.throw(LOST), Sleep)
     sent.append(next(steps))
@@ -424,12 +424,12 @@ def test_every_try_of_a_request_is_the_same_bytes() -> None:
 
 def test_nothing_is_sent_when_the_check_before_refuses() -> None:
     """`before` runs once the first request is made and before it is sent; what it raises is told as any other error."""
-    use = context().on(CHARGE)
+    context = toy_context().on(CHARGE)
 
     def refuse() -> None:
         raise LossyTranslation((), "Acme")
 
-    steps = supervise(ACME.flow(CHARGE, use), use, Policy(), refuse)
+    steps = supervise(ACME.flow(CHARGE, context), context, Policy(), refuse)
     with pytest.raises(LossyTranslation) as caught:
         next(steps)
     assert (caught.value.outcome, caught.value.steps) == ("nothing_done", ())
@@ -437,8 +437,8 @@ def test_nothing_is_sent_when_the_check_before_refuses() -> None:
 
 def test_the_check_before_runs_once() -> None:
     """Not before every request."""
-    use, calls = context().on(CHARGE), list[int]()
-    steps = supervise(ACME.flow(CHARGE, use), use, Policy(), lambda: calls.append(1))
+    context, calls = toy_context().on(CHARGE), list[int]()
+    steps = supervise(ACME.flow(CHARGE, context), context, Policy(), lambda: calls.append(1))
     assert isinstance(next(steps), Send)
     assert isinstance(steps.send(OPENED), Send)
     assert calls == [1]
@@ -450,12 +450,12 @@ def test_a_flow_is_closed_whatever_happens() -> None:
 
     def flow() -> Iterator[Any]:
         try:
-            yield context().get("invoices")
+            yield toy_context().get("invoices")
         finally:
             closed.append("flow")
 
     made: Any = flow()
-    steps = supervise(made, context(), Policy())
+    steps = supervise(made, toy_context(), Policy())
     next(steps)
     steps.close()
     assert closed == ["flow"]
@@ -463,8 +463,8 @@ def test_a_flow_is_closed_whatever_happens() -> None:
 
 def test_a_runner_that_forgets_the_answer_is_told() -> None:
     """Sending nothing back is a mistake of the runner, not of the provider."""
-    use = context().on(CHARGE)
-    steps = supervise(ACME.flow(CHARGE, use), use, Policy())
+    context = toy_context().on(CHARGE)
+    steps = supervise(ACME.flow(CHARGE, context), context, Policy())
     next(steps)
     with pytest.raises(TypeError, match="the runner must answer a Send with a Response"):
         next(steps)
@@ -505,13 +505,13 @@ RATED = PeriodInvoice(reference="r", period=Period.month(2026, 5), currency="EUR
 )
 def test_defect_16_what_the_provider_holds_is_compared(tax: Any, found: dict[str, Any], agrees: bool) -> None:
     """The amount before tax must be the one asked; with the provider's tax, the parts must add up to the total."""
-    ask = OneTimeCharge(reference="r", amount=Money(1900, "EUR"), tax=tax)
+    command = OneTimeCharge(reference="r", amount=Money(1900, "EUR"), tax=tax)
     invoice = _found(**found)
     if agrees:
-        assert verify(ask, invoice) is invoice
+        assert verify(command, invoice) is invoice
         return
     with pytest.raises(AmountMismatch) as caught:
-        verify(ask, invoice)
+        verify(command, invoice)
     assert isinstance(caught.value.asked, Money)
     assert isinstance(caught.value.found, Money)
 
@@ -571,12 +571,12 @@ def test_defect_04_another_currency_is_a_discrepancy() -> None:
 )
 def test_what_may_be_paid(said: dict[str, Any], expect: int | None, kind: type[BridgeError] | None) -> None:
     """Open or given up, no payment on its way, and exactly what was expected: only then money moves."""
-    ask, found = Pay(id="in_1", expect=_eur(expect)), _found(**said)
+    command, found = Pay(id="in_1", expect=_eur(expect)), _found(**said)
     if kind is None:
-        assert payable(ask, found) is found
+        assert payable(command, found) is found
         return
     with pytest.raises(kind) as caught:
-        payable(ask, found)
+        payable(command, found)
     if isinstance(caught.value, InvalidState):
         assert caught.value.invoice == found
 
@@ -600,13 +600,13 @@ def test_the_kinds_of_error_here_are_told_apart() -> None:
 # ── when a write meets server errors alone ───────────────────────────────────────────────────────────────────────────
 def _look_again(*happenings: Happening, found: bool) -> Course:
     """A charge that is looked up after a failure: the look reads the invoice, and has it or has nothing."""
-    use = context().on(CHARGE)
+    context = toy_context().on(CHARGE)
 
     def again() -> Any:
-        answer = yield use.get("invoices")
+        answer = yield context.get("invoices")
         return ACME.parse(object_of(answer)) if found else None
 
-    steps = supervise(ACME.flow(CHARGE, use), use, Policy(), again=again)
+    steps = supervise(ACME.flow(CHARGE, context), context, Policy(), again=again)
     return _answered(steps, *happenings)
 
 
@@ -628,8 +628,8 @@ def test_what_the_look_does_not_find_is_unknown() -> None:
 def test_a_provider_that_keeps_failures_is_asked_again_first() -> None:
     """There a request sent again is answered as before, or done once; when only failures come, it is looked up."""
     keeps = replace(ACME, idempotency=replace(ACME.idempotency, keeps_failures=True))
-    use = replace(context(), provider=keeps).on(CHARGE)
-    steps = supervise(keeps.flow(CHARGE, use), use, Policy(), again=lambda: iter(()))  # type: ignore[arg-type,return-value]
+    context = replace(toy_context(), provider=keeps).on(CHARGE)
+    steps = supervise(keeps.flow(CHARGE, context), context, Policy(), again=lambda: iter(()))  # type: ignore[arg-type,return-value]
     assert _answered(steps, _refusal(500), OPENED, ISSUED).sent == [OPEN, OPEN, ISSUE]
 
 
@@ -656,13 +656,13 @@ class Gate:
     seconds: float
     told: list[tuple[bool, int | None]]
 
-    def wait(self) -> float:
+    def reserve(self) -> float:
         return self.seconds
 
-    def forgo(self, pause: float) -> None:
+    def release(self, pause: float) -> None:
         raise AssertionError("there is always time to wait here")
 
-    def answered(self, *, throttled: bool, retry_after: int | None) -> None:
+    def observe(self, *, throttled: bool, retry_after: int | None) -> None:
         self.told.append((throttled, retry_after))
 
 
@@ -679,7 +679,7 @@ def test_each_request_waits_for_its_pace_and_tells_it_the_answer() -> None:
 
 # ── what the sentences say, and the edges ────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    "ask,happening,text",
+    "command, happening, text",
     [
         (CHARGE, NOT_SENT, "Acme cannot be reached: connection refused"),
         (
@@ -696,9 +696,9 @@ def test_each_request_waits_for_its_pace_and_tells_it_the_answer() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_failed_says_the_request_and_the_next_step(ask: Command, happening: Happening, text: str) -> None:
+def test_what_failed_says_the_request_and_the_next_step(command: Command, happening: Happening, text: str) -> None:
     """The request, what is known of it, and whether to look the reference up or to read the invoice."""
-    assert str(_drive(ask, happening).error) == text
+    assert str(_drive(command, happening).error) == text
 
 
 def test_a_request_that_never_left_is_no_unknown_step() -> None:
@@ -729,7 +729,7 @@ def test_the_longest_wait_that_a_provider_may_ask_for_is_waited() -> None:
 )  # fmt: skip
 def test_what_the_journal_writes_of_an_answer(status: int, word: str) -> None:
     """Done is applied; only a refusal that also answers for earlier tries is refused."""
-    use = context().on(CHARGE)
-    request = next(ACME.flow(CHARGE, use))
+    context = toy_context().on(CHARGE)
+    request = next(ACME.flow(CHARGE, context))
     content = b'{"id":"in_1","currency":"EUR"}' if status < 300 else b'{"message":"no"}'
-    assert verdict(request, Response(status, content, provider="acme"), use) == word
+    assert verdict(request, Response(status, content, provider="acme"), context) == word

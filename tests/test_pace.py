@@ -16,7 +16,7 @@ from invoice_bridge import Client, ConfigurationError, RateLimited, providers
 from invoice_bridge.adapter.declared import Rate
 from invoice_bridge.client import options as module
 from invoice_bridge.emulator.server import running
-from invoice_bridge.engine.pace import Pace
+from invoice_bridge.engine.pace import RateLimiter
 from tests.clients import BASE, KEY, row
 
 
@@ -30,10 +30,10 @@ class Clock:
         return self.now
 
 
-def paced(requests: int | None, seconds: int = 1) -> tuple[Pace, Clock]:
+def paced(requests: int | None, seconds: int = 1) -> tuple[RateLimiter, Clock]:
     """A pace and its clock."""
     clock = Clock()
-    return Pace(None if requests is None else Rate(requests, seconds, "a test"), clock), clock
+    return RateLimiter(None if requests is None else Rate(requests, seconds, "a test"), clock), clock
 
 
 def most_in_any_window(sent: list[float], window: float) -> int:
@@ -45,17 +45,17 @@ def most_in_any_window(sent: list[float], window: float) -> int:
 def test_a_burst_waits_for_the_next_window() -> None:
     """Three a second: three at once, three a second later, one two seconds later."""
     pace, _ = paced(3)
-    assert [pace.wait() for _ in range(7)] == [0, 0, 0, 1, 1, 1, 2]
+    assert [pace.reserve() for _ in range(7)] == [0, 0, 0, 1, 1, 1, 2]
 
 
 def test_what_left_long_ago_does_not_count() -> None:
     """A window after the burst the whole limit is free again; a moment before, it is not."""
     pace, clock = paced(2, 10)
-    assert [pace.wait(), pace.wait()] == [0, 0]
+    assert [pace.reserve(), pace.reserve()] == [0, 0]
     clock.now += 9.5
-    assert pace.wait() == 0.5
+    assert pace.reserve() == 0.5
     clock.now += 10.5
-    assert [pace.wait(), pace.wait()] == [0, 0]
+    assert [pace.reserve(), pace.reserve()] == [0, 0]
 
 
 steps = st.lists(
@@ -74,11 +74,11 @@ def test_for_every_course_no_window_holds_more_than_the_limit(
     sent: list[float] = []
     for pause, answer in course:
         clock.now += pause
-        wait = pace.wait()
+        wait = pace.reserve()
         assert wait >= 0
         sent.append(clock.now + wait)
         if answer:
-            pace.answered(throttled=answer != "served", retry_after=2 if answer == "refused 2" else None)
+            pace.observe(throttled=answer != "served", retry_after=2 if answer == "refused 2" else None)
     assert sent == sorted(sent)
     assert most_in_any_window(sent, seconds) <= limit
 
@@ -90,7 +90,7 @@ def test_for_every_course_the_limit_is_used(limit: int, course: list[float]) -> 
     sent: list[float] = []
     for pause in course:
         clock.now += pause
-        at = clock.now + pace.wait()
+        at = clock.now + pace.reserve()
         if at > clock.now + 1e-9:
             assert sum(at - 1 - 1e-9 <= other for other in sent) >= limit
         sent.append(at)
@@ -99,7 +99,7 @@ def test_for_every_course_the_limit_is_used(limit: int, course: list[float]) -> 
 def test_no_limit_is_no_wait() -> None:
     """Where the provider states no number, nothing waits until it refuses."""
     pace, _ = paced(None)
-    assert {pace.wait() for _ in range(10_000)} == {0}
+    assert {pace.reserve() for _ in range(10_000)} == {0}
 
 
 # ── what the provider says ───────────────────────────────────────────────────────────────────────────────────────────
@@ -107,14 +107,14 @@ def test_a_refusal_halves_the_limit_once_a_window() -> None:
     """Of eight, four; the other refusals of the same burst add nothing; a window later it is halved again."""
     pace, clock = paced(8)
     for _ in range(8):
-        pace.wait()
+        pace.reserve()
     for _ in range(5):
-        pace.answered(throttled=True, retry_after=None)
+        pace.observe(throttled=True, retry_after=None)
     assert pace.allowed == 4
     clock.now += 1
     for _ in range(4):
-        pace.wait()
-    pace.answered(throttled=True, retry_after=None)
+        pace.reserve()
+    pace.observe(throttled=True, retry_after=None)
     assert pace.allowed == 2
 
 
@@ -122,48 +122,48 @@ def test_a_refusal_halves_what_was_sent_where_that_is_less() -> None:
     """A limit that the provider does not keep to is learnt from what it refused: seven of twenty-five were too many."""
     pace, _ = paced(25)
     for _ in range(7):
-        pace.wait()
-    pace.answered(throttled=True, retry_after=None)
+        pace.reserve()
+    pace.observe(throttled=True, retry_after=None)
     assert pace.allowed == 3
     unstated, _ = paced(None)
     for _ in range(10):
-        unstated.wait()
-    unstated.answered(throttled=True, retry_after=None)
+        unstated.reserve()
+    unstated.observe(throttled=True, retry_after=None)
     assert unstated.allowed == 5
 
 
 def test_a_young_account_is_not_stopped_for_a_window() -> None:
     """A tenth of the limit is left, or five requests where none is stated: one refusal tells little of a young one."""
     pace, _ = paced(150)
-    pace.wait()
-    pace.answered(throttled=True, retry_after=0)
-    assert (pace.allowed, pace.wait()) == (15, 0)
+    pace.reserve()
+    pace.observe(throttled=True, retry_after=0)
+    assert (pace.allowed, pace.reserve()) == (15, 0)
     unstated, _ = paced(None)
-    unstated.wait()
-    unstated.answered(throttled=True, retry_after=0)
-    assert (unstated.allowed, unstated.wait()) == (5, 0)
+    unstated.reserve()
+    unstated.observe(throttled=True, retry_after=0)
+    assert (unstated.allowed, unstated.reserve()) == (5, 0)
 
 
 def test_it_never_stops_for_good() -> None:
     """However often it is refused, one request a window may leave."""
     pace, clock = paced(4)
     for _ in range(20):
-        pace.wait()
-        pace.answered(throttled=True, retry_after=0)
+        pace.reserve()
+        pace.observe(throttled=True, retry_after=0)
         clock.now += 1
     assert pace.allowed == 1
-    assert pace.wait() < 1.5
+    assert pace.reserve() < 1.5
 
 
 def test_it_recovers_one_by_one_up_to_the_limit() -> None:
     """Each request that is served allows one more, and never more than the provider documents."""
     pace, _ = paced(8)
     for _ in range(8):
-        pace.wait()
-    pace.answered(throttled=True, retry_after=None)
+        pace.reserve()
+    pace.observe(throttled=True, retry_after=None)
     recovered = []
     for _ in range(6):
-        pace.answered(throttled=False, retry_after=None)
+        pace.observe(throttled=False, retry_after=None)
         recovered.append(pace.allowed)
     assert recovered == [5, 6, 7, 8, 8, 8]
 
@@ -173,28 +173,28 @@ def test_a_refusal_closes_the_gate_for_all(retry_after: int | None, closed: floa
     """Retry-After holds for every request of the account; without it, nothing leaves for a second."""
     pace, clock = paced(None)
     for _ in range(10):
-        pace.wait()
+        pace.reserve()
     clock.now += 9
-    pace.answered(throttled=True, retry_after=retry_after)
+    pace.observe(throttled=True, retry_after=retry_after)
     clock.now += 1
-    assert pace.wait() == max(closed - 1, 0)
+    assert pace.reserve() == max(closed - 1, 0)
 
 
 def test_no_refusal_closes_the_gate_for_long() -> None:
     """A Retry-After of a year would stop every later call of the process: after a minute one asks again."""
     pace, _ = paced(None)
-    pace.wait()
-    pace.answered(throttled=True, retry_after=99_999_999)
-    assert pace.wait() == 60
+    pace.reserve()
+    pace.observe(throttled=True, retry_after=99_999_999)
+    assert pace.reserve() == 60
 
 
 def test_an_earlier_gate_does_not_open_a_later_one() -> None:
     """The longest wait that was asked for holds."""
     pace, _ = paced(None)
-    pace.wait()
-    pace.answered(throttled=True, retry_after=30)
-    pace.answered(throttled=True, retry_after=2)
-    assert pace.wait() == 30
+    pace.reserve()
+    pace.observe(throttled=True, retry_after=30)
+    pace.observe(throttled=True, retry_after=2)
+    assert pace.reserve() == 30
 
 
 def test_the_lower_limit_holds() -> None:
@@ -204,14 +204,14 @@ def test_the_lower_limit_holds() -> None:
     assert pace.allowed == 10
     pace.limit(Rate(2, 60, "least"))
     assert pace.allowed == 2
-    assert [pace.wait() for _ in range(5)] == [0, 0, 60, 60, 120]
+    assert [pace.reserve() for _ in range(5)] == [0, 0, 60, 60, 120]
 
 
 def test_a_lower_limit_of_a_longer_window_leaves_the_shorter_one_in_place() -> None:
     """Two a second and sixty a minute: the minute's sixty do not leave in one second."""
     pace, clock = paced(2, 1)
     pace.limit(Rate(60, 60, "less in a minute, more in a second"))
-    sent = [clock.now + pace.wait() for _ in range(150)]
+    sent = [clock.now + pace.reserve() for _ in range(150)]
     assert most_in_any_window(sent, 1) == 2
     assert most_in_any_window(sent, 60) == 60
 
@@ -222,11 +222,11 @@ def test_threads_share_it() -> None:
     waits: list[float] = []
     together = threading.Barrier(50)
 
-    def ask() -> None:
+    def send() -> None:
         together.wait()
-        waits.extend(pace.wait() for _ in range(4))
+        waits.extend(pace.reserve() for _ in range(4))
 
-    threads = [threading.Thread(target=ask) for _ in range(50)]
+    threads = [threading.Thread(target=send) for _ in range(50)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -243,11 +243,11 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     gc.collect()
 
 
-def pace_of(provider: str = "stripe", key: str = KEY, url: str = BASE, **settings: Any) -> Pace | None:
+def pace_of(provider: str = "stripe", key: str = KEY, url: str = BASE, **settings: Any) -> RateLimiter | None:
     """The pace of a client."""
     with Client(provider, api_key=key, base_url=url, **settings) as client:
         found: Any = client._policy.pace
-    assert found is None or isinstance(found, Pace)
+    assert found is None or isinstance(found, RateLimiter)
     return found
 
 

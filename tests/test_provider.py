@@ -32,11 +32,11 @@ from invoice_bridge import (
     providers,
 )
 from invoice_bridge.adapter.answers import text_of
-from invoice_bridge.adapter.changes import act, customer_id, discard, wrong_state
+from invoice_bridge.adapter.changes import customer_id, delete_draft, invalid_state, submit_change
 from invoice_bridge.adapter.declared import Setting, Units, cannot
 from invoice_bridge.core.idempotency import step_key, verb_key
 from invoice_bridge.core.wire import Effect, Request, Response
-from tests.toy import ACME, DOCS, MONEY, context
+from tests.toy import ACME, DOCS, MONEY, toy_context
 
 CHARGE = OneTimeCharge(reference="res-1", amount=Money(1900, "EUR"))
 
@@ -225,7 +225,7 @@ def test_missing_settings_are_the_required_ones() -> None:
 # ── the context ──────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_a_reading_request() -> None:
     """Method, address, query and headers of a GET; no key, no effects."""
-    request = context().get("invoices", "a/b", query=[("limit", 10), ("open", True), ("q", "x y")])
+    request = toy_context().get("invoices", "a/b", query=[("limit", 10), ("open", True), ("q", "x y")])
     assert request == Request(
         "GET", "https://main.acme.test/v1/invoices/a%2Fb?limit=10&open=true&q=x+y", {"Acme-Version": "7"}
     )
@@ -234,7 +234,7 @@ def test_a_reading_request() -> None:
 
 def test_a_writing_request() -> None:
     """A POST has its body, its content type, its effects, and its key both as a fact and as a header."""
-    request = context().on(CHARGE).post("invoices", body={"a": 1}, step="open", effects=[Effect.ISSUES])
+    request = toy_context().on(CHARGE).post("invoices", body={"a": 1}, step="open", effects=[Effect.ISSUES])
     key = step_key("acme:main", "res-1", 1, "open")
     assert request == Request(
         "POST",
@@ -249,23 +249,23 @@ def test_a_writing_request() -> None:
 
 def test_the_key_of_a_verb_has_its_body() -> None:
     """A verb on an invoice with another body is another request."""
-    request = context().on(Void(id="in_1", attempt=2)).post("invoices", "in_1", "void")
+    request = toy_context().on(Void(id="in_1", attempt=2)).post("invoices", "in_1", "void")
     assert request.key == verb_key("acme:main", "in_1", "void/void", b"", 2)
     assert request.headers["Acme-Key"] == request.key
 
 
 def test_only_post_has_a_key() -> None:
     """Providers ignore a key elsewhere; a promise that is not kept is not made."""
-    request = context().on(Void(id="in_1")).send("DELETE", "invoices", "in_1")
+    request = toy_context().on(Void(id="in_1")).send("DELETE", "invoices", "in_1")
     assert request.key is None
     assert "Acme-Key" not in request.headers
 
 
 def test_defect_24_no_writing_post_without_a_key() -> None:
     """A POST that no command stands behind has no key to derive, and cannot be made."""
-    for use in (context(), context().on(ListInvoices())):
+    for context in (toy_context(), toy_context().on(ListInvoices())):
         with pytest.raises(TypeError, match="a writing request needs a command"):
-            use.post("invoices", body={})
+            context.post("invoices", body={})
 
 
 @pytest.mark.parametrize(
@@ -288,20 +288,20 @@ def test_defect_24_no_writing_post_without_a_key() -> None:
 def test_defect_27_a_next_page_elsewhere_is_not_followed(url: str) -> None:
     """The key goes to the configured origin and below its path, whatever address the provider gives."""
     with pytest.raises(MalformedResponse):
-        context().follow(url)
+        toy_context().follow(url)
 
 
 def test_a_next_page_at_home_is_followed() -> None:
     """The very address is read, with the headers of every request."""
     url = "https://main.acme.test/v1/invoices?page=2"
-    assert context().follow(url) == Request("GET", url, {"Acme-Version": "7"})
+    assert toy_context().follow(url) == Request("GET", url, {"Acme-Version": "7"})
 
 
 # ── capabilities ─────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_what_the_provider_cannot_do_is_refused_before_any_request() -> None:
     """What is declared with cannot() has no flow: asking for one is the refusal, with its source."""
     with pytest.raises(Unsupported, match="Acme: nothing is mailed") as caught:
-        ACME.flow(SendInvoice(id="in_1"), context())
+        ACME.flow(SendInvoice(id="in_1"), toy_context())
     assert caught.value.source == DOCS
     assert cannot("no", source="docs") == cannot("no", source="docs")
 
@@ -309,13 +309,13 @@ def test_what_the_provider_cannot_do_is_refused_before_any_request() -> None:
 def test_what_nobody_has_built_is_said_so() -> None:
     """Absent and impossible are two things."""
     with pytest.raises(Unsupported, match="Acme: finalize is not built yet"):
-        ACME.flow(Finalize(id="in_1"), context())
+        ACME.flow(Finalize(id="in_1"), toy_context())
 
 
 def test_limits_are_checked_before_anything_is_sent() -> None:
     """A text that is too long is refused before the flow begins."""
     with pytest.raises(Unsupported, match="description has 11 characters"):
-        ACME.flow(CHARGE.model_copy(update={"description": "x" * 11}), context())
+        ACME.flow(CHARGE.model_copy(update={"description": "x" * 11}), toy_context())
 
 
 def test_a_provider_prints_as_its_name() -> None:
@@ -335,7 +335,7 @@ def _refused(refusal: ProviderError, allowed: set[Status], *, unreadable: bool =
             raise ServerError("broken")
         return PAID
 
-    flow = act(REQUEST, read, _after, allowed=allowed, becomes={Status.VOID})
+    flow = submit_change(REQUEST, read, _after, allowed=allowed, becomes={Status.VOID})
     assert next(flow) == REQUEST
     assert flow.throw(refusal).method == "GET"
     with pytest.raises(ProviderError) as caught:
@@ -350,7 +350,7 @@ def _after(answer: Response) -> Any:
 
 def test_an_answer_becomes_the_invoice() -> None:
     """What comes of a request that goes well is made of its answer."""
-    flow = act(REQUEST, lambda: _returns(PAID), _after)
+    flow = submit_change(REQUEST, lambda: _returns(PAID), _after)
     next(flow)
     with pytest.raises(StopIteration) as done:
         flow.send(Response(200, b'{"id":"in_2"}'))
@@ -371,7 +371,7 @@ def test_a_refusal_of_what_a_lost_try_did_is_a_success(
     kind: type[ProviderError], repeated: bool, becomes: set[Status], success: bool
 ) -> None:
     """Where an earlier try may have worked and the invoice is what that makes of it, it has; else it is an error."""
-    flow = act(REQUEST, lambda: _returns(PAID), _after, becomes=becomes)
+    flow = submit_change(REQUEST, lambda: _returns(PAID), _after, becomes=becomes)
     next(flow)
     refusal = kind("no", provider="acme", status=400)
     refusal.repeated = repeated
@@ -393,7 +393,7 @@ DISCARD = Request("DELETE", "https://main.acme.test/v1/invoices/in_1")
 
 
 def _discarding(says_so: bool = True) -> Any:
-    flow = discard(DISCARD, DRAFT, lambda: _returns(DRAFT), lambda _answer: says_so)
+    flow = delete_draft(DISCARD, DRAFT, lambda: _returns(DRAFT), lambda _answer: says_so)
     assert next(flow) == DISCARD
     return flow
 
@@ -458,7 +458,7 @@ def test_a_state_that_cannot_be_read_leaves_the_refusal() -> None:
 
 def test_a_wrong_state_names_the_invoice_and_its_status() -> None:
     """The error of a check that was made before sending."""
-    error = wrong_state(PAID, "cannot be sent")
+    error = invalid_state(PAID, "cannot be sent")
     assert str(error) == "acme: in_1 cannot be sent: it is paid"
     assert error.invoice == PAID
 
@@ -468,15 +468,15 @@ def test_a_wrong_state_names_the_invoice_and_its_status() -> None:
 def test_a_customer_is_never_made_silently(customer: CustomerRef | None) -> None:
     """Without an id at this provider the bill is refused, with what to write."""
     with pytest.raises(Unsupported) as caught:
-        customer_id(CHARGE.model_copy(update={"customer": customer}), context(), example="buyer_1", source=DOCS)
+        customer_id(CHARGE.model_copy(update={"customer": customer}), toy_context(), example="buyer_1", source=DOCS)
     assert caught.value.remedy == 'pass customer="buyer_1", or CustomerRef(ids={"acme": "buyer_1"})'
 
 
 def test_a_customers_id_is_the_one_at_this_provider() -> None:
     """A plain id is this provider's; a map is looked up."""
     for customer in (CustomerRef(id="b1"), CustomerRef(id="mine", ids={"acme": "b1"})):
-        ask = CHARGE.model_copy(update={"customer": customer})
-        assert customer_id(ask, context(), example="buyer_1", source=DOCS) == "b1"
+        command = CHARGE.model_copy(update={"customer": customer})
+        assert customer_id(command, toy_context(), example="buyer_1", source=DOCS) == "b1"
 
 
 # ── the registry ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -509,7 +509,7 @@ def test_an_unknown_provider_names_the_nearest(name: str, hint: str) -> None:
 
 def test_a_retrieval_by_next_and_send() -> None:
     """A flow is driven by hand: one request, one answer, one invoice."""
-    flow = ACME.flow(Retrieve(id="in_1"), context())
+    flow = ACME.flow(Retrieve(id="in_1"), toy_context())
     assert next(flow).url == "https://main.acme.test/v1/invoices/in_1"
     with pytest.raises(StopIteration) as done:
         flow.send(Response(200, b'{"id":"in_1","currency":"eur","status":"posted","total":1999}', provider="acme"))

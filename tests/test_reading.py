@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from invoice_bridge import ConfigurationError, Invoice, MalformedResponse, Money, Period, Status, decode
-from invoice_bridge.adapter.reading import Reader, build, period_of, readable, span
+from invoice_bridge.adapter.reading import Reader, build, clean_text, period_of, period_span
 from invoice_bridge.core.exact import dumps
 from tests import strategies
 from tests.toy import MONEY
@@ -78,17 +78,17 @@ def test_nested_objects_are_read_where_they_are() -> None:
     assert [row.integer("n") for row in at.children("rows")] == [1, 2]
     assert [row.at for row in at.children("rows")] == ["$.rows[0]", "$.rows[3]"]
     assert at.children("tags") == []
-    assert at.words("words") == {"k": "v"}
-    assert at.words("tags") == {}
+    assert at.strings("words") == {"k": "v"}
+    assert at.strings("tags") == {}
     assert ("a" in at, "b" in at) == (True, False)
     assert Reader(["no object"], "acme").text("x") is None
 
 
 def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
     """A text that UTF-8 cannot hold is made readable, keys of metadata included."""
-    assert readable("plain") == "plain"
-    assert readable("Zoë \U0001f600") == "Zoë \U0001f600"
-    assert _read(m={"\ud800": "\udfff"}).words("m") == {"\ufffd": "\ufffd"}
+    assert clean_text("plain") == "plain"
+    assert clean_text("Zoë \U0001f600") == "Zoë \U0001f600"
+    assert _read(m={"\ud800": "\udfff"}).strings("m") == {"\ufffd": "\ufffd"}
 
 
 # ── what must be there ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -96,7 +96,7 @@ def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
 def test_an_id_that_is_missing_is_an_error(value: Any) -> None:
     """An id is needed; the error names the place."""
     with pytest.raises(MalformedResponse, match=r"acme: \$\.lines\[2\]\.id is missing"):
-        Reader({"id": value}, "acme", "$.lines[2]").need("id")
+        Reader({"id": value}, "acme", "$.lines[2]").required_text("id")
 
 
 @pytest.mark.parametrize(
@@ -153,9 +153,9 @@ def test_a_period_of_two_instants(start: datetime | None, end: datetime | None, 
 
 def test_the_span_of_several_periods() -> None:
     """From the first start to the last end, lines without a period left out."""
-    assert span([Period(NOON, NIGHT), None, Period(DAY, NOON)]) == Period(DAY, NIGHT)
-    assert span([None]) is None
-    assert span([]) is None
+    assert period_span([Period(NOON, NIGHT), None, Period(DAY, NOON)]) == Period(DAY, NIGHT)
+    assert period_span([None]) is None
+    assert period_span([]) is None
 
 
 # ── building ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -332,7 +332,7 @@ def _noting(**said: Any) -> Reader:
         ("child", "x", "is text and no object"),
         ("children", {"x": 1}, "is an object and no list"),
         ("has_list", 7, "is a number and no list"),
-        ("words", [1], "is a list and no object"),
+        ("strings", [1], "is a list and no object"),
         ("identity", 7, "is a number and no text"),
     ],
 )

@@ -33,9 +33,9 @@ from invoice_bridge import (
     Unsupported,
 )
 from invoice_bridge.adapter.checks import payable, same_bill, verify
-from invoice_bridge.adapter.lookup import in_the_listing, reread
+from invoice_bridge.adapter.lookup import find_in_listing, refresh
 from invoice_bridge.core.wire import Request, Response
-from invoice_bridge.engine.lookup import begin, resolve, settled
+from invoice_bridge.engine.lookup import resolve, settled, start
 from invoice_bridge.engine.supervise import check_subject
 from invoice_bridge.journal.rows import Book
 from invoice_bridge.journal.store import Journal
@@ -48,12 +48,12 @@ JOURNAL = 'keep a journal from the first bill on and write lookup="journal"'
 
 
 def _billed(desk: Desk, **known: Any) -> Any:
-    return run(begin(CHARGE, use_of(CHARGE, **known)), desk)
+    return run(start(CHARGE, use_of(CHARGE, **known)), desk)
 
 
 def _dear() -> Any:
     context = use_of(CHARGE)
-    return run(begin(CHARGE, replace(context, provider=replace(context.provider, look=in_the_listing))), Desk())
+    return run(start(CHARGE, replace(context, provider=replace(context.provider, lookup=find_in_listing))), Desk())
 
 
 class Mixed(Desk):
@@ -117,7 +117,7 @@ def _eur(minor: int) -> Money:
             "reads it and goes on from there"),
         ),
         (
-            lambda: run(begin(CHARGE, use_of(CHARGE), unsettled=True), Desk()),
+            lambda: run(start(CHARGE, use_of(CHARGE), unsettled=True), Desk()),
             OutcomeUnknown,
             ("a request of another attempt at 'res-1' was lost less than 5 minutes ago and may still take effect: "
             "nothing was billed. Ask resolve() until it says absent or found"),
@@ -141,7 +141,7 @@ def _eur(minor: int) -> Money:
             "and Acme mixes answers up. Look the reference up before you try again: resolve()"),
         ),
         (
-            lambda: run(reread(_held(id="in 1\n"), use_of(CHARGE)), Desk()),
+            lambda: run(refresh(_held(id="in 1\n"), use_of(CHARGE)), Desk()),
             BridgeError,
             "acme: the id 'in 1\\n' cannot be asked for",
         ),

@@ -12,7 +12,7 @@ from invoice_bridge import (
     Status,
 )
 from invoice_bridge.core.wire import Response
-from invoice_bridge.engine.lookup import begin, go_on, resolve
+from invoice_bridge.engine.lookup import resolve, resume, start
 from tests.listing import CHARGE, LATER, LISTING, NOON, Desk, mine, row, run, use_of
 
 MINUTE = NOON + timedelta(minutes=1)
@@ -24,13 +24,13 @@ LIST = "GET /invoices?buyer=buy_1"
 def test_after_a_failure_nothing_found_is_not_billed_again() -> None:
     """A listing may not show yet what was made a moment ago: the look reads and leaves it at that."""
     desk = Desk([row(1)])
-    assert run(go_on(CHARGE, use_of(CHARGE)), desk) is None
+    assert run(resume(CHARGE, use_of(CHARGE)), desk) is None
     assert desk.sent == [LIST]
 
 
 def test_after_a_failure_what_is_found_is_gone_on_with() -> None:
     """The invoice that stands is the bill."""
-    assert run(go_on(CHARGE, use_of(CHARGE)), Desk([mine()])).id == "in_1"
+    assert run(resume(CHARGE, use_of(CHARGE)), Desk([mine()])).id == "in_1"
 
 
 # ── a key that came with another bill ────────────────────────────────────────────────────────────────────────────────
@@ -38,7 +38,7 @@ def test_a_key_used_for_another_bill_is_a_mismatch_with_what_stands() -> None:
     """The provider refuses the key with another body: the invoice under the reference is looked up and named."""
     desk = Desk([row(1), mine(2)], refuses="key_reused")
     with pytest.raises(IdempotencyMismatch) as caught:
-        run(begin(CHARGE, use_of(CHARGE, hours=24, lookup="never")), desk)
+        run(start(CHARGE, use_of(CHARGE, hours=24, lookup="never")), desk)
     assert str(caught.value) == (
         "the reference 'res-1' was used before for a bill of other content, in_2; nothing was billed: "
         "give a new bill a new reference"
@@ -50,9 +50,9 @@ def test_a_key_used_for_another_bill_is_a_mismatch_with_what_stands() -> None:
 def test_a_key_used_for_a_bill_that_cannot_be_seen_is_a_mismatch_too() -> None:
     """Neither an empty listing nor one that fails hides the mismatch."""
     with pytest.raises(IdempotencyMismatch) as caught:
-        run(begin(CHARGE, use_of(CHARGE, hours=24, lookup="never")), Desk(refuses="key_reused"))
+        run(start(CHARGE, use_of(CHARGE, hours=24, lookup="never")), Desk(refuses="key_reused"))
     assert caught.value.existing is None
-    flow = begin(CHARGE, use_of(CHARGE, hours=24, lookup="never"))
+    flow = start(CHARGE, use_of(CHARGE, hours=24, lookup="never"))
     next(flow)
     refusal = LISTING.error(Response(400, b'{"message":"no","code":"key_reused"}'))
     assert flow.throw(refusal).url.endswith("/invoices?buyer=buy_1")
@@ -64,7 +64,7 @@ def test_another_refusal_is_the_callers() -> None:
     """Only a reused key is a mismatch."""
     desk = Desk([mine()], refuses="else")
     with pytest.raises(Rejected):
-        run(begin(CHARGE, use_of(CHARGE, hours=24, lookup="never")), desk)
+        run(start(CHARGE, use_of(CHARGE, hours=24, lookup="never")), desk)
     assert desk.sent == ["POST /invoices"]
 
 

@@ -37,7 +37,7 @@ from invoice_bridge.core.wire import Request
 from invoice_bridge.journal.rows import Book
 from invoice_bridge.journal.store import Journal
 from invoice_bridge.webhooks.asgi import application
-from invoice_bridge.webhooks.deliveries import Seen, is_stale, parse
+from invoice_bridge.webhooks.deliveries import ProcessedEvents, is_stale, parse
 
 AT = datetime(2026, 5, 17, 12, tzinfo=UTC)
 SECRET = "whsec_test_not_a_secret"
@@ -256,7 +256,7 @@ def test_every_event_name_stands_once_with_its_source(name: str) -> None:
 # ── once, and in order ───────────────────────────────────────────────────────────────────────────────────────────────
 def test_an_event_is_seen_within_the_window() -> None:
     """What was used is known for the window and not a moment longer."""
-    seen, found = Seen(window=timedelta(days=4)), event()
+    seen, found = ProcessedEvents(window=timedelta(days=4)), event()
     assert not seen.has(found, at=AT)
     seen.add(found, at=AT)
     assert seen.has(found, at=AT + timedelta(days=4))
@@ -266,7 +266,7 @@ def test_an_event_is_seen_within_the_window() -> None:
 
 def test_the_window_is_bounded() -> None:
     """The oldest is forgotten first, by number and by age; an event used again is young again."""
-    seen, first = Seen(window=timedelta(days=1), most=2), event()
+    seen, first = ProcessedEvents(window=timedelta(days=1), most=2), event()
     others = [first.model_copy(update={"id": f"evt_{number}"}) for number in (2, 3)]
     for found in (first, others[0], first, others[1]):
         seen.add(found, at=AT)
@@ -277,7 +277,7 @@ def test_the_window_is_bounded() -> None:
     wrongs: tuple[dict[str, Any], ...] = ({"window": timedelta()}, {"most": 0})
     for wrong in wrongs:
         with pytest.raises(ConfigurationError):
-            Seen(**wrong)
+            ProcessedEvents(**wrong)
 
 
 def test_an_older_state_is_stale() -> None:
@@ -307,20 +307,20 @@ async def deliver(app: Any, content: bytes, headers: dict[str, str], to: str = "
         return (await http.post(to, content=content, headers=headers)).status_code
 
 
-def receiver(use: Callable[[InvoiceEvent], object], **options: Any) -> Any:
-    return application(use, secrets={"stripe": SECRET}, clock=lambda: AT, **options)
+def receiver(context: Callable[[InvoiceEvent], object], **options: Any) -> Any:
+    return application(context, secrets={"stripe": SECRET}, clock=lambda: AT, **options)
 
 
 async def test_defect_18_the_receiver_answers_500_after_an_internal_error(caplog: pytest.LogCaptureFixture) -> None:
     """What fails here is never answered with success; it is logged, comes again, and is used then."""
     used: list[str] = []
 
-    def use(found: InvoiceEvent) -> None:
+    def on_event(found: InvoiceEvent) -> None:
         used.append(found.id)
         if len(used) == 1:
             raise RuntimeError("the database is away")
 
-    app, content = receiver(use), body()
+    app, content = receiver(on_event), body()
     with caplog.at_level(logging.ERROR):
         assert await deliver(app, content, signed(content)) == 500
     assert "the database is away" in caplog.text
@@ -335,16 +335,16 @@ async def test_defect_52_an_async_function_is_awaited() -> None:
 
     class Use:
         async def __call__(self, found: InvoiceEvent) -> None:
-            await use(found)
+            await on_event(found)
 
-    async def use(found: InvoiceEvent) -> None:
+    async def on_event(found: InvoiceEvent) -> None:
         await asyncio.sleep(0)
         ran.append(found.id)
         if len(ran) == 1:
             raise ValueError("not now")
 
     content = body()
-    for one in (use, partial(use), Use()):
+    for one in (on_event, partial(on_event), Use()):
         ran.clear()
         app = receiver(one)
         codes = [await deliver(app, content, signed(content)) for _ in range(3)]
@@ -354,11 +354,11 @@ async def test_defect_52_an_async_function_is_awaited() -> None:
 async def test_defect_52_a_returned_awaitable_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     """Defect 52: a plain function that returns a coroutine has done nothing: 500, and the log says what to pass."""
 
-    async def use(_found: InvoiceEvent) -> None:
+    async def on_event(_found: InvoiceEvent) -> None:
         raise AssertionError("it is not run")
 
     def plain(found: InvoiceEvent) -> object:
-        return use(found)
+        return on_event(found)
 
     content = body()
     assert await deliver(receiver(plain), content, signed(content)) == 500
@@ -368,10 +368,10 @@ async def test_defect_52_a_returned_awaitable_is_refused(caplog: pytest.LogCaptu
 async def test_the_functions_own_invalid_signature_is_an_internal_error() -> None:
     """An error raised by the function is ours, of whatever class it is."""
 
-    def use(_found: InvoiceEvent) -> None:
+    def on_event(_found: InvoiceEvent) -> None:
         raise InvalidSignature("of something else")
 
-    assert await deliver(receiver(use), body(), signed(body())) == 500
+    assert await deliver(receiver(on_event), body(), signed(body())) == 500
 
 
 async def test_a_delivery_of_somebody_else_is_refused(caplog: pytest.LogCaptureFixture) -> None:
@@ -391,12 +391,12 @@ async def test_an_event_that_is_in_use_is_not_used_twice() -> None:
     """A second delivery meanwhile is told to come again."""
     statuses: list[int] = []
 
-    def use(_found: InvoiceEvent) -> None:
+    def on_event(_found: InvoiceEvent) -> None:
         import anyio.from_thread
 
         statuses.append(anyio.from_thread.run(deliver, app, body(), signed(body())))
 
-    app = receiver(use)
+    app = receiver(on_event)
     assert await deliver(app, body(), signed(body())) == 204
     assert statuses == [409]
 
@@ -452,7 +452,7 @@ def test_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
         "secret": SECRET,
         "now": now,
         "last": None,
-        "use": used.append,
+        "on_event": used.append,
     }
     examples = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert len(examples) == 3

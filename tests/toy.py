@@ -6,7 +6,7 @@ from typing import Any
 
 from invoice_bridge.adapter.answers import object_of, text_of
 from invoice_bridge.adapter.declared import ErrorRow, Refusal, Setting, StatusRow, Units, cannot
-from invoice_bridge.adapter.provider import Context, Flows, Provider
+from invoice_bridge.adapter.provider import Context, Provider, Verbs
 from invoice_bridge.adapter.reading import Reader, build
 from invoice_bridge.adapter.rows import Field, Limit
 from invoice_bridge.core.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, ServerError
@@ -50,7 +50,7 @@ FIELDS = (
         code="IB-ACME-AMOUNT-01",
         why="acme rounds to whole units",
         verbs=("one_time_charge",),
-        when=lambda ask, _use: ask.amount.minor % 100 != 0,
+        when=lambda command, _use: command.amount.minor % 100 != 0,
     ),
     Field(
         "lines[].quantity",
@@ -60,7 +60,7 @@ FIELDS = (
         severity=Severity.WARNS,
         code="IB-ACME-QUANTITY-01",
         why="lines have no quantity",
-        when=lambda _ask, use: use.settings.get("plan") == "basic",
+        when=lambda _ask, context: context.settings.get("plan") == "basic",
     ),
     Field("draft", "", DOCS, severity=Severity.WARNS, fate=Fate.DROPPED, code="IB-ACME-DRAFT-01", why="no drafts"),
 )
@@ -69,7 +69,9 @@ FIELDS = (
 def refusal(answer: Response) -> Refusal:
     """Read {"code", "type", "message", "field"}."""
     at = Reader(object_of(answer), "acme")
-    return Refusal(at.need("message"), at.text("code"), at.text("type"), at.text("field"), answer.headers.get("x-id"))
+    return Refusal(
+        at.required_text("message"), at.text("code"), at.text("type"), at.text("field"), answer.headers.get("x-id")
+    )
 
 
 def invoice(data: Mapping[str, Any]) -> Invoice:
@@ -78,7 +80,7 @@ def invoice(data: Mapping[str, Any]) -> Invoice:
     currency = at.currency("currency")
     return build(
         "acme",
-        id=at.need("id"),
+        id=at.required_text("id"),
         status={"posted": Status.OPEN, "settled": Status.PAID}.get(at.text("status") or "", Status.UNKNOWN),
         native_status=at.text("status"),
         currency=currency,
@@ -92,12 +94,12 @@ def invoice_id(data: Any) -> str | None:
     return Reader(data, "acme").text("id")
 
 
-def charge(ask: Any, use: Context) -> Flow[Invoice]:
+def charge(command: Any, context: Context) -> Flow[Invoice]:
     """Open, then issue."""
-    body = {"ref": ask.reference, "amount": MONEY.to_units(ask.total)}
+    body = {"ref": command.reference, "amount": MONEY.to_units(command.total)}
     specimen = {"id": "{open.id}", "currency": "EUR"}
-    opened = yield use.post("invoices", body=body, step="open", specimen=specimen, opens=True)
-    issued = yield use.post(
+    opened = yield context.post("invoices", body=body, step="open", specimen=specimen, opens=True)
+    issued = yield context.post(
         "invoices",
         text_of(opened, "id"),
         "issue",
@@ -107,29 +109,29 @@ def charge(ask: Any, use: Context) -> Flow[Invoice]:
     return invoice(issued.parsed)
 
 
-def retrieve(ask: Any, use: Context) -> Flow[Invoice]:
+def retrieve(command: Any, context: Context) -> Flow[Invoice]:
     """Read one."""
-    answer = yield use.get("invoices", ask.id, specimen={"id": ask.id, "currency": "EUR"})
+    answer = yield context.get("invoices", command.id, specimen={"id": command.id, "currency": "EUR"})
     return invoice(object_of(answer))
 
 
-def void(ask: Any, use: Context) -> Flow[Invoice]:
+def void(command: Any, context: Context) -> Flow[Invoice]:
     """Withdraw one."""
-    answer = yield use.post(
-        "invoices", ask.id, "void", effects=[Effect.VOIDS], specimen={"id": ask.id, "currency": "EUR"}
+    answer = yield context.post(
+        "invoices", command.id, "void", effects=[Effect.VOIDS], specimen={"id": command.id, "currency": "EUR"}
     )
     return invoice(object_of(answer))
 
 
-def update(ask: Any, use: Context) -> Flow[Invoice]:
+def update(command: Any, context: Context) -> Flow[Invoice]:
     """Change one: a writing request that no key protects."""
-    answer = yield use.send("PATCH", "invoices", ask.id, specimen={"id": ask.id, "currency": "EUR"})
+    answer = yield context.send("PATCH", "invoices", command.id, specimen={"id": command.id, "currency": "EUR"})
     return invoice(object_of(answer))
 
 
-def delete(ask: Any, use: Context) -> Flow[Invoice]:
+def delete(command: Any, context: Context) -> Flow[Invoice]:
     """Discard one: no key protects it, and none need."""
-    answer = yield use.send("DELETE", "invoices", ask.id, specimen={"id": ask.id, "currency": "EUR"})
+    answer = yield context.send("DELETE", "invoices", command.id, specimen={"id": command.id, "currency": "EUR"})
     return invoice(object_of(answer))
 
 
@@ -149,7 +151,7 @@ ACME = Provider(
     headers=lambda _settings: {"Acme-Version": "7"},
     form=None,
     idempotency=Idempotency("Acme-Key", timedelta(hours=1), DOCS, replay_header="Acme-Replayed"),
-    retry_word="Acme-Retry",
+    retry_header="Acme-Retry",
     settings=(
         Setting("site", "the name before .acme.test", required=True),
         Setting("plan", "what you pay for", default="full", read=_plan),
@@ -168,7 +170,7 @@ ACME = Provider(
         Limit("metadata.value", 4, DOCS),
     ),
     money=MONEY,
-    flows=Flows(
+    flows=Verbs(
         one_time_charge=charge,
         retrieve=retrieve,
         void=void,
@@ -183,7 +185,7 @@ ACME = Provider(
 )
 
 
-def context(**settings: Any) -> Context:
+def toy_context(**settings: Any) -> Context:
     """A context of Acme's, for the site "main"."""
     read = ACME.read_settings({"site": "main"} | settings)
     return Context(ACME, read, ACME.base_url(read))

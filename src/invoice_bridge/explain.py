@@ -26,7 +26,7 @@ from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import in_utc
 from invoice_bridge.core.wire import Effect, Request, Response, scalar
-from invoice_bridge.engine.lookup import LookupNeeded, begin
+from invoice_bridge.engine.lookup import LookupNeeded, start
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_.]+)\}")
 _BOLD, _RED, _YELLOW, _DIM, _PLAIN = "\033[1m", "\033[31m", "\033[33m", "\033[2m", "\033[0m"
@@ -259,7 +259,7 @@ def losses(provider: str, command: Command, *, as_of: datetime | None = None, **
     Settings are the client's. Raises ConfigurationError for an unknown provider or setting, ValueError for a naive
     `as_of`.
     """
-    return losses_of(command, context(providers.get(provider), settings), as_of)
+    return losses_of(command, make_context(providers.get(provider), settings), as_of)
 
 
 def explain(provider: str, command: Command, *, lookup: Lookup = "auto", **settings: Any) -> Plan:
@@ -268,29 +268,33 @@ def explain(provider: str, command: Command, *, lookup: Lookup = "auto", **setti
     Needs no network and no key; never raises for what the provider cannot do (see Plan.refusal). What an earlier answer
     gives stands as a placeholder like {open.id}. Raises ConfigurationError for an unknown provider or setting.
     """
-    return plan(command, replace(context(providers.get(provider), settings), lookup=lookup))
+    return plan(command, replace(make_context(providers.get(provider), settings), lookup=lookup))
 
 
-def losses_of(ask: Command, use: Context, as_of: datetime | None = None) -> tuple[Loss, ...]:
+def losses_of(command: Command, context: Context, as_of: datetime | None = None) -> tuple[Loss, ...]:
     """The losses of a command in a context; only bills can lose anything."""
-    if not isinstance(ask, Bill):
+    if not isinstance(command, Bill):
         return ()
-    return find_losses(use.provider.fields, ask, replace(use, as_of=None if as_of is None else in_utc(as_of)))
+    return find_losses(
+        context.provider.fields, command, replace(context, as_of=None if as_of is None else in_utc(as_of))
+    )
 
 
-def plan(ask: Command, use: Context) -> Plan:
+def plan(command: Command, context: Context) -> Plan:
     """Feed a command's flow its own specimens and collect what it asks to send."""
-    use = use.on(ask)
-    requests, refusal = _walk(ask, use)
+    context = context.on(command)
+    requests, refusal = _walk(command, context)
     if isinstance(refusal, LookupNeeded):
-        unlooked = plan(ask, replace(use, lookup="never"))
+        unlooked = plan(command, replace(context, lookup="never"))
         return unlooked if unlooked.refusal is not None else replace(unlooked, refusal=refusal)
-    twin = _without_braces(ask)
-    twins = () if twin == ask else _walk(twin, use.on(twin))[0]
+    twin = _without_braces(command)
+    twins = () if twin == command else _walk(twin, context.on(twin))[0]
     if [_size(request) for request in twins] != [_size(request) for request in requests]:
         twins = ()  # a flow that reads the braces themselves: better a placeholder too many than a wrong position
-    unset = frozenset(name for name, value in use.settings.items() if value == f"{{{name}}}")
-    return Plan(use.provider.name, requests, losses_of(ask, use), refusal, _rows(ask, use), unset, twins)
+    unset = frozenset(name for name, value in context.settings.items() if value == f"{{{name}}}")
+    return Plan(
+        context.provider.name, requests, losses_of(command, context), refusal, _rows(command, context), unset, twins
+    )
 
 
 def _size(request: Request) -> tuple[int, int]:
@@ -301,7 +305,7 @@ def _walk(command: Command, context: Context) -> tuple[tuple[Request, ...], Brid
     """The requests of a command's flow when it is fed its own specimens, and the refusal that ended it."""
     requests: list[Request] = []
     try:
-        flow = begin(command, context)
+        flow = start(command, context)
         request = next(flow)
         while True:
             requests.append(request)
@@ -313,15 +317,15 @@ def _walk(command: Command, context: Context) -> tuple[tuple[Request, ...], Brid
     return tuple(requests), None
 
 
-def _rows(ask: Command, use: Context) -> tuple[Field, ...]:
+def _rows(command: Command, context: Context) -> tuple[Field, ...]:
     """The rows that speak of a command: those of what it says first, then constants, then the rest."""
-    if not isinstance(ask, Bill):
-        return use.provider.fields
-    rows = [row for row in use.provider.fields if row.speaks(ask, use)]
-    return tuple(sorted(rows, key=lambda row: 1 if not row.path else 0 if row.is_set(ask, use) else 2))
+    if not isinstance(command, Bill):
+        return context.provider.fields
+    rows = [row for row in context.provider.fields if row.speaks(command, context)]
+    return tuple(sorted(rows, key=lambda row: 1 if not row.path else 0 if row.is_set(command, context) else 2))
 
 
-def context(provider: Provider, settings: Mapping[str, Any], base_url: str | None = None) -> Context:
+def make_context(provider: Provider, settings: Mapping[str, Any], base_url: str | None = None) -> Context:
     """Make the context of a provider: settings checked, required ones that are missing shown as placeholders."""
     read = provider.read_settings(settings)
     shown = {setting.name: f"{{{setting.name}}}" for setting in provider.missing_settings(read)}

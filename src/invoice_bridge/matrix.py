@@ -15,11 +15,11 @@ from itertools import groupby
 
 from invoice_bridge import providers
 from invoice_bridge.adapter.declared import Cannot, ErrorRow
-from invoice_bridge.adapter.provider import Flows, Provider
+from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.adapter.redactions import Becomes, Redaction
 from invoice_bridge.core.idempotency import Idempotency
 
-VERBS = tuple(verb.name for verb in fields(Flows))
+VERBS = tuple(verb.name for verb in fields(Verbs))
 """The verbs, in the order in which a provider declares them."""
 
 
@@ -132,7 +132,7 @@ def provider_page(name: str) -> str:
     errors = [
         [row.code or "", row.type or "", str(row.status or ""), _error(row), row.source] for row in provider.errors
     ]
-    limits = [[f"`{row.what}`", str(row.most), row.source] for row in provider.limits]
+    limits = [[f"`{row.path}`", str(row.maximum), row.source] for row in provider.limits]
     alike = groupby(provider.redactions, key=lambda row: (row.where, row.becomes, row.source))
     hidden = [
         [
@@ -183,7 +183,7 @@ def _keys(keys: Idempotency) -> str:
 
 
 def _looked_up(provider: Provider) -> str:
-    if provider.look is not None:
+    if provider.lookup is not None:
         return 'refused: it needs lookup="journal", since=… or an explicit lookup'
     return "every bill, by " + ("the search index" if provider.search is not None else "the customer's listing")
 

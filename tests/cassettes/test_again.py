@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from invoice_bridge.cassettes import provenance
-from invoice_bridge.cassettes.again import redact
+from invoice_bridge.cassettes.reredact import redact
 from invoice_bridge.core.errors import ConfigurationError
 from tests.cassettes.corpus import person
 from tests.cassettes.made import cassette, change, interaction

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from invoice_bridge import providers
-from invoice_bridge.cassettes.again import redact
 from invoice_bridge.cassettes.check import check
+from invoice_bridge.cassettes.reredact import redact
 from invoice_bridge.core.errors import ConfigurationError
 from tests.cassettes.corpus import KEY, PLANTS, Plant, based
 from tests.cassettes.made import cassette, change, interaction

@@ -10,7 +10,7 @@ import yaml
 
 from invoice_bridge.cassettes import Player, files
 from invoice_bridge.cassettes import reading as recording
-from invoice_bridge.compare.recorded import recorded
+from invoice_bridge.compare.from_cassette import recorded
 from invoice_bridge.core.errors import ConfigurationError
 
 HEAD = b"interactions: []\n"

@@ -15,9 +15,9 @@ from vcr.record_mode import RecordMode
 
 from invoice_bridge import Client, Discrepancy, InvalidState, Invoice, Unsupported, providers
 from invoice_bridge.cassettes import SCENARIOS, Account, Player, files, provenance
-from invoice_bridge.cassettes import record as recording
+from invoice_bridge.cassettes import scenarios as recording
 from invoice_bridge.cassettes.check import check
-from invoice_bridge.cassettes.record import record, record_all
+from invoice_bridge.cassettes.scenarios import record, record_all
 from invoice_bridge.cli.app import run
 from invoice_bridge.compare import Verdict, compare
 from invoice_bridge.emulator import EmulatorTransport
@@ -41,7 +41,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the client waited, in seconds: nothing is waited for, and a recording has no limit on requests."""
     found: list[float] = []
     monkeypatch.setattr("time.sleep", found.append)
-    monkeypatch.setattr("invoice_bridge.client.core._pace_of", lambda *_: None)
+    monkeypatch.setattr("invoice_bridge.client.core._rate_limiter_of", lambda *_: None)
     return found
 
 
@@ -331,8 +331,8 @@ def test_the_how_to_shows_what_is_printed(capsys: pytest.CaptureFixture[str], mo
 @pytest.mark.parametrize(
     "module, unneeded",
     [
-        ("invoice_bridge.cassettes", {"httpx", "vcr", "invoice_bridge.cassettes.record", "invoice_bridge.emulator"}),
-        ("invoice_bridge.cassettes.player", {"vcr", "yaml", "invoice_bridge.cassettes.record"}),
+        ("invoice_bridge.cassettes", {"httpx", "vcr", "invoice_bridge.cassettes.scenarios", "invoice_bridge.emulator"}),
+        ("invoice_bridge.cassettes.player", {"vcr", "yaml", "invoice_bridge.cassettes.scenarios"}),
         ("invoice_bridge.testing", {"httpx", "invoice_bridge.emulator", "invoice_bridge.testing.conformance"}),
         ("invoice_bridge.testing.plugin", {"vcr", "invoice_bridge.testing.conformance", "invoice_bridge.compare"}),
     ],

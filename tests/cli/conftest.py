@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.cli.app import run
 from invoice_bridge.emulator.server import Served, running
 
@@ -29,7 +29,7 @@ class Done:
 @pytest.fixture
 def served() -> Iterator[Served]:
     """Stripe's emulator on a free port; its clock stands still."""
-    with running(clock=Ticking(), names=["stripe"]) as server:
+    with running(clock=FakeClock(), names=["stripe"]) as server:
         yield server
 
 

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from invoice_bridge import Client, providers
-from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.cassettes import SCENARIOS, Account, Player
-from invoice_bridge.cassettes.record import record
+from invoice_bridge.cassettes.scenarios import record
 from invoice_bridge.emulator.server import Served, running
 from tests.cli.conftest import KEY, Done
 
@@ -80,7 +80,7 @@ def test_further_ids_reach_the_scenario(
     """Some providers want the payment method or the subscription named: without it the refusal says so, no file."""
     option, told = NEEDED[scenario]
     monkeypatch.setenv("CHARGEBEE_API_KEY", "test_not_a_key")
-    with running(clock=Ticking(), names=["chargebee"]) as server:
+    with running(clock=FakeClock(), names=["chargebee"]) as server:
         place = ("--base-url", server.base_urls["chargebee"], "--set", "site=acme-test", "--into", str(tmp_path))
         whom = ("--against", "test", "--allow-network", "--customer", "cus_42")
         arguments = ("cassettes", "record", scenario, "--provider", "chargebee", *whom, *place)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from invoice_bridge import Client
-from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.cli.files import read_bill
 from invoice_bridge.emulator.server import Served, running
 from tests.cli.conftest import EXAMPLES, KEY, execute
@@ -45,7 +45,7 @@ def in_terminal(*arguments: str, columns: int = 80, **env: str) -> str:
 @pytest.fixture(scope="module")
 def billed() -> Iterator[tuple[Served, list[str]]]:
     """A served emulator of Stripe that holds three bills, and what says so on a command line."""
-    with running(clock=Ticking(), names=["stripe"]) as served:
+    with running(clock=FakeClock(), names=["stripe"]) as served:
         url = served.base_urls["stripe"]
         with Client("stripe", api_key=KEY, base_url=url) as client:
             for reference in REFERENCES:

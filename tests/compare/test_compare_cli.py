@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from invoice_bridge import Client, CustomerRef, Money, OneTimeCharge
-from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.cli import compare as command
 from invoice_bridge.emulator.server import Served, running
 from tests.cli.conftest import Done, cli, execute  # noqa: F401 - a fixture
@@ -167,7 +167,7 @@ def test_a_recorded_answer_that_cannot_be_read_exits_with_3(cli: Cli, tmp_path: 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A file of profiles for two served emulators that hold three bills each; one differs by a cent."""
-    with running(clock=Ticking(), names=["stripe", "chargebee"]) as served:
+    with running(clock=FakeClock(), names=["stripe", "chargebee"]) as served:
         for name in ("stripe", "chargebee"):
             _bill(served, name)
             monkeypatch.setenv(f"{name.upper()}_API_KEY", served.emulators[name].key)

@@ -24,8 +24,8 @@ from invoice_bridge import (
     providers,
 )
 from invoice_bridge.compare import Verdict, compare
-from invoice_bridge.compare.recorded import recorded
-from invoice_bridge.compare.sides import read
+from invoice_bridge.compare.from_cassette import recorded
+from invoice_bridge.compare.sources import read
 from invoice_bridge.emulator import EmulatorTransport
 from tests.compare.bills import OTHER_IDENTITY, bill, eur
 
@@ -275,8 +275,10 @@ def test_two_clients_are_compared() -> None:
         client = Client(name, api_key=emulator.key, http=http, **emulator.settings)
         for place in range(12):
             amount = Money(100 + place + (name == "stripe" and place == 7), "EUR")
-            ask = OneTimeCharge(reference=f"r{place}", customer=emulator.customer, amount=amount, description="Fees")
-            client.create(ask)
+            command = OneTimeCharge(
+                reference=f"r{place}", customer=emulator.customer, amount=amount, description="Fees"
+            )
+            client.create(command)
         clients.append(client)
     found = compare(clients[0], clients[1])
     assert (found.counts[Verdict.MATCHED], found.counts[Verdict.DIFFERING]) == (11, 1)

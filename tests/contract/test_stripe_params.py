@@ -90,21 +90,21 @@ def params_of(request: Request) -> Any:
     return by_action[path[2]] if len(path) == 3 else InvoiceUpdateParams
 
 
-@given(ask=bills())
-def test_our_bills_fit_the_sdks_parameters(ask: Any) -> None:
+@given(command=bills())
+def test_our_bills_fit_the_sdks_parameters(command: Any) -> None:
     """For every bill, each body has only keys, types and words that stripe-python 16.1.0 declares."""
-    for request in requests(ask):
+    for request in requests(command):
         oracle(params_of(request)).validate_python(request.body or {})
 
 
 @pytest.mark.parametrize(
-    "ask",
+    "command",
     [MAY, Pay(id="in_1", payment_method="pm_7"), MarkPaid(id="in_1"), Update(id="in_1", description="", metadata={})],
-    ids=lambda ask: ask.verb,
+    ids=lambda command: command.verb,
 )
-def test_our_verbs_fit_the_sdks_parameters(ask: Any) -> None:
+def test_our_verbs_fit_the_sdks_parameters(command: Any) -> None:
     """The verbs' bodies too."""
-    for request in requests(ask):
+    for request in requests(command):
         if request.writes:
             oracle(params_of(request)).validate_python(request.body or {})
 

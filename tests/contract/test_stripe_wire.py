@@ -38,7 +38,7 @@ from invoice_bridge import (
 )
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Request, Response
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.providers.stripe import STRIPE
 from invoice_bridge.providers.stripe.tables import MONEY
 from tests import strategies
@@ -124,10 +124,10 @@ def nested(url: str) -> dict[str, Any]:
     return found
 
 
-def requests(ask: Command, **settings: Any) -> Iterator[Request]:
+def requests(command: Command, **settings: Any) -> Iterator[Request]:
     """What a command sends, its own specimens answering, "in_1" in place of the placeholder."""
-    use = context(STRIPE, settings).on(ask)
-    flow = STRIPE.flow(ask, use)
+    context = make_context(STRIPE, settings).on(command)
+    flow = STRIPE.flow(command, context)
     request = next(flow)
     while True:
         yield request
@@ -217,14 +217,14 @@ def bills(draw: st.DrawFn) -> OneTimeCharge | PeriodInvoice:
 
 @pytest.mark.proves("stripe", "one_time_charge", "oracle")
 @pytest.mark.proves("stripe", "period_invoice", "oracle")
-@given(ask=bills())
-def test_a_bill_goes_out_as_the_sdk_sends_it(ask: OneTimeCharge | PeriodInvoice) -> None:
+@given(command=bills())
+def test_a_bill_goes_out_as_the_sdk_sends_it(command: OneTimeCharge | PeriodInvoice) -> None:
     """For every bill: the same method, URL, form bytes, idempotency key and version, request by request."""
     sdk, seen = Sdk(), 0
-    for ours in requests(ask):
+    for ours in requests(command):
         same(ours, sdk.twin(ours))
         seen += 1
-    assert seen == 2 + (not ask.draft) * (1 + (ask.collection.kind != "manual"))
+    assert seen == 2 + (not command.draft) * (1 + (command.collection.kind != "manual"))
 
 
 MAY = PeriodInvoice(reference="may", customer="cus_42", currency="EUR", period=Period.month(2026, 5))
@@ -232,7 +232,7 @@ MAY = PeriodInvoice(reference="may", customer="cus_42", currency="EUR", period=P
 
 @pytest.mark.proves("stripe", "*", "oracle")
 @pytest.mark.parametrize(
-    "ask",
+    "command",
     [
         MAY,
         Retrieve(id="in_1"),
@@ -252,12 +252,12 @@ MAY = PeriodInvoice(reference="may", customer="cus_42", currency="EUR", period=P
             created_to=datetime(2026, 6, 1, tzinfo=UTC),
         ),
     ],
-    ids=lambda ask: ask.verb,
+    ids=lambda command: command.verb,
 )
-def test_a_verb_goes_out_as_the_sdk_sends_it(ask: Command) -> None:
+def test_a_verb_goes_out_as_the_sdk_sends_it(command: Command) -> None:
     """The verbs on an invoice, what is read before them, and the listing."""
     sdk = Sdk()
-    for ours in requests(ask):
+    for ours in requests(command):
         same(ours, sdk.twin(ours))
     assert sdk.capture.sent
 

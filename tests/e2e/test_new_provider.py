@@ -221,7 +221,7 @@ SABOTAGES = {
         "test_every_leaf_has_a_row",
     ),
     "a row that says carried, and is not": Sabotage(
-        "flows", '        "note": ask.description,\n', "", "test_a_row_tells_the_truth"
+        "flows", '        "note": command.description,\n', "", "test_a_row_tells_the_truth"
     ),
     "a row that says dropped, and is not": Sabotage(
         "tables",
@@ -231,17 +231,17 @@ SABOTAGES = {
     ),
     "a tax that is sent, and said to be dropped": Sabotage(
         "flows",
-        '"ref": ask.reference,',
-        '"ref": ask.reference, "note2": "tax" if ask.tax == "provider" else None,',
+        '"ref": command.reference,',
+        '"ref": command.reference, "note2": "tax" if command.tax == "provider" else None,',
         "test_a_row_tells_the_truth",
     ),
     "a loss that no bill can meet": Sabotage(
-        "tables", "when=_asks_for_tax,", "when=lambda _ask, _use: False,", "test_a_loss_stops_the_command"
+        "tables", "when=_asks_for_tax,", "when=lambda _command, _context: False,", "test_a_loss_stops_the_command"
     ),
     "a field of unknown origin": Sabotage(
         "flows",
-        '"ref": ask.reference,',
-        '"ref": ask.reference, "source": "api",',
+        '"ref": command.reference,',
+        '"ref": command.reference, "source": "api",',
         "test_every_field_of_a_body_has_an_origin",
     ),
     "two losses of one code": Sabotage(
@@ -249,10 +249,10 @@ SABOTAGES = {
     ),
     "a POST without a key": Sabotage(
         "flows",
-        "    return (yield from _after((yield from first_use(exchange(request), ask, use)), use))",
+        "    return (yield from _after((yield from guard_reused_key(exchange(request), command, context)), context))",
         "    headers = {name: value for name, value in request.headers.items() if value != request.key}\n"
         "    request = Request('POST', request.url, headers, request.content, body=body, specimen=request.specimen)\n"
-        "    return (yield from _after((yield from first_use(exchange(request), ask, use)), use))",
+        "    return (yield from _after((yield from guard_reused_key(exchange(request), command, context)), context))",
         "test_every_post_has_its_own_key",
     ),
     "a key that the retry does not know of": Sabotage(
@@ -266,10 +266,13 @@ SABOTAGES = {
         "tables", 'code="key_reused", key_reused=True)', 'code="key_reused")', "test_a_reference_stands_for_one_bill"
     ),
     "another bill that is found, and not compared": Sabotage(
-        "flows", "same_bill(ask, use.found) if", "use.found if", "test_a_reference_stands_for_one_bill"
+        "flows",
+        "same_bill(command, existing) if",
+        "existing if",
+        "test_a_reference_stands_for_one_bill",
     ),
     "a bill that is found, and made again": Sabotage(
-        "flows", "if use.found is not None else", "if False else", "test_a_bill_that_is_found_is_not_made_again"
+        "flows", "if existing is not None else", "if False else", "test_a_bill_that_is_found_is_not_made_again"
     ),
     "a void that worked, and is told as an error": Sabotage(
         "flows",
@@ -297,8 +300,9 @@ SABOTAGES = {
     ),
     "an id that is not quoted": Sabotage(
         "flows",
-        'use.get("invoices", invoice_id, specimen=_bare(invoice_id, "open"))',
-        'Request("GET", f"{use.base_url}/invoices/{invoice_id}", use.provider.headers({}), specimen=_bare("1", ""))',
+        'context.get("invoices", invoice_id, specimen=_bare(invoice_id, "open"))',
+        'Request("GET", f"{context.base_url}/invoices/{invoice_id}", context.provider.headers({}), '
+        'specimen=_bare("1", ""))',
         "test_an_id_stays_one_segment",
     ),
     "a credential in a header": Sabotage(
@@ -309,8 +313,8 @@ SABOTAGES = {
     ),
     "a listing that ends after its first page": Sabotage(
         "flows",
-        "None if cursor is None else ask.model_copy",
-        "None if cursor else ask.model_copy",
+        "None if cursor is None else command.model_copy",
+        "None if cursor else command.model_copy",
         "test_a_listing_gives_every_invoice_once",
     ),
     "a listing without its last page": Sabotage(
@@ -324,25 +328,25 @@ SABOTAGES = {
     ),
     "a draft that is paid": Sabotage(
         "flows",
-        "payable(ask, (yield from _read(ask.id, use)))",
-        "yield from _read(ask.id, use)",
+        "payable(command, (yield from _read(command.id, context)))",
+        "yield from _read(command.id, context)",
         "test_a_draft_is_never_collected",
     ),
     "an answer that is no invoice, taken for one": Sabotage(
-        "parse", 'id=at.need("id")', 'id=at.text("id") or "?"', "test_what_is_no_invoice_is_refused"
+        "parse", 'id=at.required_text("id")', 'id=at.text("id") or "?"', "test_what_is_no_invoice_is_refused"
     ),
     "a delivery that anybody can send": Sabotage(
         "webhooks",
-        """    instant, _, signature = delivery.need("fleetpay-signature").partition(",")
-    fresh(instant, at)
+        """    instant, _, signature = delivery.required_header("fleetpay-signature").partition(",")
+    check_timestamp(instant, at)
 """,
         "    return\n",
         "test_a_delivery_of_anybody_is_refused",
     ),
     "a customer made of a reference": Sabotage(
         "flows",
-        'customer_id(ask, use, example="cus_…", source=SOURCES[ask.verb])',
-        "(ask.customer.at(NAME) if ask.customer else None) or ask.reference",
+        'customer_id(command, context, example="cus_…", source=SOURCES[command.verb])',
+        "(command.customer.at(NAME) if command.customer else None) or command.reference",
         "test_a_customer_of_another_provider_is_not_billed",
     ),
 }

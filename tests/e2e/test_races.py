@@ -33,12 +33,12 @@ from invoice_bridge import (
     providers,
 )
 from invoice_bridge.adapter.declared import Rate
-from invoice_bridge.adapter.emulation.core import Call, Emulator
+from invoice_bridge.adapter.emulation.core import Emulator, IncomingRequest
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.wire import Request, Response
-from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Kind, Ticking
-from invoice_bridge.engine.pace import Pace
-from invoice_bridge.explain import context
+from invoice_bridge.emulator import EmulatorTransport, FakeClock, Fault, Faults, Kind
+from invoice_bridge.engine.pace import RateLimiter
+from invoice_bridge.explain import make_context
 from invoice_bridge.testing.fault_matrix import bills
 
 MAY, JUNE = Period.month(2026, 5), Period.month(2026, 6)
@@ -51,18 +51,18 @@ class Desk:
 
     def __init__(self, name: str, *faults: Fault, switches: dict[str, bool] | None = None) -> None:
         self.name, self.declared = name, providers.get(name)
-        self.emulator: Emulator = self.declared.emulator(clock=Ticking(datetime.now(UTC)), switches=switches)
+        self.emulator: Emulator = self.declared.emulator(clock=FakeClock(datetime.now(UTC)), switches=switches)
         self.emulator.accrue()
         self.faults = Faults(self.emulator, faults)
         settings = self.emulator.settings
-        self.root = context(self.declared, settings, "http://127.0.0.1:1" if name == "stripe" else None).base_url
+        self.root = make_context(self.declared, settings, "http://127.0.0.1:1" if name == "stripe" else None).base_url
         self.transport: httpx.BaseTransport = EmulatorTransport(self.faults, self.root)
 
     def client(self, **said: Any) -> Client:
         """A client that does not wait between its tries."""
         http = httpx.Client(transport=self.transport)
         # as by default, and where the provider refuses that, as its message proposes
-        dear = self.declared.look is not None
+        dear = self.declared.lookup is not None
         lookup = ("journal" if said.get("journal") else "always") if dear else "auto"
         settings = {"lookup": lookup, **self.emulator.settings, **self.emulator.reference_settings, **said}
         made = Client(self.name, api_key=self.emulator.key, base_url=self.root, http=http, **settings)
@@ -76,10 +76,10 @@ class Desk:
         least |= {"amount": Money(2500, "EUR")} | ({} if collection is None else {"collection": collection})
         return OneTimeCharge(**(least | said))
 
-    def create(self, client: Client, ask: OneTimeCharge | PeriodInvoice) -> Invoice:
+    def create(self, client: Client, command: OneTimeCharge | PeriodInvoice) -> Invoice:
         """Bill, with what would be lost accepted."""
-        found = client.losses(ask)
-        return client.create(ask, allow=[loss.code for loss in found if loss.severity is not Severity.INFO])
+        found = client.losses(command)
+        return client.create(command, allow=[loss.code for loss in found if loss.severity is not Severity.INFO])
 
     def forget(self) -> None:
         """Let the key window pass."""
@@ -217,7 +217,7 @@ def test_what_was_lost_lately_is_not_absent_though_the_bill_is_old(name: str) ->
 def test_a_since_later_than_the_journals_first_try_hides_nothing(name: str, tmp_path: Path) -> None:
     """The journal knows of a bill of last week: to ask for what was tried since today finds it all the same."""
     desk = Desk(name)
-    desk.emulator.clock = Ticking(datetime.now(UTC) - timedelta(days=7))
+    desk.emulator.clock = FakeClock(datetime.now(UTC) - timedelta(days=7))
     client = desk.client(journal=tmp_path / "bills.sqlite")
     made = desk.create(client, desk.charge())
     journal: Any = client._journal
@@ -277,7 +277,7 @@ class Overlapping(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer a request, after a while."""
         plain = Request(request.method, str(request.url), dict(request.headers), request.read())
-        call = Call.of(plain, self.root)
+        call = IncomingRequest.of(plain, self.root)
         key = self.emulator.key_of(call)
         if key is not None and not hasattr(self._mine, "came"):
             self._mine.came = True
@@ -319,11 +319,11 @@ def test_the_same_bill_at_the_same_instant_is_one(
     switches = {"in_progress_waits": waits} if "in_progress_waits" in emulator.SWITCHES else {}
     desk = Desk(name, switches=switches)
     desk.transport = overlapping = Overlapping(desk)
-    ask, told = bills(name)[title], list[Invoice | BridgeError]()
+    command, told = bills(name)[title], list[Invoice | BridgeError]()
 
     def bill(client: Client) -> None:
         try:
-            told.append(desk.create(client, ask))
+            told.append(desk.create(client, command))
         except BridgeError as error:
             told.append(error)
 
@@ -336,7 +336,7 @@ def test_the_same_bill_at_the_same_instant_is_one(
     given = {one.id for one in told if isinstance(one, Invoice)}
     assert (len(told), len(given), len(desk.emulator.invoices)) == (4, 1, 1)
     assert given <= desk.emulator.invoices.keys()
-    assert desk.times("issued") == (0 if ask.draft else 1)
+    assert desk.times("issued") == (0 if command.draft else 1)
     assert desk.times("collected") <= 1
     assert overlapping.met > 0
 
@@ -365,13 +365,13 @@ def test_a_bill_stopped_at_any_request_and_made_again_is_one(
     name: str, title: str, after: bool, later: bool, tmp_path: Path
 ) -> None:
     """Stopped at each of its requests in turn, then made again, keys known or not: one bill. The journal knows."""
-    ask, at = bills(name)[title], 0
+    command, at = bills(name)[title], 0
     while True:
         desk = Desk(name)
         desk.transport = Stopping(desk.transport, at, after=after)
         client = desk.client(journal=tmp_path / f"{at}.sqlite")
         try:
-            desk.create(client, ask)
+            desk.create(client, command)
         except KeyboardInterrupt:
             at += 1
         else:
@@ -379,9 +379,9 @@ def test_a_bill_stopped_at_any_request_and_made_again_is_one(
         if later:
             desk.forget()
         with suppress(BridgeError):
-            assert desk.create(client, ask).id in desk.emulator.invoices
+            assert desk.create(client, command).id in desk.emulator.invoices
         assert len(desk.emulator.invoices) == 1
-        assert desk.times("issued") == (0 if ask.draft else 1)
+        assert desk.times("issued") == (0 if command.draft else 1)
         assert desk.times("collected") <= 1
     assert at >= 1
 
@@ -452,12 +452,12 @@ def test_a_difference_that_is_reported_collects_nothing(name: str) -> None:
     desk = Desk(name)
     desk.transport = Bending(desk.transport)
     client = desk.client()
-    ask = desk.charge(collection=Collection.charge(desk.emulator.payment_method))
-    allow = [loss.code for loss in client.losses(ask) if loss.severity is not Severity.INFO]
-    told = client.create(ask, allow=allow, on_discrepancy="report")
+    command = desk.charge(collection=Collection.charge(desk.emulator.payment_method))
+    allow = [loss.code for loss in client.losses(command) if loss.severity is not Severity.INFO]
+    told = client.create(command, allow=allow, on_discrepancy="report")
     assert (told.status, len(told.discrepancies)) == (Status.DRAFT, 1)
     with suppress(IdempotencyMismatch):
-        client.create(ask, allow=allow, on_discrepancy="report")
+        client.create(command, allow=allow, on_discrepancy="report")
     assert (desk.times("issued"), desk.times("collected")) == (0, 0)
 
 
@@ -477,7 +477,7 @@ def test_a_retry_after_beyond_the_deadline_is_told_at_once(name: str, asked: int
 def test_who_cannot_wait_does_not_push_others_out() -> None:
     """A hundred calls whose deadline leaves no time for their place in the queue: the next one waits for one window."""
     desk, now = Desk("stripe"), [1000.0]
-    pace = Pace(Rate(3, 60, "test"), lambda: now[0])
+    pace = RateLimiter(Rate(3, 60, "test"), lambda: now[0])
     client = desk.client(deadline=5.0)
     client._policy = replace(client._policy, pace=pace, retries=0)
     desk.create(client, desk.charge())
@@ -485,7 +485,7 @@ def test_who_cannot_wait_does_not_push_others_out() -> None:
         with pytest.raises(Unreachable):
             desk.create(client, desk.charge(reference="res-2"))
     now[0] += 1
-    assert pace.wait() == pytest.approx(59.0)
+    assert pace.reserve() == pytest.approx(59.0)
 
 
 # ── what this client lost itself ─────────────────────────────────────────────────────────────────────────────────────

@@ -16,14 +16,14 @@ from whop_sdk.errors import NotFoundError
 from whop_sdk.invoices.types import CreateInvoicesRequestProduct
 
 from invoice_bridge import Money, decode
-from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.emulator.server import Served, running
 
 
 @pytest.fixture
 def served() -> Iterator[Served]:
     """All emulators, on one free port."""
-    with running(clock=Ticking()) as server:
+    with running(clock=FakeClock()) as server:
         yield server
 
 

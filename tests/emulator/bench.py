@@ -9,7 +9,7 @@ import httpx
 
 from invoice_bridge import providers
 from invoice_bridge.core.exact import dumps
-from invoice_bridge.emulator import Emulator, Ticking
+from invoice_bridge.emulator import Emulator, FakeClock
 
 NAMES = ("chargeapi", "chargebee", "stripe", "whop")
 FORM = "application/x-www-form-urlencoded"
@@ -82,5 +82,5 @@ Connect = Callable[..., Wire]
 
 def emulated(name: str, **options: Any) -> Emulator:
     """An emulator with a clock that stands still."""
-    made: Emulator = providers.get(name).emulator(clock=Ticking(), **options)
+    made: Emulator = providers.get(name).emulator(clock=FakeClock(), **options)
     return made

@@ -11,7 +11,7 @@ import pytest
 
 from invoice_bridge import providers
 from invoice_bridge.core.wire import Request
-from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Hit, Kind, Ticking
+from invoice_bridge.emulator import EmulatorTransport, FakeClock, Fault, Faults, Hit, Kind
 from tests.emulator.bench import BILLS, NAMES, Connect, Wire, emulated
 
 each_provider = pytest.mark.parametrize("name", NAMES)
@@ -246,7 +246,7 @@ def test_replays_and_refusals_are_no_writes(connect: Connect) -> None:
 @each_provider
 def test_a_copy_of_an_emulator_is_its_own(name: str) -> None:
     """What happens to the copy does not happen to the original; both have the same present."""
-    clock = Ticking(step=timedelta(seconds=1))
+    clock = FakeClock(step=timedelta(seconds=1))
     emulator = providers.get(name).emulator(clock=clock)
     copy = deepcopy(emulator)
     wire_faults = Faults(copy)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from invoice_bridge import providers
-from invoice_bridge.adapter.emulation.core import Call, Kept
+from invoice_bridge.adapter.emulation.core import IncomingRequest, StoredResponse
 from invoice_bridge.core.errors import (
     InvalidState,
     ProviderError,
@@ -279,18 +279,18 @@ class Plain(Emulator):
     window = emulated("stripe").window
     ROUTES = (("POST", "/bills", "create"),)
 
-    def admit(self, call: Call) -> None:
+    def authenticate(self, call: IncomingRequest) -> None:
         """Let everybody in."""
 
-    def no_such_route(self, call: Call) -> Response:
+    def no_such_route(self, call: IncomingRequest) -> Response:
         """404."""
         raise NotImplementedError
 
-    def mismatch(self, call: Call, kept: Kept) -> Response:
+    def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
         """400."""
         raise NotImplementedError
 
-    def create(self, _call: Call) -> Response:
+    def create(self, _call: IncomingRequest) -> Response:
         """POST /bills."""
         return self.json({"id": self.next_id("bill_")})
 

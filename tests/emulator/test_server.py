@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from invoice_bridge import Client, ConfigurationError, Money, NotFound, OneTimeCharge, Unauthorized, providers
-from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.emulator.server import running, serve
 
 KEY = "sk_test_not_a_key"
@@ -25,7 +25,7 @@ def charge(reference: str) -> OneTimeCharge:
 def test_a_bill_goes_through_a_socket() -> None:
     """A client with the served base URL bills, and the ledger says so."""
     with (
-        running(names=["stripe"], clock=Ticking()) as served,
+        running(names=["stripe"], clock=FakeClock()) as served,
         Client("stripe", api_key=KEY, base_url=served.base_urls["stripe"], lookup="never") as client,
     ):
         invoice = client.create(charge("res-1"))

@@ -105,7 +105,7 @@ def test_what_is_held_back_ends_with_the_server(kind: Kind, capfd: pytest.Captur
     threads = threading.active_count()
     met: list[type[Exception]] = []
 
-    def ask(url: str) -> None:
+    def send(url: str) -> None:
         with httpx.Client(timeout=30) as http:
             try:
                 Wire("stripe", url, http).list()
@@ -114,7 +114,7 @@ def test_what_is_held_back_ends_with_the_server(kind: Kind, capfd: pytest.Captur
 
     with running(names=["stripe"]) as served:
         served.put("stripe", Faults(emulated("stripe"), [Fault(kind, seconds=30)]))
-        thread = threading.Thread(target=ask, args=(served.base_urls["stripe"],))
+        thread = threading.Thread(target=send, args=(served.base_urls["stripe"],))
         thread.start()
         while not served.faults["stripe"].hits:
             time.sleep(0.01)

@@ -58,9 +58,9 @@ from invoice_bridge.client.exchange import Body, Bound
 from invoice_bridge.core.commands import ListInvoices
 from invoice_bridge.core.exact import LARGEST, dumps, loads
 from invoice_bridge.core.wire import Request, Response
-from invoice_bridge.engine.lookup import begin
+from invoice_bridge.engine.lookup import start
 from invoice_bridge.engine.supervise import Lost
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.journal.rows import Book, unresolved, verdict_of
 from invoice_bridge.journal.store import Journal
 
@@ -184,10 +184,10 @@ def _list(provider: str, data: bytes) -> None:
     """Answer a listing with the parts in turn, then see whether the next page could be asked for."""
     declared = providers.get(provider)
     how, *parts = data.split(b"\0")
-    use = context(declared, declared.emulator().settings)
-    ask = ListInvoices(full=how == b"f", customer="mber_1" if how == b"c" else None)
+    context = make_context(declared, declared.emulator().settings)
+    command = ListInvoices(full=how == b"f", customer="mber_1" if how == b"c" else None)
     page: Page | None = None
-    flow = declared.flow(ask, use.on(ask))
+    flow = declared.flow(command, context.on(command))
     try:
         request = next(flow)
         for part in parts:
@@ -209,10 +209,10 @@ def _list(provider: str, data: bytes) -> None:
             dumps(item.raw)
         else:
             _survives(item)
-            ask.admits(item, provider)
+            command.matches(item, provider)
     if page.next is not None:
         try:
-            next(declared.flow(page.next, use.on(page.next)))
+            next(declared.flow(page.next, context.on(page.next)))
         except (MalformedResponse, Unsupported) as error:
             _can_be_told(error)
 
@@ -243,13 +243,13 @@ def _lookup(provider: str, data: bytes) -> None:
     which, *parts = data.split(b"\0")
     bills = _known_bills(provider)
     bill = bills[int(which) % len(bills)] if which.isdigit() and len(which) < 9 else bills[0]
-    use = replace(context(declared, declared.emulator().settings), lookup="always").on(bill)
+    context = replace(make_context(declared, declared.emulator().settings), lookup="always").on(bill)
     done: Invoice | None = None
-    flow = begin(bill, use)
+    flow = start(bill, context)
     try:
         request = next(flow)
         for part in parts:
-            _stays_below(request, use.base_url)
+            _stays_below(request, context.base_url)
             answer = _answer(provider, part)
             request = flow.send(answer) if answer.status < 300 else flow.throw(declared.error(answer))
     except StopIteration as ended:
@@ -361,7 +361,7 @@ def _rows(data: bytes) -> None:
         repr(claim).encode("utf-8", "backslashreplace")
         _holds(claim.state in {"made", "unknown"}, f"a claim is {claim.state}")
     if not raw.execute("SELECT 1 FROM facts LIMIT 1").fetchone() and (
-        pending or any(verdict_of(one) == "applied" and one.left for one in known)
+        pending or any(verdict_of(one) == "applied" and one.may_have_been_sent for one in known)
     ):
         _holds(any(claim.account == _HERE.account for claim in journal.claims(_HERE, _MINE)), "nothing claims it")
     journal.history(_MINE)
@@ -500,7 +500,7 @@ def _webhook(provider: str, data: bytes) -> None:
         "its JSON reads as another event",
     )
     webhooks.is_stale(event, again)
-    webhooks.Seen().add(event, at=AT)
+    webhooks.ProcessedEvents().add(event, at=AT)
     if event.invoice is not None:
         _survives(event.invoice)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge import providers
-from invoice_bridge.cassettes import record as recording
+from invoice_bridge.cassettes import scenarios as recording
 from invoice_bridge.cli.app import run
 from invoice_bridge.emulator.server import Served, running
 from tests.cli.conftest import execute

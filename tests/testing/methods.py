@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from invoice_bridge.adapter.answers import object_of
-from invoice_bridge.adapter.changes import act
-from invoice_bridge.adapter.emulation.core import Call
+from invoice_bridge.adapter.changes import submit_change
+from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.adapter.provider import Context, Provider
 from invoice_bridge.core.commands import Update
 from invoice_bridge.core.errors import OutcomeUnknown
@@ -28,7 +28,7 @@ class Updating(AcmeEmulator):
         ("PATCH", "/invoices/{id}", "update"),
     )
 
-    def update(self, call: Call, invoice_id: str) -> Response:
+    def update(self, call: IncomingRequest, invoice_id: str) -> Response:
         """PUT or PATCH /invoices/{id}."""
         given, row = self._body(call, {"note": str}), self._in_state(invoice_id, "draft")
         row |= given
@@ -69,7 +69,7 @@ def _updates(method: str) -> Any:
             return parse.invoice(object_of(response))
 
         try:
-            return (yield from act(request, read, after, allowed={Status.DRAFT}))
+            return (yield from submit_change(request, read, after, allowed={Status.DRAFT}))
         except OutcomeUnknown:
             invoice: Invoice = yield from read()
             if invoice.description != command.description:

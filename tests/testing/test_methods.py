@@ -15,7 +15,7 @@ from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.cli.capabilities import provider_json
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.emulator import EmulatorTransport
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.matrix import provider_page
 from invoice_bridge.testing import Conformance
 from tests.clients import no_waiting  # noqa: F401 - a fixture, used by every test
@@ -227,9 +227,9 @@ def test_a_provider_that_claims_keys_and_has_none_does_not_pass(registered: Prov
         __test__ = False
         provider = "acme"
 
-    use = context(registered, registered.emulator().settings)
+    context = make_context(registered, registered.emulator().settings)
     with pytest.raises(AssertionError):
-        Suite().test_a_lost_answer_is_asked_for_again(registered, use)
-    assert Suite().doing(registered, use, "update") is not None
+        Suite().test_a_lost_answer_is_asked_for_again(registered, context)
+    assert Suite().doing(registered, context, "update") is not None
     with pytest.raises(AssertionError, match=r"update was applied twice"):
-        Suite().test_a_lost_answer_of_a_verb_ends_in_the_truth(registered, use, "update", Kind.RESET_AFTER)
+        Suite().test_a_lost_answer_of_a_verb_ends_in_the_truth(registered, context, "update", Kind.RESET_AFTER)

@@ -13,7 +13,7 @@ from vcr.config import VCR
 from vcr.record_mode import RecordMode
 
 from invoice_bridge import Client, CustomerRef, Money, OneTimeCharge, providers
-from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.emulator.server import running
 
 APP = """
@@ -214,7 +214,7 @@ def test_plain_vcrpy_replays_the_file_untouched(provider: str, recorded: pytest.
     emulator: Any = providers.get(provider).emulator()
     path = recorded.path / "cassettes" / provider / "test_bill.yaml"
     plain: Any = VCR(record_mode=RecordMode.NONE, match_on=["method", "uri", "body"])  # type: ignore[no-untyped-call]
-    ask = OneTimeCharge(
+    command = OneTimeCharge(
         reference="res-1",
         customer=CustomerRef(id=emulator.customer),
         amount=Money.parse("19.99", "EUR"),
@@ -224,7 +224,7 @@ def test_plain_vcrpy_replays_the_file_untouched(provider: str, recorded: pytest.
         plain.use_cassette(str(path)) as cassette,
         Client(provider, api_key="not_a_key", lookup="never", **emulator.settings) as client,
     ):
-        assert client.retrieve(client.create(ask).id).total == Money.parse("19.99", "EUR")
+        assert client.retrieve(client.create(command).id).total == Money.parse("19.99", "EUR")
         assert cassette.all_played
         assert len(cassette) > 1
 
@@ -318,7 +318,7 @@ AGAINST_TEST = ("--bridge-record=once", "--bridge-against=test", "--bridge-allow
 def test_a_recording_over_the_network(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a key from the environment; it replays when the provider is gone and the key is unset, and holds no key."""
     monkeypatch.setenv("STRIPE_API_KEY", "sk_test_not_a_key")
-    with running(names=["stripe"], clock=Ticking()) as served:
+    with running(names=["stripe"], clock=FakeClock()) as served:
         pytester.makepyfile(test_shop=STRIPE + SETTINGS.format(base_url=served.base_urls["stripe"]))
         pytester.runpytest(*AGAINST_TEST).assert_outcomes(passed=1)
     monkeypatch.delenv("STRIPE_API_KEY")
@@ -338,7 +338,7 @@ def test_what_was_recorded_at_the_provider_says_so_in_its_command(
 ) -> None:
     """Recording again by the printed command does not put an emulator in the provider's place."""
     monkeypatch.setenv("STRIPE_API_KEY", "sk_test_not_a_key")
-    with running(names=["stripe"], clock=Ticking()) as served:
+    with running(names=["stripe"], clock=FakeClock()) as served:
         settings = SETTINGS.format(base_url=served.base_urls["stripe"])
         pytester.makepyfile(test_shop=STRIPE + settings)
         pytester.runpytest(*AGAINST_TEST).assert_outcomes(passed=1)
@@ -352,7 +352,7 @@ def test_a_recording_of_a_live_account_replays(pytester: pytest.Pytester, monkey
     """Its ids are pseudonyms in the file; the application's own ids find them, without the account's key."""
     monkeypatch.setenv("WHOP_API_KEY", "whop_test_not_a_key")
     live = ("--bridge-record=once", "--bridge-against=live", "--bridge-allow-network")
-    with running(names=["whop"], clock=Ticking()) as served:
+    with running(names=["whop"], clock=FakeClock()) as served:
         settings = {"base_url": served.base_urls["whop"], "account_id": "biz_42", "mode": "live"}
         pytester.makepyfile(f"""
             import pytest

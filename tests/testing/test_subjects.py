@@ -9,7 +9,7 @@ import pytest
 from invoice_bridge import providers
 from invoice_bridge.adapter.declared import Cannot, cannot
 from invoice_bridge.adapter.provider import Provider
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.testing import Conformance
 from invoice_bridge.testing.conformance import WRITING
 from invoice_bridge.testing.metamorphic import _VARIANTS
@@ -22,7 +22,7 @@ class _Suite(Conformance):
 
 def _parts(declared: Provider) -> dict[str, Any]:
     emulator = declared.emulator()
-    return {"declared": declared, "emulator": emulator, "use": context(declared, emulator.settings)}
+    return {"declared": declared, "emulator": emulator, "context": make_context(declared, emulator.settings)}
 
 
 NO = cannot("there is no such request", source="docs.acme.test/none")
@@ -39,17 +39,17 @@ def _refusing(*verbs: str) -> Provider:
 def test_defect_63_a_verb_that_cannot_be_done_is_a_skip(check: str, verb: str, request: Any) -> None:
     """Defect 63: each check of a verb that the provider cannot do is skipped, naming the verb and the reason."""
     declared = _refusing(verb)
-    more = {"request": request} if check == "test_every_built_verb_works" else {"use": None, "kind": None}
+    more = {"request": request} if check == "test_every_built_verb_works" else {"context": None, "kind": None}
     with pytest.raises(pytest.skip.Exception, match=REASON.format(verb)):
-        getattr(_Suite(), check)(declared=declared, verb=verb, **({"use": None} | more))
+        getattr(_Suite(), check)(declared=declared, verb=verb, **({"context": None} | more))
 
 
 @pytest.mark.parametrize(
     "check,verb,arguments",
     [
-        ("test_states_are_respected", "void", ("declared", "client", "use", "emulator")),
-        ("test_a_draft_is_never_collected", "pay", ("declared", "client", "use", "emulator")),
-        ("test_a_listing_gives_every_invoice_once", "list", ("client", "use", "emulator")),
+        ("test_states_are_respected", "void", ("declared", "client", "context", "emulator")),
+        ("test_a_draft_is_never_collected", "pay", ("declared", "client", "context", "emulator")),
+        ("test_a_listing_gives_every_invoice_once", "list", ("client", "context", "emulator")),
     ],
 )
 def test_defect_63_checks_of_states_are_skips(check: str, verb: str, arguments: tuple[str, ...]) -> None:
@@ -63,9 +63,9 @@ def test_defect_63_checks_of_states_are_skips(check: str, verb: str, arguments: 
     "check,change,reason,arguments",
     [
         ("test_a_text_that_is_too_long_is_refused", {"limits": ()}, "declares no limit",
-         ("declared", "use", "emulator")),
+         ("declared", "context", "emulator")),
         ("test_loss_codes_are_unique_and_speak", {"fields": ()}, "no row of Stripe is a loss", ("declared",)),
-        ("test_vectors", {}, "_Suite states no vectors", ("use",)),
+        ("test_vectors", {}, "_Suite states no vectors", ("context",)),
         ("test_verbs_that_the_provider_cannot_do_send_nothing", {}, "Stripe can do every verb",
          ("declared", "client", "transport")),
     ],
@@ -92,7 +92,7 @@ def test_defect_63_a_leaf_without_a_variant_is_a_failure(monkeypatch: pytest.Mon
     monkeypatch.delitem(_VARIANTS, "description")
     parts = _parts(providers.get("stripe"))
     with pytest.raises(AssertionError, match="no bill can be made that differs in description alone"):
-        _Suite().test_a_row_tells_the_truth(parts["use"], parts["emulator"], OneTimeCharge, "description")
+        _Suite().test_a_row_tells_the_truth(parts["context"], parts["emulator"], OneTimeCharge, "description")
 
 
 def test_defect_63_a_verb_that_nothing_can_be_done_to_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_defect_63_a_verb_that_nothing_can_be_done_to_is_a_failure(monkeypatch: 
     monkeypatch.setattr(_Suite, "did", never)
     parts = _parts(providers.get("stripe"))
     with pytest.raises(pytest.fail.Exception, match="no bill of this suite"):
-        _Suite().test_a_lost_answer_of_a_verb_ends_in_the_truth(parts["declared"], parts["use"], "void", None)  # type: ignore[arg-type]
+        _Suite().test_a_lost_answer_of_a_verb_ends_in_the_truth(parts["declared"], parts["context"], "void", None)  # type: ignore[arg-type]
 
 
 def test_defect_63_no_check_returns_early() -> None:

@@ -296,7 +296,7 @@ def deliveries(headers: Mapping[str, str], body: bytes) -> None:
     assert_type(event.type, EventType)
     assert_type(event.invoice, Invoice | None)
     assert_type(event.occurred_at, datetime | None)
-    assert_type(webhooks.Seen().has(event, at=NOW), bool)
+    assert_type(webhooks.ProcessedEvents().has(event, at=NOW), bool)
 
     webhooks.parse("stripe", headers, body)  # type: ignore[call-arg]
     webhooks.parse("stripe", headers, "{}", secret=None, at=NOW)  # type: ignore[arg-type]

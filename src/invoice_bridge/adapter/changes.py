@@ -20,7 +20,7 @@ from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Flow, Request, Response
 
 
-def act(
+def submit_change(
     request: Request,
     read: Callable[[], Flow[Invoice]],
     after: Callable[[Response], Flow[Invoice]],
@@ -62,7 +62,7 @@ def act(
     return (yield from after(answer))
 
 
-def discard(
+def delete_draft(
     request: Request, found: Invoice, read: Callable[[], Flow[Invoice]], says_so: Callable[[Response], bool]
 ) -> Flow[Invoice]:
     """Send a request that deletes a draft, read before; return it as deleted, which is all that is left of it.
@@ -81,25 +81,25 @@ def discard(
     nothing = None if found.currency is None else Money.zero(found.currency)
     gone = found.model_copy(update={"status": Status.DELETED, "amount_remaining": nothing})
     try:
-        return (yield from act(request, read, after, allowed={Status.DRAFT}))
+        return (yield from submit_change(request, read, after, allowed={Status.DRAFT}))
     except NotFound:
         return gone
 
 
-def wrong_state(found: Invoice, problem: str) -> InvalidState:
+def invalid_state(found: Invoice, problem: str) -> InvalidState:
     """The error for an invoice that was read first and does not allow what was asked."""
     error = InvalidState(f"{found.id} {problem}: it is {found.status}", provider=found.provider)
     error.invoice = found
     return error
 
 
-def customer_id(ask: Bill, use: Context, *, example: str, source: str) -> str:
+def customer_id(command: Bill, context: Context, *, example: str, source: str) -> str:
     """The customer's id at this provider. Raises Unsupported where there is none: no customer is made silently."""
-    found = ask.customer.at(use.provider.name) if ask.customer is not None else None
+    found = command.customer.at(context.provider.name) if command.customer is not None else None
     if found is None:
         raise Unsupported(
-            f"{use.provider.title} bills a customer by its id; none is made silently from a name or e-mail",
+            f"{context.provider.title} bills a customer by its id; none is made silently from a name or e-mail",
             source=source,
-            remedy=f'pass customer="{example}", or CustomerRef(ids={{"{use.provider.name}": "{example}"}})',
+            remedy=f'pass customer="{example}", or CustomerRef(ids={{"{context.provider.name}": "{example}"}})',
         )
     return found

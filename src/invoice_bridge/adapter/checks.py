@@ -14,7 +14,7 @@ from invoice_bridge.core.money import Money
 
 
 # ── verification ─────────────────────────────────────────────────────────────────────────────────────────────────────
-def verify(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money | None = None) -> Invoice:
+def verify(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money | None = None) -> Invoice:
     """Compare what the provider holds with what was asked, before money moves.
 
     The currency and the amount before tax (`expected` where the provider rates it) must agree; with tax="provider",
@@ -26,18 +26,18 @@ def verify(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money |
         raise Discrepancy(
             f"the amounts of {found.id} cannot be read, so that they cannot be compared: {'; '.join(unread)}; it is "
             f"{found.status}",
-            asked=ask.total,
+            asked=command.total,
             invoice=found,
         )
-    if found.currency != ask.currency:
+    if found.currency != command.currency:
         raise Discrepancy(
-            f"asked in {ask.currency}, the invoice is in {found.currency}",
-            asked=ask.currency,
+            f"asked in {command.currency}, the invoice is in {found.currency}",
+            asked=command.currency,
             found=found.currency,
             invoice=found,
         )
-    asked = ask.total if ask.total is not None else expected
-    rated_or_taxed = ask.total is None or ask.tax == "provider"
+    asked = command.total if command.total is not None else expected
+    rated_or_taxed = command.total is None or command.tax == "provider"
     before_tax = found.subtotal if rated_or_taxed or found.total is None else found.total
     if asked is not None and before_tax is not None and before_tax != asked:
         raise AmountMismatch(
@@ -46,7 +46,7 @@ def verify(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money |
             found=before_tax,
             invoice=found,
         )
-    if ask.tax == "provider" and found.subtotal and found.discount is not None and found.tax is not None:
+    if command.tax == "provider" and found.subtotal and found.discount is not None and found.tax is not None:
         less_discount = found.subtotal - found.discount
         if found.total is not None and found.total not in {less_discount + found.tax, less_discount}:
             raise AmountMismatch(
@@ -59,7 +59,7 @@ def verify(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money |
     return found
 
 
-def same_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money | None = None) -> Invoice:
+def same_bill(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money | None = None) -> Invoice:
     """Check that an invoice that was there before is this bill and not another one under its reference.
 
     Compared, where both sides say it: the currency, the amount before tax (`expected` where the provider rates it), the
@@ -69,42 +69,42 @@ def same_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mone
     Discrepancy where its currency cannot be read.
     """
     is_empty = found.status is Status.DRAFT and not found.lines
-    asked = ask.total if ask.total is not None else expected
-    customer = None if ask.customer is None else ask.customer.at(found.provider)
+    asked = command.total if command.total is not None else expected
+    customer = None if command.customer is None else command.customer.at(found.provider)
     theirs = None if found.customer is None else found.customer.at(found.provider)
     other = None
     unread = [str(problem) for problem in found.problems if problem.money]
     if found.currency is None or (unread and found.subtotal is None):  # a new reference would bill the same thing again
         raise Discrepancy(
-            f"the reference {ask.reference!r} is that of {found.id} already, {found.status}, and its amounts cannot "
-            f"be read, so that they cannot be compared ({'; '.join(unread) or 'it states no currency'}); nothing was "
-            "done to it: look at it at the provider",
-            asked=ask.currency,
+            f"the reference {command.reference!r} is that of {found.id} already, {found.status}, and its amounts "
+            f"cannot be read, so that they cannot be compared ({'; '.join(unread) or 'it states no currency'}); "
+            "nothing was done to it: look at it at the provider",
+            asked=command.currency,
             invoice=found,
         )
-    if found.currency != ask.currency:
-        other = f"it is in {found.currency}, not in {ask.currency}"
+    if found.currency != command.currency:
+        other = f"it is in {found.currency}, not in {command.currency}"
     elif asked is not None and found.subtotal is not None and found.subtotal != asked and not is_empty:
         other = f"it holds {found.subtotal}, not {asked}"
     elif customer is not None and theirs is not None and customer != theirs:
         other = f"it bills {theirs}, not {customer}"
-    elif isinstance(ask, PeriodInvoice) and not ask.lines and found.period is not None:
-        inside = ask.period.start <= found.period.start and found.period.end <= ask.period.end
-        other = None if inside else f"it is for {found.period}, not inside {ask.period}"
-    elif _is_elsewhen(ask, found):
+    elif isinstance(command, PeriodInvoice) and not command.lines and found.period is not None:
+        inside = command.period.start <= found.period.start and found.period.end <= command.period.end
+        other = None if inside else f"it is for {found.period}, not inside {command.period}"
+    elif _is_elsewhen(command, found):
         other = f"it is for {found.period}"
     if other:
         raise IdempotencyMismatch(
-            f"the reference {ask.reference!r} belongs to {found.id} already, {found.status}: {other}; nothing was "
+            f"the reference {command.reference!r} belongs to {found.id} already, {found.status}: {other}; nothing was "
             "done to it: give a new bill a new reference",
             existing=found,
         )
     return found
 
 
-def _is_elsewhen(ask: OneTimeCharge | PeriodInvoice, found: Invoice) -> bool:
+def _is_elsewhen(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> bool:
     """Whether both sides say when, and not one of their lines meets one of the other's: no rounding explains that."""
-    asked = [line.period for line in ask.billed_lines if line.period is not None]
+    asked = [line.period for line in command.billed_lines if line.period is not None]
     billed = [line.period for line in found.lines if line.period is not None]
     return bool(asked and billed) and not any(_meet(one, other) for one in asked for other in billed)
 
@@ -115,7 +115,7 @@ def _meet(one: Period, other: Period) -> bool:
     return one.start < other.end and other.start < one.end
 
 
-def payable(ask: Pay, found: Invoice) -> Invoice:
+def payable(command: Pay, found: Invoice) -> Invoice:
     """Check that an invoice may be collected now: open (or given up), no payment on its way, the amount as expected.
 
     Raises InvalidState or Discrepancy.
@@ -129,11 +129,11 @@ def payable(ask: Pay, found: Invoice) -> Invoice:
         error = InvalidState(f"{found.id} cannot be paid: {wrong}", provider=found.provider)
         error.invoice = found
         raise error
-    if ask.expect is not None and found.amount_remaining != ask.expect:
+    if command.expect is not None and found.amount_remaining != command.expect:
         raise Discrepancy(
-            f"expected {ask.expect} to be still to pay on {found.id}, but the provider says "
+            f"expected {command.expect} to be still to pay on {found.id}, but the provider says "
             f"{'no figure' if found.amount_remaining is None else found.amount_remaining}",
-            asked=ask.expect,
+            asked=command.expect,
             found=found.amount_remaining,
             invoice=found,
         )

@@ -172,7 +172,7 @@ def cannot(reason: str, *, source: str) -> Cannot:
 
 
 @dataclass(frozen=True, slots=True)
-class Sightings:
+class Matches:
     """The invoices that carry a reference, and what kept the lookup from being complete."""
 
     invoices: tuple[Invoice, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from invoice_bridge.adapter.declared import Cannot, Sightings
+from invoice_bridge.adapter.declared import Cannot, Matches
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
 from invoice_bridge.adapter.rows import find_losses
 from invoice_bridge.core.commands import Bill, ListInvoices, Retrieve
@@ -28,24 +28,26 @@ T = TypeVar("T")
 
 PAGES = 100
 """How many pages of a listing a lookup reads at most."""
-MARGIN = timedelta(days=1)
+CLOCK_SKEW = timedelta(days=1)
 """How much earlier than `since` a lookup begins: the provider's clock and ours need not agree."""
 LOOKUP_NOTE = "lookup: was the reference billed before?"
 _EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 
 
-def is_findable(ask: Bill, use: Context) -> bool:
+def is_findable(command: Bill, context: Context) -> bool:
     """Whether the invoice of this bill can be found by its reference: it is carried, and invoices can be listed."""
-    found = find_losses(use.provider.fields, ask, use)
+    found = find_losses(context.provider.fields, command, context)
     dropped = any(loss.path == "reference" and loss.fate == Fate.DROPPED for loss in found)
-    return not dropped and use.provider.flows.list is not None and not isinstance(use.provider.flows.list, Cannot)
+    return (
+        not dropped and context.provider.flows.list is not None and not isinstance(context.provider.flows.list, Cannot)
+    )
 
 
 def _ids(invoices: list[Invoice]) -> str:
     return ", ".join(invoice.id for invoice in invoices)
 
 
-def sightings(ask: Bill, use: Context) -> Flow[Sightings]:
+def find_matches(command: Bill, context: Context) -> Flow[Matches]:
     """Find every invoice that carries a bill's reference, each as it is now.
 
     What the journal knows to have been made is read by its id, whomever it bills and whatever the clocks say. Then the
@@ -53,36 +55,36 @@ def sightings(ask: Bill, use: Context) -> Flow[Sightings]:
     PAGES pages. An item that cannot be read and holds the reference's text is a gap: it may be the one.
     """
     made: dict[str, Invoice] = {}
-    findable, lost, strange = is_findable(ask, use), "", ""
-    for invoice_id in use.made:
+    findable, lost, strange = is_findable(command, context), "", ""
+    for invoice_id in context.made:
         if (again := retrieval(invoice_id)) is None:  # torn in the journal: the listing has it
             continue
         try:
-            invoice: Invoice = yield from noted(use.provider.flow(again, use.on(again)))
+            invoice: Invoice = yield from annotated(context.provider.flow(again, context.on(again)))
         except NotFound:  # a draft that was deleted, or got another id
             lost = invoice_id
             continue
         if not findable:  # what was read as its reference is something else, such as a purchase order
             invoice = invoice.model_copy(update={"reference": None})
-        if invoice.reference in {None, ask.reference}:
+        if invoice.reference in {None, command.reference}:
             made[invoice.id] = invoice
         else:
             strange = f"{invoice.id}, which the journal knows as this bill, carries the reference {invoice.reference!r}"
-    look = in_the_listing if use.provider.look is None else use.provider.look
-    seen = yield from look(ask, use)
+    look = find_in_listing if context.provider.lookup is None else context.provider.lookup
+    seen = yield from look(command, context)
     gap = seen.gap or strange
     if lost and not made and not findable:
         gap = f"{lost}, which the journal knows, is not there any more and may have got another id when it was issued"
-    return Sightings(tuple(({invoice.id: invoice for invoice in seen.invoices} | made).values()), gap)
+    return Matches(tuple(({invoice.id: invoice for invoice in seen.invoices} | made).values()), gap)
 
 
-def in_the_listing(ask: Bill, use: Context) -> Flow[Sightings]:
+def find_in_listing(command: Bill, context: Context) -> Flow[Matches]:
     """Find every invoice that carries a bill's reference in the listing of its customer, at most PAGES pages."""
-    mine, gap = json_text(ask.reference), ""
-    listing = listed(ask, use)
+    mine, gap = json_text(command.reference), ""
+    listing = listing_command(command, context)
     seen: dict[str, Invoice] = {}  # by id: one that moves on while it is listed is on two pages
     for _ in range(PAGES):
-        page: Page = yield from noted(use.provider.flow(listing, use.on(listing)))
+        page: Page = yield from annotated(context.provider.flow(listing, context.on(listing)))
         for item in page.items:
             if isinstance(item, Unreadable):
                 gap = (
@@ -90,34 +92,38 @@ def in_the_listing(ask: Bill, use: Context) -> Flow[Sightings]:
                     if mine in json_text(item.raw)
                     else gap
                 )
-            elif item.reference == ask.reference and item.id not in seen:
+            elif item.reference == command.reference and item.id not in seen:
                 if retrieval(item.id) is None:
                     gap = f"an invoice that may be it has the id {item.id[:40]!r}, which cannot be asked for"
                     continue
-                if (now := (yield from reread(item, use))) is None:
+                if (now := (yield from refresh(item, context))) is None:
                     gap = f"{item.id} is listed and not there any more: the listing is behind, so try again later"
                 else:
                     seen[item.id] = now
         if page.next is None:
-            return Sightings(tuple(seen.values()), gap)
+            return Matches(tuple(seen.values()), gap)
         listing = page.next
-    return Sightings(tuple(seen.values()), gap or f"the listing goes on after {PAGES} pages")
+    return Matches(tuple(seen.values()), gap or f"the listing goes on after {PAGES} pages")
 
 
-def listed(ask: Bill, use: Context) -> ListInvoices:
+def listing_command(command: Bill, context: Context) -> ListInvoices:
     """The listing that has a bill's invoice: its customer's, from a little before its first try.
 
     Where a try had other content, its customer may have been another one: then everybody's.
     """
-    customer = ask.customer if ask.customer is not None and ask.customer.at(use.provider.name) is not None else None
-    if use.anyone:
+    customer = (
+        command.customer
+        if command.customer is not None and command.customer.at(context.provider.name) is not None
+        else None
+    )
+    if context.anyone:
         customer = None
-    return ListInvoices(customer=customer, created_from=looked_from(use))
+    return ListInvoices(customer=customer, created_from=lookup_start(context))
 
 
-def looked_from(use: Context) -> datetime | None:
+def lookup_start(context: Context) -> datetime | None:
     """Where in time a lookup begins; None for the very beginning, as no provider was there before 1970."""
-    return None if use.since is None or use.since < _EPOCH else use.since - MARGIN
+    return None if context.since is None or context.since < _EPOCH else context.since - CLOCK_SKEW
 
 
 def retrieval(invoice_id: str) -> Retrieve | None:
@@ -128,22 +134,22 @@ def retrieval(invoice_id: str) -> Retrieve | None:
         return None
 
 
-def reread(found: Invoice, use: Context) -> Flow[Invoice | None]:
+def refresh(found: Invoice, context: Context) -> Flow[Invoice | None]:
     """An invoice as it is now: a listing may lag behind, and may leave fields out.
 
     None where it is not there any more: a draft that was deleted, or that got another id when it was issued.
     """
     again = retrieval(found.id)
     if again is None:
-        raise MalformedResponse(f"the id {found.id[:40]!r} cannot be asked for", provider=use.provider.name)
+        raise MalformedResponse(f"the id {found.id[:40]!r} cannot be asked for", provider=context.provider.name)
     try:
-        now: Invoice = yield from use.provider.flow(again, use.on(again))
+        now: Invoice = yield from context.provider.flow(again, context.on(again))
     except NotFound:  # Chargebee lists a deleted invoice and does not show it
         return found if found.status is Status.DELETED else None
     return now
 
 
-def noted(flow: Flow[T]) -> Flow[T]:
+def annotated(flow: Flow[T]) -> Flow[T]:
     """A flow whose requests say to a reader of the plan that they belong to the lookup."""
     try:
         request = next(flow)
@@ -158,7 +164,7 @@ def noted(flow: Flow[T]) -> Flow[T]:
         return done.value  # type: ignore[no-any-return]
 
 
-def first_use(flow: Flow[T], ask: Bill, use: Context) -> Flow[T]:
+def guard_reused_key(flow: Flow[T], command: Bill, context: Context) -> Flow[T]:
     """Drive requests whose bodies are the bill: their keys may have gone out before, with another one.
 
     Raises IdempotencyMismatch then, with the invoice that has the reference where it can be found.
@@ -170,11 +176,11 @@ def first_use(flow: Flow[T], ask: Bill, use: Context) -> Flow[T]:
             raise
         found: tuple[Invoice, ...] = ()
         with suppress(ProviderError):
-            found = (yield from sightings(ask, use)).invoices
-            if not found and ask.customer is not None:  # the earlier one may be another customer's
-                found = (yield from sightings(ask.model_copy(update={"customer": None}), use)).invoices
+            found = (yield from find_matches(command, context)).invoices
+            if not found and command.customer is not None:  # the earlier one may be another customer's
+                found = (yield from find_matches(command.model_copy(update={"customer": None}), context)).invoices
         raise IdempotencyMismatch(
-            f"the reference {ask.reference!r} was used before for a bill of other content"
+            f"the reference {command.reference!r} was used before for a bill of other content"
             + (f", {', '.join(invoice.id for invoice in found)}" if found else "")
             + "; nothing was billed: give a new bill a new reference",
             existing=found[0] if found else None,

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from invoice_bridge.adapter.declared import Cannot, Currencies, ErrorRow, Rate, Refusal, Setting, Sightings, StatusRow
+from invoice_bridge.adapter.declared import Cannot, Currencies, ErrorRow, Matches, Rate, Refusal, Setting, StatusRow
 from invoice_bridge.adapter.redactions import Redaction
 from invoice_bridge.adapter.rows import Field, Limit, check_limits
 from invoice_bridge.adapter.webhooks import Webhooks
@@ -40,26 +40,26 @@ from invoice_bridge.core.idempotency import Idempotency, Lookup, step_key, verb_
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Auth, Effect, Flow, Request, Response
 
-MakesFlow: TypeAlias = Callable[[Any, "Context"], Flow[Any]]
+FlowFactory: TypeAlias = Callable[[Any, "Context"], Flow[Any]]
 
 
 # ── capabilities ─────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flows:
+class Verbs:
     """One flow per verb. None: not built. `cannot(…)`: the provider has no such thing."""
 
-    one_time_charge: MakesFlow | Cannot | None = None
-    period_invoice: MakesFlow | Cannot | None = None
-    retrieve: MakesFlow | Cannot | None = None
-    list: MakesFlow | Cannot | None = None
-    finalize: MakesFlow | Cannot | None = None
-    pay: MakesFlow | Cannot | None = None
-    mark_paid: MakesFlow | Cannot | None = None
-    void: MakesFlow | Cannot | None = None
-    mark_uncollectible: MakesFlow | Cannot | None = None
-    update: MakesFlow | Cannot | None = None
-    delete: MakesFlow | Cannot | None = None
-    send_invoice: MakesFlow | Cannot | None = None
+    one_time_charge: FlowFactory | Cannot | None = None
+    period_invoice: FlowFactory | Cannot | None = None
+    retrieve: FlowFactory | Cannot | None = None
+    list: FlowFactory | Cannot | None = None
+    finalize: FlowFactory | Cannot | None = None
+    pay: FlowFactory | Cannot | None = None
+    mark_paid: FlowFactory | Cannot | None = None
+    void: FlowFactory | Cannot | None = None
+    mark_uncollectible: FlowFactory | Cannot | None = None
+    update: FlowFactory | Cannot | None = None
+    delete: FlowFactory | Cannot | None = None
+    send_invoice: FlowFactory | Cannot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Provider:
     """The provider's documented limit on requests; None where it states no number."""
     search_rate: Rate | None = None
     """The limit on requests of its search index, where that is another one."""
-    retry_word: str | None = None
+    retry_header: str | None = None
     """A header of answers that says "true" or "false" to whether the request shall be tried again."""
     settings: tuple[Setting, ...] = ()
     scope: Callable[[Mapping[str, Any]], str] = lambda _settings: ""
@@ -122,10 +122,10 @@ class Provider:
     """What a recording must not show, beyond what holds for every provider."""
 
     # verbs
-    flows: Flows
-    look: Callable[[Bill, Context], Flow[Sightings]] | None = None
+    flows: Verbs
+    lookup: Callable[[Bill, Context], Flow[Matches]] | None = None
     """How a bill is looked up by its reference, where the listing alone does not tell; see adapter/lookup.py."""
-    search: Callable[[Bill, Context], Flow[Sightings]] | None = None
+    search: Callable[[Bill, Context], Flow[Matches]] | None = None
     """How a bill is found in the provider's search index, which lags behind what was written: the first lookup of a
     create, while the idempotency key covers the lag. None where the index does not cover the reference."""
     parse: Callable[..., Invoice]
@@ -144,18 +144,18 @@ class Provider:
     def __repr__(self) -> str:
         return f"<Provider {self.name}>"
 
-    def flow(self, ask: Command, use: Context) -> Flow[Any]:
+    def flow(self, command: Command, context: Context) -> Flow[Any]:
         """Begin the flow of a command's verb.
 
         Raises Unsupported where the provider cannot do it, where it is not built, and where a limit is passed.
         """
-        begin: MakesFlow | Cannot | None = getattr(self.flows, ask.verb)
+        begin: FlowFactory | Cannot | None = getattr(self.flows, command.verb)
         if begin is None:
-            raise Unsupported(f"{self.title}: {ask.verb} is not built yet")
-        check_limits(self.limits, ask)
+            raise Unsupported(f"{self.title}: {command.verb} is not built yet")
+        check_limits(self.limits, command)
         if isinstance(begin, Cannot):
             raise Unsupported(f"{self.title}: {begin.reason}", source=begin.source)
-        return begin(ask, use)
+        return begin(command, context)
 
     def status(self, word: object) -> Status:
         """Our word for a provider's; unknown for any word that is not in the table, null included."""
@@ -196,7 +196,7 @@ class Provider:
 
     def wants_retry(self, answer: Response, *, default: bool) -> bool:
         """Whether a refused request shall be tried again: what the provider says of it, else `default`."""
-        said = None if self.retry_word is None else answer.headers.get(self.retry_word.lower())
+        said = None if self.retry_header is None else answer.headers.get(self.retry_header.lower())
         return {"true": True, "false": False}.get(said or "", default)
 
     def read_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -256,7 +256,7 @@ class Context:
     provider: Provider
     settings: Mapping[str, Any]
     base_url: str
-    ask: Command | None = None
+    command: Command | None = None
     as_of: datetime | None = None
     """The caller's own clock, for loss rows that depend on it; flows never read it."""
     lookup: Lookup = "auto"
@@ -267,7 +267,7 @@ class Context:
     """When the first try of this bill began, as the journal or the caller says: no invoice of it is older."""
     made: tuple[str, ...] = ()
     """The ids of the invoices that the journal knows earlier tries of this bill to have made."""
-    found: Invoice | None = None
+    existing: Invoice | None = None
     """What the lookup found under the bill's reference: a flow goes on from there."""
     allowed: frozenset[str] = frozenset()
     """The paths and codes of losses that the caller allowed by name."""
@@ -283,9 +283,9 @@ class Context:
         """Within which a reference is unique, as far as the settings say it: "chargebee:acme"."""
         return f"{self.provider.name}:{self.provider.scope(self.settings)}"
 
-    def on(self, ask: Command) -> Context:
+    def on(self, command: Command) -> Context:
         """The same context for one command: idempotency keys derive from it."""
-        return replace(self, ask=ask)
+        return replace(self, command=command)
 
     def has_done(self, request: Request) -> bool:
         """Whether the journal knows that a request took effect, however long ago its key was forgotten.
@@ -384,10 +384,10 @@ class Context:
 
     def _key(self, step: str, content: bytes) -> str:
         scope = self.account
-        if isinstance(self.ask, Bill):
-            return step_key(scope, self.ask.reference, self.ask.attempt, step)
-        if isinstance(self.ask, OnInvoice):
-            return verb_key(scope, self.ask.id, f"{self.ask.verb}/{step}", content, self.ask.attempt)
+        if isinstance(self.command, Bill):
+            return step_key(scope, self.command.reference, self.command.attempt, step)
+        if isinstance(self.command, OnInvoice):
+            return verb_key(scope, self.command.id, f"{self.command.verb}/{step}", content, self.command.attempt)
         raise TypeError("a writing request needs a command: its key derives from it")
 
 

@@ -37,7 +37,7 @@ class Notes:
 
     def add(self, path: str, why: str, *, money: bool) -> None:
         """Note that the value at a path reads as None."""
-        self._problems.setdefault(path, Problem(path=readable(path), why=readable(why), money=money))
+        self._problems.setdefault(path, Problem(path=clean_text(path), why=clean_text(why), money=money))
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -92,7 +92,7 @@ class Reader:
                 f"this is no invoice: its object is {kind[:40]!r}; decode the invoice alone", provider=self.provider
             )
 
-    def need(self, name: str) -> str:
+    def required_text(self, name: str) -> str:
         """A text that must be there."""
         found = self.text(name)
         if found is None:
@@ -111,7 +111,7 @@ class Reader:
         """A text, or None where it is absent or empty."""
         value = self.data.get(name)
         if isinstance(value, str):
-            return readable(value) if value else None
+            return clean_text(value) if value else None
         self._wrong(name, "text")
         return None
 
@@ -214,13 +214,13 @@ class Reader:
             raise self.fault(name, "is missing: this is not the listing that was asked for")
         return self.children(name)
 
-    def words(self, name: str) -> dict[str, str]:
+    def strings(self, name: str) -> dict[str, str]:
         """An object of texts, such as metadata."""
         inner = self.child(name)
         found: dict[str, str] = {}
         for key, value in inner.data.items():
             if isinstance(value, str):
-                found[readable(str(key))] = readable(value)
+                found[clean_text(str(key))] = clean_text(value)
             else:
                 inner.text(key)  # notes it
         return found
@@ -296,19 +296,19 @@ def units_of(value: Any, units: Units, currency: str) -> Money:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"is no whole number of units: {str(value)[:40]!r}")
     try:
-        return summable(units.from_units(value, currency))
+        return bounded(units.from_units(value, currency))
     except ValueError as error:
         raise ValueError(f"cannot be read: {error}") from None
 
 
-def summable(amount: Money) -> Money:
+def bounded(amount: Money) -> Money:
     """Return an amount that a provider states. Raises ValueError beyond 20 digits, so that any sum is still money."""
     if abs(amount.minor) >= _LARGEST:
         raise ValueError("no provider counts in numbers of more than 20 digits")
     return amount
 
 
-def readable(text: str) -> str:
+def clean_text(text: str) -> str:
     """Replace half a surrogate pair, which JSON can spell and no text can hold, by U+FFFD."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -318,7 +318,7 @@ def period_of(start: datetime | None, end: datetime | None) -> Period | None:
     return Period(start, end) if start is not None and end is not None and start < end else None
 
 
-def span(periods: list[Period | None]) -> Period | None:
+def period_span(periods: list[Period | None]) -> Period | None:
     """The period from the first start to the last end; None where no line has one."""
     known = [period for period in periods if period is not None]
     return Period(min(p.start for p in known), max(p.end for p in known)) if known else None

@@ -74,31 +74,31 @@ class Field:
     clock: Callable[[Any, datetime], bool] | None = None
     """Whether the loss comes true at an instant, where that depends on the clock."""
 
-    def speaks(self, ask: Any, use: Setup) -> bool:
+    def speaks(self, command: Any, context: Setup) -> bool:
         """Whether the row is about this command: its verb and its condition."""
-        return ask.verb in self.verbs and self.when(ask, use)
+        return command.verb in self.verbs and self.when(command, context)
 
-    def is_set(self, ask: Any, use: Setup) -> bool:
+    def is_set(self, command: Any, context: Setup) -> bool:
         """Whether the command says anything at the row's path."""
         if self.path == "customer.id":  # the id at this provider, however the customer was given
-            return ask.customer is not None and ask.customer.at(use.provider.name) is not None
-        return any(value not in ((), {}) and value is not False for value in values_at(ask, self.path))
+            return command.customer is not None and command.customer.at(context.provider.name) is not None
+        return any(value not in ((), {}) and value is not False for value in values_at(command, self.path))
 
-    def loss(self, ask: Any, use: Setup) -> Loss | None:
+    def loss(self, command: Any, context: Setup) -> Loss | None:
         """The loss this row means for a command, or None."""
-        if not self.code or not self.speaks(ask, use) or not self.is_set(ask, use):
+        if not self.code or not self.speaks(command, context) or not self.is_set(command, context):
             return None
         found = Loss(self.code, self.path, self.fate, self.severity, self.sent, self.why, self.remedy)
         if self.clock is None:
             return found
-        if use.as_of is None:
+        if context.as_of is None:
             return replace(found, severity=Severity.INFO, conditional=True)
-        return found if self.clock(ask, use.as_of) else None
+        return found if self.clock(command, context.as_of) else None
 
 
-def values_at(ask: Any, path: str) -> list[Any]:
+def values_at(command: Any, path: str) -> list[Any]:
     """What a command says at a path, one value per place: "lines[].period" is each line's, "metadata.key" the keys."""
-    found = [ask]
+    found = [command]
     for name in path.split("."):
         bare = name.removesuffix("[]")
         if found and isinstance(found[0], Mapping):
@@ -110,22 +110,22 @@ def values_at(ask: Any, path: str) -> list[Any]:
     return found
 
 
-def check_limits(limits: Iterable[Limit], ask: Any) -> None:
+def check_limits(limits: Iterable[Limit], command: Any) -> None:
     """Raise Unsupported for a text or list of a bill, or of an update, that is longer than the provider takes."""
     for limit in limits:
-        for value in values_at(ask, limit.what):
-            if isinstance(value, Sized) and len(value) > limit.most:
+        for value in values_at(command, limit.path):
+            if isinstance(value, Sized) and len(value) > limit.maximum:
                 raise Unsupported(
-                    f"{limit.what} has {len(value)} {'characters' if isinstance(value, str) else 'entries'}, "
-                    f"and the provider takes {limit.most} at most",
+                    f"{limit.path} has {len(value)} {'characters' if isinstance(value, str) else 'entries'}, "
+                    f"and the provider takes {limit.maximum} at most",
                     source=limit.source,
                     remedy="shorten it: nothing is cut off silently",
                 )
 
 
-def find_losses(fields: Iterable[Field], ask: Any, use: Setup) -> tuple[Loss, ...]:
+def find_losses(fields: Iterable[Field], command: Any, context: Setup) -> tuple[Loss, ...]:
     """Every loss that a provider's rows mean for a command, in the order of the rows."""
-    return tuple(loss for row in fields if (loss := row.loss(ask, use)))
+    return tuple(loss for row in fields if (loss := row.loss(command, context)))
 
 
 def leaves_of(bill: type[Any]) -> tuple[str, ...]:
@@ -167,6 +167,6 @@ class Limit:
     "metadata" counts its keys; "metadata.key" and "metadata.value" are about each of them.
     """
 
-    what: str
-    most: int
+    path: str
+    maximum: int
     source: str

@@ -82,7 +82,7 @@ class Delivery:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
-    def need(self, name: str) -> str:
+    def required_header(self, name: str) -> str:
         """A header that must be there. Raises InvalidSignature where it is not."""
         value = self.headers.get(name, "")
         if not value:
@@ -91,7 +91,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class EventFacts:
     """The facts of an event as the provider words them. `invoice` is the JSON of the invoice that it carries.
 
     An event without an id is refused: it could not be told from another.
@@ -115,12 +115,12 @@ class Webhooks:
     """
 
     verify: Callable[[Delivery, bytes, datetime], None] | Cannot
-    read: Callable[[Reader, Delivery], Told]
+    read: Callable[[Reader, Delivery], EventFacts]
     events: tuple[EventRow, ...]
     source: str
 
 
-def fresh(seconds: str, at: datetime) -> None:
+def check_timestamp(seconds: str, at: datetime) -> None:
     """Raise InvalidSignature unless `seconds`, a unix time, lies within five minutes of `at`, before or after it."""
     if not (seconds.isascii() and seconds.isdecimal() and len(seconds) < 12):
         raise InvalidSignature("the signed instant is no unix time")
@@ -130,11 +130,11 @@ def fresh(seconds: str, at: datetime) -> None:
         raise InvalidSignature(f"the signed instant is too {late}: it may lie {TOLERANCE} from the present at most")
 
 
-def mac(secret: bytes, *pieces: bytes) -> bytes:
+def hmac_sha256(secret: bytes, *pieces: bytes) -> bytes:
     """Return the HMAC-SHA256 of the pieces, joined by full stops."""
     return hmac.digest(secret, b".".join(pieces), "sha256")
 
 
-def same(ours: bytes, theirs: str) -> bool:
+def constant_time_equal(ours: bytes, theirs: str) -> bool:
     """Compare in a time that does not tell how much of it fits; what is no ASCII never fits."""
     return hmac.compare_digest(ours, theirs.encode("ascii", "backslashreplace"))

@@ -1,7 +1,7 @@
 """Cassettes: recorded HTTP exchanges that plain vcrpy replays, each with a sidecar that says where it comes from.
 
 What is named here is loaded when it is used: to replay takes no emulator. How scenarios are recorded stands in
-`cassettes.record`, of which a function of the same name here would be one too many.
+`cassettes.scenarios`, of which a function of the same name here would be one too many.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from invoice_bridge.cassettes.player import NotRecorded, Player
-    from invoice_bridge.cassettes.record import SCENARIOS, Account
     from invoice_bridge.cassettes.recorder import Recorder
     from invoice_bridge.cassettes.redaction import Redactor
+    from invoice_bridge.cassettes.scenarios import SCENARIOS, Account
 
 __all__ = ["SCENARIOS", "Account", "NotRecorded", "Player", "Recorder", "Redactor"]
 
 _HOMES = {
-    "SCENARIOS": "record",
-    "Account": "record",
+    "SCENARIOS": "scenarios",
+    "Account": "scenarios",
     "NotRecorded": "player",
     "Player": "player",
     "Recorder": "recorder",

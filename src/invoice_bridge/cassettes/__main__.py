@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from invoice_bridge.cassettes.record import record_all
+from invoice_bridge.cassettes.scenarios import record_all
 
 if len(sys.argv) != 2:
     sys.exit("usage: python -m invoice_bridge.cassettes FOLDER")

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from invoice_bridge import providers
 from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
-from invoice_bridge.cassettes import bodies, places
-from invoice_bridge.cassettes.places import Edit, Value
+from invoice_bridge.cassettes import bodies, locations
+from invoice_bridge.cassettes.locations import Edit, Value
 from invoice_bridge.cassettes.pseudonyms import REDACTED, pseudonym
 from invoice_bridge.client.credentials import ApiKey
 
@@ -128,7 +128,7 @@ def _rules(provider: str, ids: bool) -> _Rules:
 # ── the redactor ─────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """An interaction without its secrets; `notes`: the places that were changed, `unparsed`: those not looked into."""
+    """An interaction without its secrets; `notes`: the places that were changed, `unparsed`: those not read."""
 
     interaction: dict[str, Any]
     notes: tuple[str, ...]
@@ -193,7 +193,7 @@ class Redactor:
             text = _like(content, inner)
             changed |= {"body": {**place, "string": text}} if isinstance(place, dict) else {"content": text}
         if isinstance(url := response.get("url"), str):
-            changed["url"] = places.apply(url, self._address(url))
+            changed["url"] = locations.apply(url, self._address(url))
         return changed
 
     def interaction(self, recorded: Mapping[str, Any]) -> Redacted:
@@ -224,7 +224,7 @@ class Redactor:
     ) -> tuple[str, dict[str, list[Any]], bytes]:
         self._side = "request"
         self._learn(uri, headers)
-        redacted = places.apply(uri, self._address(uri))
+        redacted = locations.apply(uri, self._address(uri))
         return redacted, *self._redact_message(headers, content)
 
     def _redact_message(self, headers: dict[str, list[Any]], content: bytes) -> tuple[dict[str, list[Any]], bytes]:
@@ -249,7 +249,7 @@ class Redactor:
             if new != text:
                 self._note("header", name)
         else:
-            new = places.apply(text, self._prose(text))
+            new = locations.apply(text, self._prose(text))
         if new == text:
             return value
         return new.encode("latin-1", "replace") if isinstance(value, bytes) else new
@@ -267,13 +267,13 @@ class Redactor:
         except ValueError:
             self._unparsed[f"{self._side} body: it is said to be JSON and is not"] = None
             return content
-        text = places.apply(body.text, edits)
+        text = locations.apply(body.text, edits)
         return content if text == body.text else body.close(text)
 
     def _edits(self, body: bodies.Body) -> list[Edit]:
         if body.kind == "json":
-            return self._values(places.of_json(body.text))
-        return self._values(places.of_form(body.text)) if body.kind == "form" else self._prose(body.text)
+            return self._values(locations.of_json(body.text))
+        return self._values(locations.of_form(body.text)) if body.kind == "form" else self._prose(body.text)
 
     # ── texts ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def _values(self, values: Iterable[Value], *, query: bool = False) -> list[Edit]:
@@ -297,7 +297,7 @@ class Redactor:
         """What is to be replaced in a text that no row speaks of: JSON inside it, addresses, credentials, ids."""
         if text.lstrip()[:1] in {"{", "["}:
             try:
-                return self._values(places.of_json(text))
+                return self._values(locations.of_json(text))
             except ValueError:
                 pass  # a text that only begins like JSON
         edits: list[Edit] = []
@@ -308,7 +308,7 @@ class Redactor:
         return edits + self._words(text)
 
     def _address(self, text: str) -> list[Edit]:
-        parts = places.of_address(text)
+        parts = locations.of_address(text)
         edits = self._values(parts.values, query=True)
         if parts.user is not None and parts.user.text != REDACTED:
             self._note("address", "credentials before the host")
@@ -317,12 +317,12 @@ class Redactor:
             return edits
         for pattern, row in self._rules.paths:
             for found in pattern.finditer(parts.path.text):
-                value = places.encoded(found[1], parts.path.start + found.start(1))
+                value = locations.encoded(found[1], parts.path.start + found.start(1))
                 new = pseudonym(row.becomes, value.text)
                 if new != value.text:
                     self._note("path", row.name)
                     edits.append(value.whole(new))
-        segment = places.encoded(parts.path.text, parts.path.start)
+        segment = locations.encoded(parts.path.text, parts.path.start)
         return [*edits, *segment.within(self._words(segment.text))]
 
     def _words(self, text: str) -> list[Edit]:
@@ -377,7 +377,7 @@ class Redactor:
                 found += [rest.strip() or scheme]
                 if scheme.lower() == "basic":
                     found += _unbased(rest.strip()).split(":", 1)
-        user = places.of_address(uri).user
+        user = locations.of_address(uri).user
         if user is not None:
             found += user.text.split(":", 1)
         self._credentials |= {key for key in found if len(key) >= SHORTEST_KEY and key != REDACTED}

@@ -31,7 +31,7 @@ from invoice_bridge.cli.connect import (
 from invoice_bridge.cli.files import amount, instant, pairs, read_bill, read_bytes
 from invoice_bridge.cli.journal import app as journal
 from invoice_bridge.cli.new_provider import scaffold
-from invoice_bridge.cli.output import grid, in_color, loss_json, plans_table, show, write, write_json
+from invoice_bridge.cli.output import grid, in_color, loss_json, plans_table, print_parts, write, write_json
 from invoice_bridge.client.clients import Client
 from invoice_bridge.client.config import key_variable
 from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
@@ -85,7 +85,7 @@ _ON_BILLS, _ON_INVOICES, _OFFLINE = "Bill", "Work on an invoice", "Without a key
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give back its exit code; see exits.HELP."""
-    return exits.guarded(app, None if arguments is None else list(arguments))
+    return exits.run_app(app, None if arguments is None else list(arguments))
 
 
 def _version(asked: bool) -> None:
@@ -126,9 +126,9 @@ def show_providers(
         found = [provider_json(provider) for provider in chosen]
         write_json(found[0] if name else found)
     elif name:
-        show(*provider_parts(chosen[0]))
+        print_parts(*provider_parts(chosen[0]))
     else:
-        show(*matrix_parts())
+        print_parts(*matrix_parts())
 
 
 @app.command(rich_help_panel=_OFFLINE)
@@ -158,7 +158,7 @@ def explain(
     elif form is Form.CURL:
         sys.stdout.write("\n\n".join(plan.curl() for plan in plans) + "\n")
     elif provider == "all":
-        show(plans_table(plans))
+        print_parts(plans_table(plans))
     else:
         sys.stdout.write(plans[0].text(color=in_color()) + "\n")
     if provider != "all" and (refusal := plans[0].refusal) is not None:
@@ -200,7 +200,7 @@ def losses(
         write_json([loss_json(loss) for loss in found])
     else:
         for loss in found:
-            print(f"{loss.severity.value}: {exits.plain(loss)}")
+            print(f"{loss.severity.value}: {exits.printable(loss)}")
         if not found:
             print(f"{name} carries this bill whole")
     if any(loss.severity is not Severity.INFO for loss in found):
@@ -238,9 +238,11 @@ def emulate(
             table = grid("provider", "base URL", "variable", "key")
             for name, url in served.base_urls.items():
                 table.add_row(name, url, key_variable(name), served.emulators[name].key)
-            show(table, "", f"All of this as JSON, and what was billed: {served.url}/. Ctrl-C ends it. To bill:", "")
-            show(f"  export STRIPE_API_KEY={served.emulators['stripe'].key}")
-            show(f"  invoice-bridge create FILE --provider stripe --base-url {served.base_urls['stripe']}")
+            print_parts(
+                table, "", f"All of this as JSON, and what was billed: {served.url}/. Ctrl-C ends it. To bill:", ""
+            )
+            print_parts(f"  export STRIPE_API_KEY={served.emulators['stripe'].key}")
+            print_parts(f"  invoice-bridge create FILE --provider stripe --base-url {served.base_urls['stripe']}")
         sys.stdout.flush()
 
     serve(port, ready=ready)

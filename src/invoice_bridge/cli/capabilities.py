@@ -12,7 +12,7 @@ from rich.text import Text
 from invoice_bridge import providers
 from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.cli.output import facts, grid
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.matrix import VERBS, Cell, cell, matrix
 
 
@@ -23,7 +23,7 @@ def provider_json(provider: Provider) -> dict[str, Any]:
         "title": provider.title,
         "reviewed": provider.reviewed,
         "api_version": provider.api_version,
-        "base_url": context(provider, {}).base_url,
+        "base_url": make_context(provider, {}).base_url,
         "settings": [
             {"name": setting.name, "required": setting.required, "help": setting.help} for setting in provider.settings
         ],
@@ -34,7 +34,7 @@ def provider_json(provider: Provider) -> dict[str, Any]:
         },
         "verbs": {verb: _verb(cell(provider, verb)) for verb in VERBS},
         "statuses": {row.native: row.status.value for row in provider.statuses},
-        "limits": [{"what": limit.what, "most": limit.most, "source": limit.source} for limit in provider.limits],
+        "limits": [{"what": limit.path, "most": limit.maximum, "source": limit.source} for limit in provider.limits],
         "currencies": sorted(provider.money.currencies),
         "losses": [
             {

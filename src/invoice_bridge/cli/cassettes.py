@@ -12,12 +12,12 @@ from typing import Annotated, Literal
 import httpx
 import typer
 
-from invoice_bridge.cassettes.again import redact as redact_again
 from invoice_bridge.cassettes.check import check as check_cassettes
 from invoice_bridge.cassettes.drift import drift as find_drift
-from invoice_bridge.cassettes.record import FAULTS, SCENARIOS, Account
-from invoice_bridge.cassettes.record import record as record_here
 from invoice_bridge.cassettes.recorder import Recorder
+from invoice_bridge.cassettes.reredact import redact as redact_again
+from invoice_bridge.cassettes.scenarios import FAULTS, SCENARIOS, Account
+from invoice_bridge.cassettes.scenarios import record as record_here
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, arguments
 from invoice_bridge.cli.output import write_json
@@ -50,9 +50,9 @@ def redact(place: Place, *, as_json: AsJson = False) -> None:
         return
     for one in made:
         if one.changed:
-            print(f"redacted {exits.plain(one.path)}", *(exits.plain(note) for note in one.notes), sep="\n  ")
+            print(f"redacted {exits.printable(one.path)}", *(exits.printable(note) for note in one.notes), sep="\n  ")
         for problem in one.unparsed:
-            exits.complain(f"{one.path}: {problem}; it stays as it is")
+            exits.print_error(f"{one.path}: {problem}; it stays as it is")
     changed = sum(one.changed for one in made)
     print(f"{changed} of {len(made)} {'cassette' if len(made) == 1 else 'cassettes'} changed")
 
@@ -80,7 +80,7 @@ def check(
         write_json({"cassettes": count, "findings": rows})
     else:
         for one in findings:
-            print(exits.plain(one))
+            print(exits.printable(one))
         found = f"{len(findings)} {'finding' if len(findings) == 1 else 'findings'}" if findings else "nothing to find"
         print(f"{count} {'cassette' if count == 1 else 'cassettes'}: {found}")
     if findings:
@@ -108,7 +108,7 @@ def drift(
         )
     else:
         for one in found:
-            print(exits.plain(one))
+            print(exits.printable(one))
         if not found:
             print("no drift")
     if found:
@@ -187,7 +187,7 @@ def record(
             )
         with _writing(into):
             recorder.save(path, provider, origin=against, recorded_at=datetime.now(UTC))
-    print(f"recorded {exits.plain(path)}")
+    print(f"recorded {exits.printable(path)}")
 
 
 @contextmanager

@@ -18,9 +18,9 @@ import httpx
 from rich.text import Text
 
 from invoice_bridge import providers
-from invoice_bridge.adapter.emulation.core import Ticking
-from invoice_bridge.cli.exits import plain
-from invoice_bridge.cli.output import columns, grid, money, period, show, write_json
+from invoice_bridge.adapter.emulation.core import FakeClock
+from invoice_bridge.cli.exits import printable
+from invoice_bridge.cli.output import columns, grid, money, period, print_parts, write_json
 from invoice_bridge.client.clients import Client
 from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import BridgeError, LossyTranslation, Unsupported
@@ -175,7 +175,7 @@ _SCENARIOS = {"chargeapi": _chargeapi, "chargebee": _chargebee, "stripe": _strip
 def demonstrate(*, as_json: bool) -> bool:
     """Run all steps of all providers and print the table; whether everything ended as expected."""
     with (
-        running(clock=Ticking(step=timedelta(seconds=1)), names=_SCENARIOS) as served,
+        running(clock=FakeClock(step=timedelta(seconds=1)), names=_SCENARIOS) as served,
         tempfile.TemporaryDirectory() as folder,
     ):
         # a book of its own for each provider: the same references are billed at all of them
@@ -262,15 +262,15 @@ def _print(rows: list[Row]) -> None:
         if not wide and row.provider != last:
             table.add_row(Text(row.provider, style="bold"))
         lead = [row.provider if row.provider != last else ""] if wide else []
-        cells = [row.command, plain(row.id), plain(status), row.total, row.remaining, row.period, str(row.sent)]
+        cells = [row.command, printable(row.id), printable(status), row.total, row.remaining, row.period, str(row.sent)]
         table.add_row(*lead, *cells, style="" if row.as_expected else "bold red")
         last = row.provider
     explained = grid("", "")
     for number, note in enumerate(notes, 1):
-        explained.add_row(f"({number})", plain(note))
+        explained.add_row(f"({number})", printable(note))
     sent = sum(row.sent for row in rows)
     done = f"{sent} requests over HTTP on this machine; a refused command sent none. What to try next:"
-    show(table, "", explained, "", done, *_NEXT, width=_WIDE)
+    print_parts(table, "", explained, "", done, *_NEXT, width=_WIDE)
     if not all(row.as_expected for row in rows):
         print("invoice-bridge: the demo did not go as it should: see the lines in FAILED", file=sys.stderr)
 

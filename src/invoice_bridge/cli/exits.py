@@ -48,7 +48,7 @@ def code_of(error: BridgeError) -> int:
     return USAGE
 
 
-def told(error: BridgeError) -> str:
+def describe(error: BridgeError) -> str:
     """Say in one line what happened, and what is known where a write may have been made."""
     known = {
         "nothing_done": "",
@@ -64,15 +64,15 @@ def told(error: BridgeError) -> str:
     return text + (f" [{known}{where}]" if known else "")
 
 
-def plain(text: object) -> str:
+def printable(text: object) -> str:
     """Make a text safe to print on one line: control characters, line ends among them, become blanks."""
     return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
 
 
-def complain(problem: object) -> None:
+def print_error(problem: object) -> None:
     """Print one line on stderr; the lines of a list of losses stay lines."""
     lines = str(problem).splitlines() or [""]
-    text = "\n".join([plain(lines[0]), *("  " + plain(line) for line in lines[1:])])
+    text = "\n".join([printable(lines[0]), *("  " + printable(line) for line in lines[1:])])
     print(f"invoice-bridge: {text}", file=sys.stderr, flush=True)
 
 
@@ -100,10 +100,10 @@ class Commands(Group):
             _drop_stdout()
             raise typer.Exit(PIPE_CLOSED) from None
         except BridgeError as error:
-            complain(told(error))
+            print_error(describe(error))
             raise typer.Exit(code_of(error)) from None
         except _CLICK_ERROR as error:
-            raise typer.Exit(misused(error)) from None
+            raise typer.Exit(report_usage(error)) from None
         except KeyboardInterrupt as stop:  # here, for some versions of typer do not pass it on, nor its notes
             raise typer.Exit(interrupted(stop)) from None
         except typer.Abort:
@@ -111,25 +111,25 @@ class Commands(Group):
         return done
 
 
-def misused(error: Exception) -> int:
+def report_usage(error: Exception) -> int:
     """Say in one line what is wrong with the command line itself."""
     message: str = error.format_message()  # type: ignore[attr-defined]
     if not message.strip():  # a group without a command: its help was printed
         return USAGE
     ctx = getattr(error, "ctx", None)
     path = ctx.command_path if ctx is not None else "invoice-bridge"
-    complain(f"{plain(message.replace('Value error, ', '')).rstrip('.')}; see {path} --help")
+    print_error(f"{printable(message.replace('Value error, ', '')).rstrip('.')}; see {path} --help")
     return USAGE
 
 
 def interrupted(stop: BaseException) -> int:
     """Say what is unknown where a program was stopped in the middle of a write."""
     for note in getattr(stop, "__notes__", ()):
-        complain(str(note).removeprefix("invoice_bridge: "))
+        print_error(str(note).removeprefix("invoice_bridge: "))
     return INTERRUPTED
 
 
-def guarded(app: typer.Typer, arguments: list[str] | None) -> int:
+def run_app(app: typer.Typer, arguments: list[str] | None) -> int:
     """Run the application; give back its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal without UTF-8 shows \\u2192 instead of failing
@@ -142,7 +142,7 @@ def guarded(app: typer.Typer, arguments: list[str] | None) -> int:
     try:
         code = command.main(arguments, prog_name="invoice-bridge", standalone_mode=False)
     except _CLICK_ERROR as error:  # an option before the command
-        return misused(error)
+        return report_usage(error)
     except (KeyboardInterrupt, typer.Abort) as stop:
         return interrupted(stop)
     return code if isinstance(code, int) else DONE

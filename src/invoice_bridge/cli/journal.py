@@ -11,7 +11,7 @@ import typer
 
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson, journal_there
-from invoice_bridge.cli.output import grid, show, write_json
+from invoice_bridge.cli.output import grid, print_parts, write_json
 from invoice_bridge.client.config import read_profile
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.journal.rows import Book, Claim, Fact, Try, unresolved, verdict_of
@@ -52,8 +52,8 @@ def list_claims(
     for claim in claims:
         at = claim.account.rstrip(":")
         row = (claim.reference, claim.state, at, claim.mode or "–", claim.invoice_id or "–", claim.book)
-        table.add_row(*(exits.plain(cell) for cell in row), _instant(claim.since))
-    show(table if claims else "nothing is billed or may have been")
+        table.add_row(*(exits.printable(cell) for cell in row), _instant(claim.since))
+    print_parts(table if claims else "nothing is billed or may have been")
 
 
 @app.command("show")
@@ -77,11 +77,15 @@ def show_reference(
         for known in tries:
             ended = _ended(known, unsettled=known.number in pending)
             row = (f"{known.method} {known.url}", ended, known.invoice_id or "–", known.account.rstrip(":"), known.book)
-            table.add_row(_instant(known.began_at), str(known.attempt or "verb"), *(exits.plain(cell) for cell in row))
-        show(table if tries else f"no request of {exits.plain(reference)} is known")
+            table.add_row(
+                _instant(known.began_at), str(known.attempt or "verb"), *(exits.printable(cell) for cell in row)
+            )
+        print_parts(table if tries else f"no request of {exits.printable(reference)} is known")
         for fact in facts:
             what = f" ({fact.invoice_id})" if fact.invoice_id else ""
-            show(exits.plain(f"{_instant(fact.at)}  {fact.state}{what} at {fact.account.rstrip(':')}: {fact.why}"))
+            print_parts(
+                exits.printable(f"{_instant(fact.at)}  {fact.state}{what} at {fact.account.rstrip(':')}: {fact.why}")
+            )
     if not tries:
         raise typer.Exit(exits.DIFFERENCE)
 
@@ -119,7 +123,7 @@ def release(
     if as_json:
         write_json(_claim_json(chosen) | {"released": why})
     else:
-        show(exits.plain(f"{reference} is released at {chosen.account.rstrip(':')}: {why}"))
+        print_parts(exits.printable(f"{reference} is released at {chosen.account.rstrip(':')}: {why}"))
 
 
 @contextmanager
@@ -144,7 +148,7 @@ def _instant(instant: datetime | None) -> str:
 def _ended(known: Try, *, unsettled: bool) -> str:
     status = f" (HTTP {known.status})" if known.status is not None else ""
     word = {"applied": "done", "refused": "refused", "deferred": "not now"}.get(verdict_of(known) or "", "unknown")
-    return ("unknown" if unsettled else word if known.left else "not sent") + status
+    return ("unknown" if unsettled else word if known.may_have_been_sent else "not sent") + status
 
 
 def _claim_json(claim: Claim) -> dict[str, Any]:

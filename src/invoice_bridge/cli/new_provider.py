@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from invoice_bridge.cli.connect import AsJson
-from invoice_bridge.cli.output import show, write_json
+from invoice_bridge.cli.output import print_parts, write_json
 from invoice_bridge.scaffold import new_provider
 
 Name = Annotated[
@@ -25,6 +25,6 @@ def scaffold(name: Name, *, into: Into = Path(), as_json: AsJson = False) -> Non
     if as_json:
         write_json({"folder": str(folder), "files": [str(path) for path in written]})
         return
-    show(f"made {folder}", *(f"  {path.relative_to(folder).as_posix()}" for path in written), "")
-    show("Install it, and see it pass before you change a line:", f"  cd {folder}")
-    show('  pip install --editable ".[test]"', "  pytest -q")
+    print_parts(f"made {folder}", *(f"  {path.relative_to(folder).as_posix()}" for path in written), "")
+    print_parts("Install it, and see it pass before you change a line:", f"  cd {folder}")
+    print_parts('  pip install --editable ".[test]"', "  pytest -q")

@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from invoice_bridge import providers
-from invoice_bridge.cli.exits import plain
+from invoice_bridge.cli.exits import printable
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Period
 from invoice_bridge.core.wire import Request
@@ -58,7 +58,7 @@ def write(value: Any, *, as_json: bool) -> None:
                 }
             )
         else:
-            show(
+            print_parts(
                 facts({"state": value.state, "why": value.why}),
             )
             if value.invoices:
@@ -67,7 +67,7 @@ def write(value: Any, *, as_json: bool) -> None:
         if as_json:
             sys.stdout.write(escaped(value.model_dump_json()) + "\n")
         else:
-            show(*invoice_parts(value))
+            print_parts(*invoice_parts(value))
     elif as_json:
         _write_invoices(value)
     else:
@@ -117,7 +117,7 @@ def _write_invoices(invoices: Iterable[Invoice]) -> None:
     sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
 
 
-def show(*parts: RenderableType, width: int = 200) -> None:
+def print_parts(*parts: RenderableType, width: int = 200) -> None:
     """Print for a person. `width` holds where there is no terminal to ask; lines end where their text ends."""
     _write_parts(parts, columns(width))
 
@@ -152,7 +152,7 @@ def facts(rows: Mapping[str, object]) -> Table:
     table.add_column(overflow="fold")
     for label, value in rows.items():
         if value is not None and value != "":
-            table.add_row(label, value if isinstance(value, Text | Table) else plain(value))
+            table.add_row(label, value if isinstance(value, Text | Table) else printable(value))
     return table
 
 
@@ -160,7 +160,7 @@ def facts(rows: Mapping[str, object]) -> Table:
 def invoice_parts(invoice: Invoice) -> Iterator[RenderableType]:
     """Show one invoice."""
     head: dict[str, object] = {
-        f"{invoice.provider} invoice": Text(plain(invoice.id), style="bold"),
+        f"{invoice.provider} invoice": Text(printable(invoice.id), style="bold"),
         "status": status(invoice),
         "number": invoice.number,
         "customer": customer(invoice.customer),
@@ -196,17 +196,17 @@ def invoice_parts(invoice: Invoice) -> Iterator[RenderableType]:
     yield amounts
     if invoice.problems:
         yield ""
-        yield from (Text(f"not read: {plain(problem)}") for problem in invoice.problems)
+        yield from (Text(f"not read: {printable(problem)}") for problem in invoice.problems)
     if invoice.losses:
         yield ""
-        yield from (Text(f"loses {plain(loss)}") for loss in invoice.losses)
+        yield from (Text(f"loses {printable(loss)}") for loss in invoice.losses)
 
 
 def _lines(lines: Sequence[Line]) -> Table:
     table = grid("line", "quantity", "unit", "amount", "period", right=("quantity", "unit", "amount"))
     for line in lines:
         table.add_row(
-            plain(line.description or "–"),
+            printable(line.description or "–"),
             "" if line.quantity is None else f"{line.quantity:f}",
             "" if line.unit_amount is None else str(line.unit_amount),
             str(line.amount),
@@ -216,9 +216,9 @@ def _lines(lines: Sequence[Line]) -> Table:
 
 
 _COLUMNS: Mapping[str, Callable[[Invoice], Text | str]] = {
-    "id": lambda invoice: plain(invoice.id),
-    "number": lambda invoice: plain(invoice.number or ""),
-    "reference": lambda invoice: plain(invoice.reference or ""),
+    "id": lambda invoice: printable(invoice.id),
+    "number": lambda invoice: printable(invoice.number or ""),
+    "reference": lambda invoice: printable(invoice.reference or ""),
     "status": lambda invoice: status(invoice),  # noqa: PLW0108 - defined below
     "customer": lambda invoice: customer(invoice.customer) or "",
     "total": lambda invoice: money(invoice.total),
@@ -237,7 +237,7 @@ def show_invoices(invoices: Iterable[Invoice]) -> None:
     """
     rows = [{name: cell(invoice) for name, cell in _COLUMNS.items()} for invoice in invoices]
     if not rows:
-        show("no invoices")
+        print_parts("no invoices")
         return
     width = columns(_UNLIMITED)
     empty = [name for name in _LEAST if not any(row[name] for row in rows)]
@@ -271,7 +271,7 @@ def _indented(row: Mapping[str, Text | str]) -> Padding:
 def status(invoice: Invoice) -> Text:
     """Our word, the provider's where it is another one, and whether it is past due now."""
     late = ", past due" if invoice.is_past_due(datetime.now(UTC)) else ""
-    native = plain(invoice.native_status) if invoice.native_status else ""
+    native = printable(invoice.native_status) if invoice.native_status else ""
     other = f" ({invoice.provider} says {native})" if native and native != invoice.status.value else ""
     return Text(f"{invoice.status.value}{late}{other}", style=_STATUS_STYLE.get(invoice.status.value, ""))
 
@@ -281,7 +281,7 @@ def customer(who: CustomerRef | None) -> str | None:
     if who is None:
         return None
     email = f"<{who.email}>" if who.email else None
-    return plain(" ".join(part for part in (who.id, who.name, email) if part)) or None
+    return printable(" ".join(part for part in (who.id, who.name, email) if part)) or None
 
 
 def money(amount: object) -> str:
@@ -340,7 +340,7 @@ def plans_table(plans: Sequence[Plan]) -> Table:
 
 def _does(plan: Plan) -> Text:
     if plan.refusal is not None:
-        return Text(f"refused: {plain(plan.refusal)}", style="red")
+        return Text(f"refused: {printable(plan.refusal)}", style="red")
     return Text(", ".join(sorted(plan.effects)) or "stores only", style="bold")
 
 

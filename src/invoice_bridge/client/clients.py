@@ -50,7 +50,7 @@ if TYPE_CHECKING:  # at run time it is imported when a client is made: it loads 
     import httpx
 
 from invoice_bridge.client.core import OnDiscrepancy, _Core, _Exchange, _Intent, _Prepared
-from invoice_bridge.client.http import _no_cookies, _told_apart
+from invoice_bridge.client.http import _classify_transport_errors, _no_cookies
 
 __all__ = ["AsyncClient", "Client"]
 C = TypeVar("C", bound=Command)
@@ -107,7 +107,7 @@ class Client(_Core["httpx.Client"]):
 
     def _run(self, steps: Steps[T], prepared: _Prepared | None = None) -> T:
         until, reply, problem, after = self._until(), None, None, "nothing"
-        with self._noting(None if prepared is None else prepared.ask) as trail:
+        with self._note_interruption(None if prepared is None else prepared.command) as trail:
             self._check_usable()
             while True:
                 try:
@@ -120,7 +120,9 @@ class Client(_Core["httpx.Client"]):
                 try:
                     if isinstance(step, Send):
                         reply = self._send(step.request, until, prepared, trail.sent)
-                        after = self._answered(None if prepared is None else prepared.ask, step.request, reply, trail)
+                        after = self._answered(
+                            None if prepared is None else prepared.command, step.request, reply, trail
+                        )
                     else:
                         time.sleep(self._wait(until, step.seconds, after))
                 except (NotSent, Lost, ConfigurationError, AlreadyBilled) as error:
@@ -131,7 +133,7 @@ class Client(_Core["httpx.Client"]):
     def _send(self, request: Request, until: float | None, prepared: _Prepared | None, sent: list[Request]) -> Response:
         number, exchange = self._intend(request, prepared), _Exchange()
         try:
-            with self._exchanging(request, sent, exchange), _told_apart(self._key, self._failures):
+            with self._exchanging(request, sent, exchange), _classify_transport_errors(self._key, self._failures):
                 bound = self._bound(until)
                 outgoing = self._outgoing(request, bound)
                 with bounded(bound), self._without_cookies().stream(**outgoing) as answer:
@@ -194,12 +196,12 @@ class Client(_Core["httpx.Client"]):
         full=True retrieves each invoice where a listing leaves fields out.
         An item that cannot be decoded raises MalformedResponse, or with unreadable="yield" comes as an Unreadable.
         """
-        ask: ListInvoices | None = self._portable(_ask(ListInvoices, **filters))
+        command: ListInvoices | None = self._resolve_customer(_ask(ListInvoices, **filters))
         read: set[str | None] = set()
-        while ask is not None:
-            page = self.page(ask)
-            yield from self._admit(page, ask, unreadable, read)
-            ask = page.next
+        while command is not None:
+            page = self.page(command)
+            yield from self._filter_page(page, command, unreadable, read)
+            command = page.next
 
     def finalize(self, id: str, *, attempt: int = 1) -> Invoice:
         """Turn a draft into a demand for money. Raises InvalidState."""
@@ -304,7 +306,7 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
 
     async def _run(self, steps: Steps[T], prepared: _Prepared | None = None) -> T:
         until, reply, problem, after = self._until(), None, None, "nothing"
-        with self._noting(None if prepared is None else prepared.ask) as trail:
+        with self._note_interruption(None if prepared is None else prepared.command) as trail:
             self._keep_to_one_loop()
             self._check_usable()
             while True:
@@ -318,7 +320,9 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
                 try:
                     if isinstance(step, Send):
                         reply = await self._send(step.request, until, prepared, trail.sent)
-                        after = self._answered(None if prepared is None else prepared.ask, step.request, reply, trail)
+                        after = self._answered(
+                            None if prepared is None else prepared.command, step.request, reply, trail
+                        )
                     else:
                         await asyncio.sleep(self._wait(until, step.seconds, after))
                 except (NotSent, Lost, ConfigurationError, AlreadyBilled) as error:
@@ -360,7 +364,7 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
     ) -> Response:
         number, exchange = await self._intended(request, prepared), _Exchange()
         try:
-            with self._exchanging(request, sent, exchange), _told_apart(self._key, self._failures):
+            with self._exchanging(request, sent, exchange), _classify_transport_errors(self._key, self._failures):
                 bound = self._bound(until)
                 outgoing = self._outgoing(request, bound)
                 async with bounded_async(bound), self._without_cookies().stream(**outgoing) as answer:
@@ -409,13 +413,13 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
     ) -> AsyncIterator[Invoice | Unreadable]: ...
     async def list(self, *, unreadable: str = "raise", **filters: Unpack[Filters]) -> AsyncIterator[Any]:
         """Read all pages, lazily; see Client.list."""
-        ask: ListInvoices | None = self._portable(_ask(ListInvoices, **filters))
+        command: ListInvoices | None = self._resolve_customer(_ask(ListInvoices, **filters))
         read: set[str | None] = set()
-        while ask is not None:
-            page = await self.page(ask)
-            for item in self._admit(page, ask, unreadable, read):
+        while command is not None:
+            page = await self.page(command)
+            for item in self._filter_page(page, command, unreadable, read):
                 yield item
-            ask = page.next
+            command = page.next
 
     async def finalize(self, id: str, *, attempt: int = 1) -> Invoice:
         """Turn a draft into a demand for money; see Client.finalize."""

@@ -45,7 +45,7 @@ from invoice_bridge.core.model import CustomerRef, Invoice, Status, in_utc
 from invoice_bridge.core.wire import Request, Response, Steps
 from invoice_bridge.engine.allow import Allow, names_allowed, refuse_losses
 from invoice_bridge.engine.interruption import Trail
-from invoice_bridge.engine.lookup import SETTLES, Resolution, begin, go_on, resolve
+from invoice_bridge.engine.lookup import SETTLE_TIME, Resolution, resolve, resume, start
 from invoice_bridge.engine.supervise import Lost, NotSent, Policy, Verdict, supervise, verdict
 from invoice_bridge.explain import Plan, losses_of, plan
 from invoice_bridge.journal.recent import RecentLosses
@@ -56,7 +56,7 @@ if TYPE_CHECKING:  # at run time it is imported when a client is made: it loads 
     import httpx
 
 from invoice_bridge.client.http import _LOGGERS, _failures_of, _loggers_of, _no_cookies, _without_keys
-from invoice_bridge.client.options import _context, _full_jitter, _is_loopback, _pace_of, _search_pace_of
+from invoice_bridge.client.options import _context, _full_jitter, _is_loopback, _rate_limiter_of, _search_limiter_of
 
 C = TypeVar("C", bound=Command)
 
@@ -145,8 +145,8 @@ class _Core(Generic[Http]):
         self._timeout, self._deadline = timeout, deadline
         self._policy = Policy(
             backoff=_full_jitter(),
-            pace=_pace_of(self._use, self._key, requests_per_minute),
-            search_pace=_search_pace_of(self._use, self._key),
+            pace=_rate_limiter_of(self._use, self._key, requests_per_minute),
+            search_pace=_search_limiter_of(self._use, self._key),
         )
         self._book = Book(self._use.account, book, mode or self._mode_of_key() or "")
         self._journal = None if journal is None else Journal(journal)
@@ -163,8 +163,8 @@ class _Core(Generic[Http]):
         raise TypeError("use Client or AsyncClient")
 
     def _mode_of_key(self) -> str | None:
-        use = self._use
-        return use.provider.mode(self._key.text, use.settings, use.base_url)
+        context = self._use
+        return context.provider.mode(self._key.text, context.settings, context.base_url)
 
     @property
     def _trusts_environment(self) -> bool:
@@ -178,36 +178,37 @@ class _Core(Generic[Http]):
         return self._use.provider.name
 
     def __repr__(self) -> str:
-        use: Context | None = getattr(self, "_use", None)  # absent while it is made, and where that failed
-        return f"{type(self).__name__}({'' if use is None else f'{use.provider.name!r}, base_url={use.base_url!r}'})"
+        context: Context | None = getattr(self, "_use", None)  # absent while it is made, and where that failed
+        inside = "" if context is None else f"{context.provider.name!r}, base_url={context.base_url!r}"
+        return f"{type(self).__name__}({inside})"
 
     def explain(self, command: Command, *, since: datetime | None = None) -> Plan:
         """Show exactly what a command would send from this client; see invoice_bridge.explain.
 
         What the journal knows is part of it: a bill of another content or account is refused here as it would be.
         """
-        ask = self._portable(command)
+        command = self._resolve_customer(command)
         try:
-            use = self._prepare(ask, since=since).use
+            context = self._prepare(command, since=since).context
         except (AlreadyBilled, IdempotencyMismatch) as refusal:
             return Plan(self.provider, refusal=refusal)
-        return plan(ask, use)
+        return plan(command, context)
 
     def losses(self, command: Command, *, as_of: datetime | None = None) -> tuple[Loss, ...]:
         """List what this client's provider would not carry of a command; see invoice_bridge.losses."""
-        ask = self._portable(command)
-        return losses_of(ask, self._use.on(ask), as_of)
+        command = self._resolve_customer(command)
+        return losses_of(command, self._use.on(command), as_of)
 
     def _steps(self, prepared: _Prepared, allow: Allow = (), on_discrepancy: OnDiscrepancy = "raise") -> Steps[Any]:
         """A command's flow, supervised. Losses are refused after its first request is made and before that is sent."""
-        ask, use = prepared.ask, prepared.use
-        found = losses_of(ask, use)
-        use = replace(use, allowed=names_allowed(allow))
-        flow = begin(ask, use, unsettled=prepared.unsettled)
-        again = None if use.lookup == "never" or not isinstance(ask, Bill) else lambda: go_on(ask, use)
+        command, context = prepared.command, prepared.context
+        found = losses_of(command, context)
+        context = replace(context, allowed=names_allowed(allow))
+        flow = start(command, context, unsettled=prepared.unsettled)
+        again = None if context.lookup == "never" or not isinstance(command, Bill) else lambda: resume(command, context)
         try:
             done = yield from supervise(
-                flow, use, self._policy, lambda: refuse_losses(found, allow, use.provider.title), again
+                flow, context, self._policy, lambda: refuse_losses(found, allow, context.provider.title), again
             )
         except Discrepancy as other:
             if on_discrepancy == "raise" or other.invoice is None:
@@ -235,19 +236,21 @@ class _Core(Generic[Http]):
             raise ConfigurationError("this client was made before a fork: make a new one in the child process")
         if on_discrepancy not in {"raise", "report"}:
             raise ConfigurationError(f'on_discrepancy is "raise" or "report", not {on_discrepancy!r}')
-        ask = self._portable(command)
-        use = self._use.on(ask)
-        if not isinstance(ask, Bill):
-            return _Prepared(ask, use)
+        command = self._resolve_customer(command)
+        context = self._use.on(command)
+        if not isinstance(command, Bill):
+            return _Prepared(command, context)
         now = datetime.now(UTC)
         first = _since(since, now)
-        lost = self._lately.unresolved(ask.reference)
-        tries = self._tries(ask)
+        lost = self._lately.unresolved(command.reference)
+        tries = self._tries(command)
         unknown = unresolved(tries)
-        pending = [known for known in unknown.values() if known.last_at is None or now - known.last_at < SETTLES]
-        keyless = not use.provider.idempotency.methods  # then the same attempt would take effect a second time too
-        attempts = {attempt for attempt, at in lost.items() if now - at < SETTLES} | {one.attempt for one in pending}
-        unsettled = any(attempt != ask.attempt or keyless for attempt in attempts)
+        pending = [known for known in unknown.values() if known.last_at is None or now - known.last_at < SETTLE_TIME]
+        keyless = not context.provider.idempotency.methods  # then the same attempt would take effect a second time too
+        attempts = {attempt for attempt, at in lost.items() if now - at < SETTLE_TIME} | {
+            one.attempt for one in pending
+        }
+        unsettled = any(attempt != command.attempt or keyless for attempt in attempts)
         counted = [known for known in tries if verdict_of(known) == "applied" or known.step in unknown]
         if counted:  # what was refused made nothing
             began = [known.began_at for known in tries]
@@ -256,40 +259,42 @@ class _Core(Generic[Http]):
                 known_since = None
             made = tuple(dict.fromkeys(known.invoice_id for known in tries if known.invoice_id is not None))
             applied = [known for known in tries if verdict_of(known) == "applied"]
-            use = replace(
-                use,
+            context = replace(
+                context,
                 tried=True,
                 since=known_since,
                 made=made,
                 applied=frozenset({known.key for known in applied if known.key} | {known.url for known in applied}),
                 mine=frozenset(
-                    known.invoice_id for known in tries if known.attempt == ask.attempt and known.invoice_id
+                    known.invoice_id for known in tries if known.attempt == command.attempt and known.invoice_id
                 ),
-                anyone=_is_other(counted, digest_of(ask, self.provider)),
+                anyone=_is_other(counted, digest_of(command, self.provider)),
             )
         elif lost:  # what this client itself lost lately, it looks for
-            is_dear = use.provider.look is not None  # a read for each invoice: those that are older are let be
-            use = replace(use, tried=True, since=min(lost.values()) if is_dear else None)
+            is_dear = context.provider.lookup is not None  # a read for each invoice: those that are older are let be
+            context = replace(context, tried=True, since=min(lost.values()) if is_dear else None)
         elif self._journal is not None:
-            use = replace(use, tried=False)
+            context = replace(context, tried=False)
         if first is not None:
-            use = replace(use, since=first if not use.tried or use.since is None else min(first, use.since))
-        return _Prepared(ask, use, unsettled, digest_of(ask, self.provider))
+            context = replace(
+                context, since=first if not context.tried or context.since is None else min(first, context.since)
+            )
+        return _Prepared(command, context, unsettled, digest_of(command, self.provider))
 
-    def _tries(self, ask: Bill) -> list[Try]:
+    def _tries(self, command: Bill) -> list[Try]:
         """What the journal knows of a bill's requests that may have reached the provider, oldest first."""
         if self._journal is None:
             return []
-        self._journal.refuse_elsewhere(self._book, ask.reference)
-        tries = [known for known in self._journal.tries(self._book, ask.reference) if known.left]
-        digest = digest_of(ask, self.provider)
+        self._journal.refuse_elsewhere(self._book, command.reference)
+        tries = [known for known in self._journal.tries(self._book, command.reference) if known.may_have_been_sent]
+        digest = digest_of(command, self.provider)
         pending = unresolved(tries)
         for known in tries:
             stands = verdict_of(known) == "applied" or known.step in pending
-            if known.attempt == ask.attempt and stands and known.digest not in {None, digest}:
+            if known.attempt == command.attempt and stands and known.digest not in {None, digest}:
                 what = f"the invoice {known.invoice_id}" if known.invoice_id else "a try"
                 mismatch = IdempotencyMismatch(
-                    f"the journal knows the reference {ask.reference!r} with another content ({what}, "
+                    f"the journal knows the reference {command.reference!r} with another content ({what}, "
                     f"{'' if known.began_at is None else known.began_at.isoformat()}); nothing was sent: give a new "
                     "bill a new reference"
                 )
@@ -301,11 +306,11 @@ class _Core(Generic[Http]):
         self, command: OneTimeCharge | PeriodInvoice, since: datetime | None
     ) -> tuple[Steps[Resolution], _Prepared]:
         """The lookup alone, supervised."""
-        ask = self._portable(command)
+        command = self._resolve_customer(command)
         now = datetime.now(UTC)
-        known_tries = () if self._journal is None else self._journal.tries(self._book, ask.reference)
-        tries = [known for known in known_tries if known.left]
-        use = self._use.on(ask)
+        known_tries = () if self._journal is None else self._journal.tries(self._book, command.reference)
+        tries = [known for known in known_tries if known.may_have_been_sent]
+        context = self._use.on(command)
         first = _since(since, now)
         readable: list[datetime] = [
             known.began_at for known in tries if known.began_at is not None and known.began_at <= now
@@ -318,19 +323,19 @@ class _Core(Generic[Http]):
         given: list[datetime] = [] if first is None else [first]
         begun = min([*readable, *given], default=None) if whole else first
         made = tuple(dict.fromkeys(known.invoice_id for known in tries if known.invoice_id is not None))
-        last: list[datetime] = list(self._lately.unresolved(ask.reference).values())
-        if (wrote := self._lately.last_write(ask.reference)) is not None:  # whatever `since` says
+        last: list[datetime] = list(self._lately.unresolved(command.reference).values())
+        if (wrote := self._lately.last_write(command.reference)) is not None:  # whatever `since` says
             last.append(wrote)
         # a time that cannot be read, or that the clock has not reached, may be that of a moment ago
         last += [now if known.last_at is None else min(known.last_at, now) for known in tries]
         flow = resolve(
-            ask,
-            replace(use, since=begun, made=made, anyone=_is_other(tries, digest_of(ask, self.provider))),
+            command,
+            replace(context, since=begun, made=made, anyone=_is_other(tries, digest_of(command, self.provider))),
             now=now,
             last=max([*last, *given], default=now),
         )
         last_try = max((known.number for known in known_tries), default=0)
-        return supervise(flow, use, self._policy), _Prepared(ask, use, last_try=last_try)
+        return supervise(flow, context, self._policy), _Prepared(command, context, last_try=last_try)
 
     def _learn(self, prepared: _Prepared | None, done: object) -> None:
         """Have the journal know which bills no longer claim their reference: void, deleted, or found absent.
@@ -346,9 +351,9 @@ class _Core(Generic[Http]):
         if self._journal is None:
             return
         now = datetime.now(UTC)
-        if isinstance(done, Resolution) and prepared is not None and isinstance(prepared.ask, Bill):
+        if isinstance(done, Resolution) and prepared is not None and isinstance(prepared.command, Bill):
             if done.state == "absent":
-                reference, last_try = prepared.ask.reference, prepared.last_try
+                reference, last_try = prepared.command.reference, prepared.last_try
                 self._journal.release(self._book, reference, "absent", done.why, now, last_try=last_try)
             invoices: Sequence[object] = done.invoices
         else:
@@ -358,43 +363,45 @@ class _Core(Generic[Http]):
                 state: Literal["void", "deleted"] = "void" if invoice.status is Status.VOID else "deleted"
                 self._journal.learn(self._book, invoice.id, state, "seen by a client", now)
 
-    def _portable(self, ask: C) -> C:
+    def _resolve_customer(self, command: C) -> C:
         """Put the customer map's ids in place of a name of the caller's own.
 
         Raises ConfigurationError for a command that says the API key: it would stand on an invoice, in the provider's
         records, in our journal and in addresses that are logged.
         """
-        if self._key.is_in(repr(ask)):
-            raise ConfigurationError(f"{ask.verb}: the API key is in what is asked; nothing was sent: leave it out")
-        customer: CustomerRef | None = getattr(ask, "customer", None)
+        if self._key.is_in(repr(command)):
+            raise ConfigurationError(f"{command.verb}: the API key is in what is asked; nothing was sent: leave it out")
+        customer: CustomerRef | None = getattr(command, "customer", None)
         if not self._customers or customer is None or customer.id is None or customer.ids:
-            return ask
+            return command
         if customer.id not in self._customers:
             raise ConfigurationError(
                 f"the customer map has no {customer.id!r}: add it, or give the ids themselves: CustomerRef(ids={{…}}), "
                 'in a file "customer": {"ids": {…}}'
             )
-        return ask.model_copy(update={"customer": customer.model_copy(update={"ids": self._customers[customer.id]})})
+        return command.model_copy(
+            update={"customer": customer.model_copy(update={"ids": self._customers[customer.id]})}
+        )
 
-    def _admit(
-        self, page: Page, ask: ListInvoices, unreadable: str, read: set[str | None]
+    def _filter_page(
+        self, page: Page, command: ListInvoices, unreadable: str, read: set[str | None]
     ) -> Iterator[Invoice | Unreadable]:
         """Apply every filter again; raise for, or hand on, what could not be read. `read` holds the pages so far."""
         if unreadable not in {"raise", "yield"}:
             raise ConfigurationError(f'unreadable is "raise" or "yield", not {unreadable!r}')
-        read.add(ask.cursor)
+        read.add(command.cursor)
         if page.next is not None and page.next.cursor in read:
             raise MalformedResponse("the listing gives the same next page for ever", provider=self.provider)
         for item in page.items:
             if isinstance(item, Unreadable) and unreadable == "raise":
                 raise item.error
-            if isinstance(item, Unreadable) or ask.admits(item, self.provider):
+            if isinstance(item, Unreadable) or command.matches(item, self.provider):
                 yield item
 
     def _until(self) -> float | None:
         return None if self._deadline is None else time.monotonic() + self._deadline
 
-    def _left(self, until: float | None, wanted: float) -> float:
+    def _remaining(self, until: float | None, wanted: float) -> float:
         """How long the next wait may be. Raises NotSent where the deadline leaves nothing."""
         if until is None:
             return wanted
@@ -403,25 +410,25 @@ class _Core(Generic[Http]):
             raise NotSent(f"the deadline of {self._deadline:g} s has passed")
         return min(wanted, left)
 
-    def _rest(self, until: float | None, wanted: float) -> float:
+    def _check_wait(self, until: float | None, wanted: float) -> float:
         """How long to wait before the next request. Raises NotSent where the deadline would pass meanwhile."""
-        if self._left(until, wanted) < wanted:
+        if self._remaining(until, wanted) < wanted:
             raise NotSent(f"the deadline of {self._deadline:g} s leaves no time to wait {wanted:.1f} s")
         return wanted
 
     def _wait(self, until: float | None, wanted: float, after: str) -> float:
-        seconds = self._rest(until, wanted)
+        seconds = self._check_wait(until, wanted)
         logs.waiting(self.provider, seconds, after)
         return seconds
 
-    def _answered(self, ask: Command | None, request: Request, response: Response, trail: Trail) -> str:
+    def _answered(self, command: Command | None, request: Request, response: Response, trail: Trail) -> str:
         """Take an answer down; returns what a wait that follows comes after."""
         trail.answer(response)
-        logs.answered(self.provider, ask, request, response)
+        logs.answered(self.provider, command, request, response)
         return f"HTTP {response.status}" if response.status >= 300 else "an answer (the limit on requests)"
 
     def _decided(self, prepared: _Prepared | None, done: object, trail: Trail) -> None:
-        if prepared is not None and isinstance(prepared.ask, Bill):
+        if prepared is not None and isinstance(prepared.command, Bill):
             if isinstance(done, Resolution):
                 logs.resolved(self.provider, done.state)
             elif isinstance(done, Invoice):
@@ -432,7 +439,7 @@ class _Core(Generic[Http]):
         return "a connection refused" if isinstance(problem, NotSent) else "a lost answer"
 
     @contextmanager
-    def _noting(self, command: Command | None) -> Iterator[Trail]:
+    def _note_interruption(self, command: Command | None) -> Iterator[Trail]:
         """Log how a call ends, and give what stops the program in its middle a note of what is unknown then."""
         trail = Trail()
         try:
@@ -450,29 +457,34 @@ class _Core(Generic[Http]):
 
     def _intend(self, request: Request, prepared: _Prepared | None) -> int | None:
         """Have the journal know of a request before it leaves; the row's number, None where none is written."""
-        ask = None if prepared is None else prepared.ask
+        command = None if prepared is None else prepared.command
         if self._journal is None or not request.writes:
             return None
         now = datetime.now(UTC)
-        if isinstance(ask, Bill) and prepared is not None:
-            return self._journal.intend(self._book, ask.reference, ask.attempt, request, now, digest=prepared.digest)
-        if isinstance(ask, OnInvoice) and (reference := self._journal.reference_of(self._book, ask.id)) is not None:
-            about = replace(request, invoice_id=ask.id)
+        if isinstance(command, Bill) and prepared is not None:
+            return self._journal.intend(
+                self._book, command.reference, command.attempt, request, now, digest=prepared.digest
+            )
+        if (
+            isinstance(command, OnInvoice)
+            and (reference := self._journal.reference_of(self._book, command.id)) is not None
+        ):
+            about = replace(request, invoice_id=command.id)
             return self._journal.intend(self._book, reference, 0, about, now, guarded=False)
         return None
 
     def _conclude(self, request: Request, prepared: _Prepared | None, number: int | None, exchange: _Exchange) -> None:
         """Note what became of a request, in the journal and in this client's memory."""
-        ask, ended, answer = None if prepared is None else prepared.ask, exchange.ended, exchange.answer
+        command, ended, answer = None if prepared is None else prepared.command, exchange.ended, exchange.answer
         if not request.writes or prepared is None:
             return
         said: Verdict | None = None
         if ended is not None:
             said = "maybe" if ended == "lost" else "deferred"
         if answer is not None:
-            said = verdict(request, answer, prepared.use)
-        if isinstance(ask, Bill):
-            self._lately.note(ask, request.key or f"{request.method} {request.url}", said, datetime.now(UTC))
+            said = verdict(request, answer, prepared.context)
+        if isinstance(command, Bill):
+            self._lately.note(command, request.key or f"{request.method} {request.url}", said, datetime.now(UTC))
         if self._journal is not None and number is not None and ended is not None:
             status, invoice_id = (None, None) if answer is None else (answer.status, self._id_in(answer))
             self._journal.conclude(number, ended, datetime.now(UTC), status=status, invoice_id=invoice_id, verdict=said)
@@ -501,7 +513,7 @@ class _Core(Generic[Http]):
     def _bound(self, until: float | None) -> Bound:
         """When an exchange that begins now must have ended. Raises NotSent where the deadline leaves nothing."""
         began = time.monotonic()
-        return Bound(began, began + self._left(until, self._timeout))
+        return Bound(began, began + self._remaining(until, self._timeout))
 
     def _outgoing(self, request: Request, bound: Bound) -> dict[str, Any]:
         headers = {
@@ -558,8 +570,8 @@ class _Exchange:
 class _Prepared:
     """A command, and everything that is known before its first request."""
 
-    ask: Command
-    use: Context
+    command: Command
+    context: Context
     unsettled: bool = False
     """Whether a request of another attempt was lost so lately that it may still take effect."""
     digest: str | None = None

@@ -66,7 +66,7 @@ def _loggers_of(http: object) -> tuple[str, ...]:
 
 
 @contextmanager
-def _told_apart(key: ApiKey, failures: _Failures) -> Iterator[None]:
+def _classify_transport_errors(key: ApiKey, failures: _Failures) -> Iterator[None]:
     """Turn a failure of the HTTP library into what it means: the request never left, or its answer is lost.
 
     Its words, and what it logs meanwhile, may quote an answer: the key is taken out of both. A RuntimeError (a closed

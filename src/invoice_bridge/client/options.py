@@ -20,10 +20,10 @@ from invoice_bridge.core.errors import (
     ConfigurationError,
 )
 from invoice_bridge.core.idempotency import Lookup
-from invoice_bridge.engine.pace import Pace
-from invoice_bridge.explain import context
+from invoice_bridge.engine.pace import RateLimiter
+from invoice_bridge.explain import make_context
 
-_paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()
+_paces: WeakValueDictionary[str, RateLimiter] = WeakValueDictionary()
 _paces_lock = threading.Lock()
 
 
@@ -57,38 +57,38 @@ def _context(
     if missing := declared.missing_settings(read):
         told = "; ".join(f"{setting.name} ({setting.help})" for setting in missing)
         raise ConfigurationError(f"{declared.title} needs the setting {told}")
-    use = replace(context(declared, settings, base_url), lookup=lookup)
-    _check_url(use.base_url, insecure=insecure)
-    found = declared.mode(key.text, read, use.base_url)
+    context = replace(make_context(declared, settings, base_url), lookup=lookup)
+    _check_url(context.base_url, insecure=insecure)
+    found = declared.mode(key.text, read, context.base_url)
     if mode is not None and found is not None and found != mode:
         raise ConfigurationError(f'{declared.title}: mode="{mode}" was asked for, but the key or host is for {found}')
-    return use
+    return context
 
 
-def _pace_of(use: Context, key: ApiKey, requests_per_minute: int | None) -> Pace | None:
+def _rate_limiter_of(context: Context, key: ApiKey, requests_per_minute: int | None) -> RateLimiter | None:
     """The pace of an account, shared by every client of it in this process; none on loopback unless asked for."""
-    if requests_per_minute is None and _is_loopback(urlsplit(use.base_url).hostname or ""):
+    if requests_per_minute is None and _is_loopback(urlsplit(context.base_url).hostname or ""):
         return None
-    rate = use.provider.rate
+    rate = context.provider.rate
     if requests_per_minute is not None:
         rate = Rate(requests_per_minute, 60, "the client's own setting")
-    return _shared_pace(use, key, rate, "")
+    return _shared_limiter(context, key, rate, "")
 
 
-def _search_pace_of(use: Context, key: ApiKey) -> Pace | None:
+def _search_limiter_of(context: Context, key: ApiKey) -> RateLimiter | None:
     """The pace of the provider's search index, where it has a limit of its own."""
-    rate = use.provider.search_rate
-    if rate is None or _is_loopback(urlsplit(use.base_url).hostname or ""):
+    rate = context.provider.search_rate
+    if rate is None or _is_loopback(urlsplit(context.base_url).hostname or ""):
         return None
-    return _shared_pace(use, key, rate, "search ")
+    return _shared_limiter(context, key, rate, "search ")
 
 
-def _shared_pace(use: Context, key: ApiKey, rate: Rate | None, what: str) -> Pace:
-    who = hashlib.sha256(f"{what}{use.base_url} {use.account} {key.text}".encode()).hexdigest()
+def _shared_limiter(context: Context, key: ApiKey, rate: Rate | None, what: str) -> RateLimiter:
+    who = hashlib.sha256(f"{what}{context.base_url} {context.account} {key.text}".encode()).hexdigest()
     with _paces_lock:
         pace = _paces.get(who)
         if pace is None:
-            pace = _paces[who] = Pace(rate, time.monotonic)
+            pace = _paces[who] = RateLimiter(rate, time.monotonic)
         elif rate is not None:
             pace.limit(rate)
     return pace

@@ -400,7 +400,7 @@ class ListInvoices(Command):
             cursor: str | None = None,
         ) -> None: ...
 
-    def admits(self, invoice: Invoice, provider: str) -> bool:
+    def matches(self, invoice: Invoice, provider: str) -> bool:
         """Whether an invoice passes the filters; what the provider does not say does not pass a filter on it."""
         customer = self.customer.at(provider) if self.customer else None
         return (

@@ -1,6 +1,6 @@
 """The in-memory providers: see core for what they are made of, server for how they are served over HTTP."""
 
-from invoice_bridge.adapter.emulation.core import Clock, Emulator, Entry, Ticking
+from invoice_bridge.adapter.emulation.core import Clock, Emulator, FakeClock, LedgerEntry
 from invoice_bridge.adapter.emulation.faults import Delivery, Fault, Faults, Hit, Kind
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 
@@ -9,10 +9,10 @@ __all__ = [
     "Delivery",
     "Emulator",
     "EmulatorTransport",
-    "Entry",
+    "LedgerEntry",
     "Fault",
     "Faults",
     "Hit",
     "Kind",
-    "Ticking",
+    "FakeClock",
 ]

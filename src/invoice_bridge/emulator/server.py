@@ -31,7 +31,7 @@ from invoice_bridge.adapter.emulation.faults import Delivery, Faults
 from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.wire import Request
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 
 try:
     import uvicorn
@@ -276,7 +276,7 @@ def _now() -> datetime:
 
 def _api_path(provider: Provider) -> str:
     """The path of the provider's own base URL, such as /api/v2."""
-    return urlsplit(context(provider, {}).base_url).path
+    return urlsplit(make_context(provider, {}).base_url).path
 
 
 def _root(name: str, emulator: Emulator) -> str:

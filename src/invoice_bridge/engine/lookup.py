@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
-from invoice_bridge.adapter.declared import Sightings
-from invoice_bridge.adapter.lookup import _EPOCH, _ids, is_findable, noted, sightings
+from invoice_bridge.adapter.declared import Matches
+from invoice_bridge.adapter.lookup import _EPOCH, _ids, annotated, find_matches, is_findable
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core import idempotency
 from invoice_bridge.core.commands import Bill, Command, Retrieve
@@ -32,7 +32,7 @@ from invoice_bridge.core.wire import Flow
 
 T = TypeVar("T")
 _GONE = frozenset({Status.VOID, Status.DELETED})
-SETTLES = timedelta(minutes=5)
+SETTLE_TIME = timedelta(minutes=5)
 """How long after a lost request its effect may still land. Our own figure: no provider states one."""
 
 _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -54,47 +54,51 @@ class Resolution:
     invoices: tuple[Invoice, ...] = ()
 
 
-def begin(ask: Command, use: Context, *, unsettled: bool = False) -> Flow[Any]:
+def start(command: Command, context: Context, *, unsettled: bool = False) -> Flow[Any]:
     """Begin a command's flow; a bill that may have been made before is looked up first, and gone on with.
 
     `unsettled`: a request of another attempt was lost less than SETTLES ago. Its key is another one, so that it
     would take effect a second time if it landed: nothing is written then. Raises OutcomeUnknown.
     """
-    if not isinstance(ask, Bill):
-        return use.provider.flow(ask, use)
-    flow = use.provider.flow(ask, use)
-    if use.lookup != "never":
+    if not isinstance(command, Bill):
+        return context.provider.flow(command, context)
+    flow = context.provider.flow(command, context)
+    if context.lookup != "never":
         with suppress(StopIteration):
             next(flow)  # what can be refused is refused before the lookup too
         flow.close()
-        flow = _looked_up_first(ask, use) if needs_lookup(ask, use) else use.provider.flow(ask, use)
-    return _checked(ask, use, _reading_only(ask, flow) if unsettled else flow)
+        flow = (
+            _looked_up_first(command, context)
+            if needs_lookup(command, context)
+            else context.provider.flow(command, context)
+        )
+    return _checked(command, context, _reading_only(command, flow) if unsettled else flow)
 
 
 class LookupNeeded(Unsupported):
     """A bill is refused because it cannot be looked up first; what it would send is known all the same."""
 
 
-def needs_lookup(ask: Bill, use: Context) -> bool:
+def needs_lookup(command: Bill, context: Context) -> bool:
     """Whether a bill is looked up before it is made.
 
     `lookup` "always" and "never" mean what they say. "journal" declares the journal complete: a bill is looked up where
     that knows an earlier try, and nowhere else. "auto" looks up every bill. Raises Unsupported where a lookup that is
     needed cannot be had: before anything is sent, with the ways out.
     """
-    if use.lookup == "never":
+    if context.lookup == "never":
         return False
-    title = use.provider.title
-    if use.lookup == "journal":
-        if use.tried and not is_findable(ask, use) and not use.made:
+    title = context.provider.title
+    if context.lookup == "journal":
+        if context.tried and not is_findable(command, context) and not context.made:
             raise Unsupported(
-                f"the journal knows a try of {ask.reference!r}, and {title} does not carry the reference of this bill "
-                "where it could be looked up; nothing was sent",
+                f"the journal knows a try of {command.reference!r}, and {title} does not carry the reference of this "
+                "bill where it could be looked up; nothing was sent",
                 remedy='find out in the provider\'s dashboard; then lookup="never" makes it, if it was not made',
             )
-        return bool(use.tried) or ask.attempt > 1 or idempotency.KEY_VERSION > 1
-    if not is_findable(ask, use):
-        if use.lookup == "auto" and use.made:
+        return bool(context.tried) or command.attempt > 1 or idempotency.KEY_VERSION > 1
+    if not is_findable(command, context):
+        if context.lookup == "auto" and context.made:
             return True
         raise LookupNeeded(
             f"{title} does not carry the reference of this bill where it could be looked up, so that a second bill "
@@ -102,7 +106,7 @@ def needs_lookup(ask: Bill, use: Context) -> bool:
             remedy="let the reference be carried (see the losses); or keep a journal from the first bill on and write "
             'lookup="journal"; or write lookup="never" if you know that it was not billed',
         )
-    if use.lookup == "auto" and use.provider.look is not None and use.since is None and not use.tried:
+    if context.lookup == "auto" and context.provider.lookup is not None and context.since is None and not context.tried:
         raise LookupNeeded(
             f"{title} has no way to look a bill up cheaply: each invoice of the account costs a request of its own; "
             "nothing was sent",
@@ -112,7 +116,7 @@ def needs_lookup(ask: Bill, use: Context) -> bool:
     return True
 
 
-def _checked(ask: Bill, use: Context, flow: Flow[T]) -> Flow[T]:
+def _checked(command: Bill, context: Context, flow: Flow[T]) -> Flow[T]:
     """Check how a bill ended: it is this bill, it is not withdrawn, and it is no draft that was left unfinished.
 
     Raises AlreadySettled, Discrepancy, or OutcomeUnknown where the answers were about another bill.
@@ -120,16 +124,16 @@ def _checked(ask: Bill, use: Context, flow: Flow[T]) -> Flow[T]:
     done = yield from flow
     if not isinstance(done, Invoice):
         return done
-    if done.reference not in {None, ask.reference}:
+    if done.reference not in {None, command.reference}:
         raise OutcomeUnknown(
             f"the answers were about {done.id}, which carries the reference {done.reference!r} and not "
-            f"{ask.reference!r}: something between here and {use.provider.title} mixes answers up. Look the reference "
-            "up before you try again: resolve()",
-            reference=ask.reference,
+            f"{command.reference!r}: something between here and {context.provider.title} mixes answers up. Look the "
+            "reference up before you try again: resolve()",
+            reference=command.reference,
         )
     if done.status in _SETTLED:
-        raise settled(ask, done)
-    if done.status is Status.DRAFT and not ask.draft:
+        raise settled(command, done)
+    if done.status is Status.DRAFT and not command.draft:
         raise Discrepancy(
             f"{done.id} was to be issued, and the last answer says that it is still a draft. The same bill made again "
             "reads it and goes on from there",
@@ -140,28 +144,28 @@ def _checked(ask: Bill, use: Context, flow: Flow[T]) -> Flow[T]:
     return done
 
 
-def settled(ask: Bill, existing: Invoice) -> AlreadySettled:
+def settled(command: Bill, existing: Invoice) -> AlreadySettled:
     """The error for a bill whose invoice is void, deleted or uncollectible."""
     way = (
-        f"to bill it again, write attempt={ask.attempt + 1}"
+        f"to bill it again, write attempt={command.attempt + 1}"
         if existing.status in _GONE
         else "it can still be paid, so it is not billed again"
     )
     return AlreadySettled(
-        f"the reference {ask.reference!r} has the invoice {existing.id}, which is {existing.status}; nothing was "
+        f"the reference {command.reference!r} has the invoice {existing.id}, which is {existing.status}; nothing was "
         f"billed: {way}",
         existing=existing,
     )
 
 
-def _reading_only(ask: Bill, flow: Flow[T]) -> Flow[T]:
+def _reading_only(command: Bill, flow: Flow[T]) -> Flow[T]:
     """Drive a flow up to its first write, which another attempt's request that may still land forbids."""
     try:
         request = next(flow)
         while True:
             if request.writes:
                 flow.close()
-                yield from _not_now(ask)
+                yield from _not_now(command)
             try:
                 answer = yield request
             except ProviderError as refusal:
@@ -172,95 +176,100 @@ def _reading_only(ask: Bill, flow: Flow[T]) -> Flow[T]:
         return done.value  # type: ignore[no-any-return]
 
 
-def go_on(ask: Bill, use: Context) -> Flow[Any]:
+def resume(command: Bill, context: Context) -> Flow[Any]:
     """Look a bill up whose request failed, and go on from what is found; None where nothing is.
 
     It is not made again then: a listing may not show yet what was made a moment ago.
     """
-    if not is_findable(ask, use):
+    if not is_findable(command, context):
         return None
-    seen = yield from sightings(ask, use)
-    standing = yield from _only_one(ask, seen, use)
+    seen = yield from find_matches(command, context)
+    standing = yield from _only_one(command, seen, context)
     if not standing:
         return None
-    return (yield from _checked(ask, use, use.provider.flow(ask, replace(use, found=standing[0]))))
-
-
-def _not_now(ask: Bill) -> Flow[Any]:
-    yield from ()
-    raise OutcomeUnknown(
-        f"a request of another attempt at {ask.reference!r} was lost less than {SETTLES // _MINUTE} minutes ago and "
-        "may still take effect: nothing was billed. Ask resolve() until it says absent or found",
-        reference=ask.reference,
+    return (
+        yield from _checked(command, context, context.provider.flow(command, replace(context, existing=standing[0])))
     )
 
 
-def _looked_up_first(ask: Bill, use: Context) -> Flow[Any]:
+def _not_now(command: Bill) -> Flow[Any]:
+    yield from ()
+    raise OutcomeUnknown(
+        f"a request of another attempt at {command.reference!r} was lost less than {SETTLE_TIME // _MINUTE} minutes "
+        "ago and may still take effect: nothing was billed. Ask resolve() until it says absent or found",
+        reference=command.reference,
+    )
+
+
+def _looked_up_first(command: Bill, context: Context) -> Flow[Any]:
     """Look a bill up, then make it or go on with what was found.
 
     The search index answers where nothing is known of an earlier try, for then only the key can be alive that covers
     its lag; with other keys (another attempt or version) and for known tries the listing does.
     """
-    is_first = ask.attempt == 1 and idempotency.KEY_VERSION == 1 and use.lookup == "auto" and not use.tried
-    covered = use.provider.idempotency.window >= _DAY  # an index may lag for an hour
-    if use.provider.search is not None and is_first and covered and use.since is None:
-        seen = yield from noted(use.provider.search(ask, use))
+    is_first = command.attempt == 1 and idempotency.KEY_VERSION == 1 and context.lookup == "auto" and not context.tried
+    covered = context.provider.idempotency.window >= _DAY  # an index may lag for an hour
+    if context.provider.search is not None and is_first and covered and context.since is None:
+        seen = yield from annotated(context.provider.search(command, context))
     else:
-        seen = yield from sightings(ask, use)
-    standing = yield from _only_one(ask, seen, use)
+        seen = yield from find_matches(command, context)
+    standing = yield from _only_one(command, seen, context)
     if not standing and seen.gap:
         raise Unsupported(
-            f"whether the reference {ask.reference!r} was billed before is not known: {seen.gap}; nothing was billed",
+            f"whether the reference {command.reference!r} was billed before is not known: {seen.gap}; nothing was "
+            "billed",
             remedy='keep a journal from the first bill on and write lookup="journal"; or write lookup="never" if you '
             "know that it was not billed",
         )
     if standing and standing[0].status in _SETTLED:
-        raise settled(ask, standing[0])
-    return (yield from use.provider.flow(ask, replace(use, found=standing[0] if standing else None)))
+        raise settled(command, standing[0])
+    return (yield from context.provider.flow(command, replace(context, existing=standing[0] if standing else None)))
 
 
-def _only_one(ask: Bill, seen: Sightings, use: Context) -> Flow[list[Invoice]]:
+def _only_one(command: Bill, seen: Matches, context: Context) -> Flow[list[Invoice]]:
     """The one invoice that is this bill, or none. Several are read once more: one may have got another id meanwhile."""
-    standing = _standing(ask, seen, use)
+    standing = _live(command, seen, context)
     if len(standing) > 1:
-        standing = yield from _still_there(standing, use)
+        standing = yield from _still_there(standing, context)
     if len(standing) > 1:
         raise AlreadyBilled(
-            f"the reference {ask.reference!r} is on {len(standing)} invoices, {_ids(standing)}; nothing was done: void "
-            "or delete all but one at the provider, then make the bill again",
+            f"the reference {command.reference!r} is on {len(standing)} invoices, {_ids(standing)}; nothing was "
+            "done: void or delete all but one at the provider, then make the bill again",
             existing=standing[0],
         )
     return standing
 
 
-def _still_there(invoices: list[Invoice], use: Context) -> Flow[list[Invoice]]:
+def _still_there(invoices: list[Invoice], context: Context) -> Flow[list[Invoice]]:
     """Read invoices again and leave out those that are gone: a draft that is issued may get another id."""
     there: list[Invoice] = []
     for invoice in invoices:
         again = Retrieve(id=invoice.id)
         with suppress(NotFound):
-            there.append((yield from noted(use.provider.flow(again, use.on(again)))))
+            there.append((yield from annotated(context.provider.flow(again, context.on(again)))))
     return there
 
 
-def _standing(ask: Bill, seen: Sightings, use: Context) -> list[Invoice]:
+def _live(command: Bill, seen: Matches, context: Context) -> list[Invoice]:
     """The invoices that are this bill: those that were not withdrawn, else the newest that was.
 
     A second attempt, made after a final refusal, passes over what was withdrawn, but for what it made itself.
     """
     live = [invoice for invoice in seen.invoices if invoice.status not in _GONE]
-    gone = [one for one in seen.invoices if one.status in _GONE and (ask.attempt == 1 or one.id in use.mine)]
+    gone = [one for one in seen.invoices if one.status in _GONE and (command.attempt == 1 or one.id in context.mine)]
     return live or sorted(gone, key=lambda one: one.created_at or _EPOCH)[-1:]
 
 
-def resolve(ask: Bill, use: Context, *, now: datetime, last: datetime) -> Flow[Resolution]:
+def resolve(command: Bill, context: Context, *, now: datetime, last: datetime) -> Flow[Resolution]:
     """Say what became of a bill whose outcome is unknown; `last` is when its last request left, `now` is now."""
-    if not is_findable(ask, use):
-        return Resolution("ambiguous", f"{use.provider.title} does not carry the reference of this bill in a listing")
-    seen = yield from sightings(ask, use)
-    standing = (_standing(ask, seen, use) if ask.attempt > 1 else []) or list(seen.invoices)
+    if not is_findable(command, context):
+        return Resolution(
+            "ambiguous", f"{context.provider.title} does not carry the reference of this bill in a listing"
+        )
+    seen = yield from find_matches(command, context)
+    standing = (_live(command, seen, context) if command.attempt > 1 else []) or list(seen.invoices)
     if len(standing) > 1:
-        standing = (yield from _still_there(standing, use)) or standing
+        standing = (yield from _still_there(standing, context)) or standing
     if len(standing) > 1:
         why = f"the reference is on {len(standing)} invoices: {_ids(standing)}"
         return Resolution("ambiguous", why, invoices=tuple(standing))
@@ -268,7 +277,7 @@ def resolve(ask: Bill, use: Context, *, now: datetime, last: datetime) -> Flow[R
         return Resolution("found", f"{standing[0].id} carries it, {standing[0].status}", standing[0], tuple(standing))
     if seen.gap:
         return Resolution("ambiguous", seen.gap)
-    if now - last < SETTLES:
-        wait = -(-(SETTLES - (now - last)) // timedelta(seconds=1))
+    if now - last < SETTLE_TIME:
+        wait = -(-(SETTLE_TIME - (now - last)) // timedelta(seconds=1))
         return Resolution("too_early", f"no invoice carries it, and one may still appear: ask again in {wait} s")
     return Resolution("absent", "no invoice carries it, and as far as is known its last try is too long ago to land")

@@ -26,7 +26,7 @@ _LEAST = 5.0
 """Requests in a window that are left after a refusal where the provider states no limit; elsewhere a tenth of it."""
 
 
-class Pace:
+class RateLimiter:
     """How fast one account's requests may leave. Safe to share between threads and tasks."""
 
     def __init__(self, rate: Rate | None, clock: Callable[[], float]) -> None:
@@ -48,7 +48,7 @@ class Pace:
                 self._window, self._most = float(rate.seconds), float(rate.requests)
                 self.allowed = self._most
 
-    def wait(self) -> float:
+    def reserve(self) -> float:
         """Return the seconds to wait before a request may leave, zero or more; it counts as sent at that instant."""
         with self._lock:
             now = self._clock()
@@ -61,7 +61,7 @@ class Pace:
             self._sent.append(at)
             return at - now
 
-    def forgo(self, pause: float) -> None:
+    def release(self, pause: float) -> None:
         """Give back the place that `wait` gave a moment ago with this pause: that request will not leave.
 
         Else those that could not wait so long would push all later ones further and further out.
@@ -71,7 +71,7 @@ class Pace:
             if self._sent:
                 self._sent.remove(min(self._sent, key=lambda place: abs(place - at)))
 
-    def answered(self, *, throttled: bool, retry_after: int | None) -> None:
+    def observe(self, *, throttled: bool, retry_after: int | None) -> None:
         """Learn how a request was taken; `retry_after` is in seconds, None where the provider does not say."""
         with self._lock:
             now = self._clock()

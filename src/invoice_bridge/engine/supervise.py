@@ -44,18 +44,18 @@ class Lost(Exception):
     """The request left, and no whole answer came back: it may have taken effect."""
 
 
-class Pace(Protocol):
+class RateLimiter(Protocol):
     """What keeps an account within its provider's limit on requests; see invoice_bridge.engine.pace."""
 
-    def wait(self) -> float:
+    def reserve(self) -> float:
         """Seconds until a request may leave; it counts as sent then."""
         ...
 
-    def forgo(self, pause: float) -> None:
+    def release(self, pause: float) -> None:
         """Take back that a request leaves after this pause."""
         ...
 
-    def answered(self, *, throttled: bool, retry_after: int | None) -> None:
+    def observe(self, *, throttled: bool, retry_after: int | None) -> None:
         """Learn how the provider took a request."""
         ...
 
@@ -78,8 +78,8 @@ class Policy:
     budget: int = 6
     backoff: Callable[[int], float] = doubling
     longest_retry_after: int = 60
-    pace: Pace | None = None
-    search_pace: Pace | None = None
+    pace: RateLimiter | None = None
+    search_pace: RateLimiter | None = None
     """That of the provider's search index, where it has a limit of its own."""
 
 
@@ -87,7 +87,7 @@ class Policy:
 class _Call:
     """What one call has done so far."""
 
-    use: Context
+    context: Context
     policy: Policy
     steps: list[Step] = field(default_factory=list)
     retried: int = 0
@@ -95,7 +95,7 @@ class _Call:
 
 def supervise(
     flow: Flow[T],
-    use: Context,
+    context: Context,
     policy: Policy,
     before: Callable[[], object] = lambda: None,
     again: Callable[[], Flow[T | None]] | None = None,
@@ -105,8 +105,8 @@ def supervise(
     `before` runs once, after the flow made its first request and before that is sent. `again` looks the bill up and
     goes on from there, or returns None: after a server error, how things stand is all that can be learnt.
     """
-    call, way = _Call(use, policy), cast("Flow[T | None]", flow)
-    known = use.ask.id if isinstance(use.ask, OnInvoice) else None
+    call, way = _Call(context, policy), cast("Flow[T | None]", flow)
+    known = context.command.id if isinstance(context.command, OnInvoice) else None
     unknown: OutcomeUnknown | None = None
     try:
         try:
@@ -126,7 +126,7 @@ def supervise(
             except BridgeError as failure:
                 follow = _threw(way, failure)
             else:
-                known = known or _id_in(answer, use)
+                known = known or _id_in(answer, context)
                 follow = _sent(way, answer)
             if isinstance(follow, StopIteration):
                 if follow.value is None and unknown is not None:  # the lookup found nothing, which proves nothing yet
@@ -165,15 +165,15 @@ def _threw(flow: Flow[Any], failure: BridgeError) -> Request | StopIteration:
         return done
 
 
-def _id_in(answer: Response, use: Context) -> str | None:
+def _id_in(answer: Response, context: Context) -> str | None:
     try:
-        return use.provider.invoice_id(json_of(answer))
+        return context.provider.invoice_id(json_of(answer))
     except MalformedResponse:
         return None
 
 
 @dataclass(slots=True)
-class _Tried:
+class _Attempt:
     """What one try of a request came to."""
 
     failure: BridgeError
@@ -195,7 +195,7 @@ def _attempts(request: Request, call: _Call) -> Steps[Response]:
         tries += 1
         tried = yield from _try(request, call, maybe)
         if isinstance(tried, Response):
-            told_again = call.use.provider.is_replay(tried) and not maybe and request.writes
+            told_again = call.context.provider.is_replay(tried) and not maybe and request.writes
             call.steps.append(_step(request, "replayed" if told_again else "done", tried.status))
             return tried
         maybe, left = maybe or tried.maybe, left or (tried.sent and (tried.status or 200) < 300)
@@ -214,80 +214,82 @@ def _attempts(request: Request, call: _Call) -> Steps[Response]:
     call.steps.append(_step(request, state, tried.status))
     if not maybe:
         raise tried.failure
-    ask = call.use.ask
+    command = call.context.command
     unknown = OutcomeUnknown(
         f"{request.method} {_path(request)} may or may not have taken effect: {tried.failure}. "
-        + ("Look the reference up before you try again: resolve()" if isinstance(ask, Bill) else "Read the invoice"),
-        reference=ask.reference if isinstance(ask, Bill) else None,
+        + (
+            "Look the reference up before you try again: resolve()" if isinstance(command, Bill) else "Read the invoice"
+        ),
+        reference=command.reference if isinstance(command, Bill) else None,
     )
     unknown.__cause__ = tried.failure
     # without a key the bill's request was sent once: only a lookup can tell more
     keyless = (
-        isinstance(ask, Bill) and request.key is None and request.method not in call.use.provider.idempotency.repeatable
+        isinstance(command, Bill)
+        and request.key is None
+        and request.method not in call.context.provider.idempotency.repeatable
     )
     raise _OnlyFailures(unknown) if keyless or (tried.status is not None and tried.status >= 500) else unknown
 
 
-def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Tried]:
+def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Attempt]:
     """Send a request once. `maybe`: an earlier try of it may have taken effect."""
-    provider = call.use.provider
+    provider = call.context.provider
     pace = call.policy.search_pace if request.searches else call.policy.pace
     # a key makes a repetition harmless; without one, only the methods that the provider declares so are
     repeatable = not request.writes or request.key is not None or request.method in provider.idempotency.repeatable
     try:
-        if pace is not None and (pause := pace.wait()) > 0:
+        if pace is not None and (pause := pace.reserve()) > 0:
             yield from _paused(pause, pace)
         answer = yield Send(request)
     except NotSent as error:
-        return _Tried(Unreachable(f"{provider.title} cannot be reached: {error}"), again=True, sent=False)
+        return _Attempt(Unreachable(f"{provider.title} cannot be reached: {error}"), again=True, sent=False)
     except ConfigurationError as problem:  # no intent, no request: but an earlier try of it may have taken effect
-        return _Tried(problem, again=False, sent=False)
+        return _Attempt(problem, again=False, sent=False)
     except Lost as error:
         failure = Unreachable(f"{provider.title} gave no answer: {error}")
-        return _Tried(failure, repeatable, maybe=request.writes)
+        return _Attempt(failure, repeatable, maybe=request.writes)
     if answer is None:
         raise TypeError("the runner must answer a Send with a Response")
     if 200 <= answer.status < 300:
         if pace is not None:
-            pace.answered(throttled=False, retry_after=None)
+            pace.observe(throttled=False, retry_after=None)
         try:
-            check_subject(request, answer, call.use)
+            check_subject(request, answer, call.context)
         except MalformedResponse as torn:  # torn, or another request's answer: as good as lost
-            return _Tried(torn, repeatable, maybe=request.writes, status=answer.status)
+            return _Attempt(torn, repeatable, maybe=request.writes, status=answer.status)
         return answer
     refusal = provider.error(answer)
     refusal.repeated = maybe
     throttled = isinstance(refusal, RateLimited)
     if pace is not None:
-        pace.answered(
-            throttled=throttled, retry_after=refusal.retry_after if isinstance(refusal, RateLimited) else None
-        )
+        pace.observe(throttled=throttled, retry_after=refusal.retry_after if isinstance(refusal, RateLimited) else None)
     if isinstance(refusal, RateLimited):
         wait = refusal.retry_after
         again = wait is None or wait <= call.policy.longest_retry_after
-        return _Tried(refusal, again and provider.wants_retry(answer, default=True), status=answer.status, wait=wait)
+        return _Attempt(refusal, again and provider.wants_retry(answer, default=True), status=answer.status, wait=wait)
     after_the_fact = may_have_applied(request, answer, refusal)
     again = provider.wants_retry(answer, default=after_the_fact or refusal.maybe_applied) and repeatable
-    final = after_the_fact and answer.status >= 500 and _tells_no_more(answer, refusal, call.use)
-    return _Tried(refusal, again and not final, after_the_fact, status=answer.status, final=final)
+    final = after_the_fact and answer.status >= 500 and _tells_no_more(answer, refusal, call.context)
+    return _Attempt(refusal, again and not final, after_the_fact, status=answer.status, final=final)
 
 
-def check_subject(request: Request, answer: Response, use: Context) -> None:
+def check_subject(request: Request, answer: Response, context: Context) -> None:
     """Check that an answer is JSON, and about what was asked: the invoice named, or the bill that is being opened.
 
     Something between here and the provider may hand out another request's answer. Raises MalformedResponse.
     """
-    data, provider = json_of(answer), use.provider
+    data, provider = json_of(answer), context.provider
     if request.answers and not _has(data, request.answers):
-        raise _mixed_up(f"something else: it has no {'.'.join(map(str, request.answers))}", answer, use)
+        raise _mixed_up(f"something else: it has no {'.'.join(map(str, request.answers))}", answer, context)
     if request.invoice_id is not None:
         answered = provider.invoice_id(data)
         if answered is not None and answered != request.invoice_id:
-            raise _mixed_up(f"the invoice {answered}, and {request.invoice_id} was asked for", answer, use)
-    if request.opens and isinstance(use.ask, Bill) and provider.reference_in is not None:
-        reference = provider.reference_in(data, use)
-        if reference is not None and reference != use.ask.reference:
-            raise _mixed_up(f"the bill {reference!r}, and {use.ask.reference!r} was sent", answer, use)
+            raise _mixed_up(f"the invoice {answered}, and {request.invoice_id} was asked for", answer, context)
+    if request.opens and isinstance(context.command, Bill) and provider.reference_in is not None:
+        reference = provider.reference_in(data, context)
+        if reference is not None and reference != context.command.reference:
+            raise _mixed_up(f"the bill {reference!r}, and {context.command.reference!r} was sent", answer, context)
 
 
 def _has(data: Any, names: Iterable[str | int]) -> bool:
@@ -300,10 +302,10 @@ def _has(data: Any, names: Iterable[str | int]) -> bool:
     return data is not None
 
 
-def _mixed_up(problem: str, answer: Response, use: Context) -> MalformedResponse:
+def _mixed_up(problem: str, answer: Response, context: Context) -> MalformedResponse:
     return MalformedResponse(
         f"the answer is about {problem}: something in between mixes answers up",
-        provider=use.provider.name,
+        provider=context.provider.name,
         status=answer.status,
         response=answer,
     )
@@ -315,7 +317,7 @@ def may_have_applied(request: Request, answer: Response, refusal: ProviderError)
     return request.writes and (refusal.maybe_applied or running)
 
 
-def verdict(request: Request, answer: Response, use: Context) -> Verdict:
+def verdict(request: Request, answer: Response, context: Context) -> Verdict:
     """Say what an answer says of a write: for the journal, and for what a client remembers.
 
     A refusal that only says "not now" says nothing of an earlier try that was lost; neither does 401, which comes
@@ -323,34 +325,34 @@ def verdict(request: Request, answer: Response, use: Context) -> Verdict:
     """
     if 200 <= answer.status < 300:
         try:
-            check_subject(request, answer, use)
+            check_subject(request, answer, context)
         except MalformedResponse:
             return "maybe"
         return "applied"
-    refusal = use.provider.error(answer)
+    refusal = context.provider.error(answer)
     if may_have_applied(request, answer, refusal):
         return "maybe"
     return "deferred" if isinstance(refusal, RateLimited | Unauthorized | MalformedResponse) else "refused"
 
 
-def _paused(pause: float, pace: Pace) -> Steps[None]:
+def _paused(pause: float, pace: RateLimiter) -> Steps[None]:
     try:
         yield Sleep(pause)
     except NotSent:  # the deadline leaves no time for it
-        pace.forgo(pause)
+        pace.release(pause)
         raise
 
 
-def _tells_no_more(answer: Response, refusal: ProviderError, use: Context) -> bool:
+def _tells_no_more(answer: Response, refusal: ProviderError, context: Context) -> bool:
     """Whether sending a failed write again would tell nothing, or could bill twice.
 
     A stored failure is only repeated. Where it is not documented that failures are stored, the failure itself may have
     come after the fact and freed the key; a proxy's page says nothing of what is stored.
     """
-    if use.provider.is_replay(answer):
+    if context.provider.is_replay(answer):
         return True
     own = not isinstance(refusal, UnreadableServerError)
-    return own and isinstance(use.ask, Bill) and not use.provider.idempotency.keeps_failures
+    return own and isinstance(context.command, Bill) and not context.provider.idempotency.keeps_failures
 
 
 def _step(request: Request, state: State, status: int | None) -> Step:

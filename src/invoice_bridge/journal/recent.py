@@ -6,7 +6,7 @@ import threading
 from datetime import datetime
 
 from invoice_bridge.core.commands import Bill
-from invoice_bridge.engine.lookup import SETTLES
+from invoice_bridge.engine.lookup import SETTLE_TIME
 from invoice_bridge.engine.supervise import Verdict
 
 
@@ -22,13 +22,13 @@ class RecentLosses:
         """Note what became of a writing request of a bill; None: the program was stopped meanwhile."""
         name = (command.reference, command.attempt, step)
         with self._lock:
-            self._wrote = {known: when for known, when in self._wrote.items() if at - when < SETTLES}
+            self._wrote = {known: when for known, when in self._wrote.items() if at - when < SETTLE_TIME}
             if verdict != "refused":
                 self._wrote[command.reference] = at
             if verdict in {"applied", "refused"}:
                 self._lost.pop(name, None)
             elif verdict in {"maybe", None} or name in self._lost:
-                self._lost = {known: when for known, when in self._lost.items() if at - when < SETTLES}
+                self._lost = {known: when for known, when in self._lost.items() if at - when < SETTLE_TIME}
                 self._lost[name] = at
 
     def last_write(self, reference: str) -> datetime | None:

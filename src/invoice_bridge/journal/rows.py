@@ -65,7 +65,7 @@ class Try:
     verdict: Verdict | None = None
 
     @property
-    def left(self) -> bool:
+    def may_have_been_sent(self) -> bool:
         """Whether the request may have reached the provider."""
         return self.ended != "not_sent"
 
@@ -161,7 +161,7 @@ def unresolved(tries: Iterable[Try]) -> dict[str, Try]:
         verdict = verdict_of(known)
         if verdict in {"applied", "refused"} and known.ended == "answered":
             pending.pop(known.step, None)
-        elif verdict in {"maybe", None} or (known.step in pending and known.left):
+        elif verdict in {"maybe", None} or (known.step in pending and known.may_have_been_sent):
             pending[known.step] = known
     return pending
 
@@ -188,11 +188,13 @@ def _claim(rows: list[Try], facts: list[Fact]) -> tuple[Literal["made", "unknown
             )
         ]
     pending = unresolved(rows)
-    made = [known for known in rows if verdict_of(known) == "applied" and known.left]
+    made = [known for known in rows if verdict_of(known) == "applied" and known.may_have_been_sent]
     if not made and not pending:
         return None
     last = made[-1] if made else None
-    since = min((known.began_at for known in rows if known.left and known.began_at is not None), default=None)
+    since = min(
+        (known.began_at for known in rows if known.may_have_been_sent and known.began_at is not None), default=None
+    )
     return ("made" if made else "unknown", None if last is None else last.invoice_id, since)
 
 

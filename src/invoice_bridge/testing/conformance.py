@@ -51,8 +51,8 @@ from invoice_bridge.core.model import AMOUNTS, Collection, CustomerRef, Invoice,
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.steps import Step
 from invoice_bridge.core.wire import Effect, Request
-from invoice_bridge.emulator import Emulator, EmulatorTransport, Ticking
-from invoice_bridge.explain import Plan, body_leaves, context, origin, plan
+from invoice_bridge.emulator import Emulator, EmulatorTransport, FakeClock
+from invoice_bridge.explain import Plan, body_leaves, make_context, origin, plan
 from invoice_bridge.matrix import VERBS, cell
 from invoice_bridge.testing.metamorphic import contradiction, leaves_with_variants, variants
 from invoice_bridge.webhooks.deliveries import parse
@@ -114,50 +114,50 @@ class Conformance:
     def no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """An emulator has no limit on requests and is there again at once: nothing is waited for."""
         monkeypatch.setattr("time.sleep", lambda _seconds: None)
-        monkeypatch.setattr("invoice_bridge.client.core._pace_of", lambda *_: None)
+        monkeypatch.setattr("invoice_bridge.client.core._rate_limiter_of", lambda *_: None)
 
     @pytest.fixture
-    def clock(self) -> Ticking:
+    def clock(self) -> FakeClock:
         """The present of that provider; a check may move it on."""
-        return Ticking()
+        return FakeClock()
 
     @pytest.fixture
-    def emulator(self, declared: Provider, clock: Ticking) -> Emulator:
+    def emulator(self, declared: Provider, clock: FakeClock) -> Emulator:
         """A fresh in-memory provider."""
         made: Emulator = declared.emulator(clock=clock)
         return made
 
     @pytest.fixture
-    def use(self, declared: Provider, emulator: Emulator) -> Context:
+    def context(self, declared: Provider, emulator: Emulator) -> Context:
         """The context in which commands are explained."""
-        return replace(context(declared, emulator.settings), lookup=_lookup(declared))
+        return replace(make_context(declared, emulator.settings), lookup=_lookup(declared))
 
     @pytest.fixture
-    def transport(self, emulator: Emulator, use: Context) -> EmulatorTransport:
+    def transport(self, emulator: Emulator, context: Context) -> EmulatorTransport:
         """The wire between the client and the emulator; `sent` lists what went through."""
-        return EmulatorTransport(emulator, use.base_url)
+        return EmulatorTransport(emulator, context.base_url)
 
     @pytest.fixture
-    def client(self, transport: EmulatorTransport, emulator: Emulator, use: Context) -> Iterator[Client]:
+    def client(self, transport: EmulatorTransport, emulator: Emulator, context: Context) -> Iterator[Client]:
         """A client of the emulator."""
         with httpx.Client(transport=transport) as http:
             yield Client(
-                self.provider, api_key=emulator.key, http=http, lookup=_lookup(use.provider), **emulator.settings
+                self.provider, api_key=emulator.key, http=http, lookup=_lookup(context.provider), **emulator.settings
             )
 
     @contextmanager
     def meeting(
-        self, emulator: Emulator, use: Context, *faults: Fault, lookup: Lookup | None = None
+        self, emulator: Emulator, context: Context, *faults: Fault, lookup: Lookup | None = None
     ) -> Iterator[tuple[Client, EmulatorTransport]]:
         """Another client of an emulator, whose requests meet these faults, and what it sends."""
-        transport = EmulatorTransport(Faults(emulator, faults), use.base_url)
+        transport = EmulatorTransport(Faults(emulator, faults), context.base_url)
         with httpx.Client(transport=transport) as http:
             yield (
                 Client(
                     self.provider,
                     api_key=emulator.key,
                     http=http,
-                    lookup=lookup or _lookup(use.provider),
+                    lookup=lookup or _lookup(context.provider),
                     **emulator.settings,
                 ),
                 transport,
@@ -199,18 +199,18 @@ class Conformance:
                 ]
         return [*found, *self.bills]
 
-    def possible(self, use: Context, emulator: Emulator) -> list[tuple[OneTimeCharge | PeriodInvoice, Plan]]:
+    def possible(self, context: Context, emulator: Emulator) -> list[tuple[OneTimeCharge | PeriodInvoice, Plan]]:
         """The bills that this provider can do, with their plans; there must be some of them."""
-        planned = [(bill, plan(bill, use)) for bill in self.commands(emulator)]
+        planned = [(bill, plan(bill, context)) for bill in self.commands(emulator)]
         found = [(bill, made) for bill, made in planned if made.refusal is None]
         assert found, f"{self.provider} refuses every bill: {planned[0][1].refusal}"
         return found
 
     def bill(
-        self, use: Context, emulator: Emulator, *, draft: bool = False
+        self, context: Context, emulator: Emulator, *, draft: bool = False
     ) -> tuple[OneTimeCharge | PeriodInvoice, Plan]:
         """One bill that is issued and left open where the provider allows that, or a draft."""
-        found = [(bill, made) for bill, made in self.possible(use, emulator) if bill.draft is draft]
+        found = [(bill, made) for bill, made in self.possible(context, emulator) if bill.draft is draft]
         calm = [(bill, made) for bill, made in found if bill.collection.kind != "charge"]
         return (calm or found)[0]
 
@@ -234,15 +234,19 @@ class Conformance:
 
     @pytest.mark.parametrize("verb", VERBS)
     def test_every_built_verb_works(
-        self, declared: Provider, use: Context, verb: str, request: pytest.FixtureRequest
+        self, declared: Provider, context: Context, verb: str, request: pytest.FixtureRequest
     ) -> None:
         """Against the emulator, each verb that is built does what it says to an invoice of the right state."""
         self.needs(declared, verb)
-        for bill, made in self.possible(use, declared.emulator()):
+        for bill, made in self.possible(context, declared.emulator()):
             emulator: Emulator = declared.emulator()
-            with httpx.Client(transport=EmulatorTransport(emulator, use.base_url)) as http:
+            with httpx.Client(transport=EmulatorTransport(emulator, context.base_url)) as http:
                 client = Client(
-                    self.provider, api_key=emulator.key, http=http, lookup=_lookup(use.provider), **emulator.settings
+                    self.provider,
+                    api_key=emulator.key,
+                    http=http,
+                    lookup=_lookup(context.provider),
+                    **emulator.settings,
                 )
                 try:
                     created = self.create(client, bill, made)
@@ -354,34 +358,36 @@ class Conformance:
         [(kind, leaf) for kind, leaves in LEAVES.items() for leaf in leaves],
         ids=lambda v: getattr(v, "verb", v),
     )
-    def test_a_row_tells_the_truth(self, use: Context, emulator: Emulator, kind: type[Bill], leaf: str) -> None:
+    def test_a_row_tells_the_truth(self, context: Context, emulator: Emulator, kind: type[Bill], leaf: str) -> None:
         """Changing one leaf changes the body, the branch, or nothing, as its row says."""
-        self.needs(use.provider, kind.verb)
+        self.needs(context.provider, kind.verb)
         bills = [bill for bill in self.commands(emulator) if isinstance(bill, kind)]
-        possible = [bill for bill in bills if plan(bill, use).refusal is None]
+        possible = [bill for bill in bills if plan(bill, context).refusal is None]
         if not possible:
-            pytest.skip(f"{use.provider.title} refuses every {kind.verb} of this suite: {plan(bills[0], use).refusal}")
+            pytest.skip(
+                f"{context.provider.title} refuses every {kind.verb} of this suite: {plan(bills[0], context).refusal}"
+            )
         pairs = [pair for bill in possible for pair in variants(bill, leaf)]
         assert pairs, f"no bill can be made that differs in {leaf} alone: see _VARIANTS in testing/metamorphic.py"
-        wrong = [said for one, two in pairs if (said := contradiction(one, two, leaf, use)) is not None]
+        wrong = [said for one, two in pairs if (said := contradiction(one, two, leaf, context)) is not None]
         assert not wrong, "\n".join(sorted(set(wrong)))
-        refusals = [plan(two, use).refusal for _, two in pairs]
-        if None not in refusals and all(plan(one, use).refusal is not None for one, _ in pairs):
-            pytest.skip(f"{use.provider.title} refuses whatever {leaf} says: {refusals[0]}")
+        refusals = [plan(two, context).refusal for _, two in pairs]
+        if None not in refusals and all(plan(one, context).refusal is not None for one, _ in pairs):
+            pytest.skip(f"{context.provider.title} refuses whatever {leaf} says: {refusals[0]}")
 
-    def test_every_field_of_a_body_has_an_origin(self, use: Context, emulator: Emulator) -> None:
+    def test_every_field_of_a_body_has_an_origin(self, context: Context, emulator: Emulator) -> None:
         """What is sent comes from a field of the command, or is a constant that a row explains."""
         shapes = {
             shape
-            for _, made in self.possible(use, emulator)
+            for _, made in self.possible(context, emulator)
             for request in made.requests
             for _, shape, _ in body_leaves(request.body or {})
         }
         assert shapes, "no request of any bill has a body"
-        assert {shape for shape in shapes if origin(use.provider.fields, shape) is None} == set()
+        assert {shape for shape in shapes if origin(context.provider.fields, shape) is None} == set()
 
     def test_a_loss_stops_the_command_before_anything_is_sent(
-        self, declared: Provider, client: Client, transport: EmulatorTransport, use: Context, emulator: Emulator
+        self, declared: Provider, client: Client, transport: EmulatorTransport, context: Context, emulator: Emulator
     ) -> None:
         """A loss of severity warns or changes_money raises LossyTranslation, unless it is allowed by name.
 
@@ -391,8 +397,8 @@ class Conformance:
         if not grave_rows:
             pytest.skip(f"no row of {declared.title} is a loss that stops a command")
         met: set[str] = set()
-        for code, bill in self.losing(use, emulator):
-            grave = [loss.code for loss in plan(bill, use).losses if loss.severity is not Severity.INFO]
+        for code, bill in self.losing(context, emulator):
+            grave = [loss.code for loss in plan(bill, context).losses if loss.severity is not Severity.INFO]
             with pytest.raises(LossyTranslation) as refused:
                 client.create(bill)
             assert [loss.code for loss in refused.value.losses] == grave
@@ -402,43 +408,47 @@ class Conformance:
         assert [row.code for row in grave_rows if row.code not in met | self.losses_elsewhere] == []
         assert sorted(self.losses_elsewhere & met) == [], "these are met here: take them out of losses_elsewhere"
 
-    def losing(self, use: Context, emulator: Emulator) -> Iterator[tuple[str, Any]]:
+    def losing(self, context: Context, emulator: Emulator) -> Iterator[tuple[str, Any]]:
         """For each grave loss that some bill means, or a bill with one leaf changed, its code and that bill."""
-        bills = [bill for bill, _ in self.possible(use, emulator)]
-        for row in use.provider.fields:
+        bills = [bill for bill, _ in self.possible(context, emulator)]
+        for row in context.provider.fields:
             if row.code and row.severity is not Severity.INFO and row.clock is None:
                 # most often it is the row's own leaf that has to be set, sometimes another
                 leaves = (row.path, *chain.from_iterable(LEAVES.values()))
                 changed = (pair[1] for leaf in leaves for bill in bills for pair in variants(bill, leaf))
-                losing = (bill for bill in chain(bills, changed) if row.loss(bill, use) is not None)
-                if (found := next((bill for bill in losing if plan(bill, use).refusal is None), None)) is not None:
+                losing = (bill for bill in chain(bills, changed) if row.loss(bill, context) is not None)
+                if (found := next((bill for bill in losing if plan(bill, context).refusal is None), None)) is not None:
                     yield row.code, found
 
-    def test_a_text_that_is_too_long_is_refused(self, declared: Provider, use: Context, emulator: Emulator) -> None:
+    def test_a_text_that_is_too_long_is_refused(self, declared: Provider, context: Context, emulator: Emulator) -> None:
         """A limit is checked before anything is sent: nothing is cut off, nothing is left behind."""
-        bill, _ = self.bill(use, emulator)
-        limits = [limit for limit in declared.limits if limit.what in {"description", "purchase_order"}]
+        bill, _ = self.bill(context, emulator)
+        limits = [limit for limit in declared.limits if limit.path in {"description", "purchase_order"}]
         if not limits:
             pytest.skip(f"{declared.title} declares no limit on a description or a purchase order")
         if isinstance(bill, OneTimeCharge) and bill.amount is not None:  # whose description may be that of its one line
             bill = bill.model_copy(update={"amount": None, "lines": (Line(amount=bill.amount),)})
         for limit in limits:
-            for length, refused in ((limit.most, False), (limit.most + 1, True)):
-                found = plan(bill.model_copy(update={limit.what: "x" * length}), use)
-                told = isinstance(found.refusal, Unsupported) and limit.what in str(found.refusal)
+            for length, refused in ((limit.maximum, False), (limit.maximum + 1, True)):
+                found = plan(bill.model_copy(update={limit.path: "x" * length}), context)
+                told = isinstance(found.refusal, Unsupported) and limit.path in str(found.refusal)
                 assert told is refused
 
     # ── explain ──────────────────────────────────────────────────────────────────────────────────────────────────
-    def test_what_is_explained_is_what_is_sent(self, declared: Provider, use: Context) -> None:
+    def test_what_is_explained_is_what_is_sent(self, declared: Provider, context: Context) -> None:
         """The same requests in the same order: method, URL, headers, content; placeholders and credentials excepted."""
         fresh: Emulator = declared.emulator()
         compared = 0
-        for bill, made in self.possible(use, fresh):
+        for bill, made in self.possible(context, fresh):
             emulator: Emulator = declared.emulator()
-            transport = EmulatorTransport(emulator, use.base_url)
+            transport = EmulatorTransport(emulator, context.base_url)
             with httpx.Client(transport=transport) as http:
                 client = Client(
-                    self.provider, api_key=emulator.key, http=http, lookup=_lookup(use.provider), **emulator.settings
+                    self.provider,
+                    api_key=emulator.key,
+                    http=http,
+                    lookup=_lookup(context.provider),
+                    **emulator.settings,
                 )
                 try:
                     self.create(client, bill, made)
@@ -448,25 +458,25 @@ class Conformance:
             assert [_shown(request) for request in made.requests] == _as_shown(transport.sent, made.requests)
         assert compared
 
-    def test_a_plan_holds_no_credential(self, use: Context, emulator: Emulator) -> None:
+    def test_a_plan_holds_no_credential(self, context: Context, emulator: Emulator) -> None:
         """Credentials are added by the runner: no request of any plan has one."""
         seen = 0
-        for _, made in self.possible(use, emulator):
+        for _, made in self.possible(context, emulator):
             for request in made.requests:
                 seen += 1
                 assert "authorization" not in {name.lower() for name in request.headers}
                 assert emulator.key not in repr(request)
         assert seen, "no plan of any bill has a request"
 
-    def test_vectors(self, use: Context) -> None:
+    def test_vectors(self, context: Context) -> None:
         """Each literal vector of the subclass is what its bill becomes, byte for byte."""
         if not self.vectors:
             pytest.skip(f"{type(self).__name__} states no vectors: literal requests from the provider's documentation")
         for name, (bill, contents) in self.vectors.items():
-            assert (name, tuple(request.content for request in plan(bill, use).requests)) == (name, contents)
+            assert (name, tuple(request.content for request in plan(bill, context).requests)) == (name, contents)
 
     # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────
-    def test_every_post_has_its_own_key(self, declared: Provider, use: Context, emulator: Emulator) -> None:
+    def test_every_post_has_its_own_key(self, declared: Provider, context: Context, emulator: Emulator) -> None:
         """Each write of a bill carries a key of its own, which another reference or attempt changes.
 
         Only where the provider takes keys for its method; elsewhere no header is sent that would promise something.
@@ -474,21 +484,21 @@ class Conformance:
         keys_of = declared.idempotency
         if not keys_of.methods:
             pytest.skip(f"{declared.title} has no idempotency keys ({keys_of.source})")
-        for bill, made in self.possible(use, emulator):
+        for bill, made in self.possible(context, emulator):
             keys = [request.key for request in made.requests if request.method in keys_of.methods]
             assert keys
             assert None not in keys
             assert len(keys) == len(set(keys))
             for change in ({"reference": "another"}, {"attempt": 2}):
-                others = [request.key for request in plan(bill.model_copy(update=change), use).requests]
+                others = [request.key for request in plan(bill.model_copy(update=change), context).requests]
                 assert not set(keys) & set(others) - {None}
             for request in made.requests:
                 assert request.headers.get(keys_of.header) == request.key
                 assert request.key is None or request.method in keys_of.methods
 
-    def test_the_same_reference_is_billed_once(self, client: Client, use: Context, emulator: Emulator) -> None:
+    def test_the_same_reference_is_billed_once(self, client: Client, context: Context, emulator: Emulator) -> None:
         """Creating the same bill twice gives one invoice, and the ledger shows one demand for money."""
-        bill, made = self.bill(use, emulator)
+        bill, made = self.bill(context, emulator)
         first = self.create(client, bill, made)
         second = self.create(client, bill, made)
         assert first.id == second.id
@@ -498,37 +508,40 @@ class Conformance:
     # ── exactly once ─────────────────────────────────────────────────────────────────────────────────────────────
     @pytest.mark.parametrize("past", [False, True], ids=["while its key is known", "past that"])
     def test_a_reference_stands_for_one_bill(
-        self, *, past: bool, declared: Provider, client: Client, use: Context, emulator: Emulator, clock: Ticking
+        self, *, past: bool, declared: Provider, client: Client, context: Context, emulator: Emulator, clock: FakeClock
     ) -> None:
         """The same reference with other content raises IdempotencyMismatch, with the bill that stands; nothing is done.
 
         Within the window of its key; and past it, where the look can find it.
         """
-        bill, made = self.bill(use, emulator)
-        if past and not is_findable(bill, use):
+        bill, made = self.bill(context, emulator)
+        if past and not is_findable(bill, context):
             pytest.skip(f"{declared.title} does not carry the reference of this bill in a listing")
         created, other = self.create(client, bill, made), _other(bill)
         held = list(emulator.ledger)
         clock.now += declared.idempotency.window if past else timedelta(0)
         lookup: Lookup = "always" if past else _lookup(declared)
-        with self.meeting(emulator, use, lookup=lookup) as (again, _), pytest.raises(IdempotencyMismatch) as refused:
-            self.create(again, other, plan(other, use))
+        with (
+            self.meeting(emulator, context, lookup=lookup) as (again, _),
+            pytest.raises(IdempotencyMismatch) as refused,
+        ):
+            self.create(again, other, plan(other, context))
         if past or declared.idempotency.replay_header is not None:  # elsewhere a repeated answer looks like a new one
             assert refused.value.outcome == "nothing_done"
         assert emulator.ledger == held
-        if is_findable(bill, use):
+        if is_findable(bill, context):
             assert refused.value.existing is not None
             assert refused.value.existing.id == created.id
 
-    def test_a_bill_that_is_found_is_not_made_again(self, declared: Provider, use: Context) -> None:
+    def test_a_bill_that_is_found_is_not_made_again(self, declared: Provider, context: Context) -> None:
         """Past the window of its key a bill is found by its reference: nothing is made, issued or collected again."""
         compared = 0
-        for bill, made in self.possible(use, declared.emulator()):
-            if not is_findable(bill, use):
+        for bill, made in self.possible(context, declared.emulator()):
+            if not is_findable(bill, context):
                 continue
-            clock = Ticking()
+            clock = FakeClock()
             emulator: Emulator = declared.emulator(clock=clock)
-            with self.meeting(emulator, use, lookup="always") as (client, _):
+            with self.meeting(emulator, context, lookup="always") as (client, _):
                 try:
                     created = self.create(client, bill, made)
                 except BridgeError:
@@ -542,16 +555,16 @@ class Conformance:
         if not compared:
             pytest.skip(f"{declared.title} does not carry the reference of these bills in a listing")
 
-    def test_a_lost_answer_is_asked_for_again(self, declared: Provider, use: Context) -> None:
+    def test_a_lost_answer_is_asked_for_again(self, declared: Provider, context: Context) -> None:
         """Whichever write loses its answer, the same bytes go out again with the same key; the bill is made once.
 
         A write that has no key, and whose method is not declared repeatable, is sent once: the bill is found by its
         reference then, or it is unknown what became of it. Either way there is one demand for money at most.
         """
-        possible = self.possible(use, declared.emulator())
+        possible = self.possible(context, declared.emulator())
         charged = [pair for pair in possible if pair[0].collection.kind == "charge" and not pair[0].draft]
-        for bill, made in (self.bill(use, declared.emulator()), *charged[:1]):
-            with self.meeting(declared.emulator(), use) as (client, transport):
+        for bill, made in (self.bill(context, declared.emulator()), *charged[:1]):
+            with self.meeting(declared.emulator(), context) as (client, transport):
                 whole = self.create(client, bill, made)
             writes = [request for request in transport.sent if request.writes]
             assert writes
@@ -561,7 +574,7 @@ class Conformance:
                 lost = Fault(Kind.RESET_AFTER, method=write.method, skip=before)
                 created: Invoice | None = None
                 repeatable = self.is_repeatable(write, declared)
-                with self.meeting(emulator, use, lost) as (client, transport):
+                with self.meeting(emulator, context, lost) as (client, transport):
                     try:
                         created = self.create(client, bill, made)
                     except OutcomeUnknown:
@@ -588,21 +601,21 @@ class Conformance:
     @pytest.mark.parametrize("kind", [Kind.RESET_AFTER, Kind.RESET_BEFORE], ids=["applied", "not applied"])
     @pytest.mark.parametrize("verb", WRITING)
     def test_a_lost_answer_of_a_verb_ends_in_the_truth(
-        self, declared: Provider, use: Context, verb: str, kind: Kind
+        self, declared: Provider, context: Context, verb: str, kind: Kind
     ) -> None:
         """Whichever write of a verb is lost, POST, PUT, PATCH or DELETE: it is done, or OutcomeUnknown; never twice.
 
         A write without a key is sent once, unless its method is declared repeatable.
         """
         self.needs(declared, verb)
-        whole = self.doing(declared, use, verb)
+        whole = self.doing(declared, context, verb)
         if whole is None:
             pytest.fail(f"no bill of this suite brings an invoice to which {verb} can be done")
         writes = [request for request in whole.sent if request.writes]
         assert writes, f"{verb} sends no request that writes"
         for place, write in enumerate(writes):
             before = sum(request.method == write.method for request in writes[:place])
-            again = self.doing(declared, use, verb, Fault(kind, method=write.method, skip=before))
+            again = self.doing(declared, context, verb, Fault(kind, method=write.method, skip=before))
             assert again is not None
             sent = [request for request in again.sent if _shown(request) == _shown(write)]
             if not self.is_repeatable(write, declared):
@@ -615,17 +628,17 @@ class Conformance:
             if write.method not in declared.idempotency.repeatable:
                 assert again.writes <= whole.writes, f"{verb} was applied twice"
 
-    def doing(self, declared: Provider, use: Context, verb: str, *faults: Fault) -> _Done | None:
+    def doing(self, declared: Provider, context: Context, verb: str, *faults: Fault) -> _Done | None:
         """Do a verb to the first invoice that allows it, meeting these faults; None where no invoice does."""
-        for bill, made in self.possible(use, declared.emulator()):
+        for bill, made in self.possible(context, declared.emulator()):
             emulator: Emulator = declared.emulator()
-            with self.meeting(emulator, use) as (client, _):
+            with self.meeting(emulator, context) as (client, _):
                 try:
                     created = self.create(client, bill, made)
                 except BridgeError:
                     continue  # the emulator holds nothing for this bill to bill
             held, writes, unknown = len(emulator.ledger), emulator.writes, None
-            with self.meeting(emulator, use, *faults) as (client, transport):
+            with self.meeting(emulator, context, *faults) as (client, transport):
                 try:
                     if not self.did(client, verb, bill, created, emulator):
                         assert not any(request.writes for request in transport.sent), f"{verb} reports the wrong state"
@@ -645,7 +658,7 @@ class Conformance:
         remembers: bool,
         declared: Provider,
         client: Client,
-        use: Context,
+        context: Context,
         emulator: Emulator,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
@@ -655,23 +668,23 @@ class Conformance:
             pytest.skip(
                 f"{declared.title} has no idempotency keys: a void is sent once ({declared.idempotency.source})"
             )
-        created = self.create(client, *self.bill(use, emulator))
+        created = self.create(client, *self.bill(context, emulator))
         if not remembers:
             monkeypatch.setattr(emulator, "window", timedelta(0))
-        with self.meeting(emulator, use, Fault(Kind.RESET_AFTER, method="POST")) as (again, transport):
+        with self.meeting(emulator, context, Fault(Kind.RESET_AFTER, method="POST")) as (again, transport):
             done = again.void(created.id)
         assert transport.faults is not None
         assert (done.id, done.status) == (created.id, Status.VOID)
         assert [hit.applied for hit in transport.faults.hits] == [True]
         assert [entry.event for entry in emulator.ledger].count("voided") == 1
 
-    def test_resolve_says_what_became_of_a_bill(self, client: Client, use: Context, emulator: Emulator) -> None:
+    def test_resolve_says_what_became_of_a_bill(self, client: Client, context: Context, emulator: Emulator) -> None:
         """Found where it stands; else absent, or too early to say just after it was tried. Nothing is written.
 
         Where the reference cannot be found, nothing is claimed: ambiguous.
         """
-        bill, made = self.bill(use, emulator)
-        if not is_findable(bill, use):
+        bill, made = self.bill(context, emulator)
+        if not is_findable(bill, context):
             assert client.resolve(bill, since=_LONG_AGO).state == "ambiguous"
             return
         assert client.resolve(bill, since=datetime.now(UTC)).state == "too_early"
@@ -685,9 +698,9 @@ class Conformance:
         assert emulator.writes == writes
 
     # ── the invoice ──────────────────────────────────────────────────────────────────────────────────────────────
-    def test_an_invoice_is_read_back(self, client: Client, use: Context, emulator: Emulator) -> None:
+    def test_an_invoice_is_read_back(self, client: Client, context: Context, emulator: Emulator) -> None:
         """What was created is retrieved and listed: the currency and sum that were asked, all lines, the reference."""
-        bill, made = self.bill(use, emulator)
+        bill, made = self.bill(context, emulator)
         created = self.create(client, bill, made)
         assert (created.provider, created.currency) == (self.provider, bill.currency)
         assert created.lines_complete
@@ -706,26 +719,32 @@ class Conformance:
         assert created.id in {invoice.id for invoice in client.list()}
         assert Invoice.model_validate_json(read.model_dump_json()) == read
 
-    def test_all_lines_are_read(self, client: Client, use: Context, emulator: Emulator) -> None:
+    def test_all_lines_are_read(self, client: Client, context: Context, emulator: Emulator) -> None:
         """Of a bill with several lines each is read back, in their order, with its amount."""
         compared = 0
-        for bill, made in self.possible(use, emulator):
-            rated = [row for row in use.provider.fields if row.path == "lines[].amount" and row.speaks(bill, use)]
+        for bill, made in self.possible(context, emulator):
+            rated = [
+                row for row in context.provider.fields if row.path == "lines[].amount" and row.speaks(bill, context)
+            ]
             if len(bill.lines) > 1 and all(row.fate is Fate.CARRIED for row in rated):
                 read = client.retrieve(self.create(client, bill, made).id)
                 assert [line.amount for line in read.lines] == [line.amount for line in bill.lines]
                 compared += 1
         if not compared:
-            pytest.skip(f"{use.provider.title} carries no bill of several lines with the amount of each")
+            pytest.skip(f"{context.provider.title} carries no bill of several lines with the amount of each")
 
-    def test_every_effect_is_declared(self, declared: Provider, use: Context) -> None:
+    def test_every_effect_is_declared(self, declared: Provider, context: Context) -> None:
         """Whatever the emulator's ledger shows of a bill, one of the requests had declared as its effect."""
         seen: set[str] = set()
-        for bill, made in self.possible(use, declared.emulator()):
+        for bill, made in self.possible(context, declared.emulator()):
             emulator: Emulator = declared.emulator()
-            with httpx.Client(transport=EmulatorTransport(emulator, use.base_url)) as http:
+            with httpx.Client(transport=EmulatorTransport(emulator, context.base_url)) as http:
                 client = Client(
-                    self.provider, api_key=emulator.key, http=http, lookup=_lookup(use.provider), **emulator.settings
+                    self.provider,
+                    api_key=emulator.key,
+                    http=http,
+                    lookup=_lookup(context.provider),
+                    **emulator.settings,
                 )
                 try:
                     self.create(client, bill, made)
@@ -749,10 +768,12 @@ class Conformance:
             assert refused.value.source == flow.source
         assert transport.sent == []
 
-    def test_states_are_respected(self, declared: Provider, client: Client, use: Context, emulator: Emulator) -> None:
+    def test_states_are_respected(
+        self, declared: Provider, client: Client, context: Context, emulator: Emulator
+    ) -> None:
         """What is void stays void: a second void says so and carries the invoice; nothing is collected from it."""
         self.needs(declared, "void")
-        bill, made = self.bill(use, emulator)
+        bill, made = self.bill(context, emulator)
         created = self.create(client, bill, made)
         assert created.status is Status.OPEN
         assert client.void(created.id).status is Status.VOID
@@ -766,13 +787,13 @@ class Conformance:
         assert "collected" not in {entry.event for entry in emulator.ledger}
 
     def test_a_draft_is_never_collected(
-        self, declared: Provider, client: Client, use: Context, emulator: Emulator
+        self, declared: Provider, client: Client, context: Context, emulator: Emulator
     ) -> None:
         """Paying a draft is refused before any writing request."""
         self.needs(declared, "pay")
-        drafts = [pair for pair in self.possible(use, emulator) if pair[0].draft]
+        drafts = [pair for pair in self.possible(context, emulator) if pair[0].draft]
         if not drafts:
-            refusals = [plan(bill, use).refusal for bill in self.commands(emulator) if bill.draft]
+            refusals = [plan(bill, context).refusal for bill in self.commands(emulator) if bill.draft]
             pytest.skip(f"{declared.title} makes no drafts: {refusals[0]}")
         created = self.create(client, *drafts[0])
         assert created.status is Status.DRAFT
@@ -781,11 +802,11 @@ class Conformance:
         written: list[Step] = [step for step in refused.value.steps if step.writes]
         assert written == []
 
-    def test_a_listing_gives_every_invoice_once(self, client: Client, use: Context, emulator: Emulator) -> None:
+    def test_a_listing_gives_every_invoice_once(self, client: Client, context: Context, emulator: Emulator) -> None:
         """Pages of two give each invoice once, and no page is read before it is needed."""
-        self.needs(use.provider, "list")
-        bill, made = self.bill(use, emulator)
-        drafts = [pair for pair in self.possible(use, emulator) if pair[0].draft]
+        self.needs(context.provider, "list")
+        bill, made = self.bill(context, emulator)
+        drafts = [pair for pair in self.possible(context, emulator) if pair[0].draft]
         bill, made = drafts[0] if drafts else (bill, made)
         ids = {self.create(client, bill.model_copy(update={"reference": f"page-{n}"}), made).id for n in range(5)}
         assert len(ids) == 5
@@ -807,10 +828,10 @@ class Conformance:
 
     # ── decoding ─────────────────────────────────────────────────────────────────────────────────────────────────
     def test_unknown_words_and_fields_survive(
-        self, declared: Provider, client: Client, use: Context, emulator: Emulator
+        self, declared: Provider, client: Client, context: Context, emulator: Emulator
     ) -> None:
         """An invoice with a new status and new fields decodes: status unknown, the word kept, the fields in raw."""
-        created = client.retrieve(self.create(client, *self.bill(use, emulator)).id)
+        created = client.retrieve(self.create(client, *self.bill(context, emulator)).id)
         assert created.raw is not None
         found = declared.parse({**created.raw, "status": "brand new", "a_new_field": {"deep": [1]}})
         assert (found.status, found.native_status) == (Status.UNKNOWN, "brand new")
@@ -819,10 +840,10 @@ class Conformance:
         assert "a_new_field.deep[]" in found.unmapped()
 
     def test_what_is_no_invoice_is_refused(
-        self, declared: Provider, client: Client, use: Context, emulator: Emulator
+        self, declared: Provider, client: Client, context: Context, emulator: Emulator
     ) -> None:
         """Anything else raises MalformedResponse, never another error; so does an invoice without an id."""
-        created = client.retrieve(self.create(client, *self.bill(use, emulator)).id)
+        created = client.retrieve(self.create(client, *self.bill(context, emulator)).id)
         assert declared.parse(created.raw or {}).id == created.id
         broken = [_replaced(created.raw, created.id, wrong) for wrong in (None, "", 7)]
         for data in ({}, *broken):
@@ -830,10 +851,10 @@ class Conformance:
                 declared.parse(data)
 
     def test_without_a_currency_no_amount_is_read(
-        self, declared: Provider, client: Client, use: Context, emulator: Emulator
+        self, declared: Provider, client: Client, context: Context, emulator: Emulator
     ) -> None:
         """A currency that is absent or unknown hides no invoice: no amount is read, and `problems` says why."""
-        created = client.retrieve(self.create(client, *self.bill(use, emulator)).id)
+        created = client.retrieve(self.create(client, *self.bill(context, emulator)).id)
         assert created.currency is not None
         assert created.problems == (), f"what this provider answers is read whole: {created.problems} (parse.py)"
         texts = (created.currency, created.currency.lower())
@@ -847,36 +868,46 @@ class Conformance:
             assert any(problem.money for problem in found.problems)
 
     # ── secrets ──────────────────────────────────────────────────────────────────────────────────────────────────
-    def test_a_wrong_key_is_told_and_never_shown(self, emulator: Emulator, use: Context) -> None:
+    def test_a_wrong_key_is_told_and_never_shown(self, emulator: Emulator, context: Context) -> None:
         """A key that the provider refuses raises Unauthorized, whose texts do not hold it."""
         canary = "canary_not_a_key_0123456789"
-        with httpx.Client(transport=EmulatorTransport(emulator, use.base_url)) as http:
-            client = Client(self.provider, api_key=canary, http=http, lookup=_lookup(use.provider), **emulator.settings)
+        with httpx.Client(transport=EmulatorTransport(emulator, context.base_url)) as http:
+            client = Client(
+                self.provider, api_key=canary, http=http, lookup=_lookup(context.provider), **emulator.settings
+            )
             with pytest.raises(Unauthorized) as refused:
                 list(client.list())
         assert canary not in f"{client!r} {refused.value!r} {refused.value} {refused.value.response!r}"
 
     # ── two runners ──────────────────────────────────────────────────────────────────────────────────────────────
-    def test_both_clients_send_the_same_bytes(self, declared: Provider, use: Context) -> None:
+    def test_both_clients_send_the_same_bytes(self, declared: Provider, context: Context) -> None:
         """Client and AsyncClient send identical requests and give equal invoices."""
-        bill, made = self.bill(use, declared.emulator())
+        bill, made = self.bill(context, declared.emulator())
         allow = [loss.code for loss in made.losses]
 
         def blocking() -> tuple[Invoice, list[Request]]:
             emulator: Emulator = declared.emulator()
-            transport = EmulatorTransport(emulator, use.base_url)
+            transport = EmulatorTransport(emulator, context.base_url)
             with httpx.Client(transport=transport) as http:
                 client = Client(
-                    self.provider, api_key=emulator.key, http=http, lookup=_lookup(use.provider), **emulator.settings
+                    self.provider,
+                    api_key=emulator.key,
+                    http=http,
+                    lookup=_lookup(context.provider),
+                    **emulator.settings,
                 )
                 return client.create(bill, allow=allow), transport.sent
 
         async def awaiting() -> tuple[Invoice, list[Request]]:
             emulator: Emulator = declared.emulator()
-            transport = EmulatorTransport(emulator, use.base_url)
+            transport = EmulatorTransport(emulator, context.base_url)
             async with httpx.AsyncClient(transport=transport) as http:
                 client = AsyncClient(
-                    self.provider, api_key=emulator.key, http=http, lookup=_lookup(use.provider), **emulator.settings
+                    self.provider,
+                    api_key=emulator.key,
+                    http=http,
+                    lookup=_lookup(context.provider),
+                    **emulator.settings,
                 )
                 return await client.create(bill, allow=allow), transport.sent
 
@@ -885,11 +916,11 @@ class Conformance:
         assert [_plain(request) for request in one[1]] == [_plain(request) for request in two[1]]
         assert one[1]
 
-    def test_a_customer_of_another_provider_is_not_billed(self, use: Context, emulator: Emulator) -> None:
+    def test_a_customer_of_another_provider_is_not_billed(self, context: Context, emulator: Emulator) -> None:
         """An id that is meant for another provider is refused: it may name somebody else here."""
-        bill, _ = self.bill(use, emulator)
+        bill, _ = self.bill(context, emulator)
         elsewhere = bill.model_copy(update={"customer": CustomerRef(ids={"another": "x"})})
-        assert isinstance(plan(elsewhere, use).refusal, Unsupported)
+        assert isinstance(plan(elsewhere, context).refusal, Unsupported)
 
 
 def _other(bill: OneTimeCharge | PeriodInvoice) -> OneTimeCharge | PeriodInvoice:

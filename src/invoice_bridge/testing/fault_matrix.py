@@ -116,20 +116,20 @@ def bills(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
     for name, (kind, fields) in what.items():
         rated = {} if kind is OneTimeCharge else {"period": _MAY, "currency": _PRICE.currency}
         for way, more in ways.items():
-            ask: Any = kind(**(shared | rated | fields | more))
-            plan = explain(provider, ask, lookup="never", **emulator.settings)
+            command: Any = kind(**(shared | rated | fields | more))
+            plan = explain(provider, command, lookup="never", **emulator.settings)
             shape = tuple((one.method, one.url, one.effects) for one in plan.requests)
             if plan.refusal is None and shape not in seen:
                 seen.add(shape)
-                found[f"{name}, {way}"] = ask
+                found[f"{name}, {way}"] = command
     return found
 
 
 def cases(name: str) -> Iterator[Case]:
     """Every case of a provider. Where a switch makes the bill itself impossible there is none to hit."""
-    for title, ask in bills(name).items():
+    for title, command in bills(name).items():
         for flipped in (None, *_in_memory(name).SWITCHES):
-            for place, method in enumerate(_requests(name, ask, flipped)):
+            for place, method in enumerate(_requests(name, command, flipped)):
                 for kind in _KINDS:
                     if method == "GET" and kind in {Kind.DELAYED_COMMIT, Kind.IN_PROGRESS, Kind.STALE_LISTING}:
                         continue
@@ -140,7 +140,7 @@ def cases(name: str) -> Iterator[Case]:
                             yield Case(name, title, place, kind, times, way, flipped)
 
 
-def _requests(name: str, ask: OneTimeCharge | PeriodInvoice, flipped: str | None) -> list[str]:
+def _requests(name: str, command: OneTimeCharge | PeriodInvoice, flipped: str | None) -> list[str]:
     """The methods of the requests that a bill makes where nothing goes wrong; none where it is refused."""
     emulator = _emulator(name, flipped, lambda: datetime.now(UTC))
     transport = EmulatorTransport(emulator)
@@ -151,7 +151,7 @@ def _requests(name: str, ask: OneTimeCharge | PeriodInvoice, flipped: str | None
         ) as client,
     ):
         try:
-            client.create(ask, allow=_allowed(name, ask))
+            client.create(command, allow=_allowed(name, command))
         except BridgeError as error:
             if flipped is None:
                 raise RuntimeError(f"{name} refuses a bill where nothing goes wrong") from error
@@ -237,12 +237,12 @@ class Stage:
         """A client of this stage."""
         return _client(self.name, self.url, journal, _lookup(self.name, journal, forgets=self.forgets))
 
-    def bill(self, ask: OneTimeCharge | PeriodInvoice, journal: str | None = None) -> Told:
+    def bill(self, command: OneTimeCharge | PeriodInvoice, journal: str | None = None) -> Told:
         """Make a bill and note what was told."""
         before = self.held()
         with self.client(journal) as client:
             try:
-                made, error = client.create(ask, allow=_allowed(self.name, ask)), None
+                made, error = client.create(command, allow=_allowed(self.name, command)), None
             except BridgeError as problem:
                 made, error = None, problem
         self.told.append(Told(before, self.held(), self.faults.landing, made, error))
@@ -253,7 +253,7 @@ def _lookup(name: str, journal: str | None, *, forgets: bool) -> str:
     """How bills are looked up: as by default, and where the provider refuses that, as its message proposes."""
     if forgets:
         return "never"
-    if providers.get(name).look is None:
+    if providers.get(name).lookup is None:
         return "auto"
     return "always" if journal is None else "journal"
 
@@ -277,8 +277,8 @@ def _client(name: str, url: str, journal: str | None, lookup: str) -> Iterator[C
         yield client
 
 
-def _allowed(name: str, ask: OneTimeCharge | PeriodInvoice) -> list[str]:
-    found = losses(name, ask, **_in_memory(name).settings)
+def _allowed(name: str, command: OneTimeCharge | PeriodInvoice) -> list[str]:
+    found = losses(name, command, **_in_memory(name).settings)
     return [loss.code for loss in found if loss.severity is not Severity.INFO]
 
 
@@ -309,42 +309,42 @@ class Verdict:
 
 def run(case: Case, served: Served, *, forgets: bool = False) -> Verdict:
     """Run one case and judge it."""
-    ask = bills(case.provider)[case.bill]
+    command = bills(case.provider)[case.bill]
     stage = Stage(served, case, forgets=forgets)
     began = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as folder:
         journal = str(Path(folder) / "bills.sqlite") if "journal" in case.way else None
         if case.way != "again":
-            _killed(stage, ask, journal)
+            _killed(stage, command, journal)
         if "days later" in case.way:
             stage.faults.land()
             stage.moved = _DAYS
         for _ in range(_TRIES):
-            if stage.bill(ask, journal).error is None:
+            if stage.bill(command, journal).error is None:
                 break
         stage.faults.land()
         verdict = Verdict(case, lies=[lie for told in stage.told for lie in told.lies()])
         verdict.unknown = sum(told.error is not None and told.error.outcome == "unknown" for told in stage.told)
-        verdict.duplicates = list(_duplicates(stage.held(), ask))
+        verdict.duplicates = list(_duplicates(stage.held(), command))
         if stage.told[-1].error is not None:
             verdict.unresolved = repr(stage.told[-1].error)
         if not forgets:
-            verdict.lies += _resolved(stage, ask, began)
+            verdict.lies += _resolved(stage, command, began)
     return verdict
 
 
-def _duplicates(held: Held, ask: OneTimeCharge | PeriodInvoice) -> Iterator[str]:
+def _duplicates(held: Held, command: OneTimeCharge | PeriodInvoice) -> Iterator[str]:
     for event in ("issued", "collected"):
         if len(held.ids(event)) > 1:
             yield f"{event} {len(held.ids(event))} times: {held.events}"
-    if ask.draft and len(held.invoices) > 1:
+    if command.draft and len(held.invoices) > 1:
         yield f"{len(held.invoices)} drafts"
 
 
-def _resolved(stage: Stage, ask: OneTimeCharge | PeriodInvoice, began: datetime) -> Iterator[str]:
+def _resolved(stage: Stage, command: OneTimeCharge | PeriodInvoice, began: datetime) -> Iterator[str]:
     """Ask resolve, and hold its answer against the ledger."""
     with stage.client() as client:
-        found = client.resolve(ask, since=began)
+        found = client.resolve(command, since=began)
     issued = set(stage.held().ids("issued")) or stage.held().invoices
     if found.state == "found" and found.invoice is not None and found.invoice.id not in issued:
         yield f"resolve found {found.invoice.id}; the provider holds {issued}"
@@ -352,9 +352,9 @@ def _resolved(stage: Stage, ask: OneTimeCharge | PeriodInvoice, began: datetime)
         yield f"resolve says absent; the provider holds {issued}"
 
 
-def _killed(stage: Stage, ask: OneTimeCharge | PeriodInvoice, journal: str | None) -> None:
+def _killed(stage: Stage, command: OneTimeCharge | PeriodInvoice, journal: str | None) -> None:
     """Make the bill in another process and kill that with SIGKILL once the fault has struck."""
-    told = dumps({"command": ask.verb, **loads(ask.model_dump_json(exclude_defaults=True).encode())})
+    told = dumps({"command": command.verb, **loads(command.model_dump_json(exclude_defaults=True).encode())})
     lookup = _lookup(stage.name, journal, forgets=stage.forgets)
     begin = multiprocessing.get_context("forkserver")  # what it has loaded, each child has at once
     begin.set_forkserver_preload([__spec__.name, "httpx", _in_memory(stage.name).__module__])
@@ -373,9 +373,9 @@ def _killed(stage: Stage, ask: OneTimeCharge | PeriodInvoice, journal: str | Non
 
 
 def _bill_and_die(name: str, url: str, told: bytes, journal: str | None, lookup: str) -> None:
-    ask = read_command(loads(told))
+    command = read_command(loads(told))
     with suppress(BridgeError), _client(name, url, journal, lookup) as client:
-        client.create(ask, allow=_allowed(name, ask))
+        client.create(command, allow=_allowed(name, command))
 
 
 # ── many cases ───────────────────────────────────────────────────────────────────────────────────────────────────────

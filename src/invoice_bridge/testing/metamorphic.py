@@ -30,9 +30,11 @@ _TIED = {
 """The leaves that must move where a leaf moves: their fields may change with it."""
 
 
-def row_of(rows: tuple[Field, ...], ask: Bill, leaf: str, use: Context) -> Field | None:
+def row_of(rows: tuple[Field, ...], command: Bill, leaf: str, context: Context) -> Field | None:
     """The row that speaks of a leaf of this command: the first whose verbs and condition hold."""
-    return next((row for row in rows if row.path == leaf and ask.verb in row.verbs and row.when(ask, use)), None)
+    return next(
+        (row for row in rows if row.path == leaf and command.verb in row.verbs and row.when(command, context)), None
+    )
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,11 @@ class Seen:
     """Each request's body and query, leaf by leaf: (name, shape, value)."""
 
 
-def seen(ask: Bill, use: Context) -> Seen:
+def seen(command: Bill, context: Context) -> Seen:
     """Explain a command and keep what is to be compared."""
-    found = plan(ask, replace(use, lookup="never"))  # rows speak of the bill; whether it is looked up first is ours
+    found = plan(
+        command, replace(context, lookup="never")
+    )  # rows speak of the bill; whether it is looked up first is ours
     steps = tuple((request.method, urlsplit(request.url).path, request.effects) for request in found.requests)
     refused = type(found.refusal).__name__ if found.refusal is not None else None
     bodies = tuple(
@@ -60,14 +64,14 @@ def seen(ask: Bill, use: Context) -> Seen:
     return Seen((steps, refused), bodies)
 
 
-def contradiction(before: Bill, after: Bill, leaf: str, use: Context) -> str | None:
+def contradiction(before: Bill, after: Bill, leaf: str, context: Context) -> str | None:
     """Say what the plans of two commands that differ in one leaf alone contradict in its row; None where nothing."""
-    rows = use.provider.fields
-    row = row_of(rows, after, leaf, use)
+    rows = context.provider.fields
+    row = row_of(rows, after, leaf, context)
     if row is None:
-        return f"no row of {use.provider.name} speaks of {leaf} in a {after.verb}"
-    other = row_of(rows, before, leaf, use)
-    one, two = seen(before, use), seen(after, use)
+        return f"no row of {context.provider.name} speaks of {leaf} in a {after.verb}"
+    other = row_of(rows, before, leaf, context)
+    one, two = seen(before, context), seen(after, context)
     if one == two and one.branch[1] is not None:
         return None  # both are refused alike: nothing is sent of which a row could speak
     if other is not row:  # neither row speaks of the step between them, but where both say "nothing" it is nothing
@@ -99,9 +103,9 @@ def _changed(one: Seen, two: Seen) -> set[str]:
     return {shape for a, b in zip_longest(one.fields, two.fields, fillvalue=none) for _, shape, _ in a ^ b}
 
 
-def alteration(before: Bill, after: Bill, use: Context) -> Alters:
+def alteration(before: Bill, after: Bill, context: Context) -> Alters:
     """Tell what really differs between the plans of two commands: the requests, their content alone, or nothing."""
-    one, two = seen(before, use), seen(after, use)
+    one, two = seen(before, context), seen(after, context)
     if one.branch != two.branch:
         return Alters.BRANCH
     return Alters.BODY if one.fields != two.fields else Alters.NOTHING
@@ -113,13 +117,13 @@ def origins(rows: tuple[Field, ...], shape: str) -> set[str]:
 
 
 # ── changing one leaf ────────────────────────────────────────────────────────────────────────────────────────────────
-def variants(ask: Bill, leaf: str) -> list[tuple[Bill, Bill]]:
+def variants(command: Bill, leaf: str) -> list[tuple[Bill, Bill]]:
     """Pairs of commands, made from one, that differ in a leaf alone; none where the command has no such leaf to change.
 
     Where a rule ties leaves together (quantity × unit amount is the amount) the tied leaf that must move moves too.
     """
     make = _VARIANTS.get(leaf)
-    return [pair for pair in make(ask) if pair[0] != pair[1]] if make else []
+    return [pair for pair in make(command) if pair[0] != pair[1]] if make else []
 
 
 def leaves_with_variants() -> frozenset[str]:
@@ -127,22 +131,22 @@ def leaves_with_variants() -> frozenset[str]:
     return frozenset(_VARIANTS)
 
 
-def _with(ask: Bill, **fields: Any) -> Bill:
+def _with(command: Bill, **fields: Any) -> Bill:
     """The command with other fields, checked again."""
-    kept = {name: getattr(ask, name) for name in type(ask).model_fields}
-    return type(ask)(**(kept | fields))
+    kept = {name: getattr(command, name) for name in type(command).model_fields}
+    return type(command)(**(kept | fields))
 
 
 def _set(name: str, one: Any, *others: Any) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
-    return lambda ask: (
-        [(_with(ask, **{name: one}), _with(ask, **{name: two})) for two in others]
-        if name in type(ask).model_fields
+    return lambda command: (
+        [(_with(command, **{name: one}), _with(command, **{name: two})) for two in others]
+        if name in type(command).model_fields
         else []
     )
 
 
 def _customers(one: CustomerRef, two: CustomerRef) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
-    return lambda ask: [(_with(ask, customer=one), _with(ask, customer=two))]
+    return lambda command: [(_with(command, customer=one), _with(command, customer=two))]
 
 
 def _known_by(one: tuple[str, str], two: tuple[str, str]) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
@@ -151,29 +155,30 @@ def _known_by(one: tuple[str, str], two: tuple[str, str]) -> Callable[[Bill], li
     def customer(known: str | None, said: tuple[str, str]) -> CustomerRef:
         return CustomerRef(id=known, email=said[0], name=said[1])
 
-    return lambda ask: [
-        (_with(ask, customer=customer(known, one)), _with(ask, customer=customer(known, two)))
+    return lambda command: [
+        (_with(command, customer=customer(known, one)), _with(command, customer=customer(known, two)))
         for known in (None, "cus_42")
     ]
 
 
 def _lines(change: Callable[[Line, str], list[tuple[Line, Line]]]) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
-    def make(ask: Bill) -> list[tuple[Bill, Bill]]:
-        base = ask.lines or ((Line(description="Line", amount=Money(1200, ask.currency)),) if _rates(ask) else ())  # type: ignore[attr-defined]
+    def make(command: Bill) -> list[tuple[Bill, Bill]]:
+        currency = command.currency  # type: ignore[attr-defined]
+        base = command.lines or ((Line(description="Line", amount=Money(1200, currency)),) if _rates(command) else ())
         if not base:
             return []
-        plain = {"amount": None} if "amount" in type(ask).model_fields else {}
+        plain = {"amount": None} if "amount" in type(command).model_fields else {}
         return [
-            (_with(ask, lines=(one, *base[1:]), **plain), _with(ask, lines=(two, *base[1:]), **plain))
+            (_with(command, lines=(one, *base[1:]), **plain), _with(command, lines=(two, *base[1:]), **plain))
             for one, two in change(base[0], base[0].amount.currency)
         ]
 
     return make
 
 
-def _rates(ask: Bill) -> bool:
+def _rates(command: Bill) -> bool:
     """Whether the caller rates the bill, so that lines may be put into it."""
-    return isinstance(ask, OneTimeCharge) or bool(ask.lines)
+    return isinstance(command, OneTimeCharge) or bool(command.lines)
 
 
 def _line(line: Line, **fields: Any) -> Line:
@@ -215,39 +220,39 @@ def _shifted(period: Period, edge: str) -> tuple[Period, Period]:
 
 
 def _periods(edge: str) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
-    def make(ask: Bill) -> list[tuple[Bill, Bill]]:
+    def make(command: Bill) -> list[tuple[Bill, Bill]]:
         one, two = _shifted(Period.month(2026, 5), edge)
-        bare = tuple(_line(line, period=None) for line in ask.lines)
-        return [(_with(ask, period=one, lines=bare), _with(ask, period=two, lines=bare))]
+        bare = tuple(_line(line, period=None) for line in command.lines)
+        return [(_with(command, period=one, lines=bare), _with(command, period=two, lines=bare))]
 
     return make
 
 
-def _currencies(ask: Bill) -> list[tuple[Bill, Bill]]:
+def _currencies(command: Bill) -> list[tuple[Bill, Bill]]:
     def spoken(currency: str) -> Bill:
         def money(amount: Money | None) -> Money | None:
             return None if amount is None else Money(amount.minor, currency)
 
         fields: dict[str, Any] = {
             "lines": tuple(
-                _line(row, amount=money(row.amount), unit_amount=money(row.unit_amount)) for row in ask.lines
+                _line(row, amount=money(row.amount), unit_amount=money(row.unit_amount)) for row in command.lines
             )
         }
-        if isinstance(ask, OneTimeCharge):
-            return _with(ask, amount=money(ask.amount), **fields)
-        return _with(ask, currency=currency, **fields)
+        if isinstance(command, OneTimeCharge):
+            return _with(command, amount=money(command.amount), **fields)
+        return _with(command, currency=currency, **fields)
 
     return [(spoken("EUR"), spoken("USD"))]
 
 
-def _one_amount(ask: Bill) -> list[tuple[Bill, Bill]]:
-    if not isinstance(ask, OneTimeCharge):
+def _one_amount(command: Bill) -> list[tuple[Bill, Bill]]:
+    if not isinstance(command, OneTimeCharge):
         return []
-    return [tuple(_with(ask, lines=(), amount=Money(minor, ask.currency)) for minor in (1200, 2400))]  # type: ignore[list-item]
+    return [tuple(_with(command, lines=(), amount=Money(minor, command.currency)) for minor in (1200, 2400))]  # type: ignore[list-item]
 
 
 def _sends(**second: Any) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
-    def make(ask: Bill) -> list[tuple[Bill, Bill]]:
+    def make(command: Bill) -> list[tuple[Bill, Bill]]:
         issued = Period.month(2026, 5).start
         first: dict[str, Any]
         if "net_days" in second:
@@ -256,24 +261,24 @@ def _sends(**second: Any) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
             first = {"due": issued + timedelta(days=second["after"])}
             return [
                 (
-                    _with(ask, issued_at=issued, collection=Collection.send(**first)),
-                    _with(ask, issued_at=issued, collection=Collection.send(due=first["due"] + timedelta(days=7))),
+                    _with(command, issued_at=issued, collection=Collection.send(**first)),
+                    _with(command, issued_at=issued, collection=Collection.send(due=first["due"] + timedelta(days=7))),
                 )
             ]
         return [
             (
-                _with(ask, issued_at=issued, collection=Collection.send(**first)),
-                _with(ask, issued_at=issued, collection=Collection.send(**second)),
+                _with(command, issued_at=issued, collection=Collection.send(**first)),
+                _with(command, issued_at=issued, collection=Collection.send(**second)),
             )
         ]
 
     return make
 
 
-def _kinds(ask: Bill) -> list[tuple[Bill, Bill]]:
+def _kinds(command: Bill) -> list[tuple[Bill, Bill]]:
     return [
-        (_with(ask, collection=Collection.charge("pm_42")), _with(ask, collection=Collection.manual())),
-        (_with(ask, collection=Collection.manual()), _with(ask, collection=Collection.charge("pm_42"))),
+        (_with(command, collection=Collection.charge("pm_42")), _with(command, collection=Collection.manual())),
+        (_with(command, collection=Collection.manual()), _with(command, collection=Collection.charge("pm_42"))),
     ]
 
 

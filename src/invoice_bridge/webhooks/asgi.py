@@ -21,7 +21,7 @@ from invoice_bridge.adapter.webhooks import InvoiceEvent
 from invoice_bridge.core.errors import ConfigurationError, InvalidSignature
 from invoice_bridge.core.exact import LARGEST
 from invoice_bridge.journal.store import Journal
-from invoice_bridge.webhooks.deliveries import Seen, parse
+from invoice_bridge.webhooks.deliveries import ProcessedEvents, parse
 
 __all__ = ["application", "serve"]
 
@@ -40,11 +40,11 @@ _LOG = logging.getLogger(__name__)
 
 
 def application(
-    use: Callable[[InvoiceEvent], object],
+    on_event: Callable[[InvoiceEvent], object],
     *,
     secrets: Mapping[str, str],
     unverified: Collection[str] = (),
-    seen: Seen | None = None,
+    seen: ProcessedEvents | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     journal: Journal | None = None,
 ) -> Starlette:
@@ -65,16 +65,18 @@ def application(
     for name, secret in secrets.items():
         if not isinstance(secret, str) or not secret.strip():
             raise ConfigurationError(f"the webhook secret of {name} is empty: every delivery would be refused")
-    receiver = _Receiver(use, dict(secrets), frozenset(unverified), Seen() if seen is None else seen, clock, journal)
+    receiver = _Receiver(
+        on_event, dict(secrets), frozenset(unverified), ProcessedEvents() if seen is None else seen, clock, journal
+    )
     return Starlette(routes=[Route("/{provider}", endpoint=receiver.receive, methods=["POST"])])
 
 
 @dataclass(frozen=True, eq=False)
 class _Receiver:
-    use: Callable[[InvoiceEvent], object]
+    on_event: Callable[[InvoiceEvent], object]
     secrets: Mapping[str, str] = field(repr=False)
     unverified: frozenset[str]
-    seen: Seen
+    seen: ProcessedEvents
     clock: Callable[[], datetime]
     journal: Journal | None = None
     in_use: set[tuple[str, str]] = field(default_factory=set)
@@ -108,10 +110,10 @@ class _Receiver:
             return Answer("this event is being used", 409)
         self.in_use.add(mark)
         try:
-            if _is_async(self.use):
-                await self.use(event)  # type: ignore[misc]
+            if _is_async(self.on_event):
+                await self.on_event(event)  # type: ignore[misc]
             else:
-                _refuse_awaitable(await run_in_threadpool(self.use, event))
+                _refuse_awaitable(await run_in_threadpool(self.on_event, event))
         except Exception:  # noqa: BLE001 - as above
             return _failed(event.provider)
         finally:
@@ -120,11 +122,11 @@ class _Receiver:
         return Answer(status_code=204)
 
 
-def _is_async(use: Callable[[InvoiceEvent], object]) -> bool:
+def _is_async(context: Callable[[InvoiceEvent], object]) -> bool:
     """Whether calling it makes a coroutine: an async function, one behind functools.partial, or an async __call__."""
-    while isinstance(use, partial):
-        use = use.func
-    return inspect.iscoroutinefunction(use) or inspect.iscoroutinefunction(type(use).__call__)
+    while isinstance(context, partial):
+        context = context.func
+    return inspect.iscoroutinefunction(context) or inspect.iscoroutinefunction(type(context).__call__)
 
 
 def _refuse_awaitable(returned: object) -> None:
@@ -142,7 +144,7 @@ def _failed(name: str) -> Answer:
 
 
 def serve(
-    use: Callable[[InvoiceEvent], object],
+    on_event: Callable[[InvoiceEvent], object],
     *,
     secrets: Mapping[str, str],
     unverified: Collection[str] = (),
@@ -152,4 +154,4 @@ def serve(
     """Serve `application` until the process is interrupted. Put a proxy that speaks TLS before it."""
     import uvicorn
 
-    uvicorn.run(application(use, secrets=secrets, unverified=unverified), host=host, port=port, access_log=False)
+    uvicorn.run(application(on_event, secrets=secrets, unverified=unverified), host=host, port=port, access_log=False)

@@ -15,14 +15,14 @@ from pydantic import ValidationError
 
 from invoice_bridge import providers
 from invoice_bridge.adapter.declared import Cannot
-from invoice_bridge.adapter.reading import Reader, readable
-from invoice_bridge.adapter.webhooks import Delivery, EventRow, EventType, InvoiceEvent, Told, Webhooks
+from invoice_bridge.adapter.reading import Reader, clean_text
+from invoice_bridge.adapter.webhooks import Delivery, EventFacts, EventRow, EventType, InvoiceEvent, Webhooks
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.core.exact import LARGEST, loads_bounded
 from invoice_bridge.core.model import PAST_DUE_WORDS, Invoice, Status, in_utc
 from invoice_bridge.journal.store import Journal
 
-__all__ = ["Seen", "is_stale", "parse"]
+__all__ = ["ProcessedEvents", "is_stale", "parse"]
 
 
 # ── reading a delivery ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -75,11 +75,11 @@ def parse(
     row = next((row for row in declared.webhooks.events if row.native == told.native_type), None)
     invoice = _invoice(declared.parse, told, must=row is not None)
     if journal is not None and verified and invoice is not None:
-        journal.learn_from(invoice, f"reported by {provider}, event {readable(told.id)}", at)
+        journal.learn_from(invoice, f"reported by {provider}, event {clean_text(told.id)}", at)
     try:
         return InvoiceEvent(
             provider=provider,
-            id=readable(told.id),
+            id=clean_text(told.id),
             type=_type(row, invoice),
             native_type=told.native_type,
             invoice=invoice,
@@ -111,7 +111,7 @@ def _verify(title: str, webhooks: Webhooks, delivery: Delivery, secret: str | No
     webhooks.verify(delivery, key, present)
 
 
-def _invoice(read: Callable[..., Invoice], told: Told, *, must: bool) -> Invoice | None:
+def _invoice(read: Callable[..., Invoice], told: EventFacts, *, must: bool) -> Invoice | None:
     if told.invoice is None:
         return None
     try:
@@ -156,7 +156,7 @@ def is_stale(event: InvoiceEvent, last: InvoiceEvent | None) -> bool:
     return False
 
 
-class Seen:
+class ProcessedEvents:
     """Which events were used already, for a bounded time and in a bounded number.
 
     Ask before using an event, add it once it *was* used: an event that is added first and then fails would be passed

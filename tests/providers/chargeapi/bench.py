@@ -10,7 +10,7 @@ from invoice_bridge import Client, Money, OneTimeCharge, Period, PeriodInvoice
 from invoice_bridge.adapter.emulation.faults import Fault, Faults
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Request, Response
-from invoice_bridge.emulator import EmulatorTransport, Ticking
+from invoice_bridge.emulator import EmulatorTransport, FakeClock
 from invoice_bridge.providers.chargeapi import CHARGEAPI
 from invoice_bridge.providers.chargeapi.emulator import ChargeApiEmulator
 
@@ -24,7 +24,7 @@ class Bench:
     """An emulator, a client on it, and what went over the wire between the two."""
 
     def __init__(self, *faults: Fault, looks: bool = True, **switches: bool) -> None:
-        self.clock = Ticking()
+        self.clock = FakeClock()
         self.emulator = ChargeApiEmulator(clock=self.clock, switches=switches)
         self.faults = Faults(self.emulator, faults)
         self.transport = EmulatorTransport(self.faults, ROOT)

@@ -173,11 +173,11 @@ def test_the_same_reference_bills_once() -> None:
 def test_a_bill_goes_on_where_it_stopped() -> None:
     """A draft left by an amount that was not there yet is finalized once its window holds it: one draft, one bill."""
     bench = Bench()
-    ask = may_charge(amount=Money(2600, "EUR"))
+    command = may_charge(amount=Money(2600, "EUR"))
     with pytest.raises(AmountMismatch):
-        bench.client.create(ask, allow=["amount"])
+        bench.client.create(command, allow=["amount"])
     bench.emulator.add_transaction("flt_42", 100, "eur", datetime(2026, 5, 30, tzinfo=UTC), "Late")
-    found = bench.client.create(ask, allow=["amount"])
+    found = bench.client.create(command, allow=["amount"])
     assert (found.id, found.status, found.total) == ("inv_00000001", "open", Money(2600, "EUR"))
 
 
@@ -218,10 +218,10 @@ def test_a_reference_used_in_another_currency() -> None:
 # ── windows ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_a_window_without_transactions() -> None:
     """An empty window comes to zero, or is refused before anything is stored; a charge of 25.00 never comes of it."""
-    ask = may_invoice(period=Period.month(2026, 7))
-    assert Bench(empty_window_refused=False).client.create(ask).total == Money(0, "EUR")
+    command = may_invoice(period=Period.month(2026, 7))
+    assert Bench(empty_window_refused=False).client.create(command).total == Money(0, "EUR")
     with pytest.raises(Rejected) as caught:
-        Bench(empty_window_refused=True).client.create(ask)
+        Bench(empty_window_refused=True).client.create(command)
     assert (caught.value.code, caught.value.param) == ("invoice_validation_error", "period_start")
     with pytest.raises(AmountMismatch):
         Bench().client.create(may_charge(period=Period.month(2026, 7)), allow=["amount"])

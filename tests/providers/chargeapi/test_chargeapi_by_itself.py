@@ -4,7 +4,7 @@ import pytest
 
 from invoice_bridge import AmountMismatch, Collection, Money, NotFound, ProviderError, Status
 from invoice_bridge.core.wire import Flow
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.providers.chargeapi import CHARGEAPI
 from tests.providers.chargeapi.bench import Bench, answer, may_charge, may_invoice
 
@@ -38,7 +38,7 @@ def test_a_tax_that_was_asked_for_is_collected(taxes: bool, collected: Money) ->
 
 def finalized(command: object, **fields: object) -> Flow[object]:
     """The flow of a bill up to its finalized invoice, which has these fields."""
-    flow = CHARGEAPI.flow(command, context(CHARGEAPI, {}).on(command))  # type: ignore[arg-type]
+    flow = CHARGEAPI.flow(command, make_context(CHARGEAPI, {}).on(command))  # type: ignore[arg-type]
     next(flow)
     flow.send(answer(**DRAFT))
     flow.send(answer(**DRAFT))

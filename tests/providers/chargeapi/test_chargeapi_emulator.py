@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge.adapter.answers import json_of
-from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.adapter.emulation.core import FakeClock
 from tests.providers.chargeapi.bench import ROOT, Bench
 
 WINDOW = {"period_start": "2026-05-01T00:00:00.000Z", "period_end": "2026-06-01T00:00:00.000Z"}
@@ -113,7 +113,7 @@ def test_a_key_is_kept_for_a_day() -> None:
     """The first outcome is repeated under its key, unmarked, for 24 hours; refusals too."""
     bench = Bench()
     clock = bench.emulator.clock
-    assert isinstance(clock, Ticking)
+    assert isinstance(clock, FakeClock)
     keyed = {"Idempotency-Key": "k"}
     first = bench.ask("POST", "/invoices", WINDOW, **keyed)
     again = bench.ask("POST", "/invoices", WINDOW, **keyed)

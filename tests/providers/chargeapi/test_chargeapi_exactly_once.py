@@ -23,7 +23,7 @@ from invoice_bridge import (
 )
 from invoice_bridge.adapter.emulation.faults import Fault, Kind
 from invoice_bridge.engine.lookup import needs_lookup
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.providers.chargeapi import CHARGEAPI
 from tests.providers.chargeapi.bench import LOOK, Bench, may_charge, may_invoice
 
@@ -48,7 +48,7 @@ def charge(bench: Bench, **fields: Any) -> Any:
 
 # ── when it looks ────────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    "ask",
+    "command",
     [
         may_charge(),
         may_invoice(),
@@ -56,9 +56,9 @@ def charge(bench: Bench, **fields: Any) -> Any:
         may_charge(amount=None, lines=[{"description": "Fees", "amount": EUR_25}]),
     ],
 )
-def test_every_bill_is_looked_up(ask: OneTimeCharge | PeriodInvoice) -> None:
+def test_every_bill_is_looked_up(command: OneTimeCharge | PeriodInvoice) -> None:
     """ChargeAPI rates each bill itself, so a second one would be of what came late; a stated amount changes nothing."""
-    assert needs_lookup(ask, context(CHARGEAPI, {}).on(ask))
+    assert needs_lookup(command, make_context(CHARGEAPI, {}).on(command))
 
 
 @pytest.mark.parametrize("billed_once", [True, False])
@@ -85,11 +85,11 @@ def test_the_look_of_an_account_reads_all_of_it() -> None:
     """A bill without a fleet stands in the listing of the whole account, whose other bills are passed over."""
     bench = Bench()
     bench.client.create(may_invoice(reference="another", draft=True))
-    ask = may_invoice(customer=None, draft=True)
-    first = bench.client.create(ask)
+    command = may_invoice(customer=None, draft=True)
+    first = bench.client.create(command)
     bench.clock.now += PAST
     bench.transport.sent.clear()
-    assert bench.client.create(ask) == first
+    assert bench.client.create(command) == first
     assert bench.sent == ["GET /invoices?limit=100", "GET /invoices/inv_00000002"]
 
 
@@ -163,10 +163,10 @@ def test_a_draft_of_another_amount_that_is_found() -> None:
     """Its amount still moves with the window, so it is this bill: AmountMismatch, or reported as it stands."""
     bench = Bench()
     charge(bench, draft=True)
-    ask = may_charge(amount=Money(2600, "EUR"))
+    command = may_charge(amount=Money(2600, "EUR"))
     with pytest.raises(AmountMismatch, match=f"the draft {ID} stays"):
-        bench.client.create(ask, allow=["amount"])
-    found = bench.client.create(ask, allow=["amount"], on_discrepancy="report")
+        bench.client.create(command, allow=["amount"])
+    found = bench.client.create(command, allow=["amount"], on_discrepancy="report")
     assert (found.id, found.status) == (ID, Status.DRAFT)
     assert "asked for 26.00 EUR" in found.discrepancies[0]
     assert bench.events == []

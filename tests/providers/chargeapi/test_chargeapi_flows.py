@@ -23,16 +23,16 @@ from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import Command, Pay, Void
 from invoice_bridge.core.wire import Flow, Request
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.providers.chargeapi import CHARGEAPI
 from invoice_bridge.providers.chargeapi.emulator import ChargeApiEmulator
 from tests.providers.chargeapi.bench import ROOT, Bench, answer, may_charge, may_invoice
 
 
-def begin(ask: Command) -> tuple[Flow[Any], Request]:
+def begin(command: Command) -> tuple[Flow[Any], Request]:
     """A command's flow and its first request."""
-    use: Context = context(CHARGEAPI, {}).on(ask)
-    flow = use.provider.flow(ask, use)
+    context: Context = make_context(CHARGEAPI, {}).on(command)
+    flow = context.provider.flow(command, context)
     return flow, next(flow)
 
 
@@ -144,19 +144,19 @@ def test_an_unknown_status_is_not_paid() -> None:
         flow.send(answer(status=None))
 
 
-@pytest.mark.parametrize("ask", [may_invoice(collection=Collection.charge()), may_charge()])
-async def test_sync_and_async_send_the_same_bytes(ask: OneTimeCharge | PeriodInvoice) -> None:
+@pytest.mark.parametrize("command", [may_invoice(collection=Collection.charge()), may_charge()])
+async def test_sync_and_async_send_the_same_bytes(command: OneTimeCharge | PeriodInvoice) -> None:
     """Both clients send identical requests, header for header and byte for byte."""
-    allow = ["amount"] if isinstance(ask, OneTimeCharge) else []
+    allow = ["amount"] if isinstance(command, OneTimeCharge) else []
     bench = Bench()
-    one = bench.client.create(ask, allow=allow)
+    one = bench.client.create(command, allow=allow)
     if one.status is Status.OPEN:
         bench.client.update(one.id, description="x")
     pages = list(bench.client.list(limit=1))
     transport = EmulatorTransport(ChargeApiEmulator(), ROOT)
     async with httpx.AsyncClient(transport=transport) as http:
         client = AsyncClient("chargeapi", api_key="ch_sk_test_not_a_key", http=http)
-        other = await client.create(ask, allow=allow)
+        other = await client.create(command, allow=allow)
         if other.status is Status.OPEN:
             await client.update(other.id, description="x")
         assert [found async for found in client.list(limit=1)] == pages

@@ -97,10 +97,10 @@ def test_a_currency_that_cannot_be_read_back_is_refused() -> None:
 
 def test_every_field_that_is_carried() -> None:
     """Fleet, description and metadata go where the create page has them, the reference among the metadata."""
-    ask = may_invoice(
+    command = may_invoice(
         customer=CustomerRef(ids={"chargeapi": "flt_9"}), description="Mai – Gebühren", metadata={"po": "7"}
     )
-    content = explain("chargeapi", ask).requests[1].content
+    content = explain("chargeapi", command).requests[1].content
     expected = (
         f'{{{WINDOW},"fleet":"flt_9","currency":"eur","description":"Mai – Gebühren",'
         '"metadata":{"po":"7","invoice_bridge_reference":"flt_42/2026-05"}}'
@@ -128,15 +128,15 @@ def test_a_customer_without_a_fleet_is_refused(customer: CustomerRef) -> None:
 
 def test_instants_have_exactly_three_decimals() -> None:
     """A window in Paris time goes out in UTC with milliseconds."""
-    ask = may_invoice(period=Period.month(2026, 5, tz="Europe/Paris"))
-    content = explain("chargeapi", ask).requests[1].content
+    command = may_invoice(period=Period.month(2026, 5, tz="Europe/Paris"))
+    content = explain("chargeapi", command).requests[1].content
     assert b'"period_start":"2026-04-30T22:00:00.000Z","period_end":"2026-05-31T22:00:00.000Z"' in content
 
 
 def test_parts_of_a_millisecond_are_refused() -> None:
     """An instant that three decimals cannot hold is refused, never rounded."""
-    ask = may_invoice(period=Period(MAY.start + timedelta(microseconds=1), MAY.end))
-    assert isinstance(explain("chargeapi", ask).refusal, Unsupported)
+    command = may_invoice(period=Period(MAY.start + timedelta(microseconds=1), MAY.end))
+    assert isinstance(explain("chargeapi", command).refusal, Unsupported)
 
 
 def test_a_draft_is_opened_and_read() -> None:
@@ -177,7 +177,7 @@ DUE = datetime(2026, 6, 30, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    "ask, expected",
+    "command, expected",
     [
         (Retrieve(id="inv_1"), [("GET", "/inv_1", b"")]),
         (Retrieve(id="../x"), [("GET", "/..%2Fx", b"")]),
@@ -208,9 +208,9 @@ DUE = datetime(2026, 6, 30, 12, tzinfo=UTC)
     ],
     ids=lambda value: value.verb if hasattr(value, "verb") else "",
 )
-def test_the_verbs_on_an_invoice(ask: Any, expected: list[tuple[str, str, bytes]]) -> None:
+def test_the_verbs_on_an_invoice(command: Any, expected: list[tuple[str, str, bytes]]) -> None:
     """Each verb sends exactly these requests; `open` is no filter, for an overdue invoice is open too."""
-    plan = explain("chargeapi", ask)
+    plan = explain("chargeapi", command)
     assert plan.refusal is None
     assert [(one.method, one.url.removeprefix(URL), one.content) for one in plan.requests] == expected
     assert all(one.headers["Charge-Version"] == "2026-03-01" for one in plan.requests)
@@ -230,7 +230,7 @@ LINES = [{"description": "Fees", "amount": Money(2500, "EUR")}]
 
 
 @pytest.mark.parametrize(
-    "ask, allow, lost",
+    "command, allow, lost",
     [
         (may_charge(), ["amount"], ["amount"]),
         (may_charge(amount=None, lines=LINES), ["lines"], ["lines[].amount", "lines[].description"]),
@@ -242,22 +242,22 @@ LINES = [{"description": "Fees", "amount": Money(2500, "EUR")}]
         (may_invoice(collection=Collection.send(due=DUE)), ["collection"], ["collection.kind"]),
     ],
 )
-def test_what_must_be_allowed(ask: OneTimeCharge | PeriodInvoice, allow: list[str], lost: list[str]) -> None:
+def test_what_must_be_allowed(command: OneTimeCharge | PeriodInvoice, allow: list[str], lost: list[str]) -> None:
     """What a command states and ChargeAPI does not carry stops it; allowed by the names the caller wrote, it goes."""
     bench = Bench()
     with pytest.raises(LossyTranslation) as caught:
-        bench.client.create(ask)
+        bench.client.create(command)
     refused = [loss.path for loss in caught.value.losses if loss.severity != "info"]
     assert refused == lost
     assert bench.sent == []
-    assert bench.client.create(ask, allow=allow).total == Money(2500, "EUR")
+    assert bench.client.create(command, allow=allow).total == Money(2500, "EUR")
 
 
-@pytest.mark.parametrize("ask", [may_charge(), may_invoice(lines=LINES), may_invoice(subscription="sub_1")])
-def test_money_is_never_covered_by_all(ask: OneTimeCharge | PeriodInvoice) -> None:
+@pytest.mark.parametrize("command", [may_charge(), may_invoice(lines=LINES), may_invoice(subscription="sub_1")])
+def test_money_is_never_covered_by_all(command: OneTimeCharge | PeriodInvoice) -> None:
     """ALL covers what warns, not what changes money."""
     with pytest.raises(LossyTranslation):
-        Bench().client.create(ask, allow=ALL)
+        Bench().client.create(command, allow=ALL)
 
 
 def test_what_is_only_reported() -> None:
@@ -272,8 +272,8 @@ def test_what_is_only_reported() -> None:
 
 def test_a_draft_does_not_remember_its_collection() -> None:
     """A draft that is to be charged says that ChargeAPI keeps no such thing."""
-    ask = may_invoice(draft=True, collection=Collection.charge("pm_1"), tax="provider")
-    assert [loss.code for loss in explain("chargeapi", ask).losses] == [
+    command = may_invoice(draft=True, collection=Collection.charge("pm_1"), tax="provider")
+    assert [loss.code for loss in explain("chargeapi", command).losses] == [
         "IB-CHARGEAPI-CUSTOMER-01",
         "IB-CHARGEAPI-COLLECTION-03",
         "IB-CHARGEAPI-COLLECTION-04",

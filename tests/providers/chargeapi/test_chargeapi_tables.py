@@ -14,14 +14,14 @@ from invoice_bridge import Collection, CustomerRef, Line, Money, OneTimeCharge, 
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.commands import LEAVES, Bill
 from invoice_bridge.core.losses import Alters
-from invoice_bridge.explain import context, plan
+from invoice_bridge.explain import make_context, plan
 from invoice_bridge.providers.chargeapi import CHARGEAPI
 from invoice_bridge.providers.chargeapi.tables import ERRORS, FIELDS, LIMITS, MONEY, STATUSES
 from invoice_bridge.testing.metamorphic import alteration, contradiction, row_of, variants
 from tests import strategies
 from tests.providers.chargeapi.bench import MAY, may_charge, may_invoice
 
-USE = context(CHARGEAPI, {})
+USE = make_context(CHARGEAPI, {})
 DUE = datetime(2026, 7, 1, tzinfo=UTC)
 LINES = (
     Line(description="Energy", quantity=Decimal(2), unit_amount=Money(950, "EUR"), period=MAY),
@@ -88,7 +88,7 @@ def test_a_step_from_row_to_row_does_no_more_than_either_says() -> None:
     """Where the change makes another row speak, the two together bound what it does."""
     order = [Alters.NOTHING, Alters.BODY, Alters.BRANCH]
     for leaf, one, two in pairs():
-        rows = [row_of(FIELDS, ask, leaf, USE) for ask in (one, two)]
+        rows = [row_of(FIELDS, command, leaf, USE) for command in (one, two)]
         if rows[0] is not rows[1]:
             most = max(order.index(row.alters) for row in rows if row is not None)
             assert order.index(alteration(one, two, USE)) <= most, leaf
@@ -127,9 +127,9 @@ def test_where_each_field_of_a_body_comes_from(base: OneTimeCharge | PeriodInvoi
 
 
 @given(strategies.bills())
-def test_every_field_of_a_body_has_an_origin(ask: OneTimeCharge | PeriodInvoice) -> None:
+def test_every_field_of_a_body_has_an_origin(command: OneTimeCharge | PeriodInvoice) -> None:
     """For every bill, each field that is sent is explained by a row."""
-    made = plan(ask, USE)
+    made = plan(command, USE)
     assert [name for request in made.requests for name, _, where in made.origins(request) if where == "?"] == []
 
 

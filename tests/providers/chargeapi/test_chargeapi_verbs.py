@@ -23,7 +23,7 @@ from invoice_bridge import (
     Unauthorized,
     Unsupported,
 )
-from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.adapter.provider import Unreadable
 from invoice_bridge.core.commands import Finalize, ListInvoices
 from invoice_bridge.core.exact import dumps
@@ -243,7 +243,7 @@ def test_an_overdue_invoice_is_open() -> None:
     bench = opened()
     bench.client.create(may_invoice(reference="other", draft=True))
     clock = bench.emulator.clock
-    assert isinstance(clock, Ticking)
+    assert isinstance(clock, FakeClock)
     clock.now += timedelta(days=8)
     bench.transport.sent.clear()
     (found,) = bench.client.list(status=Status.OPEN)

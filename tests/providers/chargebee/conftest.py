@@ -13,7 +13,7 @@ from invoice_bridge.adapter.emulation.faults import Fault, Faults
 from invoice_bridge.core.exact import loads
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.wire import Request, Response, query
-from invoice_bridge.emulator import EmulatorTransport, Ticking
+from invoice_bridge.emulator import EmulatorTransport, FakeClock
 from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
 
 API = "https://acme-test.chargebee.com/api/v2"
@@ -27,7 +27,7 @@ class World:
 
     client: Client
     site: ChargebeeEmulator
-    clock: Ticking
+    clock: FakeClock
     transport: EmulatorTransport
 
     @property
@@ -69,7 +69,7 @@ def make_world(
     **switches: bool,
 ) -> World:
     """A site, and a client of it that never waits: neither before it tries again nor for the limit on requests."""
-    clock = Ticking()
+    clock = FakeClock()
     site = ChargebeeEmulator(clock=clock, product_catalog=product_catalog, switches=switches)
     transport = EmulatorTransport(Faults(site, faults), API)
     client = Client(

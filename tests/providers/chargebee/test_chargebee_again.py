@@ -31,7 +31,7 @@ from invoice_bridge.adapter.lookup import is_findable
 from invoice_bridge.core.commands import Delete
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Response
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.providers.chargebee import CHARGEBEE
 from invoice_bridge.providers.chargebee.tables import reference_field
 from tests.providers.chargebee.conftest import API, LOOK, World, make_world
@@ -114,10 +114,10 @@ def test_every_bill_is_looked_up_first() -> None:
 def test_findable_is_what_a_field_carries(field: str | None, order: str | None) -> None:
     """A bill can be found exactly where a field of the invoice carries its reference; else it is refused by default."""
     command = bill(purchase_order=order)
-    use = context(CHARGEBEE, {"site": "acme-test", "reference_field": field})
-    carried = reference_field(command, use.settings) is not None
+    context = make_context(CHARGEBEE, {"site": "acme-test", "reference_field": field})
+    carried = reference_field(command, context.settings) is not None
     assert carried is (field is not None or order is None)
-    assert is_findable(command, use) is carried
+    assert is_findable(command, context) is carried
     world = make_world(reference_field=field)
     if not carried:
         with pytest.raises(Unsupported, match="does not carry the reference of this bill where it could be looked up"):
@@ -315,8 +315,8 @@ def test_a_close_refused_after_the_fact_worked(renumbers: bool) -> None:
 def test_a_draft_that_is_gone_is_not_taken_for_closed(repeated: bool) -> None:
     """Only after a lost try is the reference looked up, and a draft that is found then is no closed invoice."""
     command = charge()
-    use = context(CHARGEBEE, {"site": "acme-test"}).on(command)
-    flow = CHARGEBEE.flow(command, use)
+    context = make_context(CHARGEBEE, {"site": "acme-test"}).on(command)
+    flow = CHARGEBEE.flow(command, context)
     draft = {"id": "d_1", "status": "pending", "currency_code": "EUR", "total": 1999, "line_items": [{"amount": 1999}]}
     next(flow)
     flow.send(Response(200, dumps({"invoice": draft})))
@@ -385,7 +385,7 @@ def test_a_delete_that_was_lost(fault: Any) -> None:
 def test_a_delete_that_does_not_say_so_is_not_believed() -> None:
     """An answer without deleted=true leaves open whether the draft is gone."""
     command = Delete(id="d_1")
-    flow = CHARGEBEE.flow(command, context(CHARGEBEE, {"site": "acme-test"}).on(command))
+    flow = CHARGEBEE.flow(command, make_context(CHARGEBEE, {"site": "acme-test"}).on(command))
     next(flow)
     draft = dumps({"invoice": {"id": "d_1", "status": "pending", "currency_code": "EUR", "line_items": []}})
     flow.send(Response(200, draft))
@@ -474,8 +474,8 @@ def test_a_lost_invoice_of_the_pile_is_not_taken_for_nothing() -> None:
 )
 def test_a_refused_invoice_of_the_pile(amount: int | None, repeated: bool, becomes: type[Exception]) -> None:
     """A refusal means that there was nothing to bill where the pile was empty and no try of it was lost."""
-    use = context(CHARGEBEE, {"site": "acme-test"}).on(accrued())
-    flow = CHARGEBEE.flow(accrued(), use)
+    context = make_context(CHARGEBEE, {"site": "acme-test"}).on(accrued())
+    flow = CHARGEBEE.flow(accrued(), context)
     next(flow)
     row = {"id": "li_1", "currency_code": "EUR", "customer_id": "cus_42", "amount": amount, "date_from": 1777593600}
     rows = [] if amount is None else [{"unbilled_charge": {**row, "date_to": 1777593600}}]

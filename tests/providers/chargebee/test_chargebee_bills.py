@@ -28,8 +28,8 @@ from invoice_bridge import (
 from invoice_bridge.core.commands import Command
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Request, Response
-from invoice_bridge.emulator import EmulatorTransport, Ticking
-from invoice_bridge.explain import context
+from invoice_bridge.emulator import EmulatorTransport, FakeClock
+from invoice_bridge.explain import make_context
 from invoice_bridge.providers.chargebee import CHARGEBEE
 from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
 from tests.providers.chargebee.conftest import API, LOOK, World, make_world
@@ -281,9 +281,9 @@ def test_unbilled_charges_of_many_pages(named: World) -> None:
 
 def test_several_invoices_are_named() -> None:
     """Where one was expected and several were made, all of them are named."""
-    use = context(CHARGEBEE, {"site": "acme-test"})
+    context = make_context(CHARGEBEE, {"site": "acme-test"})
     command = accrued()
-    flow = CHARGEBEE.flow(command, use.on(command))
+    flow = CHARGEBEE.flow(command, context.on(command))
     next(flow)
     charge = {"id": "li_1", "currency_code": "EUR", "customer_id": "cus_42", "amount": 5, "date_from": 1777593600}
     answer = {"list": [{"unbilled_charge": {**charge, "date_to": 1777593600}}]}
@@ -302,9 +302,9 @@ def test_unbilled_charges_need_a_subscription(named: World) -> None:
 # ── flows alone, and the other client ────────────────────────────────────────────────────────────────────────────────
 def test_the_charge_flow_by_hand() -> None:
     """A bill is driven by next and send alone: no client, no network."""
-    use = context(CHARGEBEE, {"site": "acme-test"})
+    context = make_context(CHARGEBEE, {"site": "acme-test"})
     command: Command = bill(collection=Collection.charge())
-    flow = CHARGEBEE.flow(command, use.on(command))
+    flow = CHARGEBEE.flow(command, context.on(command))
     assert next(flow).url.endswith("/create_for_charge_items_and_charges")
     draft = {"id": "draft_inv_1", "status": "pending", "currency_code": "EUR", "total": 1999}
     close = flow.send(Response(200, dumps({"invoice": {**draft, "line_items": [{"amount": 1999}]}})))
@@ -330,7 +330,7 @@ async def test_both_clients_send_the_same_bytes() -> None:
         (accrued(), ALLOWED),
     ]
     world = make_world(reference_field="cf_ref")
-    transport = EmulatorTransport(ChargebeeEmulator(clock=Ticking()), API)
+    transport = EmulatorTransport(ChargebeeEmulator(clock=FakeClock()), API)
     async with (
         httpx.AsyncClient(transport=transport) as http,
         AsyncClient(

@@ -22,7 +22,7 @@ from invoice_bridge import (
 )
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Response
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.providers.chargebee import CHARGEBEE
 from invoice_bridge.providers.chargebee.tables import month_before
 from tests.providers.chargebee.conftest import World, make_world
@@ -100,7 +100,7 @@ def test_tax_that_was_asked_for_is_on_top_or_within(inclusive: bool, collected: 
 def test_a_total_that_is_not_stated_is_never_closed() -> None:
     """Defect 35: a figure that is missing satisfies no comparison before collecting."""
     command = charge()
-    flow = CHARGEBEE.flow(command, context(CHARGEBEE, {"site": "acme-test"}).on(command))
+    flow = CHARGEBEE.flow(command, make_context(CHARGEBEE, {"site": "acme-test"}).on(command))
     next(flow)
     draft = {"id": "d_1", "status": "pending", "currency_code": "EUR", "line_items": [{"amount": 1999}]}
     with pytest.raises(AmountMismatch, match="does not state its total"):

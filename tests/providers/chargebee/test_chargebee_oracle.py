@@ -19,7 +19,7 @@ from invoice_bridge.core.commands import ListInvoices, MarkPaid, MarkUncollectib
 from invoice_bridge.core.model import Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Request
-from invoice_bridge.explain import context, plan
+from invoice_bridge.explain import make_context, plan
 from invoice_bridge.providers.chargebee import CHARGEBEE
 from tests.strategies import bills
 
@@ -79,46 +79,46 @@ def same(request: Request, seam: Seam) -> None:
             assert seam.sent["headers"]["Content-Type"] == request.headers["Content-Type"]
 
 
-def told(ask: OneTimeCharge | PeriodInvoice) -> dict[str, Any]:
+def told(command: OneTimeCharge | PeriodInvoice) -> dict[str, Any]:
     """What a user of the SDK would write for this bill on product catalog 2."""
     charges = []
-    for line in ask.billed_lines:
-        charge: dict[str, Any] = {"amount": line.amount.minor, "taxable": ask.tax == "provider"}  # EUR, USD and JPY
+    for line in command.billed_lines:
+        charge: dict[str, Any] = {"amount": line.amount.minor, "taxable": command.tax == "provider"}  # EUR, USD and JPY
         if line.description is not None:
             charge["description"] = line.description
         if line.period is not None:
             charge |= {"date_from": unix_seconds(line.period.start), "date_to": unix_seconds(line.period.end)}
         charges.append(charge)
-    collects = ask.collection.kind == "charge"
+    collects = command.collection.kind == "charge"
     said: dict[str, Any] = {
         "customer_id": "cus_42",
-        "currency_code": ask.currency,
+        "currency_code": command.currency,
         "charges": charges,
         "auto_collection": enums.AutoCollection.ON if collects else enums.AutoCollection.OFF,
-        "po_number": ask.purchase_order or ask.reference,
+        "po_number": command.purchase_order or command.reference,
     }
-    said |= {"create_pending_invoice": True} if ask.draft or collects else {}
-    said |= {"invoice_note": ask.description} if ask.description is not None else {}
-    said |= {"invoice_date": unix_seconds(ask.issued_at)} if ask.issued_at is not None else {}
-    said |= {"payment_source_id": ask.collection.payment_method} if ask.collection.payment_method else {}
-    days = ask.collection.net_days
-    if ask.collection.due is not None and ask.issued_at is not None:
-        days = (ask.collection.due - ask.issued_at).days
+    said |= {"create_pending_invoice": True} if command.draft or collects else {}
+    said |= {"invoice_note": command.description} if command.description is not None else {}
+    said |= {"invoice_date": unix_seconds(command.issued_at)} if command.issued_at is not None else {}
+    said |= {"payment_source_id": command.collection.payment_method} if command.collection.payment_method else {}
+    days = command.collection.net_days
+    if command.collection.due is not None and command.issued_at is not None:
+        days = (command.collection.due - command.issued_at).days
     return said | ({"net_term_days": days} if days is not None else {})
 
 
 @pytest.mark.proves("chargebee", "one_time_charge", "oracle")
 @pytest.mark.proves("chargebee", "period_invoice", "oracle")
-@given(ask=bills())
-def test_a_bill_is_what_the_sdk_would_send(seam: Seam, ask: OneTimeCharge | PeriodInvoice) -> None:
+@given(command=bills())
+def test_a_bill_is_what_the_sdk_would_send(seam: Seam, command: OneTimeCharge | PeriodInvoice) -> None:
     """For every bill that can be sent: method, URL, form and key header equal the SDK's."""
-    sent = explain("chargebee", ask, lookup="never", site="acme-test")
+    sent = explain("chargebee", command, lookup="never", site="acme-test")
     if sent.refusal is not None:  # a line of zero, a due date of no whole days
         assert isinstance(sent.refusal, Unsupported)
         assert sent.requests == ()
         return
     first, *rest = sent.requests
-    seam.sdk.Invoice.create_for_charge_items_and_charges(told(ask), {KEY: first.key})
+    seam.sdk.Invoice.create_for_charge_items_and_charges(told(command), {KEY: first.key})
     same(first, seam)
     for request in rest:
         seam.sdk.Invoice.close("{open.id}", None, {KEY: request.key})
@@ -126,15 +126,15 @@ def test_a_bill_is_what_the_sdk_would_send(seam: Seam, ask: OneTimeCharge | Peri
         assert seam.sent["url"].endswith("/invoices/%7Bopen.id%7D/close")
 
 
-@given(ask=bills())
-def test_a_bill_on_catalog_1_is_what_the_sdk_would_send(seam: Seam, ask: OneTimeCharge | PeriodInvoice) -> None:
+@given(command=bills())
+def test_a_bill_on_catalog_1_is_what_the_sdk_would_send(seam: Seam, command: OneTimeCharge | PeriodInvoice) -> None:
     """For every bill that can be sent on product catalog 1: POST /invoices or /invoices/charge, as the SDK's."""
-    sent = explain("chargebee", ask, lookup="never", site="acme-test", product_catalog=1)
+    sent = explain("chargebee", command, lookup="never", site="acme-test", product_catalog=1)
     if sent.refusal is not None:
         assert isinstance(sent.refusal, Unsupported)
         return
     (request,) = sent.requests
-    said = told(ask)
+    said = told(command)
     said.pop("net_term_days", None)
     said.pop("create_pending_invoice", None)
     if request.url.endswith("/charge"):
@@ -142,7 +142,7 @@ def test_a_bill_on_catalog_1_is_what_the_sdk_would_send(seam: Seam, ask: OneTime
         line.pop("taxable")
         said.pop("auto_collection")
         said.pop("invoice_note", None)
-        seam.sdk.Invoice.charge({"description": ask.reference, **said, **line}, {KEY: request.key})
+        seam.sdk.Invoice.charge({"description": command.reference, **said, **line}, {KEY: request.key})
     else:
         seam.sdk.Invoice.create(said, {KEY: request.key})
     same(request, seam)
@@ -165,10 +165,10 @@ CALLS: list[tuple[Any, Callable[[Any, Any], object]]] = [
 
 
 @pytest.mark.proves("chargebee", "*", "oracle")
-@pytest.mark.parametrize("ask,call", CALLS, ids=lambda value: getattr(value, "verb", ""))
-def test_a_verb_is_what_the_sdk_would_send(seam: Seam, ask: Any, call: Callable[[Any, Any], object]) -> None:
+@pytest.mark.parametrize("command, call", CALLS, ids=lambda value: getattr(value, "verb", ""))
+def test_a_verb_is_what_the_sdk_would_send(seam: Seam, command: Any, call: Callable[[Any, Any], object]) -> None:
     """The verbs on an invoice go to the SDK's routes with the SDK's parameters."""
-    request = plan(ask, context(CHARGEBEE, {"site": "acme-test"})).requests[-1]
+    request = plan(command, make_context(CHARGEBEE, {"site": "acme-test"})).requests[-1]
     call(seam.sdk.Invoice, {KEY: request.key})
     same(request, seam)
 
@@ -177,8 +177,10 @@ def test_unbilled_charges_are_what_the_sdk_would_send(seam: Seam) -> None:
     """Looking and invoicing go to the SDK's routes; filters carry their operator."""
     from invoice_bridge import Period
 
-    ask = PeriodInvoice(reference="may", period=Period.month(2026, 5), currency="EUR", subscription="sub_42")
-    look, make, name = explain("chargebee", ask, lookup="never", site="acme-test", reference_field="cf_ref").requests
+    command = PeriodInvoice(reference="may", period=Period.month(2026, 5), currency="EUR", subscription="sub_42")
+    look, make, name = explain(
+        "chargebee", command, lookup="never", site="acme-test", reference_field="cf_ref"
+    ).requests
     seam.sdk.UnbilledCharge.list({"subscription_id": {"IS": "sub_42"}, "limit": 100})
     same(look, seam)
     seam.sdk.UnbilledCharge.invoice_unbilled_charges({"subscription_id": "sub_42"}, {KEY: make.key})
@@ -189,7 +191,7 @@ def test_unbilled_charges_are_what_the_sdk_would_send(seam: Seam) -> None:
 
 def test_difference_lists(seam: Seam) -> None:
     """DIFFERENCES["lists"]: where the SDK is wrong, both spellings are pinned."""
-    request = plan(ListInvoices(status=Status.OPEN), context(CHARGEBEE, {"site": "acme-test"})).requests[0]
+    request = plan(ListInvoices(status=Status.OPEN), make_context(CHARGEBEE, {"site": "acme-test"})).requests[0]
     seam.sdk.Invoice.list({"limit": 100, "status": {"IN": ["posted", "payment_due", "not_paid"]}})
     assert dict(seam.pairs) == {"limit": "100", "status[in]": "['posted', 'payment_due', 'not_paid']"}
     assert dict(ours(request)) == {"limit": "100", "status[in]": '["posted","payment_due","not_paid"]'}
@@ -199,7 +201,7 @@ def test_difference_paths(seam: Seam) -> None:
     """DIFFERENCES["paths"]: the SDK lets an id change the route, ours does not (defect 25)."""
     seam.sdk.Invoice.void_invoice("a/b")
     assert seam.sent["url"] == "https://acme-test.chargebee.com/api/v2/invoices/a/b/void"
-    request = plan(Void(id="a/b"), context(CHARGEBEE, {"site": "acme-test"})).requests[0]
+    request = plan(Void(id="a/b"), make_context(CHARGEBEE, {"site": "acme-test"})).requests[0]
     assert request.url == "https://acme-test.chargebee.com/api/v2/invoices/a%2Fb/void"
 
 

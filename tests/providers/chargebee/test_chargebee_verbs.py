@@ -30,7 +30,7 @@ from invoice_bridge import (
 from invoice_bridge.core.errors import ServerError
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Response
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.providers.chargebee import CHARGEBEE
 from tests.providers.chargebee.conftest import World, make_world
 
@@ -377,7 +377,7 @@ def test_defect_71_lines_whose_pages_alternate_end() -> None:
     """Defect 71: the lines of an invoice are read on 100 pages at most, besides the first that comes with it."""
     line = {"id": "li_1", "amount": 100, "description": "Fees"}
     row = {"id": "7", "object": "invoice", "status": "payment_due", "currency_code": "EUR", "line_items": [line]}
-    flow = CHARGEBEE.flow(Retrieve(id="7"), context(CHARGEBEE, {"site": "acme"}))
+    flow = CHARGEBEE.flow(Retrieve(id="7"), make_context(CHARGEBEE, {"site": "acme"}))
     read, told = _circling(flow, lambda offset: {"invoice": row | {"line_items_next_offset": offset}})
     assert (read, told.endswith("line_items_next_offset goes on after 100 pages")) == (101, True)
 
@@ -387,6 +387,6 @@ def test_defect_71_unbilled_charges_whose_pages_alternate_end() -> None:
     bill = PeriodInvoice(
         reference="r1", customer="cus_42", subscription="sub_42", currency="EUR", period=Period.month(2026, 5)
     )
-    flow = CHARGEBEE.flow(bill, context(CHARGEBEE, {"site": "acme"}).on(bill))
+    flow = CHARGEBEE.flow(bill, make_context(CHARGEBEE, {"site": "acme"}).on(bill))
     read, told = _circling(flow, lambda offset: {"list": [], "next_offset": offset})
     assert (read, told.endswith("next_offset goes on after 100 pages of 100")) == (100, True)

@@ -11,7 +11,7 @@ from invoice_bridge import Client
 from invoice_bridge.core.exact import loads
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.wire import Request, Response, query
-from invoice_bridge.emulator import EmulatorTransport, Ticking
+from invoice_bridge.emulator import EmulatorTransport, FakeClock
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
 
 ROOT = "http://127.0.0.1:1"
@@ -23,7 +23,7 @@ class World:
 
     client: Client
     stripe: StripeEmulator
-    clock: Ticking
+    clock: FakeClock
     transport: EmulatorTransport
 
     @property
@@ -58,7 +58,7 @@ class World:
 
 
 def make_world(lookup: Lookup = "auto", **switches: bool) -> World:
-    clock = Ticking()
+    clock = FakeClock()
     stripe = StripeEmulator(clock=clock, switches=switches)
     transport = EmulatorTransport(stripe, ROOT)
     client = Client("stripe", api_key=stripe.key, base_url=ROOT, http=httpx.Client(transport=transport), lookup=lookup)

@@ -95,8 +95,8 @@ def test_a_draft_stays_a_draft(world: World) -> None:
 def test_the_same_reference_twice_is_one_invoice(make: Make, kind: str, marked: bool) -> None:
     """A second run bills nothing, mails nobody and charges nothing, whether or not Stripe marks a replayed answer."""
     world = make(replay_header=marked)
-    ask = charge(collection=COLLECTIONS[kind])
-    first, second = world.client.create(ask), world.client.create(ask)
+    command = charge(collection=COLLECTIONS[kind])
+    first, second = world.client.create(command), world.client.create(command)
     assert first.model_copy(update={"payment_pending": None}) == second.model_copy(
         update={"payment_pending": None, "raw": first.raw}
     )
@@ -168,12 +168,12 @@ def test_what_happened_since_is_read_on_a_second_run(make: Make) -> None:
 
 def test_defect_12_a_run_that_stopped_anywhere_is_finished_by_the_next(make: Make) -> None:
     """Stopped after any of its requests, a bill is finished by the next run: one invoice, its lines, one collection."""
-    ask = charge(collection=Collection.charge())
+    command = charge(collection=Collection.charge())
     for stop in range(1, 5):
         for marked in (True, False):
             world = make(replay_header=marked)
-            use = world.client._use.on(ask)
-            flow = use.provider.flow(ask, use)
+            context = world.client._use.on(command)
+            flow = context.provider.flow(command, context)
             request = next(flow)
             for _ in range(stop):
                 key = {**request.headers, "Authorization": f"Bearer {world.stripe.key}"}
@@ -183,7 +183,7 @@ def test_defect_12_a_run_that_stopped_anywhere_is_finished_by_the_next(make: Mak
                 except StopIteration:
                     break
             flow.close()
-            found = world.client.create(ask)
+            found = world.client.create(command)
             assert (found.status, [line.amount for line in found.lines]) == (Status.PAID, [eur(1999)])
             assert (world.events, len(world.stripe.invoices)) == (["issued", "collected"], 1)
 
@@ -256,11 +256,11 @@ def test_quantities_and_credits_come_back(world: World) -> None:
 
 def test_a_quantity_without_a_unit_amount_is_a_loss(world: World) -> None:
     """Stripe cannot carry it: refused with a code, or sent as the amount alone once that is allowed."""
-    ask = OneTimeCharge(reference="res-1", customer="cus_42", lines=(Line(quantity=3, amount=eur(100)),))
+    command = OneTimeCharge(reference="res-1", customer="cus_42", lines=(Line(quantity=3, amount=eur(100)),))
     with pytest.raises(LossyTranslation, match="IB-STRIPE-QUANTITY-01"):
-        world.client.create(ask)
+        world.client.create(command)
     assert world.sent == []
-    found = world.client.create(ask, allow=["lines[].quantity"])
+    found = world.client.create(command, allow=["lines[].quantity"])
     assert (found.lines[0].quantity, found.lines[0].amount) == (Decimal(1), eur(100))
     assert [loss.code for loss in found.losses] == ["IB-STRIPE-QUANTITY-01"]
 
@@ -276,14 +276,14 @@ def test_a_rated_period_invoice_carries_its_period(world: World) -> None:
     """The service period stands on the lines, at the same two instants, and is read back from them."""
     may = Period.month(2026, 5, tz="Europe/Paris")
     night = Period(datetime(2026, 5, 2, tzinfo=UTC), datetime(2026, 5, 3, tzinfo=UTC))
-    ask = PeriodInvoice(
+    command = PeriodInvoice(
         reference="flt/2026-05",
         customer="cus_42",
         currency="EUR",
         period=may,
         lines=(Line(amount=eur(500)), Line(amount=eur(700), period=night)),
     )
-    found = world.client.create(ask)
+    found = world.client.create(command)
     assert ([line.period for line in found.lines], found.period, found.total) == ([may, night], may, eur(1200))
     assert (found.reference, world.events) == ("flt/2026-05", ["issued"])
 
@@ -335,10 +335,10 @@ def test_a_declined_charge_leaves_the_invoice_open(world: World) -> None:
 
 def test_a_draft_that_was_deleted_is_not_found_again(world: World) -> None:
     """The key still stands for the deleted draft: the reference needs another attempt, and nothing is billed."""
-    ask = charge(draft=True)
-    world.client.delete(world.client.create(ask).id)
+    command = charge(draft=True)
+    world.client.delete(world.client.create(command).id)
     with pytest.raises(NotFound):
-        world.client.create(ask)
+        world.client.create(command)
     assert world.client.create(charge(attempt=2)).status is Status.OPEN
 
 

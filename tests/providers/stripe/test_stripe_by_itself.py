@@ -23,11 +23,11 @@ from invoice_bridge import (
     Status,
 )
 from invoice_bridge.adapter.answers import json_of
-from invoice_bridge.adapter.declared import Sightings
+from invoice_bridge.adapter.declared import Matches
 from invoice_bridge.core.commands import Bill
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Response
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.providers.stripe import STRIPE
 from invoice_bridge.providers.stripe.compared import compare_collected
 from invoice_bridge.providers.stripe.lookup import search
@@ -265,10 +265,10 @@ def test_defect_83_what_is_no_payment_method_of_stripes_is_refused(make: Make, m
 
 
 # ── the search index ─────────────────────────────────────────────────────────────────────────────────────────────────
-def drive(world: World, command: Bill) -> Sightings:
+def drive(world: World, command: Bill) -> Matches:
     """Run the search against the emulator, refusals included."""
-    use = context(STRIPE, {}, "http://127.0.0.1:1").on(command)
-    flow = search(command, use)
+    context = make_context(STRIPE, {}, "http://127.0.0.1:1").on(command)
+    flow = search(command, context)
     request = next(flow)
     try:
         while True:
@@ -278,7 +278,7 @@ def drive(world: World, command: Bill) -> Sightings:
             else:
                 request = flow.throw(STRIPE.error(answer))
     except StopIteration as done:
-        found: Sightings = done.value
+        found: Matches = done.value
         return found
 
 
@@ -328,15 +328,15 @@ def test_search_answers_the_whole_page_by_page(make: Make) -> None:
             "data": [world.stripe._shown(next(iter(world.stripe.invoices.values())))],
         }
     )
-    use = context(STRIPE, {}, "http://127.0.0.1:1").on(charge())
-    flow = search(charge(), use)
+    context = make_context(STRIPE, {}, "http://127.0.0.1:1").on(charge())
+    flow = search(charge(), context)
     assert next(flow).searches is True
     request = flow.send(Response(200, page))
     assert request.url.endswith("/v1/invoices/in_00000001")
     request = flow.send(world.ask("GET", "/v1/invoices/in_00000001"))
     assert "page=2" in request.url
     flow.close()
-    flow = search(charge(), use)
+    flow = search(charge(), context)
     next(flow)
     failure = STRIPE.error(Response(500, b'{"error": {"message": "no", "type": "api_error"}}'))
     with pytest.raises(BridgeError) as raised:

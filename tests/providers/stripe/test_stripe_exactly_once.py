@@ -18,7 +18,7 @@ from invoice_bridge import (
     OutcomeUnknown,
     Status,
 )
-from invoice_bridge.emulator import EmulatorTransport, Fault, Faults, Kind, Ticking
+from invoice_bridge.emulator import EmulatorTransport, FakeClock, Fault, Faults, Kind
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
 from tests.clients import no_waiting  # noqa: F401 - a fixture, used by every test
 
@@ -52,7 +52,7 @@ class Desk:
 
 def desk(*faults: Fault, switches: dict[str, bool] | None = None, **said: Any) -> Desk:
     """A desk with faults and the emulator's switches."""
-    stripe = StripeEmulator(clock=Ticking(), switches=switches)
+    stripe = StripeEmulator(clock=FakeClock(), switches=switches)
     transport = EmulatorTransport(Faults(stripe, faults), ROOT)
     client = Client("stripe", api_key=stripe.key, base_url=ROOT, http=httpx.Client(transport=transport), **said)
     return Desk(client, stripe, transport)

@@ -46,19 +46,19 @@ from invoice_bridge import (
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.emulator import EmulatorTransport
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.providers.stripe import STRIPE
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
 from tests import strategies
 
-USE = context(STRIPE, {})
+USE = make_context(STRIPE, {})
 EUR = Money(1999, "EUR")
 CHARGE = OneTimeCharge(reference="res-1", customer="cus_42", amount=EUR, collection=Collection.charge())
 MAY = PeriodInvoice(reference="may", customer="cus_42", currency="EUR", period=Period.month(2026, 5))
 
 
-def begin(ask: Command) -> Flow[Any]:
-    return STRIPE.flow(ask, USE.on(ask))
+def begin(command: Command) -> Flow[Any]:
+    return STRIPE.flow(command, USE.on(command))
 
 
 def answer(body: object = None, status: int = 200, **headers: str) -> Response:
@@ -75,9 +75,9 @@ def short(request: Request) -> str:
     return f"{request.method} {request.url.removeprefix('https://api.stripe.com/v1/')}"
 
 
-def happy(ask: Command) -> tuple[list[str], Any]:
+def happy(command: Command) -> tuple[list[str], Any]:
     """Feed a flow its own specimens, as explain does, and return what it asked for and its result."""
-    flow, asked = begin(ask), []
+    flow, asked = begin(command), []
     request = next(flow)
     while True:
         asked.append(short(request))
@@ -88,7 +88,7 @@ def happy(ask: Command) -> tuple[list[str], Any]:
 
 
 @pytest.mark.parametrize(
-    "ask,requests,status",
+    "command, requests, status",
     [
         (Retrieve(id="in_1"), ["GET invoices/in_1"], Status.OPEN),
         (Finalize(id="in_1"), ["POST invoices/in_1/finalize"], Status.OPEN),
@@ -125,9 +125,9 @@ def happy(ask: Command) -> tuple[list[str], Any]:
     ],
     ids=lambda value: value.verb if isinstance(value, Command) else None,
 )
-def test_the_happy_way_of_every_verb(ask: Command, requests: list[str], status: Status) -> None:
+def test_the_happy_way_of_every_verb(command: Command, requests: list[str], status: Status) -> None:
     """Fed the answers that its own requests foresee, every verb runs to its end."""
-    asked, found = happy(ask)
+    asked, found = happy(command)
     assert asked == requests
     assert isinstance(found, Invoice)
     assert found.status is status
@@ -142,9 +142,9 @@ def test_the_happy_way_of_a_listing() -> None:
 
 
 @given(strategies.bills())
-def test_explain_never_raises(ask: OneTimeCharge | PeriodInvoice) -> None:
+def test_explain_never_raises(command: OneTimeCharge | PeriodInvoice) -> None:
     """For every bill there is a plan, or the reason why there is none; a draft below the minimum is stopped midway."""
-    plan = explain("stripe", ask)
+    plan = explain("stripe", command)
     assert (plan.refusal is None or isinstance(plan.refusal, AmountMismatch)) == bool(plan.requests)
 
 

@@ -168,10 +168,10 @@ def test_a_reference_for_another_period_bills_nothing(world: World) -> None:
     assert (pending(world), world.events) == ({june}, ["issued"])
 
 
-def run_until(world: World, ask: PeriodInvoice, action: str) -> None:
+def run_until(world: World, command: PeriodInvoice, action: str) -> None:
     """Drive a bill by hand and drop it once a request has gone out."""
-    use = world.client._use.on(ask)
-    flow = use.provider.flow(ask, use)
+    context = world.client._use.on(command)
+    flow = context.provider.flow(command, context)
     request = next(flow)
     while True:
         headers = {**request.headers, "Authorization": f"Bearer {world.stripe.key}"}
@@ -188,11 +188,11 @@ def test_a_run_that_stopped_is_finished_by_the_next(world: World, action: str, f
     """Dropped after any write, the bill is finished by the next run, even where the keys are forgotten by then."""
     world.item(START, START + 60, 100)
     world.item(START + 60, START + 120, 250)
-    ask = bill(collection=Collection.charge())
-    run_until(world, ask, action)
+    command = bill(collection=Collection.charge())
+    run_until(world, command, action)
     if forgotten:
         world.stripe.kept.clear()
-    found = world.client.create(ask)
+    found = world.client.create(command)
     assert ([line.amount for line in found.lines], found.status) == ([eur(100), eur(250)], Status.PAID)
     assert (world.events, len(world.stripe.invoices), pending(world)) == (["issued", "collected"], 1, set())
 
@@ -200,10 +200,10 @@ def test_a_run_that_stopped_is_finished_by_the_next(world: World, action: str, f
 def test_a_payment_on_its_way_is_left(world: World) -> None:
     """An invoice that is found open, with a payment on its way, is not collected a second time."""
     world.item(START, START, 700)
-    ask = bill(collection=Collection.charge())
-    run_until(world, ask, "/finalize")
+    command = bill(collection=Collection.charge())
+    run_until(world, command, "/finalize")
     world.stripe.begin_payment("in_00000001")
-    found = world.client.create(ask)
+    found = world.client.create(command)
     assert (found.status, found.payment_pending, world.events) == (Status.OPEN, True, ["issued"])
 
 

@@ -65,8 +65,10 @@ def refused(provider_command: OneTimeCharge | PeriodInvoice) -> BridgeError:
 @pytest.mark.parametrize("currency,text,units", AMOUNTS)
 def test_one_time_charge_by_currency(currency: str, text: str, units: bytes) -> None:
     """A one-time charge is three requests whose every byte is known, in every class of currency."""
-    ask = OneTimeCharge(reference="res-1", customer="cus_42", amount=Money.parse(text, currency), description="Fees")
-    opened, lines, finalized = planned(ask).requests
+    command = OneTimeCharge(
+        reference="res-1", customer="cus_42", amount=Money.parse(text, currency), description="Fees"
+    )
+    opened, lines, finalized = planned(command).requests
 
     code = currency.lower().encode()
     assert (opened.method, opened.url) == ("POST", "https://api.stripe.com/v1/invoices")
@@ -89,14 +91,14 @@ def test_one_time_charge_by_currency(currency: str, text: str, units: bytes) -> 
 def test_period_invoice_by_currency(currency: str, text: str, units: bytes) -> None:
     """A rated period invoice carries quantity, unit amount, amount and period of each line, by currency."""
     price = Money.parse(text, currency)
-    ask = PeriodInvoice(
+    command = PeriodInvoice(
         reference="res-1",
         customer="cus_42",
         currency=currency,
         period=Period.month(2026, 5),
         lines=(Line(description="Charging", quantity=2, unit_amount=price), Line(amount=price)),
     )
-    opened, lines, finalized = planned(ask).requests
+    opened, lines, finalized = planned(command).requests
     code = currency.lower().encode()
     assert b"customer=cus_42&currency=" + code + OPENED == opened.content
     assert (
@@ -135,13 +137,13 @@ def test_currencies_that_are_not_confirmed_are_refused(currency: str) -> None:
 @pytest.mark.parametrize("currency", ["EUR", "JPY", "UGX", "KWD"])
 def test_defect_04_the_currency_is_always_sent(currency: str) -> None:
     """Left out, the account's default currency would bill: every opening request names the currency."""
-    ask = OneTimeCharge(reference="res-1", customer="cus_42", amount=Money(1000, currency))
-    assert f"&currency={currency.lower()}&" in planned(ask).requests[0].content.decode()
+    command = OneTimeCharge(reference="res-1", customer="cus_42", amount=Money(1000, currency))
+    assert f"&currency={currency.lower()}&" in planned(command).requests[0].content.decode()
 
 
 def test_everything_a_bill_says_is_sent() -> None:
     """Description, purchase order, metadata, issue date, due date and tax all reach the opening request."""
-    ask = OneTimeCharge(
+    command = OneTimeCharge(
         reference="res-1",
         customer="cus_42",
         amount=Money(1999, "EUR"),
@@ -152,7 +154,7 @@ def test_everything_a_bill_says_is_sent() -> None:
         collection=Collection.send(due=datetime(2026, 6, 30, tzinfo=UTC)),
         tax="provider",
     )
-    opened = planned(ask).requests[0]
+    opened = planned(command).requests[0]
     assert opened.content == (
         b"customer=cus_42&currency=eur&auto_advance=false&pending_invoice_items_behavior=exclude"
         b"&automatic_tax%5Benabled%5D=true&discounts=&metadata%5Bsite%5D=Z%C3%BCrich"
@@ -164,10 +166,10 @@ def test_everything_a_bill_says_is_sent() -> None:
 
 def test_collection_send_mails_and_never_collects() -> None:
     """Collection.send ends with Stripe's own mail, after the comparison; no request takes money."""
-    ask = OneTimeCharge(
+    command = OneTimeCharge(
         reference="res-1", customer="cus_42", amount=Money(100, "EUR"), collection=Collection.send(net_days=14)
     )
-    plan = planned(ask)
+    plan = planned(command)
     assert [r.url.rsplit("/", 1)[1] for r in plan.requests] == ["invoices", "add_lines", "finalize", "send"]
     assert b"&collection_method=send_invoice&days_until_due=14" in plan.requests[0].content
     assert (SEND, b"", frozenset({Effect.MAILS})) == (
@@ -180,10 +182,10 @@ def test_collection_send_mails_and_never_collects() -> None:
 
 def test_collection_charge_collects_last() -> None:
     """Collection.charge names its payment method when it opens the invoice, and takes the money last."""
-    ask = OneTimeCharge(
+    command = OneTimeCharge(
         reference="res-1", customer="cus_42", amount=Money(100, "EUR"), collection=Collection.charge("pm_7")
     )
-    plan = planned(ask)
+    plan = planned(command)
     assert plan.requests[0].content.endswith(b"&default_payment_method=pm_7")
     assert [r.url.rsplit("/", 1)[1] for r in plan.requests] == ["invoices", "add_lines", "finalize", "pay"]
     assert (PAY, b"", frozenset({Effect.COLLECTS})) == (
@@ -213,10 +215,10 @@ def test_defects_05_and_06_every_line_is_sent_and_zero_lines_too() -> None:
 
 def test_a_quantity_of_parts_goes_as_a_decimal() -> None:
     """1.5 × 20.00 is sent as quantity_decimal=1.5 and unit_amount=2000, in plain digits."""
-    ask = OneTimeCharge(
+    command = OneTimeCharge(
         reference="res-1", customer="cus_42", lines=(Line(quantity=Decimal("1.5"), unit_amount=Money(2000, "EUR")),)
     )
-    assert planned(ask).requests[1].content == (
+    assert planned(command).requests[1].content == (
         b"lines%5B0%5D%5Bprice_data%5D%5Bcurrency%5D=eur"
         b"&lines%5B0%5D%5Bprice_data%5D%5Bproduct_data%5D%5Bname%5D=Line"
         b"&lines%5B0%5D%5Bprice_data%5D%5Bunit_amount%5D=2000&lines%5B0%5D%5Bquantity_decimal%5D=1.5"
@@ -273,8 +275,8 @@ def test_parts_of_a_second_are_refused() -> None:
 @pytest.mark.parametrize("key", ["invoice_bridge_reference", "a[b]", "a]", ""])
 def test_metadata_keys_that_would_change_the_form_are_refused(key: str) -> None:
     """Brackets nest in a form, and one key carries the reference: such keys are refused before anything is sent."""
-    ask = OneTimeCharge(reference="res-1", customer="cus_42", amount=Money(1, "EUR"), metadata={key: "x"})
-    assert isinstance(refused(ask), Unsupported)
+    command = OneTimeCharge(reference="res-1", customer="cus_42", amount=Money(1, "EUR"), metadata={key: "x"})
+    assert isinstance(refused(command), Unsupported)
     assert isinstance(planned(Update(id="in_1", metadata={key: "x"})).refusal, Unsupported)
 
 
@@ -287,8 +289,8 @@ def test_a_customer_is_never_made_silently() -> None:
 
 def test_a_connected_account_is_named_in_the_header_and_in_the_key() -> None:
     """Two accounts never share an idempotency key, and requests say whose they are."""
-    ask = OneTimeCharge(reference="res-1", customer="cus_42", amount=Money(1, "EUR"))
-    opened = planned(ask, account="acct_1").requests[0]
+    command = OneTimeCharge(reference="res-1", customer="cus_42", amount=Money(1, "EUR"))
+    opened = planned(command, account="acct_1").requests[0]
     assert opened.headers["Stripe-Account"] == "acct_1"
     assert opened.key == "ib1-ba4bf77ba86c525021bfa682e3436d3f9a7df73ab211b5ff21050243af9cc602"
 

@@ -88,9 +88,9 @@ def test_info_losses_never_stop_a_bill() -> None:
 
 
 @given(strategies.bills())
-def test_every_field_of_a_body_has_an_origin(ask: OneTimeCharge | PeriodInvoice) -> None:
+def test_every_field_of_a_body_has_an_origin(command: OneTimeCharge | PeriodInvoice) -> None:
     """For every bill, each field that is sent is explained by a row."""
-    plan = explain("stripe", ask, lookup="never")
+    plan = explain("stripe", command, lookup="never")
     assert [name for request in plan.requests for name, _, where in plan.origins(request) if where == "?"] == []
 
 
@@ -152,7 +152,7 @@ def test_limits_hold_for_updates_too() -> None:
 def test_every_limit_names_a_place_of_a_bill() -> None:
     """A limit on a path that nothing has would never be checked."""
     bill = OneTimeCharge.model_validate(FULL | {"description": "d", "purchase_order": "p", "metadata": {"k": "v"}})
-    assert all(values_at(bill, limit.what) for limit in LIMITS)
+    assert all(values_at(bill, limit.path) for limit in LIMITS)
 
 
 # ── refusals ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from invoice_bridge import Client, Collection, Money, OneTimeCharge
-from invoice_bridge.adapter.emulation.core import Ticking
+from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.adapter.emulation.faults import Fault, Faults
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 from invoice_bridge.providers.whop.emulator import WhopEmulator
@@ -22,7 +22,7 @@ class Bench:
     """An emulator, its clock, the faulty transport in front of it, and a client."""
 
     def __init__(self, *faults: Fault, kind: type[WhopEmulator] = WhopEmulator, **options: Any) -> None:
-        self.clock = Ticking()
+        self.clock = FakeClock()
         self.emulator = kind(clock=self.clock, **options)
         self.transport = EmulatorTransport(Faults(self.emulator, faults))
         self.http = httpx.Client(transport=self.transport)

@@ -32,7 +32,7 @@ from invoice_bridge.core.commands import ListInvoices, Retrieve, Void
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.steps import Step
 from invoice_bridge.core.wire import Response
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 from invoice_bridge.providers.whop import WHOP
 from invoice_bridge.providers.whop.emulator import WhopEmulator
 from tests.providers.whop.conftest import DUE, ROOT, START, Bench, bill, draft
@@ -73,7 +73,7 @@ def test_a_draft_mails_and_charges_nobody(bench: Bench) -> None:
 
 def test_a_period_invoice_names_its_losses(bench: Bench) -> None:
     """The period is lost, so it stops until it is allowed; then the lines are billed once."""
-    ask = PeriodInvoice(
+    command = PeriodInvoice(
         reference="r-2",
         customer=CustomerRef(email="a@example.test", name="A"),
         period=Period.month(2026, 5),
@@ -85,9 +85,9 @@ def test_a_period_invoice_names_its_losses(bench: Bench) -> None:
         collection=Collection.send(due=DUE),
     )
     with pytest.raises(LossyTranslation, match="IB-WHOP-PERIOD-01"):
-        bench.billing.create(ask)
+        bench.billing.create(command)
     assert bench.emulator.requests == 0
-    found = bench.billing.create(ask, allow=["period"])
+    found = bench.billing.create(command, allow=["period"])
     assert (found.subtotal, found.period) == (Money(400, "EUR"), None)
     assert [item.description for item in found.lines] == ["May", "Credit"]
     assert [loss.code for loss in found.losses] == [
@@ -263,8 +263,8 @@ def test_filters_by_status_and_date(bench: Bench) -> None:
 
 
 # ── flows, by next and send alone ────────────────────────────────────────────────────────────────────────────────────
-def use() -> Context:
-    return context(WHOP, {"account_id": "biz_42"})
+def fresh_context() -> Context:
+    return make_context(WHOP, {"account_id": "biz_42"})
 
 
 def answer(data: Any, **headers: str) -> Response:
@@ -288,8 +288,8 @@ PLAN = {"id": "plan_1", "plan_type": "one_time", "initial_price_due": {"amount":
 
 def test_flow_of_a_bill() -> None:
     """POST, then the plan; the answer of a first try needs no second read."""
-    ask = bill(amount="20")
-    flow = WHOP.flow(ask, use().on(ask))
+    command = bill(amount="20")
+    flow = WHOP.flow(command, fresh_context().on(command))
     assert next(flow).url.endswith("/invoices")
     assert flow.send(answer(whole())).url.endswith("/plans/plan_1")
     assert result(flow, PLAN).subtotal == Money(2000, "EUR")
@@ -297,8 +297,8 @@ def test_flow_of_a_bill() -> None:
 
 def test_flow_of_a_replayed_bill() -> None:
     """An answer that is replayed is old: the invoice is read once more."""
-    ask = bill(amount="20")
-    flow = WHOP.flow(ask, use().on(ask))
+    command = bill(amount="20")
+    flow = WHOP.flow(command, fresh_context().on(command))
     next(flow)
     assert flow.send(answer(whole(), **{"Idempotent-Replayed": "true"})).url.endswith("/invoices/inv_1")
     flow.send(answer(whole(status="void")))
@@ -308,8 +308,8 @@ def test_flow_of_a_replayed_bill() -> None:
 @pytest.mark.parametrize("replayed", ["true", "false"])
 def test_defect_30_another_api_behind_the_same_path_is_noticed(replayed: str) -> None:
     """An id of the native API stops the flow with words that say which API answered."""
-    ask = bill(amount="20")
-    flow = WHOP.flow(ask, use().on(ask))
+    command = bill(amount="20")
+    flow = WHOP.flow(command, fresh_context().on(command))
     next(flow)
     with pytest.raises(MalformedResponse, match="native API answered"):
         flow.send(answer({"id": "pay_1", "status": "draft"}, **{"Idempotent-Replayed": replayed}))
@@ -317,8 +317,8 @@ def test_defect_30_another_api_behind_the_same_path_is_noticed(replayed: str) ->
 
 def test_a_plan_of_another_price_is_a_mismatch() -> None:
     """499 where 4.99 was asked is said at once, and that it may have gone out already."""
-    ask = bill(amount="20")
-    flow = WHOP.flow(ask, use().on(ask))
+    command = bill(amount="20")
+    flow = WHOP.flow(command, fresh_context().on(command))
     next(flow)
     flow.send(answer(whole()))
     with pytest.raises(
@@ -331,8 +331,8 @@ def test_a_plan_of_another_price_is_a_mismatch() -> None:
 
 def test_a_bill_in_another_currency_is_a_discrepancy() -> None:
     """The account's default currency is never taken for the one that was asked."""
-    ask = bill(amount="20")
-    flow = WHOP.flow(ask, use().on(ask))
+    command = bill(amount="20")
+    flow = WHOP.flow(command, fresh_context().on(command))
     next(flow)
     flow.send(answer(whole(current_plan={"id": "plan_1", "currency": "usd"})))
     with pytest.raises(Discrepancy, match="asked in EUR, the invoice is in USD"):
@@ -342,8 +342,8 @@ def test_a_bill_in_another_currency_is_a_discrepancy() -> None:
 @pytest.mark.parametrize("repeated", [{}, {"id": "plan_2", "internal_notes": "other"}, {"data": []}])
 def test_a_plan_that_is_another_answer_says_nothing_of_the_reference(repeated: dict[str, Any]) -> None:
     """A proxy that repeats an older answer does not make a bill look absent: the lookup has no answer."""
-    ask = bill()
-    flow = None if WHOP.look is None else WHOP.look(ask, use().on(ask))
+    command = bill()
+    flow = None if WHOP.lookup is None else WHOP.lookup(command, fresh_context().on(command))
     assert flow is not None
     next(flow)
     flow.send(answer({"data": [whole(current_plan={"id": "plan_1"})], "page_info": {"has_next_page": False}}))
@@ -353,8 +353,8 @@ def test_a_plan_that_is_another_answer_says_nothing_of_the_reference(repeated: d
 
 def test_an_answer_other_than_true_is_malformed() -> None:
     """A verb that answers in another shape has not been understood."""
-    ask = Void(id="inv_1")
-    flow = WHOP.flow(ask, use().on(ask))
+    command = Void(id="inv_1")
+    flow = WHOP.flow(command, fresh_context().on(command))
     next(flow)
     with pytest.raises(MalformedResponse, match="is not `true`"):
         flow.send(answer({"status": "void"}))
@@ -362,8 +362,8 @@ def test_an_answer_other_than_true_is_malformed() -> None:
 
 def test_an_item_that_cannot_be_read_does_not_spoil_its_page() -> None:
     """One item of another kind is handed on as unreadable; the others are invoices, one in a coin among them."""
-    ask = ListInvoices()
-    flow = WHOP.flow(ask, use().on(ask))
+    command = ListInvoices()
+    flow = WHOP.flow(command, fresh_context().on(command))
     next(flow)
     coin = whole(id="inv_2", current_plan={"id": "plan_2", "currency": "btc"})
     rows = [whole(object="payment"), coin, whole()]
@@ -385,8 +385,8 @@ def test_an_item_that_cannot_be_read_does_not_spoil_its_page() -> None:
 )
 def test_a_listing_without_items_or_an_end_is_malformed(data: dict[str, Any]) -> None:
     """Nothing at all is no empty listing, a page without a cursor cannot be followed, nor one that does not say."""
-    ask = ListInvoices()
-    flow = WHOP.flow(ask, use().on(ask))
+    command = ListInvoices()
+    flow = WHOP.flow(command, fresh_context().on(command))
     next(flow)
     with pytest.raises(MalformedResponse):
         flow.send(answer(data))

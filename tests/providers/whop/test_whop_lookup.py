@@ -31,12 +31,12 @@ from invoice_bridge import (
     explain,
 )
 from invoice_bridge.adapter.declared import Rate
-from invoice_bridge.adapter.emulation.core import Call, Emulator
+from invoice_bridge.adapter.emulation.core import Emulator, IncomingRequest
 from invoice_bridge.adapter.emulation.faults import Fault, Kind
 from invoice_bridge.core.commands import Delete, MarkPaid, MarkUncollectible, Void
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Response
-from invoice_bridge.explain import context, plan
+from invoice_bridge.explain import make_context, plan
 from invoice_bridge.providers.whop import WHOP
 from invoice_bridge.providers.whop.emulator import WhopEmulator
 from tests.providers.whop.conftest import START, Bench, bill, draft
@@ -141,9 +141,9 @@ def test_explain_shows_the_look(lookup: Any, attempt: int, looks: int) -> None:
 
 def test_a_look_begins_a_day_before_the_first_try() -> None:
     """The provider's clock and ours need not agree; the bound is Whop's to apply, one millisecond wider."""
-    ask = bill()
-    use = replace(context(WHOP, {"account_id": "biz_42"}), since=START, lookup="always")
-    assert plan(ask, use).requests[0].url.endswith("&direction=desc&created_after=2026-11-01T08%3A59%3A59.999Z")
+    command = bill()
+    context = replace(make_context(WHOP, {"account_id": "biz_42"}), since=START, lookup="always")
+    assert plan(command, context).requests[0].url.endswith("&direction=desc&created_after=2026-11-01T08%3A59%3A59.999Z")
 
 
 def test_the_same_reference_is_found_whatever_else_differs(bench: Bench) -> None:
@@ -206,7 +206,7 @@ def test_where_the_listing_is_refused_that_is_the_error(bench: Bench) -> None:
 class Forgets(WhopEmulator):
     """Whop where the second plan was deleted in the dashboard."""
 
-    def retrieve_plan(self, call: Call, plan_id: str) -> Response:
+    def retrieve_plan(self, call: IncomingRequest, plan_id: str) -> Response:
         """404 for that one."""
         return super().retrieve_plan(call, "gone" if plan_id == "plan_00000002" else plan_id)
 
@@ -436,14 +436,14 @@ def test_a_failure_repeated_under_the_key_is_looked_up(make: Callable[..., Bench
 
 def test_a_refusal_is_repeated_under_its_key_until_another_attempt(bench: Bench) -> None:
     """Whop repeats a 4xx for a day: what was wrong is refused again after it was mended, and attempt=2 bills once."""
-    ask = bill(customer="mber_7")
+    command = bill(customer="mber_7")
     with pytest.raises(NotFound):
-        bench.billing.create(ask)
+        bench.billing.create(command)
     bench.emulator.members["mber_7"] = {"email": "b@example.test", "name": "B"}
     with pytest.raises(NotFound) as raised:
-        bench.billing.create(ask)
+        bench.billing.create(command)
     assert raised.value.outcome == "nothing_done"
-    assert bench.billing.create(ask.model_copy(update={"attempt": 2})).status is Status.OPEN
+    assert bench.billing.create(command.model_copy(update={"attempt": 2})).status is Status.OPEN
     assert bench.issued() == ["r-1"]
 
 
@@ -478,7 +478,7 @@ def _sent(flow: Any, reads: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "ask, reads, status",
+    "command, reads, status",
     [
         (Void(id="inv_1"), 0, "void"),
         (MarkUncollectible(id="inv_1"), 0, "uncollectible"),
@@ -486,9 +486,11 @@ def _sent(flow: Any, reads: int) -> None:
     ],
 )
 @pytest.mark.parametrize("repeated", [True, False])
-def test_a_refusal_of_what_a_lost_try_has_done_is_success(ask: Any, reads: int, status: str, repeated: bool) -> None:
+def test_a_refusal_of_what_a_lost_try_has_done_is_success(
+    command: Any, reads: int, status: str, repeated: bool
+) -> None:
     """Where an earlier try may have worked and the invoice shows that it has; else it is a wrong state."""
-    flow = WHOP.flow(ask, context(WHOP, {"account_id": "biz_42"}).on(ask))
+    flow = WHOP.flow(command, make_context(WHOP, {"account_id": "biz_42"}).on(command))
     _sent(flow, reads)
     refusal = Rejected("only open invoices", provider="whop", status=400)
     refusal.repeated = repeated
@@ -519,8 +521,8 @@ def test_a_lost_delete_is_repeated(make: Callable[..., Bench], kind: Kind) -> No
 
 def test_an_answer_to_a_delete_other_than_true_is_malformed() -> None:
     """A draft is deleted when Whop says so, and not because it answered."""
-    ask = Delete(id="inv_1")
-    flow = WHOP.flow(ask, context(WHOP, {"account_id": "biz_42"}).on(ask))
+    command = Delete(id="inv_1")
+    flow = WHOP.flow(command, make_context(WHOP, {"account_id": "biz_42"}).on(command))
     next(flow)
     flow.send(Response(200, dumps(OPEN | {"status": "draft"}), provider="whop"))
     with pytest.raises(MalformedResponse, match="did not confirm the deletion"):

@@ -118,23 +118,23 @@ def bills(draw: st.DrawFn) -> OneTimeCharge:
 
 @pytest.mark.proves("whop", "one_time_charge", "oracle")
 @given(bills(), st.sampled_from([None, "prod_42"]))
-def test_the_sdk_accepts_every_bill(ask: OneTimeCharge, product: str | None) -> None:
+def test_the_sdk_accepts_every_bill(command: OneTimeCharge, product: str | None) -> None:
     """For every bill: the SDK's request model reads our JSON, and finds no unknown key and no undocumented word."""
-    plan = explain("whop", ask, lookup="never", account_id="biz_42", product_id=product)
+    plan = explain("whop", command, lookup="never", account_id="biz_42", product_id=product)
     assert plan.refusal is None
     assert not strict(plan.requests[0].content)
 
 
 @given(bills())
-def test_the_emulator_accepts_every_bill_and_answers_in_the_sdks_models(ask: OneTimeCharge) -> None:
+def test_the_emulator_accepts_every_bill_and_answers_in_the_sdks_models(command: OneTimeCharge) -> None:
     """For every bill: the emulator bills the exact amount, and the SDK's models read its invoice, plan and payment."""
     emulator = WhopEmulator(switches={"methods_of_members": False})
     with httpx.Client(transport=EmulatorTransport(emulator)) as http:
         billing = Client("whop", api_key=emulator.key, account_id="biz_42", base_url=ROOT, http=http, lookup="never")
-        allow = ["issued_at"] if ask.draft or ask.collection.due else []
-        found = billing.create(ask, allow=[*allow, "tax"])
-        assert ask.total == found.subtotal
-        assert ask.reference == found.reference
+        allow = ["issued_at"] if command.draft or command.collection.due else []
+        found = billing.create(command, allow=[*allow, "tax"])
+        assert command.total == found.subtotal
+        assert command.reference == found.reference
         headers = {"Authorization": f"Bearer {emulator.key}", "Api-Version-Date": "2026-10-15-1"}
         whole = http.get(f"{ROOT}/invoices/{found.id}", headers=headers).content
         page = http.get(f"{ROOT}/invoices", params={"account_id": "biz_42"}, headers=headers).json()

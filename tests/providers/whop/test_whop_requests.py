@@ -233,15 +233,15 @@ def test_quantities_go_where_a_unit_amount_goes_with_them() -> None:
         Line(description="Credit", amount=Money(-199, "EUR")),
         Line(quantity=Decimal(2), amount=Money(100, "EUR")),
     )
-    ask = OneTimeCharge(reference="r-1", customer="mber_42", lines=lines, collection=SEND)
+    command = OneTimeCharge(reference="r-1", customer="mber_42", lines=lines, collection=SEND)
     assert (
         b'"line_items":[{"label":"Seats","unit_price":5,"quantity":3},'
         b'{"label":"Hours","unit_price":19.98,"quantity":0.5},'
         b'{"label":"Credit","unit_price":-1.99,"quantity":1},'
         b'{"label":"r-1","unit_price":1,"quantity":1}]'
-    ) in first(ask).content
-    assert b'"initial_price":24,' in first(ask).content
-    found = losses("whop", ask, account_id="biz_42")
+    ) in first(command).content
+    assert b'"initial_price":24,' in first(command).content
+    found = losses("whop", command, account_id="biz_42")
     assert [(loss.code, loss.sent) for loss in found if loss.severity == "warns"] == [
         ("IB-WHOP-QUANTITY-01", "the line's amount alone")
     ]
@@ -257,8 +257,8 @@ def test_an_ordinary_bill_loses_nothing_that_needs_leave() -> None:
 
 def test_what_whop_cannot_carry_is_named() -> None:
     """Period, purchase order, metadata and issue date each have their own code."""
-    ask = period("20", "EUR", purchase_order="PO-1", metadata={"a": "b"}, issued_at=DUE, subscription="sub_1")
-    found = {loss.code: (loss.path, str(loss.severity)) for loss in losses("whop", ask, account_id="biz_42")}
+    command = period("20", "EUR", purchase_order="PO-1", metadata={"a": "b"}, issued_at=DUE, subscription="sub_1")
+    found = {loss.code: (loss.path, str(loss.severity)) for loss in losses("whop", command, account_id="biz_42")}
     assert found == {
         "IB-WHOP-PERIOD-01": ("period.start", "warns"),
         "IB-WHOP-PERIOD-03": ("period.end", "warns"),
@@ -365,13 +365,13 @@ def test_an_update_patches_the_plan_and_the_due_date() -> None:
 
 def test_a_listing_names_its_account_and_widens_its_range() -> None:
     """The server's filters narrow to a superset: bounds one millisecond wider, no filter for open."""
-    ask = ListInvoices(
+    command = ListInvoices(
         status=Status.PAID,
         created_from=datetime(2026, 5, 1, 0, 0, 0, 500, tzinfo=UTC),
         created_to=datetime(2026, 6, 1, tzinfo=UTC),
         cursor="abc",
     )
-    assert first(ask).url == (
+    assert first(command).url == (
         "https://api.whop.com/api/v1/invoices?account_id=biz_42&first=100&order=created_at&direction=desc&after=abc"
         "&statuses=paid&created_after=2026-04-30T23%3A59%3A59.999Z&created_before=2026-06-01T00%3A00%3A00.002Z"
     )

@@ -16,13 +16,13 @@ from invoice_bridge import Collection, CustomerRef, Line, Money, OneTimeCharge, 
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.commands import LEAVES, Bill
 from invoice_bridge.core.losses import Alters
-from invoice_bridge.explain import context, plan
+from invoice_bridge.explain import make_context, plan
 from invoice_bridge.providers.whop import WHOP
 from invoice_bridge.providers.whop.tables import ERRORS, FIELDS, LIMITS, MONEY, RATE, STATUSES, VERSIONS, pin
 from invoice_bridge.testing.metamorphic import alteration, contradiction, row_of, variants
 from tests import strategies
 
-USE = replace(context(WHOP, {"account_id": "biz_42"}), lookup="never")
+USE = replace(make_context(WHOP, {"account_id": "biz_42"}), lookup="never")
 MAY = Period.month(2026, 5)
 DUE = datetime(2026, 7, 1, tzinfo=UTC)
 LINES = (
@@ -123,7 +123,7 @@ def test_a_step_from_row_to_row_does_no_more_than_either_says() -> None:
     """Where the change makes another row speak, the two together bound what it does."""
     order = [Alters.NOTHING, Alters.BODY, Alters.BRANCH]
     for leaf, one, two in pairs():
-        rows = [row_of(FIELDS, ask, leaf, USE) for ask in (one, two)]
+        rows = [row_of(FIELDS, command, leaf, USE) for command in (one, two)]
         if rows[0] is not rows[1]:
             most = max(order.index(row.alters) for row in rows if row is not None)
             assert order.index(alteration(one, two, USE)) <= most, leaf
@@ -139,9 +139,9 @@ def test_no_row_is_idle() -> None:
     assert [(row.path, row.code) for row in FIELDS if row.path and row not in seen] == []
 
 
-def origins(ask: Bill, **settings: str) -> dict[str, str]:
+def origins(command: Bill, **settings: str) -> dict[str, str]:
     """Where each field of the one request comes from."""
-    made = plan(ask, replace(context(WHOP, {"account_id": "biz_42"} | settings), lookup="never"))
+    made = plan(command, replace(make_context(WHOP, {"account_id": "biz_42"} | settings), lookup="never"))
     assert made.refusal is None
     return {name: where for request in made.requests for name, _, where in made.origins(request)}
 
@@ -208,9 +208,9 @@ def test_where_the_fields_of_lines_come_from() -> None:
 
 
 @given(strategies.bills())
-def test_every_field_of_a_body_has_an_origin(ask: OneTimeCharge | PeriodInvoice) -> None:
+def test_every_field_of_a_body_has_an_origin(command: OneTimeCharge | PeriodInvoice) -> None:
     """For every bill, each field that is sent is explained by a row."""
-    made = plan(ask, USE)
+    made = plan(command, USE)
     assert [name for request in made.requests for name, _, where in made.origins(request) if where == "?"] == []
 
 

@@ -24,7 +24,7 @@ Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class IncomingRequest:
     """One request as the provider sees it: decoded path segments below the root, names of headers in lower case."""
 
     method: str
@@ -36,7 +36,7 @@ class Call:
     """The URL below which this provider answers, without a slash at the end."""
 
     @classmethod
-    def of(cls, request: Request, root: str) -> Call:
+    def of(cls, request: Request, root: str) -> IncomingRequest:
         """Read a request below `root`."""
         parts = urlsplit(request.url)
         below = parts.path.removeprefix(urlsplit(root).path)
@@ -59,7 +59,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One line of the ledger: what happened to a customer, when, and by which invoice. `units` is the provider's."""
 
     event: str
@@ -72,7 +72,7 @@ class Entry:
     at: datetime
 
 
-class Refused(Exception):
+class ErrorResponse(Exception):
     """The provider's refusal, as a whole answer."""
 
     def __init__(self, answer: Response) -> None:
@@ -81,7 +81,7 @@ class Refused(Exception):
 
 
 @dataclass
-class Kept:
+class StoredResponse:
     """What is remembered under an idempotency key."""
 
     fingerprint: tuple[Any, ...]
@@ -148,14 +148,14 @@ class Emulator(ABC):
     """The invoices it holds, by their ids."""
 
     def __init__(self, *, clock: Clock | None = None, switches: Mapping[str, bool] | None = None) -> None:
-        self.clock = clock or Ticking()
+        self.clock = clock or FakeClock()
         if unknown := set(switches or {}) - set(self.SWITCHES):
             raise ValueError(
                 f"{self.name} has no switch {', '.join(sorted(unknown))}; it has {', '.join(self.SWITCHES)}"
             )
         self.switches = {name: default for name, (default, _) in self.SWITCHES.items()} | dict(switches or {})
-        self.ledger: list[Entry] = []
-        self.kept: dict[str, Kept] = {}
+        self.ledger: list[LedgerEntry] = []
+        self.kept: dict[str, StoredResponse] = {}
         self.running: set[str] = set()
         """The keys whose first request has not ended yet."""
         self.requests = 0
@@ -179,18 +179,18 @@ class Emulator(ABC):
         """
         with self._lock:
             self.requests += 1
-            call = Call.of(request, root)
+            call = IncomingRequest.of(request, root)
             try:
-                self.admit(call)
+                self.authenticate(call)
                 return self._once(call, spoil)
-            except Refused as refused:
+            except ErrorResponse as refused:
                 return refused.answer
 
-    def key_of(self, call: Call) -> str | None:
+    def key_of(self, call: IncomingRequest) -> str | None:
         """The idempotency key that counts for a request; elsewhere the header is ignored."""
         return call.headers.get(self.key_header.lower()) if call.method in self.key_methods else None
 
-    def _once(self, call: Call, spoil: Callable[[Response], Response]) -> Response:
+    def _once(self, call: IncomingRequest, spoil: Callable[[Response], Response]) -> Response:
         key = self.key_of(call)
         if key is None:
             return spoil(self._ran(call))
@@ -204,19 +204,19 @@ class Emulator(ABC):
             return self.in_progress(call)
         answer = spoil(self._ran(call))
         if self.keeps(answer):
-            self.kept[key] = Kept(fingerprint, answer, now)
+            self.kept[key] = StoredResponse(fingerprint, answer, now)
         return answer
 
-    def _ran(self, call: Call) -> Response:
+    def _ran(self, call: IncomingRequest) -> Response:
         try:
             answer = self._answer(call)
-        except Refused as refused:
+        except ErrorResponse as refused:
             return refused.answer
         if call.method != "GET" and answer.status < 300:
             self.writes += 1
         return answer
 
-    def _answer(self, call: Call) -> Response:
+    def _answer(self, call: IncomingRequest) -> Response:
         for method, pattern, name in self.ROUTES:
             wanted = pattern.strip("/").split("/")
             if method == call.method and fits(wanted, call.segments):
@@ -226,18 +226,18 @@ class Emulator(ABC):
 
     # what each provider says
     @abstractmethod
-    def admit(self, call: Call) -> None:
+    def authenticate(self, call: IncomingRequest) -> None:
         """Check credentials and version. Raises Refused."""
 
     @abstractmethod
-    def no_such_route(self, call: Call) -> Response:
+    def no_such_route(self, call: IncomingRequest) -> Response:
         """The answer where there is no such path."""
 
     @abstractmethod
-    def mismatch(self, call: Call, kept: Kept) -> Response:
+    def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
         """The answer where a key comes again with another request."""
 
-    def fingerprint(self, call: Call) -> tuple[Any, ...]:
+    def fingerprint(self, call: IncomingRequest) -> tuple[Any, ...]:
         """What of a request must be the same for its key to be replayed."""
         return (call.method, call.segments, call.query, call.content)
 
@@ -250,7 +250,7 @@ class Emulator(ABC):
         return Response(answer.status, answer.content, {**answer.headers, "idempotent-replayed": "true"})
 
     # what goes wrong, in the provider's words; an emulator that does not say answers as a proxy in front of it would
-    def in_progress(self, call: Call) -> Response:
+    def in_progress(self, call: IncomingRequest) -> Response:
         """The answer where a key comes again while the first request with it still runs.
 
         A provider that may wait for the first one instead has the switch "in_progress_waits".
@@ -264,7 +264,7 @@ class Emulator(ABC):
 
     def throttled(self, retry_after: str | None) -> Response:
         """The answer to too many requests; `retry_after` is the header's value, None for none."""
-        return self.told_to_wait(Response(429, b"Too Many Requests", {"content-type": "text/plain"}), retry_after)
+        return self.with_retry_after(Response(429, b"Too Many Requests", {"content-type": "text/plain"}), retry_after)
 
     def accrue(self) -> None:  # noqa: B027 - most emulators need nothing more
         """Have the customer owe something in May 2026 that no invoice bills yet, unless it is there from the start."""
@@ -279,14 +279,14 @@ class Emulator(ABC):
         """The provider's present in whole seconds since 1970."""
         return int(self.clock().timestamp())
 
-    def enter(  # noqa: PLR0917 - the columns of the ledger, in their order
+    def record(  # noqa: PLR0917 - the columns of the ledger, in their order
         self, event: str, invoice_id: str, customer: str | None, units: Any, currency: str, reference: str | None
     ) -> None:
         """Write a line into the ledger."""
-        self.ledger.append(Entry(event, invoice_id, customer, units, currency, reference, self.clock()))
+        self.ledger.append(LedgerEntry(event, invoice_id, customer, units, currency, reference, self.clock()))
 
     @staticmethod
-    def told_to_wait(answer: Response, retry_after: str | None) -> Response:
+    def with_retry_after(answer: Response, retry_after: str | None) -> Response:
         """An answer with Retry-After, where a value is given."""
         told = {} if retry_after is None else {"retry-after": retry_after}
         return Response(answer.status, answer.content, {**answer.headers, **told})
@@ -298,7 +298,7 @@ class Emulator(ABC):
 
 
 @dataclass
-class Ticking:
+class FakeClock:
     """A clock for tests and examples: begins at a fixed instant and moves on by `step` whenever it is read."""
 
     now: datetime = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)

@@ -18,7 +18,7 @@ from email.utils import format_datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from invoice_bridge.adapter.emulation.core import Call, Emulator, fits
+from invoice_bridge.adapter.emulation.core import Emulator, IncomingRequest, fits
 from invoice_bridge.core.wire import Request, Response
 
 _PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
@@ -167,7 +167,7 @@ class Faults:
     def deliver(self, request: Request, root: str) -> Delivery:
         """Answer a request for a URL below `root`, and say how the answer is delivered."""
         with self._lock:
-            call = Call.of(request, root)
+            call = IncomingRequest.of(request, root)
             self.seen.append((call.method, _path(call)))
             earlier = list(self._held)
             fault = self._fault_of(call)
@@ -192,11 +192,11 @@ class Faults:
         with self._lock:
             return [self._land(held) for held in list(self._held)]
 
-    def _fault_of(self, call: Call) -> Fault | None:
+    def _fault_of(self, call: IncomingRequest) -> Fault | None:
         scheduled = (one for one in self._schedule if self._meets(one.fault, call) and one.takes())
         return next((one.fault for one in scheduled), None)
 
-    def _meets(self, fault: Fault, call: Call) -> bool:
+    def _meets(self, fault: Fault, call: IncomingRequest) -> bool:
         if fault.method not in {"", call.method} or not re.search(fault.path, _path(call)):
             return False
         match fault.kind:
@@ -208,7 +208,7 @@ class Faults:
                 return self.emulator.key_of(call) is not None
         return True
 
-    def _is_listing(self, call: Call) -> bool:
+    def _is_listing(self, call: IncomingRequest) -> bool:
         """Whether a request reads many: its route does not end in an id. What stands before the route is let pass."""
         ends = [pattern.strip("/").split("/") for method, pattern, _ in self.emulator.ROUTES if method == "GET"]
         return call.method == "GET" and any(
@@ -217,7 +217,7 @@ class Faults:
 
     def _apply(self, request: Request, root: str, *spoil: Callable[[Response], Response]) -> tuple[Response, bool]:
         """Have the emulator answer; whether a write took effect goes with it."""
-        key = self.emulator.key_of(Call.of(request, root))
+        key = self.emulator.key_of(IncomingRequest.of(request, root))
         if key is not None and self.emulator.switches.get("in_progress_waits"):
             for held in [held for held in self._held if held.key == key]:
                 self._land(held)
@@ -238,7 +238,7 @@ class Faults:
         self.hits[held.place] = self.hits[held.place]._replace(applied=took)
         return answer
 
-    def _strike(self, fault: Fault, call: Call, request: Request, root: str) -> Delivery:
+    def _strike(self, fault: Fault, call: IncomingRequest, request: Request, root: str) -> Delivery:
         place = len(self.hits)
         self.hits.append(Hit(fault, _path(call), applied=False))
         before = self._before_all(fault, call, request, root)
@@ -249,7 +249,7 @@ class Faults:
         self.hits[place] = self.hits[place]._replace(applied=took)
         return _after(fault, answer)
 
-    def _before_all(self, fault: Fault, call: Call, request: Request, root: str) -> Delivery | None:
+    def _before_all(self, fault: Fault, call: IncomingRequest, request: Request, root: str) -> Delivery | None:
         """What is delivered where nothing is applied; None for the other kinds."""
         match fault.kind:
             case Kind.RESET_BEFORE:
@@ -268,7 +268,7 @@ class Faults:
                 return Delivery(self._throttled(fault))
         return None
 
-    def _hold(self, fault: Fault, call: Call, request: Request) -> None:
+    def _hold(self, fault: Fault, call: IncomingRequest, request: Request) -> None:
         key = self.emulator.key_of(call)
         if key is not None and key in self.emulator.running:
             return  # the first one with that key is on its way: this one adds nothing to it
@@ -310,7 +310,7 @@ def _after(fault: Fault, answer: Response) -> Delivery:
     return Delivery(answer)
 
 
-def _path(call: Call) -> str:
+def _path(call: IncomingRequest) -> str:
     return "/" + "/".join(call.segments)
 
 

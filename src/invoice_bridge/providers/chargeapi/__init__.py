@@ -1,7 +1,7 @@
 """ChargeAPI: invoices at the pinned API version, one JSON request a step; it is told a period, never an amount."""
 
 from invoice_bridge.adapter.declared import cannot
-from invoice_bridge.adapter.provider import Flows, Provider
+from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.chargeapi.emulator import ChargeApiEmulator
@@ -46,7 +46,7 @@ CHARGEAPI = Provider(
     limits=LIMITS,
     money=MONEY,
     redactions=REDACTIONS,
-    flows=Flows(
+    flows=Verbs(
         one_time_charge=charge,
         period_invoice=period,
         retrieve=retrieve,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, ClassVar
 
-from invoice_bridge.adapter.emulation.core import Call, Emulator, Kept, Refused
+from invoice_bridge.adapter.emulation.core import Emulator, ErrorResponse, IncomingRequest, StoredResponse
 from invoice_bridge.core.wire import Response, query
 from invoice_bridge.providers.chargeapi.tables import API_VERSION, KEY_WINDOW, MONEY, REFERENCE_KEY
 
@@ -106,7 +106,7 @@ class ChargeApiEmulator(Emulator):
         self.transactions.append(Transaction(fleet, amount, currency.lower(), at, description))
 
     # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
-    def admit(self, call: Call) -> None:
+    def authenticate(self, call: IncomingRequest) -> None:
         """Check the key and the version (docs.chargeapi.co/authentication, /versioning)."""
         if call.headers.get("authorization") != f"Bearer {self.key}":
             raise self._refuse("Invalid API key", None, status=401, kind="authentication_error")
@@ -115,11 +115,11 @@ class ChargeApiEmulator(Emulator):
         if len(call.headers.get("idempotency-key", "")) > _LONGEST_KEY:
             raise self._refuse("The idempotency key is too long", None)
 
-    def no_such_route(self, call: Call) -> Response:
+    def no_such_route(self, call: IncomingRequest) -> Response:
         """404, as for any other path."""
         return self._refuse(f"No such path: {call.method} /{'/'.join(call.segments)}", None, status=404).answer
 
-    def mismatch(self, call: Call, kept: Kept) -> Response:
+    def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
         """The key came before with another body: not documented, so refused without a code, or replayed."""
         del call
         if not self.switches["mismatch_refused"]:
@@ -134,7 +134,7 @@ class ChargeApiEmulator(Emulator):
         """The first request is authoritative and its outcome replayed; whether a server error is one is a switch."""
         return answer.status < 500 or self.switches["server_errors_stored"]
 
-    def in_progress(self, call: Call) -> Response:
+    def in_progress(self, call: IncomingRequest) -> Response:
         """409 without a code where it does not wait: the status is listed without a meaning, no code for keys is."""
         del call
         return self._refuse("A request with this idempotency key is being processed", None, status=409).answer
@@ -146,7 +146,7 @@ class ChargeApiEmulator(Emulator):
     def throttled(self, retry_after: str | None) -> Response:
         """429 (docs.chargeapi.co/errors); that Retry-After comes with it is not documented."""
         answer = self._refuse("Too many requests", "rate_limit_exceeded", status=429).answer
-        return self.told_to_wait(answer, retry_after)
+        return self.with_retry_after(answer, retry_after)
 
     def _refuse(
         self,
@@ -156,7 +156,7 @@ class ChargeApiEmulator(Emulator):
         param: str | None = None,
         status: int = 400,
         kind: str = "invalid_request_error",
-    ) -> Refused:
+    ) -> ErrorResponse:
         body = {
             "code": code,
             "doc_url": f"https://docs.chargeapi.co/errors#{code}" if code else None,
@@ -167,17 +167,17 @@ class ChargeApiEmulator(Emulator):
             "status": status,
             "type": kind,
         }
-        return Refused(self.json(body, status))
+        return ErrorResponse(self.json(body, status))
 
-    def _invalid(self, message: str, param: str) -> Refused:
+    def _invalid(self, message: str, param: str) -> ErrorResponse:
         return self._refuse(message, "invoice_validation_error", param=param)
 
-    def _wrong_state(self, action: str, found: Mapping[str, Any]) -> Refused:
+    def _wrong_state(self, action: str, found: Mapping[str, Any]) -> ErrorResponse:
         status = 409 if self.switches["state_errors_409"] else 400
         message = f"The invoice is {self._status(found)}"
         return self._refuse(message, f"invoice_{action}_invalid_state", status=status)
 
-    def _body(self, call: Call, known: Sequence[str]) -> dict[str, Any]:
+    def _body(self, call: IncomingRequest, known: Sequence[str]) -> dict[str, Any]:
         try:
             given = call.json()
         except ValueError:
@@ -188,7 +188,7 @@ class ChargeApiEmulator(Emulator):
             raise self._invalid(f"Unknown parameter: {unknown[0]}", unknown[0])
         return given
 
-    def _filters(self, call: Call, known: Sequence[str]) -> dict[str, str]:
+    def _filters(self, call: IncomingRequest, known: Sequence[str]) -> dict[str, str]:
         for name, _ in call.query:
             if name == "expand":  # an invoice is not in the table of what can be expanded
                 raise self._refuse("Nothing can be expanded here", "unsupported_expand_value", param="expand")
@@ -250,7 +250,7 @@ class ChargeApiEmulator(Emulator):
         return found
 
     # ── invoices ─────────────────────────────────────────────────────────────────────────────────────────────────
-    def create(self, call: Call) -> Response:
+    def create(self, call: IncomingRequest) -> Response:
         """POST /invoices: always a draft, its lines made of the window's transactions."""
         given = self._body(call, _CREATE_PARAMS)
         start, end = self._moment(given, "period_start"), self._moment(given, "period_end")
@@ -297,12 +297,12 @@ class ChargeApiEmulator(Emulator):
     def _shown(self, found: Mapping[str, Any]) -> dict[str, Any]:
         return {**found, "status": self._status(found)}
 
-    def retrieve(self, call: Call, invoice_id: str) -> Response:
+    def retrieve(self, call: IncomingRequest, invoice_id: str) -> Response:
         """GET /invoices/{id}."""
         self._filters(call, ())
         return self.json(self._shown(self._find(invoice_id)))
 
-    def list(self, call: Call) -> Response:
+    def list(self, call: IncomingRequest) -> Response:
         """GET /invoices, newest first; a page's token goes with the filters it was made for."""
         given = self._filters(call, _LIST_PARAMS)
         if "status" in given and given["status"] not in _LIST_STATUSES:
@@ -330,13 +330,13 @@ class ChargeApiEmulator(Emulator):
         }
         return self.json(body)
 
-    def _page_url(self, call: Call, anchor: str, filters: tuple[tuple[str, str], ...]) -> str:
+    def _page_url(self, call: IncomingRequest, anchor: str, filters: tuple[tuple[str, str], ...]) -> str:
         digest = hashlib.sha256(repr((anchor, filters)).encode()).digest()
         token = "page_" + urlsafe_b64encode(digest).decode().rstrip("=")
         self.pages[token] = (anchor, filters)
         return f"{call.root}/invoices?{query([('page', token), *filters])}"
 
-    def update(self, call: Call, invoice_id: str) -> Response:
+    def update(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST /invoices/{id}: drafts, and open invoices as the newer page has it."""
         given, found = self._body(call, _UPDATE_PARAMS), self._find(invoice_id)
         if found["status"] not in ({"draft", "open"} if self.switches["update_open"] else {"draft"}):
@@ -355,9 +355,9 @@ class ChargeApiEmulator(Emulator):
     # ── transitions ──────────────────────────────────────────────────────────────────────────────────────────────
     def _note(self, event: str, found: Mapping[str, Any], units: int) -> None:
         reference = found["metadata"].get(REFERENCE_KEY)
-        self.enter(event, found["id"], found["fleet"], units, found["currency"], reference)
+        self.record(event, found["id"], found["fleet"], units, found["currency"], reference)
 
-    def finalize(self, call: Call, invoice_id: str) -> Response:
+    def finalize(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/finalize: draft → open, its lines locked."""
         self._body(call, ())
         found = self._find(invoice_id)
@@ -375,7 +375,7 @@ class ChargeApiEmulator(Emulator):
         found["status"] = "open"
         self._note("issued", found, found["amount_due"])
 
-    def pay(self, call: Call, invoice_id: str) -> Response:
+    def pay(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/pay: collects the whole balance, from the method given or the fleet's own."""
         given, found = self._body(call, ("payment_method",)), self._find(invoice_id)
         if found["status"] == "draft" and self.switches["pays_drafts"]:
@@ -396,7 +396,7 @@ class ChargeApiEmulator(Emulator):
         found |= {"status": "paid", "amount_paid": found["amount_due"], "amount_due": 0}
         found |= {"paid_at": _stamp(self.clock()), "payment_method": method}
 
-    def void(self, call: Call, invoice_id: str) -> Response:
+    def void(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/void: open invoices; never a draft, nor one that is paid or void."""
         self._body(call, ())
         found = self._find(invoice_id)

@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from invoice_bridge.adapter.answers import object_of, text_of
-from invoice_bridge.adapter.changes import act, customer_id
+from invoice_bridge.adapter.changes import customer_id, submit_change
 from invoice_bridge.adapter.checks import payable, same_bill, verify
 from invoice_bridge.adapter.instants import rfc3339_millis
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
@@ -47,59 +47,61 @@ _ISSUES_NOTE = "whether finalizing alone starts a collection is not confirmed; i
 
 
 # ── the two bills ────────────────────────────────────────────────────────────────────────────────────────────────────
-def charge(ask: OneTimeCharge, use: Context) -> Flow[Invoice]:
+def charge(command: OneTimeCharge, context: Context) -> Flow[Invoice]:
     """Bill an amount once: the transactions of its period, provided that they come to that amount."""
-    if ask.period is None:
+    if command.period is None:
         raise Unsupported(
             "ChargeAPI cannot be told an amount: it bills the transactions of a period, and this charge has none",
             source=_CREATE,
             remedy="give the period whose transactions come to this amount",
         )
-    return (yield from _bill(ask, use, ask.period))
+    return (yield from _bill(command, context, command.period))
 
 
-def period(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
+def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
     """Bill a service period: its transactions, provided that they come to the caller's lines where there are any."""
-    return _bill(ask, use, ask.period)
+    return _bill(command, context, command.period)
 
 
-def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context, window: Period) -> Flow[Invoice]:
-    body, due = _create_body(ask, use, window), _due(ask)
-    at = use.found or (yield from _open(ask, use, body))
-    _is_this_bill(ask, at, window, body.get("fleet"))
+def _bill(command: OneTimeCharge | PeriodInvoice, context: Context, window: Period) -> Flow[Invoice]:
+    body, due = _create_body(command, context, window), _due(command)
+    at = context.existing or (yield from _open(command, context, body))
+    _is_this_bill(command, at, window, body.get("fleet"))
     draft = at if at.status is Status.DRAFT else None
-    _compare(ask, at, draft)
-    if draft is not None and due is not None and at.due_at != ask.collection.due:
-        specimen = _specimen(ask, body, "draft", at.id) | {"due_date": due}
-        request = use.post("invoices", at.id, body={"due_date": due}, step="due", specimen=specimen, invoice_id=at.id)
-        at = _compare(ask, (yield from _sent(at.id, use, request, _CHANGEABLE)), draft)
-    if at.status is Status.DRAFT and not ask.draft:
-        request = _finalize(at.id, use, _specimen(ask, body, "open", at.id))
-        at = _compare(ask, (yield from _sent(at.id, use, request, {Status.DRAFT}, _ISSUED)), draft)
-    if at.status is Status.OPEN and ask.collection.kind == "charge":
-        demanded = _collectable(ask, at)
-        request = _pay(at.id, use, ask.collection.payment_method, _specimen(ask, body, "paid", at.id))
-        at = _compare_collected((yield from _sent(at.id, use, request, {Status.OPEN}, {Status.PAID})), demanded)
+    _compare(command, at, draft)
+    if draft is not None and due is not None and at.due_at != command.collection.due:
+        specimen = _specimen(command, body, "draft", at.id) | {"due_date": due}
+        request = context.post(
+            "invoices", at.id, body={"due_date": due}, step="due", specimen=specimen, invoice_id=at.id
+        )
+        at = _compare(command, (yield from _sent(at.id, context, request, _CHANGEABLE)), draft)
+    if at.status is Status.DRAFT and not command.draft:
+        request = _finalize(at.id, context, _specimen(command, body, "open", at.id))
+        at = _compare(command, (yield from _sent(at.id, context, request, {Status.DRAFT}, _ISSUED)), draft)
+    if at.status is Status.OPEN and command.collection.kind == "charge":
+        demanded = _collectable(command, at)
+        request = _pay(at.id, context, command.collection.payment_method, _specimen(command, body, "paid", at.id))
+        at = _compare_collected((yield from _sent(at.id, context, request, {Status.OPEN}, {Status.PAID})), demanded)
     return at
 
 
-def _open(ask: OneTimeCharge | PeriodInvoice, use: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
+def _open(command: OneTimeCharge | PeriodInvoice, context: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
     """The draft, read once more: the answer may be what an earlier try was told, and the invoice issued since."""
-    specimen = _specimen(ask, body, "draft")
-    answer = yield use.post("invoices", body=body, step="open", specimen=specimen, opens=True, answers=("id",))
+    specimen = _specimen(command, body, "draft")
+    answer = yield context.post("invoices", body=body, step="open", specimen=specimen, opens=True, answers=("id",))
     opened = text_of(answer, "id")
-    return (yield from _read(opened, use, _specimen(ask, body, "draft", opened)))
+    return (yield from _read(opened, context, _specimen(command, body, "draft", opened)))
 
 
-def _create_body(ask: OneTimeCharge | PeriodInvoice, use: Context, window: Period) -> dict[str, Any]:
-    MONEY.to_units(Money.zero(ask.currency))  # refuses a currency whose amounts could not be read back
+def _create_body(command: OneTimeCharge | PeriodInvoice, context: Context, window: Period) -> dict[str, Any]:
+    MONEY.to_units(Money.zero(command.currency))  # refuses a currency whose amounts could not be read back
     body: dict[str, Any] = {"period_start": rfc3339_millis(window.start), "period_end": rfc3339_millis(window.end)}
-    if ask.customer is not None:  # without one it is an invoice of the account itself; a name or e-mail is no fleet
-        body["fleet"] = customer_id(ask, use, example="flt_…", source=_CREATE)
-    body["currency"] = ask.currency.lower()  # as in all samples; whether upper case is taken is not documented
-    if ask.description is not None:
-        body["description"] = ask.description
-    return body | {"metadata": _metadata(ask.metadata, ask.reference)}
+    if command.customer is not None:  # without one it is an invoice of the account itself; a name or e-mail is no fleet
+        body["fleet"] = customer_id(command, context, example="flt_…", source=_CREATE)
+    body["currency"] = command.currency.lower()  # as in all samples; whether upper case is taken is not documented
+    if command.description is not None:
+        body["description"] = command.description
+    return body | {"metadata": _metadata(command.metadata, command.reference)}
 
 
 def _metadata(metadata: Mapping[str, str], reference: str | None) -> dict[str, str]:
@@ -112,17 +114,17 @@ def _metadata(metadata: Mapping[str, str], reference: str | None) -> dict[str, s
     return found
 
 
-def _due(ask: Bill) -> str | None:
-    if ask.collection.net_days is not None:
+def _due(command: Bill) -> str | None:
+    if command.collection.net_days is not None:
         raise Unsupported(
             "ChargeAPI takes a due date, not a number of days: it has no date of issue to count from",
             source="docs.chargeapi.co/api-reference/invoices/update",
             remedy="write Collection.send(due=…)",
         )
-    return None if ask.collection.due is None else rfc3339_millis(ask.collection.due)
+    return None if command.collection.due is None else rfc3339_millis(command.collection.due)
 
 
-def _is_this_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, window: Period, fleet: str | None) -> None:
+def _is_this_bill(command: OneTimeCharge | PeriodInvoice, found: Invoice, window: Period, fleet: str | None) -> None:
     """Check that what the key or the lookup brought is this bill, not another one. Raises IdempotencyMismatch.
 
     What is no draft was compared with its bill before it was issued: another currency or amount is another bill. A
@@ -133,7 +135,7 @@ def _is_this_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, window: Pe
         (
             f"{name} {has or 'none'}, not {asked or 'none'}"
             for name, asked, has, unsaid in (
-                ("the reference", ask.reference, found.reference, found.reference is None),
+                ("the reference", command.reference, found.reference, found.reference is None),
                 ("the fleet", fleet, theirs, False),
                 ("the period", window, found.period, found.period is None),
             )
@@ -143,39 +145,39 @@ def _is_this_bill(ask: OneTimeCharge | PeriodInvoice, found: Invoice, window: Pe
     )
     if wrong:
         raise IdempotencyMismatch(
-            f"the reference {ask.reference!r} was used before for another bill: {found.id} is {found.status} "
+            f"the reference {command.reference!r} was used before for another bill: {found.id} is {found.status} "
             f"and has {wrong}; nothing was done to it",
             existing=found,
         )
     if found.status is not Status.DRAFT:
-        same_bill(ask, found)
+        same_bill(command, found)
 
 
-def _compare(ask: OneTimeCharge | PeriodInvoice, found: Invoice, draft: Invoice | None) -> Invoice:
+def _compare(command: OneTimeCharge | PeriodInvoice, found: Invoice, draft: Invoice | None) -> Invoice:
     """Compare the invoice with what was asked, and with the draft it was made of; every difference names what is left.
 
     Where the caller states an amount the invoice must state one too: what cannot be compared is not billed. With
     tax="none" finalizing may not change the total.
     """
     try:
-        verify(ask, found, draft.subtotal if draft is not None else None)
+        verify(command, found, draft.subtotal if draft is not None else None)
     except Discrepancy as error:
-        should = "the draft came to" if ask.total is None and isinstance(error, AmountMismatch) else "asked for"
+        should = "the draft came to" if command.total is None and isinstance(error, AmountMismatch) else "asked for"
         raise type(error)(
             f"{should} {error.asked}, {found.id} has {error.found}; {_what_is_left(found)}",
             asked=error.asked,
             found=error.found,
             invoice=found,
         ) from error
-    stated = found.subtotal if ask.tax == "provider" or found.total is None else found.total
-    if ask.total is not None and stated is None:
+    stated = found.subtotal if command.tax == "provider" or found.total is None else found.total
+    if command.total is not None and stated is None:
         raise AmountMismatch(
-            f"asked for {ask.total}, {found.id} does not say what it comes to; {_what_is_left(found)}",
-            asked=ask.total,
+            f"asked for {command.total}, {found.id} does not say what it comes to; {_what_is_left(found)}",
+            asked=command.total,
             invoice=found,
         )
     before = draft.total if draft is not None else found.subtotal
-    if ask.tax == "none" and before is not None and found.total is not None and found.total != before:
+    if command.tax == "none" and before is not None and found.total is not None and found.total != before:
         raise AmountMismatch(
             f"before it was finalized {found.id} came to {before}, now it comes to {found.total}: a tax, "
             f"or a transaction that came in between; {_what_is_left(found)}",
@@ -232,21 +234,21 @@ def _what_is_left(found: Invoice) -> str:
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-def retrieve(ask: Retrieve, use: Context) -> Flow[Invoice]:
+def retrieve(command: Retrieve, context: Context) -> Flow[Invoice]:
     """Read one invoice, with all its lines; the lines and amounts of a draft may still move."""
-    return _read(ask.id, use)
+    return _read(command.id, context)
 
 
-def _read(invoice_id: str, use: Context, specimen: Mapping[str, Any] | None = None) -> Flow[Invoice]:
-    answer = yield use.get(
+def _read(invoice_id: str, context: Context, specimen: Mapping[str, Any] | None = None) -> Flow[Invoice]:
+    answer = yield context.get(
         "invoices", invoice_id, specimen=specimen or _bare(invoice_id, "open"), invoice_id=invoice_id
     )
     return invoice(object_of(answer))
 
 
-def page(ask: ListInvoices, use: Context) -> Flow[Page]:
+def page(command: ListInvoices, context: Context) -> Flow[Page]:
     """Read one page of invoices, newest first. The next one is the URL that ChargeAPI gives, on its own origin only."""
-    answer = yield _listing(ask, use)
+    answer = yield _listing(command, context)
     rows, url = object_of(answer).get("data"), object_of(answer).get("next_page_url", "")
     if not isinstance(rows, list) or not (url is None or (isinstance(url, str) and url)):
         # an older generation says has_more instead, and null alone is the end: to stop here would lose invoices
@@ -258,25 +260,25 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
             items.append(invoice(row))
         except MalformedResponse as error:
             items.append(Unreadable(row, error))
-    return Page(tuple(items), None if url is None else ask.model_copy(update={"cursor": url}))
+    return Page(tuple(items), None if url is None else command.model_copy(update={"cursor": url}))
 
 
-def _listing(ask: ListInvoices, use: Context) -> Request:
+def _listing(command: ListInvoices, context: Context) -> Request:
     specimen = {"data": [_bare("{listed.id}", "open")], "next_page_url": None}
-    if ask.cursor is not None:
-        return use.follow(ask.cursor, specimen=specimen)
+    if command.cursor is not None:
+        return context.follow(command.cursor, specimen=specimen)
     query: list[tuple[str, object]] = []
-    if ask.customer is not None and (fleet := ask.customer.at(use.provider.name)) is not None:
+    if command.customer is not None and (fleet := command.customer.at(context.provider.name)) is not None:
         query.append(("fleet", fleet))
-    query.append(("limit", ask.limit))
-    if ask.status is not None and ask.status in _FILTERS:
-        query.append(("status", _FILTERS[ask.status]))
-    return use.get("invoices", query=query, specimen=specimen)
+    query.append(("limit", command.limit))
+    if command.status is not None and command.status in _FILTERS:
+        query.append(("status", _FILTERS[command.status]))
+    return context.get("invoices", query=query, specimen=specimen)
 
 
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
-def _finalize(invoice_id: str, use: Context, specimen: Mapping[str, Any]) -> Request:
-    return use.post(
+def _finalize(invoice_id: str, context: Context, specimen: Mapping[str, Any]) -> Request:
+    return context.post(
         "invoices",
         invoice_id,
         "finalize",
@@ -288,9 +290,9 @@ def _finalize(invoice_id: str, use: Context, specimen: Mapping[str, Any]) -> Req
     )
 
 
-def _pay(invoice_id: str, use: Context, payment_method: str | None, specimen: Mapping[str, Any]) -> Request:
+def _pay(invoice_id: str, context: Context, payment_method: str | None, specimen: Mapping[str, Any]) -> Request:
     body = {} if payment_method is None else {"payment_method": payment_method}
-    return use.post(
+    return context.post(
         "invoices",
         invoice_id,
         "pay",
@@ -303,7 +305,7 @@ def _pay(invoice_id: str, use: Context, payment_method: str | None, specimen: Ma
 
 def _sent(
     invoice_id: str,
-    use: Context,
+    context: Context,
     request: Request,
     allowed: AbstractSet[Status],
     becomes: AbstractSet[Status] = frozenset(),
@@ -312,71 +314,77 @@ def _sent(
         yield from ()
         return invoice(object_of(answer))
 
-    return act(request, lambda: _read(invoice_id, use), after, allowed=allowed, becomes=becomes)
+    return submit_change(request, lambda: _read(invoice_id, context), after, allowed=allowed, becomes=becomes)
 
 
-def finalize(ask: Finalize, use: Context) -> Flow[Invoice]:
+def finalize(command: Finalize, context: Context) -> Flow[Invoice]:
     """Turn a draft into an open invoice. Whether that alone collects is not confirmed.
 
     It is read afterwards: the answer may be what the same request was told within the last day, and the invoice paid or
     void since. (Of pay and void such an answer stays true: paid and void are final.)
     """
-    yield from _sent(ask.id, use, _finalize(ask.id, use, _bare(ask.id, "open")), {Status.DRAFT}, _ISSUED)
-    return (yield from _read(ask.id, use))
+    yield from _sent(
+        command.id, context, _finalize(command.id, context, _bare(command.id, "open")), {Status.DRAFT}, _ISSUED
+    )
+    return (yield from _read(command.id, context))
 
 
-def collect(ask: Pay, use: Context) -> Flow[Invoice]:
+def collect(command: Pay, context: Context) -> Flow[Invoice]:
     """Collect an open invoice, whole. Reads it first: what `pay` does to a draft is not documented."""
-    units = None if ask.expect is None else MONEY.to_units(ask.expect)
-    currency = "eur" if ask.expect is None else ask.expect.currency.lower()
-    specimen = _bare(ask.id, "open") | {"currency": currency, "amount_due": units}
-    payable(ask, (yield from _read(ask.id, use, specimen)))
+    units = None if command.expect is None else MONEY.to_units(command.expect)
+    currency = "eur" if command.expect is None else command.expect.currency.lower()
+    specimen = _bare(command.id, "open") | {"currency": currency, "amount_due": units}
+    payable(command, (yield from _read(command.id, context, specimen)))
     paid = specimen | {"status": "paid", "amount_due": 0, "amount_paid": units}
-    request = _pay(ask.id, use, ask.payment_method, paid)
-    return (yield from _sent(ask.id, use, request, {Status.OPEN}, {Status.PAID}))
+    request = _pay(command.id, context, command.payment_method, paid)
+    return (yield from _sent(command.id, context, request, {Status.OPEN}, {Status.PAID}))
 
 
-def void(ask: Void, use: Context) -> Flow[Invoice]:
+def void(command: Void, context: Context) -> Flow[Invoice]:
     """Withdraw an open invoice; one sentence of the documentation allows an uncollectible one too. Never a draft."""
-    request = use.post(
+    request = context.post(
         "invoices",
-        ask.id,
+        command.id,
         "void",
         body={},
         effects=[Effect.VOIDS],
-        specimen=_bare(ask.id, "void"),
-        invoice_id=ask.id,
+        specimen=_bare(command.id, "void"),
+        invoice_id=command.id,
     )
-    return _sent(ask.id, use, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.VOID})
+    return _sent(command.id, context, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.VOID})
 
 
-def update(ask: Update, use: Context) -> Flow[Invoice]:
+def update(command: Update, context: Context) -> Flow[Invoice]:
     """Change a draft or an open invoice (an older page refuses the latter).
 
     With metadata it reads first and sends the reference along: whether new metadata replaces the old is not said, and
     an invoice that lost its reference could be billed again. It reads afterwards too: the same change sent again within
     a day is answered and not applied. Raises Discrepancy where the change is not there.
     """
-    due = None if ask.due_at is None else rfc3339_millis(ask.due_at)
-    body: dict[str, Any] = {"description": ask.description, "due_date": due}
+    due = None if command.due_at is None else rfc3339_millis(command.due_at)
+    body: dict[str, Any] = {"description": command.description, "due_date": due}
     body = {name: value for name, value in body.items() if value is not None}
-    if ask.metadata is not None:
-        _metadata(ask.metadata, None)
-        found = yield from _read(ask.id, use)
-        body["metadata"] = _metadata(ask.metadata, found.reference)
-    specimen = _bare(ask.id, "open") | body
-    request = use.post("invoices", ask.id, body=body, step="update", specimen=specimen, invoice_id=ask.id)
-    yield from _sent(ask.id, use, request, _CHANGEABLE)
-    now = yield from _read(ask.id, use, specimen)
+    if command.metadata is not None:
+        _metadata(command.metadata, None)
+        found = yield from _read(command.id, context)
+        body["metadata"] = _metadata(command.metadata, found.reference)
+    specimen = _bare(command.id, "open") | body
+    request = context.post("invoices", command.id, body=body, step="update", specimen=specimen, invoice_id=command.id)
+    yield from _sent(command.id, context, request, _CHANGEABLE)
+    now = yield from _read(command.id, context, specimen)
     asked_and_found = (
-        (ask.description or None, now.description, ask.description is not None),
-        (ask.due_at, now.due_at, due is not None),
-        (ask.metadata, {name: now.metadata.get(name) for name in ask.metadata or ()}, ask.metadata is not None),
+        (command.description or None, now.description, command.description is not None),
+        (command.due_at, now.due_at, due is not None),
+        (
+            command.metadata,
+            {name: now.metadata.get(name) for name in command.metadata or ()},
+            command.metadata is not None,
+        ),
     )
     for asked, holds, told in asked_and_found:
         if told and asked != holds:
             raise Discrepancy(
-                f"{ask.id} was to have {asked}, and has {holds}: ChargeAPI answers a change that it saw within the "
+                f"{command.id} was to have {asked}, and has {holds}: ChargeAPI answers a change that it saw within the "
                 "last day without making it again",
                 asked=asked,
                 found=holds,
@@ -391,15 +399,17 @@ def _bare(invoice_id: str, status: str) -> dict[str, Any]:
 
 
 def _specimen(
-    ask: OneTimeCharge | PeriodInvoice, body: Mapping[str, Any], status: str, invoice_id: str = _SPECIMEN_ID
+    command: OneTimeCharge | PeriodInvoice, body: Mapping[str, Any], status: str, invoice_id: str = _SPECIMEN_ID
 ) -> dict[str, Any]:
-    units = 0 if ask.total is None else MONEY.to_units(ask.total)
+    units = 0 if command.total is None else MONEY.to_units(command.total)
     paid = status == "paid"
     return {
         **_bare(invoice_id, status),
         **body,
         "amount_due": 0 if paid else units,
         "amount_paid": units if paid else None,
-        "line_items": None if ask.total is None else [{"amount": units}],
-        "due_date": None if ask.collection.due is None or status == "draft" else rfc3339_millis(ask.collection.due),
+        "line_items": None if command.total is None else [{"amount": units}],
+        "due_date": None
+        if command.collection.due is None or status == "draft"
+        else rfc3339_millis(command.collection.due),
     }

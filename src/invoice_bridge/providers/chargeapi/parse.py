@@ -24,7 +24,7 @@ def invoice(data: Mapping[str, Any]) -> Invoice:
     """Read an invoice. Raises MalformedResponse without an id, and for an object that states that it is no invoice."""
     at = Reader.noting(data, "chargeapi")
     at.expect("invoice")
-    invoice_id = at.need("id")
+    invoice_id = at.required_text("id")
     currency = at.currency("currency")
     word = at.text("status")
     status = _STATUS.get(word or "", Status.UNKNOWN)
@@ -34,7 +34,7 @@ def invoice(data: Mapping[str, Any]) -> Invoice:
     # what cannot be read is not nothing: without it there is no total
     total = None if paid is None and "amount_paid" in at else _total(status, balance, paid)
     fleet = at.text("fleet")
-    metadata = at.words("metadata")
+    metadata = at.strings("metadata")
     return build(
         at,
         id=invoice_id,

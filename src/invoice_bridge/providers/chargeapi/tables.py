@@ -104,36 +104,36 @@ LIMITS = (
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _is_manual(ask: Any, _use: Any) -> bool:
-    return ask.collection.kind == "manual" and not ask.draft
+def _is_manual(command: Any, _use: Any) -> bool:
+    return command.collection.kind == "manual" and not command.draft
 
 
-def _is_send(ask: Any, _use: Any) -> bool:
-    return bool(ask.collection.kind == "send")
+def _is_send(command: Any, _use: Any) -> bool:
+    return bool(command.collection.kind == "send")
 
 
-def _is_charge(ask: Any, _use: Any) -> bool:
-    return ask.collection.kind == "charge" and not ask.draft
+def _is_charge(command: Any, _use: Any) -> bool:
+    return command.collection.kind == "charge" and not command.draft
 
 
-def _is_draft_to_charge(ask: Any, _use: Any) -> bool:
-    return ask.collection.kind == "charge" and bool(ask.draft)
+def _is_draft_to_charge(command: Any, _use: Any) -> bool:
+    return command.collection.kind == "charge" and bool(command.draft)
 
 
-def _is_plain_draft(ask: Any, _use: Any) -> bool:
-    return ask.collection.kind == "manual" and bool(ask.draft)
+def _is_plain_draft(command: Any, _use: Any) -> bool:
+    return command.collection.kind == "manual" and bool(command.draft)
 
 
-def _is_not_draft_to_charge(ask: Any, use: Any) -> bool:
-    return not _is_draft_to_charge(ask, use)
+def _is_not_draft_to_charge(command: Any, context: Any) -> bool:
+    return not _is_draft_to_charge(command, context)
 
 
-def _without_tax(ask: Any, _use: Any) -> bool:
-    return bool(ask.tax == "none")
+def _without_tax(command: Any, _use: Any) -> bool:
+    return bool(command.tax == "none")
 
 
-def _with_tax(ask: Any, _use: Any) -> bool:
-    return bool(ask.tax == "provider")
+def _with_tax(command: Any, _use: Any) -> bool:
+    return bool(command.tax == "provider")
 
 
 _TAX = f"{_FINALIZE}: finalizing calculates tax; no request has a field for it"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from invoice_bridge.adapter.declared import cannot
 from invoice_bridge.adapter.reading import Reader
-from invoice_bridge.adapter.webhooks import Delivery, Told, Webhooks
+from invoice_bridge.adapter.webhooks import Delivery, EventFacts, Webhooks
 
 _GUIDE = "docs.chargeapi.co/webhooks"
 
 
-def read(at: Reader, _delivery: Delivery) -> Told:
+def read(at: Reader, _delivery: Delivery) -> EventFacts:
     """Read an event. Should it carry an invoice, which no documented one does, that is read; its type stays unknown."""
     if at.text("object") != "event":
         raise at.fault("object", "is not event")
     about = at.child("data").child("object")
     is_invoice = about.text("object") == "invoice"
     live = at.flag("livemode")
-    return Told(
+    return EventFacts(
         id=at.text("id"),
         native_type=at.text("type"),
         invoice=about.data if is_invoice else None,

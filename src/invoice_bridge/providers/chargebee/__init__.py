@@ -1,7 +1,7 @@
 """Chargebee: invoices of one-time charges and unbilled charges, on either catalog; forms with the index last."""
 
 from invoice_bridge.adapter.declared import cannot
-from invoice_bridge.adapter.provider import Flows, Provider
+from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import basic, form_index_last
 from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
@@ -60,7 +60,7 @@ CHARGEBEE = Provider(
     limits=LIMITS,
     money=MONEY,
     redactions=REDACTIONS,
-    flows=Flows(
+    flows=Verbs(
         one_time_charge=charge,
         period_invoice=period,
         retrieve=retrieve,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, ClassVar
 
-from invoice_bridge.adapter.emulation.core import Call, Emulator, Kept, Refused, nested
+from invoice_bridge.adapter.emulation.core import Emulator, ErrorResponse, IncomingRequest, StoredResponse, nested
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.money import exponent
 from invoice_bridge.core.wire import Response
@@ -190,7 +190,7 @@ class ChargebeeEmulator(Emulator):
         return charge_id
 
     # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
-    def admit(self, call: Call) -> None:
+    def authenticate(self, call: IncomingRequest) -> None:
         """Check the key: HTTP Basic, the key as user, no password."""
         if call.headers.get("authorization") != "Basic " + base64.b64encode(f"{self.key}:".encode()).decode():
             message = "Sorry, authentication failed. Invalid api key"
@@ -198,14 +198,14 @@ class ChargebeeEmulator(Emulator):
         if len(call.headers.get(self.key_header, "")) > _LONGEST_KEY:
             raise self._refuse(f"{self.key_header} : is longer than {_LONGEST_KEY} characters")
 
-    def no_such_route(self, call: Call) -> Response:
+    def no_such_route(self, call: IncomingRequest) -> Response:
         """405 for a known path, 404 for any other."""
         paths = {pattern for _, pattern, _ in self.ROUTES}
         if "/" + "/".join(call.segments) in paths:
             return self._refuse("HTTP method not supported", status=405, code="http_method_not_supported").answer
         return self._refuse("Sorry, we couldn't find that resource", status=404, code="resource_not_found").answer
 
-    def mismatch(self, call: Call, kept: Kept) -> Response:
+    def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
         """422: the key came before with other parameters."""
         del call, kept
         message = "The idempotency key was used with different parameters"
@@ -219,7 +219,7 @@ class ChargebeeEmulator(Emulator):
         """The stored answer, marked."""
         return Response(answer.status, answer.content, {**answer.headers, "chargebee-idempotency-replayed": "true"})
 
-    def in_progress(self, call: Call) -> Response:
+    def in_progress(self, call: IncomingRequest) -> Response:
         """409 where it does not wait: nothing is documented, so it is taken for the only code that goes with 409."""
         del call
         message = "A request with this idempotency key is being processed"
@@ -234,7 +234,7 @@ class ChargebeeEmulator(Emulator):
         """429; Retry-After "may" be sent (chargebee.com/docs, API limits)."""
         message = "Too many requests"
         refused = self._refuse(message, status=429, code="api_request_limit_exceeded", kind="operation_failed")
-        return self.told_to_wait(refused.answer, retry_after)
+        return self.with_retry_after(refused.answer, retry_after)
 
     def _refuse(
         self,
@@ -244,11 +244,11 @@ class ChargebeeEmulator(Emulator):
         code: str = "param_wrong_value",
         kind: str | None = "invalid_request",
         param: str | None = None,
-    ) -> Refused:
+    ) -> ErrorResponse:
         told = {"message": message, "type": kind, "api_error_code": code, "param": param, "http_status_code": status}
-        return Refused(self.json({name: value for name, value in told.items() if value is not None}, status))
+        return ErrorResponse(self.json({name: value for name, value in told.items() if value is not None}, status))
 
-    def _wrong_state(self, found: Mapping[str, Any], action: str) -> Refused:
+    def _wrong_state(self, found: Mapping[str, Any], action: str) -> ErrorResponse:
         message = f"Invoice {found['id']} is {found['status']} and cannot be {action}"
         return self._refuse(message, status=409, code="invalid_state_for_request")
 
@@ -256,7 +256,7 @@ class ChargebeeEmulator(Emulator):
         if self.product_catalog != wanted and not (wanted == 1 and self.switches["charge_on_catalog_2"]):
             raise self._refuse("This API operation is not enabled for this site", code="configuration_incompatible")
 
-    def _params(self, call: Call, known: str = "", **groups: str) -> dict[str, Any]:
+    def _params(self, call: IncomingRequest, known: str = "", **groups: str) -> dict[str, Any]:
         """The form, checked against what the route knows; custom fields (cf_…) are always let through."""
         given = nested(call.form())
         for name, value in given.items():
@@ -294,13 +294,13 @@ class ChargebeeEmulator(Emulator):
         return found
 
     # ── customers and the site ───────────────────────────────────────────────────────────────────────────────────
-    def configurations(self, call: Call) -> Response:
+    def configurations(self, call: IncomingRequest) -> Response:
         """GET /configurations: which catalog the site has."""
         del call
         version = f"v{self.product_catalog}"
         return self.json({"configurations": [{"domain": "acme-test", "product_catalog_version": version}]})
 
-    def create_customer(self, call: Call) -> Response:
+    def create_customer(self, call: IncomingRequest) -> Response:
         """POST /customers."""
         given = self._params(call, "id first_name last_name email auto_collection net_term_days")
         customer_id = given.pop("id", None) or self.next_id("cus_")
@@ -310,7 +310,7 @@ class ChargebeeEmulator(Emulator):
         self.add_customer(customer_id, **{**given, "net_term_days": terms})
         return self.json({"customer": self.customers[customer_id]})
 
-    def retrieve_customer(self, call: Call, customer_id: str) -> Response:
+    def retrieve_customer(self, call: IncomingRequest, customer_id: str) -> Response:
         """GET /customers/{id}."""
         del call
         if customer_id not in self.customers:
@@ -318,19 +318,19 @@ class ChargebeeEmulator(Emulator):
         return self.json({"customer": self.customers[customer_id]})
 
     # ── creating ─────────────────────────────────────────────────────────────────────────────────────────────────
-    def create_2(self, call: Call) -> Response:
+    def create_2(self, call: IncomingRequest) -> Response:
         """POST /invoices/create_for_charge_items_and_charges: product catalog 2; pending where it is asked for."""
         self._needs_catalog(2)
         given = self._params(call, _CREATE_2, charges=f"{_LINE} entity_description")
         return self._create(call, given, self._lines(given), pending=given.get("create_pending_invoice") == "true")
 
-    def create_1(self, call: Call) -> Response:
+    def create_1(self, call: IncomingRequest) -> Response:
         """POST /invoices: product catalog 1."""
         self._needs_catalog(1)
         given = self._params(call, _CREATE_1, charges=_LINE)
         return self._create(call, given, self._lines(given))
 
-    def charge(self, call: Call) -> Response:
+    def charge(self, call: IncomingRequest) -> Response:
         """POST /invoices/charge: product catalog 1; one line, collected at once."""
         self._needs_catalog(1)
         given = self._params(call, _CHARGE)
@@ -380,7 +380,7 @@ class ChargebeeEmulator(Emulator):
 
     def _create(
         self,
-        call: Call,
+        call: IncomingRequest,
         given: Mapping[str, Any],
         lines: list[dict[str, Any]],
         *,
@@ -516,7 +516,7 @@ class ChargebeeEmulator(Emulator):
         return shown | ({"line_items_next_offset": str(end)} if end < len(rows) else {})
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
-    def retrieve(self, call: Call, invoice_id: str) -> Response:
+    def retrieve(self, call: IncomingRequest, invoice_id: str) -> Response:
         """GET /invoices/{id}, with one page of its lines."""
         given = dict(call.query)
         for name in given:
@@ -526,7 +526,7 @@ class ChargebeeEmulator(Emulator):
         limit = self._integer(given, "line_items_limit", least=1)
         return self.json({"invoice": self._shown(self._find(invoice_id), start, limit)})
 
-    def list_invoices(self, call: Call) -> Response:
+    def list_invoices(self, call: IncomingRequest) -> Response:
         """GET /invoices, newest first. A filter without an operator is silently ignored, as the real one does."""
         given = dict(call.query)
         rows = [self._aged(row) for row in reversed(self.invoices.values())]
@@ -541,7 +541,7 @@ class ChargebeeEmulator(Emulator):
         rows = self._filtered(rows, given, _FILTERS)
         return self._page(rows, given, "invoice", self._shown)
 
-    def list_unbilled(self, call: Call) -> Response:
+    def list_unbilled(self, call: IncomingRequest) -> Response:
         """GET /unbilled_charges."""
         given = dict(call.query)
         given.pop("include_deleted", None)
@@ -619,7 +619,7 @@ class ChargebeeEmulator(Emulator):
         return dumps([str(row.get("date", row.get("date_from"))), row["id"]]).decode()
 
     # ── transitions ──────────────────────────────────────────────────────────────────────────────────────────────
-    def _issue(self, found: dict[str, Any], call: Call, *, first: bool = False) -> None:
+    def _issue(self, found: dict[str, Any], call: IncomingRequest, *, first: bool = False) -> None:
         """Turn a pending invoice into a demand for money, and collect it where auto_collection is on."""
         now = self.now_seconds()
         if self.switches["closing_renumbers"] or first:
@@ -652,7 +652,7 @@ class ChargebeeEmulator(Emulator):
         if self.mails_invoices and call.headers.get(NO_MAIL[0]) != NO_MAIL[1]:
             self._note("mailed", found)
 
-    def _collect(self, found: dict[str, Any], source: str | None, amount: int) -> Refused | None:
+    def _collect(self, found: dict[str, Any], source: str | None, amount: int) -> ErrorResponse | None:
         if source is None:
             message = "The customer has no payment source"
             return self._refuse(message, code="payment_method_not_present", kind="payment")
@@ -682,9 +682,9 @@ class ChargebeeEmulator(Emulator):
     def _note(self, event: str, found: Mapping[str, Any]) -> None:
         custom = next((value for name, value in found.items() if name.startswith("cf_")), None)
         reference = custom or found.get("po_number")
-        self.enter(event, found["id"], found["customer_id"], found["total"], found["currency_code"], reference)
+        self.record(event, found["id"], found["customer_id"], found["total"], found["currency_code"], reference)
 
-    def close(self, call: Call, invoice_id: str) -> Response:
+    def close(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/close: pending → posted, payment_due or paid."""
         self._params(call, "comment invoice_note remove_general_note invoice_date")
         found = self._find(invoice_id)
@@ -693,7 +693,7 @@ class ChargebeeEmulator(Emulator):
         self._issue(found, call)
         return self.json({"invoice": self._shown(found)})
 
-    def collect_payment(self, call: Call, invoice_id: str) -> Response:
+    def collect_payment(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/collect_payment: from a payment source that must be named."""
         given = self._params(call, "amount authorization_transaction_id comment payment_initiator payment_source_id")
         found = self._find(invoice_id)
@@ -711,7 +711,7 @@ class ChargebeeEmulator(Emulator):
         self._note("collected", found)
         return self._with_transaction(found, found["linked_payments"][-1])
 
-    def record_payment(self, call: Call, invoice_id: str) -> Response:
+    def record_payment(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/record_payment: paid elsewhere."""
         given = self._params(call, "comment", transaction=_TRANSACTION)
         found = self._find(invoice_id)
@@ -744,7 +744,7 @@ class ChargebeeEmulator(Emulator):
         if paid or found["amount_adjusted"]:
             raise self._wrong_state(found, action)
 
-    def void(self, call: Call, invoice_id: str) -> Response:
+    def void(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/void: issued invoices without payments."""
         given = self._params(call, "comment void_reason_code")
         found = self._find(invoice_id)
@@ -757,7 +757,7 @@ class ChargebeeEmulator(Emulator):
         self._note("voided", found)
         return self.json({"invoice": self._shown(found)})
 
-    def write_off(self, call: Call, invoice_id: str) -> Response:
+    def write_off(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/write_off: becomes paid, with a write_off_amount and an adjustment credit note."""
         self._params(call, "comment")
         found = self._find(invoice_id)
@@ -794,7 +794,7 @@ class ChargebeeEmulator(Emulator):
         }
         return self.json({"invoice": self._shown(found), "credit_note": credit})
 
-    def delete(self, call: Call, invoice_id: str) -> Response:
+    def delete(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/delete: pending, voided or unpaid invoices; from then on only listed, with include_deleted."""
         self._params(call, "comment claim_credits")
         found = self._find(invoice_id)
@@ -805,7 +805,7 @@ class ChargebeeEmulator(Emulator):
         self._note("deleted", found)
         return self.json({"invoice": self._shown(found)})
 
-    def update_details(self, call: Call, invoice_id: str) -> Response:
+    def update_details(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/update_details: addresses, VAT number, PO number and custom fields."""
         names = "po_number comment vat_number vat_number_prefix"
         given = self._params(
@@ -817,7 +817,7 @@ class ChargebeeEmulator(Emulator):
         found["updated_at"] = self.now_seconds()
         return self.json({"invoice": self._shown(found)})
 
-    def invoice_unbilled(self, call: Call) -> Response:
+    def invoice_unbilled(self, call: IncomingRequest) -> Response:
         """POST /unbilled_charges/invoice_unbilled_charges: all of a subscription's, an invoice per currency."""
         given = self._params(call, "subscription_id customer_id")
         subscription = self.subscriptions.get(given.get("subscription_id", ""))

@@ -8,7 +8,7 @@ from typing import Any
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.declared import Refusal
 from invoice_bridge.adapter.provider import Context
-from invoice_bridge.adapter.reading import Reader, build, lines_total, nothing_left, period_of, span, summable
+from invoice_bridge.adapter.reading import Reader, bounded, build, lines_total, nothing_left, period_of, period_span
 from invoice_bridge.core.commands import Bill
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.model import CustomerRef, Invoice, Line, Status
@@ -68,7 +68,7 @@ def invoice(
         lines=lines,
         lines_complete=complete,
         customer=None if (customer := at.text("customer_id")) is None else CustomerRef(id=customer),
-        period=span([line.period for line in lines]),
+        period=period_span([line.period for line in lines]),
         description=_note(at),
         reference=_reference(at, rows, reference_field),
         purchase_order=at.text("po_number"),
@@ -100,7 +100,7 @@ def _id(at: Reader) -> str:
         if others:
             names = ", ".join(map(repr, others))[:80]
             raise MalformedResponse(f"this is no invoice: it holds {names}", provider="chargebee")
-    return at.need("id")
+    return at.required_text("id")
 
 
 def _reference(at: Reader, rows: list[Reader], reference_field: str | None) -> str | None:
@@ -136,7 +136,7 @@ def reference_in(data: Any, context: Context) -> str | None:
     """The reference of the bill whose opening was answered, in the field where it was written; accrued bills have none
     yet.
     """
-    command = context.ask
+    command = context.command
     if not isinstance(command, Bill) or bills_accrued(command):
         return None
     field = reference_field(command, context.settings)
@@ -194,7 +194,7 @@ def _line_amount(at: Reader, currency: str | None) -> Money | None:
         return at.money("amount", MONEY, currency)
     text = at.text("amount_in_decimal")
     try:
-        return None if text is None else summable(Money.parse(text, currency))
+        return None if text is None else bounded(Money.parse(text, currency))
     except ValueError as error:
         at.no_amount("amount_in_decimal", f"cannot be read: {error}")
         return None

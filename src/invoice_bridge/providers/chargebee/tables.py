@@ -239,42 +239,48 @@ LIMITS = (
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-def bills_accrued(ask: Any) -> bool:
+def bills_accrued(command: Any) -> bool:
     """Whether the bill is made of a subscription's unbilled charges."""
-    return ask.verb == "period_invoice" and not ask.lines
+    return command.verb == "period_invoice" and not command.lines
 
 
-def reference_field(ask: Any, settings: Mapping[str, Any]) -> str | None:
+def reference_field(command: Any, settings: Mapping[str, Any]) -> str | None:
     """The field that carries the reference; None where the only one there is carries a purchase order.
 
     That is the bill's own, or that of the subscription: what is made of unbilled charges inherits it (chargebee 3.29.0,
     Subscription.po_number), so it is never written over.
     """
-    return settings.get("reference_field") or (None if ask.purchase_order or bills_accrued(ask) else "po_number")
+    return settings.get("reference_field") or (
+        None if command.purchase_order or bills_accrued(command) else "po_number"
+    )
 
 
-def _accrued(ask: Any, _use: Any) -> bool:
-    return bills_accrued(ask)
+def _accrued(command: Any, _use: Any) -> bool:
+    return bills_accrued(command)
 
 
-def _collects_unseen(ask: Any, use: Any) -> bool:
-    return not bills_accrued(ask) and use.settings.get("product_catalog") == 1 and ask.collection.kind == "charge"
+def _collects_unseen(command: Any, context: Any) -> bool:
+    return (
+        not bills_accrued(command)
+        and context.settings.get("product_catalog") == 1
+        and command.collection.kind == "charge"
+    )
 
 
-def _rated(ask: Any, _use: Any) -> bool:
-    return not bills_accrued(ask)
+def _rated(command: Any, _use: Any) -> bool:
+    return not bills_accrued(command)
 
 
-def _quantity_is_lost(ask: Any, _use: Any) -> bool:
-    return any(line.quantity is not None and line.quantity != 1 for line in ask.lines)
+def _quantity_is_lost(command: Any, _use: Any) -> bool:
+    return any(line.quantity is not None and line.quantity != 1 for line in command.lines)
 
 
-def _terms_are_lost(ask: Any, use: Any) -> bool:
-    return bills_accrued(ask) or use.settings.get("product_catalog") == 1
+def _terms_are_lost(command: Any, context: Any) -> bool:
+    return bills_accrued(command) or context.settings.get("product_catalog") == 1
 
 
-def _reference_is_lost(ask: Any, use: Any) -> bool:
-    return reference_field(ask, use.settings) is None
+def _reference_is_lost(command: Any, context: Any) -> bool:
+    return reference_field(command, context.settings) is None
 
 
 def _dropped(path: str, code: str, why: str, remedy: str = "", **more: Any) -> Field:
@@ -419,7 +425,7 @@ FIELDS = (
         Fate.APPROXIMATED,
         Severity.WARNS,
         "IB-CHARGEBEE-COLLECTION-01",
-        when=lambda ask, _use: ask.collection.kind == "send",
+        when=lambda command, _use: command.collection.kind == "send",
         sent="auto_collection=off and the payment terms",
         why="an invoice is mailed where the site's e-mail settings say so, and not otherwise",
         remedy="switch the site's invoice mails on, then allow this",
@@ -431,13 +437,13 @@ FIELDS = (
         Alters.BRANCH,
         Fate.APPROXIMATED,
         code="IB-CHARGEBEE-MAIL-01",
-        when=lambda ask, _use: ask.collection.kind == "manual" and not ask.draft,
+        when=lambda command, _use: command.collection.kind == "manual" and not command.draft,
         sent=f"{NO_MAIL[0]}: {NO_MAIL[1]}",
         why="the mails of this request are switched off; reminders that the site's settings send later are not",
         remedy="look at the site's e-mail settings",
     ),
     # a draft says how it will be collected; what is to be collected at once is made pending, compared, then closed
-    Field("collection.kind", "auto_collection, payment_source_id", _CREATE, when=lambda ask, _use: ask.draft),
+    Field("collection.kind", "auto_collection, payment_source_id", _CREATE, when=lambda command, _use: command.draft),
     Field("collection.kind", "auto_collection, create_pending_invoice", _CREATE, Alters.BRANCH),
     _terms("collection.net_days", "TERMS-01"),
     Field("collection.net_days", "net_term_days", _CREATE),
@@ -461,7 +467,7 @@ FIELDS = (
         severity=Severity.WARNS,
         code="IB-CHARGEBEE-ISSUED-02",
         when=_rated,
-        clock=lambda ask, as_of: ask.issued_at < month_before(as_of),
+        clock=lambda command, as_of: command.issued_at < month_before(as_of),
         sent="the date, with which Chargebee may refuse the bill",
         why="Chargebee dates no invoice more than one calendar month into the past; that is documented of "
         "/invoices/charge, and not confirmed of the other requests",
@@ -484,7 +490,7 @@ FIELDS = (
         source=_UNBILLED,
         fate=Fate.DEFAULTED,
         severity=Severity.CHANGES_MONEY,
-        when=lambda ask, _use: bills_accrued(ask) and ask.tax == "none",
+        when=lambda command, _use: bills_accrued(command) and command.tax == "none",
         sent="nothing: the charges are taxed as the site's settings say",
     ),
     Field("tax", "charges[].taxable", _CREATE, when=_rated),

@@ -6,7 +6,7 @@ import base64
 from datetime import datetime
 
 from invoice_bridge.adapter.reading import Reader
-from invoice_bridge.adapter.webhooks import Delivery, EventRow, EventType, Told, Webhooks, same
+from invoice_bridge.adapter.webhooks import Delivery, EventFacts, EventRow, EventType, Webhooks, constant_time_equal
 from invoice_bridge.core.errors import ConfigurationError, InvalidSignature
 
 _GUIDE = "chargebee/openapi, webhooks of API v2"
@@ -22,18 +22,18 @@ def verify(delivery: Delivery, secret: bytes, _at: datetime) -> None:
     user, colon, password = secret.partition(b":")
     if not colon or not user + password:
         raise ConfigurationError('Chargebee signs nothing: the secret of a webhook is "user:password"')
-    scheme, _, given = delivery.need("authorization").partition(" ")
-    fits = same(base64.b64encode(secret), given.strip())
+    scheme, _, given = delivery.required_header("authorization").partition(" ")
+    fits = constant_time_equal(base64.b64encode(secret), given.strip())
     if scheme.lower() != "basic" or not fits:
         raise InvalidSignature("the delivery's user and password are not those of this webhook")
 
 
-def read(at: Reader, _delivery: Delivery) -> Told:
+def read(at: Reader, _delivery: Delivery) -> EventFacts:
     """Read an event; the states of one invoice are in order of its resource_version (milliseconds)."""
     if at.text("object") != "event":
         raise at.fault("object", "is not event")
     about = at.child("content").child("invoice")
-    return Told(
+    return EventFacts(
         id=at.text("id"),
         native_type=at.text("event_type"),
         invoice=about.data or None,

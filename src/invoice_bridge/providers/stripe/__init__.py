@@ -1,7 +1,7 @@
 """Stripe: invoices at the pinned API version, one form-encoded request a step."""
 
 from invoice_bridge.adapter.declared import Setting
-from invoice_bridge.adapter.provider import Flows, Provider
+from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer, form_index_inside
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
@@ -57,7 +57,7 @@ STRIPE = Provider(
     ),
     rate=RATE,
     search_rate=SEARCH_RATE,
-    retry_word="Stripe-Should-Retry",
+    retry_header="Stripe-Should-Retry",
     settings=(Setting("account", "a connected account (acct_…) to act for", read=read_account),),
     scope=lambda settings: settings.get("account") or "",
     mode=mode,
@@ -68,7 +68,7 @@ STRIPE = Provider(
     limits=LIMITS,
     money=MONEY,
     redactions=REDACTIONS,
-    flows=Flows(
+    flows=Verbs(
         one_time_charge=charge,
         period_invoice=period,
         retrieve=retrieve,

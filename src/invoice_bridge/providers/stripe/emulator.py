@@ -14,7 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from invoice_bridge.adapter.emulation.core import Call, Emulator, Kept, Refused, nested
+from invoice_bridge.adapter.emulation.core import Emulator, ErrorResponse, IncomingRequest, StoredResponse, nested
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.tables import (
     API_VERSION,
@@ -159,7 +159,7 @@ class StripeEmulator(Emulator):
         """Add a pending item of 25.00 EUR in May 2026."""
         may = [("period[start]", "1777593600"), ("period[end]", "1777593600")]
         owed = [("customer", self.customer), ("currency", "eur"), ("amount", "2500"), *may]
-        self.create_item(Call("POST", (), (), {}, urlencode(owed).encode(), ""))
+        self.create_item(IncomingRequest("POST", (), (), {}, urlencode(owed).encode(), ""))
 
     def begin_payment(self, invoice_id: str) -> None:
         """Have a bank payment of an open invoice be on its way; `expand` shows it, the invoice itself does not."""
@@ -169,16 +169,16 @@ class StripeEmulator(Emulator):
         self.invoices[invoice_id]["payments"].append(row)
 
     # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
-    def admit(self, call: Call) -> None:
+    def authenticate(self, call: IncomingRequest) -> None:
         """Check the key (docs.stripe.com/api/authentication)."""
         if call.headers.get("authorization") != f"Bearer {self.key}":
             raise self._refuse("Invalid API Key provided", status=401)
 
-    def no_such_route(self, call: Call) -> Response:
+    def no_such_route(self, call: IncomingRequest) -> Response:
         """404, as for any unrecognized URL."""
         return self._refuse(f"Unrecognized request URL ({call.method}: /{'/'.join(call.segments)})", status=404).answer
 
-    def mismatch(self, call: Call, kept: Kept) -> Response:
+    def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
         """The key came before with other parameters (docs.stripe.com/error-low-level; HTTP 400 as the SDK expects)."""
         del call, kept
         message = "Keys for idempotent requests can only be used with the same parameters they were first used with."
@@ -192,7 +192,7 @@ class StripeEmulator(Emulator):
         """The stored answer, marked as the switch says."""
         return super().replayed(answer) if self.switches["replay_header"] else answer
 
-    def in_progress(self, call: Call) -> Response:
+    def in_progress(self, call: IncomingRequest) -> Response:
         """409 while the first request with the key runs (docs.stripe.com/error-low-level)."""
         del call
         message = "There is currently another in-progress request using this Idempotent Key."
@@ -206,19 +206,21 @@ class StripeEmulator(Emulator):
     def throttled(self, retry_after: str | None) -> Response:
         """429 (docs.stripe.com/rate-limits)."""
         answer = self._refuse("Too many requests", status=429, code="rate_limit").answer
-        return self.told_to_wait(answer, retry_after)
+        return self.with_retry_after(answer, retry_after)
 
-    def _refuse(self, message: str, *, status: int = 400, kind: str = "invalid_request_error", **facts: str) -> Refused:
+    def _refuse(
+        self, message: str, *, status: int = 400, kind: str = "invalid_request_error", **facts: str
+    ) -> ErrorResponse:
         headers = {"request-id": self.next_id("req_")}
-        return Refused(self.json({"error": {"type": kind, "message": message, **facts}}, status, headers))
+        return ErrorResponse(self.json({"error": {"type": kind, "message": message, **facts}}, status, headers))
 
-    def _missing(self, what: str, which: str, param: str, status: int = 400) -> Refused:
+    def _missing(self, what: str, which: str, param: str, status: int = 400) -> ErrorResponse:
         return self._refuse(f"No such {what}: '{which}'", status=status, code="resource_missing", param=param)
 
     def _ok(self, body: Any) -> Response:
         return self.json(body, 200, {"request-id": self.next_id("req_"), "stripe-version": API_VERSION})
 
-    def _params(self, call: Call, known: str) -> dict[str, Any]:
+    def _params(self, call: IncomingRequest, known: str) -> dict[str, Any]:
         pairs = call.query if call.method in {"GET", "DELETE"} else call.form()
         names = set(known.split())
         for name, _ in pairs:
@@ -256,13 +258,13 @@ class StripeEmulator(Emulator):
         return self._ok({"object": "list", "url": url, "has_more": len(rows) > limit, "data": shown})
 
     # ── customers and invoice items ──────────────────────────────────────────────────────────────────────────────
-    def create_customer(self, call: Call) -> Response:
+    def create_customer(self, call: IncomingRequest) -> Response:
         """POST /v1/customers."""
         given = self._params(call, "address description email expand metadata name phone")
         more = {"name": given.get("name"), "metadata": given.get("metadata") or {}}
         return self._ok(self.add_customer(self.next_id("cus_"), given.get("email"), **more))
 
-    def retrieve_customer(self, call: Call, customer_id: str) -> Response:
+    def retrieve_customer(self, call: IncomingRequest, customer_id: str) -> Response:
         """GET /v1/customers/{id}."""
         self._params(call, "expand")
         if customer_id not in self.customers:
@@ -276,7 +278,7 @@ class StripeEmulator(Emulator):
             raise self._missing("customer", given["customer"], "customer")
         return self.customers[given["customer"]]
 
-    def create_item(self, call: Call) -> Response:
+    def create_item(self, call: IncomingRequest) -> Response:
         """POST /v1/invoiceitems: pending, or attached to a draft at once."""
         given = self._params(call, _ITEM)
         owner = {"subscription_details": {"subscription": given["subscription"]}} if "subscription" in given else None
@@ -296,7 +298,7 @@ class StripeEmulator(Emulator):
         self.items[item["id"]] = item
         return self._ok(item)
 
-    def list_items(self, call: Call) -> Response:
+    def list_items(self, call: IncomingRequest) -> Response:
         """GET /v1/invoiceitems, newest first."""
         given = self._params(call, f"{_PAGING} created customer invoice pending")
         rows = [item for item in reversed(self.items.values()) if given.get("customer") in {None, item["customer"]}]
@@ -305,7 +307,7 @@ class StripeEmulator(Emulator):
         return self._page(rows, given, "/v1/invoiceitems")
 
     # ── invoices ─────────────────────────────────────────────────────────────────────────────────────────────────
-    def create(self, call: Call) -> Response:
+    def create(self, call: IncomingRequest) -> Response:
         """POST /v1/invoices: always a draft; other pending items only join it where they are asked to."""
         given = self._params(call, _CREATE)
         customer, now = self._customer(given), self.now_seconds()
@@ -388,13 +390,13 @@ class StripeEmulator(Emulator):
             mail = "In order to create invoices that are sent to the customer, the customer must have a valid email."
             raise self._refuse(f"Missing email. {mail}")
 
-    def retrieve(self, call: Call, invoice_id: str) -> Response:
+    def retrieve(self, call: IncomingRequest, invoice_id: str) -> Response:
         """GET /v1/invoices/{id}; the payments come with it only where they are expanded."""
         given = self._params(call, "expand")
         expands = any(path.split(".")[0] == "payments" for path in (given.get("expand") or {}).values())
         return self._ok(self._shown(self._find(invoice_id, "invoice"), payments=expands))
 
-    def list_invoices(self, call: Call) -> Response:
+    def list_invoices(self, call: IncomingRequest) -> Response:
         """GET /v1/invoices, newest first."""
         given = self._params(call, _LIST)
         rows = list(reversed(self.invoices.values()))
@@ -407,7 +409,7 @@ class StripeEmulator(Emulator):
                 rows = [row for row in rows if row[name] is not None and holds(row[name], limit)]
         return self._page([self._shown(row) for row in rows], given, "/v1/invoices")
 
-    def search(self, call: Call) -> Response:
+    def search(self, call: IncomingRequest) -> Response:
         """GET /v1/invoices/search: one exact metadata value, newest first, behind the index's lag."""
         given = self._params(call, "expand limit page query")
         if not self.switches["search"]:
@@ -426,7 +428,7 @@ class StripeEmulator(Emulator):
         body |= {"next_page": str(start + limit) if more else None}
         return self._ok(body | {"data": [self._shown(row) for row in rows[start : start + limit]]})
 
-    def update(self, call: Call, invoice_id: str) -> Response:
+    def update(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST /v1/invoices/{id}: drafts; of an issued invoice the metadata, and of an open one how it is collected."""
         changed = deepcopy(self._find(invoice_id))
         given = self._params(call, _UPDATE)
@@ -442,7 +444,7 @@ class StripeEmulator(Emulator):
         self.invoices[invoice_id] = changed
         return self._ok(self._shown(changed))
 
-    def delete(self, call: Call, invoice_id: str) -> Response:
+    def delete(self, call: IncomingRequest, invoice_id: str) -> Response:
         """DELETE /v1/invoices/{id}: drafts only; the items that it held are not pending again."""
         self._params(call, "")
         if self._find(invoice_id, "invoice")["status"] != "draft":
@@ -456,7 +458,7 @@ class StripeEmulator(Emulator):
             raise self._refuse("This invoice is no longer editable", code="invoice_not_editable")
         return found
 
-    def add_lines(self, call: Call, invoice_id: str) -> Response:
+    def add_lines(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST /v1/invoices/{id}/add_lines: new lines, or pending items by their ids; all of them or none."""
         given = self._params(call, _ADD_LINES)
         found = self._draft(invoice_id)
@@ -569,7 +571,7 @@ class StripeEmulator(Emulator):
         more = {"payments": {"object": "list", "data": found["payments"], "has_more": False}} if payments else {}
         return {"id": found["id"], "object": "invoice", **rest, "lines": {"object": "list", **page}, **more}
 
-    def list_lines(self, call: Call, invoice_id: str) -> Response:
+    def list_lines(self, call: IncomingRequest, invoice_id: str) -> Response:
         """GET /v1/invoices/{id}/lines."""
         given = self._params(call, _PAGING)
         return self._page(self._find(invoice_id, "invoice")["rows"], given, f"/v1/invoices/{invoice_id}/lines")
@@ -586,7 +588,7 @@ class StripeEmulator(Emulator):
     def enter_invoice(self, event: str, found: dict[str, Any]) -> None:
         """Write what happened to an invoice into the ledger."""
         reference = found["metadata"].get(REFERENCE_KEY)
-        self.enter(event, found["id"], found["customer"], found["total"], found["currency"], reference)
+        self.record(event, found["id"], found["customer"], found["total"], found["currency"], reference)
 
     def _issue(self, found: dict[str, Any]) -> None:
         if not found["rows"] and not self.switches["finalize_empty"]:
@@ -614,7 +616,7 @@ class StripeEmulator(Emulator):
             found |= {"amount_due": 0, "amount_remaining": 0}
         found["ending_balance"] = customer["balance"]
 
-    def finalize(self, call: Call, invoice_id: str) -> Response:
+    def finalize(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/finalize: draft → open, or paid where nothing is due."""
         given = self._params(call, "auto_advance expand")
         found = self._find(invoice_id)
@@ -625,7 +627,7 @@ class StripeEmulator(Emulator):
         self._issue(found)
         return self._ok(self._shown(found))
 
-    def pay(self, call: Call, invoice_id: str) -> Response:
+    def pay(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/pay: collects, or records a payment made elsewhere; finalizes a draft in the same call."""
         given = self._params(call, _PAY)
         found = self._find(invoice_id)
@@ -655,7 +657,7 @@ class StripeEmulator(Emulator):
             return "generic_decline"
         return _DECLINES.get(method)
 
-    def send(self, call: Call, invoice_id: str) -> Response:
+    def send(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/send: mails an open invoice; finalizes a draft."""
         self._params(call, "expand")
         found = self._find(invoice_id, "invoice")
@@ -668,7 +670,7 @@ class StripeEmulator(Emulator):
         self.enter_invoice("mailed", found)
         return self._ok(self._shown(found))
 
-    def void(self, call: Call, invoice_id: str) -> Response:
+    def void(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/void: keeps amount_due and amount_remaining as they were."""
         self._params(call, "expand")
         found = self._find(invoice_id)
@@ -681,7 +683,7 @@ class StripeEmulator(Emulator):
             raise self._refuse(_NOT_OPEN)
         return self._becomes(found, "void", "voided_at", "voided")
 
-    def mark_uncollectible(self, call: Call, invoice_id: str) -> Response:
+    def mark_uncollectible(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/mark_uncollectible: open invoices only."""
         self._params(call, "expand")
         found = self._find(invoice_id)

@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.adapter.answers import object_of, text_of
-from invoice_bridge.adapter.changes import act, customer_id, discard, wrong_state
+from invoice_bridge.adapter.changes import customer_id, delete_draft, invalid_state, submit_change
 from invoice_bridge.adapter.checks import payable, same_bill
 from invoice_bridge.adapter.instants import unix_seconds
-from invoice_bridge.adapter.lookup import PAGES, first_use
+from invoice_bridge.adapter.lookup import PAGES, guard_reused_key
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import (
@@ -74,128 +74,128 @@ _FILTERS = frozenset({Status.DRAFT, Status.OPEN, Status.PAID, Status.VOID, Statu
 
 
 # ── the two bills ────────────────────────────────────────────────────────────────────────────────────────────────────
-def charge(ask: OneTimeCharge, use: Context) -> Flow[Invoice]:
+def charge(command: OneTimeCharge, context: Context) -> Flow[Invoice]:
     """Bill lines, or one amount, once."""
-    return _bill(ask, use, _invoice_form(ask, use), _line_forms(ask), expected=ask.total)
+    return _bill(command, context, _invoice_form(command, context), _line_forms(command), expected=command.total)
 
 
-def period(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
+def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
     """Bill a service period: the caller's lines, or the customer's pending items that lie inside it."""
-    form = _invoice_form(ask, use)
-    if ask.lines:
-        return (yield from _bill(ask, use, form, _line_forms(ask), expected=ask.total))
-    if use.found is not None and (use.found.lines or use.found.status is not Status.DRAFT):
-        return (yield from _bill(ask, use, form, [], expected=None))
-    items = yield from _pending_items(ask, use)
-    expected = Money(sum(amount.minor for _, amount in items), ask.currency)
+    form = _invoice_form(command, context)
+    if command.lines:
+        return (yield from _bill(command, context, form, _line_forms(command), expected=command.total))
+    if context.existing is not None and (context.existing.lines or context.existing.status is not Status.DRAFT):
+        return (yield from _bill(command, context, form, [], expected=None))
+    items = yield from _pending_items(command, context)
+    expected = Money(sum(amount.minor for _, amount in items), command.currency)
     if not items:
         raise NothingToBill(
-            f"Stripe has no pending item of {_customer(ask, use)} in {ask.currency} inside {ask.period}"
-            + (f" that belongs to {ask.subscription}" if ask.subscription else "")
+            f"Stripe has no pending item of {_customer(command, context)} in {command.currency} inside {command.period}"
+            + (f" that belongs to {command.subscription}" if command.subscription else "")
             + "; no invoice was opened"
         )
     if len(items) > LINES_PER_INVOICE or expected.minor < 0:
         raise Unsupported(
-            f"{len(items)} pending items over {expected} lie inside {ask.period}; "
+            f"{len(items)} pending items over {expected} lie inside {command.period}; "
             f"an invoice takes {LINES_PER_INVOICE} and is no credit",
             source="docs.stripe.com/changelog/2016-02-22",
             remedy="bill shorter periods",
         )
     attach: list[InvoiceAddLinesParamsLine] = [{"invoice_item": item} for item, _ in items]
-    return (yield from _bill(ask, use, form, attach, expected=expected))
+    return (yield from _bill(command, context, form, attach, expected=expected))
 
 
 def _bill(
-    ask: OneTimeCharge | PeriodInvoice,
-    use: Context,
+    command: OneTimeCharge | PeriodInvoice,
+    context: Context,
     form: InvoiceCreateParams,
     lines: list[InvoiceAddLinesParamsLine],
     *,
     expected: Money | None,
 ) -> Flow[Invoice]:
-    at = use.found or (yield from _open(ask, use, form))
+    at = context.existing or (yield from _open(command, context, form))
     resumed = at.status is not Status.DRAFT or bool(at.lines)
-    if resumed or use.found is not None:  # an empty draft that was found may be another customer's
-        same_bill(ask, at, expected)
+    if resumed or context.existing is not None:  # an empty draft that was found may be another customer's
+        same_bill(command, at, expected)
     if not resumed:
         add: InvoiceAddLinesParams = {"lines": lines}
-        specimen = _specimen(ask, at.id, "draft", expected)
-        request = _post(at.id, "add_lines", use, add, step="lines", specimen=specimen, answers=("lines", "data", 0))
-        at = yield from first_use(_sent(at.id, use, request, {Status.DRAFT}), ask, use)
-    at = compare_bill(ask, at, expected)
-    if at.status is Status.DRAFT and not ask.draft:
-        compare_demand(compare_minimum(at, use), use)
-        specimen = _specimen(ask, at.id, "open", expected)
-        at = yield from _sent(at.id, use, _finalize(at.id, use, specimen), {Status.DRAFT}, _ISSUED)
-        at = compare_demand(compare_bill(ask, at, expected), use)
+        specimen = _specimen(command, at.id, "draft", expected)
+        request = _post(at.id, "add_lines", context, add, step="lines", specimen=specimen, answers=("lines", "data", 0))
+        at = yield from guard_reused_key(_sent(at.id, context, request, {Status.DRAFT}), command, context)
+    at = compare_bill(command, at, expected)
+    if at.status is Status.DRAFT and not command.draft:
+        compare_demand(compare_minimum(at, context), context)
+        specimen = _specimen(command, at.id, "open", expected)
+        at = yield from _sent(at.id, context, _finalize(at.id, context, specimen), {Status.DRAFT}, _ISSUED)
+        at = compare_demand(compare_bill(command, at, expected), context)
     elif resumed and at.status in _ISSUED:  # what an earlier call refused is refused again
-        compare_demand(at, use)
-    if resumed and at.status is Status.OPEN and ask.collection.kind == "charge":
-        at = yield from _read(at.id, use, payments=True)
-    if at.status is not Status.OPEN or at.payment_pending or ask.draft or ask.collection.kind == "manual":
+        compare_demand(at, context)
+    if resumed and at.status is Status.OPEN and command.collection.kind == "charge":
+        at = yield from _read(at.id, context, payments=True)
+    if at.status is not Status.OPEN or at.payment_pending or command.draft or command.collection.kind == "manual":
         return at
-    return (yield from _handed_over(ask, at, use, expected))
+    return (yield from _handed_over(command, at, context, expected))
 
 
 def _handed_over(
-    ask: OneTimeCharge | PeriodInvoice, at: Invoice, use: Context, expected: Money | None
+    command: OneTimeCharge | PeriodInvoice, at: Invoice, context: Context, expected: Money | None
 ) -> Flow[Invoice]:
     """Mail an open invoice, or collect it. What the journal knows to have been mailed is not mailed again."""
-    if ask.collection.kind == "charge":
-        compare_collected(compare_demand(at, use), at.amount_remaining)
-        specimen = _specimen(ask, at.id, "paid", expected)
-        request = _post(at.id, "pay", use, step="pay", effects=[Effect.COLLECTS], specimen=specimen)
-        paid = yield from _sent(at.id, use, request, {Status.OPEN}, {Status.PAID})
-        return compare_bill(ask, paid, expected)
-    specimen = _specimen(ask, at.id, "open", expected)
-    request = _post(at.id, "send", use, step="send", effects=[Effect.MAILS], specimen=specimen)
-    if use.has_done(request):
+    if command.collection.kind == "charge":
+        compare_collected(compare_demand(at, context), at.amount_remaining)
+        specimen = _specimen(command, at.id, "paid", expected)
+        request = _post(at.id, "pay", context, step="pay", effects=[Effect.COLLECTS], specimen=specimen)
+        paid = yield from _sent(at.id, context, request, {Status.OPEN}, {Status.PAID})
+        return compare_bill(command, paid, expected)
+    specimen = _specimen(command, at.id, "open", expected)
+    request = _post(at.id, "send", context, step="send", effects=[Effect.MAILS], specimen=specimen)
+    if context.has_done(request):
         return at
-    return (yield from _sent(at.id, use, request, {Status.OPEN}, {Status.PAID}))
+    return (yield from _sent(at.id, context, request, {Status.OPEN}, {Status.PAID}))
 
 
-def _open(ask: OneTimeCharge | PeriodInvoice, use: Context, form: InvoiceCreateParams) -> Flow[Invoice]:
-    specimen = _specimen(ask, _SPECIMEN_ID, "draft", Money.zero(ask.currency))
-    request = use.post("v1", "invoices", body=form, step="open", specimen=specimen, opens=True, answers=("id",))
-    return (yield from _after((yield from first_use(exchange(request), ask, use)), use))
+def _open(command: OneTimeCharge | PeriodInvoice, context: Context, form: InvoiceCreateParams) -> Flow[Invoice]:
+    specimen = _specimen(command, _SPECIMEN_ID, "draft", Money.zero(command.currency))
+    request = context.post("v1", "invoices", body=form, step="open", specimen=specimen, opens=True, answers=("id",))
+    return (yield from _after((yield from guard_reused_key(exchange(request), command, context)), context))
 
 
-def _invoice_form(ask: OneTimeCharge | PeriodInvoice, use: Context) -> InvoiceCreateParams:
-    _check_keys(ask.metadata)
+def _invoice_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> InvoiceCreateParams:
+    _check_keys(command.metadata)
     form: InvoiceCreateParams = {
-        "customer": _customer(ask, use),
-        "currency": ask.currency.lower(),
+        "customer": _customer(command, context),
+        "currency": command.currency.lower(),
         "auto_advance": False,
         "pending_invoice_items_behavior": "exclude",
-        "automatic_tax": {"enabled": ask.tax == "provider"},
+        "automatic_tax": {"enabled": command.tax == "provider"},
         "discounts": "",  # left out, the customer's own discount would lower the bill
-        "metadata": {**ask.metadata, REFERENCE_KEY: ask.reference},
-        "collection_method": "send_invoice" if ask.collection.kind == "send" else "charge_automatically",
+        "metadata": {**command.metadata, REFERENCE_KEY: command.reference},
+        "collection_method": "send_invoice" if command.collection.kind == "send" else "charge_automatically",
     }
-    if ask.description is not None:
-        form["description"] = ask.description
-    if ask.purchase_order is not None:
-        form["custom_fields"] = [{"name": PURCHASE_ORDER, "value": ask.purchase_order}]
-    if ask.issued_at is not None:
-        form["effective_at"] = unix_seconds(ask.issued_at)
-    if ask.collection.due is not None:
-        form["due_date"] = unix_seconds(ask.collection.due)
-    if ask.collection.net_days is not None:
-        form["days_until_due"] = ask.collection.net_days
-    if ask.collection.payment_method is not None:
-        form["default_payment_method"] = ask.collection.payment_method
-    MONEY.to_units(Money.zero(ask.currency))  # a currency whose factor is not confirmed is refused, lines or not
+    if command.description is not None:
+        form["description"] = command.description
+    if command.purchase_order is not None:
+        form["custom_fields"] = [{"name": PURCHASE_ORDER, "value": command.purchase_order}]
+    if command.issued_at is not None:
+        form["effective_at"] = unix_seconds(command.issued_at)
+    if command.collection.due is not None:
+        form["due_date"] = unix_seconds(command.collection.due)
+    if command.collection.net_days is not None:
+        form["days_until_due"] = command.collection.net_days
+    if command.collection.payment_method is not None:
+        form["default_payment_method"] = command.collection.payment_method
+    MONEY.to_units(Money.zero(command.currency))  # a currency whose factor is not confirmed is refused, lines or not
     return form
 
 
-def _line_forms(ask: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesParamsLine]:
-    if ask.tax == "provider" and any(line.amount.minor < 0 for line in ask.billed_lines):
+def _line_forms(command: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesParamsLine]:
+    if command.tax == "provider" and any(line.amount.minor < 0 for line in command.billed_lines):
         raise Unsupported(
             "Stripe computes no tax for an invoice that has a line below zero",
             source="stripe-python 16.1.0, InvoiceCreateParamsAutomaticTax.enabled",
             remedy='state the bill without that line, or with tax="none"',
         )
-    return [_line_form(line, ask.currency) for line in ask.billed_lines]
+    return [_line_form(line, command.currency) for line in command.billed_lines]
 
 
 def _fitting(text: str, most: int, what: str, source: str) -> str:
@@ -231,8 +231,8 @@ def _line_form(line: Line, currency: str) -> InvoiceAddLinesParamsLine:
     return form
 
 
-def _customer(ask: Bill, use: Context) -> str:
-    return customer_id(ask, use, example="cus_…", source="stripe-python 16.1.0, InvoiceCreateParams")
+def _customer(command: Bill, context: Context) -> str:
+    return customer_id(command, context, example="cus_…", source="stripe-python 16.1.0, InvoiceCreateParams")
 
 
 def _check_keys(metadata: Mapping[str, str]) -> None:
@@ -247,31 +247,31 @@ def _check_keys(metadata: Mapping[str, str]) -> None:
 
 
 # ── what has accrued, and what was billed ────────────────────────────────────────────────────────────────────────────
-def _pending_items(ask: PeriodInvoice, use: Context) -> Flow[list[tuple[str, Money]]]:
+def _pending_items(command: PeriodInvoice, context: Context) -> Flow[list[tuple[str, Money]]]:
     """The pending items to bill, oldest first, with their amounts.
 
     Those of the customer, in the currency, inside the period, of the subscription. Without one, items that belong to a
     subscription stay where they are: its own next invoice bills them.
     """
-    customer = _customer(ask, use)
+    customer = _customer(command, context)
     rows = yield from _rows(
-        use,
+        context,
         ("v1", "invoiceitems"),
         [("customer", customer), ("pending", True)],
-        specimen=_specimen_item(ask, customer),
+        specimen=_specimen_item(command, customer),
         note="repeats while has_more; only items inside the period are billed",
     )
     found: list[tuple[str, Money]] = []
     for row in rows:
         whose = (row.text("customer") or row.child("customer").text("id"), row.text("currency"), "invoice" in row)
         owner = row.child("parent").child("subscription_details").text("subscription")
-        if whose != (customer, ask.currency.lower(), False) or owner != ask.subscription:
+        if whose != (customer, command.currency.lower(), False) or owner != command.subscription:
             continue
         if (
-            _inside(row.child("period"), ask.period)
-            and (amount := row.money("amount", MONEY, ask.currency)) is not None
+            _inside(row.child("period"), command.period)
+            and (amount := row.money("amount", MONEY, command.currency)) is not None
         ):
-            found.append((row.need("id"), amount))
+            found.append((row.required_text("id"), amount))
     return found[::-1]
 
 
@@ -284,13 +284,13 @@ def _inside(spell: Reader, period: Period) -> bool:
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-def retrieve(ask: Retrieve, use: Context) -> Flow[Invoice]:
+def retrieve(command: Retrieve, context: Context) -> Flow[Invoice]:
     """Read one invoice, with all its lines."""
-    return _read(ask.id, use)
+    return _read(command.id, context)
 
 
-def _read(invoice_id: str, use: Context, *, payments: bool = False) -> Flow[Invoice]:
-    answer = yield use.get(
+def _read(invoice_id: str, context: Context, *, payments: bool = False) -> Flow[Invoice]:
+    answer = yield context.get(
         "v1",
         "invoices",
         invoice_id,
@@ -298,27 +298,27 @@ def _read(invoice_id: str, use: Context, *, payments: bool = False) -> Flow[Invo
         specimen=_bare(invoice_id, "open"),
         invoice_id=invoice_id,
     )
-    return (yield from _whole(object_of(answer), use))
+    return (yield from _whole(object_of(answer), context))
 
 
-def _after(answer: Response, use: Context) -> Flow[Invoice]:
+def _after(answer: Response, context: Context) -> Flow[Invoice]:
     """The invoice after a write. The answer to a key that came before may be old: then it is read once more."""
-    if use.provider.is_replay(answer):
-        return (yield from _read(text_of(answer, "id"), use))
-    return (yield from _whole(object_of(answer), use))
+    if context.provider.is_replay(answer):
+        return (yield from _read(text_of(answer, "id"), context))
+    return (yield from _whole(object_of(answer), context))
 
 
-def _whole(data: Mapping[str, Any], use: Context) -> Flow[Invoice]:
+def _whole(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
     """An invoice with all its lines: the first ten come with it, the rest is paged."""
     first = invoice(data)
     if first.lines_complete:
         return first
-    rows = yield from _rows(use, ("v1", "invoices", first.id, "lines"), [])
+    rows = yield from _rows(context, ("v1", "invoices", first.id, "lines"), [])
     return invoice(data, all_lines=[row.data for row in rows])
 
 
 def _rows(
-    use: Context,
+    context: Context,
     path: Sequence[str],
     query: Sequence[tuple[str, object]],
     *,
@@ -329,45 +329,45 @@ def _rows(
     rows: list[Reader] = []
     after: list[tuple[str, object]] = []
     for _ in range(PAGES):
-        answer = yield use.get(*path, query=[*query, ("limit", _PAGE), *after], specimen=specimen, note=note)
+        answer = yield context.get(*path, query=[*query, ("limit", _PAGE), *after], specimen=specimen, note=note)
         found = Reader(object_of(answer), "stripe").listing("data")
         rows += found
         if object_of(answer).get("has_more") is not True or not found:
             return rows
-        following: list[tuple[str, object]] = [("starting_after", found[-1].need("id"))]
+        following: list[tuple[str, object]] = [("starting_after", found[-1].required_text("id"))]
         if following == after:
             raise MalformedResponse("the listing gives the same page for ever", provider="stripe", response=answer)
         after = following
     raise MalformedResponse(f"the listing goes on after {PAGES} pages of {_PAGE}", provider="stripe")
 
 
-def page(ask: ListInvoices, use: Context) -> Flow[Page]:
+def page(command: ListInvoices, context: Context) -> Flow[Page]:
     """Read one page of invoices, newest first, each with all its lines."""
-    query: InvoiceListParams = {"limit": ask.limit}
-    if ask.status is not None and ask.status in _FILTERS:
-        query["status"] = ask.status.value
-    if ask.customer is not None:
-        if (customer := ask.customer.at(use.provider.name)) is None:
+    query: InvoiceListParams = {"limit": command.limit}
+    if command.status is not None and command.status in _FILTERS:
+        query["status"] = command.status.value
+    if command.customer is not None:
+        if (customer := command.customer.at(context.provider.name)) is None:
             raise Unsupported("Stripe lists by a customer's id", source="stripe-python 16.1.0, InvoiceListParams")
         query["customer"] = customer
     pairs: list[tuple[str, object]] = list(query.items())
-    if ask.created_from is not None:  # whole seconds, rounded outwards: the filters are applied again
-        pairs.append(("created[gte]", _floor(ask.created_from)))
-    if ask.created_to is not None:
-        pairs.append(("created[lt]", _ceil(ask.created_to)))
-    if ask.cursor is not None:
-        pairs.append(("starting_after", ask.cursor))
+    if command.created_from is not None:  # whole seconds, rounded outwards: the filters are applied again
+        pairs.append(("created[gte]", _floor(command.created_from)))
+    if command.created_to is not None:
+        pairs.append(("created[lt]", _ceil(command.created_to)))
+    if command.cursor is not None:
+        pairs.append(("starting_after", command.cursor))
     specimen = {"data": [_bare("{listed.id}", "open")], "has_more": False}
-    answer = yield use.get("v1", "invoices", query=pairs, specimen=specimen)
+    answer = yield context.get("v1", "invoices", query=pairs, specimen=specimen)
     rows = Reader(object_of(answer), "stripe").listing("data")
     items: list[Invoice | Unreadable] = []
     for row in rows:
         try:
-            items.append((yield from _whole(row.data, use)))
+            items.append((yield from _whole(row.data, context)))
         except MalformedResponse as error:
             items.append(Unreadable(row.data, error))
     more = object_of(answer).get("has_more") is True and rows
-    return Page(tuple(items), ask.model_copy(update={"cursor": rows[-1].need("id")}) if more else None)
+    return Page(tuple(items), command.model_copy(update={"cursor": rows[-1].required_text("id")}) if more else None)
 
 
 def _floor(instant: datetime) -> int:
@@ -379,133 +379,153 @@ def _ceil(instant: datetime) -> int:
 
 
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
-def finalize(ask: Finalize, use: Context) -> Flow[Invoice]:
+def finalize(command: Finalize, context: Context) -> Flow[Invoice]:
     """Turn a draft into an open invoice; nothing is charged or mailed."""
-    return _sent(ask.id, use, _finalize(ask.id, use, _bare(ask.id, "open")), {Status.DRAFT}, _ISSUED)
+    return _sent(
+        command.id, context, _finalize(command.id, context, _bare(command.id, "open")), {Status.DRAFT}, _ISSUED
+    )
 
 
-def collect(ask: Pay, use: Context) -> Flow[Invoice]:
+def collect(command: Pay, context: Context) -> Flow[Invoice]:
     """Collect an open invoice. Reads it first: Stripe's `pay` would finalize and charge a draft in one call."""
-    payable(ask, (yield from _read(ask.id, use, payments=True)))
-    form: InvoicePayParams = {} if ask.payment_method is None else {"payment_method": ask.payment_method}
-    return (yield from _paid(ask.id, use, form))
+    payable(command, (yield from _read(command.id, context, payments=True)))
+    form: InvoicePayParams = {} if command.payment_method is None else {"payment_method": command.payment_method}
+    return (yield from _paid(command.id, context, form))
 
 
-def record_payment(ask: MarkPaid, use: Context) -> Flow[Invoice]:
+def record_payment(command: MarkPaid, context: Context) -> Flow[Invoice]:
     """Record a payment made elsewhere. Reads first, for the same reason as `collect`."""
-    payable(Pay(id=ask.id), (yield from _read(ask.id, use, payments=True)))
-    return (yield from _paid(ask.id, use, {"paid_out_of_band": True}))
+    payable(Pay(id=command.id), (yield from _read(command.id, context, payments=True)))
+    return (yield from _paid(command.id, context, {"paid_out_of_band": True}))
 
 
-def _paid(invoice_id: str, use: Context, form: InvoicePayParams) -> Flow[Invoice]:
-    request = _post(invoice_id, "pay", use, form, effects=[Effect.COLLECTS], specimen=_bare(invoice_id, "paid"))
-    return _sent(invoice_id, use, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.PAID})
+def _paid(invoice_id: str, context: Context, form: InvoicePayParams) -> Flow[Invoice]:
+    request = _post(invoice_id, "pay", context, form, effects=[Effect.COLLECTS], specimen=_bare(invoice_id, "paid"))
+    return _sent(invoice_id, context, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.PAID})
 
 
-def void(ask: Void, use: Context) -> Flow[Invoice]:
+def void(command: Void, context: Context) -> Flow[Invoice]:
     """Withdraw an open invoice; the documentation allows an uncollectible one too (not observed)."""
-    request = _post(ask.id, "void", use, effects=[Effect.VOIDS], specimen=_bare(ask.id, "void"))
-    return _sent(ask.id, use, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.VOID})
+    request = _post(command.id, "void", context, effects=[Effect.VOIDS], specimen=_bare(command.id, "void"))
+    return _sent(command.id, context, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.VOID})
 
 
-def mark_uncollectible(ask: MarkUncollectible, use: Context) -> Flow[Invoice]:
+def mark_uncollectible(command: MarkUncollectible, context: Context) -> Flow[Invoice]:
     """Give an open invoice up as a bad debt."""
-    specimen = _bare(ask.id, "uncollectible")
-    request = _post(ask.id, "mark_uncollectible", use, effects=[Effect.VOIDS], specimen=specimen)
-    return _sent(ask.id, use, request, {Status.OPEN}, {Status.UNCOLLECTIBLE})
+    specimen = _bare(command.id, "uncollectible")
+    request = _post(command.id, "mark_uncollectible", context, effects=[Effect.VOIDS], specimen=specimen)
+    return _sent(command.id, context, request, {Status.OPEN}, {Status.UNCOLLECTIBLE})
 
 
-def mail(ask: SendInvoice, use: Context) -> Flow[Invoice]:
+def mail(command: SendInvoice, context: Context) -> Flow[Invoice]:
     """Mail an open invoice. Reads it first: Stripe's `send` would finalize a draft, and refuses a manual invoice."""
-    found = yield from _read(ask.id, use)
+    found = yield from _read(command.id, context)
     if found.status is not Status.OPEN:
-        raise wrong_state(found, "cannot be sent")
+        raise invalid_state(found, "cannot be sent")
     if found.collection is not None and found.collection.kind == "manual":
-        yield from _made_mailable(ask, use)
+        yield from _made_mailable(command, context)
     note = "before it, a manual invoice is changed: collection_method=send_invoice, days_until_due=0 (payable at once)"
-    request = _post(ask.id, "send", use, effects=[Effect.MAILS], specimen=_bare(ask.id, "open"), note=note)
-    return (yield from _sent(ask.id, use, request, {Status.OPEN}))
+    request = _post(command.id, "send", context, effects=[Effect.MAILS], specimen=_bare(command.id, "open"), note=note)
+    return (yield from _sent(command.id, context, request, {Status.OPEN}))
 
 
-def _made_mailable(ask: SendInvoice, use: Context) -> Flow[None]:
+def _made_mailable(command: SendInvoice, context: Context) -> Flow[None]:
     """Let a manual invoice be mailed: Stripe mails only what is send_invoice, and that needs a due date.
 
     It is payable at once then. The sources disagree on whether an open invoice can be changed so: where it cannot, the
     request to mail it is refused in Stripe's own words.
     """
     form: InvoiceUpdateParams = {"collection_method": "send_invoice", "days_until_due": 0}
-    request = use.post(
-        "v1", "invoices", ask.id, body=form, step="mailable", specimen=_bare(ask.id, "open"), invoice_id=ask.id
+    request = context.post(
+        "v1",
+        "invoices",
+        command.id,
+        body=form,
+        step="mailable",
+        specimen=_bare(command.id, "open"),
+        invoice_id=command.id,
     )
     with suppress(Rejected):
-        yield from _sent(ask.id, use, request, {Status.OPEN})
+        yield from _sent(command.id, context, request, {Status.OPEN})
 
 
-def update(ask: Update, use: Context) -> Flow[Invoice]:
+def update(command: Update, context: Context) -> Flow[Invoice]:
     """Change a draft; of an issued invoice Stripe changes the metadata only."""
     form: InvoiceUpdateParams = {}
-    if ask.description is not None:
-        form["description"] = ask.description
-    if ask.due_at is not None:
-        form["due_date"] = unix_seconds(ask.due_at)
-    if ask.metadata is not None:
-        _check_keys(ask.metadata)
-        form["metadata"] = dict(ask.metadata)
-    request = use.post(
-        "v1", "invoices", ask.id, body=form, step="update", specimen=_bare(ask.id, "draft"), invoice_id=ask.id
+    if command.description is not None:
+        form["description"] = command.description
+    if command.due_at is not None:
+        form["due_date"] = unix_seconds(command.due_at)
+    if command.metadata is not None:
+        _check_keys(command.metadata)
+        form["metadata"] = dict(command.metadata)
+    request = context.post(
+        "v1",
+        "invoices",
+        command.id,
+        body=form,
+        step="update",
+        specimen=_bare(command.id, "draft"),
+        invoice_id=command.id,
     )
     allowed = set(Status) if form.keys() == {"metadata"} else {Status.DRAFT}
 
     def after(answer: Response) -> Flow[Invoice]:
-        at = yield from _after(answer, use)
-        if use.provider.is_replay(answer) and not _shows(ask, at):
+        at = yield from _after(answer, context)
+        if context.provider.is_replay(answer) and not _shows(command, at):
             raise Discrepancy(
-                f"{ask.id} was changed so before, and changed otherwise since: Stripe repeated its earlier answer and "
-                "changed nothing; raise attempt to change it again",
-                asked=ask,
+                f"{command.id} was changed so before, and changed otherwise since: Stripe repeated its earlier "
+                "answer and changed nothing; raise attempt to change it again",
+                asked=command,
                 found=at,
             )
         return at
 
-    return (yield from act(request, lambda: _read(ask.id, use), after, allowed=allowed))
+    return (yield from submit_change(request, lambda: _read(command.id, context), after, allowed=allowed))
 
 
-def _shows(ask: Update, at: Invoice) -> bool:
+def _shows(command: Update, at: Invoice) -> bool:
     return (
-        (ask.description is None or (at.description or "") == ask.description)
-        and (ask.due_at is None or at.due_at == ask.due_at)
-        and all(at.metadata.get(key, "") == value for key, value in (ask.metadata or {}).items())
+        (command.description is None or (at.description or "") == command.description)
+        and (command.due_at is None or at.due_at == command.due_at)
+        and all(at.metadata.get(key, "") == value for key, value in (command.metadata or {}).items())
     )
 
 
-def delete(ask: Delete, use: Context) -> Flow[Invoice]:
+def delete(command: Delete, context: Context) -> Flow[Invoice]:
     """Discard a draft. Reads it first: the answer to DELETE is its id alone."""
-    found = yield from _read(ask.id, use)
-    specimen = {"id": ask.id, "object": "invoice", "deleted": True}
-    request = use.send("DELETE", "v1", "invoices", ask.id, specimen=specimen, invoice_id=ask.id)
+    found = yield from _read(command.id, context)
+    specimen = {"id": command.id, "object": "invoice", "deleted": True}
+    request = context.send("DELETE", "v1", "invoices", command.id, specimen=specimen, invoice_id=command.id)
     return (
-        yield from discard(
-            request, found, lambda: _read(ask.id, use), lambda answer: object_of(answer).get("deleted") is True
+        yield from delete_draft(
+            request, found, lambda: _read(command.id, context), lambda answer: object_of(answer).get("deleted") is True
         )
     )
 
 
-def _finalize(invoice_id: str, use: Context, specimen: Mapping[str, Any]) -> Request:
+def _finalize(invoice_id: str, context: Context, specimen: Mapping[str, Any]) -> Request:
     form: InvoiceFinalizeInvoiceParams = {"auto_advance": False}
-    return _post(invoice_id, "finalize", use, form, step="finalize", effects=[Effect.ISSUES], specimen=specimen)
+    return _post(invoice_id, "finalize", context, form, step="finalize", effects=[Effect.ISSUES], specimen=specimen)
 
 
-def _post(invoice_id: str, action: str, use: Context, form: Mapping[str, Any] | None = None, **what: Any) -> Request:
-    return use.post("v1", "invoices", invoice_id, action, body=form or None, invoice_id=invoice_id, **what)
+def _post(
+    invoice_id: str, action: str, context: Context, form: Mapping[str, Any] | None = None, **what: Any
+) -> Request:
+    return context.post("v1", "invoices", invoice_id, action, body=form or None, invoice_id=invoice_id, **what)
 
 
 def _sent(
-    invoice_id: str, use: Context, request: Request, allowed: set[Status], becomes: AbstractSet[Status] = frozenset()
+    invoice_id: str,
+    context: Context,
+    request: Request,
+    allowed: set[Status],
+    becomes: AbstractSet[Status] = frozenset(),
 ) -> Flow[Invoice]:
     def after(answer: Response) -> Flow[Invoice]:
-        return _after(answer, use)
+        return _after(answer, context)
 
-    return act(request, lambda: _read(invoice_id, use), after, allowed=allowed, becomes=becomes)
+    return submit_change(request, lambda: _read(invoice_id, context), after, allowed=allowed, becomes=becomes)
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
@@ -513,7 +533,9 @@ def _bare(invoice_id: str, status: str) -> dict[str, Any]:
     return {"id": invoice_id, "object": "invoice", "status": status, "currency": "eur", "lines": {"data": []}}
 
 
-def _specimen(ask: OneTimeCharge | PeriodInvoice, invoice_id: str, status: str, total: Money | None) -> dict[str, Any]:
+def _specimen(
+    command: OneTimeCharge | PeriodInvoice, invoice_id: str, status: str, total: Money | None
+) -> dict[str, Any]:
     units = None if total is None else MONEY.to_units(total)
     lines = [{"amount": units}] if units else []
     paid = status == "paid"
@@ -524,11 +546,11 @@ def _specimen(ask: OneTimeCharge | PeriodInvoice, invoice_id: str, status: str, 
         "amount_remaining": 0 if paid else units,
         "starting_balance": 0,
     }
-    return {**_bare(invoice_id, status), "currency": ask.currency.lower(), **amounts, "lines": {"data": lines}}
+    return {**_bare(invoice_id, status), "currency": command.currency.lower(), **amounts, "lines": {"data": lines}}
 
 
-def _specimen_item(ask: PeriodInvoice, customer: str) -> dict[str, Any]:
-    item = {"id": "{item.id}", "customer": customer, "currency": ask.currency.lower(), "amount": 0}
-    owner = {"subscription_details": {"subscription": ask.subscription}} if ask.subscription else None
-    start = _ceil(ask.period.start)
+def _specimen_item(command: PeriodInvoice, customer: str) -> dict[str, Any]:
+    item = {"id": "{item.id}", "customer": customer, "currency": command.currency.lower(), "amount": 0}
+    owner = {"subscription_details": {"subscription": command.subscription}} if command.subscription else None
+    start = _ceil(command.period.start)
     return {"data": [item | {"period": {"start": start, "end": start}, "parent": owner}], "has_more": False}

@@ -8,8 +8,8 @@ read instead.
 from __future__ import annotations
 
 from invoice_bridge.adapter.answers import object_of
-from invoice_bridge.adapter.declared import Sightings
-from invoice_bridge.adapter.lookup import in_the_listing, reread
+from invoice_bridge.adapter.declared import Matches
+from invoice_bridge.adapter.lookup import find_in_listing, refresh
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import Bill
@@ -30,7 +30,7 @@ def _hits(answer: Response) -> list[Reader]:
     return at.listing("data")
 
 
-def search(command: Bill, context: Context) -> Flow[Sightings]:
+def search(command: Bill, context: Context) -> Flow[Matches]:
     """Find every invoice that carries a bill's reference, whomever it bills, each as it is now.
 
     Hits are filtered by the exact reference: how the index compares texts is not confirmed. Where Stripe itself refuses
@@ -54,18 +54,18 @@ def search(command: Bill, context: Context) -> Flow[Sightings]:
         except (Rejected, NotFound) as refusal:
             if isinstance(refusal, MalformedResponse) or refusal.key_reused or refusal.maybe_applied:
                 raise
-            return (yield from in_the_listing(command, context))
+            return (yield from find_in_listing(command, context))
         for row in _hits(answer):
             try:
                 hit = invoice(row.data)
             except MalformedResponse as problem:
-                return Sightings(tuple(found.values()), f"an invoice that may be it cannot be read: {problem.message}")
+                return Matches(tuple(found.values()), f"an invoice that may be it cannot be read: {problem.message}")
             if hit.reference == command.reference and hit.id not in found:
-                now = yield from reread(hit, context)
+                now = yield from refresh(hit, context)
                 if now is not None:  # an id stays: what is not there any more is a draft that was deleted
                     found[hit.id] = now
         page = Reader(object_of(answer), "stripe").text("next_page")
         if object_of(answer).get("has_more") is not True or page is None:
-            return Sightings(tuple(found.values()))
+            return Matches(tuple(found.values()))
         following = [("page", page)]
-    return Sightings(tuple(found.values()), f"the search goes on after {_PAGES} pages")
+    return Matches(tuple(found.values()), f"the search goes on after {_PAGES} pages")

@@ -8,7 +8,7 @@ from typing import Any
 
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.declared import Refusal
-from invoice_bridge.adapter.reading import Reader, build, email_of, lines_total, nothing_left, period_of, span
+from invoice_bridge.adapter.reading import Reader, build, email_of, lines_total, nothing_left, period_of, period_span
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Status
 from invoice_bridge.core.money import Money
@@ -26,7 +26,7 @@ def invoice(data: Mapping[str, Any], *, all_lines: list[Mapping[str, Any]] | Non
     """
     at = Reader.noting(data, "stripe")
     at.expect("invoice")
-    invoice_id = at.need("id")
+    invoice_id = at.required_text("id")
     word = at.text("status")
     status = Status.DELETED if at.flag("deleted") else _STATUS.get(word or "", Status.UNKNOWN)
     # of a deleted invoice only the id is left (stripe/openapi fixtures): that there is no currency is no problem then
@@ -46,7 +46,7 @@ def invoice(data: Mapping[str, Any], *, all_lines: list[Mapping[str, Any]] | Non
             and len(lines) >= (page.integer("total_count") or 0)
         )
     )
-    metadata = at.words("metadata")
+    metadata = at.strings("metadata")
     reference = metadata.pop(REFERENCE_KEY, None)
     moments = at.child("status_transitions")
     total, remaining = (at.money(name, MONEY, currency) for name in ("total", "amount_remaining"))
@@ -74,7 +74,7 @@ def invoice(data: Mapping[str, Any], *, all_lines: list[Mapping[str, Any]] | Non
         lines=lines,
         lines_complete=complete,
         customer=_customer(at),
-        period=span([line.period for line in lines]),
+        period=period_span([line.period for line in lines]),
         description=at.text("description"),
         reference=reference,
         purchase_order=_purchase_order(at),

@@ -167,20 +167,22 @@ def carries_quantity(line: Line) -> bool:
     return True
 
 
-def _quantity_is_lost(ask: Any, _use: Any) -> bool:
-    return any(line.quantity is not None and line.quantity != 1 and not carries_quantity(line) for line in ask.lines)
+def _quantity_is_lost(command: Any, _use: Any) -> bool:
+    return any(
+        line.quantity is not None and line.quantity != 1 and not carries_quantity(line) for line in command.lines
+    )
 
 
-def _value_is_empty(ask: Any, _use: Any) -> bool:
-    return "" in ask.metadata.values()
+def _value_is_empty(command: Any, _use: Any) -> bool:
+    return "" in command.metadata.values()
 
 
-def _has_lines(ask: Any, _use: Any) -> bool:
-    return bool(ask.lines)
+def _has_lines(command: Any, _use: Any) -> bool:
+    return bool(command.lines)
 
 
-def _is_accrued(ask: Any, _use: Any) -> bool:
-    return ask.verb == "period_invoice" and not ask.lines
+def _is_accrued(command: Any, _use: Any) -> bool:
+    return command.verb == "period_invoice" and not command.lines
 
 
 FIELDS = (
@@ -275,7 +277,7 @@ FIELDS = (
         fate=Fate.DROPPED,
         severity=Severity.WARNS,
         code="IB-STRIPE-DUE-01",
-        clock=lambda ask, as_of: ask.collection.due <= as_of,
+        clock=lambda command, as_of: command.collection.due <= as_of,
         sent="the due date, with which Stripe refuses the bill",
         why="Stripe takes no due date in the past, and none is ever moved",
         remedy="give a later date, or bill without one",

@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from invoice_bridge.adapter.reading import Reader
-from invoice_bridge.adapter.webhooks import Delivery, EventRow, EventType, Told, Webhooks, fresh, mac, same
+from invoice_bridge.adapter.webhooks import (
+    Delivery,
+    EventFacts,
+    EventRow,
+    EventType,
+    Webhooks,
+    check_timestamp,
+    constant_time_equal,
+    hmac_sha256,
+)
 from invoice_bridge.core.errors import InvalidSignature
 
 _SIGNATURES = "stripe-python 16.1.0, WebhookSignature"
@@ -20,22 +29,22 @@ def verify(delivery: Delivery, secret: bytes, at: datetime) -> None:
     Any v1 may fit: while a secret is rolled there are two. Other schemes are passed over: v0 is a decoy of test mode.
     The instant may lie five minutes away on either side; the official SDK takes any instant of the future.
     """
-    parts = [part.partition("=") for part in delivery.need("stripe-signature").split(",")]
+    parts = [part.partition("=") for part in delivery.required_header("stripe-signature").split(",")]
     instants = [value for name, _, value in parts if name == "t"]
     given = [value for name, _, value in parts if name == "v1"]
     if len(instants) != 1 or not given:
         raise InvalidSignature("Stripe-Signature is not of the form t=…,v1=…")
-    fresh(instants[0], at)
-    expected = mac(secret, instants[0].encode(), delivery.body).hex().encode()
-    if not any(same(expected, signature) for signature in given):
+    check_timestamp(instants[0], at)
+    expected = hmac_sha256(secret, instants[0].encode(), delivery.body).hex().encode()
+    if not any(constant_time_equal(expected, signature) for signature in given):
         raise InvalidSignature("no signature fits: is it this endpoint's secret, and the body as it came?")
 
 
-def read(at: Reader, _delivery: Delivery) -> Told:
+def read(at: Reader, _delivery: Delivery) -> EventFacts:
     """Read a snapshot event, which carries the object as it was, or a thin one, which only names it."""
     if at.text("object") == "v2.core.event":
         related = at.child("related_object")
-        return Told(
+        return EventFacts(
             id=at.text("id"),
             native_type=at.text("type"),
             invoice_id=related.text("id") if related.text("type") == "invoice" else None,
@@ -46,7 +55,7 @@ def read(at: Reader, _delivery: Delivery) -> Told:
         raise at.fault("object", "is neither event nor v2.core.event")
     about = at.child("data").child("object")
     is_invoice = about.text("object") == "invoice"
-    return Told(
+    return EventFacts(
         id=at.text("id"),
         native_type=at.text("type"),
         invoice=about.data if is_invoice else None,

@@ -1,7 +1,7 @@
 """Whop: legacy invoices at a pinned version, one JSON request a bill."""
 
 from invoice_bridge.adapter.declared import Setting, cannot
-from invoice_bridge.adapter.provider import Flows, Provider
+from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.whop.emulator import WhopEmulator
@@ -76,7 +76,7 @@ WHOP = Provider(
     limits=LIMITS,
     money=MONEY,
     redactions=REDACTIONS,
-    flows=Flows(
+    flows=Verbs(
         one_time_charge=charge,
         period_invoice=period,
         retrieve=retrieve,
@@ -90,7 +90,7 @@ WHOP = Provider(
         delete=delete,
         send_invoice=mail,
     ),
-    look=look,
+    lookup=look,
     parse=invoice,
     refusal=refusal,
     invoice_id=invoice_id,

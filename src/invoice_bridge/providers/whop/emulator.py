@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any, ClassVar
 
-from invoice_bridge.adapter.emulation.core import Call, Emulator, Kept, Refused
+from invoice_bridge.adapter.emulation.core import Emulator, ErrorResponse, IncomingRequest, StoredResponse
 from invoice_bridge.adapter.instants import rfc3339_millis
 from invoice_bridge.core.money import Money, exponent
 from invoice_bridge.core.wire import Response
@@ -130,22 +130,22 @@ class WhopEmulator(Emulator):
         self.payments: dict[str, dict[str, Any]] = {}
 
     # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
-    def admit(self, call: Call) -> None:
+    def authenticate(self, call: IncomingRequest) -> None:
         """Check the key, then the version: it alone says which of two APIs /invoices is (developer/api/versioning)."""
         if call.headers.get("authorization") != f"Bearer {self.key}":
             raise self._refuse("The API key is invalid", status=401, kind="unauthorized")
         version = call.headers.get("api-version-date")
         if version is None:  # the key's own pin decides, and a newly made key is pinned to the latest version
-            raise Refused(self._native(call))
+            raise ErrorResponse(self._native(call))
         if version not in VERSIONS:
             message = f"Unknown Api-Version-Date {version!r}. Supported versions: {', '.join(VERSIONS)}"
             raise self._refuse(message, param="Api-Version-Date")
         if pin(version) >= FIRST_NATIVE:
-            raise Refused(self._native(call))
+            raise ErrorResponse(self._native(call))
         if len(call.headers.get("idempotency-key", "").encode()) > 255:
             raise self._refuse("Idempotency-Key is too long: 255 bytes at most", param="Idempotency-Key")
 
-    def _native(self, call: Call) -> Response:
+    def _native(self, call: IncomingRequest) -> Response:
         """What the native API would say, as far as that is confirmed: a draft of its own, no legacy invoice."""
         segments = self._below(call)
         if (call.method, segments) == ("POST", ("invoices",)):
@@ -155,22 +155,22 @@ class WhopEmulator(Emulator):
         return self.no_such_route(call)
 
     @staticmethod
-    def _below(call: Call) -> tuple[str, ...]:
+    def _below(call: IncomingRequest) -> tuple[str, ...]:
         return call.segments[2:] if call.segments[:2] == ("api", "v1") else call.segments
 
-    def _answer(self, call: Call) -> Response:
+    def _answer(self, call: IncomingRequest) -> Response:
         return super()._answer(replace(call, segments=self._below(call)))
 
-    def no_such_route(self, call: Call) -> Response:
+    def no_such_route(self, call: IncomingRequest) -> Response:
         """404, in the words of any error."""
         del call
         return self._refuse("Not found", status=404, kind="not_found").answer
 
-    def fingerprint(self, call: Call) -> tuple[Any, ...]:
+    def fingerprint(self, call: IncomingRequest) -> tuple[Any, ...]:
         """The version is part of what must be the same (developer/api/idempotency)."""
         return (*super().fingerprint(call), call.headers.get("api-version-date"))
 
-    def mismatch(self, call: Call, kept: Kept) -> Response:
+    def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
         """The key came before with another request."""
         del call, kept
         message = "This Idempotency-Key was used with a different request"
@@ -185,7 +185,7 @@ class WhopEmulator(Emulator):
         is_result = answer.status < 500 or self.switches["server_error_replayed"]
         return super().replayed(answer) if is_result else self._in_progress()
 
-    def in_progress(self, call: Call) -> Response:
+    def in_progress(self, call: IncomingRequest) -> Response:
         """409 while the first request with the key runs (developer/api/idempotency)."""
         del call
         return self._in_progress()
@@ -201,20 +201,20 @@ class WhopEmulator(Emulator):
     def throttled(self, retry_after: str | None) -> Response:
         """429; the message says how long to wait (developer/troubleshooting), the header is not confirmed."""
         answer = self._refuse("Too many requests, slow down", status=429, kind="too_many_requests").answer
-        return self.told_to_wait(answer, retry_after)
+        return self.with_retry_after(answer, retry_after)
 
-    def _refuse(self, message: str, *, status: int = 400, kind: str = "bad_request", **facts: str) -> Refused:
-        return Refused(self.json({"error": {"type": kind, "message": message, **facts}}, status))
+    def _refuse(self, message: str, *, status: int = 400, kind: str = "bad_request", **facts: str) -> ErrorResponse:
+        return ErrorResponse(self.json({"error": {"type": kind, "message": message, **facts}}, status))
 
-    def _state(self, message: str) -> Refused:
+    def _state(self, message: str) -> ErrorResponse:
         if self.switches["state_errors_are_422"]:
             return self._refuse(message, status=422, kind="unprocessable_entity")
         return self._refuse(message)
 
-    def _missing(self, name: str) -> Refused:
+    def _missing(self, name: str) -> ErrorResponse:
         return self._refuse(f"Missing required parameter: {name}", code="parameter_missing", param=name)
 
-    def _invalid(self, name: str, why: str) -> Refused:
+    def _invalid(self, name: str, why: str) -> ErrorResponse:
         return self._refuse(f"Invalid parameter: {name}: {why}", code="parameter_invalid", param=name)
 
     def _permit(self, permission: str) -> None:
@@ -222,10 +222,10 @@ class WhopEmulator(Emulator):
             raise self._refuse(f"The key lacks the permission {permission}", status=403, kind="forbidden")
 
     @staticmethod
-    def _account_field(call: Call) -> str:
+    def _account_field(call: IncomingRequest) -> str:
         return "account_id" if speaks_legacy(call.headers["api-version-date"]) else "company_id"
 
-    def _body(self, call: Call, known: list[str]) -> dict[str, Any]:
+    def _body(self, call: IncomingRequest, known: list[str]) -> dict[str, Any]:
         try:
             given = call.json()
         except ValueError:
@@ -242,7 +242,7 @@ class WhopEmulator(Emulator):
         return given
 
     # ── making and changing an invoice ───────────────────────────────────────────────────────────────────────────
-    def create(self, call: Call) -> Response:
+    def create(self, call: IncomingRequest) -> Response:
         """POST /invoices: makes it, and mails or charges it at once unless it is saved as a draft."""
         account = self._account_field(call)
         given = self._body(call, [account, *_BILL])
@@ -286,7 +286,7 @@ class WhopEmulator(Emulator):
         elif not declined:
             self._pay(found)
 
-    def update(self, call: Call, invoice_id: str) -> Response:
+    def update(self, call: IncomingRequest, invoice_id: str) -> Response:
         """PATCH /invoices/{id}: drafts only; an explicit null clears."""
         given = self._body(call, [name for name in _BILL if name not in _CREATE_ONLY])
         found = self._find(invoice_id)
@@ -400,7 +400,7 @@ class WhopEmulator(Emulator):
         return Decimal(value)
 
     # ── the invoice's verbs ──────────────────────────────────────────────────────────────────────────────────────
-    def delete(self, call: Call, invoice_id: str) -> Response:
+    def delete(self, call: IncomingRequest, invoice_id: str) -> Response:
         """DELETE /invoices/{id}: drafts only; answers a bare true."""
         del call
         if self._find(invoice_id)["status"] != "draft":
@@ -408,23 +408,23 @@ class WhopEmulator(Emulator):
         del self.invoices[invoice_id]
         return self.json(True)
 
-    def void(self, call: Call, invoice_id: str) -> Response:
+    def void(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/void: open invoices, for good."""
         return self._move(call, invoice_id, "void", "voided")
 
-    def mark_paid(self, call: Call, invoice_id: str) -> Response:
+    def mark_paid(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/mark_paid: paid elsewhere; the invoice shows no payment."""
         return self._move(call, invoice_id, "paid", "recorded")
 
-    def mark_uncollectible(self, call: Call, invoice_id: str) -> Response:
+    def mark_uncollectible(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/mark_uncollectible: open invoices."""
         return self._move(call, invoice_id, "uncollectible", "written_off")
 
-    def resend(self, call: Call, invoice_id: str) -> Response:
+    def resend(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/resend: mails an open invoice again."""
         return self._move(call, invoice_id, "open", "mailed")
 
-    def _move(self, call: Call, invoice_id: str, becomes: str, event: str) -> Response:
+    def _move(self, call: IncomingRequest, invoice_id: str, becomes: str, event: str) -> Response:
         del call
         found = self._find(invoice_id)
         status = self._status(found)
@@ -499,12 +499,12 @@ class WhopEmulator(Emulator):
         self._note("collected", found)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
-    def retrieve(self, call: Call, invoice_id: str) -> Response:
+    def retrieve(self, call: IncomingRequest, invoice_id: str) -> Response:
         """GET /invoices/{id}, or by the token that lets anybody read it."""
         del call
         return self.json(self._shown(self._find(invoice_id)))
 
-    def retrieve_plan(self, call: Call, plan_id: str) -> Response:
+    def retrieve_plan(self, call: IncomingRequest, plan_id: str) -> Response:
         """GET /plans/{id}."""
         del call
         self._permit("plan:basic:read")
@@ -512,7 +512,7 @@ class WhopEmulator(Emulator):
             raise self._refuse("No such plan", status=404, kind="not_found")
         return self.json(self.plans[plan_id])
 
-    def retrieve_payment(self, call: Call, payment_id: str) -> Response:
+    def retrieve_payment(self, call: IncomingRequest, payment_id: str) -> Response:
         """GET /payments/{id}."""
         del call
         self._permit("payment:basic:read")
@@ -520,7 +520,7 @@ class WhopEmulator(Emulator):
             raise self._refuse("No such payment", status=404, kind="not_found")
         return self.json(self.payments[payment_id])
 
-    def list(self, call: Call) -> Response:
+    def list(self, call: IncomingRequest) -> Response:
         """GET /invoices: a part of each invoice; the cursor stays filled on the last page."""
         given: dict[str, list[str]] = {}
         for name, value in call.query:
@@ -670,7 +670,7 @@ class WhopEmulator(Emulator):
         given, plan = found["given"], self.plans[found["plan_id"]]
         customer = given.get("member_id") or given.get("email_address")
         reference = plan["internal_notes"]
-        self.enter(event, found["id"], customer, plan["initial_price"], plan["currency"], reference)
+        self.record(event, found["id"], customer, plan["initial_price"], plan["currency"], reference)
 
     def _touch(self, found: dict[str, Any]) -> None:
         found["updated_at"] = self._now()

@@ -12,7 +12,7 @@ from typing import Any
 
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.declared import Refusal
-from invoice_bridge.adapter.reading import INEXACT, Notes, Reader, build, email_of, lines_total, nothing_left, summable
+from invoice_bridge.adapter.reading import INEXACT, Notes, Reader, bounded, build, email_of, lines_total, nothing_left
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Status
 from invoice_bridge.core.money import Money
@@ -35,7 +35,7 @@ def invoice(data: Mapping[str, Any]) -> Invoice:
     """
     at = Reader.noting(data, "whop")
     at.expect("invoice")
-    invoice_id = at.need("id")
+    invoice_id = at.required_text("id")
     if not invoice_id.startswith(LEGACY_ID):
         native = invoice_id.startswith(NATIVE_ID)
         raise at.fault(
@@ -175,7 +175,7 @@ def _money(at: Reader, name: str, currency: str | None) -> Money | None:
 
 def _major(value: Decimal | int | str, currency: str) -> Money:
     try:
-        return summable(MONEY.from_units(value, currency))
+        return bounded(MONEY.from_units(value, currency))
     except ValueError as error:
         raise ValueError(f"cannot be read: {error}") from None
 
@@ -213,7 +213,7 @@ def _unit(at: Reader, currency: str) -> Money | None:
     if price is None:
         return None
     try:
-        return summable(MONEY.from_units(price, currency))
+        return bounded(MONEY.from_units(price, currency))
     except ValueError:
         at.leave("unit_price")
         return None

@@ -188,77 +188,83 @@ def fits_title(text: str) -> bool:
     return len(text) <= TITLE_LENGTH
 
 
-def _needs_another_title(ask: Any, use: Any) -> bool:
-    return not use.settings.get("product_id") and ask.description is not None and not fits_title(ask.description)
+def _needs_another_title(command: Any, context: Any) -> bool:
+    return (
+        not context.settings.get("product_id")
+        and command.description is not None
+        and not fits_title(command.description)
+    )
 
 
-def _has_its_title(ask: Any, use: Any) -> bool:
-    return not _needs_another_title(ask, use)
+def _has_its_title(command: Any, context: Any) -> bool:
+    return not _needs_another_title(command, context)
 
 
-def _needs_a_word_as_title(ask: Any, use: Any) -> bool:
-    titled = ask.description is not None and fits_title(ask.description)
-    return not (use.settings.get("product_id") or titled or fits_title(ask.reference))
+def _needs_a_word_as_title(command: Any, context: Any) -> bool:
+    titled = command.description is not None and fits_title(command.description)
+    return not (context.settings.get("product_id") or titled or fits_title(command.reference))
 
 
-def _needs_no_word_as_title(ask: Any, use: Any) -> bool:
-    return not _needs_a_word_as_title(ask, use)
+def _needs_no_word_as_title(command: Any, context: Any) -> bool:
+    return not _needs_a_word_as_title(command, context)
 
 
-def _quantity_is_lost(ask: Any, _use: Any) -> bool:
-    return any(line.quantity not in {None, 1} and not carries_quantity(line) for line in ask.lines)
+def _quantity_is_lost(command: Any, _use: Any) -> bool:
+    return any(line.quantity not in {None, 1} and not carries_quantity(line) for line in command.lines)
 
 
-def _quantity_is_kept(ask: Any, use: Any) -> bool:
-    return not _quantity_is_lost(ask, use)
+def _quantity_is_kept(command: Any, context: Any) -> bool:
+    return not _quantity_is_lost(command, context)
 
 
-def _unit_amount_is_lost(ask: Any, _use: Any) -> bool:
-    return any(line.unit_amount is not None and line.quantity is not None and line.quantity <= 0 for line in ask.lines)
+def _unit_amount_is_lost(command: Any, _use: Any) -> bool:
+    return any(
+        line.unit_amount is not None and line.quantity is not None and line.quantity <= 0 for line in command.lines
+    )
 
 
-def _unit_amount_is_kept(ask: Any, use: Any) -> bool:
-    return not _unit_amount_is_lost(ask, use)
+def _unit_amount_is_kept(command: Any, context: Any) -> bool:
+    return not _unit_amount_is_lost(command, context)
 
 
-def _bills_a_member(ask: Any, use: Any) -> bool:
-    return ask.customer is not None and ask.customer.at(use.provider.name) is not None
+def _bills_a_member(command: Any, context: Any) -> bool:
+    return command.customer is not None and command.customer.at(context.provider.name) is not None
 
 
-def _bills_an_address(ask: Any, use: Any) -> bool:
-    return not _bills_a_member(ask, use)
+def _bills_an_address(command: Any, context: Any) -> bool:
+    return not _bills_a_member(command, context)
 
 
-def _gives_the_due_date(ask: Any, _use: Any) -> bool:
-    return bool(ask.collection.net_days is not None or (ask.collection.kind == "charge" and not ask.draft))
+def _gives_the_due_date(command: Any, _use: Any) -> bool:
+    return bool(command.collection.net_days is not None or (command.collection.kind == "charge" and not command.draft))
 
 
-def _says_nothing_else(ask: Any, use: Any) -> bool:
-    return not _gives_the_due_date(ask, use)
+def _says_nothing_else(command: Any, context: Any) -> bool:
+    return not _gives_the_due_date(command, context)
 
 
-def _is_issued(ask: Any, _use: Any) -> bool:
-    return not ask.draft
+def _is_issued(command: Any, _use: Any) -> bool:
+    return not command.draft
 
 
-def _drafts_to_mail(ask: Any, _use: Any) -> bool:
-    return bool(ask.draft and ask.collection.kind == "manual")
+def _drafts_to_mail(command: Any, _use: Any) -> bool:
+    return bool(command.draft and command.collection.kind == "manual")
 
 
-def _drafts_as_asked(ask: Any, _use: Any) -> bool:
-    return bool(ask.draft and ask.collection.kind != "manual")
+def _drafts_as_asked(command: Any, _use: Any) -> bool:
+    return bool(command.draft and command.collection.kind != "manual")
 
 
-def _untaxed(ask: Any, _use: Any) -> bool:
-    return bool(ask.tax == "none" and (ask.collection.kind != "charge" or ask.draft))
+def _untaxed(command: Any, _use: Any) -> bool:
+    return bool(command.tax == "none" and (command.collection.kind != "charge" or command.draft))
 
 
-def _charged_untaxed(ask: Any, use: Any) -> bool:
-    return bool(ask.tax == "none" and not _untaxed(ask, use))
+def _charged_untaxed(command: Any, context: Any) -> bool:
+    return bool(command.tax == "none" and not _untaxed(command, context))
 
 
-def _taxed(ask: Any, _use: Any) -> bool:
-    return bool(ask.tax == "provider")
+def _taxed(command: Any, _use: Any) -> bool:
+    return bool(command.tax == "provider")
 
 
 _TITLE = "whop-sdk 2.6.0, products/client.py: title, 80 characters at most"

@@ -6,7 +6,16 @@ import base64
 from datetime import datetime
 
 from invoice_bridge.adapter.reading import Reader
-from invoice_bridge.adapter.webhooks import Delivery, EventRow, EventType, Told, Webhooks, fresh, mac, same
+from invoice_bridge.adapter.webhooks import (
+    Delivery,
+    EventFacts,
+    EventRow,
+    EventType,
+    Webhooks,
+    check_timestamp,
+    constant_time_equal,
+    hmac_sha256,
+)
 from invoice_bridge.core.errors import InvalidSignature
 
 _GUIDE = "docs.whop.com/developer/guides/webhooks"
@@ -19,25 +28,25 @@ def verify(delivery: Delivery, secret: bytes, at: datetime) -> None:
     The key is the secret's own bytes, ws_ and all. The library of Standard Webhooks decodes a secret as base64 first,
     and so refuses Whop's genuine deliveries (whop-sdk 2.6.0, lib/verify_webhook.py).
     """
-    instant = delivery.need("webhook-timestamp")
-    identity, given = delivery.need("webhook-id"), delivery.need("webhook-signature")
-    fresh(instant, at)
+    instant = delivery.required_header("webhook-timestamp")
+    identity, given = delivery.required_header("webhook-id"), delivery.required_header("webhook-signature")
+    check_timestamp(instant, at)
     expected = base64.b64encode(
-        mac(secret, identity.encode("utf-8", "backslashreplace"), instant.encode(), delivery.body)
+        hmac_sha256(secret, identity.encode("utf-8", "backslashreplace"), instant.encode(), delivery.body)
     )
     signatures = [value for version, _, value in (part.partition(",") for part in given.split(" ")) if version == "v1"]
-    if not any(same(expected, signature) for signature in signatures):
+    if not any(constant_time_equal(expected, signature) for signature in signatures):
         raise InvalidSignature("no signature fits: is it this endpoint's secret, and the body as it came?")
 
 
-def read(at: Reader, delivery: Delivery) -> Told:
+def read(at: Reader, delivery: Delivery) -> EventFacts:
     """Read the envelope. What repeated deliveries share is the header webhook-id, which is signed too."""
     kind = at.text("type")
     about = at.child("data")
     is_invoice = (kind or "").startswith("invoice.")
     if kind is None:
         raise at.fault("type", "is missing: this is no event of Whop's")
-    return Told(
+    return EventFacts(
         id=delivery.headers.get("webhook-id") or at.text("id"),
         native_type=kind,
         invoice=about.data if is_invoice else None,

@@ -1,7 +1,7 @@
 """Acme: facts first, tables second, verbs third."""
 
 from invoice_bridge.adapter.declared import cannot
-from invoice_bridge.adapter.provider import Flows, Provider
+from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 
@@ -26,7 +26,7 @@ ACME = Provider(
     errors=tables.ERRORS,
     limits=tables.LIMITS,
     money=tables.MONEY,
-    flows=Flows(
+    flows=Verbs(
         one_time_charge=flows.charge,
         period_invoice=flows.period,
         retrieve=flows.retrieve,

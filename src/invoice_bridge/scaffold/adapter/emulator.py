@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from invoice_bridge.adapter.emulation.core import Call, Kept, Refused
+from invoice_bridge.adapter.emulation.core import ErrorResponse, IncomingRequest, StoredResponse
 from invoice_bridge.core.wire import Response
 from invoice_bridge.emulator import Emulator
 
@@ -65,29 +65,29 @@ class AcmeEmulator(Emulator):
         self.invoices: dict[str, dict[str, Any]] = {}
 
     # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
-    def admit(self, call: Call) -> None:
+    def authenticate(self, call: IncomingRequest) -> None:
         """Check the key and the version (docs.acme.test/requests)."""
         if call.headers.get("authorization") != f"Bearer {self.key}":
             raise self._refuse(401, "wrong_key", "The API key is wrong")
         if call.headers.get("acme-version") != API_VERSION:
             raise self._refuse(400, "invalid", "Acme-Version is missing or unknown", "Acme-Version")
 
-    def no_such_route(self, call: Call) -> Response:
+    def no_such_route(self, call: IncomingRequest) -> Response:
         """404, as for an invoice that is not there."""
         return self._refuse(404, "not_found", f"There is no {call.method} /{'/'.join(call.segments)}").answer
 
-    def mismatch(self, call: Call, kept: Kept) -> Response:
+    def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
         """409 where a key comes again with another request (docs.acme.test/idempotency)."""
         del call, kept
         return self._refuse(409, "key_reused", "This idempotency key came with another request").answer
 
-    def _refuse(self, status: int, code: str, message: str, field: str | None = None) -> Refused:
-        return Refused(self.json({"error": {"code": code, "message": message, "field": field}}, status))
+    def _refuse(self, status: int, code: str, message: str, field: str | None = None) -> ErrorResponse:
+        return ErrorResponse(self.json({"error": {"code": code, "message": message, "field": field}}, status))
 
-    def _invalid(self, field: str, problem: str) -> Refused:
+    def _invalid(self, field: str, problem: str) -> ErrorResponse:
         return self._refuse(422, "invalid", f"{field} {problem}", field)
 
-    def _body(self, call: Call, known: Mapping[str, Any]) -> dict[str, Any]:
+    def _body(self, call: IncomingRequest, known: Mapping[str, Any]) -> dict[str, Any]:
         try:
             given = call.json()
         except ValueError:
@@ -105,7 +105,7 @@ class AcmeEmulator(Emulator):
         return given
 
     # ── invoices ─────────────────────────────────────────────────────────────────────────────────────────────────
-    def create(self, call: Call) -> Response:
+    def create(self, call: IncomingRequest) -> Response:
         """POST /invoices: always a draft (docs.acme.test/invoices/create)."""
         given = self._body(call, _PARAMS)
         for name in ("ref", "customer", "currency", "lines", "collection"):
@@ -151,11 +151,11 @@ class AcmeEmulator(Emulator):
             raise self._refuse(404, "not_found", "There is no such invoice")
         return self.invoices[invoice_id]
 
-    def retrieve(self, _call: Call, invoice_id: str) -> Response:
+    def retrieve(self, _call: IncomingRequest, invoice_id: str) -> Response:
         """GET /invoices/{id}."""
         return self.json(self._find(invoice_id))
 
-    def list(self, call: Call) -> Response:
+    def list(self, call: IncomingRequest) -> Response:
         """GET /invoices, newest first; `next` is the cursor of the page that follows (docs.acme.test/invoices/list)."""
         given = dict(call.query)
         if unknown := [name for name in given if name not in _FILTERS]:
@@ -186,9 +186,9 @@ class AcmeEmulator(Emulator):
         return found
 
     def _note(self, event: str, found: Mapping[str, Any]) -> None:
-        self.enter(event, found["id"], found["customer"], found["total"], found["currency"], found["ref"])
+        self.record(event, found["id"], found["customer"], found["total"], found["currency"], found["ref"])
 
-    def finalize(self, call: Call, invoice_id: str) -> Response:
+    def finalize(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/finalize: draft → open; mailed where the draft says so (docs.acme.test/invoices/finalize)."""
         self._body(call, {})
         found, now = self._in_state(invoice_id, "draft"), self.clock()
@@ -200,7 +200,7 @@ class AcmeEmulator(Emulator):
             self._note("mailed", found)
         return self.json(found)
 
-    def pay(self, call: Call, invoice_id: str) -> Response:
+    def pay(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/pay: collects all of it, from the method given or the customer's own (docs.acme.test/invoices/pay)."""
         given, found = self._body(call, {"payment_method": str}), self._in_state(invoice_id, "open")
         method = given.get("payment_method") or found.get("payment_method") or self.payment_method
@@ -211,7 +211,7 @@ class AcmeEmulator(Emulator):
         self._note("collected", found)
         return self.json(found)
 
-    def void(self, call: Call, invoice_id: str) -> Response:
+    def void(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/void: open → void (docs.acme.test/invoices/void)."""
         self._body(call, {})
         found = self._in_state(invoice_id, "open")

@@ -12,10 +12,10 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from invoice_bridge.adapter.answers import object_of, text_of
-from invoice_bridge.adapter.changes import act, customer_id
+from invoice_bridge.adapter.changes import customer_id, submit_change
 from invoice_bridge.adapter.checks import payable, same_bill, verify
 from invoice_bridge.adapter.instants import rfc3339_millis
-from invoice_bridge.adapter.lookup import first_use
+from invoice_bridge.adapter.lookup import guard_reused_key
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import Finalize, ListInvoices, OneTimeCharge, Pay, PeriodInvoice, Retrieve, Void
@@ -32,51 +32,54 @@ _ISSUED = frozenset({Status.OPEN, Status.PAID})
 
 
 # ── the two bills ────────────────────────────────────────────────────────────────────────────────────────────────────
-def charge(ask: OneTimeCharge, use: Context) -> Flow[Invoice]:
+def charge(command: OneTimeCharge, context: Context) -> Flow[Invoice]:
     """Bill lines, or one amount, once."""
-    return _bill(ask, use)
+    return _bill(command, context)
 
 
-def period(ask: PeriodInvoice, use: Context) -> Flow[Invoice]:
+def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
     """Bill a service period whose lines the caller has rated."""
-    if not ask.lines:
-        raise Unsupported("Acme rates nothing by itself: it bills the lines it is given", source=SOURCES[ask.verb])
-    return _bill(ask, use)
+    if not command.lines:
+        raise Unsupported("Acme rates nothing by itself: it bills the lines it is given", source=SOURCES[command.verb])
+    return _bill(command, context)
 
 
-def _bill(ask: OneTimeCharge | PeriodInvoice, use: Context) -> Flow[Invoice]:
-    body = _body(ask, use)
-    at = same_bill(ask, use.found) if use.found is not None else (yield from _created(ask, use, body))
-    verify(ask, at)
-    if at.status is Status.DRAFT and not ask.draft:
-        request = _finalize(at.id, use, mails=ask.collection.kind == "send", specimen=_specimen(body, at.id, "open"))
-        at = verify(ask, (yield from _sent(at.id, use, request, {Status.DRAFT}, _ISSUED)))
-    if at.status is Status.OPEN and ask.collection.kind == "charge":
-        request = _pay(at.id, use, {}, specimen=_specimen(body, at.id, "paid"))
-        at = yield from _sent(at.id, use, request, {Status.OPEN}, {Status.PAID})
+def _bill(command: OneTimeCharge | PeriodInvoice, context: Context) -> Flow[Invoice]:
+    body = _body(command, context)
+    existing = context.existing
+    at = same_bill(command, existing) if existing is not None else (yield from _created(command, context, body))
+    verify(command, at)
+    if at.status is Status.DRAFT and not command.draft:
+        request = _finalize(
+            at.id, context, mails=command.collection.kind == "send", specimen=_specimen(body, at.id, "open")
+        )
+        at = verify(command, (yield from _sent(at.id, context, request, {Status.DRAFT}, _ISSUED)))
+    if at.status is Status.OPEN and command.collection.kind == "charge":
+        request = _pay(at.id, context, {}, specimen=_specimen(body, at.id, "paid"))
+        at = yield from _sent(at.id, context, request, {Status.OPEN}, {Status.PAID})
     return at
 
 
-def _created(ask: OneTimeCharge | PeriodInvoice, use: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
+def _created(command: OneTimeCharge | PeriodInvoice, context: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
     """The draft; or the invoice that it became, where the key has gone out before."""
     specimen = _specimen(body, "{open.id}", "draft")
-    request = use.post("invoices", body=body, step="open", specimen=specimen, opens=True, answers=("id",))
-    return (yield from _after((yield from first_use(exchange(request), ask, use)), use))
+    request = context.post("invoices", body=body, step="open", specimen=specimen, opens=True, answers=("id",))
+    return (yield from _after((yield from guard_reused_key(exchange(request), command, context)), context))
 
 
-def _body(ask: OneTimeCharge | PeriodInvoice, use: Context) -> dict[str, Any]:
-    due = ask.collection.due
+def _body(command: OneTimeCharge | PeriodInvoice, context: Context) -> dict[str, Any]:
+    due = command.collection.due
     body = {
-        "ref": ask.reference,
-        "customer": customer_id(ask, use, example="cus_…", source=SOURCES[ask.verb]),
-        "currency": ask.currency,
-        "lines": [_line(line) for line in ask.billed_lines],
-        "note": ask.description,
-        "labels": dict(ask.metadata) or None,
-        "collection": _KINDS[ask.collection.kind],
+        "ref": command.reference,
+        "customer": customer_id(command, context, example="cus_…", source=SOURCES[command.verb]),
+        "currency": command.currency,
+        "lines": [_line(line) for line in command.billed_lines],
+        "note": command.description,
+        "labels": dict(command.metadata) or None,
+        "collection": _KINDS[command.collection.kind],
         "due": None if due is None else rfc3339_millis(due),
-        "due_days": ask.collection.net_days,
-        "payment_method": ask.collection.payment_method,
+        "due_days": command.collection.net_days,
+        "payment_method": command.collection.payment_method,
     }
     return _said(body)
 
@@ -99,33 +102,35 @@ def _said(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-def retrieve(ask: Retrieve, use: Context) -> Flow[Invoice]:
+def retrieve(command: Retrieve, context: Context) -> Flow[Invoice]:
     """Read one invoice, with all its lines."""
-    return _read(ask.id, use)
+    return _read(command.id, context)
 
 
-def _read(invoice_id: str, use: Context) -> Flow[Invoice]:
-    answer = yield use.get("invoices", invoice_id, specimen=_bare(invoice_id, "open"))
+def _read(invoice_id: str, context: Context) -> Flow[Invoice]:
+    answer = yield context.get("invoices", invoice_id, specimen=_bare(invoice_id, "open"))
     return invoice(object_of(answer))
 
 
-def _after(answer: Response, use: Context) -> Flow[Invoice]:
+def _after(answer: Response, context: Context) -> Flow[Invoice]:
     """The invoice after a write. The answer to a key that came before may be old news: then it is read."""
-    if use.provider.is_replay(answer):
-        return (yield from _read(text_of(answer, "id"), use))
+    if context.provider.is_replay(answer):
+        return (yield from _read(text_of(answer, "id"), context))
     return invoice(object_of(answer))
 
 
-def page(ask: ListInvoices, use: Context) -> Flow[Page]:
+def page(command: ListInvoices, context: Context) -> Flow[Page]:
     """Read one page of invoices, newest first. `next` is the cursor of the page that follows, null on the last one."""
-    query: list[tuple[str, object]] = [("limit", ask.limit)]
-    if ask.customer is not None and (customer := ask.customer.at(NAME)) is not None:
+    query: list[tuple[str, object]] = [("limit", command.limit)]
+    if command.customer is not None and (customer := command.customer.at(NAME)) is not None:
         query.append(("customer", customer))
-    if ask.status is not None and ask.status in _WORDS:
-        query.append(("status", _WORDS[ask.status]))
-    if ask.cursor is not None:
-        query.append(("cursor", ask.cursor))
-    answer = yield use.get("invoices", query=query, specimen={"items": [_bare("{listed.id}", "open")], "next": None})
+    if command.status is not None and command.status in _WORDS:
+        query.append(("status", _WORDS[command.status]))
+    if command.cursor is not None:
+        query.append(("cursor", command.cursor))
+    answer = yield context.get(
+        "invoices", query=query, specimen={"items": [_bare("{listed.id}", "open")], "next": None}
+    )
     rows, cursor = object_of(answer).get("items"), Reader(object_of(answer), NAME).text("next")
     if not isinstance(rows, list) or "next" not in object_of(answer):  # to read it as the last page would lose invoices
         raise MalformedResponse("the answer is no page of invoices", provider=NAME, response=answer)
@@ -135,48 +140,50 @@ def page(ask: ListInvoices, use: Context) -> Flow[Page]:
             items.append(invoice(row))
         except MalformedResponse as error:
             items.append(Unreadable(row, error))
-    return Page(tuple(items), None if cursor is None else ask.model_copy(update={"cursor": cursor}))
+    return Page(tuple(items), None if cursor is None else command.model_copy(update={"cursor": cursor}))
 
 
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
-def _finalize(invoice_id: str, use: Context, *, mails: bool, specimen: Mapping[str, Any]) -> Request:
+def _finalize(invoice_id: str, context: Context, *, mails: bool, specimen: Mapping[str, Any]) -> Request:
     effects = (Effect.ISSUES, Effect.MAILS) if mails else (Effect.ISSUES,)
-    return use.post("invoices", invoice_id, "finalize", body={}, effects=effects, specimen=specimen)
+    return context.post("invoices", invoice_id, "finalize", body={}, effects=effects, specimen=specimen)
 
 
-def _pay(invoice_id: str, use: Context, body: Mapping[str, Any], specimen: Mapping[str, Any]) -> Request:
-    return use.post("invoices", invoice_id, "pay", body=body, effects=[Effect.COLLECTS], specimen=specimen)
+def _pay(invoice_id: str, context: Context, body: Mapping[str, Any], specimen: Mapping[str, Any]) -> Request:
+    return context.post("invoices", invoice_id, "pay", body=body, effects=[Effect.COLLECTS], specimen=specimen)
 
 
 def _sent(
-    invoice_id: str, use: Context, request: Request, allowed: AbstractSet[Status], becomes: AbstractSet[Status]
+    invoice_id: str, context: Context, request: Request, allowed: AbstractSet[Status], becomes: AbstractSet[Status]
 ) -> Flow[Invoice]:
     """Send it. `allowed`: the statuses in which a refusal has another reason; `becomes`: what it makes of it."""
 
     def after(answer: Response) -> Flow[Invoice]:
-        return _after(answer, use)
+        return _after(answer, context)
 
-    return act(request, lambda: _read(invoice_id, use), after, allowed=allowed, becomes=becomes)
+    return submit_change(request, lambda: _read(invoice_id, context), after, allowed=allowed, becomes=becomes)
 
 
-def finalize(ask: Finalize, use: Context) -> Flow[Invoice]:
+def finalize(command: Finalize, context: Context) -> Flow[Invoice]:
     """Turn a draft into an open invoice; it is mailed where the draft says so."""
-    request = _finalize(ask.id, use, mails=True, specimen=_bare(ask.id, "open"))
-    return _sent(ask.id, use, request, {Status.DRAFT}, _ISSUED)
+    request = _finalize(command.id, context, mails=True, specimen=_bare(command.id, "open"))
+    return _sent(command.id, context, request, {Status.DRAFT}, _ISSUED)
 
 
-def collect(ask: Pay, use: Context) -> Flow[Invoice]:
+def collect(command: Pay, context: Context) -> Flow[Invoice]:
     """Collect an open invoice, whole. Reads it first: only an open one of the expected amount is paid."""
-    payable(ask, (yield from _read(ask.id, use)))
-    body = {} if ask.payment_method is None else {"payment_method": ask.payment_method}
-    request = _pay(ask.id, use, body, specimen=_bare(ask.id, "paid"))
-    return (yield from _sent(ask.id, use, request, {Status.OPEN}, {Status.PAID}))
+    payable(command, (yield from _read(command.id, context)))
+    body = {} if command.payment_method is None else {"payment_method": command.payment_method}
+    request = _pay(command.id, context, body, specimen=_bare(command.id, "paid"))
+    return (yield from _sent(command.id, context, request, {Status.OPEN}, {Status.PAID}))
 
 
-def void(ask: Void, use: Context) -> Flow[Invoice]:
+def void(command: Void, context: Context) -> Flow[Invoice]:
     """Withdraw an open invoice."""
-    request = use.post("invoices", ask.id, "void", body={}, effects=[Effect.VOIDS], specimen=_bare(ask.id, "void"))
-    return _sent(ask.id, use, request, {Status.OPEN}, {Status.VOID})
+    request = context.post(
+        "invoices", command.id, "void", body={}, effects=[Effect.VOIDS], specimen=_bare(command.id, "void")
+    )
+    return _sent(command.id, context, request, {Status.OPEN}, {Status.VOID})
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────

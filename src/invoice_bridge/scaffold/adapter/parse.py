@@ -7,7 +7,7 @@ from typing import Any
 
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.declared import Refusal
-from invoice_bridge.adapter.reading import Reader, build, lines_total, nothing_left, period_of, span
+from invoice_bridge.adapter.reading import Reader, build, lines_total, nothing_left, period_of, period_span
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Status
 from invoice_bridge.core.wire import Response
@@ -29,7 +29,7 @@ def invoice(data: Mapping[str, Any]) -> Invoice:
     complete = at.has_list("lines") and len(lines) == at.count("lines")
     return build(
         at,
-        id=at.need("id"),
+        id=at.required_text("id"),
         status=status,
         native_status=word,
         currency=currency,
@@ -42,10 +42,10 @@ def invoice(data: Mapping[str, Any]) -> Invoice:
         lines=lines,
         lines_complete=complete,
         customer=CustomerRef(id=customer) if customer is not None else None,
-        period=span([line.period for line in lines]),
+        period=period_span([line.period for line in lines]),
         description=at.text("note"),
         reference=at.text("ref"),
-        metadata=at.words("labels"),
+        metadata=at.strings("labels"),
         created_at=at.instant("created"),
         issued_at=at.instant("finalized"),
         due_at=at.instant("due"),

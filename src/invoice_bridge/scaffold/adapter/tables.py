@@ -83,12 +83,12 @@ SOURCES = {
 
 
 # ── fields: what becomes of every leaf of a bill ─────────────────────────────────────────────────────────────────────
-def _asks_for_tax(ask: Any, _use: Any) -> bool:
-    return bool(ask.tax == "provider")
+def _asks_for_tax(command: Any, _use: Any) -> bool:
+    return bool(command.tax == "provider")
 
 
-def _asks_for_no_tax(ask: Any, _use: Any) -> bool:
-    return bool(ask.tax == "none")
+def _asks_for_no_tax(command: Any, _use: Any) -> bool:
+    return bool(command.tax == "none")
 
 
 # A line's text is its description; of a bare amount the bill's, or else the reference. Where several rows name the same

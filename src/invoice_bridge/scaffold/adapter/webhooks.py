@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from invoice_bridge.adapter.reading import Reader
-from invoice_bridge.adapter.webhooks import Delivery, EventRow, EventType, Told, Webhooks, fresh, mac, same
+from invoice_bridge.adapter.webhooks import (
+    Delivery,
+    EventFacts,
+    EventRow,
+    EventType,
+    Webhooks,
+    check_timestamp,
+    constant_time_equal,
+    hmac_sha256,
+)
 from invoice_bridge.core.errors import InvalidSignature
 
 _DOCS = "docs.acme.test/webhooks"
@@ -13,16 +22,16 @@ _DOCS = "docs.acme.test/webhooks"
 
 def verify(delivery: Delivery, secret: bytes, at: datetime) -> None:
     """Check `Acme-Signature: <unix seconds>,<hex>`: HMAC-SHA256 of "seconds.body"."""
-    instant, _, signature = delivery.need("acme-signature").partition(",")
-    fresh(instant, at)
-    if not same(mac(secret, instant.encode(), delivery.body).hex().encode(), signature):
+    instant, _, signature = delivery.required_header("acme-signature").partition(",")
+    check_timestamp(instant, at)
+    if not constant_time_equal(hmac_sha256(secret, instant.encode(), delivery.body).hex().encode(), signature):
         raise InvalidSignature("the signature does not fit: is it this endpoint's secret, and the body as it came?")
 
 
-def read(at: Reader, _delivery: Delivery) -> Told:
+def read(at: Reader, _delivery: Delivery) -> EventFacts:
     """Read {"event", "name", "at", "invoice"}."""
     about = at.child("invoice")
-    return Told(
+    return EventFacts(
         id=at.text("event"),
         native_type=at.text("name"),
         invoice=about.data or None,

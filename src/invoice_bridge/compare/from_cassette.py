@@ -25,7 +25,7 @@ from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Request, Response
-from invoice_bridge.explain import context
+from invoice_bridge.explain import make_context
 
 CASSETTE_ENDINGS = (".yaml", ".yml")
 PROVENANCE_ENDING = ".provenance.json"
@@ -66,10 +66,10 @@ def recorded(path: Path) -> Iterator[Invoice]:
             ) from None
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConfigurationError(f"{path}: interaction {place} is not as vcrpy writes it: {error!r}") from None
-    use = context(declared, {})
+    context = make_context(declared, {})
     for invoice_id, seen in state.invoices.items():
         if seen.document is not None:
-            yield _last(path, invoice_id, seen, use, state)
+            yield _last(path, invoice_id, seen, context, state)
 
 
 def _load(path: Path) -> list[dict[str, Any]]:
@@ -101,7 +101,7 @@ def _provider(path: Path, interactions: list[dict[str, Any]]) -> Provider:
 
 def _is_host(name: str, host: str) -> bool:
     """Whether a host is a provider's; a setting in its name ("{site}.…") may be any label."""
-    own = urlsplit(context(providers.get(name), {}).base_url).netloc
+    own = urlsplit(make_context(providers.get(name), {}).base_url).netloc
     pattern = "".join("[^.]+" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{\w+\})", own))
     return re.fullmatch(pattern, host) is not None
 
@@ -172,11 +172,11 @@ def _path_of(uri: str) -> str:
     return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
-def _last(path: Path, invoice_id: str, seen: _Seen, use: Context, recording: _Recording) -> Invoice:
+def _last(path: Path, invoice_id: str, seen: _Seen, context: Context, recording: _Recording) -> Invoice:
     try:
-        invoice = _retrieved(invoice_id, seen, use, recording)
+        invoice = _retrieved(invoice_id, seen, context, recording)
     except ProviderError as error:
-        raise MalformedResponse(f"{path}: {invoice_id}: {error.message}", provider=use.provider.name) from None
+        raise MalformedResponse(f"{path}: {invoice_id}: {error.message}", provider=context.provider.name) from None
     if seen.deleted:
         nothing = None if invoice.currency is None else Money.zero(invoice.currency)
         gone = {"status": Status.DELETED, "amount_remaining": nothing}
@@ -189,28 +189,28 @@ def _last(path: Path, invoice_id: str, seen: _Seen, use: Context, recording: _Re
     return invoice
 
 
-def _retrieved(invoice_id: str, seen: _Seen, use: Context, recording: _Recording) -> Invoice:
+def _retrieved(invoice_id: str, seen: _Seen, context: Context, recording: _Recording) -> Invoice:
     """Run the adapter's retrieve against what was recorded; where it cannot do without more, the document alone."""
-    ask = Retrieve(id=invoice_id)
-    flow = use.provider.flow(ask, use.on(ask))
+    command = Retrieve(id=invoice_id)
+    flow = context.provider.flow(command, context.on(command))
     next(flow)
-    answer: Response | None = Response(200, dumps(seen.document), provider=use.provider.name)
+    answer: Response | None = Response(200, dumps(seen.document), provider=context.provider.name)
     while True:
         try:
             if answer is None:  # what may not be read live is left out there too
-                request = flow.throw(Unauthorized("this was not recorded", provider=use.provider.name))
+                request = flow.throw(Unauthorized("this was not recorded", provider=context.provider.name))
             elif answer.status >= 400:
-                request = flow.throw(use.provider.error(answer))
+                request = flow.throw(context.provider.error(answer))
             else:
                 request = flow.send(answer)
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
         except (Unauthorized, NotFound):
-            return use.provider.parse(seen.document)
-        answer = _recorded_answer(request, recording, use)
+            return context.provider.parse(seen.document)
+        answer = _recorded_answer(request, recording, context)
 
 
-def _recorded_answer(request: Request, recording: _Recording, use: Context) -> Response | None:
+def _recorded_answer(request: Request, recording: _Recording, context: Context) -> Response | None:
     """The last recorded answer to a read, on whatever host and below whatever root it was recorded."""
-    below = request.url.removeprefix(use.base_url)
+    below = request.url.removeprefix(context.base_url)
     return next((answer for path, answer in recording.reads.items() if path.endswith(below)), None)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from invoice_bridge.client.clients import Client
-from invoice_bridge.compare.recorded import CASSETTE_ENDINGS, PROVENANCE_ENDING, recorded
+from invoice_bridge.compare.from_cassette import CASSETTE_ENDINGS, PROVENANCE_ENDING, recorded
 from invoice_bridge.core.commands import faults
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.exact import dumps, loads

@@ -163,8 +163,8 @@ def _mailed(bill: Any) -> Any:
 
 def _billed(client: Client, *bills: OneTimeCharge | PeriodInvoice) -> Invoice:
     """Make the first of these bills that the provider can do, whatever it loses on the way. Raises Unsupported."""
-    ask = next((bill for bill in bills if client.explain(bill).refusal is None), bills[0])
-    return client.create(ask, allow=[loss.code for loss in client.losses(ask)])
+    command = next((bill for bill in bills if client.explain(bill).refusal is None), bills[0])
+    return client.create(command, allow=[loss.code for loss in client.losses(command)])
 
 
 def _open(reference: str, client: Client, account: Account) -> Invoice:

@@ -19,7 +19,7 @@ from invoice_bridge.compare.allowed import Allow, Allowed, allowances
 from invoice_bridge.compare.differences import Difference, Facts, Verdict, differences
 from invoice_bridge.compare.kinds import PATHS, Customers, facts
 from invoice_bridge.compare.result import Comparison, Store
-from invoice_bridge.compare.sides import Side, is_single, read
+from invoice_bridge.compare.sources import Side, is_single, read
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.model import in_utc
@@ -68,7 +68,7 @@ def compare(
             store.execute("UPDATE bill SET mate = 3 - n")
         else:
             _join(store, keys)
-        told = _judge(store, declared, progress)
+        told = _classify(store, declared, progress)
     except BaseException:
         store.close()
         raise
@@ -196,7 +196,7 @@ def _join(store: Store, keys: Sequence[str]) -> None:
 
 
 # ── judging ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-class _Told:
+class _Totals:
     """What is counted on the way."""
 
     def __init__(self) -> None:
@@ -212,9 +212,9 @@ _PAIRS = (
 _ALONE = "SELECT NULL, n, label, NULL, facts FROM bill WHERE side = 1 AND mate IS NULL ORDER BY n"
 
 
-def _judge(store: Store, declared: tuple[Allowed, ...], progress: Progress | None) -> _Told:
+def _classify(store: Store, declared: tuple[Allowed, ...], progress: Progress | None) -> _Totals:
     """Write the verdicts: the left side in its order, alone or with its mate, then what is alone on the right."""
-    told = _Told()
+    told = _Totals()
     (total,) = store.execute("SELECT count(*) FROM bill WHERE side = 0 OR mate IS NULL").fetchone()
     rows = chain(store.execute(_PAIRS), store.execute(_ALONE))
     for done, (left, right, label, ours, theirs) in enumerate(rows, 1):
@@ -234,7 +234,7 @@ def _judge(store: Store, declared: tuple[Allowed, ...], progress: Progress | Non
     return told
 
 
-def _declare(left: Facts, right: Facts, declared: tuple[Allowed, ...], told: _Told) -> list[Difference]:
+def _declare(left: Facts, right: Facts, declared: tuple[Allowed, ...], told: _Totals) -> list[Difference]:
     """The differences of a pair, those that a declaration covers marked as declared equal."""
     found = differences(left, right)
     for place, one in enumerate(found):
