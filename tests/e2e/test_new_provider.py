@@ -281,7 +281,7 @@ SABOTAGES = {
         "test_a_void_whose_answer_was_lost_is_a_success",
     ),
     "a reference that is not read": Sabotage(
-        "parse", 'reference=at.text("ref")', "reference=None", "test_resolve_says_what_became_of_a_bill"
+        "shapes", 'reference=text("ref")', 'reference=text("")', "test_resolve_says_what_became_of_a_bill"
     ),
     "one key for two steps": Sabotage(
         "flows", '"finalize", body={}, ', '"finalize", body={}, step="open", ', "test_every_post_has_its_own_key"
@@ -293,9 +293,9 @@ SABOTAGES = {
         "tables", "Units({code: digits for", "Units({code: digits + 2 for", "test_vectors"
     ),
     "lines that are not read": Sabotage(
-        "parse",
-        'for row in at.children("lines") if',
-        'for row in at.children("lines")[:1] if',
+        "shapes",
+        'lines=rows("lines", LINE)',
+        'lines=rows("line", LINE)',
         "test_all_lines_are_read",
     ),
     "an id that is not quoted": Sabotage(
@@ -333,7 +333,7 @@ SABOTAGES = {
         "test_a_draft_is_never_collected",
     ),
     "an answer that is no invoice, taken for one": Sabotage(
-        "parse", 'id=at.required_text("id")', 'id=at.text("id") or "?"', "test_what_is_no_invoice_is_refused"
+        "shapes", 'id=required("id")', 'id=text("id")', "test_what_is_no_invoice_is_refused"
     ),
     "a delivery that anybody can send": Sabotage(
         "webhooks",

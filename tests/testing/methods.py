@@ -12,7 +12,7 @@ from invoice_bridge.core.errors import OutcomeUnknown
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Flow, Request, Response
-from invoice_bridge.scaffold.adapter import ACME, parse
+from invoice_bridge.scaffold.adapter import ACME, shapes
 from invoice_bridge.scaffold.adapter.emulator import AcmeEmulator
 from invoice_bridge.scaffold.adapter.tables import KEY_HEADER, KEY_WINDOW
 
@@ -62,11 +62,11 @@ def _updates(method: str) -> Any:
 
         def read() -> Flow[Invoice]:
             response = yield context.get("invoices", command.id)
-            return parse.invoice(object_of(response))
+            return shapes.invoice(object_of(response))
 
         def after(response: Response) -> Flow[Invoice]:
             yield from ()
-            return parse.invoice(object_of(response))
+            return shapes.invoice(object_of(response))
 
         try:
             return (yield from submit_change(request, read, after, allowed={Status.DRAFT}))

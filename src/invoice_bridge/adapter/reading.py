@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from invoice_bridge.adapter.declared import Units
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.exact import decimal
-from invoice_bridge.core.model import Invoice, Line, Period, Problem
-from invoice_bridge.core.money import Money
+from invoice_bridge.core.model import Invoice, Line, Problem
+from invoice_bridge.core.money import Money, trusted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EXACT_FLOAT_DIGITS = 15
@@ -52,14 +52,35 @@ class Reader:
     MalformedResponse, and any other value of a wrong type is None.
     """
 
+    __slots__ = ("_place", "data", "notes", "provider")
+
     def __init__(self, data: Any, provider: str, at: str = "$", notes: Notes | None = None) -> None:
-        self.data: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
-        self.provider, self.at, self.notes = provider, at, notes
+        self.data: Mapping[str, Any] = data if type(data) is dict or isinstance(data, Mapping) else {}
+        self.provider, self.notes = provider, notes
+        self._place: str | tuple[Reader, str, int] = at
 
     @classmethod
     def noting(cls, data: Any, provider: str) -> Reader:
         """Read an object whole; what cannot be read of it is in `problems`."""
         return cls(data, provider, notes=Notes())
+
+    def row(self, path: str, place: int, data: Mapping[str, Any]) -> Reader:
+        """An object of a list inside this one; where it stands is written out only when it is asked for."""
+        row = Reader(data, self.provider, notes=self.notes)
+        row._place = (self, path, place)
+        return row
+
+    def rows(self, path: str, items: Iterable[Mapping[str, Any]]) -> list[Reader]:
+        """The objects of a list that stands in another answer, as if it stood here."""
+        return [self.row(path, place, item) for place, item in enumerate(items)]
+
+    @property
+    def at(self) -> str:
+        """Where the object stands: "$.lines.data[0]"."""
+        if isinstance(self._place, str):
+            return self._place
+        outer, path, place = self._place
+        return f"{outer.at}.{path}[{place}]"
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -186,7 +207,7 @@ class Reader:
     def has_list(self, name: str) -> bool:
         """Whether a list is there, empty or not."""
         value = self.data.get(name)
-        if isinstance(value, list | tuple):
+        if type(value) is list or isinstance(value, list | tuple):
             return True
         self._wrong(name, "list")
         return False
@@ -313,17 +334,6 @@ def clean_text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def period_of(start: datetime | None, end: datetime | None) -> Period | None:
-    """A period from two instants; None where one is absent or where they do not span any time."""
-    return Period(start, end) if start is not None and end is not None and start < end else None
-
-
-def period_span(periods: list[Period | None]) -> Period | None:
-    """The period from the first start to the last end; None where no line has one."""
-    known = [period for period in periods if period is not None]
-    return Period(min(p.start for p in known), max(p.end for p in known)) if known else None
-
-
 def build(read: Reader | str, **fields: Any) -> Invoice:
     """Make an invoice of what was read of an object, which becomes its `raw`; of a provider's name, of `fields` alone.
 
@@ -351,12 +361,12 @@ def email_of(read: Reader, name: str) -> str | None:
 
 def lines_total(lines: tuple[Line, ...], currency: str | None) -> Money | None:
     """The sum of lines; None without a currency."""
-    return None if currency is None else Money(sum(line.amount.minor for line in lines), currency)
+    return None if currency is None else trusted(sum([line.amount.minor for line in lines]), currency)
 
 
 def nothing_left(currency: str | None) -> Money | None:
     """Nothing to collect, in a currency; None where that is not known."""
-    return None if currency is None else Money.zero(currency)
+    return None if currency is None else trusted(0, currency)
 
 
 class View(Mapping[str, Any]):

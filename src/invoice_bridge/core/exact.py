@@ -15,6 +15,8 @@ _MOST_CONTAINERS = 30_000
 object in 170: a page of 2 MB has 105,000 and 12,000."""
 _DEEPEST = 100
 _MOST_DIGITS = 400
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _TOO_DEEP = f"nested more than {_DEEPEST} deep"
 
 
@@ -27,10 +29,10 @@ def loads(content: bytes | str) -> Any:
     """
     try:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
-        value = json.loads(text, parse_float=_number, parse_constant=_refuse)
+        value = _DECODER.decode(text)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    if text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
+    if text.count("[") + text.count("{") > _DEEPEST and _may_be_deep(content) and _is_deep(value):
         raise ValueError(_TOO_DEEP)
     return value
 
@@ -53,6 +55,23 @@ def loads_bounded(content: bytes | str) -> Any:
 
 def _count(content: bytes | str, sign: str) -> int:
     return content.count(sign) if isinstance(content, str) else content.count(sign.encode())
+
+
+def _may_be_deep(content: bytes | str) -> bool:
+    """Whether the brackets alone, those inside texts among them, leave it open that some are nested too deep.
+
+    The innermost pairs are taken out, once for each level: a tenth of the time of looking at every value.
+    """
+    text = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    brackets = text.translate(_ONE_KIND, _NO_BRACKETS)
+    for _ in range(_DEEPEST):
+        if not brackets:
+            return False
+        shorter = brackets.replace(b"[]", b"")
+        if len(shorter) == len(brackets):
+            return True  # a bracket inside a text
+        brackets = shorter
+    return bool(brackets)
 
 
 def _is_deep(value: Any) -> bool:
@@ -89,6 +108,9 @@ def _number(text: str) -> Decimal | int:
 
 def _refuse(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=_number, parse_constant=_refuse)
 
 
 def dumps(value: Any) -> bytes:

@@ -13,7 +13,18 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Strict
 
-__all__ = ["Currency", "Money", "codes", "exponent", "historic_codes", "scale", "times", "what_to_write"]
+__all__ = [
+    "Currency",
+    "Money",
+    "all_codes",
+    "codes",
+    "exponent",
+    "historic_codes",
+    "scale",
+    "times",
+    "trusted",
+    "what_to_write",
+]
 
 # ISO 4217 list one, published 2026-01-01: the number of decimals of the minor unit.
 _ACTIVE = {
@@ -177,6 +188,18 @@ class Money:
         return other.minor
 
 
+_new = object.__new__
+_put_minor, _put_currency = (vars(Money)[name].__set__ for name in ("minor", "currency"))  # the slots of a frozen class
+
+
+def trusted(minor: int, currency: str) -> Money:
+    """Make an amount of an int of at most 30 digits and an ISO 4217 code, without checking them."""
+    money = _new(Money)
+    _put_minor(money, minor)
+    _put_currency(money, currency)
+    return money
+
+
 def times(unit: Money, quantity: Decimal | int) -> Money:
     """Return quantity × unit, exactly. Raises ValueError where that is not a whole number of minor units."""
     with localcontext() as exact:
@@ -201,6 +224,11 @@ def what_to_write(value: object, currency: object) -> str:
         f"a float cannot hold money exactly: instead of {value!r} write "
         f'Money.parse("{text}", "{currency}") or Money(minor, "{currency}") with an integer of minor units'
     )
+
+
+def all_codes() -> frozenset[str]:
+    """Every code that is known, active and historic."""
+    return frozenset(_EXPONENTS)
 
 
 def codes(digits: int) -> frozenset[str]:

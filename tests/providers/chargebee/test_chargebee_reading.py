@@ -10,7 +10,7 @@ import pytest
 from invoice_bridge import CustomerRef, Invoice, Line, MalformedResponse, Money, Period, Status, decode
 from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.money import codes, historic_codes
-from invoice_bridge.providers.chargebee.parse import invoice, invoice_id
+from invoice_bridge.providers.chargebee.shapes import invoice, invoice_id
 from invoice_bridge.providers.chargebee.tables import MONEY
 
 AMOUNTS = (

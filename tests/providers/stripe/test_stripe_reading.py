@@ -20,7 +20,7 @@ from invoice_bridge import (
     Status,
     decode,
 )
-from invoice_bridge.providers.stripe.parse import invoice
+from invoice_bridge.providers.stripe.shapes import invoice
 
 
 def at(*moment: int) -> datetime:

@@ -24,7 +24,7 @@ from invoice_bridge import (
 from invoice_bridge.core.errors import ProviderError, UnreadableServerError
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.whop import WHOP
-from invoice_bridge.providers.whop.parse import invoice, price_of, with_payment, with_plan
+from invoice_bridge.providers.whop.shapes import invoice, price_of, with_payment, with_plan
 
 INSTANT = datetime(2023, 12, 1, 5, 0, 0, 401000, tzinfo=UTC)
 

@@ -32,7 +32,7 @@ from invoice_bridge.core.errors import AmountMismatch, Discrepancy, IdempotencyM
 from invoice_bridge.core.model import Invoice, Period, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Effect, Flow, Request, Response
-from invoice_bridge.providers.chargeapi.parse import invoice
+from invoice_bridge.providers.chargeapi.shapes import invoice
 from invoice_bridge.providers.chargeapi.tables import METADATA_BYTES, METADATA_SOURCE, MONEY, REFERENCE_KEY
 
 _CREATE = "docs.chargeapi.co/api-reference/invoices/create"

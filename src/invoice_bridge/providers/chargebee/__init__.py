@@ -17,7 +17,7 @@ from invoice_bridge.providers.chargebee.flows import (
     void,
     write_off,
 )
-from invoice_bridge.providers.chargebee.parse import invoice, invoice_id, reference_in, refusal
+from invoice_bridge.providers.chargebee.shapes import invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.chargebee.tables import (
     API_VERSION,
     ERRORS,

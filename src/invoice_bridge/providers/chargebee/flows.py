@@ -48,7 +48,7 @@ from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.model import Invoice, Line, Period, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Effect, Flow, Request, Response, exchange
-from invoice_bridge.providers.chargebee.parse import invoice, unwrapped
+from invoice_bridge.providers.chargebee.shapes import invoice, unwrapped
 from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, MONEY, NO_MAIL, reference_field
 
 if TYPE_CHECKING:

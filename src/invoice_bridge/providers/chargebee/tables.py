@@ -150,7 +150,7 @@ SOURCES = {
 """verb → where the provider documents what its flow does"""
 
 # ── statuses ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-# A write-off leaves the native status "paid", with write_off_amount > 0; that is read in parse.py.
+# A write-off leaves the native status "paid", with write_off_amount > 0; that is read in shapes.py.
 STATUSES = (
     StatusRow("pending", Status.DRAFT, _INVOICE),
     StatusRow("posted", Status.OPEN, _INVOICE),

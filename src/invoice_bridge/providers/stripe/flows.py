@@ -41,7 +41,7 @@ from invoice_bridge.core.model import Invoice, Line, Period, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Effect, Flow, Request, Response, exchange
 from invoice_bridge.providers.stripe.compared import compare_bill, compare_collected, compare_demand, compare_minimum
-from invoice_bridge.providers.stripe.parse import invoice
+from invoice_bridge.providers.stripe.shapes import invoice
 from invoice_bridge.providers.stripe.tables import (
     LINE_TEXT,
     LINE_TEXT_SOURCE,

@@ -16,7 +16,7 @@ from invoice_bridge.core.commands import Bill
 from invoice_bridge.core.errors import MalformedResponse, NotFound, Rejected
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.wire import Flow, Response
-from invoice_bridge.providers.stripe.parse import invoice
+from invoice_bridge.providers.stripe.shapes import invoice
 from invoice_bridge.providers.stripe.tables import REFERENCE_KEY
 
 _HITS = 100

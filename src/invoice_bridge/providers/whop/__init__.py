@@ -18,7 +18,7 @@ from invoice_bridge.providers.whop.flows import (
     update,
     void,
 )
-from invoice_bridge.providers.whop.parse import invoice, invoice_id, refusal
+from invoice_bridge.providers.whop.shapes import invoice, invoice_id, refusal
 from invoice_bridge.providers.whop.tables import (
     API_VERSION,
     CANNOT_FINALIZE,

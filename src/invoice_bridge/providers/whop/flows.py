@@ -46,7 +46,7 @@ from invoice_bridge.core.errors import (
 from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Effect, Flow, Request, Response, exchange
-from invoice_bridge.providers.whop.parse import invoice, payment_id, plan_id, price_of, with_payment, with_plan
+from invoice_bridge.providers.whop.shapes import invoice, payment_id, plan_id, price_of, with_payment, with_plan
 from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY, NATIVE_ID, carries_quantity, fits_title
 
 _SPECIMEN_ID = LEGACY_ID + "{create.id}"

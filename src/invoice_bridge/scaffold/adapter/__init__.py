@@ -5,7 +5,7 @@ from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 
-from . import flows, parse, tables, webhooks
+from . import flows, shapes, tables, webhooks
 from .emulator import AcmeEmulator
 
 ACME = Provider(
@@ -55,9 +55,9 @@ ACME = Provider(
             source="docs.acme.test/invoices/finalize",
         ),
     ),
-    parse=parse.invoice,
-    refusal=parse.refusal,
-    invoice_id=parse.invoice_id,
+    parse=shapes.invoice,
+    refusal=shapes.refusal,
+    invoice_id=shapes.invoice_id,
     webhooks=webhooks.WEBHOOKS,
     emulator=AcmeEmulator,
 )

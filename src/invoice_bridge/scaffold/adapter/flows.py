@@ -23,7 +23,7 @@ from invoice_bridge.core.errors import MalformedResponse, Unsupported
 from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.wire import Effect, Flow, Request, Response, exchange
 
-from .parse import invoice
+from .shapes import invoice
 from .tables import MONEY, NAME, SOURCES, STATUSES
 
 _WORDS = {row.status: row.native for row in STATUSES}

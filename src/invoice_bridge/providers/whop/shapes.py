@@ -1,4 +1,6 @@
-"""Whop JSON → Invoice and refusal. Reads full invoices, list items, and the nine-field items of early 2026.
+"""Where Whop's JSON has each field of an invoice, and how it words a refusal.
+
+Reads full invoices, list items, and the nine-field items of early 2026.
 
 Money comes from numbers in major units, never from `formatted_price`. What stands on the plan (the reference, the exact
 price) or on the payment (when and how much was paid) is added by `with_plan` and `with_payment`.
@@ -12,9 +14,22 @@ from typing import Any
 
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.declared import Refusal
-from invoice_bridge.adapter.reading import INEXACT, Notes, Reader, bounded, build, email_of, lines_total, nothing_left
+from invoice_bridge.adapter.reading import INEXACT, Notes, Reader, bounded, lines_total, nothing_left
+from invoice_bridge.adapter.shapes import (
+    Shape,
+    computed,
+    currency,
+    email,
+    flag,
+    instant,
+    number,
+    required,
+    rows,
+    text,
+)
+from invoice_bridge.adapter.trusted import charged, customer_of, sent
 from invoice_bridge.core.errors import MalformedResponse
-from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Status
+from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY, NATIVE_ID, STATUSES
@@ -33,42 +48,7 @@ def invoice(data: Mapping[str, Any]) -> Invoice:
     Raises MalformedResponse without an id, for an id of the native API (the wrong API answered), and for an object that
     states that it is no invoice: Whop's own have no field `object`, and begin with inv_.
     """
-    at = Reader.noting(data, "whop")
-    at.expect("invoice")
-    invoice_id = at.required_text("id")
-    if not invoice_id.startswith(LEGACY_ID):
-        native = invoice_id.startswith(NATIVE_ID)
-        raise at.fault(
-            "id",
-            f"is {invoice_id!r}, not inv_…: "
-            + ("Whop's native API answered, is the header Api-Version-Date sent?" if native else "no legacy invoice"),
-        )
-    plan = at.child("current_plan")
-    currency = plan.currency("currency")
-    word = at.text("status")
-    status = _STATUS.get(word or "", Status.UNKNOWN)
-    lines = tuple(line for row in at.children("line_items") if (line := _line(row, currency)) is not None)
-    complete = at.has_list("line_items") and len(lines) == at.count("line_items")
-    return build(
-        at,
-        id=invoice_id,
-        number=at.text("number"),
-        status=status,
-        native_status=word,
-        currency=currency,
-        # tax, discounts and the buyer's fee are not on the invoice: the lines give a subtotal, nothing gives a total
-        subtotal=lines_total(lines, currency) if lines and complete else None,
-        amount_remaining=nothing_left(currency) if status in _SETTLED else None,
-        lines=lines,
-        lines_complete=complete,
-        customer=_customer(at),
-        description=plan.text("description"),
-        created_at=at.instant("created_at"),
-        due_at=at.instant("due_date"),
-        collection=_collection(at),
-        payment_pending=at.flag("payment_processing"),
-        hosted_url=at.text("pay_online_url"),
-    )
+    return INVOICE.whole(data, "whop")
 
 
 def plan_id(data: Mapping[str, Any]) -> str | None:
@@ -194,23 +174,10 @@ def _stated(at: Reader, currency: str) -> Money | None:
         return None
 
 
-def _line(at: Reader, currency: str | None) -> Line | None:
-    amount = _money(at, "total", currency)
-    if amount is None:
-        at.left_out("total")
-        return None
-    return Line(
-        description=at.text("label"),
-        quantity=at.decimal("quantity"),
-        unit_amount=_unit(at, amount.currency),
-        amount=amount,
-    )
-
-
-def _unit(at: Reader, currency: str) -> Money | None:
+def _unit(at: Reader, currency: str | None) -> Money | None:
     """The unit price, where it is a whole number of minor units."""
     price = at.decimal("unit_price")
-    if price is None:
+    if price is None or currency is None:
         return None
     try:
         return bounded(MONEY.from_units(price, currency))
@@ -219,18 +186,60 @@ def _unit(at: Reader, currency: str) -> Money | None:
         return None
 
 
-def _customer(at: Reader) -> CustomerRef | None:
-    user = at.child("user")
-    found = CustomerRef(
-        id=at.child("member").text("id"),
-        email=email_of(at, "email_address") or email_of(user, "email"),
-        name=at.text("customer_name") or user.text("name"),
-    )
-    return None if found == CustomerRef() else found
+def _total(at: Reader, currency: str | None) -> Money | None:
+    return _money(at, "total", currency)
 
 
-def _collection(at: Reader) -> Collection | None:
-    method = at.text("collection_method")
+LINE = Shape(
+    Line,
+    needs="amount",
+    amount=computed(_total, "total"),
+    description=text("label"),
+    quantity=number("quantity"),
+    unit_amount=computed(_unit, "unit_price"),
+)
+
+
+def _derive(values: dict[str, Any], at: Reader, _given: Mapping[str, Any]) -> None:
+    invoice_id = values["id"]
+    if not invoice_id.startswith(LEGACY_ID):
+        native = invoice_id.startswith(NATIVE_ID)
+        raise at.fault(
+            "id",
+            f"is {invoice_id!r}, not inv_…: "
+            + ("Whop's native API answered, is the header Api-Version-Date sent?" if native else "no legacy invoice"),
+        )
+    status = values["status"] = _STATUS.get(values["native_status"] or "", Status.UNKNOWN)
+    currency, lines = values["currency"], values["lines"]
+    # tax, discounts and the buyer's fee are not on the invoice: the lines give a subtotal, nothing gives a total
+    values["subtotal"] = lines_total(lines, currency) if lines and values["lines_complete"] else None
+    values["amount_remaining"] = nothing_left(currency) if status in _SETTLED else None
+    member, email, name = values.pop("member"), values.pop("customer_email"), values.pop("customer_name")
+    values["customer"] = customer_of(member, email, name)
+    method = values.pop("method")
     if method == "send_invoice":
-        return Collection(kind="send", due=at.instant("due_date"))
-    return Collection.charge() if method == "charge_automatically" else None
+        values["collection"] = sent(values["due_at"])
+    else:
+        values["collection"] = charged(None) if method == "charge_automatically" else None
+
+
+INVOICE = Shape(
+    Invoice,
+    _derive,
+    kinds=("invoice",),
+    also=("object",),
+    id=required("id"),
+    native_status=text("status"),
+    currency=currency("current_plan.currency"),
+    number=text("number"),
+    lines=rows("line_items", LINE),
+    member=text("member.id"),
+    customer_email=email("email_address", "user.email"),
+    customer_name=text("customer_name", "user.name"),
+    description=text("current_plan.description"),
+    created_at=instant("created_at"),
+    due_at=instant("due_date"),
+    method=text("collection_method"),
+    payment_pending=flag("payment_processing"),
+    hosted_url=text("pay_online_url"),
+)

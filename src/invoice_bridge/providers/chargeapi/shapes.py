@@ -1,4 +1,7 @@
-"""ChargeAPI JSON → Invoice and refusal. The invoice has no total: what it calls amount_due is a balance."""
+"""Where ChargeAPI's JSON has each field of an invoice, and how it words a refusal.
+
+The invoice has no total: what it calls amount_due is a balance.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,22 @@ from typing import Any
 
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.declared import Refusal
-from invoice_bridge.adapter.reading import Reader, build, lines_total, nothing_left, period_of
+from invoice_bridge.adapter.reading import Reader, lines_total, nothing_left
+from invoice_bridge.adapter.shapes import (
+    Leaf,
+    Shape,
+    computed,
+    currency,
+    money,
+    number,
+    required,
+    rows,
+    strings,
+    text,
+)
+from invoice_bridge.adapter.trusted import customer_of, period_of
 from invoice_bridge.core.errors import MalformedResponse
-from invoice_bridge.core.model import CustomerRef, Invoice, Line, Status
+from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargeapi.tables import MONEY, REFERENCE_KEY, STATUSES
@@ -22,43 +38,7 @@ _SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE}
 
 def invoice(data: Mapping[str, Any]) -> Invoice:
     """Read an invoice. Raises MalformedResponse without an id, and for an object that states that it is no invoice."""
-    at = Reader.noting(data, "chargeapi")
-    at.expect("invoice")
-    invoice_id = at.required_text("id")
-    currency = at.currency("currency")
-    word = at.text("status")
-    status = _STATUS.get(word or "", Status.UNKNOWN)
-    lines = tuple(line for row in at.children("line_items") if (line := _line(row, currency)) is not None)
-    complete = at.has_list("line_items") and len(lines) == at.count("line_items")
-    balance, paid = at.money("amount_due", MONEY, currency), at.money("amount_paid", MONEY, currency)
-    # what cannot be read is not nothing: without it there is no total
-    total = None if paid is None and "amount_paid" in at else _total(status, balance, paid)
-    fleet = at.text("fleet")
-    metadata = at.strings("metadata")
-    return build(
-        at,
-        id=invoice_id,
-        status=status,
-        native_status=word,
-        currency=currency,
-        # no lines may also mean "not rated yet": their sum is then unsaid, not zero
-        subtotal=lines_total(lines, currency) if lines and complete else None,
-        total=total,
-        amount_due=total,
-        amount_paid=paid,
-        amount_remaining=nothing_left(currency) if status in _SETTLED else balance,
-        lines=lines,
-        lines_complete=complete,
-        customer=CustomerRef(id=fleet) if fleet is not None else None,
-        period=period_of(_instant(at, "period_start"), _instant(at, "period_end")),
-        description=at.text("description"),
-        reference=metadata.pop(REFERENCE_KEY, None),
-        metadata=metadata,
-        created_at=_instant(at, "created"),
-        due_at=_instant(at, "due_date"),
-        paid_at=_instant(at, "paid_at"),
-        payment_method=at.text("payment_method"),
-    )
+    return INVOICE.whole(data, "chargeapi")
 
 
 def invoice_id(data: Any) -> str | None:
@@ -86,19 +66,6 @@ def refusal(answer: Response) -> Refusal:
     )
 
 
-def _line(at: Reader, currency: str | None) -> Line | None:
-    amount = at.money("amount", MONEY, currency)
-    if amount is None:
-        at.left_out("amount")
-        return None
-    return Line(
-        description=at.text("description"),
-        quantity=at.decimal("quantity"),
-        unit_amount=_unit_amount(at, currency),
-        amount=amount,
-    )
-
-
 def _unit_amount(at: Reader, currency: str | None) -> Money | None:
     """The unit price, where it is a whole number of units."""
     value = at.data.get("unit_amount")
@@ -118,6 +85,60 @@ def _total(status: Status, balance: Money | None, paid: Money | None) -> Money |
     return paid if status is Status.PAID else None
 
 
-def _instant(at: Reader, name: str) -> datetime | None:
+def _instant(name: str) -> Leaf:
     """RFC 3339 at the pinned version; whole seconds in the older generation, should an account still be answered so."""
-    return at.unix(name) if isinstance(at.data.get(name), int) else at.instant(name)
+
+    def read(at: Reader, _currency: str | None) -> datetime | None:
+        return at.unix(name) if isinstance(at.data.get(name), int) else at.instant(name)
+
+    return computed(read, name)
+
+
+LINE = Shape(
+    Line,
+    units=MONEY,
+    needs="amount",
+    amount=money("amount"),
+    description=text("description"),
+    quantity=number("quantity"),
+    unit_amount=computed(_unit_amount, "unit_amount"),
+)
+
+
+def _derive(values: dict[str, Any], at: Reader, _given: Mapping[str, Any]) -> None:
+    status = values["status"] = _STATUS.get(values["native_status"] or "", Status.UNKNOWN)
+    currency, lines, balance, paid = (values[name] for name in ("currency", "lines", "amount_remaining", "amount_paid"))
+    # no lines may also mean "not rated yet": their sum is then unstated, not zero
+    values["subtotal"] = lines_total(lines, currency) if lines and values["lines_complete"] else None
+    # what cannot be read is not nothing: without it there is no total
+    total = None if paid is None and "amount_paid" in at else _total(status, balance, paid)
+    values["total"] = values["amount_due"] = total
+    if status in _SETTLED:
+        values["amount_remaining"] = nothing_left(currency)
+    values["customer"] = customer_of(values.pop("fleet"))
+    values["period"] = period_of(values.pop("start"), values.pop("end"))
+    values["reference"] = values["metadata"].pop(REFERENCE_KEY, None)
+
+
+INVOICE = Shape(
+    Invoice,
+    _derive,
+    units=MONEY,
+    kinds=("invoice",),
+    also=("object",),
+    id=required("id"),
+    native_status=text("status"),
+    currency=currency("currency"),
+    lines=rows("line_items", LINE),
+    amount_remaining=money("amount_due"),
+    amount_paid=money("amount_paid"),
+    fleet=text("fleet"),
+    start=_instant("period_start"),
+    end=_instant("period_end"),
+    description=text("description"),
+    metadata=strings("metadata"),
+    created_at=_instant("created"),
+    due_at=_instant("due_date"),
+    paid_at=_instant("paid_at"),
+    payment_method=text("payment_method"),
+)

@@ -1,4 +1,7 @@
-"""Chargebee JSON → Invoice and refusal. What is unset is absent, never null; instants are unix seconds."""
+"""Where Chargebee's JSON has each field of an invoice, and how it words a refusal.
+
+What is unset is absent, never null; instants are unix seconds.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,23 @@ from typing import Any
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.declared import Refusal
 from invoice_bridge.adapter.provider import Context
-from invoice_bridge.adapter.reading import Reader, bounded, build, lines_total, nothing_left, period_of, period_span
+from invoice_bridge.adapter.reading import Reader, bounded, lines_total, nothing_left
+from invoice_bridge.adapter.shapes import (
+    Shape,
+    computed,
+    currency,
+    flag,
+    money,
+    number,
+    rows,
+    span,
+    text,
+    unix,
+)
+from invoice_bridge.adapter.trusted import customer_of, period_span
 from invoice_bridge.core.commands import Bill
 from invoice_bridge.core.errors import MalformedResponse
-from invoice_bridge.core.model import CustomerRef, Invoice, Line, Status
+from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.tables import MONEY, STATUSES, bills_accrued, reference_field
@@ -29,72 +45,12 @@ def invoice(
     reference is read of po_number where this adapter may have written it: see `_reference`. Raises MalformedResponse
     without an id, and for an object that states that it is no invoice.
     """
-    at = Reader.noting(unwrapped(data), "chargebee")
-    at.expect("invoice")
+    return INVOICE.whole(unwrapped(data), "chargebee", lines=all_lines, reference_field=reference_field)
+
+
+def _id(at: Reader, _currency: str | None) -> str:
     if "event_type" in at:
         raise at.fault("event_type", "is that of an event: decode the invoice in its content")
-    number = _id(at)
-    currency = at.currency("currency_code")
-    word, status = at.text("status"), _status(at)
-    if all_lines is None:
-        rows, stated = at.children("line_items"), at.count("line_items")
-    else:
-        rows = [Reader(row, "chargebee", f"$.line_items[{place}]", at.notes) for place, row in enumerate(all_lines)]
-        stated = len(all_lines)
-    lines = tuple(line for row in rows if (line := _line(row, currency)) is not None)
-    complete = len(lines) == stated and (
-        all_lines is not None or (at.has_list("line_items") and at.text("line_items_next_offset") is None)
-    )
-    amount = {name: at.money(name, MONEY, currency) for name in _AMOUNTS}
-    subtotal = lines_total(lines, currency) if complete else None
-    return build(
-        at,
-        id=number,
-        number=None if status is Status.DRAFT else number,  # a draft's id is no invoice number yet
-        status=status,
-        native_status=word,
-        currency=currency,
-        subtotal=subtotal,
-        discount=_discount(at, currency, subtotal, all_listed=complete and all_lines is None),
-        tax=amount["tax"],
-        total=amount["total"],
-        amount_due=_less(amount["total"], amount["credits_applied"], amount["amount_adjusted"]),
-        amount_paid=amount["amount_paid"],
-        amount_credited=_credited(at, currency),
-        # Documented for a credit note that was refunded; whether one spent on other invoices says the same word is not.
-        amount_refunded=_notes_total(at, "issued_credit_notes", currency, {"refunded"}),
-        # the native amount_due is a balance; what a void or deleted invoice still shows there nobody can collect
-        amount_remaining=nothing_left(currency) if status in _SETTLED else amount["amount_due"],
-        lines=lines,
-        lines_complete=complete,
-        customer=None if (customer := at.text("customer_id")) is None else CustomerRef(id=customer),
-        period=period_span([line.period for line in lines]),
-        description=_note(at),
-        reference=_reference(at, rows, reference_field),
-        purchase_order=at.text("po_number"),
-        # There is no created_at. generated_at is when it was first issued, `date` the document's own date, which may
-        # lie up to a month before; a draft has the latter alone, and without it no draft would pass a created range.
-        created_at=at.unix("generated_at") or at.unix("date"),
-        issued_at=at.unix("date"),
-        due_at=at.unix("due_date"),
-        paid_at=at.unix("paid_at"),
-        voided_at=at.unix("voided_at"),
-        payment_pending=_pending(at, amount["amount_due"], amount["amount_to_collect"]),
-    )
-
-
-_AMOUNTS = (
-    "tax",
-    "total",
-    "amount_paid",
-    "amount_due",
-    "amount_to_collect",
-    "amount_adjusted",
-    "credits_applied",
-)
-
-
-def _id(at: Reader) -> str:
     if "id" not in at:  # an answer about something else is wrapped too: {"credit_note": …}
         others = [name for name, value in at.data.items() if isinstance(value, Mapping)]
         if others:
@@ -103,7 +59,7 @@ def _id(at: Reader) -> str:
     return at.required_text("id")
 
 
-def _reference(at: Reader, rows: list[Reader], reference_field: str | None) -> str | None:
+def _reference(at: Reader, order: str | None, given: Mapping[str, Any]) -> str | None:
     """The reference, where it can be one.
 
     With a reference_field, po_number is never the reference. Without one this adapter writes the reference into
@@ -111,11 +67,12 @@ def _reference(at: Reader, rows: list[Reader], reference_field: str | None) -> s
     Subscription.po_number), and it bills ad-hoc lines alone: where another kind of line is billed, the purchase order
     is somebody else's. What is left cannot be distinguished: it is `reference` and `purchase_order` both.
     """
-    if reference_field is not None:
-        return at.text(reference_field) if reference_field else None
+    if (field := given.get("reference_field")) is not None:
+        return at.text(field) if field else None
     inherits = "subscription_id" in at or at.flag("recurring") is True
+    rows = at.children("line_items") if (lines := given.get("lines")) is None else at.rows("line_items", lines)
     of_catalog = any((row.text("entity_type") or "adhoc") != "adhoc" for row in rows)
-    return None if inherits or of_catalog else at.text("po_number")
+    return None if inherits or of_catalog else order
 
 
 def unwrapped(data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -159,33 +116,16 @@ def refusal(answer: Response) -> Refusal:
     )
 
 
-def _status(at: Reader) -> Status:
-    if at.flag("deleted"):
+def _status(at: Reader, word: str | None, *, deleted: bool | None) -> Status:
+    if deleted:
         return Status.DELETED
-    status = _STATUS.get(at.text("status") or "", Status.UNKNOWN)
+    status = _STATUS.get(word or "", Status.UNKNOWN)
     if status is not Status.PAID or "write_off_amount" not in at:
         return status
     written_off = at.integer("write_off_amount")
     if written_off is None:  # paid or given up: nobody can say
         return Status.UNKNOWN
     return Status.UNCOLLECTIBLE if written_off > 0 else status
-
-
-def _line(at: Reader, currency: str | None) -> Line | None:
-    amount = _line_amount(at, currency)
-    if amount is None:
-        at.left_out("amount")
-        return None
-    if in_decimals := "unit_amount_in_decimal" in at:
-        at.leave("unit_amount_in_decimal")
-    return Line(
-        description=at.text("description"),
-        quantity=at.decimal("quantity_in_decimal") if "quantity_in_decimal" in at else at.decimal("quantity"),
-        # with decimals the integer is rounded: amount is authoritative, and no unit amount is better than a wrong one
-        unit_amount=None if in_decimals else at.money("unit_amount", MONEY, currency),
-        amount=amount,
-        period=period_of(at.unix("date_from"), at.unix("date_to")),
-    )
 
 
 def _line_amount(at: Reader, currency: str | None) -> Money | None:
@@ -231,7 +171,7 @@ def _notes_total(at: Reader, name: str, currency: str | None, states: set[str]) 
     return at.total_of(rows, "cn_total", MONEY, currency)
 
 
-def _note(at: Reader) -> str | None:
+def _note(at: Reader, _currency: str | None) -> str | None:
     """The invoice's own note: the one that belongs to no customer, plan, tax … Of several nobody can say which."""
     own = [note for note in at.children("notes") if "entity_type" not in note and "entity_id" not in note]
     return own[0].text("note") if len(own) == 1 else None
@@ -252,3 +192,95 @@ def _less(amount: Money | None, *others: Money | None) -> Money | None:
             return None
         amount -= other
     return amount
+
+
+def _unit_amount(at: Reader, currency: str | None) -> Money | None:
+    """The unit price in whole units; with decimals that integer is rounded, and none is better than a wrong one."""
+    if "unit_amount_in_decimal" not in at:
+        return at.money("unit_amount", MONEY, currency)
+    at.leave("unit_amount_in_decimal")
+    return None
+
+
+LINE = Shape(
+    Line,
+    units=MONEY,
+    needs="amount",
+    amount=computed(_line_amount, "amount", "amount_in_decimal"),
+    description=text("description"),
+    quantity=number("quantity_in_decimal", "quantity"),
+    unit_amount=computed(_unit_amount, "unit_amount"),
+    period=span(unix("date_from"), unix("date_to")),
+)
+
+
+def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> None:
+    currency, lines, total = (values[name] for name in ("currency", "lines", "total"))
+    due, to_collect = values["amount_remaining"], values.pop("to_collect")
+    status = values["status"] = _status(at, values["native_status"], deleted=values.pop("deleted"))
+    values["number"] = None if status is Status.DRAFT else values["id"]  # a draft's id is no invoice number yet
+    if values.pop("more") is not None and "lines" not in given:
+        values["lines_complete"] = False
+    complete = values["lines_complete"]
+    subtotal = values["subtotal"] = lines_total(lines, currency) if complete else None
+    values["discount"] = _discount(at, currency, subtotal, all_listed=complete and "lines" not in given)
+    values["amount_due"] = _less(total, values.pop("applied"), values.pop("adjusted"))
+    values["amount_credited"] = _credited(at, currency)
+    # Documented for a credit note that was refunded; whether one spent on other invoices says the same word is not.
+    values["amount_refunded"] = _notes_total(at, "issued_credit_notes", currency, {"refunded"})
+    values["payment_pending"] = _pending(at, due, to_collect)
+    if status in _SETTLED:
+        # the native amount_due is a balance; what a void or deleted invoice still shows there nobody can collect
+        values["amount_remaining"] = nothing_left(currency)
+    values["customer"] = customer_of(values.pop("customer_id"))
+    values["reference"] = _reference(at, values["purchase_order"], given)
+    values["period"] = period_span([line.period for line in lines])
+
+
+INVOICE = Shape(
+    Invoice,
+    _derive,
+    units=MONEY,
+    kinds=("invoice",),
+    also=(
+        "object",
+        "write_off_amount",
+        "line_item_discounts[].discount_amount",
+        "discounts[].amount",
+        "price_type",
+        "sub_total",
+        "adjustment_credit_notes[].cn_total",
+        "adjustment_credit_notes[].cn_status",
+        "adjustment_credit_notes[].cn_create_reason_code",
+        "adjustment_credit_notes[].cn_reason_code",
+        "issued_credit_notes[].cn_total",
+        "issued_credit_notes[].cn_status",
+        "linked_payments[].txn_status",
+        "recurring",
+        "subscription_id",
+        "line_items[].entity_type",
+    ),
+    id=computed(_id, "id"),
+    currency=currency("currency_code"),
+    native_status=text("status"),
+    deleted=flag("deleted"),
+    lines=rows("line_items", LINE),
+    more=text("line_items_next_offset"),
+    tax=money("tax"),
+    total=money("total"),
+    amount_paid=money("amount_paid"),
+    amount_remaining=money("amount_due"),
+    to_collect=money("amount_to_collect"),
+    adjusted=money("amount_adjusted"),
+    applied=money("credits_applied"),
+    customer_id=text("customer_id"),
+    description=computed(_note, "notes[].note", "notes[].entity_type", "notes[].entity_id"),
+    purchase_order=text("po_number"),
+    # There is no created_at. generated_at is when it was first issued, `date` the document's own date, which may
+    # lie up to a month before; a draft has the latter alone, and without it no draft would pass a created range.
+    created_at=unix("generated_at", "date"),
+    issued_at=unix("date"),
+    due_at=unix("due_date"),
+    paid_at=unix("paid_at"),
+    voided_at=unix("voided_at"),
+)
