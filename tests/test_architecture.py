@@ -158,7 +158,9 @@ def test_no_file_is_opened_where_knowledge_is_pure(module: str) -> None:
         f"{module}:{node.lineno}"
         for node in ast.walk(_tree(module))
         if isinstance(node, ast.Call)
-        and not (module == "adapter/shapes.py" and isinstance(node.func, ast.Name) and node.func.id == "exec")  # a table
+        and not (
+            module == "adapter/shapes.py" and isinstance(node.func, ast.Name) and node.func.id == "exec"
+        )  # a table
         and (
             (isinstance(node.func, ast.Name) and node.func.id in {"open", "input", "eval", "exec", "__import__"})
             or (
@@ -283,7 +285,7 @@ def _keywords(name: str, call: str) -> list[str]:
 ORDER = [
     "name", "title", "reviewed", "api_version", "base_url", "auth", "headers", "form", "idempotency", "rate",
     "search_rate", "retry_header", "settings", "scope", "mode", "sources", "statuses", "fields", "errors", "limits",
-    "money", "redactions", "flows", "lookup", "search", "parse", "refusal", "invoice_id",
+    "money", "redactions", "flows", "lookup", "search", "parse", "shape", "refusal", "invoice_id",
     "reference_in", "webhooks", "emulator",
 ]  # fmt: skip
 

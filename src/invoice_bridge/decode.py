@@ -71,9 +71,12 @@ def _mapping(provider: Provider, payload: Any, inexact: set[str]) -> Mapping[str
     """The payload as exact JSON. Floats whose digits are not certain stay as they are printed, and are in `inexact`."""
     if isinstance(payload, bytes | bytearray | str):
         try:
-            payload = loads_bounded(bytes(payload) if isinstance(payload, bytearray) else payload)
+            read = loads_bounded(bytes(payload) if isinstance(payload, bytearray) else payload)
         except ValueError as error:
             raise MalformedResponse(f"not JSON: {error}", provider=provider.name) from None
+        if type(read) is dict:
+            return read  # exact as it is, and what `loads` read `dumps` can write
+        payload = read
     for name in ("to_dict", "raw_data", "model_dump", "values"):  # the last: chargebee before 3
         if not isinstance(payload, Mapping) and hasattr(payload, name):
             found = getattr(payload, name)

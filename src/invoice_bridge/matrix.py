@@ -162,6 +162,24 @@ def provider_page(name: str) -> str:
     )
 
 
+def reading_page() -> str:
+    """Where each provider's JSON has the fields of an invoice; what is derived from several is at the end of each."""
+    tables = []
+    for name in providers.names():
+        declared = providers.get(name)
+        if declared.shape is None:
+            continue
+        rows = [(f"`{field}`", _paths(paths)) for field, paths in declared.shape.paths.items() if field]
+        derived = declared.shape.paths.get("", ())
+        also = f"\n\nRead for the fields that are derived: {_paths(sorted(derived))}." if derived else ""
+        tables.append(f"### {declared.title}\n\n{table(('read as', 'at'), rows)}{also}")
+    return "\n\n".join(tables)
+
+
+def _paths(paths: Iterable[str]) -> str:
+    return ", ".join(f"`{path}`" for path in paths)
+
+
 def idempotency_page() -> str:
     """How long each provider remembers a key, and when a bill is looked up there by itself."""
     rows = [

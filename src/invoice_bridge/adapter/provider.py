@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from invoice_bridge.adapter.declared import Cannot, Currencies, ErrorRow, Matches, Rate, Refusal, Setting, StatusRow
 from invoice_bridge.adapter.redactions import Redaction
 from invoice_bridge.adapter.rows import Field, Limit, check_limits
+from invoice_bridge.adapter.shapes import Shape
 from invoice_bridge.adapter.webhooks import Webhooks
 from invoice_bridge.core import wire
 from invoice_bridge.core.commands import Bill, Command, ListInvoices, OnInvoice
@@ -130,6 +131,8 @@ class Provider:
     create, while the idempotency key covers the lag. None where the index does not cover the reference."""
     parse: Callable[..., Invoice]
     """parse(data: Mapping) → Invoice; raises MalformedResponse."""
+    shape: Shape[Invoice] | None = None
+    """Where each field of an invoice is read: the table behind `parse`, which the reference prints."""
     refusal: Callable[[Response], Refusal]
     """Reads an error body; raises MalformedResponse where it is not the provider's."""
     invoice_id: Callable[[Any], str | None]

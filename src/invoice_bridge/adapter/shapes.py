@@ -183,8 +183,8 @@ def _listed(leaf: Leaf) -> Iterable[str]:
     if leaf.kind != "rows":
         yield from (path.replace("?", "") for path in leaf.paths)
         return
-    for path in leaf.options["shape"].every_path():
-        yield f"{leaf.paths[0]}[].{path}"
+    for paths in leaf.options["shape"].paths.values():
+        yield from (f"{leaf.paths[0]}[].{path}" for path in paths)
 
 
 # ── from the table to a function ─────────────────────────────────────────────────────────────────────────────────────

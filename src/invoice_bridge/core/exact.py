@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -27,14 +27,39 @@ def loads(content: bytes | str) -> Any:
     What is read is what `dumps` writes again. Raises ValueError for torn or deeply nested text, NaN, Infinity, and
     numbers too large to be meant.
     """
+    value = _fast(content)
     try:
-        text = content.decode("utf-8") if isinstance(content, bytes) else content
-        value = _DECODER.decode(text)
+        if value is _NOT_READ:
+            value = _DECODER.decode(content.decode("utf-8") if isinstance(content, bytes) else content)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    if text.count("[") + text.count("{") > _DEEPEST and _may_be_deep(content) and _is_deep(value):
+    if _count(content, "[") + _count(content, "{") > _DEEPEST and _may_be_deep(content) and _is_deep(value):
         raise ValueError(_TOO_DEEP)
     return value
+
+
+def _fast(content: bytes | str) -> Any:
+    """What msgspec reads, where it is installed (the extra `fast`). What it refuses, the standard library refuses, or
+    reads otherwise (half a surrogate pair): its word is the one that counts.
+    """
+    if _decoders is None:
+        _find_decoder()
+    try:
+        for decode in _decoders or ():
+            return decode(content)
+    except (ValueError, RecursionError):
+        pass
+    return _NOT_READ
+
+
+def _find_decoder() -> None:
+    global _decoders  # noqa: PLW0603 - found once, when the first JSON is read and not when this is imported
+    try:
+        from msgspec.json import Decoder
+    except ImportError:
+        _decoders = ()
+    else:
+        _decoders = (Decoder(float_hook=_number).decode,)
 
 
 def loads_bounded(content: bytes | str) -> Any:
@@ -110,6 +135,8 @@ def _refuse(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+_NOT_READ: Any = object()
+_decoders: tuple[Callable[[bytes | str], Any], ...] | None = None
 _DECODER = json.JSONDecoder(parse_float=_number, parse_constant=_refuse)
 
 

@@ -6,7 +6,7 @@ from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.chargeapi.emulator import ChargeApiEmulator
 from invoice_bridge.providers.chargeapi.flows import charge, collect, finalize, page, period, retrieve, update, void
-from invoice_bridge.providers.chargeapi.shapes import invoice, invoice_id, reference_in, refusal
+from invoice_bridge.providers.chargeapi.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.chargeapi.tables import (
     API_VERSION,
     ERRORS,
@@ -73,6 +73,7 @@ CHARGEAPI = Provider(
         ),
     ),
     parse=invoice,
+    shape=INVOICE,
     refusal=refusal,
     invoice_id=invoice_id,
     reference_in=reference_in,

@@ -17,7 +17,7 @@ from invoice_bridge.providers.chargebee.flows import (
     void,
     write_off,
 )
-from invoice_bridge.providers.chargebee.shapes import invoice, invoice_id, reference_in, refusal
+from invoice_bridge.providers.chargebee.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.chargebee.tables import (
     API_VERSION,
     ERRORS,
@@ -83,6 +83,7 @@ CHARGEBEE = Provider(
         ),
     ),
     parse=invoice,
+    shape=INVOICE,
     refusal=refusal,
     invoice_id=invoice_id,
     reference_in=reference_in,

@@ -20,7 +20,7 @@ from invoice_bridge.providers.stripe.flows import (
     void,
 )
 from invoice_bridge.providers.stripe.lookup import search
-from invoice_bridge.providers.stripe.shapes import invoice, invoice_id, reference_in, refusal
+from invoice_bridge.providers.stripe.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.stripe.tables import (
     API_VERSION,
     ERRORS,
@@ -84,6 +84,7 @@ STRIPE = Provider(
     ),
     search=search,
     parse=invoice,
+    shape=INVOICE,
     refusal=refusal,
     invoice_id=invoice_id,
     reference_in=reference_in,

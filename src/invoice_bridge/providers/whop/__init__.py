@@ -18,7 +18,7 @@ from invoice_bridge.providers.whop.flows import (
     update,
     void,
 )
-from invoice_bridge.providers.whop.shapes import invoice, invoice_id, refusal
+from invoice_bridge.providers.whop.shapes import INVOICE, invoice, invoice_id, refusal
 from invoice_bridge.providers.whop.tables import (
     API_VERSION,
     CANNOT_FINALIZE,
@@ -92,6 +92,7 @@ WHOP = Provider(
     ),
     lookup=look,
     parse=invoice,
+    shape=INVOICE,
     refusal=refusal,
     invoice_id=invoice_id,
     webhooks=WEBHOOKS,

@@ -56,6 +56,7 @@ ACME = Provider(
         ),
     ),
     parse=shapes.invoice,
+    shape=shapes.INVOICE,
     refusal=shapes.refusal,
     invoice_id=shapes.invoice_id,
     webhooks=webhooks.WEBHOOKS,
