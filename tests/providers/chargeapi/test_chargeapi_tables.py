@@ -16,7 +16,8 @@ from invoice_bridge.core.commands import LEAVES, Bill
 from invoice_bridge.core.losses import Alters
 from invoice_bridge.explain import make_context, plan
 from invoice_bridge.providers.chargeapi import CHARGEAPI
-from invoice_bridge.providers.chargeapi.tables import ERRORS, FIELDS, LIMITS, MONEY, STATUSES
+from invoice_bridge.providers.chargeapi.fields import FIELDS
+from invoice_bridge.providers.chargeapi.tables import ERRORS, LIMITS, MONEY, STATUSES
 from invoice_bridge.testing.metamorphic import alteration, contradiction, row_of, variants
 from tests import strategies
 from tests.providers.chargeapi.bench import MAY, may_charge, may_invoice

@@ -24,7 +24,7 @@ from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Response
 from invoice_bridge.explain import make_context
 from invoice_bridge.providers.chargebee import CHARGEBEE
-from invoice_bridge.providers.chargebee.tables import month_before
+from invoice_bridge.providers.chargebee.fields import month_before
 from tests.providers.chargebee.conftest import World, make_world
 
 MAY = Period.month(2026, 5)

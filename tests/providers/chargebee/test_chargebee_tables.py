@@ -6,7 +6,7 @@ import pytest
 
 from invoice_bridge import OneTimeCharge, losses
 from invoice_bridge.core.money import Money
-from invoice_bridge.providers.chargebee.tables import FIELDS, month_before
+from invoice_bridge.providers.chargebee.fields import FIELDS, month_before
 
 CODES = {
     "IB-CHARGEBEE-COLLECTION-01": ("collection.kind", "warns"),

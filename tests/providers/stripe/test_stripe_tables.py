@@ -35,7 +35,8 @@ from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.money import codes, historic_codes
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe import STRIPE
-from invoice_bridge.providers.stripe.tables import ERRORS, FIELDS, LIMITS, MONEY, STATUSES
+from invoice_bridge.providers.stripe.fields import FIELDS
+from invoice_bridge.providers.stripe.tables import ERRORS, LIMITS, MONEY, STATUSES
 from tests import strategies
 
 

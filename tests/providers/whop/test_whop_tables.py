@@ -18,7 +18,8 @@ from invoice_bridge.core.commands import LEAVES, Bill
 from invoice_bridge.core.losses import Alters
 from invoice_bridge.explain import make_context, plan
 from invoice_bridge.providers.whop import WHOP
-from invoice_bridge.providers.whop.tables import ERRORS, FIELDS, LIMITS, MONEY, RATE, STATUSES, VERSIONS, pin
+from invoice_bridge.providers.whop.fields import FIELDS
+from invoice_bridge.providers.whop.tables import ERRORS, LIMITS, MONEY, RATE, STATUSES, VERSIONS, pin
 from invoice_bridge.testing.metamorphic import alteration, contradiction, row_of, variants
 from tests import strategies
 

@@ -4,13 +4,13 @@ from invoice_bridge.adapter.declared import cannot
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
+from invoice_bridge.providers.chargeapi.bills import charge, period
 from invoice_bridge.providers.chargeapi.emulator import ChargeApiEmulator
-from invoice_bridge.providers.chargeapi.flows import charge, collect, finalize, page, period, retrieve, update, void
+from invoice_bridge.providers.chargeapi.fields import FIELDS
 from invoice_bridge.providers.chargeapi.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.chargeapi.tables import (
     API_VERSION,
     ERRORS,
-    FIELDS,
     KEY_WINDOW,
     LIMITS,
     MONEY,
@@ -20,6 +20,7 @@ from invoice_bridge.providers.chargeapi.tables import (
     headers,
     mode,
 )
+from invoice_bridge.providers.chargeapi.verbs import collect, finalize, page, retrieve, update, void
 from invoice_bridge.providers.chargeapi.webhooks import WEBHOOKS
 
 CHARGEAPI = Provider(

@@ -4,24 +4,13 @@ from invoice_bridge.adapter.declared import cannot
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import basic, form_index_last
+from invoice_bridge.providers.chargebee.bills import charge, period
 from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
-from invoice_bridge.providers.chargebee.flows import (
-    charge,
-    close,
-    collect,
-    delete,
-    page,
-    period,
-    record_payment,
-    retrieve,
-    void,
-    write_off,
-)
+from invoice_bridge.providers.chargebee.fields import FIELDS
 from invoice_bridge.providers.chargebee.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.chargebee.tables import (
     API_VERSION,
     ERRORS,
-    FIELDS,
     KEY_WINDOW,
     LIMITS,
     MONEY,
@@ -31,6 +20,16 @@ from invoice_bridge.providers.chargebee.tables import (
     SOURCES,
     STATUSES,
     mode,
+)
+from invoice_bridge.providers.chargebee.verbs import (
+    close,
+    collect,
+    delete,
+    page,
+    record_payment,
+    retrieve,
+    void,
+    write_off,
 )
 from invoice_bridge.providers.chargebee.webhooks import WEBHOOKS
 

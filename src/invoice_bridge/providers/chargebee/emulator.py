@@ -16,7 +16,8 @@ from invoice_bridge.adapter.emulation.core import Emulator, ErrorResponse, Incom
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.money import exponent
 from invoice_bridge.core.wire import Response
-from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, KEY_WINDOW, NO_MAIL, month_before
+from invoice_bridge.providers.chargebee.fields import month_before
+from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, KEY_WINDOW, NO_MAIL
 
 # names of parameters: chargebee 3.29.0, the TypedDicts of Invoice
 _LINE = (

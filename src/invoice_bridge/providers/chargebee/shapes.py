@@ -30,7 +30,8 @@ from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Response
-from invoice_bridge.providers.chargebee.tables import MONEY, STATUSES, bills_accrued, reference_field
+from invoice_bridge.providers.chargebee.fields import bills_accrued, reference_field
+from invoice_bridge.providers.chargebee.tables import MONEY, STATUSES
 
 _STATUS = {row.native: row.status for row in STATUSES}
 _SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE, Status.DELETED}

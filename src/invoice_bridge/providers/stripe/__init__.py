@@ -4,27 +4,14 @@ from invoice_bridge.adapter.declared import Setting
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer, form_index_inside
+from invoice_bridge.providers.stripe.bills import charge, period
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
-from invoice_bridge.providers.stripe.flows import (
-    charge,
-    collect,
-    delete,
-    finalize,
-    mail,
-    mark_uncollectible,
-    page,
-    period,
-    record_payment,
-    retrieve,
-    update,
-    void,
-)
+from invoice_bridge.providers.stripe.fields import FIELDS
 from invoice_bridge.providers.stripe.lookup import search
 from invoice_bridge.providers.stripe.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.stripe.tables import (
     API_VERSION,
     ERRORS,
-    FIELDS,
     KEY_WINDOW,
     LIMITS,
     MONEY,
@@ -36,6 +23,18 @@ from invoice_bridge.providers.stripe.tables import (
     headers,
     mode,
     read_account,
+)
+from invoice_bridge.providers.stripe.verbs import (
+    collect,
+    delete,
+    finalize,
+    mail,
+    mark_uncollectible,
+    page,
+    record_payment,
+    retrieve,
+    update,
+    void,
 )
 from invoice_bridge.providers.stripe.webhooks import WEBHOOKS
 

@@ -4,20 +4,10 @@ from invoice_bridge.adapter.declared import Setting, cannot
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
+from invoice_bridge.providers.whop.bills import charge, period
 from invoice_bridge.providers.whop.emulator import WhopEmulator
-from invoice_bridge.providers.whop.flows import (
-    charge,
-    delete,
-    look,
-    mail,
-    mark_uncollectible,
-    page,
-    period,
-    record_payment,
-    retrieve,
-    update,
-    void,
-)
+from invoice_bridge.providers.whop.fields import FIELDS
+from invoice_bridge.providers.whop.lookup import look
 from invoice_bridge.providers.whop.shapes import INVOICE, invoice, invoice_id, refusal
 from invoice_bridge.providers.whop.tables import (
     API_VERSION,
@@ -25,7 +15,6 @@ from invoice_bridge.providers.whop.tables import (
     CANNOT_PAY,
     ENDPOINTS,
     ERRORS,
-    FIELDS,
     KEY_WINDOW,
     LIMITS,
     MONEY,
@@ -37,6 +26,16 @@ from invoice_bridge.providers.whop.tables import (
     mode,
     prefixed,
     read_version,
+)
+from invoice_bridge.providers.whop.verbs import (
+    delete,
+    mail,
+    mark_uncollectible,
+    page,
+    record_payment,
+    retrieve,
+    update,
+    void,
 )
 from invoice_bridge.providers.whop.webhooks import WEBHOOKS
 

@@ -83,11 +83,11 @@ SOURCES = {
 
 
 # ── fields: what becomes of every leaf of a bill ─────────────────────────────────────────────────────────────────────
-def _asks_for_tax(command: Any, _use: Any) -> bool:
+def _asks_for_tax(command: Any, _context: Any) -> bool:
     return bool(command.tax == "provider")
 
 
-def _asks_for_no_tax(command: Any, _use: Any) -> bool:
+def _asks_for_no_tax(command: Any, _context: Any) -> bool:
     return bool(command.tax == "none")
 
 

@@ -15,224 +15,46 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.adapter.answers import object_of, text_of
-from invoice_bridge.adapter.changes import customer_id, delete_draft, invalid_state, submit_change
-from invoice_bridge.adapter.checks import payable, same_bill
+from invoice_bridge.adapter.changes import delete_draft, invalid_state, submit_change
+from invoice_bridge.adapter.checks import payable
 from invoice_bridge.adapter.instants import unix_seconds
-from invoice_bridge.adapter.lookup import PAGES, guard_reused_key
+from invoice_bridge.adapter.lookup import PAGES
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import (
-    Bill,
     Delete,
     Finalize,
     ListInvoices,
     MarkPaid,
     MarkUncollectible,
-    OneTimeCharge,
     Pay,
-    PeriodInvoice,
     Retrieve,
     SendInvoice,
     Update,
     Void,
 )
-from invoice_bridge.core.errors import Discrepancy, MalformedResponse, NothingToBill, Rejected, Unsupported
-from invoice_bridge.core.model import Invoice, Line, Period, Status
-from invoice_bridge.core.money import Money
-from invoice_bridge.core.wire import Effect, Flow, Request, Response, exchange
-from invoice_bridge.providers.stripe.compared import compare_bill, compare_collected, compare_demand, compare_minimum
+from invoice_bridge.core.errors import Discrepancy, MalformedResponse, Rejected, Unsupported
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.wire import Effect, Flow, Request, Response
 from invoice_bridge.providers.stripe.shapes import invoice
 from invoice_bridge.providers.stripe.tables import (
-    LINE_TEXT,
-    LINE_TEXT_SOURCE,
-    LINES_PER_INVOICE,
-    MONEY,
-    PRODUCT_NAME,
-    PRODUCT_NAME_SOURCE,
-    PURCHASE_ORDER,
     REFERENCE_KEY,
-    carries_quantity,
 )
 
 if TYPE_CHECKING:
     from stripe.params import (
-        InvoiceAddLinesParams,
-        InvoiceAddLinesParamsLine,
-        InvoiceCreateParams,
         InvoiceFinalizeInvoiceParams,
         InvoiceListParams,
         InvoicePayParams,
         InvoiceUpdateParams,
     )
 
+
 _EPOCH, _SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
-_SPECIMEN_ID = "{open.id}"
 _PAGE = 100
 _PAYMENTS = ("expand[0]", "payments.data.payment.payment_intent")  # else an invoice does not say what is on its way
 _ISSUED = frozenset({Status.OPEN, Status.PAID})
 _FILTERS = frozenset({Status.DRAFT, Status.OPEN, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE})
-
-
-# ── the two bills ────────────────────────────────────────────────────────────────────────────────────────────────────
-def charge(command: OneTimeCharge, context: Context) -> Flow[Invoice]:
-    """Bill lines, or one amount, once."""
-    return _bill(command, context, _invoice_form(command, context), _line_forms(command), expected=command.total)
-
-
-def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
-    """Bill a service period: the caller's lines, or the customer's pending items that lie inside it."""
-    form = _invoice_form(command, context)
-    if command.lines:
-        return (yield from _bill(command, context, form, _line_forms(command), expected=command.total))
-    if context.existing is not None and (context.existing.lines or context.existing.status is not Status.DRAFT):
-        return (yield from _bill(command, context, form, [], expected=None))
-    items = yield from _pending_items(command, context)
-    expected = Money(sum(amount.minor for _, amount in items), command.currency)
-    if not items:
-        raise NothingToBill(
-            f"Stripe has no pending item of {_customer(command, context)} in {command.currency} inside {command.period}"
-            + (f" that belongs to {command.subscription}" if command.subscription else "")
-            + "; no invoice was opened"
-        )
-    if len(items) > LINES_PER_INVOICE or expected.minor < 0:
-        raise Unsupported(
-            f"{len(items)} pending items over {expected} lie inside {command.period}; "
-            f"an invoice takes {LINES_PER_INVOICE} and is no credit",
-            source="docs.stripe.com/changelog/2016-02-22",
-            remedy="bill shorter periods",
-        )
-    attach: list[InvoiceAddLinesParamsLine] = [{"invoice_item": item} for item, _ in items]
-    return (yield from _bill(command, context, form, attach, expected=expected))
-
-
-def _bill(
-    command: OneTimeCharge | PeriodInvoice,
-    context: Context,
-    form: InvoiceCreateParams,
-    lines: list[InvoiceAddLinesParamsLine],
-    *,
-    expected: Money | None,
-) -> Flow[Invoice]:
-    at = context.existing or (yield from _open(command, context, form))
-    resumed = at.status is not Status.DRAFT or bool(at.lines)
-    if resumed or context.existing is not None:  # an empty draft that was found may be another customer's
-        same_bill(command, at, expected)
-    if not resumed:
-        add: InvoiceAddLinesParams = {"lines": lines}
-        specimen = _specimen(command, at.id, "draft", expected)
-        request = _post(at.id, "add_lines", context, add, step="lines", specimen=specimen, answers=("lines", "data", 0))
-        at = yield from guard_reused_key(_sent(at.id, context, request, {Status.DRAFT}), command, context)
-    at = compare_bill(command, at, expected)
-    if at.status is Status.DRAFT and not command.draft:
-        compare_demand(compare_minimum(at, context), context)
-        specimen = _specimen(command, at.id, "open", expected)
-        at = yield from _sent(at.id, context, _finalize(at.id, context, specimen), {Status.DRAFT}, _ISSUED)
-        at = compare_demand(compare_bill(command, at, expected), context)
-    elif resumed and at.status in _ISSUED:  # what an earlier call refused is refused again
-        compare_demand(at, context)
-    if resumed and at.status is Status.OPEN and command.collection.kind == "charge":
-        at = yield from _read(at.id, context, payments=True)
-    if at.status is not Status.OPEN or at.payment_pending or command.draft or command.collection.kind == "manual":
-        return at
-    return (yield from _handed_over(command, at, context, expected))
-
-
-def _handed_over(
-    command: OneTimeCharge | PeriodInvoice, at: Invoice, context: Context, expected: Money | None
-) -> Flow[Invoice]:
-    """Mail an open invoice, or collect it. What the journal knows to have been mailed is not mailed again."""
-    if command.collection.kind == "charge":
-        compare_collected(compare_demand(at, context), at.amount_remaining)
-        specimen = _specimen(command, at.id, "paid", expected)
-        request = _post(at.id, "pay", context, step="pay", effects=[Effect.COLLECTS], specimen=specimen)
-        paid = yield from _sent(at.id, context, request, {Status.OPEN}, {Status.PAID})
-        return compare_bill(command, paid, expected)
-    specimen = _specimen(command, at.id, "open", expected)
-    request = _post(at.id, "send", context, step="send", effects=[Effect.MAILS], specimen=specimen)
-    if context.has_done(request):
-        return at
-    return (yield from _sent(at.id, context, request, {Status.OPEN}, {Status.PAID}))
-
-
-def _open(command: OneTimeCharge | PeriodInvoice, context: Context, form: InvoiceCreateParams) -> Flow[Invoice]:
-    specimen = _specimen(command, _SPECIMEN_ID, "draft", Money.zero(command.currency))
-    request = context.post("v1", "invoices", body=form, step="open", specimen=specimen, opens=True, answers=("id",))
-    return (yield from _after((yield from guard_reused_key(exchange(request), command, context)), context))
-
-
-def _invoice_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> InvoiceCreateParams:
-    _check_keys(command.metadata)
-    form: InvoiceCreateParams = {
-        "customer": _customer(command, context),
-        "currency": command.currency.lower(),
-        "auto_advance": False,
-        "pending_invoice_items_behavior": "exclude",
-        "automatic_tax": {"enabled": command.tax == "provider"},
-        "discounts": "",  # left out, the customer's own discount would lower the bill
-        "metadata": {**command.metadata, REFERENCE_KEY: command.reference},
-        "collection_method": "send_invoice" if command.collection.kind == "send" else "charge_automatically",
-    }
-    if command.description is not None:
-        form["description"] = command.description
-    if command.purchase_order is not None:
-        form["custom_fields"] = [{"name": PURCHASE_ORDER, "value": command.purchase_order}]
-    if command.issued_at is not None:
-        form["effective_at"] = unix_seconds(command.issued_at)
-    if command.collection.due is not None:
-        form["due_date"] = unix_seconds(command.collection.due)
-    if command.collection.net_days is not None:
-        form["days_until_due"] = command.collection.net_days
-    if command.collection.payment_method is not None:
-        form["default_payment_method"] = command.collection.payment_method
-    MONEY.to_units(Money.zero(command.currency))  # a currency whose factor is not confirmed is refused, lines or not
-    return form
-
-
-def _line_forms(command: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesParamsLine]:
-    if command.tax == "provider" and any(line.amount.minor < 0 for line in command.billed_lines):
-        raise Unsupported(
-            "Stripe computes no tax for an invoice that has a line below zero",
-            source="stripe-python 16.1.0, InvoiceCreateParamsAutomaticTax.enabled",
-            remedy='state the bill without that line, or with tax="none"',
-        )
-    return [_line_form(line, command.currency) for line in command.billed_lines]
-
-
-def _fitting(text: str, most: int, what: str, source: str) -> str:
-    if len(text) > most:
-        raise Unsupported(
-            f"{what} has {len(text)} characters, and Stripe takes {most} at most",
-            source=source,
-            remedy="shorten it: nothing is cut off silently",
-        )
-    return text
-
-
-def _line_form(line: Line, currency: str) -> InvoiceAddLinesParamsLine:
-    form: InvoiceAddLinesParamsLine = {}
-    if line.description is not None:
-        form["description"] = _fitting(line.description, LINE_TEXT, "the line's description", LINE_TEXT_SOURCE)
-    if line.period is not None:
-        form["period"] = {"start": unix_seconds(line.period.start), "end": unix_seconds(line.period.end)}
-    amount = MONEY.to_units(line.amount)
-    if not carries_quantity(line) or line.quantity is None or line.unit_amount is None:
-        form["amount"] = amount
-        return form
-    name = _fitting(line.description or "Line", PRODUCT_NAME, "the name of a line with a quantity", PRODUCT_NAME_SOURCE)
-    form["price_data"] = {
-        "currency": currency.lower(),
-        "product_data": {"name": name},
-        "unit_amount": MONEY.to_units(line.unit_amount),
-    }
-    if line.quantity == line.quantity.to_integral_value():
-        form["quantity"] = int(line.quantity)
-    else:
-        form["quantity_decimal"] = line.quantity
-    return form
-
-
-def _customer(command: Bill, context: Context) -> str:
-    return customer_id(command, context, example="cus_…", source="stripe-python 16.1.0, InvoiceCreateParams")
 
 
 def _check_keys(metadata: Mapping[str, str]) -> None:
@@ -244,43 +66,6 @@ def _check_keys(metadata: Mapping[str, str]) -> None:
             source="docs.stripe.com/api/metadata",
             remedy="use another key",
         )
-
-
-# ── what has accrued, and what was billed ────────────────────────────────────────────────────────────────────────────
-def _pending_items(command: PeriodInvoice, context: Context) -> Flow[list[tuple[str, Money]]]:
-    """The pending items to bill, oldest first, with their amounts.
-
-    Those of the customer, in the currency, inside the period, of the subscription. Without one, items that belong to a
-    subscription stay where they are: its own next invoice bills them.
-    """
-    customer = _customer(command, context)
-    rows = yield from _rows(
-        context,
-        ("v1", "invoiceitems"),
-        [("customer", customer), ("pending", True)],
-        specimen=_specimen_item(command, customer),
-        note="repeats while has_more; only items inside the period are billed",
-    )
-    found: list[tuple[str, Money]] = []
-    for row in rows:
-        whose = (row.text("customer") or row.child("customer").text("id"), row.text("currency"), "invoice" in row)
-        owner = row.child("parent").child("subscription_details").text("subscription")
-        if whose != (customer, command.currency.lower(), False) or owner != command.subscription:
-            continue
-        if (
-            _inside(row.child("period"), command.period)
-            and (amount := row.money("amount", MONEY, command.currency)) is not None
-        ):
-            found.append((row.required_text("id"), amount))
-    return found[::-1]
-
-
-def _inside(spell: Reader, period: Period) -> bool:
-    """Whether an item's service period lies inside: an item of one instant belongs where that instant does."""
-    start, end = spell.unix("start"), spell.unix("end")
-    if start is None or end is None:
-        return False
-    return period.start <= start and (end <= period.end if end > start else start < period.end)
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -531,26 +316,3 @@ def _sent(
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
 def _bare(invoice_id: str, status: str) -> dict[str, Any]:
     return {"id": invoice_id, "object": "invoice", "status": status, "currency": "eur", "lines": {"data": []}}
-
-
-def _specimen(
-    command: OneTimeCharge | PeriodInvoice, invoice_id: str, status: str, total: Money | None
-) -> dict[str, Any]:
-    units = None if total is None else MONEY.to_units(total)
-    lines = [{"amount": units}] if units else []
-    paid = status == "paid"
-    amounts = {
-        "total": units,
-        "amount_due": units,
-        "amount_paid": units if paid else 0,
-        "amount_remaining": 0 if paid else units,
-        "starting_balance": 0,
-    }
-    return {**_bare(invoice_id, status), "currency": command.currency.lower(), **amounts, "lines": {"data": lines}}
-
-
-def _specimen_item(command: PeriodInvoice, customer: str) -> dict[str, Any]:
-    item = {"id": "{item.id}", "customer": customer, "currency": command.currency.lower(), "amount": 0}
-    owner = {"subscription_details": {"subscription": command.subscription}} if command.subscription else None
-    start = _ceil(command.period.start)
-    return {"data": [item | {"period": {"start": start, "end": start}, "parent": owner}], "has_more": False}

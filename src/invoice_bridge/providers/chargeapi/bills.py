@@ -1,0 +1,229 @@
+"""The flows that bill: a one-time charge and a service period."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from invoice_bridge.adapter.answers import text_of
+from invoice_bridge.adapter.changes import customer_id
+from invoice_bridge.adapter.checks import same_bill, verify
+from invoice_bridge.adapter.instants import rfc3339_millis
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.core.commands import (
+    Bill,
+    OneTimeCharge,
+    PeriodInvoice,
+)
+from invoice_bridge.core.errors import AmountMismatch, Discrepancy, IdempotencyMismatch, Unsupported
+from invoice_bridge.core.model import Invoice, Period, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Flow
+from invoice_bridge.providers.chargeapi.tables import MONEY
+from invoice_bridge.providers.chargeapi.verbs import (
+    _CHANGEABLE,
+    _ISSUED,
+    _bare,
+    _finalize,
+    _metadata,
+    _pay,
+    _read,
+    _sent,
+)
+
+_CREATE = "docs.chargeapi.co/api-reference/invoices/create"
+_SPECIMEN_ID = "{open.id}"
+
+
+# ── the two bills ────────────────────────────────────────────────────────────────────────────────────────────────────
+def charge(command: OneTimeCharge, context: Context) -> Flow[Invoice]:
+    """Bill an amount once: the transactions of its period, provided that they come to that amount."""
+    if command.period is None:
+        raise Unsupported(
+            "ChargeAPI cannot be told an amount: it bills the transactions of a period, and this charge has none",
+            source=_CREATE,
+            remedy="give the period whose transactions come to this amount",
+        )
+    return (yield from _bill(command, context, command.period))
+
+
+def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
+    """Bill a service period: its transactions, provided that they come to the caller's lines where there are any."""
+    return _bill(command, context, command.period)
+
+
+def _bill(command: OneTimeCharge | PeriodInvoice, context: Context, window: Period) -> Flow[Invoice]:
+    body, due = _create_body(command, context, window), _due(command)
+    at = context.existing or (yield from _open(command, context, body))
+    _is_this_bill(command, at, window, body.get("fleet"))
+    draft = at if at.status is Status.DRAFT else None
+    _compare(command, at, draft)
+    if draft is not None and due is not None and at.due_at != command.collection.due:
+        specimen = _specimen(command, body, "draft", at.id) | {"due_date": due}
+        request = context.post(
+            "invoices", at.id, body={"due_date": due}, step="due", specimen=specimen, invoice_id=at.id
+        )
+        at = _compare(command, (yield from _sent(at.id, context, request, _CHANGEABLE)), draft)
+    if at.status is Status.DRAFT and not command.draft:
+        request = _finalize(at.id, context, _specimen(command, body, "open", at.id))
+        at = _compare(command, (yield from _sent(at.id, context, request, {Status.DRAFT}, _ISSUED)), draft)
+    if at.status is Status.OPEN and command.collection.kind == "charge":
+        demanded = _collectable(command, at)
+        request = _pay(at.id, context, command.collection.payment_method, _specimen(command, body, "paid", at.id))
+        at = _compare_collected((yield from _sent(at.id, context, request, {Status.OPEN}, {Status.PAID})), demanded)
+    return at
+
+
+def _open(command: OneTimeCharge | PeriodInvoice, context: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
+    """The draft, read once more: the answer may be what an earlier try was told, and the invoice issued since."""
+    specimen = _specimen(command, body, "draft")
+    answer = yield context.post("invoices", body=body, step="open", specimen=specimen, opens=True, answers=("id",))
+    opened = text_of(answer, "id")
+    return (yield from _read(opened, context, _specimen(command, body, "draft", opened)))
+
+
+def _create_body(command: OneTimeCharge | PeriodInvoice, context: Context, window: Period) -> dict[str, Any]:
+    MONEY.to_units(Money.zero(command.currency))  # refuses a currency whose amounts could not be read back
+    body: dict[str, Any] = {"period_start": rfc3339_millis(window.start), "period_end": rfc3339_millis(window.end)}
+    if command.customer is not None:  # without one it is an invoice of the account itself; a name or e-mail is no fleet
+        body["fleet"] = customer_id(command, context, example="flt_…", source=_CREATE)
+    body["currency"] = command.currency.lower()  # as in all samples; whether upper case is taken is not documented
+    if command.description is not None:
+        body["description"] = command.description
+    return body | {"metadata": _metadata(command.metadata, command.reference)}
+
+
+def _due(command: Bill) -> str | None:
+    if command.collection.net_days is not None:
+        raise Unsupported(
+            "ChargeAPI takes a due date, not a number of days: it has no date of issue to count from",
+            source="docs.chargeapi.co/api-reference/invoices/update",
+            remedy="write Collection.send(due=…)",
+        )
+    return None if command.collection.due is None else rfc3339_millis(command.collection.due)
+
+
+def _is_this_bill(command: OneTimeCharge | PeriodInvoice, found: Invoice, window: Period, fleet: str | None) -> None:
+    """Check that what the key or the lookup brought is this bill, not another one. Raises IdempotencyMismatch.
+
+    What is no draft was compared with its bill before it was issued: another currency or amount is another bill. A
+    draft's amount moves with its window, so that it differs says nothing yet: see _compare.
+    """
+    theirs = found.customer.id if found.customer is not None else None
+    wrong = next(
+        (
+            f"{name} {has or 'none'}, not {asked or 'none'}"
+            for name, asked, has, unsaid in (
+                ("the reference", command.reference, found.reference, found.reference is None),
+                ("the fleet", fleet, theirs, False),
+                ("the period", window, found.period, found.period is None),
+            )
+            if not unsaid and has != asked
+        ),
+        None,
+    )
+    if wrong:
+        raise IdempotencyMismatch(
+            f"the reference {command.reference!r} was used before for another bill: {found.id} is {found.status} "
+            f"and has {wrong}; nothing was done to it",
+            existing=found,
+        )
+    if found.status is not Status.DRAFT:
+        same_bill(command, found)
+
+
+def _compare(command: OneTimeCharge | PeriodInvoice, found: Invoice, draft: Invoice | None) -> Invoice:
+    """Compare the invoice with what was asked, and with the draft it was made of; every difference names what is left.
+
+    Where the caller states an amount the invoice must state one too: what cannot be compared is not billed. With
+    tax="none" finalizing may not change the total.
+    """
+    try:
+        verify(command, found, draft.subtotal if draft is not None else None)
+    except Discrepancy as error:
+        should = "the draft came to" if command.total is None and isinstance(error, AmountMismatch) else "asked for"
+        raise type(error)(
+            f"{should} {error.asked}, {found.id} has {error.found}; {_what_is_left(found)}",
+            asked=error.asked,
+            found=error.found,
+            invoice=found,
+        ) from error
+    stated = found.subtotal if command.tax == "provider" or found.total is None else found.total
+    if command.total is not None and stated is None:
+        raise AmountMismatch(
+            f"asked for {command.total}, {found.id} does not say what it comes to; {_what_is_left(found)}",
+            asked=command.total,
+            invoice=found,
+        )
+    before = draft.total if draft is not None else found.subtotal
+    if command.tax == "none" and before is not None and found.total is not None and found.total != before:
+        raise AmountMismatch(
+            f"before it was finalized {found.id} came to {before}, now it comes to {found.total}: a tax, "
+            f"or a transaction that came in between; {_what_is_left(found)}",
+            asked=before,
+            found=found.total,
+            invoice=found,
+        )
+    return found
+
+
+def _collectable(command: OneTimeCharge | PeriodInvoice, invoice: Invoice) -> Money:
+    """What collecting an open invoice takes. Raises AmountMismatch where it is not stated, or is less than its lines.
+
+    Finalizing calculates tax, which no field states (an older page, invoices/finalize): with tax="provider" it may make
+    the invoice larger, and never smaller.
+    """
+    demanded, lines = invoice.amount_remaining, invoice.subtotal
+    if demanded is None:
+        raise AmountMismatch(
+            f"{invoice.id} does not state what it would collect; {_what_is_left(invoice)}",
+            asked=command.total,
+            invoice=invoice,
+        )
+    if lines is not None and demanded < lines:
+        raise AmountMismatch(
+            f"the lines of {invoice.id} come to {lines}, and it would collect {demanded}; {_what_is_left(invoice)}",
+            asked=lines,
+            found=demanded,
+            invoice=invoice,
+        )
+    return demanded
+
+
+def _compare_collected(invoice: Invoice, demanded: Money) -> Invoice:
+    """Check that what was collected is what the open invoice demanded. Raises AmountMismatch after the fact."""
+    if invoice.status is Status.PAID and invoice.amount_paid is not None and invoice.amount_paid != demanded:
+        raise AmountMismatch(
+            f"{invoice.id} demanded {demanded}, and {invoice.amount_paid} was collected: see to a refund there",
+            asked=demanded,
+            found=invoice.amount_paid,
+            invoice=invoice,
+        )
+    return invoice
+
+
+def _what_is_left(found: Invoice) -> str:
+    if found.status is Status.DRAFT:
+        return f"the draft {found.id} stays: it collects nothing, and ChargeAPI can neither delete nor void a draft"
+    if found.status is Status.OPEN:
+        return f"the invoice {found.id} is open and was not collected: void it, or take it as it is"
+    if found.status is Status.PAID:
+        return f"the invoice {found.id} is paid: ChargeAPI collected as it finalized, so see to a refund there"
+    return f"the invoice {found.id} is {found.status}"
+
+
+def _specimen(
+    command: OneTimeCharge | PeriodInvoice, body: Mapping[str, Any], status: str, invoice_id: str = _SPECIMEN_ID
+) -> dict[str, Any]:
+    units = 0 if command.total is None else MONEY.to_units(command.total)
+    paid = status == "paid"
+    return {
+        **_bare(invoice_id, status),
+        **body,
+        "amount_due": 0 if paid else units,
+        "amount_paid": units if paid else None,
+        "line_items": None if command.total is None else [{"amount": units}],
+        "due_date": None
+        if command.collection.due is None or status == "draft"
+        else rfc3339_millis(command.collection.due),
+    }

@@ -1,0 +1,121 @@
+"""What a bill asked for against what Chargebee will collect, before it is closed or collected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoice_bridge.adapter.checks import verify
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.core.commands import (
+    Bill,
+    OneTimeCharge,
+    PeriodInvoice,
+)
+from invoice_bridge.core.errors import (
+    AmountMismatch,
+    IdempotencyMismatch,
+)
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.providers.chargebee.tables import MONEY
+
+if TYPE_CHECKING:
+    pass
+
+
+def _check_demand(command: Bill, at: Invoice, context: Context) -> Invoice:
+    """Check that what was collected or is demanded is the invoice's total.
+
+    Issuing an invoice applies the customer's credits and excess payments, and whether there are any is not known before
+    (apidocs.chargebee.com, close a pending invoice): they take off, and never add. Raises AmountMismatch after the
+    fact, unless allow=["balance"].
+    """
+    if at.status is Status.DRAFT or at.total is None or "balance" in context.allowed:
+        return at
+    collected = at.amount_paid
+    charged = command.collection.kind == "charge" and at.status is Status.PAID
+    if charged and collected is not None and collected != at.total:
+        raise AmountMismatch(
+            f"the invoice {at.id} totals {at.total} and is paid, but {collected} was collected: Chargebee applied "
+            'credits or excess payments of the customer to the rest; allow=["balance"] accepts that',
+            asked=at.total,
+            found=collected,
+            invoice=at,
+        )
+    if (
+        context.existing is not None and at.status is not Status.OPEN
+    ):  # what was settled long ago demands nothing any more
+        return at
+    applied = Reader(at.raw, "chargebee").money("credits_applied", MONEY, at.currency)
+    if applied:
+        raise AmountMismatch(
+            f"the invoice {at.id} totals {at.total}, and {at.total - applied} of it is demanded: Chargebee applied "
+            f'{applied} of the customer\'s credits; it is {at.status}, and allow=["balance"] accepts that',
+            asked=at.total,
+            found=at.total - applied,
+            invoice=at,
+        )
+    return at
+
+
+def _closable(command: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invoice:
+    """Check that a pending invoice states what it comes to: a figure that is missing never passes a comparison."""
+    if at.total is None:
+        raise AmountMismatch(
+            f"the pending invoice {at.id} does not state its total, so it was not closed; nothing was collected",
+            asked=command.total,
+            invoice=at,
+        )
+    return at
+
+
+def _check_closing(command: Bill, found: Invoice) -> None:
+    """Refuse to close a draft that was found, for a bill that is not to be collected.
+
+    Such a bill never begins as a draft, and an invoice does not show whether its auto_collection is on.
+    """
+    if found.status is Status.DRAFT and not command.draft and command.collection.kind != "charge":
+        raise IdempotencyMismatch(
+            f"the reference {command.reference!r} belongs to the draft {found.id} already, and to close it may "
+            "collect it, which this bill does not ask for; nothing was done to it: finalize it yourself, or give a "
+            "new bill a new reference",
+            existing=found,
+        )
+
+
+def _compared(command: OneTimeCharge | PeriodInvoice, at: Invoice, expected: Money | None = None) -> Invoice:
+    """Compare; where something was collected already, a difference says so.
+
+    A bill of the caller's own lines has no discount, and its total is its amount, with the tax on top or within.
+    """
+    try:
+        return _undiscounted(command, verify(command, at, expected))
+    except AmountMismatch as wrong:
+        if at.status is not Status.PAID and not at.amount_paid:
+            raise
+        collected = "an unstated amount" if at.amount_paid is None else at.amount_paid
+        raise AmountMismatch(
+            f"asked for {wrong.asked}, the invoice {at.id} holds {wrong.found} and is {at.status}; "
+            f"{collected} was collected with it",
+            asked=wrong.asked,
+            found=wrong.found,
+            invoice=at,
+        ) from None
+
+
+def _undiscounted(command: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invoice:
+    asked = command.total
+    if asked is None or at.total is None:  # accrued charges may be discounted: Chargebee rates them
+        return at
+    on_top = asked if at.tax is None else asked + at.tax
+    if at.discount or at.total not in {asked, on_top}:
+        raise AmountMismatch(
+            f"asked for {asked}, the invoice {at.id} totals {at.total}"
+            + (f" with a discount of {at.discount}, which the bill does not ask for" if at.discount else "")
+            + f", and is {at.status}",
+            asked=asked,
+            found=at.total,
+            invoice=at,
+        )
+    return at

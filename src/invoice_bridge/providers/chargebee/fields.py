@@ -1,0 +1,283 @@
+"""What becomes of each leaf of a bill: the rows that losses, explain and the reference read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from invoice_bridge.adapter.rows import Field
+from invoice_bridge.core.losses import Alters, Fate, Severity
+from invoice_bridge.providers.chargebee.tables import _CREATE, _HEADERS, _UNBILLED, NO_MAIL
+
+
+# ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def bills_accrued(command: Any) -> bool:
+    """Whether the bill is made of a subscription's unbilled charges."""
+    return command.verb == "period_invoice" and not command.lines
+
+
+def reference_field(command: Any, settings: Mapping[str, Any]) -> str | None:
+    """The field that carries the reference; None where the only one there is carries a purchase order.
+
+    That is the bill's own, or that of the subscription: what is made of unbilled charges inherits it (chargebee 3.29.0,
+    Subscription.po_number), so it is never written over.
+    """
+    return settings.get("reference_field") or (
+        None if command.purchase_order or bills_accrued(command) else "po_number"
+    )
+
+
+def _accrued(command: Any, _context: Any) -> bool:
+    return bills_accrued(command)
+
+
+def _collects_unseen(command: Any, context: Any) -> bool:
+    return (
+        not bills_accrued(command)
+        and context.settings.get("product_catalog") == 1
+        and command.collection.kind == "charge"
+    )
+
+
+def _rated(command: Any, _context: Any) -> bool:
+    return not bills_accrued(command)
+
+
+def _quantity_is_lost(command: Any, _context: Any) -> bool:
+    return any(line.quantity is not None and line.quantity != 1 for line in command.lines)
+
+
+def _terms_are_lost(command: Any, context: Any) -> bool:
+    return bills_accrued(command) or context.settings.get("product_catalog") == 1
+
+
+def _reference_is_lost(command: Any, context: Any) -> bool:
+    return reference_field(command, context.settings) is None
+
+
+def _dropped(path: str, code: str, why: str, remedy: str = "", **more: Any) -> Field:
+    """A row for what no request names."""
+    said = {"alters": Alters.NOTHING, "fate": Fate.DROPPED, "severity": Severity.WARNS, "sent": "nothing", **more}
+    return Field(path, "", said.pop("source", _CREATE), code=f"IB-CHARGEBEE-{code}", why=why, remedy=remedy, **said)
+
+
+def month_before(instant: datetime) -> datetime:
+    """One calendar month earlier: the same day, or the last one of a shorter month."""
+    last_of_before = instant.replace(day=1) - timedelta(days=1)
+    return last_of_before.replace(day=min(instant.day, last_of_before.day))
+
+
+def _checked(path: str) -> Field:
+    """A row for what no request names: what comes back is compared with it before anything is billed."""
+    return Field(path, "", _UNBILLED, Alters.NOTHING, when=_accrued)
+
+
+def _terms(path: str, code: str) -> Field:
+    return _dropped(
+        path,
+        code,
+        "this request takes no payment terms, neither on product catalog 1 nor for unbilled charges",
+        "set the customer's net terms at Chargebee",
+        fate=Fate.DEFAULTED,
+        when=_terms_are_lost,
+        sent="nothing: the customer's own net terms apply",
+    )
+
+
+# Of several rows that speak of the same path the first one decides; what a loss row leaves over is carried by the next.
+FIELDS = (
+    Field("customer.id", "customer_id", _CREATE, when=_rated),
+    _checked("customer.id"),
+    _dropped(
+        "customer.email",
+        "CUSTOMER-01",
+        "Chargebee bills its own record of the customer and mails to the address kept there",
+        severity=Severity.INFO,
+    ),
+    _dropped(
+        "customer.name",
+        "CUSTOMER-02",
+        "Chargebee bills its own record of the customer and prints the name kept there",
+        severity=Severity.INFO,
+    ),
+    Field("amount", "charges[].amount, amount", _CREATE, verbs=("one_time_charge",)),
+    Field("currency", "currency_code", _CREATE, when=_rated),
+    _checked("currency"),
+    Field("lines[].description", "charges[].description, description", _CREATE),
+    Field("lines[].amount", "charges[].amount, amount", _CREATE),
+    _dropped(
+        "lines[].quantity",
+        "QUANTITY-01",
+        "a one-time charge of an invoice has an amount and no quantity",
+        "say it in the line's description",
+        when=_quantity_is_lost,
+        sent="the line's whole amount, once",
+    ),
+    Field("lines[].quantity", "", f"{_CREATE}: one is what an amount without a quantity means", Alters.NOTHING),
+    _dropped(
+        "lines[].unit_amount",
+        "QUANTITY-02",
+        "a one-time charge of an invoice has an amount and no unit amount",
+        severity=Severity.INFO,  # it goes where its quantity goes, which is asked about already
+        when=_quantity_is_lost,
+        sent="the line's whole amount, once",
+    ),
+    Field("lines[].unit_amount", "", f"{_CREATE}: of one, it is the amount", Alters.NOTHING),
+    Field("lines[].period.start", "charges[].date_from, date_from", _CREATE),
+    Field("lines[].period.end", "charges[].date_to, date_to", _CREATE),
+    Field("period.start", "charges[].date_from, date_from", _CREATE, when=_rated),
+    _checked("period.start"),
+    Field("period.end", "charges[].date_to, date_to", _CREATE, when=_rated),
+    _checked("period.end"),
+    _dropped(
+        "description",
+        "DESCRIPTION-01",
+        "unbilled charges are invoiced without a note",
+        "leave it out",
+        source=_UNBILLED,
+        when=_accrued,
+    ),
+    Field("description", "invoice_note, charges[].description, description", _CREATE),
+    _dropped(
+        "reference",
+        "REFERENCE-01",
+        "a purchase order, the bill's or the subscription's, takes the field that would carry the reference: the bill "
+        "cannot be found by it again",
+        "set reference_field to a custom field (cf_…) of invoices",
+        when=_reference_is_lost,
+    ),
+    Field("reference", "po_number, charges[].description, description", _CREATE),
+    Field("purchase_order", "po_number", _CREATE),
+    _dropped(
+        "metadata",
+        "METADATA-01",
+        "invoices have no metadata at Chargebee",
+        "keep it on your side, under the reference",
+        source="chargebee.com/docs/2.0/metadata.html",
+    ),
+    _dropped(
+        "collection.kind",
+        "COLLECTION-04",
+        "on product catalog 1 one request makes the invoice and collects it: tax, rounding and credits change what is "
+        "collected before it can be compared, which is done afterwards",
+        "bill on product catalog 2, or make the invoice with Collection.manual() and pay it",
+        source="apidocs.chargebee.com/docs/api/v2/pcv-1/invoices: no pending invoices",
+        fate=Fate.APPROXIMATED,
+        severity=Severity.CHANGES_MONEY,
+        when=_collects_unseen,
+        sent="the bill, collected at once",
+    ),
+    _dropped(
+        "collection.kind",
+        "COLLECTION-02",
+        "unbilled charges are collected as the subscription says, whatever one bill asks for",
+        "set the subscription's auto_collection, or bill lines of your own",
+        source=_UNBILLED,
+        fate=Fate.DEFAULTED,
+        when=_accrued,
+        sent="nothing: the subscription's own auto_collection decides",
+    ),
+    _dropped(
+        "collection.kind",
+        "COLLECTION-05",
+        "where the subscription's auto_collection is on, unbilled charges are collected by the request that makes the "
+        "invoice: only the charges are added up first; tax, coupons and credits are compared afterwards",
+        "switch the subscription's auto_collection off, and pay the invoice once you have seen it",
+        source=_UNBILLED,
+        fate=Fate.APPROXIMATED,
+        severity=Severity.CHANGES_MONEY,
+        when=_accrued,
+        sent="nothing: the subscription's own auto_collection decides",
+    ),
+    Field(
+        "collection.kind",
+        "auto_collection",
+        _CREATE,
+        Alters.BRANCH,
+        Fate.APPROXIMATED,
+        Severity.WARNS,
+        "IB-CHARGEBEE-COLLECTION-01",
+        when=lambda command, _use: command.collection.kind == "send",
+        sent="auto_collection=off and the payment terms",
+        why="an invoice is mailed where the site's e-mail settings say so, and not otherwise",
+        remedy="switch the site's invoice mails on, then allow this",
+    ),
+    Field(
+        "collection.kind",
+        "auto_collection",
+        _HEADERS,
+        Alters.BRANCH,
+        Fate.APPROXIMATED,
+        code="IB-CHARGEBEE-MAIL-01",
+        when=lambda command, _use: command.collection.kind == "manual" and not command.draft,
+        sent=f"{NO_MAIL[0]}: {NO_MAIL[1]}",
+        why="the mails of this request are switched off; reminders that the site's settings send later are not",
+        remedy="look at the site's e-mail settings",
+    ),
+    # a draft says how it will be collected; what is to be collected at once is made pending, compared, then closed
+    Field("collection.kind", "auto_collection, payment_source_id", _CREATE, when=lambda command, _use: command.draft),
+    Field("collection.kind", "auto_collection, create_pending_invoice", _CREATE, Alters.BRANCH),
+    _terms("collection.net_days", "TERMS-01"),
+    Field("collection.net_days", "net_term_days", _CREATE),
+    _terms("collection.due", "TERMS-02"),
+    Field("collection.due", "net_term_days", _CREATE),
+    _dropped(
+        "issued_at",
+        "ISSUED-01",
+        "unbilled charges are invoiced without a date of the caller's",
+        "leave it out",
+        source=_UNBILLED,
+        fate=Fate.DEFAULTED,
+        when=_accrued,
+        sent="nothing: the invoice is dated when it is made",
+    ),
+    Field(
+        "issued_at",
+        "invoice_date, net_term_days",
+        "apidocs.chargebee.com, POST /invoices/charge, invoice_date: one calendar month into the past at most",
+        fate=Fate.DROPPED,
+        severity=Severity.WARNS,
+        code="IB-CHARGEBEE-ISSUED-02",
+        when=_rated,
+        clock=lambda command, as_of: command.issued_at < month_before(as_of),
+        sent="the date, with which Chargebee may refuse the bill",
+        why="Chargebee dates no invoice more than one calendar month into the past; that is documented of "
+        "/invoices/charge, and not confirmed of the other requests",
+        remedy="give a later date, or bill without one",
+    ),
+    _dropped(
+        "collection.payment_method",
+        "COLLECTION-03",
+        "unbilled charges are collected from the subscription's own payment source",
+        "set it at the subscription",
+        source=_UNBILLED,
+        when=_accrued,
+    ),
+    Field("collection.payment_method", "payment_source_id", _CREATE),
+    _dropped(
+        "tax",
+        "TAX-01",
+        "tax cannot be switched off for unbilled charges, and would come on top of what has accrued",
+        'ask with tax="provider"',
+        source=_UNBILLED,
+        fate=Fate.DEFAULTED,
+        severity=Severity.CHANGES_MONEY,
+        when=lambda command, _use: bills_accrued(command) and command.tax == "none",
+        sent="nothing: the charges are taxed as the site's settings say",
+    ),
+    Field("tax", "charges[].taxable", _CREATE, when=_rated),
+    Field("tax", "", f"{_UNBILLED}: the site taxes them by its own settings", Alters.NOTHING),
+    Field("draft", "create_pending_invoice", _CREATE, Alters.BRANCH),
+    _dropped(
+        "subscription",
+        "SUBSCRIPTION-01",
+        "a bill of the caller's own lines is sent for the customer, though Chargebee could make it for a subscription",
+        "leave the subscription out, or the lines",
+        when=_rated,
+        sent="nothing: the customer is billed",
+        verbs=("period_invoice",),
+    ),
+    Field("subscription", "subscription_id", _UNBILLED, verbs=("period_invoice",)),
+    Field("attempt", "", "apidocs.chargebee.com/docs/api/v1/idempotency", Alters.NOTHING),
+)

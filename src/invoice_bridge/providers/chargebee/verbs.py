@@ -1,0 +1,269 @@
+"""Chargebee's verbs, one generator each. A bill that is not to be collected is one request; one that is: a pending
+invoice → compare → close, which collects.
+
+Product catalog 1 has no pending invoices: what collects there cannot be compared first, and says so. Every bill sends
+its currency and auto_collection: neither the site's default currency nor the customer's card is used by surprise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any, cast
+
+from invoice_bridge.adapter.answers import object_of
+from invoice_bridge.adapter.changes import delete_draft, invalid_state, submit_change
+from invoice_bridge.adapter.checks import payable
+from invoice_bridge.adapter.lookup import PAGES
+from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.core.commands import (
+    Bill,
+    Delete,
+    Finalize,
+    ListInvoices,
+    MarkPaid,
+    MarkUncollectible,
+    Pay,
+    Retrieve,
+    Void,
+)
+from invoice_bridge.core.errors import (
+    MalformedResponse,
+    Unsupported,
+)
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Effect, Flow, Response
+from invoice_bridge.providers.chargebee.fields import reference_field
+from invoice_bridge.providers.chargebee.shapes import invoice, unwrapped
+from invoice_bridge.providers.chargebee.tables import MONEY
+
+if TYPE_CHECKING:
+    from chargebee.models import enums
+    from chargebee.models.invoice.operations import Invoice as Sdk
+
+_OPEN = ("posted", "payment_due", "not_paid")
+
+
+def _after(answer: Response, context: Context) -> Flow[Invoice]:
+    """The invoice that a verb's answer carries; where the answer is replayed, as it stands now."""
+    if context.provider.is_replay(answer):
+        return (yield from _read(_id_in(answer), context))
+    return (yield from _whole(object_of(answer), context))
+
+
+def _id_in(answer: Response) -> str:
+    return Reader(unwrapped(object_of(answer)), "chargebee").required_text("id")
+
+
+def _close(invoice_id: str, context: Context, specimen: Mapping[str, Any]) -> Flow[Invoice]:
+    return _change(
+        invoice_id,
+        "close",
+        context,
+        specimen,
+        effects=(Effect.ISSUES, Effect.COLLECTS),
+        allowed={Status.DRAFT},
+        becomes={Status.OPEN, Status.PAID},
+        note="collects where auto_collection is on; applies credits and excess payments",
+    )
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def retrieve(command: Retrieve, context: Context) -> Flow[Invoice]:
+    """Read one invoice, with all its lines."""
+    return _read(command.id, context)
+
+
+def _read(invoice_id: str, context: Context, native: str = "payment_due") -> Flow[Invoice]:
+    answer = yield context.get("invoices", invoice_id, specimen=_bare(invoice_id, native), invoice_id=invoice_id)
+    return (yield from _whole(object_of(answer), context))
+
+
+def _carrier(context: Context) -> str | None:
+    """The field in which an invoice's reference is read; "" where this very bill has none for it."""
+    field = context.settings.get("reference_field")
+    if (
+        field is None
+        and isinstance(context.command, Bill)
+        and reference_field(context.command, context.settings) is None
+    ):
+        return ""
+    return None if field is None else str(field)
+
+
+def _whole(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
+    """An invoice with all its lines: where it has many, line_items_next_offset says where to go on."""
+    field = _carrier(context)
+    first, at = invoice(data, reference_field=field), Reader(unwrapped(data), "chargebee")
+    offset = at.text("line_items_next_offset")
+    if offset is None or first.status is Status.DELETED:  # a deleted invoice can be listed, not retrieved
+        return first
+    rows = [row.data for row in at.children("line_items")]
+    for _ in range(PAGES):
+        answer = yield context.get("invoices", first.id, query=[("line_items_offset", offset)], invoice_id=first.id)
+        more = Reader(unwrapped(object_of(answer)), "chargebee")
+        rows += [row.data for row in more.children("line_items")]
+        if more.text("line_items_next_offset") == offset:
+            raise more.fault("line_items_next_offset", "gives the same lines for ever")
+        if (offset := more.text("line_items_next_offset")) is None:
+            return invoice(data, all_lines=rows, reference_field=field)
+    raise MalformedResponse(f"$.line_items_next_offset goes on after {PAGES} pages", provider="chargebee")
+
+
+def page(command: ListInvoices, context: Context) -> Flow[Page]:
+    """Read one page of invoices, each with all its lines.
+
+    The created range is not sent: Chargebee filters by the document's date, which may lie long before an invoice was
+    first issued, and would leave out what belongs to the range. The client applies it to what comes back.
+    """
+    pairs: list[tuple[str, object]] = [("limit", command.limit), *_status_filter(command.status)]
+    if command.customer is not None and (customer := command.customer.at(context.provider.name)) is not None:
+        pairs.append(("customer_id[is]", customer))
+    if command.cursor is not None:
+        pairs.append(("offset", command.cursor))
+    answer = yield context.get("invoices", query=pairs, specimen={"list": [_bare("{listed.id}", "payment_due")]})
+    whole = Reader(object_of(answer), "chargebee")
+    items: list[Invoice | Unreadable] = []
+    for item in whole.listing("list"):
+        try:
+            items.append((yield from _whole(item.data, context)))
+        except MalformedResponse as error:
+            items.append(Unreadable(item.data, error))
+    offset = whole.text("next_offset")
+    return Page(tuple(items), command.model_copy(update={"cursor": offset}) if offset is not None else None)
+
+
+def _status_filter(status: Status | None) -> list[tuple[str, object]]:
+    """The native filter: always with an operator, as one without is silently ignored."""
+    if status is Status.OPEN:
+        return [("status[in]", dumps(_OPEN).decode())]
+    if status is Status.DELETED:
+        return [("include_deleted", True)]
+    native: dict[Status | None, str] = {
+        Status.DRAFT: "pending",
+        Status.PAID: "paid",
+        Status.VOID: "voided",
+        Status.UNCOLLECTIBLE: "paid",  # a write-off leaves it paid
+    }
+    return [("status[is]", native[status])] if status in native else []
+
+
+# ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
+def close(command: Finalize, context: Context) -> Flow[Invoice]:
+    """Close a pending invoice; it collects where the invoice was made to, or where the customer's settings say so."""
+    return _close(command.id, context, _bare(command.id, "payment_due"))
+
+
+def collect(command: Pay, context: Context) -> Flow[Invoice]:
+    """Collect what is left to pay, as it was read, from a payment source of the customer's."""
+    if command.payment_method is None:
+        raise Unsupported(
+            "Chargebee collects from a payment source that is named",
+            source="chargebee/openapi, API v2, collect_payment",
+            remedy="pass payment_method, the id of a payment source of the customer (pm_…)",
+        )
+    found = yield from _payable(command, context)
+    body: Sdk.CollectPaymentParams = {"payment_source_id": command.payment_method}
+    if found.amount_remaining is not None:
+        body["amount"] = MONEY.to_units(found.amount_remaining)
+    return (yield from _pay(command.id, "collect_payment", context, body))
+
+
+def record_payment(command: MarkPaid, context: Context) -> Flow[Invoice]:
+    """Record a payment made elsewhere, of what is left to pay as it was read; its date is the provider's present."""
+    found = yield from _payable(Pay(id=command.id), context)
+    transaction: Sdk.RecordPaymentTransactionParams = {"payment_method": cast("enums.PaymentMethod", "other")}
+    if found.amount_remaining is not None:  # more than is due would become the customer's excess payment
+        transaction["amount"] = MONEY.to_units(found.amount_remaining)
+    body: Sdk.RecordPaymentParams = {"transaction": transaction}
+    return (yield from _pay(command.id, "record_payment", context, body))
+
+
+def void(command: Void, context: Context) -> Flow[Invoice]:
+    """Withdraw an issued invoice on which nothing was paid or credited."""
+    return _change(
+        command.id, "void", context, _bare(command.id, "voided"), effects=(Effect.VOIDS,), becomes={Status.VOID}
+    )
+
+
+def write_off(command: MarkUncollectible, context: Context) -> Flow[Invoice]:
+    """Write an issued invoice off: natively it becomes paid, with a write_off_amount."""
+    specimen = _bare(command.id, "paid")
+    return _change(command.id, "write_off", context, specimen, effects=(Effect.VOIDS,), becomes={Status.UNCOLLECTIBLE})
+
+
+def delete(command: Delete, context: Context) -> Flow[Invoice]:
+    """Discard a draft. Reads it first: Chargebee would delete an issued invoice too, and its usages for good."""
+    found = yield from _read(command.id, context, "pending")
+    if found.status is not Status.DRAFT:
+        raise invalid_state(found, "cannot be deleted")
+    request = context.post(
+        "invoices", command.id, "delete", specimen=_bare(command.id, "pending", deleted=True), invoice_id=command.id
+    )
+
+    def says_so(answer: Response) -> bool:
+        return Reader(unwrapped(object_of(answer)), "chargebee").flag("deleted") is True
+
+    return (yield from delete_draft(request, found, lambda: _read(command.id, context), says_so))
+
+
+def _payable(command: Pay, context: Context) -> Flow[Invoice]:
+    """Read an invoice that is to be paid. What was written off is natively paid, and takes no payment any more."""
+    answer = yield context.get(
+        "invoices",
+        command.id,
+        specimen=_bare(command.id, "payment_due", command.expect),
+        note="what is left to pay then goes into the next request as its amount",
+        invoice_id=command.id,
+    )
+    found = payable(command, (yield from _whole(object_of(answer), context)))
+    if found.status is not Status.OPEN:
+        raise invalid_state(found, "cannot be paid")
+    return found
+
+
+def _pay(invoice_id: str, action: str, context: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
+    specimen = _bare(invoice_id, "paid")
+    return _change(invoice_id, action, context, specimen, body, effects=(Effect.COLLECTS,), becomes={Status.PAID})
+
+
+def _change(
+    invoice_id: str,
+    action: str,
+    context: Context,
+    specimen: Mapping[str, Any],
+    body: Mapping[str, Any] | None = None,
+    *,
+    effects: tuple[Effect, ...] = (),
+    allowed: AbstractSet[Status] = frozenset({Status.OPEN}),
+    becomes: AbstractSet[Status] = frozenset(),
+    step: str = "",
+    note: str = "",
+) -> Flow[Invoice]:
+    request = context.post(
+        "invoices",
+        invoice_id,
+        action,
+        body=body,
+        step=step,
+        effects=effects,
+        specimen=specimen,
+        note=note,
+        invoice_id=None if action == "close" else invoice_id,  # closing may give an invoice its final number
+    )
+
+    def after(answer: Response) -> Flow[Invoice]:
+        return _after(answer, context)
+
+    return submit_change(request, lambda: _read(invoice_id, context), after, allowed=allowed, becomes=becomes)
+
+
+# ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
+def _bare(invoice_id: str, status: str, due: Money | None = None, *, deleted: bool = False) -> dict[str, Any]:
+    found: dict[str, Any] = {"id": invoice_id, "status": status, "currency_code": "EUR", "line_items": []}
+    if due is not None:
+        found |= {"currency_code": due.currency, "amount_due": MONEY.to_units(due)}
+    return {"invoice": {**found, "deleted": deleted}}

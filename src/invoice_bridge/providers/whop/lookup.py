@@ -1,0 +1,75 @@
+"""How a bill is looked up at Whop: by its reference, which stands on the plan and not on the invoice."""
+
+from __future__ import annotations
+
+from invoice_bridge.adapter.declared import Matches
+from invoice_bridge.adapter.lookup import PAGES, annotated, lookup_start, refresh
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.core.commands import (
+    Bill,
+    ListInvoices,
+)
+from invoice_bridge.core.errors import (
+    MalformedResponse,
+    NotFound,
+    ServerError,
+    Unauthorized,
+)
+from invoice_bridge.core.model import Invoice
+from invoice_bridge.core.wire import Flow
+from invoice_bridge.providers.whop.shapes import invoice, plan_id, with_plan
+from invoice_bridge.providers.whop.verbs import _about, _plan, _rows
+
+_PLANS_READ = 300  # by one look, at a request each: half of what Whop allows in a minute
+_LOOKED_AT = "lookup: the plan has the reference; repeats for each invoice listed, newest first"
+
+
+def look(command: Bill, context: Context) -> Flow[Matches]:
+    """Find every invoice of a bill's reference. It stands on the plan of each: one read for each invoice listed.
+
+    The whole account's, newest first, from a day before `use.since` on where that is known, at most 300. Whatever
+    keeps a plan from being read is a gap, a missing permission (plan:basic:read) among it.
+    """
+    seen: list[Invoice] = []
+    gap, read = "", 0
+    listing = ListInvoices(created_from=lookup_start(context))
+    for _ in range(PAGES):
+        rows, following = yield from annotated(_rows(listing, context))
+        for row in rows:
+            if read == _PLANS_READ:
+                return Matches(tuple(seen), f"the account has more invoices than the {read} whose plans were read")
+            read += 1
+            try:
+                one = yield from _sighted(row, command, context)
+            except Unauthorized as refusal:  # no other one can be read then
+                told = f"the key may not read the plans, where references stand ({refusal.message})"
+                return Matches(tuple(seen), f"{told}: give it the permission plan:basic:read")
+            seen += one.invoices
+            gap = one.gap or gap
+        if following is None:
+            return Matches(tuple(seen), gap)
+        listing = following
+    return Matches(tuple(seen), f"the listing goes on after {PAGES} pages")
+
+
+def _sighted(row: Reader, command: Bill, context: Context) -> Flow[Matches]:
+    """Tell whether one listed invoice carries the reference."""
+    which = row.text("id") or "an invoice without an id"
+    unread = Matches(gap=f"the plan of {which}, where its reference stands, is not to be found")
+    if (plan := plan_id(row.data)) is None:
+        return unread
+    try:
+        told = yield _plan(plan, context, _LOOKED_AT)
+        shown = _about(told, plan)
+    except NotFound:
+        return unread
+    if Reader(shown, "whop").text("internal_notes") != command.reference:
+        return Matches()
+    try:
+        now = yield from annotated(refresh(with_plan(invoice(row.data), shown), context))
+        return Matches() if now is None else Matches((now,))
+    except MalformedResponse as error:
+        if isinstance(error, ServerError):  # a proxy's page: the next try may read it
+            raise
+        return Matches(gap=f"{which} carries it and cannot be read: {error.message}")

@@ -1,0 +1,269 @@
+"""Whop's verbs, one generator each. A bill is one request: POST /invoices makes it, and mails or charges it at once.
+
+There is no step between the making and the charging, so whatever can be checked is checked before that request, and
+what Whop made of it is compared afterwards, with the plan it charges for. A draft mails and charges nothing. An invoice
+that the lookup found is compared in the same way, and nothing is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from invoice_bridge.adapter.answers import json_of, object_of
+from invoice_bridge.adapter.changes import delete_draft, invalid_state, submit_change
+from invoice_bridge.adapter.checks import payable
+from invoice_bridge.adapter.instants import rfc3339_millis
+from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.core.commands import (
+    Delete,
+    ListInvoices,
+    MarkPaid,
+    MarkUncollectible,
+    Pay,
+    Retrieve,
+    SendInvoice,
+    Update,
+    Void,
+)
+from invoice_bridge.core.errors import (
+    MalformedResponse,
+    NotFound,
+    Unauthorized,
+    Unsupported,
+)
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Effect, Flow, Request, Response
+from invoice_bridge.providers.whop.shapes import invoice, payment_id, plan_id, price_of, with_payment, with_plan
+from invoice_bridge.providers.whop.tables import LEGACY_ID, NATIVE_ID
+
+_CREATE = "whop-sdk 2.6.0, CreateInvoicesRequest"
+_MILLISECOND = timedelta(milliseconds=1)
+# past_due is a second word for open, and which of several statuses in one query are honoured is not confirmed: an open
+# listing is not narrowed by the server
+_NATIVE = {status: status.value for status in (Status.DRAFT, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE)}
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def retrieve(command: Retrieve, context: Context) -> Flow[Invoice]:
+    """Read one invoice with what its plan and its payment say."""
+    return _read(_legacy(command.id), context)
+
+
+def _legacy(invoice_id: str) -> str:
+    """The id of a legacy invoice. Raises Unsupported for others; the public tokens that also read one are not taken."""
+    if invoice_id.startswith(LEGACY_ID):
+        return invoice_id
+    if invoice_id.startswith(NATIVE_ID):
+        raise Unsupported(
+            f"{invoice_id} is a native Whop invoice or a payment; the legacy API, spoken here, reads neither",
+            source="docs.whop.com/developer/guides/migrate-from-legacy-invoices",
+            remedy="use its inv_… id if it has one",
+        )
+    raise Unsupported(f"{invoice_id[:40]!r} is not the id of a Whop invoice: those begin with {LEGACY_ID}")
+
+
+def _get(invoice_id: str, context: Context, specimen: Mapping[str, Any] | None = None) -> Request:
+    return context.get("invoices", invoice_id, specimen=specimen or _bare(invoice_id, "open"), invoice_id=invoice_id)
+
+
+def _glance(invoice_id: str, context: Context) -> Flow[Invoice]:
+    """An invoice alone, to see how it stands."""
+    answer = yield _get(invoice_id, context)
+    return invoice(object_of(answer))
+
+
+def _read(invoice_id: str, context: Context) -> Flow[Invoice]:
+    return (yield from _whole((yield _get(invoice_id, context)), context))
+
+
+def _whole(answer: Response, context: Context) -> Flow[Invoice]:
+    found, _ = yield from _complete(answer, context)
+    return found
+
+
+def _complete(answer: Response, context: Context) -> Flow[tuple[Invoice, Money | None]]:
+    """An invoice with its plan's and its payment's words, and the plan's price.
+
+    Reading those needs further permissions (plan:basic:read, payment:basic:read); without them their fields stay None.
+    """
+    data = object_of(answer)
+    found, price = invoice(data), None
+    if (plan := plan_id(data)) is not None:
+        told = yield from _allowed(_plan(plan, context, "the reference and the exact price"))
+        if told is not None:
+            shown = _about(told, plan)
+            found, price = with_plan(found, shown), price_of(found, shown)
+    if (payment := payment_id(data)) is not None:
+        request = context.get("payments", payment, specimen={"id": payment}, note="when it was paid, and how much")
+        told = yield from _allowed(request)
+        if told is not None:
+            found = with_payment(found, _about(told, payment))
+    return found, price
+
+
+def _plan(plan: str, context: Context, note: str) -> Request:
+    return context.get("plans", plan, specimen={"id": plan}, note=note)
+
+
+def _about(answer: Response, wanted: str) -> Mapping[str, Any]:
+    """The object of an answer. Raises MalformedResponse where it is not the one that was asked for."""
+    at = Reader(object_of(answer), "whop")
+    if at.text("id") != wanted:
+        raise at.fault("id", f"is not {wanted}: something in between mixes answers up")
+    return object_of(answer)
+
+
+def _allowed(request: Request) -> Flow[Response | None]:
+    try:
+        return (yield request)
+    except (Unauthorized, NotFound):
+        return None
+
+
+def page(command: ListInvoices, context: Context) -> Flow[Page]:
+    """Read one page of invoices, newest first.
+
+    Items of a listing are a part of the invoice; `full` retrieves each, and so does a filter by customer, whom items
+    leave out.
+    """
+    if command.customer is not None and command.customer.at(context.provider.name) is None:
+        raise Unsupported("Whop's invoices are filtered by the id of a member", remedy='pass customer="mber_…"')
+    rows, following = yield from _rows(command, context)
+    items: list[Invoice | Unreadable] = []
+    for row in rows:
+        try:
+            found = invoice(row.data)
+            items.append(
+                (yield from _read(found.id, context)) if command.full or command.customer is not None else found
+            )
+        except MalformedResponse as error:
+            items.append(Unreadable(row.data, error))
+        except NotFound:  # a draft deleted since the page was made
+            continue
+    return Page(tuple(items), following)
+
+
+def _rows(command: ListInvoices, context: Context) -> Flow[tuple[list[Reader], ListInvoices | None]]:
+    """One page of the listing as it comes, and the command for the next."""
+    listed = _bare(LEGACY_ID + "{listed.id}", "open", plan="{listed.plan}")
+    answer = yield context.get(
+        "invoices", query=_filters(command, context), specimen={"data": [listed], "page_info": {"has_next_page": False}}
+    )
+    at = Reader(object_of(answer), "whop")
+    more = at.child("page_info").flag("has_next_page")  # it decides: end_cursor is filled on the last page too
+    if more is None or not isinstance(object_of(answer).get("data"), list):
+        problem = "the listing has no $.data, or does not say whether it goes on"
+        raise MalformedResponse(problem, provider="whop", status=answer.status, response=answer)
+    cursor = {"cursor": at.child("page_info").required_text("end_cursor")} if more else {}
+    return at.children("data"), command.model_copy(update=cursor) if more else None
+
+
+def _filters(command: ListInvoices, context: Context) -> list[tuple[str, object]]:
+    """The account always, else a listing may be another's; the rest narrows to a superset and is filtered again."""
+    pairs: list[tuple[str, object]] = [("account_id", context.settings["account_id"]), ("first", command.limit)]
+    pairs += [("order", "created_at"), ("direction", "desc")]
+    if command.cursor is not None:
+        pairs.append(("after", command.cursor))
+    if command.status is not None and command.status in _NATIVE:
+        pairs.append(("statuses", _NATIVE[command.status]))
+    if (
+        command.created_from is not None
+    ):  # whole milliseconds, one wider: whether the bounds belong to it is not documented
+        pairs.append(("created_after", _bound(command.created_from, -1)))
+    if command.created_to is not None:
+        pairs.append(("created_before", _bound(command.created_to, 2)))
+    return pairs
+
+
+def _bound(instant: datetime, wider: int) -> str:
+    whole = instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+    try:
+        return rfc3339_millis(whole + wider * _MILLISECOND)
+    except OverflowError:
+        return rfc3339_millis(whole)
+
+
+# ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
+def record_payment(command: MarkPaid, context: Context) -> Flow[Invoice]:
+    """Record a payment made elsewhere. Reads first: while a bank payment clears it would be paid twice."""
+    found = payable(Pay(id=command.id), (yield from _glance(_legacy(command.id), context)))
+    if found.status is not Status.OPEN:
+        raise invalid_state(found, "cannot be marked paid")
+    return (yield from _change(command.id, "mark_paid", context, Effect.COLLECTS, {Status.PAID}))
+
+
+def void(command: Void, context: Context) -> Flow[Invoice]:
+    """Withdraw an open invoice for good."""
+    return _change(command.id, "void", context, Effect.VOIDS, {Status.VOID})
+
+
+def mark_uncollectible(command: MarkUncollectible, context: Context) -> Flow[Invoice]:
+    """Give an open invoice up as a bad debt."""
+    return _change(command.id, "mark_uncollectible", context, Effect.VOIDS, {Status.UNCOLLECTIBLE})
+
+
+def mail(command: SendInvoice, context: Context) -> Flow[Invoice]:
+    """Mail an open invoice again. Reads first: what `resend` does with others is not documented."""
+    found = yield from _glance(_legacy(command.id), context)
+    if found.status is not Status.OPEN:
+        raise invalid_state(found, "cannot be sent")
+    return (yield from _change(command.id, "resend", context, Effect.MAILS, set()))
+
+
+def update(command: Update, context: Context) -> Flow[Invoice]:
+    """Change the description or the due date of a draft. PATCH takes no idempotency key: a lost one stays unknown."""
+    if command.metadata is not None:
+        raise Unsupported(
+            "Whop's legacy invoices have no metadata", source=_CREATE, remedy="keep it on your side under the reference"
+        )
+    body: dict[str, Any] = {}
+    if command.description is not None:
+        body["plan"] = {"description": command.description}
+    if command.due_at is not None:
+        body["due_date"] = rfc3339_millis(command.due_at)
+    invoice_id = _legacy(command.id)
+    request = context.send(
+        "PATCH", "invoices", invoice_id, body=body, specimen=_bare(invoice_id, "draft"), invoice_id=invoice_id
+    )
+    return (
+        yield from submit_change(
+            request, lambda: _read(invoice_id, context), lambda answer: _whole(answer, context), allowed={Status.DRAFT}
+        )
+    )
+
+
+def delete(command: Delete, context: Context) -> Flow[Invoice]:
+    """Discard a draft. Reads it first: the answer is a bare `true`."""
+    found = yield from _read(_legacy(command.id), context)
+    if found.status is not Status.DRAFT:
+        raise invalid_state(found, "cannot be deleted")
+    request = context.send("DELETE", "invoices", found.id, specimen=True, invoice_id=found.id)
+    return (yield from delete_draft(request, found, lambda: _glance(found.id, context), _is_true))
+
+
+def _change(invoice_id: str, action: str, context: Context, effect: Effect, becomes: set[Status]) -> Flow[Invoice]:
+    """Change an open invoice, then read it: the answer is a bare `true`."""
+    status = next(iter(becomes), Status.OPEN).value
+
+    def after(answer: Response) -> Flow[Invoice]:
+        if not _is_true(answer):
+            raise MalformedResponse("the answer is not `true`", provider="whop", status=answer.status, response=answer)
+        return (yield from _whole((yield _get(invoice_id, context, _bare(invoice_id, status))), context))
+
+    request = context.post(
+        "invoices", _legacy(invoice_id), action, effects=[effect], specimen=True, invoice_id=invoice_id
+    )
+    return submit_change(request, lambda: _read(invoice_id, context), after, allowed={Status.OPEN}, becomes=becomes)
+
+
+def _is_true(answer: Response) -> bool:
+    return json_of(answer) is True
+
+
+# ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
+def _bare(invoice_id: str, status: str, currency: str = "usd", plan: str = "{plan.id}") -> dict[str, Any]:
+    return {"id": invoice_id, "status": status, "current_plan": {"id": plan, "currency": currency}, "line_items": []}
