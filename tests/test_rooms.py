@@ -1,6 +1,8 @@
 """The rooms of the library, and that each imports from those below it alone, also for type checkers."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import invoice_bridge
+from invoice_bridge import providers
 
 SRC = Path(invoice_bridge.__file__).parent
 MODULES = {
@@ -87,3 +90,33 @@ def test_no_circle() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as circle:
         pytest.fail(" → ".join(circle.args[1]))
+
+
+def test_what_bills_never_imports_a_test_double() -> None:
+    """An emulator is named by its path and loaded when it is asked for."""
+    found = [
+        f"{module} → {other}"
+        for module, other in _arrows()
+        if module.startswith("invoice_bridge.providers.") and ".emulator" in other and ".emulator" not in module
+    ]
+    assert found == []
+    code = (
+        "import sys, invoice_bridge; invoice_bridge.Client; invoice_bridge.providers.get('stripe'); print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "invoice_bridge.providers.stripe.verbs" in loaded
+    assert [name for name in loaded if name.startswith("invoice_bridge") and "emulator" in name] == []
+    made = providers.get("stripe").emulator()
+    assert type(made).__name__ == "StripeEmulator"
+
+
+LONG = {"client/clients.py", "client/core.py", "core/commands.py", "testing/conformance.py", "testing/fault_matrix.py"}
+"""The files that are longer than they should be; this list only shrinks."""
+
+
+def test_every_file_can_be_read_in_one_sitting() -> None:
+    """400 lines and a little; a long one is split by part of the document, never by layer."""
+    lengths = {
+        path.relative_to(SRC).as_posix(): path.read_text("utf-8").count("\n") for path in sorted(SRC.rglob("*.py"))
+    }
+    assert {name for name, lines in lengths.items() if lines > 430} == LONG

@@ -31,7 +31,7 @@ from mutmut import Context, RelativeMutationID, list_mutations, mutate
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "invoice_bridge"
-FILES = ("tables.py", "flows.py", "parse.py")
+FILES = ("tables.py", "fields.py", "shapes.py", "bills.py", "verbs.py")
 ENOUGH = 0.95
 LONGEST = 300
 CLASSES = {"chargeapi": "TestChargeAPI", "chargebee": "TestChargebee", "stripe": "TestStripe", "whop": "TestWhop"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Protocol
 
 from invoice_bridge.core.errors import (
@@ -156,6 +157,22 @@ class Refusal:
     type: str | None = None
     param: str | None = None
     request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A class named by its path, "package.module:Name": it is imported when it is called, and not before."""
+
+    path: str
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Make one. Raises ImportError and AttributeError for a path that leads nowhere."""
+        return self.load()(*arguments, **options)
+
+    def load(self) -> Any:
+        """Import the class."""
+        module, _, name = self.path.partition(":")
+        return getattr(import_module(module), name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ class Provider:
     webhooks: Webhooks | None = None
     """How its deliveries are verified and read; None: not built."""
     emulator: Callable[..., Any]
-    """emulator(clock=…, …) → the in-memory provider."""
+    """emulator(clock=…, …) → the in-memory provider. `Named` by its path: what bills never imports a test double."""
 
     def __repr__(self) -> str:
         return f"<Provider {self.name}>"

@@ -27,6 +27,7 @@ from typing import Any, Literal, Self
 import httpx
 
 from invoice_bridge import providers
+from invoice_bridge.adapter.declared import Named
 from invoice_bridge.adapter.emulation.core import Clock, Emulator
 from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
@@ -90,7 +91,8 @@ class Case:
 
 
 def _in_memory(name: str) -> Any:
-    return providers.get(name).emulator
+    named = providers.get(name).emulator
+    return named.load() if isinstance(named, Named) else named
 
 
 @cache

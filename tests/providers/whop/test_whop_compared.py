@@ -151,7 +151,7 @@ def test_whop_refuses_a_longer_title(benches: Any) -> None:
     bench = benches()
     command = bill(description="x" * 81)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("invoice_bridge.providers.whop.verbs.fits_title", lambda _text: True)
+        patch.setattr("invoice_bridge.providers.whop.bills.fits_title", lambda _text: True)
         with pytest.raises(Rejected, match="80 characters"):
             bench.billing.create(command)
     assert bench.events() == []

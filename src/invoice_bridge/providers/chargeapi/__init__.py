@@ -1,11 +1,10 @@
 """ChargeAPI: invoices at the pinned API version, one JSON request a step; it is told a period, never an amount."""
 
-from invoice_bridge.adapter.declared import cannot
+from invoice_bridge.adapter.declared import Named, cannot
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.chargeapi.bills import charge, period
-from invoice_bridge.providers.chargeapi.emulator import ChargeApiEmulator
 from invoice_bridge.providers.chargeapi.fields import FIELDS
 from invoice_bridge.providers.chargeapi.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.chargeapi.tables import (
@@ -79,5 +78,5 @@ CHARGEAPI = Provider(
     invoice_id=invoice_id,
     reference_in=reference_in,
     webhooks=WEBHOOKS,
-    emulator=ChargeApiEmulator,
+    emulator=Named("invoice_bridge.providers.chargeapi.emulator:ChargeApiEmulator"),
 )

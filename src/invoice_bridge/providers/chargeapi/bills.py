@@ -21,14 +21,14 @@ from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Flow
 from invoice_bridge.providers.chargeapi.tables import MONEY
 from invoice_bridge.providers.chargeapi.verbs import (
-    _CHANGEABLE,
-    _ISSUED,
-    _bare,
-    _finalize,
-    _metadata,
-    _pay,
-    _read,
-    _sent,
+    CHANGEABLE,
+    ISSUED,
+    bare_specimen,
+    changed,
+    finalize_request,
+    metadata_with,
+    pay_request,
+    read_invoice,
 )
 
 _CREATE = "docs.chargeapi.co/api-reference/invoices/create"
@@ -63,14 +63,16 @@ def _bill(command: OneTimeCharge | PeriodInvoice, context: Context, window: Peri
         request = context.post(
             "invoices", at.id, body={"due_date": due}, step="due", specimen=specimen, invoice_id=at.id
         )
-        at = _compare(command, (yield from _sent(at.id, context, request, _CHANGEABLE)), draft)
+        at = _compare(command, (yield from changed(at.id, context, request, CHANGEABLE)), draft)
     if at.status is Status.DRAFT and not command.draft:
-        request = _finalize(at.id, context, _specimen(command, body, "open", at.id))
-        at = _compare(command, (yield from _sent(at.id, context, request, {Status.DRAFT}, _ISSUED)), draft)
+        request = finalize_request(at.id, context, _specimen(command, body, "open", at.id))
+        at = _compare(command, (yield from changed(at.id, context, request, {Status.DRAFT}, ISSUED)), draft)
     if at.status is Status.OPEN and command.collection.kind == "charge":
         demanded = _collectable(command, at)
-        request = _pay(at.id, context, command.collection.payment_method, _specimen(command, body, "paid", at.id))
-        at = _compare_collected((yield from _sent(at.id, context, request, {Status.OPEN}, {Status.PAID})), demanded)
+        request = pay_request(
+            at.id, context, command.collection.payment_method, _specimen(command, body, "paid", at.id)
+        )
+        at = _compare_collected((yield from changed(at.id, context, request, {Status.OPEN}, {Status.PAID})), demanded)
     return at
 
 
@@ -79,7 +81,7 @@ def _open(command: OneTimeCharge | PeriodInvoice, context: Context, body: Mappin
     specimen = _specimen(command, body, "draft")
     answer = yield context.post("invoices", body=body, step="open", specimen=specimen, opens=True, answers=("id",))
     opened = text_of(answer, "id")
-    return (yield from _read(opened, context, _specimen(command, body, "draft", opened)))
+    return (yield from read_invoice(opened, context, _specimen(command, body, "draft", opened)))
 
 
 def _create_body(command: OneTimeCharge | PeriodInvoice, context: Context, window: Period) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def _create_body(command: OneTimeCharge | PeriodInvoice, context: Context, windo
     body["currency"] = command.currency.lower()  # as in all samples; whether upper case is taken is not documented
     if command.description is not None:
         body["description"] = command.description
-    return body | {"metadata": _metadata(command.metadata, command.reference)}
+    return body | {"metadata": metadata_with(command.metadata, command.reference)}
 
 
 def _due(command: Bill) -> str | None:
@@ -218,7 +220,7 @@ def _specimen(
     units = 0 if command.total is None else MONEY.to_units(command.total)
     paid = status == "paid"
     return {
-        **_bare(invoice_id, status),
+        **bare_specimen(invoice_id, status),
         **body,
         "amount_due": 0 if paid else units,
         "amount_paid": units if paid else None,

@@ -6,7 +6,7 @@ from typing import Any
 
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.losses import Alters, Fate, Severity
-from invoice_bridge.providers.chargeapi.tables import _CREATE, _FINALIZE, _OBJECT, _PAY, _UPDATE, REFERENCE_KEY
+from invoice_bridge.providers.chargeapi.tables import CREATE, FINALIZE, OBJECT, PAY, REFERENCE_KEY, UPDATE
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -42,7 +42,7 @@ def _with_tax(command: Any, _context: Any) -> bool:
     return bool(command.tax == "provider")
 
 
-_TAX = f"{_FINALIZE}: finalizing calculates tax; no request has a field for it"
+_TAX = f"{FINALIZE}: finalizing calculates tax; no request has a field for it"
 _NO_LINES = "ChargeAPI makes the lines itself, of the period's transactions"
 
 
@@ -51,7 +51,7 @@ def _line_part(part: str, code: str, what: str) -> Field:
     return Field(
         f"lines[].{part}",
         "",
-        _CREATE,
+        CREATE,
         alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         severity=Severity.WARNS,
@@ -65,11 +65,11 @@ def _line_part(part: str, code: str, what: str) -> Field:
 # Of amount and lines, the rows name what the command states: amount where it has one, lines where it has some, both
 # where it has both. `allow` takes the same names, so callers accept exactly what they wrote.
 FIELDS = (
-    Field("reference", f"metadata.{REFERENCE_KEY}", _CREATE),
+    Field("reference", f"metadata.{REFERENCE_KEY}", CREATE),
     Field(
         "customer.id",
         "fleet",
-        _CREATE,
+        CREATE,
         fate=Fate.APPROXIMATED,
         severity=Severity.INFO,
         code="IB-CHARGEAPI-CUSTOMER-01",
@@ -79,7 +79,7 @@ FIELDS = (
     Field(
         "customer.email",
         "",
-        _CREATE,
+        CREATE,
         alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         severity=Severity.INFO,
@@ -90,7 +90,7 @@ FIELDS = (
     Field(
         "customer.name",
         "",
-        _CREATE,
+        CREATE,
         alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         severity=Severity.INFO,
@@ -98,11 +98,11 @@ FIELDS = (
         sent="nothing",
         why="ChargeAPI bills a fleet by its id: its name is the one kept there",
     ),
-    Field("currency", "currency", _CREATE),
+    Field("currency", "currency", CREATE),
     Field(
         "amount",
         "",
-        _CREATE,
+        CREATE,
         alters=Alters.NOTHING,
         fate=Fate.PROVIDER_RATED,
         severity=Severity.CHANGES_MONEY,
@@ -116,7 +116,7 @@ FIELDS = (
     Field(
         "lines[].amount",
         "",
-        _CREATE,
+        CREATE,
         alters=Alters.NOTHING,
         fate=Fate.PROVIDER_RATED,
         severity=Severity.CHANGES_MONEY,
@@ -130,12 +130,12 @@ FIELDS = (
     _line_part("unit_amount", "IB-CHARGEAPI-LINES-04", "each has its own unit amount"),
     _line_part("period.start", "IB-CHARGEAPI-LINES-05", "each begins when its transaction does"),
     _line_part("period.end", "IB-CHARGEAPI-LINES-06", "each ends when its transaction does"),
-    Field("period.start", "period_start", _CREATE),
-    Field("period.end", "period_end", _CREATE),
+    Field("period.start", "period_start", CREATE),
+    Field("period.end", "period_end", CREATE),
     Field(
         "subscription",
         "",
-        _CREATE,
+        CREATE,
         alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         severity=Severity.CHANGES_MONEY,
@@ -145,11 +145,11 @@ FIELDS = (
         remedy="leave the subscription out",
         verbs=("period_invoice",),
     ),
-    Field("description", "description", _CREATE),
+    Field("description", "description", CREATE),
     Field(
         "purchase_order",
         "",
-        _OBJECT,
+        OBJECT,
         alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         severity=Severity.WARNS,
@@ -158,11 +158,11 @@ FIELDS = (
         why="the invoice has no field for a purchase order",
         remedy="name it in the description or in the metadata",
     ),
-    Field("metadata", "metadata", _CREATE),
+    Field("metadata", "metadata", CREATE),
     Field(
         "issued_at",
         "",
-        _OBJECT,
+        OBJECT,
         alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         severity=Severity.WARNS,
@@ -171,11 +171,11 @@ FIELDS = (
         why="the invoice has no date of issue; the day on which it is made stands as created",
         remedy="leave it out",
     ),
-    Field("collection.due", "due_date", _UPDATE),
+    Field("collection.due", "due_date", UPDATE),
     Field(
         "collection.kind",
         "",
-        _CREATE,
+        CREATE,
         alters=Alters.BRANCH,
         fate=Fate.APPROXIMATED,
         severity=Severity.INFO,  # a warning here would have to be allowed on every bill, and nobody would read it
@@ -189,7 +189,7 @@ FIELDS = (
     Field(
         "collection.kind",
         "due_date",
-        _UPDATE,
+        UPDATE,
         alters=Alters.BRANCH,
         fate=Fate.APPROXIMATED,
         severity=Severity.WARNS,
@@ -202,7 +202,7 @@ FIELDS = (
     Field(
         "collection.kind",
         "",
-        _PAY,
+        PAY,
         alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         severity=Severity.INFO,
@@ -212,20 +212,20 @@ FIELDS = (
         why="a draft does not remember that it is to be charged",
         remedy="pay it once it is finalized",
     ),
-    Field("collection.kind", "", _PAY, alters=Alters.BRANCH, when=_is_charge),
-    Field("collection.kind", "", _CREATE, alters=Alters.NOTHING, when=_is_plain_draft),
+    Field("collection.kind", "", PAY, alters=Alters.BRANCH, when=_is_charge),
+    Field("collection.kind", "", CREATE, alters=Alters.NOTHING, when=_is_plain_draft),
     Field(
         "collection.net_days",
         "",
-        f"{_UPDATE}: due_date is an instant",
+        f"{UPDATE}: due_date is an instant",
         alters=Alters.BRANCH,
         why="refused: there is no date of issue to count days from",
     ),
-    Field("collection.payment_method", "payment_method", _PAY, when=_is_not_draft_to_charge),
+    Field("collection.payment_method", "payment_method", PAY, when=_is_not_draft_to_charge),
     Field(
         "collection.payment_method",
         "",
-        _PAY,
+        PAY,
         alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         severity=Severity.INFO,
@@ -249,6 +249,6 @@ FIELDS = (
         "the bill stops before it is collected where finalizing changed the total",
     ),
     Field("tax", "", _TAX, alters=Alters.NOTHING, when=_with_tax),
-    Field("draft", "", _FINALIZE, alters=Alters.BRANCH),
+    Field("draft", "", FINALIZE, alters=Alters.BRANCH),
     Field("attempt", "", "docs.chargeapi.co/idempotency", alters=Alters.NOTHING),
 )

@@ -26,12 +26,12 @@ METADATA_BYTES = 20_000
 """The most that all metadata may hold; the page says 20 KB, and the smaller reading is taken."""
 METADATA_SOURCE = "docs.chargeapi.co/metadata (older generation; the newest states no limits)"
 
-_OBJECT = "docs.chargeapi.co/api-reference/invoices/object"
-_CREATE = "docs.chargeapi.co/api-reference/invoices/create"
+OBJECT = "docs.chargeapi.co/api-reference/invoices/object"
+CREATE = "docs.chargeapi.co/api-reference/invoices/create"
 _LIST = "docs.chargeapi.co/api-reference/invoices/list"
-_UPDATE = "docs.chargeapi.co/api-reference/invoices/update"
-_FINALIZE = "docs.chargeapi.co/api-reference/invoices/finalize (older generation)"
-_PAY = "docs.chargeapi.co/api-reference/invoices/pay (older generation)"
+UPDATE = "docs.chargeapi.co/api-reference/invoices/update"
+FINALIZE = "docs.chargeapi.co/api-reference/invoices/finalize (older generation)"
+PAY = "docs.chargeapi.co/api-reference/invoices/pay (older generation)"
 _ERRORS = "docs.chargeapi.co/errors"
 _PAYMENT = "docs.chargeapi.co/api-reference/payment-methods/object"
 
@@ -49,11 +49,11 @@ def mode(key: str, _settings: Mapping[str, Any], _base_url: str) -> str | None:
 # The object's page says overdue and not uncollectible, the list's filter the other way round, in both generations; both
 # are read. null is documented without a meaning: it reads as unknown, like any other word.
 STATUSES = (
-    StatusRow("draft", Status.DRAFT, _OBJECT),
-    StatusRow("open", Status.OPEN, _OBJECT),
-    StatusRow("overdue", Status.OPEN, _OBJECT),
-    StatusRow("paid", Status.PAID, _OBJECT),
-    StatusRow("void", Status.VOID, _OBJECT),
+    StatusRow("draft", Status.DRAFT, OBJECT),
+    StatusRow("open", Status.OPEN, OBJECT),
+    StatusRow("overdue", Status.OPEN, OBJECT),
+    StatusRow("paid", Status.PAID, OBJECT),
+    StatusRow("void", Status.VOID, OBJECT),
     StatusRow("uncollectible", Status.UNCOLLECTIBLE, _LIST),
 )
 
@@ -63,9 +63,9 @@ _WITHDRAWN = "ANG BGN HRK"
 _BILLED = {code: digits for digits in (0, 2, 3, 4) for code in codes(digits)} | dict.fromkeys(_WITHDRAWN.split(), 2)
 MONEY = Units(
     _BILLED,
-    source=f"{_OBJECT}, amount_due",
+    source=f"{OBJECT}, amount_due",
     read_only={code: digits for digits in (0, 2) for code in historic_codes(digits) if code not in _BILLED},
-    read_source=f"{_OBJECT}, amount_due: the smallest currency unit, as the withdrawn codes had it while in use",
+    read_source=f"{OBJECT}, amount_due: the smallest currency unit, as the withdrawn codes had it while in use",
 )
 
 # Which HTTP status goes with which code is not said (a state error may be 400 or 409), so the code decides.

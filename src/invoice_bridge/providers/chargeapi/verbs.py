@@ -35,12 +35,13 @@ from invoice_bridge.providers.chargeapi.tables import METADATA_BYTES, METADATA_S
 # sent: whether it finds an overdue invoice, which counts as open here, is not documented.
 _FILTERS = {status: status.value for status in (Status.DRAFT, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE)}
 _ISSUES = (Effect.ISSUES, Effect.COLLECTS)
-_ISSUED = frozenset({Status.OPEN, Status.PAID})
-_CHANGEABLE = frozenset({Status.DRAFT, Status.OPEN})
+ISSUED = frozenset({Status.OPEN, Status.PAID})
+CHANGEABLE = frozenset({Status.DRAFT, Status.OPEN})
 _ISSUES_NOTE = "whether finalizing alone starts a collection is not confirmed; it is counted as one"
 
 
-def _metadata(metadata: Mapping[str, str], reference: str | None) -> dict[str, str]:
+def metadata_with(metadata: Mapping[str, str], reference: str | None) -> dict[str, str]:
+    """The caller's metadata with the reference in it. Raises Unsupported for a key that carries the reference."""
     if REFERENCE_KEY in metadata:
         raise Unsupported(f"the metadata key {REFERENCE_KEY} carries the reference", remedy="use another key")
     found = dict(metadata) | ({REFERENCE_KEY: reference} if reference is not None else {})
@@ -53,12 +54,13 @@ def _metadata(metadata: Mapping[str, str], reference: str | None) -> dict[str, s
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def retrieve(command: Retrieve, context: Context) -> Flow[Invoice]:
     """Read one invoice, with all its lines; the lines and amounts of a draft may still move."""
-    return _read(command.id, context)
+    return read_invoice(command.id, context)
 
 
-def _read(invoice_id: str, context: Context, specimen: Mapping[str, Any] | None = None) -> Flow[Invoice]:
+def read_invoice(invoice_id: str, context: Context, specimen: Mapping[str, Any] | None = None) -> Flow[Invoice]:
+    """Retrieve an invoice."""
     answer = yield context.get(
-        "invoices", invoice_id, specimen=specimen or _bare(invoice_id, "open"), invoice_id=invoice_id
+        "invoices", invoice_id, specimen=specimen or bare_specimen(invoice_id, "open"), invoice_id=invoice_id
     )
     return invoice(object_of(answer))
 
@@ -81,7 +83,7 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
 
 
 def _listing(command: ListInvoices, context: Context) -> Request:
-    specimen = {"data": [_bare("{listed.id}", "open")], "next_page_url": None}
+    specimen = {"data": [bare_specimen("{listed.id}", "open")], "next_page_url": None}
     if command.cursor is not None:
         return context.follow(command.cursor, specimen=specimen)
     query: list[tuple[str, object]] = []
@@ -94,7 +96,8 @@ def _listing(command: ListInvoices, context: Context) -> Request:
 
 
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
-def _finalize(invoice_id: str, context: Context, specimen: Mapping[str, Any]) -> Request:
+def finalize_request(invoice_id: str, context: Context, specimen: Mapping[str, Any]) -> Request:
+    """The request that finalizes a draft."""
     return context.post(
         "invoices",
         invoice_id,
@@ -107,7 +110,8 @@ def _finalize(invoice_id: str, context: Context, specimen: Mapping[str, Any]) ->
     )
 
 
-def _pay(invoice_id: str, context: Context, payment_method: str | None, specimen: Mapping[str, Any]) -> Request:
+def pay_request(invoice_id: str, context: Context, payment_method: str | None, specimen: Mapping[str, Any]) -> Request:
+    """The request that collects an invoice."""
     body = {} if payment_method is None else {"payment_method": payment_method}
     return context.post(
         "invoices",
@@ -120,18 +124,20 @@ def _pay(invoice_id: str, context: Context, payment_method: str | None, specimen
     )
 
 
-def _sent(
+def changed(
     invoice_id: str,
     context: Context,
     request: Request,
     allowed: AbstractSet[Status],
     becomes: AbstractSet[Status] = frozenset(),
 ) -> Flow[Invoice]:
+    """Send a change and read the invoice again; what a refusal means depends on its status by then."""
+
     def after(answer: Response) -> Flow[Invoice]:
         yield from ()
         return invoice(object_of(answer))
 
-    return submit_change(request, lambda: _read(invoice_id, context), after, allowed=allowed, becomes=becomes)
+    return submit_change(request, lambda: read_invoice(invoice_id, context), after, allowed=allowed, becomes=becomes)
 
 
 def finalize(command: Finalize, context: Context) -> Flow[Invoice]:
@@ -140,21 +146,25 @@ def finalize(command: Finalize, context: Context) -> Flow[Invoice]:
     It is read afterwards: the answer may be what the same request was told within the last day, and the invoice paid or
     void since. (Of pay and void such an answer stays true: paid and void are final.)
     """
-    yield from _sent(
-        command.id, context, _finalize(command.id, context, _bare(command.id, "open")), {Status.DRAFT}, _ISSUED
+    yield from changed(
+        command.id,
+        context,
+        finalize_request(command.id, context, bare_specimen(command.id, "open")),
+        {Status.DRAFT},
+        ISSUED,
     )
-    return (yield from _read(command.id, context))
+    return (yield from read_invoice(command.id, context))
 
 
 def collect(command: Pay, context: Context) -> Flow[Invoice]:
     """Collect an open invoice, whole. Reads it first: what `pay` does to a draft is not documented."""
     units = None if command.expect is None else MONEY.to_units(command.expect)
     currency = "eur" if command.expect is None else command.expect.currency.lower()
-    specimen = _bare(command.id, "open") | {"currency": currency, "amount_due": units}
-    payable(command, (yield from _read(command.id, context, specimen)))
+    specimen = bare_specimen(command.id, "open") | {"currency": currency, "amount_due": units}
+    payable(command, (yield from read_invoice(command.id, context, specimen)))
     paid = specimen | {"status": "paid", "amount_due": 0, "amount_paid": units}
-    request = _pay(command.id, context, command.payment_method, paid)
-    return (yield from _sent(command.id, context, request, {Status.OPEN}, {Status.PAID}))
+    request = pay_request(command.id, context, command.payment_method, paid)
+    return (yield from changed(command.id, context, request, {Status.OPEN}, {Status.PAID}))
 
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
@@ -165,10 +175,10 @@ def void(command: Void, context: Context) -> Flow[Invoice]:
         "void",
         body={},
         effects=[Effect.VOIDS],
-        specimen=_bare(command.id, "void"),
+        specimen=bare_specimen(command.id, "void"),
         invoice_id=command.id,
     )
-    return _sent(command.id, context, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.VOID})
+    return changed(command.id, context, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.VOID})
 
 
 def update(command: Update, context: Context) -> Flow[Invoice]:
@@ -182,13 +192,13 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
     body: dict[str, Any] = {"description": command.description, "due_date": due}
     body = {name: value for name, value in body.items() if value is not None}
     if command.metadata is not None:
-        _metadata(command.metadata, None)
-        found = yield from _read(command.id, context)
-        body["metadata"] = _metadata(command.metadata, found.reference)
-    specimen = _bare(command.id, "open") | body
+        metadata_with(command.metadata, None)
+        found = yield from read_invoice(command.id, context)
+        body["metadata"] = metadata_with(command.metadata, found.reference)
+    specimen = bare_specimen(command.id, "open") | body
     request = context.post("invoices", command.id, body=body, step="update", specimen=specimen, invoice_id=command.id)
-    yield from _sent(command.id, context, request, _CHANGEABLE)
-    now = yield from _read(command.id, context, specimen)
+    yield from changed(command.id, context, request, CHANGEABLE)
+    now = yield from read_invoice(command.id, context, specimen)
     asked_and_found = (
         (command.description or None, now.description, command.description is not None),
         (command.due_at, now.due_at, due is not None),
@@ -211,5 +221,6 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
-def _bare(invoice_id: str, status: str) -> dict[str, Any]:
+def bare_specimen(invoice_id: str, status: str) -> dict[str, Any]:
+    """The happy answer about an invoice, as far as a verb needs it."""
     return {"id": invoice_id, "object": "invoice", "status": status, "currency": "eur"}

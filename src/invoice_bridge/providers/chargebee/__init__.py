@@ -1,11 +1,10 @@
 """Chargebee: invoices of one-time charges and unbilled charges, on either catalog; forms with the index last."""
 
-from invoice_bridge.adapter.declared import cannot
+from invoice_bridge.adapter.declared import Named, cannot
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import basic, form_index_last
 from invoice_bridge.providers.chargebee.bills import charge, period
-from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
 from invoice_bridge.providers.chargebee.fields import FIELDS
 from invoice_bridge.providers.chargebee.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.chargebee.tables import (
@@ -87,5 +86,5 @@ CHARGEBEE = Provider(
     invoice_id=invoice_id,
     reference_in=reference_in,
     webhooks=WEBHOOKS,
-    emulator=ChargebeeEmulator,
+    emulator=Named("invoice_bridge.providers.chargebee.emulator:ChargebeeEmulator"),
 )

@@ -29,21 +29,21 @@ from invoice_bridge.providers.chargebee.tables import MONEY
 if TYPE_CHECKING:
     from chargebee.models.unbilled_charge.operations import UnbilledCharge
 
-from invoice_bridge.providers.chargebee.bills import (
-    _PAGE,
-    _SPECIMEN_ID,
-    _closed,
-    _issuing,
-    _names,
-    _specimen,
-    _unmailed,
+from invoice_bridge.providers.chargebee.compared import check_demand, closable, compared
+from invoice_bridge.providers.chargebee.parts import (
+    PAGE,
+    SPECIMEN_ID,
+    bill_specimen,
+    closed,
+    issuing,
+    naming_form,
+    unmailed,
 )
-from invoice_bridge.providers.chargebee.compared import _check_demand, _closable, _compared
-from invoice_bridge.providers.chargebee.verbs import _change, _read, _whole
+from invoice_bridge.providers.chargebee.verbs import change, read_invoice, whole_invoice
 
 
 # ── what has accrued ─────────────────────────────────────────────────────────────────────────────────────────────────
-def _bill_accrued(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
+def bill_accrued(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
     """Invoice a subscription's unbilled charges, all of which must lie inside the period and make one invoice.
 
     The request that makes the invoice takes no name; the one after it gives it the reference. Where the first took
@@ -71,21 +71,21 @@ def _bill_accrued(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
     else:
         at = same_bill(command, context.existing)
         if at.reference is None and (
-            names := _names(command, context)
+            names := naming_form(command, context)
         ):  # the journal knows it; its name step never came
-            specimen = _specimen(command, at.id, "payment_due")
-            at = yield from _change(at.id, "update_details", context, specimen, names, allowed=set(Status), step="name")
+            specimen = bill_specimen(command, at.id, "payment_due")
+            at = yield from change(at.id, "update_details", context, specimen, names, allowed=set(Status), step="name")
     if at.status is Status.DRAFT:  # the subscription asks for pending invoices
-        draft = _closable(command, _compared(command, at, expected))
-        at = yield from _closed(command, draft.id, context, "payment_due")
-    return _check_demand(command, _compared(command, at, expected), context)
+        draft = closable(command, compared(command, at, expected))
+        at = yield from closed(command, draft.id, context, "payment_due")
+    return check_demand(command, compared(command, at, expected), context)
 
 
 def _invoice_accrued(command: PeriodInvoice, subscription: str, context: Context) -> Flow[tuple[Invoice, Money | None]]:
     """Invoice the pile and name the invoice; returns the sum of the pile with it, None where that was another one."""
     expected = yield from _accrued(command, subscription, context)
     body: UnbilledCharge.InvoiceUnbilledChargesParams = {"subscription_id": subscription}
-    specimen = _specimen(command, _SPECIMEN_ID, "payment_due")
+    specimen = bill_specimen(command, SPECIMEN_ID, "payment_due")
     request = context.post(
         "unbilled_charges",
         "invoice_unbilled_charges",
@@ -93,7 +93,7 @@ def _invoice_accrued(command: PeriodInvoice, subscription: str, context: Context
         step="open",
         opens=True,
         answers=("invoices",),
-        effects=[*_issuing(command), Effect.COLLECTS],
+        effects=[*issuing(command), Effect.COLLECTS],
         specimen={"invoices": [specimen["invoice"]]},
         note="collects where the subscription's auto_collection is on: nothing can be compared first",
     )
@@ -104,7 +104,7 @@ def _invoice_accrued(command: PeriodInvoice, subscription: str, context: Context
     # Sent for an empty pile too: an earlier try may have emptied it, which the key alone can tell. Where there was
     # none, Chargebee has nothing to make an invoice of; a charge that accrues in between is compared late, as ever.
     try:
-        answer = yield from guard_reused_key(exchange(_unmailed(request, command)), command, context)
+        answer = yield from guard_reused_key(exchange(unmailed(request, command)), command, context)
     except (Rejected, InvalidState) as refusal:
         if expected is not None or refusal.repeated:
             raise
@@ -116,11 +116,11 @@ def _invoice_accrued(command: PeriodInvoice, subscription: str, context: Context
         ids = ", ".join(row.text("id") or "one without an id" for row in rows) or "none"
         raise Discrepancy(f"one invoice was to be made of {subscription}, and there are {len(rows)}: {ids}")
     made, replayed = rows[0].required_text("id"), context.provider.is_replay(answer)
-    if names := _names(command, context):
-        name = _change(made, "update_details", context, specimen, names, allowed=set(Status), step="name")
+    if names := naming_form(command, context):
+        name = change(made, "update_details", context, specimen, names, allowed=set(Status), step="name")
         at = yield from guard_reused_key(name, command, context)
     else:
-        at = yield from _read(made, context) if replayed else _whole(rows[0].data, context)
+        at = yield from read_invoice(made, context) if replayed else whole_invoice(rows[0].data, context)
     if replayed or expected is None:  # the pile is what accrued since, not what this invoice was made of
         return same_bill(command, at), None
     return at, expected
@@ -136,7 +136,7 @@ def _accrued(command: PeriodInvoice, subscription: str, context: Context) -> Flo
     for _ in range(PAGES):
         answer = yield context.get(
             "unbilled_charges",
-            query=[("subscription_id[is]", subscription), ("limit", _PAGE), *offset],
+            query=[("subscription_id[is]", subscription), ("limit", PAGE), *offset],
             specimen={"list": [{"unbilled_charge": _specimen_charge(command)}]},
             note="repeats while there is a next_offset; every charge must lie inside the period",
         )
@@ -153,7 +153,7 @@ def _accrued(command: PeriodInvoice, subscription: str, context: Context) -> Flo
         if following == offset:
             raise whole.fault("next_offset", "gives the same page for ever")
         offset = following
-    raise MalformedResponse(f"$.next_offset goes on after {PAGES} pages of {_PAGE}", provider="chargebee")
+    raise MalformedResponse(f"$.next_offset goes on after {PAGES} pages of {PAGE}", provider="chargebee")
 
 
 def _fitting(command: PeriodInvoice, row: Reader, context: Context) -> Money:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from invoice_bridge.adapter.checks import verify
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
@@ -20,11 +18,8 @@ from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.providers.chargebee.tables import MONEY
 
-if TYPE_CHECKING:
-    pass
 
-
-def _check_demand(command: Bill, at: Invoice, context: Context) -> Invoice:
+def check_demand(command: Bill, at: Invoice, context: Context) -> Invoice:
     """Check that what was collected or is demanded is the invoice's total.
 
     Issuing an invoice applies the customer's credits and excess payments, and whether there are any is not known before
@@ -59,7 +54,7 @@ def _check_demand(command: Bill, at: Invoice, context: Context) -> Invoice:
     return at
 
 
-def _closable(command: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invoice:
+def closable(command: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invoice:
     """Check that a pending invoice states what it comes to: a figure that is missing never passes a comparison."""
     if at.total is None:
         raise AmountMismatch(
@@ -70,7 +65,7 @@ def _closable(command: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invoice:
     return at
 
 
-def _check_closing(command: Bill, found: Invoice) -> None:
+def check_closing(command: Bill, found: Invoice) -> None:
     """Refuse to close a draft that was found, for a bill that is not to be collected.
 
     Such a bill never begins as a draft, and an invoice does not show whether its auto_collection is on.
@@ -84,7 +79,7 @@ def _check_closing(command: Bill, found: Invoice) -> None:
         )
 
 
-def _compared(command: OneTimeCharge | PeriodInvoice, at: Invoice, expected: Money | None = None) -> Invoice:
+def compared(command: OneTimeCharge | PeriodInvoice, at: Invoice, expected: Money | None = None) -> Invoice:
     """Compare; where something was collected already, a difference says so.
 
     A bill of the caller's own lines has no discount, and its total is its amount, with the tax on top or within.

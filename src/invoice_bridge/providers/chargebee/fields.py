@@ -8,7 +8,7 @@ from typing import Any
 
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.losses import Alters, Fate, Severity
-from invoice_bridge.providers.chargebee.tables import _CREATE, _HEADERS, _UNBILLED, NO_MAIL
+from invoice_bridge.providers.chargebee.tables import CREATE, HEADERS, NO_MAIL, UNBILLED
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -59,7 +59,7 @@ def _reference_is_lost(command: Any, context: Any) -> bool:
 def _dropped(path: str, code: str, why: str, remedy: str = "", **more: Any) -> Field:
     """A row for what no request names."""
     said = {"alters": Alters.NOTHING, "fate": Fate.DROPPED, "severity": Severity.WARNS, "sent": "nothing", **more}
-    return Field(path, "", said.pop("source", _CREATE), code=f"IB-CHARGEBEE-{code}", why=why, remedy=remedy, **said)
+    return Field(path, "", said.pop("source", CREATE), code=f"IB-CHARGEBEE-{code}", why=why, remedy=remedy, **said)
 
 
 def month_before(instant: datetime) -> datetime:
@@ -70,7 +70,7 @@ def month_before(instant: datetime) -> datetime:
 
 def _checked(path: str) -> Field:
     """A row for what no request names: what comes back is compared with it before anything is billed."""
-    return Field(path, "", _UNBILLED, Alters.NOTHING, when=_accrued)
+    return Field(path, "", UNBILLED, Alters.NOTHING, when=_accrued)
 
 
 def _terms(path: str, code: str) -> Field:
@@ -87,7 +87,7 @@ def _terms(path: str, code: str) -> Field:
 
 # Of several rows that speak of the same path the first one decides; what a loss row leaves over is carried by the next.
 FIELDS = (
-    Field("customer.id", "customer_id", _CREATE, when=_rated),
+    Field("customer.id", "customer_id", CREATE, when=_rated),
     _checked("customer.id"),
     _dropped(
         "customer.email",
@@ -101,11 +101,11 @@ FIELDS = (
         "Chargebee bills its own record of the customer and prints the name kept there",
         severity=Severity.INFO,
     ),
-    Field("amount", "charges[].amount, amount", _CREATE, verbs=("one_time_charge",)),
-    Field("currency", "currency_code", _CREATE, when=_rated),
+    Field("amount", "charges[].amount, amount", CREATE, verbs=("one_time_charge",)),
+    Field("currency", "currency_code", CREATE, when=_rated),
     _checked("currency"),
-    Field("lines[].description", "charges[].description, description", _CREATE),
-    Field("lines[].amount", "charges[].amount, amount", _CREATE),
+    Field("lines[].description", "charges[].description, description", CREATE),
+    Field("lines[].amount", "charges[].amount, amount", CREATE),
     _dropped(
         "lines[].quantity",
         "QUANTITY-01",
@@ -114,7 +114,7 @@ FIELDS = (
         when=_quantity_is_lost,
         sent="the line's whole amount, once",
     ),
-    Field("lines[].quantity", "", f"{_CREATE}: one is what an amount without a quantity means", Alters.NOTHING),
+    Field("lines[].quantity", "", f"{CREATE}: one is what an amount without a quantity means", Alters.NOTHING),
     _dropped(
         "lines[].unit_amount",
         "QUANTITY-02",
@@ -123,22 +123,22 @@ FIELDS = (
         when=_quantity_is_lost,
         sent="the line's whole amount, once",
     ),
-    Field("lines[].unit_amount", "", f"{_CREATE}: of one, it is the amount", Alters.NOTHING),
-    Field("lines[].period.start", "charges[].date_from, date_from", _CREATE),
-    Field("lines[].period.end", "charges[].date_to, date_to", _CREATE),
-    Field("period.start", "charges[].date_from, date_from", _CREATE, when=_rated),
+    Field("lines[].unit_amount", "", f"{CREATE}: of one, it is the amount", Alters.NOTHING),
+    Field("lines[].period.start", "charges[].date_from, date_from", CREATE),
+    Field("lines[].period.end", "charges[].date_to, date_to", CREATE),
+    Field("period.start", "charges[].date_from, date_from", CREATE, when=_rated),
     _checked("period.start"),
-    Field("period.end", "charges[].date_to, date_to", _CREATE, when=_rated),
+    Field("period.end", "charges[].date_to, date_to", CREATE, when=_rated),
     _checked("period.end"),
     _dropped(
         "description",
         "DESCRIPTION-01",
         "unbilled charges are invoiced without a note",
         "leave it out",
-        source=_UNBILLED,
+        source=UNBILLED,
         when=_accrued,
     ),
-    Field("description", "invoice_note, charges[].description, description", _CREATE),
+    Field("description", "invoice_note, charges[].description, description", CREATE),
     _dropped(
         "reference",
         "REFERENCE-01",
@@ -147,8 +147,8 @@ FIELDS = (
         "set reference_field to a custom field (cf_…) of invoices",
         when=_reference_is_lost,
     ),
-    Field("reference", "po_number, charges[].description, description", _CREATE),
-    Field("purchase_order", "po_number", _CREATE),
+    Field("reference", "po_number, charges[].description, description", CREATE),
+    Field("purchase_order", "po_number", CREATE),
     _dropped(
         "metadata",
         "METADATA-01",
@@ -173,7 +173,7 @@ FIELDS = (
         "COLLECTION-02",
         "unbilled charges are collected as the subscription says, whatever one bill asks for",
         "set the subscription's auto_collection, or bill lines of your own",
-        source=_UNBILLED,
+        source=UNBILLED,
         fate=Fate.DEFAULTED,
         when=_accrued,
         sent="nothing: the subscription's own auto_collection decides",
@@ -184,7 +184,7 @@ FIELDS = (
         "where the subscription's auto_collection is on, unbilled charges are collected by the request that makes the "
         "invoice: only the charges are added up first; tax, coupons and credits are compared afterwards",
         "switch the subscription's auto_collection off, and pay the invoice once you have seen it",
-        source=_UNBILLED,
+        source=UNBILLED,
         fate=Fate.APPROXIMATED,
         severity=Severity.CHANGES_MONEY,
         when=_accrued,
@@ -193,7 +193,7 @@ FIELDS = (
     Field(
         "collection.kind",
         "auto_collection",
-        _CREATE,
+        CREATE,
         Alters.BRANCH,
         Fate.APPROXIMATED,
         Severity.WARNS,
@@ -206,7 +206,7 @@ FIELDS = (
     Field(
         "collection.kind",
         "auto_collection",
-        _HEADERS,
+        HEADERS,
         Alters.BRANCH,
         Fate.APPROXIMATED,
         code="IB-CHARGEBEE-MAIL-01",
@@ -216,18 +216,18 @@ FIELDS = (
         remedy="look at the site's e-mail settings",
     ),
     # a draft says how it will be collected; what is to be collected at once is made pending, compared, then closed
-    Field("collection.kind", "auto_collection, payment_source_id", _CREATE, when=lambda command, _use: command.draft),
-    Field("collection.kind", "auto_collection, create_pending_invoice", _CREATE, Alters.BRANCH),
+    Field("collection.kind", "auto_collection, payment_source_id", CREATE, when=lambda command, _use: command.draft),
+    Field("collection.kind", "auto_collection, create_pending_invoice", CREATE, Alters.BRANCH),
     _terms("collection.net_days", "TERMS-01"),
-    Field("collection.net_days", "net_term_days", _CREATE),
+    Field("collection.net_days", "net_term_days", CREATE),
     _terms("collection.due", "TERMS-02"),
-    Field("collection.due", "net_term_days", _CREATE),
+    Field("collection.due", "net_term_days", CREATE),
     _dropped(
         "issued_at",
         "ISSUED-01",
         "unbilled charges are invoiced without a date of the caller's",
         "leave it out",
-        source=_UNBILLED,
+        source=UNBILLED,
         fate=Fate.DEFAULTED,
         when=_accrued,
         sent="nothing: the invoice is dated when it is made",
@@ -251,24 +251,24 @@ FIELDS = (
         "COLLECTION-03",
         "unbilled charges are collected from the subscription's own payment source",
         "set it at the subscription",
-        source=_UNBILLED,
+        source=UNBILLED,
         when=_accrued,
     ),
-    Field("collection.payment_method", "payment_source_id", _CREATE),
+    Field("collection.payment_method", "payment_source_id", CREATE),
     _dropped(
         "tax",
         "TAX-01",
         "tax cannot be switched off for unbilled charges, and would come on top of what has accrued",
         'ask with tax="provider"',
-        source=_UNBILLED,
+        source=UNBILLED,
         fate=Fate.DEFAULTED,
         severity=Severity.CHANGES_MONEY,
         when=lambda command, _use: bills_accrued(command) and command.tax == "none",
         sent="nothing: the charges are taxed as the site's settings say",
     ),
-    Field("tax", "charges[].taxable", _CREATE, when=_rated),
-    Field("tax", "", f"{_UNBILLED}: the site taxes them by its own settings", Alters.NOTHING),
-    Field("draft", "create_pending_invoice", _CREATE, Alters.BRANCH),
+    Field("tax", "charges[].taxable", CREATE, when=_rated),
+    Field("tax", "", f"{UNBILLED}: the site taxes them by its own settings", Alters.NOTHING),
+    Field("draft", "create_pending_invoice", CREATE, Alters.BRANCH),
     _dropped(
         "subscription",
         "SUBSCRIPTION-01",
@@ -278,6 +278,6 @@ FIELDS = (
         sent="nothing: the customer is billed",
         verbs=("period_invoice",),
     ),
-    Field("subscription", "subscription_id", _UNBILLED, verbs=("period_invoice",)),
+    Field("subscription", "subscription_id", UNBILLED, verbs=("period_invoice",)),
     Field("attempt", "", "apidocs.chargebee.com/docs/api/v1/idempotency", Alters.NOTHING),
 )

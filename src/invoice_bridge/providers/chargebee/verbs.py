@@ -50,16 +50,18 @@ _OPEN = ("posted", "payment_due", "not_paid")
 def _after(answer: Response, context: Context) -> Flow[Invoice]:
     """The invoice that a verb's answer carries; where the answer is replayed, as it stands now."""
     if context.provider.is_replay(answer):
-        return (yield from _read(_id_in(answer), context))
-    return (yield from _whole(object_of(answer), context))
+        return (yield from read_invoice(id_in(answer), context))
+    return (yield from whole_invoice(object_of(answer), context))
 
 
-def _id_in(answer: Response) -> str:
+def id_in(answer: Response) -> str:
+    """The id of the invoice that an answer wraps."""
     return Reader(unwrapped(object_of(answer)), "chargebee").required_text("id")
 
 
-def _close(invoice_id: str, context: Context, specimen: Mapping[str, Any]) -> Flow[Invoice]:
-    return _change(
+def close_draft(invoice_id: str, context: Context, specimen: Mapping[str, Any]) -> Flow[Invoice]:
+    """Close a pending invoice, which gives it its number."""
+    return change(
         invoice_id,
         "close",
         context,
@@ -74,12 +76,15 @@ def _close(invoice_id: str, context: Context, specimen: Mapping[str, Any]) -> Fl
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def retrieve(command: Retrieve, context: Context) -> Flow[Invoice]:
     """Read one invoice, with all its lines."""
-    return _read(command.id, context)
+    return read_invoice(command.id, context)
 
 
-def _read(invoice_id: str, context: Context, native: str = "payment_due") -> Flow[Invoice]:
-    answer = yield context.get("invoices", invoice_id, specimen=_bare(invoice_id, native), invoice_id=invoice_id)
-    return (yield from _whole(object_of(answer), context))
+def read_invoice(invoice_id: str, context: Context, native: str = "payment_due") -> Flow[Invoice]:
+    """Retrieve an invoice whole, all pages of its lines."""
+    answer = yield context.get(
+        "invoices", invoice_id, specimen=bare_specimen(invoice_id, native), invoice_id=invoice_id
+    )
+    return (yield from whole_invoice(object_of(answer), context))
 
 
 def _carrier(context: Context) -> str | None:
@@ -94,7 +99,7 @@ def _carrier(context: Context) -> str | None:
     return None if field is None else str(field)
 
 
-def _whole(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
+def whole_invoice(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
     """An invoice with all its lines: where it has many, line_items_next_offset says where to go on."""
     field = _carrier(context)
     first, at = invoice(data, reference_field=field), Reader(unwrapped(data), "chargebee")
@@ -124,12 +129,14 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
         pairs.append(("customer_id[is]", customer))
     if command.cursor is not None:
         pairs.append(("offset", command.cursor))
-    answer = yield context.get("invoices", query=pairs, specimen={"list": [_bare("{listed.id}", "payment_due")]})
+    answer = yield context.get(
+        "invoices", query=pairs, specimen={"list": [bare_specimen("{listed.id}", "payment_due")]}
+    )
     whole = Reader(object_of(answer), "chargebee")
     items: list[Invoice | Unreadable] = []
     for item in whole.listing("list"):
         try:
-            items.append((yield from _whole(item.data, context)))
+            items.append((yield from whole_invoice(item.data, context)))
         except MalformedResponse as error:
             items.append(Unreadable(item.data, error))
     offset = whole.text("next_offset")
@@ -154,7 +161,7 @@ def _status_filter(status: Status | None) -> list[tuple[str, object]]:
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
 def close(command: Finalize, context: Context) -> Flow[Invoice]:
     """Close a pending invoice; it collects where the invoice was made to, or where the customer's settings say so."""
-    return _close(command.id, context, _bare(command.id, "payment_due"))
+    return close_draft(command.id, context, bare_specimen(command.id, "payment_due"))
 
 
 def collect(command: Pay, context: Context) -> Flow[Invoice]:
@@ -184,30 +191,34 @@ def record_payment(command: MarkPaid, context: Context) -> Flow[Invoice]:
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
     """Withdraw an issued invoice on which nothing was paid or credited."""
-    return _change(
-        command.id, "void", context, _bare(command.id, "voided"), effects=(Effect.VOIDS,), becomes={Status.VOID}
+    return change(
+        command.id, "void", context, bare_specimen(command.id, "voided"), effects=(Effect.VOIDS,), becomes={Status.VOID}
     )
 
 
 def write_off(command: MarkUncollectible, context: Context) -> Flow[Invoice]:
     """Write an issued invoice off: natively it becomes paid, with a write_off_amount."""
-    specimen = _bare(command.id, "paid")
-    return _change(command.id, "write_off", context, specimen, effects=(Effect.VOIDS,), becomes={Status.UNCOLLECTIBLE})
+    specimen = bare_specimen(command.id, "paid")
+    return change(command.id, "write_off", context, specimen, effects=(Effect.VOIDS,), becomes={Status.UNCOLLECTIBLE})
 
 
 def delete(command: Delete, context: Context) -> Flow[Invoice]:
     """Discard a draft. Reads it first: Chargebee would delete an issued invoice too, and its usages for good."""
-    found = yield from _read(command.id, context, "pending")
+    found = yield from read_invoice(command.id, context, "pending")
     if found.status is not Status.DRAFT:
         raise invalid_state(found, "cannot be deleted")
     request = context.post(
-        "invoices", command.id, "delete", specimen=_bare(command.id, "pending", deleted=True), invoice_id=command.id
+        "invoices",
+        command.id,
+        "delete",
+        specimen=bare_specimen(command.id, "pending", deleted=True),
+        invoice_id=command.id,
     )
 
     def says_so(answer: Response) -> bool:
         return Reader(unwrapped(object_of(answer)), "chargebee").flag("deleted") is True
 
-    return (yield from delete_draft(request, found, lambda: _read(command.id, context), says_so))
+    return (yield from delete_draft(request, found, lambda: read_invoice(command.id, context), says_so))
 
 
 def _payable(command: Pay, context: Context) -> Flow[Invoice]:
@@ -215,22 +226,22 @@ def _payable(command: Pay, context: Context) -> Flow[Invoice]:
     answer = yield context.get(
         "invoices",
         command.id,
-        specimen=_bare(command.id, "payment_due", command.expect),
+        specimen=bare_specimen(command.id, "payment_due", command.expect),
         note="what is left to pay then goes into the next request as its amount",
         invoice_id=command.id,
     )
-    found = payable(command, (yield from _whole(object_of(answer), context)))
+    found = payable(command, (yield from whole_invoice(object_of(answer), context)))
     if found.status is not Status.OPEN:
         raise invalid_state(found, "cannot be paid")
     return found
 
 
 def _pay(invoice_id: str, action: str, context: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
-    specimen = _bare(invoice_id, "paid")
-    return _change(invoice_id, action, context, specimen, body, effects=(Effect.COLLECTS,), becomes={Status.PAID})
+    specimen = bare_specimen(invoice_id, "paid")
+    return change(invoice_id, action, context, specimen, body, effects=(Effect.COLLECTS,), becomes={Status.PAID})
 
 
-def _change(
+def change(
     invoice_id: str,
     action: str,
     context: Context,
@@ -243,6 +254,7 @@ def _change(
     step: str = "",
     note: str = "",
 ) -> Flow[Invoice]:
+    """Send a change and read what it answers; what a refusal means depends on the invoice's status by then."""
     request = context.post(
         "invoices",
         invoice_id,
@@ -258,11 +270,12 @@ def _change(
     def after(answer: Response) -> Flow[Invoice]:
         return _after(answer, context)
 
-    return submit_change(request, lambda: _read(invoice_id, context), after, allowed=allowed, becomes=becomes)
+    return submit_change(request, lambda: read_invoice(invoice_id, context), after, allowed=allowed, becomes=becomes)
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
-def _bare(invoice_id: str, status: str, due: Money | None = None, *, deleted: bool = False) -> dict[str, Any]:
+def bare_specimen(invoice_id: str, status: str, due: Money | None = None, *, deleted: bool = False) -> dict[str, Any]:
+    """The happy answer about an invoice, as far as a verb needs it."""
     found: dict[str, Any] = {"id": invoice_id, "status": status, "currency_code": "EUR", "line_items": []}
     if due is not None:
         found |= {"currency_code": due.currency, "amount_due": MONEY.to_units(due)}

@@ -1,11 +1,10 @@
 """Stripe: invoices at the pinned API version, one form-encoded request a step."""
 
-from invoice_bridge.adapter.declared import Setting
+from invoice_bridge.adapter.declared import Named, Setting
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer, form_index_inside
 from invoice_bridge.providers.stripe.bills import charge, period
-from invoice_bridge.providers.stripe.emulator import StripeEmulator
 from invoice_bridge.providers.stripe.fields import FIELDS
 from invoice_bridge.providers.stripe.lookup import search
 from invoice_bridge.providers.stripe.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
@@ -88,5 +87,5 @@ STRIPE = Provider(
     invoice_id=invoice_id,
     reference_in=reference_in,
     webhooks=WEBHOOKS,
-    emulator=StripeEmulator,
+    emulator=Named("invoice_bridge.providers.stripe.emulator:StripeEmulator"),
 )

@@ -40,16 +40,16 @@ if TYPE_CHECKING:
     )
 
 from invoice_bridge.providers.stripe.verbs import (
-    _ISSUED,
-    _after,
-    _bare,
-    _ceil,
-    _check_keys,
-    _finalize,
-    _post,
-    _read,
-    _rows,
-    _sent,
+    ISSUED,
+    bare_specimen,
+    ceil,
+    changed,
+    check_keys,
+    finalize_request,
+    listed_rows,
+    post_form,
+    read_answer,
+    read_invoice,
 )
 
 _SPECIMEN_ID = "{open.id}"
@@ -102,18 +102,20 @@ def _bill(
     if not resumed:
         add: InvoiceAddLinesParams = {"lines": lines}
         specimen = _specimen(command, at.id, "draft", expected)
-        request = _post(at.id, "add_lines", context, add, step="lines", specimen=specimen, answers=("lines", "data", 0))
-        at = yield from guard_reused_key(_sent(at.id, context, request, {Status.DRAFT}), command, context)
+        request = post_form(
+            at.id, "add_lines", context, add, step="lines", specimen=specimen, answers=("lines", "data", 0)
+        )
+        at = yield from guard_reused_key(changed(at.id, context, request, {Status.DRAFT}), command, context)
     at = compare_bill(command, at, expected)
     if at.status is Status.DRAFT and not command.draft:
         compare_demand(compare_minimum(at, context), context)
         specimen = _specimen(command, at.id, "open", expected)
-        at = yield from _sent(at.id, context, _finalize(at.id, context, specimen), {Status.DRAFT}, _ISSUED)
+        at = yield from changed(at.id, context, finalize_request(at.id, context, specimen), {Status.DRAFT}, ISSUED)
         at = compare_demand(compare_bill(command, at, expected), context)
-    elif resumed and at.status in _ISSUED:  # what an earlier call refused is refused again
+    elif resumed and at.status in ISSUED:  # what an earlier call refused is refused again
         compare_demand(at, context)
     if resumed and at.status is Status.OPEN and command.collection.kind == "charge":
-        at = yield from _read(at.id, context, payments=True)
+        at = yield from read_invoice(at.id, context, payments=True)
     if at.status is not Status.OPEN or at.payment_pending or command.draft or command.collection.kind == "manual":
         return at
     return (yield from _handed_over(command, at, context, expected))
@@ -126,24 +128,24 @@ def _handed_over(
     if command.collection.kind == "charge":
         compare_collected(compare_demand(at, context), at.amount_remaining)
         specimen = _specimen(command, at.id, "paid", expected)
-        request = _post(at.id, "pay", context, step="pay", effects=[Effect.COLLECTS], specimen=specimen)
-        paid = yield from _sent(at.id, context, request, {Status.OPEN}, {Status.PAID})
+        request = post_form(at.id, "pay", context, step="pay", effects=[Effect.COLLECTS], specimen=specimen)
+        paid = yield from changed(at.id, context, request, {Status.OPEN}, {Status.PAID})
         return compare_bill(command, paid, expected)
     specimen = _specimen(command, at.id, "open", expected)
-    request = _post(at.id, "send", context, step="send", effects=[Effect.MAILS], specimen=specimen)
+    request = post_form(at.id, "send", context, step="send", effects=[Effect.MAILS], specimen=specimen)
     if context.has_done(request):
         return at
-    return (yield from _sent(at.id, context, request, {Status.OPEN}, {Status.PAID}))
+    return (yield from changed(at.id, context, request, {Status.OPEN}, {Status.PAID}))
 
 
 def _open(command: OneTimeCharge | PeriodInvoice, context: Context, form: InvoiceCreateParams) -> Flow[Invoice]:
     specimen = _specimen(command, _SPECIMEN_ID, "draft", Money.zero(command.currency))
     request = context.post("v1", "invoices", body=form, step="open", specimen=specimen, opens=True, answers=("id",))
-    return (yield from _after((yield from guard_reused_key(exchange(request), command, context)), context))
+    return (yield from read_answer((yield from guard_reused_key(exchange(request), command, context)), context))
 
 
 def _invoice_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> InvoiceCreateParams:
-    _check_keys(command.metadata)
+    check_keys(command.metadata)
     form: InvoiceCreateParams = {
         "customer": _customer(command, context),
         "currency": command.currency.lower(),
@@ -225,7 +227,7 @@ def _pending_items(command: PeriodInvoice, context: Context) -> Flow[list[tuple[
     subscription stay where they are: its own next invoice bills them.
     """
     customer = _customer(command, context)
-    rows = yield from _rows(
+    rows = yield from listed_rows(
         context,
         ("v1", "invoiceitems"),
         [("customer", customer), ("pending", True)],
@@ -267,11 +269,16 @@ def _specimen(
         "amount_remaining": 0 if paid else units,
         "starting_balance": 0,
     }
-    return {**_bare(invoice_id, status), "currency": command.currency.lower(), **amounts, "lines": {"data": lines}}
+    return {
+        **bare_specimen(invoice_id, status),
+        "currency": command.currency.lower(),
+        **amounts,
+        "lines": {"data": lines},
+    }
 
 
 def _specimen_item(command: PeriodInvoice, customer: str) -> dict[str, Any]:
     item = {"id": "{item.id}", "customer": customer, "currency": command.currency.lower(), "amount": 0}
     owner = {"subscription_details": {"subscription": command.subscription}} if command.subscription else None
-    start = _ceil(command.period.start)
+    start = ceil(command.period.start)
     return {"data": [item | {"period": {"start": start, "end": start}, "parent": owner}], "has_more": False}

@@ -8,7 +8,7 @@ from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.core.model import Line
 from invoice_bridge.core.money import scale
-from invoice_bridge.providers.stripe.tables import _ADD_LINES, _CREATE, _ITEMS, REFERENCE_KEY
+from invoice_bridge.providers.stripe.tables import ADD_LINES, CREATE, ITEMS, REFERENCE_KEY
 
 _QUANTITY_DECIMALS = 12
 
@@ -43,12 +43,12 @@ def _is_accrued(command: Any, _context: Any) -> bool:
 
 
 FIELDS = (
-    Field("reference", f"metadata.{REFERENCE_KEY}", _CREATE),
-    Field("customer.id", "customer", _CREATE),
+    Field("reference", f"metadata.{REFERENCE_KEY}", CREATE),
+    Field("customer.id", "customer", CREATE),
     Field(
         "customer.email",
         "",
-        _CREATE,
+        CREATE,
         alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         code="IB-STRIPE-CUSTOMER-01",
@@ -58,19 +58,19 @@ FIELDS = (
     Field(
         "customer.name",
         "",
-        _CREATE,
+        CREATE,
         alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         code="IB-STRIPE-CUSTOMER-02",
         sent="nothing",
         why="Stripe bills its own record of the customer and prints the name kept there",
     ),
-    Field("amount", "lines[].amount", _ADD_LINES, verbs=("one_time_charge",)),
-    Field("currency", "currency, lines[].price_data.currency", _CREATE),
+    Field("amount", "lines[].amount", ADD_LINES, verbs=("one_time_charge",)),
+    Field("currency", "currency, lines[].price_data.currency", CREATE),
     Field(
         "subscription",
         "",
-        _CREATE,
+        CREATE,
         alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         severity=Severity.WARNS,
@@ -82,17 +82,17 @@ FIELDS = (
         verbs=("period_invoice",),
     ),
     # No request names these where the charges are accrued: they choose among the pending items that come back.
-    Field("subscription", "", _ITEMS, alters=Alters.NOTHING, when=_is_accrued, verbs=("period_invoice",)),
-    Field("period.start", "lines[].invoice_item", _ITEMS, alters=Alters.NOTHING, when=_is_accrued),
-    Field("period.end", "lines[].invoice_item", _ITEMS, alters=Alters.NOTHING, when=_is_accrued),
-    Field("period.start", "lines[].period.start", _ADD_LINES),
-    Field("period.end", "lines[].period.end", _ADD_LINES),
-    Field("lines[].description", "lines[].description, lines[].price_data.product_data.name", _ADD_LINES),
-    Field("lines[].amount", "lines[].amount", _ADD_LINES),
+    Field("subscription", "", ITEMS, alters=Alters.NOTHING, when=_is_accrued, verbs=("period_invoice",)),
+    Field("period.start", "lines[].invoice_item", ITEMS, alters=Alters.NOTHING, when=_is_accrued),
+    Field("period.end", "lines[].invoice_item", ITEMS, alters=Alters.NOTHING, when=_is_accrued),
+    Field("period.start", "lines[].period.start", ADD_LINES),
+    Field("period.end", "lines[].period.end", ADD_LINES),
+    Field("lines[].description", "lines[].description, lines[].price_data.product_data.name", ADD_LINES),
+    Field("lines[].amount", "lines[].amount", ADD_LINES),
     Field(
         "lines[].quantity",
         "",
-        _ADD_LINES,
+        ADD_LINES,
         alters=Alters.NOTHING,
         fate=Fate.DROPPED,
         severity=Severity.WARNS,
@@ -103,19 +103,19 @@ FIELDS = (
         remedy="give unit_amount, or leave the quantity out",
     ),
     # A quantity and a unit amount go together, or the amount goes alone.
-    Field("lines[].quantity", "lines[].quantity, lines[].quantity_decimal, lines[].price_data", _ADD_LINES),
+    Field("lines[].quantity", "lines[].quantity, lines[].quantity_decimal, lines[].price_data", ADD_LINES),
     Field(
-        "lines[].unit_amount", "lines[].price_data.unit_amount, lines[].quantity, lines[].quantity_decimal", _ADD_LINES
+        "lines[].unit_amount", "lines[].price_data.unit_amount, lines[].quantity, lines[].quantity_decimal", ADD_LINES
     ),
-    Field("lines[].period.start", "lines[].period.start", _ADD_LINES),
-    Field("lines[].period.end", "lines[].period.end", _ADD_LINES),
+    Field("lines[].period.start", "lines[].period.start", ADD_LINES),
+    Field("lines[].period.end", "lines[].period.end", ADD_LINES),
     # A bare amount is one line, named by the description.
-    Field("description", "description, lines[].description", _CREATE),
-    Field("purchase_order", "custom_fields[].value", _CREATE),
+    Field("description", "description, lines[].description", CREATE),
+    Field("purchase_order", "custom_fields[].value", CREATE),
     Field(
         "metadata",
         "metadata",
-        _CREATE,
+        CREATE,
         fate=Fate.DROPPED,
         severity=Severity.WARNS,
         code="IB-STRIPE-METADATA-01",
@@ -124,9 +124,9 @@ FIELDS = (
         why="an empty value unsets its key at Stripe",
         remedy="leave the key out",
     ),
-    Field("metadata", "metadata", _CREATE),
-    Field("issued_at", "effective_at", _CREATE),
-    Field("collection.kind", "collection_method", _CREATE, alters=Alters.BRANCH),
+    Field("metadata", "metadata", CREATE),
+    Field("issued_at", "effective_at", CREATE),
+    Field("collection.kind", "collection_method", CREATE, alters=Alters.BRANCH),
     Field(
         "collection.due",
         "due_date",
@@ -139,13 +139,13 @@ FIELDS = (
         why="Stripe takes no due date in the past, and none is ever moved",
         remedy="give a later date, or bill without one",
     ),
-    Field("collection.net_days", "days_until_due", _CREATE),
-    Field("collection.payment_method", "default_payment_method", _CREATE),
-    Field("tax", "automatic_tax.enabled", _CREATE),
+    Field("collection.net_days", "days_until_due", CREATE),
+    Field("collection.payment_method", "default_payment_method", CREATE),
+    Field("tax", "automatic_tax.enabled", CREATE),
     Field("draft", "", "docs.stripe.com/invoicing/integration/workflow-transitions", alters=Alters.BRANCH),
     Field("attempt", "", "docs.stripe.com/api/idempotent_requests", alters=Alters.NOTHING),
-    Field("", "auto_advance", _CREATE, Alters.NOTHING, why="Stripe issues and charges nothing by itself"),
-    Field("", "pending_invoice_items_behavior", _CREATE, Alters.NOTHING, why="no other pending item is swept in"),
-    Field("", "discounts", _CREATE, Alters.NOTHING, why="the customer's own discount is not inherited"),
-    Field("", "custom_fields[].name", _CREATE, Alters.NOTHING, why="the heading of the purchase order"),
+    Field("", "auto_advance", CREATE, Alters.NOTHING, why="Stripe issues and charges nothing by itself"),
+    Field("", "pending_invoice_items_behavior", CREATE, Alters.NOTHING, why="no other pending item is swept in"),
+    Field("", "discounts", CREATE, Alters.NOTHING, why="the customer's own discount is not inherited"),
+    Field("", "custom_fields[].name", CREATE, Alters.NOTHING, why="the heading of the purchase order"),
 )

@@ -39,9 +39,9 @@ _INVOICE = "stripe-python 16.1.0, Invoice"
 _PEOPLE = "stripe-python 16.1.0, Invoice, Customer and PaymentMethod.BillingDetails"
 _PAYER = "stripe-python 16.1.0, PaymentMethod, Charge.PaymentMethodDetails, Source and TaxId.Verification"
 _CARD = "stripe-python 16.1.0, PaymentMethod.Card and PaymentMethod.UsBankAccount"
-_CREATE = "stripe-python 16.1.0, InvoiceCreateParams"
-_ADD_LINES = "stripe-python 16.1.0, InvoiceAddLinesParams"
-_ITEMS = "stripe-python 16.1.0, InvoiceItemListParams and InvoiceAddLinesParamsLine.invoice_item"
+CREATE = "stripe-python 16.1.0, InvoiceCreateParams"
+ADD_LINES = "stripe-python 16.1.0, InvoiceAddLinesParams"
+ITEMS = "stripe-python 16.1.0, InvoiceItemListParams and InvoiceAddLinesParamsLine.invoice_item"
 _ERRORS = "docs.stripe.com/error-codes"
 _SANDBOX = "third-party recording of the sandbox at 2026-08-26.dahlia"
 
@@ -145,7 +145,7 @@ LIMITS = (
     Limit("lines", LINES_PER_INVOICE, "docs.stripe.com/changelog/2016-02-22, 250 items an invoice"),
     Limit("description", 1500, "stripe/openapi of 2022; not confirmed since"),
     Limit("lines[].description", LINE_TEXT, LINE_TEXT_SOURCE),
-    Limit("purchase_order", 140, f"{_CREATE}, custom_fields[].value"),
+    Limit("purchase_order", 140, f"{CREATE}, custom_fields[].value"),
     Limit("metadata", 49, "docs.stripe.com/api/metadata, 50 keys, one of them the reference's; not confirmed here"),
     Limit("metadata.key", 40, "docs.stripe.com/api/metadata; not confirmed here"),
     Limit("metadata.value", 500, "docs.stripe.com/api/metadata; not confirmed here"),

@@ -53,11 +53,12 @@ if TYPE_CHECKING:
 _EPOCH, _SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 _PAGE = 100
 _PAYMENTS = ("expand[0]", "payments.data.payment.payment_intent")  # else an invoice does not say what is on its way
-_ISSUED = frozenset({Status.OPEN, Status.PAID})
+ISSUED = frozenset({Status.OPEN, Status.PAID})
 _FILTERS = frozenset({Status.DRAFT, Status.OPEN, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE})
 
 
-def _check_keys(metadata: Mapping[str, str]) -> None:
+def check_keys(metadata: Mapping[str, str]) -> None:
+    """Raise Unsupported for metadata keys that Stripe would read otherwise."""
     if REFERENCE_KEY in metadata:
         raise Unsupported(f"the metadata key {REFERENCE_KEY} carries the reference", remedy="use another key")
     if wrong := [key for key in metadata if not key or "[" in key or "]" in key]:
@@ -71,25 +72,26 @@ def _check_keys(metadata: Mapping[str, str]) -> None:
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def retrieve(command: Retrieve, context: Context) -> Flow[Invoice]:
     """Read one invoice, with all its lines."""
-    return _read(command.id, context)
+    return read_invoice(command.id, context)
 
 
-def _read(invoice_id: str, context: Context, *, payments: bool = False) -> Flow[Invoice]:
+def read_invoice(invoice_id: str, context: Context, *, payments: bool = False) -> Flow[Invoice]:
+    """Retrieve an invoice whole, all pages of its lines."""
     answer = yield context.get(
         "v1",
         "invoices",
         invoice_id,
         query=[_PAYMENTS] if payments else [],
-        specimen=_bare(invoice_id, "open"),
+        specimen=bare_specimen(invoice_id, "open"),
         invoice_id=invoice_id,
     )
     return (yield from _whole(object_of(answer), context))
 
 
-def _after(answer: Response, context: Context) -> Flow[Invoice]:
+def read_answer(answer: Response, context: Context) -> Flow[Invoice]:
     """The invoice after a write. The answer to a key that came before may be old: then it is read once more."""
     if context.provider.is_replay(answer):
-        return (yield from _read(text_of(answer, "id"), context))
+        return (yield from read_invoice(text_of(answer, "id"), context))
     return (yield from _whole(object_of(answer), context))
 
 
@@ -98,11 +100,11 @@ def _whole(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
     first = invoice(data)
     if first.lines_complete:
         return first
-    rows = yield from _rows(context, ("v1", "invoices", first.id, "lines"), [])
+    rows = yield from listed_rows(context, ("v1", "invoices", first.id, "lines"), [])
     return invoice(data, all_lines=[row.data for row in rows])
 
 
-def _rows(
+def listed_rows(
     context: Context,
     path: Sequence[str],
     query: Sequence[tuple[str, object]],
@@ -139,10 +141,10 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
     if command.created_from is not None:  # whole seconds, rounded outwards: the filters are applied again
         pairs.append(("created[gte]", _floor(command.created_from)))
     if command.created_to is not None:
-        pairs.append(("created[lt]", _ceil(command.created_to)))
+        pairs.append(("created[lt]", ceil(command.created_to)))
     if command.cursor is not None:
         pairs.append(("starting_after", command.cursor))
-    specimen = {"data": [_bare("{listed.id}", "open")], "has_more": False}
+    specimen = {"data": [bare_specimen("{listed.id}", "open")], "has_more": False}
     answer = yield context.get("v1", "invoices", query=pairs, specimen=specimen)
     rows = Reader(object_of(answer), "stripe").listing("data")
     items: list[Invoice | Unreadable] = []
@@ -159,59 +161,68 @@ def _floor(instant: datetime) -> int:
     return (instant - _EPOCH) // _SECOND
 
 
-def _ceil(instant: datetime) -> int:
+def ceil(instant: datetime) -> int:
+    """The first whole second that is not before an instant."""
     return -((_EPOCH - instant) // _SECOND)
 
 
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
 def finalize(command: Finalize, context: Context) -> Flow[Invoice]:
     """Turn a draft into an open invoice; nothing is charged or mailed."""
-    return _sent(
-        command.id, context, _finalize(command.id, context, _bare(command.id, "open")), {Status.DRAFT}, _ISSUED
+    return changed(
+        command.id,
+        context,
+        finalize_request(command.id, context, bare_specimen(command.id, "open")),
+        {Status.DRAFT},
+        ISSUED,
     )
 
 
 def collect(command: Pay, context: Context) -> Flow[Invoice]:
     """Collect an open invoice. Reads it first: Stripe's `pay` would finalize and charge a draft in one call."""
-    payable(command, (yield from _read(command.id, context, payments=True)))
+    payable(command, (yield from read_invoice(command.id, context, payments=True)))
     form: InvoicePayParams = {} if command.payment_method is None else {"payment_method": command.payment_method}
     return (yield from _paid(command.id, context, form))
 
 
 def record_payment(command: MarkPaid, context: Context) -> Flow[Invoice]:
     """Record a payment made elsewhere. Reads first, for the same reason as `collect`."""
-    payable(Pay(id=command.id), (yield from _read(command.id, context, payments=True)))
+    payable(Pay(id=command.id), (yield from read_invoice(command.id, context, payments=True)))
     return (yield from _paid(command.id, context, {"paid_out_of_band": True}))
 
 
 def _paid(invoice_id: str, context: Context, form: InvoicePayParams) -> Flow[Invoice]:
-    request = _post(invoice_id, "pay", context, form, effects=[Effect.COLLECTS], specimen=_bare(invoice_id, "paid"))
-    return _sent(invoice_id, context, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.PAID})
+    request = post_form(
+        invoice_id, "pay", context, form, effects=[Effect.COLLECTS], specimen=bare_specimen(invoice_id, "paid")
+    )
+    return changed(invoice_id, context, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.PAID})
 
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
     """Withdraw an open invoice; the documentation allows an uncollectible one too (not observed)."""
-    request = _post(command.id, "void", context, effects=[Effect.VOIDS], specimen=_bare(command.id, "void"))
-    return _sent(command.id, context, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.VOID})
+    request = post_form(command.id, "void", context, effects=[Effect.VOIDS], specimen=bare_specimen(command.id, "void"))
+    return changed(command.id, context, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.VOID})
 
 
 def mark_uncollectible(command: MarkUncollectible, context: Context) -> Flow[Invoice]:
     """Give an open invoice up as a bad debt."""
-    specimen = _bare(command.id, "uncollectible")
-    request = _post(command.id, "mark_uncollectible", context, effects=[Effect.VOIDS], specimen=specimen)
-    return _sent(command.id, context, request, {Status.OPEN}, {Status.UNCOLLECTIBLE})
+    specimen = bare_specimen(command.id, "uncollectible")
+    request = post_form(command.id, "mark_uncollectible", context, effects=[Effect.VOIDS], specimen=specimen)
+    return changed(command.id, context, request, {Status.OPEN}, {Status.UNCOLLECTIBLE})
 
 
 def mail(command: SendInvoice, context: Context) -> Flow[Invoice]:
     """Mail an open invoice. Reads it first: Stripe's `send` would finalize a draft, and refuses a manual invoice."""
-    found = yield from _read(command.id, context)
+    found = yield from read_invoice(command.id, context)
     if found.status is not Status.OPEN:
         raise invalid_state(found, "cannot be sent")
     if found.collection is not None and found.collection.kind == "manual":
         yield from _made_mailable(command, context)
     note = "before it, a manual invoice is changed: collection_method=send_invoice, days_until_due=0 (payable at once)"
-    request = _post(command.id, "send", context, effects=[Effect.MAILS], specimen=_bare(command.id, "open"), note=note)
-    return (yield from _sent(command.id, context, request, {Status.OPEN}))
+    request = post_form(
+        command.id, "send", context, effects=[Effect.MAILS], specimen=bare_specimen(command.id, "open"), note=note
+    )
+    return (yield from changed(command.id, context, request, {Status.OPEN}))
 
 
 def _made_mailable(command: SendInvoice, context: Context) -> Flow[None]:
@@ -227,11 +238,11 @@ def _made_mailable(command: SendInvoice, context: Context) -> Flow[None]:
         command.id,
         body=form,
         step="mailable",
-        specimen=_bare(command.id, "open"),
+        specimen=bare_specimen(command.id, "open"),
         invoice_id=command.id,
     )
     with suppress(Rejected):
-        yield from _sent(command.id, context, request, {Status.OPEN})
+        yield from changed(command.id, context, request, {Status.OPEN})
 
 
 def update(command: Update, context: Context) -> Flow[Invoice]:
@@ -242,7 +253,7 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
     if command.due_at is not None:
         form["due_date"] = unix_seconds(command.due_at)
     if command.metadata is not None:
-        _check_keys(command.metadata)
+        check_keys(command.metadata)
         form["metadata"] = dict(command.metadata)
     request = context.post(
         "v1",
@@ -250,13 +261,13 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
         command.id,
         body=form,
         step="update",
-        specimen=_bare(command.id, "draft"),
+        specimen=bare_specimen(command.id, "draft"),
         invoice_id=command.id,
     )
     allowed = set(Status) if form.keys() == {"metadata"} else {Status.DRAFT}
 
     def after(answer: Response) -> Flow[Invoice]:
-        at = yield from _after(answer, context)
+        at = yield from read_answer(answer, context)
         if context.provider.is_replay(answer) and not _shows(command, at):
             raise Discrepancy(
                 f"{command.id} was changed so before, and changed otherwise since: Stripe repeated its earlier "
@@ -266,7 +277,7 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
             )
         return at
 
-    return (yield from submit_change(request, lambda: _read(command.id, context), after, allowed=allowed))
+    return (yield from submit_change(request, lambda: read_invoice(command.id, context), after, allowed=allowed))
 
 
 def _shows(command: Update, at: Invoice) -> bool:
@@ -279,40 +290,48 @@ def _shows(command: Update, at: Invoice) -> bool:
 
 def delete(command: Delete, context: Context) -> Flow[Invoice]:
     """Discard a draft. Reads it first: the answer to DELETE is its id alone."""
-    found = yield from _read(command.id, context)
+    found = yield from read_invoice(command.id, context)
     specimen = {"id": command.id, "object": "invoice", "deleted": True}
     request = context.send("DELETE", "v1", "invoices", command.id, specimen=specimen, invoice_id=command.id)
     return (
         yield from delete_draft(
-            request, found, lambda: _read(command.id, context), lambda answer: object_of(answer).get("deleted") is True
+            request,
+            found,
+            lambda: read_invoice(command.id, context),
+            lambda answer: object_of(answer).get("deleted") is True,
         )
     )
 
 
-def _finalize(invoice_id: str, context: Context, specimen: Mapping[str, Any]) -> Request:
+def finalize_request(invoice_id: str, context: Context, specimen: Mapping[str, Any]) -> Request:
+    """The request that finalizes a draft and leaves it to us what follows."""
     form: InvoiceFinalizeInvoiceParams = {"auto_advance": False}
-    return _post(invoice_id, "finalize", context, form, step="finalize", effects=[Effect.ISSUES], specimen=specimen)
+    return post_form(invoice_id, "finalize", context, form, step="finalize", effects=[Effect.ISSUES], specimen=specimen)
 
 
-def _post(
+def post_form(
     invoice_id: str, action: str, context: Context, form: Mapping[str, Any] | None = None, **what: Any
 ) -> Request:
+    """The request of an action on an invoice."""
     return context.post("v1", "invoices", invoice_id, action, body=form or None, invoice_id=invoice_id, **what)
 
 
-def _sent(
+def changed(
     invoice_id: str,
     context: Context,
     request: Request,
     allowed: set[Status],
     becomes: AbstractSet[Status] = frozenset(),
 ) -> Flow[Invoice]:
-    def after(answer: Response) -> Flow[Invoice]:
-        return _after(answer, context)
+    """Send a change and read what it answers; what a refusal means depends on the invoice's status by then."""
 
-    return submit_change(request, lambda: _read(invoice_id, context), after, allowed=allowed, becomes=becomes)
+    def after(answer: Response) -> Flow[Invoice]:
+        return read_answer(answer, context)
+
+    return submit_change(request, lambda: read_invoice(invoice_id, context), after, allowed=allowed, becomes=becomes)
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
-def _bare(invoice_id: str, status: str) -> dict[str, Any]:
+def bare_specimen(invoice_id: str, status: str) -> dict[str, Any]:
+    """The happy answer about an invoice, as far as a verb needs it."""
     return {"id": invoice_id, "object": "invoice", "status": status, "currency": "eur", "lines": {"data": []}}

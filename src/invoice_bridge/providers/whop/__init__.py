@@ -1,11 +1,10 @@
 """Whop: legacy invoices at a pinned version, one JSON request a bill."""
 
-from invoice_bridge.adapter.declared import Setting, cannot
+from invoice_bridge.adapter.declared import Named, Setting, cannot
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.whop.bills import charge, period
-from invoice_bridge.providers.whop.emulator import WhopEmulator
 from invoice_bridge.providers.whop.fields import FIELDS
 from invoice_bridge.providers.whop.lookup import look
 from invoice_bridge.providers.whop.shapes import INVOICE, invoice, invoice_id, refusal
@@ -95,5 +94,5 @@ WHOP = Provider(
     refusal=refusal,
     invoice_id=invoice_id,
     webhooks=WEBHOOKS,
-    emulator=WhopEmulator,
+    emulator=Named("invoice_bridge.providers.whop.emulator:WhopEmulator"),
 )

@@ -27,7 +27,7 @@ from invoice_bridge.core.wire import Effect, Flow, Request, exchange
 from invoice_bridge.providers.whop.fields import carries_quantity, fits_title
 from invoice_bridge.providers.whop.shapes import invoice
 from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY
-from invoice_bridge.providers.whop.verbs import _CREATE, _bare, _complete, _get
+from invoice_bridge.providers.whop.verbs import CREATE, bare_specimen, complete_invoice, invoice_request
 
 _SPECIMEN_ID = LEGACY_ID + "{create.id}"
 
@@ -43,7 +43,7 @@ def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
     if command.total is None:
         raise Unsupported(
             "Whop cannot bill what has accrued in a period: it has no such thing",
-            source=_CREATE,
+            source=CREATE,
             remedy="give the lines",
         )
     return (yield from _bill(command, context, command.total))
@@ -54,8 +54,8 @@ def _bill(command: OneTimeCharge | PeriodInvoice, context: Context, total: Money
         return _standing(command, total, context.existing)
     answer = yield from guard_reused_key(exchange(_create(command, context, total)), command, context)
     if context.provider.is_replay(answer):  # the answer of an earlier try: how does it stand now?
-        answer = yield _get(invoice(object_of(answer)).id, context, _specimen(command, total))
-    found, price = yield from _complete(answer, context)
+        answer = yield invoice_request(invoice(object_of(answer)).id, context, _specimen(command, total))
+    found, price = yield from complete_invoice(answer, context)
     return _compared(command, total, found, price)
 
 
@@ -151,7 +151,7 @@ def _customer(command: Bill, context: Context) -> dict[str, Any]:
         if member.startswith("mem_"):
             raise Unsupported(
                 f"{member} is a membership; Whop bills a member",
-                source=_CREATE,
+                source=CREATE,
                 remedy="pass the membership's member id (mber_…)",
             )
         return {"member_id": member}
@@ -161,7 +161,7 @@ def _customer(command: Bill, context: Context) -> dict[str, Any]:
         return {}
     raise Unsupported(
         "Whop bills a member by its id, or anybody by e-mail and name together",
-        source=_CREATE,
+        source=CREATE,
         remedy='pass customer="mber_…", or CustomerRef(email="…", name="…")',
     )
 
@@ -173,7 +173,7 @@ def _collection(command: Bill) -> dict[str, Any]:
         if how.payment_method is None or how.payment_method.startswith("payt_"):
             raise Unsupported(
                 "Whop charges the payment method that the bill names (pmt_…), not a token and no default one",
-                source=f"{_CREATE}, payment_method_id",
+                source=f"{CREATE}, payment_method_id",
                 remedy='use Collection.charge("pmt_…")',
             )
         # The documentation demands a due date of all but drafts: it is the issue date, for what is charged at once.
@@ -192,14 +192,14 @@ def _collection(command: Bill) -> dict[str, Any]:
         if command.issued_at is None:
             raise Unsupported(
                 "Whop takes a due date, not a number of days, and nothing that is sent derives from now",
-                source=f"{_CREATE}, due_date",
+                source=f"{CREATE}, due_date",
                 remedy="give issued_at, or Collection.send(due=…)",
             )
         return {"due_date": rfc3339_millis(_later(command.issued_at, how.net_days))}
     if not command.draft:
         raise Unsupported(
             "Whop mails or charges every invoice that is not a draft",
-            source=f"{_CREATE}, save_as_draft",
+            source=f"{CREATE}, save_as_draft",
             remedy="use Collection.send(due=…), or draft=True",
         )
     return {}
@@ -270,5 +270,5 @@ def _verified(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> Invoice
 
 def _specimen(command: OneTimeCharge | PeriodInvoice, total: Money) -> dict[str, Any]:
     status = "draft" if command.draft else "paid" if command.collection.kind == "charge" else "open"
-    found = _bare(_SPECIMEN_ID, status, total.currency.lower())
+    found = bare_specimen(_SPECIMEN_ID, status, total.currency.lower())
     return found | ({"payment": {"id": "{payment.id}"}} if status == "paid" else {})

@@ -8,7 +8,7 @@ from typing import Any
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.core.model import Line
-from invoice_bridge.providers.whop.tables import _CREATE, _IDEMPOTENCY, _LINE, _PLAN, TITLE_LENGTH
+from invoice_bridge.providers.whop.tables import CREATE, IDEMPOTENCY, LINE_SOURCE, PLAN_SOURCE, TITLE_LENGTH
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -102,7 +102,7 @@ def _taxed(command: Any, _context: Any) -> bool:
 
 
 _TITLE = "whop-sdk 2.6.0, products/client.py: title, 80 characters at most"
-_MEMBER = f"{_CREATE}: member_id, or email_address and customer_name"
+_MEMBER = f"{CREATE}: member_id, or email_address and customer_name"
 _TAX = "whop-sdk 2.6.0, Plan.collect_tax: based on the account's tax configuration"
 
 
@@ -115,7 +115,7 @@ def _dropped(path: str, code: str, source: str, **more: Any) -> Field:
 # A text that is left out is made up from another, so the product's title and a line's label come from several leaves;
 # the sum of the lines is the plan's price. Of the rows that name a field the first that the command sets is its origin.
 FIELDS = (
-    Field("lines[].description", "line_items[].label", _LINE),
+    Field("lines[].description", "line_items[].label", LINE_SOURCE),
     Field(
         "description",
         "plan.description, line_items[].label",
@@ -127,7 +127,7 @@ FIELDS = (
         sent="the whole description in the plan; the reference, or the word Invoice, as the product's title",
         when=_needs_another_title,
     ),
-    Field("description", "plan.description, product.title, line_items[].label", _PLAN, when=_has_its_title),
+    Field("description", "plan.description, product.title, line_items[].label", PLAN_SOURCE, when=_has_its_title),
     Field(
         "reference",
         "plan.internal_notes, line_items[].label",
@@ -139,9 +139,11 @@ FIELDS = (
         sent="the whole reference in the plan's notes; the word Invoice as the product's title",
         when=_needs_a_word_as_title,
     ),
-    Field("reference", "plan.internal_notes, product.title, line_items[].label", _PLAN, when=_needs_no_word_as_title),
-    Field("customer.id", "member_id", _CREATE),
-    Field("customer.email", "email_address", _CREATE, when=_bills_an_address),
+    Field(
+        "reference", "plan.internal_notes, product.title, line_items[].label", PLAN_SOURCE, when=_needs_no_word_as_title
+    ),
+    Field("customer.id", "member_id", CREATE),
+    Field("customer.email", "email_address", CREATE, when=_bills_an_address),
     _dropped(
         "customer.email",
         "IB-WHOP-CUSTOMER-01",
@@ -151,7 +153,7 @@ FIELDS = (
         why="Whop bills its own record of the member and mails to the address kept there",
         when=_bills_a_member,
     ),
-    Field("customer.name", "customer_name", _CREATE, when=_bills_an_address),
+    Field("customer.name", "customer_name", CREATE, when=_bills_an_address),
     _dropped(
         "customer.name",
         "IB-WHOP-CUSTOMER-02",
@@ -161,26 +163,26 @@ FIELDS = (
         why="Whop bills its own record of the member and shows the name kept there",
         when=_bills_a_member,
     ),
-    Field("lines[].unit_amount", "line_items[].unit_price", _LINE, when=_unit_amount_is_kept),
-    Field("lines[].amount", "plan.initial_price, line_items[].unit_price", _LINE),
-    Field("amount", "plan.initial_price, line_items[].unit_price", _PLAN, verbs=("one_time_charge",)),
+    Field("lines[].unit_amount", "line_items[].unit_price", LINE_SOURCE, when=_unit_amount_is_kept),
+    Field("lines[].amount", "plan.initial_price, line_items[].unit_price", LINE_SOURCE),
+    Field("amount", "plan.initial_price, line_items[].unit_price", PLAN_SOURCE, verbs=("one_time_charge",)),
     # prices are in major units: a currency of other decimals moves their points
-    Field("currency", "plan.currency, plan.initial_price, line_items[].unit_price", _PLAN),
+    Field("currency", "plan.currency, plan.initial_price, line_items[].unit_price", PLAN_SOURCE),
     _dropped(
         "lines[].quantity",
         "IB-WHOP-QUANTITY-01",
-        _LINE,
+        LINE_SOURCE,
         native="line_items[].quantity",  # other lines of the bill may carry theirs
         why="a quantity needs a unit amount, and one of zero or below is not documented",
         remedy="give unit_amount, or leave the quantity out",
         sent="the line's amount alone",
         when=_quantity_is_lost,
     ),
-    Field("lines[].quantity", "line_items[].quantity", _LINE, when=_quantity_is_kept),
+    Field("lines[].quantity", "line_items[].quantity", LINE_SOURCE, when=_quantity_is_kept),
     _dropped(
         "lines[].unit_amount",
         "IB-WHOP-UNIT-AMOUNT-01",
-        _LINE,
+        LINE_SOURCE,
         severity=Severity.INFO,  # the quantity that goes with it has stopped the bill already
         why="a unit amount goes with its quantity, and one of zero or below is not documented",
         sent="the line's amount alone",
@@ -189,58 +191,58 @@ FIELDS = (
     _dropped(
         "lines[].period.start",
         "IB-WHOP-PERIOD-02",
-        f"{_LINE}: no field of a period",
+        f"{LINE_SOURCE}: no field of a period",
         why="Whop's lines have no service period: its start is told to nobody",
         remedy="say the period in the line's description",
     ),
     _dropped(
         "lines[].period.end",
         "IB-WHOP-PERIOD-04",
-        f"{_LINE}: no field of a period",
+        f"{LINE_SOURCE}: no field of a period",
         why="Whop's lines have no service period: its end is told to nobody",
         remedy="say the period in the line's description",
     ),
     _dropped(
         "period.start",
         "IB-WHOP-PERIOD-01",
-        f"{_CREATE}: no field of a period",
+        f"{CREATE}: no field of a period",
         why="Whop's invoices have no service period: its start is told to nobody",
         remedy="say the period in the description",
     ),
     _dropped(
         "period.end",
         "IB-WHOP-PERIOD-03",
-        f"{_CREATE}: no field of a period",
+        f"{CREATE}: no field of a period",
         why="Whop's invoices have no service period: its end is told to nobody",
         remedy="say the period in the description",
     ),
     _dropped(
         "subscription",
         "IB-WHOP-SUBSCRIPTION-01",
-        f"{_CREATE}: an invoice belongs to no membership",
+        f"{CREATE}: an invoice belongs to no membership",
         why="Whop's invoices belong to no subscription",
         verbs=("period_invoice",),
     ),
     _dropped(
         "purchase_order",
         "IB-WHOP-PURCHASE-ORDER-01",
-        f"{_CREATE}: no field of a purchase order",
+        f"{CREATE}: no field of a purchase order",
         why="Whop's invoices have no purchase order number",
         remedy="say it in the description",
     ),
     _dropped(
         "metadata",
         "IB-WHOP-METADATA-01",
-        f"{_CREATE}: no metadata on legacy invoices",
+        f"{CREATE}: no metadata on legacy invoices",
         why="Whop's legacy invoices have no metadata",
         remedy="keep it on your side under the reference",
     ),
-    Field("collection.due", "due_date", _CREATE),
-    Field("collection.net_days", "due_date", _CREATE),
+    Field("collection.due", "due_date", CREATE),
+    Field("collection.net_days", "due_date", CREATE),
     _dropped(
         "issued_at",
         "IB-WHOP-ISSUED-AT-01",
-        f"{_CREATE}: no field of an issue date",
+        f"{CREATE}: no field of an issue date",
         why="Whop dates an invoice when it is created",
         remedy="leave issued_at out",
         when=_says_nothing_else,
@@ -248,7 +250,7 @@ FIELDS = (
     Field(
         "issued_at",
         "due_date",
-        f"{_CREATE}: no field of an issue date",
+        f"{CREATE}: no field of an issue date",
         fate=Fate.APPROXIMATED,
         severity=Severity.INFO,
         code="IB-WHOP-ISSUED-AT-02",
@@ -256,12 +258,12 @@ FIELDS = (
         sent="the due date",
         when=_gives_the_due_date,
     ),
-    Field("collection.kind", "collection_method", _CREATE, Alters.BRANCH, when=_is_issued),
-    Field("collection.kind", "collection_method", _CREATE, when=_drafts_as_asked),
+    Field("collection.kind", "collection_method", CREATE, Alters.BRANCH, when=_is_issued),
+    Field("collection.kind", "collection_method", CREATE, when=_drafts_as_asked),
     Field(
         "collection.kind",
         "collection_method",
-        _CREATE,
+        CREATE,
         fate=Fate.DEFAULTED,
         severity=Severity.INFO,
         code="IB-WHOP-COLLECTION-01",
@@ -269,7 +271,7 @@ FIELDS = (
         sent="send_invoice",
         when=_drafts_to_mail,
     ),
-    Field("collection.payment_method", "payment_method_id", _CREATE),
+    Field("collection.payment_method", "payment_method_id", CREATE),
     # A charge is collected by the request that makes the invoice: what the account adds cannot be compared before, and
     # no request can switch it off.
     Field(
@@ -302,13 +304,15 @@ FIELDS = (
         when=_untaxed,
     ),
     Field("tax", "", _TAX, Alters.NOTHING, when=_taxed),
-    Field("draft", "save_as_draft", _CREATE, Alters.BRANCH),
-    Field("attempt", "", _IDEMPOTENCY, Alters.NOTHING),
+    Field("draft", "save_as_draft", CREATE, Alters.BRANCH),
+    Field("attempt", "", IDEMPOTENCY, Alters.NOTHING),
     # constants
-    Field("", "account_id", _CREATE, Alters.NOTHING, why="the setting account_id: whose invoice it is"),
-    Field("", "product_id", _CREATE, Alters.NOTHING, why="the setting product_id, in place of a new product"),
+    Field("", "account_id", CREATE, Alters.NOTHING, why="the setting account_id: whose invoice it is"),
+    Field("", "product_id", CREATE, Alters.NOTHING, why="the setting product_id, in place of a new product"),
     Field("", "product.title", _TITLE, Alters.NOTHING, why="the word Invoice, where no text of the bill fits"),
-    Field("", "plan.plan_type", _PLAN, Alters.NOTHING, why="a bill is charged once and never renews"),
-    Field("", "line_items[].quantity", _LINE, Alters.NOTHING, why="a line without a quantity is one of its amount"),
-    Field("", "charge_buyer_fee", _CREATE, Alters.NOTHING, why="the customer pays the amount asked, and no fee on it"),
+    Field("", "plan.plan_type", PLAN_SOURCE, Alters.NOTHING, why="a bill is charged once and never renews"),
+    Field(
+        "", "line_items[].quantity", LINE_SOURCE, Alters.NOTHING, why="a line without a quantity is one of its amount"
+    ),
+    Field("", "charge_buyer_fee", CREATE, Alters.NOTHING, why="the customer pays the amount asked, and no fee on it"),
 )

@@ -19,7 +19,7 @@ from invoice_bridge.core.errors import (
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.wire import Flow
 from invoice_bridge.providers.whop.shapes import invoice, plan_id, with_plan
-from invoice_bridge.providers.whop.verbs import _about, _plan, _rows
+from invoice_bridge.providers.whop.verbs import about, listed_rows, plan_request
 
 _PLANS_READ = 300  # by one look, at a request each: half of what Whop allows in a minute
 _LOOKED_AT = "lookup: the plan has the reference; repeats for each invoice listed, newest first"
@@ -35,7 +35,7 @@ def look(command: Bill, context: Context) -> Flow[Matches]:
     gap, read = "", 0
     listing = ListInvoices(created_from=lookup_start(context))
     for _ in range(PAGES):
-        rows, following = yield from annotated(_rows(listing, context))
+        rows, following = yield from annotated(listed_rows(listing, context))
         for row in rows:
             if read == _PLANS_READ:
                 return Matches(tuple(seen), f"the account has more invoices than the {read} whose plans were read")
@@ -60,8 +60,8 @@ def _sighted(row: Reader, command: Bill, context: Context) -> Flow[Matches]:
     if (plan := plan_id(row.data)) is None:
         return unread
     try:
-        told = yield _plan(plan, context, _LOOKED_AT)
-        shown = _about(told, plan)
+        told = yield plan_request(plan, context, _LOOKED_AT)
+        shown = about(told, plan)
     except NotFound:
         return unread
     if Reader(shown, "whop").text("internal_notes") != command.reference:

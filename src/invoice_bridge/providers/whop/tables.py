@@ -23,9 +23,9 @@ KEY_WINDOW = timedelta(hours=24)
 LEGACY_ID = "inv_"
 NATIVE_ID = "pay_"
 
-_CREATE = "whop-sdk 2.6.0, CreateInvoicesRequest"
-_PLAN = "whop-sdk 2.6.0, CreateInvoicesRequestProductPlan"
-_LINE = "whop-sdk 2.6.0, CreateInvoicesRequestProductLineItemsItem"
+CREATE = "whop-sdk 2.6.0, CreateInvoicesRequest"
+PLAN_SOURCE = "whop-sdk 2.6.0, CreateInvoicesRequestProductPlan"
+LINE_SOURCE = "whop-sdk 2.6.0, CreateInvoicesRequestProductLineItemsItem"
 _STATUSES = "whop-sdk 2.6.0, InvoiceStatuses"
 _RAW = "whop-sdk 2.6.0, invoices/raw_client.py"
 _OBJECT = "whop-sdk 2.6.0, Invoice and InvoiceListItem"
@@ -33,7 +33,7 @@ _ADDRESS = "whop-sdk 2.6.0, CreateInvoicesRequestBillingAddress"
 _CARD = "whop-sdk 2.6.0, Payment, PaymentInstrumentCard and PaymentMethod"
 _BANK = "whop-sdk 2.6.0, PaymentBankTransfer"
 _VERSIONING = "docs.whop.com/developer/api/versioning"
-_IDEMPOTENCY = "docs.whop.com/developer/api/idempotency"
+IDEMPOTENCY = "docs.whop.com/developer/api/idempotency"
 _MIGRATION = "docs.whop.com/developer/guides/migrate-from-legacy-invoices"
 
 
@@ -161,8 +161,8 @@ RATE = Rate(600, 60, "docs.whop.com/developer/troubleshooting: 600 a minute for 
 
 # The error of a call that the invoice's state does not allow is not documented: it is explained by reading (`act`).
 ERRORS = (
-    ErrorRow(Rejected, _IDEMPOTENCY, code="idempotency_key_mismatch", key_reused=True),
-    ErrorRow(Rejected, _IDEMPOTENCY, code="idempotency_request_in_progress", maybe_applied=True),
+    ErrorRow(Rejected, IDEMPOTENCY, code="idempotency_key_mismatch", key_reused=True),
+    ErrorRow(Rejected, IDEMPOTENCY, code="idempotency_request_in_progress", maybe_applied=True),
     ErrorRow(Unauthorized, _RAW, status=401),
     ErrorRow(Unauthorized, f"{_RAW}: the key lacks a permission", status=403),
     ErrorRow(Declined, "whop-sdk 2.6.0: payment_required, declared elsewhere than for invoices", status=402),
@@ -181,7 +181,7 @@ ENDPOINTS = _RAW
 
 REDACTIONS = (
     *hidden(Becomes.SECRET, f"{_OBJECT}: it reads the invoice without a key", "fetch_invoice_token"),
-    *hidden(Becomes.SECRET, f"{_CREATE}: it charges what it was made for", "payment_token_id"),
+    *hidden(Becomes.SECRET, f"{CREATE}: it charges what it was made for", "payment_token_id"),
     *hidden(Becomes.LINK, f"{_OBJECT}: whoever has it may pay and read", "pay_online_url"),
     *hidden(Becomes.EMAIL, _OBJECT, "email", "email_address", "customer_email"),
     Redaction(Where.FIELD, "name", _OBJECT, Becomes.NAME, beside="email"),

@@ -40,7 +40,7 @@ from invoice_bridge.core.wire import Effect, Flow, Request, Response
 from invoice_bridge.providers.whop.shapes import invoice, payment_id, plan_id, price_of, with_payment, with_plan
 from invoice_bridge.providers.whop.tables import LEGACY_ID, NATIVE_ID
 
-_CREATE = "whop-sdk 2.6.0, CreateInvoicesRequest"
+CREATE = "whop-sdk 2.6.0, CreateInvoicesRequest"
 _MILLISECOND = timedelta(milliseconds=1)
 # past_due is a second word for open, and which of several statuses in one query are honoured is not confirmed: an open
 # listing is not narrowed by the server
@@ -66,26 +66,29 @@ def _legacy(invoice_id: str) -> str:
     raise Unsupported(f"{invoice_id[:40]!r} is not the id of a Whop invoice: those begin with {LEGACY_ID}")
 
 
-def _get(invoice_id: str, context: Context, specimen: Mapping[str, Any] | None = None) -> Request:
-    return context.get("invoices", invoice_id, specimen=specimen or _bare(invoice_id, "open"), invoice_id=invoice_id)
+def invoice_request(invoice_id: str, context: Context, specimen: Mapping[str, Any] | None = None) -> Request:
+    """The request for one invoice."""
+    return context.get(
+        "invoices", invoice_id, specimen=specimen or bare_specimen(invoice_id, "open"), invoice_id=invoice_id
+    )
 
 
 def _glance(invoice_id: str, context: Context) -> Flow[Invoice]:
     """An invoice alone, to see how it stands."""
-    answer = yield _get(invoice_id, context)
+    answer = yield invoice_request(invoice_id, context)
     return invoice(object_of(answer))
 
 
 def _read(invoice_id: str, context: Context) -> Flow[Invoice]:
-    return (yield from _whole((yield _get(invoice_id, context)), context))
+    return (yield from _whole((yield invoice_request(invoice_id, context)), context))
 
 
 def _whole(answer: Response, context: Context) -> Flow[Invoice]:
-    found, _ = yield from _complete(answer, context)
+    found, _ = yield from complete_invoice(answer, context)
     return found
 
 
-def _complete(answer: Response, context: Context) -> Flow[tuple[Invoice, Money | None]]:
+def complete_invoice(answer: Response, context: Context) -> Flow[tuple[Invoice, Money | None]]:
     """An invoice with its plan's and its payment's words, and the plan's price.
 
     Reading those needs further permissions (plan:basic:read, payment:basic:read); without them their fields stay None.
@@ -93,23 +96,24 @@ def _complete(answer: Response, context: Context) -> Flow[tuple[Invoice, Money |
     data = object_of(answer)
     found, price = invoice(data), None
     if (plan := plan_id(data)) is not None:
-        told = yield from _allowed(_plan(plan, context, "the reference and the exact price"))
+        told = yield from _allowed(plan_request(plan, context, "the reference and the exact price"))
         if told is not None:
-            shown = _about(told, plan)
+            shown = about(told, plan)
             found, price = with_plan(found, shown), price_of(found, shown)
     if (payment := payment_id(data)) is not None:
         request = context.get("payments", payment, specimen={"id": payment}, note="when it was paid, and how much")
         told = yield from _allowed(request)
         if told is not None:
-            found = with_payment(found, _about(told, payment))
+            found = with_payment(found, about(told, payment))
     return found, price
 
 
-def _plan(plan: str, context: Context, note: str) -> Request:
+def plan_request(plan: str, context: Context, note: str) -> Request:
+    """The request for a plan, which has the reference and the exact price."""
     return context.get("plans", plan, specimen={"id": plan}, note=note)
 
 
-def _about(answer: Response, wanted: str) -> Mapping[str, Any]:
+def about(answer: Response, wanted: str) -> Mapping[str, Any]:
     """The object of an answer. Raises MalformedResponse where it is not the one that was asked for."""
     at = Reader(object_of(answer), "whop")
     if at.text("id") != wanted:
@@ -132,7 +136,7 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
     """
     if command.customer is not None and command.customer.at(context.provider.name) is None:
         raise Unsupported("Whop's invoices are filtered by the id of a member", remedy='pass customer="mber_…"')
-    rows, following = yield from _rows(command, context)
+    rows, following = yield from listed_rows(command, context)
     items: list[Invoice | Unreadable] = []
     for row in rows:
         try:
@@ -147,9 +151,9 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
     return Page(tuple(items), following)
 
 
-def _rows(command: ListInvoices, context: Context) -> Flow[tuple[list[Reader], ListInvoices | None]]:
+def listed_rows(command: ListInvoices, context: Context) -> Flow[tuple[list[Reader], ListInvoices | None]]:
     """One page of the listing as it comes, and the command for the next."""
-    listed = _bare(LEGACY_ID + "{listed.id}", "open", plan="{listed.plan}")
+    listed = bare_specimen(LEGACY_ID + "{listed.id}", "open", plan="{listed.plan}")
     answer = yield context.get(
         "invoices", query=_filters(command, context), specimen={"data": [listed], "page_info": {"has_next_page": False}}
     )
@@ -218,7 +222,7 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
     """Change the description or the due date of a draft. PATCH takes no idempotency key: a lost one stays unknown."""
     if command.metadata is not None:
         raise Unsupported(
-            "Whop's legacy invoices have no metadata", source=_CREATE, remedy="keep it on your side under the reference"
+            "Whop's legacy invoices have no metadata", source=CREATE, remedy="keep it on your side under the reference"
         )
     body: dict[str, Any] = {}
     if command.description is not None:
@@ -227,7 +231,7 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
         body["due_date"] = rfc3339_millis(command.due_at)
     invoice_id = _legacy(command.id)
     request = context.send(
-        "PATCH", "invoices", invoice_id, body=body, specimen=_bare(invoice_id, "draft"), invoice_id=invoice_id
+        "PATCH", "invoices", invoice_id, body=body, specimen=bare_specimen(invoice_id, "draft"), invoice_id=invoice_id
     )
     return (
         yield from submit_change(
@@ -252,7 +256,9 @@ def _change(invoice_id: str, action: str, context: Context, effect: Effect, beco
     def after(answer: Response) -> Flow[Invoice]:
         if not _is_true(answer):
             raise MalformedResponse("the answer is not `true`", provider="whop", status=answer.status, response=answer)
-        return (yield from _whole((yield _get(invoice_id, context, _bare(invoice_id, status))), context))
+        return (
+            yield from _whole((yield invoice_request(invoice_id, context, bare_specimen(invoice_id, status))), context)
+        )
 
     request = context.post(
         "invoices", _legacy(invoice_id), action, effects=[effect], specimen=True, invoice_id=invoice_id
@@ -265,5 +271,6 @@ def _is_true(answer: Response) -> bool:
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
-def _bare(invoice_id: str, status: str, currency: str = "usd", plan: str = "{plan.id}") -> dict[str, Any]:
+def bare_specimen(invoice_id: str, status: str, currency: str = "usd", plan: str = "{plan.id}") -> dict[str, Any]:
+    """The happy answer about an invoice, as far as a verb needs it."""
     return {"id": invoice_id, "status": status, "current_plan": {"id": plan, "currency": currency}, "line_items": []}

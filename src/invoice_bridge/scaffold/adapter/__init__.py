@@ -1,12 +1,11 @@
 """Acme: facts first, tables second, verbs third."""
 
-from invoice_bridge.adapter.declared import cannot
+from invoice_bridge.adapter.declared import Named, cannot
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 
 from . import flows, shapes, tables, webhooks
-from .emulator import AcmeEmulator
 
 ACME = Provider(
     name=tables.NAME,
@@ -60,5 +59,5 @@ ACME = Provider(
     refusal=shapes.refusal,
     invoice_id=shapes.invoice_id,
     webhooks=webhooks.WEBHOOKS,
-    emulator=AcmeEmulator,
+    emulator=Named(f"{__name__}.emulator:AcmeEmulator"),
 )

@@ -1,27 +1,17 @@
-"""ChargeAPI in memory: the same rules, the same refusals, as far as its documentation shows them.
-
-Nothing here was observed on the live service. Lines come from transactions, which tests and examples add themselves.
-"""
+"""The documents that ChargeAPI's emulator keeps, and what every request meets."""
 
 from __future__ import annotations
 
-import hashlib
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, ClassVar
 
 from invoice_bridge.adapter.emulation.core import Emulator, ErrorResponse, IncomingRequest, StoredResponse
-from invoice_bridge.core.wire import Response, query
-from invoice_bridge.providers.chargeapi.tables import API_VERSION, KEY_WINDOW, MONEY, REFERENCE_KEY
+from invoice_bridge.core.wire import Response
+from invoice_bridge.providers.chargeapi.tables import API_VERSION, KEY_WINDOW, MONEY
 
-_CREATE_PARAMS = ("period_start", "period_end", "fleet", "currency", "description", "metadata")
-_UPDATE_PARAMS = ("description", "due_date", "metadata")
-_LIST_PARAMS = ("fleet", "limit", "page", "status")
-_LIST_STATUSES = ("draft", "open", "paid", "void", "uncollectible")  # overdue is not among them
-_DUE_AFTER = timedelta(days=7)  # as in the samples; the rule is not documented
 _LONGEST_KEY = 255
 
 
@@ -36,11 +26,26 @@ class Transaction:
     description: str
 
 
-class ChargeApiEmulator(Emulator):
-    """ChargeAPI's invoices. The fleet "flt_42" is there, with 25.00 EUR of transactions in May 2026, 19.99 in April.
+def stamp(instant: datetime) -> str:
+    """RFC 3339 in UTC with three decimals, as all samples have it."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-    The payment methods "pm_42", "pm_declined" (which declines) and those of the fleets are known; no other is charged.
-    """
+
+def _line(one: Transaction) -> tuple[str, int]:
+    return one.description, one.amount
+
+
+def _lines(transactions: Sequence[Transaction]) -> list[dict[str, Any]]:
+    """One line per description and unit amount, as the samples have it."""
+    lines = []
+    for (description, unit), same in groupby(sorted(transactions, key=_line), key=_line):
+        quantity = len(list(same))
+        lines.append({"amount": quantity * unit, "description": description, "quantity": quantity, "unit_amount": unit})
+    return lines
+
+
+class ChargeApiDocuments(Emulator):
+    """What ChargeAPI has stored, what every request meets, and how an answer is worded."""
 
     name = "chargeapi"
     key = "ch_sk_test_not_a_key"
@@ -69,15 +74,6 @@ class ChargeApiEmulator(Emulator):
         "server_errors_stored": (True, "whether a server error is an outcome that its key replays"),
         "finer_timestamps": (False, "whether a timestamp with parts of a millisecond is taken"),
     }
-    ROUTES = (
-        ("POST", "/invoices", "create"),
-        ("GET", "/invoices", "list"),
-        ("GET", "/invoices/{id}", "retrieve"),
-        ("POST", "/invoices/{id}", "update"),
-        ("POST", "/invoices/{id}/finalize", "finalize"),
-        ("POST", "/invoices/{id}/pay", "pay"),
-        ("POST", "/invoices/{id}/void", "void"),
-    )
     default_currency = "eur"
     tax_percent = 20
     """What finalizing adds where the switch says that it does."""
@@ -249,39 +245,6 @@ class ChargeApiEmulator(Emulator):
             found["amount_due"] = sum(line["amount"] for line in found["line_items"])
         return found
 
-    # ── invoices ─────────────────────────────────────────────────────────────────────────────────────────────────
-    def create(self, call: IncomingRequest) -> Response:
-        """POST /invoices: always a draft, its lines made of the window's transactions."""
-        given = self._body(call, _CREATE_PARAMS)
-        start, end = self._moment(given, "period_start"), self._moment(given, "period_end")
-        if start >= end:
-            raise self._invalid("period_end must be after period_start", "period_end")
-        fleet, now = self._text(given, "fleet"), self.clock()
-        if fleet not in self.fleets:
-            raise self._refuse("No such fleet", "fleet_not_found", param="fleet", status=404)
-        found: dict[str, Any] = {
-            "id": self.next_id("inv_"),
-            "object": "invoice",
-            "amount_due": None,
-            "amount_paid": None,
-            "created": _stamp(now),
-            "currency": self._currency(given),
-            "description": self._text(given, "description"),
-            "due_date": _stamp(now + _DUE_AFTER),
-            "fleet": fleet,
-            "line_items": [],
-            "metadata": self._words(given),
-            "paid_at": None,
-            "payment_method": None,
-            "period_end": _stamp(end),
-            "period_start": _stamp(start),
-            "status": "draft",
-        }
-        if not self._rated(found)["line_items"] and self.switches["empty_window_refused"]:
-            raise self._invalid("The period holds no transactions", "period_start")
-        self.invoices[found["id"]] = found
-        return self.json(self._shown(found), 201 if self.switches["create_answers_201"] else 200)
-
     def _currency(self, given: Mapping[str, Any]) -> str:
         code = self._text(given, "currency") or self.default_currency
         if code.upper() not in MONEY.decimals or (code != code.lower() and not self.switches["uppercase_currency"]):
@@ -290,138 +253,9 @@ class ChargeApiEmulator(Emulator):
 
     def _status(self, found: Mapping[str, Any]) -> Any:
         """Overdue is what an open invoice is once its due date has passed: inferred, no page says what makes it so."""
-        if found["status"] == "open" and found["due_date"] and found["due_date"] < _stamp(self.clock()):
+        if found["status"] == "open" and found["due_date"] and found["due_date"] < stamp(self.clock()):
             return "overdue"
         return found["status"]
 
     def _shown(self, found: Mapping[str, Any]) -> dict[str, Any]:
         return {**found, "status": self._status(found)}
-
-    def retrieve(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """GET /invoices/{id}."""
-        self._filters(call, ())
-        return self.json(self._shown(self._find(invoice_id)))
-
-    def list(self, call: IncomingRequest) -> Response:
-        """GET /invoices, newest first; a page's token goes with the filters it was made for."""
-        given = self._filters(call, _LIST_PARAMS)
-        if "status" in given and given["status"] not in _LIST_STATUSES:
-            raise self._invalid("No such status", "status")
-        limit = given.get("limit", "10")
-        if not limit.isdecimal() or not 1 <= int(limit) <= 100:
-            raise self._invalid("limit must be between 1 and 100", "limit")
-        filters = tuple((name, value) for name, value in call.query if name != "page")
-        rows = [self._shown(self._rated(row)) for row in reversed(self.invoices.values())]
-        rows = [row for row in rows if all(row[name] == given[name] for name in ("fleet", "status") if name in given)]
-        first = 0
-        if "page" in given:
-            anchor, before = self.pages.get(given["page"], ("", ()))
-            place = next((place for place, row in enumerate(rows) if row["id"] == anchor), None)
-            if before != filters or place is None:
-                raise self._invalid("The page token does not belong to this listing", "page")
-            first = place
-        after = first + int(limit)
-        body = {
-            "data": rows[first:after],
-            "next_page_url": self._page_url(call, rows[after]["id"], filters) if after < len(rows) else None,
-            "previous_page_url": self._page_url(call, rows[max(first - int(limit), 0)]["id"], filters)
-            if first
-            else None,
-        }
-        return self.json(body)
-
-    def _page_url(self, call: IncomingRequest, anchor: str, filters: tuple[tuple[str, str], ...]) -> str:
-        digest = hashlib.sha256(repr((anchor, filters)).encode()).digest()
-        token = "page_" + urlsafe_b64encode(digest).decode().rstrip("=")
-        self.pages[token] = (anchor, filters)
-        return f"{call.root}/invoices?{query([('page', token), *filters])}"
-
-    def update(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """POST /invoices/{id}: drafts, and open invoices as the newer page has it."""
-        given, found = self._body(call, _UPDATE_PARAMS), self._find(invoice_id)
-        if found["status"] not in ({"draft", "open"} if self.switches["update_open"] else {"draft"}):
-            raise self._wrong_state("update", found)
-        changes: dict[str, Any] = {}
-        if "description" in given:
-            changes["description"] = self._text(given, "description") or None
-        if "due_date" in given:
-            changes["due_date"] = _stamp(self._moment(given, "due_date"))
-        if "metadata" in given:
-            kept = found["metadata"] if self.switches["metadata_merges"] else {}
-            changes["metadata"] = kept | self._words(given)
-        found |= changes
-        return self.json(self._shown(found))
-
-    # ── transitions ──────────────────────────────────────────────────────────────────────────────────────────────
-    def _note(self, event: str, found: Mapping[str, Any], units: int) -> None:
-        reference = found["metadata"].get(REFERENCE_KEY)
-        self.record(event, found["id"], found["fleet"], units, found["currency"], reference)
-
-    def finalize(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """POST …/finalize: draft → open, its lines locked."""
-        self._body(call, ())
-        found = self._find(invoice_id)
-        if found["status"] != "draft":
-            raise self._wrong_state("finalize", found)
-        self._issue(found)
-        if self.switches["finalize_collects"] and self.fleets[found["fleet"]] is not None:
-            self._collect(found, self.fleets[found["fleet"]])
-        return self.json(self._shown(found))
-
-    def _issue(self, found: dict[str, Any]) -> None:
-        self.billed[found["id"]] = self._inside(found)
-        if self.switches["finalize_taxes"]:
-            found["amount_due"] += found["amount_due"] * self.tax_percent // 100
-        found["status"] = "open"
-        self._note("issued", found, found["amount_due"])
-
-    def pay(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """POST …/pay: collects the whole balance, from the method given or the fleet's own."""
-        given, found = self._body(call, ("payment_method",)), self._find(invoice_id)
-        if found["status"] == "draft" and self.switches["pays_drafts"]:
-            self._issue(found)
-        method = self._text(given, "payment_method") or self.fleets[found["fleet"]]
-        if found["status"] != "open" or method is None:
-            raise self._wrong_state("payment", found)
-        if method not in {*self.methods, *self.fleets.values()}:
-            message = "No such payment method"
-            raise self._refuse(message, "payment_method_not_found", param="payment_method", status=404)
-        if "declined" in method:
-            raise self._refuse("The payment was declined", "payment_authorization_failed", status=402)
-        self._collect(found, method)
-        return self.json(self._shown(found))
-
-    def _collect(self, found: dict[str, Any], method: str | None) -> None:
-        self._note("collected", found, found["amount_due"])
-        found |= {"status": "paid", "amount_paid": found["amount_due"], "amount_due": 0}
-        found |= {"paid_at": _stamp(self.clock()), "payment_method": method}
-
-    def void(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """POST …/void: open invoices; never a draft, nor one that is paid or void."""
-        self._body(call, ())
-        found = self._find(invoice_id)
-        if found["status"] not in ({"open", "uncollectible"} if self.switches["void_uncollectible"] else {"open"}):
-            raise self._wrong_state("void", found)
-        found["status"] = "void"
-        if self.switches["void_releases"]:
-            self.billed.pop(invoice_id, None)
-        self._note("voided", found, found["amount_due"])
-        return self.json(self._shown(found))
-
-
-def _stamp(instant: datetime) -> str:
-    """RFC 3339 in UTC with three decimals, as all samples have it."""
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _line(one: Transaction) -> tuple[str, int]:
-    return one.description, one.amount
-
-
-def _lines(transactions: Sequence[Transaction]) -> list[dict[str, Any]]:
-    """One line per description and unit amount, as the samples have it."""
-    lines = []
-    for (description, unit), same in groupby(sorted(transactions, key=_line), key=_line):
-        quantity = len(list(same))
-        lines.append({"amount": quantity * unit, "description": description, "quantity": quantity, "unit_amount": unit})
-    return lines

@@ -1,0 +1,270 @@
+"""The requests that make, change and list: Chargebee's whole emulator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from invoice_bridge.adapter.emulation.core import IncomingRequest
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.wire import Response
+from invoice_bridge.providers.chargebee.emulator.transitions import ChargebeeTransitions
+from invoice_bridge.providers.chargebee.fields import month_before
+
+# names of parameters: chargebee 3.29.0, the TypedDicts of Invoice
+_LINE = (
+    "amount amount_in_decimal avalara_sale_type avalara_service_type avalara_tax_code avalara_transaction_type "
+    "date_from date_to description hsn_code tax_profile_id taxable taxjar_product_code"
+)
+_BOTH = (
+    "coupon coupon_ids currency_code customer_id invoice_date payment_initiator payment_source_id po_number "
+    "subscription_id"
+)
+_CREATE_1 = (
+    f"{_BOTH} authorization_transaction_id auto_collection invoice_note remove_general_note "
+    "replace_primary_payment_source retain_payment_source token_id"
+)
+_CREATE_2 = f"{_CREATE_1} net_term_days create_pending_invoice"
+_CHARGE = (
+    f"{_BOTH} amount amount_in_decimal avalara_sale_type avalara_service_type avalara_transaction_type date_from "
+    "date_to description"
+)
+_WORDS = ("id", "customer_id", "subscription_id", "payment_owner", "void_reason_code", "status", "price_type")
+_TIMES = ("date", "paid_at", "updated_at", "voided_at")
+_NUMBERS = ("total", "amount_paid", "amount_adjusted", "credits_applied", "amount_due")
+_FILTERS = (*_WORDS, *_TIMES, *_NUMBERS, "recurring", "dunning_status", "channel", "einvoice", "paid_on_after")
+_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    "lt": lambda have, bound: have < bound,
+    "before": lambda have, bound: have < bound,
+    "lte": lambda have, bound: have <= bound,
+    "gt": lambda have, bound: have > bound,
+    "after": lambda have, bound: have > bound,
+    "gte": lambda have, bound: have >= bound,
+    "on": lambda have, bound: have // 86400 == bound // 86400,
+}
+
+
+class ChargebeeEmulator(ChargebeeTransitions):
+    """One Chargebee test site.
+
+    The customer "cus_42" is there with the payment source "pm_42", and its subscription "sub_42" with 29.99 EUR of
+    unbilled charges in May 2026. A payment source whose id contains "declined" is declined, one with "pending" stays in
+    progress. `tax_percent` is what taxable lines are taxed at, None where the site has no tax; `mails_invoices` is the
+    site's e-mail setting; `lines_per_page` is how many lines an invoice shows at once.
+    """
+
+    ROUTES = (
+        ("GET", "/configurations", "configurations"),
+        ("POST", "/customers", "create_customer"),
+        ("GET", "/customers/{id}", "retrieve_customer"),
+        ("POST", "/invoices/create_for_charge_items_and_charges", "create_2"),
+        ("POST", "/invoices/charge", "charge"),
+        ("POST", "/invoices", "create_1"),
+        ("GET", "/invoices", "list_invoices"),
+        ("GET", "/invoices/{id}", "retrieve"),
+        ("POST", "/invoices/{id}/close", "close"),
+        ("POST", "/invoices/{id}/collect_payment", "collect_payment"),
+        ("POST", "/invoices/{id}/record_payment", "record_payment"),
+        ("POST", "/invoices/{id}/void", "void"),
+        ("POST", "/invoices/{id}/write_off", "write_off"),
+        ("POST", "/invoices/{id}/delete", "delete"),
+        ("POST", "/invoices/{id}/update_details", "update_details"),
+        ("GET", "/unbilled_charges", "list_unbilled"),
+        ("POST", "/unbilled_charges/invoice_unbilled_charges", "invoice_unbilled"),
+    )
+
+    def configurations(self, call: IncomingRequest) -> Response:
+        """GET /configurations: which catalog the site has."""
+        del call
+        version = f"v{self.product_catalog}"
+        return self.json({"configurations": [{"domain": "acme-test", "product_catalog_version": version}]})
+
+    def create_customer(self, call: IncomingRequest) -> Response:
+        """POST /customers."""
+        given = self._params(call, "id first_name last_name email auto_collection net_term_days")
+        customer_id = given.pop("id", None) or self.next_id("cus_")
+        if customer_id in self.customers:
+            raise self._refuse(f"id : {customer_id} is used already", code="duplicate_entry", param="id")
+        terms = self._integer(given, "net_term_days") or 0
+        self.add_customer(customer_id, **{**given, "net_term_days": terms})
+        return self.json({"customer": self.customers[customer_id]})
+
+    def retrieve_customer(self, call: IncomingRequest, customer_id: str) -> Response:
+        """GET /customers/{id}."""
+        del call
+        if customer_id not in self.customers:
+            raise self._refuse(f"{customer_id} not found", status=404, code="resource_not_found")
+        return self.json({"customer": self.customers[customer_id]})
+
+    def create_2(self, call: IncomingRequest) -> Response:
+        """POST /invoices/create_for_charge_items_and_charges: product catalog 2; pending where it is asked for."""
+        self._needs_catalog(2)
+        given = self._params(call, _CREATE_2, charges=f"{_LINE} entity_description")
+        return self._create(call, given, self._lines(given), pending=given.get("create_pending_invoice") == "true")
+
+    def create_1(self, call: IncomingRequest) -> Response:
+        """POST /invoices: product catalog 1."""
+        self._needs_catalog(1)
+        given = self._params(call, _CREATE_1, charges=_LINE)
+        return self._create(call, given, self._lines(given))
+
+    def charge(self, call: IncomingRequest) -> Response:
+        """POST /invoices/charge: product catalog 1; one line, collected at once."""
+        self._needs_catalog(1)
+        given = self._params(call, _CHARGE)
+        if "description" not in given:
+            raise self._refuse("description : cannot be blank", param="description")
+        line = self._line({name: given.get(name) for name in ("amount", "description", "date_from", "date_to")}, "")
+        return self._create(call, given | {"auto_collection": "on"}, [line], limited=True)
+
+    def _lines(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        columns: Mapping[str, Mapping[str, str]] = given.get("charges", {})
+        if not all(isinstance(column, dict) for column in columns.values()):
+            raise self._refuse("charges : must be given as charges[field][index]", param="charges")
+        places = sorted({int(index) for column in columns.values() for index in column if index.isdecimal()})
+        if not places:
+            raise self._refuse("Cannot create an invoice without any line items", code="invalid_request")
+        rows = ({name: column.get(str(place)) for name, column in columns.items()} for place in places)
+        return [self._line(row, f"[{place}]") for place, row in zip(places, rows, strict=True)]
+
+    def _create(
+        self,
+        call: IncomingRequest,
+        given: Mapping[str, Any],
+        lines: list[dict[str, Any]],
+        *,
+        pending: bool = False,
+        limited: bool = False,
+    ) -> Response:
+        customer = self._customer(given)
+        if given.get("auto_collection", "on") not in {"on", "off"}:
+            raise self._refuse("auto_collection : must be one of on, off", param="auto_collection")
+        date = self._integer(given, "invoice_date")
+        earliest = month_before(datetime.fromtimestamp(self.now_seconds(), UTC)).timestamp()
+        if date is not None and (limited or self.switches["backdating_limited"]) and date < earliest:
+            raise self._refuse("invoice_date : is more than one calendar month back", param="invoice_date")
+        terms = self._integer(given, "net_term_days")
+        found = self._new(
+            customer["id"],
+            self._currency(given),
+            lines,
+            terms=customer["net_term_days"] if terms is None else terms,
+            date=date,
+            auto_collection=given.get("auto_collection") or customer["auto_collection"],
+            source=self._source(given, customer),
+        )
+        found |= {name: value for name, value in given.items() if name.startswith("cf_")}
+        if given.get("subscription_id") in self.subscriptions:
+            found |= {"subscription_id": given["subscription_id"]} | self._inherited()
+        if (order := self._text(given, "po_number", 100)) is not None:
+            found["po_number"] = order
+        if (note := self._text(given, "invoice_note", 2000)) is not None:
+            found["notes"] = [{"note": note, "object": "note"}]
+        if not pending:
+            self._issue(found, call, first=True)
+        self.invoices[found["id"]] = found
+        return self.json({"invoice": self._shown(found)})
+
+    def retrieve(self, call: IncomingRequest, invoice_id: str) -> Response:
+        """GET /invoices/{id}, with one page of its lines."""
+        given = dict(call.query)
+        for name in given:
+            if name not in {"line_items_limit", "line_items_offset"}:
+                raise self._refuse(f"{name} : unknown parameter", param=name)
+        start = self._integer(given, "line_items_offset") or 0
+        limit = self._integer(given, "line_items_limit", least=1)
+        return self.json({"invoice": self._shown(self._find(invoice_id), start, limit)})
+
+    def list_invoices(self, call: IncomingRequest) -> Response:
+        """GET /invoices, newest first. A filter without an operator is silently ignored, as the real one does."""
+        given = dict(call.query)
+        rows = [self._aged(row) for row in reversed(self.invoices.values())]
+        if given.pop("include_deleted", "false") != "true":
+            rows = [row for row in rows if not row["deleted"]]
+        rows.sort(key=lambda row: row["date"], reverse=True)
+        for name in ("sort_by[asc]", "sort_by[desc]"):
+            if (by := given.pop(name, None)) is not None:
+                if by not in {"date", "updated_at"}:
+                    raise self._refuse(f"{name} : must be one of date, updated_at", param=name)
+                rows.sort(key=lambda row, by=by: row[by], reverse="desc" in name)  # type: ignore[misc]
+        rows = self._filtered(rows, given, _FILTERS)
+        return self._page(rows, given, "invoice", self._shown)
+
+    def list_unbilled(self, call: IncomingRequest) -> Response:
+        """GET /unbilled_charges."""
+        given = dict(call.query)
+        given.pop("include_deleted", None)
+        given.pop("is_voided", None)
+        rows = self._filtered(list(self.unbilled.values()), given, ("subscription_id", "customer_id"))
+        return self._page(rows, given, "unbilled_charge", lambda row: row)
+
+    def _filtered(
+        self, rows: list[dict[str, Any]], given: Mapping[str, str], known: tuple[str, ...]
+    ) -> list[dict[str, Any]]:
+        for name, value in given.items():
+            if name in {"limit", "offset"}:
+                continue
+            parts = re.fullmatch(r"(\w+)(?:\[(\w+)\])?", name)
+            if parts is None or parts[1] not in known:
+                raise self._refuse(f"{name} : unknown parameter", param=name)
+            field, operator = parts.groups()
+            if operator is not None:
+                holds = self._filter(field, operator, value)
+                rows = [row for row in rows if holds(row.get(field))]
+        return rows
+
+    def _filter(self, field: str, operator: str, value: str) -> Callable[[Any], bool]:
+        def said(have: Any) -> str:
+            return str(have).lower() if isinstance(have, bool) else str(have)
+
+        if operator in {"in", "not_in"}:
+            among = self._listed(field, value)
+            return lambda have: (said(have) in among) == (operator == "in")
+        if operator in {"is", "is_not"}:
+            return lambda have: (said(have) == value) == (operator == "is")
+        if operator == "starts_with":
+            return lambda have: said(have).startswith(value)
+        if operator == "is_present":
+            return lambda have: (have is not None) == (value == "true")
+        if operator == "between":
+            low, high = (int(bound) for bound in self._listed(field, value))
+            return lambda have: have is not None and low <= have <= high
+        if operator in _COMPARE and (field in _NUMBERS or re.fullmatch("[0-9]{10}", value)):
+            return lambda have: have is not None and _COMPARE[operator](have, int(value))
+        raise self._refuse(f"{field}[{operator}] : is not valid", param=f"{field}[{operator}]")
+
+    def _listed(self, field: str, value: str) -> list[str]:
+        """A list as published, ["a","b"] or [a,b]; as the SDK spells it, ['a', 'b'], where the switch says so."""
+        item = (
+            r"""\s*(?:"[^"']*"|'[^"']*'|[^"',\]]*)\s*""" if self.switches["quoted_lists"] else r'(?:"[^"]*"|[^"\', ]*)'
+        )
+        if not re.fullmatch(rf"\[{item}(?:,{item})*\]", value):
+            raise self._refuse(f"{field} : is not a list", param=field)
+        return [part.strip().strip("\"'") for part in value[1:-1].split(",")]
+
+    def _page(
+        self,
+        rows: list[dict[str, Any]],
+        given: Mapping[str, str],
+        wrapper: str,
+        shown: Callable[[dict[str, Any]], dict[str, Any]],
+    ) -> Response:
+        limit = self._integer(given, "limit", least=1)
+        limit = 10 if limit is None else limit
+        if limit > 100:
+            raise self._refuse("limit : must be between 1 and 100", param="limit")
+        if "offset" in given:
+            place = next((n for n, row in enumerate(rows) if self._offset(row) == given["offset"]), None)
+            if place is None:
+                raise self._refuse("offset : is not valid", param="offset")
+            rows = rows[place + 1 :]
+        body: dict[str, Any] = {"list": [{wrapper: shown(row)} for row in rows[:limit]]}
+        if len(rows) > limit:
+            body["next_offset"] = self._offset(rows[limit - 1])
+        return self.json(body)
+
+    @staticmethod
+    def _offset(row: Mapping[str, Any]) -> str:
+        return dumps([str(row.get("date", row.get("date_from"))), row["id"]]).decode()

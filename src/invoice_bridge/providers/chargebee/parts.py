@@ -1,0 +1,104 @@
+"""The parts that all bills at Chargebee share: customer, lines, terms, names, and how a draft is closed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from invoice_bridge.adapter.changes import customer_id
+from invoice_bridge.adapter.checks import same_bill
+from invoice_bridge.adapter.lookup import find_matches, is_findable
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.core.commands import (
+    Bill,
+    OneTimeCharge,
+    PeriodInvoice,
+)
+from invoice_bridge.core.errors import (
+    NotFound,
+    Unsupported,
+)
+from invoice_bridge.core.model import Invoice, Line, Status
+from invoice_bridge.core.wire import Effect, Flow, Request
+from invoice_bridge.providers.chargebee.fields import reference_field
+from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, MONEY, NO_MAIL
+from invoice_bridge.providers.chargebee.verbs import bare_specimen, close_draft
+
+_CREATE = "apidocs.chargebee.com, create invoice for items and one-time charges"
+_DAY = timedelta(days=1)
+SPECIMEN_ID = "{open.id}"
+PAGE = 100
+
+
+# ── the parts of a bill ──────────────────────────────────────────────────────────────────────────────────────────────
+def lines_of_bill(command: OneTimeCharge | PeriodInvoice) -> tuple[Line, ...]:
+    """The lines; a bare amount whose description is too long for a line is named by the reference: the note has it."""
+    lines = command.billed_lines
+    if command.lines or command.description is None or len(command.description) <= DESCRIPTION_LENGTH:
+        return lines
+    return tuple(line.model_copy(update={"description": command.reference}) for line in lines)
+
+
+def customer_of_bill(command: Bill, context: Context) -> str:
+    """The id of the customer. Raises Unsupported where the bill names none."""
+    return customer_id(command, context, example="cus_…", source=_CREATE)
+
+
+def naming_form(command: Bill, context: Context) -> dict[str, str]:
+    """The purchase order and the reference, each in the field that carries it."""
+    names = {} if command.purchase_order is None else {"po_number": command.purchase_order}
+    field = reference_field(command, context.settings)
+    return names if field is None else {**names, field: command.reference}
+
+
+def net_term_days(command: Bill) -> int | None:
+    """The payment terms. Raises Unsupported for a due date that is no whole number of days after the invoice's date."""
+    due, issued = command.collection.due, command.issued_at
+    if due is None:
+        return command.collection.net_days
+    days, rest = divmod(due - issued, _DAY) if issued is not None else (-1, _DAY)
+    if rest or days < 0:
+        raise Unsupported(
+            "Chargebee counts payment terms in whole days from the invoice's date"
+            + ("" if issued is not None else ", and a due date without issued_at has no such number"),
+            source=f"{_CREATE}, net_term_days",
+            remedy="write Collection.send(net_days=…), or an issued_at that lies whole days before the due date",
+        )
+    return days
+
+
+def issuing(command: Bill) -> list[Effect]:
+    """The effects of issuing a bill."""
+    return [Effect.ISSUES, Effect.MAILS] if command.collection.kind == "send" else [Effect.ISSUES]
+
+
+def unmailed(request: Request, command: Bill) -> Request:
+    """Keep a request that is to mail nobody from doing so, whatever the site's e-mail settings say."""
+    if command.collection.kind != "manual":
+        return request
+    return replace(request, headers={**request.headers, NO_MAIL[0]: NO_MAIL[1]})
+
+
+def closed(command: OneTimeCharge | PeriodInvoice, draft_id: str, context: Context, native: str) -> Flow[Invoice]:
+    """Close the pending invoice of a bill.
+
+    Where an earlier try may have closed it and its id finds it no more, it has another one: the reference finds it.
+    """
+    try:
+        return (yield from close_draft(draft_id, context, bill_specimen(command, draft_id, native)))
+    except NotFound as refusal:
+        if not refusal.repeated or not is_findable(command, context):
+            raise
+        seen = yield from find_matches(command, context)
+        if len(seen.invoices) != 1 or seen.gap or seen.invoices[0].status is Status.DRAFT:
+            raise
+        return same_bill(command, seen.invoices[0])
+
+
+def bill_specimen(command: OneTimeCharge | PeriodInvoice, invoice_id: str, status: str) -> dict[str, Any]:
+    """The happy answer to a bill."""
+    rows = [{"amount": MONEY.to_units(line.amount)} for line in command.billed_lines]
+    total = sum(row["amount"] for row in rows)
+    amounts = {"currency_code": command.currency, "sub_total": total, "total": total, "line_items": rows}
+    return {"invoice": {**bare_specimen(invoice_id, status)["invoice"], **amounts}}

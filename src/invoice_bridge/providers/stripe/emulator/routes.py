@@ -1,0 +1,216 @@
+"""The requests that make, change and list: Stripe's whole emulator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from invoice_bridge.adapter.emulation.core import IncomingRequest
+from invoice_bridge.core.wire import Response
+from invoice_bridge.providers.stripe.emulator.documents import LINE_PARAMS
+from invoice_bridge.providers.stripe.emulator.transitions import StripeTransitions
+from invoice_bridge.providers.stripe.tables import (
+    LINES_PER_INVOICE,
+)
+
+# A name covers what is nested in it, unless what is nested is listed itself.
+_UPDATE = (
+    "account_tax_ids application_fee_amount auto_advance automatic_tax.enabled automatic_tax.liability "
+    "automatically_finalizes_at collection_method custom_fields.name custom_fields.value days_until_due "
+    "default_payment_method default_source default_tax_rates description discounts due_date effective_at expand footer "
+    "issuer metadata number on_behalf_of payment_settings rendering shipping_cost shipping_details "
+    "statement_descriptor transfer_data"
+)
+_CREATE = f"{_UPDATE} currency customer customer_account from_invoice pending_invoice_items_behavior subscription"
+_ADD_LINES = "expand invoice_metadata lines.invoice_item lines.tax_amounts lines." + LINE_PARAMS.replace(" ", " lines.")
+_PAGING = "ending_before expand limit starting_after"
+_LIST = f"{_PAGING} collection_method created customer customer_account due_date status subscription"
+_UNSET = (
+    "automatically_finalizes_at custom_fields default_payment_method description due_date effective_at footer "
+    "hosted_invoice_url invoice_pdf number parent"
+)
+_QUERY = re.compile(r"metadata\['((?:[^'\\]|\\.)*)'\]:'((?:[^'\\]|\\.)*)'")
+_BOUNDS: Mapping[str, Callable[[int, int], bool]] = {
+    "gt": lambda have, bound: have > bound,
+    "gte": lambda have, bound: have >= bound,
+    "lt": lambda have, bound: have < bound,
+    "lte": lambda have, bound: have <= bound,
+}
+
+
+class StripeEmulator(StripeTransitions):
+    """Stripe's invoices, invoice items and customers; the customer "cus_42" is there already."""
+
+    ROUTES = (
+        ("POST", "/v1/customers", "create_customer"),
+        ("GET", "/v1/customers/{id}", "retrieve_customer"),
+        ("POST", "/v1/invoices", "create"),
+        ("GET", "/v1/invoices", "list_invoices"),
+        ("GET", "/v1/invoices/search", "search"),
+        ("GET", "/v1/invoices/{id}", "retrieve"),
+        ("POST", "/v1/invoices/{id}", "update"),
+        ("DELETE", "/v1/invoices/{id}", "delete"),
+        ("POST", "/v1/invoices/{id}/add_lines", "add_lines"),
+        ("GET", "/v1/invoices/{id}/lines", "list_lines"),
+        ("POST", "/v1/invoices/{id}/finalize", "finalize"),
+        ("POST", "/v1/invoices/{id}/pay", "pay"),
+        ("POST", "/v1/invoices/{id}/send", "send"),
+        ("POST", "/v1/invoices/{id}/void", "void"),
+        ("POST", "/v1/invoices/{id}/mark_uncollectible", "mark_uncollectible"),
+        ("POST", "/v1/invoiceitems", "create_item"),
+        ("GET", "/v1/invoiceitems", "list_items"),
+    )
+
+    def create_customer(self, call: IncomingRequest) -> Response:
+        """POST /v1/customers."""
+        given = self._params(call, "address description email expand metadata name phone")
+        more = {"name": given.get("name"), "metadata": given.get("metadata") or {}}
+        return self._ok(self.add_customer(self.next_id("cus_"), given.get("email"), **more))
+
+    def retrieve_customer(self, call: IncomingRequest, customer_id: str) -> Response:
+        """GET /v1/customers/{id}."""
+        self._params(call, "expand")
+        if customer_id not in self.customers:
+            raise self._missing("customer", customer_id, "id", 404)
+        return self._ok(self.customers[customer_id])
+
+    def list_items(self, call: IncomingRequest) -> Response:
+        """GET /v1/invoiceitems, newest first."""
+        given = self._params(call, f"{_PAGING} created customer invoice pending")
+        rows = [item for item in reversed(self.items.values()) if given.get("customer") in {None, item["customer"]}]
+        if "pending" in given:
+            rows = [item for item in rows if (item["invoice"] is None) == (given["pending"] == "true")]
+        return self._page(rows, given, "/v1/invoiceitems")
+
+    def create(self, call: IncomingRequest) -> Response:
+        """POST /v1/invoices: always a draft; other pending items only join it where they are asked to."""
+        given = self._params(call, _CREATE)
+        customer, now = self._customer(given), self.now_seconds()
+        behavior = given.get("pending_invoice_items_behavior", "exclude")
+        if behavior not in {"include", "exclude"}:
+            message = "Invalid pending_invoice_items_behavior: must be one of include or exclude"
+            raise self._refuse(message, param="pending_invoice_items_behavior")
+        found: dict[str, Any] = dict.fromkeys(_UNSET.split()) | {
+            "id": self.next_id("in_"),
+            "object": "invoice",
+            "status": "draft",
+            "currency": given.get("currency", "usd").lower(),
+            "customer": customer["id"],
+            "customer_email": customer["email"],
+            "customer_name": customer["name"],
+            "created": now,
+            "period_start": now,
+            "period_end": now,
+            "livemode": False,
+            "billing_reason": "manual",
+            "attempted": False,
+            "attempt_count": 0,
+            "amount_paid": 0,
+            "collection_method": "charge_automatically",
+            "auto_advance": False,
+            "automatic_tax": {"enabled": False, "status": None},
+            "metadata": {},
+            "discounts": [],
+            "inherits": customer["discount"] is not None and "discounts" not in given,
+            "starting_balance": customer["balance"],
+            "ending_balance": None,
+            "status_transitions": dict.fromkeys(("finalized_at", "marked_uncollectible_at", "paid_at", "voided_at")),
+            "payments": [],
+            "rows": [],
+        }
+        self._apply(found, given)
+        if behavior == "include":
+            whose = (None, customer["id"], found["currency"])
+            pending = [i for i in self.items.values() if (i["invoice"], i["customer"], i["currency"]) == whose]
+            self._attach(found, pending[:LINES_PER_INVOICE])
+        self._total(found)
+        self.invoices[found["id"]] = found
+        return self._ok(self._shown(found))
+
+    def retrieve(self, call: IncomingRequest, invoice_id: str) -> Response:
+        """GET /v1/invoices/{id}; the payments come with it only where they are expanded."""
+        given = self._params(call, "expand")
+        expands = any(path.split(".")[0] == "payments" for path in (given.get("expand") or {}).values())
+        return self._ok(self._shown(self._find(invoice_id, "invoice"), payments=expands))
+
+    def list_invoices(self, call: IncomingRequest) -> Response:
+        """GET /v1/invoices, newest first."""
+        given = self._params(call, _LIST)
+        rows = list(reversed(self.invoices.values()))
+        for name in ("status", "customer", "collection_method"):
+            rows = [row for row in rows if given.get(name) in {None, row[name]}]
+        for name in ("created", "due_date"):
+            asked = given.get(name)
+            for word, bound in asked.items() if isinstance(asked, dict) else ():
+                holds, limit = _BOUNDS[word], self._integer({name: bound}, name, f"{name}[{word}]") or 0
+                rows = [row for row in rows if row[name] is not None and holds(row[name], limit)]
+        return self._page([self._shown(row) for row in rows], given, "/v1/invoices")
+
+    def search(self, call: IncomingRequest) -> Response:
+        """GET /v1/invoices/search: one exact metadata value, newest first, behind the index's lag."""
+        given = self._params(call, "expand limit page query")
+        if not self.switches["search"]:
+            raise self._refuse("Search is not supported for your account's country.")
+        asked = _QUERY.fullmatch(given.get("query", ""))
+        if asked is None:
+            raise self._refuse("We were unable to parse your search query.", param="query")
+        name, value = (re.sub(r"\\(.)", r"\1", text) for text in asked.groups())
+        seen = self.now_seconds() - int(self.search_lag.total_seconds())
+        rows = [row for row in reversed(self.invoices.values()) if row["created"] <= seen]
+        rows = [row for row in rows if row["metadata"].get(name) == value]
+        start = self._integer(given, "page") or 0
+        limit = self._integer(given, "limit") or 10
+        more = len(rows) > start + limit
+        body = {"object": "search_result", "url": "/v1/invoices/search", "has_more": more}
+        body |= {"next_page": str(start + limit) if more else None}
+        return self._ok(body | {"data": [self._shown(row) for row in rows[start : start + limit]]})
+
+    def update(self, call: IncomingRequest, invoice_id: str) -> Response:
+        """POST /v1/invoices/{id}: drafts; of an issued invoice the metadata, and of an open one how it is collected."""
+        changed = deepcopy(self._find(invoice_id))
+        given = self._params(call, _UPDATE)
+        free = {"metadata", "expand"}
+        if changed["status"] == "open" and self.switches["method_changes"]:
+            free |= {"collection_method", "days_until_due", "due_date"}
+        frozen = [name for name in given if name not in free]
+        if changed["status"] != "draft" and frozen:
+            raise self._refuse("Finalized invoices can't be updated in this way", param=frozen[0])
+        self._apply(changed, given)
+        if frozen:
+            self._total(changed)
+        self.invoices[invoice_id] = changed
+        return self._ok(self._shown(changed))
+
+    def delete(self, call: IncomingRequest, invoice_id: str) -> Response:
+        """DELETE /v1/invoices/{id}: drafts only; the items that it held are not pending again."""
+        self._params(call, "")
+        if self._find(invoice_id, "invoice")["status"] != "draft":
+            raise self._refuse("You can only delete draft invoices.")
+        self.enter_invoice("deleted", self.invoices.pop(invoice_id))
+        return self._ok({"id": invoice_id, "object": "invoice", "deleted": True})
+
+    def add_lines(self, call: IncomingRequest, invoice_id: str) -> Response:
+        """POST /v1/invoices/{id}/add_lines: new lines, or pending items by their ids; all of them or none."""
+        given = self._params(call, _ADD_LINES)
+        found = self._draft(invoice_id)
+        added: list[dict[str, Any]] = []
+        for place, line in enumerate((given.get("lines") or {}).values()):
+            if "invoice_item" not in line:
+                added.append(self._line(line, found["currency"], f"lines[{place}]"))
+                continue
+            item = self.items.get(line["invoice_item"])
+            whose = (None, found["customer"], found["currency"])
+            if item is None or item in added or (item["invoice"], item["customer"], item["currency"]) != whose:
+                raise self._missing("invoiceitem", line["invoice_item"], f"lines[{place}][invoice_item]")
+            added.append(item)
+        if not added:
+            raise self._refuse("Missing required param: lines.", code="parameter_missing", param="lines")
+        self._attach(found, added)
+        return self._ok(self._shown(found))
+
+    def list_lines(self, call: IncomingRequest, invoice_id: str) -> Response:
+        """GET /v1/invoices/{id}/lines."""
+        given = self._params(call, _PAGING)
+        return self._page(self._find(invoice_id, "invoice")["rows"], given, f"/v1/invoices/{invoice_id}/lines")
