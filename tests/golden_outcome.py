@@ -1,0 +1,106 @@
+"""What a command or a reading came to, written as its difference to what it comes to when nothing is changed."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from invoice_bridge import Invoice, Money
+from invoice_bridge.core.exact import loads
+from tests.golden_text import flat
+
+ASKED, CURRENCY = "‹asked›", "‹currency›"
+PLANNED, AS_READ = "as planned", "returned as it reads"
+_MONEY = re.compile(r"\d+(?:\.\d+)? [A-Z]{3}\b")
+
+
+class Step(NamedTuple):
+    """A request that followed: method and address, then body and note."""
+
+    place: str
+    rest: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """The invoice that came of it, or a sentence; and the requests that followed the changed answer."""
+
+    text: str = ""
+    fields: dict[str, Any] | None = None
+    trail: tuple[Step, ...] = ()
+
+    def flat(self) -> dict[str, str]:
+        """Return the fields of the invoice by their paths; a problem by the path that it is about."""
+        return _flat(self.fields or {})
+
+
+def invoice_json(invoice: Invoice) -> dict[str, Any]:
+    """Return what an invoice says: whatever is not as it would be by default."""
+    text = invoice.model_dump_json(exclude={"raw", "provider"}, exclude_none=True, exclude_defaults=True)
+    found: dict[str, Any] = loads(text)
+    return found
+
+
+def _flat(fields: dict[str, Any]) -> dict[str, str]:
+    found = dict(flat({name: value for name, value in fields.items() if name != "problems"})) if fields else {}
+    for number, problem in enumerate(fields.get("problems", ())):
+        name = f"problem {problem['path']}"
+        more = "".join(f", {key}: {value}" for key, value in problem.items() if key not in {"path", "why", "money"})
+        name = name if name not in found else f"{name} ({number})"
+        found[name] = problem["why"] + (" (money)" if problem.get("money") else "") + more
+    return found
+
+
+def outcome(result: Result, happy: Result, value: str, old: Any, reading: Result | None = None) -> str:
+    """Write a result as its difference to the happy one; `value` was tried in the place of `old`.
+
+    `reading` is how the changed answer reads by itself, where that is written down elsewhere.
+    """
+    same = (result.text, result.fields) == (happy.text, happy.fields)
+    if not same and reading is not None and reading.fields is not None and result.fields == reading.fields:
+        parts = [AS_READ]
+    else:
+        parts = [] if same else list(_changes(result, happy))
+    if result.trail != happy.trail:
+        parts.append(_followed(result.trail, happy.trail, value.strip("'"), old))
+    return "; ".join(part for part in parts if part) or PLANNED
+
+
+def _changes(result: Result, happy: Result) -> Iterator[str]:
+    if result.fields is None:
+        yield _MONEY.sub(_minor, result.text)
+        return
+    new, old = dict(result.fields), dict(happy.fields or {})
+    before, after = old.get("lines", []), new.get("lines", [])
+    for place in range(len(before)):
+        if after == before[:place] + before[place + 1 :]:
+            yield f"no lines[{place}]"
+            old["lines"] = after
+            break
+    now, then = _flat(new), _flat(old)
+    yield from (f"{name}: {text}" for name, text in now.items() if then.get(name) != text)
+    gone = [name for name in then if name not in now and not (name == "lines" and "lines" not in new)]
+    if gone:
+        yield f"no {', '.join(gone)}"
+
+
+def _minor(match: re.Match[str]) -> str:
+    """Write an amount of a sentence in minor units, as fields have it."""
+    money = Money.parse(*match[0].split())
+    return f"{money.minor} {money.currency}" if str(money) == match[0] else match[0]
+
+
+def _followed(trail: tuple[Step, ...], planned: tuple[Step, ...], value: str, old: Any) -> str:
+    """Write the requests that followed: those of the plan by their place alone, also where they have the new id."""
+    if not trail:
+        return "stops" if planned else ""
+    if trail == planned[: len(trail)]:
+        return f"then {len(trail)} more as planned"
+    steps = []
+    for place, rest in trail:
+        meant = re.sub(rf"(?<=/){re.escape(value)}(?=/|$)", str(old), place) if value and old else place
+        if Step(meant, rest) in planned:
+            steps.append(f"{place} as planned")
+        else:
+            steps.append(f"{place} {rest}".rstrip())
+    return f"then {', '.join(steps)}"
