@@ -14,6 +14,9 @@ from functools import cache
 from itertools import product
 from typing import Any
 
+from tests.golden_outcome import PLANNED
+from tests.golden_text import joined
+
 VALUE, CAPITALS, FIELD, TARGET, NUMBER = "‹value›", "‹VALUE›", "‹field›", "‹target›", "[‹n›]"
 TEXTS = ("open", "void", "paid", "draft")
 Pattern = frozenset[tuple[str, str]]
@@ -21,8 +24,6 @@ Pattern = frozenset[tuple[str, str]]
 Marks = tuple[tuple[str, str], ...]
 """What is written as which mark."""
 _ALL = frozenset({"all"})
-WIDTH = 150
-"""From here on a line is not filled further."""
 
 
 @dataclass(frozen=True)
@@ -184,20 +185,10 @@ def table(trials: list[Trial], marks: Mapping[str, Marks]) -> Iterator[str]:
         by_outcome: dict[str, list[str]] = defaultdict(list)
         for value, outcome in sorted(pattern):
             by_outcome[outcome].append(value)
+        if len(by_outcome) > 1:
+            by_outcome.pop(PLANNED, None)
         for line in joined([f"{listed(values)} ⇒ {outcome}" for outcome, values in by_outcome.items()], " | "):
             yield f"    {line}"
-
-
-def joined(parts: Iterable[str], sign: str) -> Iterator[str]:
-    """Put short parts into one line as long as it stays a line for the eye."""
-    line = ""
-    for part in parts:
-        if line and len(line) + len(part) > WIDTH:
-            yield line
-            line = ""
-        line += (sign if line else "") + part
-    if line:
-        yield line
 
 
 def listed(values: list[str]) -> str:

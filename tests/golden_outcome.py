@@ -10,7 +10,7 @@ from invoice_bridge.core.exact import loads
 from tests.golden_text import flat
 
 ASKED, CURRENCY = "‹asked›", "‹currency›"
-PLANNED, AS_READ = "as planned", "returned as it reads"
+PLANNED, AS_READ, PROBLEM = "as planned", "returned as it reads", "‹problem›"
 _MONEY = re.compile(r"\d+(?:\.\d+)? [A-Z]{3}\b")
 
 
@@ -56,30 +56,34 @@ def outcome(result: Result, happy: Result, value: str, old: Any, reading: Result
 
     `reading` is how the changed answer reads by itself, where that is written down elsewhere.
     """
-    same = (result.text, result.fields) == (happy.text, happy.fields)
-    if not same and reading is not None and reading.fields is not None and result.fields == reading.fields:
-        parts = [AS_READ]
-    else:
-        parts = [] if same else list(_changes(result, happy))
-    if result.trail != happy.trail:
-        parts.append(_followed(result.trail, happy.trail, value.strip("'"), old))
-    return "; ".join(part for part in parts if part) or PLANNED
-
-
-def _changes(result: Result, happy: Result) -> Iterator[str]:
+    if (result.text, result.fields, result.trail) == (happy.text, happy.fields, happy.trail):
+        return PLANNED
+    parts: list[str] = []
     if result.fields is None:
-        yield _MONEY.sub(_minor, result.text)
-        return
-    new, old = dict(result.fields), dict(happy.fields or {})
+        text = result.text
+        for problem in (reading.fields or {}).get("problems", ()) if reading else ():
+            text = text.replace(f"{problem['path']} {problem['why']}", PROBLEM)
+        parts.append(_MONEY.sub(_minor, text))
+    elif result.fields != happy.fields:
+        read_so = reading is not None and result.fields == reading.fields
+        parts += [AS_READ] if read_so else _changes(result.fields, happy.fields or {})
+    if result.trail != (() if result.fields is None else happy.trail):
+        parts.append(_followed(result.trail, happy.trail, value.strip("'"), old))
+    return "; ".join(parts)
+
+
+def _changes(fields: dict[str, Any], others: dict[str, Any]) -> Iterator[str]:
+    new, old = dict(fields), dict(others)
     before, after = old.get("lines", []), new.get("lines", [])
     for place in range(len(before)):
         if after == before[:place] + before[place + 1 :]:
             yield f"no lines[{place}]"
-            old["lines"] = after
+            old.pop("lines")
+            new.pop("lines", None)
             break
     now, then = _flat(new), _flat(old)
     yield from (f"{name}: {text}" for name, text in now.items() if then.get(name) != text)
-    gone = [name for name in then if name not in now and not (name == "lines" and "lines" not in new)]
+    gone = [name for name in then if name not in now]
     if gone:
         yield f"no {', '.join(gone)}"
 
@@ -93,14 +97,16 @@ def _minor(match: re.Match[str]) -> str:
 def _followed(trail: tuple[Step, ...], planned: tuple[Step, ...], value: str, old: Any) -> str:
     """Write the requests that followed: those of the plan by their place alone, also where they have the new id."""
     if not trail:
-        return "stops" if planned else ""
-    if trail == planned[: len(trail)]:
-        return f"then {len(trail)} more as planned"
+        return "stops"
+    if trail == planned:
+        return "then as planned"
+    if old and value:
+        planned = tuple(Step(place.replace(f"/{old}", f"/{value}"), rest) for place, rest in planned)
+    if trail == planned:
+        return "then as planned with that id"
+    places = [place for place, _ in planned]
     steps = []
-    for place, rest in trail:
-        meant = re.sub(rf"(?<=/){re.escape(value)}(?=/|$)", str(old), place) if value and old else place
-        if Step(meant, rest) in planned:
-            steps.append(f"{place} as planned")
-        else:
-            steps.append(f"{place} {rest}".rstrip())
+    for step in trail:
+        known = step in planned and places.count(step.place) == 1
+        steps.append(f"{step.place} as planned" if known else f"{step.place} {step.rest}".rstrip())
     return f"then {', '.join(steps)}"

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
@@ -20,8 +21,12 @@ from invoice_bridge.core.wire import Request
 
 FOLDER = Path(__file__).parent / "golden"
 Field = tuple[str, str]
-"""A name with its value. What begins with one of the marks below has no order of its own."""
-ANSWER, HEADER, NOTE = "→ ", "# ", "note"
+"""A name with its value."""
+QUERY, HEADER, ANSWER, READ, NOTE = "? ", "# ", "→ ", "= ", "note"
+FREE = (ANSWER, HEADER, READ)
+"""What begins so has no order of its own."""
+WIDTH = 150
+"""From here on a line is not filled further."""
 _PLAIN = re.compile(r"[\w-]+")
 _RUN = re.compile(r"(.)\1{19,}")
 
@@ -98,7 +103,7 @@ def sent(request: Request, root: str, keys: Keys, always: Mapping[str, str]) -> 
     place = f"{request.method} {url.removeprefix(root).lstrip('/')}"
     fields = [(NOTE, request.note)] if request.note else []
     pairs = parse_qsl(query, keep_blank_values=True)
-    fields += [(f"?{name}", value) for name, value in pairs] if urlencode(pairs) == query else [("?", query)]
+    fields += [(f"{QUERY}{name}", value) for name, value in pairs] if urlencode(pairs) == query else [(QUERY, query)]
     for name, value in request.headers.items():
         if name not in always:
             fields.append((f"{HEADER}{name}", keys.name(value) if value == request.key else value))
@@ -125,18 +130,23 @@ def differences(base: tuple[Field, ...], new: tuple[Field, ...]) -> list[str] | 
     for name, value in new:
         if name not in old:
             place = order.index(before) + 1 if before in order else 0
-            at_end = place == len(order) or order[place].startswith((ANSWER, HEADER))
-            free = name.startswith((ANSWER, HEADER)) or at_end
-            lines.append(f"+ {name}: {value}" + ("" if free else f"  (after {before or 'nothing'})"))
+            at_end = place == len(order) or order[place].startswith(FREE)
+            told = name.startswith(FREE) or at_end
+            lines.append(line(f"+ {name}", value) + ("" if told else f" (after {before or 'nothing'})"))
             order.insert(place, name)
         elif old[name] != value:
-            lines.append(f"{name}: {value}")
+            lines.append(line(name, value))
         before = name
     return lines if _ordered(order) == _ordered(now) else None
 
 
+def line(name: str, value: str) -> str:
+    """Write a field; what has no value is there or not."""
+    return f"{name}: {value}" if value or not name.endswith("]") else name
+
+
 def _ordered(names: Iterable[str]) -> list[str]:
-    return [name for name in names if not name.startswith((ANSWER, HEADER))]
+    return [name for name in names if not name.startswith(FREE)]
 
 
 @dataclass
@@ -149,20 +159,37 @@ class Blocks:
     def write(self, kind: str, name: str, fields: tuple[Field, ...], near: str = "") -> tuple[str, list[str]]:
         """Return what a block is like ("" where it is written whole), and the lines that differ from that."""
         known = self.written.setdefault(kind, [])
-        best, lines = "", [f"{each}: {value}" for each, value in fields]
-        choice: tuple[int, bool] | None = None
-        for other, others in known:
-            found = differences(others, fields)
-            if found is not None and len(found) < len(lines) + (not best):
-                rank = (len(found), near not in other)
-                if choice is None or rank < choice:
-                    best, choice = other, rank
-        if choice is not None:
-            base = next(others for other, others in known if other == best)
-            lines = differences(base, fields) or []
+        best, lines = "", [line(each, value) for each, value in fields]
+        found = [(other, differences(others, fields)) for other, others in known]
+        usable = [(other, changes) for other, changes in found if changes is not None and len(changes) <= len(lines)]
+        if usable:
+            best, lines = min(usable, key=lambda each: (len(each[1]), near not in each[0]))
         if not best or lines:
             known.append((name, fields))
         return best, lines
+
+
+def opened(head: str, best: str, lines: list[str], sign: str = "") -> Iterator[str]:
+    """Write a block under its head; what differs by little stays in one line with it."""
+    head += f", as {best}" if best else ""
+    head += ", but" if best and lines else ""
+    if best and len(head) + sum(len(each) + 2 for each in lines) <= WIDTH:
+        yield " ".join([head, ", ".join(lines)]).rstrip()
+    else:
+        yield head
+        yield from (f"    {each}" for each in (joined(lines, sign) if sign else lines))
+
+
+def joined(parts: Iterable[str], sign: str) -> Iterator[str]:
+    """Put short parts into one line as long as it stays a line for the eye."""
+    filled = ""
+    for part in parts:
+        if filled and len(filled) + len(part) > WIDTH:
+            yield filled
+            filled = ""
+        filled += (sign if filled else "") + part
+    if filled:
+        yield filled
 
 
 def plans(cases: Iterable[tuple[str, str, list[str], list[Sent]]]) -> Iterator[str]:
@@ -175,53 +202,46 @@ def plans(cases: Iterable[tuple[str, str, list[str], list[Sent]]]) -> Iterator[s
             yield f"── {title}: as {whole[key]}"
             continue
         whole[key] = title
-        head = f"── {title}" + (f" (loses {', '.join(losses)})" if losses else "")
-        yield f"{head}: refused, {refusal}" if refusal else head
         near = ""
         same: list[tuple[int, str, int]] = []
+        others: list[str] = []
         for number, each in enumerate(requests, 1):
             best, lines = blocks.write(each.place + each.effects, f"{title} {number}", each.fields, near)
             near = best.rpartition(" ")[0] or near
             if best and not lines:
                 same.append((number, near, int(best.rpartition(" ")[2])))
-                continue
-            yield from _as_above(same)
-            head = f"{number} {each.place}{each.effects}" + (f", as {best}, but" if best else "")
-            lines = list(folded(lines))
-            if best and len(lines) == 1:
-                yield f"{head} {lines[0]}"
             else:
-                yield from (head, *(f"    {line}" for line in lines))
-        yield from _as_above(same)
+                others += opened(f"{number} {each.place}{each.effects}", best, list(folded(lines)), ", " if best else "")
+        head = f"── {title}" + (f": refused, {refusal}" if refusal else f": {as_above(same)}" if same else "")
+        yield from joined([head, f"loses {', '.join(losses)}"] if losses else [head], "; ")
+        yield from others
 
 
 def folded(lines: Iterable[str]) -> Iterator[str]:
-    """Put what concerns the assumed answer into one line."""
-    answer = []
-    for line in lines:
-        if ANSWER in line[:4]:
-            answer.append(line.replace(ANSWER, "", 1))
-        else:
-            yield line
-    if answer:
-        yield f"{ANSWER}{', '.join(answer)}"
+    """Put the query into one line, the headers into one, and what concerns the assumed answer."""
+    parts: dict[str, list[str]] = {QUERY: [], HEADER: [], "": [], ANSWER: []}
+    for each in lines:
+        mark = next((mark for mark in (QUERY, HEADER, ANSWER) if mark in each[:4]), "")
+        parts[mark].append(each.replace(mark, "", 1) if mark else each)
+    for mark in (QUERY, HEADER):
+        yield from [f"{mark}{', '.join(parts[mark])}"] if parts[mark] else []
+    yield from parts[""]
+    yield from [f"{ANSWER}{', '.join(parts[ANSWER])}"] if parts[ANSWER] else []
 
 
-def _as_above(same: list[tuple[int, str, int]]) -> Iterator[str]:
-    """Write in one line the requests that are the same as others above."""
+def as_above(same: list[tuple[int, str, int]]) -> str:
+    """Name the requests that are the same as others above."""
     runs: list[tuple[int, int, str, int]] = []
     for number, case, other in same:
-        if runs and runs[-1][2] == case and number - runs[-1][0] == other - runs[-1][3]:
+        if runs and runs[-1][1] == number - 1 and runs[-1][2] == case and number - runs[-1][0] == other - runs[-1][3]:
             runs[-1] = (runs[-1][0], number, case, runs[-1][3])
         else:
             runs.append((number, number, case, other))
-    if runs:
-        parts = []
-        for first, last, case, other in runs:
-            span = str(first) if first == last else f"{first}–{last}"
-            parts.append(f"{span} as {case}" if first == other else f"{span} as {case} from {other}")
-        yield ", ".join(parts)
-    same.clear()
+    parts = []
+    for first, last, case, other in runs:
+        span = str(first) if first == last else f"{first}–{last}"
+        parts.append(f"{span} as {case}" if first == other else f"{span} as {case} from {other}")
+    return ", ".join(parts)
 
 
 def compare(name: str, text: str) -> None:
@@ -231,6 +251,6 @@ def compare(name: str, text: str) -> None:
         path.write_text(text, "utf-8")
     pinned = path.read_text("utf-8")
     if text != pinned:
-        lines = difflib.unified_diff(pinned.splitlines(), text.splitlines(), "written", "now", lineterm="", n=2)
-        shown = "\n".join(line for _, line in zip(range(60), lines, strict=False))
+        changes = difflib.unified_diff(pinned.splitlines(), text.splitlines(), "written", "now", lineterm="", n=2)
+        shown = "\n".join(islice(changes, 60))
         raise AssertionError(f"{path.name} differs; if this is meant, run make golden and read the difference\n{shown}")

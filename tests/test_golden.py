@@ -52,9 +52,9 @@ from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.emulator import EmulatorTransport
 from invoice_bridge.explain import make_context, plan
-from tests.golden_fold import TEXTS, Marks, Trial, joined, table
-from tests.golden_outcome import AS_READ, ASKED, CURRENCY, Result, Step, invoice_json, outcome
-from tests.golden_text import Blocks, Keys, compare, inner_path, plans, sent
+from tests.golden_fold import TEXTS, Marks, Trial, table
+from tests.golden_outcome import AS_READ, ASKED, CURRENCY, PROBLEM, Result, Step, invoice_json, outcome
+from tests.golden_text import READ, Blocks, Keys, compare, inner_path, opened, plans, sent
 
 MAY = Period.month(2026, 5)
 DUE = datetime(2026, 7, 1, tzinfo=UTC)
@@ -271,7 +271,7 @@ def golden(name: str) -> Iterator[str]:
             for leaf, value, old, came, answer in answers(command, context, at, request):
                 reading = read(declared, answer) if isinstance(answer, dict) else None
                 written_so = outcome(came, happy, value, old, reading)
-                if written_so.startswith(AS_READ):
+                if AS_READ in written_so or PROBLEM in written_so:
                     documents.setdefault(dumps(document(loads(dumps(request.specimen)))), (f"{title} {at + 1}", command))
                 trials.append(Trial(place, title, leaf, value, written_so))
     yield f"{declared.title}: every request goes to {context.base_url}"
@@ -296,11 +296,10 @@ def readings(declared: Provider, documents: dict[str, tuple[Any, Command | None]
         whole = read(declared, raw)
         changes = [(leaf, shown(new), old, read(declared, data)) for leaf, old, new, data in replaced(raw)]
         trials += [Trial("", title, leaf, value, outcome(came, whole, value, old)) for leaf, value, old, came in changes]
-        unmapped = [(f"unmapped {path}", "") for path in declared.parse(raw).unmapped()]
-        fields = (*whole.flat().items(), ("changes tried", str(len(changes))), *unmapped)
-        best, lines = blocks.write("invoice", title, fields)
-        yield f"── {title}" + (f", as {best}, but" if best and lines else f", as {best}" if best else "")
-        yield from joined([line.removesuffix(": ") for line in lines], ", ")
+        unmapped = [(f"[unmapped {path}]", "") for path in declared.parse(raw).unmapped()]
+        fields = [*whole.flat().items(), ("changes tried", str(len(changes))), *unmapped]
+        best, lines = blocks.write("invoice", title, tuple((f"{READ}{name}", text) for name, text in fields))
+        yield from opened(f"── {title}", best, [each.replace(READ, "", 1) for each in lines], ", ")
     yield from ("", "═══ how a changed invoice reads ═══")
     yield from table(trials, {title: marks(command) for title, (_, command) in documents.items()})
 
