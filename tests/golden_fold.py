@@ -1,9 +1,9 @@
 """What becomes of an answer when one of its fields is another: tens of thousands of trials, as a table for a reader.
 
-Trials of one field are told apart by what they lead to only. What repeats is written once, with marks for what varies:
-‹value› is the value that was tried (‹VALUE› in capitals), ‹field› the field that was replaced, ‹target› the field of the
-invoice named beside it, ‹n› the number in the field's path, ‹asked› the amount of the bill, ‹currency› its currency. A
-trial's own text follows from the table, so that another outcome of any trial is another line.
+What repeats is written once, with marks for what varies: «value» is the value that was tried («VALUE» in capitals),
+«field» the field that was replaced and «name» the last part of its path, «target» the field of the invoice named beside
+it, «n» the number in the path, «asked» the amount of the bill, «currency» its currency. The outcome of each trial
+follows from the table, so that another outcome of any trial is another line.
 """
 
 import re
@@ -15,9 +15,9 @@ from itertools import product
 from typing import Any
 
 from tests.golden_outcome import PLANNED
-from tests.golden_text import joined
+from tests.golden_text import WIDTH, joined
 
-VALUE, CAPITALS, FIELD, TARGET, NUMBER = "‹value›", "‹VALUE›", "‹field›", "‹target›", "[‹n›]"
+VALUE, CAPITALS, FIELD, NAME, TARGET, NUMBER = "«value»", "«VALUE»", "«field»", "«name»", "«target»", "[«n»]"
 TEXTS = ("open", "void", "paid", "draft")
 Pattern = frozenset[tuple[str, str]]
 """Each value that was tried, with the outcome that it led to."""
@@ -49,7 +49,7 @@ class Spot:
 
 def words(text: str, word: str, mark: str) -> Iterator[str]:
     """Yield the text with every choice of the word's occurrences replaced; of more than four: with none, or all."""
-    parts = re.split(rf"(?<![\w‹]){re.escape(word)}(?![\w›])", text)
+    parts = re.split(rf"(?<![\w«]){re.escape(word)}(?![\w»])", text)
     joints = len(parts) - 1
     choices: Iterable[tuple[str, ...]] = product((word, mark), repeat=joints)
     if joints > 4:
@@ -66,7 +66,7 @@ def forms(value: str, outcome: str) -> tuple[str, ...]:
     if value != "absent":
         found += [outcome.replace(f"'{bare}'", f"'{VALUE}'")]
     if kind := {"7": "a number", "[]": "a list", "True": "a boolean"}.get(value, "text"):
-        found += [text.replace(f"is {kind} and no", "is ‹kind› and no") for text in found]
+        found += [text.replace(f"is {kind} and no", "is «kind» and no") for text in found]
     if bare.replace("-", "").isalpha() and value.startswith("'"):
         found += [form for text in found for form in words(text, bare, VALUE)]
         found += [form for text in found for form in words(text, bare.upper(), CAPITALS)]
@@ -81,7 +81,7 @@ def together(outcomes: Mapping[str, str]) -> dict[str, str]:
         for value, outcome in left.items():
             for form in forms(value, outcome):
                 by_form[form].append(value)
-        best = max(by_form, key=lambda form: (len(by_form[form]), -form.count("‹")))
+        best = max(by_form, key=lambda form: (len(by_form[form]), -form.count("«")))
         for value in by_form[best]:
             found[value] = best
             del left[value]
@@ -89,7 +89,7 @@ def together(outcomes: Mapping[str, str]) -> dict[str, str]:
 
 
 def variants(outcomes: Mapping[str, str], field: str, marks: Marks) -> Iterator[tuple[Pattern, str]]:
-    """Yield the ways to write a field's outcomes with marks for its name and for what it is read as; plain one first."""
+    """Yield the ways to write a field's outcomes with marks for its name and what it is read as."""
     names = dict.fromkeys(
         name
         for outcome in outcomes.values()
@@ -108,8 +108,9 @@ def variants(outcomes: Mapping[str, str], field: str, marks: Marks) -> Iterator[
             pattern = re.compile(rf"(?<![\w.\]]){re.escape(target)}(?![\w.\[])")
             shown = {value: pattern.sub(TARGET, outcome) for value, outcome in shown.items()}
         if named:
-            pattern = re.compile(rf"(?<![\w‹]){re.escape(named)}(?![\w›])")
-            shown = {value: pattern.sub(FIELD, outcome) for value, outcome in shown.items()}
+            pattern = re.compile(rf"(?<![\w«]){re.escape(named)}(?![\w»])")
+            mark = FIELD if named == field else NAME
+            shown = {value: pattern.sub(mark, outcome) for value, outcome in shown.items()}
         if numbered:
             shown = {value: outcome.replace(numbered, NUMBER) for value, outcome in shown.items()}
         used = target if target and any(TARGET in outcome for outcome in shown.values()) else ""
@@ -117,10 +118,12 @@ def variants(outcomes: Mapping[str, str], field: str, marks: Marks) -> Iterator[
 
 
 def alike(trials: Iterable[Trial], marks: Mapping[str, Marks]) -> dict[Pattern, list[tuple[Spot, str]]]:
-    """Bring together the places whose values lead to the same, each with the field of the invoice that it is read as."""
+    """Bring together the places whose values lead to the same, each with what of the invoice it is read as."""
     outcomes: dict[Spot, dict[str, str]] = defaultdict(dict)
     for trial in trials:
-        outcomes[Spot(trial.place, trial.case, trial.field)][trial.value] = trial.outcome
+        found = outcomes[Spot(trial.place, trial.case, trial.field)]
+        assert trial.value not in found, f"two trials under one name: {trial}"
+        found[trial.value] = trial.outcome
     ways: dict[Spot, dict[Pattern, str]] = {}
     known: dict[tuple[Any, ...], dict[Pattern, str]] = {}
     for spot, found in outcomes.items():
@@ -135,7 +138,7 @@ def alike(trials: Iterable[Trial], marks: Mapping[str, Marks]) -> dict[Pattern, 
     left = dict(ways)
     while left:
         again = Counter(pattern for each in left.values() for pattern in each)
-        best = max(again, key=lambda pattern: (again[pattern], often[pattern], -sum(o.count("‹") for _, o in pattern)))
+        best = max(again, key=lambda pattern: (again[pattern], often[pattern], -sum(o.count("«") for _, o in pattern)))
         for spot in [spot for spot, each in left.items() if best in each]:
             chosen[best].append((spot, ways[spot][best]))
             del left[spot]
@@ -143,7 +146,7 @@ def alike(trials: Iterable[Trial], marks: Mapping[str, Marks]) -> dict[Pattern, 
 
 
 def merged(found: Mapping[Pattern, list[tuple[Spot, str]]]) -> dict[Pattern, list[tuple[Spot, str]]]:
-    """Count a field that already has one of the values among those where all were tried and the others lead to the same."""
+    """Count a field that has one of the values already among those where all were tried, if the others agree."""
     whole: dict[Pattern, list[tuple[Spot, str]]] = {}
     for pattern, spots in sorted(found.items(), key=lambda each: -len(each[0])):
         home = next((each for each in whole if pattern < each and len(each) - len(pattern) == 1), pattern)
@@ -163,12 +166,12 @@ def table(trials: list[Trial], marks: Mapping[str, Marks]) -> Iterator[str]:
             name = spot.field + (f" → {target}" if target else "")
             cases[spot.place, name][spot.case] = None
         fields: dict[tuple[str, frozenset[str]], list[str]] = defaultdict(list)
-        for (place, name), names in cases.items():
-            every = names.keys() == everywhere[place, name.partition(" → ")[0]]
-            fields[place, _ALL if every else frozenset(names)].append(name)
+        for (place, name), found in cases.items():
+            every = found.keys() == everywhere[place, name.partition(" → ")[0]]
+            fields[place, _ALL if every else frozenset(found)].append(name)
         places: dict[tuple[frozenset[str], frozenset[str]], list[str]] = defaultdict(list)
-        for (place, names), fieldnames in fields.items():
-            places[frozenset(fieldnames), names].append(place)
+        for (place, names), titles in fields.items():
+            places[frozenset(titles), names].append(place)
         blocks.append((pattern, places))
     order = list(dict.fromkeys(trial.case for trial in trials))
     used = Counter(names for _, places in blocks for _, names in places if names != _ALL and len(names) > 3)
@@ -176,23 +179,28 @@ def table(trials: list[Trial], marks: Mapping[str, Marks]) -> Iterator[str]:
     for names, group in groups.items():
         yield f"{group}: {', '.join(case for case in order if case in names)}"
     for pattern, places in blocks:
-        spots = []
-        for (fieldnames, names), where in places.items():
-            shown = "" if names == _ALL else groups.get(names) or ", ".join(case for case in order if case in names)
-            at = f"{', '.join(where)}: " if any(where) else ""
-            spots.append(f"{at}{', '.join(sorted(fieldnames))}" + (f" ({shown})" if shown else ""))
-        yield from joined(spots, "; ")
-        by_outcome: dict[str, list[str]] = defaultdict(list)
+        where = []
+        for (within, names), requests in places.items():
+            only = "" if names == _ALL else groups.get(names) or ", ".join(case for case in order if case in names)
+            at = f"{', '.join(requests)}: " if any(requests) else ""
+            where.append(f"{at}{', '.join(sorted(within))}" + (f" ({only})" if only else ""))
+        outcomes: dict[str, list[str]] = defaultdict(list)
         for value, outcome in sorted(pattern):
-            by_outcome[outcome].append(value)
-        if len(by_outcome) > 1:
-            by_outcome.pop(PLANNED, None)
-        for line in joined([f"{listed(values)} ⇒ {outcome}" for outcome, values in by_outcome.items()], " | "):
-            yield f"    {line}"
+            outcomes[outcome].append(value)
+        if len(outcomes) > 1:
+            outcomes.pop(PLANNED, None)
+        above = list(joined(where, "; "))
+        below = list(joined([f"{listed(values)} ⇒ {outcome}" for outcome, values in outcomes.items()], " | "))
+        if len(above) == len(below) == 1 and len(above[0]) + len(below[0]) < WIDTH:
+            yield f"{above[0]}:  {below[0]}"
+        else:
+            yield from (*above, *(f"    {line}" for line in below))
 
 
 def listed(values: list[str]) -> str:
-    """Name values: all four texts are "text"."""
+    """Name values: all four texts are "text", with a journal or without is "either way"."""
+    if {*values} == {"with a journal", "without a journal"}:
+        return "either way"
     texts = {f"'{text}'" for text in TEXTS}
     if texts <= set(values):
         values = ["text", *(value for value in values if value not in texts)]

@@ -9,8 +9,9 @@ from invoice_bridge import Invoice, Money
 from invoice_bridge.core.exact import loads
 from tests.golden_text import flat
 
-ASKED, CURRENCY = "‹asked›", "‹currency›"
-PLANNED, AS_READ, PROBLEM = "as planned", "returned as it reads", "‹problem›"
+ASKED, CURRENCY = "«asked»", "«currency»"
+PLANNED, AS_READ, PROBLEM = "as planned", "returned as it reads", "«problem»"
+_AMOUNT = re.compile(r"-?\d+ [A-Z]{3}")
 _MONEY = re.compile(r"\d+(?:\.\d+)? [A-Z]{3}\b")
 
 
@@ -45,9 +46,9 @@ def _flat(fields: dict[str, Any]) -> dict[str, str]:
     found = dict(flat({name: value for name, value in fields.items() if name != "problems"})) if fields else {}
     for number, problem in enumerate(fields.get("problems", ())):
         name = f"problem {problem['path']}"
-        more = "".join(f", {key}: {value}" for key, value in problem.items() if key not in {"path", "why", "money"})
         name = name if name not in found else f"{name} ({number})"
-        found[name] = problem["why"] + (" (money)" if problem.get("money") else "") + more
+        more = {key: value for key, value in problem.items() if key not in {"path", "why"}}
+        found[name] = problem["why"] + (" (money)" if more == {"money": True} else f" {more}" if more else "")
     return found
 
 
@@ -77,13 +78,20 @@ def _changes(fields: dict[str, Any], others: dict[str, Any]) -> Iterator[str]:
     before, after = old.get("lines", []), new.get("lines", [])
     for place in range(len(before)):
         if after == before[:place] + before[place + 1 :]:
-            yield f"no lines[{place}]"
-            old.pop("lines")
+            yield f"no lines[{place}]" if after else "no lines"
+            del old["lines"]
             new.pop("lines", None)
             break
+    else:
+        if before and not after:
+            yield "no lines"
+            del old["lines"]
     now, then = _flat(new), _flat(old)
     yield from (f"{name}: {text}" for name, text in now.items() if then.get(name) != text)
     gone = [name for name in then if name not in now]
+    amounts = [name for name, text in then.items() if _AMOUNT.fullmatch(text)]
+    if amounts and {"currency", *amounts} <= {*gone}:
+        gone = ["currency and amounts", *(name for name in gone if name not in {"currency", *amounts})]
     if gone:
         yield f"no {', '.join(gone)}"
 

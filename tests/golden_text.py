@@ -1,8 +1,8 @@
 """Golden files as text for a reader: each block is written as its difference to the nearest block before it.
 
-A block is a list of fields. The first block of its kind is written whole; a later one names a block above and lists what
-differs: `field: value` is another value, `+ field: value` is added, `- field` is left out. Nothing is abridged: the
-blocks could be rebuilt from the text. Amounts are in minor units: `2500 EUR` is 25.00 EUR.
+A block is a list of fields. The first block of its kind is written whole; a later one names a block above and lists
+what differs: `field: value` is another value, `+ field: value` is added, `- field` is left out. Nothing is abridged:
+the blocks could be rebuilt from the text. Amounts are in minor units: `2500 EUR` is 25.00 EUR.
 """
 
 import difflib
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.wire import Request
@@ -25,7 +25,7 @@ Field = tuple[str, str]
 QUERY, HEADER, ANSWER, READ, NOTE = "? ", "# ", "→ ", "= ", "note"
 FREE = (ANSWER, HEADER, READ)
 """What begins so has no order of its own."""
-WIDTH = 150
+WIDTH = 180
 """From here on a line is not filled further."""
 _PLAIN = re.compile(r"[\w-]+")
 _RUN = re.compile(r"(.)\1{19,}")
@@ -55,7 +55,7 @@ def inner_path(path: str, step: str | int) -> str:
 
 def shortened(text: str) -> str:
     """Write a long run of one character as that character and its length."""
-    return _RUN.sub(lambda run: f"{run[1]}‹×{len(run[0])}›", text)
+    return _RUN.sub(lambda run: f"{run[1]}«×{len(run[0])}»", text)
 
 
 def content(text: str) -> list[Field]:
@@ -84,7 +84,7 @@ class Keys:
 
     def lines(self) -> list[str]:
         """List the keys whole."""
-        return [f"{name}: {key}" for key, name in self.names.items()]
+        return list(joined([f"{name}: {key}" for key, name in self.names.items()], ", "))
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Sent:
 def sent(request: Request, root: str, keys: Keys, always: Mapping[str, str]) -> Sent:
     """Return everything of a request: path, query, headers, body, effects, note and the answer that is assumed."""
     url, _, query = request.url.partition("?")
-    place = f"{request.method} {url.removeprefix(root).lstrip('/')}"
+    place = f"{request.method} {url.removeprefix(f'{root}/')}"
     fields = [(NOTE, request.note)] if request.note else []
     pairs = parse_qsl(query, keep_blank_values=True)
     fields += [(f"{QUERY}{name}", value) for name, value in pairs] if urlencode(pairs) == query else [(QUERY, query)]
@@ -122,7 +122,7 @@ def numbered(fields: Iterable[Field]) -> Iterator[Field]:
 
 
 def differences(base: tuple[Field, ...], new: tuple[Field, ...]) -> list[str] | None:
-    """List what makes one block another, in a form that the other one follows from; None where only the order differs."""
+    """List what makes one block another, so that the other one follows; None where only the order differs."""
     old, now = dict(base), dict(new)
     lines = [f"- {name}" for name in old if name not in now]
     order = [name for name in old if name in now]
@@ -131,8 +131,8 @@ def differences(base: tuple[Field, ...], new: tuple[Field, ...]) -> list[str] | 
         if name not in old:
             place = order.index(before) + 1 if before in order else 0
             at_end = place == len(order) or order[place].startswith(FREE)
-            told = name.startswith(FREE) or at_end
-            lines.append(line(f"+ {name}", value) + ("" if told else f" (after {before or 'nothing'})"))
+            known = name.startswith(FREE) or at_end
+            lines.append(line(f"+ {name}", value) + ("" if known else f" (after {before or 'nothing'})"))
             order.insert(place, name)
         elif old[name] != value:
             lines.append(line(name, value))
@@ -211,10 +211,14 @@ def plans(cases: Iterable[tuple[str, str, list[str], list[Sent]]]) -> Iterator[s
             if best and not lines:
                 same.append((number, near, int(best.rpartition(" ")[2])))
             else:
-                others += opened(f"{number} {each.place}{each.effects}", best, list(folded(lines)), ", " if best else "")
-        head = f"── {title}" + (f": refused, {refusal}" if refusal else f": {as_above(same)}" if same else "")
-        yield from joined([head, f"loses {', '.join(losses)}"] if losses else [head], "; ")
-        yield from others
+                others += opened(
+                    f"{number} {each.place}{each.effects}", best, list(folded(lines)), ", " if best else ""
+                )
+        head = f"── {title}" + (f": {as_above(same)}" if same else "")
+        head += f": refused, {refusal}" if refusal else ""
+        heads = list(joined([head, f"loses {', '.join(losses)}"] if losses else [head], "; "))
+        in_one = ": ".join([*heads, *others])
+        yield from [in_one] if len(heads) == len(others) == 1 and len(in_one) <= WIDTH else [*heads, *others]
 
 
 def folded(lines: Iterable[str]) -> Iterator[str]:

@@ -156,7 +156,7 @@ ABSENT = object()
 
 
 def replaced(value: Any, path: str = "") -> Iterator[tuple[str, Any, Any, Any]]:
-    """Yield the JSON with one leaf replaced, for each leaf and several values: its path, the old value, the new, the JSON."""
+    """Yield for each leaf and several values: its path, the old value, the new one, the JSON with it replaced."""
     if isinstance(value, dict):
         for name, inner in value.items():
             at = inner_path(path, name)
@@ -210,7 +210,9 @@ def drive(command: Command, context: Context, at: int, answer: Any, headers: dic
         return Result(f"{type(error).__name__}: {error}{invoice}", trail=tuple(trail[at + 1 :]))
 
 
-def answers(command: Command, context: Context, at: int, request: Request) -> Iterator[tuple[str, str, Any, Result, Any]]:
+def answers(
+    command: Command, context: Context, at: int, request: Request
+) -> Iterator[tuple[str, str, Any, Result, Any]]:
     """Yield what becomes of a command under each refusal of a request and each changed answer to it."""
     for refusal in REFUSALS:
         error = refusal("refused", provider=context.provider.name, status=400)
@@ -241,7 +243,7 @@ def read(declared: Provider, data: Any) -> Result:
 
 def marks(command: Command | None) -> Marks:
     """Return what of a command is written as a mark in outcomes: its amount and its currency."""
-    total = command.total if isinstance(command, Bill) else None
+    total = command.total if isinstance(command, OneTimeCharge | PeriodInvoice) else None
     currency = getattr(command, "currency", None) or (total.currency if total else "EUR")
     return ((f"{total.minor} {currency}", ASKED), (currency, CURRENCY)) if total else ((currency, CURRENCY),)
 
@@ -272,7 +274,9 @@ def golden(name: str) -> Iterator[str]:
                 reading = read(declared, answer) if isinstance(answer, dict) else None
                 written_so = outcome(came, happy, value, old, reading)
                 if AS_READ in written_so or PROBLEM in written_so:
-                    documents.setdefault(dumps(document(loads(dumps(request.specimen)))), (f"{title} {at + 1}", command))
+                    documents.setdefault(
+                        dumps(document(loads(dumps(request.specimen)))), (f"{title} {at + 1}", command)
+                    )
                 trials.append(Trial(place, title, leaf, value, written_so))
     yield f"{declared.title}: every request goes to {context.base_url}"
     yield from (f"every request: {header}: {value}" for header, value in always.items())
@@ -282,7 +286,9 @@ def golden(name: str) -> Iterator[str]:
     yield from ("", "═══ what another answer leads to ═══")
     yield from table(trials, {title: marks(command) for title, command, _ in made})
     bills = {title: command for title, command, _ in made}
-    named = {f"answer {title}": (loads(data), command) for data, (title, command) in documents.items()}
+    named: dict[str, tuple[Any, Command | None]] = {}
+    for data, (title, command) in documents.items():
+        named[f"answer {title}"] = (loads(data), command)
     for title, raw in (history(name) | OLDER.get(name, {})).items():
         named[title] = (raw, bills.get(title))
     yield from readings(declared, named)
@@ -295,7 +301,9 @@ def readings(declared: Provider, documents: dict[str, tuple[Any, Command | None]
     for title, (raw, _) in documents.items():
         whole = read(declared, raw)
         changes = [(leaf, shown(new), old, read(declared, data)) for leaf, old, new, data in replaced(raw)]
-        trials += [Trial("", title, leaf, value, outcome(came, whole, value, old)) for leaf, value, old, came in changes]
+        trials += [
+            Trial("", title, leaf, value, outcome(came, whole, value, old)) for leaf, value, old, came in changes
+        ]
         unmapped = [(f"[unmapped {path}]", "") for path in declared.parse(raw).unmapped()]
         fields = [*whole.flat().items(), ("changes tried", str(len(changes))), *unmapped]
         best, lines = blocks.write("invoice", title, tuple((f"{READ}{name}", text) for name, text in fields))
