@@ -18,8 +18,15 @@ import pytest
 from invoice_bridge import BridgeError, Client, providers
 from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
-from invoice_bridge.testing import fault_matrix
-from invoice_bridge.testing.fault_matrix import Case, bills
+from invoice_bridge.testing.fault_cases import (
+    Case,
+    allowed_losses,
+    bills,
+    cases,
+    faults_of,
+    lookup_mode,
+    make_emulator,
+)
 from tests.golden_courses import Call, Event, against, ending, named
 from tests.golden_fold import Trial, listed, table
 from tests.golden_text import compare
@@ -49,13 +56,13 @@ class Written(EmulatorTransport):
 
 def course(case: Case, journal: Path | None, hits: list[Fault]) -> list[Call]:
     """Make the case's bill up to three times; returns what each call sent and how it ended."""
-    emulator = fault_matrix._emulator(case.provider, None, lambda: datetime.now(UTC))
+    emulator = make_emulator(case.provider, None, lambda: datetime.now(UTC))
     faults = Faults(emulator, hits)
     transport = Written(faults, providers.get(case.provider).base_url({**emulator.settings}))
     bill = bills(case.provider)[case.bill]
-    allowed = fault_matrix._allowed(case.provider, bill)
+    allowed = allowed_losses(case.provider, bill)
     settings: dict[str, Any] = {**emulator.settings, **emulator.reference_settings, "journal": journal}
-    settings["lookup"] = fault_matrix._lookup(case.provider, None if journal is None else str(journal), forgets=False)
+    settings["lookup"] = lookup_mode(case.provider, None if journal is None else str(journal), forgets=False)
     calls: list[Call] = []
     with httpx.Client(transport=transport) as http:
 
@@ -85,7 +92,7 @@ def courses(name: str, folder: Path) -> Iterator[str]:
     """Write the plan of every bill, and every course beside it."""
     plans: dict[str, dict[str, Call]] = {}
     trials: list[Trial] = []
-    for number, case in enumerate(fault_matrix.cases(name)):
+    for number, case in enumerate(cases(name)):
         if case.flipped is not None or case.way != "again":
             continue
         ways = {"without a journal": None, "with a journal": folder / f"{number}.sqlite"}
@@ -95,7 +102,7 @@ def courses(name: str, folder: Path) -> Iterator[str]:
             }
         for way, path in ways.items():
             place = target(plans[case.bill][way], case)
-            came = against(plans[case.bill][way], course(case, path, fault_matrix._faults(case)), place)
+            came = against(plans[case.bill][way], course(case, path, faults_of(case)), place)
             trials.append(Trial(place, case.bill, f"{case.kind} ×{case.times}", way, came))
     for bill, planned in plans.items():
         for plan in dict.fromkeys(planned.values()):
