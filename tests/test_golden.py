@@ -1,19 +1,16 @@
-"""What every adapter does, pinned: plans whole, and what becomes of each when an answer is not the happy one.
+"""What every adapter does, written down: plans whole, and what becomes of each when an answer is not the happy one.
 
-`tests/golden/<provider>.json` holds, for many commands: the requests with their specimens, notes and losses; every
-outcome that a changed answer leads to (each leaf of each specimen replaced in turn, each kind of refusal thrown at each
-step); and how the provider's JSON reads, with each leaf replaced in turn. A digest over all of them stands beside, so
-that no single one can change unseen. `make golden` writes the files; read the difference before you commit it.
+`tests/golden/<provider>.txt` holds, for many commands: the requests with their answers, notes and losses; the outcome
+of every changed answer (each leaf of each answer replaced in turn, each kind of refusal thrown at each step); and how
+the provider's JSON reads, with each leaf replaced in turn. `make golden` writes the files; read the difference before
+you commit it.
 """
 
-import hashlib
-import json
-import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -51,12 +48,14 @@ from invoice_bridge import (
 )
 from invoice_bridge.adapter.provider import Context, Page, Provider
 from invoice_bridge.core.commands import Bill
-from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.emulator import EmulatorTransport
 from invoice_bridge.explain import make_context, plan
+from tests.golden_fold import TEXTS, Marks, Trial, table
+from tests.golden_outcome import AS_READ, ASKED, CURRENCY, PROBLEM, Result, Step, invoice_json, outcome
+from tests.golden_text import READ, Blocks, Keys, compare, inner_path, opened, plans, sent
 
-FOLDER = Path(__file__).parent / "golden"
 MAY = Period.month(2026, 5)
 DUE = datetime(2026, 7, 1, tzinfo=UTC)
 PRICE = Money(2500, "EUR")
@@ -70,7 +69,7 @@ IDS = {"whop": "inv_7"}
 
 def commands(name: str) -> Iterator[tuple[str, Command]]:
     """Bills and verbs of every kind, each with the name it has in the golden file."""
-    emulator: Any = providers.get(name).emulator
+    emulator: Any = providers.get(name).emulator()
     who, method = emulator.customer, emulator.payment_method or "pm_42"
     ways = {
         "manual": Collection.manual(),
@@ -152,112 +151,165 @@ def commands(name: str) -> Iterator[tuple[str, Command]]:
     )
 
 
-def replaced(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """The JSON with one leaf replaced, for each leaf and several replacements, and with one member left out."""
+ABSENT = object()
+"""Stands for a member that is left out."""
+
+
+def replaced(value: Any, path: str = "") -> Iterator[tuple[str, Any, Any, Any]]:
+    """Yield for each leaf and several values: its path, the old value, the new one, the JSON with it replaced."""
     if isinstance(value, dict):
-        for name in value:
-            yield f"{'.'.join(map(str, (*path, name)))} left out", {k: v for k, v in value.items() if k != name}
-            for told, inner in replaced(value[name], (*path, name)):
-                yield told, {**value, name: inner}
+        for name, inner in value.items():
+            at = inner_path(path, name)
+            yield at, inner, ABSENT, {k: v for k, v in value.items() if k != name}
+            for leaf, old, new, changed in replaced(inner, at):
+                yield leaf, old, new, {**value, name: changed}
     elif isinstance(value, list):
-        for place, item in enumerate(value):
-            for told, inner in replaced(item, (*path, place)):
-                yield told, [*value[:place], inner, *value[place + 1 :]]
-    at = ".".join(map(str, path))
-    if not isinstance(value, dict | list):
-        other: tuple[Any, ...] = ("open", "void", "paid", "draft", None, 7, [], True, "")
-        yield from ((f"{at} = {new!r}", new) for new in other if new != value or type(new) is not type(value))
+        for place, inner in enumerate(value):
+            for leaf, old, new, changed in replaced(inner, inner_path(path, place)):
+                yield leaf, old, new, [*value[:place], changed, *value[place + 1 :]]
+    else:
+        for new in (*TEXTS, None, 7, [], True, ""):
+            if new != value or type(new) is not type(value):
+                yield path, value, new, new
 
 
-def told(result: Any) -> str:
-    """A flow's result in one line."""
-    if isinstance(result, Page):
-        return f"page of {[getattr(item, 'id', type(item).__name__) for item in result.items]}, then {result.next}"
-    if isinstance(result, Invoice):
-        return result.model_dump_json(exclude={"raw", "provider"}, exclude_none=True, exclude_defaults=True)
-    return repr(result)
+def result(value: Any, command: Command) -> Result:
+    """Return what a flow came to, as fields of an invoice or as a sentence."""
+    if isinstance(value, Page):
+        items = [getattr(item, "id", type(item).__name__) for item in value.items]
+        if value.next is None:
+            return Result(f"page of {items}")
+        then = {name: part for name, part in value.next if part != getattr(command, name)}
+        return Result(f"page of {items}, then {type(value.next).__name__} with {then}")
+    if isinstance(value, Invoice):
+        return Result(fields=invoice_json(value))
+    return Result(repr(value))
 
 
-def outcome(command: Command, context: Context, at: int, answer: Any, headers: dict[str, str] | None = None) -> str:
-    """Drive a flow by its specimens, but for one answer (or error); what becomes of it."""
-    trail: list[str] = []
+def drive(command: Command, context: Context, at: int, answer: Any, headers: dict[str, str] | None = None) -> Result:
+    """Drive a flow by its specimens, but for one answer (or error); return what becomes of it."""
+    trail: list[Step] = []
     try:
         flow = context.provider.flow(command, context.on(command))
         request = next(flow)
         for number in range(40):
-            where = request.url.partition("://")[2]
-            trail.append(f"{request.method} {where} {request.content.decode()} {request.note}".rstrip())
+            place = f"{request.method} {request.url.removeprefix(context.base_url)}"
+            trail.append(Step(place, f"{request.content.decode()} {request.note}".strip()))
             if number == at and isinstance(answer, BridgeError):
                 request = flow.throw(answer)
                 continue
             body = answer if number == at else request.specimen
             sent = headers if number == at and headers else {}
             request = flow.send(Response(200, dumps(body), sent, context.provider.name))
-        return f"goes on and on: {trail[-1]}"
+        return Result(f"goes on and on: {trail[-1]}")
     except StopIteration as done:
-        return f"{told(done.value)} by {trail[at + 1 :]}"
+        return replace(result(done.value, command), trail=tuple(trail[at + 1 :]))
     except BridgeError as error:
         known = getattr(error, "invoice", None) or getattr(error, "existing", None)
-        return f"{type(error).__name__}: {error} [{getattr(known, 'id', None)}] by {trail[at + 1 :]}"
+        invoice = f" [{known.id}]" if known is not None else ""
+        return Result(f"{type(error).__name__}: {error}{invoice}", trail=tuple(trail[at + 1 :]))
 
 
-def shown(request: Request) -> dict[str, Any]:
-    """A request, whole."""
-    return {
-        "request": f"{request.method} {request.url}",
-        "headers": dict(request.headers),
-        "content": request.content.decode(),
-        "effects": sorted(request.effects),
-        "note": request.note,
-        "specimen": json.loads(dumps(request.specimen)),
-    }
+def answers(
+    command: Command, context: Context, at: int, request: Request
+) -> Iterator[tuple[str, str, Any, Result, Any]]:
+    """Yield what becomes of a command under each refusal of a request and each changed answer to it."""
+    for refusal in REFUSALS:
+        error = refusal("refused", provider=context.provider.name, status=400)
+        yield "error", f"'{refusal.__name__}'", None, drive(command, context, at, error), None
+    for header in ("idempotent-replayed", "chargebee-idempotency-replayed"):
+        yield "header", f"'{header}'", None, drive(command, context, at, request.specimen, {header: "true"}), None
+    for leaf, old, new, answer in replaced(loads(dumps(request.specimen))):
+        yield leaf, shown(new), old, drive(command, context, at, answer), document(answer)
 
 
-def golden(name: str) -> dict[str, Any]:
-    """Everything that is pinned of a provider."""
+def document(answer: Any) -> Any:
+    """Return the invoice in an answer."""
+    return answer["invoice"] if isinstance(answer, dict) and isinstance(answer.get("invoice"), dict) else answer
+
+
+def shown(value: Any) -> str:
+    """Name a value that was tried."""
+    return "absent" if value is ABSENT else repr(value)
+
+
+def read(declared: Provider, data: Any) -> Result:
+    """Read a provider's JSON."""
+    try:
+        return Result(fields=invoice_json(declared.parse(data)))
+    except BridgeError as error:
+        return Result(f"{type(error).__name__}: {error}")
+
+
+def marks(command: Command | None) -> Marks:
+    """Return what of a command is written as a mark in outcomes: its amount and its currency."""
+    total = command.total if isinstance(command, OneTimeCharge | PeriodInvoice) else None
+    currency = getattr(command, "currency", None) or (total.currency if total else "EUR")
+    return ((f"{total.minor} {currency}", ASKED), (currency, CURRENCY)) if total else ((currency, CURRENCY),)
+
+
+def golden(name: str) -> Iterator[str]:
+    """Write everything that is held of a provider."""
     declared = providers.get(name)
-    emulator: Any = declared.emulator
+    emulator: Any = declared.emulator()
     context = make_context(declared, emulator.settings)
     if declared.lookup is not None:  # refused by default: what is sent then is what a complete journal sends
         context = replace(context, lookup="journal")
-    plans: dict[str, Any] = {}
-    outcomes: dict[str, Any] = {}
-    for title, command in commands(name):
-        made = plan(command, context)
-        plans[title] = {
-            "refusal": None if made.refusal is None else f"{type(made.refusal).__name__}: {made.refusal}",
-            "requests": [shown(request) for request in made.requests],
-            "losses": [loss.code for loss in made.losses],
-        }
-        found: dict[str, str] = {}
-        for at, request in enumerate(made.requests):
-            for refusal in REFUSALS:
-                error = refusal("refused", provider=name, status=400)
-                found[f"{at} {refusal.__name__}"] = outcome(command, context, at, error)
-            for replay in ("idempotent-replayed", "chargebee-idempotency-replayed"):
-                found[f"{at} {replay}"] = outcome(command, context, at, request.specimen, {replay: "true"})
-            for change, answer in replaced(json.loads(dumps(request.specimen))):
-                found[f"{at} {change}"] = outcome(command, context, at, answer)
-        outcomes[title] = {
-            "digest": hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest(),
-            "errors": sorted({line.split(" by [")[0] for line in found.values() if not line.startswith("{")}),
-        }
-    return {"plans": plans, "outcomes": outcomes, "readings": readings(name)}
-
-
-def readings(name: str) -> dict[str, Any]:
-    """How the invoices of a small history read, and what becomes of each reading when the provider's JSON changes."""
-    declared = providers.get(name)
-    found: dict[str, Any] = {}
+    made = [(title, command, plan(command, context)) for title, command in commands(name)]
+    requests = [request for _, _, planned in made for request in planned.requests]
+    always = dict(set.intersection(*(set(request.headers.items()) for request in requests)))
+    keys, cases, trials = Keys(), [], []
+    documents: dict[bytes, tuple[str, Command]] = {}
+    for title, command, planned in made:
+        refusal = "" if planned.refusal is None else f"{type(planned.refusal).__name__}: {planned.refusal}"
+        losses = [loss.code.removeprefix(f"IB-{name.upper()}-") for loss in planned.losses]
+        written = [sent(request, context.base_url, keys, always) for request in planned.requests]
+        cases.append((title, refusal, losses, written))
+        seen: Counter[str] = Counter()
+        for at, request in enumerate(planned.requests):
+            seen[written[at].place] += 1
+            place = written[at].place + (" again" if seen[written[at].place] > 1 else "")
+            happy = drive(command, context, at, request.specimen)
+            for leaf, value, old, came, answer in answers(command, context, at, request):
+                reading = read(declared, answer) if isinstance(answer, dict) else None
+                written_so = outcome(came, happy, value, old, reading)
+                if AS_READ in written_so or PROBLEM in written_so:
+                    documents.setdefault(
+                        dumps(document(loads(dumps(request.specimen)))), (f"{title} {at + 1}", command)
+                    )
+                trials.append(Trial(place, title, leaf, value, written_so))
+    yield f"{declared.title}: every request goes to {context.base_url}"
+    yield from (f"every request: {header}: {value}" for header, value in always.items())
+    yield f"the codes of losses begin with IB-{name.upper()}-"
+    yield from keys.lines()
+    yield from ("", "═══ what is sent ═══", *plans(cases))
+    yield from ("", "═══ what another answer leads to ═══")
+    yield from table(trials, {title: marks(command) for title, command, _ in made})
+    bills = {title: command for title, command, _ in made}
+    named: dict[str, tuple[Any, Command | None]] = {}
+    for data, (title, command) in documents.items():
+        named[f"answer {title}"] = (loads(data), command)
     for title, raw in (history(name) | OLDER.get(name, {})).items():
-        lines = {change: read(declared, data) for change, data in replaced(raw)}
-        found[title] = {
-            "reads": read(declared, raw),
-            "digest": hashlib.sha256(json.dumps(lines, sort_keys=True).encode()).hexdigest(),
-            "errors": sorted({line for line in lines.values() if not line.startswith("{")}),
-            "unmapped": list(declared.parse(raw).unmapped()),
-        }
-    return found
+        named[title] = (raw, bills.get(title))
+    yield from readings(declared, named)
+
+
+def readings(declared: Provider, documents: dict[str, tuple[Any, Command | None]]) -> Iterator[str]:
+    """Write how answers and the invoices of a small history read, and what becomes of it when the JSON changes."""
+    blocks, trials = Blocks(), []
+    yield from ("", "═══ how invoices read ═══")
+    for title, (raw, _) in documents.items():
+        whole = read(declared, raw)
+        changes = [(leaf, shown(new), old, read(declared, data)) for leaf, old, new, data in replaced(raw)]
+        trials += [
+            Trial("", title, leaf, value, outcome(came, whole, value, old)) for leaf, value, old, came in changes
+        ]
+        unmapped = [(f"[unmapped {path}]", "") for path in declared.parse(raw).unmapped()]
+        fields = [*whole.flat().items(), ("changes tried", str(len(changes))), *unmapped]
+        best, lines = blocks.write("invoice", title, tuple((f"{READ}{name}", text) for name, text in fields))
+        yield from opened(f"── {title}", best, [each.replace(READ, "", 1) for each in lines], ", ")
+    yield from ("", "═══ how a changed invoice reads ═══")
+    yield from table(trials, {title: marks(command) for title, (_, command) in documents.items()})
 
 
 # Shapes that no emulator tells any more: written by hand after the providers' changelogs.
@@ -292,14 +344,6 @@ OLDER: dict[str, dict[str, Any]] = {
 }
 
 
-def read(declared: Provider, data: Any) -> str:
-    """How a provider's JSON reads, in one line."""
-    try:
-        return told(declared.parse(data))
-    except BridgeError as error:
-        return f"{type(error).__name__}: {error}"
-
-
 def history(name: str) -> dict[str, Any]:
     """The provider's own JSON of invoices in several states, as its emulator tells them."""
     declared = providers.get(name)
@@ -327,13 +371,5 @@ def history(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["chargeapi", "chargebee", "stripe", "whop"])
 def test_nothing_has_changed_unseen(name: str) -> None:
-    """Plans and outcomes are what the golden file says; else look at the difference, and run `make golden`."""
-    path = FOLDER / f"{name}.json"
-    found = golden(name)
-    if os.environ.get("PYTEST_GOLDEN") == "write":
-        path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    pinned = json.loads(path.read_text("utf-8"))
-    assert found["plans"] == pinned["plans"]
-    assert found["outcomes"] == pinned["outcomes"]
-    assert found["readings"] == pinned["readings"]
-    assert len(found["plans"]) > 40
+    """Plans, outcomes and readings are what the golden file says; else read the difference, and run `make golden`."""
+    compare(name, "\n".join(golden(name)) + "\n")

@@ -195,7 +195,7 @@ def test_defect_62_a_new_leaf_needs_a_row_and_a_variant(monkeypatch: pytest.Monk
     """Defect 62: a leaf without a row fails with the file to change; a row about what cannot be changed fails too."""
     suite, stripe = Conformance(), providers.get("stripe")
     leaves: dict[type[Bill], tuple[str, ...]] = {OneTimeCharge: (*LEAVES[OneTimeCharge], "note")}
-    monkeypatch.setattr("invoice_bridge.testing.conformance.LEAVES", leaves)
+    monkeypatch.setattr("invoice_bridge.testing.conformance.tables.LEAVES", leaves)
     with pytest.raises(AssertionError, match=r"add a row to FIELDS in the tables\.py of stripe for note"):
         suite.test_every_leaf_has_a_row(stripe, OneTimeCharge)
     lying = stripe.fields

@@ -20,154 +20,35 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import httpx
 
-from invoice_bridge import providers
-from invoice_bridge.adapter.declared import Named
-from invoice_bridge.adapter.emulation.core import Clock, Emulator
-from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
-from invoice_bridge.adapter.emulation.transport import EmulatorTransport
+from invoice_bridge.adapter.emulation.faults import Faults
 from invoice_bridge.client.clients import Client
 from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice, read_command
 from invoice_bridge.core.errors import BridgeError
 from invoice_bridge.core.exact import dumps, loads
-from invoice_bridge.core.losses import Severity
-from invoice_bridge.core.model import Collection, Invoice, Line, Period, Status
-from invoice_bridge.core.money import Money
+from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.emulator.server import Served, running
-from invoice_bridge.explain import explain, losses
-
-GoesOn = Literal["again", "killed", "killed, journal", "killed, journal, days later"]
-
-_WAYS: tuple[GoesOn, ...] = ("again", "killed", "killed, journal", "killed, journal, days later")
-_KINDS = (
-    Kind.RESET_BEFORE,
-    Kind.RESET_AFTER,
-    Kind.TIMEOUT_AFTER,
-    Kind.DELAYED_COMMIT,
-    Kind.STALE_LISTING,
-    Kind.ERROR_AFTER,
-    Kind.HTML_502_BEFORE,
-    Kind.HTML_502_AFTER,
-    Kind.TORN_JSON,
-    Kind.TRUNCATED_BODY,
-    Kind.THROTTLED,
-    Kind.THROTTLED_FOR,
-    Kind.IN_PROGRESS,
-    Kind.SLOW_BODY,
+from invoice_bridge.testing.fault_cases import (
+    TIMEOUT,
+    Case,
+    allowed_losses,
+    bills,
+    cases,
+    faults_of,
+    in_memory,
+    lookup_mode,
+    make_emulator,
 )
-_TIMES = (1, 3)
-"""How many requests in a row a fault hits: one, which a retry survives; or as many as a call tries."""
-_TIMEOUT = 0.25
+
+__all__ = ["Case", "Count", "Held", "Stage", "Told", "Verdict", "bills", "cases", "choose", "run", "run_all", "share"]
+
 _PATIENCE = 5.0
 _TRIES = 3
 _DAYS = timedelta(days=3)
-_MAY = Period.month(2026, 5)
-_PRICE = Money(2500, "EUR")
-
-
-# ── the cases ────────────────────────────────────────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One row of the matrix."""
-
-    provider: str
-    bill: str
-    place: int
-    """Which request is hit, counted from 0 as a run without faults makes them."""
-    kind: Kind
-    times: int
-    way: GoesOn
-    flipped: str | None = None
-    """The switch that stands the other way round."""
-
-    def __str__(self) -> str:
-        flipped = f", {self.flipped} flipped" if self.flipped else ""
-        return f"{self.provider}: {self.bill}, request {self.place}: {self.kind} ×{self.times}, {self.way}{flipped}"
-
-
-def _in_memory(name: str) -> Any:
-    named = providers.get(name).emulator
-    return named.load() if isinstance(named, Named) else named
-
-
-@cache
-def bills(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
-    """One bill for every way in which a provider creates: those whose requests, effects or order differ."""
-    emulator = _in_memory(provider)
-    shared: dict[str, Any] = {"reference": "res-2026-05-17", "customer": emulator.customer}
-    what: dict[str, tuple[type[OneTimeCharge | PeriodInvoice], dict[str, Any]]] = {
-        "charge once": (OneTimeCharge, {"amount": _PRICE, "period": _MAY}),
-        "bill lines": (PeriodInvoice, {"lines": (Line(description="a", amount=_PRICE),)}),
-        "bill a period": (PeriodInvoice, {"subscription": emulator.subscription}),
-    }
-    due = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=30)
-    ways: dict[str, dict[str, Any]] = {
-        "manual": {},
-        "send": {"collection": Collection.send(due=due)},
-        "send in days": {"collection": Collection.send(net_days=30), "issued_at": _MAY.end},
-        "collect": {"collection": Collection.charge(emulator.payment_method)},
-        "draft": {"draft": True},
-    }
-    found: dict[str, OneTimeCharge | PeriodInvoice] = {}
-    seen: set[Any] = set()
-    for name, (kind, fields) in what.items():
-        rated = {} if kind is OneTimeCharge else {"period": _MAY, "currency": _PRICE.currency}
-        for way, more in ways.items():
-            command: Any = kind(**(shared | rated | fields | more))
-            plan = explain(provider, command, lookup="never", **emulator.settings)
-            shape = tuple((one.method, one.url, one.effects) for one in plan.requests)
-            if plan.refusal is None and shape not in seen:
-                seen.add(shape)
-                found[f"{name}, {way}"] = command
-    return found
-
-
-def cases(name: str) -> Iterator[Case]:
-    """Every case of a provider. Where a switch makes the bill itself impossible there is none to hit."""
-    for title, command in bills(name).items():
-        for flipped in (None, *_in_memory(name).SWITCHES):
-            for place, method in enumerate(_requests(name, command, flipped)):
-                for kind in _KINDS:
-                    if method == "GET" and kind in {Kind.DELAYED_COMMIT, Kind.IN_PROGRESS, Kind.STALE_LISTING}:
-                        continue
-                    for times in _TIMES:
-                        for way in _WAYS:
-                            if kind is Kind.STALE_LISTING and "days later" in way:
-                                continue  # no listing lags for days
-                            yield Case(name, title, place, kind, times, way, flipped)
-
-
-def _requests(name: str, command: OneTimeCharge | PeriodInvoice, flipped: str | None) -> list[str]:
-    """The methods of the requests that a bill makes where nothing goes wrong; none where it is refused."""
-    emulator = _emulator(name, flipped, lambda: datetime.now(UTC))
-    transport = EmulatorTransport(emulator)
-    with (
-        httpx.Client(transport=transport) as http,
-        Client(
-            name, api_key=emulator.key, base_url=transport.root, http=http, lookup="never", **emulator.settings
-        ) as client,
-    ):
-        try:
-            client.create(command, allow=_allowed(name, command))
-        except BridgeError as error:
-            if flipped is None:
-                raise RuntimeError(f"{name} refuses a bill where nothing goes wrong") from error
-            return []
-    return [request.method for request in transport.sent]
-
-
-def _emulator(name: str, flipped: str | None, clock: Clock, *, forgets: bool = False) -> Emulator:
-    kind = _in_memory(name)
-    switches = {} if flipped is None else {flipped: not kind.SWITCHES[flipped][0]}
-    kind = type(kind.__name__, (kind,), {"window": timedelta(0)}) if forgets else kind
-    emulator: Emulator = kind(clock=clock, switches=switches)
-    emulator.accrue()
-    return emulator
 
 
 # ── one case ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -221,8 +102,8 @@ class Stage:
     def __init__(self, served: Served, case: Case, *, forgets: bool = False) -> None:
         self.name, self.url, self.forgets = case.provider, served.base_urls[case.provider], forgets
         self.moved = timedelta()
-        self.emulator = _emulator(self.name, case.flipped, self.clock, forgets=forgets)
-        self.faults = Faults(self.emulator, _faults(case))
+        self.emulator = make_emulator(self.name, case.flipped, self.clock, forgets=forgets)
+        self.faults = Faults(self.emulator, faults_of(case))
         self.told: list[Told] = []
         served.put(self.name, self.faults)
 
@@ -237,39 +118,30 @@ class Stage:
 
     def client(self, journal: str | None = None) -> AbstractContextManager[Client]:
         """A client of this stage."""
-        return _client(self.name, self.url, journal, _lookup(self.name, journal, forgets=self.forgets))
+        return _client(self.name, self.url, journal, lookup_mode(self.name, journal, forgets=self.forgets))
 
     def bill(self, command: OneTimeCharge | PeriodInvoice, journal: str | None = None) -> Told:
         """Make a bill and note what was told."""
         before = self.held()
         with self.client(journal) as client:
             try:
-                made, error = client.create(command, allow=_allowed(self.name, command)), None
+                made, error = client.create(command, allow=allowed_losses(self.name, command)), None
             except BridgeError as problem:
                 made, error = None, problem
         self.told.append(Told(before, self.held(), self.faults.landing, made, error))
         return self.told[-1]
 
 
-def _lookup(name: str, journal: str | None, *, forgets: bool) -> str:
-    """How bills are looked up: as by default, and where the provider refuses that, as its message proposes."""
-    if forgets:
-        return "never"
-    if providers.get(name).lookup is None:
-        return "auto"
-    return "always" if journal is None else "journal"
-
-
 @contextmanager
 def _client(name: str, url: str, journal: str | None, lookup: str) -> Iterator[Client]:
     """A client of an emulator; what is tried again does not wait long."""
-    emulator = _in_memory(name)
+    emulator = in_memory(name)
     settings: dict[str, Any] = {
         **emulator.settings,
         **emulator.reference_settings,
         "journal": journal,
         "lookup": lookup,
-        "timeout": _TIMEOUT,
+        "timeout": TIMEOUT,
     }
     with (
         httpx.Client(verify=False) as http,  # noqa: S501 - plain http on loopback: certificates are read for nothing
@@ -277,23 +149,6 @@ def _client(name: str, url: str, journal: str | None, lookup: str) -> Iterator[C
     ):
         client._policy = replace(client._policy, backoff=lambda _tries: 0.002)  # noqa: SLF001 - a matrix cannot wait
         yield client
-
-
-def _allowed(name: str, command: OneTimeCharge | PeriodInvoice) -> list[str]:
-    found = losses(name, command, **_in_memory(name).settings)
-    return [loss.code for loss in found if loss.severity is not Severity.INFO]
-
-
-def _faults(case: Case) -> list[Fault]:
-    hit = Fault(case.kind, skip=case.place, times=case.times)
-    match case.kind:
-        case Kind.STALE_LISTING:  # a write is lost, and the next listing does not know of it yet
-            return [Fault(Kind.RESET_AFTER, skip=case.place, times=case.times), Fault(Kind.STALE_LISTING)]
-        case Kind.DELAYED_COMMIT:
-            return [replace(hit, lands_after=2)]
-        case Kind.SLOW_BODY:
-            return [replace(hit, seconds=_TIMEOUT / 4)]
-    return [hit]
 
 
 @dataclass
@@ -357,9 +212,9 @@ def _resolved(stage: Stage, command: OneTimeCharge | PeriodInvoice, began: datet
 def _killed(stage: Stage, command: OneTimeCharge | PeriodInvoice, journal: str | None) -> None:
     """Make the bill in another process and kill that with SIGKILL once the fault has struck."""
     told = dumps({"command": command.verb, **loads(command.model_dump_json(exclude_defaults=True).encode())})
-    lookup = _lookup(stage.name, journal, forgets=stage.forgets)
+    lookup = lookup_mode(stage.name, journal, forgets=stage.forgets)
     begin = multiprocessing.get_context("forkserver")  # what it has loaded, each child has at once
-    begin.set_forkserver_preload([__spec__.name, "httpx", _in_memory(stage.name).__module__])
+    begin.set_forkserver_preload([__spec__.name, "httpx", in_memory(stage.name).__module__])
     child = begin.Process(target=_bill_and_die, args=(stage.name, stage.url, told, journal, lookup))
     child.start()
     patience = time.monotonic() + _PATIENCE
@@ -377,7 +232,7 @@ def _killed(stage: Stage, command: OneTimeCharge | PeriodInvoice, journal: str |
 def _bill_and_die(name: str, url: str, told: bytes, journal: str | None, lookup: str) -> None:
     command = read_command(loads(told))
     with suppress(BridgeError), _client(name, url, journal, lookup) as client:
-        client.create(command, allow=_allowed(name, command))
+        client.create(command, allow=allowed_losses(name, command))
 
 
 # ── many cases ───────────────────────────────────────────────────────────────────────────────────────────────────────

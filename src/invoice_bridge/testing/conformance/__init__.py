@@ -1,0 +1,36 @@
+"""The conformance suite: an adapter that is registered inherits one class and is held to every promise of this library.
+
+    from invoice_bridge.testing import Conformance
+
+    class TestAcme(Conformance):
+        provider = "acme"
+
+Everything is read from the provider's declaration and run against its emulator; nothing is left out but what the
+provider declares it cannot do: such a check is skipped with the provider's reason. A check that should have had
+something to check and found nothing fails. A subclass may add `bills` and `vectors`: literal bytes that a bill must
+become.
+"""
+
+from __future__ import annotations
+
+from invoice_bridge.testing.conformance.clients import ClientChecks
+from invoice_bridge.testing.conformance.declaration import DeclarationChecks
+from invoice_bridge.testing.conformance.invoices import InvoiceChecks
+from invoice_bridge.testing.conformance.once import WRITING, OnceChecks
+from invoice_bridge.testing.conformance.plans import PlanChecks
+from invoice_bridge.testing.conformance.reading import ReadingChecks
+from invoice_bridge.testing.conformance.tables import TableChecks
+
+__all__ = ["WRITING", "Conformance"]
+
+
+class Conformance(
+    DeclarationChecks,
+    TableChecks,
+    PlanChecks,
+    OnceChecks,
+    InvoiceChecks,
+    ReadingChecks,
+    ClientChecks,
+):
+    """Inherit it, name the provider, and pytest runs every check; see the module's docstring."""

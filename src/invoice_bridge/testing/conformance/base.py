@@ -1,0 +1,216 @@
+"""What every part of the conformance suite works with: the provider, its emulator, clients and bills."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import httpx
+import pytest
+
+from invoice_bridge import providers
+from invoice_bridge.adapter.declared import Cannot
+from invoice_bridge.adapter.emulation.faults import Fault, Faults
+from invoice_bridge.adapter.provider import Context, Provider
+from invoice_bridge.client.clients import Client
+from invoice_bridge.core.commands import Bill, OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.idempotency import Lookup
+from invoice_bridge.core.model import Collection, Invoice, Line, Period, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Request
+from invoice_bridge.emulator import Emulator, EmulatorTransport, FakeClock
+from invoice_bridge.explain import Plan, make_context, plan
+
+_MAY = Period.month(2026, 5)
+
+
+def lookup_mode(declared: Provider) -> Lookup:
+    """Bills are looked up where a check is about that: an adapter is shown by what it sends for the bill itself.
+
+    Without keys nothing else keeps a bill from being made twice.
+    """
+    return "never" if declared.idempotency.methods else "auto"
+
+
+class Checks:
+    """Fixtures and bills; a part of the suite inherits them."""
+
+    provider: ClassVar[str]
+    bills: ClassVar[tuple[OneTimeCharge | PeriodInvoice, ...]] = ()
+    """More bills to hold the adapter to, beside those made here."""
+    vectors: ClassVar[Mapping[str, tuple[OneTimeCharge | PeriodInvoice, tuple[bytes, ...]]]] = {}
+    """name → (a bill, the content of each request that it must become)"""
+    losses_elsewhere: ClassVar[frozenset[str]] = frozenset()
+    """Codes of losses that only other settings than the emulator's mean: a test of yours meets each."""
+
+    @pytest.fixture
+    def declared(self) -> Provider:
+        """The provider's declaration, by its registered name."""
+        return providers.get(self.provider)
+
+    @pytest.fixture(autouse=True)
+    def no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An emulator has no limit on requests and is there again at once: nothing is waited for."""
+        monkeypatch.setattr("time.sleep", lambda _seconds: None)
+        monkeypatch.setattr("invoice_bridge.client.core._rate_limiter_of", lambda *_: None)
+
+    @pytest.fixture
+    def clock(self) -> FakeClock:
+        """The present of that provider; a check may move it on."""
+        return FakeClock()
+
+    @pytest.fixture
+    def emulator(self, declared: Provider, clock: FakeClock) -> Emulator:
+        """A fresh in-memory provider."""
+        made: Emulator = declared.emulator(clock=clock)
+        return made
+
+    @pytest.fixture
+    def context(self, declared: Provider, emulator: Emulator) -> Context:
+        """The context in which commands are explained."""
+        return replace(make_context(declared, emulator.settings), lookup=lookup_mode(declared))
+
+    @pytest.fixture
+    def transport(self, emulator: Emulator, context: Context) -> EmulatorTransport:
+        """The wire between the client and the emulator; `sent` lists what went through."""
+        return EmulatorTransport(emulator, context.base_url)
+
+    @pytest.fixture
+    def client(self, transport: EmulatorTransport, emulator: Emulator, context: Context) -> Iterator[Client]:
+        """A client of the emulator."""
+        with httpx.Client(transport=transport) as http:
+            yield Client(
+                self.provider,
+                api_key=emulator.key,
+                http=http,
+                lookup=lookup_mode(context.provider),
+                **emulator.settings,
+            )
+
+    @contextmanager
+    def meeting(
+        self, emulator: Emulator, context: Context, *faults: Fault, lookup: Lookup | None = None
+    ) -> Iterator[tuple[Client, EmulatorTransport]]:
+        """Another client of an emulator, whose requests meet these faults, and what it sends."""
+        transport = EmulatorTransport(Faults(emulator, faults), context.base_url)
+        with httpx.Client(transport=transport) as http:
+            yield (
+                Client(
+                    self.provider,
+                    api_key=emulator.key,
+                    http=http,
+                    lookup=lookup or lookup_mode(context.provider),
+                    **emulator.settings,
+                ),
+                transport,
+            )
+
+    def commands(self, emulator: Emulator) -> list[OneTimeCharge | PeriodInvoice]:
+        """Bills of many kinds; what the provider cannot do among them is refused, and left out by `possible`."""
+        who, price = emulator.customer, Money(2500, "EUR")
+        rows = (
+            Line(description="Energy", amount=Money(1300, "EUR")),
+            Line(description="Parking", quantity=2, unit_amount=Money(600, "EUR")),
+        )
+        issued = _MAY.end
+        collections = [
+            Collection.manual(),
+            Collection.send(net_days=14),
+            Collection.send(due=Period.month(2027, 1).start),
+            Collection.charge(),
+            Collection.charge(emulator.payment_method),
+        ]
+        said: dict[str, Any] = {"customer": who, "description": "May", "metadata": {"site": "7"}}
+        found: list[OneTimeCharge | PeriodInvoice] = []
+        for number, collection in enumerate(collections):
+            for draft in (False, True):
+                tail = f"{number}{'-draft' if draft else ''}"
+                how: dict[str, Any] = {**said, "collection": collection, "draft": draft, "issued_at": issued}
+                found += [
+                    OneTimeCharge(reference=f"amount-{tail}", amount=price, **how),
+                    OneTimeCharge(reference=f"window-{tail}", amount=price, period=_MAY, **how),
+                    OneTimeCharge(reference=f"lines-{tail}", lines=rows, period=_MAY, **how),
+                    PeriodInvoice(reference=f"rated-{tail}", lines=rows, period=_MAY, currency="EUR", **how),
+                    PeriodInvoice(
+                        reference=f"accrued-{tail}",
+                        period=_MAY,
+                        currency="EUR",
+                        subscription=emulator.subscription,
+                        **how,
+                    ),
+                ]
+        return [*found, *self.bills]
+
+    def possible(self, context: Context, emulator: Emulator) -> list[tuple[OneTimeCharge | PeriodInvoice, Plan]]:
+        """The bills that this provider can do, with their plans; there must be some of them."""
+        planned = [(bill, plan(bill, context)) for bill in self.commands(emulator)]
+        found = [(bill, made) for bill, made in planned if made.refusal is None]
+        assert found, f"{self.provider} refuses every bill: {planned[0][1].refusal}"
+        return found
+
+    def bill(
+        self, context: Context, emulator: Emulator, *, draft: bool = False
+    ) -> tuple[OneTimeCharge | PeriodInvoice, Plan]:
+        """One bill that is issued and left open where the provider allows that, or a draft."""
+        found = [(bill, made) for bill, made in self.possible(context, emulator) if bill.draft is draft]
+        calm = [(bill, made) for bill, made in found if bill.collection.kind != "charge"]
+        return (calm or found)[0]
+
+    def create(self, client: Client, bill: OneTimeCharge | PeriodInvoice, made: Plan) -> Invoice:
+        """Create a bill, accepting by name whatever it loses."""
+        return client.create(bill, allow=[loss.code for loss in made.losses])
+
+    def did(self, client: Client, verb: str, bill: Bill, created: Invoice, emulator: Emulator) -> bool:
+        """Do a verb to a fresh invoice where its state allows that, and see what it did."""
+        drafts, opens = created.status is Status.DRAFT, created.status is Status.OPEN
+        if verb in {"one_time_charge", "period_invoice"}:
+            return bill.verb == verb and bool(created.id)
+        if verb == "retrieve":
+            return client.retrieve(created.id).id == created.id
+        if verb == "list":
+            return created.id in {invoice.id for invoice in client.list()}
+        if verb == "update":
+            return drafts and client.update(created.id, description="Changed").id == created.id
+        if verb == "delete":
+            return drafts and client.delete(created.id).status is Status.DELETED
+        if verb == "finalize":
+            return drafts and client.finalize(created.id).status in {Status.OPEN, Status.PAID}
+        if verb == "pay":
+            return opens and client.pay(created.id, payment_method=emulator.payment_method).status is Status.PAID
+        if verb == "send_invoice":
+            return opens and bill.collection.kind == "send" and client.send_invoice(created.id).status is Status.OPEN
+        becomes = {"mark_paid": Status.PAID, "void": Status.VOID, "mark_uncollectible": Status.UNCOLLECTIBLE}[verb]
+        done: Invoice | None = getattr(client, verb)(created.id) if opens else None
+        return done is not None and done.status is becomes
+
+    def attempt(self, client: Client, verb: str, emulator: Emulator) -> None:
+        """Ask for a verb, whatever comes of it."""
+        if verb in {"one_time_charge", "period_invoice"}:
+            client.create(next(bill for bill in self.commands(emulator) if bill.verb == verb))
+        elif verb == "list":
+            next(iter(client.list()))
+        else:
+            getattr(client, verb)("id_1", **({"description": "x"} if verb == "update" else {}))
+
+    def needs(self, declared: Provider, *verbs: str) -> None:
+        """Skip a check of verbs that the provider cannot do, with its own reason."""
+        for verb in verbs:
+            flow = getattr(declared.flows, verb)
+            if isinstance(flow, Cannot):
+                pytest.skip(f"{declared.title} cannot {verb}: {flow.reason} ({flow.source})")
+
+    def proves(self, request: pytest.FixtureRequest, verb: str, kind: str) -> None:
+        """Declare what a test proves of a verb, for the capability matrix; it counts where the test passes."""
+        request.node.user_properties.append(("proves", f"{self.provider}:{verb}:{kind}"))
+
+
+def shown(request: Request) -> tuple[str, str, bytes, str | None]:
+    """Return what of a request a plan shows: method, address, content and key."""
+    return request.method, request.url, request.content, request.key
+
+
+def plain(request: Request) -> tuple[str, str, bytes, dict[str, str]]:
+    """Return what of a request goes over the wire: method, address, content and headers."""
+    return request.method, request.url, request.content, dict(request.headers)

@@ -1,0 +1,249 @@
+"""One reference is one bill, whatever is lost on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from invoice_bridge.adapter.emulation.faults import Fault, Kind
+from invoice_bridge.adapter.lookup import is_findable
+from invoice_bridge.adapter.provider import Context, Provider
+from invoice_bridge.client.clients import Client
+from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.errors import (
+    BridgeError,
+    IdempotencyMismatch,
+    OutcomeUnknown,
+)
+from invoice_bridge.core.idempotency import Lookup
+from invoice_bridge.core.model import Invoice, Line, Period, Status
+from invoice_bridge.core.wire import Request
+from invoice_bridge.emulator import Emulator, FakeClock
+from invoice_bridge.explain import plan
+from invoice_bridge.testing.conformance.base import Checks, lookup_mode, plain, shown
+
+_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+WRITING = ("finalize", "pay", "mark_paid", "void", "mark_uncollectible", "update", "delete", "send_invoice")
+"""The verbs that change an invoice."""
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What doing a verb came to: the requests, the ledger's new events, how many writes took effect."""
+
+    sent: tuple[Request, ...]
+    events: tuple[str, ...]
+    writes: int
+    unknown: OutcomeUnknown | None
+
+
+class OnceChecks(Checks):
+    """One reference is one bill, whatever is lost on the way."""
+
+    @pytest.mark.parametrize("past", [False, True], ids=["while its key is known", "past that"])
+    def test_a_reference_stands_for_one_bill(
+        self, *, past: bool, declared: Provider, client: Client, context: Context, emulator: Emulator, clock: FakeClock
+    ) -> None:
+        """The same reference with other content raises IdempotencyMismatch, with the bill that stands; nothing is done.
+
+        Within the window of its key; and past it, where the look can find it.
+        """
+        bill, made = self.bill(context, emulator)
+        if past and not is_findable(bill, context):
+            pytest.skip(f"{declared.title} does not carry the reference of this bill in a listing")
+        created, other = self.create(client, bill, made), _other(bill)
+        held = list(emulator.ledger)
+        clock.now += declared.idempotency.window if past else timedelta(0)
+        lookup: Lookup = "always" if past else lookup_mode(declared)
+        with (
+            self.meeting(emulator, context, lookup=lookup) as (again, _),
+            pytest.raises(IdempotencyMismatch) as refused,
+        ):
+            self.create(again, other, plan(other, context))
+        if past or declared.idempotency.replay_header is not None:  # elsewhere a repeated answer looks like a new one
+            assert refused.value.outcome == "nothing_done"
+        assert emulator.ledger == held
+        if is_findable(bill, context):
+            assert refused.value.existing is not None
+            assert refused.value.existing.id == created.id
+
+    def test_a_bill_that_is_found_is_not_made_again(self, declared: Provider, context: Context) -> None:
+        """Past the window of its key a bill is found by its reference: nothing is made, issued or collected again."""
+        compared = 0
+        for bill, made in self.possible(context, declared.emulator()):
+            if not is_findable(bill, context):
+                continue
+            clock = FakeClock()
+            emulator: Emulator = declared.emulator(clock=clock)
+            with self.meeting(emulator, context, lookup="always") as (client, _):
+                try:
+                    created = self.create(client, bill, made)
+                except BridgeError:
+                    continue  # the emulator holds nothing for this bill to bill
+                held = _moved(emulator), {invoice.id for invoice in client.list()}
+                clock.now += declared.idempotency.window
+                again = self.create(client, bill, made)
+                assert (_moved(emulator), {invoice.id for invoice in client.list()}) == held, bill.reference
+            compared += 1
+            assert (again.id, again.status) == (created.id, created.status), bill.reference
+        if not compared:
+            pytest.skip(f"{declared.title} does not carry the reference of these bills in a listing")
+
+    def test_a_lost_answer_is_asked_for_again(self, declared: Provider, context: Context) -> None:
+        """Whichever write loses its answer, the same bytes go out again with the same key; the bill is made once.
+
+        A write that has no key, and whose method is not declared repeatable, is sent once: the bill is found by its
+        reference then, or it is unknown what became of it. Either way there is one demand for money at most.
+        """
+        possible = self.possible(context, declared.emulator())
+        charged = [pair for pair in possible if pair[0].collection.kind == "charge" and not pair[0].draft]
+        for bill, made in (self.bill(context, declared.emulator()), *charged[:1]):
+            with self.meeting(declared.emulator(), context) as (client, transport):
+                whole = self.create(client, bill, made)
+            writes = [request for request in transport.sent if request.writes]
+            assert writes
+            for place, write in enumerate(writes):
+                emulator: Emulator = declared.emulator()
+                before = sum(request.method == write.method for request in writes[:place])
+                lost = Fault(Kind.RESET_AFTER, method=write.method, skip=before)
+                created: Invoice | None = None
+                repeatable = self.is_repeatable(write, declared)
+                with self.meeting(emulator, context, lost) as (client, transport):
+                    try:
+                        created = self.create(client, bill, made)
+                    except OutcomeUnknown:
+                        if repeatable:
+                            raise
+                sent = [plain(request) for request in transport.sent if request.writes]
+                issued = [entry.event for entry in emulator.ledger].count("issued")
+                if repeatable:
+                    assert sent == [plain(request) for request in (*writes[: place + 1], *writes[place:])]
+                else:
+                    assert sent.count(plain(write)) == 1
+                if created is None:
+                    assert issued <= 1
+                    continue
+                assert (created.id, created.status, created.total) == (whole.id, whole.status, whole.total)
+                assert issued == 1
+
+    def is_repeatable(self, request: Request, declared: Provider) -> bool:
+        """Whether a write may be sent again: it has a key, or its method is declared to be repeatable without one."""
+        header = declared.idempotency.header.lower()
+        keyed = bool(header) and header in {name.lower() for name in request.headers}
+        return keyed or request.method in declared.idempotency.repeatable
+
+    @pytest.mark.parametrize("kind", [Kind.RESET_AFTER, Kind.RESET_BEFORE], ids=["applied", "not applied"])
+    @pytest.mark.parametrize("verb", WRITING)
+    def test_a_lost_answer_of_a_verb_ends_in_the_truth(
+        self, declared: Provider, context: Context, verb: str, kind: Kind
+    ) -> None:
+        """Whichever write of a verb is lost, POST, PUT, PATCH or DELETE: it is done, or OutcomeUnknown; never twice.
+
+        A write without a key is sent once, unless its method is declared repeatable.
+        """
+        self.needs(declared, verb)
+        whole = self.doing(declared, context, verb)
+        if whole is None:
+            pytest.fail(f"no bill of this suite brings an invoice to which {verb} can be done")
+        writes = [request for request in whole.sent if request.writes]
+        assert writes, f"{verb} sends no request that writes"
+        for place, write in enumerate(writes):
+            before = sum(request.method == write.method for request in writes[:place])
+            again = self.doing(declared, context, verb, Fault(kind, method=write.method, skip=before))
+            assert again is not None
+            sent = [request for request in again.sent if shown(request) == shown(write)]
+            if not self.is_repeatable(write, declared):
+                assert len(sent) == 1, f"{write.method} has no key and was sent {len(sent)} times"
+            if again.unknown is not None:
+                assert again.unknown.outcome == "unknown"
+            else:
+                assert again.events == whole.events
+            assert all(again.events.count(event) <= whole.events.count(event) for event in again.events)
+            if write.method not in declared.idempotency.repeatable:
+                assert again.writes <= whole.writes, f"{verb} was applied twice"
+
+    def doing(self, declared: Provider, context: Context, verb: str, *faults: Fault) -> _Done | None:
+        """Do a verb to the first invoice that allows it, meeting these faults; None where no invoice does."""
+        for bill, made in self.possible(context, declared.emulator()):
+            emulator: Emulator = declared.emulator()
+            with self.meeting(emulator, context) as (client, _):
+                try:
+                    created = self.create(client, bill, made)
+                except BridgeError:
+                    continue  # the emulator holds nothing for this bill to bill
+            held, writes, unknown = len(emulator.ledger), emulator.writes, None
+            with self.meeting(emulator, context, *faults) as (client, transport):
+                try:
+                    if not self.did(client, verb, bill, created, emulator):
+                        assert not any(request.writes for request in transport.sent), f"{verb} reports the wrong state"
+                        continue
+                except OutcomeUnknown as error:
+                    unknown = error
+            assert transport.faults is not None
+            assert len(transport.faults.hits) == len(faults), "the fault was not met"
+            events = tuple(entry.event for entry in emulator.ledger[held:])
+            return _Done(tuple(transport.sent), events, emulator.writes - writes, unknown)
+        return None
+
+    @pytest.mark.parametrize("remembers", [True, False], ids=["its key is known", "its key is forgotten"])
+    def test_a_void_whose_answer_was_lost_is_a_success(
+        self,
+        *,
+        remembers: bool,
+        declared: Provider,
+        client: Client,
+        context: Context,
+        emulator: Emulator,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The second try is told what the first one was, or refused, for the invoice is void: neither is an error."""
+        self.needs(declared, "void")
+        if not declared.idempotency.methods:
+            pytest.skip(
+                f"{declared.title} has no idempotency keys: a void is sent once ({declared.idempotency.source})"
+            )
+        created = self.create(client, *self.bill(context, emulator))
+        if not remembers:
+            monkeypatch.setattr(emulator, "window", timedelta(0))
+        with self.meeting(emulator, context, Fault(Kind.RESET_AFTER, method="POST")) as (again, transport):
+            done = again.void(created.id)
+        assert transport.faults is not None
+        assert (done.id, done.status) == (created.id, Status.VOID)
+        assert [hit.applied for hit in transport.faults.hits] == [True]
+        assert [entry.event for entry in emulator.ledger].count("voided") == 1
+
+    def test_resolve_says_what_became_of_a_bill(self, client: Client, context: Context, emulator: Emulator) -> None:
+        """Found where it stands; else absent, or too early to say just after it was tried. Nothing is written.
+
+        Where the reference cannot be found, nothing is claimed: ambiguous.
+        """
+        bill, made = self.bill(context, emulator)
+        if not is_findable(bill, context):
+            assert client.resolve(bill, since=_LONG_AGO).state == "ambiguous"
+            return
+        assert client.resolve(bill, since=datetime.now(UTC)).state == "too_early"
+        assert client.resolve(bill, since=_LONG_AGO).state == "absent"
+        assert emulator.writes == 0
+        created, writes = self.create(client, bill, made), emulator.writes
+        found = client.resolve(bill, since=_LONG_AGO)
+        assert found.state == "found"
+        assert found.invoice is not None
+        assert (found.invoice.id, found.invoice.status) == (created.id, created.status)
+        assert emulator.writes == writes
+
+
+def _other(bill: OneTimeCharge | PeriodInvoice) -> OneTimeCharge | PeriodInvoice:
+    """Another bill under the same reference: of more money; or where it states none, of another month."""
+    if isinstance(bill, PeriodInvoice) and bill.lines:
+        lines = (*bill.lines, Line(description="More", amount=bill.lines[0].amount))
+        return bill.model_copy(update={"lines": lines})
+    if isinstance(bill, OneTimeCharge):
+        return bill.model_copy(update={"amount": bill.total + bill.total, "lines": ()})
+    return bill.model_copy(update={"period": Period.month(2026, 4)})
+
+
+def _moved(emulator: Emulator) -> list[tuple[str, str]]:
+    """Which demands for money there were, and which money was taken."""
+    return [(entry.event, entry.invoice_id) for entry in emulator.ledger if entry.event in {"issued", "collected"}]

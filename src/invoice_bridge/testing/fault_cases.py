@@ -1,0 +1,177 @@
+"""The cases of the fault matrix: a bill for every way in which a provider creates, a fault, how the caller goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, Literal
+
+import httpx
+
+from invoice_bridge import providers
+from invoice_bridge.adapter.declared import Named
+from invoice_bridge.adapter.emulation.core import Clock, Emulator
+from invoice_bridge.adapter.emulation.faults import Fault, Kind
+from invoice_bridge.adapter.emulation.transport import EmulatorTransport
+from invoice_bridge.client.clients import Client
+from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.errors import BridgeError
+from invoice_bridge.core.losses import Severity
+from invoice_bridge.core.model import Collection, Line, Period
+from invoice_bridge.core.money import Money
+from invoice_bridge.explain import explain, losses
+
+GoesOn = Literal["again", "killed", "killed, journal", "killed, journal, days later"]
+_WAYS: tuple[GoesOn, ...] = ("again", "killed", "killed, journal", "killed, journal, days later")
+_KINDS = (
+    Kind.RESET_BEFORE,
+    Kind.RESET_AFTER,
+    Kind.TIMEOUT_AFTER,
+    Kind.DELAYED_COMMIT,
+    Kind.STALE_LISTING,
+    Kind.ERROR_AFTER,
+    Kind.HTML_502_BEFORE,
+    Kind.HTML_502_AFTER,
+    Kind.TORN_JSON,
+    Kind.TRUNCATED_BODY,
+    Kind.THROTTLED,
+    Kind.THROTTLED_FOR,
+    Kind.IN_PROGRESS,
+    Kind.SLOW_BODY,
+)
+_TIMES = (1, 3)
+"""How many requests in a row a fault hits: one, which a retry survives; or as many as a call tries."""
+TIMEOUT = 0.25
+_MAY = Period.month(2026, 5)
+_PRICE = Money(2500, "EUR")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of the matrix."""
+
+    provider: str
+    bill: str
+    place: int
+    """Which request is hit, counted from 0 as a run without faults makes them."""
+    kind: Kind
+    times: int
+    way: GoesOn
+    flipped: str | None = None
+    """The switch that stands the other way round."""
+
+    def __str__(self) -> str:
+        flipped = f", {self.flipped} flipped" if self.flipped else ""
+        return f"{self.provider}: {self.bill}, request {self.place}: {self.kind} ×{self.times}, {self.way}{flipped}"
+
+
+def in_memory(name: str) -> Any:
+    """Return the kind of emulator of a provider."""
+    named = providers.get(name).emulator
+    return named.load() if isinstance(named, Named) else named
+
+
+@cache
+def bills(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
+    """One bill for every way in which a provider creates: those whose requests, effects or order differ."""
+    emulator = in_memory(provider)
+    shared: dict[str, Any] = {"reference": "res-2026-05-17", "customer": emulator.customer}
+    what: dict[str, tuple[type[OneTimeCharge | PeriodInvoice], dict[str, Any]]] = {
+        "charge once": (OneTimeCharge, {"amount": _PRICE, "period": _MAY}),
+        "bill lines": (PeriodInvoice, {"lines": (Line(description="a", amount=_PRICE),)}),
+        "bill a period": (PeriodInvoice, {"subscription": emulator.subscription}),
+    }
+    due = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=30)
+    ways: dict[str, dict[str, Any]] = {
+        "manual": {},
+        "send": {"collection": Collection.send(due=due)},
+        "send in days": {"collection": Collection.send(net_days=30), "issued_at": _MAY.end},
+        "collect": {"collection": Collection.charge(emulator.payment_method)},
+        "draft": {"draft": True},
+    }
+    found: dict[str, OneTimeCharge | PeriodInvoice] = {}
+    seen: set[Any] = set()
+    for name, (kind, fields) in what.items():
+        rated = {} if kind is OneTimeCharge else {"period": _MAY, "currency": _PRICE.currency}
+        for way, more in ways.items():
+            command: Any = kind(**(shared | rated | fields | more))
+            plan = explain(provider, command, lookup="never", **emulator.settings)
+            shape = tuple((one.method, one.url, one.effects) for one in plan.requests)
+            if plan.refusal is None and shape not in seen:
+                seen.add(shape)
+                found[f"{name}, {way}"] = command
+    return found
+
+
+def cases(name: str) -> Iterator[Case]:
+    """Every case of a provider. Where a switch makes the bill itself impossible there is none to hit."""
+    for title, command in bills(name).items():
+        for flipped in (None, *in_memory(name).SWITCHES):
+            for place, method in enumerate(_requests(name, command, flipped)):
+                for kind in _KINDS:
+                    if method == "GET" and kind in {Kind.DELAYED_COMMIT, Kind.IN_PROGRESS, Kind.STALE_LISTING}:
+                        continue
+                    for times in _TIMES:
+                        for way in _WAYS:
+                            if kind is Kind.STALE_LISTING and "days later" in way:
+                                continue  # no listing lags for days
+                            yield Case(name, title, place, kind, times, way, flipped)
+
+
+def _requests(name: str, command: OneTimeCharge | PeriodInvoice, flipped: str | None) -> list[str]:
+    """The methods of the requests that a bill makes where nothing goes wrong; none where it is refused."""
+    emulator = make_emulator(name, flipped, lambda: datetime.now(UTC))
+    transport = EmulatorTransport(emulator)
+    with (
+        httpx.Client(transport=transport) as http,
+        Client(
+            name, api_key=emulator.key, base_url=transport.root, http=http, lookup="never", **emulator.settings
+        ) as client,
+    ):
+        try:
+            client.create(command, allow=allowed_losses(name, command))
+        except BridgeError as error:
+            if flipped is None:
+                raise RuntimeError(f"{name} refuses a bill where nothing goes wrong") from error
+            return []
+    return [request.method for request in transport.sent]
+
+
+def make_emulator(name: str, flipped: str | None, clock: Clock, *, forgets: bool = False) -> Emulator:
+    """Make an emulator with something to bill, and a switch flipped; it may forget keys at once."""
+    kind = in_memory(name)
+    switches = {} if flipped is None else {flipped: not kind.SWITCHES[flipped][0]}
+    kind = type(kind.__name__, (kind,), {"window": timedelta(0)}) if forgets else kind
+    emulator: Emulator = kind(clock=clock, switches=switches)
+    emulator.accrue()
+    return emulator
+
+
+def lookup_mode(name: str, journal: str | None, *, forgets: bool) -> str:
+    """How bills are looked up: as by default, and where the provider refuses that, as its message proposes."""
+    if forgets:
+        return "never"
+    if providers.get(name).lookup is None:
+        return "auto"
+    return "always" if journal is None else "journal"
+
+
+def allowed_losses(name: str, command: OneTimeCharge | PeriodInvoice) -> list[str]:
+    """Return the codes of the losses that a bill means and that stop it unless they are allowed."""
+    found = losses(name, command, **in_memory(name).settings)
+    return [loss.code for loss in found if loss.severity is not Severity.INFO]
+
+
+def faults_of(case: Case) -> list[Fault]:
+    """Return the faults of a case, as an emulator takes them."""
+    hit = Fault(case.kind, skip=case.place, times=case.times)
+    match case.kind:
+        case Kind.STALE_LISTING:  # a write is lost, and the next listing does not know of it yet
+            return [Fault(Kind.RESET_AFTER, skip=case.place, times=case.times), Fault(Kind.STALE_LISTING)]
+        case Kind.DELAYED_COMMIT:
+            return [replace(hit, lands_after=2)]
+        case Kind.SLOW_BODY:
+            return [replace(hit, seconds=TIMEOUT / 4)]
+    return [hit]
