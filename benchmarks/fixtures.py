@@ -6,10 +6,11 @@ compact, as numbers and words would otherwise drown in spaces.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
-SIZES = {"0.5 kB": None, "4.4 kB": 2, "20 kB": 19}
+SIZES = {"0.5 kB": None, "4.4 kB": 2, "20 kB": 21}
 """Stripe's three: a bare invoice without lines, and whole ones of so many lines."""
 _START, _END = 1_777_593_600, 1_780_272_000
 _AMOUNT = 1_999
@@ -17,6 +18,11 @@ _AMOUNT = 1_999
 
 def encode(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _id(prefix: str, *numbers: int) -> str:
+    """An id as long as Stripe's."""
+    return f"{prefix}_1{hashlib.sha256(f'{prefix}{numbers}'.encode()).hexdigest()[:23]}"
 
 
 # ── Stripe ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -30,7 +36,7 @@ def stripe_invoice(number: int, lines: int | None) -> dict[str, Any]:
     """An open invoice; None: only what every invoice says, and no line."""
     total = _AMOUNT * (lines or 1)
     bare = {
-        "id": f"in_1Bench{number:012d}",
+        "id": _id("in", number),
         "object": "invoice",
         "amount_due": total,
         "amount_paid": 0,
@@ -50,7 +56,7 @@ def stripe_invoice(number: int, lines: int | None) -> dict[str, Any]:
     }
     if lines is None:
         return bare
-    token = f"{number:024d}"
+    token = hashlib.sha512(f"{number}".encode()).hexdigest()[:96]
     return {
         **bare,
         "account_country": "FR",
@@ -94,7 +100,7 @@ def stripe_invoice(number: int, lines: int | None) -> dict[str, Any]:
         "discounts": [],
         "effective_at": _END + number,
         "ending_balance": 0,
-        "footer": None,
+        "footer": "Payable within 14 days by bank transfer. Questions: billing@example.test, or by telephone.",
         "from_invoice": None,
         "hosted_invoice_url": f"https://invoice.example.test/i/acct_1Bench/test_{token}?s=ap",
         "invoice_pdf": f"https://pay.example.test/invoice/acct_1Bench/test_{token}/pdf?s=ap",
@@ -106,7 +112,7 @@ def stripe_invoice(number: int, lines: int | None) -> dict[str, Any]:
             "data": [_stripe_line(number, place) for place in range(lines)],
             "has_more": False,
             "total_count": lines,
-            "url": f"/v1/invoices/in_1Bench{number:012d}/lines",
+            "url": f"/v1/invoices/{_id('in', number)}/lines",
         },
         "next_payment_attempt": None,
         "on_behalf_of": None,
@@ -145,20 +151,20 @@ def stripe_invoice(number: int, lines: int | None) -> dict[str, Any]:
 
 def _stripe_line(number: int, place: int) -> dict[str, Any]:
     return {
-        "id": f"il_1Bench{number:08d}{place:04d}",
+        "id": _id("il", number, place),
         "object": "line_item",
         "amount": _AMOUNT,
         "currency": "eur",
-        "description": f"Reservation fee of day {place + 1}",
+        "description": f"Reservation fee of day {place + 1}, charging station {1000 + place}",
         "discount_amounts": [],
         "discountable": False,
         "discounts": [],
-        "invoice": f"in_1Bench{number:012d}",
+        "invoice": _id("in", number),
         "livemode": False,
-        "metadata": {},
+        "metadata": {"session": f"ses-2026-05-{number:06d}-{place:03d}", "station": f"{1000 + place}"},
         "parent": {
             "invoice_item_details": {
-                "invoice_item": f"ii_1Bench{number:08d}{place:04d}",
+                "invoice_item": _id("ii", number, place),
                 "proration": False,
                 "proration_details": None,
                 "subscription": None,
@@ -169,7 +175,7 @@ def _stripe_line(number: int, place: int) -> dict[str, Any]:
         "period": {"end": _END, "start": _START},
         "pretax_credit_amounts": [],
         "pricing": {
-            "price_details": {"price": f"price_1Bench{place:04d}", "product": "prod_Bench"},
+            "price_details": {"price": _id("price", place), "product": "prod_BenchReservat"},
             "type": "price_details",
             "unit_amount_decimal": str(_AMOUNT),
         },
