@@ -131,28 +131,31 @@ def race(
     *,
     clock: Callable[[], float] = time.perf_counter,
     warm: int = 1,
-    repeat: bool = True,
+    single: bool = False,
 ) -> dict[str, list[float]]:
     """Return the seconds a call of each contestant takes, one sample a round.
 
     A result is dropped at once, so that freeing it counts. Garbage is collected between samples, and the collector stays
-    on within them, as in a program that uses the library. `repeat=False`: a sample is one call.
+    on within them, as in a program that uses the library. `single`: a sample is one call, and garbage is collected once
+    a round, for calls that wait for something else.
     """
     counts: dict[str, int] = {}
     for name, call in contestants.items():
         for _ in range(warm):
             call()
-        counts[name] = _calls_of(call, clock) if repeat else 1
+        counts[name] = 1 if single else _calls_of(call, clock)
     samples: dict[str, list[float]] = {name: [] for name in contestants}
     draw = random.Random(_SEED)
     for _ in range(rounds):
+        gc.collect()
         for name in draw.sample(sorted(contestants), len(contestants)):
+            if not single:
+                gc.collect()
             samples[name].append(_sample(contestants[name], counts[name], clock))
     return samples
 
 
 def _sample(call: Callable[[], object], count: int, clock: Callable[[], float]) -> float:
-    gc.collect()
     began = clock()
     for _ in range(count):
         call()
