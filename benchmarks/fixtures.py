@@ -26,9 +26,9 @@ def _id(prefix: str, *numbers: int) -> str:
 
 
 # ── Stripe ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-def stripe_page(size: str, count: int = 100) -> bytes:
-    """A listing of `count` invoices of the size."""
-    invoices = [stripe_invoice(number, SIZES[size]) for number in range(count)]
+def stripe_page(size: str, count: int = 100, first: int = 0) -> bytes:
+    """A listing of `count` invoices of the size; `first` is the number of the first one."""
+    invoices = [stripe_invoice(number, SIZES[size]) for number in range(first, first + count)]
     return encode({"object": "list", "url": "/v1/invoices", "has_more": False, "data": invoices})
 
 
