@@ -117,15 +117,15 @@ def measure(options: Options) -> Measurements:
         stack = AsyncExitStack()
         made = runner.run(contestants(course, url, numbers, stack, measured))
         for tasks, each in TASKS.items():
-            bills_each = 1 if options.small else each
+            busy, bills_each = (tasks // 10, 1) if options.small else (tasks, each)
             calls: dict[str, Callable[[], object]] = {
-                f"{name}, {tasks} tasks": lambda make=make, tasks=tasks, each=bills_each: runner.run(
-                    batch(make, tasks, each)
+                f"{name}, {tasks} tasks": lambda make=make, busy=busy, each=bills_each: runner.run(
+                    batch(make, busy, each)
                 )
                 for name, make in made.items()
             }
             samples = race(calls, options.rounds, single=True)
-            count = tasks * bills_each
+            count = busy * bills_each
             measured.add({name: [one / count for one in values] for name, values in samples.items()})
             measured.facts.append(f"{tasks} tasks: {count} bills, {count * len(course.sent)} requests a sample")
         runner.run(stack.aclose())

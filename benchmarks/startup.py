@@ -146,7 +146,7 @@ def measure_with(python: Python, options: Options) -> Measurements:
     else:
         for name in ("typer --help", "invoice-bridge --help", "invoice-bridge explain"):
             measured.missing[name] = "typer is not installed"
-    measured.add(race(contestants, options.rounds, clock=cpu_of_children, single=True))
+    measured.add(race(contestants, options.rounds, clock=cpu_of_children, warm=0 if options.small else 1, single=True))
     return measured
 
 
