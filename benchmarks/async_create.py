@@ -17,11 +17,11 @@ from server import NUMBER, served
 TASKS = {20: 5, 100: 2}
 """How many tasks, and how many bills each makes, one after another."""
 ABOUT = (
-    "Tasks on one asyncio loop make Stripe bills as above, of three requests each, with one shared client: 20 tasks of five"
-    " bills each, and 100 tasks of two. A sample is the wall time of all of them, divided by the bills. The peer is one"
-    " `httpx.AsyncClient` as it comes, which sends the same bytes from as many tasks and does not parse the answers;"
-    " `AsyncClient(http=…)` is ours over the aiohttp transport of httpx-aiohttp. That transport by itself, which sends the"
-    " same too, is there for information."
+    "Tasks on one asyncio loop make Stripe bills as above, of three requests each, with one shared client: 20 "
+    "tasks of five bills each, and 100 tasks of two. A sample is the wall time of all of them, divided by the "
+    "bills. The peer is one `httpx.AsyncClient` as it comes, which sends the same bytes from as many tasks and "
+    "does not parse the answers; `AsyncClient(http=…)` is ours over the aiohttp transport of httpx-aiohttp. That "
+    "transport by itself, which sends the same too, is there for information."
 )
 _OURS, _AIOHTTP, _RAW, _RAW_AIOHTTP = "AsyncClient", "AsyncClient(http=aiohttp)", "raw httpx", "raw httpx-aiohttp"
 GATES = tuple(

@@ -17,7 +17,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from server import NUMBER
 
-SETTINGS: dict[str, dict[str, str]] = {"stripe": {}, "chargebee": {"site": "bench-test"}, "whop": {"account_id": "biz_42"}}
+SETTINGS: dict[str, dict[str, str]] = {
+    "stripe": {},
+    "chargebee": {"site": "bench-test"},
+    "whop": {"account_id": "biz_42"},
+}
 CUSTOMERS = {"stripe": "cus_42", "chargebee": "cus_42", "whop": "mber_42"}
 _ROOT = "http://127.0.0.1:1"
 _FIRST = re.compile(r"\b(in|inv|plan)_00000001\b")

@@ -15,10 +15,10 @@ from recordings import write
 SIZES = (4_000, 10_000)
 """Interactions of a file."""
 ABOUT = (
-    "A cassette as vcrpy writes it: so many requests that make an invoice, a form of 330 bytes and an answer of 0.5 kB each,"
-    " with five headers in all. `Player(path)` reads the file and files its requests; the peer is `yaml.load` with libyaml's"
-    " safe loader, of the same file. What is redacted is 1 MB of Stripe invoices of 4.4 kB: as one answer, and as"
-    " interactions of an invoice each. CPU time of this process, one call a sample."
+    "A cassette as vcrpy writes it: so many requests that make an invoice, a form of 330 bytes and an answer of "
+    "0.5 kB each, with five headers in all. `Player(path)` reads the file and files its requests; the peer is "
+    "`yaml.load` with libyaml's safe loader, of the same file. What is redacted is 1 MB of Stripe invoices of 4.4 "
+    "kB: as one answer, and as interactions of an invoice each. CPU time of this process, one call a sample."
 )
 GATES = (
     *(
@@ -42,7 +42,9 @@ def measure_loading(options: Options, measured: Measurements) -> None:
             write(path, size // 500 if options.small else size, lines=4)
             content = path.read_bytes()
             peer = f"CSafeLoader {size}"
-            contestants: dict[str, Callable[[], Any]] = {peer: lambda content=content: yaml.load(content, yaml.CSafeLoader)}
+            contestants: dict[str, Callable[[], Any]] = {
+                peer: lambda content=content: yaml.load(content, yaml.CSafeLoader)
+            }
             try:
                 Player(path)
                 contestants[f"load {size}"] = lambda path=path: Player(path)
@@ -58,20 +60,16 @@ def measure_redaction(options: Options, measured: Measurements) -> None:
     count = 2 if options.small else 228
     headers = {"Content-Type": ["application/json"], "Request-Id": ["req_bench"]}
     whole = {"status": {"code": 200, "message": "OK"}, "headers": headers}
-    page = {**whole, "body": {"string": fixtures.stripe_page("4.4 kB", count)}}
+    content = fixtures.stripe_page("4.4 kB", count)
+    bodies = [fixtures.encode(fixtures.stripe_invoice(number, 2)) for number in range(count)]
+    page = {**whole, "body": {"string": content}}
     request = {
         "method": "POST",
         "uri": "https://api.stripe.com/v1/invoices",
         "headers": {"Content-Type": ["application/x-www-form-urlencoded"]},
         "body": "customer=cus_42&currency=eur&description=Reservation+fees",
     }
-    interactions = [
-        {
-            "request": request,
-            "response": {**whole, "body": {"string": fixtures.encode(fixtures.stripe_invoice(number, 2))}},
-        }
-        for number in range(count)
-    ]
+    interactions = [{"request": request, "response": {**whole, "body": {"string": body}}} for body in bodies]
 
     def redact_all() -> None:
         redactor = Redactor("stripe")
@@ -85,8 +83,8 @@ def measure_redaction(options: Options, measured: Measurements) -> None:
         "redact interactions": redact_all,
     }
     measured.add(race(contestants, options.rounds, clock=time.process_time, single=True))
-    sizes = len(page["body"]["string"]), sum(len(one["response"]["body"]["string"]) for one in interactions)  # type: ignore[index]
-    measured.facts.append(f"redacted: an answer of {sizes[0]:,} bytes; {count} interactions of {sizes[1]:,} bytes")
+    size = sum(map(len, bodies))
+    measured.facts.append(f"redacted: an answer of {len(content):,} bytes; {count} interactions of {size:,} bytes")
 
 
 def measure(options: Options) -> Measurements:

@@ -1,7 +1,7 @@
 """Compare two files of neutral invoices, a hundred thousand a side: python benchmarks/compare.py [--rounds 1]
 
-Makes its files by a seed in a temporary folder, and compares them as `invoice-bridge compare --json` in a process of its
-own, so that making them does not count.
+Makes its files by a seed in a temporary folder, and compares them as `invoice-bridge compare --json` in a process of
+its own, so that making them does not count.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ used = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps([code, took, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024]), file=sys.stderr)
 """
 ABOUT = (
-    "Two files of a hundred thousand neutral invoices, each of three lines and with two kilobytes of `raw`, made by a seed:"
-    " in the second one every hundredth total is another, every thousandth invoice is missing, and no tax is stated, so that"
-    " no pair is equal at a glance. `invoice-bridge compare --json` runs in a process of its own: wall time of the"
-    " comparison, and the peak of the whole process."
+    "Two files of a hundred thousand neutral invoices, each of three lines and with two kilobytes of `raw`, made "
+    "by a seed: in the second one every hundredth total is another, every thousandth invoice is missing, and no "
+    "tax is stated, so that no pair is equal at a glance. `invoice-bridge compare --json` runs in a process of "
+    "its own: wall time of the comparison, and the peak of the whole process."
 )
 GATES = (
     Gate("compare 100,000 invoices a side", "compare", None, "value", 60),

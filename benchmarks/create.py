@@ -15,12 +15,13 @@ from frame import Benchmark, Gate, Measurements, Options, is_installed, main, ra
 from server import NUMBER, served
 
 ABOUT = (
-    'A bill of two lines is made with `lookup="never"` by `Client.create`: three requests at Stripe (open, add lines,'
-    " finalize), one at Chargebee, two at Whop (create, read the plan). The answers are those of the library's emulators,"
-    " given back by a server in another process. Raw httpx is one `httpx.Client` that sends the same bytes with the same"
-    " headers and does not parse the answers. The SDKs are given the same parameters; before anything is timed, the server"
-    " is asked whether every contestant sent the same requests and the same bodies. A sample is one bill, wall time;"
-    " every bill has a reference of its own; the median is the p50 of a bill."
+    'A bill of two lines is made with `lookup="never"` by `Client.create`: three requests at Stripe (open, add '
+    "lines, finalize), one at Chargebee, two at Whop (create, read the plan). The answers are those of the "
+    "library's emulators, given back by a server in another process. Raw httpx is one `httpx.Client` that sends "
+    "the same bytes with the same headers and does not parse the answers. The SDKs are given the same parameters; "
+    "before anything is timed, the server is asked whether every contestant sent the same requests and the same "
+    "bodies. A sample is one bill, wall time; every bill has a reference of its own; the median is the p50 of a "
+    "bill."
 )
 GATES = (
     *(
@@ -31,7 +32,11 @@ GATES = (
     Gate("Chargebee bill, than the chargebee SDK", "chargebee bill", "chargebee SDK", "faster", 10),
     Gate("Whop bill, × whop-sdk", "whop bill", "whop-sdk", "ratio", 1),
 )
-_PEERS = {"stripe": ("stripe SDK", "stripe"), "chargebee": ("chargebee SDK", "chargebee"), "whop": ("whop-sdk", "whop_sdk")}
+_PEERS = {
+    "stripe": ("stripe SDK", "stripe"),
+    "chargebee": ("chargebee SDK", "chargebee"),
+    "whop": ("whop-sdk", "whop_sdk"),
+}
 
 
 def ours(course: bills.Course, url: str, numbers: Iterator[str], stack: ExitStack) -> Callable[[], Any]:
@@ -103,9 +108,7 @@ def by_whop(course: bills.Course, url: str, numbers: Iterator[str], stack: ExitS
     from whop_sdk.invoices.types import CreateInvoicesRequestProduct
 
     http = stack.enter_context(httpx.Client())
-    client = Whop(
-        environment=WhopEnvironment(api=url, vault=url), token=course.key, max_retries=0, httpx_client=http
-    )
+    client = Whop(environment=WhopEnvironment(api=url, vault=url), token=course.key, max_retries=0, httpx_client=http)
     body = course.sent[0].body
 
     def create() -> Any:

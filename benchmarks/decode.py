@@ -15,18 +15,18 @@ import fixtures
 import library
 from frame import Benchmark, Gate, Measurements, Options, is_installed, main, race
 
-PLAIN = {
+PLAIN: dict[str, dict[str, float]] = {
     "orjson": {"0.5 kB": 14, "4.4 kB": 5, "20 kB": 3.5},
     "stripe": {"0.5 kB": 4, "4.4 kB": 8, "20 kB": 11},
 }
 ABOUT = (
-    "A page is the bytes of a listing's answer with 100 invoices, read as a client reads them: the flow of `list` is fed"
-    " with the response and returns a `Page` of `Invoice`s. Three pages are Stripe's: bare invoices of 0.5 kB without"
-    " lines, and whole ones of two and of 21 lines; one is Chargebee's and one Whop's, of two lines each. orjson reads the"
-    " same bytes and makes dicts of them. The SDKs begin with the bytes too: stripe parses them and constructs its"
-    " `ListObject`, chargebee its `ListResponse`, whop-sdk its pydantic models. One invoice of 4.4 kB is read with"
-    " `decode(provider, bytes)`. Times are CPU time of this process, a sample a round, all contestants in each round."
-    " msgspec is hidden from the library here."
+    "A page is the bytes of a listing's answer with 100 invoices, read as a client reads them: the flow of `list` "
+    "is fed with the response and returns a `Page` of `Invoice`s. Three pages are Stripe's: bare invoices of 0.5 "
+    "kB without lines, and whole ones of two and of 21 lines; one is Chargebee's and one Whop's, of two lines "
+    "each. orjson reads the same bytes and makes dicts of them. The SDKs begin with the bytes too: stripe parses "
+    "them and constructs its `ListObject`, chargebee its `ListResponse`, whop-sdk its pydantic models. One "
+    "invoice of 4.4 kB is read with `decode(provider, bytes)`. Times are CPU time of this process, a sample a "
+    "round, all contestants in each round. msgspec is hidden from the library here."
 )
 
 
@@ -54,7 +54,7 @@ GATES = (
 
 
 def checked_page(provider: str, content: bytes, lines: int | None, count: int) -> Callable[[], Any]:
-    """Return the reading of a page, after a look at what it makes: a hundred whole invoices, or it measures refusals."""
+    """Return the reading of a page, once it was seen to make whole invoices of it, and not refusals."""
     from invoice_bridge import Invoice
 
     read = library.read_page(provider)

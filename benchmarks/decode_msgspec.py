@@ -13,8 +13,8 @@ import library
 from frame import Benchmark, Measurements, Options, is_installed, main
 
 ABOUT = (
-    "Stripe's pages as above, in a process in which the library may load msgspec. Where it does not load it, nothing is"
-    " measured: the figures would be those above."
+    "Stripe's pages as above, in a process in which the library may load msgspec. Where it does not load it, "
+    "nothing is measured: the figures would be those above."
 )
 GATES = tuple(
     replace(gate, work=f"{gate.work}, with msgspec")

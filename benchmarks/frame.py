@@ -135,9 +135,9 @@ def race(
 ) -> dict[str, list[float]]:
     """Return the seconds a call of each contestant takes, one sample a round.
 
-    A result is dropped at once, so that freeing it counts. Garbage is collected between samples, and the collector stays
-    on within them, as in a program that uses the library. `single`: a sample is one call, and garbage is collected once
-    a round, for calls that wait for something else.
+    A result is dropped at once, so that freeing it counts. Garbage is collected between samples, and the collector
+    stays on within them, as in a program that uses the library. `single`: a sample is one call, and garbage is collected
+    once a round, for calls that wait for something else.
     """
     counts: dict[str, int] = {}
     for name, call in contestants.items():

@@ -14,9 +14,9 @@ from frame import Benchmark, Gate, Measurements, Options, main
 
 _COUNT = 1_000
 ABOUT = (
-    "A thousand Stripe invoices of 4.4 kB and two lines, in pages of a hundred, each page read from its bytes as above and"
-    " every invoice kept: what tracemalloc counts as allocated then, divided by a thousand. The bytes of the answers are"
-    " not kept, `raw` is. The peer keeps what `json.loads` makes of the same bytes."
+    "A thousand Stripe invoices of 4.4 kB and two lines, in pages of a hundred, each page read from its bytes as "
+    "above and every invoice kept: what tracemalloc counts as allocated then, divided by a thousand. The bytes of "
+    "the answers are not kept, `raw` is. The peer keeps what `json.loads` makes of the same bytes."
 )
 GATES = (Gate("a kept invoice of 4.4 kB, raw included", "invoice", "json.loads alone", "value", 19_000, "B"),)
 

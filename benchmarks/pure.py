@@ -12,10 +12,10 @@ import library
 from frame import Benchmark, Gate, Measurements, Options, main, race
 
 ABOUT = (
-    "Pure functions on a bill of two lines at Stripe, made beforehand: `next` of the flow of `create`, which gives the first"
-    " request; `losses(provider, bill)`; `explain(provider, bill)`. The limits are absolute; since machines differ, the"
-    " table also says how often `json.loads(json.dumps(…))` of a Stripe invoice of 4.4 kB, with the standard library, fits"
-    " into each. CPU time of this process."
+    "Pure functions on a bill of two lines at Stripe, made beforehand: `next` of the flow of `create`, which "
+    "gives the first request; `losses(provider, bill)`; `explain(provider, bill)`. The limits are absolute; since "
+    "machines differ, the table also says how often `json.loads(json.dumps(…))` of a Stripe invoice of 4.4 kB, "
+    "with the standard library, fits into each. CPU time of this process."
 )
 _PEER = "json, 4.4 kB"
 GATES = (

@@ -20,10 +20,11 @@ SAMPLE = {100: 100, 1_000: 100, 4_000: 12}
 """How many requests vcrpy is asked for; the player is asked for all of a cassette."""
 DEFAULT = ("method", "scheme", "host", "port", "path", "query")
 ABOUT = (
-    "Cassettes of so many creating requests, each for its own customer, a form of 330 bytes and an answer of 1.5 kB. All of"
-    " them are asked for in a shuffled order through `httpx.Client`; vcrpy is asked for 100 of them, and for 12 of the"
-    " largest cassette. A sample is the median of the single calls of a round, wall time, and the player and vcrpy take"
-    " turns. httpx alone, by its MockTransport, is what the player's figure has in it of httpx."
+    "Cassettes of so many creating requests, each for its own customer, a form of 330 bytes and an answer of 1.5 "
+    "kB. All of them are asked for in a shuffled order through `httpx.Client`; vcrpy is asked for 100 of them, "
+    "and for 12 of the largest cassette. A sample is the median of the single calls of a round, wall time, and "
+    "the player and vcrpy take turns. httpx alone, by its MockTransport, is what the player's figure has in it of "
+    "httpx."
 )
 
 

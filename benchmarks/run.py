@@ -36,6 +36,10 @@ SCRIPTS = (
     "compare",
 )
 """In the order of the document."""
+_HOW = (
+    "Ours and the peer are medians of the rounds, which are interleaved; a ratio is that of the medians, and in "
+    "brackets are the quartiles of the ratios of single rounds. A gate that was not measured is missed."
+)
 PACKAGES = (
     "invoice-bridge",
     "httpx",
@@ -69,11 +73,12 @@ def machine() -> dict[str, str]:
     """What the figures depend on."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     packages = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+    python = f"{platform.python_implementation()} {platform.python_version()}"
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "CPU": f"{_cpu()}, {os.cpu_count()} cores",
         "load when it began": f"{load} (1, 5 and 15 minutes)",
-        "Python": f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}",
+        "Python": f"{python}, {platform.system()} {platform.machine()}",
         "packages": packages,
     }
 
@@ -126,8 +131,7 @@ def page(stored: dict[str, Any]) -> str:
         "",
         *(f"- {name}: {value}" for name, value in stored["machine"].items()),
         "",
-        "Ours and the peer are medians of the rounds, which are interleaved; a ratio is that of the medians, and in brackets"
-        " are the quartiles of the ratios of single rounds. A gate that was not measured is missed.",
+        _HOW,
         "",
         f"**{len(gated) - len(missed)} of {len(gated)} gates are passed.**"
         + (" Missed:" if missed else " None is missed."),

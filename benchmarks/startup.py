@@ -63,12 +63,13 @@ print(" ".join(sorted(name for name in {HEAVY!r} if name in loaded)))
 print(len(loaded))
 """
 ABOUT = (
-    "Each sample is the CPU time of a new process, from start to exit, with bytecode there and standard output to a pipe;"
-    " the peer's processes run in the same rounds, and the figure is the difference. The library is imported by itself,"
-    " and with the names that an application imports of it (each is loaded when it is first used). The peer of both imports"
-    " httpx and pydantic alone. The peer of the terminal is a typer program of one command that prints its help. The gates"
-    " on modules count what each import loads of: SQL, asyncio, the emulators, the command line, the SDKs, test"
-    " tools; what httpx and pydantic load by themselves does not count."
+    "Each sample is the CPU time of a new process, from start to exit, with bytecode there and standard output to "
+    "a pipe; the peer's processes run in the same rounds, and the figure is the difference. The library is "
+    "imported by itself, and with the names that an application imports of it (each is loaded when it is first "
+    "used). The peer of both imports httpx and pydantic alone. The peer of the terminal is a typer program of one "
+    "command that prints its help. The gates on modules count what each import loads of: SQL, asyncio, the "
+    "emulators, the command line, the SDKs, test tools; what httpx and pydantic load by themselves does not "
+    "count."
 )
 GATES = (
     Gate("import invoice_bridge, above httpx and pydantic", "import invoice_bridge", _BASE, "above", 0.040),

@@ -111,7 +111,10 @@ def test_contestants_take_turns(frame: ModuleType) -> None:
     """Each runs once in every round, and not always in the same order."""
     calls: list[str] = []
     samples = frame.race(
-        {name: lambda name=name: calls.append(name) for name in "abc"}, 20, clock=iter(range(1000)).__next__, single=True
+        {name: lambda name=name: calls.append(name) for name in "abc"},
+        20,
+        clock=iter(range(1000)).__next__,
+        single=True,
     )
     rounds = [calls[place : place + 3] for place in range(3, len(calls), 3)]
     assert [sorted(one) for one in rounds] == [["a", "b", "c"]] * 20
@@ -163,9 +166,7 @@ def test_the_document_lists_exactly_the_declared_gates(run: ModuleType) -> None:
         for line in page.splitlines()
         if line.startswith("| ") and (cells := line.strip("| ").split(" | "))[0] != "work"
     )
-    declared = Counter(
-        (gate.work, gate.limit_text()) for script in run.SCRIPTS for gate in run.benchmark(script).gates
-    )
+    declared = Counter((gate.work, gate.limit_text()) for script in run.SCRIPTS for gate in run.benchmark(script).gates)
     assert listed == declared
     assert max(declared.values()) == 1, "two gates have one name"
 
@@ -176,7 +177,9 @@ def test_the_document_names_every_gate_that_is_missed(run: ModuleType) -> None:
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
     missed = [cells[0] for cells in rows if cells[-1] == "**no**"]
     head = page.partition("\n## ")[0]
-    assert [line.removeprefix("- ").partition(": ")[0] for line in head.splitlines() if "where the gate is" in line] == missed
+    assert [
+        line.removeprefix("- ").partition(": ")[0] for line in head.splitlines() if "where the gate is" in line
+    ] == missed
     stored = json.loads((BENCHMARKS / "results.json").read_text("utf-8"))
     assert len(missed) == sum(row["passed"] is False for one in stored["benchmarks"] for row in one["rows"])
     assert run.HEAD[-1] == "passed"
