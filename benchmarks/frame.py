@@ -136,8 +136,8 @@ def race(
     """Return the seconds a call of each contestant takes, one sample a round.
 
     A result is dropped at once, so that freeing it counts. Garbage is collected between samples, and the collector
-    stays on within them, as in a program that uses the library. `single`: a sample is one call, and garbage is collected
-    once a round, for calls that wait for something else.
+    stays on within them, as in a program that uses the library. `single`: a sample is one call, and garbage is
+    collected once a round, for calls that wait for something else.
     """
     counts: dict[str, int] = {}
     for name, call in contestants.items():
@@ -263,7 +263,7 @@ def cells(verdict: Verdict) -> tuple[str, ...]:
     if verdict.rule in {"ratio", "faster"}:
         figure = f"{digits(verdict.figure)} × ({digits(verdict.low)}–{digits(verdict.high)})"
     else:
-        sign = "+" if verdict.rule == "above" else ""
+        sign = "+" if verdict.rule == "above" and verdict.figure >= 0 else ""
         low, high = (amount(value, verdict.unit) for value in (verdict.low, verdict.high))
         figure = f"{sign}{amount(verdict.figure, verdict.unit)} ({low} – {high})"
         if verdict.rule == "value" and verdict.peer and verdict.ours is not None:
