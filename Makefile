@@ -10,7 +10,7 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix docs evidence golden cassettes mutants soak fuzz campaign faults lowest sdks requirements clean
+.PHONY: help demo test check fix docs bench evidence golden cassettes mutants soak fuzz campaign faults lowest sdks requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -36,6 +36,16 @@ fix: $(DEV) ## format, and mend what ruff can mend
 
 docs: $(DEV) ## print the tables into the documentation again
 	$(BIN)/python -m cogapp -r -U --verbosity=1 $(DOCS)
+
+bench: .venv-bench/ready ## measure the library against its peers and its gates; writes docs/benchmarks.md (a quarter of an hour)
+	.venv-bench/bin/python benchmarks/run.py
+
+.venv-bench/ready: private BIN = .venv-bench/bin
+.venv-bench/ready: requirements/bench.txt pyproject.toml | $(BIN)/python
+	@echo "installing requirements/bench.txt into .venv-bench"
+	@.venv/bin/python -m venv --clear .venv-bench
+	@$(call install,requirements/bench.txt)
+	@touch $@
 
 evidence: $(DEV) ## run the tests, and write down what they prove (then: make docs)
 	PYTEST_EVIDENCE=write $(BIN)/python -m pytest -q -n auto
@@ -93,13 +103,14 @@ requirements: ## pin requirements/*.in again, with hashes and without addresses 
 	uv pip compile -q -U $(COMPILE) requirements/dev.in -o requirements/dev.txt
 	uv pip compile -q -U $(COMPILE) requirements/mutants.in -o requirements/mutants.txt
 	uv pip compile -q -U $(COMPILE) requirements/soak.in -o requirements/soak.txt
+	uv pip compile -q -U $(COMPILE) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 	uv pip compile -q -U $(COMPILE) --resolution lowest-direct requirements/lowest.in -o requirements/lowest.txt
 	uv pip compile -q $(COMPILE) requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 
 COMPILE = --universal --generate-hashes --no-header -p 3.11
 
 clean: ## remove .venv, caches and builds
-	rm -rf .venv .venv-lowest .venv-mutants .venv-soak .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-bench .venv-lowest .venv-mutants .venv-soak .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # What git sees of the work tree, as one number: the same before and after `make check`.

@@ -1,39 +1,52 @@
-"""Compare two files of neutral invoices, as many a side as asked: seconds and peak memory.
+"""Compare two files of neutral invoices, a hundred thousand a side: python benchmarks/compare.py [--rounds 1]
 
-python benchmarks/compare.py [--count 100000] [--seed 1]: makes its files by the seed in a temporary folder, compares
-them as `invoice-bridge compare --json` in a process of its own, so that making them does not count, and fails where the
-limits are passed.
+Makes its files by a seed in a temporary folder, and compares them as `invoice-bridge compare --json` in a process of
+its own, so that making them does not count.
 """
 
-import argparse
+from __future__ import annotations
+
 import json
 import random
 import subprocess
 import sys
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from invoice_bridge import Collection, CustomerRef, Invoice, Line, Money, Period, Status
+from frame import Benchmark, Gate, Measurements, Options, is_installed, main
 
-SECONDS, MEGABYTES = 60, 300
-MEASURE = """
-import resource, sys, time
+if TYPE_CHECKING:
+    from invoice_bridge import Invoice
+
+_COUNT, _SEED = 100_000, 1
+_MEASURE = """
+import json, resource, sys, time
 from invoice_bridge.cli.app import run
 begin = time.perf_counter()
 code = run(["compare", sys.argv[1], sys.argv[2], "--json"])
 took = time.perf_counter() - begin
 used = resource.getrusage(resource.RUSAGE_SELF)
-peak = used.ru_maxrss / 1024
-cpu = used.ru_utime + used.ru_stime
-told = f"exit {code}, {took:.1f} s ({cpu:.1f} s of CPU), peak {peak:.0f} MB"
-print(told, file=sys.stderr)
-sys.exit(code != 1 or took > float(sys.argv[3]) or peak > float(sys.argv[4]))
+print(json.dumps([code, took, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024]), file=sys.stderr)
 """
+ABOUT = (
+    "Two files of a hundred thousand neutral invoices, each of three lines and with two kilobytes of `raw`, made "
+    "by a seed: in the second one every hundredth total is another, every thousandth invoice is missing, and no "
+    "tax is stated, so that no pair is equal at a glance. `invoice-bridge compare --json` runs in a process of "
+    "its own: wall time of the comparison, and the peak of the whole process."
+)
+GATES = (
+    Gate("compare 100,000 invoices a side", "compare", None, "value", 60),
+    Gate("compare 100,000 invoices a side, CPU", "compare, CPU", None, "value", None),
+    Gate("compare 100,000 invoices a side, peak", "compare, peak", None, "value", 300e6, "B"),
+)
 
 
 def invoice(chance: random.Random, place: int, provider: str) -> Invoice:
     """An invoice of three lines with everything that providers commonly say, and two kilobytes of their own JSON."""
+    from invoice_bridge import Collection, CustomerRef, Invoice, Line, Money, Period, Status
+
     created = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=place)
     rows = [
         Line(description=f"Session {n}", quantity=n + 1, unit_amount=Money(chance.randrange(5000), "EUR"))
@@ -67,6 +80,8 @@ def invoice(chance: random.Random, place: int, provider: str) -> Invoice:
 
 def write(path: Path, seed: int, count: int, provider: str) -> None:
     """Write a side; every hundredth invoice of the right one has another total, every thousandth is missing."""
+    from invoice_bridge import Money
+
     chance = random.Random(seed)
     with path.open("w", encoding="utf-8") as file:
         for place in range(count):
@@ -80,24 +95,31 @@ def write(path: Path, seed: int, count: int, provider: str) -> None:
             file.write(made.model_dump_json() + "\n")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        sides = [Path(folder) / f"{name}.ndjson" for name in ("left", "right")]
+def measure(options: Options) -> Measurements:
+    measured = Measurements()
+    if not is_installed("typer"):
+        measured.missing |= {gate.ours: "typer is not installed" for gate in GATES}
+        return measured
+    count = 2_000 if options.small else _COUNT
+    with TemporaryDirectory() as folder:
+        sides = [Path(folder, f"{name}.ndjson") for name in ("left", "right")]
         for side in sides:
-            write(side, asked.seed, asked.count, side.stem)
+            write(side, _SEED, count, side.stem)
         size = sum(side.stat().st_size for side in sides) / 1e6
-        print(f"seed {asked.seed}: {asked.count} invoices a side, {size:.0f} MB of NDJSON", flush=True)
-        program = [sys.executable, "-c", MEASURE, *map(str, sides), str(SECONDS), str(MEGABYTES)]
-        with (Path(folder) / "report.json").open("w+") as report:
-            code = subprocess.run(program, check=False, stdout=report).returncode
-            report.seek(0)
-            print(json.load(report)["counts"])
-        return code
+        measured.facts.append(f"{count:,} invoices a side, {size:.0f} MB of NDJSON, seed {_SEED}")
+        for _ in range(options.rounds):
+            program = [sys.executable, "-c", _MEASURE, *map(str, sides)]
+            done = subprocess.run(program, capture_output=True, text=True, check=True)
+            code, took, cpu, peak = json.loads(done.stderr.splitlines()[-1])
+            counts = json.loads(done.stdout)["counts"]
+            assert code == 1, f"the sides differ, and compare says {code}"
+            assert counts, done.stdout[:200]
+            for name, value in (("compare", took), ("compare, CPU", cpu), ("compare, peak", peak)):
+                measured.samples.setdefault(name, []).append(value)
+    return measured
 
+
+BENCHMARK = Benchmark("compare", "Comparing", ABOUT, 1, GATES, measure)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(BENCHMARK)

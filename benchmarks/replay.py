@@ -1,70 +1,52 @@
-"""What a replayed request costs, vcrpy and the player side by side in one run: python benchmarks/replay.py
+"""What a replayed request costs, by vcrpy and by the player: python benchmarks/replay.py [--rounds 3]"""
 
-The cassettes are made here: as many creating requests as the first column says, each for its own customer, a form of
-300 bytes and an answer of 1.5 kB. The requests are asked for in a shuffled order, through httpx.Client in all three
-cases: "httpx alone" is what it needs by itself. vcrpy is asked for SAMPLE of them. Times are medians of single calls,
-so that another program on the machine does not count. Exit code 1 where the player needs more than LIMIT.
-"""
+from __future__ import annotations
 
 import random
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlencode
 
 import httpx
-from vcr.config import VCR
-from vcr.persisters.filesystem import FilesystemPersister
-from vcr.record_mode import RecordMode
-from vcr.request import Request
-from vcr.serializers import yamlserializer
-
-from invoice_bridge.cassettes.player import Player
+import recordings
+from frame import Benchmark, Gate, Measurements, Options, is_installed, main
 
 SIZES = (100, 1_000, 4_000)
 SAMPLE = {100: 100, 1_000: 100, 4_000: 12}
-LIMIT = 0.3  # milliseconds a request
+"""How many requests vcrpy is asked for; the player is asked for all of a cassette."""
 DEFAULT = ("method", "scheme", "host", "port", "path", "query")
-FORM = "application/x-www-form-urlencoded"
+ABOUT = (
+    "Cassettes of so many creating requests, each for its own customer, a form of 330 bytes and an answer of 1.5 "
+    "kB. All of them are asked for in a shuffled order through `httpx.Client`; vcrpy is asked for 100 of them, "
+    "and for 12 of the largest cassette. A sample is the median of the single calls of a round, wall time, and "
+    "the player and vcrpy take turns. httpx alone, by its MockTransport, is what the player's figure has in it of "
+    "httpx."
+)
 
 
-def call(number: int) -> tuple[str, bytes]:
-    fields = {
-        "currency": "eur",
-        "customer": f"cus_{number:08d}",
-        "description": "Reservation fees, as agreed",
-        "auto_advance": "false",
-        "collection_method": "send_invoice",
-        "days_until_due": 14,
-        "metadata[invoice_bridge_reference]": f"res-2026-05-{number:08d}",
-        "lines[0][amount]": 100 + number,
-        "lines[0][description]": "Reservation fees",
-    }
-    return f"https://api.example.test/v1/customers/cus_{number:08d}/invoices?expand=lines", urlencode(fields).encode()
+def _label(size: int, bodies: bool) -> str:
+    return f"{size:,} requests, {'bodies compared' if bodies else 'default match'}"
 
 
-def write(path: Path, size: int) -> None:
-    requests, answers = [], []
-    for number in range(size):
-        url, content = call(number)
-        requests.append(Request("POST", url, content, {"content-type": FORM, "idempotency-key": f"ib1-{number:064d}"}))
-        lines = ",".join(
-            f'{{"id":"il_{number:08d}{line}","amount":{100 + number},"currency":"eur"}}' for line in range(25)
-        )
-        text = f'{{"id":"in_{number:08d}","object":"invoice","status":"open","lines":{{"data":[{lines}]}}}}'
-        headers = {"content-type": ["application/json"], "request-id": [f"req_{number:08d}"]}
-        answers.append({"status": {"code": 200, "message": "OK"}, "headers": headers, "body": {"string": text}})
-    persister: Any = FilesystemPersister
-    persister.save_cassette(path, {"requests": requests, "responses": answers}, serializer=yamlserializer)
+CASES = [(size, bodies) for size in SIZES for bodies in (False, True)]
+GATES = (
+    *(
+        Gate(f"a request, {(case := _label(size, bodies))}", f"player, {case}", f"vcrpy, {case}", "value", 0.3e-3)
+        for size, bodies in CASES
+    ),
+    Gate("a request by httpx alone", "httpx alone", None, "value", None),
+)
 
 
 @contextmanager
 def by_vcrpy(path: Path, bodies: bool) -> Iterator[httpx.Client]:
+    from vcr.config import VCR
+    from vcr.record_mode import RecordMode
+
     match_on = [*DEFAULT, "body"] if bodies else list(DEFAULT)
     plain: Any = VCR(record_mode=RecordMode.NONE, match_on=match_on)  # type: ignore[no-untyped-call]
     with plain.use_cassette(str(path)), httpx.Client() as http:
@@ -73,6 +55,8 @@ def by_vcrpy(path: Path, bodies: bool) -> Iterator[httpx.Client]:
 
 @contextmanager
 def by_player(path: Path, bodies: bool) -> Iterator[httpx.Client]:
+    from invoice_bridge.cassettes import Player
+
     with httpx.Client(transport=Player(path, match_on_body=bodies)) as http:
         yield http
 
@@ -83,42 +67,42 @@ def by_nothing(_path: Path, _bodies: bool) -> Iterator[httpx.Client]:
         yield http
 
 
-def measure(player: Any, path: Path, numbers: list[int], bodies: bool) -> tuple[float, float]:
-    """Seconds to load, milliseconds a request."""
-    began = time.perf_counter()
+def replay(player: Any, path: Path, numbers: list[int], bodies: bool) -> float:
+    """The median of the seconds of a request."""
     with player(path, bodies) as http:
-        loaded = time.perf_counter() - began
         took = []
         for number in numbers:
-            url, content = call(number)
+            url, content = recordings.call(number)
             began = time.perf_counter()
-            http.post(url, content=content, headers={"Content-Type": FORM}).raise_for_status()
+            http.post(url, content=content, headers={"Content-Type": recordings.FORM}).raise_for_status()
             took.append(time.perf_counter() - began)
-        return loaded, statistics.median(took) * 1000
+        return statistics.median(took)
 
 
-def main() -> int:
-    print("interactions  bodies  vcrpy ms  player ms  httpx alone ms  times faster  vcrpy load s  player load s")
-    slow = False
-    with tempfile.TemporaryDirectory() as folder:
-        for size in SIZES:
-            path = Path(folder, f"{size}.yaml")
-            write(path, size)
-            order = list(range(size))
+def measure(options: Options) -> Measurements:
+    measured = Measurements()
+    if not (is_installed("vcr") and is_installed("yaml")):
+        measured.missing |= {name: "vcrpy is not installed" for gate in GATES for name in (gate.ours, gate.peer or "")}
+        return measured
+    with TemporaryDirectory() as folder:
+        for size, bodies in CASES:
+            path, count = Path(folder, f"{size}.yaml"), size // 100 if options.small else size
+            if not path.exists():
+                recordings.write(path, count)
+            order = list(range(count))
             random.Random(5).shuffle(order)
-            for bodies in (False, True):
-                theirs_load, theirs = measure(by_vcrpy, path, order[: SAMPLE[size]], bodies)
-                ours_load, ours = measure(by_player, path, order, bodies)
-                _, alone = measure(by_nothing, path, order[:1000], bodies)
-                slow |= ours > LIMIT
-                print(
-                    f"{size:12,}  {'yes' if bodies else 'no':>6}  {theirs:8.2f}  {ours:9.3f}  {alone:14.3f}"
-                    f"  {theirs / ours:12.0f}  {theirs_load:12.2f}  {ours_load:13.2f}",
-                    flush=True,
-                )
-    print(f"the player: {'MORE THAN' if slow else 'at most'} {LIMIT} ms a request")
-    return int(slow)
+            case = _label(size, bodies)
+            for _ in range(options.rounds):
+                for name, player, numbers in (
+                    (f"vcrpy, {case}", by_vcrpy, order[: SAMPLE[size]]),
+                    (f"player, {case}", by_player, order),
+                    ("httpx alone", by_nothing, order[:1000]),
+                ):
+                    measured.samples.setdefault(name, []).append(replay(player, path, numbers, bodies))
+    return measured
 
+
+BENCHMARK = Benchmark("replay", "Replaying", ABOUT, 3, GATES, measure)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(BENCHMARK)
