@@ -172,6 +172,31 @@ def test_a_key_in_base64_is_found_at_any_padding(pad: int) -> None:
     assert made["response"]["body"]["string"] == "it was REDACTED indeed"
 
 
+def test_a_key_in_base64_of_either_alphabet_is_found() -> None:
+    """The signs in which the two alphabets differ, - and _ for + and /, are read alike."""
+    key = "canary>>>???no-shape"
+    headers = {"authorization": [f"Bearer {key}"]}
+    for spelled in (base64.urlsafe_b64encode(f"{key}:".encode()).decode(), base64.b64encode(key.encode()).decode()):
+        assert len(set("-_+/") & set(spelled)) == 2
+        made = Redactor("chargebee").interaction(exchange(headers=headers, answer=f"it was {spelled} indeed"))
+        assert made.interaction["response"]["body"]["string"] == "it was REDACTED indeed"
+
+
+def test_every_credential_of_a_request_is_found_in_the_answer() -> None:
+    """That of each header, of either part of Basic, and of an address; a password may have a colon in it."""
+    basic = base64.b64encode(b"canary-the-user:canary-first:canary-second").decode()
+    given = exchange(
+        uri="https://canary-at-host:canary-third:canary-fourth@api.example.test/v1/x",
+        headers={"x-api-key": ["canary-of-a-header"], "authorization": [f"Basic {basic}"]},
+        answer=f"canary-of-a-header, {basic}, canary-the-user, canary-first:canary-second, canary-at-host, "
+        "canary-third:canary-fourth; and canary-first canary-second canary-third canary-fourth",
+    )
+    assert Redactor("whop").interaction(given).interaction["response"]["body"]["string"] == (
+        "REDACTED, REDACTED, REDACTED, REDACTED, REDACTED, "
+        "REDACTED; and canary-first canary-second canary-third canary-fourth"
+    )
+
+
 def test_rules_are_made_once_and_do_not_change() -> None:
     """They are shared by every redactor of a provider."""
     rules = _rules("stripe", ids=False)
