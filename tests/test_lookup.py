@@ -353,8 +353,10 @@ def test_an_unreadable_item_is_searched_as_json(reference: str) -> None:
 
 
 def test_an_unreadable_item_of_somebody_else_is_passed_over() -> None:
-    """A torn item without the reference says nothing about this bill."""
+    """A torn item without the reference says nothing about this bill, however few letters the reference has."""
     assert run(start(CHARGE, use_of(CHARGE)), Desk([row(1, total="19,00")])).id == "in_new"
+    command = CHARGE.model_copy(update={"reference": "X"})
+    assert run(find_matches(command, use_of(command)), Desk([row(1, total="19,00")])) == Matches((), "")
 
 
 def test_an_invoice_that_stands_is_taken_in_spite_of_a_gap() -> None:

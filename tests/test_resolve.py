@@ -1,5 +1,6 @@
 """What a look tells after the fact: after a failure, of a key that came with another bill, and in resolve."""
 
+from dataclasses import FrozenInstanceError
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from invoice_bridge import (
     Status,
 )
 from invoice_bridge.core.wire import Request, Response
-from invoice_bridge.engine.lookup import resolve, resume, start
+from invoice_bridge.engine.lookup import Resolution, resolve, resume, start
 from tests.listing import CHARGE, LATER, LISTING, NOON, Desk, mine, row, run, use_of
 
 MINUTE = NOON + timedelta(minutes=1)
@@ -173,3 +174,11 @@ def test_two_invoices_that_are_both_gone_when_read_again_are_ambiguous() -> None
     with pytest.raises(StopIteration) as done:
         flow.throw(NotFound("gone"))
     assert (done.value.value.state, len(done.value.value.invoices)) == ("ambiguous", 2)
+
+
+def test_a_resolution_is_a_value() -> None:
+    """It says what was found at one moment: it cannot be changed, and takes no further attribute."""
+    outcome = Resolution("absent", "no invoice carries it")
+    with pytest.raises(FrozenInstanceError):
+        outcome.state = "found"  # type: ignore[misc]
+    assert not hasattr(outcome, "__dict__")
