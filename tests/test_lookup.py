@@ -217,6 +217,13 @@ def test_an_id_of_the_journal_that_leads_nowhere_hides_no_other(known: str) -> N
     assert (nothing.invoices, nothing.gap) == ((), "")
 
 
+def test_an_invoice_of_the_journal_that_carries_another_reference_is_a_gap() -> None:
+    """The journal and the provider contradict each other: neither is believed, and the message names both."""
+    matches = run(find_matches(CHARGE, use_of(CHARGE, tried=True, made=("in_1",))), Desk([row(1)]))
+    assert matches.invoices == ()
+    assert matches.gap == "in_1, which the journal knows as this bill, carries the reference 'other-1'"
+
+
 def test_an_item_whose_id_cannot_be_asked_for_hides_no_other() -> None:
     """It may be the bill, so it is a gap; what follows it in the listing is read all the same."""
     matches = run(find_matches(CHARGE, use_of(CHARGE)), Desk([mine(id="in_" + "1" * 300), mine(2)]))

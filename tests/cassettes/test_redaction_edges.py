@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge.adapter.redactions import Where
-from invoice_bridge.cassettes.redaction import EVERYWHERE, SHORTEST_KEY, VERSION, Redactor, _rules
+from invoice_bridge.cassettes.redaction import EVERYWHERE, SHORTEST_KEY, VERSION, Redactor, _rules, key_shapes
 
 URL = "https://api.example.test/v1/x"
 
@@ -197,10 +197,70 @@ def test_every_credential_of_a_request_is_found_in_the_answer() -> None:
     )
 
 
+def test_a_credential_is_found_wherever_its_header_is_and_in_later_answers() -> None:
+    """It may be any header, beside others and in any order, and an answer may repeat that of an earlier request."""
+    redactor = Redactor("whop")
+    redactor.interaction(exchange(headers={"accept": ["*/*"], "x-api-key": ["canary-of-login"], "x-b": ["2"]}))
+    later = redactor.interaction(exchange(headers={"x-api-key": ["canary-of-today"]}, answer="canary-of-login, today"))
+    assert later.interaction["response"]["body"]["string"] == "REDACTED, today"
+
+
+def test_a_cookie_is_no_credential_to_look_for_elsewhere() -> None:
+    """Its text is words such as a language: it is left out where it is sent, and the same words elsewhere stay."""
+    made = Redactor("stripe").interaction(
+        exchange(headers={"cookie": ["a=1; lang=en-GB-oxendict"]}, answer="lang=en-GB-oxendict")
+    )
+    assert "cookie" not in made.interaction["request"]["headers"]
+    assert made.interaction["response"]["body"]["string"] == "lang=en-GB-oxendict"
+
+
+@pytest.mark.parametrize("text", ['[{"line1": "Canary Street"}]', ' {"line1": "Canary Street"}'])
+def test_json_within_a_text_is_read(text: str) -> None:
+    """A list as well as an object, whatever blanks are before it."""
+    made = Redactor("stripe").interaction(exchange(answer=json.dumps({"text": text}), kind="application/json"))
+    assert json.loads(made.interaction["response"]["body"]["string"])["text"] == text.replace(
+        "Canary Street", "REDACTED"
+    )
+
+
+def test_a_form_without_a_content_type_is_read_as_a_form() -> None:
+    """Where no header says what a body is, its own shape does; a header that says text is believed."""
+    bare = Redactor("stripe").interaction(exchange(body="line1=Canary+Street&a=1")).interaction
+    assert bare["request"]["body"] == "line1=REDACTED&a=1"
+    text = Redactor("stripe").interaction(exchange(body="line1=Canary+Street&a=1", kind="text/plain")).interaction
+    assert text["request"]["body"] == "line1=Canary+Street&a=1"
+
+
+def test_names_are_no_beginnings_of_ids() -> None:
+    """Where ids are pseudonyms, a word that begins like the name of a field is none."""
+    answer = "see code12345678, token12345678 and email12345678"
+    made = Redactor("stripe", ids=True).interaction(exchange(answer=answer))
+    assert (made.interaction["response"]["body"]["string"], made.notes) == (answer, ())
+
+
+def test_notes_name_the_place_and_its_kind() -> None:
+    """A header, a part of a path, what is before a host, and a credential in a text, each by its own words."""
+    redactor = Redactor("chargebee", ids=True)
+    redactor.interaction(
+        exchange(
+            uri="https://me:canary@acme.chargebee.com/api/v2/customers/canary-9",
+            headers={"chargebee-request-origin-user": ["jane@canary.example"]},
+            answer="sent Bearer abcdefgh7xyz there",
+        )
+    )
+    assert redactor.notes == (
+        "answer credential in a text",
+        "request address credentials before the host",
+        "request header chargebee-request-origin-user",
+        r"request path /(?:customers|subscriptions)/([^/]+)",
+    )
+
+
 def test_rules_are_made_once_and_do_not_change() -> None:
     """They are shared by every redactor of a provider."""
     rules = _rules("stripe", ids=False)
     assert rules is _rules("stripe", ids=False)
+    assert key_shapes() is key_shapes()
     with pytest.raises(dataclasses.FrozenInstanceError):
         rules.headers = {}  # type: ignore[misc]
     made = Redactor("stripe").interaction(exchange())
@@ -217,6 +277,9 @@ def test_rules_are_made_once_and_do_not_change() -> None:
         ("a bearer instrument of value", "a bearer instrument of value"),
         ("Basic bm90YTprZXk= there", "Basic REDACTED there"),
         ("Basic knowledge of it", "Basic knowledge of it"),
+        ("Basic chapter12 of it", "Basic chapter12 of it"),
+        ("Basic a2V5OmFiYXXX there", "Basic REDACTED there"),
+        ("Basic bm90.YTprZXk= there", "Basic bm90.YTprZXk= there"),
     ],
 )
 def test_a_scheme_and_a_credential_in_a_text(text: str, left: str) -> None:
