@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from vcr.request import Request as VcrRequest
 
 from invoice_bridge.adapter.redactions import Where
-from invoice_bridge.cassettes.redaction import EVERYWHERE, SHORTEST_KEY, VERSION, Redactor, _rules, key_shapes
+from invoice_bridge.cassettes.redaction import EVERYWHERE, SHORTEST_KEY, VERSION, Redactor, _rules
 
+_REQUEST: Any = VcrRequest  # vcrpy has no types of its own
 URL = "https://api.example.test/v1/x"
 
 
@@ -103,6 +107,15 @@ def test_answers_of_the_older_form_are_redacted_too() -> None:
     assert made["content"].startswith('{"email":"person-')
     assert made["url"] == f"{URL}?token=REDACTED"
     assert made["headers"] == answer["headers"]
+
+
+@pytest.mark.parametrize("form", [bytes, io.BytesIO, lambda content: iter([content[:9], content[9:]])])
+def test_a_request_is_redacted_whatever_form_its_body_has(form: Callable[[bytes], Any]) -> None:
+    """Bytes, a file and an iterator: vcrpy records the content of each. No body stays none."""
+    kind = {"content-type": "application/json"}
+    made = Redactor("stripe").request(_REQUEST("POST", URL, form(b'{"line1":"Canary Street"}'), kind))
+    assert made.body_bytes == b'{"line1":"REDACTED"}'
+    assert Redactor("stripe").request(_REQUEST("GET", f"{URL}?token=canary", None, kind)).body is None
 
 
 @pytest.mark.parametrize("values", [["jane@canary.example"], ("jane@canary.example",), "jane@canary.example"])
@@ -208,10 +221,10 @@ def test_a_credential_is_found_wherever_its_header_is_and_in_later_answers() -> 
 def test_a_cookie_is_no_credential_to_look_for_elsewhere() -> None:
     """Its text is words such as a language: it is left out where it is sent, and the same words elsewhere stay."""
     made = Redactor("stripe").interaction(
-        exchange(headers={"cookie": ["a=1; lang=en-GB-oxendict"]}, answer="lang=en-GB-oxendict")
+        exchange(headers={"cookie": ["a=1; lang=en-GB-oxendict"]}, answer="it was lang=en-GB-oxendict here")
     )
     assert "cookie" not in made.interaction["request"]["headers"]
-    assert made.interaction["response"]["body"]["string"] == "lang=en-GB-oxendict"
+    assert made.interaction["response"]["body"]["string"] == "it was lang=en-GB-oxendict here"
 
 
 @pytest.mark.parametrize("text", ['[{"line1": "Canary Street"}]', ' {"line1": "Canary Street"}'])
@@ -260,7 +273,6 @@ def test_rules_are_made_once_and_do_not_change() -> None:
     """They are shared by every redactor of a provider."""
     rules = _rules("stripe", ids=False)
     assert rules is _rules("stripe", ids=False)
-    assert key_shapes() is key_shapes()
     with pytest.raises(dataclasses.FrozenInstanceError):
         rules.headers = {}  # type: ignore[misc]
     made = Redactor("stripe").interaction(exchange())
@@ -279,7 +291,7 @@ def test_rules_are_made_once_and_do_not_change() -> None:
         ("Basic knowledge of it", "Basic knowledge of it"),
         ("Basic chapter12 of it", "Basic chapter12 of it"),
         ("Basic a2V5OmFiYXXX there", "Basic REDACTED there"),
-        ("Basic bm90.YTprZXk= there", "Basic bm90.YTprZXk= there"),
+        ("Basic bm90....YTprZXk= there", "Basic bm90....YTprZXk= there"),
     ],
 )
 def test_a_scheme_and_a_credential_in_a_text(text: str, left: str) -> None:
