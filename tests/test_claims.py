@@ -178,6 +178,24 @@ def test_the_end_of_an_invoice_ends_no_other_attempt(journal: Journal) -> None:
     assert [(claim.state, claim.invoice_id) for claim in journal.claims(STRIPE, "res-1")] == [("unknown", None)]
 
 
+def test_the_end_of_an_invoice_ends_no_invoice_of_another_attempt_made_meanwhile(journal: Journal) -> None:
+    """Attempt 1's invoice was written to once more after attempt 2 made its own: the void of the first ends itself."""
+    _tried(journal, 1, "answered", "in_1")
+    _tried(journal, 2, "answered", "in_2")
+    _tried(journal, 1, "answered", "in_1", after=60)
+    journal.learn(STRIPE, "in_1", "void", "seen", NOON)
+    assert [(claim.state, claim.invoice_id) for claim in journal.claims(STRIPE, "res-1")] == [("made", "in_2")]
+
+
+def test_the_end_of_an_invoice_ends_what_is_written_later_to_its_draft(journal: Journal) -> None:
+    """A draft's own id claims nothing after the issued invoice was voided, whenever the last write to it is noted."""
+    _tried(journal, 1, "answered", "draft_1")
+    _tried(journal, 1, "answered", "in_1")
+    journal.learn(STRIPE, "in_1", "void", "seen", NOON)
+    _tried(journal, 1, "answered", "draft_1", after=60)
+    assert journal.claims(STRIPE, "res-1") == ()
+
+
 @pytest.mark.parametrize(
     "status,reference,learnt",
     [

@@ -3,10 +3,14 @@
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from invoice_bridge import Money, OneTimeCharge, Period, Retrieve, Void, explain, providers
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.adapter.rows import Field
+from invoice_bridge.core.wire import Flow
 from invoice_bridge.explain import Plan, _quoted, body_leaves, make_context, plan
 from tests import toy
 from tests.listing import CHARGE, use_of
@@ -30,6 +34,7 @@ TEXT = """\
 {bold}losses:{end}
 {yellow}  info: [IB-ACME-BUYER-01] ($.customer) a buyer is a team{end}
 {yellow}  warns: [IB-ACME-PERIOD-01] ($.period) there is no field for it; name the month in the description{end}"""
+CONSTANT = Field("", "ref", toy.DOCS, why="acme asks for it")
 PLAIN = dict.fromkeys(("bold", "red", "yellow", "dim", "end"), "")
 COLOURS = {"bold": "\033[1m", "red": "\033[31m", "yellow": "\033[33m", "dim": "\033[2m", "end": "\033[0m"}
 
@@ -155,3 +160,31 @@ def test_the_rows_of_a_plan_are_what_the_bill_states_then_constants_then_the_res
     assert constants
     assert rest
     assert "Field(" not in repr(made)
+
+
+@pytest.mark.parametrize(
+    "rows, origin",
+    [
+        ((CONSTANT, Field("reference", "ref", toy.DOCS)), "reference"),
+        ((Field("number", "ref", toy.DOCS), CONSTANT), "constant: acme asks for it"),
+    ],
+)
+def test_the_origin_of_a_field_is_what_the_bill_states_then_a_constant(rows: tuple[Field, ...], origin: str) -> None:
+    """However the table orders the rows of one native name: a stated one wins over a constant, that over the rest."""
+    context = toy.toy_context()
+    shown = plan(BILL, replace(context, lookup="never", provider=replace(context.provider, fields=rows)))
+    assert shown.to_json()["requests"][0]["origins"]["ref"] == origin
+
+
+def test_a_flow_is_explained_by_answers_of_status_200() -> None:
+    """What a flow does after any other status, such as 202 for "accepted, not done yet", is no part of the plan."""
+
+    def charge(command: Any, context: Context) -> Flow[None]:
+        done = yield context.post("invoices", step="open", specimen={"id": "{open.id}"}, opens=True)
+        if done.status != 200:
+            yield context.get("jobs", "1", specimen={})
+
+    context = toy.toy_context()
+    provider = replace(context.provider, flows=replace(context.provider.flows, one_time_charge=charge))
+    shown = plan(BILL, replace(context, lookup="never", provider=provider))
+    assert [request.url for request in shown.requests] == ["https://main.acme.test/v1/invoices"]

@@ -1,7 +1,7 @@
 """Looking a bill up by its reference: when it is done, what it asks, and what is made of what it finds."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -177,6 +177,15 @@ def test_the_look_begins_a_day_before_the_first_try() -> None:
     assert desk.sent[0] == "GET /invoices?from=2026-11-21T12%3A00%3A00%2B00%3A00&buyer=buy_1"
 
 
+def test_the_look_begins_no_earlier_than_1970() -> None:
+    """Its first bound is the beginning of Unix time; before that a listing has none, as providers refuse it."""
+    first = datetime(1970, 1, 2, tzinfo=UTC)
+    for since, asked in ((first, "?from=1970-01-01T00%3A00%3A00%2B00%3A00&"), (first - timedelta(seconds=1), "?")):
+        desk = Desk()
+        run(start(CHARGE, use_of(CHARGE, since=since)), desk)
+        assert desk.sent[0] == f"GET /invoices{asked}buyer=buy_1"
+
+
 def test_a_bill_without_a_customer_here_is_looked_up_in_the_whole_listing() -> None:
     """No customer narrows the listing where the bill names none of this provider's."""
     desk = Desk()
@@ -195,6 +204,31 @@ def test_an_invoice_that_is_listed_and_not_there_any_more_is_a_gap() -> None:
         flow.throw(NotFound("gone"))
     assert done.value.value.invoices == ()
     assert done.value.value.gap == "in_1 is listed and not there any more: the listing is behind, so try again later"
+
+
+@pytest.mark.parametrize("known", ["in_9", "in_\n1"])
+def test_an_id_of_the_journal_that_leads_nowhere_hides_no_other(known: str) -> None:
+    """Of the ids that the journal knows, one that is gone or torn is passed over, and the next one is read."""
+    desk = Desk([mine(1, hidden=True)])
+    context = use_of(CHARGE, tried=True, made=(known, "in_1"), fields=(UNCARRIED, *FIELDS[1:]))
+    matches = run(find_matches(CHARGE, context), desk)
+    assert ([invoice.id for invoice in matches.invoices], matches.gap) == (["in_1"], "")
+    nothing = run(find_matches(CHARGE, replace(context, made=())), Desk())
+    assert (nothing.invoices, nothing.gap) == ((), "")
+
+
+def test_an_invoice_of_the_journal_that_carries_another_reference_is_a_gap() -> None:
+    """The journal and the provider contradict each other: neither is believed, and the message names both."""
+    matches = run(find_matches(CHARGE, use_of(CHARGE, tried=True, made=("in_1",))), Desk([row(1)]))
+    assert matches.invoices == ()
+    assert matches.gap == "in_1, which the journal knows as this bill, carries the reference 'other-1'"
+
+
+def test_an_item_whose_id_cannot_be_asked_for_hides_no_other() -> None:
+    """It may be the bill, so it is a gap; what follows it in the listing is read all the same."""
+    matches = run(find_matches(CHARGE, use_of(CHARGE)), Desk([mine(id="in_" + "1" * 300), mine(2)]))
+    assert [invoice.id for invoice in matches.invoices] == ["in_2"]
+    assert matches.gap == f"an invoice that may be it has the id 'in_{'1' * 37}', which cannot be asked for"
 
 
 @pytest.mark.parametrize(
@@ -326,8 +360,10 @@ def test_an_unreadable_item_is_searched_as_json(reference: str) -> None:
 
 
 def test_an_unreadable_item_of_somebody_else_is_passed_over() -> None:
-    """A torn item without the reference says nothing about this bill."""
+    """A torn item without the reference says nothing about this bill, however few letters the reference has."""
     assert run(start(CHARGE, use_of(CHARGE)), Desk([row(1, total="19,00")])).id == "in_new"
+    command = CHARGE.model_copy(update={"reference": "X"})
+    assert run(find_matches(command, use_of(command)), Desk([row(1, total="19,00")])) == Matches((), "")
 
 
 def test_an_invoice_that_stands_is_taken_in_spite_of_a_gap() -> None:

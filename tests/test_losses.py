@@ -1,7 +1,8 @@
 """What would be lost is found by the provider's rows, and refused unless this very call allows it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import FrozenInstanceError, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import pytest
@@ -82,6 +83,24 @@ def test_false_and_empty_are_not_set() -> None:
     assert row.loss(_charge(draft=True), toy_context()) is not None
     for path in ("metadata", "lines", "lines[].period"):
         assert Field(path, "x", "docs", code="C").loss(_charge(), toy_context()) is None
+
+
+def test_a_row_that_depends_on_the_clock_is_conditional_without_one() -> None:
+    """Without a clock it stops nothing and says so; at an instant it is a loss like any other, or none."""
+    row = Field(
+        "period", "", "docs", fate=Fate.DROPPED, severity=Severity.WARNS, code="IB-ACME-LATE-01", why="it is too old",
+        clock=lambda command, now: command.period.end <= now,
+    )  # fmt: skip
+    bill = _charge(period=MAY)
+
+    def found(month: int | None) -> Loss | None:
+        now = None if month is None else datetime(2026, month, 1, tzinfo=UTC)
+        return row.loss(bill, replace(toy_context(), as_of=now))
+
+    late = Loss("IB-ACME-LATE-01", "period", Fate.DROPPED, Severity.WARNS, "", "it is too old", "")
+    assert (found(5), found(6)) == (None, late)
+    assert found(None) == replace(late, severity=Severity.INFO, conditional=True)
+    assert str(found(None)) == "[IB-ACME-LATE-01] ($.period) depending on the clock: it is too old"
 
 
 def test_a_row_without_a_code_is_carried_whole() -> None:
@@ -212,8 +231,26 @@ def test_a_name_in_allow_that_can_mean_nothing_is_an_error(wrong: str, hint: str
 
 def test_all_stands_alone() -> None:
     """ALL within a list is a mistake, and the message says what to write."""
-    with pytest.raises(ConfigurationError, match="ALL stands alone: write allow=ALL"):
+    with pytest.raises(ConfigurationError) as caught:
         refuse_losses((PERIOD,), [ALL, "period"], "Acme")  # type: ignore[list-item]
+    assert str(caught.value) == "allow takes a list of paths or codes; ALL stands alone: write allow=ALL"
+
+
+def test_a_name_that_nothing_is_near_to_says_what_is_lost() -> None:
+    """The paths that are lost here are offered then; where nothing is, the message says that."""
+    with pytest.raises(ConfigurationError) as caught:
+        refuse_losses((PERIOD, BUYER), ["ØØØ"], "Acme")
+    assert str(caught.value) == ("allow names 'ØØØ', which is no path of a bill; the nearest are 'customer', 'period'")
+    with pytest.raises(ConfigurationError) as caught:
+        refuse_losses((), ["ØØØ"], "Acme")
+    assert str(caught.value) == "allow names 'ØØØ', which is no path of a bill; nothing is lost here"
+
+
+def test_a_loss_is_a_value() -> None:
+    """It cannot be changed, and takes no further attribute."""
+    with pytest.raises(FrozenInstanceError):
+        PERIOD.path = "lines"  # type: ignore[misc]
+    assert not hasattr(PERIOD, "__dict__")
 
 
 def test_a_bare_string_in_allow_is_an_error() -> None:

@@ -9,6 +9,7 @@ import pytest
 from invoice_bridge import (
     AmountMismatch,
     BridgeError,
+    ConfigurationError,
     Declined,
     Discrepancy,
     InvalidState,
@@ -56,7 +57,7 @@ TORN = Response(200, b'{"id":"in_1","curr', {"content-type": "application/json"}
 REPLAYED = Response(201, b'{"id":"in_1","currency":"EUR"}', {"acme-replayed": "true"}, "acme")
 NOW, LATER = "Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:12 GMT"
 NOT_SENT, LOST = NotSent("connection refused"), Lost("ReadTimeout")
-Happening = Response | NotSent | Lost
+Happening = Response | NotSent | Lost | ConfigurationError
 
 
 @dataclass
@@ -597,6 +598,36 @@ def test_the_kinds_of_error_here_are_told_apart() -> None:
     assert (error.outcome, error.invoice_id) == ("nothing_done", "in_1")
 
 
+def test_an_unknown_outcome_keeps_what_caused_it() -> None:
+    """Whoever logs the error sees the failure of the last try too: no answer, or the server's own error."""
+    causes: tuple[tuple[Happening, type[BridgeError]], ...] = ((LOST, Unreachable), (_refusal(500), ServerError))
+    for happening, kind in causes:
+        error = _drive(CHARGE, happening).error
+        assert isinstance(error, OutcomeUnknown)
+        assert isinstance(error.__cause__, kind)
+
+
+def test_a_request_whose_intent_cannot_be_written_is_not_tried_again() -> None:
+    """A journal that fails stops the call at once: a second try would fail alike. An earlier lost try stays unknown."""
+    unwritten = ConfigurationError("the journal cannot be written")
+    course = _drive(CHARGE, unwritten)
+    assert (course.sent, course.waits, course.error) == ([OPEN], [], unwritten)
+    assert unwritten.outcome == "nothing_done"
+    course = _drive(CHARGE, LOST, unwritten)
+    assert (course.sent, course.waits) == ([OPEN] * 2, [0.5])
+    assert isinstance(course.error, OutcomeUnknown)
+
+
+def test_a_read_that_is_refused_every_time_is_no_unknown_step() -> None:
+    """Also with a status just above those of success, after which the provider asked for another try."""
+    error = _drive(Retrieve(id="in_1"), _refusal(300, acme_retry="true")).error
+    assert error is not None
+    assert [(step.state, step.status) for step in error.steps] == [("refused", 300)]
+    torn = _drive(Retrieve(id="in_1"), TORN).error
+    assert torn is not None
+    assert [step.state for step in torn.steps] == ["unknown"]
+
+
 # ── when a write meets server errors alone ───────────────────────────────────────────────────────────────────────────
 def _look_again(*happenings: Happening, found: bool) -> Course:
     """A charge that is looked up after a failure: the look reads the invoice, and has it or has nothing."""
@@ -724,8 +755,8 @@ def test_the_longest_wait_that_a_provider_may_ask_for_is_waited() -> None:
 
 @pytest.mark.parametrize(
     "status,word",
-    [(200, "applied"), (201, "applied"), (299, "applied"), (400, "refused"), (401, "deferred"), (409, "maybe"),
-     (429, "deferred"), (500, "maybe")],
+    [(200, "applied"), (201, "applied"), (299, "applied"), (300, "deferred"), (400, "refused"), (401, "deferred"),
+     (409, "maybe"), (429, "deferred"), (500, "maybe")],
 )  # fmt: skip
 def test_what_the_journal_writes_of_an_answer(status: int, word: str) -> None:
     """Done is applied; only a refusal that also answers for earlier tries is refused."""

@@ -1,5 +1,6 @@
 """What a look tells after the fact: after a failure, of a key that came with another bill, and in resolve."""
 
+from dataclasses import FrozenInstanceError
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,13 +12,35 @@ from invoice_bridge import (
     Rejected,
     Status,
 )
-from invoice_bridge.core.wire import Response
-from invoice_bridge.engine.lookup import resolve, resume, start
+from invoice_bridge.core.wire import Request, Response
+from invoice_bridge.engine.lookup import Resolution, resolve, resume, start
 from tests.listing import CHARGE, LATER, LISTING, NOON, Desk, mine, row, run, use_of
 
 MINUTE = NOON + timedelta(minutes=1)
 
 LIST = "GET /invoices?buyer=buy_1"
+
+
+class OneBuyer(Desk):
+    """Its invoices belong to another customer: the listing of this one is empty."""
+
+    def __call__(self, request: Request) -> Response:
+        if "buyer=" not in request.url:
+            return super().__call__(request)
+        rows, self.rows = self.rows, []
+        answer = super().__call__(request)
+        self.rows = rows
+        return answer
+
+
+class Issuing(Desk):
+    """The draft in_1 gets another id, in_2, while the invoices of a listing are read one by one."""
+
+    def __call__(self, request: Request) -> Response:
+        answer = super().__call__(request)
+        if request.url.endswith("/invoices/in_2"):
+            self.rows = [row for row in self.rows if row["id"] != "in_1"]
+        return answer
 
 
 # ── after a failure ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -58,6 +81,27 @@ def test_a_key_used_for_a_bill_that_cannot_be_seen_is_a_mismatch_too() -> None:
     assert flow.throw(refusal).url.endswith("/invoices?buyer=buy_1")
     with pytest.raises(IdempotencyMismatch):
         flow.throw(NotFound("no listing"))
+
+
+def test_a_key_used_for_two_bills_names_both() -> None:
+    """The invoices are listed in the message; the first is `existing`."""
+    desk = Desk([mine(1), mine(2)], refuses="key_reused")
+    with pytest.raises(IdempotencyMismatch, match="for a bill of other content, in_1, in_2; nothing was billed") as two:
+        run(start(CHARGE, use_of(CHARGE, lookup="never")), desk)
+    assert two.value.existing is not None
+    assert two.value.existing.id == "in_1"
+
+
+def test_a_key_used_for_another_customers_bill_names_it() -> None:
+    """Where the customer's listing has no such invoice, everybody's is read; without a customer, that is read once."""
+    desk = OneBuyer([mine(1)], refuses="key_reused")
+    with pytest.raises(IdempotencyMismatch, match="in_1"):
+        run(start(CHARGE, use_of(CHARGE, lookup="never")), desk)
+    assert desk.sent == ["POST /invoices", LIST, "GET /invoices", "GET /invoices/in_1"]
+    nobody, empty = CHARGE.model_copy(update={"customer": None}), Desk(refuses="key_reused")
+    with pytest.raises(IdempotencyMismatch):
+        run(start(nobody, use_of(nobody, lookup="never")), empty)
+    assert empty.sent == ["POST /invoices", "GET /invoices"]
 
 
 def test_another_refusal_is_the_callers() -> None:
@@ -109,3 +153,32 @@ def test_a_bound_that_is_reached_is_ambiguous(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("invoice_bridge.adapter.lookup.PAGES", 1)
     told = run(resolve(CHARGE, use_of(CHARGE), now=LATER, last=NOON), Desk([row(1), row(2)], size=1))
     assert (told.state, told.why) == ("ambiguous", "the listing goes on after 1 pages")
+
+
+def test_a_draft_that_is_issued_meanwhile_under_another_id_is_one_bill() -> None:
+    """Two invoices found are read once more: the one that is still there is the bill, in resolve and in create."""
+    rows = [mine(1, status="draft"), mine(2)]
+    outcome = run(resolve(CHARGE, use_of(CHARGE), now=LATER, last=NOON), Issuing(rows))
+    assert (outcome.state, [invoice.id for invoice in outcome.invoices]) == ("found", ["in_2"])
+    assert run(start(CHARGE, use_of(CHARGE)), Issuing(rows)).id == "in_2"
+
+
+def test_two_invoices_that_are_both_gone_when_read_again_are_ambiguous() -> None:
+    """What was seen a moment ago is not reported as absent."""
+    desk = Desk([mine(1), mine(2)])
+    flow = resolve(CHARGE, use_of(CHARGE), now=LATER, last=NOON)
+    request = next(flow)
+    for _ in range(3):  # the listing, and each of the two
+        request = flow.send(desk(request))
+    assert flow.throw(NotFound("gone")).url.endswith("/invoices/in_2")
+    with pytest.raises(StopIteration) as done:
+        flow.throw(NotFound("gone"))
+    assert (done.value.value.state, len(done.value.value.invoices)) == ("ambiguous", 2)
+
+
+def test_a_resolution_is_a_value() -> None:
+    """It says what was found at one moment: it cannot be changed, and takes no further attribute."""
+    outcome = Resolution("absent", "no invoice carries it")
+    with pytest.raises(FrozenInstanceError):
+        outcome.state = "found"  # type: ignore[misc]
+    assert not hasattr(outcome, "__dict__")

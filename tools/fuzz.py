@@ -1,7 +1,7 @@
 """Feed hostile input to everything that reads what others write, guided by the coverage it reaches.
 
-    make soak                                   1,000,000 inputs over all targets
-    make soak RUNS=5000000 TARGETS="decode-stripe bill"
+    make fuzz                                   1,000,000 inputs over all targets
+    make fuzz RUNS=5000000 TARGETS="decode-stripe bill"
     .venv-soak/bin/python tools/fuzz.py --again .fuzz/bill/found-1f3a…      one input again
 
 The targets and what may come of them stand in tests/hostile/targets.py. Each begins with the emulators' own answers and

@@ -100,6 +100,7 @@ TARGETS = {
             "outcome",
             "engine/supervise.py adapter/checks.py",
             "test_refusals.py",
+            "test_checks.py",
             "test_outcome.py",
             "test_client_failures.py",
             "test_client_told.py",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from vcr.request import Request as VcrRequest
 
 from invoice_bridge.adapter.redactions import Where
 from invoice_bridge.cassettes.redaction import EVERYWHERE, SHORTEST_KEY, VERSION, Redactor, _rules
 
+_REQUEST: Any = VcrRequest  # vcrpy has no types of its own
 URL = "https://api.example.test/v1/x"
 
 
@@ -105,6 +109,15 @@ def test_answers_of_the_older_form_are_redacted_too() -> None:
     assert made["headers"] == answer["headers"]
 
 
+@pytest.mark.parametrize("form", [bytes, io.BytesIO, lambda content: iter([content[:9], content[9:]])])
+def test_a_request_is_redacted_whatever_form_its_body_has(form: Callable[[bytes], Any]) -> None:
+    """Bytes, a file and an iterator: vcrpy records the content of each. No body stays none."""
+    kind = {"content-type": "application/json"}
+    made = Redactor("stripe").request(_REQUEST("POST", URL, form(b'{"line1":"Canary Street"}'), kind))
+    assert made.body_bytes == b'{"line1":"REDACTED"}'
+    assert Redactor("stripe").request(_REQUEST("GET", f"{URL}?token=canary", None, kind)).body is None
+
+
 @pytest.mark.parametrize("values", [["jane@canary.example"], ("jane@canary.example",), "jane@canary.example"])
 @pytest.mark.parametrize("as_bytes", [False, True])
 def test_headers_keep_their_type(values: Any, as_bytes: bool) -> None:
@@ -172,6 +185,90 @@ def test_a_key_in_base64_is_found_at_any_padding(pad: int) -> None:
     assert made["response"]["body"]["string"] == "it was REDACTED indeed"
 
 
+def test_a_key_in_base64_of_either_alphabet_is_found() -> None:
+    """The signs in which the two alphabets differ, - and _ for + and /, are read alike."""
+    key = "canary>>>???no-shape"
+    headers = {"authorization": [f"Bearer {key}"]}
+    for spelled in (base64.urlsafe_b64encode(f"{key}:".encode()).decode(), base64.b64encode(key.encode()).decode()):
+        assert len(set("-_+/") & set(spelled)) == 2
+        made = Redactor("chargebee").interaction(exchange(headers=headers, answer=f"it was {spelled} indeed"))
+        assert made.interaction["response"]["body"]["string"] == "it was REDACTED indeed"
+
+
+def test_every_credential_of_a_request_is_found_in_the_answer() -> None:
+    """That of each header, of either part of Basic, and of an address; a password may have a colon in it."""
+    basic = base64.b64encode(b"canary-the-user:canary-first:canary-second").decode()
+    given = exchange(
+        uri="https://canary-at-host:canary-third:canary-fourth@api.example.test/v1/x",
+        headers={"x-api-key": ["canary-of-a-header"], "authorization": [f"Basic {basic}"]},
+        answer=f"canary-of-a-header, {basic}, canary-the-user, canary-first:canary-second, canary-at-host, "
+        "canary-third:canary-fourth; and canary-first canary-second canary-third canary-fourth",
+    )
+    assert Redactor("whop").interaction(given).interaction["response"]["body"]["string"] == (
+        "REDACTED, REDACTED, REDACTED, REDACTED, REDACTED, "
+        "REDACTED; and canary-first canary-second canary-third canary-fourth"
+    )
+
+
+def test_a_credential_is_found_wherever_its_header_is_and_in_later_answers() -> None:
+    """It may be any header, beside others and in any order, and an answer may repeat that of an earlier request."""
+    redactor = Redactor("whop")
+    redactor.interaction(exchange(headers={"accept": ["*/*"], "x-api-key": ["canary-of-login"], "x-b": ["2"]}))
+    later = redactor.interaction(exchange(headers={"x-api-key": ["canary-of-today"]}, answer="canary-of-login, today"))
+    assert later.interaction["response"]["body"]["string"] == "REDACTED, today"
+
+
+def test_a_cookie_is_no_credential_to_look_for_elsewhere() -> None:
+    """Its text is words such as a language: it is left out where it is sent, and the same words elsewhere stay."""
+    made = Redactor("stripe").interaction(
+        exchange(headers={"cookie": ["a=1; lang=en-GB-oxendict"]}, answer="it was lang=en-GB-oxendict here")
+    )
+    assert "cookie" not in made.interaction["request"]["headers"]
+    assert made.interaction["response"]["body"]["string"] == "it was lang=en-GB-oxendict here"
+
+
+@pytest.mark.parametrize("text", ['[{"line1": "Canary Street"}]', ' {"line1": "Canary Street"}'])
+def test_json_within_a_text_is_read(text: str) -> None:
+    """A list as well as an object, whatever blanks are before it."""
+    made = Redactor("stripe").interaction(exchange(answer=json.dumps({"text": text}), kind="application/json"))
+    assert json.loads(made.interaction["response"]["body"]["string"])["text"] == text.replace(
+        "Canary Street", "REDACTED"
+    )
+
+
+def test_a_form_without_a_content_type_is_read_as_a_form() -> None:
+    """Where no header says what a body is, its own shape does; a header that says text is believed."""
+    bare = Redactor("stripe").interaction(exchange(body="line1=Canary+Street&a=1")).interaction
+    assert bare["request"]["body"] == "line1=REDACTED&a=1"
+    text = Redactor("stripe").interaction(exchange(body="line1=Canary+Street&a=1", kind="text/plain")).interaction
+    assert text["request"]["body"] == "line1=Canary+Street&a=1"
+
+
+def test_names_are_no_beginnings_of_ids() -> None:
+    """Where ids are pseudonyms, a word that begins like the name of a field is none."""
+    answer = "see code12345678, token12345678 and email12345678"
+    made = Redactor("stripe", ids=True).interaction(exchange(answer=answer))
+    assert (made.interaction["response"]["body"]["string"], made.notes) == (answer, ())
+
+
+def test_notes_name_the_place_and_its_kind() -> None:
+    """A header, a part of a path, what is before a host, and a credential in a text, each by its own words."""
+    redactor = Redactor("chargebee", ids=True)
+    redactor.interaction(
+        exchange(
+            uri="https://me:canary@acme.chargebee.com/api/v2/customers/canary-9",
+            headers={"chargebee-request-origin-user": ["jane@canary.example"]},
+            answer="sent Bearer abcdefgh7xyz there",
+        )
+    )
+    assert redactor.notes == (
+        "answer credential in a text",
+        "request address credentials before the host",
+        "request header chargebee-request-origin-user",
+        r"request path /(?:customers|subscriptions)/([^/]+)",
+    )
+
+
 def test_rules_are_made_once_and_do_not_change() -> None:
     """They are shared by every redactor of a provider."""
     rules = _rules("stripe", ids=False)
@@ -192,6 +289,9 @@ def test_rules_are_made_once_and_do_not_change() -> None:
         ("a bearer instrument of value", "a bearer instrument of value"),
         ("Basic bm90YTprZXk= there", "Basic REDACTED there"),
         ("Basic knowledge of it", "Basic knowledge of it"),
+        ("Basic chapter12 of it", "Basic chapter12 of it"),
+        ("Basic a2V5OmFiYXXX there", "Basic REDACTED there"),
+        ("Basic bm90....YTprZXk= there", "Basic bm90....YTprZXk= there"),
     ],
 )
 def test_a_scheme_and_a_credential_in_a_text(text: str, left: str) -> None:

@@ -275,6 +275,13 @@ def test_of_lines_of_the_same_description_the_amount_decides() -> None:
     assert set(differing(bill(lines=left), bill(lines=right))) == {"lines[0].quantity", "lines[1].quantity"}
 
 
+def test_of_lines_of_the_same_amount_the_description_decides() -> None:
+    """Two lines of one amount, of other quantities and in another order, find the mate of the same name."""
+    left = (Line(description="Stay", quantity=1, amount=eur(10)), Line(description="Night", quantity=1, amount=eur(10)))
+    right = tuple(line.model_copy(update={"quantity": Decimal(2)}) for line in reversed(left))
+    assert set(differing(bill(lines=left), bill(lines=right))) == {"lines[0].quantity", "lines[1].quantity"}
+
+
 def test_an_unknown_word_is_compared_by_its_spelling() -> None:
     """Two unknown statuses of one provider are the same only where the provider's word is the same."""
     facts = {"provider": "stripe", "said": {"status": "unknown", "total": 1}, "lines": []}

@@ -150,6 +150,15 @@ def test_an_amount_of_more_digits_than_python_writes_is_no_amount(tmp_path: Path
         read_bill(str(path))
 
 
+@pytest.mark.parametrize("form", ["{}", "[[{}]]", "{{a = {}}}"])
+def test_a_command_of_more_digits_than_python_writes_is_no_command(tmp_path: Path, form: str) -> None:
+    """A hexadecimal integer of 4,000 digits as the command, or inside it, escaped as a ValueError."""
+    path = tmp_path / "bill.toml"
+    path.write_text(f"command = {form.format('0x' + 'f' * 4000)}\n", "utf-8")
+    with pytest.raises(ConfigurationError, match=r"must be one of .*, not an integer of too many digits$"):
+        read_bill(str(path))
+
+
 @pytest.mark.parametrize("coding", ["\xa0", "br", "gzip, gzip"])
 def test_a_coding_that_is_none_of_ours_is_not_read(coding: str) -> None:
     """A blank that HTTP does not know was taken for no coding."""

@@ -430,11 +430,19 @@ def read_command(data: Mapping[str, Any]) -> OneTimeCharge | PeriodInvoice:
     kind = fields.pop("command", None)
     if not isinstance(kind, str) or kind not in _KINDS:
         known = ", ".join(map(repr, sorted(_KINDS)))
-        raise ConfigurationError(f'"command" must be one of {known}, not {reprlib.repr(kind)}')  # however deep it is
+        raise ConfigurationError(f'"command" must be one of {known}, not {_shortened(kind)}')
     try:
         return _KINDS[kind].model_validate(fields)  # type: ignore[return-value]
     except ValidationError as error:
         raise ConfigurationError(faults(error)) from None
+
+
+def _shortened(value: Any) -> str:
+    """Return a value of a file in short, however deep it is."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # TOML's hexadecimal integers can have more digits than Python converts to decimal
+        return "an integer of too many digits"
 
 
 def faults(error: ValidationError) -> str:

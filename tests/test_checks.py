@@ -1,0 +1,44 @@
+"""An invoice that has the reference already: what of it can be compared, and what is said where nothing can."""
+
+from typing import Any
+
+import pytest
+
+from invoice_bridge import Discrepancy, IdempotencyMismatch, Invoice, Money, OneTimeCharge, Problem, Status
+from invoice_bridge.adapter.checks import same_bill
+
+CHARGE = OneTimeCharge(reference="res-1", customer="buy_1", amount=Money(1900, "EUR"))
+TORN = Problem(path="subtotal", why="is no number", money=True)
+
+
+def _held(**facts: Any) -> Invoice:
+    least: dict[str, Any] = {"provider": "acme", "id": "in_1", "status": Status.OPEN, "currency": "EUR"}
+    return Invoice(**least | facts)
+
+
+@pytest.mark.parametrize(
+    "held,why",
+    [
+        ({"currency": None}, "it states no currency"),
+        ({"problems": [TORN]}, "subtotal is no number"),
+        ({"currency": None, "problems": [TORN, TORN]}, "subtotal is no number; subtotal is no number"),
+    ],
+)
+def test_an_invoice_whose_amounts_cannot_be_read_is_neither_this_bill_nor_another(held: Any, why: str) -> None:
+    """Neither continued nor called a mismatch: under a new reference the same thing would be billed again."""
+    with pytest.raises(Discrepancy) as refused:
+        same_bill(CHARGE, _held(**held))
+    assert str(refused.value) == (
+        "the reference 'res-1' is that of in_1 already, open, and its amounts cannot be read, so that they cannot be "
+        f"compared ({why}); nothing was done to it: look at it at the provider"
+    )
+    assert (refused.value.asked, refused.value.invoice) == ("EUR", _held(**held))
+
+
+def test_what_cannot_be_read_beside_the_amount_does_not_matter() -> None:
+    """Where the amount before tax is stated it is compared, whatever else is torn; so is a torn date."""
+    paid = Problem(path="amount_paid", why="is no number", money=True)
+    assert same_bill(CHARGE, _held(subtotal=Money(1900, "EUR"), problems=[paid])).id == "in_1"
+    with pytest.raises(IdempotencyMismatch, match=r"it holds 25\.00 EUR, not 19\.00 EUR"):
+        same_bill(CHARGE, _held(subtotal=Money(2500, "EUR"), problems=[paid]))
+    assert same_bill(CHARGE, _held(problems=[Problem(path="due", why="is no instant")])).id == "in_1"
