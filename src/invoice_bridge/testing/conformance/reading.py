@@ -49,7 +49,7 @@ class ReadingChecks(Checks):
         """A currency that is absent or unknown hides no invoice: no amount is read, and `problems` says why."""
         created = client.retrieve(self.create(client, *self.bill(context, emulator)).id)
         assert created.currency is not None
-        assert created.problems == (), f"what this provider answers is read whole: {created.problems} (parse.py)"
+        assert created.problems == (), f"what this provider answers is read whole: {created.problems} (shapes.py)"
         texts = (created.currency, created.currency.lower())
         broken = [_replaced(created.raw, text, wrong) for text in texts for wrong in (None, "", 7, "nope")]
         changed = [data for data in broken if data != created.raw]
