@@ -1,72 +1,18 @@
 """The rooms of the library, and that each imports from those below it alone, also for type checkers."""
 
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-import invoice_bridge
 from invoice_bridge import providers
-
-SRC = Path(invoice_bridge.__file__).parent
-MODULES = {
-    ".".join(("invoice_bridge", *path.relative_to(SRC).with_suffix("").parts)).removesuffix(".__init__"): path
-    for path in sorted(SRC.rglob("*.py"))
-    if "scaffold/adapter" not in path.as_posix()  # a template, which is copied under another name
-}
-FLOORS = (
-    ("core",),
-    ("files",),
-    ("adapter",),
-    ("engine",),
-    ("journal",),
-    ("providers",),
-    ("decode", "matrix"),
-    ("explain", "scaffold", "webhooks"),
-    ("emulator",),
-    ("client",),
-    ("cassettes",),
-    ("compare",),
-    ("testing",),
-    ("cli",),
-    ("__main__",),
-)
-"""The rooms from the ground up: each may import from lower floors, and from itself."""
-FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-BY_NAME = {("invoice_bridge.core.model", "invoice_bridge.decode")}
-"""The one declared exception: `Invoice.unmapped` asks `decode`."""
+from tools.rooms import FLOOR, MODULES, SRC, arrows, drawing, room
 
 
-def _room(module: str) -> str:
-    return module.split(".")[1]
-
-
-@cache
-def _imports(module: str) -> frozenset[str]:
-    """The modules of ours that a module imports, those for type checkers alone among them."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
-    return frozenset(found & set(MODULES) - {module, "invoice_bridge"})
-
-
-def _arrows() -> Iterator[tuple[str, str]]:
-    for module in MODULES:
-        if module != "invoice_bridge":  # the public names, from every room
-            yield from ((module, other) for other in sorted(_imports(module)) if (module, other) not in BY_NAME)
-
-
-def test_every_module_is_in_a_room() -> None:
+def test_every_module_is_in_aroom() -> None:
     """A new folder or file at the top has a floor."""
-    assert {_room(module) for module in MODULES if module != "invoice_bridge"} == set(FLOOR)
+    assert {room(module) for module in MODULES if module != "invoice_bridge"} == set(FLOOR)
     assert len(MODULES) > 100
 
 
@@ -74,8 +20,8 @@ def test_no_arrow_runs_up() -> None:
     """What a room imports is below it, also what it imports for type checkers."""
     up = [
         f"{module} → {other}"
-        for module, other in _arrows()
-        if _room(module) != _room(other) and FLOOR[_room(other)] >= FLOOR[_room(module)]
+        for module, other in arrows()
+        if room(module) != room(other) and FLOOR[room(other)] >= FLOOR[room(module)]
     ]
     assert up == []
 
@@ -83,8 +29,8 @@ def test_no_arrow_runs_up() -> None:
 def test_no_circle() -> None:
     """No file imports itself by way of others, inside a room either."""
     graph: dict[str, set[str]] = {}
-    for module, other in _arrows():
-        if MODULES[other].name != "__init__.py" or _room(module) != _room(other):
+    for module, other in arrows():
+        if MODULES[other].name != "__init__.py" or room(module) != room(other):
             graph.setdefault(module, set()).add(other)
     try:
         TopologicalSorter(graph).prepare()
@@ -96,7 +42,7 @@ def test_what_bills_never_imports_a_test_double() -> None:
     """An emulator is named by its path and loaded when it is asked for."""
     found = [
         f"{module} → {other}"
-        for module, other in _arrows()
+        for module, other in arrows()
         if module.startswith("invoice_bridge.providers.") and ".emulator" in other and ".emulator" not in module
     ]
     assert found == []
@@ -120,3 +66,16 @@ def test_every_file_can_be_read_in_one_sitting() -> None:
         path.relative_to(SRC).as_posix(): path.read_text("utf-8").count("\n") for path in sorted(SRC.rglob("*.py"))
     }
     assert {name for name, lines in lengths.items() if lines > 430} == LONG
+
+
+def test_the_drawing_has_every_room_and_no_arrow_that_follows_from_others() -> None:
+    """docs/explanation/architecture.md shows what the imports are."""
+    lines = {tuple(line.split(" --> ")) for line in drawing().replace("    ", "").splitlines() if "-->" in line}
+    assert {name for line in lines for name in line} == set(FLOOR) - {"__main__", "files"}
+    for above, below in lines:
+        others = {two for one, two in lines if one == above} - {below}
+        reached: set[str] = set()
+        while others - reached:
+            reached |= others
+            others = {two for one, two in lines if one in reached}
+        assert below not in reached

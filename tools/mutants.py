@@ -3,8 +3,8 @@
     make mutants                         60 mutants of each target, a new seed
     make mutants SEED=7 SAMPLE=100 TARGETS="stripe journal lookup"
 
-A target is a provider (its tables, flows and parse) or a part of the rest: journal, lookup, outcome, explain, losses,
-compare/differences, cassettes/redaction.
+A target is a provider (its tables, fields, shapes, bills and verbs) or a part of the rest: journal, lookup, outcome,
+explain, losses, compare/differences, cassettes/redaction, and the compiler of shapes.
 Mutants come from mutmut; a sample is drawn by the printed seed. A mutant of a provider is killed where the provider's
 tests, the conformance suite, the check of the generated pages or the types fail; one of the core where the tests that
 guard that module, or the types, fail. The exit code is 1 where fewer than 95 % of any target's sample are killed, or
@@ -86,6 +86,14 @@ TARGETS = {
             "test_resolve.py",
             "test_idempotency.py",
             "test_client_failures.py",
+        ),
+        _module(
+            "shapes",
+            "adapter/shapes.py adapter/trusted.py",
+            "test_shapes.py",
+            "test_reading.py",
+            "test_unmapped.py",
+            "test_rooms.py",
         ),
         _module(
             "lookup",

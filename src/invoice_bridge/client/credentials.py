@@ -122,7 +122,7 @@ class ApiKey:
 
 
 def _spellings(key: str) -> Iterator[str]:
-    """Yield a key as it is, in JSON (with bare and with escaped slashes) once and twice, in HTML and percent-encoded."""
+    """Yield a key as it is, in JSON once and twice (slashes bare and escaped), in HTML and percent-encoded."""
     in_json = json.dumps(key)[1:-1]
     slashed = in_json.replace("/", r"\/")
     yield from (key, in_json, slashed, json.dumps(in_json)[1:-1], json.dumps(slashed)[1:-1], html.escape(key))
