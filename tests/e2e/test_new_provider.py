@@ -210,13 +210,13 @@ SABOTAGES = {
     ),
     "a row without a source": Sabotage(
         "tables",
-        'Field("metadata", "labels", _CREATE)',
-        'Field("metadata", "labels", "")',
+        'carried("metadata", "labels", _CREATE)',
+        'carried("metadata", "labels", "")',
         "test_every_row_has_a_source",
     ),
     "a leaf without a row": Sabotage(
         "tables",
-        '    Field("attempt", "", KEY_SOURCE, alters=Alters.NOTHING),\n',
+        '    unsent("attempt", KEY_SOURCE),\n',
         "",
         "test_every_leaf_has_a_row",
     ),
@@ -225,8 +225,8 @@ SABOTAGES = {
     ),
     "a row that says dropped, and is not": Sabotage(
         "tables",
-        'Field("collection.due", "due", _CREATE)',
-        'Field("collection.due", "due", _CREATE, alters=Alters.NOTHING)',
+        'carried("collection.due", "due", _CREATE)',
+        'carried("collection.due", "due", _CREATE, alters=Alters.NOTHING)',
         "test_a_row_tells_the_truth",
     ),
     "a tax that is sent, and said to be dropped": Sabotage(

@@ -16,7 +16,7 @@ from invoice_bridge.core.errors import Unsupported
 from invoice_bridge.core.losses import Alters, Fate, Loss, Severity
 from invoice_bridge.core.money import Money
 
-__all__ = ["Field"]
+__all__ = ["Field", "approximated", "carried", "defaulted", "dropped", "provider_rated", "unsent"]
 
 
 class Named(Protocol):
@@ -47,7 +47,7 @@ class Setup(Protocol):
         ...
 
 
-def _always(_ask: Any, _use: Setup) -> bool:
+def _always(_command: Any, _context: Setup) -> bool:
     return True
 
 
@@ -94,6 +94,43 @@ class Field:
         if context.as_of is None:
             return replace(found, severity=Severity.INFO, conditional=True)
         return found if self.clock(command, context.as_of) else None
+
+
+def carried(path: str, native: str, source: str, **more: Any) -> Field:
+    """A row for what the provider takes whole, at its field `native`."""
+    return Field(path, native, source, **more)
+
+
+def dropped(path: str, code: str, source: str, **more: Any) -> Field:
+    """A row for what no request says. It warns and sends nothing, unless the row states otherwise."""
+    row = {"native": "", "fate": Fate.DROPPED, "severity": Severity.WARNS, **_NOWHERE, **more}
+    return Field(path, source=source, code=code, **row)
+
+
+def defaulted(path: str, code: str, source: str, **more: Any) -> Field:
+    """A row for what the provider decides by its own settings. It warns, unless the row states otherwise."""
+    return Field(
+        path, "", source, code=code, **{**_NOWHERE, "fate": Fate.DEFAULTED, "severity": Severity.WARNS, **more}
+    )
+
+
+def approximated(path: str, native: str, code: str, source: str, **more: Any) -> Field:
+    """A row for what is sent otherwise than it was written; `sent` says how. No more than a remark by default."""
+    return Field(path, native, source, code=code, fate=Fate.APPROXIMATED, **more)
+
+
+def provider_rated(path: str, code: str, source: str, **more: Any) -> Field:
+    """A row for an amount that the provider works out by itself, which changes what is billed."""
+    rated = {"fate": Fate.PROVIDER_RATED, "severity": Severity.CHANGES_MONEY}
+    return Field(path, "", source, code=code, **{**_NOWHERE, **rated, **more})
+
+
+def unsent(path: str, source: str, **more: Any) -> Field:
+    """A row for what is in no request and is no loss either: it is compared with the answer, or holds by itself."""
+    return Field(path, "", source, Alters.NOTHING, **more)
+
+
+_NOWHERE = {"alters": Alters.NOTHING, "sent": "nothing"}
 
 
 def values_at(command: Any, path: str) -> list[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from invoice_bridge.adapter.rows import Field
+from invoice_bridge.adapter.rows import Field, approximated, carried, dropped, unsent
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.providers.chargebee.tables import CREATE, HEADERS, NO_MAIL, UNBILLED
 
@@ -56,12 +56,6 @@ def _reference_is_lost(command: Any, context: Any) -> bool:
     return reference_field(command, context.settings) is None
 
 
-def _dropped(path: str, code: str, why: str, remedy: str = "", **more: Any) -> Field:
-    """A row for what no request names."""
-    said = {"alters": Alters.NOTHING, "fate": Fate.DROPPED, "severity": Severity.WARNS, "sent": "nothing", **more}
-    return Field(path, "", said.pop("source", CREATE), code=f"IB-CHARGEBEE-{code}", why=why, remedy=remedy, **said)
-
-
 def month_before(instant: datetime) -> datetime:
     """One calendar month earlier: the same day, or the last one of a shorter month."""
     last_of_before = instant.replace(day=1) - timedelta(days=1)
@@ -70,15 +64,16 @@ def month_before(instant: datetime) -> datetime:
 
 def _checked(path: str) -> Field:
     """A row for what no request names: what comes back is compared with it before anything is billed."""
-    return Field(path, "", UNBILLED, Alters.NOTHING, when=_accrued)
+    return unsent(path, UNBILLED, when=_accrued)
 
 
 def _terms(path: str, code: str) -> Field:
-    return _dropped(
+    return dropped(
         path,
-        code,
-        "this request takes no payment terms, neither on product catalog 1 nor for unbilled charges",
-        "set the customer's net terms at Chargebee",
+        f"IB-CHARGEBEE-{code}",
+        CREATE,
+        why="this request takes no payment terms, neither on product catalog 1 nor for unbilled charges",
+        remedy="set the customer's net terms at Chargebee",
         fate=Fate.DEFAULTED,
         when=_terms_are_lost,
         sent="nothing: the customer's own net terms apply",
@@ -87,147 +82,151 @@ def _terms(path: str, code: str) -> Field:
 
 # Of several rows that speak of the same path the first one decides; what a loss row leaves over is carried by the next.
 FIELDS = (
-    Field("customer.id", "customer_id", CREATE, when=_rated),
+    carried("customer.id", "customer_id", CREATE, when=_rated),
     _checked("customer.id"),
-    _dropped(
+    dropped(
         "customer.email",
-        "CUSTOMER-01",
-        "Chargebee bills its own record of the customer and mails to the address kept there",
+        "IB-CHARGEBEE-CUSTOMER-01",
+        CREATE,
+        why="Chargebee bills its own record of the customer and mails to the address kept there",
         severity=Severity.INFO,
     ),
-    _dropped(
+    dropped(
         "customer.name",
-        "CUSTOMER-02",
-        "Chargebee bills its own record of the customer and prints the name kept there",
+        "IB-CHARGEBEE-CUSTOMER-02",
+        CREATE,
+        why="Chargebee bills its own record of the customer and prints the name kept there",
         severity=Severity.INFO,
     ),
-    Field("amount", "charges[].amount, amount", CREATE, verbs=("one_time_charge",)),
-    Field("currency", "currency_code", CREATE, when=_rated),
+    carried("amount", "charges[].amount, amount", CREATE, verbs=("one_time_charge",)),
+    carried("currency", "currency_code", CREATE, when=_rated),
     _checked("currency"),
-    Field("lines[].description", "charges[].description, description", CREATE),
-    Field("lines[].amount", "charges[].amount, amount", CREATE),
-    _dropped(
+    carried("lines[].description", "charges[].description, description", CREATE),
+    carried("lines[].amount", "charges[].amount, amount", CREATE),
+    dropped(
         "lines[].quantity",
-        "QUANTITY-01",
-        "a one-time charge of an invoice has an amount and no quantity",
-        "say it in the line's description",
+        "IB-CHARGEBEE-QUANTITY-01",
+        CREATE,
+        why="a one-time charge of an invoice has an amount and no quantity",
+        remedy="say it in the line's description",
         when=_quantity_is_lost,
         sent="the line's whole amount, once",
     ),
-    Field("lines[].quantity", "", f"{CREATE}: one is what an amount without a quantity means", Alters.NOTHING),
-    _dropped(
+    unsent("lines[].quantity", f"{CREATE}: one is what an amount without a quantity means"),
+    # it goes where its quantity goes, which is asked about already
+    dropped(
         "lines[].unit_amount",
-        "QUANTITY-02",
-        "a one-time charge of an invoice has an amount and no unit amount",
-        severity=Severity.INFO,  # it goes where its quantity goes, which is asked about already
+        "IB-CHARGEBEE-QUANTITY-02",
+        CREATE,
+        why="a one-time charge of an invoice has an amount and no unit amount",
+        severity=Severity.INFO,
         when=_quantity_is_lost,
         sent="the line's whole amount, once",
     ),
-    Field("lines[].unit_amount", "", f"{CREATE}: of one, it is the amount", Alters.NOTHING),
-    Field("lines[].period.start", "charges[].date_from, date_from", CREATE),
-    Field("lines[].period.end", "charges[].date_to, date_to", CREATE),
-    Field("period.start", "charges[].date_from, date_from", CREATE, when=_rated),
+    unsent("lines[].unit_amount", f"{CREATE}: of one, it is the amount"),
+    carried("lines[].period.start", "charges[].date_from, date_from", CREATE),
+    carried("lines[].period.end", "charges[].date_to, date_to", CREATE),
+    carried("period.start", "charges[].date_from, date_from", CREATE, when=_rated),
     _checked("period.start"),
-    Field("period.end", "charges[].date_to, date_to", CREATE, when=_rated),
+    carried("period.end", "charges[].date_to, date_to", CREATE, when=_rated),
     _checked("period.end"),
-    _dropped(
+    dropped(
         "description",
-        "DESCRIPTION-01",
-        "unbilled charges are invoiced without a note",
-        "leave it out",
-        source=UNBILLED,
+        "IB-CHARGEBEE-DESCRIPTION-01",
+        UNBILLED,
+        why="unbilled charges are invoiced without a note",
+        remedy="leave it out",
         when=_accrued,
     ),
-    Field("description", "invoice_note, charges[].description, description", CREATE),
-    _dropped(
+    carried("description", "invoice_note, charges[].description, description", CREATE),
+    dropped(
         "reference",
-        "REFERENCE-01",
-        "a purchase order, the bill's or the subscription's, takes the field that would carry the reference: the bill "
-        "cannot be found by it again",
-        "set reference_field to a custom field (cf_…) of invoices",
+        "IB-CHARGEBEE-REFERENCE-01",
+        CREATE,
+        why="a purchase order, the bill's or the subscription's, takes the field that would carry the reference: the "
+        "bill cannot be found by it again",
+        remedy="set reference_field to a custom field (cf_…) of invoices",
         when=_reference_is_lost,
     ),
-    Field("reference", "po_number, charges[].description, description", CREATE),
-    Field("purchase_order", "po_number", CREATE),
-    _dropped(
+    carried("reference", "po_number, charges[].description, description", CREATE),
+    carried("purchase_order", "po_number", CREATE),
+    dropped(
         "metadata",
-        "METADATA-01",
-        "invoices have no metadata at Chargebee",
-        "keep it on your side, under the reference",
-        source="chargebee.com/docs/2.0/metadata.html",
+        "IB-CHARGEBEE-METADATA-01",
+        "chargebee.com/docs/2.0/metadata.html",
+        why="invoices have no metadata at Chargebee",
+        remedy="keep it on your side, under the reference",
     ),
-    _dropped(
+    dropped(
         "collection.kind",
-        "COLLECTION-04",
-        "on product catalog 1 one request makes the invoice and collects it: tax, rounding and credits change what is "
-        "collected before it can be compared, which is done afterwards",
-        "bill on product catalog 2, or make the invoice with Collection.manual() and pay it",
-        source="apidocs.chargebee.com/docs/api/v2/pcv-1/invoices: no pending invoices",
+        "IB-CHARGEBEE-COLLECTION-04",
+        "apidocs.chargebee.com/docs/api/v2/pcv-1/invoices: no pending invoices",
+        why="on product catalog 1 one request makes the invoice and collects it: tax, rounding and credits change what "
+        "is collected before it can be compared, which is done afterwards",
+        remedy="bill on product catalog 2, or make the invoice with Collection.manual() and pay it",
         fate=Fate.APPROXIMATED,
         severity=Severity.CHANGES_MONEY,
         when=_collects_unseen,
         sent="the bill, collected at once",
     ),
-    _dropped(
+    dropped(
         "collection.kind",
-        "COLLECTION-02",
-        "unbilled charges are collected as the subscription says, whatever one bill asks for",
-        "set the subscription's auto_collection, or bill lines of your own",
-        source=UNBILLED,
+        "IB-CHARGEBEE-COLLECTION-02",
+        UNBILLED,
+        why="unbilled charges are collected as the subscription says, whatever one bill asks for",
+        remedy="set the subscription's auto_collection, or bill lines of your own",
         fate=Fate.DEFAULTED,
         when=_accrued,
         sent="nothing: the subscription's own auto_collection decides",
     ),
-    _dropped(
+    dropped(
         "collection.kind",
-        "COLLECTION-05",
-        "where the subscription's auto_collection is on, unbilled charges are collected by the request that makes the "
-        "invoice: only the charges are added up first; tax, coupons and credits are compared afterwards",
-        "switch the subscription's auto_collection off, and pay the invoice once you have seen it",
-        source=UNBILLED,
+        "IB-CHARGEBEE-COLLECTION-05",
+        UNBILLED,
+        why="where the subscription's auto_collection is on, unbilled charges are collected by the request that makes "
+        "the invoice: only the charges are added up first; tax, coupons and credits are compared afterwards",
+        remedy="switch the subscription's auto_collection off, and pay the invoice once you have seen it",
         fate=Fate.APPROXIMATED,
         severity=Severity.CHANGES_MONEY,
         when=_accrued,
         sent="nothing: the subscription's own auto_collection decides",
     ),
-    Field(
+    approximated(
         "collection.kind",
         "auto_collection",
-        CREATE,
-        Alters.BRANCH,
-        Fate.APPROXIMATED,
-        Severity.WARNS,
         "IB-CHARGEBEE-COLLECTION-01",
+        CREATE,
+        alters=Alters.BRANCH,
+        severity=Severity.WARNS,
         when=lambda command, _use: command.collection.kind == "send",
         sent="auto_collection=off and the payment terms",
         why="an invoice is mailed where the site's e-mail settings say so, and not otherwise",
         remedy="switch the site's invoice mails on, then allow this",
     ),
-    Field(
+    approximated(
         "collection.kind",
         "auto_collection",
+        "IB-CHARGEBEE-MAIL-01",
         HEADERS,
-        Alters.BRANCH,
-        Fate.APPROXIMATED,
-        code="IB-CHARGEBEE-MAIL-01",
+        alters=Alters.BRANCH,
         when=lambda command, _use: command.collection.kind == "manual" and not command.draft,
         sent=f"{NO_MAIL[0]}: {NO_MAIL[1]}",
         why="the mails of this request are switched off; reminders that the site's settings send later are not",
         remedy="look at the site's e-mail settings",
     ),
     # a draft says how it will be collected; what is to be collected at once is made pending, compared, then closed
-    Field("collection.kind", "auto_collection, payment_source_id", CREATE, when=lambda command, _use: command.draft),
-    Field("collection.kind", "auto_collection, create_pending_invoice", CREATE, Alters.BRANCH),
+    carried("collection.kind", "auto_collection, payment_source_id", CREATE, when=lambda command, _use: command.draft),
+    carried("collection.kind", "auto_collection, create_pending_invoice", CREATE, alters=Alters.BRANCH),
     _terms("collection.net_days", "TERMS-01"),
-    Field("collection.net_days", "net_term_days", CREATE),
+    carried("collection.net_days", "net_term_days", CREATE),
     _terms("collection.due", "TERMS-02"),
-    Field("collection.due", "net_term_days", CREATE),
-    _dropped(
+    carried("collection.due", "net_term_days", CREATE),
+    dropped(
         "issued_at",
-        "ISSUED-01",
-        "unbilled charges are invoiced without a date of the caller's",
-        "leave it out",
-        source=UNBILLED,
+        "IB-CHARGEBEE-ISSUED-01",
+        UNBILLED,
+        why="unbilled charges are invoiced without a date of the caller's",
+        remedy="leave it out",
         fate=Fate.DEFAULTED,
         when=_accrued,
         sent="nothing: the invoice is dated when it is made",
@@ -246,38 +245,40 @@ FIELDS = (
         "/invoices/charge, and not confirmed of the other requests",
         remedy="give a later date, or bill without one",
     ),
-    _dropped(
+    dropped(
         "collection.payment_method",
-        "COLLECTION-03",
-        "unbilled charges are collected from the subscription's own payment source",
-        "set it at the subscription",
-        source=UNBILLED,
+        "IB-CHARGEBEE-COLLECTION-03",
+        UNBILLED,
+        why="unbilled charges are collected from the subscription's own payment source",
+        remedy="set it at the subscription",
         when=_accrued,
     ),
-    Field("collection.payment_method", "payment_source_id", CREATE),
-    _dropped(
+    carried("collection.payment_method", "payment_source_id", CREATE),
+    dropped(
         "tax",
-        "TAX-01",
-        "tax cannot be switched off for unbilled charges, and would come on top of what has accrued",
-        'ask with tax="provider"',
-        source=UNBILLED,
+        "IB-CHARGEBEE-TAX-01",
+        UNBILLED,
+        why="tax cannot be switched off for unbilled charges, and would come on top of what has accrued",
+        remedy='ask with tax="provider"',
         fate=Fate.DEFAULTED,
         severity=Severity.CHANGES_MONEY,
         when=lambda command, _use: bills_accrued(command) and command.tax == "none",
         sent="nothing: the charges are taxed as the site's settings say",
     ),
-    Field("tax", "charges[].taxable", CREATE, when=_rated),
-    Field("tax", "", f"{UNBILLED}: the site taxes them by its own settings", Alters.NOTHING),
-    Field("draft", "create_pending_invoice", CREATE, Alters.BRANCH),
-    _dropped(
+    carried("tax", "charges[].taxable", CREATE, when=_rated),
+    unsent("tax", f"{UNBILLED}: the site taxes them by its own settings"),
+    carried("draft", "create_pending_invoice", CREATE, alters=Alters.BRANCH),
+    dropped(
         "subscription",
-        "SUBSCRIPTION-01",
-        "a bill of the caller's own lines is sent for the customer, though Chargebee could make it for a subscription",
-        "leave the subscription out, or the lines",
+        "IB-CHARGEBEE-SUBSCRIPTION-01",
+        CREATE,
+        why="a bill of the caller's own lines is sent for the customer, though Chargebee could make it for a "
+        "subscription",
+        remedy="leave the subscription out, or the lines",
         when=_rated,
         sent="nothing: the customer is billed",
         verbs=("period_invoice",),
     ),
-    Field("subscription", "subscription_id", UNBILLED, verbs=("period_invoice",)),
-    Field("attempt", "", "apidocs.chargebee.com/docs/api/v1/idempotency", Alters.NOTHING),
+    carried("subscription", "subscription_id", UNBILLED, verbs=("period_invoice",)),
+    unsent("attempt", "apidocs.chargebee.com/docs/api/v1/idempotency"),
 )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from invoice_bridge.adapter.rows import Field
+from invoice_bridge.adapter.rows import Field, approximated, carried, defaulted, dropped, unsent
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.core.model import Line
 from invoice_bridge.providers.whop.tables import CREATE, IDEMPOTENCY, LINE_SOURCE, PLAN_SOURCE, TITLE_LENGTH
@@ -106,45 +105,37 @@ _MEMBER = f"{CREATE}: member_id, or email_address and customer_name"
 _TAX = "whop-sdk 2.6.0, Plan.collect_tax: based on the account's tax configuration"
 
 
-def _dropped(path: str, code: str, source: str, **more: Any) -> Field:
-    """What Whop has no field for."""
-    row = Field(path, "", source, Alters.NOTHING, Fate.DROPPED, Severity.WARNS, code, sent="nothing")
-    return replace(row, **more)
-
-
 # A text that is left out is made up from another, so the product's title and a line's label come from several leaves;
 # the sum of the lines is the plan's price. Of the rows that name a field the first that the command sets is its origin.
 FIELDS = (
-    Field("lines[].description", "line_items[].label", LINE_SOURCE),
-    Field(
+    carried("lines[].description", "line_items[].label", LINE_SOURCE),
+    approximated(
         "description",
         "plan.description, line_items[].label",
+        "IB-WHOP-TITLE-01",
         _TITLE,
-        fate=Fate.APPROXIMATED,
-        code="IB-WHOP-TITLE-01",
         why=f"a product's title has {TITLE_LENGTH} characters at most, and the description has more",
         remedy="shorten the description, or bill under a product of your own (the setting product_id)",
         sent="the whole description in the plan; the reference, or the word Invoice, as the product's title",
         when=_needs_another_title,
     ),
-    Field("description", "plan.description, product.title, line_items[].label", PLAN_SOURCE, when=_has_its_title),
-    Field(
+    carried("description", "plan.description, product.title, line_items[].label", PLAN_SOURCE, when=_has_its_title),
+    approximated(
         "reference",
         "plan.internal_notes, line_items[].label",
+        "IB-WHOP-TITLE-02",
         _TITLE,
-        fate=Fate.APPROXIMATED,
-        code="IB-WHOP-TITLE-02",
         why=f"a product's title has {TITLE_LENGTH} characters at most, and the reference has more",
         remedy="give a short description",
         sent="the whole reference in the plan's notes; the word Invoice as the product's title",
         when=_needs_a_word_as_title,
     ),
-    Field(
+    carried(
         "reference", "plan.internal_notes, product.title, line_items[].label", PLAN_SOURCE, when=_needs_no_word_as_title
     ),
-    Field("customer.id", "member_id", CREATE),
-    Field("customer.email", "email_address", CREATE, when=_bills_an_address),
-    _dropped(
+    carried("customer.id", "member_id", CREATE),
+    carried("customer.email", "email_address", CREATE, when=_bills_an_address),
+    dropped(
         "customer.email",
         "IB-WHOP-CUSTOMER-01",
         _MEMBER,
@@ -153,8 +144,8 @@ FIELDS = (
         why="Whop bills its own record of the member and mails to the address kept there",
         when=_bills_a_member,
     ),
-    Field("customer.name", "customer_name", CREATE, when=_bills_an_address),
-    _dropped(
+    carried("customer.name", "customer_name", CREATE, when=_bills_an_address),
+    dropped(
         "customer.name",
         "IB-WHOP-CUSTOMER-02",
         _MEMBER,
@@ -163,12 +154,12 @@ FIELDS = (
         why="Whop bills its own record of the member and shows the name kept there",
         when=_bills_a_member,
     ),
-    Field("lines[].unit_amount", "line_items[].unit_price", LINE_SOURCE, when=_unit_amount_is_kept),
-    Field("lines[].amount", "plan.initial_price, line_items[].unit_price", LINE_SOURCE),
-    Field("amount", "plan.initial_price, line_items[].unit_price", PLAN_SOURCE, verbs=("one_time_charge",)),
+    carried("lines[].unit_amount", "line_items[].unit_price", LINE_SOURCE, when=_unit_amount_is_kept),
+    carried("lines[].amount", "plan.initial_price, line_items[].unit_price", LINE_SOURCE),
+    carried("amount", "plan.initial_price, line_items[].unit_price", PLAN_SOURCE, verbs=("one_time_charge",)),
     # prices are in major units: a currency of other decimals moves their points
-    Field("currency", "plan.currency, plan.initial_price, line_items[].unit_price", PLAN_SOURCE),
-    _dropped(
+    carried("currency", "plan.currency, plan.initial_price, line_items[].unit_price", PLAN_SOURCE),
+    dropped(
         "lines[].quantity",
         "IB-WHOP-QUANTITY-01",
         LINE_SOURCE,
@@ -178,8 +169,8 @@ FIELDS = (
         sent="the line's amount alone",
         when=_quantity_is_lost,
     ),
-    Field("lines[].quantity", "line_items[].quantity", LINE_SOURCE, when=_quantity_is_kept),
-    _dropped(
+    carried("lines[].quantity", "line_items[].quantity", LINE_SOURCE, when=_quantity_is_kept),
+    dropped(
         "lines[].unit_amount",
         "IB-WHOP-UNIT-AMOUNT-01",
         LINE_SOURCE,
@@ -188,58 +179,58 @@ FIELDS = (
         sent="the line's amount alone",
         when=_unit_amount_is_lost,
     ),
-    _dropped(
+    dropped(
         "lines[].period.start",
         "IB-WHOP-PERIOD-02",
         f"{LINE_SOURCE}: no field of a period",
         why="Whop's lines have no service period: its start is told to nobody",
         remedy="say the period in the line's description",
     ),
-    _dropped(
+    dropped(
         "lines[].period.end",
         "IB-WHOP-PERIOD-04",
         f"{LINE_SOURCE}: no field of a period",
         why="Whop's lines have no service period: its end is told to nobody",
         remedy="say the period in the line's description",
     ),
-    _dropped(
+    dropped(
         "period.start",
         "IB-WHOP-PERIOD-01",
         f"{CREATE}: no field of a period",
         why="Whop's invoices have no service period: its start is told to nobody",
         remedy="say the period in the description",
     ),
-    _dropped(
+    dropped(
         "period.end",
         "IB-WHOP-PERIOD-03",
         f"{CREATE}: no field of a period",
         why="Whop's invoices have no service period: its end is told to nobody",
         remedy="say the period in the description",
     ),
-    _dropped(
+    dropped(
         "subscription",
         "IB-WHOP-SUBSCRIPTION-01",
         f"{CREATE}: an invoice belongs to no membership",
         why="Whop's invoices belong to no subscription",
         verbs=("period_invoice",),
     ),
-    _dropped(
+    dropped(
         "purchase_order",
         "IB-WHOP-PURCHASE-ORDER-01",
         f"{CREATE}: no field of a purchase order",
         why="Whop's invoices have no purchase order number",
         remedy="say it in the description",
     ),
-    _dropped(
+    dropped(
         "metadata",
         "IB-WHOP-METADATA-01",
         f"{CREATE}: no metadata on legacy invoices",
         why="Whop's legacy invoices have no metadata",
         remedy="keep it on your side under the reference",
     ),
-    Field("collection.due", "due_date", CREATE),
-    Field("collection.net_days", "due_date", CREATE),
-    _dropped(
+    carried("collection.due", "due_date", CREATE),
+    carried("collection.net_days", "due_date", CREATE),
+    dropped(
         "issued_at",
         "IB-WHOP-ISSUED-AT-01",
         f"{CREATE}: no field of an issue date",
@@ -247,19 +238,18 @@ FIELDS = (
         remedy="leave issued_at out",
         when=_says_nothing_else,
     ),
-    Field(
+    approximated(
         "issued_at",
         "due_date",
+        "IB-WHOP-ISSUED-AT-02",
         f"{CREATE}: no field of an issue date",
-        fate=Fate.APPROXIMATED,
         severity=Severity.INFO,
-        code="IB-WHOP-ISSUED-AT-02",
         why="Whop dates an invoice when it is created; issued_at only sets the due date",
         sent="the due date",
         when=_gives_the_due_date,
     ),
-    Field("collection.kind", "collection_method", CREATE, Alters.BRANCH, when=_is_issued),
-    Field("collection.kind", "collection_method", CREATE, when=_drafts_as_asked),
+    carried("collection.kind", "collection_method", CREATE, alters=Alters.BRANCH, when=_is_issued),
+    carried("collection.kind", "collection_method", CREATE, when=_drafts_as_asked),
     Field(
         "collection.kind",
         "collection_method",
@@ -271,48 +261,50 @@ FIELDS = (
         sent="send_invoice",
         when=_drafts_to_mail,
     ),
-    Field("collection.payment_method", "payment_method_id", CREATE),
+    carried("collection.payment_method", "payment_method_id", CREATE),
     # A charge is collected by the request that makes the invoice: what the account adds cannot be compared before, and
     # no request can switch it off.
-    Field(
+    defaulted(
         "tax",
-        "",
+        "IB-WHOP-TAX-02",
         _TAX,
-        Alters.NOTHING,
-        Fate.DEFAULTED,
-        Severity.CHANGES_MONEY,
-        code="IB-WHOP-TAX-02",
+        severity=Severity.CHANGES_MONEY,
         why="an account that collects tax adds it to the charge, and Whop states the total only after it collected it",
         remedy='check that the account collects no tax, then write allow=["tax"]; or bill with tax="provider". What '
         "was collected is compared afterwards",
-        sent="nothing",
         when=_charged_untaxed,
     ),
     # Info for what is mailed or drafted: the customer sees the total before paying it, and the amount before tax, which
     # is what a command states, is carried exactly.
-    Field(
+    defaulted(
         "tax",
-        "",
+        "IB-WHOP-TAX-01",
         _TAX,
-        Alters.NOTHING,
-        Fate.DEFAULTED,
-        Severity.INFO,
-        code="IB-WHOP-TAX-01",
+        severity=Severity.INFO,
         why="whether tax is added is the Whop account's own setting, and the invoice does not show it",
         remedy="check the account's tax settings",
-        sent="nothing",
         when=_untaxed,
     ),
-    Field("tax", "", _TAX, Alters.NOTHING, when=_taxed),
-    Field("draft", "save_as_draft", CREATE, Alters.BRANCH),
-    Field("attempt", "", IDEMPOTENCY, Alters.NOTHING),
+    unsent("tax", _TAX, when=_taxed),
+    carried("draft", "save_as_draft", CREATE, alters=Alters.BRANCH),
+    unsent("attempt", IDEMPOTENCY),
     # constants
-    Field("", "account_id", CREATE, Alters.NOTHING, why="the setting account_id: whose invoice it is"),
-    Field("", "product_id", CREATE, Alters.NOTHING, why="the setting product_id, in place of a new product"),
-    Field("", "product.title", _TITLE, Alters.NOTHING, why="the word Invoice, where no text of the bill fits"),
-    Field("", "plan.plan_type", PLAN_SOURCE, Alters.NOTHING, why="a bill is charged once and never renews"),
-    Field(
-        "", "line_items[].quantity", LINE_SOURCE, Alters.NOTHING, why="a line without a quantity is one of its amount"
+    carried("", "account_id", CREATE, alters=Alters.NOTHING, why="the setting account_id: whose invoice it is"),
+    carried("", "product_id", CREATE, alters=Alters.NOTHING, why="the setting product_id, in place of a new product"),
+    carried("", "product.title", _TITLE, alters=Alters.NOTHING, why="the word Invoice, where no text of the bill fits"),
+    carried("", "plan.plan_type", PLAN_SOURCE, alters=Alters.NOTHING, why="a bill is charged once and never renews"),
+    carried(
+        "",
+        "line_items[].quantity",
+        LINE_SOURCE,
+        alters=Alters.NOTHING,
+        why="a line without a quantity is one of its amount",
     ),
-    Field("", "charge_buyer_fee", CREATE, Alters.NOTHING, why="the customer pays the amount asked, and no fee on it"),
+    carried(
+        "",
+        "charge_buyer_fee",
+        CREATE,
+        alters=Alters.NOTHING,
+        why="the customer pays the amount asked, and no fee on it",
+    ),
 )

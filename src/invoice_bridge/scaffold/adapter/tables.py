@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import Any
 
 from invoice_bridge.adapter.declared import ErrorRow, Rate, StatusRow, Units
-from invoice_bridge.adapter.rows import Field, Limit
+from invoice_bridge.adapter.rows import Limit, carried, dropped, unsent
 from invoice_bridge.core.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, Unauthorized
-from invoice_bridge.core.losses import Alters, Fate, Severity
+from invoice_bridge.core.losses import Alters, Severity
 from invoice_bridge.core.model import Status
 from invoice_bridge.core.money import codes
 
@@ -94,95 +94,73 @@ def _asks_for_no_tax(command: Any, _context: Any) -> bool:
 # A line's text is its description; of a bare amount the bill's, or else the reference. Where several rows name the same
 # field, the first whose leaf the bill sets is told as its origin.
 FIELDS = (
-    Field("lines[].description", "lines[].text", _CREATE),
-    Field("description", "note, lines[].text", _CREATE),
-    Field("reference", "ref, lines[].text", _CREATE),
-    Field("customer.id", "customer", _CREATE),
-    Field(
+    carried("lines[].description", "lines[].text", _CREATE),
+    carried("description", "note, lines[].text", _CREATE),
+    carried("reference", "ref, lines[].text", _CREATE),
+    carried("customer.id", "customer", _CREATE),
+    dropped(
         "customer.email",
-        "",
+        "IB-ACME-CUSTOMER-01",
         _CREATE,
-        alters=Alters.NOTHING,
-        fate=Fate.DROPPED,
-        code="IB-ACME-CUSTOMER-01",
         sent="the customer's id",
         why="Acme mails to the address it keeps of its customer",
+        severity=Severity.INFO,
     ),
-    Field(
+    dropped(
         "customer.name",
-        "",
+        "IB-ACME-CUSTOMER-02",
         _CREATE,
-        alters=Alters.NOTHING,
-        fate=Fate.DROPPED,
-        code="IB-ACME-CUSTOMER-02",
         sent="the customer's id",
         why="Acme prints the name it keeps of its customer",
+        severity=Severity.INFO,
     ),
-    Field("currency", "currency", _CREATE),
-    Field("amount", "lines[].amount", _CREATE, verbs=("one_time_charge",)),
-    Field("lines[].quantity", "lines[].quantity", _CREATE),
-    Field("lines[].unit_amount", "lines[].unit_price", _CREATE),
-    Field("lines[].amount", "lines[].amount", _CREATE),
-    Field("lines[].period.start", "lines[].from", _CREATE),
-    Field("lines[].period.end", "lines[].to", _CREATE),
-    Field("period.start", "lines[].from", _CREATE),
-    Field("period.end", "lines[].to", _CREATE),
-    Field(
+    carried("currency", "currency", _CREATE),
+    carried("amount", "lines[].amount", _CREATE, verbs=("one_time_charge",)),
+    carried("lines[].quantity", "lines[].quantity", _CREATE),
+    carried("lines[].unit_amount", "lines[].unit_price", _CREATE),
+    carried("lines[].amount", "lines[].amount", _CREATE),
+    carried("lines[].period.start", "lines[].from", _CREATE),
+    carried("lines[].period.end", "lines[].to", _CREATE),
+    carried("period.start", "lines[].from", _CREATE),
+    carried("period.end", "lines[].to", _CREATE),
+    dropped(
         "subscription",
-        "",
+        "IB-ACME-SUBSCRIPTION-01",
         _CREATE,
-        alters=Alters.NOTHING,
-        fate=Fate.DROPPED,
-        severity=Severity.WARNS,
-        code="IB-ACME-SUBSCRIPTION-01",
-        sent="nothing",
         why="Acme has no subscriptions",
         remedy="leave it out",
         verbs=("period_invoice",),
     ),
-    Field(
+    dropped(
         "purchase_order",
-        "",
+        "IB-ACME-ORDER-01",
         _CREATE,
-        alters=Alters.NOTHING,
-        fate=Fate.DROPPED,
-        severity=Severity.WARNS,
-        code="IB-ACME-ORDER-01",
-        sent="nothing",
         why="the invoice has no field for a purchase order",
         remedy="name it in the description or in the metadata",
     ),
-    Field("metadata", "labels", _CREATE),
-    Field(
+    carried("metadata", "labels", _CREATE),
+    dropped(
         "issued_at",
-        "",
+        "IB-ACME-ISSUED-01",
         _FINALIZE,
-        alters=Alters.NOTHING,
-        fate=Fate.DROPPED,
-        severity=Severity.WARNS,
-        code="IB-ACME-ISSUED-01",
-        sent="nothing",
         why="an invoice is issued at the moment it is finalized",
         remedy="leave it out",
     ),
-    Field("collection.kind", "collection", _CREATE, alters=Alters.BRANCH),
-    Field("collection.due", "due", _CREATE),
-    Field("collection.net_days", "due_days", _CREATE),
-    Field("collection.payment_method", "payment_method", _CREATE),
-    Field(
+    carried("collection.kind", "collection", _CREATE, alters=Alters.BRANCH),
+    carried("collection.due", "due", _CREATE),
+    carried("collection.net_days", "due_days", _CREATE),
+    carried("collection.payment_method", "payment_method", _CREATE),
+    dropped(
         "tax",
-        "",
+        "IB-ACME-TAX-01",
         _CREATE,
-        alters=Alters.NOTHING,
-        fate=Fate.DROPPED,
         severity=Severity.CHANGES_MONEY,
-        code="IB-ACME-TAX-01",
         sent="the lines alone",
         why="Acme computes no tax, so the bill would come to less",
         remedy="add the tax as a line",
         when=_asks_for_tax,
     ),
-    Field("tax", "", _CREATE, alters=Alters.NOTHING, when=_asks_for_no_tax),
-    Field("draft", "", _FINALIZE, alters=Alters.BRANCH),
-    Field("attempt", "", KEY_SOURCE, alters=Alters.NOTHING),
+    unsent("tax", _CREATE, when=_asks_for_no_tax),
+    carried("draft", "", _FINALIZE, alters=Alters.BRANCH),
+    unsent("attempt", KEY_SOURCE),
 )
