@@ -31,6 +31,7 @@ from invoice_bridge.adapter.emulation.core import Clock, Emulator
 from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 from invoice_bridge.client.clients import Client
+from invoice_bridge.client.options import no_waiting
 from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice, read_command
 from invoice_bridge.core.errors import BridgeError
 from invoice_bridge.core.exact import dumps, loads
@@ -269,12 +270,11 @@ def _client(name: str, url: str, journal: str | None, lookup: str) -> Iterator[C
         "lookup": lookup,
         "timeout": _TIMEOUT,
     }
-    with (
-        httpx.Client(verify=False) as http,  # noqa: S501 - plain http on loopback: certificates are read for nothing
-        Client(name, api_key=emulator.key, base_url=url, http=http, **settings) as client,
-    ):
-        client._policy = replace(client._policy, backoff=lambda _tries: 0.002)  # noqa: SLF001 - a matrix cannot wait
-        yield client
+    with httpx.Client(verify=False) as http:  # noqa: S501 - plain http on loopback: certificates are read for nothing
+        with no_waiting():
+            client = Client(name, api_key=emulator.key, base_url=url, http=http, **settings)
+        with client:
+            yield client
 
 
 def _allowed(name: str, command: OneTimeCharge | PeriodInvoice) -> list[str]:
