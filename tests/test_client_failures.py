@@ -19,13 +19,13 @@ from invoice_bridge import (
     RateLimited,
     Unreachable,
 )
+from invoice_bridge.client.options import full_jitter
 from tests.clients import (
     CHARGE,
     KEY,
     client_of,
     fails,
     no_waiting,  # noqa: F401 - a fixture, used by every test
-    page,
     row,
 )
 
@@ -93,7 +93,7 @@ def test_a_deadline_bounds_each_request_and_the_whole_call(monkeypatch: pytest.M
 # ── waiting ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_waits_are_drawn_from_none_to_a_doubling_cap() -> None:
     """Full jitter: of each try's waits all lie between none and 0.5, 1, 2, 4, 8, 8 seconds, and they spread over it."""
-    wait = client_of(lambda _: page())._policy.backoff
+    wait = full_jitter
     for tries, cap in enumerate((0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0), 1):
         drawn = [wait(tries) for _ in range(400)]
         assert min(drawn) >= 0

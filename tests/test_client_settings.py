@@ -211,13 +211,12 @@ def test_cookies_are_neither_kept_nor_sent_back(is_injected: bool, monkeypatch: 
         client = Client("stripe", api_key=KEY, base_url=BASE, http=http)
     else:
         client = Client("stripe", api_key=KEY, base_url=BASE)
-        monkeypatch.setattr(client._http, "_transport", transport)
-        monkeypatch.setattr(client._http, "_mounts", {})
+        monkeypatch.setattr(httpx.HTTPTransport, "handle_request", transport.handle_request)
     for _ in range(2):
         client.retrieve("in_1")
     assert seen == [None, None]
     assert dict(http.cookies) == {"own": "1"}
-    assert is_injected or not client._http.cookies
+    assert is_injected or not hasattr(client._http, "cookies")
 
 
 def test_a_client_of_another_http_library_raises_our_errors() -> None:

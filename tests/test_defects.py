@@ -263,19 +263,19 @@ def test_defect_21_every_request_goes_to_the_configured_root(name: str) -> None:
 def test_defect_23_one_connection_pool_for_all_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client makes one HTTP client and one TLS context, however many calls it makes."""
     made: list[str] = []
-    real = httpx.Client.__init__
+    real = httpx.HTTPTransport.__init__
 
-    def counted(self: httpx.Client, *given: Any, **said: Any) -> None:
-        made.append("http client")
+    def counted(self: httpx.HTTPTransport, *given: Any, **said: Any) -> None:
+        made.append("transport")
         real(self, *given, **said)
 
-    monkeypatch.setattr(httpx.Client, "__init__", counted)
+    monkeypatch.setattr(httpx.HTTPTransport, "__init__", counted)
     answer = {"id": "in_1", "object": "invoice", "currency": "eur", "lines": {"data": []}}
     with Client("stripe", api_key="sk_test_not_a_key", base_url=ROOT, lookup="never") as client:
-        client._http._transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
+        monkeypatch.setattr(httpx.HTTPTransport, "handle_request", lambda *_: httpx.Response(200, json=answer))
         for _ in range(5):
             client.retrieve("in_1")
-    assert made == ["http client"]
+    assert made == ["transport"]
 
 
 def test_defect_23_no_headers_of_the_caller_are_changed() -> None:

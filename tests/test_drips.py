@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -21,7 +20,8 @@ from vcr.config import VCR
 from vcr.record_mode import RecordMode
 
 from invoice_bridge import AsyncClient, Client, OutcomeUnknown, Unreachable
-from invoice_bridge.client.exchange import Bound, bound_network, bounded, bounded_async
+from invoice_bridge.client.exchange import Bound, bounded, bounded_async
+from invoice_bridge.client.network import bound_network, bound_network_async
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.engine.supervise import Lost
 from tests.clients import CHARGE, KEY, row
@@ -104,7 +104,7 @@ def test_defect_71_a_request_that_nobody_reads_is_bounded(answer: Answer) -> Non
         with (
             pytest.raises((httpx.WriteTimeout, Lost)),
             bounded(Bound(began, began + LIMIT)),
-            client._http.stream("POST", f"http://{where}", content=content, timeout=LIMIT),
+            client._http.stream("POST", f"http://{where}", headers={}, content=content, timeout=LIMIT),
         ):
             pass
         assert time.monotonic() - began < LIMIT + LATE
@@ -114,12 +114,16 @@ def test_defect_71_a_request_that_nobody_reads_is_bounded(answer: Answer) -> Non
 @pytest.mark.parametrize("answer", [_never, _sips])
 async def test_defect_71_a_request_that_nobody_reads_is_bounded_in_tasks(answer: Answer) -> None:
     """The same, awaited."""
+    content = b"x" * 16_000_000
     with serving(answer, reads=False) as where:
         async with AsyncClient("stripe", api_key=KEY, base_url=f"http://{where}") as client:
             began = time.monotonic()
             with pytest.raises((httpx.WriteTimeout, Lost)):
-                async with bounded_async(Bound(began, began + LIMIT)):
-                    await client._http.post(f"http://{where}", content=b"x" * 16_000_000, timeout=LIMIT)
+                async with (
+                    bounded_async(Bound(began, began + LIMIT)),
+                    client._http.stream("POST", f"http://{where}", headers={}, content=content, timeout=LIMIT),
+                ):
+                    pass
             assert time.monotonic() - began < LIMIT + LATE
 
 
@@ -221,33 +225,42 @@ def test_a_kept_connection_has_the_bound_of_each_exchange() -> None:
 
 def test_an_httpx_that_hides_its_network_is_named(caplog: pytest.LogCaptureFixture) -> None:
     """A later version may do so: the client works, and says what is not bounded."""
-    hidden: Any = SimpleNamespace(_transport=httpx.MockTransport(lambda _: httpx.Response(200)), _mounts={"a": None})
-    with caplog.at_level(logging.WARNING):
-        assert bound_network(hidden) is hidden
-    assert "this version of httpx hides its network" in caplog.text
+    hidden = httpx.MockTransport(lambda _: httpx.Response(200))
+    for bind in (bound_network, bound_network_async):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            assert bind(hidden) is hidden
+        assert "this version of httpx hides its network" in caplog.text
 
 
-def test_this_httpx_shows_its_network(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:9"])
+def test_this_httpx_shows_its_network(proxy: str | None, caplog: pytest.LogCaptureFixture) -> None:
     """Of the lowest and of the latest version that is supported, proxies included; nothing else would notice."""
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", "example.test")
-    with caplog.at_level(logging.WARNING), Client("stripe", api_key=KEY) as client:
-        pools = [client._http._transport, *filter(None, client._http._mounts.values())]
-        assert len(pools) >= 2
-        assert {type(pool._pool._network_backend).__name__ for pool in pools} == {"_Network"}  # type: ignore[attr-defined]
+    with caplog.at_level(logging.WARNING):
+        for transport in (
+            bound_network(httpx.HTTPTransport(proxy=proxy)),
+            bound_network_async(httpx.AsyncHTTPTransport(proxy=proxy)),
+        ):
+            assert type(transport._pool._network_backend).__module__ == "invoice_bridge.client.network"
     assert caplog.text == ""
 
 
 def test_outside_an_exchange_nothing_is_bounded() -> None:
-    """The client's own HTTP client can be used by itself, with httpx's timeouts."""
+    """The client's own connections can be used by themselves, with httpx's timeouts."""
+
+    def get(client: Client, where: str, timeout: float) -> Any:
+        with client._http.stream("GET", f"http://{where}", headers={}, timeout=timeout) as answer:
+            answer.read()
+            return answer.json()
+
     with serving(_good) as where, Client("stripe", api_key=KEY, base_url=f"http://{where}") as client:
-        assert client._http.get(f"http://{where}").json()["id"] == "in_1"
+        assert get(client, where, 5)["id"] == "in_1"
     with (
         serving(silent) as where,
         Client("stripe", api_key=KEY, base_url=f"http://{where}") as client,
         pytest.raises(httpx.ReadTimeout),
     ):
-        client._http.get(f"http://{where}", timeout=0.1)
+        get(client, where, 0.1)
 
 
 # ── what a caller is told ────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,7 @@
 import itertools
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from invoice_bridge.cassettes.scenarios import record, record_all
 from invoice_bridge.cli.app import run
 from invoice_bridge.compare import Verdict, compare
 from invoice_bridge.emulator import EmulatorTransport
+from invoice_bridge.testing import no_waiting
 
 FOLDER = Path(__file__).resolve().parents[2] / "cassettes"
 CANNOT = {
@@ -37,12 +38,12 @@ REDACTED = {"raw", "hosted_url", "pdf_url", "customer"}
 
 
 @pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """What the client waited, in seconds: nothing is waited for, and a recording has no limit on requests."""
     found: list[float] = []
     monkeypatch.setattr("time.sleep", found.append)
-    monkeypatch.setattr("invoice_bridge.client.core._rate_limiter_of", lambda *_: None)
-    return found
+    with no_waiting():
+        yield found
 
 
 def path_of(provider: str, scenario: str) -> Path:

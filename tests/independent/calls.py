@@ -7,7 +7,6 @@ of it.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -28,6 +27,7 @@ from invoice_bridge import Client, Collection, CustomerRef, Line, Money, OneTime
 from invoice_bridge.core.errors import AlreadyBilled, BridgeError, Declined, Discrepancy, InvalidState
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.model import Invoice
+from invoice_bridge.testing import no_waiting
 
 Job = dict[str, Any]
 Told = dict[str, Any]
@@ -96,17 +96,16 @@ def perform(
 
 
 def _client(job: Job) -> Client:
-    client = Client(
-        job["provider"],
-        api_key=SECRET,
-        base_url=job["url"] + BASE[job["provider"]],
-        http=_http(),
-        lookup=job["lookup"],
-        journal=job["journal"],
-        **SETTINGS.get(job["provider"], {}),
-    )
-    client._policy = dataclasses.replace(client._policy, backoff=lambda tries: 0.0)
-    return client
+    with no_waiting():
+        return Client(
+            job["provider"],
+            api_key=SECRET,
+            base_url=job["url"] + BASE[job["provider"]],
+            http=_http(),
+            lookup=job["lookup"],
+            journal=job["journal"],
+            **SETTINGS.get(job["provider"], {}),
+        )
 
 
 @cache

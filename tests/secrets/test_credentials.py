@@ -38,6 +38,25 @@ def test_whatever_the_key_and_whatever_stands_around_it(key: str, before: str, a
     assert hidden.conceal(f"{before} {key} {after}".encode()) == hidden.conceal(f"{before} {key} {after}").encode()
 
 
+_PIECES = st.one_of(
+    st.sampled_from(
+        ["%", "\\", "&", "%25", "%41", r"\u0041", r"\\/", "&amp;", "&#x41;", " ", '"', "é", "–", "x" * 70, "x" * 400]
+    ),
+    st.sampled_from([spelling for key in CANARIES.values() for spelling in spellings(key)]),
+    st.tuples(st.sampled_from(spellings(CANARIES["stripe"])), st.integers(0, 200)).map(lambda cut: cut[0][: cut[1]]),
+    st.text(st.characters(max_codepoint=0x2FF), max_size=30),
+)
+
+
+@given(st.sampled_from(list(CANARIES.values())), st.lists(_PIECES, max_size=30).map("".join))
+def test_a_search_near_escapes_finds_what_a_search_everywhere_finds(key: str, text: str) -> None:
+    """For every text: taking apart what is near an escape alone passes over no spelling of the key."""
+    hidden, content = ApiKey(key), text.encode("latin-1", "replace")
+    everywhere = {*hidden._said(content), *hidden._escaped(content)}
+    assert set(hidden.places(text)) == everywhere
+    assert set(hidden.places(content)) == everywhere
+
+
 @pytest.mark.parametrize(
     "text", ["", "skip the task", "100% of sk_test_not_a_key", r"a\/b \u0041 &amp; %2F %zz", "Zq7/+"]
 )

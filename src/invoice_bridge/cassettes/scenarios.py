@@ -11,7 +11,7 @@ refuses a bill beforehand, the next best one is made: mailed rather than open, o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 from invoice_bridge.cassettes.recorder import Recorder
 from invoice_bridge.client.clients import Client
+from invoice_bridge.client.options import no_waiting
 from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import Discrepancy, InvalidState, Unsupported
 from invoice_bridge.core.model import Collection, Invoice, Line, Period, Status
@@ -200,12 +201,11 @@ def record(scenario: str, provider: str, folder: Path) -> Recorded:
     path = folder / provider / f"{scenario}.yaml"
     account = Account(emulator.customer, emulator.payment_method, emulator.subscription)
     plain = {"accept-encoding": "gzip, deflate"}  # the same bytes, whatever else is installed for httpx to decode
-    with (
-        httpx.Client(transport=recorder, headers=plain) as http,
-        Client(provider, api_key=emulator.key, http=http, lookup="never", **emulator.settings) as client,
-    ):
-        client._policy = replace(client._policy, pace=None)  # noqa: SLF001 - an emulator has no limit to keep to
-        saw = SCENARIOS[scenario](client, account)
+    with httpx.Client(transport=recorder, headers=plain) as http:
+        with no_waiting():  # an emulator has no limit to keep to
+            client = Client(provider, api_key=emulator.key, http=http, lookup="never", **emulator.settings)
+        with client:
+            saw = SCENARIOS[scenario](client, account)
     recorder.save(path, provider, origin="emulator", recorded_at=emulator.clock())
     return Recorded(path, saw)
 

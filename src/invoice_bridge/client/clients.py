@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 from pydantic import ValidationError
 
 from invoice_bridge.adapter.provider import Page, Unreadable
-from invoice_bridge.client.exchange import Body, bound_network, bounded, bounded_async
+from invoice_bridge.client.exchange import Body, bounded, bounded_async
 from invoice_bridge.core.commands import (
     Command,
     Delete,
@@ -47,10 +47,12 @@ from invoice_bridge.engine.lookup import Resolution
 from invoice_bridge.engine.supervise import Lost, NotSent
 
 if TYPE_CHECKING:  # at run time it is imported when a client is made: it loads a command-line library of its own
-    import httpx
+    import httpx  # noqa: F401 - what an injected client is, in the bases below
+
+    from invoice_bridge.client.connections import AsyncConnections, Connections
 
 from invoice_bridge.client.core import OnDiscrepancy, _Core, _Exchange, _Intent, _Prepared
-from invoice_bridge.client.http import _classify_transport_errors, _no_cookies
+from invoice_bridge.client.http import _classify_transport_errors
 
 __all__ = ["AsyncClient", "Client"]
 C = TypeVar("C", bound=Command)
@@ -78,12 +80,10 @@ class Client(_Core["httpx.Client"]):
     window it is answered, not done again. Raise `attempt` where it shall be done again.
     """
 
-    def _new_http(self) -> httpx.Client:
-        import httpx
+    def _new_http(self) -> Connections:
+        from invoice_bridge.client.connections import Connections
 
-        return bound_network(
-            httpx.Client(verify=not self._insecure, trust_env=self._trusts_environment, cookies=_no_cookies())
-        )
+        return Connections(self._use.base_url, verify=not self._insecure, trust_env=self._trusts_environment)
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str], profile: str | None = None) -> Client:
@@ -279,10 +279,10 @@ class AsyncClient(_Core["httpx.AsyncClient"]):
                 "this AsyncClient was used in another event loop: make one client in each loop (each asyncio.run)"
             )
 
-    def _new_http(self) -> httpx.AsyncClient:
-        import httpx
+    def _new_http(self) -> AsyncConnections:
+        from invoice_bridge.client.connections import AsyncConnections
 
-        return httpx.AsyncClient(verify=not self._insecure, trust_env=self._trusts_environment, cookies=_no_cookies())
+        return AsyncConnections(self._use.base_url, verify=not self._insecure, trust_env=self._trusts_environment)
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str], profile: str | None = None) -> AsyncClient:

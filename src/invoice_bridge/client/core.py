@@ -46,7 +46,7 @@ from invoice_bridge.core.wire import Request, Response, Steps
 from invoice_bridge.engine.allow import Allow, names_allowed, refuse_losses
 from invoice_bridge.engine.interruption import Trail
 from invoice_bridge.engine.lookup import SETTLE_TIME, Resolution, resolve, resume, start
-from invoice_bridge.engine.supervise import Lost, NotSent, Policy, Verdict, supervise, verdict
+from invoice_bridge.engine.supervise import Lost, NotSent, Verdict, supervise, verdict
 from invoice_bridge.explain import Plan, losses_of, plan
 from invoice_bridge.journal.recent import RecentLosses
 from invoice_bridge.journal.rows import Book, Ended, Try, digest_of, unresolved, verdict_of
@@ -56,7 +56,7 @@ if TYPE_CHECKING:  # at run time it is imported when a client is made: it loads 
     import httpx
 
 from invoice_bridge.client.http import _LOGGERS, _failures_of, _loggers_of, _no_cookies, _without_keys
-from invoice_bridge.client.options import _context, _full_jitter, _is_loopback, _rate_limiter_of, _search_limiter_of
+from invoice_bridge.client.options import _context, _is_loopback, policy_of
 
 C = TypeVar("C", bound=Command)
 
@@ -143,23 +143,20 @@ class _Core(Generic[Http]):
         except ConfigurationError as error:
             raise ConfigurationError(self._key.conceal(str(error))) from None
         self._timeout, self._deadline = timeout, deadline
-        self._policy = Policy(
-            backoff=_full_jitter(),
-            pace=_rate_limiter_of(self._use, self._key, requests_per_minute),
-            search_pace=_search_limiter_of(self._use, self._key),
-        )
+        self._policy = policy_of(self._use, self._key, requests_per_minute)
         self._book = Book(self._use.account, book, mode or self._mode_of_key() or "")
         self._journal = None if journal is None else Journal(journal)
         self._lately = RecentLosses()
         self._customers = {name: dict(ids) for name, ids in (customers or {}).items()}
         self._closes_http, self._process = http is None, os.getpid()
-        self._http: Http = self._new_http() if http is None else http
+        self._http: Any = self._new_http() if http is None else http
+        """The caller's own HTTP client, or Connections."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._failures = _failures_of(self._http)
         for name in (*_LOGGERS, *_loggers_of(self._http)):
             logging.getLogger(name).addFilter(_without_keys)  # once, however many clients there are
 
-    def _new_http(self) -> Http:
+    def _new_http(self) -> Any:
         raise TypeError("use Client or AsyncClient")
 
     def _mode_of_key(self) -> str | None:
@@ -532,8 +529,8 @@ class _Core(Generic[Http]):
             "follow_redirects": False,
         }
 
-    def _without_cookies(self) -> Http:
-        """The HTTP client with a jar that takes nothing. An injected one is copied: its connections, not its jar."""
+    def _without_cookies(self) -> Any:
+        """What sends. An injected client is copied, with a jar that takes nothing: its connections, not its jar."""
         if self._closes_http:
             return self._http
         http = copy(self._http)

@@ -35,6 +35,11 @@ _ESCAPED: Final = re.compile(
 )
 """Each begins with a character, not with a repeat, so that the search runs over everything else at once."""
 _LONGEST_ESCAPE: Final = 10  # as in &#x000041;
+_STARTS: Final = (b"%", b"\\", b"&")
+"""The characters that an escape begins with. Few bodies have many of them, and bytes.find passes over the rest."""
+_ONE_START: Final = bytes.maketrans(b"".join(_STARTS), _STARTS[0] * len(_STARTS))
+_STRIDE: Final = 64
+"""Bytes after the start of an escape in which no other one is looked for: they are taken apart together with it."""
 _WINDOW: Final = 1 << 16
 """Bytes whose escapes are taken apart at once: each takes some fifty bytes of memory meanwhile."""
 _ONE_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
@@ -43,7 +48,7 @@ _ONE_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 class ApiKey:
     """A key that no repr shows and that cannot be pickled. `text` is the key itself."""
 
-    __slots__ = ("_in_base64", "_plain", "_written", "text")
+    __slots__ = ("_in_base64", "_longest", "_plain", "_written", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -52,6 +57,7 @@ class ApiKey:
         self._in_base64 = tuple(_in_base64(text.encode()))
         # a key that has itself what looks like an escape comes out of its spellings as something else
         self._plain = {b"".join(_taken_apart(one.encode())[1]) for one in _spellings(text)}.difference(self._written)
+        self._longest = max(map(len, (*self._written, *self._in_base64, *self._plain)))
 
     def __repr__(self) -> str:
         return _SHOWN
@@ -88,8 +94,10 @@ class ApiKey:
         spans = list(self._said(content))
         overlap = _LONGEST_ESCAPE * max(len(self.text), *map(len, self._in_base64))
         step = max(_WINDOW, 4 * overlap)
-        for at in range(0, len(content), step):
-            spans += ((at + start, at + end) for start, end in self._escaped(content[at : at + step + overlap]))
+        for first, last in _near_escapes(content, self._longest):
+            for at in range(first, last, step):
+                part = content[at : min(at + step + overlap, last)]
+                spans += ((at + start, at + end) for start, end in self._escaped(part))
         return sorted(spans)
 
     def _escaped(self, content: bytes) -> Iterator[tuple[int, int]]:
@@ -135,6 +143,27 @@ def _taken_apart(content: bytes) -> tuple[list[bytes], list[bytes]]:
     meant = written.copy()
     meant[1::2] = map(_unescaped, written[1::2])
     return written, meant
+
+
+def _near_escapes(content: bytes, margin: int) -> Iterator[tuple[int, int]]:
+    """Yield the parts of a body that have escapes, from and to, with `margin` bytes of the text around them.
+
+    A key that is spelled with an escape begins and ends within them, and no escape is cut: one begins with a character
+    of _STARTS, and within the bytes at the edges of a part there is none.
+    """
+    signs = [sign for sign in _STARTS if sign in content]
+    if not signs:
+        return
+    if len(signs) > 1:  # one sign for all of them
+        content = content.translate(_ONE_START)
+    after, sign = margin + _LONGEST_ESCAPE, signs[0] if len(signs) == 1 else _STARTS[0]
+    first = at = content.find(sign)
+    while at >= 0:
+        end = at + _STRIDE
+        at = content.find(sign, end)
+        if at < 0 or at - end > margin + after:
+            yield max(first - margin, 0), min(end + after, len(content))
+            first = at
 
 
 def _all(content: bytes, sought: bytes) -> Iterator[tuple[int, int]]:

@@ -1,14 +1,16 @@
-"""What a client is made of: its context, its base URL, and the rate limits of its account."""
+"""What a client is made of: its context, its base URL, how it tries again, and the rate limits of its account."""
 
 from __future__ import annotations
 
 import hashlib
+import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
@@ -21,24 +23,48 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.engine.pace import RateLimiter
+from invoice_bridge.engine.supervise import Policy, doubling
 from invoice_bridge.explain import make_context
 
 _paces: WeakValueDictionary[str, RateLimiter] = WeakValueDictionary()
 _paces_lock = threading.Lock()
 
 
-def _full_jitter() -> Callable[[int], float]:
-    """Seconds to wait after so many tries: anything from none to 0.5, 1, 2, 4, 8, 8 … ("full jitter")."""
-    from tenacity import BaseRetrying, RetryCallState, wait_random_exponential
+_switched_off = 0
+"""How many `no_waiting` are open, in whatever thread."""
 
-    waits = wait_random_exponential(multiplier=0.5, max=8)
 
-    def wait(tries: int) -> float:
-        state = RetryCallState(cast("BaseRetrying", None), None, (), {})  # the wait reads the number of tries alone
-        state.attempt_number = tries
-        return float(waits(state))
+@contextmanager
+def no_waiting() -> Iterator[None]:
+    """Make clients that wait for no rate limit, and not between the tries of a request: for tests, with an emulator.
 
-    return wait
+    It is about the clients that are made inside, in whatever thread, and for as long as they live. A Retry-After that
+    a provider answers is still waited for.
+    """
+    global _switched_off  # noqa: PLW0603 - tests make clients in threads and tasks: no context variable reaches all
+    with _paces_lock:
+        _switched_off += 1
+    try:
+        yield
+    finally:
+        with _paces_lock:
+            _switched_off -= 1
+
+
+def policy_of(context: Context, key: ApiKey, requests_per_minute: int | None) -> Policy:
+    """Return how a client tries again, and which rate limiters it shares with the other clients of its account."""
+    if _switched_off:
+        return Policy(backoff=lambda _tries: 0.0)
+    return Policy(
+        backoff=full_jitter,
+        pace=_rate_limiter_of(context, key, requests_per_minute),
+        search_pace=_search_limiter_of(context, key),
+    )
+
+
+def full_jitter(tries: int) -> float:
+    """Draw the seconds to wait after so many tries: anything from none to 0.5, 1, 2, 4, 8, 8 … ("full jitter")."""
+    return random.uniform(0.0, doubling(tries))  # noqa: S311 - a wait is no secret
 
 
 def _context(

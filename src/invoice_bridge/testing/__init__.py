@@ -13,12 +13,17 @@ import pytest
 pytest.register_assert_rewrite("invoice_bridge.testing.conformance")  # so that a failed check shows its values
 
 if TYPE_CHECKING:
+    from invoice_bridge.client.options import no_waiting
     from invoice_bridge.testing.conformance import Conformance
     from invoice_bridge.testing.same_bill import assert_same_bill
 
-__all__ = ["Conformance", "assert_same_bill"]
+__all__ = ["Conformance", "assert_same_bill", "no_waiting"]
 
-_HOMES = {"Conformance": "conformance", "assert_same_bill": "same_bill"}
+_HOMES = {
+    "Conformance": "invoice_bridge.testing.conformance",
+    "assert_same_bill": "invoice_bridge.testing.same_bill",
+    "no_waiting": "invoice_bridge.client.options",
+}
 
 
 if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
@@ -26,4 +31,4 @@ if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return getattr(import_module(_HOMES[name]), name)

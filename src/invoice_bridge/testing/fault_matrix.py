@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +27,7 @@ import httpx
 
 from invoice_bridge.adapter.emulation.faults import Faults
 from invoice_bridge.client.clients import Client
+from invoice_bridge.client.options import no_waiting
 from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice, read_command
 from invoice_bridge.core.errors import BridgeError
 from invoice_bridge.core.exact import dumps, loads
@@ -143,12 +144,11 @@ def _client(name: str, url: str, journal: str | None, lookup: str) -> Iterator[C
         "lookup": lookup,
         "timeout": TIMEOUT,
     }
-    with (
-        httpx.Client(verify=False) as http,  # noqa: S501 - plain http on loopback: certificates are read for nothing
-        Client(name, api_key=emulator.key, base_url=url, http=http, **settings) as client,
-    ):
-        client._policy = replace(client._policy, backoff=lambda _tries: 0.002)  # noqa: SLF001 - a matrix cannot wait
-        yield client
+    with httpx.Client(verify=False) as http:  # noqa: S501 - plain http on loopback: certificates are read for nothing
+        with no_waiting():
+            client = Client(name, api_key=emulator.key, base_url=url, http=http, **settings)
+        with client:
+            yield client
 
 
 @dataclass

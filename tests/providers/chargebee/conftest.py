@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx
@@ -15,6 +15,7 @@ from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.wire import Request, Response, query
 from invoice_bridge.emulator import EmulatorTransport, FakeClock
 from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
+from invoice_bridge.testing import no_waiting
 
 API = "https://acme-test.chargebee.com/api/v2"
 LOOK = "GET /invoices?limit=100&customer_id%5Bis%5D=cus_42"
@@ -72,16 +73,16 @@ def make_world(
     clock = FakeClock()
     site = ChargebeeEmulator(clock=clock, product_catalog=product_catalog, switches=switches)
     transport = EmulatorTransport(Faults(site, faults), API)
-    client = Client(
-        "chargebee",
-        api_key="test_not_a_key",
-        site="acme-test",
-        product_catalog=product_catalog,
-        reference_field=reference_field,
-        lookup=lookup,
-        http=httpx.Client(transport=transport),
-    )
-    client._policy = replace(client._policy, backoff=lambda _tries: 0.0, pace=None)
+    with no_waiting():
+        client = Client(
+            "chargebee",
+            api_key="test_not_a_key",
+            site="acme-test",
+            product_catalog=product_catalog,
+            reference_field=reference_field,
+            lookup=lookup,
+            http=httpx.Client(transport=transport),
+        )
     return World(client, site, clock, transport)
 
 

@@ -34,6 +34,7 @@ from invoice_bridge.core.wire import Response
 from invoice_bridge.explain import make_context
 from invoice_bridge.providers.chargebee import CHARGEBEE
 from invoice_bridge.providers.chargebee.fields import reference_field
+from invoice_bridge.testing import no_waiting
 from tests.providers.chargebee.conftest import API, LOOK, World, make_world
 
 MAY = Period.month(2026, 5)
@@ -449,8 +450,7 @@ def test_an_accrued_invoice_without_its_name_is_named_by_what_the_journal_knows(
     world = make_world(reference_field="cf_ref", faults=[Fault(Kind.RESET_BEFORE, "POST", "/update_details", times=3)])
     said: dict[str, Any] = {"api_key": "test_not_a_key", "site": "acme-test", "http": world.client._http}
     said["reference_field"] = "cf_ref"
-    with Client("chargebee", journal=tmp_path / "bills.sqlite", **said) as billing:
-        billing._policy = world.client._policy
+    with no_waiting(), Client("chargebee", journal=tmp_path / "bills.sqlite", **said) as billing:
         with pytest.raises(OutcomeUnknown):
             billing.create(accrued(), allow=ALLOWED)
         world.clock.now += LATER
@@ -520,8 +520,7 @@ def test_since_a_journal_knows_no_try_nothing_is_looked_up(tmp_path: Any) -> Non
     """A journal declared complete spares the lookup of a new bill; one that knows of a lost request makes it."""
     world = make_world(faults=[lost("/close")])
     said: dict[str, Any] = {"api_key": "test_not_a_key", "site": "acme-test", "http": world.client._http}
-    with Client("chargebee", journal=tmp_path / "bills.sqlite", lookup="journal", **said) as billing:
-        billing._policy = world.client._policy
+    with no_waiting(), Client("chargebee", journal=tmp_path / "bills.sqlite", lookup="journal", **said) as billing:
         with pytest.raises(OutcomeUnknown):
             billing.create(charge())
         assert world.sent[0] == CREATE

@@ -15,6 +15,7 @@ from invoice_bridge.adapter.declared import Cannot
 from invoice_bridge.adapter.emulation.faults import Fault, Faults
 from invoice_bridge.adapter.provider import Context, Provider
 from invoice_bridge.client.clients import Client
+from invoice_bridge.client.options import no_waiting
 from invoice_bridge.core.commands import Bill, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.model import Collection, Invoice, Line, Period, Status
@@ -51,10 +52,11 @@ class Checks:
         return providers.get(self.provider)
 
     @pytest.fixture(autouse=True)
-    def no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         """An emulator has no limit on requests and is there again at once: nothing is waited for."""
         monkeypatch.setattr("time.sleep", lambda _seconds: None)
-        monkeypatch.setattr("invoice_bridge.client.core._rate_limiter_of", lambda *_: None)
+        with no_waiting():
+            yield
 
     @pytest.fixture
     def clock(self) -> FakeClock:
