@@ -37,7 +37,7 @@ def spellings(key: str) -> list[str]:
     plain = [key, quote(key), quote(key, safe=""), quote(quote(key, safe=""), safe="")]
     lower = re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quote(key, safe=""))
     every = "".join(f"%{ord(character):02x}" for character in key)
-    escaped = [json.dumps(key).strip('"').replace("/", r"\/"), "".join(f"\\u{ord(c):04x}" for c in key)]
+    escaped = [json.dumps(key)[1:-1].replace("/", r"\/"), "".join(f"\\u{ord(c):04x}" for c in key)]
     marked = [html.escape(key), "".join(f"&#{ord(c)};" for c in key), "".join(f"&#x{ord(c):X};" for c in key)]
     return [*plain, lower, every, *escaped, *marked, *coded, *(text.rstrip("=") for text in coded), *map(quote, coded)]
 

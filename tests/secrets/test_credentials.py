@@ -1,7 +1,11 @@
 """The spellings of a key: every one is found, and nothing else is touched."""
 
 import copy
+import html
+import json
 import pickle
+import re
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -52,6 +56,20 @@ def test_a_backslash_before_a_sign_is_found_as_json_spells_it() -> None:
     assert (
         hidden.conceal(r"000000\:0000 in a text in JSON: 000000\\\\:0000") == "[api key] in a text in JSON: [api key]"
     )
+
+
+@pytest.mark.parametrize(
+    "key", [r"000000\:00/0", r"abcd\\ef/ghij", "abcde%41/fghij", "abcde&amp;/ghi", r"abcd\u0041/efgh"]
+)
+def test_a_key_that_looks_escaped_is_found_beside_an_escape(key: str) -> None:
+    """What looks like an escape in the key was taken apart in the answer alone, where another sign was escaped too."""
+    hidden = ApiKey(key)
+    slashed, quoted = json.dumps(key).replace("/", r"\/"), quote(key, safe="")
+    for spelling in (slashed, f'"{quoted}"', f'"{html.escape(quoted)}"', json.dumps(slashed)):
+        assert key not in spelling
+        concealed = hidden.conceal(f"a {spelling} b")
+        assert re.fullmatch(r"a [\\\x22]*\[api key\][\\\x22]* b", concealed), concealed
+        assert hidden.conceal(f"a {spelling} b".encode()) == concealed.encode()
 
 
 def test_what_stands_around_a_key_stays_as_it_is() -> None:

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
 from itertools import accumulate
 from typing import Any, AnyStr, Final, NoReturn
+from urllib.parse import quote
 
 __all__ = ["ApiKey"]
 
@@ -41,13 +43,15 @@ _ONE_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 class ApiKey:
     """A key that no repr shows and that cannot be pickled. `text` is the key itself."""
 
-    __slots__ = ("_in_base64", "_written", "text")
+    __slots__ = ("_in_base64", "_plain", "_written", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         doubled = text.replace("\\", "\\\\")  # before a sign, two backslashes of JSON look as an escape of that sign
         self._written = tuple({one.encode() for one in (text, doubled, doubled.replace("\\", "\\\\"))})
         self._in_base64 = tuple(_in_base64(text.encode()))
+        # a key that has itself what looks like an escape comes out of its spellings as something else
+        self._plain = {b"".join(_taken_apart(one.encode())[1]) for one in _spellings(text)}.difference(self._written)
 
     def __repr__(self) -> str:
         return _SHOWN
@@ -90,12 +94,11 @@ class ApiKey:
 
     def _escaped(self, content: bytes) -> Iterator[tuple[int, int]]:
         """Where a body says the key with escapes in it: from, to."""
-        written = _ESCAPED.split(content)  # what stands between escapes, and each escape, by turns
+        written, meant = _taken_apart(content)
         if len(written) == 1:
             return
-        meant = written.copy()
-        meant[1::2] = map(_unescaped, written[1::2])
-        found = list(self._said(b"".join(meant)))
+        whole = b"".join(meant)
+        found = [*self._said(whole), *(place for plain in self._plain for place in _all(whole, plain))]
         if not found:
             return
         ends, ends_meant = list(accumulate(map(len, written))), list(accumulate(map(len, meant)))
@@ -116,6 +119,22 @@ class ApiKey:
         one_alphabet = content.translate(_ONE_ALPHABET)
         for core in self._in_base64:
             yield from _all(one_alphabet, core)
+
+
+def _spellings(key: str) -> Iterator[str]:
+    """Yield a key as it is, in JSON once and twice (slashes bare and escaped), in HTML and percent-encoded."""
+    in_json = json.dumps(key)[1:-1]
+    slashed = in_json.replace("/", r"\/")
+    yield from (key, in_json, slashed, json.dumps(in_json)[1:-1], json.dumps(slashed)[1:-1], html.escape(key))
+    yield from (quote(key), quote(key, safe=""), quote(quote(key, safe=""), safe=""))
+
+
+def _taken_apart(content: bytes) -> tuple[list[bytes], list[bytes]]:
+    """Split a body into the text between escapes and each escape, by turns: as it is written, and without escapes."""
+    written = _ESCAPED.split(content)
+    meant = written.copy()
+    meant[1::2] = map(_unescaped, written[1::2])
+    return written, meant
 
 
 def _all(content: bytes, sought: bytes) -> Iterator[tuple[int, int]]:
