@@ -21,7 +21,9 @@ ABOUT = (
     "tasks of five bills each, and 100 tasks of two. A sample is the wall time of all of them, divided by the "
     "bills. The peer is one `httpx.AsyncClient` as it comes, which sends the same bytes from as many tasks and "
     "does not parse the answers; `AsyncClient(http=…)` is ours over the aiohttp transport of httpx-aiohttp. That "
-    "transport by itself, which sends the same too, is there for information."
+    "transport by itself, which sends the same too, is there for information. httpcore tries to import sniffio "
+    "whenever it makes a lock or a connection; where it is not installed (httpx no longer asks for it), as in the "
+    "pinned environment, each try searches the disk, and raw httpx as well as ours over it are slower for it."
 )
 _OURS, _AIOHTTP, _RAW, _RAW_AIOHTTP = "AsyncClient", "AsyncClient(http=aiohttp)", "raw httpx", "raw httpx-aiohttp"
 GATES = tuple(

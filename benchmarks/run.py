@@ -52,6 +52,7 @@ PACKAGES = (
     "whop-sdk",
     "httpx-aiohttp",
     "aiohttp",
+    "sniffio",
     "typer",
     "PyYAML",
     "vcrpy",
