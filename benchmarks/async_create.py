@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import bills
+import library
 from frame import Benchmark, Gate, Measurements, Options, is_installed, main, race
 from server import NUMBER, served
 
@@ -113,6 +114,7 @@ async def batch(make: Make, tasks: int, each: int) -> None:
 
 
 def measure(options: Options) -> Measurements:
+    library.hide_msgspec()
     measured, numbers = Measurements(), bills.numbers()
     course = bills.course("stripe")
     with served(course.routes()) as url, asyncio.Runner() as runner:

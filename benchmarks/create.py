@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import bills
+import library
 from frame import Benchmark, Gate, Measurements, Options, is_installed, main, race
 from server import NUMBER, served
 
@@ -139,6 +140,7 @@ def check(contestants: dict[str, Callable[[], Any]], url: str, numbers: Iterator
 
 
 def measure(options: Options) -> Measurements:
+    library.hide_msgspec()
     measured, numbers = Measurements(), bills.numbers()
     for provider, (peer, package) in _PEERS.items():
         course = bills.course(provider)

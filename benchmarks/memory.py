@@ -38,6 +38,7 @@ def kept(read: Callable[[bytes], Any], pages: Iterable[int], size: int) -> float
 
 
 def measure(options: Options) -> Measurements:
+    library.hide_msgspec()
     read = library.read_page("stripe")
     pages, size = (range(1), 10) if options.small else (range(_COUNT // 100), 100)
     measured = Measurements(samples={"invoice": [], "json.loads alone": []})

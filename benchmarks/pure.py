@@ -26,6 +26,7 @@ GATES = (
 
 
 def measure(options: Options) -> Measurements:
+    library.hide_msgspec()
     from invoice_bridge import explain, losses
 
     bill = bills.bill("stripe", "00000001")
