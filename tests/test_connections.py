@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import socket
 import threading
 import time
@@ -47,7 +48,7 @@ class Server:
 
     def serve(self, connection: socket.socket) -> None:
         with suppress(OSError):
-            while head := connection.recv(65536):
+            while head := whole_request(connection):
                 with self.lock:
                     self.asked += 1
                     self.heads.append(head)
@@ -84,6 +85,18 @@ def server(answer: Callable[[bytes, int], bytes] = lambda *_: GOOD) -> Iterator[
         made.listening.close()
         made.hang_up()
         thread.join(2)
+
+
+def whole_request(connection: socket.socket) -> bytes:
+    """A head, and the body that its length announces, in however many pieces they come."""
+    head = b""
+    while b"\r\n\r\n" not in head and (piece := connection.recv(65536)):
+        head += piece
+    length = re.search(rb"content-length: (\d+)", head.lower())
+    wanted = head.find(b"\r\n\r\n") + 4 + (int(length[1]) if length else 0)
+    while len(head) < wanted and (piece := connection.recv(65536)):
+        head += piece
+    return head
 
 
 def slow(*_: Any) -> bytes:

@@ -5,6 +5,7 @@ import gzip
 import logging
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -229,7 +230,7 @@ def test_an_httpx_that_hides_its_network_is_named(caplog: pytest.LogCaptureFixtu
     for bind in (bound_network, bound_network_async):
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            assert bind(hidden) is hidden
+            assert bind(hidden, ssl.create_default_context()) is hidden
         assert "this version of httpx hides its network" in caplog.text
 
 
@@ -237,11 +238,14 @@ def test_an_httpx_that_hides_its_network_is_named(caplog: pytest.LogCaptureFixtu
 def test_this_httpx_shows_its_network(proxy: str | None, caplog: pytest.LogCaptureFixture) -> None:
     """Of the lowest and of the latest version that is supported, proxies included; nothing else would notice."""
     with caplog.at_level(logging.WARNING):
+        tls = ssl.create_default_context()
         for transport in (
-            bound_network(httpx.HTTPTransport(proxy=proxy)),
-            bound_network_async(httpx.AsyncHTTPTransport(proxy=proxy)),
+            bound_network(httpx.HTTPTransport(proxy=proxy), tls),
+            bound_network_async(httpx.AsyncHTTPTransport(proxy=proxy), tls),
         ):
-            assert type(transport._pool._network_backend).__module__ == "invoice_bridge.client.network"
+            pool: Any = transport._pool
+            ours = pool if proxy is None else pool._network_backend
+            assert type(ours).__module__ == "invoice_bridge.client.network"
     assert caplog.text == ""
 
 

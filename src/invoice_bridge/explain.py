@@ -275,9 +275,9 @@ def losses_of(command: Command, context: Context, as_of: datetime | None = None)
     """The losses of a command in a context; only bills can lose anything."""
     if not isinstance(command, Bill):
         return ()
-    return find_losses(
-        context.provider.fields, command, replace(context, as_of=None if as_of is None else in_utc(as_of))
-    )
+    if as_of is not None or context.as_of is not None:
+        context = replace(context, as_of=None if as_of is None else in_utc(as_of))
+    return find_losses(context.provider.fields, command, context)
 
 
 def plan(command: Command, context: Context) -> Plan:

@@ -22,14 +22,12 @@ from typing import Any, Final, Generic, TypeVar
 
 import httpx
 
-from invoice_bridge.client.network import bound_network, bound_network_async
+from invoice_bridge.client.network import IDLE, bound_network, bound_network_async
 
 __all__ = ["AsyncConnections", "Connections"]
 
 MOST: Final = 100
 """Connections at once: what httpx allows. Whoever comes then waits for one, as long as the exchange may take."""
-IDLE: Final = 5.0
-"""Seconds after which an idle connection is closed rather than used: what httpx allows."""
 _LIMITS: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE)
 _LOG: Final = logging.getLogger("httpx")
 """Where httpx itself logs a line for each answer."""
@@ -53,13 +51,15 @@ class _Stack(Generic[Transport]):
         self._busy: set[Transport] = set()
         self.is_closed = False
 
-    def _take(self, make: Callable[..., Transport], bind: Callable[[Transport], Transport]) -> Transport:
+    def _take(
+        self, make: Callable[..., Transport], bind: Callable[[Transport, ssl.SSLContext], Transport]
+    ) -> Transport:
         if self.is_closed:
             raise RuntimeError("Cannot send a request, as the client has been closed.")
         try:
             transport, _ = self._idle.pop()
         except IndexError:
-            transport = bind(make(verify=self._tls, trust_env=False, limits=_LIMITS, proxy=self._proxy))
+            transport = bind(make(verify=self._tls, trust_env=False, limits=_LIMITS, proxy=self._proxy), self._tls)
         self._busy.add(transport)
         return transport
 

@@ -200,7 +200,8 @@ class _Core(Generic[Http]):
         """A command's flow, supervised. Losses are refused after its first request is made and before that is sent."""
         command, context = prepared.command, prepared.context
         found = losses_of(command, context)
-        context = replace(context, allowed=names_allowed(allow))
+        if allowed := names_allowed(allow):
+            context = replace(context, allowed=allowed)
         flow = start(command, context, unsettled=prepared.unsettled)
         again = None if context.lookup == "never" or not isinstance(command, Bill) else lambda: resume(command, context)
         try:
@@ -276,7 +277,8 @@ class _Core(Generic[Http]):
             context = replace(
                 context, since=first if not context.tried or context.since is None else min(first, context.since)
             )
-        return _Prepared(command, context, unsettled, digest_of(command, self.provider))
+        digest = None if self._journal is None else digest_of(command, self.provider)
+        return _Prepared(command, context, unsettled, digest)
 
     def _tries(self, command: Bill) -> list[Try]:
         """What the journal knows of a bill's requests that may have reached the provider, oldest first."""
@@ -550,7 +552,9 @@ class _Core(Generic[Http]):
 
     def _incoming(self, answer: httpx.Response, content: bytes) -> Response:
         """Take the key out of an answer that repeats it, whatever its status. No command said it, so none misses it."""
-        headers = {name: self._key.conceal(value) for name, value in answer.headers.items()}
+        headers = dict(answer.headers.items())
+        if self._key.is_in("\n".join(headers.values())):  # no spelling of a key has a line end
+            headers = {name: self._key.conceal(value) for name, value in headers.items()}
         return Response(answer.status_code, self._key.conceal(content), headers, self.provider)
 
 
@@ -572,6 +576,7 @@ class _Prepared:
     unsettled: bool = False
     """Whether a request of another attempt was lost so lately that it may still take effect."""
     digest: str | None = None
+    """That of a bill's content, for the journal; None without one."""
     last_try: int | None = None
     """The last of the journal's rows that `resolve` knew when it began."""
 

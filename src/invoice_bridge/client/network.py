@@ -4,7 +4,8 @@ Rules of this file: it speaks the interface of httpcore's network backends, and 
 written waits for the first read after it, so that a request leaves in one piece; a server that closes before it has
 read all may have answered, so that a write that fails is told by the read.
 
-httpcore takes a network backend, but httpx hands none on: it is put in its place inside. Transports stay httpx's own.
+httpcore takes a network backend, but httpx hands none on: a connection of httpcore is put where the transport has its
+pool, which scans itself at every request; of a proxy's pool, the backend. Transports stay httpx's own.
 """
 
 from __future__ import annotations
@@ -23,9 +24,7 @@ from invoice_bridge.engine.supervise import Lost, NotSent
 if TYPE_CHECKING:
     import ssl
 
-    from httpcore import NetworkBackend, NetworkStream
-
-__all__ = ["bound_network", "bound_network_async"]
+__all__ = ["IDLE", "bound_network", "bound_network_async"]
 
 _LOG = logging.getLogger(__name__)
 _READ = 16 * 1024
@@ -35,41 +34,80 @@ _WRITE = 2 * 1024
 _KEPT = 64 * 1024
 """Bytes that wait for the first read, and bytes that come in before somebody reads them."""
 
+IDLE = 5.0
+"""Seconds after which an idle connection is closed rather than used: what httpx allows."""
+
 Transport = TypeVar("Transport")
 
 
-def bound_network(transport: Transport) -> Transport:
-    """Have a transport of httpx, or its proxy, keep to the bound of the exchange that goes on; returns it."""
-    pool: Any = _pool_of(transport)
-    if pool is not None:
-        pool._network_backend = _Network(pool._network_backend)  # noqa: SLF001 - see above
-    return transport
-
-
-def bound_network_async(transport: Transport) -> Transport:
-    """Have an asynchronous transport of httpx use the sockets of asyncio; returns it."""
-    pool: Any = _pool_of(transport)
-    if pool is not None:
-        pool._network_backend = _AsyncNetwork()  # noqa: SLF001 - see above
-    return transport
-
-
-def _pool_of(transport: object) -> Any:
+def bound_network(transport: Transport, tls: ssl.SSLContext) -> Transport:
+    """Have a transport of httpx keep one connection, and that to the bound of the exchange that goes on; returns it."""
+    owner: Any = transport
     pool: Any = getattr(transport, "_pool", None)
-    if hasattr(pool, "_network_backend"):
-        return pool
-    _LOG.warning("this version of httpx hides its network: a head that drips in outlives the timeout")
-    return None
+    if type(pool) is httpcore.ConnectionPool:
+        owner._pool = _Line(tls)  # noqa: SLF001 - see above
+    elif hasattr(pool, "_network_backend"):  # of a proxy
+        pool._network_backend = _Network(pool._network_backend)  # noqa: SLF001 - see above
+    else:
+        _LOG.warning("this version of httpx hides its network: a head that drips in outlives the timeout")
+    return transport
+
+
+def bound_network_async(transport: Transport, tls: ssl.SSLContext) -> Transport:
+    """Have an asynchronous transport of httpx keep one connection, on asyncio's own transports; returns it."""
+    owner: Any = transport
+    pool: Any = getattr(transport, "_pool", None)
+    if type(pool) is httpcore.AsyncConnectionPool:
+        owner._pool = _AsyncLine(tls)  # noqa: SLF001 - see above
+    elif hasattr(pool, "_network_backend"):  # of a proxy
+        pool._network_backend = _AsyncNetwork()  # noqa: SLF001 - see above
+    else:
+        _LOG.warning("this version of httpx hides its network: its pools are slower than connections of our own")
+    return transport
+
+
+def _is_usable(connection: Any, origin: httpcore.Origin) -> bool:
+    """Whether a connection is open, idle for a short time only, and one to this host."""
+    return connection.can_handle_request(origin) and not connection.is_closed() and not connection.has_expired()
 
 
 # ── threads ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-class _Network:
+class _Line:
+    """One connection of httpcore where httpx's transport has a pool: whoever has the transport has the connection."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls, self._network = tls, _Network(httpcore.SyncBackend())
+        self._connection: httpcore.HTTPConnection | None = None
+
+    def handle_request(self, request: httpcore.Request) -> httpcore.Response:
+        """Send a request over the connection; over a new one where the server closed it, or it was idle for long."""
+        connection, origin = self._connection, request.url.origin
+        if connection is None or not _is_usable(connection, origin):
+            self.close()
+            connection = self._connection = httpcore.HTTPConnection(
+                origin, ssl_context=self._tls, keepalive_expiry=IDLE, network_backend=self._network
+            )
+        return connection.handle_request(request)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+class _Network(httpcore.NetworkBackend):
     """A network backend of httpcore that keeps to the bound. Our client connects by TCP alone and retries itself."""
 
-    def __init__(self, backend: NetworkBackend) -> None:
+    def __init__(self, backend: httpcore.NetworkBackend) -> None:
         self._backend = backend
 
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> _Stream:
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> _Stream:
         """Connect to the first address of a host that answers; each waits for what is left, not for a whole timeout."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -78,16 +116,20 @@ class _Network:
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         for address in dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found):
             try:
-                return _Stream(self._backend.connect_tcp(address, port, timeout=_before_sending(timeout), **options))
+                stream = self._backend.connect_tcp(
+                    address, port, _before_sending(timeout), local_address, socket_options
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
+            else:
+                return _Stream(stream)
         raise failure
 
 
-class _Stream:
+class _Stream(httpcore.NetworkStream):
     """A connection that keeps to the bound of the exchange that uses it; a later one may use it again."""
 
-    def __init__(self, stream: NetworkStream) -> None:
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream, self._waiting = stream, bytearray()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -136,26 +178,56 @@ def _before_sending(wanted: float | None) -> float | None:
 
 
 # ── tasks ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-class _AsyncNetwork:
+class _AsyncLine:
+    """One connection of httpcore where httpx's transport has a pool: whoever has the transport has the connection."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls, self._network = tls, _AsyncNetwork()
+        self._connection: httpcore.AsyncHTTPConnection | None = None
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        """Send a request over the connection; over a new one where the server closed it, or it was idle for long."""
+        connection, origin = self._connection, request.url.origin
+        if connection is None or not _is_usable(connection, origin):
+            await self.aclose()
+            connection = self._connection = httpcore.AsyncHTTPConnection(
+                origin, ssl_context=self._tls, keepalive_expiry=IDLE, network_backend=self._network
+            )
+        return await connection.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        if self._connection is not None:
+            await self._connection.aclose()
+
+
+class _AsyncNetwork(httpcore.AsyncNetworkBackend):
     """A network backend of httpcore on asyncio's own transports: each exchange has one wait for its answer."""
 
-    async def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> _AsyncStream:
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> _AsyncStream:
         """Connect to the first address of a host that answers, as browsers do: the next is tried after a moment."""
         loop = asyncio.get_running_loop()
-        local = options.get("local_address")
         try:
             async with asyncio.timeout(timeout):
                 transport, incoming = await loop.create_connection(
                     _Incoming,
                     host,
                     port,
-                    local_addr=None if local is None else (local, 0),
+                    local_addr=None if local_address is None else (local_address, 0),
                     happy_eyeballs_delay=0.25,
                 )
         except TimeoutError as error:  # the operating system's own too
             raise httpcore.ConnectTimeout(str(error)) from error
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
+        for option in socket_options or ():
+            transport.get_extra_info("socket").setsockopt(*option)
         return _AsyncStream(transport, incoming)
 
 
@@ -229,7 +301,7 @@ class _Incoming(asyncio.Protocol):
         return taken
 
 
-class _AsyncStream:
+class _AsyncStream(httpcore.AsyncNetworkStream):
     """A connection of asyncio."""
 
     def __init__(self, transport: asyncio.WriteTransport, incoming: _Incoming) -> None:

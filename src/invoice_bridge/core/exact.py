@@ -149,11 +149,15 @@ def dumps(value: Any) -> bytes:
     return _write(value, 0).encode("utf-8", "backslashreplace")
 
 
+_QUOTED = json.JSONEncoder(ensure_ascii=False).encode
+"""Write a text with its quotes and escapes; json.dumps would make an encoder for each."""
+
+
 def _write(value: Any, depth: int) -> str:
     if value is None or value is True or value is False:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):
-        return json.dumps(str(value), ensure_ascii=False)
+        return _QUOTED(str(value))
     if isinstance(value, int):
         return str(value)
     if isinstance(value, Decimal):
@@ -163,8 +167,8 @@ def _write(value: Any, depth: int) -> str:
     if isinstance(value, Mapping | list | tuple) and depth == _DEEPEST:
         raise ValueError(_TOO_DEEP)
     if isinstance(value, Mapping):
-        pairs = (f"{_write(str(name), depth)}:{_write(inner, depth + 1)}" for name, inner in value.items())
+        pairs = [f"{_QUOTED(str(name))}:{_write(inner, depth + 1)}" for name, inner in value.items()]
         return "{" + ",".join(pairs) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ",".join(_write(item, depth + 1) for item in value) + "]"
+        return "[" + ",".join([_write(item, depth + 1) for item in value]) + "]"
     raise TypeError(f"{type(value).__name__} cannot be written as JSON exactly: {value!r}")

@@ -7,11 +7,12 @@ else; credentials are no part of a Request, the runner adds them when it sends. 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -144,13 +145,23 @@ def _segment(segment: str) -> str:
     return encoded.replace(".", "%2E") if set(segment) == {"."} else encoded
 
 
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
+"""What is never percent-encoded (RFC 3986, 2.3)."""
+
+
 def query(pairs: Iterable[tuple[str, str]]) -> str:
     """Encode a query or a form: UTF-8, a space as +, brackets percent-encoded, in the order given."""
-    return "&".join(f"{_plus(name)}={_plus(value)}" for name, value in pairs)
+    return "&".join([f"{_name(name)}={_plus(value)}" for name, value in pairs])
 
 
 def _plus(text: str) -> str:
+    if _UNRESERVED.fullmatch(text):  # most names and values
+        return text
     return quote(text, safe=" ", errors="strict").replace(" ", "+")
+
+
+_name = lru_cache(2048)(_plus)
+"""Names come again with every request."""
 
 
 # ── forms ────────────────────────────────────────────────────────────────────────────────────────────────────────────

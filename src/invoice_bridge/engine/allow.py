@@ -55,7 +55,7 @@ def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
     names = set() if isinstance(allow, _All) else set(allow)
     if not all(isinstance(name, str) for name in names):
         raise ConfigurationError("allow takes a list of paths or codes; ALL stands alone: write allow=ALL")
-    known = {loss.path for loss in found} | {loss.code for loss in found} | _paths() | ADDITIONS
+    known = {loss.path for loss in found} | {loss.code for loss in found} | _paths() | ADDITIONS if names else set()
     for name in sorted(names):
         if not any(covers(name, path) for path in known) and not _CODE.fullmatch(name):
             near = get_close_matches(name, known, 3) or sorted({loss.path for loss in found})

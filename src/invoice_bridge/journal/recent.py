@@ -16,14 +16,17 @@ class RecentLosses:
     def __init__(self) -> None:
         self._lost: dict[tuple[str, int, str], datetime] = {}
         self._wrote: dict[str, datetime] = {}
+        """In the order of the instants, so that what is old is dropped from its beginning alone."""
         self._lock = threading.Lock()
 
     def note(self, command: Bill, step: str, verdict: Verdict | None, at: datetime) -> None:
         """Note what became of a writing request of a bill; None: the program was stopped meanwhile."""
         name = (command.reference, command.attempt, step)
         with self._lock:
-            self._wrote = {known: when for known, when in self._wrote.items() if at - when < SETTLE_TIME}
+            while self._wrote and at - self._wrote[oldest := next(iter(self._wrote))] >= SETTLE_TIME:
+                del self._wrote[oldest]
             if verdict != "refused":
+                self._wrote.pop(command.reference, None)
                 self._wrote[command.reference] = at
             if verdict in {"applied", "refused"}:
                 self._lost.pop(name, None)
