@@ -92,6 +92,7 @@ def test_others_are_answered_while_one_hangs(served: Served) -> None:
         before = time.monotonic()
         thread.start()
         while not served.faults["stripe"].hits:
+            assert thread.is_alive(), "the request ended before the server had it"
             time.sleep(0.01)
         assert [wire.list().status_code for _ in range(3)] == [200, 200, 200]
         assert time.monotonic() - before < 0.7
@@ -117,6 +118,7 @@ def test_what_is_held_back_ends_with_the_server(kind: Kind, capfd: pytest.Captur
         thread = threading.Thread(target=send, args=(served.base_urls["stripe"],))
         thread.start()
         while not served.faults["stripe"].hits:
+            assert thread.is_alive(), "the request ended before the server had it"
             time.sleep(0.01)
         time.sleep(0.05)
         before = time.monotonic()

@@ -161,7 +161,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A class named by its path, "package.module:Name": it is imported when it is called, and not before."""
+    """A class named by its path, "package.module:Name": imported when it is called or read, and not before."""
 
     path: str
 
@@ -173,6 +173,11 @@ class Named:
         """Import the class."""
         module, _, name = self.path.partition(":")
         return getattr(import_module(module), name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what copying and pickling look for is not there
+            raise AttributeError(name)
+        return getattr(self.load(), name)
 
 
 @dataclass(frozen=True, slots=True)
