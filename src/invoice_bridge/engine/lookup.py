@@ -57,7 +57,7 @@ class Resolution:
 def start(command: Command, context: Context, *, unsettled: bool = False) -> Flow[Any]:
     """Begin a command's flow; a bill that may have been made before is looked up first, and gone on with.
 
-    `unsettled`: a request of another attempt was lost less than SETTLES ago. Its key is another one, so that it
+    `unsettled`: a request of another attempt was lost less than SETTLE_TIME ago. Its key is another one, so that it
     would take effect a second time if it landed: nothing is written then. Raises OutcomeUnknown.
     """
     if not isinstance(command, Bill):

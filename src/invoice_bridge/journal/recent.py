@@ -11,7 +11,7 @@ from invoice_bridge.engine.supervise import Verdict
 
 
 class RecentLosses:
-    """The writing requests of one client within SETTLES, journal or not; safe to share between threads."""
+    """The writing requests of one client within SETTLE_TIME, journal or not; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lost: dict[tuple[str, int, str], datetime] = {}

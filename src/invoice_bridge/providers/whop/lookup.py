@@ -28,7 +28,7 @@ _LOOKED_AT = "lookup: the plan has the reference; repeats for each invoice liste
 def look(command: Bill, context: Context) -> Flow[Matches]:
     """Find every invoice of a bill's reference. It stands on the plan of each: one read for each invoice listed.
 
-    The whole account's, newest first, from a day before `use.since` on where that is known, at most 300. Whatever
+    The whole account's, newest first, from a day before `context.since` on where that is known, at most 300. Whatever
     keeps a plan from being read is a gap, a missing permission (plan:basic:read) among it.
     """
     seen: list[Invoice] = []
