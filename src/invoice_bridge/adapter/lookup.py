@@ -52,7 +52,8 @@ def find_matches(command: Bill, context: Context) -> Flow[Matches]:
 
     What the journal knows to have been made is read by its id, whomever it bills and whatever the clocks say. Then the
     provider's listing of the bill's customer is read, from CLOCK_SKEW before `context.since` on where that is known,
-    and at most PAGES pages of it. An item that cannot be read and holds the reference's text is a gap: it may be the one.
+    and at most PAGES pages of it. An item that cannot be read and holds the reference's text is a gap: it may be the
+    one.
     """
     made: dict[str, Invoice] = {}
     findable, lost, strange = is_findable(command, context), "", ""
