@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,15 +19,16 @@ from invoice_bridge import (
 )
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.checks import same_bill
-from invoice_bridge.adapter.declared import ErrorRow
-from invoice_bridge.adapter.lookup import guard_reused_key
+from invoice_bridge.adapter.declared import ErrorRow, History
 from invoice_bridge.adapter.provider import Context, Page, Provider, Unreadable, Verbs
 from invoice_bridge.adapter.reading import Reader, build
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.commands import Bill
 from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Fate, Severity
-from invoice_bridge.core.wire import Flow, Request, Response, exchange
+from invoice_bridge.core.wire import Flow, Request, Response
+from invoice_bridge.engine.lookup import start
 from tests.toy import ACME, DOCS, ERRORS, FIELDS, MONEY, toy_context
 
 CHARGE = OneTimeCharge(reference="res-1", customer="buy_1", amount=Money(1900, "EUR"))
@@ -60,7 +62,7 @@ def charge(command: Any, context: Context) -> Flow[Invoice]:
         return same_bill(command, context.existing)
     body = {"ref": command.reference, "amount": MONEY.to_units(command.total)}
     request = context.post("invoices", body=body, step="open", specimen={"id": "{open.id}"}, opens=True)
-    return bill_of((yield from guard_reused_key(exchange(request), command, context)).parsed)
+    return bill_of((yield request).parsed)
 
 
 def period(command: Any, context: Context) -> Flow[Invoice]:
@@ -95,6 +97,16 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
 FLOWS = Verbs(one_time_charge=charge, period_invoice=period, retrieve=retrieve, list=page)
 REUSED = ErrorRow(Rejected, DOCS, code="key_reused", key_reused=True)
 LISTING: Provider = replace(ACME, flows=FLOWS, parse=bill_of, errors=(REUSED, *ERRORS), limits=())
+
+
+KNOWN = {field.name for field in dataclass_fields(History)}
+
+
+def begin(command: Bill, *, provider: Provider | None = None, lookup: Lookup = "auto", **said: Any) -> Flow[Any]:
+    """Begin a bill with what is known of its earlier tries: the fields of a History, and those of its context."""
+    history = History(**{name: value for name, value in said.items() if name in KNOWN})
+    context = use_of(command, **{name: value for name, value in said.items() if name not in KNOWN})
+    return start(command, context if provider is None else replace(context, provider=provider), history, lookup=lookup)
 
 
 def use_of(command: Bill, *, hours: int = 1, **said: Any) -> Context:

@@ -11,10 +11,21 @@ from typing import Any, Required, get_origin, get_type_hints
 import pytest
 
 import invoice_bridge
-from invoice_bridge import Client, Collection, Money, OneTimeCharge, Period, PeriodInvoice, explain, providers
+from invoice_bridge import (
+    AsyncClient,
+    Client,
+    Collection,
+    Money,
+    OneTimeCharge,
+    Period,
+    PeriodInvoice,
+    explain,
+    providers,
+)
 from invoice_bridge.adapter.declared import Cannot
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.client import settings
+from invoice_bridge.client.methods import Methods
 from invoice_bridge.core.commands import (
     Command,
     Delete,
@@ -457,6 +468,24 @@ def test_credentials_never_stand_in_a_request(name: str) -> None:
     assert {field.name for field in fields(Request)} & {"auth", "api_key", "credentials", "token"} == set()
 
 
+def test_both_clients_have_the_same_methods_documented_once() -> None:
+    """Names, arguments and what an editor shows of each are equal, and the text is written on their base alone."""
+    for name, method in vars(Methods).items():
+        if name.startswith("_"):
+            continue
+        one, other = vars(Client)[name], vars(AsyncClient)[name]
+        assert (one.__doc__, other.__doc__) == (None, None), name
+        shown = [inspect.getdoc(getattr(each, name)) for each in (Client, AsyncClient)]
+        assert shown == [inspect.getdoc(method)] * 2, name
+        parameters = [list(inspect.signature(each).parameters.values()) for each in (method, one, other)]
+        assert parameters[0] == parameters[1] == parameters[2], name
+        assert inspect.iscoroutinefunction(other) is (name != "list"), name
+    own = [{name for name in vars(each) if not name.startswith("_")} for each in (Client, AsyncClient)]
+    assert own[0] == own[1] == {name for name in vars(Methods) if not name.startswith("_")}
+    assert inspect.getdoc(Client.__init__) == inspect.getdoc(AsyncClient.__init__)
+    assert "api_key" in (Client.__init__.__doc__ or "")
+
+
 def test_only_the_client_calls_for_credentials() -> None:
     """`auth` of a provider is called in one module; explain's curl asks for the scheme, with an empty key."""
     callers = {
@@ -465,7 +494,7 @@ def test_only_the_client_calls_for_credentials() -> None:
         for node in ast.walk(_tree(module))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "auth"
     }
-    assert callers == {"client/core.py", "explain.py"}
+    assert callers == {"client/messages.py", "explain.py"}
 
 
 # ── habits ───────────────────────────────────────────────────────────────────────────────────────────────────────────

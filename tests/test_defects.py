@@ -2,7 +2,6 @@
 
 import time
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -202,7 +201,7 @@ def test_defect_12_created_and_then_not_saved_is_found_again(name: str) -> None:
     first = client.create(_bill_of(name))
     assert client.create(_bill_of(name)).id == first.id
     emulator.kept.clear()
-    client._use = replace(client._use, lookup="always")
+    client._lookup = "always"
     assert client.create(_bill_of(name)).id == first.id
     assert len(emulator.invoices) == 1
 

@@ -44,7 +44,7 @@ def _without_keys(text: str) -> str:
 
 
 def _planned() -> Plan:
-    return plan(BILL, replace(toy.toy_context(), lookup="never"))
+    return plan(BILL, toy.toy_context(), lookup="never")
 
 
 def test_a_plan_is_read_from_top_to_bottom() -> None:
@@ -172,7 +172,7 @@ def test_the_rows_of_a_plan_are_what_the_bill_states_then_constants_then_the_res
 def test_the_origin_of_a_field_is_what_the_bill_states_then_a_constant(rows: tuple[Field, ...], origin: str) -> None:
     """However the table orders the rows of one native name: a stated one wins over a constant, that over the rest."""
     context = toy.toy_context()
-    shown = plan(BILL, replace(context, lookup="never", provider=replace(context.provider, fields=rows)))
+    shown = plan(BILL, replace(context, provider=replace(context.provider, fields=rows)), lookup="never")
     assert shown.to_json()["requests"][0]["origins"]["ref"] == origin
 
 
@@ -186,5 +186,5 @@ def test_a_flow_is_explained_by_answers_of_status_200() -> None:
 
     context = toy.toy_context()
     provider = replace(context.provider, flows=replace(context.provider.flows, one_time_charge=charge))
-    shown = plan(BILL, replace(context, lookup="never", provider=provider))
+    shown = plan(BILL, replace(context, provider=provider), lookup="never")
     assert [request.url for request in shown.requests] == ["https://main.acme.test/v1/invoices"]

@@ -49,6 +49,7 @@ from invoice_bridge import (
 from invoice_bridge.adapter.provider import Context, Page, Provider
 from invoice_bridge.core.commands import Bill
 from invoice_bridge.core.exact import dumps, loads
+from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.emulator import EmulatorTransport
 from invoice_bridge.explain import make_context, plan
@@ -253,9 +254,9 @@ def golden(name: str) -> Iterator[str]:
     declared = providers.get(name)
     emulator: Any = declared.emulator()
     context = make_context(declared, emulator.settings)
-    if declared.lookup is not None:  # refused by default: what is sent then is what a complete journal sends
-        context = replace(context, lookup="journal")
-    made = [(title, command, plan(command, context)) for title, command in commands(name)]
+    # refused by default where a lookup is dear: what is sent then is what a complete journal sends
+    lookup: Lookup = "auto" if declared.lookup is None else "journal"
+    made = [(title, command, plan(command, context, lookup=lookup)) for title, command in commands(name)]
     requests = [request for _, _, planned in made for request in planned.requests]
     always = dict(set.intersection(*(set(request.headers.items()) for request in requests)))
     keys, cases, trials = Keys(), [], []

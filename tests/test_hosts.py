@@ -236,7 +236,7 @@ def test_no_redirect_is_followed(name: str, status: int) -> None:
             client = Client(name, api_key=KEYS[name], http=http, requests_per_minute=10**6, **_settings(name))
             with pytest.raises(MalformedResponse, match="a redirect, which is never followed with a key attached"):
                 client.retrieve("inv_1")
-        assert urls == [httpx.URL(client._use.base_url).host]
+        assert urls == [httpx.URL(client._context.base_url).host]
 
 
 def test_a_redirect_of_a_real_server_sends_the_key_nowhere() -> None:
@@ -282,7 +282,7 @@ def test_defect_27_a_next_page_elsewhere_is_never_asked_for(name: str, following
         client = Client(name, api_key=KEYS[name], http=http, requests_per_minute=10**6, **_settings(name))
         with suppress(MalformedResponse):
             list(client.list())
-        base = httpx.URL(client._use.base_url)
+        base = httpx.URL(client._context.base_url)
     assert sent
     for url in sent:
         assert (url.scheme, url.host, url.port, url.userinfo) == (base.scheme, base.host, base.port, b"")

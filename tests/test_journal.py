@@ -222,7 +222,7 @@ def test_it_holds_no_key_of_the_account_and_no_content(path: Path) -> None:
 def test_a_journal_that_cannot_be_written_sends_nothing(path: Path, spoil: str) -> None:
     """Without its intent on the disk no request leaves: a clear error, and nothing was done."""
     client, transport = emulated(journal=path, lookup="never")
-    journal: Any = client._journal
+    journal: Any = client._memory.journal
     journal._file.execute(spoil)
     with pytest.raises(ConfigurationError, match=r"the journal .*bills\.sqlite cannot be (written|read)") as caught:
         client.create(CHARGE)
@@ -235,7 +235,7 @@ def test_a_full_disk_in_the_middle_of_a_bill_says_what_is_done(path: Path) -> No
     transport = EmulatorTransport(emulator, BASE)
 
     def answer(request: httpx.Request) -> httpx.Response:
-        journal: Any = client._journal
+        journal: Any = client._memory.journal
         journal._file.execute("PRAGMA query_only = 1")
         return transport.handle_request(request)
 

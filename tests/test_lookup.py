@@ -23,15 +23,16 @@ from invoice_bridge import (
     Unsupported,
     explain,
 )
-from invoice_bridge.adapter.declared import Matches, cannot
+from invoice_bridge.adapter.declared import History, Matches, cannot
 from invoice_bridge.adapter.lookup import CLOCK_SKEW, PAGES, find_in_listing, find_matches
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import Bill
+from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.wire import Flow
 from invoice_bridge.engine.lookup import needs_lookup, resolve, resume, start
 from tests.clients import emulated_at
-from tests.listing import CHARGE, FLOWS, MAY, NOON, UNCARRIED, Desk, mine, row, run, use_of
+from tests.listing import CHARGE, FLOWS, MAY, NOON, UNCARRIED, Desk, begin, mine, row, run, use_of
 from tests.toy import DOCS, FIELDS
 
 LIST = "GET /invoices?buyer=buy_1"
@@ -40,11 +41,11 @@ LIST = "GET /invoices?buyer=buy_1"
 # ── when a bill is looked up ─────────────────────────────────────────────────────────────────────────────────────────
 def test_when_a_bill_is_looked_up() -> None:
     """Of every combination, "auto" and "always" look all bills up, "journal" known tries and later attempts alone."""
-    without: dict[str, set[Any]] = {"auto": set(), "always": set(), "never": set(), "journal": set()}
+    without: dict[Lookup, set[Any]] = {"auto": set(), "always": set(), "never": set(), "journal": set()}
     cases = list(product(without, (1, 24), (None, False, True), (1, 2), (CHARGE, MAY)))
     for lookup, hours, tried, attempt, bill in cases:
         command = bill.model_copy(update={"attempt": attempt})
-        if not needs_lookup(command, use_of(command, hours=hours, lookup=lookup, tried=tried)):
+        if not needs_lookup(command, use_of(command, hours=hours), History(tried=tried), lookup):
             without[lookup].add((hours, tried, attempt, command.reference))
     new = product((1, 24), (None, False), (1,), ("res-1", "may"))
     assert (without["auto"], without["always"], without["journal"]) == (set(), set(), set(new))
@@ -53,10 +54,10 @@ def test_when_a_bill_is_looked_up() -> None:
 
 def test_another_version_of_keys_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A library whose keys changed cannot rely on the provider's memory of the old ones."""
-    context = use_of(CHARGE, hours=24, lookup="journal", tried=False)
-    assert needs_lookup(CHARGE, context) is False
+    context = use_of(CHARGE, hours=24)
+    assert needs_lookup(CHARGE, context, History(tried=False), "journal") is False
     monkeypatch.setattr("invoice_bridge.core.idempotency.KEY_VERSION", 2)
-    assert needs_lookup(CHARGE, context) is True
+    assert needs_lookup(CHARGE, context, History(tried=False), "journal") is True
 
 
 @pytest.mark.parametrize(
@@ -71,11 +72,11 @@ def test_another_version_of_keys_is_looked_up(monkeypatch: pytest.MonkeyPatch) -
 def test_what_cannot_be_found_is_refused(without: dict[str, Any], lookup: Any) -> None:
     """A reference that is not carried, or a provider that lists nothing: refused before sending, with the ways out."""
     desk = Desk()
-    context = use_of(CHARGE, lookup=lookup, **without)
+    context = use_of(CHARGE, **without)
     with pytest.raises(
         Unsupported, match="does not carry the reference of this bill where it could be looked up"
     ) as no:
-        run(start(CHARGE, context), desk)
+        run(start(CHARGE, context, lookup=lookup), desk)
     assert all(way in no.value.remedy for way in ('lookup="journal"', 'lookup="never"'))
     assert desk.sent == []
     assert run(resume(CHARGE, context), desk) is None
@@ -87,10 +88,10 @@ def test_what_cannot_be_found_is_refused(without: dict[str, Any], lookup: Any) -
 def test_what_cannot_be_found_needs_a_complete_journal() -> None:
     """lookup="journal" bills a new reference; a known try that may have made it stops, unless its id is known."""
     lost: dict[str, Any] = {"fields": (UNCARRIED, *FIELDS[1:]), "lookup": "journal"}
-    assert run(start(CHARGE, use_of(CHARGE, tried=False, **lost)), Desk()).id == "in_new"
+    assert run(begin(CHARGE, tried=False, **lost), Desk()).id == "in_new"
     with pytest.raises(Unsupported, match="the journal knows a try of 'res-1'"):
-        run(start(CHARGE, use_of(CHARGE, tried=True, **lost)), Desk())
-    assert run(start(CHARGE, use_of(CHARGE, tried=True, made=("in_1",), **lost)), Desk([mine(1)])).id == "in_1"
+        run(begin(CHARGE, tried=True, **lost), Desk())
+    assert run(begin(CHARGE, tried=True, made=("in_1",), **lost), Desk([mine(1)])).id == "in_1"
 
 
 def test_defect_38_a_dear_lookup_is_not_made_without_being_asked_for() -> None:
@@ -98,7 +99,8 @@ def test_defect_38_a_dear_lookup_is_not_made_without_being_asked_for() -> None:
     dear = replace(use_of(CHARGE).provider, lookup=find_in_listing)
 
     def looks(**known: Any) -> bool:
-        return needs_lookup(CHARGE, replace(use_of(CHARGE, **known), provider=dear))
+        lookup: Lookup = known.pop("lookup", "auto")
+        return needs_lookup(CHARGE, replace(use_of(CHARGE), provider=dear), History(**known), lookup)
 
     with pytest.raises(Unsupported, match="no way to look a bill up cheaply") as no:
         looks()
@@ -115,7 +117,7 @@ def test_defect_38_a_dear_lookup_is_not_made_without_being_asked_for() -> None:
 def test_a_search_index_is_asked_where_the_key_covers_its_lag() -> None:
     """The first attempt of an unknown bill is searched for; a known try, another attempt or since= is listed."""
 
-    def search(command: Bill, context: Context) -> Flow[Matches]:
+    def search(command: Bill, context: Context, history: History) -> Flow[Matches]:
         yield context.get("search", searches=True)
         return Matches()
 
@@ -130,7 +132,7 @@ def test_a_search_index_is_asked_where_the_key_covers_its_lag() -> None:
     ]
     for command, known, asked in cases:
         desk = Desk()
-        run(start(command, replace(use_of(command, **known), provider=searching)), desk)
+        run(begin(command, provider=searching, **known), desk)
         assert desk.sent[0].partition("?")[0] == asked
 
 
@@ -138,7 +140,7 @@ def test_a_verb_is_never_looked_up() -> None:
     """Only bills have a reference."""
     desk = Desk([mine()])
     command = Retrieve(id="in_1")
-    found = run(start(command, replace(use_of(CHARGE), lookup="always").on(command)), desk)
+    found = run(start(command, use_of(CHARGE).on(command), lookup="always"), desk)
     assert (found.id, desk.sent) == ("in_1", ["GET /invoices/in_1"])
 
 
@@ -165,14 +167,14 @@ def test_nothing_found_is_billed() -> None:
 def test_no_look_is_no_request() -> None:
     """lookup="never" bills at once, whatever stands."""
     desk = Desk([mine()])
-    assert run(start(CHARGE, use_of(CHARGE, lookup="never")), desk).id == "in_new"
+    assert run(begin(CHARGE, lookup="never"), desk).id == "in_new"
     assert desk.sent == ["POST /invoices"]
 
 
 def test_the_look_begins_a_day_before_the_first_try() -> None:
     """What is older than the first try is not read; clocks may differ by a day."""
     desk = Desk()
-    run(start(CHARGE, use_of(CHARGE, since=NOON)), desk)
+    run(begin(CHARGE, since=NOON), desk)
     assert timedelta(days=1) == CLOCK_SKEW
     assert desk.sent[0] == "GET /invoices?from=2026-11-21T12%3A00%3A00%2B00%3A00&buyer=buy_1"
 
@@ -182,7 +184,7 @@ def test_the_look_begins_no_earlier_than_1970() -> None:
     first = datetime(1970, 1, 2, tzinfo=UTC)
     for since, asked in ((first, "?from=1970-01-01T00%3A00%3A00%2B00%3A00&"), (first - timedelta(seconds=1), "?")):
         desk = Desk()
-        run(start(CHARGE, use_of(CHARGE, since=since)), desk)
+        run(begin(CHARGE, since=since), desk)
         assert desk.sent[0] == f"GET /invoices{asked}buyer=buy_1"
 
 
@@ -210,16 +212,16 @@ def test_an_invoice_that_is_listed_and_not_there_any_more_is_a_gap() -> None:
 def test_an_id_of_the_journal_that_leads_nowhere_hides_no_other(known: str) -> None:
     """Of the ids that the journal knows, one that is gone or torn is passed over, and the next one is read."""
     desk = Desk([mine(1, hidden=True)])
-    context = use_of(CHARGE, tried=True, made=(known, "in_1"), fields=(UNCARRIED, *FIELDS[1:]))
-    matches = run(find_matches(CHARGE, context), desk)
+    context = use_of(CHARGE, fields=(UNCARRIED, *FIELDS[1:]))
+    matches = run(find_matches(CHARGE, context, History(tried=True, made=(known, "in_1"))), desk)
     assert ([invoice.id for invoice in matches.invoices], matches.gap) == (["in_1"], "")
-    nothing = run(find_matches(CHARGE, replace(context, made=())), Desk())
+    nothing = run(find_matches(CHARGE, context), Desk())
     assert (nothing.invoices, nothing.gap) == ((), "")
 
 
 def test_an_invoice_of_the_journal_that_carries_another_reference_is_a_gap() -> None:
     """The journal and the provider contradict each other: neither is believed, and the message names both."""
-    matches = run(find_matches(CHARGE, use_of(CHARGE, tried=True, made=("in_1",))), Desk([row(1)]))
+    matches = run(find_matches(CHARGE, use_of(CHARGE), History(tried=True, made=("in_1",))), Desk([row(1)]))
     assert matches.invoices == ()
     assert matches.gap == "in_1, which the journal knows as this bill, carries the reference 'other-1'"
 

@@ -388,7 +388,7 @@ def test_a_refusal_after_a_lost_try_says_that_it_is_a_repetition() -> None:
     first, second = _drive(CHARGE, _refusal(400)).error, _drive(CHARGE, LOST, _refusal(400)).error
     assert isinstance(first, Rejected)
     assert isinstance(second, Rejected)
-    assert (first.repeated, second.repeated) == (False, True)
+    assert (first.repeats, second.repeats) == (False, True)
 
 
 def test_defect_10_a_timeout_is_never_a_failure() -> None:

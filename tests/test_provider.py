@@ -1,5 +1,6 @@
 """A provider is a value: its tables decide, its context makes requests, and both say what is wrong."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,9 +34,10 @@ from invoice_bridge import (
 )
 from invoice_bridge.adapter.answers import text_of
 from invoice_bridge.adapter.changes import customer_id, delete_draft, invalid_state, submit_change
-from invoice_bridge.adapter.declared import Setting, Units, cannot
+from invoice_bridge.adapter.declared import ErrorRow, Setting, Units, cannot
 from invoice_bridge.core.idempotency import step_key, verb_key
 from invoice_bridge.core.wire import Effect, Request, Response
+from tests.refusals import classified, refusal_of
 from tests.toy import ACME, DOCS, MONEY, toy_context
 
 CHARGE = OneTimeCharge(reference="res-1", amount=Money(1900, "EUR"))
@@ -134,7 +136,7 @@ def test_a_refusal_becomes_its_error(status: int, code: str, kind: str, becomes:
     """By the provider's row, else by the HTTP status; whether it may have been applied comes along."""
     error = ACME.error(_answer(status, code, kind))
     assert type(error) is becomes
-    assert error.maybe_applied is maybe
+    assert classified(error, ACME).maybe_applied is maybe
     assert (error.message, error.status, error.request_id, error.param) == ("no", status, "req_1", "buyer")
     assert error.code == (code or None)
 
@@ -160,7 +162,7 @@ def test_retry_after_is_whole_seconds_or_unknown(header: str | None, seconds: in
         error = ACME.error(Response(429, content, headers, "acme"))
         assert isinstance(error, RateLimited)
         assert error.retry_after == seconds
-        assert error.maybe_applied is False
+        assert classified(error, ACME).maybe_applied is False
 
 
 @pytest.mark.parametrize("status,becomes,maybe", [(400, MalformedResponse, False), (502, UnreadableServerError, True)])
@@ -169,7 +171,7 @@ def test_a_refusal_in_other_words_is_malformed(status: int, becomes: type, conte
     """A page that is not the provider's is a MalformedResponse, and from 500 on a server error as well."""
     error = ACME.error(Response(status, content, {"content-type": "text/html"}, "acme"))
     assert type(error) is becomes
-    assert error.maybe_applied is maybe
+    assert classified(error, ACME).maybe_applied is maybe
     assert error.status == status
 
 
@@ -326,6 +328,8 @@ def test_a_provider_prints_as_its_name() -> None:
 # ── refusals that are read after the fact ────────────────────────────────────────────────────────────────────────────
 PAID = Invoice(provider="acme", id="in_1", status=Status.PAID, currency="EUR")
 REQUEST = Request("POST", "https://main.acme.test/v1/invoices/in_1/void")
+REUSED = ErrorRow(Rejected, "docs", code="reused", key_reused=True)
+CONTEXT = replace(toy_context(), provider=replace(ACME, errors=(REUSED, *ACME.errors)))
 
 
 def _refused(refusal: ProviderError, allowed: set[Status], *, unreadable: bool = False) -> ProviderError:
@@ -335,7 +339,7 @@ def _refused(refusal: ProviderError, allowed: set[Status], *, unreadable: bool =
             raise ServerError("broken")
         return PAID
 
-    flow = submit_change(REQUEST, read, _after, allowed=allowed, becomes={Status.VOID})
+    flow = submit_change(CONTEXT, REQUEST, read, _after, allowed=allowed, becomes={Status.VOID})
     assert next(flow) == REQUEST
     assert flow.throw(refusal).method == "GET"
     with pytest.raises(ProviderError) as caught:
@@ -350,7 +354,7 @@ def _after(answer: Response) -> Any:
 
 def test_an_answer_becomes_the_invoice() -> None:
     """What comes of a request that goes well is made of its answer."""
-    flow = submit_change(REQUEST, lambda: _returns(PAID), _after)
+    flow = submit_change(CONTEXT, REQUEST, lambda: _returns(PAID), _after)
     next(flow)
     with pytest.raises(StopIteration) as done:
         flow.send(Response(200, b'{"id":"in_2"}'))
@@ -371,10 +375,9 @@ def test_a_refusal_of_what_a_lost_try_did_is_a_success(
     kind: type[ProviderError], repeated: bool, becomes: set[Status], success: bool
 ) -> None:
     """Where an earlier try may have worked and the invoice is what that makes of it, it has; else it is an error."""
-    flow = submit_change(REQUEST, lambda: _returns(PAID), _after, becomes=becomes)
+    flow = submit_change(CONTEXT, REQUEST, lambda: _returns(PAID), _after, becomes=becomes)
     next(flow)
-    refusal = kind("no", provider="acme", status=400)
-    refusal.repeated = repeated
+    refusal = refusal_of(kind, provider="acme", status=400, repeats=repeated)
     assert flow.throw(refusal).method == "GET"
     with pytest.raises(StopIteration if success else ProviderError) as done:
         flow.send(Response(200))
@@ -383,8 +386,7 @@ def test_a_refusal_of_what_a_lost_try_did_is_a_success(
 
 def test_a_key_that_came_with_another_request_stays_that() -> None:
     """It says nothing about the invoice's state, whatever that is."""
-    refusal = Rejected("no", status=400)
-    refusal.key_reused = True
+    refusal = ACME.error(_answer(400, "reused", ""))
     assert _refused(refusal, {Status.OPEN}) is refusal
 
 
@@ -393,7 +395,7 @@ DISCARD = Request("DELETE", "https://main.acme.test/v1/invoices/in_1")
 
 
 def _discarding(says_so: bool = True) -> Any:
-    flow = delete_draft(DISCARD, DRAFT, lambda: _returns(DRAFT), lambda _answer: says_so)
+    flow = delete_draft(CONTEXT, DISCARD, DRAFT, lambda: _returns(DRAFT), lambda _answer: says_so)
     assert next(flow) == DISCARD
     return flow
 
@@ -410,8 +412,7 @@ def test_a_draft_that_is_deleted() -> None:
 @pytest.mark.parametrize("repeated", [False, True])
 def test_defect_47_a_draft_that_is_gone_was_deleted(repeated: bool) -> None:
     """Defect 47: a draft that was read and is not there any more is deleted, also where a proxy delivered twice."""
-    refusal = NotFound("no", status=404)
-    refusal.repeated = repeated
+    refusal = refusal_of(NotFound, status=404, repeats=repeated)
     with pytest.raises(StopIteration) as done:
         _discarding().throw(refusal)
     assert done.value.value.status is Status.DELETED
@@ -419,13 +420,12 @@ def test_defect_47_a_draft_that_is_gone_was_deleted(repeated: bool) -> None:
 
 def test_a_refusal_is_explained_by_the_invoices_state() -> None:
     """A wordless refusal of an invoice in another state becomes InvalidState, with the invoice and all facts."""
-    refusal = Rejected("no", provider="acme", code="c", status=400, param="p", request_id="r", response=Response(400))
-    refusal.repeated = True
+    refusal = refusal_of(Rejected, provider="acme", code="c", status=400, param="p", request_id="r", repeats=True)
     error = _refused(refusal, {Status.OPEN})
     assert isinstance(error, InvalidState)
     assert error.invoice == PAID
     assert error.message == "no; the invoice is paid"
-    assert error.repeated is True
+    assert error.repeats is True
     assert error.__cause__ is refusal
     assert (error.code, error.status, error.param, error.request_id, error.response) == (
         "c",

@@ -39,7 +39,7 @@ from invoice_bridge.engine.lookup import resolve, settled, start
 from invoice_bridge.engine.supervise import check_subject
 from invoice_bridge.journal.rows import Book
 from invoice_bridge.journal.store import Journal
-from tests.listing import CHARGE, LATER, MAY, NOON, UNCARRIED, Desk, mine, row, run, use_of
+from tests.listing import CHARGE, LATER, MAY, NOON, UNCARRIED, Desk, begin, mine, row, run, use_of
 from tests.toy import FIELDS
 
 WITHOUT_REFERENCE: dict[str, Any] = {"fields": (UNCARRIED, *FIELDS[1:])}
@@ -48,7 +48,7 @@ JOURNAL = 'keep a journal from the first bill on and write lookup="journal"'
 
 
 def _billed(desk: Desk, **known: Any) -> Any:
-    return run(start(CHARGE, use_of(CHARGE, **known)), desk)
+    return run(begin(CHARGE, **known), desk)
 
 
 def _dear() -> Any:
@@ -117,7 +117,7 @@ def _eur(minor: int) -> Money:
             "reads it and goes on from there"),
         ),
         (
-            lambda: run(start(CHARGE, use_of(CHARGE), unsettled=True), Desk()),
+            lambda: run(begin(CHARGE, unsettled=True), Desk()),
             OutcomeUnknown,
             ("a request of another attempt at 'res-1' was lost less than 5 minutes ago and may still take effect: "
             "nothing was billed. Ask resolve() until it says absent or found"),

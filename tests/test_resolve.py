@@ -14,7 +14,7 @@ from invoice_bridge import (
 )
 from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.engine.lookup import Resolution, resolve, resume, start
-from tests.listing import CHARGE, LATER, LISTING, NOON, Desk, mine, row, run, use_of
+from tests.listing import CHARGE, LATER, LISTING, NOON, Desk, begin, mine, row, run, use_of
 
 MINUTE = NOON + timedelta(minutes=1)
 
@@ -61,7 +61,7 @@ def test_a_key_used_for_another_bill_is_a_mismatch_with_what_stands() -> None:
     """The provider refuses the key with another body: the invoice under the reference is looked up and named."""
     desk = Desk([row(1), mine(2)], refuses="key_reused")
     with pytest.raises(IdempotencyMismatch) as caught:
-        run(start(CHARGE, use_of(CHARGE, hours=24, lookup="never")), desk)
+        run(begin(CHARGE, hours=24, lookup="never"), desk)
     assert str(caught.value) == (
         "the reference 'res-1' was used before for a bill of other content, in_2; nothing was billed: "
         "give a new bill a new reference"
@@ -73,9 +73,9 @@ def test_a_key_used_for_another_bill_is_a_mismatch_with_what_stands() -> None:
 def test_a_key_used_for_a_bill_that_cannot_be_seen_is_a_mismatch_too() -> None:
     """Neither an empty listing nor one that fails hides the mismatch."""
     with pytest.raises(IdempotencyMismatch) as caught:
-        run(start(CHARGE, use_of(CHARGE, hours=24, lookup="never")), Desk(refuses="key_reused"))
+        run(begin(CHARGE, hours=24, lookup="never"), Desk(refuses="key_reused"))
     assert caught.value.existing is None
-    flow = start(CHARGE, use_of(CHARGE, hours=24, lookup="never"))
+    flow = begin(CHARGE, hours=24, lookup="never")
     next(flow)
     refusal = LISTING.error(Response(400, b'{"message":"no","code":"key_reused"}'))
     assert flow.throw(refusal).url.endswith("/invoices?buyer=buy_1")
@@ -87,7 +87,7 @@ def test_a_key_used_for_two_bills_names_both() -> None:
     """The invoices are listed in the message; the first is `existing`."""
     desk = Desk([mine(1), mine(2)], refuses="key_reused")
     with pytest.raises(IdempotencyMismatch, match="for a bill of other content, in_1, in_2; nothing was billed") as two:
-        run(start(CHARGE, use_of(CHARGE, lookup="never")), desk)
+        run(begin(CHARGE, lookup="never"), desk)
     assert two.value.existing is not None
     assert two.value.existing.id == "in_1"
 
@@ -96,11 +96,11 @@ def test_a_key_used_for_another_customers_bill_names_it() -> None:
     """Where the customer's listing has no such invoice, everybody's is read; without a customer, that is read once."""
     desk = OneBuyer([mine(1)], refuses="key_reused")
     with pytest.raises(IdempotencyMismatch, match="in_1"):
-        run(start(CHARGE, use_of(CHARGE, lookup="never")), desk)
+        run(begin(CHARGE, lookup="never"), desk)
     assert desk.sent == ["POST /invoices", LIST, "GET /invoices", "GET /invoices/in_1"]
     nobody, empty = CHARGE.model_copy(update={"customer": None}), Desk(refuses="key_reused")
     with pytest.raises(IdempotencyMismatch):
-        run(start(nobody, use_of(nobody, lookup="never")), empty)
+        run(begin(nobody, lookup="never"), empty)
     assert empty.sent == ["POST /invoices", "GET /invoices"]
 
 
@@ -108,7 +108,7 @@ def test_another_refusal_is_the_callers() -> None:
     """Only a reused key is a mismatch."""
     desk = Desk([mine()], refuses="else")
     with pytest.raises(Rejected):
-        run(start(CHARGE, use_of(CHARGE, hours=24, lookup="never")), desk)
+        run(begin(CHARGE, hours=24, lookup="never"), desk)
     assert desk.sent == ["POST /invoices"]
 
 

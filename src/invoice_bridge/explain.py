@@ -17,8 +17,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from invoice_bridge import providers
+from invoice_bridge.adapter.declared import NO_HISTORY, History
 from invoice_bridge.adapter.provider import Context, Provider
-from invoice_bridge.adapter.rows import Field, find_losses
+from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.commands import Bill, Command
 from invoice_bridge.core.errors import BridgeError
 from invoice_bridge.core.exact import dumps
@@ -268,27 +269,25 @@ def explain(provider: str, command: Command, *, lookup: Lookup = "auto", **setti
     Needs no network and no key; never raises for what the provider cannot do (see Plan.refusal). What an earlier answer
     gives stands as a placeholder like {open.id}. Raises ConfigurationError for an unknown provider or setting.
     """
-    return plan(command, replace(make_context(providers.get(provider), settings), lookup=lookup))
+    return plan(command, make_context(providers.get(provider), settings), lookup=lookup)
 
 
 def losses_of(command: Command, context: Context, as_of: datetime | None = None) -> tuple[Loss, ...]:
     """The losses of a command in a context; only bills can lose anything."""
-    if not isinstance(command, Bill):
-        return ()
     if as_of is not None or context.as_of is not None:
         context = replace(context, as_of=None if as_of is None else in_utc(as_of))
-    return find_losses(context.provider.fields, command, context)
+    return context.on(command).losses
 
 
-def plan(command: Command, context: Context) -> Plan:
+def plan(command: Command, context: Context, history: History = NO_HISTORY, *, lookup: Lookup = "auto") -> Plan:
     """Feed a command's flow its own specimens and collect what it asks to send."""
     context = context.on(command)
-    requests, refusal = _walk(command, context)
+    requests, refusal = _walk(command, context, history, lookup)
     if isinstance(refusal, LookupNeeded):
-        unlooked = plan(command, replace(context, lookup="never"))
+        unlooked = plan(command, context, history, lookup="never")
         return unlooked if unlooked.refusal is not None else replace(unlooked, refusal=refusal)
     twin = _without_braces(command)
-    twins = () if twin == command else _walk(twin, context.on(twin))[0]
+    twins = () if twin == command else _walk(twin, context.on(twin), history, lookup)[0]
     if [_size(request) for request in twins] != [_size(request) for request in requests]:
         twins = ()  # a flow that reads the braces themselves: better a placeholder too many than a wrong position
     unset = frozenset(name for name, value in context.settings.items() if value == f"{{{name}}}")
@@ -301,11 +300,13 @@ def _size(request: Request) -> tuple[int, int]:
     return len(request.url), len(request.content)
 
 
-def _walk(command: Command, context: Context) -> tuple[tuple[Request, ...], BridgeError | None]:
+def _walk(
+    command: Command, context: Context, history: History, lookup: Lookup
+) -> tuple[tuple[Request, ...], BridgeError | None]:
     """The requests of a command's flow when it is fed its own specimens, and the refusal that ended it."""
     requests: list[Request] = []
     try:
-        flow = start(command, context)
+        flow = start(command, context, history, lookup=lookup)
         request = next(flow)
         while True:
             requests.append(request)

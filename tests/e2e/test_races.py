@@ -101,7 +101,7 @@ def test_a_journal_that_fails_between_two_tries_does_not_undo_the_first(name: st
     """Made and lost, then no second try for want of a journal: the outcome is unknown, not "nothing was done"."""
     desk = Desk(name, Fault(Kind.RESET_AFTER, method="POST"))
     client = desk.client(journal=tmp_path / "bills.sqlite")
-    journal: Any = client._journal
+    journal: Any = client._memory.journal
     intend = journal.intend
 
     def once(*about: Any, **more: Any) -> int:
@@ -220,7 +220,7 @@ def test_a_since_later_than_the_journals_first_try_hides_nothing(name: str, tmp_
     desk.emulator.clock = FakeClock(datetime.now(UTC) - timedelta(days=7))
     client = desk.client(journal=tmp_path / "bills.sqlite")
     made = desk.create(client, desk.charge())
-    journal: Any = client._journal
+    journal: Any = client._memory.journal
     journal._file.execute("UPDATE tries SET began_at = ?, ended_at = began_at", (desk.emulator.clock().isoformat(),))
     told = client.resolve(desk.charge(), since=datetime.now(UTC))
     assert (told.state, told.invoice and told.invoice.id) == ("found", made.id)

@@ -16,7 +16,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, DecimalException
 from functools import cache, cached_property, partial
@@ -243,9 +243,9 @@ def _lookup(provider: str, data: bytes) -> None:
     which, *parts = data.split(b"\0")
     bills = _known_bills(provider)
     bill = bills[int(which) % len(bills)] if which.isdigit() and len(which) < 9 else bills[0]
-    context = replace(make_context(declared, declared.emulator().settings), lookup="always").on(bill)
+    context = make_context(declared, declared.emulator().settings).on(bill)
     done: Invoice | None = None
-    flow = start(bill, context)
+    flow = start(bill, context, lookup="always")
     try:
         request = next(flow)
         for part in parts:

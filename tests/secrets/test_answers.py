@@ -183,7 +183,7 @@ def test_no_success_hands_the_key_on(name: str, tmp_path: Path, caplog: pytest.L
     assert len({result.id for result in (made, results[1], results[-1])}) == 1
     assert not says(repr(transport.emulator.ledger), CANARIES[name])
     assert all(
-        request.headers["authorization"] == client._use.provider.auth(CANARIES[name]) for request in transport.sent
+        request.headers["authorization"] == client._context.provider.auth(CANARIES[name]) for request in transport.sent
     )
 
 

@@ -75,7 +75,14 @@ def test_a_client_shows_its_key_nowhere(name: str) -> None:
     """Not in its repr, its attributes, its context, its declaration, a copy; it cannot be pickled."""
     for kind in (Client, AsyncClient):
         client = answering(name, lambda _request: httpx.Response(200), kind)
-        for shown in (client, client._use, client._use.provider, client._policy, copy.copy(client), client._http):
+        for shown in (
+            client,
+            client._context,
+            client._context.provider,
+            client._policy,
+            copy.copy(client),
+            client._http,
+        ):
             assert not says(f"{shown!r} {shown} {getattr(shown, '__dict__', {})!r}", CANARIES[name])
         for leaves in (pickle.dumps, copy.deepcopy):
             with pytest.raises((TypeError, AttributeError, pickle.PicklingError)) as caught:

@@ -69,7 +69,7 @@ def _updates(method: str) -> Any:
             return shapes.invoice(object_of(response))
 
         try:
-            return (yield from submit_change(request, read, after, allowed={Status.DRAFT}))
+            return (yield from submit_change(context, request, read, after, allowed={Status.DRAFT}))
         except OutcomeUnknown:
             invoice: Invoice = yield from read()
             if invoice.description != command.description:

@@ -21,6 +21,7 @@ from invoice_bridge.core.wire import Flow, Request, Response
 
 
 def submit_change(
+    context: Context,
     request: Request,
     read: Callable[[], Flow[Invoice]],
     after: Callable[[Response], Flow[Invoice]],
@@ -41,12 +42,14 @@ def submit_change(
             found = yield from read()
         except ProviderError:
             raise refusal from None
-        if refusal.repeated and found.status in becomes:
+        if refusal.repeats and found.status in becomes:
             return found
         if isinstance(refusal, Declined):
             refusal.invoice = found
             raise
-        if refusal.key_reused or (found.status in allowed and not isinstance(refusal, InvalidState)):
+        refused = refusal.response
+        is_about_key = refused is not None and context.provider.classify(refused).key_reused
+        if is_about_key or (found.status in allowed and not isinstance(refusal, InvalidState)):
             raise
         error = InvalidState(
             f"{refusal.message}; the invoice is {found.status}",
@@ -57,13 +60,17 @@ def submit_change(
             request_id=refusal.request_id,
             response=refusal.response,
         )
-        error.invoice, error.repeated = found, refusal.repeated
+        error.invoice = found
         raise error from refusal
     return (yield from after(answer))
 
 
 def delete_draft(
-    request: Request, found: Invoice, read: Callable[[], Flow[Invoice]], says_so: Callable[[Response], bool]
+    context: Context,
+    request: Request,
+    found: Invoice,
+    read: Callable[[], Flow[Invoice]],
+    says_so: Callable[[Response], bool],
 ) -> Flow[Invoice]:
     """Send a request that deletes a draft, read before; return it as deleted, which is all that is left of it.
 
@@ -81,7 +88,7 @@ def delete_draft(
     nothing = None if found.currency is None else Money.zero(found.currency)
     gone = found.model_copy(update={"status": Status.DELETED, "amount_remaining": nothing})
     try:
-        return (yield from submit_change(request, read, after, allowed={Status.DRAFT}))
+        return (yield from submit_change(context, request, read, after, allowed={Status.DRAFT}))
     except NotFound:
         return gone
 

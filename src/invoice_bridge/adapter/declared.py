@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -13,6 +14,30 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money, exponent
+
+
+# ── what is known of a bill ──────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is known of the earlier tries of a bill: by a journal, by the client's own memory, or from the caller."""
+
+    tried: bool | None = None
+    """Whether there was an earlier try; None where there is no journal."""
+    since: datetime | None = None
+    """When the first try began: no invoice of the bill is older."""
+    made: tuple[str, ...] = ()
+    """The ids of the invoices that earlier tries are known to have made."""
+    mine: frozenset[str] = frozenset()
+    """Those of `made` that this very attempt made."""
+    applied: frozenset[str] = frozenset()
+    """The keys and addresses of the requests that are known to have been answered with success."""
+    other_content: bool = False
+    """Whether a try of the reference had other content: its customer may be another one."""
+    unsettled: bool = False
+    """Whether a request of another attempt was lost so lately that it may still take effect."""
+
+
+NO_HISTORY = History()
 
 
 # ── tables ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from invoice_bridge.adapter.declared import Cannot, Matches
+from invoice_bridge.adapter.declared import NO_HISTORY, Cannot, History, Matches
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
-from invoice_bridge.adapter.rows import find_losses
 from invoice_bridge.core.commands import Bill, ListInvoices, Retrieve
 from invoice_bridge.core.errors import (
-    IdempotencyMismatch,
     MalformedResponse,
     NotFound,
     ProviderError,
@@ -36,8 +33,8 @@ _EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 
 def is_findable(command: Bill, context: Context) -> bool:
     """Whether the invoice of this bill can be found by its reference: it is carried, and invoices can be listed."""
-    found = find_losses(context.provider.fields, command, context)
-    dropped = any(loss.path == "reference" and loss.fate == Fate.DROPPED for loss in found)
+    losses = context.on(command).losses
+    dropped = any(loss.path == "reference" and loss.fate == Fate.DROPPED for loss in losses)
     return (
         not dropped and context.provider.flows.list is not None and not isinstance(context.provider.flows.list, Cannot)
     )
@@ -47,17 +44,17 @@ def _ids(invoices: list[Invoice]) -> str:
     return ", ".join(invoice.id for invoice in invoices)
 
 
-def find_matches(command: Bill, context: Context) -> Flow[Matches]:
+def find_matches(command: Bill, context: Context, history: History = NO_HISTORY) -> Flow[Matches]:
     """Find every invoice that carries a bill's reference, each as it is now.
 
-    What the journal knows to have been made is read by its id, whomever it bills and whatever the clocks say. Then the
-    provider's listing of the bill's customer is read, from CLOCK_SKEW before `context.since` on where that is known,
+    What is known to have been made is read by its id, whomever it bills and whatever the clocks say. Then the
+    provider's listing of the bill's customer is read, from CLOCK_SKEW before `history.since` on where that is known,
     and at most PAGES pages of it. An item that cannot be read and holds the reference's text is a gap: it may be the
     one.
     """
     made: dict[str, Invoice] = {}
     findable, lost, strange = is_findable(command, context), "", ""
-    for invoice_id in context.made:
+    for invoice_id in history.made:
         if (again := retrieval(invoice_id)) is None:  # torn in the journal: the listing has it
             continue
         try:
@@ -72,17 +69,17 @@ def find_matches(command: Bill, context: Context) -> Flow[Matches]:
         else:
             strange = f"{invoice.id}, which the journal knows as this bill, carries the reference {invoice.reference!r}"
     look = find_in_listing if context.provider.lookup is None else context.provider.lookup
-    seen = yield from look(command, context)
+    seen = yield from look(command, context, history)
     gap = seen.gap or strange
     if lost and not made and not findable:
         gap = f"{lost}, which the journal knows, is not there any more and may have got another id when it was issued"
     return Matches(tuple(({invoice.id: invoice for invoice in seen.invoices} | made).values()), gap)
 
 
-def find_in_listing(command: Bill, context: Context) -> Flow[Matches]:
+def find_in_listing(command: Bill, context: Context, history: History = NO_HISTORY) -> Flow[Matches]:
     """Find every invoice that carries a bill's reference in the listing of its customer, at most PAGES pages."""
     mine, gap = json_text(command.reference), ""
-    listing = listing_command(command, context)
+    listing = listing_command(command, context, history)
     seen: dict[str, Invoice] = {}  # by id: one that moves on while it is listed is on two pages
     for _ in range(PAGES):
         page: Page = yield from annotated(context.provider.flow(listing, context.on(listing)))
@@ -107,7 +104,7 @@ def find_in_listing(command: Bill, context: Context) -> Flow[Matches]:
     return Matches(tuple(seen.values()), gap or f"the listing goes on after {PAGES} pages")
 
 
-def listing_command(command: Bill, context: Context) -> ListInvoices:
+def listing_command(command: Bill, context: Context, history: History = NO_HISTORY) -> ListInvoices:
     """The listing that has a bill's invoice: its customer's, from a little before its first try.
 
     Where a try had other content, its customer may have been another one: then everybody's.
@@ -117,14 +114,14 @@ def listing_command(command: Bill, context: Context) -> ListInvoices:
         if command.customer is not None and command.customer.at(context.provider.name) is not None
         else None
     )
-    if context.anyone:
+    if history.other_content:
         customer = None
-    return ListInvoices(customer=customer, created_from=lookup_start(context))
+    return ListInvoices(customer=customer, created_from=lookup_start(history))
 
 
-def lookup_start(context: Context) -> datetime | None:
+def lookup_start(history: History) -> datetime | None:
     """Where in time a lookup begins; None for the very beginning, as no provider was there before 1970."""
-    return None if context.since is None or context.since < _EPOCH else context.since - CLOCK_SKEW
+    return None if history.since is None or history.since < _EPOCH else history.since - CLOCK_SKEW
 
 
 def retrieval(invoice_id: str) -> Retrieve | None:
@@ -163,29 +160,6 @@ def annotated(flow: Flow[T]) -> Flow[T]:
                 request = flow.send(answer)
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
-
-
-def guard_reused_key(flow: Flow[T], command: Bill, context: Context) -> Flow[T]:
-    """Drive requests whose bodies are the bill: their keys may have gone out before, with another one.
-
-    Raises IdempotencyMismatch then, with the invoice that has the reference where it can be found.
-    """
-    try:
-        return (yield from flow)
-    except ProviderError as refusal:
-        if not refusal.key_reused:
-            raise
-        found: tuple[Invoice, ...] = ()
-        with suppress(ProviderError):
-            found = (yield from find_matches(command, context)).invoices
-            if not found and command.customer is not None:  # the earlier one may be another customer's
-                found = (yield from find_matches(command.model_copy(update={"customer": None}), context)).invoices
-        raise IdempotencyMismatch(
-            f"the reference {command.reference!r} was used before for a bill of other content"
-            + (f", {', '.join(invoice.id for invoice in found)}" if found else "")
-            + "; nothing was billed: give a new bill a new reference",
-            existing=found[0] if found else None,
-        ) from refusal
 
 
 def json_text(value: Any) -> bytes:

@@ -12,12 +12,23 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from invoice_bridge.adapter.declared import Cannot, Currencies, ErrorRow, Matches, Rate, Refusal, Setting, StatusRow
+from invoice_bridge.adapter.declared import (
+    Cannot,
+    Currencies,
+    ErrorRow,
+    History,
+    Matches,
+    Rate,
+    Refusal,
+    Setting,
+    StatusRow,
+)
 from invoice_bridge.adapter.redactions import Redaction
-from invoice_bridge.adapter.rows import Field, Limit, check_limits
+from invoice_bridge.adapter.rows import Field, Limit, check_limits, find_losses
 from invoice_bridge.adapter.shapes import Shape
 from invoice_bridge.adapter.webhooks import Webhooks
 from invoice_bridge.core import wire
@@ -37,7 +48,8 @@ from invoice_bridge.core.errors import (
     Unsupported,
 )
 from invoice_bridge.core.exact import dumps
-from invoice_bridge.core.idempotency import Idempotency, Lookup, step_key, verb_key
+from invoice_bridge.core.idempotency import Idempotency, step_key, verb_key
+from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Auth, Effect, Flow, Request, Response
 
@@ -77,6 +89,19 @@ class Page:
 
     items: tuple[Invoice | Unreadable, ...]
     next: ListInvoices | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What a refusal means by the provider's table.
+
+    `maybe_applied`: the refused request may have taken effect all the same. `key_reused`: its idempotency key came
+    before, with another request.
+    """
+
+    error: ProviderError
+    maybe_applied: bool = False
+    key_reused: bool = False
 
 
 # ── the provider ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,9 +149,9 @@ class Provider:
 
     # verbs
     flows: Verbs
-    lookup: Callable[[Bill, Context], Flow[Matches]] | None = None
+    lookup: Callable[[Bill, Context, History], Flow[Matches]] | None = None
     """How a bill is looked up by its reference, where the listing alone does not tell; see adapter/lookup.py."""
-    search: Callable[[Bill, Context], Flow[Matches]] | None = None
+    search: Callable[[Bill, Context, History], Flow[Matches]] | None = None
     """How a bill is found in the provider's search index, which lags behind what was written: the first lookup of a
     create, while the idempotency key covers the lag. None where the index does not cover the reference."""
     parse: Callable[..., Invoice]
@@ -166,31 +191,34 @@ class Provider:
 
     def error(self, answer: Response) -> ProviderError:
         """Turn a refusal into its typed error, by the provider's table, else by the HTTP status alone."""
+        return self.classify(answer).error
+
+    def classify(self, answer: Response) -> Classified:
+        """Turn a refusal into its typed error, and say what the provider's table adds."""
         facts: dict[str, Any] = {"provider": self.name, "status": answer.status, "response": answer}
         if 300 <= answer.status < 400:
-            return MalformedResponse(
-                "the answer is a redirect, which is never followed with a key attached; is base_url right?", **facts
-            )
+            problem = "the answer is a redirect, which is never followed with a key attached; is base_url right?"
+            return Classified(MalformedResponse(problem, **facts))
         try:
             told = self.refusal(answer)
         except MalformedResponse as unreadable:
             if answer.status == 429:  # a proxy's page: whoever says it, it means "not now"
-                return RateLimited("too many requests", retry_after=_retry_after(answer), **facts)
+                return Classified(RateLimited("too many requests", retry_after=_retry_after(answer), **facts))
             broken = answer.status >= 500
             page = (UnreadableServerError if broken else MalformedResponse)(unreadable.message, **facts)
-            page.maybe_applied = broken
-            return page
+            return Classified(page, maybe_applied=broken)
         facts |= {"code": told.code, "param": told.param, "request_id": told.request_id}
         row = next((row for row in self.errors if row.fits(told.code, told.type, answer.status)), None)
         becomes = row.becomes if row else _by_status(answer.status)
         if becomes is RateLimited:
-            return RateLimited(told.message, retry_after=_retry_after(answer), **facts)
-        error = becomes(told.message, **facts)
+            return Classified(RateLimited(told.message, retry_after=_retry_after(answer), **facts))
         # a server error may have come after the fact, unless a row speaks of that very status
         named = row is not None and row.status is not None
-        error.maybe_applied = (row is not None and row.maybe_applied) or (answer.status >= 500 and not named)
-        error.key_reused = row is not None and row.key_reused
-        return error
+        return Classified(
+            becomes(told.message, **facts),
+            maybe_applied=(row is not None and row.maybe_applied) or (answer.status >= 500 and not named),
+            key_reused=row is not None and row.key_reused,
+        )
 
     def is_replay(self, answer: Response) -> bool:
         """Whether an answer says of itself that it repeats what an earlier request with the same key was answered."""
@@ -262,41 +290,34 @@ class Context:
     command: Command | None = None
     as_of: datetime | None = None
     """The caller's own clock, for loss rows that depend on it; flows never read it."""
-    lookup: Lookup = "auto"
-    """Whether a bill is looked up before it is made; see invoice_bridge.engine.lookup."""
-    tried: bool | None = None
-    """Whether the journal, or this client, knows an earlier try of this bill; None where there is no journal."""
-    since: datetime | None = None
-    """When the first try of this bill began, as the journal or the caller says: no invoice of it is older."""
-    made: tuple[str, ...] = ()
-    """The ids of the invoices that the journal knows earlier tries of this bill to have made."""
     existing: Invoice | None = None
     """What the lookup found under the bill's reference: a flow goes on from there."""
+    done: frozenset[str] = frozenset()
+    """The keys and addresses of requests of this bill that are known to have taken effect; see `has_done`."""
     allowed: frozenset[str] = frozenset()
     """The paths and codes of losses that the caller allowed by name."""
-    applied: frozenset[str] = frozenset()
-    """The keys and addresses of requests that the journal knows to have been answered with success."""
-    mine: frozenset[str] = frozenset()
-    """Those of `made` that this very attempt made."""
-    anyone: bool = False
-    """Whether the journal knows a try of the reference with other content, whose customer may be another one."""
 
     @property
     def account(self) -> str:
         """Within which a reference is unique, as far as the settings say it: "chargebee:acme"."""
         return f"{self.provider.name}:{self.provider.scope(self.settings)}"
 
+    @cached_property
+    def losses(self) -> tuple[Loss, ...]:
+        """What the provider would not carry of the command: found once for each context. Only bills lose anything."""
+        return find_losses(self.provider.fields, self.command, self) if isinstance(self.command, Bill) else ()
+
     def on(self, command: Command) -> Context:
         """The same context for one command: idempotency keys derive from it."""
-        return replace(self, command=command)
+        return self if command is self.command else replace(self, command=command)
 
     def has_done(self, request: Request) -> bool:
-        """Whether the journal knows that a request took effect, however long ago its key was forgotten.
+        """Whether a request is known to have taken effect, however long ago its key was forgotten.
 
         Its address counts as well as its key: another attempt, or a verb of the caller's, may have sent it for the same
         invoice.
         """
-        return request.key in self.applied or request.url in self.applied
+        return request.key in self.done or request.url in self.done
 
     def get(
         self,
@@ -329,10 +350,11 @@ class Context:
         opens: bool = False,
         invoice_id: str | None = None,
         answers: tuple[str | int, ...] = (),
+        states_bill: bool = False,
     ) -> Request:
         """Make a writing request; `opens` where it makes a new invoice, `invoice_id` where it changes one.
 
-        `step` names it within its flow; the idempotency key derives from that. `answers` as on Request.
+        `step` names it within its flow; the idempotency key derives from that. The rest is as on Request.
 
         It carries a key where the provider takes one for the method (`Idempotency.methods`).
         """
@@ -359,6 +381,7 @@ class Context:
             opens=opens,
             invoice_id=invoice_id,
             answers=answers,
+            states_bill=states_bill,
         )
 
     def follow(self, url: str, *, specimen: Any = None) -> Request:

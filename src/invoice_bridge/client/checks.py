@@ -7,6 +7,7 @@ client fail in the middle of a call, where a customer may have been charged.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from math import isfinite
 from os import PathLike, fspath
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Any
 
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.idempotency import LOOKUPS
+from invoice_bridge.core.model import in_utc
 
-__all__ = ["check", "check_http", "fault_of_key"]
+__all__ = ["check", "check_http", "fault_of_key", "first_try"]
 
 LONGEST = 86_400.0
 """Seconds of the longest timeout or deadline: a day. Sockets cannot wait for an arbitrarily large number."""
@@ -135,6 +137,24 @@ def check_http(http: Any, *, is_async: bool) -> None:
         raise ConfigurationError(f"http of {ours} is an {wanted}, not the other kind, which cannot be used here")
     if http.is_closed:
         raise ConfigurationError("the http client is closed: make a new one")
+
+
+def first_try(since: datetime | None, now: datetime) -> datetime | None:
+    """When a bill can have been tried first. Raises ConfigurationError for what is no aware instant of the past."""
+    if since is None:
+        return None
+    if not isinstance(since, datetime):
+        raise ConfigurationError(f"since is a datetime, not {since!r}: write datetime(…, tzinfo=UTC)")
+    try:
+        first = in_utc(since)
+    except ValueError as error:
+        raise ConfigurationError(f"since: {error}") from None
+    if first > now:
+        raise ConfigurationError(
+            f"since={first.isoformat()} lies in the future: no bill was tried then, and a lookup from there finds "
+            "none. Give the time of the first try"
+        )
+    return first
 
 
 def _kind(value: object) -> str:

@@ -1,73 +1,60 @@
-"""What both clients share: everything but the waiting."""
+"""What both clients share: how they are made, what a call knows before its first request, and what surrounds each."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import threading
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, overload
 from urllib.parse import urlsplit
 
-from invoice_bridge.adapter.answers import json_of
-from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.adapter.provider import Context
 from invoice_bridge.client import checks, logs
-from invoice_bridge.client.checks import fault_of_key
+from invoice_bridge.client.calls import Call
+from invoice_bridge.client.checks import fault_of_key, first_try
 from invoice_bridge.client.credentials import ApiKey
-from invoice_bridge.client.exchange import Bound
+from invoice_bridge.client.exchange import Deadline
+from invoice_bridge.client.http import LOGGERS, failures_of, loggers_of, without_keys
+from invoice_bridge.client.messages import Messages, without_cookies
+from invoice_bridge.client.options import is_loopback, make_client_context, policy_of
 from invoice_bridge.client.settings import ChargebeeSettings, Common, StripeSettings, WhopSettings
-from invoice_bridge.core.commands import (
-    Bill,
-    Command,
-    ListInvoices,
-    OneTimeCharge,
-    OnInvoice,
-    PeriodInvoice,
-)
+from invoice_bridge.core.commands import Bill, Command, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import (
     AlreadyBilled,
     BridgeError,
     ConfigurationError,
     Discrepancy,
     IdempotencyMismatch,
-    MalformedResponse,
 )
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Loss
-from invoice_bridge.core.model import CustomerRef, Invoice, Status, in_utc
+from invoice_bridge.core.model import CustomerRef, Invoice
 from invoice_bridge.core.wire import Request, Response, Steps
 from invoice_bridge.engine.allow import Allow, names_allowed, refuse_losses
+from invoice_bridge.engine.calls import steps_of
 from invoice_bridge.engine.interruption import Trail
-from invoice_bridge.engine.lookup import SETTLE_TIME, Resolution, resolve, resume, start
-from invoice_bridge.engine.supervise import Lost, NotSent, Verdict, supervise, verdict
+from invoice_bridge.engine.lookup import Resolution, resolve
+from invoice_bridge.engine.supervise import Lost, NotSent, supervise
 from invoice_bridge.explain import Plan, losses_of, plan
-from invoice_bridge.journal.recent import RecentLosses
-from invoice_bridge.journal.rows import Book, Ended, Try, digest_of, unresolved, verdict_of
+from invoice_bridge.journal.memory import Exchange, Memory
+from invoice_bridge.journal.rows import Book
 from invoice_bridge.journal.store import Journal
 
 if TYPE_CHECKING:  # at run time it is imported when a client is made: it loads a command-line library of its own
+    import asyncio
+
     import httpx
 
-from invoice_bridge.client.http import _LOGGERS, _failures_of, _loggers_of, _no_cookies, _without_keys
-from invoice_bridge.client.options import _context, _is_loopback, policy_of
-
 C = TypeVar("C", bound=Command)
-
 Http = TypeVar("Http", "httpx.Client", "httpx.AsyncClient")
 
 OnDiscrepancy = Literal["raise", "report"]
 
-_NAME = f"invoice-bridge/{version('invoice-bridge')}"
 
-
-class _Core(Generic[Http]):
+class Core(Generic[Http]):
     """What the two clients share: everything but the waiting."""
 
     _is_async = False
@@ -115,6 +102,27 @@ class _Core(Generic[Http]):
         requests_per_minute: int | None = None,
         **settings: Any,
     ) -> None:
+        """Make a client of one provider. Raises ConfigurationError for a setting that cannot be used.
+
+        `api_key` goes into the Authorization header and nowhere else: a setting or a command that contains it is
+        refused, and an answer that repeats it is cleared of it. `base_url` is another host, such as an emulator; plain
+        http is accepted for loopback only. `insecure=True` accepts it for every host, and does not check the
+        certificates of https either. `mode` ("test" or "live") refuses a key, site or host of the other mode.
+
+        `http` is an httpx client of yours. It is used as it is, its TLS included, and not closed; its redirects, its
+        credentials and its cookies are left out. `timeout` bounds each request and `deadline` each call, in seconds,
+        from the connection to the last byte. Of a synchronous client of yours they bound the pieces of the body, and
+        not what comes between pieces: a head, an extension of a chunk, trailers.
+
+        `customers` maps your own names of customers to their ids by provider. `lookup` decides whether a bill is looked
+        up before it is made: "auto", "always", "never", or "journal", which declares that the journal has every bill.
+        `journal` is the file that remembers what was tried, `book` the name within which a reference is one bill at
+        whatever provider. `requests_per_minute` replaces the provider's documented limit, which all clients of an
+        account in one process share. All other settings are the provider's.
+
+        The idempotency key of a verb on an invoice is made of the invoice, the verb, its body and `attempt`: repeated
+        while the provider knows the key, it is answered and not done again. Raise `attempt` to have it done again.
+        """
         fault, key = fault_of_key(api_key), None
         if fault is None:
             key = ApiKey(api_key)
@@ -139,43 +147,51 @@ class _Core(Generic[Http]):
                 checks.check_http(http, is_async=self._is_async)
             if self._key.is_in(repr((settings, base_url, customers, journal))):
                 raise ConfigurationError("the API key is in another setting: write it in api_key alone")
-            self._use = _context(provider, self._key, settings, base_url, mode=mode, lookup=lookup, insecure=insecure)
+            self._context = make_client_context(provider, self._key, settings, base_url, mode=mode, insecure=insecure)
         except ConfigurationError as error:
             raise ConfigurationError(self._key.conceal(str(error))) from None
         self._timeout, self._deadline = timeout, deadline
-        self._policy = policy_of(self._use, self._key, requests_per_minute)
-        self._book = Book(self._use.account, book, mode or self._mode_of_key() or "")
-        self._journal = None if journal is None else Journal(journal)
-        self._lately = RecentLosses()
+        self._lookup: Lookup = lookup
+        self._policy = policy_of(self._context, self._key, requests_per_minute)
+        account = Book(self._context.account, book, mode or self._mode_of_key() or "")
+        self._memory = Memory(self._context.provider, account, None if journal is None else Journal(journal))
         self._customers = {name: dict(ids) for name, ids in (customers or {}).items()}
         self._closes_http, self._process = http is None, os.getpid()
         self._http: Any = self._new_http() if http is None else http
         """The caller's own HTTP client, or Connections."""
+        self._messages = Messages(self._context.provider, self._key)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._failures = _failures_of(self._http)
-        for name in (*_LOGGERS, *_loggers_of(self._http)):
-            logging.getLogger(name).addFilter(_without_keys)  # once, however many clients there are
+        self._failures = failures_of(self._http)
+        for name in (*LOGGERS, *loggers_of(self._http)):
+            logging.getLogger(name).addFilter(without_keys)  # once, however many clients there are
 
     def _new_http(self) -> Any:
         raise TypeError("use Client or AsyncClient")
 
     def _mode_of_key(self) -> str | None:
-        context = self._use
+        context = self._context
         return context.provider.mode(self._key.text, context.settings, context.base_url)
 
     @property
     def _trusts_environment(self) -> bool:
         """Whether proxies of the environment are used: plain http to loopback would leave this machine through one."""
-        base = urlsplit(self._use.base_url)
-        return base.scheme == "https" or not _is_loopback(base.hostname or "")
+        base = urlsplit(self._context.base_url)
+        return base.scheme == "https" or not is_loopback(base.hostname or "")
+
+    @classmethod
+    def from_config(cls, path: str | os.PathLike[str], profile: str | None = None) -> Self:
+        """Make a client from a profile of a TOML file; see invoice_bridge.client.config. Raises ConfigurationError."""
+        from invoice_bridge.client.config import read_profile
+
+        return cls(**read_profile(path, profile))
 
     @property
     def provider(self) -> str:
         """The provider's name."""
-        return self._use.provider.name
+        return self._context.provider.name
 
     def __repr__(self) -> str:
-        context: Context | None = getattr(self, "_use", None)  # absent while it is made, and where that failed
+        context: Context | None = getattr(self, "_context", None)  # absent while it is made, and where that failed
         inside = "" if context is None else f"{context.provider.name!r}, base_url={context.base_url!r}"
         return f"{type(self).__name__}({inside})"
 
@@ -186,181 +202,78 @@ class _Core(Generic[Http]):
         """
         command = self._resolve_customer(command)
         try:
-            context = self._prepare(command, since=since).context
+            call = self._prepare(command, since=since)
         except (AlreadyBilled, IdempotencyMismatch) as refusal:
             return Plan(self.provider, refusal=refusal)
-        return plan(command, context)
+        return plan(command, call.context, call.history, lookup=self._lookup)
 
     def losses(self, command: Command, *, as_of: datetime | None = None) -> tuple[Loss, ...]:
         """List what this client's provider would not carry of a command; see invoice_bridge.losses."""
-        command = self._resolve_customer(command)
-        return losses_of(command, self._use.on(command), as_of)
+        return losses_of(self._resolve_customer(command), self._context, as_of)
 
-    def _steps(self, prepared: _Prepared, allow: Allow = (), on_discrepancy: OnDiscrepancy = "raise") -> Steps[Any]:
-        """A command's flow, supervised. Losses are refused after its first request is made and before that is sent."""
-        command, context = prepared.command, prepared.context
-        found = losses_of(command, context)
-        if allowed := names_allowed(allow):
-            context = replace(context, allowed=allowed)
-        flow = start(command, context, unsettled=prepared.unsettled)
-        again = None if context.lookup == "never" or not isinstance(command, Bill) else lambda: resume(command, context)
-        try:
-            done = yield from supervise(
-                flow, context, self._policy, lambda: refuse_losses(found, allow, context.provider.title), again
-            )
-        except Discrepancy as other:
-            if on_discrepancy == "raise" or other.invoice is None:
-                raise
-            done = other.invoice.model_copy(update={"discrepancies": (str(other),)})
-        return done.model_copy(update={"losses": found}) if found and isinstance(done, Invoice) else done
-
+    # ── a call ───────────────────────────────────────────────────────────────────────────────────────────────────────
     def _prepare(
         self, command: Command, *, since: datetime | None = None, on_discrepancy: OnDiscrepancy = "raise"
-    ) -> _Prepared:
+    ) -> Call:
         """Everything that is known before a command's first request, the journal's and this client's memory included.
 
         Reads the journal, so that an AsyncClient does it in a thread. Raises BilledElsewhere, and IdempotencyMismatch
         where the journal knows the reference with another content.
         """
         try:
-            return self._prepared(command, since, on_discrepancy)
+            return self._known(command, since, on_discrepancy)
         except BridgeError as error:
             logs.refused(self.provider, command, error)
             raise
 
-    def _prepared(self, command: Command, since: datetime | None, on_discrepancy: OnDiscrepancy) -> _Prepared:
+    def _known(self, command: Command, since: datetime | None, on_discrepancy: OnDiscrepancy) -> Call:
         self._check_usable()
         if os.getpid() != self._process:
             raise ConfigurationError("this client was made before a fork: make a new one in the child process")
         if on_discrepancy not in {"raise", "report"}:
             raise ConfigurationError(f'on_discrepancy is "raise" or "report", not {on_discrepancy!r}')
         command = self._resolve_customer(command)
-        context = self._use.on(command)
+        context = self._context.on(command)
         if not isinstance(command, Bill):
-            return _Prepared(command, context)
+            return Call(command, context)
         now = datetime.now(UTC)
-        first = _since(since, now)
-        lost = self._lately.unresolved(command.reference)
-        tries = self._tries(command)
-        unknown = unresolved(tries)
-        pending = [known for known in unknown.values() if known.last_at is None or now - known.last_at < SETTLE_TIME]
-        keyless = not context.provider.idempotency.methods  # then the same attempt would take effect a second time too
-        attempts = {attempt for attempt, at in lost.items() if now - at < SETTLE_TIME} | {
-            one.attempt for one in pending
-        }
-        unsettled = any(attempt != command.attempt or keyless for attempt in attempts)
-        counted = [known for known in tries if verdict_of(known) == "applied" or known.step in unknown]
-        if counted:  # what was refused made nothing
-            began = [known.began_at for known in tries]
-            known_since = None if None in began else min(at for at in began if at is not None)
-            if known_since is not None and known_since > now:  # written by a clock that was ahead: it says nothing
-                known_since = None
-            made = tuple(dict.fromkeys(known.invoice_id for known in tries if known.invoice_id is not None))
-            applied = [known for known in tries if verdict_of(known) == "applied"]
-            context = replace(
-                context,
-                tried=True,
-                since=known_since,
-                made=made,
-                applied=frozenset({known.key for known in applied if known.key} | {known.url for known in applied}),
-                mine=frozenset(
-                    known.invoice_id for known in tries if known.attempt == command.attempt and known.invoice_id
-                ),
-                anyone=_is_other(counted, digest_of(command, self.provider)),
-            )
-        elif lost:  # what this client itself lost lately, it looks for
-            is_dear = context.provider.lookup is not None  # a read for each invoice: those that are older are let be
-            context = replace(context, tried=True, since=min(lost.values()) if is_dear else None)
-        elif self._journal is not None:
-            context = replace(context, tried=False)
-        if first is not None:
-            context = replace(
-                context, since=first if not context.tried or context.since is None else min(first, context.since)
-            )
-        digest = None if self._journal is None else digest_of(command, self.provider)
-        return _Prepared(command, context, unsettled, digest)
+        history = self._memory.recall(command, first_try(since, now), now)
+        return Call(command, context, history, self._memory.digest(command))
 
-    def _tries(self, command: Bill) -> list[Try]:
-        """What the journal knows of a bill's requests that may have reached the provider, oldest first."""
-        if self._journal is None:
-            return []
-        self._journal.refuse_elsewhere(self._book, command.reference)
-        tries = [known for known in self._journal.tries(self._book, command.reference) if known.may_have_been_sent]
-        digest = digest_of(command, self.provider)
-        pending = unresolved(tries)
-        for known in tries:
-            stands = verdict_of(known) == "applied" or known.step in pending
-            if known.attempt == command.attempt and stands and known.digest not in {None, digest}:
-                what = f"the invoice {known.invoice_id}" if known.invoice_id else "a try"
-                mismatch = IdempotencyMismatch(
-                    f"the journal knows the reference {command.reference!r} with another content ({what}, "
-                    f"{'' if known.began_at is None else known.began_at.isoformat()}); nothing was sent: give a new "
-                    "bill a new reference"
-                )
-                mismatch.invoice_id = known.invoice_id
-                raise mismatch
-        return tries
-
-    def _resolving(
-        self, command: OneTimeCharge | PeriodInvoice, since: datetime | None
-    ) -> tuple[Steps[Resolution], _Prepared]:
-        """The lookup alone, supervised."""
+    def _prepare_resolve(self, command: OneTimeCharge | PeriodInvoice, since: datetime | None) -> Call:
+        """Everything that is known of a bill whose outcome is to be found out. Raises ConfigurationError."""
         command = self._resolve_customer(command)
         now = datetime.now(UTC)
-        known_tries = () if self._journal is None else self._journal.tries(self._book, command.reference)
-        tries = [known for known in known_tries if known.may_have_been_sent]
-        context = self._use.on(command)
-        first = _since(since, now)
-        readable: list[datetime] = [
-            known.began_at for known in tries if known.began_at is not None and known.began_at <= now
-        ]
-        if first is None and not tries:
-            raise ConfigurationError(
-                "resolve needs to know when the bill was first tried: pass since=…, or keep a journal from the start"
-            )
-        whole = len(readable) == len(tries)
-        given: list[datetime] = [] if first is None else [first]
-        begun = min([*readable, *given], default=None) if whole else first
-        made = tuple(dict.fromkeys(known.invoice_id for known in tries if known.invoice_id is not None))
-        last: list[datetime] = list(self._lately.unresolved(command.reference).values())
-        if (wrote := self._lately.last_write(command.reference)) is not None:  # whatever `since` says
-            last.append(wrote)
-        # a time that cannot be read, or that the clock has not reached, may be that of a moment ago
-        last += [now if known.last_at is None else min(known.last_at, now) for known in tries]
-        flow = resolve(
-            command,
-            replace(context, since=begun, made=made, anyone=_is_other(tries, digest_of(command, self.provider))),
-            now=now,
-            last=max([*last, *given], default=now),
+        known = self._memory.recall_unsure(command, first_try(since, now), now)
+        return Call(
+            command, self._context.on(command), known.history, now=now, last=known.last, last_try=known.last_try
         )
-        last_try = max((known.number for known in known_tries), default=0)
-        return supervise(flow, context, self._policy), _Prepared(command, context, last_try=last_try)
 
-    def _learn(self, prepared: _Prepared | None, done: object) -> None:
-        """Have the journal know which bills no longer claim their reference: void, deleted, or found absent.
-
-        Never raises: the call has succeeded, and a claim that is kept only refuses the reference elsewhere.
-        """
+    def _steps(self, call: Call, allow: Allow = (), on_discrepancy: OnDiscrepancy = "raise") -> Steps[Any]:
+        """A command's flow, supervised. Losses are refused after its first request is made and before that is sent."""
+        context = replace(call.context, allowed=names_allowed(allow)) if allow else call.context
+        losses = context.losses
         try:
-            self._teach(prepared, done)
-        except ConfigurationError:
-            logs.unlearnt(self.provider)
+            done = yield from steps_of(
+                call.command,
+                context,
+                call.history,
+                lookup=self._lookup,
+                policy=self._policy,
+                before=lambda: refuse_losses(losses, allow, context.provider.title),
+            )
+        except Discrepancy as other:
+            if on_discrepancy == "raise" or other.invoice is None:
+                raise
+            done = other.invoice.model_copy(update={"discrepancies": (str(other),)})
+        return done.model_copy(update={"losses": losses}) if losses and isinstance(done, Invoice) else done
 
-    def _teach(self, prepared: _Prepared | None, done: object) -> None:
-        if self._journal is None:
-            return
-        now = datetime.now(UTC)
-        if isinstance(done, Resolution) and prepared is not None and isinstance(prepared.command, Bill):
-            if done.state == "absent":
-                reference, last_try = prepared.command.reference, prepared.last_try
-                self._journal.release(self._book, reference, "absent", done.why, now, last_try=last_try)
-            invoices: Sequence[object] = done.invoices
-        else:
-            invoices = done.items if isinstance(done, Page) else (done,)
-        for invoice in invoices:
-            if isinstance(invoice, Invoice) and invoice.status in {Status.VOID, Status.DELETED}:
-                state: Literal["void", "deleted"] = "void" if invoice.status is Status.VOID else "deleted"
-                self._journal.learn(self._book, invoice.id, state, "seen by a client", now)
+    def _resolve_steps(self, call: Call) -> Steps[Resolution]:
+        """The lookup alone, supervised."""
+        if not isinstance(call.command, Bill) or call.now is None or call.last is None:
+            raise TypeError("only a bill is resolved, and its call knows when it began and what was sent last")
+        flow = resolve(call.command, call.context, call.history, now=call.now, last=call.last)
+        return supervise(flow, call.context, self._policy)
 
     def _resolve_customer(self, command: C) -> C:
         """Put the customer map's ids in place of a name of the caller's own.
@@ -382,52 +295,39 @@ class _Core(Generic[Http]):
             update={"customer": customer.model_copy(update={"ids": self._customers[customer.id]})}
         )
 
-    def _filter_page(
-        self, page: Page, command: ListInvoices, unreadable: str, read: set[str | None]
-    ) -> Iterator[Invoice | Unreadable]:
-        """Apply every filter again; raise for, or hand on, what could not be read. `read` holds the pages so far."""
-        if unreadable not in {"raise", "yield"}:
-            raise ConfigurationError(f'unreadable is "raise" or "yield", not {unreadable!r}')
-        read.add(command.cursor)
-        if page.next is not None and page.next.cursor in read:
-            raise MalformedResponse("the listing gives the same next page for ever", provider=self.provider)
-        for item in page.items:
-            if isinstance(item, Unreadable) and unreadable == "raise":
-                raise item.error
-            if isinstance(item, Unreadable) or command.matches(item, self.provider):
-                yield item
+    # ── around a call, and around each request ───────────────────────────────────────────────────────────────────────
+    def _check_usable(self) -> None:
+        """Raise ConfigurationError, before anything is sent, for a client that is closed."""
+        if getattr(self._http, "is_closed", False):
+            raise ConfigurationError("this client, or the http client it was given, is closed: make a new one")
 
-    def _until(self) -> float | None:
-        return None if self._deadline is None else time.monotonic() + self._deadline
+    def _sender(self) -> Any:
+        """What sends: our own connections, or a copy of an injected client without its cookies."""
+        return self._http if self._closes_http else without_cookies(self._http)
 
-    def _remaining(self, until: float | None, wanted: float) -> float:
-        """How long the next wait may be. Raises NotSent where the deadline leaves nothing."""
-        if until is None:
-            return wanted
-        left = until - time.monotonic()
-        if left <= 0:
-            raise NotSent(f"the deadline of {self._deadline:g} s has passed")
-        return min(wanted, left)
+    def _learn(self, call: Call, done: object) -> None:
+        """Have the journal know which bills no longer claim their reference.
 
-    def _check_wait(self, until: float | None, wanted: float) -> float:
-        """How long to wait before the next request. Raises NotSent where the deadline would pass meanwhile."""
-        if self._remaining(until, wanted) < wanted:
-            raise NotSent(f"the deadline of {self._deadline:g} s leaves no time to wait {wanted:.1f} s")
-        return wanted
+        Never raises: the call has succeeded, and a claim that is kept only refuses the reference elsewhere.
+        """
+        try:
+            self._memory.learn(call.command, done, datetime.now(UTC), call.last_try)
+        except ConfigurationError:
+            logs.unlearnt(self.provider)
 
-    def _wait(self, until: float | None, wanted: float, after: str) -> float:
-        seconds = self._check_wait(until, wanted)
+    def _wait(self, deadline: Deadline, wanted: float, after: str) -> float:
+        seconds = deadline.check_wait(wanted)
         logs.waiting(self.provider, seconds, after)
         return seconds
 
-    def _answered(self, command: Command | None, request: Request, response: Response, trail: Trail) -> str:
+    def _answered(self, call: Call, request: Request, response: Response, trail: Trail) -> str:
         """Take an answer down; returns what a wait that follows comes after."""
         trail.answer(response)
-        logs.answered(self.provider, command, request, response)
+        logs.answered(self.provider, call.command, request, response)
         return f"HTTP {response.status}" if response.status >= 300 else "an answer (the limit on requests)"
 
-    def _decided(self, prepared: _Prepared | None, done: object, trail: Trail) -> None:
-        if prepared is not None and isinstance(prepared.command, Bill):
+    def _decided(self, call: Call, done: object, trail: Trail) -> None:
+        if isinstance(call.command, Bill):
             if isinstance(done, Resolution):
                 logs.resolved(self.provider, done.state)
             elif isinstance(done, Invoice):
@@ -438,7 +338,7 @@ class _Core(Generic[Http]):
         return "a connection refused" if isinstance(problem, NotSent) else "a lost answer"
 
     @contextmanager
-    def _note_interruption(self, command: Command | None) -> Iterator[Trail]:
+    def _note_interruption(self, command: Command) -> Iterator[Trail]:
         """Log how a call ends, and give what stops the program in its middle a note of what is unknown then."""
         trail = Trail()
         try:
@@ -454,42 +354,16 @@ class _Core(Generic[Http]):
                 logs.stopped(self.provider, command, stop, known)
             raise
 
-    def _intend(self, request: Request, prepared: _Prepared | None) -> int | None:
+    def _intend(self, request: Request, call: Call) -> int | None:
         """Have the journal know of a request before it leaves; the row's number, None where none is written."""
-        command = None if prepared is None else prepared.command
-        if self._journal is None or not request.writes:
-            return None
-        now = datetime.now(UTC)
-        if isinstance(command, Bill) and prepared is not None:
-            return self._journal.intend(
-                self._book, command.reference, command.attempt, request, now, digest=prepared.digest
-            )
-        if (
-            isinstance(command, OnInvoice)
-            and (reference := self._journal.reference_of(self._book, command.id)) is not None
-        ):
-            about = replace(request, invoice_id=command.id)
-            return self._journal.intend(self._book, reference, 0, about, now, guarded=False)
-        return None
+        return self._memory.intend(call.command, request, datetime.now(UTC), call.digest)
 
-    def _conclude(self, request: Request, prepared: _Prepared | None, number: int | None, exchange: _Exchange) -> None:
+    def _conclude(self, request: Request, call: Call, number: int | None, exchange: Exchange) -> None:
         """Note what became of a request, in the journal and in this client's memory."""
-        command, ended, answer = None if prepared is None else prepared.command, exchange.ended, exchange.answer
-        if not request.writes or prepared is None:
-            return
-        said: Verdict | None = None
-        if ended is not None:
-            said = "maybe" if ended == "lost" else "deferred"
-        if answer is not None:
-            said = verdict(request, answer, prepared.context)
-        if isinstance(command, Bill):
-            self._lately.note(command, request.key or f"{request.method} {request.url}", said, datetime.now(UTC))
-        if self._journal is not None and number is not None and ended is not None:
-            status, invoice_id = (None, None) if answer is None else (answer.status, self._id_in(answer))
-            self._journal.conclude(number, ended, datetime.now(UTC), status=status, invoice_id=invoice_id, verdict=said)
+        self._memory.conclude(call.context, request, number, exchange, datetime.now(UTC))
 
     @contextmanager
-    def _exchanging(self, request: Request, sent: list[Request], exchange: _Exchange) -> Iterator[None]:
+    def _exchanging(self, request: Request, sent: list[Request], exchange: Exchange) -> Iterator[None]:
         """Around the sending of one request: `sent` lists what may have left, and the exchange says how it ended."""
         sent.append(request)
         try:
@@ -502,112 +376,3 @@ class _Core(Generic[Http]):
         except Lost:
             exchange.ended = "lost"
             raise
-
-    def _id_in(self, answer: Response) -> str | None:
-        try:
-            return self._use.provider.invoice_id(json_of(answer)) if answer.status < 300 else None
-        except MalformedResponse:
-            return None
-
-    def _bound(self, until: float | None) -> Bound:
-        """When an exchange that begins now must have ended. Raises NotSent where the deadline leaves nothing."""
-        began = time.monotonic()
-        return Bound(began, began + self._remaining(until, self._timeout))
-
-    def _outgoing(self, request: Request, bound: Bound) -> dict[str, Any]:
-        headers = {
-            **request.headers,
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": _NAME,
-        }
-        return {
-            "method": request.method,
-            "url": request.url,
-            "headers": headers,
-            "content": request.content or None,
-            "timeout": bound.ends - bound.began,
-            "auth": self._authorize,  # not among the headers: those are variables that a traceback may show
-            "follow_redirects": False,
-        }
-
-    def _without_cookies(self) -> Any:
-        """What sends. An injected client is copied, with a jar that takes nothing: its connections, not its jar."""
-        if self._closes_http:
-            return self._http
-        http = copy(self._http)
-        http.cookies = _no_cookies()
-        return http
-
-    def _check_usable(self) -> None:
-        """Raise ConfigurationError, before anything is sent, for a client that is closed."""
-        if getattr(self._http, "is_closed", False):
-            raise ConfigurationError("this client, or the http client it was given, is closed: make a new one")
-
-    def _authorize(self, request: httpx.Request) -> httpx.Request:
-        """Add the key; it replaces what an injected client would add. Its cookies are left out."""
-        request.headers["Authorization"] = self._use.provider.auth(self._key.text)
-        request.headers.pop("Cookie", None)
-        return request
-
-    def _incoming(self, answer: httpx.Response, content: bytes) -> Response:
-        """Take the key out of an answer that repeats it, whatever its status. No command said it, so none misses it."""
-        headers = dict(answer.headers.items())
-        if self._key.is_in("\n".join(headers.values())):  # no spelling of a key has a line end
-            headers = {name: self._key.conceal(value) for name, value in headers.items()}
-        return Response(answer.status_code, self._key.conceal(content), headers, self.provider)
-
-
-@dataclass
-class _Exchange:
-    """One request on its way, and its answer."""
-
-    answer: Response | None = None
-    ended: Ended | None = None
-    """None: what stopped the program in between leaves the intent open."""
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A command, and everything that is known before its first request."""
-
-    command: Command
-    context: Context
-    unsettled: bool = False
-    """Whether a request of another attempt was lost so lately that it may still take effect."""
-    digest: str | None = None
-    """That of a bill's content, for the journal; None without one."""
-    last_try: int | None = None
-    """The last of the journal's rows that `resolve` knew when it began."""
-
-
-@dataclass
-class _Intent:
-    """An intent that a thread writes down while the task that waits for it may be cancelled."""
-
-    number: int | None = None
-    stopped: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-def _since(since: datetime | None, now: datetime) -> datetime | None:
-    """When a bill can have been tried first. Raises ConfigurationError for what is no aware instant of the past."""
-    if since is None:
-        return None
-    if not isinstance(since, datetime):
-        raise ConfigurationError(f"since is a datetime, not {since!r}: write datetime(…, tzinfo=UTC)")
-    try:
-        first = in_utc(since)
-    except ValueError as error:
-        raise ConfigurationError(f"since: {error}") from None
-    if first > now:
-        raise ConfigurationError(
-            f"since={first.isoformat()} lies in the future: no bill was tried then, and a lookup from there finds "
-            "none. Give the time of the first try"
-        )
-    return first
-
-
-def _is_other(tries: Iterable[Try], digest: str) -> bool:
-    """Whether one of these tries had other content than the bill at hand."""
-    return any(known.digest not in {None, digest} for known in tries)

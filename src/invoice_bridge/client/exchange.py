@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from invoice_bridge.core.exact import LARGEST
-from invoice_bridge.engine.supervise import Lost
+from invoice_bridge.engine.supervise import Lost, NotSent
 
-__all__ = ["Body", "Bound", "bounded", "bounded_async", "current_bound"]
+__all__ = ["Body", "Bound", "Deadline", "bounded", "bounded_async", "current_bound"]
 
 _GRACE = 0.1
 """Seconds by which asyncio waits longer than httpx, whose own timeout knows whether the request has left."""
@@ -51,6 +51,39 @@ class Bound:
         self.check()
         left = max(self.ends - time.monotonic(), 0.001)  # none would make a socket wait for nothing at all
         return left if wanted is None else min(wanted, left)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a whole call must have ended: an instant of time.monotonic, None where nothing bounds its tries."""
+
+    seconds: float | None
+    ends: float | None
+
+    @classmethod
+    def starting(cls, seconds: float | None) -> Deadline:
+        """The deadline of a call that begins now."""
+        return cls(seconds, None if seconds is None else time.monotonic() + seconds)
+
+    def remaining(self, wanted: float) -> float:
+        """How long the next wait may be. Raises NotSent where the deadline leaves nothing."""
+        if self.ends is None:
+            return wanted
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise NotSent(f"the deadline of {self.seconds:g} s has passed")
+        return min(wanted, left)
+
+    def check_wait(self, wanted: float) -> float:
+        """How long to wait before the next request. Raises NotSent where the deadline would pass meanwhile."""
+        if self.remaining(wanted) < wanted:
+            raise NotSent(f"the deadline of {self.seconds:g} s leaves no time to wait {wanted:.1f} s")
+        return wanted
+
+    def bound(self, timeout: float) -> Bound:
+        """When an exchange that begins now must have ended. Raises NotSent where the deadline leaves nothing."""
+        began = time.monotonic()
+        return Bound(began, began + self.remaining(timeout))
 
 
 _bound: ContextVar[Bound | None] = ContextVar("_bound", default=None)

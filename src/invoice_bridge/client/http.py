@@ -14,7 +14,7 @@ from types import ModuleType
 from invoice_bridge.client.credentials import ApiKey
 from invoice_bridge.engine.supervise import Lost, NotSent
 
-_LOGGERS = (
+LOGGERS = (
     "httpx",
     "httpcore.connection",
     "httpcore.http11",
@@ -50,7 +50,9 @@ def _modules_of(http: object) -> list[ModuleType]:
     return [httpx, *(module for module in found if module is not httpx and hasattr(module, "RequestError"))]
 
 
-def _failures_of(http: object) -> _Failures:
+def failures_of(http: object) -> _Failures:
+    """The exceptions of the library that an HTTP client comes from."""
+
     def named(*names: str) -> tuple[type[BaseException], ...]:
         kinds = (getattr(module, name, None) for module in _modules_of(http) for name in names)
         return tuple(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseException))
@@ -58,15 +60,15 @@ def _failures_of(http: object) -> _Failures:
     return _Failures((*named("RequestError", "InvalidURL", "StreamError"), RuntimeError, OSError), named(*_NEVER_SENT))
 
 
-def _loggers_of(http: object) -> tuple[str, ...]:
+def loggers_of(http: object) -> tuple[str, ...]:
     """The loggers of another HTTP library than httpx, spelt as that spells its own."""
     names = [module.__name__ for module in _modules_of(http)[1:]]
     core = [name.replace("httpx", "httpcore") for name in names if name.startswith("httpx")]
-    return (*names, *(logger.replace("httpcore", one) for one in core for logger in _LOGGERS if "httpcore" in logger))
+    return (*names, *(logger.replace("httpcore", one) for one in core for logger in LOGGERS if "httpcore" in logger))
 
 
 @contextmanager
-def _classify_transport_errors(key: ApiKey, failures: _Failures) -> Iterator[None]:
+def classify_transport_errors(key: ApiKey, failures: _Failures) -> Iterator[None]:
     """Turn a failure of the HTTP library into what it means: the request never left, or its answer is lost.
 
     Its words, and what it logs meanwhile, may quote an answer: the key is taken out of both. A RuntimeError (a closed
@@ -82,7 +84,7 @@ def _classify_transport_errors(key: ApiKey, failures: _Failures) -> Iterator[Non
         _sending.reset(token)
 
 
-def _no_cookies() -> CookieJar:
+def no_cookies() -> CookieJar:
     """A jar that takes no cookie and gives none: a provider's cookies would tie requests together, without bound."""
     return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
@@ -91,7 +93,7 @@ _sending: ContextVar[ApiKey | None] = ContextVar("_sending", default=None)
 """The key that goes out in this thread or task at this moment."""
 
 
-def _without_keys(record: logging.LogRecord) -> bool:
+def without_keys(record: logging.LogRecord) -> bool:
     """Take the key out of what the HTTP library logs while a client of ours waits for it; a filter of its loggers."""
     key = _sending.get()
     if key is not None and key.is_in(told := record.getMessage()):

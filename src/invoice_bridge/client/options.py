@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +20,6 @@ from invoice_bridge.client.credentials import ApiKey
 from invoice_bridge.core.errors import (
     ConfigurationError,
 )
-from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.engine.pace import RateLimiter
 from invoice_bridge.engine.supervise import Policy, doubling
 from invoice_bridge.explain import make_context
@@ -67,14 +65,13 @@ def full_jitter(tries: int) -> float:
     return random.uniform(0.0, doubling(tries))  # noqa: S311 - a wait is no secret
 
 
-def _context(
+def make_client_context(
     provider: str,
     key: ApiKey,
     settings: Mapping[str, Any],
     base_url: str | None,
     *,
     mode: str | None,
-    lookup: Lookup,
     insecure: bool,
 ) -> Context:
     """Check what a client is made with. Raises ConfigurationError."""
@@ -83,7 +80,7 @@ def _context(
     if missing := declared.missing_settings(read):
         told = "; ".join(f"{setting.name} ({setting.help})" for setting in missing)
         raise ConfigurationError(f"{declared.title} needs the setting {told}")
-    context = replace(make_context(declared, settings, base_url), lookup=lookup)
+    context = make_context(declared, settings, base_url)
     _check_url(context.base_url, insecure=insecure)
     found = declared.mode(key.text, read, context.base_url)
     if mode is not None and found is not None and found != mode:
@@ -93,7 +90,7 @@ def _context(
 
 def _rate_limiter_of(context: Context, key: ApiKey, requests_per_minute: int | None) -> RateLimiter | None:
     """The pace of an account, shared by every client of it in this process; none on loopback unless asked for."""
-    if requests_per_minute is None and _is_loopback(urlsplit(context.base_url).hostname or ""):
+    if requests_per_minute is None and is_loopback(urlsplit(context.base_url).hostname or ""):
         return None
     rate = context.provider.rate
     if requests_per_minute is not None:
@@ -104,7 +101,7 @@ def _rate_limiter_of(context: Context, key: ApiKey, requests_per_minute: int | N
 def _search_limiter_of(context: Context, key: ApiKey) -> RateLimiter | None:
     """The pace of the provider's search index, where it has a limit of its own."""
     rate = context.provider.search_rate
-    if rate is None or _is_loopback(urlsplit(context.base_url).hostname or ""):
+    if rate is None or is_loopback(urlsplit(context.base_url).hostname or ""):
         return None
     return _shared_limiter(context, key, rate, "search ")
 
@@ -132,13 +129,14 @@ def _check_url(url: str, *, insecure: bool) -> None:
         raise ConfigurationError(
             f"base_url must be http(s)://host/…, without credentials or a query, not {parts.scheme}://…"
         )
-    if parts.scheme == "http" and not insecure and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not insecure and not is_loopback(parts.hostname):
         raise ConfigurationError(
             f"base_url would send the key over plain http to {parts.hostname}: use https, or write insecure=True"
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     try:
         address = ip_address(host)
     except ValueError:

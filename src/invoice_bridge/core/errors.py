@@ -170,16 +170,7 @@ class AlreadySettled(AlreadyBilled):
 
 
 class ProviderError(BridgeError):
-    """The provider refused, or answered in words that are not its own.
-
-    `maybe_applied`: the refused request may have taken effect all the same. `repeated`: an earlier try of the same
-    request may have; a refusal of the second try can then mean that the first one worked. `key_reused`: the idempotency
-    key came before with another request.
-    """
-
-    maybe_applied: bool = False
-    repeated: bool = False
-    key_reused: bool = False
+    """The provider refused, or answered in words that are not its own."""
 
     def __init__(  # every field has a default: a proxy's page carries none of them
         self,
@@ -198,6 +189,11 @@ class ProviderError(BridgeError):
         told = ", ".join(fact for fact in facts if fact)
         head = f"{provider}: " if provider else ""
         super().__init__(f"{head}{message}" + (f" ({told})" if told else ""))
+
+    @property
+    def repeats(self) -> bool:
+        """Whether an earlier try of the refused request may have taken effect; see Response."""
+        return self.response is not None and self.response.repeats
 
 
 class Unauthorized(ProviderError):

@@ -45,7 +45,8 @@ class Request:
     only be with an earlier try of itself. `invoice_id`: the invoice that its answer must be about, where one is named:
     an answer about another one is another request's. `answers`: where its answer has something that an earlier one has
     not, as names and positions from the top: an answer without it is another request's too. `searches`: it asks a
-    search index, which has a rate limit of its own.
+    search index, which has a rate limit of its own. `states_bill`: its body is the bill, or a part of it, so that an
+    idempotency key that was used before means another bill; a request that opens one always is.
     """
 
     method: str
@@ -61,6 +62,7 @@ class Request:
     invoice_id: str | None = field(default=None, compare=False)
     answers: tuple[str | int, ...] = field(default=(), compare=False)
     searches: bool = field(default=False, compare=False)
+    states_bill: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))
@@ -77,19 +79,24 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One HTTP answer; adapter/answers.py reads it."""
+    """One HTTP answer; adapter/answers.py reads it.
+
+    `repeats`: an earlier try of the same request may have taken effect. A refusal of this try can then mean that the
+    first one worked.
+    """
 
     status: int
     content: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     provider: str = ""
+    repeats: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         lowered = {name.lower(): value for name, value in self.headers.items()}
         object.__setattr__(self, "headers", MappingProxyType(lowered))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.status, self.content, dict(self.headers), self.provider)
+        return type(self), (self.status, self.content, dict(self.headers), self.provider, self.repeats)
 
     @cached_property
     def parsed(self) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
-from invoice_bridge.adapter.declared import Matches
+from invoice_bridge.adapter.declared import NO_HISTORY, History, Matches
 from invoice_bridge.adapter.lookup import _EPOCH, _ids, annotated, find_matches, is_findable
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core import idempotency
@@ -22,11 +22,13 @@ from invoice_bridge.core.errors import (
     AlreadyBilled,
     AlreadySettled,
     Discrepancy,
+    IdempotencyMismatch,
     NotFound,
     OutcomeUnknown,
     ProviderError,
     Unsupported,
 )
+from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Flow
 
@@ -54,51 +56,54 @@ class Resolution:
     invoices: tuple[Invoice, ...] = ()
 
 
-def start(command: Command, context: Context, *, unsettled: bool = False) -> Flow[Any]:
+def start(command: Command, context: Context, history: History = NO_HISTORY, *, lookup: Lookup = "auto") -> Flow[Any]:
     """Begin a command's flow; a bill that may have been made before is looked up first, and gone on with.
 
-    `unsettled`: a request of another attempt was lost less than SETTLE_TIME ago. Its key is another one, so that it
-    would take effect a second time if it landed: nothing is written then. Raises OutcomeUnknown.
+    Where `history` is unsettled, a request of another attempt was lost less than SETTLE_TIME ago. Its key is another
+    one, so that it would take effect a second time if it landed: nothing is written then. Raises OutcomeUnknown.
     """
     if not isinstance(command, Bill):
         return context.provider.flow(command, context)
+    if history.applied:
+        context = replace(context, done=history.applied)
     flow = context.provider.flow(command, context)
-    if context.lookup != "never":
+    if lookup != "never":
         with suppress(StopIteration):
             next(flow)  # what can be refused is refused before the lookup too
         flow.close()
         flow = (
-            _looked_up_first(command, context)
-            if needs_lookup(command, context)
+            _looked_up_first(command, context, history, lookup)
+            if needs_lookup(command, context, history, lookup)
             else context.provider.flow(command, context)
         )
-    return _checked(command, context, _reading_only(command, flow) if unsettled else flow)
+    flow = _found_again(command, context, history, flow)
+    return _checked(command, context, _reading_only(command, flow) if history.unsettled else flow)
 
 
 class LookupNeeded(Unsupported):
     """A bill is refused because it cannot be looked up first; what it would send is known all the same."""
 
 
-def needs_lookup(command: Bill, context: Context) -> bool:
+def needs_lookup(command: Bill, context: Context, history: History = NO_HISTORY, lookup: Lookup = "auto") -> bool:
     """Whether a bill is looked up before it is made.
 
     `lookup` "always" and "never" mean what they say. "journal" declares the journal complete: a bill is looked up where
     that knows an earlier try, and nowhere else. "auto" looks up every bill. Raises Unsupported where a lookup that is
     needed cannot be had: before anything is sent, with the ways out.
     """
-    if context.lookup == "never":
+    if lookup == "never":
         return False
     title = context.provider.title
-    if context.lookup == "journal":
-        if context.tried and not is_findable(command, context) and not context.made:
+    if lookup == "journal":
+        if history.tried and not is_findable(command, context) and not history.made:
             raise Unsupported(
                 f"the journal knows a try of {command.reference!r}, and {title} does not carry the reference of this "
                 "bill where it could be looked up; nothing was sent",
                 remedy='find out in the provider\'s dashboard; then lookup="never" makes it, if it was not made',
             )
-        return bool(context.tried) or command.attempt > 1 or idempotency.KEY_VERSION > 1
+        return bool(history.tried) or command.attempt > 1 or idempotency.KEY_VERSION > 1
     if not is_findable(command, context):
-        if context.lookup == "auto" and context.made:
+        if lookup == "auto" and history.made:
             return True
         raise LookupNeeded(
             f"{title} does not carry the reference of this bill where it could be looked up, so that a second bill "
@@ -106,7 +111,7 @@ def needs_lookup(command: Bill, context: Context) -> bool:
             remedy="let the reference be carried (see the losses); or keep a journal from the first bill on and write "
             'lookup="journal"; or write lookup="never" if you know that it was not billed',
         )
-    if context.lookup == "auto" and context.provider.lookup is not None and context.since is None and not context.tried:
+    if lookup == "auto" and context.provider.lookup is not None and history.since is None and not history.tried:
         raise LookupNeeded(
             f"{title} has no way to look a bill up cheaply: each invoice of the account costs a request of its own; "
             "nothing was sent",
@@ -176,20 +181,80 @@ def _reading_only(command: Bill, flow: Flow[T]) -> Flow[T]:
         return done.value  # type: ignore[no-any-return]
 
 
-def resume(command: Bill, context: Context) -> Flow[Any]:
+def _found_again(command: Bill, context: Context, history: History, flow: Flow[Any]) -> Flow[Any]:
+    """Drive a bill's flow; look the bill up where its last refusal says that the provider has it already.
+
+    A request that states the bill and is refused because its key was used before: the reference is that of a bill of
+    other content. Raises IdempotencyMismatch then, with that bill where it can be found.
+
+    An invoice that is not there any more, where an earlier try of the request may have taken effect: it got another id
+    when it was issued. The flow goes on from the invoice that the reference finds.
+    """
+    stating: ProviderError | None = None
+    try:
+        request = next(flow)
+        while True:
+            try:
+                answer = yield request
+            except ProviderError as refusal:
+                stating = refusal if request.states_bill or request.opens else None
+                request = flow.throw(refusal)
+            else:
+                request = flow.send(answer)
+    except StopIteration as done:
+        return done.value
+    except ProviderError as refusal:
+        response = refusal.response
+        if response is None or (refusal is not stating and not (isinstance(refusal, NotFound) and refusal.repeats)):
+            raise
+        if isinstance(refusal, NotFound):
+            return (yield from _moved(command, context, history, refusal))
+        if not context.provider.classify(response).key_reused:
+            raise
+        existing = yield from _owner_of_key(command, context, history)
+        raise IdempotencyMismatch(
+            f"the reference {command.reference!r} was used before for a bill of other content"
+            + (f", {_ids(existing)}" if existing else "")
+            + "; nothing was billed: give a new bill a new reference",
+            existing=existing[0] if existing else None,
+        ) from refusal
+
+
+def _owner_of_key(command: Bill, context: Context, history: History) -> Flow[list[Invoice]]:
+    """The invoices that have the reference, the customer's or anybody's; none where they cannot be read."""
+    existing: tuple[Invoice, ...] = ()
+    with suppress(ProviderError):
+        existing = (yield from find_matches(command, context, history)).invoices
+        if not existing and command.customer is not None:  # the earlier one may be another customer's
+            anybody = command.model_copy(update={"customer": None})
+            existing = (yield from find_matches(anybody, context, history)).invoices
+    return list(existing)
+
+
+def _moved(command: Bill, context: Context, history: History, refusal: NotFound) -> Flow[Any]:
+    """Go on from the one issued invoice that has the reference of a draft that is not there any more."""
+    if not is_findable(command, context):
+        raise refusal
+    seen = yield from find_matches(command, context, history)
+    if len(seen.invoices) != 1 or seen.gap or seen.invoices[0].status is Status.DRAFT:
+        raise refusal
+    return (yield from context.provider.flow(command, replace(context, existing=seen.invoices[0])))
+
+
+def resume(command: Bill, context: Context, history: History = NO_HISTORY) -> Flow[Any]:
     """Look a bill up whose request failed, and go on from what is found; None where nothing is.
 
     It is not made again then: a listing may not show yet what was made a moment ago.
     """
     if not is_findable(command, context):
         return None
-    seen = yield from find_matches(command, context)
-    standing = yield from _only_one(command, seen, context)
-    if not standing:
+    seen = yield from find_matches(command, context, history)
+    existing = yield from _only_one(command, seen, context, history)
+    if not existing:
         return None
-    return (
-        yield from _checked(command, context, context.provider.flow(command, replace(context, existing=standing[0])))
-    )
+    context = replace(context, existing=existing[0], done=history.applied)
+    flow = _found_again(command, context, history, context.provider.flow(command, context))
+    return (yield from _checked(command, context, flow))
 
 
 def _not_now(command: Bill) -> Flow[Any]:
@@ -201,43 +266,45 @@ def _not_now(command: Bill) -> Flow[Any]:
     )
 
 
-def _looked_up_first(command: Bill, context: Context) -> Flow[Any]:
+def _looked_up_first(command: Bill, context: Context, history: History, lookup: Lookup) -> Flow[Any]:
     """Look a bill up, then make it or go on with what was found.
 
     The search index answers where nothing is known of an earlier try, for then only the key can be alive that covers
     its lag; with other keys (another attempt or version) and for known tries the listing does.
     """
-    is_first = command.attempt == 1 and idempotency.KEY_VERSION == 1 and context.lookup == "auto" and not context.tried
+    is_first = command.attempt == 1 and idempotency.KEY_VERSION == 1 and lookup == "auto" and not history.tried
     covered = context.provider.idempotency.window >= _DAY  # an index may lag for an hour
-    if context.provider.search is not None and is_first and covered and context.since is None:
-        seen = yield from annotated(context.provider.search(command, context))
+    if context.provider.search is not None and is_first and covered and history.since is None:
+        seen = yield from annotated(context.provider.search(command, context, history))
     else:
-        seen = yield from find_matches(command, context)
-    standing = yield from _only_one(command, seen, context)
-    if not standing and seen.gap:
+        seen = yield from find_matches(command, context, history)
+    existing = yield from _only_one(command, seen, context, history)
+    if not existing and seen.gap:
         raise Unsupported(
             f"whether the reference {command.reference!r} was billed before is not known: {seen.gap}; nothing was "
             "billed",
             remedy='keep a journal from the first bill on and write lookup="journal"; or write lookup="never" if you '
             "know that it was not billed",
         )
-    if standing and standing[0].status in _SETTLED:
-        raise settled(command, standing[0])
-    return (yield from context.provider.flow(command, replace(context, existing=standing[0] if standing else None)))
+    if existing and existing[0].status in _SETTLED:
+        raise settled(command, existing[0])
+    if existing:
+        context = replace(context, existing=existing[0])
+    return (yield from context.provider.flow(command, context))
 
 
-def _only_one(command: Bill, seen: Matches, context: Context) -> Flow[list[Invoice]]:
+def _only_one(command: Bill, seen: Matches, context: Context, history: History) -> Flow[list[Invoice]]:
     """The one invoice that is this bill, or none. Several are read once more: one may have got another id meanwhile."""
-    standing = _live(command, seen, context)
-    if len(standing) > 1:
-        standing = yield from _still_there(standing, context)
-    if len(standing) > 1:
+    live = _live(command, seen, history)
+    if len(live) > 1:
+        live = yield from _still_there(live, context)
+    if len(live) > 1:
         raise AlreadyBilled(
-            f"the reference {command.reference!r} is on {len(standing)} invoices, {_ids(standing)}; nothing was "
+            f"the reference {command.reference!r} is on {len(live)} invoices, {_ids(live)}; nothing was "
             "done: void or delete all but one at the provider, then make the bill again",
-            existing=standing[0],
+            existing=live[0],
         )
-    return standing
+    return live
 
 
 def _still_there(invoices: list[Invoice], context: Context) -> Flow[list[Invoice]]:
@@ -250,31 +317,32 @@ def _still_there(invoices: list[Invoice], context: Context) -> Flow[list[Invoice
     return there
 
 
-def _live(command: Bill, seen: Matches, context: Context) -> list[Invoice]:
+def _live(command: Bill, seen: Matches, history: History) -> list[Invoice]:
     """The invoices that are this bill: those that were not withdrawn, else the newest that was.
 
     A second attempt, made after a final refusal, passes over what was withdrawn, but for what it made itself.
     """
     live = [invoice for invoice in seen.invoices if invoice.status not in _GONE]
-    gone = [one for one in seen.invoices if one.status in _GONE and (command.attempt == 1 or one.id in context.mine)]
+    gone = [one for one in seen.invoices if one.status in _GONE and (command.attempt == 1 or one.id in history.mine)]
     return live or sorted(gone, key=lambda one: one.created_at or _EPOCH)[-1:]
 
 
-def resolve(command: Bill, context: Context, *, now: datetime, last: datetime) -> Flow[Resolution]:
+def resolve(
+    command: Bill, context: Context, history: History = NO_HISTORY, *, now: datetime, last: datetime
+) -> Flow[Resolution]:
     """Say what became of a bill whose outcome is unknown; `last` is when its last request left, `now` is now."""
     if not is_findable(command, context):
         return Resolution(
             "ambiguous", f"{context.provider.title} does not carry the reference of this bill in a listing"
         )
-    seen = yield from find_matches(command, context)
-    standing = (_live(command, seen, context) if command.attempt > 1 else []) or list(seen.invoices)
-    if len(standing) > 1:
-        standing = (yield from _still_there(standing, context)) or standing
-    if len(standing) > 1:
-        why = f"the reference is on {len(standing)} invoices: {_ids(standing)}"
-        return Resolution("ambiguous", why, invoices=tuple(standing))
-    if standing:
-        return Resolution("found", f"{standing[0].id} carries it, {standing[0].status}", standing[0], tuple(standing))
+    seen = yield from find_matches(command, context, history)
+    live = (_live(command, seen, history) if command.attempt > 1 else []) or list(seen.invoices)
+    if len(live) > 1:
+        live = (yield from _still_there(live, context)) or live
+    if len(live) > 1:
+        return Resolution("ambiguous", f"the reference is on {len(live)} invoices: {_ids(live)}", invoices=tuple(live))
+    if live:
+        return Resolution("found", f"{live[0].id} carries it, {live[0].status}", live[0], tuple(live))
     if seen.gap:
         return Resolution("ambiguous", seen.gap)
     if now - last < SETTLE_TIME:

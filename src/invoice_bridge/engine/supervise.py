@@ -7,12 +7,12 @@ whole answer raises Lost. A write that was lost stays "maybe applied", whatever 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from invoice_bridge.adapter.answers import json_of
-from invoice_bridge.adapter.provider import Context
+from invoice_bridge.adapter.provider import Classified, Context
 from invoice_bridge.core.commands import Bill, OnInvoice
 from invoice_bridge.core.errors import (
     BridgeError,
@@ -117,17 +117,18 @@ def supervise(
         while True:
             try:
                 answer = yield from _attempts(request, call)
-            except _OnlyFailures as failed:
-                if again is None:
-                    raise failed.unknown from failed.unknown.__cause__
-                way.close()
-                way, again, unknown = again(), None, failed.unknown
-                follow = _sent(way, None)
             except BridgeError as failure:
                 follow = _threw(way, failure)
             else:
-                known = known or _id_in(answer, context)
-                follow = _sent(way, answer)
+                if isinstance(answer, _OnlyFailures):
+                    if again is None:
+                        raise answer.unknown from answer.unknown.__cause__
+                    way.close()
+                    way, again, unknown = again(), None, answer.unknown
+                    follow = _sent(way, None)
+                else:
+                    known = known or _id_in(answer, context)
+                    follow = _sent(way, answer)
             if isinstance(follow, StopIteration):
                 if follow.value is None and unknown is not None:  # the lookup found nothing, which proves nothing yet
                     raise unknown
@@ -144,11 +145,11 @@ def supervise(
         way.close()
 
 
-class _OnlyFailures(Exception):
-    """A write was answered by server errors alone: sending it again would tell nothing."""
+@dataclass(frozen=True, slots=True)
+class _OnlyFailures:
+    """What came of a write that was answered by server errors alone: sending it again would tell nothing."""
 
-    def __init__(self, unknown: OutcomeUnknown) -> None:
-        self.unknown = unknown
+    unknown: OutcomeUnknown
 
 
 def _sent(flow: Flow[Any], answer: Response | None) -> Request | StopIteration:
@@ -189,7 +190,7 @@ class _Attempt:
     """Whether another try of a failed write would tell no more."""
 
 
-def _attempts(request: Request, call: _Call) -> Steps[Response]:
+def _attempts(request: Request, call: _Call) -> Steps[Response | _OnlyFailures]:
     maybe, left, tries = False, False, 0
     while True:
         tries += 1
@@ -229,7 +230,9 @@ def _attempts(request: Request, call: _Call) -> Steps[Response]:
         and request.key is None
         and request.method not in call.context.provider.idempotency.repeatable
     )
-    raise _OnlyFailures(unknown) if keyless or (tried.status is not None and tried.status >= 500) else unknown
+    if keyless or (tried.status is not None and tried.status >= 500):
+        return _OnlyFailures(unknown)
+    raise unknown
 
 
 def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Attempt]:
@@ -259,8 +262,9 @@ def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Attemp
         except MalformedResponse as torn:  # torn, or another request's answer: as good as lost
             return _Attempt(torn, repeatable, maybe=request.writes, status=answer.status)
         return answer
-    refusal = provider.error(answer)
-    refusal.repeated = maybe
+    answer = replace(answer, repeats=maybe) if maybe else answer
+    classified = provider.classify(answer)
+    refusal = classified.error
     throttled = isinstance(refusal, RateLimited)
     if pace is not None:
         pace.observe(throttled=throttled, retry_after=refusal.retry_after if isinstance(refusal, RateLimited) else None)
@@ -268,8 +272,8 @@ def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Attemp
         wait = refusal.retry_after
         again = wait is None or wait <= call.policy.longest_retry_after
         return _Attempt(refusal, again and provider.wants_retry(answer, default=True), status=answer.status, wait=wait)
-    after_the_fact = may_have_applied(request, answer, refusal)
-    again = provider.wants_retry(answer, default=after_the_fact or refusal.maybe_applied) and repeatable
+    after_the_fact = may_have_applied(request, answer, classified)
+    again = provider.wants_retry(answer, default=after_the_fact or classified.maybe_applied) and repeatable
     final = after_the_fact and answer.status >= 500 and _tells_no_more(answer, refusal, call.context)
     return _Attempt(refusal, again and not final, after_the_fact, status=answer.status, final=final)
 
@@ -311,7 +315,7 @@ def _mixed_up(problem: str, answer: Response, context: Context) -> MalformedResp
     )
 
 
-def may_have_applied(request: Request, answer: Response, refusal: ProviderError) -> bool:
+def may_have_applied(request: Request, answer: Response, refusal: Classified) -> bool:
     """Whether a refused write may have taken effect, or may still do so: an earlier try of it can be under way."""
     running = request.opens and answer.status == 409 and not refusal.key_reused
     return request.writes and (refusal.maybe_applied or running)
@@ -329,10 +333,10 @@ def verdict(request: Request, answer: Response, context: Context) -> Verdict:
         except MalformedResponse:
             return "maybe"
         return "applied"
-    refusal = context.provider.error(answer)
+    refusal = context.provider.classify(answer)
     if may_have_applied(request, answer, refusal):
         return "maybe"
-    return "deferred" if isinstance(refusal, RateLimited | Unauthorized | MalformedResponse) else "refused"
+    return "deferred" if isinstance(refusal.error, RateLimited | Unauthorized | MalformedResponse) else "refused"
 
 
 def _paused(pause: float, pace: RateLimiter) -> Steps[None]:

@@ -7,7 +7,7 @@ Rules of this file: pure. A leaf is a path that a row of `FIELDS` speaks of; the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from itertools import zip_longest
@@ -49,9 +49,7 @@ class Seen:
 
 def seen(command: Bill, context: Context) -> Seen:
     """Explain a command and keep what is to be compared."""
-    found = plan(
-        command, replace(context, lookup="never")
-    )  # rows speak of the bill; whether it is looked up first is ours
+    found = plan(command, context, lookup="never")  # rows speak of the bill; whether it is looked up first is ours
     steps = tuple((request.method, urlsplit(request.url).path, request.effects) for request in found.requests)
     refused = type(found.refusal).__name__ if found.refusal is not None else None
     bodies = tuple(

@@ -30,6 +30,7 @@ from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargeapi import CHARGEAPI
 from tests.providers.chargeapi.bench import stated
+from tests.refusals import classified
 
 EUR_25 = Money(2500, "EUR")
 
@@ -306,8 +307,8 @@ def test_refusals(status: int, fields: dict[str, Any], becomes: type[BridgeError
 
 def test_a_conflict_without_a_known_code() -> None:
     """A 409 that no code explains may mean that the first try still runs: it may have taken effect."""
-    assert refused(409).maybe_applied
-    assert not refused(409, code="invoice_void_invalid_state").maybe_applied
+    assert classified(refused(409), CHARGEAPI).maybe_applied
+    assert not classified(refused(409, code="invoice_void_invalid_state"), CHARGEAPI).maybe_applied
 
 
 @pytest.mark.parametrize("body", [b"<html>", b'{"error": {"message": "x"}}', b"[]", b'{"message": "Bad Gateway"}'])

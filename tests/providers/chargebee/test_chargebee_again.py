@@ -31,11 +31,13 @@ from invoice_bridge.adapter.lookup import is_findable
 from invoice_bridge.core.commands import Delete
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Response
+from invoice_bridge.engine.lookup import start
 from invoice_bridge.explain import make_context
 from invoice_bridge.providers.chargebee import CHARGEBEE
 from invoice_bridge.providers.chargebee.fields import reference_field
 from invoice_bridge.testing import no_waiting
 from tests.providers.chargebee.conftest import API, LOOK, World, make_world
+from tests.refusals import refusal_of
 
 MAY = Period.month(2026, 5)
 ALLOWED = ["collection"]
@@ -272,8 +274,8 @@ def test_the_reference_of_a_charge_is_none_for_a_period() -> None:
 def test_only_the_documented_refusal_is_the_keys(status: int, kind: str, code: str, reused: bool) -> None:
     """The code alone says little: with another status or type it is a plain refusal."""
     answer = Response(status, dumps({"message": "No.", "type": kind, "api_error_code": code}))
-    error = CHARGEBEE.error(answer)
-    assert (type(error), error.key_reused, error.maybe_applied) == (Rejected, reused, False)
+    row = CHARGEBEE.classify(answer)
+    assert (type(row.error), row.key_reused, row.maybe_applied) == (Rejected, reused, False)
 
 
 # ── what was lost ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -317,12 +319,11 @@ def test_a_draft_that_is_gone_is_not_taken_for_closed(repeated: bool) -> None:
     """Only after a lost try is the reference looked up, and a draft that is found then is no closed invoice."""
     command = charge()
     context = make_context(CHARGEBEE, {"site": "acme-test"}).on(command)
-    flow = CHARGEBEE.flow(command, context)
+    flow = start(command, context, lookup="never")
     draft = {"id": "d_1", "status": "pending", "currency_code": "EUR", "total": 1999, "line_items": [{"amount": 1999}]}
     next(flow)
     flow.send(Response(200, dumps({"invoice": draft})))
-    gone = NotFound("d_1 not found", provider="chargebee", status=404)
-    gone.repeated = repeated
+    gone = refusal_of(NotFound, "d_1 not found", provider="chargebee", status=404, repeats=repeated)
     last = Response(200, dumps({"invoice": {**draft, "po_number": "r1"}}))
     if repeated:
         flow.throw(gone)
@@ -480,8 +481,7 @@ def test_a_refused_invoice_of_the_pile(amount: int | None, repeated: bool, becom
     row = {"id": "li_1", "currency_code": "EUR", "customer_id": "cus_42", "amount": amount, "date_from": 1777593600}
     rows = [] if amount is None else [{"unbilled_charge": {**row, "date_to": 1777593600}}]
     flow.send(Response(200, dumps({"list": rows})))
-    refusal = Rejected("There are no unbilled charges", provider="chargebee", status=400)
-    refusal.repeated = repeated
+    refusal = refusal_of(Rejected, "There are no unbilled charges", provider="chargebee", status=400, repeats=repeated)
     with pytest.raises(becomes):
         flow.throw(refusal)
 

@@ -33,6 +33,7 @@ from invoice_bridge.core.wire import Response
 from invoice_bridge.explain import make_context
 from invoice_bridge.providers.chargebee import CHARGEBEE
 from tests.providers.chargebee.conftest import World, make_world
+from tests.refusals import classified
 
 
 def eur(minor: int) -> Money:
@@ -291,14 +292,14 @@ def test_each_refusal_has_its_class(status: int, kind: str, code: str, becomes: 
     body = {"message": "No.", "type": kind, "api_error_code": code, "param": "amount"}
     error = CHARGEBEE.error(Response(status, dumps(body), {"Retry-After": "7"}))
     assert (type(error), error.code, error.status, error.param) == (becomes, code, status, "amount")
-    assert error.maybe_applied is (status >= 500)
+    assert classified(error, CHARGEBEE).maybe_applied is (status >= 500)
     assert getattr(error, "retry_after", 7) == 7
 
 
 def test_a_page_of_a_proxy_is_no_chargebee_error() -> None:
     """HTML with "503" in it is told apart by its status, and may have taken effect (the SDK guesses from the text)."""
     error = CHARGEBEE.error(Response(504, b"<html>ticket 503111</html>"))
-    assert (type(error), error.status, error.maybe_applied) == (UnreadableServerError, 504, True)
+    assert (type(error), error.status, classified(error, CHARGEBEE).maybe_applied) == (UnreadableServerError, 504, True)
     assert type(CHARGEBEE.error(Response(400, b'{"error": "no"}'))) is MalformedResponse
 
 

@@ -172,7 +172,7 @@ def test_defect_12_a_run_that_stopped_anywhere_is_finished_by_the_next(make: Mak
     for stop in range(1, 5):
         for marked in (True, False):
             world = make(replay_header=marked)
-            context = world.client._use.on(command)
+            context = world.client._context.on(command)
             flow = context.provider.flow(command, context)
             request = next(flow)
             for _ in range(stop):

@@ -23,7 +23,7 @@ from invoice_bridge import (
     Status,
 )
 from invoice_bridge.adapter.answers import json_of
-from invoice_bridge.adapter.declared import Matches
+from invoice_bridge.adapter.declared import NO_HISTORY, Matches
 from invoice_bridge.core.commands import Bill
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Response
@@ -268,7 +268,7 @@ def test_defect_83_what_is_no_payment_method_of_stripes_is_refused(make: Make, m
 def drive(world: World, command: Bill) -> Matches:
     """Run the search against the emulator, refusals included."""
     context = make_context(STRIPE, {}, "http://127.0.0.1:1").on(command)
-    flow = search(command, context)
+    flow = search(command, context, NO_HISTORY)
     request = next(flow)
     try:
         while True:
@@ -329,14 +329,14 @@ def test_search_answers_the_whole_page_by_page(make: Make) -> None:
         }
     )
     context = make_context(STRIPE, {}, "http://127.0.0.1:1").on(charge())
-    flow = search(charge(), context)
+    flow = search(charge(), context, NO_HISTORY)
     assert next(flow).searches is True
     request = flow.send(Response(200, page))
     assert request.url.endswith("/v1/invoices/in_00000001")
     request = flow.send(world.ask("GET", "/v1/invoices/in_00000001"))
     assert "page=2" in request.url
     flow.close()
-    flow = search(charge(), context)
+    flow = search(charge(), context, NO_HISTORY)
     next(flow)
     failure = STRIPE.error(Response(500, b'{"error": {"message": "no", "type": "api_error"}}'))
     with pytest.raises(BridgeError) as raised:

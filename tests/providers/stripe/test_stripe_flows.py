@@ -46,6 +46,7 @@ from invoice_bridge import (
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.emulator import EmulatorTransport
+from invoice_bridge.engine.lookup import start
 from invoice_bridge.explain import make_context
 from invoice_bridge.providers.stripe import STRIPE
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
@@ -228,7 +229,7 @@ def refusal(**error: str) -> Rejected:
 
 def test_a_mismatch_is_looked_up() -> None:
     """A refused key is explained by the invoice that stands under it, or by nothing where that cannot be read."""
-    flow = begin(CHARGE)
+    flow = start(CHARGE, USE.on(CHARGE), lookup="never")
     next(flow)
     look = flow.throw(refusal(type="idempotency_error"))
     assert short(look) == "GET invoices?limit=100&customer=cus_42"

@@ -170,7 +170,7 @@ def test_a_reference_for_another_period_bills_nothing(world: World) -> None:
 
 def run_until(world: World, command: PeriodInvoice, action: str) -> None:
     """Drive a bill by hand and drop it once a request has gone out."""
-    context = world.client._use.on(command)
+    context = world.client._context.on(command)
     flow = context.provider.flow(command, context)
     request = next(flow)
     while True:

@@ -38,6 +38,7 @@ from invoice_bridge.providers.stripe import STRIPE
 from invoice_bridge.providers.stripe.fields import FIELDS
 from invoice_bridge.providers.stripe.tables import ERRORS, LIMITS, MONEY, STATUSES
 from tests import strategies
+from tests.refusals import classified
 
 
 def test_every_row_has_a_source() -> None:
@@ -188,15 +189,15 @@ def test_refusals(status: int, error: dict[str, str], becomes: type[ProviderErro
     """By code and type first, by HTTP status where Stripe gives neither; what may have taken effect says so."""
     answer = Response(status, dumps({"error": error | {"message": "no", "param": "p"}}), {"Request-Id": "req_1"})
     found = STRIPE.error(answer)
-    assert (type(found), found.maybe_applied) == (becomes, maybe_applied)
+    assert (type(found), classified(found, STRIPE).maybe_applied) == (becomes, maybe_applied)
     assert (found.code, found.param, found.status, found.request_id) == (error.get("code"), "p", status, "req_1")
 
 
 @pytest.mark.parametrize("content", [b"<html>502</html>", b"[]", b'{"error": "no"}', b""])
 def test_a_refusal_in_other_words(content: bytes) -> None:
     """A proxy's page is no refusal of Stripe's; a broken one may have let the request through."""
-    assert STRIPE.error(Response(502, content)).maybe_applied is True
-    assert STRIPE.error(Response(400, content)).maybe_applied is False
+    assert STRIPE.classify(Response(502, content)).maybe_applied is True
+    assert STRIPE.classify(Response(400, content)).maybe_applied is False
 
 
 # ── currencies ───────────────────────────────────────────────────────────────────────────────────────────────────────

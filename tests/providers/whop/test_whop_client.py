@@ -26,6 +26,7 @@ from invoice_bridge import (
     Unauthorized,
     Unsupported,
 )
+from invoice_bridge.adapter.declared import NO_HISTORY
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 from invoice_bridge.adapter.provider import Context, Unreadable
 from invoice_bridge.core.commands import ListInvoices, Retrieve, Void
@@ -343,7 +344,7 @@ def test_a_bill_in_another_currency_is_a_discrepancy() -> None:
 def test_a_plan_that_is_another_answer_says_nothing_of_the_reference(repeated: dict[str, Any]) -> None:
     """A proxy that repeats an older answer does not make a bill look absent: the lookup has no answer."""
     command = bill()
-    flow = None if WHOP.lookup is None else WHOP.lookup(command, fresh_context().on(command))
+    flow = None if WHOP.lookup is None else WHOP.lookup(command, fresh_context().on(command), NO_HISTORY)
     assert flow is not None
     next(flow)
     flow.send(answer({"data": [whole(current_plan={"id": "plan_1"})], "page_info": {"has_next_page": False}}))

@@ -25,6 +25,7 @@ from invoice_bridge.core.errors import ProviderError, UnreadableServerError
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.whop import WHOP
 from invoice_bridge.providers.whop.shapes import invoice, price_of, with_payment, with_plan
+from tests.refusals import classified
 
 INSTANT = datetime(2023, 12, 1, 5, 0, 0, 401000, tzinfo=UTC)
 
@@ -313,8 +314,10 @@ def test_refusals(status: int, code: str | None, becomes: type[ProviderError]) -
 
 def test_a_request_still_in_progress_may_have_been_applied() -> None:
     """409 under the same key means that the first try is running: its outcome is not known."""
-    assert refused(409, {"type": "t", "message": "m", "code": "idempotency_request_in_progress"}).maybe_applied
-    assert not refused(400, {"type": "t", "message": "m", "code": "idempotency_key_mismatch"}).maybe_applied
+    running = refused(409, {"type": "t", "message": "m", "code": "idempotency_request_in_progress"})
+    assert classified(running, WHOP).maybe_applied
+    mismatch = refused(400, {"type": "t", "message": "m", "code": "idempotency_key_mismatch"})
+    assert not classified(mismatch, WHOP).maybe_applied
 
 
 def test_pages_of_a_proxy_are_malformed() -> None:

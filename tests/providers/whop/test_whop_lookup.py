@@ -1,7 +1,6 @@
 """The look by reference, the ladder on what it found, and what is known after a request was lost."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -30,7 +29,7 @@ from invoice_bridge import (
     Unsupported,
     explain,
 )
-from invoice_bridge.adapter.declared import Rate
+from invoice_bridge.adapter.declared import History, Rate
 from invoice_bridge.adapter.emulation.core import Emulator, IncomingRequest
 from invoice_bridge.adapter.emulation.faults import Fault, Kind
 from invoice_bridge.core.commands import Delete, MarkPaid, MarkUncollectible, Void
@@ -40,6 +39,7 @@ from invoice_bridge.explain import make_context, plan
 from invoice_bridge.providers.whop import WHOP
 from invoice_bridge.providers.whop.emulator import WhopEmulator
 from tests.providers.whop.conftest import START, Bench, bill, draft
+from tests.refusals import classified, refusal_of
 
 NO_PLANS = frozenset({"payment:basic:read"})
 HOUR = timedelta(hours=1)
@@ -142,8 +142,9 @@ def test_explain_shows_the_look(lookup: Any, attempt: int, looks: int) -> None:
 def test_a_look_begins_a_day_before_the_first_try() -> None:
     """The provider's clock and ours need not agree; the bound is Whop's to apply, one millisecond wider."""
     command = bill()
-    context = replace(make_context(WHOP, {"account_id": "biz_42"}), since=START, lookup="always")
-    assert plan(command, context).requests[0].url.endswith("&direction=desc&created_after=2026-11-01T08%3A59%3A59.999Z")
+    context = make_context(WHOP, {"account_id": "biz_42"})
+    planned = plan(command, context, History(since=START), lookup="always")
+    assert planned.requests[0].url.endswith("&direction=desc&created_after=2026-11-01T08%3A59%3A59.999Z")
 
 
 def test_the_same_reference_is_found_whatever_else_differs(bench: Bench) -> None:
@@ -377,7 +378,8 @@ def test_the_facts_of_keys_and_limits() -> None:
         code: WHOP.error(Response(status, dumps({"error": {"type": "t", "message": "m", "code": code}})))
         for status, code in [(400, "idempotency_key_mismatch"), (409, "idempotency_request_in_progress")]
     }
-    assert [(error.key_reused, error.maybe_applied) for error in told.values()] == [(True, False), (False, True)]
+    rows = [classified(error, WHOP) for error in told.values()]
+    assert [(row.key_reused, row.maybe_applied) for row in rows] == [(True, False), (False, True)]
 
 
 # ── what is known after a request was lost ───────────────────────────────────────────────────────────────────────────
@@ -492,8 +494,7 @@ def test_a_refusal_of_what_a_lost_try_has_done_is_success(
     """Where an earlier try may have worked and the invoice shows that it has; else it is a wrong state."""
     flow = WHOP.flow(command, make_context(WHOP, {"account_id": "biz_42"}).on(command))
     _sent(flow, reads)
-    refusal = Rejected("only open invoices", provider="whop", status=400)
-    refusal.repeated = repeated
+    refusal = refusal_of(Rejected, "only open invoices", provider="whop", status=400, repeats=repeated)
     assert flow.throw(refusal).url.endswith("/invoices/inv_1")
     answer = Response(200, dumps(OPEN | {"status": status}), provider="whop")
     if repeated:

@@ -137,7 +137,9 @@ def changed(
         yield from ()
         return invoice(object_of(answer))
 
-    return submit_change(request, lambda: read_invoice(invoice_id, context), after, allowed=allowed, becomes=becomes)
+    return submit_change(
+        context, request, lambda: read_invoice(invoice_id, context), after, allowed=allowed, becomes=becomes
+    )
 
 
 def finalize(command: Finalize, context: Context) -> Flow[Invoice]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.checks import same_bill
 from invoice_bridge.adapter.instants import unix_seconds
-from invoice_bridge.adapter.lookup import PAGES, guard_reused_key
+from invoice_bridge.adapter.lookup import PAGES
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import (
@@ -23,7 +24,7 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.core.model import Invoice, Period, Status
 from invoice_bridge.core.money import Money
-from invoice_bridge.core.wire import Effect, Flow, exchange
+from invoice_bridge.core.wire import Effect, Flow
 from invoice_bridge.providers.chargebee.tables import MONEY
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def bill_accrued(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
             names := naming_form(command, context)
         ):  # the journal knows it; its name step never came
             specimen = bill_specimen(command, at.id, "payment_due")
-            at = yield from change(at.id, "update_details", context, specimen, names, allowed=set(Status), step="name")
+            at = yield from _named(at.id, names, context, specimen)
     if at.status is Status.DRAFT:  # the subscription asks for pending invoices
         draft = closable(command, compared(command, at, expected))
         at = yield from closed(command, draft.id, context, "payment_due")
@@ -104,9 +105,9 @@ def _invoice_accrued(command: PeriodInvoice, subscription: str, context: Context
     # Sent for an empty pile too: an earlier try may have emptied it, which the key alone can tell. Where there was
     # none, Chargebee has nothing to make an invoice of; a charge that accrues in between is compared late, as ever.
     try:
-        answer = yield from guard_reused_key(exchange(unmailed(request, command)), command, context)
+        answer = yield unmailed(request, command)
     except (Rejected, InvalidState) as refusal:
-        if expected is not None or refusal.repeated:
+        if expected is not None or refusal.repeats:
             raise
         raise NothingToBill(nothing) from refusal
     rows = Reader(object_of(answer), "chargebee").children("invoices")
@@ -117,13 +118,19 @@ def _invoice_accrued(command: PeriodInvoice, subscription: str, context: Context
         raise Discrepancy(f"one invoice was to be made of {subscription}, and there are {len(rows)}: {ids}")
     made, replayed = rows[0].required_text("id"), context.provider.is_replay(answer)
     if names := naming_form(command, context):
-        name = change(made, "update_details", context, specimen, names, allowed=set(Status), step="name")
-        at = yield from guard_reused_key(name, command, context)
+        at = yield from _named(made, names, context, specimen)
     else:
         at = yield from read_invoice(made, context) if replayed else whole_invoice(rows[0].data, context)
     if replayed or expected is None:  # the pile is what accrued since, not what this invoice was made of
         return same_bill(command, at), None
     return at, expected
+
+
+def _named(invoice_id: str, names: dict[str, str], context: Context, specimen: Mapping[str, Any]) -> Flow[Invoice]:
+    """Write the bill's names on an invoice of the pile, which carries none."""
+    return change(
+        invoice_id, "update_details", context, specimen, names, allowed=set(Status), step="name", states_bill=True
+    )
 
 
 def _accrued(command: PeriodInvoice, subscription: str, context: Context) -> Flow[Money | None]:

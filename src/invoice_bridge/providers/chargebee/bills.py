@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.checks import same_bill
 from invoice_bridge.adapter.instants import unix_seconds
-from invoice_bridge.adapter.lookup import guard_reused_key
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import (
     Bill,
@@ -20,7 +19,7 @@ from invoice_bridge.core.errors import (
     Unsupported,
 )
 from invoice_bridge.core.model import Invoice, Line, Status
-from invoice_bridge.core.wire import Effect, Flow, Request, exchange
+from invoice_bridge.core.wire import Effect, Flow, Request
 from invoice_bridge.providers.chargebee.tables import MONEY
 
 if TYPE_CHECKING:
@@ -191,7 +190,7 @@ def _open(request: Request, command: Bill, context: Context) -> Flow[Invoice]:
     An earlier try may have closed the pending invoice, which gives it another id; what was replayed then stands, and
     closing it again under the same key replays that as well.
     """
-    answer = yield from guard_reused_key(exchange(unmailed(request, command)), command, context)
+    answer = yield unmailed(request, command)
     if context.provider.is_replay(answer):
         try:
             return (yield from read_invoice(id_in(answer), context))

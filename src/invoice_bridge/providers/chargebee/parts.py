@@ -7,19 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 from invoice_bridge.adapter.changes import customer_id
-from invoice_bridge.adapter.checks import same_bill
-from invoice_bridge.adapter.lookup import find_matches, is_findable
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import (
     Bill,
     OneTimeCharge,
     PeriodInvoice,
 )
-from invoice_bridge.core.errors import (
-    NotFound,
-    Unsupported,
-)
-from invoice_bridge.core.model import Invoice, Line, Status
+from invoice_bridge.core.errors import Unsupported
+from invoice_bridge.core.model import Invoice, Line
 from invoice_bridge.core.wire import Effect, Flow, Request
 from invoice_bridge.providers.chargebee.fields import reference_field
 from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, MONEY, NO_MAIL
@@ -81,19 +76,8 @@ def unmailed(request: Request, command: Bill) -> Request:
 
 
 def closed(command: OneTimeCharge | PeriodInvoice, draft_id: str, context: Context, native: str) -> Flow[Invoice]:
-    """Close the pending invoice of a bill.
-
-    Where an earlier try may have closed it and its id finds it no more, it has another one: the reference finds it.
-    """
-    try:
-        return (yield from close_draft(draft_id, context, bill_specimen(command, draft_id, native)))
-    except NotFound as refusal:
-        if not refusal.repeated or not is_findable(command, context):
-            raise
-        seen = yield from find_matches(command, context)
-        if len(seen.invoices) != 1 or seen.gap or seen.invoices[0].status is Status.DRAFT:
-            raise
-        return same_bill(command, seen.invoices[0])
+    """Close the pending invoice of a bill; it may get another id then, and an earlier try may have closed it."""
+    return close_draft(draft_id, context, bill_specimen(command, draft_id, native))
 
 
 def bill_specimen(command: OneTimeCharge | PeriodInvoice, invoice_id: str, status: str) -> dict[str, Any]:

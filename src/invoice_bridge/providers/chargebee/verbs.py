@@ -218,7 +218,7 @@ def delete(command: Delete, context: Context) -> Flow[Invoice]:
     def says_so(answer: Response) -> bool:
         return Reader(unwrapped(object_of(answer)), "chargebee").flag("deleted") is True
 
-    return (yield from delete_draft(request, found, lambda: read_invoice(command.id, context), says_so))
+    return (yield from delete_draft(context, request, found, lambda: read_invoice(command.id, context), says_so))
 
 
 def _payable(command: Pay, context: Context) -> Flow[Invoice]:
@@ -253,6 +253,7 @@ def change(
     becomes: AbstractSet[Status] = frozenset(),
     step: str = "",
     note: str = "",
+    states_bill: bool = False,
 ) -> Flow[Invoice]:
     """Send a change and read what it answers; what a refusal means depends on the invoice's status by then."""
     request = context.post(
@@ -265,12 +266,15 @@ def change(
         specimen=specimen,
         note=note,
         invoice_id=None if action == "close" else invoice_id,  # closing may give an invoice its final number
+        states_bill=states_bill,
     )
 
     def after(answer: Response) -> Flow[Invoice]:
         return _after(answer, context)
 
-    return submit_change(request, lambda: read_invoice(invoice_id, context), after, allowed=allowed, becomes=becomes)
+    return submit_change(
+        context, request, lambda: read_invoice(invoice_id, context), after, allowed=allowed, becomes=becomes
+    )
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from invoice_bridge.adapter.changes import customer_id
 from invoice_bridge.adapter.checks import same_bill
 from invoice_bridge.adapter.instants import unix_seconds
-from invoice_bridge.adapter.lookup import guard_reused_key
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import (
@@ -18,7 +17,7 @@ from invoice_bridge.core.commands import (
 from invoice_bridge.core.errors import NothingToBill, Unsupported
 from invoice_bridge.core.model import Invoice, Line, Period, Status
 from invoice_bridge.core.money import Money
-from invoice_bridge.core.wire import Effect, Flow, exchange
+from invoice_bridge.core.wire import Effect, Flow
 from invoice_bridge.providers.stripe.compared import compare_bill, compare_collected, compare_demand, compare_minimum
 from invoice_bridge.providers.stripe.fields import carries_quantity
 from invoice_bridge.providers.stripe.tables import (
@@ -103,9 +102,16 @@ def _bill(
         add: InvoiceAddLinesParams = {"lines": lines}
         specimen = _specimen(command, at.id, "draft", expected)
         request = post_form(
-            at.id, "add_lines", context, add, step="lines", specimen=specimen, answers=("lines", "data", 0)
+            at.id,
+            "add_lines",
+            context,
+            add,
+            step="lines",
+            specimen=specimen,
+            answers=("lines", "data", 0),
+            states_bill=True,
         )
-        at = yield from guard_reused_key(changed(at.id, context, request, {Status.DRAFT}), command, context)
+        at = yield from changed(at.id, context, request, {Status.DRAFT})
     at = compare_bill(command, at, expected)
     if at.status is Status.DRAFT and not command.draft:
         compare_demand(compare_minimum(at, context), context)
@@ -141,7 +147,7 @@ def _handed_over(
 def _open(command: OneTimeCharge | PeriodInvoice, context: Context, form: InvoiceCreateParams) -> Flow[Invoice]:
     specimen = _specimen(command, _SPECIMEN_ID, "draft", Money.zero(command.currency))
     request = context.post("v1", "invoices", body=form, step="open", specimen=specimen, opens=True, answers=("id",))
-    return (yield from read_answer((yield from guard_reused_key(exchange(request), command, context)), context))
+    return (yield from read_answer((yield request), context))
 
 
 def _invoice_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> InvoiceCreateParams:

@@ -8,7 +8,7 @@ read instead.
 from __future__ import annotations
 
 from invoice_bridge.adapter.answers import object_of
-from invoice_bridge.adapter.declared import Matches
+from invoice_bridge.adapter.declared import History, Matches
 from invoice_bridge.adapter.lookup import find_in_listing, refresh
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
@@ -30,7 +30,13 @@ def _hits(answer: Response) -> list[Reader]:
     return at.listing("data")
 
 
-def search(command: Bill, context: Context) -> Flow[Matches]:
+def _is_about_keys(refusal: Rejected | NotFound, context: Context) -> bool:
+    """Whether a refusal speaks of an idempotency key, which no search has."""
+    row = None if refusal.response is None else context.provider.classify(refusal.response)
+    return row is not None and (row.key_reused or row.maybe_applied)
+
+
+def search(command: Bill, context: Context, history: History) -> Flow[Matches]:
     """Find every invoice that carries a bill's reference, whomever it bills, each as it is now.
 
     Hits are filtered by the exact reference: how the index compares texts is not confirmed. Where Stripe itself refuses
@@ -52,9 +58,9 @@ def search(command: Bill, context: Context) -> Flow[Matches]:
         try:
             answer = yield request
         except (Rejected, NotFound) as refusal:
-            if isinstance(refusal, MalformedResponse) or refusal.key_reused or refusal.maybe_applied:
+            if isinstance(refusal, MalformedResponse) or _is_about_keys(refusal, context):
                 raise
-            return (yield from find_in_listing(command, context))
+            return (yield from find_in_listing(command, context, history))
         for row in _hits(answer):
             try:
                 hit = invoice(row.data)

@@ -277,7 +277,9 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
             )
         return at
 
-    return (yield from submit_change(request, lambda: read_invoice(command.id, context), after, allowed=allowed))
+    return (
+        yield from submit_change(context, request, lambda: read_invoice(command.id, context), after, allowed=allowed)
+    )
 
 
 def _shows(command: Update, at: Invoice) -> bool:
@@ -295,6 +297,7 @@ def delete(command: Delete, context: Context) -> Flow[Invoice]:
     request = context.send("DELETE", "v1", "invoices", command.id, specimen=specimen, invoice_id=command.id)
     return (
         yield from delete_draft(
+            context,
             request,
             found,
             lambda: read_invoice(command.id, context),
@@ -328,7 +331,9 @@ def changed(
     def after(answer: Response) -> Flow[Invoice]:
         return read_answer(answer, context)
 
-    return submit_change(request, lambda: read_invoice(invoice_id, context), after, allowed=allowed, becomes=becomes)
+    return submit_change(
+        context, request, lambda: read_invoice(invoice_id, context), after, allowed=allowed, becomes=becomes
+    )
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,6 @@ from typing import Any
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.checks import same_bill, verify
 from invoice_bridge.adapter.instants import rfc3339_millis
-from invoice_bridge.adapter.lookup import guard_reused_key
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import (
     Bill,
@@ -23,7 +22,7 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.money import Money
-from invoice_bridge.core.wire import Effect, Flow, Request, exchange
+from invoice_bridge.core.wire import Effect, Flow, Request
 from invoice_bridge.providers.whop.fields import carries_quantity, fits_title
 from invoice_bridge.providers.whop.shapes import invoice
 from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY
@@ -52,7 +51,7 @@ def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
 def _bill(command: OneTimeCharge | PeriodInvoice, context: Context, total: Money) -> Flow[Invoice]:
     if context.existing is not None:
         return _standing(command, total, context.existing)
-    answer = yield from guard_reused_key(exchange(_create(command, context, total)), command, context)
+    answer = yield _create(command, context, total)
     if context.provider.is_replay(answer):  # the answer of an earlier try: how does it stand now?
         answer = yield invoice_request(invoice(object_of(answer)).id, context, _specimen(command, total))
     found, price = yield from complete_invoice(answer, context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoice_bridge.adapter.declared import Matches
+from invoice_bridge.adapter.declared import History, Matches
 from invoice_bridge.adapter.lookup import PAGES, annotated, lookup_start, refresh
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
@@ -25,15 +25,15 @@ _PLANS_READ = 300  # by one look, at a request each: half of what Whop allows in
 _LOOKED_AT = "lookup: the plan has the reference; repeats for each invoice listed, newest first"
 
 
-def look(command: Bill, context: Context) -> Flow[Matches]:
+def look(command: Bill, context: Context, history: History) -> Flow[Matches]:
     """Find every invoice of a bill's reference. It stands on the plan of each: one read for each invoice listed.
 
-    The whole account's, newest first, from a day before `context.since` on where that is known, at most 300. Whatever
+    The whole account's, newest first, from a day before `history.since` on where that is known, at most 300. Whatever
     keeps a plan from being read is a gap, a missing permission (plan:basic:read) among it.
     """
     seen: list[Invoice] = []
     gap, read = "", 0
-    listing = ListInvoices(created_from=lookup_start(context))
+    listing = ListInvoices(created_from=lookup_start(history))
     for _ in range(PAGES):
         rows, following = yield from annotated(listed_rows(listing, context))
         for row in rows:

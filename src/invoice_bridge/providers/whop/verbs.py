@@ -235,7 +235,11 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
     )
     return (
         yield from submit_change(
-            request, lambda: _read(invoice_id, context), lambda answer: _whole(answer, context), allowed={Status.DRAFT}
+            context,
+            request,
+            lambda: _read(invoice_id, context),
+            lambda answer: _whole(answer, context),
+            allowed={Status.DRAFT},
         )
     )
 
@@ -246,7 +250,7 @@ def delete(command: Delete, context: Context) -> Flow[Invoice]:
     if found.status is not Status.DRAFT:
         raise invalid_state(found, "cannot be deleted")
     request = context.send("DELETE", "invoices", found.id, specimen=True, invoice_id=found.id)
-    return (yield from delete_draft(request, found, lambda: _glance(found.id, context), _is_true))
+    return (yield from delete_draft(context, request, found, lambda: _glance(found.id, context), _is_true))
 
 
 def _change(invoice_id: str, action: str, context: Context, effect: Effect, becomes: set[Status]) -> Flow[Invoice]:
@@ -263,7 +267,9 @@ def _change(invoice_id: str, action: str, context: Context, effect: Effect, beco
     request = context.post(
         "invoices", _legacy(invoice_id), action, effects=[effect], specimen=True, invoice_id=invoice_id
     )
-    return submit_change(request, lambda: _read(invoice_id, context), after, allowed={Status.OPEN}, becomes=becomes)
+    return submit_change(
+        context, request, lambda: _read(invoice_id, context), after, allowed={Status.OPEN}, becomes=becomes
+    )
 
 
 def _is_true(answer: Response) -> bool:

@@ -15,13 +15,12 @@ from invoice_bridge.adapter.answers import object_of, text_of
 from invoice_bridge.adapter.changes import customer_id, submit_change
 from invoice_bridge.adapter.checks import payable, same_bill, verify
 from invoice_bridge.adapter.instants import rfc3339_millis
-from invoice_bridge.adapter.lookup import guard_reused_key
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import Finalize, ListInvoices, OneTimeCharge, Pay, PeriodInvoice, Retrieve, Void
 from invoice_bridge.core.errors import MalformedResponse, Unsupported
 from invoice_bridge.core.model import Invoice, Line, Status
-from invoice_bridge.core.wire import Effect, Flow, Request, Response, exchange
+from invoice_bridge.core.wire import Effect, Flow, Request, Response
 
 from .shapes import invoice
 from .tables import MONEY, NAME, SOURCES, STATUSES
@@ -47,7 +46,7 @@ def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
 def _bill(command: OneTimeCharge | PeriodInvoice, context: Context) -> Flow[Invoice]:
     body = _body(command, context)
     existing = context.existing
-    at = same_bill(command, existing) if existing is not None else (yield from _created(command, context, body))
+    at = same_bill(command, existing) if existing is not None else (yield from _created(context, body))
     verify(command, at)
     if at.status is Status.DRAFT and not command.draft:
         request = _finalize(
@@ -60,11 +59,11 @@ def _bill(command: OneTimeCharge | PeriodInvoice, context: Context) -> Flow[Invo
     return at
 
 
-def _created(command: OneTimeCharge | PeriodInvoice, context: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
+def _created(context: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
     """The draft; or the invoice that it became, where the key has gone out before."""
     specimen = _specimen(body, "{open.id}", "draft")
     request = context.post("invoices", body=body, step="open", specimen=specimen, opens=True, answers=("id",))
-    return (yield from _after((yield from guard_reused_key(exchange(request), command, context)), context))
+    return (yield from _after((yield request), context))
 
 
 def _body(command: OneTimeCharge | PeriodInvoice, context: Context) -> dict[str, Any]:
@@ -161,7 +160,7 @@ def _sent(
     def after(answer: Response) -> Flow[Invoice]:
         return _after(answer, context)
 
-    return submit_change(request, lambda: _read(invoice_id, context), after, allowed=allowed, becomes=becomes)
+    return submit_change(context, request, lambda: _read(invoice_id, context), after, allowed=allowed, becomes=becomes)
 
 
 def finalize(command: Finalize, context: Context) -> Flow[Invoice]:

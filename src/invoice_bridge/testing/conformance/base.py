@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import httpx
@@ -16,7 +15,7 @@ from invoice_bridge.adapter.emulation.faults import Fault, Faults
 from invoice_bridge.adapter.provider import Context, Provider
 from invoice_bridge.client.clients import Client
 from invoice_bridge.client.options import no_waiting
-from invoice_bridge.core.commands import Bill, OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.commands import Bill, Command, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.model import Collection, Invoice, Line, Period, Status
 from invoice_bridge.core.money import Money
@@ -33,6 +32,11 @@ def lookup_mode(declared: Provider) -> Lookup:
     Without keys nothing else keeps a bill from being made twice.
     """
     return "never" if declared.idempotency.methods else "auto"
+
+
+def plan_of(command: Command, context: Context) -> Plan:
+    """Explain a command as the checks send it; see lookup_mode."""
+    return plan(command, context, lookup=lookup_mode(context.provider))
 
 
 class Checks:
@@ -72,7 +76,7 @@ class Checks:
     @pytest.fixture
     def context(self, declared: Provider, emulator: Emulator) -> Context:
         """The context in which commands are explained."""
-        return replace(make_context(declared, emulator.settings), lookup=lookup_mode(declared))
+        return make_context(declared, emulator.settings)
 
     @pytest.fixture
     def transport(self, emulator: Emulator, context: Context) -> EmulatorTransport:
@@ -147,7 +151,7 @@ class Checks:
 
     def possible(self, context: Context, emulator: Emulator) -> list[tuple[OneTimeCharge | PeriodInvoice, Plan]]:
         """The bills that this provider can do, with their plans; there must be some of them."""
-        planned = [(bill, plan(bill, context)) for bill in self.commands(emulator)]
+        planned = [(bill, plan_of(bill, context)) for bill in self.commands(emulator)]
         found = [(bill, made) for bill, made in planned if made.refusal is None]
         assert found, f"{self.provider} refuses every bill: {planned[0][1].refusal}"
         return found

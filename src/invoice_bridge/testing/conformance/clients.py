@@ -16,8 +16,7 @@ from invoice_bridge.core.errors import (
 from invoice_bridge.core.model import CustomerRef, Invoice
 from invoice_bridge.core.wire import Request
 from invoice_bridge.emulator import Emulator, EmulatorTransport
-from invoice_bridge.explain import plan
-from invoice_bridge.testing.conformance.base import Checks, lookup_mode, plain
+from invoice_bridge.testing.conformance.base import Checks, lookup_mode, plain, plan_of
 
 
 class ClientChecks(Checks):
@@ -74,4 +73,4 @@ class ClientChecks(Checks):
         """An id that is meant for another provider is refused: it may name somebody else here."""
         bill, _ = self.bill(context, emulator)
         elsewhere = bill.model_copy(update={"customer": CustomerRef(ids={"another": "x"})})
-        assert isinstance(plan(elsewhere, context).refusal, Unsupported)
+        assert isinstance(plan_of(elsewhere, context).refusal, Unsupported)

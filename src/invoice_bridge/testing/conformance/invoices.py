@@ -20,9 +20,8 @@ from invoice_bridge.core.money import Money
 from invoice_bridge.core.steps import Step
 from invoice_bridge.core.wire import Effect
 from invoice_bridge.emulator import Emulator, EmulatorTransport
-from invoice_bridge.explain import plan
 from invoice_bridge.matrix import VERBS
-from invoice_bridge.testing.conformance.base import Checks, lookup_mode
+from invoice_bridge.testing.conformance.base import Checks, lookup_mode, plan_of
 
 _EFFECTS = {
     "issued": Effect.ISSUES,
@@ -133,7 +132,7 @@ class InvoiceChecks(Checks):
         self.needs(declared, "pay")
         drafts = [pair for pair in self.possible(context, emulator) if pair[0].draft]
         if not drafts:
-            refusals = [plan(bill, context).refusal for bill in self.commands(emulator) if bill.draft]
+            refusals = [plan_of(bill, context).refusal for bill in self.commands(emulator) if bill.draft]
             pytest.skip(f"{declared.title} makes no drafts: {refusals[0]}")
         created = self.create(client, *drafts[0])
         assert created.status is Status.DRAFT

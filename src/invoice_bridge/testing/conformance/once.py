@@ -21,8 +21,7 @@ from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.model import Invoice, Line, Period, Status
 from invoice_bridge.core.wire import Request
 from invoice_bridge.emulator import Emulator, FakeClock
-from invoice_bridge.explain import plan
-from invoice_bridge.testing.conformance.base import Checks, lookup_mode, plain, shown
+from invoice_bridge.testing.conformance.base import Checks, lookup_mode, plain, plan_of, shown
 
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 WRITING = ("finalize", "pay", "mark_paid", "void", "mark_uncollectible", "update", "delete", "send_invoice")
@@ -61,7 +60,7 @@ class OnceChecks(Checks):
             self.meeting(emulator, context, lookup=lookup) as (again, _),
             pytest.raises(IdempotencyMismatch) as refused,
         ):
-            self.create(again, other, plan(other, context))
+            self.create(again, other, plan_of(other, context))
         if past or declared.idempotency.replay_header is not None:  # elsewhere a repeated answer looks like a new one
             assert refused.value.outcome == "nothing_done"
         assert emulator.ledger == held

@@ -14,8 +14,7 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.core.wire import Request
 from invoice_bridge.emulator import Emulator, EmulatorTransport
-from invoice_bridge.explain import plan
-from invoice_bridge.testing.conformance.base import Checks, lookup_mode, shown
+from invoice_bridge.testing.conformance.base import Checks, lookup_mode, plan_of, shown
 
 _PLACEHOLDER = re.compile(r"(\{[A-Za-z_.]+\})|(%7B[A-Za-z_.]+%7D)")
 
@@ -61,7 +60,7 @@ class PlanChecks(Checks):
         if not self.vectors:
             pytest.skip(f"{type(self).__name__} states no vectors: literal requests from the provider's documentation")
         for name, (bill, contents) in self.vectors.items():
-            assert (name, tuple(request.content for request in plan(bill, context).requests)) == (name, contents)
+            assert (name, tuple(request.content for request in plan_of(bill, context).requests)) == (name, contents)
 
     def test_every_post_has_its_own_key(self, declared: Provider, context: Context, emulator: Emulator) -> None:
         """Each write of a bill carries a key of its own, which another reference or attempt changes.
@@ -77,7 +76,7 @@ class PlanChecks(Checks):
             assert None not in keys
             assert len(keys) == len(set(keys))
             for change in ({"reference": "another"}, {"attempt": 2}):
-                others = [request.key for request in plan(bill.model_copy(update=change), context).requests]
+                others = [request.key for request in plan_of(bill.model_copy(update=change), context).requests]
                 assert not set(keys) & set(others) - {None}
             for request in made.requests:
                 assert request.headers.get(keys_of.header) == request.key

@@ -18,8 +18,8 @@ from invoice_bridge.core.errors import (
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.model import Line
 from invoice_bridge.emulator import Emulator, EmulatorTransport
-from invoice_bridge.explain import body_leaves, origin, plan
-from invoice_bridge.testing.conformance.base import Checks
+from invoice_bridge.explain import body_leaves, origin
+from invoice_bridge.testing.conformance.base import Checks, plan_of
 from invoice_bridge.testing.metamorphic import contradiction, leaves_with_variants, variants
 
 
@@ -47,17 +47,16 @@ class TableChecks(Checks):
         """Changing one leaf changes the body, the branch, or nothing, as its row says."""
         self.needs(context.provider, kind.verb)
         bills = [bill for bill in self.commands(emulator) if isinstance(bill, kind)]
-        possible = [bill for bill in bills if plan(bill, context).refusal is None]
+        possible = [bill for bill in bills if plan_of(bill, context).refusal is None]
         if not possible:
-            pytest.skip(
-                f"{context.provider.title} refuses every {kind.verb} of this suite: {plan(bills[0], context).refusal}"
-            )
+            refusal = plan_of(bills[0], context).refusal
+            pytest.skip(f"{context.provider.title} refuses every {kind.verb} of this suite: {refusal}")
         pairs = [pair for bill in possible for pair in variants(bill, leaf)]
         assert pairs, f"no bill can be made that differs in {leaf} alone: see _VARIANTS in testing/metamorphic.py"
         wrong = [said for one, two in pairs if (said := contradiction(one, two, leaf, context)) is not None]
         assert not wrong, "\n".join(sorted(set(wrong)))
-        refusals = [plan(two, context).refusal for _, two in pairs]
-        if None not in refusals and all(plan(one, context).refusal is not None for one, _ in pairs):
+        refusals = [plan_of(two, context).refusal for _, two in pairs]
+        if None not in refusals and all(plan_of(one, context).refusal is not None for one, _ in pairs):
             pytest.skip(f"{context.provider.title} refuses whatever {leaf} says: {refusals[0]}")
 
     def test_every_field_of_a_body_has_an_origin(self, context: Context, emulator: Emulator) -> None:
@@ -83,7 +82,7 @@ class TableChecks(Checks):
             pytest.skip(f"no row of {declared.title} is a loss that stops a command")
         met: set[str] = set()
         for code, bill in self.losing(context, emulator):
-            grave = [loss.code for loss in plan(bill, context).losses if loss.severity is not Severity.INFO]
+            grave = [loss.code for loss in plan_of(bill, context).losses if loss.severity is not Severity.INFO]
             with pytest.raises(LossyTranslation) as refused:
                 client.create(bill)
             assert [loss.code for loss in refused.value.losses] == grave
@@ -102,7 +101,9 @@ class TableChecks(Checks):
                 leaves = (row.path, *chain.from_iterable(LEAVES.values()))
                 changed = (pair[1] for leaf in leaves for bill in bills for pair in variants(bill, leaf))
                 losing = (bill for bill in chain(bills, changed) if row.loss(bill, context) is not None)
-                if (found := next((bill for bill in losing if plan(bill, context).refusal is None), None)) is not None:
+                if (
+                    found := next((bill for bill in losing if plan_of(bill, context).refusal is None), None)
+                ) is not None:
                     yield row.code, found
 
     def test_a_text_that_is_too_long_is_refused(self, declared: Provider, context: Context, emulator: Emulator) -> None:
@@ -115,6 +116,6 @@ class TableChecks(Checks):
             bill = bill.model_copy(update={"amount": None, "lines": (Line(amount=bill.amount),)})
         for limit in limits:
             for length, refused in ((limit.maximum, False), (limit.maximum + 1, True)):
-                found = plan(bill.model_copy(update={limit.path: "x" * length}), context)
+                found = plan_of(bill.model_copy(update={limit.path: "x" * length}), context)
                 told = isinstance(found.refusal, Unsupported) and limit.path in str(found.refusal)
                 assert told is refused

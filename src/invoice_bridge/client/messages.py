@@ -1,0 +1,62 @@
+"""Requests and answers as the HTTP library has them: the key goes into what leaves, and out of what returns."""
+
+from __future__ import annotations
+
+from copy import copy
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from invoice_bridge.adapter.provider import Provider
+from invoice_bridge.client.credentials import ApiKey
+from invoice_bridge.client.exchange import Bound
+from invoice_bridge.client.http import no_cookies
+from invoice_bridge.core.wire import Request, Response
+
+if TYPE_CHECKING:
+    import httpx
+
+_NAME = f"invoice-bridge/{version('invoice-bridge')}"
+
+
+class Messages:
+    """The messages of one client, with its key."""
+
+    def __init__(self, provider: Provider, key: ApiKey) -> None:
+        self._provider, self._key = provider, key
+
+    def outgoing(self, request: Request, bound: Bound) -> dict[str, Any]:
+        """What the HTTP library's `stream` is called with."""
+        return {
+            "method": request.method,
+            "url": request.url,
+            "headers": {
+                **request.headers,
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": _NAME,
+            },
+            "content": request.content or None,
+            "timeout": bound.ends - bound.began,
+            "auth": self._authorize,  # not among the headers: those are variables that a traceback may show
+            "follow_redirects": False,
+        }
+
+    def _authorize(self, request: httpx.Request) -> httpx.Request:
+        """Add the key; it replaces what an injected client would add. Its cookies are left out."""
+        request.headers["Authorization"] = self._provider.auth(self._key.text)
+        request.headers.pop("Cookie", None)
+        return request
+
+    def incoming(self, answer: httpx.Response, content: bytes) -> Response:
+        """Take the key out of an answer that repeats it, whatever its status. No command said it, so none misses it."""
+        headers = dict(answer.headers.items())
+        if self._key.is_in("\n".join(headers.values())):  # no spelling of a key has a line end
+            headers = {name: self._key.conceal(value) for name, value in headers.items()}
+        return Response(answer.status_code, self._key.conceal(content), headers, self._provider.name)
+
+
+def without_cookies(http: Any) -> Any:
+    """Copy an injected client, with a jar that takes nothing: its connections are used, and not its jar."""
+    http = copy(http)
+    http.cookies = no_cookies()
+    return http

@@ -1,0 +1,219 @@
+"""What one client knows of the bills it makes: in its journal, where it keeps one, and of its own requests lately.
+
+Rules of this file: no clock and no network; the caller says what time it is. What cannot be read of a journal counts as
+the worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from invoice_bridge.adapter.answers import json_of
+from invoice_bridge.adapter.declared import NO_HISTORY, History
+from invoice_bridge.adapter.provider import Context, Page, Provider
+from invoice_bridge.core.commands import Bill, Command, OnInvoice
+from invoice_bridge.core.errors import ConfigurationError, IdempotencyMismatch, MalformedResponse
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.wire import Request, Response
+from invoice_bridge.engine.lookup import SETTLE_TIME, Resolution
+from invoice_bridge.engine.supervise import Verdict, verdict
+from invoice_bridge.journal.recent import RecentLosses
+from invoice_bridge.journal.rows import Book, Ended, Try, digest_of, unresolved, verdict_of
+from invoice_bridge.journal.store import Journal
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request on its way, and its answer."""
+
+    answer: Response | None = None
+    ended: Ended | None = None
+    """None: what stopped the program in between leaves the intent open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """What is known of a bill whose outcome is to be found out."""
+
+    history: History
+    last: datetime
+    """When its last request left."""
+    last_try: int
+    """The last of the journal's rows about it."""
+
+
+class Memory:
+    """The memory of one client, safe to share between threads. `journal` is None where the client keeps none."""
+
+    def __init__(self, provider: Provider, book: Book, journal: Journal | None) -> None:
+        self.provider, self.book, self.journal = provider, book, journal
+        self._recent = RecentLosses()
+
+    def close(self) -> None:
+        """Close the journal."""
+        if self.journal is not None:
+            self.journal.close()
+
+    # ── before a call ────────────────────────────────────────────────────────────────────────────────────────────────
+    def digest(self, command: Bill) -> str | None:
+        """The digest of a bill's content, for the journal; None without one."""
+        return None if self.journal is None else digest_of(command, self.provider.name)
+
+    def recall(self, command: Bill, first: datetime | None, now: datetime) -> History:
+        """What is known of a bill's earlier tries. `first`: when the caller says that it was tried first.
+
+        Raises BilledElsewhere, and IdempotencyMismatch where the journal knows the reference with another content.
+        """
+        lost = self._recent.unresolved(command.reference)
+        tries = self._tries(command)
+        unknown = unresolved(tries)
+        counted = [known for known in tries if verdict_of(known) == "applied" or known.step in unknown]
+        if counted:  # what was refused made nothing
+            history = self._of_tries(command, tries, counted, now)
+        elif lost:  # what this client itself lost lately, it looks for
+            is_dear = self.provider.lookup is not None  # a read for each invoice: those that are older are let be
+            history = History(tried=True, since=min(lost.values()) if is_dear else None)
+        else:
+            history = NO_HISTORY if self.journal is None else History(tried=False)
+        if first is not None:
+            known_since = history.since if history.tried else None
+            history = replace(history, since=first if known_since is None else min(first, known_since))
+        attempts = {attempt for attempt, at in lost.items() if now - at < SETTLE_TIME} | {
+            known.attempt for known in unknown.values() if known.last_at is None or now - known.last_at < SETTLE_TIME
+        }
+        keyless = not self.provider.idempotency.methods  # then the same attempt would take effect a second time too
+        unsettled = any(attempt != command.attempt or keyless for attempt in attempts)
+        return replace(history, unsettled=True) if unsettled else history
+
+    def _of_tries(self, command: Bill, tries: Sequence[Try], counted: Iterable[Try], now: datetime) -> History:
+        began = [known.began_at for known in tries]
+        since = None if None in began else min(at for at in began if at is not None)
+        applied = [known for known in tries if verdict_of(known) == "applied"]
+        return History(
+            tried=True,
+            since=None if since is not None and since > now else since,  # by a clock that was ahead: it says nothing
+            made=_ids(tries),
+            mine=frozenset(_ids(known for known in tries if known.attempt == command.attempt)),
+            applied=frozenset({known.key for known in applied if known.key} | {known.url for known in applied}),
+            other_content=_is_other(counted, digest_of(command, self.provider.name)),
+        )
+
+    def _tries(self, command: Bill) -> list[Try]:
+        """What the journal knows of a bill's requests that may have reached the provider, oldest first."""
+        if self.journal is None:
+            return []
+        self.journal.refuse_elsewhere(self.book, command.reference)
+        tries = [known for known in self.journal.tries(self.book, command.reference) if known.may_have_been_sent]
+        digest = digest_of(command, self.provider.name)
+        pending = unresolved(tries)
+        for known in tries:
+            counts = verdict_of(known) == "applied" or known.step in pending
+            if known.attempt == command.attempt and counts and known.digest not in {None, digest}:
+                what = f"the invoice {known.invoice_id}" if known.invoice_id else "a try"
+                mismatch = IdempotencyMismatch(
+                    f"the journal knows the reference {command.reference!r} with another content ({what}, "
+                    f"{'' if known.began_at is None else known.began_at.isoformat()}); nothing was sent: give a new "
+                    "bill a new reference"
+                )
+                mismatch.invoice_id = known.invoice_id
+                raise mismatch
+        return tries
+
+    def recall_unsure(self, command: Bill, first: datetime | None, now: datetime) -> Unsure:
+        """What is known of a bill whose outcome is to be found out. Raises ConfigurationError where that is nothing."""
+        all_tries = () if self.journal is None else self.journal.tries(self.book, command.reference)
+        tries = [known for known in all_tries if known.may_have_been_sent]
+        if first is None and not tries:
+            raise ConfigurationError(
+                "resolve needs to know when the bill was first tried: pass since=…, or keep a journal from the start"
+            )
+        readable = [known.began_at for known in tries if known.began_at is not None and known.began_at <= now]
+        given = [] if first is None else [first]
+        begun = min([*readable, *given], default=None) if len(readable) == len(tries) else first
+        last = list(self._recent.unresolved(command.reference).values())
+        if (wrote := self._recent.last_write(command.reference)) is not None:  # whatever `since` says
+            last.append(wrote)
+        # a time that cannot be read, or that the clock has not reached, may be that of a moment ago
+        last += [now if known.last_at is None else min(known.last_at, now) for known in tries]
+        is_other = _is_other(tries, digest_of(command, self.provider.name))
+        return Unsure(
+            History(since=begun, made=_ids(tries), other_content=is_other),
+            max([*last, *given], default=now),
+            max((known.number for known in all_tries), default=0),
+        )
+
+    # ── around a request ─────────────────────────────────────────────────────────────────────────────────────────────
+    def intend(self, command: Command | None, request: Request, now: datetime, digest: str | None) -> int | None:
+        """Have the journal know of a request before it leaves; the row's number, None where none is written.
+
+        Raises ConfigurationError where it cannot be written, and BilledElsewhere.
+        """
+        if self.journal is None or not request.writes:
+            return None
+        if isinstance(command, Bill):
+            return self.journal.intend(self.book, command.reference, command.attempt, request, now, digest=digest)
+        if (
+            isinstance(command, OnInvoice)
+            and (reference := self.journal.reference_of(self.book, command.id)) is not None
+        ):
+            about = replace(request, invoice_id=command.id)
+            return self.journal.intend(self.book, reference, 0, about, now, guarded=False)
+        return None
+
+    def withdraw(self, number: int | None, now: datetime) -> None:
+        """Write down of an intent that its request did not leave."""
+        if self.journal is not None and number is not None:
+            self.journal.conclude(number, "not_sent", now, verdict="deferred")
+
+    def conclude(self, context: Context, request: Request, number: int | None, what: Exchange, now: datetime) -> None:
+        """Note what became of a request, in the journal and among what this client did lately."""
+        if not request.writes:
+            return
+        judged: Verdict | None = None
+        if what.ended is not None:
+            judged = "maybe" if what.ended == "lost" else "deferred"
+        if what.answer is not None:
+            judged = verdict(request, what.answer, context)
+        if isinstance(context.command, Bill):
+            self._recent.note(context.command, request.key or f"{request.method} {request.url}", judged, now)
+        if self.journal is not None and number is not None and what.ended is not None:
+            status = None if what.answer is None else what.answer.status
+            invoice_id = None if what.answer is None else self._id_in(what.answer)
+            self.journal.conclude(number, what.ended, now, status=status, invoice_id=invoice_id, verdict=judged)
+
+    def _id_in(self, answer: Response) -> str | None:
+        try:
+            return self.provider.invoice_id(json_of(answer)) if answer.status < 300 else None
+        except MalformedResponse:
+            return None
+
+    # ── after a call ─────────────────────────────────────────────────────────────────────────────────────────────────
+    def learn(self, command: Command, done: object, now: datetime, last_try: int | None) -> None:
+        """Have the journal know which bills no longer claim their reference: void, deleted, or found absent.
+
+        Raises ConfigurationError where it cannot be written.
+        """
+        if self.journal is None:
+            return
+        if isinstance(done, Resolution) and isinstance(command, Bill):
+            if done.state == "absent":
+                self.journal.release(self.book, command.reference, "absent", done.why, now, last_try=last_try)
+            invoices: Sequence[object] = done.invoices
+        else:
+            invoices = done.items if isinstance(done, Page) else (done,)
+        for invoice in invoices:
+            if isinstance(invoice, Invoice) and invoice.status in {Status.VOID, Status.DELETED}:
+                state: Literal["void", "deleted"] = "void" if invoice.status is Status.VOID else "deleted"
+                self.journal.learn(self.book, invoice.id, state, "seen by a client", now)
+
+
+def _ids(tries: Iterable[Try]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(known.invoice_id for known in tries if known.invoice_id is not None))
+
+
+def _is_other(tries: Iterable[Try], digest: str) -> bool:
+    """Whether one of these tries had other content than the bill at hand."""
+    return any(known.digest not in {None, digest} for known in tries)
