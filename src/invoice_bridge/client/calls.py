@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from invoice_bridge.adapter.declared import NO_HISTORY, History
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
@@ -41,6 +41,23 @@ def make_command(kind: type[C], **fields: Any) -> C:
         return kind(**fields)
     except ValidationError as error:
         raise ConfigurationError(f"{kind.verb}: {faults(error)}") from None
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Every text that a command holds, in whatever depth, names of metadata among them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, BaseModel):
+        for inner in value.__dict__.values():
+            if inner is not None:
+                yield from texts_of(inner)
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from texts_of(name)
+            yield from texts_of(inner)
+    elif isinstance(value, tuple | list | frozenset | set):
+        for inner in value:
+            yield from texts_of(inner)
 
 
 def filter_page(

@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 import httpx
@@ -189,8 +190,12 @@ def _request(
         raise TypeError("redirects are not followed")
     seconds = dict.fromkeys(("connect", "read", "write", "pool"), timeout)
     kept = {**headers, "Connection": "keep-alive"}
-    request = httpx.Request(method, url, headers=kept, content=content, extensions={"timeout": seconds})
+    request = httpx.Request(method, _parsed(url), headers=kept, content=content, extensions={"timeout": seconds})
     return request if auth is None else auth(request)
+
+
+_parsed = lru_cache(256)(httpx.URL)
+"""Addresses of collections come again with every request."""
 
 
 def _logged(request: httpx.Request, answer: httpx.Response) -> None:

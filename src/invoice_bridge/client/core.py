@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.client import checks, logs
-from invoice_bridge.client.calls import Call
+from invoice_bridge.client.calls import Call, texts_of
 from invoice_bridge.client.checks import fault_of_key, first_try
 from invoice_bridge.client.credentials import ApiKey
 from invoice_bridge.client.exchange import Deadline
@@ -281,7 +281,7 @@ class Core(Generic[Http]):
         Raises ConfigurationError for a command that says the API key: it would stand on an invoice, in the provider's
         records, in our journal and in addresses that are logged.
         """
-        if self._key.is_in(repr(command)):
+        if self._key.is_in("\n".join(texts_of(command))):
             raise ConfigurationError(f"{command.verb}: the API key is in what is asked; nothing was sent: leave it out")
         customer: CustomerRef | None = getattr(command, "customer", None)
         if not self._customers or customer is None or customer.id is None or customer.ids:
