@@ -15,10 +15,21 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from invoice_bridge.adapter.declared import Cannot, Currencies, ErrorRow, Matches, Rate, Refusal, Setting, StatusRow
+from invoice_bridge.adapter.declared import (
+    Cannot,
+    Currencies,
+    ErrorRow,
+    Matches,
+    Rate,
+    Refusal,
+    Setting,
+    StatusRow,
+    status_of,
+)
 from invoice_bridge.adapter.redactions import Redaction
 from invoice_bridge.adapter.rows import Field, Limit, check_limits
 from invoice_bridge.adapter.shapes import Shape
+from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.adapter.webhooks import Webhooks
 from invoice_bridge.core import wire
 from invoice_bridge.core.commands import Bill, Command, ListInvoices, OnInvoice
@@ -114,6 +125,8 @@ class Provider:
     sources: Mapping[str, str] = field(default_factory=dict)
     """verb → where the provider documents what its flow does."""
     statuses: tuple[StatusRow, ...]
+    transitions: Mapping[str, Transition] = field(default_factory=dict)
+    """verb → the statuses in which it is allowed and what they become; see adapter/transitions.py."""
     fields: tuple[Field, ...]
     errors: tuple[ErrorRow, ...]
     limits: tuple[Limit, ...]
@@ -162,7 +175,7 @@ class Provider:
 
     def status(self, word: object) -> Status:
         """Our word for a provider's; unknown for any word that is not in the table, null included."""
-        return next((row.status for row in self.statuses if row.native == word), Status.UNKNOWN)
+        return status_of(self.statuses, word)
 
     def error(self, answer: Response) -> ProviderError:
         """Turn a refusal into its typed error, by the provider's table, else by the HTTP status alone."""

@@ -24,7 +24,7 @@ from invoice_bridge.core.errors import (
 from invoice_bridge.core.model import Invoice, Period, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Effect, Flow, exchange
-from invoice_bridge.providers.chargebee.tables import MONEY
+from invoice_bridge.providers.chargebee.tables import MONEY, NAMES_BILL
 
 if TYPE_CHECKING:
     from chargebee.models.unbilled_charge.operations import UnbilledCharge
@@ -74,7 +74,7 @@ def bill_accrued(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
             names := naming_form(command, context)
         ):  # the journal knows it; its name step never came
             specimen = bill_specimen(command, at.id, "payment_due")
-            at = yield from change(at.id, "update_details", context, specimen, names, allowed=set(Status), step="name")
+            at = yield from change(at.id, "update_details", context, specimen, NAMES_BILL, body=names, step="name")
     if at.status is Status.DRAFT:  # the subscription asks for pending invoices
         draft = closable(command, compared(command, at, expected))
         at = yield from closed(command, draft.id, context, "payment_due")
@@ -117,7 +117,7 @@ def _invoice_accrued(command: PeriodInvoice, subscription: str, context: Context
         raise Discrepancy(f"one invoice was to be made of {subscription}, and there are {len(rows)}: {ids}")
     made, replayed = rows[0].required_text("id"), context.provider.is_replay(answer)
     if names := naming_form(command, context):
-        name = change(made, "update_details", context, specimen, names, allowed=set(Status), step="name")
+        name = change(made, "update_details", context, specimen, NAMES_BILL, body=names, step="name")
         at = yield from guard_reused_key(name, command, context)
     else:
         at = yield from read_invoice(made, context) if replayed else whole_invoice(rows[0].data, context)
