@@ -2,17 +2,20 @@
 
 import copy
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
-from invoice_bridge import Status, providers
+from invoice_bridge import BridgeError, Status, providers
 from invoice_bridge.adapter.declared import Cannot, StatusRow, status_of
-from invoice_bridge.adapter.provider import Provider, Verbs
+from invoice_bridge.adapter.provider import Context, Provider, Verbs
 from invoice_bridge.adapter.transitions import CHANGES, Doubt, Transition, Transitions, doubt, transition
 from invoice_bridge.core.wire import Effect
+from invoice_bridge.explain import make_context
+from invoice_bridge.testing import Conformance, no_waiting
+from invoice_bridge.testing.conformance.transitions import Course
 from tests.toy import ACME, DOCS
 
 VOID = transition(Status.OPEN, becomes=[Status.VOID], effects=[Effect.VOIDS], source=DOCS)
@@ -51,7 +54,7 @@ def test_a_row_says_all_of_it() -> None:
     )
 
 
-def test_a_request_is_sent_where_it_is_allowed_or_nothing_is_said() -> None:
+def test_a_request_is_sent_where_it_is_allowed_or_nothing_is_written() -> None:
     """A status of which the provider says nothing is tried; any other is refused before a request."""
     row = replace(VOID, undocumented=frozenset({Status.UNCOLLECTIBLE}))
     assert {status for status in Status if row.is_sent(status)} == {Status.OPEN, Status.UNCOLLECTIBLE}
@@ -232,7 +235,7 @@ ROWS = {
 }
 
 
-def _said(row: Transition) -> str:
+def _written(row: Transition) -> str:
     def words(values: Any) -> str:
         return " ".join(sorted(str(value) for value in values))
 
@@ -243,9 +246,112 @@ def _said(row: Transition) -> str:
 @pytest.mark.parametrize("name", ROWS)
 def test_a_table_says_what_the_documentation_does(name: str) -> None:
     """Allowed (undocumented) → becomes [effects], each verb; a change of a row is seen here."""
-    lines = [f"{verb}: {_said(row)}" for verb, row in providers.get(name).transitions.items()]
+    lines = [f"{verb}: {_written(row)}" for verb, row in providers.get(name).transitions.items()]
     assert lines == [line.strip() for line in ROWS[name].strip().splitlines()]
     assert set(ROWS) == set(providers.names())
+
+
+# ── the suite that holds flows and emulators to a table ──────────────────────────────────────────────────────────────
+@pytest.fixture
+def nothing_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The emulators have no limit on requests."""
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    with no_waiting():
+        yield
+
+
+class _Suite(Conformance):
+    __test__ = False
+    provider = "stripe"
+
+
+def _held(check: str, verb: str, **rows: Transition) -> None:
+    stripe = providers.get("stripe")
+    kept = {name: row for name, row in stripe.transitions.items() if name != verb or not rows}
+    declared = replace(stripe, transitions=Transitions(kept | rows))
+    getattr(_Suite(), check)(declared=declared, context=_context(declared), verb=verb)
+
+
+def _context(declared: Provider) -> Context:
+    return replace(make_context(declared, declared.emulator().settings), lookup="never")
+
+
+STRIPE_VOID = providers.get("stripe").transitions["void"]
+STRIPE_FINALIZE = providers.get("stripe").transitions["finalize"]
+
+
+@pytest.mark.usefixtures("nothing_waits")
+@pytest.mark.parametrize(
+    "check,row,problem",
+    [
+        ("does_what_its_row_says", replace(STRIPE_VOID, becomes=frozenset({Status.PAID})), "void: open became void"),
+        ("does_what_its_row_says", replace(STRIPE_VOID, becomes=frozenset()), "void: open became void"),
+        (
+            "does_what_its_row_says",
+            replace(STRIPE_VOID, allowed=frozenset({Status.OPEN})),
+            "DID NOT RAISE",
+        ),
+        (
+            "does_what_its_row_says",
+            replace(STRIPE_VOID, allowed=frozenset(Status)),
+            "You can only pass in open invoices",
+        ),
+        ("does_what_its_row_says", replace(STRIPE_VOID, effects=frozenset()), "void also"),
+        (
+            "does_what_its_row_says",
+            replace(STRIPE_VOID, allowed=frozenset({Status.UNKNOWN})),
+            "DID NOT RAISE",
+        ),
+        ("declares_the_effects_of_its_row", replace(STRIPE_VOID, effects=frozenset({Effect.MAILS})), "assert"),
+    ],
+)
+def test_a_row_that_says_something_else_fails_the_suite(check: str, row: Transition, problem: str) -> None:
+    """The suite fails where a status is allowed or not, is led to, or an effect is declared against the row."""
+    _held(f"test_a_verb_{check}", "void")
+    with pytest.raises((AssertionError, pytest.fail.Exception, BridgeError), match=problem):
+        _held(f"test_a_verb_{check}", "void", void=row)
+
+
+def test_a_verb_without_a_row_fails_the_suite(request: pytest.FixtureRequest) -> None:
+    """And so does a row of a verb that the provider cannot do."""
+    stripe, whop = providers.get("stripe"), providers.get("whop")
+    rows = {verb: row for verb, row in stripe.transitions.items() if verb != "void"}
+    cases = (
+        (replace(stripe, transitions=Transitions(rows)), "void"),
+        (replace(whop, transitions=Transitions({**whop.transitions, "finalize": STRIPE_FINALIZE})), "finalize"),
+    )
+    for declared, verb in cases:
+        with pytest.raises(AssertionError, match=f"{verb}: a row of TRANSITIONS for what is built, and no other"):
+            _Suite().test_every_verb_is_built_or_refused_with_a_source(declared, verb, request)
+
+
+REACHED = {
+    "chargeapi": "draft open paid void",  # nothing makes an invoice uncollectible or deletes one
+    "chargebee": "draft open paid void uncollectible deleted",
+    "stripe": "draft open paid void uncollectible deleted",
+    "whop": "draft open paid void uncollectible deleted",
+}
+
+
+@pytest.mark.usefixtures("nothing_waits")
+@pytest.mark.parametrize("name", REACHED)
+def test_the_suite_brings_an_invoice_to_each_status(name: str) -> None:
+    """By the bills and the verbs of the provider alone; each status is met with every verb."""
+
+    class Suite(Conformance):
+        __test__ = False
+        provider = name
+
+    declared, suite = providers.get(name), Suite()
+    context = _context(declared)
+    bills = suite.starts(context, declared.emulator(), "void")
+    reached = []
+    for status in Status:
+        with suite.beginning(declared, context) as (client, emulator):
+            invoice = Course(client, declared, emulator, bills).brought(status)
+            assert invoice is None or invoice.status is status
+            reached += [] if invoice is None else [status.value]
+    assert reached == REACHED[name].split()
 
 
 def test_the_toy_has_a_row_for_each_change() -> None:

@@ -13,7 +13,9 @@ from invoice_bridge.core.commands import OnInvoice, Retrieve
 from invoice_bridge.core.model import Status
 from invoice_bridge.core.wire import Effect
 
-CHANGES = tuple(command.verb for command in OnInvoice.__subclasses__() if command is not Retrieve)
+COMMANDS = {command.verb: command for command in OnInvoice.__subclasses__() if command is not Retrieve}
+"""verb → its command, of those that change an invoice that is there already"""
+CHANGES = tuple(COMMANDS)
 """The verbs that change an invoice that is there already."""
 
 

@@ -24,7 +24,7 @@ from invoice_bridge.explain import plan
 from invoice_bridge.matrix import VERBS
 from invoice_bridge.testing.conformance.base import Checks, lookup_mode
 
-_EFFECTS = {
+EFFECTS = {
     "issued": Effect.ISSUES,
     "mailed": Effect.MAILS,
     "collected": Effect.COLLECTS,
@@ -91,7 +91,7 @@ class InvoiceChecks(Checks):
                 except BridgeError:
                     continue  # the emulator holds nothing for this bill to bill
             events = {entry.event for entry in emulator.ledger}
-            assert {_EFFECTS[event] for event in events} <= made.effects
+            assert {EFFECTS[event] for event in events} <= made.effects
             seen |= events
         assert "issued" in seen
 
