@@ -161,7 +161,7 @@ TRANSITIONS = Transitions(
                 doubt(
                     "uncollectible",
                     switch="void_uncollectible",
-                    why="voiding an uncollectible one: one sentence allows it, and nothing makes an invoice so",
+                    why="whether an uncollectible invoice can be voided: the page contradicts itself",
                 )
             ],
         ),
@@ -173,7 +173,7 @@ TRANSITIONS = Transitions(
                 doubt(
                     *("open", "overdue"),
                     switch="update_open",
-                    why="changing an open one: the newer page allows it, the older one does not",
+                    why="whether an open invoice can be changed: the newer page allows it, the older one does not",
                 )
             ],
         ),

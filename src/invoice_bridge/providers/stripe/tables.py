@@ -217,8 +217,12 @@ SOURCES = {
 """verb → where the provider documents what its flow does"""
 
 _WORKFLOW = "docs.stripe.com/invoicing/integration/workflow-transitions"
-_PAYS_LATER = doubt("uncollectible", switch="pay_uncollectible", why="paying an uncollectible one: not observed")
-_VOIDS_LATER = doubt("uncollectible", switch="void_uncollectible", why="voiding an uncollectible one: not observed")
+_PAYS_LATER = doubt(
+    "uncollectible", switch="pay_uncollectible", why="whether an uncollectible invoice can be paid: not observed"
+)
+_VOIDS_LATER = doubt(
+    "uncollectible", switch="void_uncollectible", why="whether an uncollectible invoice can be voided: not observed"
+)
 TRANSITIONS = Transitions(
     {
         "finalize": transition(

@@ -228,7 +228,9 @@ SOURCES = {
 }
 """verb → where the provider documents what its flow does"""
 
-_PAST_DUE = doubt("past_due", switch="past_due_is_open", why="doing it to a past_due one: it stays payable")
+_PAST_DUE = doubt(
+    "past_due", switch="past_due_is_open", why="whether a past_due invoice is taken too: it stays payable"
+)
 TRANSITIONS = Transitions(
     {
         "mark_paid": transition(
