@@ -302,8 +302,8 @@ def _keywords(name: str, call: str) -> list[str]:
 
 ORDER = [
     "name", "title", "reviewed", "api_version", "base_url", "auth", "headers", "form", "idempotency", "rate",
-    "search_rate", "retry_header", "settings", "scope", "mode", "sources", "statuses", "fields", "errors", "limits",
-    "money", "redactions", "flows", "lookup", "search", "parse", "shape", "refusal", "invoice_id",
+    "search_rate", "retry_header", "settings", "scope", "mode", "sources", "statuses", "transitions", "fields",
+    "errors", "limits", "money", "redactions", "flows", "lookup", "search", "parse", "shape", "refusal", "invoice_id",
     "reference_in", "webhooks", "emulator",
 ]  # fmt: skip
 

@@ -40,7 +40,7 @@ from invoice_bridge.core.commands import Command, Delete
 from invoice_bridge.core.steps import Step
 from invoice_bridge.core.wire import Effect, Response, Send, Sleep, Steps
 from invoice_bridge.engine.supervise import Lost, NotSent, Policy, supervise, verdict
-from tests.toy import ACME, toy_context
+from tests.toy import ACME, PAY, toy_context
 
 CHARGE = OneTimeCharge(reference="res-1", amount=Money(1900, "EUR"))
 OPENED = Response(201, b'{"id":"in_1","currency":"EUR"}', provider="acme")
@@ -574,10 +574,10 @@ def test_what_may_be_paid(said: dict[str, Any], expect: int | None, kind: type[B
     """Open or given up, no payment on its way, and exactly what was expected: only then money moves."""
     command, found = Pay(id="in_1", expect=_eur(expect)), _found(**said)
     if kind is None:
-        assert payable(command, found) is found
+        assert payable(command, found, PAY) is found
         return
     with pytest.raises(kind) as caught:
-        payable(command, found)
+        payable(command, found, PAY)
     if isinstance(caught.value, InvalidState):
         assert caught.value.invoice == found
 
@@ -588,7 +588,7 @@ def test_another_currency_is_not_what_was_expected() -> None:
     with pytest.raises(
         Discrepancy, match=r"expected 19\.00 EUR to be still to pay on in_1, but the provider says 19\.00 USD"
     ):
-        payable(Pay(id="in_1", expect=Money(1900, "EUR")), found)
+        payable(Pay(id="in_1", expect=Money(1900, "EUR")), found, PAY)
 
 
 def test_the_kinds_of_error_here_are_told_apart() -> None:

@@ -33,8 +33,9 @@ from invoice_bridge import (
     providers,
 )
 from invoice_bridge.adapter.answers import text_of
-from invoice_bridge.adapter.changes import customer_id, delete_draft, invalid_state, submit_change
+from invoice_bridge.adapter.changes import check_state, customer_id, delete_draft, submit_change
 from invoice_bridge.adapter.declared import ErrorRow, Setting, Units, cannot
+from invoice_bridge.adapter.transitions import transition
 from invoice_bridge.core.idempotency import step_key, verb_key
 from invoice_bridge.core.wire import Effect, Request, Response
 from tests.refusals import classified, refusal_of
@@ -339,7 +340,7 @@ def _refused(refusal: ProviderError, allowed: set[Status], *, unreadable: bool =
             raise ServerError("broken")
         return PAID
 
-    flow = submit_change(CONTEXT, REQUEST, read, _after, allowed=allowed, becomes={Status.VOID})
+    flow = submit_change(CONTEXT, REQUEST, read, _after, transition(*allowed, becomes=[Status.VOID], source=DOCS))
     assert next(flow) == REQUEST
     assert flow.throw(refusal).method == "GET"
     with pytest.raises(ProviderError) as caught:
@@ -354,7 +355,7 @@ def _after(answer: Response) -> Any:
 
 def test_an_answer_becomes_the_invoice() -> None:
     """What comes of a request that goes well is made of its answer."""
-    flow = submit_change(CONTEXT, REQUEST, lambda: _returns(PAID), _after)
+    flow = submit_change(CONTEXT, REQUEST, lambda: _returns(PAID), _after, transition(Status.OPEN, source=DOCS))
     next(flow)
     with pytest.raises(StopIteration) as done:
         flow.send(Response(200, b'{"id":"in_2"}'))
@@ -375,7 +376,7 @@ def test_a_refusal_of_what_a_lost_try_did_is_a_success(
     kind: type[ProviderError], repeated: bool, becomes: set[Status], success: bool
 ) -> None:
     """Where an earlier try may have worked and the invoice is what that makes of it, it has; else it is an error."""
-    flow = submit_change(CONTEXT, REQUEST, lambda: _returns(PAID), _after, becomes=becomes)
+    flow = submit_change(CONTEXT, REQUEST, lambda: _returns(PAID), _after, transition(becomes=becomes, source=DOCS))
     next(flow)
     refusal = refusal_of(kind, provider="acme", status=400, repeats=repeated)
     assert flow.throw(refusal).method == "GET"
@@ -395,7 +396,10 @@ DISCARD = Request("DELETE", "https://main.acme.test/v1/invoices/in_1")
 
 
 def _discarding(says_so: bool = True) -> Any:
-    flow = delete_draft(CONTEXT, DISCARD, DRAFT, lambda: _returns(DRAFT), lambda _answer: says_so)
+    delete = transition(Status.DRAFT, becomes=[Status.DELETED], source=DOCS)
+    flow = delete_draft(
+        CONTEXT, DISCARD, DRAFT, lambda: _returns(DRAFT), says_so=lambda _answer: says_so, transition=delete
+    )
     assert next(flow) == DISCARD
     return flow
 
@@ -458,9 +462,16 @@ def test_a_state_that_cannot_be_read_leaves_the_refusal() -> None:
 
 def test_a_wrong_state_names_the_invoice_and_its_status() -> None:
     """The error of a check that was made before sending."""
-    error = invalid_state(PAID, "cannot be sent")
-    assert str(error) == "acme: in_1 cannot be sent: it is paid"
-    assert error.invoice == PAID
+    send = transition(Status.OPEN, undocumented=[Status.UNCOLLECTIBLE], source=DOCS)
+    for status in (Status.OPEN, Status.UNCOLLECTIBLE):
+        invoice = PAID.model_copy(update={"status": status})
+        assert check_state(invoice, send, "cannot be sent") is invoice
+    with pytest.raises(InvalidState) as caught:
+        check_state(PAID, send, "cannot be sent")
+    assert str(caught.value) == "acme: in_1 cannot be sent: it is paid"
+    assert caught.value.invoice == PAID
+    with pytest.raises(InvalidState, match="acme: in_1 cannot be sent: the invoice is paid"):
+        check_state(PAID, send, "cannot be sent", "the invoice is paid")
 
 
 # ── customers ────────────────────────────────────────────────────────────────────────────────────────────────────────

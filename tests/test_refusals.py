@@ -40,7 +40,7 @@ from invoice_bridge.engine.supervise import check_subject
 from invoice_bridge.journal.rows import Book
 from invoice_bridge.journal.store import Journal
 from tests.listing import CHARGE, LATER, MAY, NOON, UNCARRIED, Desk, begin, mine, row, run, use_of
-from tests.toy import FIELDS
+from tests.toy import FIELDS, PAY
 
 WITHOUT_REFERENCE: dict[str, Any] = {"fields": (UNCARRIED, *FIELDS[1:])}
 NEVER = 'write lookup="never" if you know that it was not billed'
@@ -205,22 +205,22 @@ HELD_TWICE = {"subtotal": _eur(1900), "discount": _eur(100), "tax": _eur(342), "
             "the amounts of in_1 cannot be read, so that they cannot be compared: total is no number; it is open",
         ),
         (
-            lambda: payable(Pay(id="in_1"), _held(payment_pending=True)),
+            lambda: payable(Pay(id="in_1"), _held(payment_pending=True), PAY),
             BridgeError,
             "acme: in_1 cannot be paid: a payment is on its way already",
         ),
         (
-            lambda: payable(Pay(id="in_1"), _held(status=Status.VOID)),
+            lambda: payable(Pay(id="in_1"), _held(status=Status.VOID), PAY),
             BridgeError,
             "acme: in_1 cannot be paid: the invoice is void",
         ),
         (
-            lambda: payable(Pay(id="in_1", expect=_eur(5)), _held()),
+            lambda: payable(Pay(id="in_1", expect=_eur(5)), _held(), PAY),
             Discrepancy,
             "expected 0.05 EUR to be still to pay on in_1, but the provider says no figure",
         ),
         (
-            lambda: payable(Pay(id="in_1", expect=_eur(5)), _held(amount_remaining=_eur(7))),
+            lambda: payable(Pay(id="in_1", expect=_eur(5)), _held(amount_remaining=_eur(7)), PAY),
             Discrepancy,
             "expected 0.05 EUR to be still to pay on in_1, but the provider says 0.07 EUR",
         ),

@@ -9,6 +9,7 @@ from invoice_bridge.adapter.declared import ErrorRow, Refusal, Setting, StatusRo
 from invoice_bridge.adapter.provider import Context, Provider, Verbs
 from invoice_bridge.adapter.reading import Reader, build
 from invoice_bridge.adapter.rows import Field, Limit
+from invoice_bridge.adapter.transitions import Transitions, transition
 from invoice_bridge.core.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, ServerError
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.losses import Alters, Fate, Severity
@@ -18,6 +19,15 @@ from invoice_bridge.core.wire import Effect, Flow, Response, bearer
 DOCS = "docs.acme.test/api"
 MONEY = Units({"EUR": 2, "JPY": 0, "KWD": 2, "ISK": 2, "BHD": 3}, DOCS, multiple_of={"ISK": 100})
 STATUSES = (StatusRow("posted", Status.OPEN, DOCS), StatusRow("settled", Status.PAID, DOCS))
+PAY = transition(Status.OPEN, Status.UNCOLLECTIBLE, becomes=[Status.PAID], effects=[Effect.COLLECTS], source=DOCS)
+"""How most providers collect; Acme itself cannot."""
+TRANSITIONS = Transitions(
+    {
+        "void": transition(Status.OPEN, becomes=[Status.VOID], effects=[Effect.VOIDS], source=DOCS),
+        "update": transition(Status.OPEN, source=DOCS),
+        "delete": transition(Status.OPEN, becomes=[Status.DELETED], source=DOCS),
+    }
+)
 ERRORS = (
     ErrorRow(RateLimited, DOCS, code="slow_down"),
     ErrorRow(Rejected, DOCS, code="in_progress", maybe_applied=True),
@@ -159,6 +169,7 @@ ACME = Provider(
     scope=lambda settings: settings["site"],
     mode=lambda key, _settings, _url: "test" if "test" in key else "live",
     statuses=STATUSES,
+    transitions=TRANSITIONS,
     fields=FIELDS,
     errors=ERRORS,
     limits=(

@@ -4,7 +4,7 @@
     make mutants SEED=7 SAMPLE=100 TARGETS="stripe journal lookup"
 
 A target is a provider (its tables, fields, shapes, bills and verbs) or a part of the rest: journal, lookup, outcome,
-explain, losses, compare/differences, cassettes/redaction, and the compiler of shapes.
+explain, losses, compare/differences, cassettes/redaction, transitions, and the compiler of shapes.
 Mutants come from mutmut; a sample is drawn by the printed seed. A mutant of a provider is killed where the provider's
 tests, the conformance suite, the check of the generated pages or the types fail; one of the core where the tests that
 guard that module, or the types, fail. The exit code is 1 where fewer than 95 % of any target's sample are killed, or
@@ -94,6 +94,19 @@ TARGETS = {
             "test_reading.py",
             "test_unmapped.py",
             "test_rooms.py",
+        ),
+        _module(
+            "transitions",
+            "adapter/transitions.py adapter/changes.py providers/chargeapi/tables.py providers/chargebee/tables.py "
+            "providers/stripe/tables.py providers/whop/tables.py",
+            "test_transitions.py",
+            "test_docs.py",
+            "test_provider.py",
+            "test_matrix.py",
+            "providers/chargeapi/test_chargeapi_tables.py",
+            "providers/chargebee/test_chargebee_tables.py",
+            "providers/stripe/test_stripe_tables.py",
+            "providers/whop/test_whop_tables.py",
         ),
         _module(
             "lookup",

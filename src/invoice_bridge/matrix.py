@@ -6,7 +6,7 @@ Rules of this file: nothing is claimed here; every cell is a field of `Flows`, e
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import cache
@@ -17,7 +17,10 @@ from invoice_bridge import providers
 from invoice_bridge.adapter.declared import Cannot, ErrorRow
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.adapter.redactions import Becomes, Redaction
+from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.idempotency import Idempotency
+from invoice_bridge.core.model import Status
+from invoice_bridge.core.wire import Effect
 
 VERBS = tuple(verb.name for verb in fields(Verbs))
 """The verbs, in the order in which a provider declares them."""
@@ -92,7 +95,7 @@ def matrix_page() -> str:
 
 
 def provider_page(name: str) -> str:
-    """What one adapter declares: facts, statuses, losses, limits and currencies."""
+    """What one adapter declares: facts, statuses, transitions, losses, limits and currencies."""
     provider = providers.get(name)
     shown = {setting.name: f"{{{setting.name}}}" for setting in provider.missing_settings({})}
     settings = [f"`{s.name}`{' (required)' if s.required else ''}: {s.help}" for s in provider.settings]
@@ -152,6 +155,8 @@ def provider_page(name: str) -> str:
             table(["fact", ""], facts),
             table(["verb", "documented at"], verbs),
             table(["its word", "status", "source"], words),
+            transitions_table(provider),
+            state_diagram(provider),
             table(["loss", "field", "fate", "severity", "what is sent", "why", "what to do"], losing),
             table(["field of the command", "lands in", "bills", "alters", "loss, or why", "source"], carried),
             table(["its code", "its type", "HTTP", "becomes", "source"], errors),
@@ -160,6 +165,46 @@ def provider_page(name: str) -> str:
             table(["hidden in recordings", "which", "becomes", "source"], hidden),
         ]
     )
+
+
+def transitions_table(provider: Provider) -> str:
+    """What each verb does to an invoice that is there: allowed → becomes, the effects of its request, what is open."""
+    rows = [
+        [
+            f"`{verb}`",
+            _statuses(row.allowed) + (f"; {' and '.join(sorted(row.anywhere))} alone in any" if row.anywhere else ""),
+            _statuses(row.becomes) or "as it was",
+            ", ".join(effect for effect in Effect if effect in row.effects),
+            _not_confirmed(row),
+            row.source,
+        ]
+        for verb, row in provider.transitions.items()
+    ]
+    return table(["verb", "allowed", "becomes", "effects", "not confirmed", "source"], rows)
+
+
+def _statuses(statuses: Collection[Status]) -> str:
+    return ", ".join(f"`{status}`" for status in Status if status in statuses)
+
+
+def _not_confirmed(row: Transition) -> str:
+    silent = f"nothing is documented of {_statuses(row.undocumented)}: it is tried" if row.undocumented else ""
+    return "; ".join([*(doubt.why for doubt in row.doubts), *([silent] if silent else [])])
+
+
+def state_diagram(provider: Provider) -> str:
+    """The same table as a Mermaid diagram, an arrow for each pair of statuses; "?" where no word of it is confirmed."""
+    verbs: dict[tuple[Status, Status], list[str]] = {}
+    for verb, row in provider.transitions.items():
+        doubted = {word for doubt in row.doubts for word in doubt.words}
+        confirmed = row.allowed & {word.status for word in provider.statuses if word.native not in doubted}
+        for before in row.allowed | row.undocumented:
+            for after in row.becomes or {before}:
+                verbs.setdefault((before, after), []).append(verb if before in confirmed else f"{verb}?")
+    order = list(Status)
+    arrows = sorted(verbs, key=lambda pair: (order.index(pair[0]), order.index(pair[1])))
+    lines = [f"    {before} --> {after}: {', '.join(verbs[before, after])}" for before, after in arrows]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
 
 
 def reading_page() -> str:

@@ -328,7 +328,7 @@ SABOTAGES = {
     ),
     "a draft that is paid": Sabotage(
         "flows",
-        "payable(command, (yield from _read(command.id, context)))",
+        'payable(command, (yield from _read(command.id, context)), TRANSITIONS["pay"])',
         "yield from _read(command.id, context)",
         "test_a_draft_is_never_collected",
     ),

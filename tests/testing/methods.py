@@ -7,6 +7,7 @@ from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.changes import submit_change
 from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.adapter.provider import Context, Provider
+from invoice_bridge.adapter.transitions import Transitions, transition
 from invoice_bridge.core.commands import Update
 from invoice_bridge.core.errors import OutcomeUnknown
 from invoice_bridge.core.idempotency import Idempotency
@@ -14,14 +15,17 @@ from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.scaffold.adapter import ACME, shapes
 from invoice_bridge.scaffold.adapter.emulator import AcmeEmulator
-from invoice_bridge.scaffold.adapter.tables import KEY_HEADER, KEY_WINDOW
+from invoice_bridge.scaffold.adapter.tables import KEY_HEADER, KEY_WINDOW, TRANSITIONS
 
 DOCS = "docs.acme.test/invoices/update"
+UPDATE = transition(Status.DRAFT, source=DOCS)
+WITH_UPDATE = Transitions({**TRANSITIONS, "update": UPDATE})
 
 
 class Updating(AcmeEmulator):
     """A draft's note can be changed; how often each was done is counted."""
 
+    transitions = WITH_UPDATE
     ROUTES = (  # type: ignore[assignment]  # two more than the scaffold's
         *AcmeEmulator.ROUTES,
         ("PUT", "/invoices/{id}", "update"),
@@ -30,7 +34,7 @@ class Updating(AcmeEmulator):
 
     def update(self, call: IncomingRequest, invoice_id: str) -> Response:
         """PUT or PATCH /invoices/{id}."""
-        given, row = self._body(call, {"note": str}), self._in_state(invoice_id, "draft")
+        given, row = self._body(call, {"note": str}), self._allowed("update", invoice_id)
         row |= given
         row["updates"] = row.get("updates", 0) + 1
         return self.json(row)
@@ -69,7 +73,7 @@ def _updates(method: str) -> Any:
             return shapes.invoice(object_of(response))
 
         try:
-            return (yield from submit_change(context, request, read, after, allowed={Status.DRAFT}))
+            return (yield from submit_change(context, request, read, after, UPDATE))
         except OutcomeUnknown:
             invoice: Invoice = yield from read()
             if invoice.description != command.description:
@@ -83,7 +87,7 @@ def variant(method: str, keys: Idempotency, emulator: type[Updating]) -> Provide
     """Acme with an update of this method, these keys and this emulator."""
     changed = replace(ACME.flows, update=_updates(method))
     sources = {**ACME.sources, "update": DOCS}
-    return replace(ACME, flows=changed, sources=sources, idempotency=keys, emulator=emulator)
+    return replace(ACME, flows=changed, sources=sources, transitions=WITH_UPDATE, idempotency=keys, emulator=emulator)
 
 
 PUT = variant("PUT", replace(ACME.idempotency, repeatable=frozenset({"PUT", "DELETE"})), Updating)

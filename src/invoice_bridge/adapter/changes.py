@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 
 from invoice_bridge.adapter.provider import Context
+from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.commands import Bill
 from invoice_bridge.core.errors import (
     Declined,
@@ -25,15 +26,14 @@ def submit_change(
     request: Request,
     read: Callable[[], Flow[Invoice]],
     after: Callable[[Response], Flow[Invoice]],
-    *,
-    allowed: Container[Status] = (),
-    becomes: Container[Status] = (),
+    transition: Transition,
 ) -> Flow[Invoice]:
     """Send a request that changes an invoice; return it as it is `after` that.
 
     A refusal is explained by reading the invoice afterwards: some providers' state errors have no code of their own.
-    Where its status is not one of `allowed`, the refusal becomes InvalidState, which carries the invoice as it was
-    read. Where an earlier try of this request may have worked and the status is one of `becomes`, it has: no error.
+    Where the transition does not allow its status, the refusal becomes InvalidState, which carries the invoice as it
+    was read. Where an earlier try of this request may have worked and the transition leads to its status, it has: no
+    error.
     """
     try:
         answer = yield request
@@ -42,14 +42,14 @@ def submit_change(
             found = yield from read()
         except ProviderError:
             raise refusal from None
-        if refusal.repeats and found.status in becomes:
+        if refusal.repeats and found.status in transition.becomes:
             return found
         if isinstance(refusal, Declined):
             refusal.invoice = found
             raise
         refused = refusal.response
         is_about_key = refused is not None and context.provider.classify(refused).key_reused
-        if is_about_key or (found.status in allowed and not isinstance(refusal, InvalidState)):
+        if is_about_key or (found.status in transition.allowed and not isinstance(refusal, InvalidState)):
             raise
         error = InvalidState(
             f"{refusal.message}; the invoice is {found.status}",
@@ -70,7 +70,9 @@ def delete_draft(
     request: Request,
     found: Invoice,
     read: Callable[[], Flow[Invoice]],
+    *,
     says_so: Callable[[Response], bool],
+    transition: Transition,
 ) -> Flow[Invoice]:
     """Send a request that deletes a draft, read before; return it as deleted, which is all that is left of it.
 
@@ -88,15 +90,25 @@ def delete_draft(
     nothing = None if found.currency is None else Money.zero(found.currency)
     gone = found.model_copy(update={"status": Status.DELETED, "amount_remaining": nothing})
     try:
-        return (yield from submit_change(context, request, read, after, allowed={Status.DRAFT}))
+        return (yield from submit_change(context, request, read, after, transition))
     except NotFound:
         return gone
 
 
-def invalid_state(found: Invoice, problem: str) -> InvalidState:
-    """The error for an invoice that was read first and does not allow what was asked."""
-    error = InvalidState(f"{found.id} {problem}: it is {found.status}", provider=found.provider)
-    error.invoice = found
+def check_state(invoice: Invoice, transition: Transition, problem: str, why: str = "") -> Invoice:
+    """Check that an invoice which was read first may be changed so, and return it.
+
+    Raises InvalidState, which says the `problem` ("cannot be sent") and why: by default, its status.
+    """
+    if not transition.is_sent(invoice.status):
+        raise invalid_state(invoice, problem, why or f"it is {invoice.status}")
+    return invoice
+
+
+def invalid_state(invoice: Invoice, problem: str, why: str) -> InvalidState:
+    """Return the error for an invoice that was read first and does not allow what was asked."""
+    error = InvalidState(f"{invoice.id} {problem}: {why}", provider=invoice.provider)
+    error.invoice = invoice
     return error
 
 

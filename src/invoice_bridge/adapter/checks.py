@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from invoice_bridge.adapter.changes import check_state, invalid_state
+from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.commands import OneTimeCharge, Pay, PeriodInvoice
 from invoice_bridge.core.errors import (
     AmountMismatch,
     Discrepancy,
     IdempotencyMismatch,
-    InvalidState,
 )
 from invoice_bridge.core.model import Invoice, Period, Status
 from invoice_bridge.core.money import Money
@@ -115,20 +116,14 @@ def _meet(one: Period, other: Period) -> bool:
     return one.start < other.end and other.start < one.end
 
 
-def payable(command: Pay, found: Invoice) -> Invoice:
-    """Check that an invoice may be collected now: open (or given up), no payment on its way, the amount as expected.
+def payable(command: Pay, found: Invoice, transition: Transition) -> Invoice:
+    """Check that an invoice may be collected now: no payment on its way, the right status, the amount as expected.
 
     Raises InvalidState or Discrepancy.
     """
-    wrong = None
     if found.payment_pending:
-        wrong = "a payment is on its way already"
-    elif found.status not in {Status.OPEN, Status.UNCOLLECTIBLE}:
-        wrong = f"the invoice is {found.status}"
-    if wrong:
-        error = InvalidState(f"{found.id} cannot be paid: {wrong}", provider=found.provider)
-        error.invoice = found
-        raise error
+        raise invalid_state(found, "cannot be paid", "a payment is on its way already")
+    check_state(found, transition, "cannot be paid", f"the invoice is {found.status}")
     if command.expect is not None and found.amount_remaining != command.expect:
         raise Discrepancy(
             f"expected {command.expect} to be still to pay on {found.id}, but the provider says "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
@@ -48,6 +48,11 @@ class StatusRow:
     native: str
     status: Status
     source: str
+
+
+def status_of(rows: Iterable[StatusRow], word: object) -> Status:
+    """Return our word for a provider's; unknown for any word that is not in the table, null included."""
+    return next((row.status for row in rows if row.native == word), Status.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from difflib import get_close_matches
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
+from invoice_bridge.adapter.classify import Classified, classify
 from invoice_bridge.adapter.declared import (
     Cannot,
     Currencies,
@@ -26,25 +26,19 @@ from invoice_bridge.adapter.declared import (
     Refusal,
     Setting,
     StatusRow,
+    status_of,
 )
 from invoice_bridge.adapter.redactions import Redaction
 from invoice_bridge.adapter.rows import Field, Limit, check_limits, find_losses
 from invoice_bridge.adapter.shapes import Shape
+from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.adapter.webhooks import Webhooks
 from invoice_bridge.core import wire
 from invoice_bridge.core.commands import Bill, Command, ListInvoices, OnInvoice
 from invoice_bridge.core.errors import (
     ConfigurationError,
-    Declined,
-    InvalidState,
     MalformedResponse,
-    NotFound,
     ProviderError,
-    RateLimited,
-    Rejected,
-    ServerError,
-    Unauthorized,
-    UnreadableServerError,
     Unsupported,
 )
 from invoice_bridge.core.exact import dumps
@@ -91,19 +85,6 @@ class Page:
     next: ListInvoices | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Classified:
-    """What a refusal means by the provider's table.
-
-    `maybe_applied`: the refused request may have taken effect all the same. `key_reused`: its idempotency key came
-    before, with another request.
-    """
-
-    error: ProviderError
-    maybe_applied: bool = False
-    key_reused: bool = False
-
-
 # ── the provider ─────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, kw_only=True)
 class Provider:
@@ -139,6 +120,8 @@ class Provider:
     sources: Mapping[str, str] = field(default_factory=dict)
     """verb → where the provider documents what its flow does."""
     statuses: tuple[StatusRow, ...]
+    transitions: Mapping[str, Transition] = field(default_factory=dict)
+    """verb → the statuses in which it is allowed and what they become; see adapter/transitions.py."""
     fields: tuple[Field, ...]
     errors: tuple[ErrorRow, ...]
     limits: tuple[Limit, ...]
@@ -187,7 +170,7 @@ class Provider:
 
     def status(self, word: object) -> Status:
         """Our word for a provider's; unknown for any word that is not in the table, null included."""
-        return next((row.status for row in self.statuses if row.native == word), Status.UNKNOWN)
+        return status_of(self.statuses, word)
 
     def error(self, answer: Response) -> ProviderError:
         """Turn a refusal into its typed error, by the provider's table, else by the HTTP status alone."""
@@ -195,30 +178,7 @@ class Provider:
 
     def classify(self, answer: Response) -> Classified:
         """Turn a refusal into its typed error, and say what the provider's table adds."""
-        facts: dict[str, Any] = {"provider": self.name, "status": answer.status, "response": answer}
-        if 300 <= answer.status < 400:
-            problem = "the answer is a redirect, which is never followed with a key attached; is base_url right?"
-            return Classified(MalformedResponse(problem, **facts))
-        try:
-            told = self.refusal(answer)
-        except MalformedResponse as unreadable:
-            if answer.status == 429:  # a proxy's page: whoever says it, it means "not now"
-                return Classified(RateLimited("too many requests", retry_after=_retry_after(answer), **facts))
-            broken = answer.status >= 500
-            page = (UnreadableServerError if broken else MalformedResponse)(unreadable.message, **facts)
-            return Classified(page, maybe_applied=broken)
-        facts |= {"code": told.code, "param": told.param, "request_id": told.request_id}
-        row = next((row for row in self.errors if row.fits(told.code, told.type, answer.status)), None)
-        becomes = row.becomes if row else _by_status(answer.status)
-        if becomes is RateLimited:
-            return Classified(RateLimited(told.message, retry_after=_retry_after(answer), **facts))
-        # a server error may have come after the fact, unless a row speaks of that very status
-        named = row is not None and row.status is not None
-        return Classified(
-            becomes(told.message, **facts),
-            maybe_applied=(row is not None and row.maybe_applied) or (answer.status >= 500 and not named),
-            key_reused=row is not None and row.key_reused,
-        )
+        return classify(answer, self.name, self.errors, self.refusal)
 
     def is_replay(self, answer: Response) -> bool:
         """Whether an answer says of itself that it repeats what an earlier request with the same key was answered."""
@@ -253,30 +213,6 @@ class Provider:
     def missing_settings(self, settings: Mapping[str, Any]) -> tuple[Setting, ...]:
         """The required settings that are not given."""
         return tuple(setting for setting in self.settings if setting.required and settings.get(setting.name) is None)
-
-
-def _by_status(status: int) -> type[ProviderError]:
-    by_status: dict[int, type[ProviderError]] = {
-        401: Unauthorized,
-        403: Unauthorized,
-        402: Declined,
-        404: NotFound,
-        409: InvalidState,
-        429: RateLimited,
-    }
-    return by_status.get(status, ServerError if status >= 500 else Rejected)
-
-
-def _retry_after(answer: Response) -> int | None:
-    """Seconds to wait, from Retry-After: a number, or a date, which counts from the answer's own Date (RFC 9110)."""
-    text = answer.headers.get("retry-after", "")
-    if text.isascii() and text.isdecimal() and len(text) < 9:
-        return int(text)
-    try:
-        wait = parsedate_to_datetime(text) - parsedate_to_datetime(answer.headers.get("date", ""))
-    except (ValueError, TypeError, OverflowError):  # no dates, or one without a zone
-        return None
-    return max(0, -(-wait // timedelta(seconds=1)))
 
 
 # ── what a flow is given ─────────────────────────────────────────────────────────────────────────────────────────────

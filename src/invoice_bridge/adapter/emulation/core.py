@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from invoice_bridge.adapter.declared import StatusRow, status_of
+from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.wire import Request, Response
 
@@ -127,6 +129,10 @@ class Emulator(ABC):
     """(method, path with {id}, name of the method that answers)"""
     SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {}
     """name → (default, what is not confirmed)"""
+    statuses: ClassVar[tuple[StatusRow, ...]] = ()
+    """The provider's own table of statuses."""
+    transitions: ClassVar[Mapping[str, Transition]] = {}
+    """The provider's own table of transitions."""
     window: ClassVar[timedelta]
     key_header: ClassVar[str]
     key_methods: ClassVar[frozenset[str]] = frozenset({"POST"})
@@ -270,6 +276,10 @@ class Emulator(ABC):
         """Have the customer owe something in May 2026 that no invoice bills yet, unless it is there from the start."""
 
     # what they share
+    def allows(self, verb: str, native: str) -> bool:
+        """Whether the provider's table allows a verb in a native status; the switches settle what is in doubt."""
+        return self.transitions[verb].is_allowed(status_of(self.statuses, native), native, self.switches)
+
     def next_id(self, prefix: str) -> str:
         """The next id of a kind: in_00000001, in_00000002 …"""
         self._numbers[prefix] = self._numbers.get(prefix, 0) + 1

@@ -16,6 +16,7 @@ from invoice_bridge.providers.chargeapi.tables import (
     REDACTIONS,
     SOURCES,
     STATUSES,
+    TRANSITIONS,
     headers,
     mode,
 )
@@ -41,6 +42,7 @@ CHARGEAPI = Provider(
     mode=mode,
     sources=SOURCES,
     statuses=STATUSES,
+    transitions=TRANSITIONS,
     fields=FIELDS,
     errors=ERRORS,
     limits=LIMITS,

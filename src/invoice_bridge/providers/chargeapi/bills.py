@@ -19,10 +19,8 @@ from invoice_bridge.core.errors import AmountMismatch, Discrepancy, IdempotencyM
 from invoice_bridge.core.model import Invoice, Period, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Flow
-from invoice_bridge.providers.chargeapi.tables import MONEY
+from invoice_bridge.providers.chargeapi.tables import MONEY, TRANSITIONS
 from invoice_bridge.providers.chargeapi.verbs import (
-    CHANGEABLE,
-    ISSUED,
     bare_specimen,
     changed,
     finalize_request,
@@ -63,16 +61,16 @@ def _bill(command: OneTimeCharge | PeriodInvoice, context: Context, window: Peri
         request = context.post(
             "invoices", at.id, body={"due_date": due}, step="due", specimen=specimen, invoice_id=at.id
         )
-        at = _compare(command, (yield from changed(at.id, context, request, CHANGEABLE)), draft)
+        at = _compare(command, (yield from changed(at.id, context, request, TRANSITIONS["update"])), draft)
     if at.status is Status.DRAFT and not command.draft:
         request = finalize_request(at.id, context, _specimen(command, body, "open", at.id))
-        at = _compare(command, (yield from changed(at.id, context, request, {Status.DRAFT}, ISSUED)), draft)
+        at = _compare(command, (yield from changed(at.id, context, request, TRANSITIONS["finalize"])), draft)
     if at.status is Status.OPEN and command.collection.kind == "charge":
         demanded = _collectable(command, at)
         request = pay_request(
             at.id, context, command.collection.payment_method, _specimen(command, body, "paid", at.id)
         )
-        at = _compare_collected((yield from changed(at.id, context, request, {Status.OPEN}, {Status.PAID})), demanded)
+        at = _compare_collected((yield from changed(at.id, context, request, TRANSITIONS["pay"])), demanded)
     return at
 
 

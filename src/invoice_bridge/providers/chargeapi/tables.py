@@ -13,9 +13,11 @@ from typing import Any
 from invoice_bridge.adapter.declared import ErrorRow, StatusRow, Units
 from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
 from invoice_bridge.adapter.rows import Limit
+from invoice_bridge.adapter.transitions import Transitions, doubt, transition
 from invoice_bridge.core.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, Unauthorized
 from invoice_bridge.core.model import Status
 from invoice_bridge.core.money import codes, historic_codes
+from invoice_bridge.core.wire import Effect
 
 API_VERSION = "2026-03-01"
 """The only version the documentation shows; sent with every request, for without it the account's own decides."""
@@ -131,3 +133,49 @@ SOURCES = {
     "update": "docs.chargeapi.co/api-reference/invoices/update",
 }
 """verb → where the provider documents what its flow does"""
+
+TRANSITIONS = Transitions(
+    {
+        # whether finalizing alone starts a collection is not confirmed; it is counted as one
+        "finalize": transition(
+            Status.DRAFT,
+            becomes=[Status.OPEN, Status.PAID],
+            effects=[Effect.ISSUES, Effect.COLLECTS],
+            source=FINALIZE,
+        ),
+        # the page refuses paid and void invoices, and names no other status
+        "pay": transition(
+            Status.OPEN,
+            undocumented=[Status.UNCOLLECTIBLE],
+            becomes=[Status.PAID],
+            effects=[Effect.COLLECTS],
+            source=PAY,
+        ),
+        "void": transition(
+            Status.OPEN,
+            Status.UNCOLLECTIBLE,
+            becomes=[Status.VOID],
+            effects=[Effect.VOIDS],
+            source=SOURCES["void"],
+            doubts=[
+                doubt(
+                    "uncollectible",
+                    switch="void_uncollectible",
+                    why="whether an uncollectible invoice can be voided: the page contradicts itself",
+                )
+            ],
+        ),
+        "update": transition(
+            Status.DRAFT,
+            Status.OPEN,
+            source=UPDATE,
+            doubts=[
+                doubt(
+                    *("open", "overdue"),
+                    switch="update_open",
+                    why="whether an open invoice can be changed: the newer page allows it, the older one does not",
+                )
+            ],
+        ),
+    }
+)

@@ -9,7 +9,6 @@ A bill that was looked up and found goes on from there, by the same steps.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 from invoice_bridge.adapter.answers import object_of
@@ -17,6 +16,7 @@ from invoice_bridge.adapter.changes import submit_change
 from invoice_bridge.adapter.checks import payable
 from invoice_bridge.adapter.instants import rfc3339_millis
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.commands import (
     Finalize,
     ListInvoices,
@@ -27,16 +27,19 @@ from invoice_bridge.core.commands import (
 )
 from invoice_bridge.core.errors import Discrepancy, MalformedResponse, Unsupported
 from invoice_bridge.core.model import Invoice, Status
-from invoice_bridge.core.wire import Effect, Flow, Request, Response
+from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.providers.chargeapi.shapes import invoice
-from invoice_bridge.providers.chargeapi.tables import METADATA_BYTES, METADATA_SOURCE, MONEY, REFERENCE_KEY
+from invoice_bridge.providers.chargeapi.tables import (
+    METADATA_BYTES,
+    METADATA_SOURCE,
+    MONEY,
+    REFERENCE_KEY,
+    TRANSITIONS,
+)
 
 # Sent as a filter: only words that both of the provider's lists of statuses know, or the filter's own. `open` is not
 # sent: whether it finds an overdue invoice, which counts as open here, is not documented.
 _FILTERS = {status: status.value for status in (Status.DRAFT, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE)}
-_ISSUES = (Effect.ISSUES, Effect.COLLECTS)
-ISSUED = frozenset({Status.OPEN, Status.PAID})
-CHANGEABLE = frozenset({Status.DRAFT, Status.OPEN})
 _ISSUES_NOTE = "whether finalizing alone starts a collection is not confirmed; it is counted as one"
 
 
@@ -103,7 +106,7 @@ def finalize_request(invoice_id: str, context: Context, specimen: Mapping[str, A
         invoice_id,
         "finalize",
         body={},
-        effects=_ISSUES,
+        effects=TRANSITIONS["finalize"].effects,
         specimen=specimen,
         note=_ISSUES_NOTE,
         invoice_id=invoice_id,
@@ -118,28 +121,20 @@ def pay_request(invoice_id: str, context: Context, payment_method: str | None, s
         invoice_id,
         "pay",
         body=body,
-        effects=[Effect.COLLECTS],
+        effects=TRANSITIONS["pay"].effects,
         specimen=specimen,
         invoice_id=invoice_id,
     )
 
 
-def changed(
-    invoice_id: str,
-    context: Context,
-    request: Request,
-    allowed: AbstractSet[Status],
-    becomes: AbstractSet[Status] = frozenset(),
-) -> Flow[Invoice]:
+def changed(invoice_id: str, context: Context, request: Request, transition: Transition) -> Flow[Invoice]:
     """Send a change and read the invoice again; what a refusal means depends on its status by then."""
 
     def after(answer: Response) -> Flow[Invoice]:
         yield from ()
         return invoice(object_of(answer))
 
-    return submit_change(
-        context, request, lambda: read_invoice(invoice_id, context), after, allowed=allowed, becomes=becomes
-    )
+    return submit_change(context, request, lambda: read_invoice(invoice_id, context), after, transition)
 
 
 def finalize(command: Finalize, context: Context) -> Flow[Invoice]:
@@ -148,13 +143,8 @@ def finalize(command: Finalize, context: Context) -> Flow[Invoice]:
     It is read afterwards: the answer may be what the same request was told within the last day, and the invoice paid or
     void since. (Of pay and void such an answer stays true: paid and void are final.)
     """
-    yield from changed(
-        command.id,
-        context,
-        finalize_request(command.id, context, bare_specimen(command.id, "open")),
-        {Status.DRAFT},
-        ISSUED,
-    )
+    request = finalize_request(command.id, context, bare_specimen(command.id, "open"))
+    yield from changed(command.id, context, request, TRANSITIONS["finalize"])
     return (yield from read_invoice(command.id, context))
 
 
@@ -163,10 +153,11 @@ def collect(command: Pay, context: Context) -> Flow[Invoice]:
     units = None if command.expect is None else MONEY.to_units(command.expect)
     currency = "eur" if command.expect is None else command.expect.currency.lower()
     specimen = bare_specimen(command.id, "open") | {"currency": currency, "amount_due": units}
-    payable(command, (yield from read_invoice(command.id, context, specimen)))
+    transition = TRANSITIONS["pay"]
+    payable(command, (yield from read_invoice(command.id, context, specimen)), transition)
     paid = specimen | {"status": "paid", "amount_due": 0, "amount_paid": units}
     request = pay_request(command.id, context, command.payment_method, paid)
-    return (yield from changed(command.id, context, request, {Status.OPEN}, {Status.PAID}))
+    return (yield from changed(command.id, context, request, transition))
 
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
@@ -176,11 +167,11 @@ def void(command: Void, context: Context) -> Flow[Invoice]:
         command.id,
         "void",
         body={},
-        effects=[Effect.VOIDS],
+        effects=TRANSITIONS["void"].effects,
         specimen=bare_specimen(command.id, "void"),
         invoice_id=command.id,
     )
-    return changed(command.id, context, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.VOID})
+    return changed(command.id, context, request, TRANSITIONS["void"])
 
 
 def update(command: Update, context: Context) -> Flow[Invoice]:
@@ -199,7 +190,7 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
         body["metadata"] = metadata_with(command.metadata, found.reference)
     specimen = bare_specimen(command.id, "open") | body
     request = context.post("invoices", command.id, body=body, step="update", specimen=specimen, invoice_id=command.id)
-    yield from changed(command.id, context, request, CHANGEABLE)
+    yield from changed(command.id, context, request, TRANSITIONS["update"])
     now = yield from read_invoice(command.id, context, specimen)
     asked_and_found = (
         (command.description or None, now.description, command.description is not None),

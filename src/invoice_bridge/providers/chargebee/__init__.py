@@ -18,6 +18,7 @@ from invoice_bridge.providers.chargebee.tables import (
     SETTINGS,
     SOURCES,
     STATUSES,
+    TRANSITIONS,
     mode,
 )
 from invoice_bridge.providers.chargebee.verbs import (
@@ -53,6 +54,7 @@ CHARGEBEE = Provider(
     mode=mode,
     sources=SOURCES,
     statuses=STATUSES,
+    transitions=TRANSITIONS,
     fields=FIELDS,
     errors=ERRORS,
     limits=LIMITS,

@@ -25,7 +25,7 @@ from invoice_bridge.core.errors import (
 from invoice_bridge.core.model import Invoice, Period, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Effect, Flow
-from invoice_bridge.providers.chargebee.tables import MONEY
+from invoice_bridge.providers.chargebee.tables import MONEY, NAMES_BILL
 
 if TYPE_CHECKING:
     from chargebee.models.unbilled_charge.operations import UnbilledCharge
@@ -129,7 +129,7 @@ def _invoice_accrued(command: PeriodInvoice, subscription: str, context: Context
 def _named(invoice_id: str, names: dict[str, str], context: Context, specimen: Mapping[str, Any]) -> Flow[Invoice]:
     """Write the bill's names on an invoice of the pile, which carries none."""
     return change(
-        invoice_id, "update_details", context, specimen, names, allowed=set(Status), step="name", states_bill=True
+        invoice_id, "update_details", context, specimen, NAMES_BILL, body=names, step="name", states_bill=True
     )
 
 

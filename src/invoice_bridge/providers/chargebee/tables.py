@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from invoice_bridge.adapter.declared import ErrorRow, Rate, Setting, StatusRow, Units
 from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
 from invoice_bridge.adapter.rows import Limit
+from invoice_bridge.adapter.transitions import Transitions, transition
 from invoice_bridge.core.errors import (
     Declined,
     InvalidState,
@@ -22,6 +23,7 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.core.model import Status
 from invoice_bridge.core.money import codes, historic_codes
+from invoice_bridge.core.wire import Effect
 
 API_VERSION = "v2"
 KEY_WINDOW = timedelta(minutes=30)
@@ -33,6 +35,7 @@ DESCRIPTION_LENGTH = 250
 
 _INVOICE = "chargebee/openapi, API v2, Product Catalog 2.0, 2026-08-28, Invoice"
 CREATE = "apidocs.chargebee.com, create invoice for items and one-time charges"
+UPDATE_DETAILS = "chargebee/openapi, API v2, Product Catalog 2.0, update_details"
 UNBILLED = "apidocs.chargebee.com, invoice unbilled charges"
 _LIMITS = "chargebee-node 3.31.0, invoice.schema.ts"
 _ERRORS = "apidocs.chargebee.com, error handling"
@@ -86,6 +89,7 @@ def mode(key: str, settings: Mapping[str, Any], base_url: str) -> str | None:
 
 # ── verbs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 _API = "chargebee/openapi, API v2, Product Catalog 2.0"
+_ISSUED = "payment_due, posted or not_paid"
 REDACTIONS = (
     *hidden(Becomes.LINK, f"{_API}, Download: whoever has it reads the PDF", "download_url"),
     *hidden(Becomes.LINK, f"{_API}, HostedPage and PortalSession", "hosted_page.url", "access_url"),
@@ -158,6 +162,37 @@ STATUSES = (
     StatusRow("paid", Status.PAID, _INVOICE),
     StatusRow("voided", Status.VOID, _INVOICE),
 )
+
+TRANSITIONS = Transitions(
+    {
+        # closing collects where auto_collection is on
+        "finalize": transition(
+            Status.DRAFT,
+            becomes=[Status.OPEN, Status.PAID],
+            effects=[Effect.ISSUES, Effect.COLLECTS],
+            source=SOURCES["finalize"],
+        ),
+        "pay": transition(
+            Status.OPEN, becomes=[Status.PAID], effects=[Effect.COLLECTS], source=f"{SOURCES['pay']}: {_ISSUED}"
+        ),
+        "mark_paid": transition(
+            Status.OPEN, becomes=[Status.PAID], effects=[Effect.COLLECTS], source=f"{SOURCES['mark_paid']}: {_ISSUED}"
+        ),
+        "void": transition(
+            Status.OPEN, becomes=[Status.VOID], effects=[Effect.VOIDS], source=f"{SOURCES['void']}: {_ISSUED}"
+        ),
+        "mark_uncollectible": transition(
+            Status.OPEN,
+            becomes=[Status.UNCOLLECTIBLE],
+            effects=[Effect.VOIDS],
+            source=f"{SOURCES['mark_uncollectible']}: {_ISSUED}",
+        ),
+        # it would delete issued and void invoices too, which no flow asks for
+        "delete": transition(Status.DRAFT, becomes=[Status.DELETED], source=SOURCES["delete"]),
+    }
+)
+NAMES_BILL = transition(*Status, source=UPDATE_DETAILS)
+"""The request that names the invoice of a subscription: update_details, which is documented without a condition."""
 
 # ── currencies ───────────────────────────────────────────────────────────────────────────────────────────────────────
 # The currencies page: a zero-decimal currency is counted in major units, and it names four; every other currency is

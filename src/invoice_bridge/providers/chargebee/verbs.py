@@ -8,15 +8,15 @@ its currency and auto_collection: neither the site's default currency nor the cu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, cast
 
 from invoice_bridge.adapter.answers import object_of
-from invoice_bridge.adapter.changes import delete_draft, invalid_state, submit_change
+from invoice_bridge.adapter.changes import check_state, delete_draft, submit_change
 from invoice_bridge.adapter.checks import payable
 from invoice_bridge.adapter.lookup import PAGES
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
 from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.commands import (
     Bill,
     Delete,
@@ -35,10 +35,10 @@ from invoice_bridge.core.errors import (
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
-from invoice_bridge.core.wire import Effect, Flow, Response
+from invoice_bridge.core.wire import Flow, Response
 from invoice_bridge.providers.chargebee.fields import reference_field
 from invoice_bridge.providers.chargebee.shapes import invoice, unwrapped
-from invoice_bridge.providers.chargebee.tables import MONEY
+from invoice_bridge.providers.chargebee.tables import MONEY, TRANSITIONS
 
 if TYPE_CHECKING:
     from chargebee.models import enums
@@ -66,9 +66,7 @@ def close_draft(invoice_id: str, context: Context, specimen: Mapping[str, Any]) 
         "close",
         context,
         specimen,
-        effects=(Effect.ISSUES, Effect.COLLECTS),
-        allowed={Status.DRAFT},
-        becomes={Status.OPEN, Status.PAID},
+        TRANSITIONS["finalize"],
         note="collects where auto_collection is on; applies credits and excess payments",
     )
 
@@ -172,41 +170,42 @@ def collect(command: Pay, context: Context) -> Flow[Invoice]:
             source="chargebee/openapi, API v2, collect_payment",
             remedy="pass payment_method, the id of a payment source of the customer (pm_…)",
         )
-    found = yield from _payable(command, context)
+    transition = TRANSITIONS["pay"]
+    found = yield from _payable(command, context, transition)
     body: Sdk.CollectPaymentParams = {"payment_source_id": command.payment_method}
     if found.amount_remaining is not None:
         body["amount"] = MONEY.to_units(found.amount_remaining)
-    return (yield from _pay(command.id, "collect_payment", context, body))
+    specimen = bare_specimen(command.id, "paid")
+    return (yield from change(command.id, "collect_payment", context, specimen, transition, body=body))
 
 
 def record_payment(command: MarkPaid, context: Context) -> Flow[Invoice]:
     """Record a payment made elsewhere, of what is left to pay as it was read; its date is the provider's present."""
-    found = yield from _payable(Pay(id=command.id), context)
+    transition = TRANSITIONS["mark_paid"]
+    found = yield from _payable(Pay(id=command.id), context, transition)
     transaction: Sdk.RecordPaymentTransactionParams = {"payment_method": cast("enums.PaymentMethod", "other")}
     if found.amount_remaining is not None:  # more than is due would become the customer's excess payment
         transaction["amount"] = MONEY.to_units(found.amount_remaining)
     body: Sdk.RecordPaymentParams = {"transaction": transaction}
-    return (yield from _pay(command.id, "record_payment", context, body))
+    specimen = bare_specimen(command.id, "paid")
+    return (yield from change(command.id, "record_payment", context, specimen, transition, body=body))
 
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
     """Withdraw an issued invoice on which nothing was paid or credited."""
-    return change(
-        command.id, "void", context, bare_specimen(command.id, "voided"), effects=(Effect.VOIDS,), becomes={Status.VOID}
-    )
+    return change(command.id, "void", context, bare_specimen(command.id, "voided"), TRANSITIONS["void"])
 
 
 def write_off(command: MarkUncollectible, context: Context) -> Flow[Invoice]:
     """Write an issued invoice off: natively it becomes paid, with a write_off_amount."""
     specimen = bare_specimen(command.id, "paid")
-    return change(command.id, "write_off", context, specimen, effects=(Effect.VOIDS,), becomes={Status.UNCOLLECTIBLE})
+    return change(command.id, "write_off", context, specimen, TRANSITIONS["mark_uncollectible"])
 
 
 def delete(command: Delete, context: Context) -> Flow[Invoice]:
     """Discard a draft. Reads it first: Chargebee would delete an issued invoice too, and its usages for good."""
-    found = yield from read_invoice(command.id, context, "pending")
-    if found.status is not Status.DRAFT:
-        raise invalid_state(found, "cannot be deleted")
+    transition = TRANSITIONS["delete"]
+    found = check_state((yield from read_invoice(command.id, context, "pending")), transition, "cannot be deleted")
     request = context.post(
         "invoices",
         command.id,
@@ -218,10 +217,13 @@ def delete(command: Delete, context: Context) -> Flow[Invoice]:
     def says_so(answer: Response) -> bool:
         return Reader(unwrapped(object_of(answer)), "chargebee").flag("deleted") is True
 
-    return (yield from delete_draft(context, request, found, lambda: read_invoice(command.id, context), says_so))
+    def read() -> Flow[Invoice]:
+        return read_invoice(command.id, context)
+
+    return (yield from delete_draft(context, request, found, read, says_so=says_so, transition=transition))
 
 
-def _payable(command: Pay, context: Context) -> Flow[Invoice]:
+def _payable(command: Pay, context: Context, transition: Transition) -> Flow[Invoice]:
     """Read an invoice that is to be paid. What was written off is natively paid, and takes no payment any more."""
     answer = yield context.get(
         "invoices",
@@ -230,15 +232,7 @@ def _payable(command: Pay, context: Context) -> Flow[Invoice]:
         note="what is left to pay then goes into the next request as its amount",
         invoice_id=command.id,
     )
-    found = payable(command, (yield from whole_invoice(object_of(answer), context)))
-    if found.status is not Status.OPEN:
-        raise invalid_state(found, "cannot be paid")
-    return found
-
-
-def _pay(invoice_id: str, action: str, context: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
-    specimen = bare_specimen(invoice_id, "paid")
-    return change(invoice_id, action, context, specimen, body, effects=(Effect.COLLECTS,), becomes={Status.PAID})
+    return payable(command, (yield from whole_invoice(object_of(answer), context)), transition)
 
 
 def change(
@@ -246,11 +240,9 @@ def change(
     action: str,
     context: Context,
     specimen: Mapping[str, Any],
-    body: Mapping[str, Any] | None = None,
+    transition: Transition,
     *,
-    effects: tuple[Effect, ...] = (),
-    allowed: AbstractSet[Status] = frozenset({Status.OPEN}),
-    becomes: AbstractSet[Status] = frozenset(),
+    body: Mapping[str, Any] | None = None,
     step: str = "",
     note: str = "",
     states_bill: bool = False,
@@ -262,7 +254,7 @@ def change(
         action,
         body=body,
         step=step,
-        effects=effects,
+        effects=transition.effects,
         specimen=specimen,
         note=note,
         invoice_id=None if action == "close" else invoice_id,  # closing may give an invoice its final number
@@ -272,9 +264,7 @@ def change(
     def after(answer: Response) -> Flow[Invoice]:
         return _after(answer, context)
 
-    return submit_change(
-        context, request, lambda: read_invoice(invoice_id, context), after, allowed=allowed, becomes=becomes
-    )
+    return submit_change(context, request, lambda: read_invoice(invoice_id, context), after, transition)
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────

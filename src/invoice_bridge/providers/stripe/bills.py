@@ -17,18 +17,21 @@ from invoice_bridge.core.commands import (
 from invoice_bridge.core.errors import NothingToBill, Unsupported
 from invoice_bridge.core.model import Invoice, Line, Period, Status
 from invoice_bridge.core.money import Money
-from invoice_bridge.core.wire import Effect, Flow
+from invoice_bridge.core.wire import Flow
 from invoice_bridge.providers.stripe.compared import compare_bill, compare_collected, compare_demand, compare_minimum
 from invoice_bridge.providers.stripe.fields import carries_quantity
 from invoice_bridge.providers.stripe.tables import (
     LINE_TEXT,
     LINE_TEXT_SOURCE,
     LINES_PER_INVOICE,
+    MAILS_BILL,
     MONEY,
+    PAYS_BILL,
     PRODUCT_NAME,
     PRODUCT_NAME_SOURCE,
     PURCHASE_ORDER,
     REFERENCE_KEY,
+    TRANSITIONS,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     )
 
 from invoice_bridge.providers.stripe.verbs import (
-    ISSUED,
     bare_specimen,
     ceil,
     changed,
@@ -111,14 +113,14 @@ def _bill(
             answers=("lines", "data", 0),
             states_bill=True,
         )
-        at = yield from changed(at.id, context, request, {Status.DRAFT})
+        at = yield from changed(at.id, context, request, TRANSITIONS["update"])
     at = compare_bill(command, at, expected)
     if at.status is Status.DRAFT and not command.draft:
         compare_demand(compare_minimum(at, context), context)
-        specimen = _specimen(command, at.id, "open", expected)
-        at = yield from changed(at.id, context, finalize_request(at.id, context, specimen), {Status.DRAFT}, ISSUED)
+        request = finalize_request(at.id, context, _specimen(command, at.id, "open", expected))
+        at = yield from changed(at.id, context, request, TRANSITIONS["finalize"])
         at = compare_demand(compare_bill(command, at, expected), context)
-    elif resumed and at.status in ISSUED:  # what an earlier call refused is refused again
+    elif resumed and at.status in TRANSITIONS["finalize"].becomes:  # what an earlier call refused is refused again
         compare_demand(at, context)
     if resumed and at.status is Status.OPEN and command.collection.kind == "charge":
         at = yield from read_invoice(at.id, context, payments=True)
@@ -134,14 +136,14 @@ def _handed_over(
     if command.collection.kind == "charge":
         compare_collected(compare_demand(at, context), at.amount_remaining)
         specimen = _specimen(command, at.id, "paid", expected)
-        request = post_form(at.id, "pay", context, step="pay", effects=[Effect.COLLECTS], specimen=specimen)
-        paid = yield from changed(at.id, context, request, {Status.OPEN}, {Status.PAID})
+        request = post_form(at.id, "pay", context, step="pay", effects=PAYS_BILL.effects, specimen=specimen)
+        paid = yield from changed(at.id, context, request, PAYS_BILL)
         return compare_bill(command, paid, expected)
     specimen = _specimen(command, at.id, "open", expected)
-    request = post_form(at.id, "send", context, step="send", effects=[Effect.MAILS], specimen=specimen)
+    request = post_form(at.id, "send", context, step="send", effects=MAILS_BILL.effects, specimen=specimen)
     if context.has_done(request):
         return at
-    return (yield from changed(at.id, context, request, {Status.OPEN}, {Status.PAID}))
+    return (yield from changed(at.id, context, request, MAILS_BILL))
 
 
 def _open(command: OneTimeCharge | PeriodInvoice, context: Context, form: InvoiceCreateParams) -> Flow[Invoice]:

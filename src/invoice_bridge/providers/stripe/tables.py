@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from invoice_bridge.adapter.declared import ErrorRow, Rate, StatusRow, Units
 from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
 from invoice_bridge.adapter.rows import Limit
+from invoice_bridge.adapter.transitions import Transitions, doubt, transition
 from invoice_bridge.core.errors import (
     Declined,
     InvalidState,
@@ -20,6 +22,7 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.core.model import Status
 from invoice_bridge.core.money import codes, historic_codes
+from invoice_bridge.core.wire import Effect
 
 API_VERSION = "2026-10-28.endive"
 """The version that stripe-python 16.1.0 pins; sent with every request."""
@@ -212,3 +215,53 @@ SOURCES = {
     "send_invoice": "stripe-python 16.1.0, InvoiceService.send_invoice",
 }
 """verb → where the provider documents what its flow does"""
+
+_WORKFLOW = "docs.stripe.com/invoicing/integration/workflow-transitions"
+_PAYS_LATER = doubt(
+    "uncollectible", switch="pay_uncollectible", why="whether an uncollectible invoice can be paid: not observed"
+)
+_VOIDS_LATER = doubt(
+    "uncollectible", switch="void_uncollectible", why="whether an uncollectible invoice can be voided: not observed"
+)
+TRANSITIONS = Transitions(
+    {
+        "finalize": transition(
+            Status.DRAFT, becomes=[Status.OPEN, Status.PAID], effects=[Effect.ISSUES], source=_WORKFLOW
+        ),
+        "pay": transition(
+            Status.OPEN,
+            Status.UNCOLLECTIBLE,
+            becomes=[Status.PAID],
+            effects=[Effect.COLLECTS],
+            source=_WORKFLOW,
+            doubts=[_PAYS_LATER],
+        ),
+        "mark_paid": transition(
+            Status.OPEN,
+            Status.UNCOLLECTIBLE,
+            becomes=[Status.PAID],
+            effects=[Effect.COLLECTS],
+            source=f"{_WORKFLOW}; {SOURCES['mark_paid']}",
+            doubts=[_PAYS_LATER],
+        ),
+        "void": transition(
+            Status.OPEN,
+            Status.UNCOLLECTIBLE,
+            becomes=[Status.VOID],
+            effects=[Effect.VOIDS],
+            source=_WORKFLOW,
+            doubts=[_VOIDS_LATER],
+        ),
+        "mark_uncollectible": transition(
+            Status.OPEN, becomes=[Status.UNCOLLECTIBLE], effects=[Effect.VOIDS], source=_WORKFLOW
+        ),
+        # a finalized invoice is no longer editable, but for its metadata
+        "update": transition(Status.DRAFT, anywhere=["metadata"], source=SOURCES["update"]),
+        "delete": transition(Status.DRAFT, becomes=[Status.DELETED], source=_WORKFLOW),
+        "send_invoice": transition(Status.OPEN, effects=[Effect.MAILS], source=_WORKFLOW),
+    }
+)
+PAYS_BILL = replace(TRANSITIONS["pay"], allowed=frozenset({Status.OPEN}))
+"""The collection of a bill, which is open: one that was given up in between is not collected."""
+MAILS_BILL = replace(TRANSITIONS["send_invoice"], becomes=frozenset({Status.PAID}))
+"""The mail of a bill: where it was lost and the invoice is paid by now, nobody need be mailed again."""

@@ -9,18 +9,18 @@ pending items and discounts. What Stripe still adds when it finalizes, a balance
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.adapter.answers import object_of, text_of
-from invoice_bridge.adapter.changes import delete_draft, invalid_state, submit_change
+from invoice_bridge.adapter.changes import check_state, delete_draft, submit_change
 from invoice_bridge.adapter.checks import payable
 from invoice_bridge.adapter.instants import unix_seconds
 from invoice_bridge.adapter.lookup import PAGES
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
 from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.commands import (
     Delete,
     Finalize,
@@ -35,11 +35,9 @@ from invoice_bridge.core.commands import (
 )
 from invoice_bridge.core.errors import Discrepancy, MalformedResponse, Rejected, Unsupported
 from invoice_bridge.core.model import Invoice, Status
-from invoice_bridge.core.wire import Effect, Flow, Request, Response
+from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.providers.stripe.shapes import invoice
-from invoice_bridge.providers.stripe.tables import (
-    REFERENCE_KEY,
-)
+from invoice_bridge.providers.stripe.tables import REFERENCE_KEY, TRANSITIONS
 
 if TYPE_CHECKING:
     from stripe.params import (
@@ -53,7 +51,6 @@ if TYPE_CHECKING:
 _EPOCH, _SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 _PAGE = 100
 _PAYMENTS = ("expand[0]", "payments.data.payment.payment_intent")  # else an invoice does not say what is on its way
-ISSUED = frozenset({Status.OPEN, Status.PAID})
 _FILTERS = frozenset({Status.DRAFT, Status.OPEN, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE})
 
 
@@ -169,60 +166,56 @@ def ceil(instant: datetime) -> int:
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
 def finalize(command: Finalize, context: Context) -> Flow[Invoice]:
     """Turn a draft into an open invoice; nothing is charged or mailed."""
-    return changed(
-        command.id,
-        context,
-        finalize_request(command.id, context, bare_specimen(command.id, "open")),
-        {Status.DRAFT},
-        ISSUED,
-    )
+    request = finalize_request(command.id, context, bare_specimen(command.id, "open"))
+    return changed(command.id, context, request, TRANSITIONS["finalize"])
 
 
 def collect(command: Pay, context: Context) -> Flow[Invoice]:
     """Collect an open invoice. Reads it first: Stripe's `pay` would finalize and charge a draft in one call."""
-    payable(command, (yield from read_invoice(command.id, context, payments=True)))
+    transition = TRANSITIONS["pay"]
+    payable(command, (yield from read_invoice(command.id, context, payments=True)), transition)
     form: InvoicePayParams = {} if command.payment_method is None else {"payment_method": command.payment_method}
-    return (yield from _paid(command.id, context, form))
+    return (yield from _paid(command.id, context, form, transition))
 
 
 def record_payment(command: MarkPaid, context: Context) -> Flow[Invoice]:
     """Record a payment made elsewhere. Reads first, for the same reason as `collect`."""
-    payable(Pay(id=command.id), (yield from read_invoice(command.id, context, payments=True)))
-    return (yield from _paid(command.id, context, {"paid_out_of_band": True}))
+    transition = TRANSITIONS["mark_paid"]
+    payable(Pay(id=command.id), (yield from read_invoice(command.id, context, payments=True)), transition)
+    return (yield from _paid(command.id, context, {"paid_out_of_band": True}, transition))
 
 
-def _paid(invoice_id: str, context: Context, form: InvoicePayParams) -> Flow[Invoice]:
-    request = post_form(
-        invoice_id, "pay", context, form, effects=[Effect.COLLECTS], specimen=bare_specimen(invoice_id, "paid")
-    )
-    return changed(invoice_id, context, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.PAID})
+def _paid(invoice_id: str, context: Context, form: InvoicePayParams, transition: Transition) -> Flow[Invoice]:
+    specimen = bare_specimen(invoice_id, "paid")
+    request = post_form(invoice_id, "pay", context, form, effects=transition.effects, specimen=specimen)
+    return changed(invoice_id, context, request, transition)
 
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
     """Withdraw an open invoice; the documentation allows an uncollectible one too (not observed)."""
-    request = post_form(command.id, "void", context, effects=[Effect.VOIDS], specimen=bare_specimen(command.id, "void"))
-    return changed(command.id, context, request, {Status.OPEN, Status.UNCOLLECTIBLE}, {Status.VOID})
+    transition, specimen = TRANSITIONS["void"], bare_specimen(command.id, "void")
+    request = post_form(command.id, "void", context, effects=transition.effects, specimen=specimen)
+    return changed(command.id, context, request, transition)
 
 
 def mark_uncollectible(command: MarkUncollectible, context: Context) -> Flow[Invoice]:
     """Give an open invoice up as a bad debt."""
-    specimen = bare_specimen(command.id, "uncollectible")
-    request = post_form(command.id, "mark_uncollectible", context, effects=[Effect.VOIDS], specimen=specimen)
-    return changed(command.id, context, request, {Status.OPEN}, {Status.UNCOLLECTIBLE})
+    transition, specimen = TRANSITIONS["mark_uncollectible"], bare_specimen(command.id, "uncollectible")
+    request = post_form(command.id, "mark_uncollectible", context, effects=transition.effects, specimen=specimen)
+    return changed(command.id, context, request, transition)
 
 
 def mail(command: SendInvoice, context: Context) -> Flow[Invoice]:
     """Mail an open invoice. Reads it first: Stripe's `send` would finalize a draft, and refuses a manual invoice."""
-    found = yield from read_invoice(command.id, context)
-    if found.status is not Status.OPEN:
-        raise invalid_state(found, "cannot be sent")
+    transition = TRANSITIONS["send_invoice"]
+    found = check_state((yield from read_invoice(command.id, context)), transition, "cannot be sent")
     if found.collection is not None and found.collection.kind == "manual":
         yield from _made_mailable(command, context)
     note = "before it, a manual invoice is changed: collection_method=send_invoice, days_until_due=0 (payable at once)"
     request = post_form(
-        command.id, "send", context, effects=[Effect.MAILS], specimen=bare_specimen(command.id, "open"), note=note
+        command.id, "send", context, effects=transition.effects, specimen=bare_specimen(command.id, "open"), note=note
     )
-    return (yield from changed(command.id, context, request, {Status.OPEN}))
+    return (yield from changed(command.id, context, request, transition))
 
 
 def _made_mailable(command: SendInvoice, context: Context) -> Flow[None]:
@@ -242,7 +235,7 @@ def _made_mailable(command: SendInvoice, context: Context) -> Flow[None]:
         invoice_id=command.id,
     )
     with suppress(Rejected):
-        yield from changed(command.id, context, request, {Status.OPEN})
+        yield from changed(command.id, context, request, TRANSITIONS["send_invoice"])
 
 
 def update(command: Update, context: Context) -> Flow[Invoice]:
@@ -264,7 +257,7 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
         specimen=bare_specimen(command.id, "draft"),
         invoice_id=command.id,
     )
-    allowed = set(Status) if form.keys() == {"metadata"} else {Status.DRAFT}
+    transition = TRANSITIONS["update"].of_fields(form.keys())
 
     def after(answer: Response) -> Flow[Invoice]:
         at = yield from read_answer(answer, context)
@@ -277,9 +270,7 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
             )
         return at
 
-    return (
-        yield from submit_change(context, request, lambda: read_invoice(command.id, context), after, allowed=allowed)
-    )
+    return (yield from submit_change(context, request, lambda: read_invoice(command.id, context), after, transition))
 
 
 def _shows(command: Update, at: Invoice) -> bool:
@@ -301,7 +292,8 @@ def delete(command: Delete, context: Context) -> Flow[Invoice]:
             request,
             found,
             lambda: read_invoice(command.id, context),
-            lambda answer: object_of(answer).get("deleted") is True,
+            says_so=lambda answer: object_of(answer).get("deleted") is True,
+            transition=TRANSITIONS["delete"],
         )
     )
 
@@ -309,7 +301,8 @@ def delete(command: Delete, context: Context) -> Flow[Invoice]:
 def finalize_request(invoice_id: str, context: Context, specimen: Mapping[str, Any]) -> Request:
     """The request that finalizes a draft and leaves it to us what follows."""
     form: InvoiceFinalizeInvoiceParams = {"auto_advance": False}
-    return post_form(invoice_id, "finalize", context, form, step="finalize", effects=[Effect.ISSUES], specimen=specimen)
+    effects = TRANSITIONS["finalize"].effects
+    return post_form(invoice_id, "finalize", context, form, step="finalize", effects=effects, specimen=specimen)
 
 
 def post_form(
@@ -319,21 +312,13 @@ def post_form(
     return context.post("v1", "invoices", invoice_id, action, body=form or None, invoice_id=invoice_id, **what)
 
 
-def changed(
-    invoice_id: str,
-    context: Context,
-    request: Request,
-    allowed: set[Status],
-    becomes: AbstractSet[Status] = frozenset(),
-) -> Flow[Invoice]:
+def changed(invoice_id: str, context: Context, request: Request, transition: Transition) -> Flow[Invoice]:
     """Send a change and read what it answers; what a refusal means depends on the invoice's status by then."""
 
     def after(answer: Response) -> Flow[Invoice]:
         return read_answer(answer, context)
 
-    return submit_change(
-        context, request, lambda: read_invoice(invoice_id, context), after, allowed=allowed, becomes=becomes
-    )
+    return submit_change(context, request, lambda: read_invoice(invoice_id, context), after, transition)
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────

@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 from invoice_bridge.adapter.declared import ErrorRow, Rate, StatusRow
 from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
 from invoice_bridge.adapter.rows import Limit
+from invoice_bridge.adapter.transitions import Transitions, doubt, transition
 from invoice_bridge.core.errors import Declined, NotFound, RateLimited, Rejected, Unauthorized, Unsupported
 from invoice_bridge.core.model import Status
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.wire import Effect
 
 API_VERSION = "2026-10-15-1"
 """The pin that whop-sdk 2.6.0 sends and that the migration guide names for legacy invoices; sent with every request."""
@@ -225,3 +227,34 @@ SOURCES = {
     "send_invoice": "whop-sdk 2.6.0, invoices.resend",
 }
 """verb → where the provider documents what its flow does"""
+
+_PAST_DUE = doubt(
+    "past_due", switch="past_due_is_open", why="whether a past_due invoice is taken too: it stays payable"
+)
+TRANSITIONS = Transitions(
+    {
+        "mark_paid": transition(
+            Status.OPEN,
+            becomes=[Status.PAID],
+            effects=[Effect.COLLECTS],
+            source=SOURCES["mark_paid"],
+            doubts=[_PAST_DUE],
+        ),
+        "void": transition(
+            Status.OPEN, becomes=[Status.VOID], effects=[Effect.VOIDS], source=SOURCES["void"], doubts=[_PAST_DUE]
+        ),
+        "mark_uncollectible": transition(
+            Status.OPEN,
+            becomes=[Status.UNCOLLECTIBLE],
+            effects=[Effect.VOIDS],
+            source=SOURCES["mark_uncollectible"],
+            doubts=[_PAST_DUE],
+        ),
+        "update": transition(Status.DRAFT, source=SOURCES["update"]),
+        "delete": transition(Status.DRAFT, becomes=[Status.DELETED], source=SOURCES["delete"]),
+        # what resend does with others is not documented
+        "send_invoice": transition(
+            Status.OPEN, effects=[Effect.MAILS], source=SOURCES["send_invoice"], doubts=[_PAST_DUE]
+        ),
+    }
+)

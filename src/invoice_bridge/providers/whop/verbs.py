@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from invoice_bridge.adapter.answers import json_of, object_of
-from invoice_bridge.adapter.changes import delete_draft, invalid_state, submit_change
+from invoice_bridge.adapter.changes import check_state, delete_draft, submit_change
 from invoice_bridge.adapter.checks import payable
 from invoice_bridge.adapter.instants import rfc3339_millis
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
 from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.commands import (
     Delete,
     ListInvoices,
@@ -36,9 +37,9 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
-from invoice_bridge.core.wire import Effect, Flow, Request, Response
+from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.providers.whop.shapes import invoice, payment_id, plan_id, price_of, with_payment, with_plan
-from invoice_bridge.providers.whop.tables import LEGACY_ID, NATIVE_ID
+from invoice_bridge.providers.whop.tables import LEGACY_ID, NATIVE_ID, TRANSITIONS
 
 CREATE = "whop-sdk 2.6.0, CreateInvoicesRequest"
 _MILLISECOND = timedelta(milliseconds=1)
@@ -194,28 +195,26 @@ def _bound(instant: datetime, wider: int) -> str:
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
 def record_payment(command: MarkPaid, context: Context) -> Flow[Invoice]:
     """Record a payment made elsewhere. Reads first: while a bank payment clears it would be paid twice."""
-    found = payable(Pay(id=command.id), (yield from _glance(_legacy(command.id), context)))
-    if found.status is not Status.OPEN:
-        raise invalid_state(found, "cannot be marked paid")
-    return (yield from _change(command.id, "mark_paid", context, Effect.COLLECTS, {Status.PAID}))
+    transition = TRANSITIONS["mark_paid"]
+    payable(Pay(id=command.id), (yield from _glance(_legacy(command.id), context)), transition)
+    return (yield from _change(command.id, "mark_paid", context, transition))
 
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
     """Withdraw an open invoice for good."""
-    return _change(command.id, "void", context, Effect.VOIDS, {Status.VOID})
+    return _change(command.id, "void", context, TRANSITIONS["void"])
 
 
 def mark_uncollectible(command: MarkUncollectible, context: Context) -> Flow[Invoice]:
     """Give an open invoice up as a bad debt."""
-    return _change(command.id, "mark_uncollectible", context, Effect.VOIDS, {Status.UNCOLLECTIBLE})
+    return _change(command.id, "mark_uncollectible", context, TRANSITIONS["mark_uncollectible"])
 
 
 def mail(command: SendInvoice, context: Context) -> Flow[Invoice]:
     """Mail an open invoice again. Reads first: what `resend` does with others is not documented."""
-    found = yield from _glance(_legacy(command.id), context)
-    if found.status is not Status.OPEN:
-        raise invalid_state(found, "cannot be sent")
-    return (yield from _change(command.id, "resend", context, Effect.MAILS, set()))
+    transition = TRANSITIONS["send_invoice"]
+    check_state((yield from _glance(_legacy(command.id), context)), transition, "cannot be sent")
+    return (yield from _change(command.id, "resend", context, transition))
 
 
 def update(command: Update, context: Context) -> Flow[Invoice]:
@@ -233,29 +232,30 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
     request = context.send(
         "PATCH", "invoices", invoice_id, body=body, specimen=bare_specimen(invoice_id, "draft"), invoice_id=invoice_id
     )
+
+    def after(answer: Response) -> Flow[Invoice]:
+        return _whole(answer, context)
+
     return (
-        yield from submit_change(
-            context,
-            request,
-            lambda: _read(invoice_id, context),
-            lambda answer: _whole(answer, context),
-            allowed={Status.DRAFT},
-        )
+        yield from submit_change(context, request, lambda: _read(invoice_id, context), after, TRANSITIONS["update"])
     )
 
 
 def delete(command: Delete, context: Context) -> Flow[Invoice]:
     """Discard a draft. Reads it first: the answer is a bare `true`."""
-    found = yield from _read(_legacy(command.id), context)
-    if found.status is not Status.DRAFT:
-        raise invalid_state(found, "cannot be deleted")
+    transition = TRANSITIONS["delete"]
+    found = check_state((yield from _read(_legacy(command.id), context)), transition, "cannot be deleted")
     request = context.send("DELETE", "invoices", found.id, specimen=True, invoice_id=found.id)
-    return (yield from delete_draft(context, request, found, lambda: _glance(found.id, context), _is_true))
+    return (
+        yield from delete_draft(
+            context, request, found, lambda: _glance(found.id, context), says_so=_is_true, transition=transition
+        )
+    )
 
 
-def _change(invoice_id: str, action: str, context: Context, effect: Effect, becomes: set[Status]) -> Flow[Invoice]:
+def _change(invoice_id: str, action: str, context: Context, transition: Transition) -> Flow[Invoice]:
     """Change an open invoice, then read it: the answer is a bare `true`."""
-    status = next(iter(becomes), Status.OPEN).value
+    status = next(iter(transition.becomes), Status.OPEN).value
 
     def after(answer: Response) -> Flow[Invoice]:
         if not _is_true(answer):
@@ -265,11 +265,9 @@ def _change(invoice_id: str, action: str, context: Context, effect: Effect, beco
         )
 
     request = context.post(
-        "invoices", _legacy(invoice_id), action, effects=[effect], specimen=True, invoice_id=invoice_id
+        "invoices", _legacy(invoice_id), action, effects=transition.effects, specimen=True, invoice_id=invoice_id
     )
-    return submit_change(
-        context, request, lambda: _read(invoice_id, context), after, allowed={Status.OPEN}, becomes=becomes
-    )
+    return submit_change(context, request, lambda: _read(invoice_id, context), after, transition)
 
 
 def _is_true(answer: Response) -> bool:

@@ -21,6 +21,7 @@ ACME = Provider(
     mode=tables.mode,
     sources=tables.SOURCES,
     statuses=tables.STATUSES,
+    transitions=tables.TRANSITIONS,
     fields=tables.FIELDS,
     errors=tables.ERRORS,
     limits=tables.LIMITS,

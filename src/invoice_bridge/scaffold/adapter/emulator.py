@@ -14,7 +14,7 @@ from invoice_bridge.adapter.emulation.core import ErrorResponse, IncomingRequest
 from invoice_bridge.core.wire import Response
 from invoice_bridge.emulator import Emulator
 
-from .tables import API_VERSION, KEY_HEADER, KEY_WINDOW, MONEY, NAME
+from .tables import API_VERSION, KEY_HEADER, KEY_WINDOW, MONEY, NAME, STATUSES, TRANSITIONS
 
 _PARAMS = {
     "ref": str,
@@ -49,6 +49,8 @@ class AcmeEmulator(Emulator):
     payment_method = "pm_42"
     key_header = KEY_HEADER
     window = KEY_WINDOW
+    statuses = STATUSES
+    transitions = TRANSITIONS
     SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {}
     ROUTES = (
         ("POST", "/invoices", "create"),
@@ -179,9 +181,10 @@ class AcmeEmulator(Emulator):
         raise self._invalid("cursor", "does not belong to this listing")
 
     # ── transitions ──────────────────────────────────────────────────────────────────────────────────────────────
-    def _in_state(self, invoice_id: str, wanted: str) -> dict[str, Any]:
+    def _allowed(self, verb: str, invoice_id: str) -> dict[str, Any]:
         found = self._find(invoice_id)
-        if found["status"] != wanted:
+        if not self.allows(verb, found["status"]):
+            wanted = " or ".join(row.native for row in STATUSES if row.status in self.transitions[verb].allowed)
             raise self._refuse(409, "wrong_state", f"The invoice is {found['status']}, not {wanted}")
         return found
 
@@ -191,7 +194,7 @@ class AcmeEmulator(Emulator):
     def finalize(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/finalize: draft → open; mailed where the draft says so (docs.acme.test/invoices/finalize)."""
         self._body(call, {})
-        found, now = self._in_state(invoice_id, "draft"), self.clock()
+        found, now = self._allowed("finalize", invoice_id), self.clock()
         found |= {"status": "open", "finalized": _stamp(now)}
         if "due_days" in found:
             found["due"] = _stamp(now + timedelta(days=found["due_days"]))
@@ -202,7 +205,7 @@ class AcmeEmulator(Emulator):
 
     def pay(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/pay: collects all of it, from the method given or the customer's own (docs.acme.test/invoices/pay)."""
-        given, found = self._body(call, {"payment_method": str}), self._in_state(invoice_id, "open")
+        given, found = self._body(call, {"payment_method": str}), self._allowed("pay", invoice_id)
         method = given.get("payment_method") or found.get("payment_method") or self.payment_method
         if method != self.payment_method:
             raise self._refuse(402, "declined", "The payment was declined", "payment_method")
@@ -214,7 +217,7 @@ class AcmeEmulator(Emulator):
     def void(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/void: open → void (docs.acme.test/invoices/void)."""
         self._body(call, {})
-        found = self._in_state(invoice_id, "open")
+        found = self._allowed("void", invoice_id)
         found["status"] = "void"
         self._note("voided", found)
         return self.json(found)

@@ -8,7 +8,6 @@ bill up, retrying and pacing are no part of a flow: it is given what was found, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 from invoice_bridge.adapter.answers import object_of, text_of
@@ -17,17 +16,17 @@ from invoice_bridge.adapter.checks import payable, same_bill, verify
 from invoice_bridge.adapter.instants import rfc3339_millis
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
 from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.commands import Finalize, ListInvoices, OneTimeCharge, Pay, PeriodInvoice, Retrieve, Void
 from invoice_bridge.core.errors import MalformedResponse, Unsupported
 from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.wire import Effect, Flow, Request, Response
 
 from .shapes import invoice
-from .tables import MONEY, NAME, SOURCES, STATUSES
+from .tables import MONEY, NAME, SOURCES, STATUSES, TRANSITIONS
 
 _WORDS = {row.status: row.native for row in STATUSES}
 _KINDS = {"manual": "none", "send": "mail", "charge": "charge"}
-_ISSUED = frozenset({Status.OPEN, Status.PAID})
 
 
 # ── the two bills ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -52,10 +51,10 @@ def _bill(command: OneTimeCharge | PeriodInvoice, context: Context) -> Flow[Invo
         request = _finalize(
             at.id, context, mails=command.collection.kind == "send", specimen=_specimen(body, at.id, "open")
         )
-        at = verify(command, (yield from _sent(at.id, context, request, {Status.DRAFT}, _ISSUED)))
+        at = verify(command, (yield from _sent(at.id, context, request, TRANSITIONS["finalize"])))
     if at.status is Status.OPEN and command.collection.kind == "charge":
         request = _pay(at.id, context, {}, specimen=_specimen(body, at.id, "paid"))
-        at = yield from _sent(at.id, context, request, {Status.OPEN}, {Status.PAID})
+        at = yield from _sent(at.id, context, request, TRANSITIONS["pay"])
     return at
 
 
@@ -144,45 +143,43 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
 
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
 def _finalize(invoice_id: str, context: Context, *, mails: bool, specimen: Mapping[str, Any]) -> Request:
-    effects = (Effect.ISSUES, Effect.MAILS) if mails else (Effect.ISSUES,)
+    effects = TRANSITIONS["finalize"].effects if mails else (Effect.ISSUES,)
     return context.post("invoices", invoice_id, "finalize", body={}, effects=effects, specimen=specimen)
 
 
 def _pay(invoice_id: str, context: Context, body: Mapping[str, Any], specimen: Mapping[str, Any]) -> Request:
-    return context.post("invoices", invoice_id, "pay", body=body, effects=[Effect.COLLECTS], specimen=specimen)
+    effects = TRANSITIONS["pay"].effects
+    return context.post("invoices", invoice_id, "pay", body=body, effects=effects, specimen=specimen)
 
 
-def _sent(
-    invoice_id: str, context: Context, request: Request, allowed: AbstractSet[Status], becomes: AbstractSet[Status]
-) -> Flow[Invoice]:
-    """Send it. `allowed`: the statuses in which a refusal has another reason; `becomes`: what it makes of it."""
+def _sent(invoice_id: str, context: Context, request: Request, transition: Transition) -> Flow[Invoice]:
+    """Send it; what a refusal means depends on the invoice's status by then."""
 
     def after(answer: Response) -> Flow[Invoice]:
         return _after(answer, context)
 
-    return submit_change(context, request, lambda: _read(invoice_id, context), after, allowed=allowed, becomes=becomes)
+    return submit_change(context, request, lambda: _read(invoice_id, context), after, transition)
 
 
 def finalize(command: Finalize, context: Context) -> Flow[Invoice]:
     """Turn a draft into an open invoice; it is mailed where the draft says so."""
     request = _finalize(command.id, context, mails=True, specimen=_bare(command.id, "open"))
-    return _sent(command.id, context, request, {Status.DRAFT}, _ISSUED)
+    return _sent(command.id, context, request, TRANSITIONS["finalize"])
 
 
 def collect(command: Pay, context: Context) -> Flow[Invoice]:
     """Collect an open invoice, whole. Reads it first: only an open one of the expected amount is paid."""
-    payable(command, (yield from _read(command.id, context)))
+    payable(command, (yield from _read(command.id, context)), TRANSITIONS["pay"])
     body = {} if command.payment_method is None else {"payment_method": command.payment_method}
     request = _pay(command.id, context, body, specimen=_bare(command.id, "paid"))
-    return (yield from _sent(command.id, context, request, {Status.OPEN}, {Status.PAID}))
+    return (yield from _sent(command.id, context, request, TRANSITIONS["pay"]))
 
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
     """Withdraw an open invoice."""
-    request = context.post(
-        "invoices", command.id, "void", body={}, effects=[Effect.VOIDS], specimen=_bare(command.id, "void")
-    )
-    return _sent(command.id, context, request, {Status.OPEN}, {Status.VOID})
+    transition, specimen = TRANSITIONS["void"], _bare(command.id, "void")
+    request = context.post("invoices", command.id, "void", body={}, effects=transition.effects, specimen=specimen)
+    return _sent(command.id, context, request, transition)
 
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────

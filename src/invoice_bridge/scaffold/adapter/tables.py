@@ -12,10 +12,12 @@ from typing import Any
 
 from invoice_bridge.adapter.declared import ErrorRow, Rate, StatusRow, Units
 from invoice_bridge.adapter.rows import Limit, carried, dropped, unsent
+from invoice_bridge.adapter.transitions import Transitions, transition
 from invoice_bridge.core.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, Unauthorized
 from invoice_bridge.core.losses import Alters, Severity
 from invoice_bridge.core.model import Status
 from invoice_bridge.core.money import codes
+from invoice_bridge.core.wire import Effect
 
 NAME = "acme"
 API_VERSION = "2026-01"
@@ -80,6 +82,20 @@ SOURCES = {
     "void": f"{_DOCS}/invoices/void",
 }
 """verb → where the provider documents what its flow does"""
+
+# In which statuses a verb is allowed, what they become, and the effects of its request; flows and emulator ask here.
+TRANSITIONS = Transitions(
+    {
+        "finalize": transition(
+            Status.DRAFT,
+            becomes=[Status.OPEN, Status.PAID],
+            effects=[Effect.ISSUES, Effect.MAILS],
+            source=SOURCES["finalize"],
+        ),
+        "pay": transition(Status.OPEN, becomes=[Status.PAID], effects=[Effect.COLLECTS], source=SOURCES["pay"]),
+        "void": transition(Status.OPEN, becomes=[Status.VOID], effects=[Effect.VOIDS], source=SOURCES["void"]),
+    }
+)
 
 
 # ── fields: what becomes of every leaf of a bill ─────────────────────────────────────────────────────────────────────

@@ -20,6 +20,7 @@ from invoice_bridge.testing.conformance.once import WRITING, OnceChecks
 from invoice_bridge.testing.conformance.plans import PlanChecks
 from invoice_bridge.testing.conformance.reading import ReadingChecks
 from invoice_bridge.testing.conformance.tables import TableChecks
+from invoice_bridge.testing.conformance.transitions import TransitionChecks
 
 __all__ = ["WRITING", "Conformance"]
 
@@ -30,6 +31,7 @@ class Conformance(
     PlanChecks,
     OnceChecks,
     InvoiceChecks,
+    TransitionChecks,
     ReadingChecks,
     ClientChecks,
 ):

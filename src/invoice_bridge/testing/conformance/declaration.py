@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from invoice_bridge.adapter.provider import Context, Provider
+from invoice_bridge.adapter.transitions import CHANGES
 from invoice_bridge.client.clients import Client
 from invoice_bridge.core.errors import (
     BridgeError,
@@ -35,6 +36,10 @@ class DeclarationChecks(Checks):
         found = cell(declared, verb)
         assert found.state != "not built"
         assert found.source
+        changes = found.state == "built" and verb in CHANGES
+        assert (verb in declared.transitions) is changes, (
+            f"{verb}: a row of TRANSITIONS for what is built, and no other"
+        )
         if found.state == "built":
             self.proves(request, verb, "documented")
         else:
@@ -68,7 +73,7 @@ class DeclarationChecks(Checks):
     def test_every_row_has_a_source(self, declared: Provider) -> None:
         """Each row of each table says where the provider documents it."""
         tables: tuple[Iterable[Any], ...] = (declared.statuses, declared.fields, declared.errors, declared.limits)
-        rows = [row for table in tables for row in table]
+        rows = [*declared.transitions.values(), *(row for table in tables for row in table)]
         rows += [] if declared.webhooks is None else [declared.webhooks, *declared.webhooks.events]
         assert len(rows) > 5
         assert [row for row in (*rows, declared.idempotency, declared.money) if not row.source.strip()] == []

@@ -23,7 +23,7 @@ from invoice_bridge.emulator import Emulator, EmulatorTransport
 from invoice_bridge.matrix import VERBS
 from invoice_bridge.testing.conformance.base import Checks, lookup_mode, plan_of
 
-_EFFECTS = {
+EFFECTS = {
     "issued": Effect.ISSUES,
     "mailed": Effect.MAILS,
     "collected": Effect.COLLECTS,
@@ -90,7 +90,7 @@ class InvoiceChecks(Checks):
                 except BridgeError:
                     continue  # the emulator holds nothing for this bill to bill
             events = {entry.event for entry in emulator.ledger}
-            assert {_EFFECTS[event] for event in events} <= made.effects
+            assert {EFFECTS[event] for event in events} <= made.effects
             seen |= events
         assert "issued" in seen
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from invoice_bridge.adapter.emulation.core import Emulator, ErrorResponse, IncomingRequest, StoredResponse
 from invoice_bridge.core.wire import Response
-from invoice_bridge.providers.chargeapi.tables import API_VERSION, KEY_WINDOW, MONEY
+from invoice_bridge.providers.chargeapi.tables import API_VERSION, KEY_WINDOW, MONEY, STATUSES, TRANSITIONS
 
 _LONGEST_KEY = 255
 
@@ -53,6 +53,8 @@ class ChargeApiDocuments(Emulator):
     payment_method = "pm_42"
     key_header = "Idempotency-Key"
     window = KEY_WINDOW
+    statuses = STATUSES
+    transitions = TRANSITIONS
     SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {
         "state_errors_409": (False, "whether the state errors answer HTTP 409 or 400"),
         "finalize_collects": (False, "whether finalizing alone collects, as one sentence of the create page suggests"),

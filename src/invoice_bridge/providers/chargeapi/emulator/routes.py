@@ -109,7 +109,7 @@ class ChargeApiEmulator(ChargeApiTransitions):
     def update(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST /invoices/{id}: drafts, and open invoices as the newer page has it."""
         given, found = self._body(call, _UPDATE_PARAMS), self._find(invoice_id)
-        if found["status"] not in ({"draft", "open"} if self.switches["update_open"] else {"draft"}):
+        if not self.allows("update", found["status"]):
             raise self._wrong_state("update", found)
         changes: dict[str, Any] = {}
         if "description" in given:

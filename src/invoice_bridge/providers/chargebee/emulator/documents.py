@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from invoice_bridge.adapter.emulation.core import Emulator, ErrorResponse, IncomingRequest, StoredResponse, nested
 from invoice_bridge.core.money import exponent
 from invoice_bridge.core.wire import Response
-from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, KEY_WINDOW
+from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, KEY_WINDOW, STATUSES, TRANSITIONS
 
 _LONGEST_KEY = 100
 
@@ -29,6 +29,8 @@ class ChargebeeDocuments(Emulator):
     reference_settings: ClassVar[Mapping[str, Any]] = {"reference_field": "cf_reference"}
     key_header = "chargebee-idempotency-key"
     window = KEY_WINDOW
+    statuses = STATUSES
+    transitions = TRANSITIONS
     SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {
         "charge_on_catalog_2": (False, "whether /invoices/charge and POST /invoices still answer on catalog 2 sites"),
         "closing_renumbers": (True, "whether a closed draft gets an invoice number and its old id finds it no more"),

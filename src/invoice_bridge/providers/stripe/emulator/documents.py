@@ -16,6 +16,8 @@ from invoice_bridge.providers.stripe.tables import (
     KEY_WINDOW,
     LINES_PER_INVOICE,
     MONEY,
+    STATUSES,
+    TRANSITIONS,
 )
 
 LINE_PARAMS = (
@@ -41,6 +43,8 @@ class StripeDocuments(Emulator):
     customer = "cus_42"
     key_header = "Idempotency-Key"
     window = KEY_WINDOW
+    statuses = STATUSES
+    transitions = TRANSITIONS
     SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {
         "void_uncollectible": (True, "whether an uncollectible invoice can be voided: documented, not observed"),
         "pay_uncollectible": (True, "whether an uncollectible invoice can be paid: documented, not observed"),
@@ -256,7 +260,7 @@ class StripeDocuments(Emulator):
 
     def _draft(self, invoice_id: str) -> dict[str, Any]:
         found = self._find(invoice_id, "invoice")
-        if found["status"] != "draft":
+        if not self.allows("update", found["status"]):
             raise self._refuse("This invoice is no longer editable", code="invoice_not_editable")
         return found
 

@@ -171,11 +171,12 @@ class StripeEmulator(StripeTransitions):
         """POST /v1/invoices/{id}: drafts; of an issued invoice the metadata, and of an open one how it is collected."""
         changed = deepcopy(self._find(invoice_id))
         given = self._params(call, _UPDATE)
-        free = {"metadata", "expand"}
+        free = {*self.transitions["update"].anywhere, "expand"}
+        # Stripe's own: how an open invoice is collected; of our flows only send_invoice changes it, on its way
         if changed["status"] == "open" and self.switches["method_changes"]:
             free |= {"collection_method", "days_until_due", "due_date"}
         frozen = [name for name in given if name not in free]
-        if changed["status"] != "draft" and frozen:
+        if frozen and not self.allows("update", changed["status"]):
             raise self._refuse("Finalized invoices can't be updated in this way", param=frozen[0])
         self._apply(changed, given)
         if frozen:
@@ -186,7 +187,7 @@ class StripeEmulator(StripeTransitions):
     def delete(self, call: IncomingRequest, invoice_id: str) -> Response:
         """DELETE /v1/invoices/{id}: drafts only; the items that it held are not pending again."""
         self._params(call, "")
-        if self._find(invoice_id, "invoice")["status"] != "draft":
+        if not self.allows("delete", self._find(invoice_id, "invoice")["status"]):
             raise self._refuse("You can only delete draft invoices.")
         self.enter_invoice("deleted", self.invoices.pop(invoice_id))
         return self._ok({"id": invoice_id, "object": "invoice", "deleted": True})

@@ -82,7 +82,7 @@ class StripeTransitions(StripeDocuments):
         """POST …/finalize: draft → open, or paid where nothing is due."""
         given = self._params(call, "auto_advance expand")
         found = self._find(invoice_id)
-        if found["status"] != "draft":
+        if not self.allows("finalize", found["status"]):
             raise self._refuse("This invoice is already finalized, you can't re-finalize a non-draft invoice.")
         if "auto_advance" in given:
             found["auto_advance"] = given["auto_advance"] == "true"
@@ -93,10 +93,11 @@ class StripeTransitions(StripeDocuments):
         """POST …/pay: collects, or records a payment made elsewhere; finalizes a draft in the same call."""
         given = self._params(call, _PAY)
         found = self._find(invoice_id)
-        if found["status"] == "paid":
-            raise self._refuse("Invoice is already paid")
-        if found["status"] == "void" or (found["status"] == "uncollectible" and not self.switches["pay_uncollectible"]):
-            raise self._refuse("This invoice can no longer be paid")
+        # Stripe's own: a draft is finalized in the same call, which no flow of ours asks for
+        if found["status"] != "draft" and not self.allows("pay", found["status"]):
+            raise self._refuse(
+                "Invoice is already paid" if found["status"] == "paid" else "This invoice can no longer be paid"
+            )
         method = given.get("payment_method") or found["default_payment_method"] or "pm_card_of_the_customer"
         elsewhere = given.get("paid_out_of_band") == "true"
         if not elsewhere and not re.fullmatch(r"(pm|card|src|ba)_\w+", method):
@@ -123,7 +124,7 @@ class StripeTransitions(StripeDocuments):
         """POST …/send: mails an open invoice; finalizes a draft."""
         self._params(call, "expand")
         found = self._find(invoice_id, "invoice")
-        if found["status"] not in {"draft", "open"}:
+        if found["status"] != "draft" and not self.allows("send_invoice", found["status"]):  # a draft: as in pay
             raise self._refuse("This invoice cannot be sent right now.")
         if found["collection_method"] != "send_invoice" and not self.switches["send_any_method"]:
             raise self._refuse("You can only manually send an invoice if its collection method is 'send_invoice'.")
@@ -136,22 +137,17 @@ class StripeTransitions(StripeDocuments):
         """POST …/void: keeps amount_due and amount_remaining as they were."""
         self._params(call, "expand")
         found = self._find(invoice_id)
-        if found["status"] == "paid":
-            raise self._refuse("Invoices with `paid` payments cannot be voided.")
-        if found["status"] != "open" and (found["status"], self.switches["void_uncollectible"]) != (
-            "uncollectible",
-            True,
-        ):
-            raise self._refuse(_NOT_OPEN)
+        if not self.allows("void", found["status"]):
+            paid = "Invoices with `paid` payments cannot be voided."
+            raise self._refuse(paid if found["status"] == "paid" else _NOT_OPEN)
         return self._becomes(found, "void", "voided_at", "voided")
 
     def mark_uncollectible(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/mark_uncollectible: open invoices only."""
         self._params(call, "expand")
         found = self._find(invoice_id)
-        if found["status"] == "uncollectible":
-            raise self._refuse("This invoice has already been marked uncollectible.")
-        if found["status"] != "open":
-            raise self._refuse(_NOT_OPEN)
+        if not self.allows("mark_uncollectible", found["status"]):
+            again = "This invoice has already been marked uncollectible."
+            raise self._refuse(again if found["status"] == "uncollectible" else _NOT_OPEN)
         details = {"uncollectible": {"reason": "user_forgiven"}}  # which reason: not confirmed
         return self._becomes(found, "uncollectible", "marked_uncollectible_at", "written_off", status_details=details)

@@ -15,6 +15,8 @@ from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.whop.tables import (
     FIRST_NATIVE,
     KEY_WINDOW,
+    STATUSES,
+    TRANSITIONS,
     VERSIONS,
     pin,
     speaks_legacy,
@@ -39,6 +41,8 @@ class WhopDocuments(Emulator):
     key = "whop_test_not_a_key"
     key_header = "Idempotency-Key"
     window = KEY_WINDOW
+    statuses = STATUSES
+    transitions = TRANSITIONS
     account = "biz_42"
     customer = "mber_42"
     payment_method = "pmt_42"

@@ -96,7 +96,7 @@ class WhopEmulator(WhopTransitions):
         """PATCH /invoices/{id}: drafts only; an explicit null clears."""
         given = self._body(call, [name for name in _BILL if name not in _CREATE_ONLY])
         found = self._find(invoice_id)
-        if found["status"] != "draft":
+        if not self.allows("update", found["status"]):
             raise self._state("Only draft invoices can be updated")
         merged = {**found["given"], **given}
         merged["plan"] = {**found["given"]["plan"], **(given.get("plan") or {})}

@@ -25,32 +25,32 @@ class WhopTransitions(WhopDocuments):
     def delete(self, call: IncomingRequest, invoice_id: str) -> Response:
         """DELETE /invoices/{id}: drafts only; answers a bare true."""
         del call
-        if self._find(invoice_id)["status"] != "draft":
+        if not self.allows("delete", self._find(invoice_id)["status"]):
             raise self._state("Only draft invoices can be deleted")
         del self.invoices[invoice_id]
         return self.json(True)
 
     def void(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/void: open invoices, for good."""
-        return self._move(call, invoice_id, "void", "voided")
+        return self._move(call, invoice_id, "void", "void", "voided")
 
     def mark_paid(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/mark_paid: paid elsewhere; the invoice shows no payment."""
-        return self._move(call, invoice_id, "paid", "recorded")
+        return self._move(call, invoice_id, "mark_paid", "paid", "recorded")
 
     def mark_uncollectible(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/mark_uncollectible: open invoices."""
-        return self._move(call, invoice_id, "uncollectible", "written_off")
+        return self._move(call, invoice_id, "mark_uncollectible", "uncollectible", "written_off")
 
     def resend(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/resend: mails an open invoice again."""
-        return self._move(call, invoice_id, "open", "mailed")
+        return self._move(call, invoice_id, "send_invoice", "open", "mailed")
 
-    def _move(self, call: IncomingRequest, invoice_id: str, becomes: str, event: str) -> Response:
+    def _move(self, call: IncomingRequest, invoice_id: str, verb: str, becomes: str, event: str) -> Response:
         del call
         found = self._find(invoice_id)
         status = self._status(found)
-        if status not in ({"open", "past_due"} if self.switches["past_due_is_open"] else {"open"}):
+        if not self.allows(verb, status):
             raise self._state(f"The invoice is {status}; only open invoices can be changed like this")
         found["status"] = becomes
         self._touch(found)
