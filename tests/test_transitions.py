@@ -3,7 +3,7 @@
 import copy
 import pickle
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
 import pytest
@@ -52,6 +52,13 @@ def test_a_row_says_all_of_it() -> None:
         anywhere=frozenset({"metadata"}),
         doubts=(Doubt(frozenset({"late", "later"}), "late_is_open", "a late one"),),
     )
+
+
+def test_a_row_cannot_be_changed() -> None:
+    """A row and a doubt are values: what reads them may keep them."""
+    for value, name in ((VOID, "allowed"), (LATE, "words")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, name, frozenset())
 
 
 def test_a_request_is_sent_where_it_is_allowed_or_nothing_is_written() -> None:

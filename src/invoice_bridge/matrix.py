@@ -14,7 +14,7 @@ from importlib.resources import files
 from itertools import groupby
 
 from invoice_bridge import providers
-from invoice_bridge.adapter.declared import Cannot, ErrorRow
+from invoice_bridge.adapter.declared import Cannot, ErrorRow, Units
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.adapter.redactions import Becomes, Redaction
 from invoice_bridge.adapter.transitions import Transition
@@ -114,6 +114,8 @@ def provider_page(name: str) -> str:
         ["settings", "; ".join(settings)],
         [f"currencies ({provider.money.source})", " ".join(sorted(provider.money.currencies))],
     ]
+    if isinstance(provider.money, Units) and provider.money.read_only:
+        facts.append([f"only read ({provider.money.read_source})", " ".join(sorted(provider.money.read_only))])
     words = [[f"`{row.native}`", f"`{row.status}`", row.source] for row in provider.statuses]
     verbs = [[f"`{verb}`", source] for verb, source in provider.sources.items()]
     losing = [

@@ -36,7 +36,7 @@ from invoice_bridge.core.money import codes, historic_codes
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe import STRIPE
 from invoice_bridge.providers.stripe.fields import FIELDS
-from invoice_bridge.providers.stripe.tables import ERRORS, LIMITS, MONEY, STATUSES
+from invoice_bridge.providers.stripe.tables import ERRORS, LIMITS, MINIMUM_CHARGE, MONEY, STATUSES
 from tests import strategies
 from tests.refusals import classified
 
@@ -224,6 +224,13 @@ def test_defect_59_what_the_page_lacks_is_read_and_never_billed() -> None:
     assert "not confirmed" in MONEY.read_source
     with pytest.raises(Unsupported, match="IRR: how this provider counts it is not confirmed"):
         MONEY.to_units(Money(1, "IRR"))
+
+
+def test_the_minimum_charges() -> None:
+    """As docs.stripe.com/currencies lists them, in the currency's own units; each is a currency that is billed."""
+    listed = "EUR 50, USD 50, GBP 30, PLN 200, SEK 300, NOK 300, JPY 50, KRW 50, HUF 17500, MXN 1000, THB 1000"
+    assert ", ".join(f"{code} {least}" for code, least in MINIMUM_CHARGE.items()) == listed
+    assert set(MINIMUM_CHARGE) <= MONEY.currencies
 
 
 @pytest.mark.parametrize("word,status", [(row.native, row.status) for row in STATUSES])
