@@ -3,7 +3,8 @@
 from typing import Any, TypeVar
 
 from invoice_bridge import ProviderError, providers
-from invoice_bridge.adapter.provider import Classified, Provider
+from invoice_bridge.adapter.classify import Classified
+from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.core.wire import Response
 
 E = TypeVar("E", bound=ProviderError)

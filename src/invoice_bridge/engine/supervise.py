@@ -12,7 +12,8 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from invoice_bridge.adapter.answers import json_of
-from invoice_bridge.adapter.provider import Classified, Context
+from invoice_bridge.adapter.classify import Classified
+from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import Bill, OnInvoice
 from invoice_bridge.core.errors import (
     BridgeError,
