@@ -95,7 +95,7 @@ def of_json(text: str) -> list[Value]:
         elif word == ",":
             awaits_name = opened[-1] is not None
         elif awaits_name:
-            names[-1], awaits_name = json.loads(word, strict=False).lower(), False
+            names[-1], awaits_name = _unquoted(word).lower(), False
             _innermost(opened).add(names[-1])
         elif word not in {":", "true", "false", "null"}:
             found.append(_json_value(token, tuple(names), _innermost(opened)))
@@ -108,6 +108,12 @@ def _innermost(opened: list[set[str] | None]) -> set[str]:
     return set() if inside is None else inside
 
 
+def _unquoted(word: str) -> str:
+    """What a JSON string says; most are without escapes."""
+    text: str = json.loads(word, strict=False) if "\\" in word else word[1:-1]
+    return text
+
+
 def _json_value(token: re.Match[str], names: tuple[str, ...], beside: set[str]) -> Value:
     word = token[0]
     if not word.startswith('"'):
@@ -115,7 +121,7 @@ def _json_value(token: re.Match[str], names: tuple[str, ...], beside: set[str]) 
     raw = word[1:-1]
     return Value(
         names,
-        json.loads(word, strict=False),
+        _unquoted(word),
         token.start() + 1,
         token.end() - 1,
         beside,

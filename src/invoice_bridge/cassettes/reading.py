@@ -13,7 +13,7 @@ from invoice_bridge.core.errors import ConfigurationError
 
 MAX_BYTES: Final = 12_000_000
 """Of a file. SECURITY.md has what reading one of this size costs."""
-MAX_NODES: Final = 250_000
+MAX_NODES: Final = 400_000
 """Keys, values, lists and mappings of a file; each costs 300 to 700 bytes of memory while it is read."""
 MAX_DEPTH: Final = 20
 """Of lists and mappings in each other. vcrpy writes six: file, interactions, interaction, request, headers, values."""
