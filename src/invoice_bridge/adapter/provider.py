@@ -10,16 +10,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from invoice_bridge.adapter.declared import Cannot, Currencies, ErrorRow, Matches, Rate, Refusal, Setting, StatusRow
-from invoice_bridge.adapter.redactions import Redaction
 from invoice_bridge.adapter.rows import Field, Limit, check_limits
-from invoice_bridge.adapter.shapes import Shape
-from invoice_bridge.adapter.webhooks import Webhooks
 from invoice_bridge.core import wire
 from invoice_bridge.core.commands import Bill, Command, ListInvoices, OnInvoice
 from invoice_bridge.core.errors import (
@@ -40,6 +36,11 @@ from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.idempotency import Idempotency, Lookup, step_key, verb_key
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Auth, Effect, Flow, Request, Response
+
+if TYPE_CHECKING:  # a client reads no answer before it has a provider, which loads them
+    from invoice_bridge.adapter.redactions import Redaction
+    from invoice_bridge.adapter.shapes import Shape
+    from invoice_bridge.adapter.webhooks import Webhooks
 
 FlowFactory: TypeAlias = Callable[[Any, "Context"], Flow[Any]]
 
@@ -207,6 +208,8 @@ class Provider:
         known = {setting.name: setting for setting in self.settings}
         for name in given:
             if name not in known:
+                from difflib import get_close_matches
+
                 near = get_close_matches(name, known, 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(known) or 'none'}"
                 raise ConfigurationError(f"{self.title} has no setting {name!r}; {hint}")

@@ -7,7 +7,6 @@ fork refuses to work in the child: two processes would share one connection.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -39,6 +38,7 @@ from invoice_bridge.core.errors import (
     AlreadyBilled,
     ConfigurationError,
 )
+from invoice_bridge.core.lazy import LazyModule
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Request, Response, Send, Steps
@@ -47,9 +47,13 @@ from invoice_bridge.engine.lookup import Resolution
 from invoice_bridge.engine.supervise import Lost, NotSent
 
 if TYPE_CHECKING:  # at run time it is imported when a client is made: it loads a command-line library of its own
+    import asyncio
+
     import httpx  # noqa: F401 - what an injected client is, in the bases below
 
     from invoice_bridge.client.connections import AsyncConnections, Connections
+else:
+    asyncio = LazyModule("asyncio")
 
 from invoice_bridge.client.core import OnDiscrepancy, _Core, _Exchange, _Intent, _Prepared
 from invoice_bridge.client.http import _classify_transport_errors

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import threading
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, overload
 from urllib.parse import urlsplit
 
@@ -50,10 +49,13 @@ from invoice_bridge.engine.supervise import Lost, NotSent, Verdict, supervise, v
 from invoice_bridge.explain import Plan, losses_of, plan
 from invoice_bridge.journal.recent import RecentLosses
 from invoice_bridge.journal.rows import Book, Ended, Try, digest_of, unresolved, verdict_of
-from invoice_bridge.journal.store import Journal
 
 if TYPE_CHECKING:  # at run time it is imported when a client is made: it loads a command-line library of its own
+    import asyncio
+
     import httpx
+
+    from invoice_bridge.journal.store import Journal
 
 from invoice_bridge.client.http import _LOGGERS, _failures_of, _loggers_of, _no_cookies, _without_keys
 from invoice_bridge.client.options import _context, _is_loopback, policy_of
@@ -64,7 +66,19 @@ Http = TypeVar("Http", "httpx.Client", "httpx.AsyncClient")
 
 OnDiscrepancy = Literal["raise", "report"]
 
-_NAME = f"invoice-bridge/{version('invoice-bridge')}"
+
+@cache
+def _name() -> str:
+    """What a client calls itself to a provider."""
+    from importlib.metadata import version
+
+    return f"invoice-bridge/{version('invoice-bridge')}"
+
+
+def _open_journal(path: str | os.PathLike[str]) -> Journal:
+    from invoice_bridge.journal.store import Journal
+
+    return Journal(path)
 
 
 class _Core(Generic[Http]):
@@ -145,7 +159,7 @@ class _Core(Generic[Http]):
         self._timeout, self._deadline = timeout, deadline
         self._policy = policy_of(self._use, self._key, requests_per_minute)
         self._book = Book(self._use.account, book, mode or self._mode_of_key() or "")
-        self._journal = None if journal is None else Journal(journal)
+        self._journal = None if journal is None else _open_journal(journal)
         self._lately = RecentLosses()
         self._customers = {name: dict(ids) for name, ids in (customers or {}).items()}
         self._closes_http, self._process = http is None, os.getpid()
@@ -519,7 +533,7 @@ class _Core(Generic[Http]):
             **request.headers,
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
-            "User-Agent": _NAME,
+            "User-Agent": _name(),
         }
         return {
             "method": request.method,
