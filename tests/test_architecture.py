@@ -57,16 +57,20 @@ def _tree(module: str) -> ast.Module:
 
 
 def _imports(module: str) -> Iterator[tuple[str, int]]:
-    """Whole names of what a module imports, those for type checkers alone left out."""
+    """Whole names of what a module imports, lazily too, those for type checkers alone left out."""
     typing_only = {
         id(node)
         for test in ast.walk(_tree(module))
         if isinstance(test, ast.If) and isinstance(test.test, ast.Name) and test.test.id == "TYPE_CHECKING"
-        for node in ast.walk(test)
+        for statement in test.body
+        for node in ast.walk(statement)
     }
     for node in ast.walk(_tree(module)):
         if id(node) in typing_only:
             continue
+        match node:
+            case ast.Call(func=ast.Name(id="LazyModule"), args=[ast.Constant(value=str(name))]):
+                yield name, node.lineno
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -9,14 +9,15 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoice_bridge import providers
-from invoice_bridge.adapter.provider import Provider
-from invoice_bridge.adapter.reading import EXACT_FLOAT_DIGITS, View
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.exact import dumps, loads, loads_bounded
 from invoice_bridge.core.model import Invoice
+
+if TYPE_CHECKING:
+    from invoice_bridge.adapter.provider import Provider
 
 
 def decode(provider: str, payload: Any) -> Invoice:
@@ -31,7 +32,11 @@ def decode(provider: str, payload: Any) -> Invoice:
     declared = providers.get(provider)
     inexact: set[str] = set()
     data = _mapping(declared, payload, inexact)
-    return declared.parse(View(data, set(), inexact=inexact) if inexact else data)
+    if not inexact:
+        return declared.parse(data)
+    from invoice_bridge.adapter.reading import View
+
+    return declared.parse(View(data, set(), inexact=inexact))
 
 
 def unmapped(invoice: Invoice) -> tuple[str, ...]:
@@ -43,6 +48,8 @@ def unmapped(invoice: Invoice) -> tuple[str, ...]:
     """
     if invoice.raw is None:
         return ()
+    from invoice_bridge.adapter.reading import View
+
     read: set[str] = set()
     view = View(invoice.raw, read)
     providers.get(invoice.provider).parse(view)
@@ -100,6 +107,8 @@ def _exact(value: Any, provider: Provider, inexact: set[str], at: str = "") -> A
     if isinstance(value, list | tuple):
         return [_exact(inner, provider, inexact, f"{at}[{place}]") for place, inner in enumerate(value)]
     if isinstance(value, float):
+        from invoice_bridge.adapter.reading import EXACT_FLOAT_DIGITS
+
         number = Decimal(repr(value))
         if not number.is_finite():
             raise MalformedResponse(f"{at} is {value!r}, which is no number in JSON", provider=provider.name)

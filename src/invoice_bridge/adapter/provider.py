@@ -10,9 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from difflib import get_close_matches
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from invoice_bridge.adapter.classify import Classified, classify
@@ -28,11 +27,8 @@ from invoice_bridge.adapter.declared import (
     StatusRow,
     status_of,
 )
-from invoice_bridge.adapter.redactions import Redaction
 from invoice_bridge.adapter.rows import Field, Limit, check_limits, find_losses
-from invoice_bridge.adapter.shapes import Shape
 from invoice_bridge.adapter.transitions import Transition
-from invoice_bridge.adapter.webhooks import Webhooks
 from invoice_bridge.core import wire
 from invoice_bridge.core.commands import Bill, Command, ListInvoices, OnInvoice
 from invoice_bridge.core.errors import (
@@ -46,6 +42,11 @@ from invoice_bridge.core.idempotency import Idempotency, step_key, verb_key
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Auth, Effect, Flow, Request, Response
+
+if TYPE_CHECKING:  # a client reads no answer before it has a provider, which loads them
+    from invoice_bridge.adapter.redactions import Redaction
+    from invoice_bridge.adapter.shapes import Shape
+    from invoice_bridge.adapter.webhooks import Webhooks
 
 FlowFactory: TypeAlias = Callable[[Any, "Context"], Flow[Any]]
 
@@ -195,6 +196,8 @@ class Provider:
         known = {setting.name: setting for setting in self.settings}
         for name in given:
             if name not in known:
+                from difflib import get_close_matches
+
                 near = get_close_matches(name, known, 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(known) or 'none'}"
                 raise ConfigurationError(f"{self.title} has no setting {name!r}; {hint}")

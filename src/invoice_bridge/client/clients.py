@@ -7,7 +7,6 @@ fork refuses to work in the child: two processes would share one connection.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -41,6 +40,7 @@ from invoice_bridge.core.errors import (
     AlreadyBilled,
     ConfigurationError,
 )
+from invoice_bridge.core.lazy import LazyModule
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Request, Response, Send, Steps
@@ -50,9 +50,13 @@ from invoice_bridge.engine.supervise import Lost, NotSent
 from invoice_bridge.journal.memory import Exchange
 
 if TYPE_CHECKING:  # at run time it is imported when a client is made: it loads a command-line library of its own
+    import asyncio
+
     import httpx  # noqa: F401 - what an injected client is, in the bases below
 
     from invoice_bridge.client.connections import AsyncConnections, Connections
+else:
+    asyncio = LazyModule("asyncio")
 
 
 __all__ = ["AsyncClient", "Client"]

@@ -10,7 +10,6 @@ one to look at, and taking it from a stack costs nothing, however many tasks sen
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import ssl
 import threading
@@ -19,11 +18,17 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import httpx
 
-from invoice_bridge.client.network import IDLE, bound_network, bound_network_async
+from invoice_bridge.client.network import IDLE, bound_network
+from invoice_bridge.core.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = LazyModule("asyncio")
 
 __all__ = ["AsyncConnections", "Connections"]
 
@@ -134,7 +139,10 @@ class AsyncConnections(_Stack[httpx.AsyncHTTPTransport]):
     """The connections of an AsyncClient, all in one event loop; what bounds an exchange is asyncio."""
 
     def __init__(self, base_url: str, *, verify: bool, trust_env: bool) -> None:
+        from invoice_bridge.client.network_async import bound_network_async
+
         super().__init__(base_url, verify=verify, trust_env=trust_env)
+        self._bind = bound_network_async
         self._free = asyncio.BoundedSemaphore(MOST)
 
     @asynccontextmanager
@@ -150,7 +158,7 @@ class AsyncConnections(_Stack[httpx.AsyncHTTPTransport]):
         else:
             await self._free.acquire()
         try:
-            transport = self._take(httpx.AsyncHTTPTransport, bound_network_async)
+            transport = self._take(httpx.AsyncHTTPTransport, self._bind)
             try:
                 answer = await transport.handle_async_request(request)
                 try:

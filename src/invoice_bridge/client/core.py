@@ -41,17 +41,24 @@ from invoice_bridge.engine.supervise import Lost, NotSent, supervise
 from invoice_bridge.explain import Plan, losses_of, plan
 from invoice_bridge.journal.memory import Exchange, Memory
 from invoice_bridge.journal.rows import Book
-from invoice_bridge.journal.store import Journal
 
 if TYPE_CHECKING:  # at run time it is imported when a client is made: it loads a command-line library of its own
     import asyncio
 
     import httpx
 
+    from invoice_bridge.journal.store import Journal
+
 C = TypeVar("C", bound=Command)
 Http = TypeVar("Http", "httpx.Client", "httpx.AsyncClient")
 
 OnDiscrepancy = Literal["raise", "report"]
+
+
+def _open_journal(path: str | os.PathLike[str]) -> Journal:
+    from invoice_bridge.journal.store import Journal
+
+    return Journal(path)
 
 
 class Core(Generic[Http]):
@@ -154,7 +161,7 @@ class Core(Generic[Http]):
         self._lookup: Lookup = lookup
         self._policy = policy_of(self._context, self._key, requests_per_minute)
         account = Book(self._context.account, book, mode or self._mode_of_key() or "")
-        self._memory = Memory(self._context.provider, account, None if journal is None else Journal(journal))
+        self._memory = Memory(self._context.provider, account, None if journal is None else _open_journal(journal))
         self._customers = {name: dict(ids) for name, ids in (customers or {}).items()}
         self._closes_http, self._process = http is None, os.getpid()
         self._http: Any = self._new_http() if http is None else http

@@ -10,17 +10,22 @@ HTTP client that a caller gives keeps its own network backend: there only the pi
 
 from __future__ import annotations
 
-import asyncio
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.core.exact import LARGEST
+from invoice_bridge.core.lazy import LazyModule
 from invoice_bridge.engine.supervise import Lost, NotSent
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = LazyModule("asyncio")
 
 __all__ = ["Body", "Bound", "Deadline", "bounded", "bounded_async", "current_bound"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from importlib.metadata import version
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.adapter.provider import Provider
@@ -15,7 +15,13 @@ from invoice_bridge.core.wire import Request, Response
 if TYPE_CHECKING:
     import httpx
 
-_NAME = f"invoice-bridge/{version('invoice-bridge')}"
+
+@cache
+def _name() -> str:
+    """What a client calls itself to a provider."""
+    from importlib.metadata import version
+
+    return f"invoice-bridge/{version('invoice-bridge')}"
 
 
 class Messages:
@@ -33,7 +39,7 @@ class Messages:
                 **request.headers,
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
-                "User-Agent": _NAME,
+                "User-Agent": _name(),
             },
             "content": request.content or None,
             "timeout": bound.ends - bound.began,

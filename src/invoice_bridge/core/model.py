@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from threading import RLock
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
+    VERSION,
     AfterValidator,
     BaseModel,
     BeforeValidator,
@@ -34,10 +37,38 @@ from invoice_bridge.core.money import Currency, Money, times, what_to_write
 __all__ = ["Collection", "CustomerRef", "Invoice", "Line", "Period", "Problem", "Status"]
 
 
-class Frozen(BaseModel):
-    """The base of every value here: frozen, nothing unknown accepted, defaults checked."""
+_PYDANTIC = tuple(int(number) for number in VERSION.split(".")[:2])
+_DEFERS = _PYDANTIC >= (2, 11)
+"""Whether a model is built when it is first used: before 2.11, pydantic drops a validator while it builds another."""
+_BUILDING: AbstractContextManager[object] = nullcontext() if _PYDANTIC >= (2, 14) else RLock()
+"""Held while a model is built; since 2.14 pydantic has a lock of its own, and two locks could wait for each other."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+class Frozen(BaseModel):
+    """The base of every value here: frozen, nothing unknown accepted, defaults checked. Built when it is first used."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=_DEFERS
+    )
+
+    @classmethod
+    def model_rebuild(
+        cls,
+        *,
+        force: bool = False,
+        raise_errors: bool = True,
+        _parent_namespace_depth: int = 2,
+        _types_namespace: Mapping[str, Any] | None = None,
+    ) -> bool | None:
+        """Build the validator, as pydantic does at the first use.
+
+        Annotations here are read without the caller's variables, which may have the names of our types.
+        """
+        depth = 0 if cls.__module__.startswith("invoice_bridge.") else _parent_namespace_depth + 1
+        with _BUILDING:
+            return super().model_rebuild(
+                force=force, raise_errors=raise_errors, _parent_namespace_depth=depth, _types_namespace=_types_namespace
+            )
 
 
 # ── the kinds of leaf ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from difflib import get_close_matches
 
 from invoice_bridge.core.errors import ConfigurationError, LossyTranslation
 from invoice_bridge.core.losses import Loss, Severity
@@ -58,6 +57,8 @@ def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
     known = {loss.path for loss in found} | {loss.code for loss in found} | _paths() | ADDITIONS if names else set()
     for name in sorted(names):
         if not any(covers(name, path) for path in known) and not _CODE.fullmatch(name):
+            from difflib import get_close_matches
+
             near = get_close_matches(name, known, 3) or sorted({loss.path for loss in found})
             hint = f"the nearest are {', '.join(map(repr, near))}" if near else "nothing is lost here"
             raise ConfigurationError(f"allow names {name!r}, which is no path of a bill; {hint}")

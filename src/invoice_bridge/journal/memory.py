@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from invoice_bridge.adapter.answers import json_of
 from invoice_bridge.adapter.declared import NO_HISTORY, History
@@ -22,7 +22,9 @@ from invoice_bridge.engine.lookup import SETTLE_TIME, Resolution
 from invoice_bridge.engine.supervise import Verdict, verdict
 from invoice_bridge.journal.recent import RecentLosses
 from invoice_bridge.journal.rows import Book, Ended, Try, digest_of, unresolved, verdict_of
-from invoice_bridge.journal.store import Journal
+
+if TYPE_CHECKING:  # it loads sqlite3, which a client without a journal never uses
+    from invoice_bridge.journal.store import Journal
 
 
 @dataclass(slots=True)

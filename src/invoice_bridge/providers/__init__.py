@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from invoice_bridge.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
+
     from invoice_bridge.adapter.provider import Provider
 
 _BUILT_IN = {
@@ -23,9 +23,15 @@ GROUP = "invoice_bridge.providers"
 """The entry-point group in which a third party names its own provider: `name = "module:VALUE"`."""
 
 
+def _entry_points() -> EntryPoints:
+    from importlib.metadata import entry_points  # a built-in provider is read without it
+
+    return entry_points(group=GROUP)
+
+
 def names() -> tuple[str, ...]:
     """The names of all providers, built in and installed, sorted."""
-    return tuple(sorted({*_BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
+    return tuple(sorted({*_BUILT_IN, *(point.name for point in _entry_points())}))
 
 
 @cache
@@ -34,8 +40,10 @@ def get(name: str) -> Provider:
     if name in _BUILT_IN:
         module, _, value = _BUILT_IN[name].partition(":")
         return getattr(import_module(module), value)  # type: ignore[no-any-return]
-    for point in entry_points(group=GROUP, name=name):
+    for point in _entry_points().select(name=name):
         return point.load()  # type: ignore[no-any-return]
+    from difflib import get_close_matches
+
     near = get_close_matches(str(name), names(), 1)
     hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(names())}"
     raise ConfigurationError(f"there is no provider {name!r}; {hint}")

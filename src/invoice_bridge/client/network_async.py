@@ -1,0 +1,239 @@
+"""The network below the connections of an AsyncClient: transports of asyncio, under httpcore's interface.
+
+Rules of this file: those of network.py. It is loaded when the first AsyncClient is made, and asyncio with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import select
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpcore
+
+from invoice_bridge.client.network import IDLE, KEPT, READ, is_usable
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["bound_network_async"]
+
+_LOG = logging.getLogger(__name__)
+
+Transport = TypeVar("Transport")
+
+
+def bound_network_async(transport: Transport, tls: ssl.SSLContext) -> Transport:
+    """Have an asynchronous transport of httpx keep one connection, on asyncio's own transports; returns it."""
+    owner: Any = transport
+    pool: Any = getattr(transport, "_pool", None)
+    if type(pool) is httpcore.AsyncConnectionPool:
+        owner._pool = _AsyncLine(tls)  # noqa: SLF001 - see above
+    elif hasattr(pool, "_network_backend"):  # of a proxy
+        pool._network_backend = _AsyncNetwork()  # noqa: SLF001 - see above
+    else:
+        _LOG.warning("this version of httpx hides its network: its pools are slower than connections of our own")
+    return transport
+
+
+class _AsyncLine:
+    """One connection of httpcore where httpx's transport has a pool: whoever has the transport has the connection."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls, self._network = tls, _AsyncNetwork()
+        self._connection: httpcore.AsyncHTTPConnection | None = None
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        """Send a request over the connection; over a new one where the server closed it, or it was idle for long."""
+        connection, origin = self._connection, request.url.origin
+        if connection is None or not is_usable(connection, origin):
+            await self.aclose()
+            connection = self._connection = httpcore.AsyncHTTPConnection(
+                origin, ssl_context=self._tls, keepalive_expiry=IDLE, network_backend=self._network
+            )
+        return await connection.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        if self._connection is not None:
+            await self._connection.aclose()
+
+
+class _AsyncNetwork(httpcore.AsyncNetworkBackend):
+    """A network backend of httpcore on asyncio's own transports: each exchange has one wait for its answer."""
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> _AsyncStream:
+        """Connect to the first address of a host that answers, as browsers do: the next is tried after a moment."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout):
+                transport, incoming = await loop.create_connection(
+                    _Incoming,
+                    host,
+                    port,
+                    local_addr=None if local_address is None else (local_address, 0),
+                    happy_eyeballs_delay=0.25,
+                )
+        except TimeoutError as error:  # the operating system's own too
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        for option in socket_options or ():
+            transport.get_extra_info("socket").setsockopt(*option)
+        return _AsyncStream(transport, incoming)
+
+
+class _Incoming(asyncio.Protocol):
+    """What came in on a connection and was not read yet, and whether more may be written."""
+
+    def __init__(self) -> None:
+        self.data, self.is_over = bytearray(), False
+        self.failure: Exception | None = None
+        self.is_tls = False
+        self._transport: Any = None
+        self._is_paused = self._is_full = False
+        self._waiting: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
+        if len(self.data) > KEPT and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        self.is_over = True
+        self._wake()
+        return not self.is_tls  # what is still to be written is written; TLS ends as a whole
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_over, self.failure = True, self.failure or exc
+        self._is_full = False
+        self._wake()
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def _wait(self, timeout: float | None) -> None:
+        self._waiting = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._waiting
+        finally:
+            self._waiting = None
+
+    async def readable(self, timeout: float | None) -> None:
+        """Wait until something came, or nothing more will. Raises TimeoutError."""
+        while not self.data and not self.is_over:
+            await self._wait(timeout)
+
+    async def writable(self, timeout: float | None) -> None:
+        """Wait until what was written has left, all but a little. Raises TimeoutError."""
+        while self._is_full:
+            await self._wait(timeout)
+
+    def take(self, most: int) -> bytes:
+        """Take out what came."""
+        taken = bytes(self.data[:most])
+        del self.data[:most]
+        if self._is_paused and len(self.data) <= KEPT and not self.is_over:
+            self._is_paused = False
+            self._transport.resume_reading()
+        return taken
+
+
+class _AsyncStream(httpcore.AsyncNetworkStream):
+    """A connection of asyncio."""
+
+    def __init__(self, transport: asyncio.WriteTransport, incoming: _Incoming) -> None:
+        self._transport, self._incoming, self._waiting = transport, incoming, bytearray()
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        await self._flush(timeout)
+        try:
+            await self._incoming.readable(timeout)
+        except TimeoutError as error:
+            raise httpcore.ReadTimeout(str(error)) from error
+        taken = self._incoming.take(min(max_bytes, READ))
+        if not taken and self._incoming.failure is not None:
+            raise httpcore.ReadError(str(self._incoming.failure)) from self._incoming.failure
+        return taken
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._waiting += buffer
+        if len(self._waiting) > KEPT:
+            await self._flush(timeout)
+
+    async def _flush(self, timeout: float | None) -> None:
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, bytearray()
+        self._transport.write(waiting)
+        try:
+            await self._incoming.writable(timeout)
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout(str(error)) from error
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> _AsyncStream:
+        loop, incoming = asyncio.get_running_loop(), self._incoming
+        incoming.is_tls = True
+        try:
+            async with asyncio.timeout(timeout):
+                transport = await loop.start_tls(
+                    self._transport, incoming, ssl_context, server_hostname=server_hostname
+                )
+        except TimeoutError as error:
+            self._transport.abort()
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except OSError as error:  # ssl.SSLError is one
+            self._transport.abort()
+            raise httpcore.ConnectError(str(error)) from error
+        except BaseException:
+            self._transport.abort()
+            raise
+        if transport is None:
+            raise httpcore.ConnectError("the connection was closed before TLS began")
+        incoming.connection_made(transport)
+        return _AsyncStream(transport, incoming)
+
+    async def aclose(self) -> None:
+        self._transport.abort()
+
+    def get_extra_info(self, info: str) -> Any:
+        names = {"ssl_object": "ssl_object", "socket": "socket", "client_addr": "sockname", "server_addr": "peername"}
+        if info == "is_readable":
+            incoming = self._incoming
+            sock = self._transport.get_extra_info("socket")
+            return bool(incoming.data) or incoming.is_over or self._transport.is_closing() or _is_readable(sock)
+        return self._transport.get_extra_info(names[info]) if info in names else None
+
+
+def _is_readable(sock: Any) -> bool:
+    """Whether a socket has something to read, an end too: the loop may not have read it yet."""
+    if sock is None or sock.fileno() < 0:
+        return True
+    if not hasattr(select, "poll"):
+        return bool(select.select([sock.fileno()], [], [], 0)[0])
+    polled = select.poll()
+    polled.register(sock.fileno(), select.POLLIN)
+    return bool(polled.poll(0))
