@@ -36,6 +36,8 @@ class _Seen:
     """What a cassette says of one invoice: its last whole document, where its status stood last, whether it is gone."""
 
     document: Mapping[str, Any] | None = None
+    is_whole: bool = False
+    """Whether that document has all of its lines."""
     status: Status | None = None
     deleted: bool = False
 
@@ -131,8 +133,8 @@ def _note(interaction: Mapping[str, Any], declared: Provider, recording: _Record
         found = declared.parse(document)
         seen.status = found.status
         # an item of a listing may leave lines out: it tells how the invoice stands, not what is on it
-        if found.lines_complete or seen.document is None or not declared.parse(seen.document).lines_complete:
-            seen.document = document
+        if found.lines_complete or seen.document is None or not seen.is_whole:
+            seen.document, seen.is_whole = document, found.lines_complete
 
 
 def _documents(data: Any, declared: Provider) -> Iterator[tuple[str, Mapping[str, Any]]]:
