@@ -1,4 +1,4 @@
-"""The kit that adapters import: its names are complete and light, and adapters outside this library need nothing else."""
+"""The kit that adapters import: its names are complete and light, and an adapter outside needs nothing else."""
 
 import ast
 import json
@@ -59,7 +59,6 @@ def test_the_names_are_complete() -> None:
 @pytest.mark.parametrize("name", adapter.__all__)
 def test_every_name_is_the_one_of_its_module(name: str) -> None:
     """Each name loads from the module that is listed for it, and a module of the same name does not take its place."""
-    module = sys.modules.get(f"invoice_bridge.adapter.{adapter._MODULES[name]}")
     value = getattr(adapter, name)
     module = sys.modules[f"invoice_bridge.adapter.{adapter._MODULES[name]}"]
     assert value is getattr(module, name)
@@ -99,7 +98,9 @@ def test_importing_the_kit_loads_nothing_else() -> None:
     """Names are loaded when they are used: the emulation room and the HTTP library only for what needs them."""
     ours = {name for name in _loaded("import invoice_bridge.adapter") if name.startswith("invoice_bridge")}
     assert ours == {"invoice_bridge", "invoice_bridge.adapter"}
-    loaded = _loaded("from invoice_bridge.adapter import Context, Provider, Shape, Verbs, Webhooks, rows, submit_change")
+    loaded = _loaded(
+        "from invoice_bridge.adapter import Context, Provider, Shape, Verbs, Webhooks, rows, submit_change"
+    )
     assert [name for name in loaded if "emulation" in name or name.partition(".")[0] == "httpx"] == []
     assert "invoice_bridge.adapter.emulation.core" in _loaded("from invoice_bridge.adapter import Emulator")
 

@@ -20,6 +20,7 @@ from invoice_bridge.scaffold import new_provider
 from tests.cli.conftest import execute
 
 ROOT = Path(__file__).resolve().parents[2]
+SCAFFOLD = ROOT / "src" / "invoice_bridge" / "scaffold" / "adapter"
 PAGE = ROOT / "docs" / "how-to" / "write-an-adapter.md"
 PROGRAMS = {
     "invoice-bridge": "from invoice_bridge.cli import main\nmain()\n",
@@ -139,9 +140,17 @@ def test_the_name_is_replaced_everywhere(tmp_path: Path) -> None:
         if path.suffix == ".py":
             compile(text, path, "exec")
     adapter = tmp_path / "invoice-bridge-fleetpay" / "src" / "invoice_bridge_fleetpay"
-    assert {path.name for path in adapter.iterdir()} == {
-        path.name for path in (ROOT / "src" / "invoice_bridge" / "scaffold" / "adapter").glob("*.py")
+    assert {path.relative_to(adapter) for path in adapter.rglob("*.py")} == {
+        path.relative_to(SCAFFOLD) for path in SCAFFOLD.rglob("*.py")
     }
+
+
+def test_the_files_are_those_of_the_built_in_adapters() -> None:
+    """Whoever has read one adapter finds their way in every other: same files, same division."""
+    files = {path.relative_to(SCAFFOLD).as_posix() for path in SCAFFOLD.rglob("*.py")}
+    chargeapi = ROOT / "src" / "invoice_bridge" / "providers" / "chargeapi"
+    assert files == {path.relative_to(chargeapi).as_posix() for path in chargeapi.rglob("*.py")}
+    assert len(files) == 11
 
 
 @pytest.mark.slow
@@ -152,8 +161,8 @@ def test_the_wheel_has_what_is_copied(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     shipped = set(ZipFile(wheel).namelist())
     source = ROOT / "src" / "invoice_bridge" / "scaffold"
-    copied = [path for kind in ("*.tmpl", "adapter/*.py") for path in source.glob(kind)]
-    assert len(copied) == 9
+    copied = [path for kind in ("*.tmpl", "adapter/**/*.py") for path in source.glob(kind)]
+    assert len(copied) == 14
     assert {f"invoice_bridge/scaffold/{path.relative_to(source).as_posix()}" for path in copied} <= shipped
 
 
@@ -209,56 +218,58 @@ SABOTAGES = {
         "tables", 'StatusRow("void", Status.VOID', 'StatusRow("void", Status.PAID', "test_states_are_respected"
     ),
     "a row without a source": Sabotage(
-        "tables",
-        'carried("metadata", "labels", _CREATE)',
+        "fields",
+        'carried("metadata", "labels", CREATE)',
         'carried("metadata", "labels", "")',
         "test_every_row_has_a_source",
     ),
     "a leaf without a row": Sabotage(
-        "tables",
+        "fields",
         '    unsent("attempt", KEY_SOURCE),\n',
         "",
         "test_every_leaf_has_a_row",
     ),
     "a row that says carried, and is not": Sabotage(
-        "flows", '        "note": command.description,\n', "", "test_a_row_tells_the_truth"
+        "bills", '        "note": command.description,\n', "", "test_a_row_tells_the_truth"
     ),
     "a row that says dropped, and is not": Sabotage(
-        "tables",
-        'carried("collection.due", "due", _CREATE)',
-        'carried("collection.due", "due", _CREATE, alters=Alters.NOTHING)',
+        "fields",
+        'carried("collection.due", "due", CREATE)',
+        'carried("collection.due", "due", CREATE, alters=Alters.NOTHING)',
         "test_a_row_tells_the_truth",
     ),
     "a tax that is sent, and said to be dropped": Sabotage(
-        "flows",
+        "bills",
         '"ref": command.reference,',
         '"ref": command.reference, "note2": "tax" if command.tax == "provider" else None,',
         "test_a_row_tells_the_truth",
     ),
     "a loss that no bill can meet": Sabotage(
-        "tables", "when=_asks_for_tax,", "when=lambda _command, _context: False,", "test_a_loss_stops_the_command"
+        "fields", "when=_asks_for_tax,", "when=lambda _command, _context: False,", "test_a_loss_stops_the_command"
     ),
     "a field of unknown origin": Sabotage(
-        "flows",
+        "bills",
         '"ref": command.reference,',
         '"ref": command.reference, "source": "api",',
         "test_every_field_of_a_body_has_an_origin",
     ),
     "two losses of one code": Sabotage(
-        "tables", "IB-FLEETPAY-ISSUED-01", "IB-FLEETPAY-ORDER-01", "test_loss_codes_are_unique_and_speak"
+        "fields", "IB-FLEETPAY-ISSUED-01", "IB-FLEETPAY-ORDER-01", "test_loss_codes_are_unique_and_speak"
     ),
     "a POST without a key": Sabotage(
-        "flows",
-        "    return (yield from _after((yield from guard_reused_key(exchange(request), command, context)), context))",
+        "bills",
+        "    return (yield from read_answer((yield from guard_reused_key",
+        "    from invoice_bridge.core.wire import Request\n"
         "    headers = {name: value for name, value in request.headers.items() if value != request.key}\n"
         "    request = Request('POST', request.url, headers, request.content, body=body, specimen=request.specimen)\n"
-        "    return (yield from _after((yield from guard_reused_key(exchange(request), command, context)), context))",
+        "    return (yield from read_answer((yield from guard_reused_key",
         "test_every_post_has_its_own_key",
     ),
     "a key that the retry does not know of": Sabotage(
-        "flows",
+        "bills",
         'specimen=specimen, opens=True, answers=("id",))',
         'specimen=specimen, opens=True, answers=("id",))\n'
+        "    from invoice_bridge.core.wire import Request\n"
         "    request = Request('POST', request.url, request.headers, request.content, specimen=request.specimen)",
         "test_a_lost_answer_is_asked_for_again",
     ),
@@ -266,16 +277,16 @@ SABOTAGES = {
         "tables", 'code="key_reused", key_reused=True)', 'code="key_reused")', "test_a_reference_stands_for_one_bill"
     ),
     "another bill that is found, and not compared": Sabotage(
-        "flows",
+        "bills",
         "same_bill(command, existing) if",
         "existing if",
         "test_a_reference_stands_for_one_bill",
     ),
     "a bill that is found, and made again": Sabotage(
-        "flows", "if existing is not None else", "if False else", "test_a_bill_that_is_found_is_not_made_again"
+        "bills", "if existing is not None else", "if False else", "test_a_bill_that_is_found_is_not_made_again"
     ),
     "a void that worked, and is told as an error": Sabotage(
-        "flows",
+        "verbs",
         "request, {Status.OPEN}, {Status.VOID})",
         "request, {Status.OPEN}, set())",
         "test_a_void_whose_answer_was_lost_is_a_success",
@@ -284,10 +295,10 @@ SABOTAGES = {
         "shapes", 'reference=text("ref")', 'reference=text("")', "test_resolve_says_what_became_of_a_bill"
     ),
     "one key for two steps": Sabotage(
-        "flows", '"finalize", body={}, ', '"finalize", body={}, step="open", ', "test_every_post_has_its_own_key"
+        "verbs", '"finalize", body={}, ', '"finalize", body={}, step="open", ', "test_every_post_has_its_own_key"
     ),
     "an amount a hundred times too large": Sabotage(
-        "flows", '"amount": MONEY.to_units(line.amount)', '"amount": 100 * MONEY.to_units(line.amount)', "test_vectors"
+        "bills", '"amount": MONEY.to_units(line.amount)', '"amount": 100 * MONEY.to_units(line.amount)', "test_vectors"
     ),
     "a currency table that is wrong both ways": Sabotage(
         "tables", "Units({code: digits for", "Units({code: digits + 2 for", "test_vectors"
@@ -299,10 +310,10 @@ SABOTAGES = {
         "test_all_lines_are_read",
     ),
     "an id that is not quoted": Sabotage(
-        "flows",
-        'context.get("invoices", invoice_id, specimen=_bare(invoice_id, "open"))',
+        "verbs",
+        'context.get("invoices", invoice_id, specimen=bare_specimen(invoice_id, "open"))',
         'Request("GET", f"{context.base_url}/invoices/{invoice_id}", context.provider.headers({}), '
-        'specimen=_bare("1", ""))',
+        'specimen=bare_specimen("1", ""))',
         "test_an_id_stays_one_segment",
     ),
     "a credential in a header": Sabotage(
@@ -312,24 +323,24 @@ SABOTAGES = {
         "test_a_plan_holds_no_credential",
     ),
     "a listing that ends after its first page": Sabotage(
-        "flows",
+        "verbs",
         "None if cursor is None else command.model_copy",
         "None if cursor else command.model_copy",
         "test_a_listing_gives_every_invoice_once",
     ),
     "a listing without its last page": Sabotage(
-        "flows",
+        "verbs",
         "Page(tuple(items), ",
         "Page(tuple(items) if cursor else (), ",
         "test_a_listing_gives_every_invoice_once",
     ),
     "a demand for money that is not declared": Sabotage(
-        "flows", "else (Effect.ISSUES,)", "else ()", "test_every_effect_is_declared"
+        "verbs", "else (Effect.ISSUES,)", "else ()", "test_every_effect_is_declared"
     ),
     "a draft that is paid": Sabotage(
-        "flows",
-        "payable(command, (yield from _read(command.id, context)))",
-        "yield from _read(command.id, context)",
+        "verbs",
+        "payable(command, (yield from read_invoice(command.id, context)))",
+        "yield from read_invoice(command.id, context)",
         "test_a_draft_is_never_collected",
     ),
     "an answer that is no invoice, taken for one": Sabotage(
@@ -344,7 +355,7 @@ SABOTAGES = {
         "test_a_delivery_of_anybody_is_refused",
     ),
     "a customer made of a reference": Sabotage(
-        "flows",
+        "bills",
         'customer_id(command, context, example="cus_…", source=SOURCES[command.verb])',
         "(command.customer.at(NAME) if command.customer else None) or command.reference",
         "test_a_customer_of_another_provider_is_not_billed",

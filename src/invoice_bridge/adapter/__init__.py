@@ -1,7 +1,7 @@
 """The kit of a provider's adapter: what it declares, reads, checks and looks up, and what its emulator is made of.
 
-An adapter outside this library imports from here and from `invoice_bridge.core`, and from no other room. A name is loaded
-when it is first used: an adapter that bills does not load what emulators are made of. The room imports core alone.
+An adapter outside this library imports from here and from `invoice_bridge.core`, and from no other room. A name is
+loaded when it is first used: an adapter that bills loads nothing of its emulator. The room imports core alone.
 """
 
 from __future__ import annotations
