@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         nested,
     )
     from invoice_bridge.adapter.emulation.transport import EmulatorTransport
-    from invoice_bridge.adapter.instants import rfc3339_millis, unix_seconds
+    from invoice_bridge.adapter.instants import day_in_utc, rfc3339_millis, rfc3339_seconds, unix_seconds
     from invoice_bridge.adapter.lookup import (
         CLOCK_SKEW,
         PAGES,
@@ -83,6 +83,7 @@ if TYPE_CHECKING:
         Shape,
         computed,
         currency,
+        day,
         email,
         flag,
         identity,
@@ -167,6 +168,8 @@ __all__ = [
     "currency",
     "customer_id",
     "customer_of",
+    "day",
+    "day_in_utc",
     "defaulted",
     "delete_draft",
     "dropped",
@@ -199,6 +202,7 @@ __all__ = [
     "required",
     "retrieval",
     "rfc3339_millis",
+    "rfc3339_seconds",
     "rows",
     "same_bill",
     "sent",
@@ -243,7 +247,7 @@ _HOMES = {
         "nested",
     ),
     "emulation.transport": ("EmulatorTransport",),
-    "instants": ("rfc3339_millis", "unix_seconds"),
+    "instants": ("day_in_utc", "rfc3339_millis", "rfc3339_seconds", "unix_seconds"),
     "lookup": (
         "CLOCK_SKEW",
         "PAGES",
@@ -278,6 +282,7 @@ _HOMES = {
         "Shape",
         "computed",
         "currency",
+        "day",
         "email",
         "flag",
         "identity",

@@ -269,6 +269,13 @@ class Emulator(ABC):
     def accrue(self) -> None:  # noqa: B027 - most emulators need nothing more
         """Have the customer owe something in May 2026 that no invoice bills yet, unless it is there from the start."""
 
+    def add_draft(self) -> str | None:
+        """Make a draft that no bill makes, such as a subscription's in its grace period, and return its id.
+
+        None where the provider makes drafts of bills, or has none.
+        """
+        return None
+
     # what they share
     def next_id(self, prefix: str) -> str:
         """The next id of a kind: in_00000001, in_00000002 …"""
