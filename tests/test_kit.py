@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = {
     "the scaffold": tuple(sorted((SRC / "scaffold" / "adapter").rglob("*.py"))),
     "the toy adapter": (ROOT / "tests" / "toy.py",),
+    "the example for Lago": tuple(sorted((ROOT / "examples" / "lago" / "src").rglob("*.py"))),
 }
 """The adapters that are written as a third party writes them."""
 

@@ -176,11 +176,12 @@ class Checks:
 
         The last one is a draft that no bill makes, where the emulator adds such (`Emulator.add_draft`).
         """
-        for bill, made in self.possible(context, declared.emulator()):
+        possible = self.possible(context, declared.emulator())
+        for bill, made in possible:
             yield bill, declared.emulator(), partial(self.create, bill=bill, made=made)
         emulator: Emulator = declared.emulator()
         if (draft := emulator.add_draft()) is not None:
-            yield bill, emulator, lambda client: client.retrieve(draft)
+            yield possible[0][0], emulator, lambda client: client.retrieve(draft)
 
     def did(self, client: Client, verb: str, bill: Bill, created: Invoice, emulator: Emulator) -> bool:
         """Do a verb to a fresh invoice where its state allows that, and see what it did."""
