@@ -42,7 +42,9 @@ def test_the_page_of_the_adapter_shows_what_is_sent(tmp_path: Path) -> None:
     done = environment.run("pip", "install", "--no-deps", "--target", str(site), str(LAGO), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     page = (LAGO / "README.md").read_text(encoding="utf-8")
-    bill, shown = (re.search(rf"^```{kind}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL) for kind in ("toml", "console"))
+    bill, shown = (
+        re.search(rf"^```{kind}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL) for kind in ("toml", "console")
+    )
     assert bill is not None
     assert shown is not None
     (tmp_path / "bill.toml").write_text(bill[1], encoding="utf-8")

@@ -127,10 +127,12 @@ class Emulator(ABC):
     """(method, path with {id}, name of the method that answers)"""
     SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {}
     """name → (default, what is not confirmed)"""
-    window: ClassVar[timedelta]
-    key_header: ClassVar[str]
+    window: ClassVar[timedelta] = timedelta(0)
+    """For how long a key is remembered."""
+    key_header: ClassVar[str] = ""
+    """The header of idempotency keys; none for a provider without them."""
     key_methods: ClassVar[frozenset[str]] = frozenset({"POST"})
-    """The methods whose key counts; empty for a provider without keys."""
+    """The methods whose key counts."""
     key: ClassVar[str]
     """The only API key that is accepted; spelled so that nobody takes it for a real one."""
     customer: ClassVar[str]
@@ -188,7 +190,8 @@ class Emulator(ABC):
 
     def key_of(self, call: IncomingRequest) -> str | None:
         """The idempotency key that counts for a request; elsewhere the header is ignored."""
-        return call.headers.get(self.key_header.lower()) if call.method in self.key_methods else None
+        counts = bool(self.key_header) and call.method in self.key_methods
+        return call.headers.get(self.key_header.lower()) if counts else None
 
     def _once(self, call: IncomingRequest, spoil: Callable[[Response], Response]) -> Response:
         key = self.key_of(call)
@@ -233,9 +236,9 @@ class Emulator(ABC):
     def no_such_route(self, call: IncomingRequest) -> Response:
         """The answer where there is no such path."""
 
-    @abstractmethod
     def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
-        """The answer where a key comes again with another request."""
+        """The answer where a key comes again with another request; a provider with keys says which."""
+        raise NotImplementedError(f"{self.name} has keys, and says nothing of one that comes with another request")
 
     def fingerprint(self, call: IncomingRequest) -> tuple[Any, ...]:
         """What of a request must be the same for its key to be replayed."""

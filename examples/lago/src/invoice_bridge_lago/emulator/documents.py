@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from invoice_bridge.adapter import Emulator, ErrorResponse, IncomingRequest, StoredResponse
+from invoice_bridge.adapter import Emulator, ErrorResponse, IncomingRequest
 from invoice_bridge.core.wire import Response
 
 from ..tables import NAME
@@ -25,9 +25,6 @@ class LagoDocuments(Emulator):
     customer = "cus_42"
     payment_method = "pm_42"
     settings: ClassVar[Mapping[str, Any]] = {"add_on": "charge"}
-    key_header = ""
-    key_methods: ClassVar[frozenset[str]] = frozenset()
-    window = timedelta(0)
     SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {
         "pays_at_once": (True, "whether a payment is made before the request is answered; by its source it is a job"),
         "empty_tax_codes": (True, "whether an empty list of tax codes asks for no tax; the documentation is silent"),
@@ -80,10 +77,6 @@ class LagoDocuments(Emulator):
         """404 (lago-api, api_errors.rb; what an unknown path answers is unconfirmed)."""
         del call
         return self._refuse(404, "Not Found", "route_not_found").answer
-
-    def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
-        """Never asked: there are no idempotency keys."""
-        raise NotImplementedError
 
     def throttled(self, retry_after: str | None) -> Response:
         """429 (getlago.com/docs, Rate limits); its wait is in X-RateLimit-Reset, Retry-After is not documented."""
