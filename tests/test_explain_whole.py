@@ -136,13 +136,14 @@ def test_every_placeholder_of_a_text_is_a_variable() -> None:
 
 
 def test_the_leaves_of_a_body_have_a_name_with_indexes_and_a_shape_without() -> None:
-    """By its shape a field's row is found; by its name a reader finds the field. Nothing is no leaf."""
-    body = {"a": {"b": [{"c": 1}, 2], "d": None}, "e": ("f",), 7: False}
+    """By its shape a field's row is found; by its name a reader finds the field. No value is no leaf, no items are."""
+    body = {"a": {"b": [{"c": 1}, 2], "d": None}, "e": ("f",), 7: False, "g": {"h": []}}
     assert list(body_leaves(body)) == [
         ("a.b[0].c", "a.b[].c", 1),
         ("a.b[1]", "a.b[]", 2),
         ("e[0]", "e[]", "f"),
         ("7", "7", False),
+        ("g.h", "g.h", "[]"),
     ]
 
 

@@ -21,6 +21,7 @@ from invoice_bridge import (
     Discrepancy,
     Invoice,
     Line,
+    MalformedResponse,
     Money,
     OneTimeCharge,
     OutcomeUnknown,
@@ -31,6 +32,7 @@ from invoice_bridge import (
     Retrieve,
     Status,
     Unsupported,
+    Void,
 )
 from invoice_bridge.adapter.checks import payable, same_bill, verify
 from invoice_bridge.adapter.lookup import find_in_listing, refresh
@@ -40,7 +42,7 @@ from invoice_bridge.engine.supervise import check_subject
 from invoice_bridge.journal.rows import Book
 from invoice_bridge.journal.store import Journal
 from tests.listing import CHARGE, LATER, MAY, NOON, UNCARRIED, Desk, begin, mine, row, run, use_of
-from tests.toy import FIELDS, PAY
+from tests.toy import FIELDS, PAY, toy_context
 
 WITHOUT_REFERENCE: dict[str, Any] = {"fields": (UNCARRIED, *FIELDS[1:])}
 NEVER = 'write lookup="never" if you know that it was not billed'
@@ -285,6 +287,17 @@ def test_an_answer_about_another_invoice_names_both(command: Any, request_id: st
     assert str(refused.value) == (
         f"acme: the answer is about {problem}: something in between mixes answers up (HTTP 200)"
     )
+
+
+def test_an_answer_without_a_body_is_taken_where_that_is_documented() -> None:
+    """An empty answer is a success of a request that declares it; a proxy's page never is one."""
+    request = toy_context().on(Void(id="in_1")).post("invoices", "in_1", "void", empty=True)
+    context = use_of(CHARGE)
+    assert (request.empty, request.content) == (True, b"")
+    check_subject(request, Response(200, b"", provider="acme"), context)
+    for answer, asked in ((b"", replace(request, empty=False)), (b"<html>", request)):
+        with pytest.raises(MalformedResponse, match="the answer is not JSON"):
+            check_subject(asked, Response(200, answer, provider="acme"), context)
 
 
 def test_an_answer_about_another_bill_names_both() -> None:

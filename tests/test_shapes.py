@@ -189,6 +189,8 @@ LEAVES: dict[str, tuple[Leaf, Any]] = {
     "number": (shapes.number("a"), lambda at: at.decimal("a")),
     "unix": (shapes.unix("a"), lambda at: at.unix("a")),
     "instant": (shapes.instant("a"), lambda at: at.instant("a")),
+    "day": (shapes.day("a"), lambda at: at.day("a")),
+    "last second of a day": (shapes.day("a", ends=True), lambda at: at.day("a", ends=True)),
     "identity": (shapes.identity("a"), lambda at: at.identity("a")),
     "strings": (shapes.strings("a"), lambda at: at.strings("a")),
     "currency": (shapes.currency("a"), lambda at: at.currency("a")),

@@ -355,7 +355,7 @@ def test_the_suite_brings_an_invoice_to_each_status(name: str) -> None:
     reached = []
     for status in Status:
         with suite.beginning(declared, context) as (client, emulator):
-            invoice = Course(client, declared, emulator, bills).brought(status)
+            invoice = Course(client, declared, emulator, bills, suite.change).brought(status)
             assert invoice is None or invoice.status is status
             reached += [] if invoice is None else [status.value]
     assert reached == REACHED[name].split()

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoice_bridge.adapter.answers import json_of, object_of, text_of
-from invoice_bridge.adapter.instants import rfc3339_millis, unix_seconds
+from invoice_bridge.adapter.instants import day_in_utc, rfc3339_millis, rfc3339_seconds, unix_seconds
 from invoice_bridge.core.errors import MalformedResponse, Unsupported
 from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.wire import (
@@ -320,17 +320,33 @@ def test_rfc3339_in_milliseconds(instant: datetime, text: str) -> None:
     assert text == rfc3339_millis(instant)
 
 
+def test_rfc3339_in_seconds() -> None:
+    """Always UTC, always without a fraction."""
+    assert [rfc3339_seconds(instant) for instant in (MAY_1, IN_PARIS)] == ["2026-05-01T00:00:00Z"] * 2
+
+
+def test_a_day_is_its_first_second_or_its_last_in_utc() -> None:
+    """A date has no zone; what is due on a day is not past due before the day is over."""
+    assert day_in_utc("2026-05-01") == MAY_1
+    assert day_in_utc("2026-05-01", ends=True) == MAY_1 + timedelta(hours=23, minutes=59, seconds=59)
+    for text in ("20260501", "2026-W18-5", "2026-05-01T00:00:00Z", "2026-02-30", "\u0662026-05-01", ""):
+        with pytest.raises(ValueError):
+            day_in_utc(text)
+
+
 def test_parts_that_would_be_lost_are_refused() -> None:
     """A provider that counts seconds, or milliseconds, is not sent something near the instant."""
     with pytest.raises(Unsupported, match="has parts of a second"):
         unix_seconds(MAY_1 + timedelta(milliseconds=1))
+    with pytest.raises(Unsupported, match="has parts of a second"):
+        rfc3339_seconds(MAY_1 + timedelta(milliseconds=1))
     with pytest.raises(Unsupported, match="has parts of a millisecond"):
         rfc3339_millis(MAY_1 + timedelta(microseconds=1))
 
 
 def test_defect_26_naive_datetimes_are_never_encoded() -> None:
     """Neither spelling takes the machine's local zone for a datetime that has none."""
-    for spell in (unix_seconds, rfc3339_millis):
+    for spell in (unix_seconds, rfc3339_seconds, rfc3339_millis):
         with pytest.raises(TypeError):
             spell(datetime(2026, 5, 1))
 
@@ -345,8 +361,8 @@ def test_the_authorization_header() -> None:
 def test_a_request_has_no_place_for_a_credential() -> None:
     """A Request's fields are these; the key is no part of it."""
     assert list(Request.__dataclass_fields__) == [
-        "method", "url", "headers", "content", "effects", "key", "body", "specimen", "note", "opens",
-        "invoice_id", "answers", "searches", "states_bill",
+        "method", "url", "headers", "content", "effects", "key", "body", "specimen", "note", "empty",
+        "opens", "invoice_id", "answers", "searches", "states_bill",
     ]  # fmt: skip
 
 

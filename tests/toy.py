@@ -4,12 +4,25 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from invoice_bridge.adapter.answers import object_of, text_of
-from invoice_bridge.adapter.declared import ErrorRow, Refusal, Setting, StatusRow, Units, cannot
-from invoice_bridge.adapter.provider import Context, Provider, Verbs
-from invoice_bridge.adapter.reading import Reader, build
-from invoice_bridge.adapter.rows import Field, Limit
-from invoice_bridge.adapter.transitions import Transitions, transition
+from invoice_bridge.adapter import (
+    Context,
+    ErrorRow,
+    Field,
+    Limit,
+    Provider,
+    Reader,
+    Refusal,
+    Setting,
+    StatusRow,
+    Transitions,
+    Units,
+    Verbs,
+    build,
+    cannot,
+    object_of,
+    text_of,
+    transition,
+)
 from invoice_bridge.core.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, ServerError
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.losses import Alters, Fate, Severity

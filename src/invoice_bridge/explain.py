@@ -213,13 +213,15 @@ def origin(rows: Iterable[Field], shape: str) -> Field | None:
 
 
 def body_leaves(value: Any, name: str = "", shape: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Each leaf of a body: its name with list indexes, its shape without them, its value."""
+    """Each leaf of a body: its name with list indexes, its shape without them, its value; an empty list is one too."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from body_leaves(
                 inner, f"{name}.{key}" if name else str(key), f"{shape}.{key}" if shape else str(key)
             )
     elif isinstance(value, list | tuple):
+        if not value and shape:  # what says "none of them" is content as well
+            yield name, shape, "[]"
         for place, inner in enumerate(value):
             yield from body_leaves(inner, f"{name}[{place}]", f"{shape}[]")
     elif value is not None:

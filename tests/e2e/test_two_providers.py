@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_new_provider import Environment, blocks, change, dialogue, looks_like
+from tests.e2e.test_new_provider import blocks, change, dialogue, looks_like
+from tests.environment import Environment
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "how-to" / "test-two-providers.md"

@@ -104,6 +104,28 @@ def test_defect_63_a_verb_that_nothing_can_be_done_to_is_a_failure(monkeypatch: 
         _Suite().test_a_lost_answer_of_a_verb_ends_in_the_truth(parts["declared"], parts["context"], "void", None)  # type: ignore[arg-type]
 
 
+def test_a_draft_that_no_bill_makes_is_tried_as_well() -> None:
+    """After the invoices of the bills, each with an emulator of its own, comes the draft that the emulator adds."""
+    stripe = providers.get("stripe")
+    parts = _parts(stripe)
+    plain = list(_Suite().subjects(stripe, parts["context"]))
+
+    def adding(**options: Any) -> Any:
+        emulator = stripe.emulator(**options)
+        emulator.add_draft = lambda: "in_draft"
+        return emulator
+
+    class Reads:
+        def retrieve(self, invoice_id: str) -> str:
+            return f"read {invoice_id}"
+
+    *bills, (bill, emulator, read) = _Suite().subjects(replace(stripe, emulator=adding), parts["context"])
+    assert [bill for bill, _, _ in bills] == [bill for bill, _, _ in plain]
+    assert len({id(each) for _, each, _ in (*bills, (bill, emulator, read))}) == len(bills) + 1
+    assert (bill.reference, read(Reads())) == (plain[0][0].reference, "read in_draft")  # type: ignore[arg-type, comparison-overlap]
+    assert stripe.emulator().add_draft() is None
+
+
 def test_defect_63_no_check_returns_early() -> None:
     """Defect 63: no check of the suite ends in a bare return without an assertion before it."""
     import ast

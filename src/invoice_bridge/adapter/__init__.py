@@ -1,1 +1,347 @@
-"""The kit of a provider's adapter: what it declares, reads, checks and looks up. Imports core alone."""
+"""The kit of a provider's adapter: what it declares, reads, checks and looks up, and what its emulator is made of.
+
+An adapter outside this library imports from here and from `invoice_bridge.core`, and from no other room. A name is
+loaded when it is first used: an adapter that bills loads nothing of its emulator. The room imports core alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from invoice_bridge.adapter.answers import json_of, object_of, text_of
+    from invoice_bridge.adapter.changes import check_state, customer_id, delete_draft, submit_change
+    from invoice_bridge.adapter.checks import payable, same_bill, verify
+    from invoice_bridge.adapter.declared import (
+        Cannot,
+        Currencies,
+        ErrorRow,
+        History,
+        Matches,
+        Named,
+        Rate,
+        Refusal,
+        Setting,
+        StatusRow,
+        Units,
+        cannot,
+    )
+    from invoice_bridge.adapter.emulation.core import (
+        Clock,
+        Emulator,
+        ErrorResponse,
+        FakeClock,
+        IncomingRequest,
+        LedgerEntry,
+        StoredResponse,
+        nested,
+    )
+    from invoice_bridge.adapter.emulation.transport import EmulatorTransport
+    from invoice_bridge.adapter.instants import day_in_utc, rfc3339_millis, rfc3339_seconds, unix_seconds
+    from invoice_bridge.adapter.lookup import (
+        CLOCK_SKEW,
+        PAGES,
+        annotated,
+        find_in_listing,
+        find_matches,
+        is_findable,
+        listing_command,
+        lookup_start,
+        refresh,
+        retrieval,
+    )
+    from invoice_bridge.adapter.provider import Context, FlowFactory, Page, Provider, Unreadable, Verbs
+    from invoice_bridge.adapter.reading import (
+        INEXACT,
+        Notes,
+        Reader,
+        bounded,
+        build,
+        lines_total,
+        nothing_left,
+        units_of,
+    )
+    from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
+    from invoice_bridge.adapter.rows import (
+        Field,
+        Limit,
+        Setup,
+        approximated,
+        carried,
+        defaulted,
+        dropped,
+        provider_rated,
+        unsent,
+        values_at,
+    )
+    from invoice_bridge.adapter.shapes import (
+        Derive,
+        Leaf,
+        Shape,
+        computed,
+        currency,
+        day,
+        email,
+        flag,
+        identity,
+        instant,
+        integer,
+        money,
+        number,
+        required,
+        rows,
+        span,
+        strings,
+        text,
+        unix,
+    )
+    from invoice_bridge.adapter.transitions import Doubt, Transition, Transitions, doubt, transition
+    from invoice_bridge.adapter.trusted import MANUAL, charged, customer_of, period_of, period_span, sent
+    from invoice_bridge.adapter.webhooks import (
+        Delivery,
+        EventFacts,
+        EventRow,
+        EventType,
+        Webhooks,
+        check_timestamp,
+        constant_time_equal,
+        hmac_sha256,
+    )
+
+__all__ = [
+    "Becomes",
+    "CLOCK_SKEW",
+    "Cannot",
+    "Clock",
+    "Context",
+    "Currencies",
+    "Delivery",
+    "Derive",
+    "Doubt",
+    "Emulator",
+    "EmulatorTransport",
+    "ErrorResponse",
+    "ErrorRow",
+    "EventFacts",
+    "EventRow",
+    "EventType",
+    "FakeClock",
+    "Field",
+    "FlowFactory",
+    "History",
+    "INEXACT",
+    "IncomingRequest",
+    "Leaf",
+    "LedgerEntry",
+    "Limit",
+    "MANUAL",
+    "Matches",
+    "Named",
+    "Notes",
+    "PAGES",
+    "Page",
+    "Provider",
+    "Rate",
+    "Reader",
+    "Redaction",
+    "Refusal",
+    "Setting",
+    "Setup",
+    "Shape",
+    "StatusRow",
+    "StoredResponse",
+    "Transition",
+    "Transitions",
+    "Units",
+    "Unreadable",
+    "Verbs",
+    "Webhooks",
+    "Where",
+    "annotated",
+    "approximated",
+    "bounded",
+    "build",
+    "cannot",
+    "carried",
+    "charged",
+    "check_state",
+    "check_timestamp",
+    "computed",
+    "constant_time_equal",
+    "currency",
+    "customer_id",
+    "customer_of",
+    "day",
+    "day_in_utc",
+    "defaulted",
+    "delete_draft",
+    "doubt",
+    "dropped",
+    "email",
+    "find_in_listing",
+    "find_matches",
+    "flag",
+    "hidden",
+    "hmac_sha256",
+    "identity",
+    "instant",
+    "integer",
+    "is_findable",
+    "json_of",
+    "lines_total",
+    "listing_command",
+    "lookup_start",
+    "money",
+    "nested",
+    "nothing_left",
+    "number",
+    "object_of",
+    "payable",
+    "period_of",
+    "period_span",
+    "provider_rated",
+    "refresh",
+    "required",
+    "retrieval",
+    "rfc3339_millis",
+    "rfc3339_seconds",
+    "rows",
+    "same_bill",
+    "sent",
+    "span",
+    "strings",
+    "submit_change",
+    "text",
+    "text_of",
+    "transition",
+    "units_of",
+    "unix",
+    "unix_seconds",
+    "unsent",
+    "values_at",
+    "verify",
+]
+
+_HOMES = {
+    "answers": ("json_of", "object_of", "text_of"),
+    "changes": ("check_state", "customer_id", "delete_draft", "submit_change"),
+    "checks": ("payable", "same_bill", "verify"),
+    "declared": (
+        "Cannot",
+        "Currencies",
+        "ErrorRow",
+        "History",
+        "Matches",
+        "Named",
+        "Rate",
+        "Refusal",
+        "Setting",
+        "StatusRow",
+        "Units",
+        "cannot",
+    ),
+    "emulation.core": (
+        "Clock",
+        "Emulator",
+        "ErrorResponse",
+        "FakeClock",
+        "IncomingRequest",
+        "LedgerEntry",
+        "StoredResponse",
+        "nested",
+    ),
+    "emulation.transport": ("EmulatorTransport",),
+    "instants": ("day_in_utc", "rfc3339_millis", "rfc3339_seconds", "unix_seconds"),
+    "lookup": (
+        "CLOCK_SKEW",
+        "PAGES",
+        "annotated",
+        "find_in_listing",
+        "find_matches",
+        "is_findable",
+        "listing_command",
+        "lookup_start",
+        "refresh",
+        "retrieval",
+    ),
+    "provider": ("Context", "FlowFactory", "Page", "Provider", "Unreadable", "Verbs"),
+    "reading": ("INEXACT", "Notes", "Reader", "bounded", "build", "lines_total", "nothing_left", "units_of"),
+    "redactions": ("Becomes", "Redaction", "Where", "hidden"),
+    "rows": (
+        "Field",
+        "Limit",
+        "Setup",
+        "approximated",
+        "carried",
+        "defaulted",
+        "dropped",
+        "provider_rated",
+        "unsent",
+        "values_at",
+    ),
+    "shapes": (
+        "Derive",
+        "Leaf",
+        "Shape",
+        "computed",
+        "currency",
+        "day",
+        "email",
+        "flag",
+        "identity",
+        "instant",
+        "integer",
+        "money",
+        "number",
+        "required",
+        "rows",
+        "span",
+        "strings",
+        "text",
+        "unix",
+    ),
+    "transitions": ("Doubt", "Transition", "Transitions", "doubt", "transition"),
+    "trusted": ("MANUAL", "charged", "customer_of", "period_of", "period_span", "sent"),
+    "webhooks": (
+        "Delivery",
+        "EventFacts",
+        "EventRow",
+        "EventType",
+        "Webhooks",
+        "check_timestamp",
+        "constant_time_equal",
+        "hmac_sha256",
+    ),
+}
+"""The modules, and the public names of each; a test holds it equal to the imports above."""
+
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+
+
+if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """This package: `rows` is a column kind of it, though a module has this name as well."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _MODULES and isinstance(value, ModuleType):
+            return  # the import system, once it has loaded that module; the name stays the function's
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

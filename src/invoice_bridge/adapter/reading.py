@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from invoice_bridge.adapter.declared import Units
+from invoice_bridge.adapter.instants import day_in_utc
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.exact import decimal
 from invoice_bridge.core.model import Invoice, Line, Problem
@@ -185,6 +186,15 @@ class Reader:
             pass
         self.note(name, "is no instant with a time zone")
         return None
+
+    def day(self, name: str, *, ends: bool = False) -> datetime | None:
+        """A date without a time, as its first second in UTC, or its last one where it `ends` something."""
+        text = self.text(name)
+        try:
+            return None if text is None else day_in_utc(text, ends=ends)
+        except ValueError:
+            self.note(name, "is no date")
+            return None
 
     def child(self, name: str) -> Reader:
         """A nested object; an empty one where it is absent."""

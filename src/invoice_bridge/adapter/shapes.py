@@ -82,6 +82,11 @@ def instant(*paths: str) -> Leaf:
     return Leaf("instant", paths)
 
 
+def day(path: str, *, ends: bool = False) -> Leaf:
+    """A date without a time: its first second in UTC, or its last one where it `ends` something, as a due date does."""
+    return Leaf("day", (path,), {"ends": ends})
+
+
 def identity(path: str) -> Leaf:
     """An id: alone, or that of the whole object in its place."""
     return Leaf("identity", (path,))
@@ -312,6 +317,9 @@ class _Code:
 
     def _instant(self, name: str, _leaf: Leaf, reader: str, last: str) -> list[str]:
         return [f"v_{name} = None if v is None else {reader}.instant({last!r})"]
+
+    def _day(self, name: str, leaf: Leaf, reader: str, last: str) -> list[str]:
+        return [f"v_{name} = None if v is None else {reader}.day({last!r}, ends={leaf.options['ends']})"]
 
     def _strings(self, name: str, _leaf: Leaf, reader: str, last: str) -> list[str]:
         return [

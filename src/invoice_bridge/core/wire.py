@@ -41,12 +41,13 @@ class Request:
 
     `effects` is what it does to the customer. `key` is its idempotency key (it stands in `headers` too). `body` is what
     `content` encodes, for a reader. `specimen` is the happy answer's JSON, which explain feeds back into the flow.
-    `note` is a remark for the reader. `opens`: it makes a new invoice rather than change one, so a conflict (409) can
-    only be with an earlier try of itself. `invoice_id`: the invoice that its answer must be about, where one is named:
-    an answer about another one is another request's. `answers`: where its answer has something that an earlier one has
-    not, as names and positions from the top: an answer without it is another request's too. `searches`: it asks a
-    search index, which has a rate limit of its own. `states_bill`: its body is the bill, or a part of it, so that an
-    idempotency key that was used before means another bill; a request that opens one always is.
+    `note` is a remark for the reader. `empty`: its answer is documented to have no body. `opens`: it makes a new
+    invoice rather than change one, so a conflict (409) can only be with an earlier try of itself. `invoice_id`: the
+    invoice that its answer must be about, where one is named: an answer about another one is another request's.
+    `answers`: where its answer has something that an earlier one has not, as names and positions from the top: an
+    answer without it is another request's too. `searches`: it asks a search index, which has a rate limit of its own.
+    `states_bill`: its body is the bill, or a part of it, so that an idempotency key that was used before means another
+    bill; a request that opens one always is.
     """
 
     method: str
@@ -58,6 +59,7 @@ class Request:
     body: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     specimen: Any = field(default=None, compare=False, repr=False)
     note: str = field(default="", compare=False)
+    empty: bool = field(default=False, compare=False)
     opens: bool = field(default=False, compare=False)
     invoice_id: str | None = field(default=None, compare=False)
     answers: tuple[str | int, ...] = field(default=(), compare=False)

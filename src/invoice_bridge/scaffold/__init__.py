@@ -54,21 +54,21 @@ def new_provider(name: str, into: Path) -> tuple[Path, ...]:
 
 def _write(name: str, target: Path) -> Iterator[Path]:
     for source, place in _PLACES.items():
-        for found, below in _sources(files(__name__) / source):
+        for file, below in _sources(files(__name__) / source):
             path = target / place.format(name=name) / below if below else target / place
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, _renamed(found.read_text("utf-8"), name))
+            write_file(path, _renamed(file.read_text("utf-8"), name))
             yield path
 
 
-def _sources(found: Traversable) -> Iterator[tuple[Traversable, str]]:
-    """A file, or the modules of a folder, each with its name there; caches stay behind."""
-    if found.is_file():
-        yield found, ""
-    else:
-        for child in sorted(found.iterdir(), key=lambda child: child.name):
-            if child.name.endswith(".py"):
-                yield child, child.name
+def _sources(source: Traversable, place: str = "") -> Iterator[tuple[Traversable, str]]:
+    """A file, or the modules of a folder and of those inside, each with its place there; caches are left out."""
+    if source.is_file():
+        yield source, place
+        return
+    for child in sorted(source.iterdir(), key=lambda child: child.name):
+        if child.name.endswith(".py") or (child.is_dir() and child.name != "__pycache__"):
+            yield from _sources(child, f"{place}/{child.name}" if place else child.name)
 
 
 def _renamed(text: str, name: str) -> str:

@@ -133,10 +133,12 @@ class Emulator(ABC):
     """The provider's own table of statuses."""
     transitions: ClassVar[Mapping[str, Transition]] = {}
     """The provider's own table of transitions."""
-    window: ClassVar[timedelta]
-    key_header: ClassVar[str]
+    window: ClassVar[timedelta] = timedelta(0)
+    """For how long a key is remembered."""
+    key_header: ClassVar[str] = ""
+    """The header of idempotency keys; none for a provider without them."""
     key_methods: ClassVar[frozenset[str]] = frozenset({"POST"})
-    """The methods whose key counts; empty for a provider without keys."""
+    """The methods whose key counts."""
     key: ClassVar[str]
     """The only API key that is accepted; spelled so that nobody takes it for a real one."""
     customer: ClassVar[str]
@@ -194,7 +196,8 @@ class Emulator(ABC):
 
     def key_of(self, call: IncomingRequest) -> str | None:
         """The idempotency key that counts for a request; elsewhere the header is ignored."""
-        return call.headers.get(self.key_header.lower()) if call.method in self.key_methods else None
+        counts = bool(self.key_header) and call.method in self.key_methods
+        return call.headers.get(self.key_header.lower()) if counts else None
 
     def _once(self, call: IncomingRequest, spoil: Callable[[Response], Response]) -> Response:
         key = self.key_of(call)
@@ -239,9 +242,9 @@ class Emulator(ABC):
     def no_such_route(self, call: IncomingRequest) -> Response:
         """The answer where there is no such path."""
 
-    @abstractmethod
     def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
-        """The answer where a key comes again with another request."""
+        """The answer where a key comes again with another request; a provider with keys says which."""
+        raise NotImplementedError(f"{self.name} has keys, and says nothing of one that comes with another request")
 
     def fingerprint(self, call: IncomingRequest) -> tuple[Any, ...]:
         """What of a request must be the same for its key to be replayed."""
@@ -274,6 +277,13 @@ class Emulator(ABC):
 
     def accrue(self) -> None:  # noqa: B027 - most emulators need nothing more
         """Have the customer owe something in May 2026 that no invoice bills yet, unless it is there from the start."""
+
+    def add_draft(self) -> str | None:
+        """Make a draft that no bill makes, such as a subscription's in its grace period, and return its id.
+
+        None where the provider makes drafts of bills, or has none.
+        """
+        return None
 
     # what they share
     def allows(self, verb: str, native: str) -> bool:

@@ -1,11 +1,10 @@
 """Acme: facts first, tables second, verbs third."""
 
-from invoice_bridge.adapter.declared import Named, cannot
-from invoice_bridge.adapter.provider import Provider, Verbs
+from invoice_bridge.adapter import Named, Provider, Verbs, cannot
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 
-from . import flows, shapes, tables, webhooks
+from . import bills, fields, shapes, tables, verbs, webhooks
 
 ACME = Provider(
     name=tables.NAME,
@@ -22,18 +21,18 @@ ACME = Provider(
     sources=tables.SOURCES,
     statuses=tables.STATUSES,
     transitions=tables.TRANSITIONS,
-    fields=tables.FIELDS,
+    fields=fields.FIELDS,
     errors=tables.ERRORS,
     limits=tables.LIMITS,
     money=tables.MONEY,
     flows=Verbs(
-        one_time_charge=flows.charge,
-        period_invoice=flows.period,
-        retrieve=flows.retrieve,
-        list=flows.page,
-        finalize=flows.finalize,
-        pay=flows.collect,
-        void=flows.void,
+        one_time_charge=bills.charge,
+        period_invoice=bills.period,
+        retrieve=verbs.retrieve,
+        list=verbs.page,
+        finalize=verbs.finalize,
+        pay=verbs.collect,
+        void=verbs.void,
         mark_paid=cannot(
             "a payment made elsewhere cannot be recorded: pay collects, and nothing else marks an invoice paid",
             source="docs.acme.test/invoices/pay",

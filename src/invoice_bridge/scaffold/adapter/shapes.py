@@ -8,22 +8,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from invoice_bridge.adapter.answers import object_of
-from invoice_bridge.adapter.declared import Refusal
-from invoice_bridge.adapter.reading import Reader, lines_total, nothing_left
-from invoice_bridge.adapter.shapes import (
+from invoice_bridge.adapter import (
+    MANUAL,
+    Reader,
+    Refusal,
     Shape,
+    charged,
     currency,
+    customer_of,
     instant,
+    lines_total,
     money,
+    nothing_left,
     number,
+    object_of,
+    period_span,
     required,
     rows,
+    sent,
     span,
     strings,
     text,
 )
-from invoice_bridge.adapter.trusted import MANUAL, charged, customer_of, period_span, sent
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.wire import Response

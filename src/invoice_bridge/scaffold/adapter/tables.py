@@ -1,4 +1,4 @@
-"""Acme's statuses, fields, errors, limits and currencies: data, each row with its source.
+"""Acme's statuses, errors, limits and currencies: data, each row with its source.
 
 Acme does not exist: it was invented with this adapter, and README.md is its documentation. Replace each fact by your
 provider's, and each source by the page that says so.
@@ -10,11 +10,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from invoice_bridge.adapter.declared import ErrorRow, Rate, StatusRow, Units
-from invoice_bridge.adapter.rows import Limit, carried, dropped, unsent
-from invoice_bridge.adapter.transitions import Transitions, transition
+from invoice_bridge.adapter import ErrorRow, Limit, Rate, StatusRow, Transitions, Units, transition
 from invoice_bridge.core.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, Unauthorized
-from invoice_bridge.core.losses import Alters, Severity
 from invoice_bridge.core.model import Status
 from invoice_bridge.core.money import codes
 from invoice_bridge.core.wire import Effect
@@ -27,8 +24,8 @@ REPLAY_HEADER = "Idempotent-Replayed"
 
 _DOCS = "docs.acme.test"
 _INVOICE = f"{_DOCS}/invoices"
-_CREATE = f"{_DOCS}/invoices/create"
-_FINALIZE = f"{_DOCS}/invoices/finalize"
+CREATE = f"{_DOCS}/invoices/create"
+FINALIZE = f"{_DOCS}/invoices/finalize"
 _PAY = f"{_DOCS}/invoices/pay"
 _ERRORS = f"{_DOCS}/errors"
 KEY_SOURCE = f"{_DOCS}/idempotency"
@@ -68,16 +65,16 @@ ERRORS = (
 )
 
 LIMITS = (
-    Limit("description", 200, _CREATE),
-    Limit("metadata", 20, _CREATE),
+    Limit("description", 200, CREATE),
+    Limit("metadata", 20, CREATE),
 )
 
 SOURCES = {
-    "one_time_charge": _CREATE,
-    "period_invoice": _CREATE,
+    "one_time_charge": CREATE,
+    "period_invoice": CREATE,
     "retrieve": _INVOICE,
     "list": f"{_DOCS}/invoices/list",
-    "finalize": _FINALIZE,
+    "finalize": FINALIZE,
     "pay": _PAY,
     "void": f"{_DOCS}/invoices/void",
 }
@@ -95,88 +92,4 @@ TRANSITIONS = Transitions(
         "pay": transition(Status.OPEN, becomes=[Status.PAID], effects=[Effect.COLLECTS], source=SOURCES["pay"]),
         "void": transition(Status.OPEN, becomes=[Status.VOID], effects=[Effect.VOIDS], source=SOURCES["void"]),
     }
-)
-
-
-# ── fields: what becomes of every leaf of a bill ─────────────────────────────────────────────────────────────────────
-def _asks_for_tax(command: Any, _context: Any) -> bool:
-    return bool(command.tax == "provider")
-
-
-def _asks_for_no_tax(command: Any, _context: Any) -> bool:
-    return bool(command.tax == "none")
-
-
-# A line's text is its description; of a bare amount the bill's, or else the reference. Where several rows name the same
-# field, the first whose leaf the bill sets is told as its origin.
-FIELDS = (
-    carried("lines[].description", "lines[].text", _CREATE),
-    carried("description", "note, lines[].text", _CREATE),
-    carried("reference", "ref, lines[].text", _CREATE),
-    carried("customer.id", "customer", _CREATE),
-    dropped(
-        "customer.email",
-        "IB-ACME-CUSTOMER-01",
-        _CREATE,
-        sent="the customer's id",
-        why="Acme mails to the address it keeps of its customer",
-        severity=Severity.INFO,
-    ),
-    dropped(
-        "customer.name",
-        "IB-ACME-CUSTOMER-02",
-        _CREATE,
-        sent="the customer's id",
-        why="Acme prints the name it keeps of its customer",
-        severity=Severity.INFO,
-    ),
-    carried("currency", "currency", _CREATE),
-    carried("amount", "lines[].amount", _CREATE, verbs=("one_time_charge",)),
-    carried("lines[].quantity", "lines[].quantity", _CREATE),
-    carried("lines[].unit_amount", "lines[].unit_price", _CREATE),
-    carried("lines[].amount", "lines[].amount", _CREATE),
-    carried("lines[].period.start", "lines[].from", _CREATE),
-    carried("lines[].period.end", "lines[].to", _CREATE),
-    carried("period.start", "lines[].from", _CREATE),
-    carried("period.end", "lines[].to", _CREATE),
-    dropped(
-        "subscription",
-        "IB-ACME-SUBSCRIPTION-01",
-        _CREATE,
-        why="Acme has no subscriptions",
-        remedy="leave it out",
-        verbs=("period_invoice",),
-    ),
-    dropped(
-        "purchase_order",
-        "IB-ACME-ORDER-01",
-        _CREATE,
-        why="the invoice has no field for a purchase order",
-        remedy="name it in the description or in the metadata",
-    ),
-    carried("metadata", "labels", _CREATE),
-    dropped(
-        "issued_at",
-        "IB-ACME-ISSUED-01",
-        _FINALIZE,
-        why="an invoice is issued at the moment it is finalized",
-        remedy="leave it out",
-    ),
-    carried("collection.kind", "collection", _CREATE, alters=Alters.BRANCH),
-    carried("collection.due", "due", _CREATE),
-    carried("collection.net_days", "due_days", _CREATE),
-    carried("collection.payment_method", "payment_method", _CREATE),
-    dropped(
-        "tax",
-        "IB-ACME-TAX-01",
-        _CREATE,
-        severity=Severity.CHANGES_MONEY,
-        sent="the lines alone",
-        why="Acme computes no tax, so the bill would come to less",
-        remedy="add the tax as a line",
-        when=_asks_for_tax,
-    ),
-    unsent("tax", _CREATE, when=_asks_for_no_tax),
-    carried("draft", "", _FINALIZE, alters=Alters.BRANCH),
-    unsent("attempt", KEY_SOURCE),
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from invoice_bridge.adapter.reading import Reader
-from invoice_bridge.adapter.webhooks import (
+from invoice_bridge.adapter import (
     Delivery,
     EventFacts,
     EventRow,
     EventType,
+    Reader,
     Webhooks,
     check_timestamp,
     constant_time_equal,

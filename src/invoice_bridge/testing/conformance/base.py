@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar
 
 import httpx
@@ -47,6 +48,8 @@ class Checks:
     """More bills to hold the adapter to, beside those made here."""
     vectors: ClassVar[Mapping[str, tuple[OneTimeCharge | PeriodInvoice, tuple[bytes, ...]]]] = {}
     """name → (a bill, the content of each request that it must become)"""
+    change: ClassVar[Mapping[str, Any]] = {"description": "Changed"}
+    """What an update changes, for a provider that does not take a description: see Client.update."""
     losses_elsewhere: ClassVar[frozenset[str]] = frozenset()
     """Codes of losses that only other settings than the emulator's mean: a test of yours meets each."""
 
@@ -168,6 +171,20 @@ class Checks:
         """Create a bill, accepting by name whatever it loses."""
         return client.create(bill, allow=[loss.code for loss in made.losses])
 
+    def subjects(
+        self, declared: Provider, context: Context
+    ) -> Iterator[tuple[Bill, Emulator, Callable[[Client], Invoice]]]:
+        """Each bill that the provider can do with a fresh emulator of its own, and how an invoice is made of it there.
+
+        The last one is a draft that no bill makes, where the emulator adds such (`Emulator.add_draft`).
+        """
+        possible = self.possible(context, declared.emulator())
+        for bill, made in possible:
+            yield bill, declared.emulator(), partial(self.create, bill=bill, made=made)
+        emulator: Emulator = declared.emulator()
+        if (draft := emulator.add_draft()) is not None:
+            yield possible[0][0], emulator, lambda client: client.retrieve(draft)
+
     def did(self, client: Client, verb: str, bill: Bill, created: Invoice, emulator: Emulator) -> bool:
         """Do a verb to a fresh invoice where its state allows that, and see what it did."""
         drafts, opens = created.status is Status.DRAFT, created.status is Status.OPEN
@@ -178,7 +195,8 @@ class Checks:
         if verb == "list":
             return created.id in {invoice.id for invoice in client.list()}
         if verb == "update":
-            return drafts and client.update(created.id, description="Changed").id == created.id
+            allowed = providers.get(self.provider).transitions[verb].allowed
+            return created.status in allowed and client.update(created.id, **self.change).id == created.id
         if verb == "delete":
             return drafts and client.delete(created.id).status is Status.DELETED
         if verb == "finalize":

@@ -19,7 +19,7 @@ from invoice_bridge.core.errors import (
     InvalidSignature,
 )
 from invoice_bridge.core.model import Status
-from invoice_bridge.emulator import Emulator, EmulatorTransport
+from invoice_bridge.emulator import EmulatorTransport
 from invoice_bridge.matrix import VERBS, cell
 from invoice_bridge.testing.conformance.base import Checks, lookup_mode
 from invoice_bridge.webhooks.deliveries import parse
@@ -51,8 +51,7 @@ class DeclarationChecks(Checks):
     ) -> None:
         """Against the emulator, each verb that is built does what it says to an invoice of the right state."""
         self.needs(declared, verb)
-        for bill, made in self.possible(context, declared.emulator()):
-            emulator: Emulator = declared.emulator()
+        for bill, emulator, make in self.subjects(declared, context):
             with httpx.Client(transport=EmulatorTransport(emulator, context.base_url)) as http:
                 client = Client(
                     self.provider,
@@ -62,7 +61,7 @@ class DeclarationChecks(Checks):
                     **emulator.settings,
                 )
                 try:
-                    created = self.create(client, bill, made)
+                    created = make(client)
                 except BridgeError:
                     continue  # the emulator holds nothing for this bill to bill
                 if self.did(client, verb, bill, created, emulator):

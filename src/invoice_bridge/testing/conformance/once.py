@@ -165,11 +165,10 @@ class OnceChecks(Checks):
 
     def doing(self, declared: Provider, context: Context, verb: str, *faults: Fault) -> _Done | None:
         """Do a verb to the first invoice that allows it, meeting these faults; None where no invoice does."""
-        for bill, made in self.possible(context, declared.emulator()):
-            emulator: Emulator = declared.emulator()
+        for bill, emulator, make in self.subjects(declared, context):
             with self.meeting(emulator, context) as (client, _):
                 try:
-                    created = self.create(client, bill, made)
+                    created = make(client)
                 except BridgeError:
                     continue  # the emulator holds nothing for this bill to bill
             held, writes, unknown = len(emulator.ledger), emulator.writes, None

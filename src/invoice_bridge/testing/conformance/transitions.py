@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +38,7 @@ class TransitionChecks(Checks):
         checked = set()
         for status in Status:
             with self.beginning(declared, context) as (client, emulator):
-                invoice = Course(client, declared, emulator, bills).brought(status)
+                invoice = Course(client, declared, emulator, bills, self.change).brought(status)
                 if invoice is None:
                     continue
                 allowed = row.is_allowed(invoice.status, invoice.native_status or "", emulator.switches)
@@ -54,13 +54,13 @@ class TransitionChecks(Checks):
         bills = self.starts(context, declared.emulator(), verb)
         with self.beginning(declared, context) as (client, emulator):
             invoice_id = self.create(client, *bills[0]).id
-            command = COMMANDS[verb](id=invoice_id, **further(verb, emulator))
+            command = COMMANDS[verb](id=invoice_id, **further(verb, emulator, self.change))
         assert plan(command, context).effects == declared.transitions[verb].effects
 
     def changes(self, client: Client, emulator: Emulator, verb: str, row: Transition, invoice: Invoice) -> None:
         """Do a verb that is allowed: the status is one that it leads to, and no effect is kept silent."""
         written = len(emulator.ledger)
-        done = change(client, emulator, verb, invoice.id, attempt=2)
+        done = change(client, emulator, verb, invoice.id, self.change, attempt=2)
         assert done.status in (row.becomes or {invoice.status}), f"{verb}: {invoice.status} became {done.status}"
         if done.status is not Status.DELETED:
             assert client.retrieve(done.id).status is done.status
@@ -73,7 +73,7 @@ class TransitionChecks(Checks):
         in_doubt = invoice.status in row.allowed  # it is the provider's switch that forbids it
         kinds = (InvalidState, NotFound) if gone else (InvalidState, Rejected) if in_doubt else (InvalidState,)
         with pytest.raises(kinds) as refused:
-            change(client, emulator, verb, invoice.id, attempt=2)
+            change(client, emulator, verb, invoice.id, self.change, attempt=2)
         assert len(emulator.ledger) == written, f"{verb} of an invoice that is {invoice.status} did something"
         if isinstance(refused.value, InvalidState):
             assert refused.value.invoice is not None
@@ -111,6 +111,8 @@ class Course:
     declared: Provider
     emulator: Emulator
     bills: Bills
+    update: Mapping[str, Any]
+    """What an update changes."""
 
     def brought(self, status: Status, through: frozenset[Status] = frozenset()) -> Invoice | None:
         """An invoice of this status; None where no bill and no row leads to it without coming `through` one twice."""
@@ -121,27 +123,31 @@ class Course:
                 continue  # the emulator holds nothing for this bill to bill
             if created.status is status:
                 return self.client.retrieve(created.id)
+        if (draft := self.emulator.add_draft()) is not None and status is Status.DRAFT:
+            return self.client.retrieve(draft)
         for verb, row in self.declared.transitions.items():
             for before in sorted(row.allowed - through - {status}) if status in row.becomes else ():
                 invoice = self.brought(before, through | {status})
                 if invoice is None or not row.is_allowed(before, invoice.native_status or "", self.emulator.switches):
                     continue
-                changed = change(self.client, self.emulator, verb, invoice.id)
+                changed = change(self.client, self.emulator, verb, invoice.id, self.update)
                 if changed.status is status:
                     return changed if status is Status.DELETED else self.client.retrieve(changed.id)
         return None
 
 
-def change(client: Client, emulator: Emulator, verb: str, invoice_id: str, attempt: int = 1) -> Invoice:
+def change(
+    client: Client, emulator: Emulator, verb: str, invoice_id: str, update: Mapping[str, Any], *, attempt: int = 1
+) -> Invoice:
     """Do a verb to an invoice."""
-    done: Invoice = getattr(client, verb)(invoice_id, attempt=attempt, **further(verb, emulator))
+    done: Invoice = getattr(client, verb)(invoice_id, attempt=attempt, **further(verb, emulator, update))
     return done
 
 
-def further(verb: str, emulator: Emulator) -> dict[str, Any]:
+def further(verb: str, emulator: Emulator, update: Mapping[str, Any]) -> dict[str, Any]:
     """What a verb needs beside the invoice."""
     more: dict[str, dict[str, Any]] = {
-        "update": {"description": "Changed"},
+        "update": dict(update),
         "pay": {"payment_method": emulator.payment_method},
     }
     return more.get(verb, {})

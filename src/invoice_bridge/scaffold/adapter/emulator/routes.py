@@ -1,0 +1,101 @@
+"""The requests that make and list invoices: Acme's whole emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from invoice_bridge.adapter import IncomingRequest
+from invoice_bridge.core.wire import Response
+
+from ..tables import MONEY
+from .documents import stamp
+from .transitions import AcmeTransitions
+
+_PARAMS = {
+    "ref": str,
+    "customer": str,
+    "currency": str,
+    "lines": list,
+    "note": str,
+    "labels": dict,
+    "collection": str,
+    "due": str,
+    "due_days": int,
+    "payment_method": str,
+}
+_COLLECTIONS = ("none", "mail", "charge")
+_FILTERS = ("limit", "customer", "status", "cursor")
+
+
+class AcmeEmulator(AcmeTransitions):
+    """Acme's invoices. The customer "cus_42" is there, with the payment method "pm_42"; "pm_declined" declines."""
+
+    ROUTES = (
+        ("POST", "/invoices", "create"),
+        ("GET", "/invoices", "list"),
+        ("GET", "/invoices/{id}", "retrieve"),
+        ("POST", "/invoices/{id}/finalize", "finalize"),
+        ("POST", "/invoices/{id}/pay", "pay"),
+        ("POST", "/invoices/{id}/void", "void"),
+    )
+
+    def create(self, call: IncomingRequest) -> Response:
+        """POST /invoices: always a draft (docs.acme.test/invoices/create)."""
+        given = self._body(call, _PARAMS)
+        for name in ("ref", "customer", "currency", "lines", "collection"):
+            if not given.get(name):
+                raise self._invalid(name, "is required")
+        if given["customer"] not in self.customers:
+            raise self._refuse(404, "not_found", "There is no such customer", "customer")
+        if given["currency"] not in MONEY.decimals:
+            raise self._invalid("currency", "is not known")
+        if given["collection"] not in _COLLECTIONS:
+            raise self._invalid("collection", f"must be one of {', '.join(_COLLECTIONS)}")
+        if given["collection"] == "mail" and ("due" in given) == ("due_days" in given):
+            raise self._invalid("due", "or due_days is required to mail an invoice, not both")
+        if len(given.get("note", "")) > 200 or len(given.get("labels", {})) > 20:
+            raise self._invalid("note", "or labels are too long")
+        lines = [self._line(line) for line in given["lines"]]
+        total = sum(line["amount"] for line in lines)
+        found = {
+            "kind": "invoice",
+            "id": self.next_id("inv_"),
+            "status": "draft",
+            "total": total,
+            "paid": 0,
+            "left": total,
+            "created": stamp(self.clock()),
+            "finalized": None,
+            "settled": None,
+            **given,
+        }
+        self.invoices[found["id"]] = found
+        return self.json(found, 201)
+
+    def retrieve(self, _call: IncomingRequest, invoice_id: str) -> Response:
+        """GET /invoices/{id}."""
+        return self.json(self._find(invoice_id))
+
+    def list(self, call: IncomingRequest) -> Response:
+        """GET /invoices, newest first; `next` is the cursor of the page that follows (docs.acme.test/invoices/list)."""
+        given = dict(call.query)
+        if unknown := [name for name in given if name not in _FILTERS]:
+            raise self._invalid(unknown[0], "is not a parameter")
+        limit = given.get("limit", "20")
+        if not limit.isdecimal() or not 1 <= int(limit) <= 100:
+            raise self._invalid("limit", "must be between 1 and 100")
+        rows = [
+            row
+            for row in reversed(self.invoices.values())
+            if all(row[name] == given[name] for name in ("customer", "status") if name in given)
+        ]
+        first = self._place(rows, given["cursor"]) if "cursor" in given else 0
+        after = first + int(limit)
+        return self.json({"items": rows[first:after], "next": rows[after]["id"] if after < len(rows) else None})
+
+    def _place(self, rows: Sequence[Mapping[str, Any]], cursor: str) -> int:
+        for place, row in enumerate(rows):
+            if row["id"] == cursor:
+                return place
+        raise self._invalid("cursor", "does not belong to this listing")
