@@ -16,41 +16,43 @@ class AcmeTransitions(AcmeDocuments):
     """The verbs, on the documents."""
 
     def _in_state(self, invoice_id: str, wanted: str) -> dict[str, Any]:
-        found = self._find(invoice_id)
-        if found["status"] != wanted:
-            raise self._refuse(409, "wrong_state", f"The invoice is {found['status']}, not {wanted}")
-        return found
+        document = self._find(invoice_id)
+        if document["status"] != wanted:
+            raise self._refuse(409, "wrong_state", f"The invoice is {document['status']}, not {wanted}")
+        return document
 
-    def _note(self, event: str, found: Mapping[str, Any]) -> None:
-        self.record(event, found["id"], found["customer"], found["total"], found["currency"], found["ref"])
+    def _note(self, event: str, document: Mapping[str, Any]) -> None:
+        self.record(
+            event, document["id"], document["customer"], document["total"], document["currency"], document["ref"]
+        )
 
     def finalize(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/finalize: draft → open; mailed where the draft says so (docs.acme.test/invoices/finalize)."""
         self._body(call, {})
-        found, now = self._in_state(invoice_id, "draft"), self.clock()
-        found |= {"status": "open", "finalized": stamp(now)}
-        if "due_days" in found:
-            found["due"] = stamp(now + timedelta(days=found["due_days"]))
-        self._note("issued", found)
-        if found["collection"] == "mail":
-            self._note("mailed", found)
-        return self.json(found)
+        document, now = self._in_state(invoice_id, "draft"), self.clock()
+        document |= {"status": "open", "finalized": stamp(now)}
+        if "due_days" in document:
+            document["due"] = stamp(now + timedelta(days=document["due_days"]))
+        self._note("issued", document)
+        if document["collection"] == "mail":
+            self._note("mailed", document)
+        return self.json(document)
 
     def pay(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/pay: collects all of it, from the method given or the customer's own (docs.acme.test/invoices/pay)."""
-        given, found = self._body(call, {"payment_method": str}), self._in_state(invoice_id, "open")
-        method = given.get("payment_method") or found.get("payment_method") or self.payment_method
+        given, document = self._body(call, {"payment_method": str}), self._in_state(invoice_id, "open")
+        method = given.get("payment_method") or document.get("payment_method") or self.payment_method
         if method != self.payment_method:
             raise self._refuse(402, "declined", "The payment was declined", "payment_method")
-        found |= {"status": "paid", "paid": found["total"], "left": 0, "settled": stamp(self.clock())}
-        found["payment_method"] = method
-        self._note("collected", found)
-        return self.json(found)
+        document |= {"status": "paid", "paid": document["total"], "left": 0, "settled": stamp(self.clock())}
+        document["payment_method"] = method
+        self._note("collected", document)
+        return self.json(document)
 
     def void(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/void: open → void (docs.acme.test/invoices/void)."""
         self._body(call, {})
-        found = self._in_state(invoice_id, "open")
-        found["status"] = "void"
-        self._note("voided", found)
-        return self.json(found)
+        document = self._in_state(invoice_id, "open")
+        document["status"] = "void"
+        self._note("voided", document)
+        return self.json(document)
