@@ -113,12 +113,12 @@ def _id(reader: Reader, _currency: str | None) -> str:
 
 def _metadata(reader: Reader, _currency: str | None) -> FrozenDict:
     """The pairs of a list; the first of two that share a key counts."""
-    found: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     for row in reader.children("metadata"):
         key, value = row.text("key"), row.text("value")
         if key is not None and value is not None:
-            found.setdefault(key, value)
-    return FrozenDict(found)
+            pairs.setdefault(key, value)
+    return FrozenDict(pairs)
 
 
 def _derive(values: dict[str, Any], _reader: Reader, _given: Mapping[str, Any]) -> None:

@@ -36,17 +36,17 @@ def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
 def _bill(command: OneTimeCharge | PeriodInvoice, context: Context) -> Flow[Invoice]:
     body = _body(command, context)
     existing = context.existing
-    at = same_bill(command, existing) if existing is not None else (yield from _created(context, body))
-    verify(command, at)
-    if at.status is Status.DRAFT and not command.draft:
+    invoice = same_bill(command, existing) if existing is not None else (yield from _created(context, body))
+    verify(command, invoice)
+    if invoice.status is Status.DRAFT and not command.draft:
         request = finalize_request(
-            at.id, context, mails=command.collection.kind == "send", specimen=_specimen(body, at.id, "open")
+            invoice.id, context, mails=command.collection.kind == "send", specimen=_specimen(body, invoice.id, "open")
         )
-        at = verify(command, (yield from changed(at.id, context, request, TRANSITIONS["finalize"])))
-    if at.status is Status.OPEN and command.collection.kind == "charge":
-        request = pay_request(at.id, context, {}, specimen=_specimen(body, at.id, "paid"))
-        at = yield from changed(at.id, context, request, TRANSITIONS["pay"])
-    return at
+        invoice = verify(command, (yield from changed(invoice.id, context, request, TRANSITIONS["finalize"])))
+    if invoice.status is Status.OPEN and command.collection.kind == "charge":
+        request = pay_request(invoice.id, context, {}, specimen=_specimen(body, invoice.id, "paid"))
+        invoice = yield from changed(invoice.id, context, request, TRANSITIONS["pay"])
+    return invoice
 
 
 def _created(context: Context, body: Mapping[str, Any]) -> Flow[Invoice]:

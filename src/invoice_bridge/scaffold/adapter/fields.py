@@ -19,7 +19,7 @@ def _asks_for_no_tax(command: Any, _context: Any) -> bool:
 
 
 # A line's text is its description; of a bare amount the bill's, or else the reference. Where several rows name the same
-# field, the first whose leaf the bill sets is told as its origin.
+# field, the first whose leaf the bill sets is named as its origin.
 FIELDS = (
     carried("lines[].description", "lines[].text", CREATE),
     carried("description", "note, lines[].text", CREATE),

@@ -46,16 +46,18 @@ def invoice(data: Mapping[str, Any]) -> Invoice:
 
 def invoice_id(data: Any) -> str | None:
     """The id of the invoice in an answer."""
-    found = Reader(data, NAME)
-    return found.text("id") if found.text("kind") == "invoice" else None
+    reader = Reader(data, NAME)
+    return reader.text("id") if reader.text("kind") == "invoice" else None
 
 
 def refusal(answer: Response) -> Refusal:
     """Read {"error": {code, message, field}}."""
     if not isinstance(object_of(answer).get("error"), Mapping):
         raise MalformedResponse("the refusal is not in Acme's words", provider=NAME, status=answer.status)
-    at = Reader(object_of(answer), NAME).child("error")
-    return Refusal(at.text("message") or "refused without a message", code=at.text("code"), param=at.text("field"))
+    error = Reader(object_of(answer), NAME).child("error")
+    return Refusal(
+        error.text("message") or "refused without a message", code=error.text("code"), param=error.text("field")
+    )
 
 
 LINE = Shape(
@@ -70,7 +72,7 @@ LINE = Shape(
 )
 
 
-def _derive(values: dict[str, Any], _at: Reader, _given: Mapping[str, Any]) -> None:
+def _derive(values: dict[str, Any], _reader: Reader, _given: Mapping[str, Any]) -> None:
     """What no field of the JSON has as it is: the status in our words, sums, and who moves the money."""
     status = values["status"] = _STATUS.get(values["native_status"] or "", Status.UNKNOWN)
     currency, lines = values["currency"], values["lines"]

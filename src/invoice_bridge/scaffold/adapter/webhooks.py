@@ -28,15 +28,15 @@ def verify(delivery: Delivery, secret: bytes, at: datetime) -> None:
         raise InvalidSignature("the signature does not fit: is it this endpoint's secret, and the body as it came?")
 
 
-def read(at: Reader, _delivery: Delivery) -> EventFacts:
+def read(reader: Reader, _delivery: Delivery) -> EventFacts:
     """Read {"event", "name", "at", "invoice"}."""
-    about = at.child("invoice")
+    about = reader.child("invoice")
     return EventFacts(
-        id=at.text("event"),
-        native_type=at.text("name"),
+        id=reader.text("event"),
+        native_type=reader.text("name"),
         invoice=about.data or None,
         invoice_id=about.text("id"),
-        occurred_at=at.instant("at"),
+        occurred_at=reader.instant("at"),
     )
 
 

@@ -64,10 +64,10 @@ class LagoDocuments(Emulator):
 
     def add_draft(self) -> str:
         """Make the draft of a subscription's invoice in its grace period."""
-        found = self._new("subscription", self.customer, "EUR", None)
-        self._total(found, [self._fee_row("Base fee", 2500, "1", "25.0")], tax_percent=0)
-        found["status"] = "draft"
-        return str(found["lago_id"])
+        document = self._new("subscription", self.customer, "EUR", None)
+        self._total(document, [self._fee_row("Base fee", 2500, "1", "25.0")], tax_percent=0)
+        document["status"] = "draft"
+        return str(document["lago_id"])
 
     # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
@@ -126,7 +126,7 @@ class LagoDocuments(Emulator):
 
     def _new(self, kind: str, customer: str, currency: str, order: str | None) -> dict[str, Any]:
         now, number = self.clock(), len(self.invoices) + 1
-        found: dict[str, Any] = {
+        document: dict[str, Any] = {
             "lago_id": self._uuid(),
             "billing_entity_code": "default",
             "sequential_id": number,
@@ -148,8 +148,8 @@ class LagoDocuments(Emulator):
             "customer": self.customers[customer],
             "metadata": [],
         }
-        self.invoices[found["lago_id"]] = found
-        return found
+        self.invoices[document["lago_id"]] = document
+        return document
 
     def _fee_row(self, name: str, amount: int, units: str, unit_amount: str, **dates: str | None) -> dict[str, Any]:
         return {
@@ -161,10 +161,10 @@ class LagoDocuments(Emulator):
             **(dates if self.switches["fees_have_dates"] else {"from_date": None, "to_date": None}),
         }
 
-    def _total(self, found: dict[str, Any], fees: list[dict[str, Any]], tax_percent: int) -> None:
+    def _total(self, document: dict[str, Any], fees: list[dict[str, Any]], tax_percent: int) -> None:
         subtotal = sum(fee["amount_cents"] for fee in fees)
         tax = round(subtotal * tax_percent / 100)
-        found |= {
+        document |= {
             "fees": fees,
             "fees_amount_cents": subtotal,
             "coupons_amount_cents": 0,
@@ -176,17 +176,17 @@ class LagoDocuments(Emulator):
             "total_amount_cents": subtotal + tax,
         }
         if subtotal + tax == 0:  # lago-api, create_one_off_service.rb
-            found["payment_status"] = "succeeded"
+            document["payment_status"] = "succeeded"
 
-    def _shown(self, found: Mapping[str, Any]) -> dict[str, Any]:
+    def _shown(self, document: Mapping[str, Any]) -> dict[str, Any]:
         if not self.switches["states_amounts_due"]:
-            return dict(found)
-        paid = found["total_amount_cents"] if found["payment_status"] == "succeeded" else 0
+            return dict(document)
+        paid = document["total_amount_cents"] if document["payment_status"] == "succeeded" else 0
         return {
-            **found,
+            **document,
             "total_paid_amount_cents": paid,
-            "total_due_amount_cents": found["total_amount_cents"] - paid,
+            "total_due_amount_cents": document["total_amount_cents"] - paid,
         }
 
-    def _answer_with(self, found: Mapping[str, Any]) -> Response:
-        return self.json({"invoice": self._shown(found)})
+    def _answer_with(self, document: Mapping[str, Any]) -> Response:
+        return self.json({"invoice": self._shown(document)})

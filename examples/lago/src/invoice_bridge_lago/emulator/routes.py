@@ -58,12 +58,12 @@ class LagoEmulator(LagoTransitions):
         rows = [self._fee(fee) for fee in fees]
         taxed = any("tax_codes" not in fee for fee in fees) or not self.switches["empty_tax_codes"]
         customer["currency"] = currency
-        found = self._new("one_off", customer["external_id"], currency, given.get("purchase_order_number"))
-        self._total(found, rows, self.tax_percent if taxed else 0)
-        self._issue(found)
-        if not given.get("skip_psp") and found["payment_status"] == "pending":
-            self._collect(found, self.payment_method or "")
-        return self._answer_with(found)
+        document = self._new("one_off", customer["external_id"], currency, given.get("purchase_order_number"))
+        self._total(document, rows, self.tax_percent if taxed else 0)
+        self._issue(document)
+        if not given.get("skip_psp") and document["payment_status"] == "pending":
+            self._collect(document, self.payment_method or "")
+        return self._answer_with(document)
 
     def _fee(self, given: dict[str, Any]) -> dict[str, Any]:
         """The fee of an add-on: unit amount times units, rounded (lago-api, fees/one_off_service.rb)."""

@@ -58,7 +58,7 @@ class AcmeEmulator(AcmeTransitions):
             raise self._invalid("note", "or labels are too long")
         lines = [self._line(line) for line in given["lines"]]
         total = sum(line["amount"] for line in lines)
-        found = {
+        document = {
             "kind": "invoice",
             "id": self.next_id("inv_"),
             "status": "draft",
@@ -70,8 +70,8 @@ class AcmeEmulator(AcmeTransitions):
             "settled": None,
             **given,
         }
-        self.invoices[found["id"]] = found
-        return self.json(found, 201)
+        self.invoices[document["id"]] = document
+        return self.json(document, 201)
 
     def retrieve(self, _call: IncomingRequest, invoice_id: str) -> Response:
         """GET /invoices/{id}."""

@@ -17,42 +17,44 @@ class AcmeTransitions(AcmeDocuments):
     """The verbs, on the documents."""
 
     def _allowed(self, verb: str, invoice_id: str) -> dict[str, Any]:
-        found = self._find(invoice_id)
-        if not self.allows(verb, found["status"]):
+        document = self._find(invoice_id)
+        if not self.allows(verb, document["status"]):
             wanted = " or ".join(row.native for row in STATUSES if row.status in self.transitions[verb].allowed)
-            raise self._refuse(409, "wrong_state", f"The invoice is {found['status']}, not {wanted}")
-        return found
+            raise self._refuse(409, "wrong_state", f"The invoice is {document['status']}, not {wanted}")
+        return document
 
-    def _note(self, event: str, found: Mapping[str, Any]) -> None:
-        self.record(event, found["id"], found["customer"], found["total"], found["currency"], found["ref"])
+    def _note(self, event: str, document: Mapping[str, Any]) -> None:
+        self.record(
+            event, document["id"], document["customer"], document["total"], document["currency"], document["ref"]
+        )
 
     def finalize(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/finalize: draft → open; mailed where the draft says so (docs.acme.test/invoices/finalize)."""
         self._body(call, {})
-        found, now = self._allowed("finalize", invoice_id), self.clock()
-        found |= {"status": "open", "finalized": stamp(now)}
-        if "due_days" in found:
-            found["due"] = stamp(now + timedelta(days=found["due_days"]))
-        self._note("issued", found)
-        if found["collection"] == "mail":
-            self._note("mailed", found)
-        return self.json(found)
+        document, now = self._allowed("finalize", invoice_id), self.clock()
+        document |= {"status": "open", "finalized": stamp(now)}
+        if "due_days" in document:
+            document["due"] = stamp(now + timedelta(days=document["due_days"]))
+        self._note("issued", document)
+        if document["collection"] == "mail":
+            self._note("mailed", document)
+        return self.json(document)
 
     def pay(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/pay: collects all of it, from the method given or the customer's own (docs.acme.test/invoices/pay)."""
-        given, found = self._body(call, {"payment_method": str}), self._allowed("pay", invoice_id)
-        method = given.get("payment_method") or found.get("payment_method") or self.payment_method
+        given, document = self._body(call, {"payment_method": str}), self._allowed("pay", invoice_id)
+        method = given.get("payment_method") or document.get("payment_method") or self.payment_method
         if method != self.payment_method:
             raise self._refuse(402, "declined", "The payment was declined", "payment_method")
-        found |= {"status": "paid", "paid": found["total"], "left": 0, "settled": stamp(self.clock())}
-        found["payment_method"] = method
-        self._note("collected", found)
-        return self.json(found)
+        document |= {"status": "paid", "paid": document["total"], "left": 0, "settled": stamp(self.clock())}
+        document["payment_method"] = method
+        self._note("collected", document)
+        return self.json(document)
 
     def void(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/void: open → void (docs.acme.test/invoices/void)."""
         self._body(call, {})
-        found = self._allowed("void", invoice_id)
-        found["status"] = "void"
-        self._note("voided", found)
-        return self.json(found)
+        document = self._allowed("void", invoice_id)
+        document["status"] = "void"
+        self._note("voided", document)
+        return self.json(document)
