@@ -9,20 +9,21 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from invoice_bridge import Invoice, MalformedResponse, Money, providers
+from invoice_bridge import Collection, Invoice, MalformedResponse, Money, Period, Status, providers
 from invoice_bridge.adapter import shapes
 from invoice_bridge.adapter.reading import Notes, Reader, View, email_of
 from invoice_bridge.adapter.shapes import Leaf, Shape
-from invoice_bridge.adapter.trusted import maker
+from invoice_bridge.adapter.trusted import MANUAL, charged, customer_of, maker, period_of, period_span, sent
 from invoice_bridge.cassettes import files
 from invoice_bridge.core import exact
-from invoice_bridge.core.model import CustomerRef, Line
+from invoice_bridge.core.model import CustomerRef, FrozenDict, Line
 from invoice_bridge.providers.stripe.tables import MONEY, PURCHASE_ORDER, REFERENCE_KEY
 
 CASSETTES = Path(__file__).parent.parent / "cassettes"
@@ -272,9 +273,73 @@ def test_a_line_without_its_amount_is_left_out_and_noted() -> None:
     assert [line.amount for line in invoice.lines] == [Money(1, "EUR")]
     assert invoice.lines_complete is False
     assert [problem.path for problem in invoice.problems] == ["rows[1].sum", "rows[2]", "rows[3].sum"]
+    assert invoice.problems[1].why == "is no object"
     given = table.whole(data, "acme", lines=[{"sum": 3}])
     assert ([line.amount.minor for line in given.lines], given.lines_complete) == ([3], True)
     assert given.raw == data
+
+
+def _listing(path: str) -> Shape[Invoice]:
+    line = Shape(Line, units=MONEY, needs="amount", amount=shapes.money("sum"))
+    return Shape(
+        Invoice,
+        lambda values, _at, _given: values.update(status=Status.OPEN),
+        units=MONEY,
+        id=shapes.required("id"),
+        currency=shapes.currency("currency"),
+        metadata=shapes.strings("words"),
+        lines=shapes.rows(path, line),
+    )
+
+
+@pytest.mark.parametrize("value", [*ODD, {"data": [{"sum": 1}, "junk"]}], ids=lambda value: ascii(value)[:30])
+@pytest.mark.parametrize("path", ["rows", "rows.data", "rows?.data"])
+def test_a_list_is_noted_as_its_reader_notes_it(path: str, value: Any) -> None:
+    """What is no list reads as none, not complete, with the note of the Reader; a place is written without a sign."""
+    data = {"id": "i", "currency": "eur", "rows": value}
+    invoice = _listing(path).whole(data, "acme")
+    reader = Reader(data, "acme", notes=Notes())
+    *outer, last = path.split(".")
+    inner = reader
+    for name in outer:
+        inner = inner.expanded("rows") if name.endswith("?") else inner.child(name)
+    items = inner.data.get(last)
+    rows = items if isinstance(items, list) else []
+    inner.children(last)
+    noted = {str(problem) for problem in invoice.problems if "sum" not in problem.path}
+    junk = {f"{path.replace('?', '')}[{place}] is no object" for place, row in enumerate(rows) if type(row) is not dict}
+    assert noted >= junk
+    assert {note for note in noted if "[" not in note} == {str(one) for one in reader.problems if "[" not in one.path}
+    assert all(problem.path.startswith(path.replace("?", "")) or problem.path == "rows" for problem in invoice.problems)
+    whole = isinstance(items, list) and all(isinstance(row, dict) and "sum" in row for row in rows)
+    assert invoice.lines_complete is whole
+
+
+@pytest.mark.parametrize("words", [{"a": "b"}, {"é": "b"}, {"\ud800": "b"}, {"a": "\ud800"}, {"a": 1}, {}, None, 7])
+def test_texts_by_name_are_read_alike_and_frozen(words: Any) -> None:
+    """An object of texts cannot be changed once it is read, and a name that cannot be written down is left out."""
+    invoice = _listing("rows").whole({"id": "i", "currency": "eur", "words": words}, "acme")
+    assert invoice.metadata == (Reader({"words": words}, "acme", notes=Notes()).strings("words") or {})
+    assert type(invoice.metadata) is FrozenDict
+    assert Invoice.model_validate_json(invoice.model_dump_json()) == invoice
+
+
+def test_trusted_values_are_what_validating_makes() -> None:
+    """Collections, customers and periods without validation equal those with it, field by field."""
+    may, june, july = (datetime(2026, month, 1, tzinfo=UTC) for month in (5, 6, 7))
+    assert (charged(None), charged("pm_1")) == (Collection.charge(), Collection.charge("pm_1"))
+    assert sent(may) == Collection.send(due=may)
+    assert sent(None).model_dump() == Collection.manual().model_dump() | {"kind": "send"}
+    assert customer_of(None) is None
+    assert customer_of("cus_1", "a@b.test", "Ann") == CustomerRef(id="cus_1", email="a@b.test", name="Ann")
+    assert customer_of(None, "a@b.test") == CustomerRef(email="a@b.test")
+    assert customer_of(None, None, "Ann") == CustomerRef(name="Ann")
+    assert period_of(may, june) == Period(may, june)
+    assert {period_of(None, june), period_of(may, None), period_of(may, may), period_of(june, may)} == {None}
+    assert period_span([None, Period(june, july), Period(may, june)]) == Period(may, july)
+    assert period_span([Period(may, july), Period(june, july), Period(may, june)]) == Period(may, july)
+    assert period_span([None]) is None
+    assert Collection.manual() == MANUAL
 
 
 def test_a_made_value_is_frozen_and_copies_like_any_other() -> None:

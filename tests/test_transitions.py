@@ -59,6 +59,8 @@ def test_a_row_cannot_be_changed() -> None:
     for value, name in ((VOID, "allowed"), (LATE, "words")):
         with pytest.raises(FrozenInstanceError):
             setattr(value, name, frozenset())
+    with pytest.raises(TypeError, match="positional"):
+        Transition(VOID.allowed, becomes=VOID.becomes, effects=VOID.effects, source=DOCS)  # type: ignore[call-arg]
 
 
 def test_a_request_is_sent_where_it_is_allowed_or_nothing_is_written() -> None:
@@ -122,8 +124,8 @@ WRONG: dict[str, tuple[str, Callable[[], Transition], str]] = {
     ),
     "allowed, and nothing is said of it": (
         "void",
-        lambda: replace(VOID, undocumented=frozenset({Status.OPEN})),
-        "has open both allowed and undocumented",
+        lambda: replace(VOID, allowed=frozenset(Status), undocumented=frozenset({Status.OPEN, Status.DRAFT})),
+        "has draft, open both allowed and undocumented",
     ),
     "no source": ("void", lambda: replace(VOID, source=" "), "has no source"),
     "a doubt without a word": (
