@@ -26,6 +26,8 @@ def escaped(document: str) -> str:
     That is every character of Unicode's category "other" (DEL, C1 controls, direction marks, private use and the like)
     and its line and paragraph separators. In JSON they stand within strings alone. Line ends and tabs stay, as layout.
     """
+    if document.replace("\n", "").replace("\t", "").isprintable():  # then it has none of them
+        return document
     return "".join(_escape(c) if unicodedata.category(c) in _STEERS and c not in "\n\t" else c for c in document)
 
 
