@@ -71,7 +71,8 @@ def test_the_public_names_load_no_heavy_module(names: str) -> None:
     assert "invoice_bridge.client.clients" in modules
     star = {"invoice_bridge.adapter.reading", "invoice_bridge.adapter.webhooks", "invoice_bridge.journal.store"}
     expected = star if "*" in names else set()  # the modules of InvoiceEvent and Journal themselves
-    assert roots(modules, HEAVY | OF_A_PROVIDER) == expected
+    by_pydantic: set[str] = set() if _DEFERS else {"importlib.metadata"}  # it looks for plugins when it builds a model
+    assert roots(modules, HEAVY | OF_A_PROVIDER) - by_pydantic == expected
     assert {name for name in modules if name.startswith("invoice_bridge.providers.")} == set()
 
 
