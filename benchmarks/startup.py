@@ -16,6 +16,13 @@ from tempfile import TemporaryDirectory
 from frame import Benchmark, Gate, Measurements, Options, is_installed, main, race
 
 _BASE = "import httpx, pydantic"
+_MODEL = f"""
+{_BASE}
+class One(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(defer_build=True)
+    one: int
+"""
+"""What every program pays that has a model of pydantic: `import pydantic` alone loads next to nothing of it."""
 _NAMES = "from invoice_bridge import Client, Collection, Invoice, Money, OneTimeCharge, decode"
 _ONE_COMMAND = """
 import typer
@@ -66,14 +73,23 @@ ABOUT = (
     "Each sample is the CPU time of a new process, from start to exit, with bytecode there and standard output to "
     "a pipe; the peer's processes run in the same rounds, and the figure is the difference. The library is "
     "imported by itself, and with the names that an application imports of it (each is loaded when it is first "
-    "used). The peer of both imports httpx and pydantic alone. The peer of the terminal is a typer program of one "
-    "command that prints its help. The gates on modules count what each import loads of: SQL, asyncio, the "
-    "emulators, the command line, the SDKs, test tools; what httpx and pydantic load by themselves does not "
-    "count."
+    "used). The peer of both imports httpx and pydantic alone. Most of pydantic is loaded when the first model is "
+    "made, so the names are also held against a program that makes one and never builds it. The peer of the "
+    "terminal is a typer program of one command that prints its help. The gates on modules count what each import "
+    "loads of: SQL, asyncio, the emulators, the command line, the SDKs, test tools; what httpx and pydantic load by "
+    "themselves does not count."
 )
 GATES = (
     Gate("import invoice_bridge, above httpx and pydantic", "import invoice_bridge", _BASE, "above", 0.040),
     Gate("import of Client, OneTimeCharge, decode …, above the same", "import names", _BASE, "above", 0.040),
+    Gate(
+        "import of Client, OneTimeCharge, decode …, above one model of pydantic",
+        "import names",
+        "one model",
+        "above",
+        None,
+    ),
+    Gate("one model of pydantic, above httpx and pydantic", "one model", _BASE, "above", None),
     Gate("heavy modules of import invoice_bridge", "heavy of package", None, "value", 0, "n"),
     Gate("heavy modules of the names", "heavy of names", None, "value", 0, "n"),
     Gate("invoice-bridge --help, above typer's help", "invoice-bridge --help", "typer --help", "above", 0.220),
@@ -134,6 +150,7 @@ def measure_with(python: Python, options: Options) -> Measurements:
         measured.facts.append(f"`{statement}` loads {count} modules, of those that count: {', '.join(names) or 'none'}")
     contestants = {
         _BASE: python.starts("-c", _BASE),
+        "one model": python.starts("-c", _MODEL),
         "import invoice_bridge": python.starts("-c", f"{_BASE}; import invoice_bridge"),
         "import names": python.starts("-c", f"{_BASE}; {_NAMES}"),
     }

@@ -20,7 +20,7 @@ from invoice_bridge.cassettes.scenarios import FAULTS, SCENARIOS, Account
 from invoice_bridge.cassettes.scenarios import record as record_here
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, arguments
-from invoice_bridge.cli.output import write_json
+from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.client.clients import Client
 from invoice_bridge.core.errors import ConfigurationError
 

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson
 from invoice_bridge.cli.files import instant, read_bytes
-from invoice_bridge.cli.output import escaped, in_color, wants_no_color
+from invoice_bridge.cli.terminal import escaped, in_color, wants_no_color
 from invoice_bridge.client.clients import Client
 from invoice_bridge.client.config import read_customers, read_profile
 from invoice_bridge.compare import Comparison, Side

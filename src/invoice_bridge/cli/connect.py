@@ -5,24 +5,24 @@ from __future__ import annotations
 import inspect
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from invoice_bridge import providers
-from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.files import pairs
-from invoice_bridge.cli.output import write
-from invoice_bridge.client.clients import Client
 from invoice_bridge.client.config import key_variable, read_profile
 from invoice_bridge.core.errors import ConfigurationError
-from invoice_bridge.engine.lookup import Resolution
+
+if TYPE_CHECKING:  # what explains and reads makes no client
+    from invoice_bridge.adapter.provider import Provider
+    from invoice_bridge.client.clients import Client
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print stable JSON on stdout, and nothing else there.")]
 ProviderName = Annotated[str, typer.Option("--provider", metavar="NAME", help="stripe, chargeapi, chargebee, whop …")]
@@ -34,8 +34,21 @@ Config = Annotated[
     str | None, typer.Option("--config", metavar="FILE", help="A TOML file of profiles.", rich_help_panel=_PANEL)
 ]
 Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Its profile.", rich_help_panel=_PANEL)]
+BillFile = Annotated[
+    str,
+    typer.Argument(metavar="FILE", help='A bill in JSON or TOML, or "-" for stdin; see examples/.', show_default=False),
+]
 _OF_CLIENT = ("lookup",)
 """Options that some commands name for themselves, and that are the client's."""
+
+
+class Lookup(StrEnum):
+    """When a bill is looked up before it is made."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+    JOURNAL = "journal"
 
 
 def journal_file(path: str | None) -> str | None:
@@ -113,6 +126,10 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapped(**given: Any) -> None:
+        from invoice_bridge.cli.output import write
+        from invoice_bridge.client.clients import Client
+        from invoice_bridge.engine.lookup import Resolution
+
         chosen = {name: given.pop(name) for name in shared}
         as_json = chosen.pop("as_json")
         named = {name: given.pop(name, None) for name in _OF_CLIENT} | {
@@ -190,6 +207,10 @@ def provider_beside(
 @contextmanager
 def client_to_ask(config: str, profile: str | None, **own: Any) -> Iterator[Client]:
     """Make the client of a profile for commands that send nothing: no key is needed, and no journal is made by it."""
+    import tempfile
+
+    from invoice_bridge.client.clients import Client
+
     given = {"api_key": "none_is_needed", **read_profile(config, profile, needs_key=False), **own}
     with tempfile.TemporaryDirectory() as folder:
         if "journal" in given and not Path(given["journal"]).exists():

@@ -20,7 +20,8 @@ from rich.text import Text
 from invoice_bridge import providers
 from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.cli.exits import printable
-from invoice_bridge.cli.output import columns, grid, money, period, print_parts, write_json
+from invoice_bridge.cli.output import columns, grid, money, period, print_parts
+from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.client.clients import Client
 from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import BridgeError, LossyTranslation, Unsupported

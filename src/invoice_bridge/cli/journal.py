@@ -11,7 +11,8 @@ import typer
 
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson, journal_there
-from invoice_bridge.cli.output import grid, print_parts, write_json
+from invoice_bridge.cli.output import grid, print_parts
+from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.client.config import read_profile
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.journal.rows import Book, Claim, Fact, Try, unresolved, verdict_of

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from invoice_bridge.cli.connect import AsJson
-from invoice_bridge.cli.output import print_parts, write_json
+from invoice_bridge.cli.output import print_parts
+from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.scaffold import new_provider
 
 Name = Annotated[

@@ -1,4 +1,4 @@
-"""What commands print: stable JSON, or aligned text; colours only on a terminal that wants them.
+"""What commands print for a person: aligned text; colours only on a terminal that wants them.
 
 Rules of this file: nothing a provider says is taken for markup, and none of its control characters reach the terminal.
 """
@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,14 +22,13 @@ from rich.text import Text
 
 from invoice_bridge import providers
 from invoice_bridge.cli.exits import printable
-from invoice_bridge.core.losses import Loss
+from invoice_bridge.cli.terminal import escaped, wants_no_color, write_json
 from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Period
 from invoice_bridge.core.wire import Request
 from invoice_bridge.engine.lookup import Resolution
 from invoice_bridge.explain import Plan
 
 _STATUS_STYLE = {"paid": "green", "open": "yellow", "void": "dim", "uncollectible": "red", "draft": "cyan"}
-_STEERS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _AMOUNTS = {
     "subtotal": "subtotal",
     "discount": "discount",
@@ -72,37 +69,6 @@ def write(value: Any, *, as_json: bool) -> None:
         _write_invoices(value)
     else:
         show_invoices(value)
-
-
-def write_json(value: Any) -> None:
-    """Print one JSON document: keys in the order given, indented."""
-    sys.stdout.write(escaped(json.dumps(value, ensure_ascii=False, indent=2)) + "\n")
-
-
-def escaped(document: str) -> str:
-    """Write what could steer a terminal as JSON's own escapes; the document means the same.
-
-    That is every character of Unicode's category "other" (DEL, C1 controls, direction marks, private use and the like)
-    and its line and paragraph separators. In JSON they stand within strings alone. Line ends and tabs stay, as layout.
-    """
-    if document.replace("\n", "").replace("\t", "").isprintable():  # then it has none of them
-        return document
-    return "".join(_escape(c) if unicodedata.category(c) in _STEERS and c not in "\n\t" else c for c in document)
-
-
-def _escape(character: str) -> str:
-    units = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
-
-
-def in_color() -> bool:
-    """Whether stdout takes colours: a terminal, and NO_COLOR (https://no-color.org) is not set."""
-    return _console().color_system is not None
-
-
-def wants_no_color() -> bool:
-    """Whether NO_COLOR is set to anything: then nothing is written but text, bold and bars being escapes as well."""
-    return bool(os.environ.get("NO_COLOR"))
 
 
 def _console(**options: Any) -> Console:
@@ -319,12 +285,7 @@ def collection(how: Collection) -> str:
     return how.kind + (f", from {how.payment_method}" if how.payment_method else "")
 
 
-# ── losses ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-def loss_json(loss: Loss) -> dict[str, str]:
-    """A loss as JSON."""
-    return {name: str(value) for name, value in asdict(loss).items()}
-
-
+# ── plans ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 def plans_table(plans: Sequence[Plan]) -> Table:
     """One bill at several providers, side by side: what it does there, by which requests, and what is lost."""
     table = Table(box=SIMPLE, pad_edge=False, expand=False, show_lines=True)

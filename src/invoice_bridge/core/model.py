@@ -60,14 +60,13 @@ class Frozen(BaseModel):
         _parent_namespace_depth: int = 2,
         _types_namespace: Mapping[str, Any] | None = None,
     ) -> bool | None:
-        """Build the validator, as pydantic does at the first use.
-
-        Annotations here are read without the caller's variables, which may have the names of our types.
-        """
-        depth = 0 if cls.__module__.startswith("invoice_bridge.") else _parent_namespace_depth + 1
+        """Build the validator, as pydantic does at the first use; threads that come at once wait for one another."""
         with _BUILDING:
             return super().model_rebuild(
-                force=force, raise_errors=raise_errors, _parent_namespace_depth=depth, _types_namespace=_types_namespace
+                force=force,
+                raise_errors=raise_errors,
+                _parent_namespace_depth=_parent_namespace_depth + 1,  # of whoever calls this
+                _types_namespace=_types_namespace,
             )
 
 

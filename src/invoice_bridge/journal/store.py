@@ -15,21 +15,26 @@ from __future__ import annotations
 
 import os
 import shlex
-import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
 from invoice_bridge.core.errors import BilledElsewhere, ConfigurationError
+from invoice_bridge.core.lazy import LazyModule
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Request
 from invoice_bridge.engine.supervise import Verdict
 from invoice_bridge.journal.rows import Book, Claim, Ended, Fact, State, Try, _claim, _fact, _try
+
+if TYPE_CHECKING:
+    import sqlite3
+else:
+    sqlite3 = LazyModule("sqlite3")
 
 _VERSION = 2
 _APPLICATION = 0x69624A31  # "ibJ1": SQLite's word for whose file it is

@@ -80,8 +80,8 @@ def _glance(invoice_id: str, context: Context) -> Flow[Invoice]:
     return invoice(object_of(answer))
 
 
-def _read(invoice_id: str, context: Context) -> Flow[Invoice]:
-    return (yield from _whole((yield invoice_request(invoice_id, context)), context))
+def _read(invoice_id: str, context: Context, specimen: Mapping[str, Any] | None = None) -> Flow[Invoice]:
+    return (yield from _whole((yield invoice_request(invoice_id, context, specimen)), context))
 
 
 def _whole(answer: Response, context: Context) -> Flow[Invoice]:
@@ -244,7 +244,8 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
 def delete(command: Delete, context: Context) -> Flow[Invoice]:
     """Discard a draft. Reads it first: the answer is a bare `true`."""
     transition = TRANSITIONS["delete"]
-    found = check_state((yield from _read(_legacy(command.id), context)), transition, "cannot be deleted")
+    draft = bare_specimen(_legacy(command.id), "draft")
+    found = check_state((yield from _read(command.id, context, draft)), transition, "cannot be deleted")
     request = context.send("DELETE", "invoices", found.id, specimen=True, invoice_id=found.id)
     return (
         yield from delete_draft(

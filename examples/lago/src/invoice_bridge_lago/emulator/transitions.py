@@ -27,9 +27,8 @@ class LagoTransitions(LagoDocuments):
     @staticmethod
     def _word(document: Mapping[str, Any]) -> str:
         """The status by both axes, as the table of statuses has it."""
-        return (
-            f"finalized/{document['payment_status']}" if document["status"] == "finalized" else str(document["status"])
-        )
+        axis = document["status"]
+        return f"{axis}/{document['payment_status']}" if axis == "finalized" else str(axis)
 
     def _issue(self, document: dict[str, Any]) -> None:
         document["status"] = "finalized"

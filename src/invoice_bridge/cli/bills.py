@@ -1,0 +1,79 @@
+"""The commands on bills: make one, find out what became of one, list them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from invoice_bridge.cli.connect import BillFile, Lookup, with_client
+from invoice_bridge.cli.files import instant, read_bill
+from invoice_bridge.client.clients import Client
+from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.engine.lookup import Resolution
+
+
+@with_client
+def create(
+    client: Client,
+    file: BillFile,
+    *,
+    allow: Annotated[
+        list[str] | None, typer.Option("--allow", metavar="PATH", help="Accept a loss by its path or code; repeatable.")
+    ] = None,
+    lookup: Annotated[  # noqa: ARG001 - the client's
+        Lookup | None,
+        typer.Option("--lookup", help="Look the reference up before billing; journal: --journal FILE has every bill."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="INSTANT", help="When it can have been tried first.")
+    ] = None,
+) -> Invoice:
+    """Bill. The same reference is the same bill, however much later it is made again."""
+    return client.create(read_bill(file), allow=allow or (), since=instant(since, "--since") if since else None)
+
+
+@with_client
+def resolve(
+    client: Client,
+    file: BillFile,
+    *,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="INSTANT", help="When it was first tried; a journal knows it.")
+    ] = None,
+) -> Resolution:
+    """Find out what became of a bill whose outcome is unknown; sends nothing but reads."""
+    moment = instant(since, "--since") if since else None
+    if moment is not None and moment > datetime.now(UTC):
+        raise ConfigurationError(f"--since {since} is still to come: say when the bill was first tried")
+    return client.resolve(read_bill(file), since=moment)
+
+
+@with_client
+def list_invoices(
+    client: Client,
+    *,
+    status: Annotated[Status | None, typer.Option("--status", help="Only those that stand so.")] = None,
+    customer: Annotated[str | None, typer.Option("--customer", metavar="ID", help="Only this customer's.")] = None,
+    created_from: Annotated[
+        str | None, typer.Option("--from", metavar="INSTANT", help="Created then or later: 2026-05-01 is midnight UTC.")
+    ] = None,
+    created_to: Annotated[str | None, typer.Option("--to", metavar="INSTANT", help="Created before.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read each invoice whole where a listing leaves parts out.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Stop after so many.")] = None,
+) -> Iterator[Invoice]:
+    """List invoices, all pages of them."""
+    found = client.list(
+        status=status,
+        customer=customer,
+        created_from=instant(created_from, "--from") if created_from else None,
+        created_to=instant(created_to, "--to") if created_to else None,
+        full=full,
+    )
+    return islice(found, limit)

@@ -1,0 +1,189 @@
+"""The commands that need no key: what would be sent, what would be lost, what providers can do, and the emulators."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from invoice_bridge import providers
+from invoice_bridge.cli import exits
+from invoice_bridge.cli.connect import (
+    AsJson,
+    BillFile,
+    Config,
+    Lookup,
+    Profile,
+    ProviderName,
+    Settings,
+    client_to_ask,
+    provider_beside,
+    read_settings,
+)
+from invoice_bridge.cli.files import pairs, read_bill, read_bytes
+from invoice_bridge.cli.terminal import in_color, loss_json, write_json
+from invoice_bridge.client.config import key_variable
+from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
+from invoice_bridge.core.losses import Severity
+from invoice_bridge.decode import decode as decode_invoice
+from invoice_bridge.explain import Plan
+from invoice_bridge.explain import explain as explain_bill
+from invoice_bridge.explain import losses as losses_of_bill
+
+
+class Form(StrEnum):
+    """What explain prints."""
+
+    TEXT = "text"
+    JSON = "json"
+    CURL = "curl"
+
+
+def demo(*, as_json: AsJson = False) -> None:
+    """Bill through every provider, over real HTTP, against the emulators: no key, no account."""
+    from invoice_bridge.cli.demo import demonstrate
+
+    if not demonstrate(as_json=as_json):
+        raise typer.Exit(exits.PROVIDER)
+
+
+def show_providers(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One provider, in full.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show what each provider can do and how that is borne out, or one provider in full."""
+    from invoice_bridge.cli.capabilities import matrix_parts, provider_json, provider_parts
+    from invoice_bridge.cli.output import print_parts
+
+    chosen = [providers.get(one) for one in ([name] if name else providers.names())]
+    if as_json:
+        found = [provider_json(provider) for provider in chosen]
+        write_json(found[0] if name else found)
+    elif name:
+        print_parts(*provider_parts(chosen[0]))
+    else:
+        print_parts(*matrix_parts())
+
+
+def explain(
+    file: BillFile,
+    *,
+    provider: Annotated[
+        str | None, typer.Option("--provider", metavar="NAME|all", help="One provider, or all side by side.")
+    ] = None,
+    config: Config = None,
+    profile: Profile = None,
+    settings: Settings = None,
+    lookup: Annotated[Lookup | None, typer.Option("--lookup", help="As for create.")] = None,
+    form: Annotated[Form, typer.Option("--format", help="What to print.")] = Form.TEXT,
+    as_json: AsJson = False,
+) -> None:
+    """Show the exact requests a bill would send, their effects and the losses; nothing is sent."""
+    bill, of_client = read_bill(file), {} if lookup is None else {"lookup": lookup.value}
+    name = provider_beside(config, profile, provider, {"--set": settings})
+    if config is not None:
+        with client_to_ask(config, profile, **of_client) as client:
+            plans = [client.explain(bill)]
+    else:
+        plans = list(_plans(bill, name or "", pairs(settings or [], "--set"), of_client))
+    if as_json or form is Form.JSON:
+        write_json([plan.to_json() for plan in plans] if provider == "all" else plans[0].to_json())
+    elif form is Form.CURL:
+        sys.stdout.write("\n\n".join(plan.curl() for plan in plans) + "\n")
+    elif provider == "all":
+        from invoice_bridge.cli.output import plans_table, print_parts
+
+        print_parts(plans_table(plans))
+    else:
+        sys.stdout.write(plans[0].text(color=in_color()) + "\n")
+    if provider != "all" and (refusal := plans[0].refusal) is not None:
+        raise typer.Exit(exits.code_of(refusal))  # as `create` of this bill would end
+
+
+def _plans(
+    bill: OneTimeCharge | PeriodInvoice, provider: str, given: Mapping[str, str], of_client: Mapping[str, Any]
+) -> Iterator[Plan]:
+    for name in providers.names() if provider == "all" else (provider,):
+        declared = providers.get(name)
+        known = {setting.name for setting in declared.settings}
+        own = {word: value for word, value in given.items() if word in known or provider != "all"}
+        yield explain_bill(name, bill, **of_client, **read_settings(declared, own))
+
+
+def losses(
+    file: BillFile,
+    *,
+    provider: Annotated[
+        str | None, typer.Option("--provider", metavar="NAME", help="stripe, chargeapi, chargebee, whop …")
+    ] = None,
+    config: Config = None,
+    profile: Profile = None,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what a provider would not carry of a bill; exit code 1 where that would stop it."""
+    bill, now = read_bill(file), datetime.now(UTC)
+    name = provider_beside(config, profile, provider, {"--set": settings})
+    if config is not None:
+        with client_to_ask(config, profile) as client:
+            name, found = client.provider, client.losses(bill, as_of=now)
+    else:
+        own = read_settings(providers.get(name or ""), pairs(settings or [], "--set"))
+        found = losses_of_bill(name or "", bill, as_of=now, **own)
+    if as_json:
+        write_json([loss_json(loss) for loss in found])
+    else:
+        for loss in found:
+            print(f"{loss.severity.value}: {exits.printable(loss)}")
+        if not found:
+            print(f"{name} carries this bill whole")
+    if any(loss.severity is not Severity.INFO for loss in found):
+        raise typer.Exit(exits.DIFFERENCE)
+
+
+def decode(
+    file: Annotated[str, typer.Argument(metavar="FILE", help='The provider\'s own JSON, or "-" for stdin.')],
+    *,
+    provider: ProviderName,
+    as_json: AsJson = False,
+) -> None:
+    """Read a provider's invoice from its JSON and show it in neutral words."""
+    try:
+        invoice = decode_invoice(provider, read_bytes(file))
+    except MalformedResponse as error:  # here the file is at fault, not a provider's answer
+        raise ConfigurationError(f"{'stdin' if file == '-' else file}: {error.message}") from None
+    from invoice_bridge.cli.output import write
+
+    write(invoice, as_json=as_json)
+
+
+def emulate(
+    *,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8787,
+    as_json: AsJson = False,
+) -> None:
+    """Serve in-memory copies of the providers on this machine until it is interrupted."""
+    from invoice_bridge.cli.output import grid, print_parts
+    from invoice_bridge.emulator.server import Served, listing, serve
+
+    def ready(served: Served) -> None:
+        if as_json:
+            write_json(listing(served))
+        else:
+            table = grid("provider", "base URL", "variable", "key")
+            for name, url in served.base_urls.items():
+                table.add_row(name, url, key_variable(name), served.emulators[name].key)
+            print_parts(
+                table, "", f"All of this as JSON, and what was billed: {served.url}/. Ctrl-C ends it. To bill:", ""
+            )
+            print_parts(f"  export STRIPE_API_KEY={served.emulators['stripe'].key}")
+            print_parts(f"  invoice-bridge create FILE --provider stripe --base-url {served.base_urls['stripe']}")
+        sys.stdout.flush()
+
+    serve(port, ready=ready)

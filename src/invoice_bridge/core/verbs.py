@@ -1,0 +1,163 @@
+"""The verbs on an invoice, and listing.
+
+Rules of this file: those of commands.py.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self, TypedDict
+
+from pydantic import Field, model_validator
+
+from invoice_bridge.core.bills import Attempt, Command, Customer, Id
+from invoice_bridge.core.model import Amount, CustomerRef, Instant, Invoice, Status, Text, Words
+
+__all__ = [
+    "Delete",
+    "Filters",
+    "Finalize",
+    "ListInvoices",
+    "MarkPaid",
+    "MarkUncollectible",
+    "OnInvoice",
+    "Pay",
+    "Retrieve",
+    "SendInvoice",
+    "Update",
+    "Void",
+]
+
+
+class OnInvoice(Command):
+    """The base of the verbs on one invoice. `attempt` is raised to try again after a final refusal."""
+
+    id: Id
+    attempt: Attempt = 1
+
+
+class Retrieve(OnInvoice):
+    """Read one invoice, with all its lines."""
+
+    verb: ClassVar[str] = "retrieve"
+
+
+class Finalize(OnInvoice):
+    """Turn a draft into a demand for money; nobody is charged by this alone where the provider allows that."""
+
+    verb: ClassVar[str] = "finalize"
+
+
+class Pay(OnInvoice):
+    """Collect an open invoice now. `expect` is what the caller believes is left to pay: another figure stops it."""
+
+    verb: ClassVar[str] = "pay"
+
+    expect: Amount | None = None
+    payment_method: Id | None = None
+
+
+class MarkPaid(OnInvoice):
+    """Record that an open invoice was paid outside the provider; no money is moved."""
+
+    verb: ClassVar[str] = "mark_paid"
+
+
+class Void(OnInvoice):
+    """Withdraw an issued invoice for good."""
+
+    verb: ClassVar[str] = "void"
+
+
+class MarkUncollectible(OnInvoice):
+    """Give an open invoice up as a bad debt (write it off)."""
+
+    verb: ClassVar[str] = "mark_uncollectible"
+
+
+class Update(OnInvoice):
+    """Change the description, the due date or the metadata; what is None stays as it is."""
+
+    verb: ClassVar[str] = "update"
+
+    description: Text | None = None
+    due_at: Instant | None = None
+    metadata: Words | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.description is None and self.due_at is None and self.metadata is None:
+            raise ValueError("an update must change something: description, due_at or metadata")
+        return self
+
+
+class Delete(OnInvoice):
+    """Discard a draft."""
+
+    verb: ClassVar[str] = "delete"
+
+
+class SendInvoice(OnInvoice):
+    """Have the provider mail an open invoice."""
+
+    verb: ClassVar[str] = "send_invoice"
+
+
+class Filters(TypedDict, total=False):
+    """What a listing can be narrowed by; see ListInvoices."""
+
+    status: Status | None
+    customer: CustomerRef | str | None
+    created_from: datetime | None
+    created_to: datetime | None
+    full: bool
+    limit: int
+
+
+class ListInvoices(Command):
+    """Read invoices, newest first where the provider orders them so; one page, with the command for the next.
+
+    `created_from` belongs to the range, `created_to` does not. `cursor` is a provider's own word for where to go on.
+    `full` retrieves each invoice where a listing leaves fields out. Every filter is applied again to what comes back.
+    """
+
+    verb: ClassVar[str] = "list"
+
+    status: Status | None = None
+    customer: Customer | None = None
+    created_from: Instant | None = None
+    created_to: Instant | None = None
+    full: bool = False
+    limit: Annotated[int, Field(strict=True, ge=1, le=100)] = 100
+    cursor: Text | None = None
+
+    if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
+
+        def __init__(
+            self,
+            *,
+            status: Status | None = None,
+            customer: CustomerRef | str | None = None,
+            created_from: datetime | None = None,
+            created_to: datetime | None = None,
+            full: bool = False,
+            limit: int = 100,
+            cursor: str | None = None,
+        ) -> None: ...
+
+    def matches(self, invoice: Invoice, provider: str) -> bool:
+        """Whether an invoice passes the filters; what the provider does not say does not pass a filter on it."""
+        customer = self.customer.at(provider) if self.customer else None
+        return (
+            (self.status is None or invoice.status is self.status)
+            and (self.customer is None or (customer is not None and _bills(invoice, customer, provider)))
+            and (
+                self.created_from is None
+                or (invoice.created_at is not None and invoice.created_at >= self.created_from)
+            )
+            and (self.created_to is None or (invoice.created_at is not None and invoice.created_at < self.created_to))
+        )
+
+
+def _bills(invoice: Invoice, customer: str, provider: str) -> bool:
+    return invoice.customer is not None and invoice.customer.at(provider) == customer
