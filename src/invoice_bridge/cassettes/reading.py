@@ -87,7 +87,7 @@ def _bounded(name: str) -> Any:
             self.nodes += 1
             self.depth += 1
             if self.nodes > MAX_NODES:
-                raise ConfigurationError(f"{name}{_line(current_node)}: {_TOO_MANY}")
+                raise ConfigurationError(f"{name}{_line(current_node)}: {_too_many()}")
             if self.depth > MAX_DEPTH:
                 raise ConfigurationError(f"{name}{_line(current_node)}: {_TOO_DEEP}")
 
@@ -112,7 +112,10 @@ def _bounded(name: str) -> Any:
 
 _TEXTS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:binary"}
 _TOO_DEEP = f"it is nested deeper than {MAX_DEPTH}, which no cassette is: record it again"
-_TOO_MANY = f"it has more than {MAX_NODES} values: record several smaller cassettes"
+
+
+def _too_many() -> str:
+    return f"it has more than {MAX_NODES} values: record several smaller cassettes"
 
 
 def _line(node: Any) -> str:
