@@ -15,7 +15,7 @@ import typer
 from invoice_bridge.adapter.webhooks import InvoiceEvent
 from invoice_bridge.cli import app as cli
 from invoice_bridge.core.lazy import LazyModule
-from invoice_bridge.core.model import _DEFERS, Frozen
+from invoice_bridge.core.values import _DEFERS, Frozen
 from tools.rooms import MODULES
 
 NAMES = "from invoice_bridge import Client, Collection, Invoice, Money, OneTimeCharge, PeriodInvoice, decode, explain"
@@ -120,7 +120,7 @@ def models(of: type[Frozen] = Frozen) -> Iterator[type[Frozen]]:
 MAKE = """
 from datetime import UTC, datetime
 from invoice_bridge import *
-from invoice_bridge.core.model import _DEFERS, Frozen
+from invoice_bridge.core.values import _DEFERS, Frozen
 eur = {"minor": 5, "currency": "EUR"}
 span = {"start": "2026-05-01T00:00:00Z", "end": "2026-06-01T00:00:00Z"}
 line = {"description": "Line", "quantity": "2", "unit_amount": eur, "period": span}

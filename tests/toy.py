@@ -20,6 +20,7 @@ from invoice_bridge.adapter import (
     build,
     cannot,
     object_of,
+    read_parts,
     text_of,
     transition,
 )
@@ -86,6 +87,7 @@ FIELDS = (
         when=lambda _ask, context: context.settings.get("plan") == "basic",
     ),
     Field("draft", "", DOCS, severity=Severity.WARNS, fate=Fate.DROPPED, code="IB-ACME-DRAFT-01", why="no drafts"),
+    *read_parts("IB-ACME", DOCS),
 )
 
 

@@ -58,7 +58,22 @@ if TYPE_CHECKING:
         Unsupported,
     )
     from invoice_bridge.core.losses import Loss
-    from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Period, Problem, Status
+    from invoice_bridge.core.model import (
+        Address,
+        Adjustment,
+        Collection,
+        CreditNote,
+        CustomerRef,
+        Discount,
+        Invoice,
+        Line,
+        Payment,
+        Period,
+        Problem,
+        Status,
+        TaxId,
+        TaxLine,
+    )
     from invoice_bridge.core.money import Money
     from invoice_bridge.core.wire import Effect, Request
     from invoice_bridge.decode import decode
@@ -70,6 +85,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALL",
+    "Address",
+    "Adjustment",
     "AlreadyBilled",
     "AlreadySettled",
     "AmountMismatch",
@@ -80,9 +97,11 @@ __all__ = [
     "Collection",
     "Command",
     "ConfigurationError",
+    "CreditNote",
     "CustomerRef",
     "Declined",
     "Delete",
+    "Discount",
     "Discrepancy",
     "Effect",
     "EventType",
@@ -108,6 +127,7 @@ __all__ = [
     "OutcomeUnknown",
     "Page",
     "Pay",
+    "Payment",
     "Period",
     "PeriodInvoice",
     "Plan",
@@ -121,6 +141,8 @@ __all__ = [
     "SendInvoice",
     "ServerError",
     "Status",
+    "TaxId",
+    "TaxLine",
     "Unauthorized",
     "Unreachable",
     "Unreadable",
@@ -182,7 +204,22 @@ _HOMES = {
         "Unsupported",
     ),
     "core.losses": ("Loss",),
-    "core.model": ("Collection", "CustomerRef", "Invoice", "Line", "Period", "Problem", "Status"),
+    "core.model": (
+        "Address",
+        "Adjustment",
+        "Collection",
+        "CreditNote",
+        "CustomerRef",
+        "Discount",
+        "Invoice",
+        "Line",
+        "Payment",
+        "Period",
+        "Problem",
+        "Status",
+        "TaxId",
+        "TaxLine",
+    ),
     "core.money": ("Money",),
     "core.wire": ("Effect", "Request"),
     "decode": ("decode",),

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         defaulted,
         dropped,
         provider_rated,
+        read_parts,
         unsent,
         values_at,
     )
@@ -203,6 +204,7 @@ __all__ = [
     "period_of",
     "period_span",
     "provider_rated",
+    "read_parts",
     "refresh",
     "required",
     "retrieval",
@@ -279,6 +281,7 @@ _HOMES = {
         "defaulted",
         "dropped",
         "provider_rated",
+        "read_parts",
         "unsent",
         "values_at",
     ),

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol, Union, get_args, get_origin, get_typ
 from invoice_bridge.core.errors import Unsupported
 from invoice_bridge.core.losses import Alters, Fate, Loss, Severity
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.parts import Address, TaxId, TaxLine
 
 __all__ = ["Field", "approximated", "carried", "defaulted", "dropped", "provider_rated", "unsent"]
 
@@ -133,6 +134,76 @@ def unsent(path: str, source: str, **more: Any) -> Field:
 _NOWHERE = {"alters": Alters.NOTHING, "sent": "nothing"}
 
 
+def read_parts(code: str, source: str) -> tuple[Field, ...]:
+    """The rows for what lines and customers have when they were read from an invoice, and no bill sends.
+
+    `code` begins the codes of their losses: "IB-ACME". A provider that takes one of them has a row of its own instead.
+    """
+    again = "leave it out; what the amounts of the lines do not have is not billed"
+    return (
+        unsent("lines[].id", source),
+        unsent("lines[].proration", source),
+        dropped(
+            "lines[].subscription",
+            f"{code}-LINE-SUBSCRIPTION-01",
+            source,
+            why="a line is billed by itself, and belongs to no subscription",
+            severity=Severity.INFO,
+        ),
+        dropped(
+            "lines[].product",
+            f"{code}-LINE-PRODUCT-01",
+            source,
+            why="a line is billed by its text and amount, and names no product",
+            remedy="leave it out, or name the product in the description",
+        ),
+        dropped(
+            "lines[].price",
+            f"{code}-LINE-PRICE-01",
+            source,
+            why="a line is billed by its text and amount, and names no price",
+            remedy="leave it out",
+        ),
+        dropped(
+            "lines[].metadata",
+            f"{code}-LINE-METADATA-01",
+            source,
+            why="the metadata of a line is not sent",
+            remedy="put it into the metadata of the bill",
+        ),
+        dropped(
+            "lines[].discount",
+            f"{code}-LINE-DISCOUNT-01",
+            source,
+            why="a line is billed at its whole amount",
+            remedy="state the discount as a line below zero, or lower the amount",
+            severity=Severity.CHANGES_MONEY,
+        ),
+        dropped(
+            "lines[].taxes[]",
+            f"{code}-LINE-TAX-01",
+            source,
+            why="the taxes of a line are not sent",
+            remedy=f'state them as lines, or have the provider tax the bill with tax="provider"; {again}',
+            severity=Severity.CHANGES_MONEY,
+        ),
+        dropped(
+            "customer.address",
+            f"{code}-CUSTOMER-ADDRESS-01",
+            source,
+            why="the provider prints the address that it keeps of its customer",
+            severity=Severity.INFO,
+        ),
+        dropped(
+            "customer.tax_ids[]",
+            f"{code}-CUSTOMER-TAXID-01",
+            source,
+            why="the provider prints the tax ids that it keeps of its customer",
+            severity=Severity.INFO,
+        ),
+    )
+
+
 def values_at(command: Any, path: str) -> list[Any]:
     """What a command says at a path, one value per place: "lines[].period" is each line's, "metadata.key" the keys."""
     found = [command]
@@ -185,12 +256,18 @@ def _leaves(of: type[Any], prefix: str) -> Iterator[str]:
                 yield from _below(part, prefix + name)
 
 
+_WHOLE = (Address, TaxId, TaxLine)
+"""Parts that are read and never sent: each is one leaf."""
+
+
 def _below(hint: Any, path: str) -> Iterator[str]:
     if hint is Money:
         yield path
         yield "currency"
     elif path == "customer.ids":
         yield "customer.id"
+    elif hint in _WHOLE:
+        yield path
     elif isinstance(hint, type) and (hasattr(hint, "model_fields") or is_dataclass(hint)):
         yield from _leaves(hint, f"{path}.")
     else:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from invoice_bridge.core.model import Collection, CustomerRef, Frozen, Period
+from invoice_bridge.core.model import Address, Collection, CustomerRef, Frozen, Period, TaxId
 
 M = TypeVar("M", bound=Frozen)
 
@@ -33,7 +33,8 @@ def maker(model: type[M]) -> Callable[[Mapping[str, Any]], M]:
     return make
 
 
-_customer, _collection = maker(CustomerRef), maker(Collection)
+_customer, _collection, _address = maker(CustomerRef), maker(Collection), maker(Address)
+_ADDRESS = ("line1", "line2", "city", "state", "postal_code", "country")
 MANUAL, _CHARGED = Collection.manual(), Collection.charge()
 
 
@@ -49,11 +50,24 @@ def sent(due: datetime | None) -> Collection:
     return _collection({"kind": "send", "due": due})
 
 
-def customer_of(id: str | None, email: str | None = None, name: str | None = None) -> CustomerRef | None:
+def customer_of(
+    id: str | None,
+    email: str | None = None,
+    name: str | None = None,
+    address: Address | None = None,
+    tax_ids: tuple[TaxId, ...] = (),
+) -> CustomerRef | None:
     """Whom an invoice is for; None where nothing is stated of them."""
-    return (
-        None if id is None and email is None and name is None else _customer({"id": id, "email": email, "name": name})
-    )
+    if id is None and email is None and name is None and address is None and not tax_ids:
+        return None
+    return _customer({"id": id, "email": email, "name": name, "address": address, "tax_ids": tax_ids})
+
+
+def address_of(*lines: str | None) -> Address | None:
+    """An address of its two lines, city, state, postal code and country; None where all of them are absent."""
+    if all(line is None for line in lines):
+        return None
+    return _address(dict(zip(_ADDRESS, lines, strict=True)))
 
 
 def period_of(start: datetime | None, end: datetime | None) -> Period | None:

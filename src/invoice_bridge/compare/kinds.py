@@ -6,7 +6,7 @@ into plain JSON values by path; nothing else of it is compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -30,6 +30,8 @@ class Kind(StrEnum):
     TERMS = "terms"
     """What was agreed: when it is due, for which period, who moves the money."""
     TEXT = "text"
+    AMOUNTS = "amounts"
+    """Parts of which the amounts are compared, as a sorted list: names and ids are each provider's own."""
     PARTS = "parts"
     """Compared by the table of its own type."""
     REQUIRED = "required"
@@ -62,6 +64,16 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "reference": Kind.TEXT,
             "purchase_order": Kind.TEXT,
             "metadata": Kind.TEXT,
+            "subscription": Kind.IDENTITY,
+            "custom_fields": Kind.IDENTITY,  # each provider has other rules of what may stand there
+            "footer": Kind.IDENTITY,  # (same)
+            "taxes": Kind.AMOUNTS,
+            "discounts": Kind.IDENTITY,  # `discount` is their sum; providers list them by invoice or by line
+            "adjustments": Kind.AMOUNTS,
+            "payments": Kind.AMOUNTS,
+            "payments_complete": Kind.IDENTITY,
+            "credit_notes": Kind.IDENTITY,  # `amount_credited` is their sum
+            "credit_notes_complete": Kind.IDENTITY,
             # When a provider's record was made, or changed: the same bill is opened and paid at two providers at two
             # instants. When it is due was agreed with the customer.
             "created_at": Kind.IDENTITY,
@@ -69,6 +81,10 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "due_at": Kind.TERMS,
             "paid_at": Kind.IDENTITY,
             "voided_at": Kind.IDENTITY,
+            "uncollectible_at": Kind.IDENTITY,
+            "updated_at": Kind.IDENTITY,
+            "attempts": Kind.IDENTITY,  # how often a provider tried to collect is its own affair
+            "next_attempt_at": Kind.IDENTITY,
             "collection": Kind.PARTS,
             "payment_method": Kind.IDENTITY,
             "payment_pending": Kind.STATUS,  # money is on its way, or it is not
@@ -86,12 +102,22 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "unit_amount": Kind.MONEY,
             "amount": Kind.MONEY,
             "period": Kind.PARTS,
+            "id": Kind.IDENTITY,
+            "product": Kind.IDENTITY,
+            "price": Kind.IDENTITY,
+            "subscription": Kind.IDENTITY,
+            "discount": Kind.IDENTITY,  # the invoice's `discount` is compared; where it stands by line differs
+            "taxes": Kind.IDENTITY,  # (same)
+            "metadata": Kind.IDENTITY,
+            "proration": Kind.IDENTITY,
         },
         CustomerRef: {
             "id": Kind.CUSTOMER,
             "email": Kind.TEXT,
             "name": Kind.TEXT,
             "ids": Kind.IDENTITY,
+            "address": Kind.IDENTITY,  # a provider prints the one that it keeps of its customer
+            "tax_ids": Kind.IDENTITY,  # (same)
         },
         Period: {"start": Kind.TERMS, "end": Kind.TERMS},
         Collection: {
@@ -114,12 +140,12 @@ def _rows(of: type, prefix: str = "") -> _Rows:
     return tuple(
         (name, prefix + name, _rows(_PARTS[name], f"{prefix}{name}.") if kind is Kind.PARTS else None)
         for name, kind in KINDS[of].items()
-        if kind not in _IGNORED and name not in {"lines", "metadata"}
+        if kind not in _IGNORED and kind is not Kind.AMOUNTS and name not in {"lines", "metadata"}
     )
 
 
 _INVOICE, _LINE = _rows(Invoice), _rows(Line)
-_GRAVE = {Kind.MONEY, Kind.STATUS, Kind.CUSTOMER}
+_GRAVE = {Kind.MONEY, Kind.AMOUNTS, Kind.STATUS, Kind.CUSTOMER}
 
 
 def _shapes(of: type, prefix: str = "") -> dict[str, Kind]:
@@ -169,6 +195,7 @@ def facts(invoice: Invoice, as_of: datetime | None = None, customers: Customers 
     if as_of is not None and invoice.status is Status.OPEN:
         late = _is_past_due(invoice, as_of)
         said |= {} if late is None else {"past_due": late}
+    said |= _amounts(invoice)
     lines = [_said(line, _LINE) for line in invoice.lines]
     found: dict[str, Any] = {"provider": invoice.provider, "said": said, "lines": lines}
     if invoice.status is Status.UNKNOWN:
@@ -176,6 +203,18 @@ def facts(invoice: Invoice, as_of: datetime | None = None, customers: Customers 
     if ids := _ids(invoice, customers):
         found["ids"] = ids
     return found
+
+
+def _amounts(invoice: Invoice) -> dict[str, str]:
+    """The amounts of the parts that are stated: taxes, adjustments, and the payments made where all are listed."""
+    found: dict[str, Iterable[Money | None]] = {
+        "taxes": (tax.amount for tax in invoice.taxes),
+        "adjustments": (adjustment.amount for adjustment in invoice.adjustments),
+    }
+    if invoice.payments_complete:
+        found["payments"] = (payment.amount for payment in invoice.payments if payment.state == "succeeded")
+    listed = {name: sorted(amount for amount in amounts if amount is not None) for name, amounts in found.items()}
+    return {name: ", ".join(map(str, amounts)) for name, amounts in listed.items() if amounts}
 
 
 def _said(value: Any, rows: _Rows) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.commands import Bill, OneTimeCharge
 from invoice_bridge.core.losses import Alters
-from invoice_bridge.core.model import Collection, CustomerRef, Line, Period
+from invoice_bridge.core.model import Address, Collection, CustomerRef, Line, Period, TaxId, TaxLine
 from invoice_bridge.core.money import Money
 from invoice_bridge.explain import body_leaves, origin, plan
 
@@ -184,6 +184,10 @@ def _line(line: Line, **fields: Any) -> Line:
     return Line(**(kept | fields))
 
 
+def _line_texts(name: str) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
+    return _lines(lambda line, _: [(_line(line, **{name: "one_1"}), _line(line, **{name: "two_2"}))])
+
+
 def _quantities(line: Line, currency: str) -> list[tuple[Line, Line]]:
     unit = 600
     return [
@@ -287,6 +291,30 @@ _VARIANTS: dict[str, Callable[[Bill], list[tuple[Bill, Bill]]]] = {
     "customer.email": _known_by(("a@example.test", "A"), ("b@example.test", "A")),
     "customer.name": _known_by(("a@example.test", "A"), ("a@example.test", "B")),
     "currency": _currencies,
+    "customer.address": _customers(
+        CustomerRef(id="cus_42", address=Address(city="Berlin")), CustomerRef(id="cus_42", address=Address(city="Bonn"))
+    ),
+    "customer.tax_ids[]": _customers(
+        CustomerRef(id="cus_42", tax_ids=(TaxId(value="1"),)), CustomerRef(id="cus_42", tax_ids=(TaxId(value="2"),))
+    ),
+    "lines[].id": _line_texts("id"),
+    "lines[].product": _line_texts("product"),
+    "lines[].price": _line_texts("price"),
+    "lines[].subscription": _line_texts("subscription"),
+    "lines[].discount": _lines(
+        lambda line, currency: [
+            (_line(line, discount=Money(100, currency)), _line(line, discount=Money(200, currency)))
+        ]
+    ),
+    "lines[].taxes[]": _lines(
+        lambda line, currency: [
+            (_line(line, taxes=[TaxLine(amount=Money(minor, currency))]), _line(line, taxes=[])) for minor in (100, 200)
+        ]
+    ),
+    "lines[].metadata": _lines(
+        lambda line, _: [(_line(line, metadata={"key": "one"}), _line(line, metadata={"key": "two"}))]
+    ),
+    "lines[].proration": _lines(lambda line, _: [(_line(line, proration=True), _line(line, proration=False))]),
     "lines[].description": _lines(lambda line, _: [(_line(line, description="One"), _line(line, description="Two"))]),
     "lines[].quantity": _lines(_quantities),
     "lines[].unit_amount": _lines(lambda line, currency: _quantities(line, currency)[1:]),

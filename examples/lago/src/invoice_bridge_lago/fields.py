@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoice_bridge.adapter import carried, defaulted, dropped, unsent
+from invoice_bridge.adapter import carried, defaulted, dropped, read_parts, unsent
 from invoice_bridge.core.losses import Alters, Severity
 from invoice_bridge.core.model import Line
 
@@ -145,4 +145,5 @@ FIELDS = (
         alters=Alters.NOTHING,
         why="a method of the payment provider's",
     ),
+    *read_parts("IB-LAGO", CREATE),
 )

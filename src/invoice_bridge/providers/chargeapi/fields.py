@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoice_bridge.adapter.rows import Field, approximated, carried, defaulted, dropped, provider_rated, unsent
+from invoice_bridge.adapter.rows import (
+    Field,
+    approximated,
+    carried,
+    defaulted,
+    dropped,
+    provider_rated,
+    read_parts,
+    unsent,
+)
 from invoice_bridge.core.losses import Alters, Severity
 from invoice_bridge.providers.chargeapi.tables import CREATE, FINALIZE, OBJECT, PAY, REFERENCE_KEY, UPDATE
 
@@ -207,4 +216,5 @@ FIELDS = (
     unsent("tax", _TAX, when=_with_tax),
     carried("draft", "", FINALIZE, alters=Alters.BRANCH),
     unsent("attempt", "docs.chargeapi.co/idempotency"),
+    *read_parts("IB-CHARGEAPI", CREATE),
 )

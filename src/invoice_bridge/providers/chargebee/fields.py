@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from invoice_bridge.adapter.rows import Field, approximated, carried, dropped, unsent
+from invoice_bridge.adapter.rows import Field, approximated, carried, dropped, read_parts, unsent
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.providers.chargebee.tables import CREATE, HEADERS, NO_MAIL, UNBILLED
 
@@ -281,4 +281,5 @@ FIELDS = (
     ),
     carried("subscription", "subscription_id", UNBILLED, verbs=("period_invoice",)),
     unsent("attempt", "apidocs.chargebee.com/docs/api/v1/idempotency"),
+    *read_parts("IB-CHARGEBEE", CREATE),
 )

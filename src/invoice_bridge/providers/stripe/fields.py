@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoice_bridge.adapter.rows import Field, carried, dropped, unsent
+from invoice_bridge.adapter.rows import Field, carried, dropped, read_parts, unsent
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.core.model import Line
 from invoice_bridge.core.money import scale
@@ -135,4 +135,5 @@ FIELDS = (
     ),
     carried("", "discounts", CREATE, alters=Alters.NOTHING, why="the customer's own discount is not inherited"),
     carried("", "custom_fields[].name", CREATE, alters=Alters.NOTHING, why="the heading of the purchase order"),
+    *read_parts("IB-STRIPE", ADD_LINES),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoice_bridge.adapter.rows import Field, approximated, carried, defaulted, dropped, unsent
+from invoice_bridge.adapter.rows import Field, approximated, carried, defaulted, dropped, read_parts, unsent
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.core.model import Line
 from invoice_bridge.providers.whop.tables import CREATE, IDEMPOTENCY, LINE_SOURCE, PLAN_SOURCE, TITLE_LENGTH
@@ -307,4 +307,5 @@ FIELDS = (
         alters=Alters.NOTHING,
         why="the customer pays the amount asked, and no fee on it",
     ),
+    *read_parts("IB-WHOP", LINE_SOURCE),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoice_bridge.adapter import carried, dropped, unsent
+from invoice_bridge.adapter import carried, dropped, read_parts, unsent
 from invoice_bridge.core.losses import Alters, Severity
 
 from .tables import CREATE, FINALIZE, KEY_SOURCE
@@ -90,4 +90,5 @@ FIELDS = (
     unsent("tax", CREATE, when=_asks_for_no_tax),
     carried("draft", "", FINALIZE, alters=Alters.BRANCH),
     unsent("attempt", KEY_SOURCE),
+    *read_parts("IB-ACME", CREATE),
 )

@@ -1,0 +1,293 @@
+"""The parts of an invoice: who, what, when, and how it is collected.
+
+Rules of this file: those of model.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, model_validator
+
+from invoice_bridge.core.money import Money, times
+from invoice_bridge.core.values import Amount, Frozen, Instant, Quantity, Text, Words, in_utc
+
+
+class Status(StrEnum):
+    """Where an invoice stands. `unknown` is a word the provider has and we do not; it is never terminal."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    PAID = "paid"
+    VOID = "void"
+    UNCOLLECTIBLE = "uncollectible"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A half-open span of time: `start` belongs to it, `end` does not. Both aware; kept in UTC.
+
+    Raises ValueError for naive datetimes and where start is not before end.
+    """
+
+    start: Instant
+    end: Instant
+
+    def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            instant = getattr(self, name)
+            if not isinstance(instant, datetime):
+                raise TypeError(f"{name} is a datetime, not {instant!r}: write datetime(…, tzinfo=UTC)")
+            object.__setattr__(self, name, in_utc(instant))
+        if self.start >= self.end:
+            raise ValueError(f"a period must begin before it ends, but {self}")
+
+    @classmethod
+    def month(cls, year: int, month: int, tz: str = "UTC") -> Period:
+        """Return a calendar month as it is lived in time zone `tz` (an IANA name like "Europe/Paris")."""
+        zone = ZoneInfo(tz)
+        following = (year + 1, 1) if month == 12 else (year, month + 1)
+        return cls(datetime(year, month, 1, tzinfo=zone), datetime(*following, 1, tzinfo=zone))
+
+    def __str__(self) -> str:
+        return f"{_plain(self.start)} to {_plain(self.end)}"
+
+
+def _plain(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+class Address(Frozen):
+    """A postal address as the invoice shows it. `country` is the provider's code for it: ISO 3166-1, two letters."""
+
+    line1: Text | None = None
+    line2: Text | None = None
+    city: Text | None = None
+    state: Text | None = None
+    postal_code: Text | None = None
+    country: Text | None = None
+
+
+class TaxId(Frozen):
+    """A tax number as the invoice shows it. `kind` is the provider's word for what it is, such as "eu_vat"."""
+
+    kind: Text | None = None
+    value: Text
+
+
+class CustomerRef(Frozen):
+    """Who is billed. `id` is an id at the client's provider; `ids` maps provider names to ids: a switch is one word.
+
+    `address` and `tax_ids` are read from invoices; no bill sends them.
+    """
+
+    id: Annotated[str, Field(min_length=1)] | None = None
+    email: Annotated[str, Field(min_length=3)] | None = None
+    name: Text | None = None
+    ids: Words = Field(default_factory=dict)
+    address: Address | None = None
+    tax_ids: tuple[TaxId, ...] = ()
+
+    def at(self, provider: str) -> str | None:
+        """The id to use at a provider. With `ids`, only those: another provider's id may name another customer."""
+        return self.ids.get(provider) if self.ids else self.id
+
+
+class TaxLine(Frozen):
+    """One tax, of an invoice or of a line. `rate` is in percent ("19"), `base` the amount that it is computed on.
+
+    `inclusive`: the tax is within the amounts of the lines; False where it comes on top of them.
+    """
+
+    name: Text | None = None
+    rate: Quantity | None = None
+    amount: Amount
+    base: Amount | None = None
+    inclusive: bool | None = None
+
+
+class Discount(Frozen):
+    """One discount of an invoice: `id` is the provider's, `code` what the customer typed, `name` what is shown of it.
+
+    `amount` is how much it takes off, None where only the sum of all discounts is stated.
+    """
+
+    id: Text | None = None
+    code: Text | None = None
+    name: Text | None = None
+    amount: Amount | None = None
+
+
+PaymentState = Literal["succeeded", "pending", "failed", "canceled", "unknown"]
+
+
+class Payment(Frozen):
+    """A payment of an invoice, or an attempt at one.
+
+    `amount` is what it paid, or was to pay. `state`: "pending" is on its way, "unknown" a word that we do not know.
+    `method` is the id of the payment method, or else the provider's word for its kind. `recorded_outside`: the money
+    was taken elsewhere and only recorded here. `refunded` is how much of it was given back.
+    """
+
+    id: Text | None = None
+    amount: Amount | None = None
+    at: Instant | None = None
+    state: PaymentState = "unknown"
+    method: Text | None = None
+    recorded_outside: bool | None = None
+    refunded: Amount | None = None
+
+
+class CreditNote(Frozen):
+    """A credit note against an invoice. `amount` is what it credits in all.
+
+    `kind`: "adjustment" lowers what is still to be paid, "refund" gives back what was paid, "credit" gives the customer
+    a balance, "write_off" gives the invoice up, "unknown" where the provider does not say.
+    """
+
+    id: Text | None = None
+    number: Text | None = None
+    amount: Amount | None = None
+    reason: Text | None = None
+    kind: Literal["adjustment", "refund", "credit", "write_off", "unknown"] = "unknown"
+    at: Instant | None = None
+
+
+class Adjustment(Frozen):
+    """What moves the total beside lines, discounts and tax; `amount` is added to it, and is below zero where it lowers.
+
+    "shipping", "rounding", "credit" (of the customer's credit, before tax) and "other".
+    """
+
+    kind: Literal["shipping", "rounding", "credit", "other"]
+    amount: Amount
+
+
+class Line(Frozen):
+    """One line. `amount` is authoritative.
+
+    It may be left out where quantity × unit_amount gives it exactly. `quantity` is an exact decimal (1 where nothing
+    else is said on a command). `unit_amount` is None where it is not a whole number of minor units. Tiers and discounts
+    make a read line's amount differ from quantity × unit_amount.
+
+    The rest is read from invoices, with the provider's own ids: `id` of the line, `product` and `price` that it bills,
+    `subscription` that it belongs to. `discount` is what the invoice's discounts take off this line, which `amount` has
+    not lost yet; `taxes` are those of the line. `proration`: it bills a part of a period.
+    """
+
+    description: Text | None = None
+    quantity: Quantity | None = None
+    unit_amount: Amount | None = None
+    amount: Amount
+    period: Period | None = None
+    id: Text | None = None
+    product: Text | None = None
+    price: Text | None = None
+    subscription: Text | None = None
+    discount: Amount | None = None
+    taxes: tuple[TaxLine, ...] = ()
+    metadata: Words = Field(default_factory=dict)
+    proration: bool | None = None
+
+    if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
+
+        def __init__(
+            self,
+            *,
+            description: str | None = None,
+            quantity: Decimal | int | str | None = None,
+            unit_amount: Money | None = None,
+            amount: Money | None = None,
+            period: Period | None = None,
+            id: str | None = None,
+            product: str | None = None,
+            price: str | None = None,
+            subscription: str | None = None,
+            discount: Money | None = None,
+            taxes: Iterable[TaxLine] = (),
+            metadata: Mapping[str, str] = ...,
+            proration: bool | None = None,
+        ) -> None: ...
+
+    @model_validator(mode="before")
+    @classmethod
+    def _multiply(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("amount") is not None or data.get("unit_amount") is None:
+            return data
+        unit = data["unit_amount"]
+        quantity = 1 if data.get("quantity") is None else data["quantity"]
+        try:
+            unit = unit if isinstance(unit, Money) else Money(**unit)
+            quantity = Decimal(quantity) if isinstance(quantity, int | str) else quantity
+        except (ArithmeticError, TypeError, ValueError):
+            return data  # each field says itself what is wrong with it
+        if not isinstance(quantity, Decimal):
+            return data
+        try:
+            return {**data, "amount": times(unit, quantity)}
+        except ValueError:
+            raise ValueError(
+                f"{quantity} × {unit} is not a whole number of minor units: state the line's amount"
+            ) from None
+
+
+class Collection(Frozen):
+    """Who moves the money. Made by manual(), send() or charge(), never by hand.
+
+    manual: the invoice is open, nobody is mailed or charged. send: the provider mails it and never takes money. charge:
+    the provider collects, from `payment_method` or from the customer's own default.
+    """
+
+    kind: Literal["manual", "send", "charge"]
+    due: Instant | None = None
+    net_days: Annotated[int, Field(strict=True, ge=0, le=3650)] | None = None
+    payment_method: Annotated[str, Field(min_length=1)] | None = None
+
+    @classmethod
+    def manual(cls) -> Collection:
+        """Leave it open: nobody is mailed, nothing is charged. The default."""
+        return cls(kind="manual")
+
+    @classmethod
+    def send(cls, *, due: datetime | None = None, net_days: int | None = None) -> Collection:
+        """Have the provider mail it, due at an instant or so many days after it is issued; exactly one of the two."""
+        if (due is None) == (net_days is None):
+            raise ValueError("Collection.send takes exactly one of due=… and net_days=…")
+        return cls(kind="send", due=due, net_days=net_days)
+
+    @classmethod
+    def charge(cls, payment_method: str | None = None) -> Collection:
+        """Have the provider collect, from this payment method or the customer's default one."""
+        return cls(kind="charge", payment_method=payment_method)
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> Self:
+        if self.kind != "send" and (self.due is not None or self.net_days is not None):
+            raise ValueError(f"a due date belongs to Collection.send, not to {self.kind}")
+        if self.kind != "charge" and self.payment_method is not None:
+            raise ValueError(f"a payment method belongs to Collection.charge, not to {self.kind}")
+        return self
+
+
+class Problem(Frozen):
+    """A value of a provider's answer that could not be read, and so reads as None.
+
+    `path` is where it stands in `Invoice.raw` ("lines.data[0].amount"); in a second answer that belongs to the invoice,
+    the path there ("payment.total.amount"). `why` completes a sentence that begins with the path. `money`: it is an
+    amount, or the currency without which no amount can be read.
+    """
+
+    path: Text
+    why: Text
+    money: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.why}"
