@@ -129,6 +129,13 @@ loss = {name: "x" for name in ("code", "path", "sent", "why", "remedy")} | {"fat
 invoice = {"provider": "stripe", "id": "in_1", "status": "open", "currency": "EUR", "lines": [line], "losses": [loss],
            "problems": [{"path": "a", "why": "b"}], "customer": {"id": "c"}, "period": span, "raw": '{"a": 1.10}'}
 FIELDS = {
+    "Address": {"city": "Lyon"},
+    "Adjustment": {"kind": "shipping", "amount": eur},
+    "CreditNote": {"id": "cn_1", "amount": eur},
+    "Discount": {"code": "SPRING", "amount": eur},
+    "Payment": {"id": "pay_1", "amount": eur, "at": "2026-05-01T00:00:00Z"},
+    "TaxId": {"kind": "eu_vat", "value": "FR1"},
+    "TaxLine": {"rate": "20", "amount": eur},
     "Bill": bill,
     "Collection": {"kind": "send", "due": "2026-05-01T00:00:00Z"},
     "Command": {},

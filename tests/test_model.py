@@ -12,7 +12,24 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
-from invoice_bridge import Collection, CustomerRef, Invoice, Line, Loss, Money, Period, Problem, Status
+from invoice_bridge import (
+    Address,
+    Adjustment,
+    Collection,
+    CreditNote,
+    CustomerRef,
+    Discount,
+    Invoice,
+    Line,
+    Loss,
+    Money,
+    Payment,
+    Period,
+    Problem,
+    Status,
+    TaxId,
+    TaxLine,
+)
 from invoice_bridge.core.losses import Fate, Severity
 from invoice_bridge.core.model import AMOUNTS, Frozen
 from tests import strategies
@@ -45,15 +62,44 @@ WHOLE = _invoice(
             unit_amount=Money(1000, "EUR"),
             amount=Money(2500, "EUR"),
             period=Period(MAY_1, JUNE_1),
+            id="li_1",
+            proration=False,
         ),
     ),
     lines_complete=True,
-    customer=CustomerRef(id="cus_42", email="a@b.test", name="Zoë", ids={"acme": "cus_42"}),
+    customer=CustomerRef(
+        id="cus_42",
+        email="a@b.test",
+        name="Zoë",
+        ids={"acme": "cus_42"},
+        address=Address(city="Lyon", country="FR"),
+        tax_ids=(TaxId(kind="eu_vat", value="FR1"),),
+    ),
     period=Period(MAY_1, JUNE_1),
     description="May",
     reference="flt/2026-05",
     purchase_order="PO-9",
     metadata={"depot": "Lyon"},
+    subscription="sub_1",
+    custom_fields={"Depot": "Lyon"},
+    taxes=(TaxLine(name="VAT", rate=Decimal(20), amount=Money(500, "EUR"), base=Money(2500, "EUR"), inclusive=False),),
+    discounts=(Discount(id="di_1", code="SPRING", amount=Money(0, "EUR")),),
+    adjustments=(Adjustment(kind="rounding", amount=Money(0, "EUR")),),
+    payments=(
+        Payment(
+            id="pay_1",
+            amount=Money(1000, "EUR"),
+            at=datetime(2026, 6, 2, tzinfo=UTC),
+            state="succeeded",
+            method="card",
+            recorded_outside=False,
+        ),
+    ),
+    payments_complete=True,
+    credit_notes=(CreditNote(id="cn_1", number="CN-1", amount=Money(0, "EUR"), reason="duplicate", kind="adjustment"),),
+    credit_notes_complete=True,
+    updated_at=datetime(2026, 6, 3, tzinfo=UTC),
+    attempts=1,
     created_at=datetime(2026, 6, 1, 11, 0, tzinfo=timezone(timedelta(hours=2))),
     issued_at=datetime(2026, 6, 1, 9, 0, 0, 500000, tzinfo=UTC),
     due_at=datetime(2026, 6, 15, tzinfo=UTC),
@@ -75,11 +121,24 @@ WHOLE_JSON = (
     '"amount_remaining":{"minor":2000,"currency":"EUR"},'
     '"lines":[{"description":"Fees","quantity":"2.50","unit_amount":{"minor":1000,"currency":"EUR"},'
     '"amount":{"minor":2500,"currency":"EUR"},'
-    '"period":{"start":"2026-05-01T00:00:00Z","end":"2026-06-01T00:00:00Z"}}],"lines_complete":true,'
-    '"customer":{"id":"cus_42","email":"a@b.test","name":"Zoë","ids":{"acme":"cus_42"}},'
+    '"period":{"start":"2026-05-01T00:00:00Z","end":"2026-06-01T00:00:00Z"},"id":"li_1","product":null,"price":null,'
+    '"subscription":null,"discount":null,"taxes":[],"metadata":{},"proration":false}],"lines_complete":true,'
+    '"customer":{"id":"cus_42","email":"a@b.test","name":"Zoë","ids":{"acme":"cus_42"},'
+    '"address":{"line1":null,"line2":null,"city":"Lyon","state":null,"postal_code":null,"country":"FR"},'
+    '"tax_ids":[{"kind":"eu_vat","value":"FR1"}]},'
     '"period":{"start":"2026-05-01T00:00:00Z","end":"2026-06-01T00:00:00Z"},"description":"May",'
-    '"reference":"flt/2026-05","purchase_order":"PO-9","metadata":{"depot":"Lyon"},"created_at":"2026-06-01T09:00:00Z",'
+    '"reference":"flt/2026-05","purchase_order":"PO-9","metadata":{"depot":"Lyon"},'
+    '"subscription":"sub_1","custom_fields":{"Depot":"Lyon"},"footer":null,'
+    '"taxes":[{"name":"VAT","rate":"20","amount":{"minor":500,"currency":"EUR"},'
+    '"base":{"minor":2500,"currency":"EUR"},"inclusive":false}],'
+    '"discounts":[{"id":"di_1","code":"SPRING","name":null,"amount":{"minor":0,"currency":"EUR"}}],'
+    '"adjustments":[{"kind":"rounding","amount":{"minor":0,"currency":"EUR"}}],'
+    '"payments":[{"id":"pay_1","amount":{"minor":1000,"currency":"EUR"},"at":"2026-06-02T00:00:00Z",'
+    '"state":"succeeded","method":"card","recorded_outside":false,"refunded":null}],"payments_complete":true,'
+    '"credit_notes":[{"id":"cn_1","number":"CN-1","amount":{"minor":0,"currency":"EUR"},"reason":"duplicate",'
+    '"kind":"adjustment","at":null}],"credit_notes_complete":true,"created_at":"2026-06-01T09:00:00Z",'
     '"issued_at":"2026-06-01T09:00:00.500000Z","due_at":"2026-06-15T00:00:00Z","paid_at":null,"voided_at":null,'
+    '"uncollectible_at":null,"updated_at":"2026-06-03T00:00:00Z","attempts":1,"next_attempt_at":null,'
     '"collection":{"kind":"send","due":null,"net_days":14,"payment_method":null},"payment_method":"pm_1",'
     '"payment_pending":false,"hosted_url":"https://pay.example.test/in_1","pdf_url":null,"test_mode":true,'
     '"losses":[{"code":"IB-ACME-PERIOD-01","path":"period","fate":"dropped","severity":"warns","sent":"nothing",'

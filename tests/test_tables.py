@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Required, get_origin, get_type_hints
 import pytest
 
 import invoice_bridge.core.bills
-import invoice_bridge.core.model
+import invoice_bridge.core.parts
 import invoice_bridge.core.verbs
 from invoice_bridge import providers
 from invoice_bridge.adapter.declared import Setting
@@ -115,7 +115,7 @@ def test_defect_62_kinds_are_the_fields_of_the_model() -> None:
 CONSTRUCTED = {
     invoice_bridge.core.bills: {"OneTimeCharge", "PeriodInvoice"},
     invoice_bridge.core.verbs: {"ListInvoices"},
-    invoice_bridge.core.model: {"Line"},
+    invoice_bridge.core.parts: {"Line"},
 }
 
 

@@ -1,10 +1,21 @@
 """What each field is to a comparison."""
 
 from dataclasses import fields, is_dataclass
+from typing import Any
 
 import pytest
 
-from invoice_bridge import Collection, CustomerRef, Invoice, Line, Period
+from invoice_bridge import (
+    Adjustment,
+    Collection,
+    CustomerRef,
+    Invoice,
+    Line,
+    Money,
+    Payment,
+    Period,
+    TaxLine,
+)
 from invoice_bridge.compare.kinds import AMOUNT_PATHS, KINDS, SHAPES, Kind, facts, severity
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.model import AMOUNTS
@@ -33,6 +44,9 @@ def test_every_amount_is_money_that_changes_money() -> None:
         "payment_pending",
         "past_due",
         "currency",
+        "taxes",
+        "adjustments",
+        "payments",
         "amounts",
         "customer.id",
         "lines[]",
@@ -50,6 +64,9 @@ def test_instants_are_decided_one_by_one() -> None:
         "due_at": Kind.TERMS,
         "paid_at": Kind.IDENTITY,
         "voided_at": Kind.IDENTITY,
+        "uncollectible_at": Kind.IDENTITY,
+        "updated_at": Kind.IDENTITY,
+        "next_attempt_at": Kind.IDENTITY,
     }
     assert set(KINDS[Period].values()) == {Kind.TERMS}
 
@@ -59,3 +76,22 @@ def test_defect_55_a_field_that_carries_both_is_compared_once() -> None:
     both = facts(bill(reference="res-1", purchase_order="res-1"))["said"]
     assert (both["reference"], "purchase_order" in both) == ("res-1", False)
     assert facts(bill(reference="res-1", purchase_order="PO-9"))["said"]["purchase_order"] == "PO-9"
+
+
+def test_the_amounts_of_parts_are_compared_whatever_they_are_called() -> None:
+    """Taxes, adjustments and payments are compared by their amounts in order; payments where all of them are listed."""
+    eur = [Money(minor, "EUR") for minor in (100, 200, 300)]
+    parts: dict[str, Any] = {
+        "taxes": (TaxLine(name="City", amount=eur[1]), TaxLine(name="State", amount=eur[0])),
+        "adjustments": (Adjustment(kind="shipping", amount=eur[2]),),
+        "payments": (
+            Payment(id="p_1", amount=eur[2], state="succeeded"),
+            Payment(id="p_2", amount=eur[0], state="failed"),
+        ),
+    }
+    said = facts(bill(**parts, payments_complete=True))["said"]
+    assert (said["taxes"], said["adjustments"], said["payments"]) == ("1.00 EUR, 2.00 EUR", "3.00 EUR", "3.00 EUR")
+    assert "payments" not in facts(bill(**parts))["said"]
+    others = (TaxLine(name="Other", amount=eur[0]), TaxLine(amount=eur[1]))
+    assert facts(bill(taxes=others))["said"]["taxes"] == said["taxes"]
+    assert {"taxes", "adjustments", "payments"} & set(facts(bill())["said"]) == set()

@@ -80,7 +80,7 @@ class TaxId(Frozen):
     """A tax number as the invoice shows it. `kind` is the provider's word for what it is, such as "eu_vat"."""
 
     kind: Text | None = None
-    value: Text
+    value: Text | None = None
 
 
 class CustomerRef(Frozen):

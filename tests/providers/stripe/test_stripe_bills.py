@@ -52,7 +52,17 @@ def test_a_one_time_charge_is_open_and_nobody_is_mailed_or_charged(world: World)
     found = world.client.create(charge())
     assert (found.id, found.number, found.status) == ("in_00000001", "EMULATE0-0001", Status.OPEN)
     assert (found.subtotal, found.tax, found.total, found.amount_remaining) == (eur(1999), eur(0), eur(1999), eur(1999))
-    assert found.lines == (Line(description="Fees", quantity=1, unit_amount=eur(1999), amount=eur(1999)),)
+    line = Line(
+        description="Fees",
+        quantity=1,
+        unit_amount=eur(1999),
+        amount=eur(1999),
+        id="il_00000001",
+        product="prod_00000001",
+        price="price_00000001",
+        discount=eur(0),
+    )
+    assert found.lines == (line,)
     assert (found.reference, found.metadata, found.description) == ("res-1", {}, "Fees")
     assert found.customer == CustomerRef(id="cus_42", email="someone@example.test")
     assert (found.collection, found.issued_at) == (Collection.manual(), datetime(2026, 11, 2, 9, tzinfo=UTC))

@@ -18,6 +18,7 @@ from invoice_bridge import (
     Money,
     Period,
     Status,
+    TaxLine,
     decode,
 )
 from invoice_bridge.providers.stripe.shapes import invoice
@@ -256,7 +257,15 @@ def test_the_endive_shape() -> None:
         "amount_remaining": 3140,
     }
     may = Period.month(2026, 5)
-    line = Line(description="Charging", quantity="1.5", unit_amount=eur(2000), amount=eur(3000), period=may)
+    line = Line(
+        description="Charging",
+        quantity="1.5",
+        unit_amount=eur(2000),
+        amount=eur(3000),
+        period=may,
+        id="il_1",
+        taxes=[TaxLine(amount=eur(540), inclusive=False)],
+    )
     assert (found.lines, found.period) == ((line,), may)
     assert (found.reference, found.metadata) == ("res-1", {"site": "7"})
     assert (found.issued_at, found.due_at) == (at(2026, 5, 1, 0, 1, 40), at(2026, 6, 1))
@@ -524,12 +533,12 @@ def test_defect_57_what_says_that_it_is_something_else_is_refused(kind: str) -> 
 
 
 def test_defect_55_the_purchase_order_is_read() -> None:
-    """Defect 55: our own custom field is the purchase order; a field of another heading is listed as unmapped."""
+    """Defect 55: our own custom field is the purchase order; a field of another heading is a custom field."""
     fields = [{"name": "Cost centre", "value": "77"}, {"name": "PO number", "value": "PO-9"}]
     found = read(custom_fields=fields)
     assert (found.purchase_order, found.reference) == ("PO-9", "res-1")
-    assert {"custom_fields[].name", "custom_fields[].value"} <= set(found.unmapped())
-    assert not {"custom_fields[].name", "custom_fields[].value"} & set(read(custom_fields=fields[1:]).unmapped())
+    assert found.custom_fields == {"Cost centre": "77"}
+    assert not {"custom_fields[].name", "custom_fields[].value"} & set(found.unmapped())
     assert read(custom_fields=fields[:1]).purchase_order is None
 
 

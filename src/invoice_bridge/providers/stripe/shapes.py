@@ -31,6 +31,23 @@ from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.model import Collection, Invoice, Line, Status
 from invoice_bridge.core.money import Money, exponent, trusted
 from invoice_bridge.core.wire import Response
+from invoice_bridge.providers.stripe.part_shapes import (
+    ADDRESS_PATHS,
+    CHARGE_PATHS,
+    DISCOUNT,
+    PAYMENT,
+    TAX,
+    TAX_ID,
+    adjustments,
+    charge_before_basil,
+    custom_fields,
+    customer_address,
+    line_discount,
+    line_price,
+    line_product,
+    line_proration,
+    line_subscription,
+)
 from invoice_bridge.providers.stripe.tables import MONEY, PURCHASE_ORDER, REFERENCE_KEY, STATUSES
 
 _STATUS = {row.native: row.status for row in STATUSES}
@@ -105,13 +122,12 @@ def _unit_amount(at: Reader, currency: str | None) -> Money | None:
 
 
 def _purchase_order(at: Reader, _currency: str | None) -> str | None:
-    """The custom field that carries a purchase order, by the heading that we give it; other headings mean others."""
+    """The custom field that carries a purchase order, by the heading that we give it; see custom_fields for others."""
     if at.data.get("custom_fields") is None:
         return None
     for row in at.children("custom_fields"):
         if row.text("name") == PURCHASE_ORDER:
             return row.text("value")
-        row.leave("name")
     return None
 
 
@@ -201,8 +217,15 @@ def _pending(at: Reader, _currency: str | None) -> bool | None:
     return any(payment.child("payment_intent").text("status") == "processing" for payment in payments)
 
 
+def _taxes(values: dict[str, Any], _at: Reader, _given: Mapping[str, Any]) -> None:
+    """Take the list of before basil where it is the one that is there."""
+    before = values.pop("taxes_before")
+    values["taxes"] = values["taxes"] or before
+
+
 LINE = Shape(
     Line,
+    _taxes,
     units=MONEY,
     needs="amount",
     amount=money("amount"),
@@ -212,6 +235,25 @@ LINE = Shape(
         _unit_amount, "pricing.unit_amount_decimal", "price.unit_amount_decimal", "price.transform_quantity"
     ),
     period=span(unix("period.start"), unix("period.end")),
+    id=text("id"),
+    product=computed(line_product, "pricing.price_details.product", "price.product"),
+    price=computed(line_price, "pricing.price_details.price", "price.id"),
+    subscription=computed(
+        line_subscription,
+        "parent.subscription_item_details.subscription",
+        "parent.invoice_item_details.subscription",
+        "subscription",
+    ),
+    discount=computed(line_discount, "discount_amounts[].amount"),
+    taxes=rows("taxes", TAX),
+    taxes_before=rows("tax_amounts", TAX),
+    metadata=strings("metadata"),
+    proration=computed(
+        line_proration,
+        "parent.subscription_item_details.proration",
+        "parent.invoice_item_details.proration",
+        "proration",
+    ),
 )
 
 
@@ -238,7 +280,14 @@ def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> Non
         # a void invoice keeps its full remainder on the wire (sandbox recording, dahlia); nobody can collect it
         values["amount_remaining"] = nothing_left(currency)
     id_, email, name = values.pop("customer_id"), values.pop("customer_email"), values.pop("customer_name")
-    values["customer"] = customer_of(id_, email, name)
+    values["customer"] = customer_of(id_, email, name, values.pop("address"), values.pop("tax_ids"))
+    _taxes(values, at, given)
+    values["subscription"] = values["subscription"] or values.pop("subscription_before")
+    values["adjustments"] = adjustments(at, values, on_top)
+    more, charges = values.pop("more_payments"), values.pop("charges")
+    if more is True:
+        values["payments_complete"] = False
+    values["payments"] = values["payments"] or charges
     values["period"] = period_span([line.period for line in lines])
     values["collection"] = _collection(at, values, is_ours=reference is not None)
     live = values.pop("live")
@@ -258,6 +307,8 @@ INVOICE = Shape(
         "total_tax_amounts[].inclusive",
         "total_excluding_tax",
         "amount_shipping",
+        "total_pretax_credit_amounts[].type",
+        "total_pretax_credit_amounts[].amount",
         "pre_payment_credit_notes_amount",
         "post_payment_credit_notes_amount",
         "collection_method",
@@ -294,4 +345,19 @@ INVOICE = Shape(
     hosted_url=text("hosted_invoice_url"),
     pdf_url=text("invoice_pdf"),
     live=flag("livemode"),
+    subscription=identity("parent.subscription_details.subscription"),
+    subscription_before=identity("subscription"),
+    custom_fields=computed(custom_fields, "custom_fields[].name", "custom_fields[].value"),
+    footer=text("footer"),
+    address=computed(customer_address, *ADDRESS_PATHS),
+    tax_ids=rows("customer_tax_ids", TAX_ID),
+    taxes=rows("total_taxes", TAX),
+    taxes_before=rows("total_tax_amounts", TAX),
+    discounts=rows("total_discount_amounts", DISCOUNT),
+    payments=rows("payments.data", PAYMENT),
+    more_payments=flag("payments.has_more"),
+    charges=computed(charge_before_basil, *CHARGE_PATHS),
+    uncollectible_at=unix("status_transitions.marked_uncollectible_at"),
+    attempts=integer("attempt_count"),
+    next_attempt_at=unix("next_payment_attempt"),
 )
