@@ -6,11 +6,11 @@ import pickle
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
-from pydantic import ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from invoice_bridge import (
     Address,
@@ -30,6 +30,7 @@ from invoice_bridge import (
     TaxId,
     TaxLine,
 )
+from invoice_bridge.core.descriptions import DESCRIPTIONS
 from invoice_bridge.core.losses import Fate, Severity
 from invoice_bridge.core.model import AMOUNTS, Frozen
 from tests import strategies
@@ -538,3 +539,31 @@ def test_a_collection_that_contradicts_itself_is_refused(said: dict[str, Any], f
     with pytest.raises(ValidationError) as caught:
         Collection(**said)
     assert fault in str(caught.value)
+
+
+# ── the JSON Schema ──────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("mode", ["validation", "serialization"])
+def test_every_field_of_the_json_schema_is_described(mode: Literal["validation", "serialization"]) -> None:
+    """For every field of an invoice and of its parts there is a description, in the model's order, and for no other."""
+    schema = Invoice.model_json_schema(mode=mode)
+    types = {"Invoice": schema, **schema["$defs"]}
+    bare = [
+        f"{name}.{field}"
+        for name, each in types.items()
+        for field, told in each.get("properties", {}).items()
+        if not told.get("description")
+    ]
+    assert bare == []
+    fields = {name: list(each["properties"]) for name, each in types.items() if "properties" in each}
+    assert {name: list(each) for name, each in DESCRIPTIONS.items()} == fields
+    assert all(text.endswith(".") for each in DESCRIPTIONS.values() for text in each.values())
+
+
+def test_a_web_framework_gets_the_same_descriptions() -> None:
+    """A model of a caller's own that holds an invoice has them too: that is what FastAPI publishes."""
+
+    class Answer(BaseModel):
+        invoice: Invoice
+
+    published = TypeAdapter(list[Answer]).json_schema()["$defs"]["Invoice"]["properties"]
+    assert published["total"]["description"] == DESCRIPTIONS["Invoice"]["total"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 __all__ = ["Alters", "Fate", "Loss", "Severity"]
 
@@ -50,6 +51,13 @@ class Loss:
     why: str
     remedy: str
     conditional: bool = False
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        """Describe each field in the JSON Schema."""
+        from invoice_bridge.core.descriptions import described_schema
+
+        return described_schema("Loss", core_schema, handler)
 
     def __str__(self) -> str:
         told = f"[{self.code}] ($.{self.path}) {'depending on the clock: ' if self.conditional else ''}{self.why}"

@@ -108,6 +108,13 @@ class Money:
     minor: Annotated[int, Strict()]
     currency: str
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        """Describe each field in the JSON Schema."""
+        from invoice_bridge.core.descriptions import described_schema
+
+        return described_schema("Money", core_schema, handler)
+
     def __post_init__(self) -> None:
         if type(self.minor) is not int:
             raise TypeError(what_to_write(self.minor, self.currency))

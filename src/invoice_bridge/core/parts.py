@@ -57,6 +57,13 @@ class Period:
         following = (year + 1, 1) if month == 12 else (year, month + 1)
         return cls(datetime(year, month, 1, tzinfo=zone), datetime(*following, 1, tzinfo=zone))
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        """Describe each field in the JSON Schema."""
+        from invoice_bridge.core.descriptions import described_schema
+
+        return described_schema("Period", core_schema, handler)
+
     def __str__(self) -> str:
         return f"{_plain(self.start)} to {_plain(self.end)}"
 

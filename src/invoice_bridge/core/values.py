@@ -50,6 +50,13 @@ class Frozen(BaseModel):
                 _types_namespace=_types_namespace,
             )
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        """Describe each field in the JSON Schema; see core/descriptions.py."""
+        from invoice_bridge.core.descriptions import described_schema
+
+        return described_schema(cls.__name__, core_schema, handler)
+
 
 # ── the kinds of leaf ────────────────────────────────────────────────────────────────────────────────────────────────
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?|[0-9]*\.[0-9]+)[0-9]*([eE][+-]?[0-9]+)?", re.ASCII)
