@@ -6,20 +6,22 @@ Rules of this file: nothing is claimed here; every cell is a field of `Flows`, e
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 from itertools import groupby
+from typing import Any
 
 from invoice_bridge import providers
 from invoice_bridge.adapter.declared import Cannot, ErrorRow, Units
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.adapter.redactions import Becomes, Redaction
 from invoice_bridge.adapter.transitions import Transition
+from invoice_bridge.core.descriptions import DESCRIPTIONS
 from invoice_bridge.core.idempotency import Idempotency
-from invoice_bridge.core.model import Status
+from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Effect
 
 VERBS = tuple(verb.name for verb in fields(Verbs))
@@ -207,6 +209,37 @@ def state_diagram(provider: Provider) -> str:
     arrows = sorted(verbs, key=lambda pair: (order.index(pair[0]), order.index(pair[1])))
     lines = [f"    {before} --> {after}: {', '.join(verbs[before, after])}" for before, after in arrows]
     return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
+
+
+def model_page() -> str:
+    """Every field of an invoice and of its parts: what it is in JSON, and what it means."""
+    schema = Invoice.model_json_schema(mode="serialization")
+    types = {"Invoice": schema, **schema["$defs"]}
+    tables = []
+    for name in DESCRIPTIONS:
+        rows = [
+            (f"`{field}`", _in_json(each), each["description"]) for field, each in types[name]["properties"].items()
+        ]
+        heading = "" if name == "Invoice" else f"### {name}\n\n"
+        tables.append(heading + table(("field", "in JSON", "means"), rows))
+    return "\n\n".join(tables)
+
+
+def _in_json(field: Mapping[str, Any]) -> str:
+    """What a field is in JSON, in words."""
+    if "anyOf" in field:
+        kinds = [_in_json(each) for each in field["anyOf"]]
+        return ", or ".join(kind for kind in kinds if kind != "`null`") + (", or `null`" if "`null`" in kinds else "")
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})" if name in DESCRIPTIONS else "one of its words"
+    if "enum" in field:
+        return " ".join(f"`{word}`" for word in field["enum"])
+    if field.get("type") == "array":
+        return f"list of {_in_json(field['items'])}"
+    words = {"string": "text", "boolean": "`true` or `false`", "null": "`null`", "integer": "whole number"}
+    words |= {"object": "object of texts", "number": "number"}
+    return "instant" if field.get("format") == "date-time" else words[field.get("type", "object")]
 
 
 def reading_page() -> str:
