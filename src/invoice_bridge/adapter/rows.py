@@ -134,13 +134,14 @@ def unsent(path: str, source: str, **more: Any) -> Field:
 _NOWHERE = {"alters": Alters.NOTHING, "sent": "nothing"}
 
 
-def read_parts(code: str, source: str) -> tuple[Field, ...]:
+def read_parts(code: str, source: str, *, sent: tuple[str, ...] = ()) -> tuple[Field, ...]:
     """The rows for what lines and customers have when they were read from an invoice, and no bill sends.
 
-    `code` begins the codes of their losses: "IB-ACME". A provider that takes one of them has a row of its own instead.
+    `code` begins the codes of their losses: "IB-ACME". `sent` are the paths of those that a provider takes, with rows
+    of its own.
     """
     again = "leave it out; what the amounts of the lines do not have is not billed"
-    return (
+    rows = (
         unsent("lines[].id", source),
         unsent("lines[].proration", source),
         dropped(
@@ -202,6 +203,7 @@ def read_parts(code: str, source: str) -> tuple[Field, ...]:
             severity=Severity.INFO,
         ),
     )
+    return tuple(row for row in rows if row.path not in sent)
 
 
 def values_at(command: Any, path: str) -> list[Any]:

@@ -1,6 +1,7 @@
 """What Stripe states of an invoice beside its lines and amounts, checked by hand; of before basil (2025-03) too."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,12 +14,17 @@ from invoice_bridge import (
     Adjustment,
     Discount,
     Invoice,
+    Line,
     Money,
+    OneTimeCharge,
     Payment,
     TaxId,
     TaxLine,
+    Unsupported,
     decode,
+    losses,
 )
+from tests.providers.stripe.conftest import World
 
 RECORDINGS = Path(__file__).parents[4] / "shared" / "recordings" / "stripe"
 
@@ -234,3 +240,15 @@ def test_every_recorded_invoice_closes() -> None:
     read = [decode("stripe", json.loads(path.read_bytes(), parse_float=Decimal)) for path in RECORDINGS.glob("*.json")]
     assert len(read) >= 5
     assert [invoice.unbalanced() for invoice in read] == [None] * len(read)
+
+
+def test_the_metadata_of_a_line_is_sent_and_comes_back(make: Callable[[], World]) -> None:
+    """A bill's line keeps its own metadata; a key without a value, which Stripe would drop, is refused."""
+    line = Line(description="Fees", amount=eur(1999), metadata={"meter": "7"})
+    bill = OneTimeCharge(reference="res-1", customer="cus_42", lines=[line])
+    assert losses("stripe", bill) == ()
+    world = make()
+    assert world.client.create(bill).lines[0].metadata == {"meter": "7"}
+    empty = OneTimeCharge(reference="res-2", customer="cus_42", lines=[line.model_copy(update={"metadata": {"a": ""}})])
+    with pytest.raises(Unsupported, match="no metadata of a line without a value"):
+        world.client.create(empty)

@@ -206,6 +206,15 @@ def _line_form(line: Line, currency: str) -> InvoiceAddLinesParamsLine:
         form["description"] = _fitting(line.description, LINE_TEXT, "the line's description", LINE_TEXT_SOURCE)
     if line.period is not None:
         form["period"] = {"start": unix_seconds(line.period.start), "end": unix_seconds(line.period.end)}
+    if line.metadata:
+        check_keys(line.metadata)
+        if "" in line.metadata.values():
+            raise Unsupported(
+                "Stripe keeps no metadata of a line without a value",
+                source="docs.stripe.com/api/metadata",
+                remedy="leave the key out",
+            )
+        form["metadata"] = dict(line.metadata)
     amount = MONEY.to_units(line.amount)
     if not carries_quantity(line) or line.quantity is None or line.unit_amount is None:
         form["amount"] = amount

@@ -135,5 +135,6 @@ FIELDS = (
     ),
     carried("", "discounts", CREATE, alters=Alters.NOTHING, why="the customer's own discount is not inherited"),
     carried("", "custom_fields[].name", CREATE, alters=Alters.NOTHING, why="the heading of the purchase order"),
-    *read_parts("IB-STRIPE", ADD_LINES),
+    carried("lines[].metadata", "lines[].metadata", ADD_LINES),
+    *read_parts("IB-STRIPE", ADD_LINES, sent=("lines[].metadata",)),
 )

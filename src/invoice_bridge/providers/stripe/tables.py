@@ -152,6 +152,9 @@ LIMITS = (
     Limit("metadata", 49, "docs.stripe.com/api/metadata, 50 keys, one of them the reference's; not confirmed here"),
     Limit("metadata.key", 40, "docs.stripe.com/api/metadata; not confirmed here"),
     Limit("metadata.value", 500, "docs.stripe.com/api/metadata; not confirmed here"),
+    Limit("lines[].metadata", 50, "docs.stripe.com/api/metadata; not confirmed here"),
+    Limit("lines[].metadata.key", 40, "docs.stripe.com/api/metadata; not confirmed here"),
+    Limit("lines[].metadata.value", 500, "docs.stripe.com/api/metadata; not confirmed here"),
 )
 
 REDACTIONS = (
