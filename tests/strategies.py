@@ -7,8 +7,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from invoice_bridge import (
+    Address,
+    Adjustment,
     Collection,
+    CreditNote,
     CustomerRef,
+    Discount,
     Finalize,
     Invoice,
     Line,
@@ -18,11 +22,14 @@ from invoice_bridge import (
     Money,
     OneTimeCharge,
     Pay,
+    Payment,
     Period,
     PeriodInvoice,
     Retrieve,
     SendInvoice,
     Status,
+    TaxId,
+    TaxLine,
     Update,
     Void,
 )
@@ -118,6 +125,54 @@ raw_values = st.recursive(
 )
 
 
+def _taxes(currency: str) -> st.SearchStrategy[tuple[TaxLine, ...]]:
+    """Up to two taxes."""
+    some = money(currency, least=-(10**20), most=10**20)
+    tax = st.builds(
+        TaxLine,
+        name=st.none() | texts,
+        rate=st.none() | quantities,
+        amount=some,
+        base=st.none() | some,
+        inclusive=st.none() | st.booleans(),
+    )
+    return st.lists(tax, max_size=2).map(tuple)
+
+
+@st.composite
+def parts(draw: st.DrawFn, currency: str) -> dict[str, Any]:
+    """What an invoice states beside its lines and amounts."""
+    amount = st.none() | money(currency, least=-(10**20), most=10**20)
+    payment = st.builds(
+        Payment,
+        id=st.none() | words,
+        amount=amount,
+        at=st.none() | instants,
+        state=st.sampled_from(["succeeded", "pending", "failed", "canceled", "unknown"]),
+        method=st.none() | words,
+        recorded_outside=st.none() | st.booleans(),
+        refunded=amount,
+    )
+    note = st.builds(CreditNote, id=st.none() | words, amount=amount, kind=st.sampled_from(["adjustment", "refund"]))
+    moved = st.builds(
+        Adjustment,
+        kind=st.sampled_from(["shipping", "rounding", "credit", "other"]),
+        amount=money(currency, least=-(10**20), most=10**20),
+    )
+    discount = st.builds(Discount, id=st.none() | words, code=st.none() | texts, amount=amount)
+    return {
+        "taxes": draw(_taxes(currency)),
+        "discounts": draw(st.lists(discount, max_size=2).map(tuple)),
+        "adjustments": draw(st.lists(moved, max_size=2).map(tuple)),
+        "payments": draw(st.lists(payment, max_size=2).map(tuple)),
+        "payments_complete": draw(st.booleans()),
+        "credit_notes": draw(st.lists(note, max_size=2).map(tuple)),
+        "subscription": draw(st.none() | words),
+        "custom_fields": draw(metadata),
+        "attempts": draw(st.none() | st.integers(0, 9)),
+    }
+
+
 @st.composite
 def invoices(draw: st.DrawFn) -> Invoice:
     """An invoice such as a provider may state it, everything optional absent or present, `raw` of any JSON."""
@@ -130,14 +185,25 @@ def invoices(draw: st.DrawFn) -> Invoice:
         unit_amount=amount,
         amount=money(currency, least=-(10**20), most=10**20),
         period=st.none() | periods,
+        id=st.none() | words,
+        product=st.none() | words,
+        price=st.none() | words,
+        subscription=st.none() | words,
+        discount=amount,
+        taxes=_taxes(currency),
+        metadata=metadata,
+        proration=st.none() | st.booleans(),
     )
     customer = st.builds(
-        CustomerRef, id=st.none() | words, email=st.none() | st.just("a@b.test"), name=st.none() | texts, ids=metadata
-    )
-    moments = ("created_at", "issued_at", "due_at", "paid_at", "voided_at")
+        CustomerRef, id=st.none() | words, email=st.none() | st.just("a@b.test"), name=st.none() | texts, ids=metadata,
+        address=st.none() | st.builds(Address, line1=st.none() | texts, city=st.none() | texts, country=st.just("FR")),
+        tax_ids=st.lists(st.builds(TaxId, kind=st.none() | texts, value=st.none() | texts), max_size=2).map(tuple),
+    )  # fmt: skip
+    moments = ("created_at", "issued_at", "due_at", "paid_at", "voided_at", "uncollectible_at", "updated_at")
     amounts = ("subtotal", "discount", "tax", "total", "amount_due", "amount_paid", "amount_remaining")
     stated: dict[str, Any] = {name: draw(st.none() | instants) for name in moments}
     stated |= {name: draw(amount) for name in amounts}
+    stated |= draw(parts(currency))
     return Invoice(
         provider=draw(words),
         id=draw(words),

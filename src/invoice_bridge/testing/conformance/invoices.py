@@ -72,6 +72,17 @@ class InvoiceChecks(Checks):
         if not compared:
             pytest.skip(f"{context.provider.title} carries no bill of several lines with the amount of each")
 
+    def test_what_an_invoice_states_comes_to_its_total(
+        self, client: Client, context: Context, emulator: Emulator
+    ) -> None:
+        """Lines, discount, tax on top and adjustments come to the total of every invoice that states both."""
+        for bill, made in self.possible(context, emulator):
+            try:
+                read = client.retrieve(self.create(client, bill, made).id)
+            except BridgeError:
+                continue  # the emulator holds nothing for this bill to bill
+            assert read.unbalanced() is None, f"{bill.reference}: {read.unbalanced()} too much or too little"
+
     def test_every_effect_is_declared(self, declared: Provider, context: Context) -> None:
         """Whatever the emulator's ledger shows of a bill, one of the requests had declared as its effect."""
         seen: set[str] = set()
