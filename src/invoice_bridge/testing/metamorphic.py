@@ -308,7 +308,7 @@ _VARIANTS: dict[str, Callable[[Bill], list[tuple[Bill, Bill]]]] = {
     ),
     "lines[].taxes[]": _lines(
         lambda line, currency: [
-            (_line(line, taxes=[TaxLine(amount=Money(minor, currency))]), _line(line, taxes=[])) for minor in (100, 200)
+            (_line(line, taxes=[]), _line(line, taxes=[TaxLine(amount=Money(minor, currency))])) for minor in (100, 200)
         ]
     ),
     "lines[].metadata": _lines(
