@@ -160,6 +160,7 @@ _LISTED = _ALONE | {"adjustment_credit_notes": [], "issued_credit_notes": [], "l
 _BESIDE: tuple[dict[str, Any], ...] = (
     _ALONE, _AUTOMATIC, _AUTOMATIC | {"status": "paid"}, _LISTED, _LISTED | {"status": "paid"},
     _ALONE | {"custom_fields": [{"name": PURCHASE_ORDER}], "line_items": [{}]},
+    _ALONE | {"line_item_taxes": [{"tax_amount": 5}], "line_items": [{"amount": 5, "entity_type": "plan"}]},
 )  # fmt: skip
 """What an invoice states beside one path: some are read only where others say what they are worth."""
 _LEFT = {"lines.data[].price.transform_quantity"}
