@@ -165,6 +165,7 @@ _BESIDE: tuple[dict[str, Any], ...] = (
     _ALONE | {"custom_fields": [{"name": PURCHASE_ORDER}], "line_items": [{}]},
     _ALONE | {"charge": {"status": "succeeded"}},
     _ALONE | {"total_pretax_credit_amounts": [{"type": "credit_balance_transaction"}]},
+    _ALONE | {"line_item_taxes": [{"tax_amount": 5}], "line_items": [{"amount": 5, "entity_type": "plan"}]},
 )  # fmt: skip
 """What an invoice states beside one path: some are read only where others say what they are worth."""
 _LEFT = {"lines.data[].price.transform_quantity"}

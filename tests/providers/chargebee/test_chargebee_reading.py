@@ -63,11 +63,17 @@ def test_recording_of_an_overdue_invoice(shared_dir: Path) -> None:
         "amount_remaining": 500000,
     }
     line = Line(
-        description="Rewards Prepayment", quantity=Decimal(5000), unit_amount=Money(100, "USD"), amount=found.total
+        description="Rewards Prepayment",
+        quantity=Decimal(5000),
+        unit_amount=Money(100, "USD"),
+        amount=found.total,
+        id="li_16CHTnSAx2s685Ku",
+        product="rewards-prepayment",
+        discount=Money(0, "USD"),
     )
     assert found.lines == (line,)
     assert (found.lines_complete, found.period, found.payment_pending) == (True, None, False)
-    assert found.customer == CustomerRef(id="16CHTpRzjKx2O7mo")
+    assert found.customer == CustomerRef(id="16CHTpRzjKx2O7mo", name="Bob Jones")
     assert (found.issued_at, found.created_at) == (at(2020, 9, 18, 14, 46, 53), at(2020, 9, 18, 14, 46, 53))
     assert found.due_at == at(2020, 10, 18, 14, 46, 53)
     assert found.is_past_due(at(2020, 10, 19))

@@ -11,26 +11,44 @@ from typing import Any
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.declared import Refusal
 from invoice_bridge.adapter.provider import Context
-from invoice_bridge.adapter.reading import Reader, bounded, lines_total, nothing_left
+from invoice_bridge.adapter.reading import Reader, lines_total, nothing_left
 from invoice_bridge.adapter.shapes import (
     Shape,
     computed,
     currency,
     flag,
     money,
-    number,
     rows,
-    span,
     text,
     unix,
 )
-from invoice_bridge.adapter.trusted import customer_of, period_span
+from invoice_bridge.adapter.trusted import period_span
 from invoice_bridge.core.commands import Bill
 from invoice_bridge.core.errors import MalformedResponse
-from invoice_bridge.core.model import Invoice, Line, Status
+from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.fields import bills_accrued, reference_field
+from invoice_bridge.providers.chargebee.part_shapes import (
+    CREDIT_NOTES,
+    CUSTOMER,
+    DISCOUNT,
+    LINE,
+    LINE_DISCOUNT,
+    PAYMENT,
+    TAX,
+    TAXES_BY_LINE,
+    add_taxes,
+    credit_notes,
+    customer,
+    is_write_off,
+    lists_credit_notes,
+    one_subscription,
+    rounding,
+    taxes_by_line,
+    tries,
+    written_off_at,
+)
 from invoice_bridge.providers.chargebee.tables import MONEY, STATUSES
 
 _STATUS = {row.native: row.status for row in STATUSES}
@@ -129,18 +147,6 @@ def _status(at: Reader, word: str | None, *, deleted: bool | None) -> Status:
     return Status.UNCOLLECTIBLE if written_off > 0 else status
 
 
-def _line_amount(at: Reader, currency: str | None) -> Money | None:
-    """The amount; where it is missing, the one in decimals of the major unit (multi-decimal sites), if it is exact."""
-    if "amount" in at or "amount_in_decimal" not in at or currency is None:
-        return at.money("amount", MONEY, currency)
-    text = at.text("amount_in_decimal")
-    try:
-        return None if text is None else bounded(Money.parse(text, currency))
-    except ValueError as error:
-        at.no_amount("amount_in_decimal", f"cannot be read: {error}")
-        return None
-
-
 def _discount(at: Reader, currency: str | None, subtotal: Money | None, *, all_listed: bool) -> Money | None:
     """The discounts: by line where all are listed, else as listed for the invoice, else lines less sub_total."""
     if all_listed and (rows := at.children("line_item_discounts")):
@@ -156,11 +162,7 @@ def _credited(at: Reader, currency: str | None) -> Money | None:
     """Credit notes against this invoice, but for the one that a write-off makes of itself and voided ones."""
     if not (at.has_list("adjustment_credit_notes") and at.has_list("issued_credit_notes")):
         return None
-    rows = [
-        note
-        for note in at.children("adjustment_credit_notes")
-        if note.text("cn_create_reason_code") != "Write Off" and note.text("cn_reason_code") != "write_off"
-    ]
+    rows = [note for note in at.children("adjustment_credit_notes") if not is_write_off(note)]
     rows += at.children("issued_credit_notes")
     return at.total_of((note for note in rows if note.text("cn_status") != "voided"), "cn_total", MONEY, currency)
 
@@ -195,26 +197,6 @@ def _less(amount: Money | None, *others: Money | None) -> Money | None:
     return amount
 
 
-def _unit_amount(at: Reader, currency: str | None) -> Money | None:
-    """The unit price in whole units; with decimals that integer is rounded, and none is better than a wrong one."""
-    if "unit_amount_in_decimal" not in at:
-        return at.money("unit_amount", MONEY, currency)
-    at.leave("unit_amount_in_decimal")
-    return None
-
-
-LINE = Shape(
-    Line,
-    units=MONEY,
-    needs="amount",
-    amount=computed(_line_amount, "amount", "amount_in_decimal"),
-    description=text("description"),
-    quantity=number("quantity_in_decimal", "quantity"),
-    unit_amount=computed(_unit_amount, "unit_amount"),
-    period=span(unix("date_from"), unix("date_to")),
-)
-
-
 def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> None:
     currency, lines, total = (values[name] for name in ("currency", "lines", "total"))
     due, to_collect = values["amount_remaining"], values.pop("to_collect")
@@ -233,9 +215,18 @@ def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> Non
     if status in _SETTLED:
         # the native amount_due is a balance; what a void or deleted invoice still shows there nobody can collect
         values["amount_remaining"] = nothing_left(currency)
-    values["customer"] = customer_of(values.pop("customer_id"))
     values["reference"] = _reference(at, values["purchase_order"], given)
     values["period"] = period_span([line.period for line in lines])
+    if values["subscription"] is None and complete:
+        values["subscription"] = one_subscription(lines)
+    add_taxes(values)
+    of_lines = values.pop("line_discounts")
+    values["discounts"] = values["discounts"] or of_lines
+    values["adjustments"] = rounding(values.pop("rounded"))
+    notes = values["credit_notes"] = values.pop("notes")
+    values["credit_notes_complete"] = lists_credit_notes(at)
+    if status is Status.UNCOLLECTIBLE:
+        values["uncollectible_at"] = written_off_at(notes)
 
 
 INVOICE = Shape(
@@ -246,20 +237,8 @@ INVOICE = Shape(
     also=(
         "object",
         "write_off_amount",
-        "line_item_discounts[].discount_amount",
-        "discounts[].amount",
-        "price_type",
         "sub_total",
-        "adjustment_credit_notes[].cn_total",
-        "adjustment_credit_notes[].cn_status",
-        "adjustment_credit_notes[].cn_create_reason_code",
-        "adjustment_credit_notes[].cn_reason_code",
-        "issued_credit_notes[].cn_total",
-        "issued_credit_notes[].cn_status",
-        "linked_payments[].txn_status",
         "recurring",
-        "subscription_id",
-        "line_items[].entity_type",
     ),
     id=computed(_id, "id"),
     currency=currency("currency_code"),
@@ -274,7 +253,7 @@ INVOICE = Shape(
     to_collect=money("amount_to_collect"),
     adjusted=money("amount_adjusted"),
     applied=money("credits_applied"),
-    customer_id=text("customer_id"),
+    customer=computed(customer, *CUSTOMER),
     description=computed(_note, "notes[].note", "notes[].entity_type", "notes[].entity_id"),
     purchase_order=text("po_number"),
     # There is no created_at. generated_at is when it was first issued, `date` the document's own date, which may
@@ -284,4 +263,18 @@ INVOICE = Shape(
     due_at=unix("due_date"),
     paid_at=unix("paid_at"),
     voided_at=unix("voided_at"),
+    updated_at=unix("updated_at"),
+    next_attempt_at=unix("next_retry_at"),
+    attempts=computed(tries, "dunning_attempts[].transaction_id"),
+    subscription=text("subscription_id"),
+    price_type=text("price_type"),
+    taxes=rows("taxes", TAX),
+    taxes_by_line=computed(taxes_by_line, *TAXES_BY_LINE),
+    discounts=rows("discounts", DISCOUNT),
+    line_discounts=rows("line_item_discounts", LINE_DISCOUNT),
+    rounded=money("round_off_amount"),
+    payments=rows("linked_payments", PAYMENT),
+    notes=computed(credit_notes, *CREDIT_NOTES),
+    # Not read: custom fields (cf_…), for which the answer has no headings, and nothing that says which of them the
+    # document shows; the notes of plans, coupons and taxes, of which none is a footer.
 )

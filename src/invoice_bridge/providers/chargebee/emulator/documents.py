@@ -15,6 +15,9 @@ from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, KEY_WINDOW, STATUSES, TRANSITIONS
 
 _LONGEST_KEY = 100
+_DAY = 86400
+_NAMES = ("first_name", "last_name")
+"""What an invoice's address takes of a customer without an address (apidocs.chargebee.com, update billing info)."""
 
 
 class ChargebeeDocuments(Emulator):
@@ -224,6 +227,7 @@ class ChargebeeDocuments(Emulator):
         """A posted invoice becomes payment_due when its due date comes."""
         if found["status"] == "posted" and found["due_date"] <= self.now_seconds():
             found |= {"status": "payment_due", "dunning_status": "in_progress"}
+            found["next_retry_at"] = found["due_date"] + _DAY
         return found
 
     def _line(self, row: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -248,6 +252,7 @@ class ChargebeeDocuments(Emulator):
             "pricing_model": "flat_fee",
             "is_taxed": taxed,
             "tax_amount": int(tax.quantize(Decimal(1), ROUND_HALF_UP)),
+            **({"tax_rate": self.tax_percent} if taxed else {}),
             "object": "line_item",
             "description": self._text(row, "description", DESCRIPTION_LENGTH, param=param("description")) or "Charge",
             "entity_type": "adhoc",
@@ -293,7 +298,7 @@ class ChargebeeDocuments(Emulator):
     ) -> dict[str, Any]:
         now = self.now_seconds()
         tax = sum(line["tax_amount"] for line in lines)
-        discount = sum(line["amount"] for line in lines) // 10 if self.switches["discounted"] else 0
+        discount = self._discounted(lines) if self.switches["discounted"] else 0
         subtotal = sum(line["amount"] for line in lines) - discount
         inclusive = self.switches["tax_inclusive"]
         gross = subtotal if inclusive else subtotal + tax
@@ -331,12 +336,43 @@ class ChargebeeDocuments(Emulator):
             "linked_orders": [],
             "_auto_collection": auto_collection,
             "_source": source,
+            "_failed": [],
         }
+        if names := {name: row[name] for row in [self.customers[customer]] for name in _NAMES if name in row}:
+            found["billing_address"] = names | {"validation_status": "not_validated", "object": "billing_address"}
         if discount:
-            found["discounts"] = [{"entity_type": "document_level_discount", "amount": discount, "object": "discount"}]
+            kind = "document_level_discount"
+            found["discounts"] = [
+                {"entity_type": kind, "description": "Discount", "amount": discount, "object": "discount"}
+            ]
+            found["line_item_discounts"] = [
+                {"line_item_id": line["id"], "discount_type": kind, "discount_amount": line["discount_amount"]}
+                for line in lines
+            ]
         if tax:
             found["taxes"] = [{"name": "Tax", "amount": tax, "object": "tax"}]
+            found["line_item_taxes"] = [self._line_tax(line) for line in lines if line["is_taxed"]]
         return self._balanced(found)
+
+    @staticmethod
+    def _discounted(lines: list[dict[str, Any]]) -> int:
+        """A tenth of the sum, which each line states its own part of; the first one has what is left by rounding."""
+        whole: int = sum(line["amount"] for line in lines) // 10
+        for line in lines:
+            line["discount_amount"] = line["amount"] // 10
+        lines[0]["discount_amount"] += whole - sum(line["discount_amount"] for line in lines)
+        return whole
+
+    def _line_tax(self, line: Mapping[str, Any]) -> dict[str, Any]:
+        base = line["amount"] - line["tax_amount"] if self.switches["tax_inclusive"] else line["amount"]
+        return {
+            "line_item_id": line["id"],
+            "tax_name": "Tax",
+            "tax_rate": line["tax_rate"],
+            "taxable_amount": base,
+            "tax_amount": line["tax_amount"],
+            "object": "line_item_tax",
+        }
 
     @staticmethod
     def _balanced(found: dict[str, Any]) -> dict[str, Any]:
@@ -352,4 +388,9 @@ class ChargebeeDocuments(Emulator):
         rows, end = found["line_items"], start + (limit or self.lines_per_page)
         shown = {name: value for name, value in found.items() if not name.startswith("_")}
         shown |= {"line_items": rows[start:end], "resource_version": found["updated_at"] * 1000}
+        if found["_failed"]:  # a declined payment is listed among the others, with what it was to pay
+            payments = [*found["_failed"], *found["linked_payments"]]
+            shown["linked_payments"] = sorted(payments, key=lambda row: int(row["applied_at"]))
+        if found["status"] != "payment_due":
+            shown.pop("next_retry_at", None)
         return shown | ({"line_items_next_offset": str(end)} if end < len(rows) else {})

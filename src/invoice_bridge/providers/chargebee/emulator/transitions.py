@@ -18,6 +18,7 @@ _ADDRESS = (
 )
 _METHODS = {"cash", "check", "bank_transfer", "other", "custom", "dana", "touch_n_go", "tamara", "qpay"}
 _CREDITS = 500
+_DAY = 86400
 _DELETES_TOO = ("voided", "payment_due", "posted", "not_paid")
 """Chargebee's own: it deletes these as well, which no flow of ours asks for."""
 
@@ -50,6 +51,7 @@ class ChargebeeTransitions(ChargebeeDocuments):
             refused = self._collect(found, found["_source"], found["amount_to_collect"])
             if refused is not None and first and not self.switches["declined_create_kept"]:
                 raise refused
+            self._dun(found)
         self.invoices[found["id"]] = found
         collected = found["amount_paid"] > 0
         self._note("issued", found)
@@ -64,26 +66,47 @@ class ChargebeeTransitions(ChargebeeDocuments):
             return self._refuse(message, code="payment_method_not_present", kind="payment")
         if "declined" in source:
             found["dunning_status"] = "in_progress"
+            found["_failed"].append(self._payment(amount, amount, "failure"))
             return self._refuse("Your card was declined.", code="payment_processing_failed", kind="payment")
         self._pay(found, amount, "in_progress" if "pending" in source else "success")
         return None
 
     def _pay(self, found: dict[str, Any], amount: int, state: str) -> dict[str, Any]:
         now = self.now_seconds()
-        payment = {
-            "txn_id": self.next_id("txn_"),
-            "applied_amount": min(amount, found["amount_to_collect"]),
+        payment = self._payment(amount, min(amount, found["amount_to_collect"]), state)
+        found["linked_payments"].append(payment)
+        found |= self._balanced(found) | {"updated_at": now}
+        if found["amount_due"] == 0:
+            found |= {"status": "paid", "paid_at": now}
+        return payment
+
+    def _payment(self, amount: int, applied: int, state: str) -> dict[str, Any]:
+        now = self.now_seconds()
+        return {
+            "txn_id": self.next_id("txn_failed_" if state == "failure" else "txn_"),
+            "applied_amount": applied,
             "applied_at": now,
             "txn_status": state,
             "txn_date": now,
             "txn_amount": amount,
             "object": "linked_payment",
         }
-        found["linked_payments"].append(payment)
-        found |= self._balanced(found) | {"updated_at": now}
-        if found["amount_due"] == 0:
-            found |= {"status": "paid", "paid_at": now}
-        return payment
+
+    @staticmethod
+    def _dun(found: dict[str, Any]) -> None:
+        """Begin dunning after the first payment was declined: the attempt 0, and the next one a day later."""
+        for payment in found["_failed"]:
+            found["dunning_attempts"] = [
+                {
+                    "created_at": payment["applied_at"],
+                    "attempt": 0,
+                    "dunning_type": "auto_collect",
+                    "transaction_id": payment["txn_id"],
+                    "txn_status": payment["txn_status"],
+                    "txn_amount": payment["txn_amount"],
+                }
+            ]
+            found["next_retry_at"] = payment["applied_at"] + _DAY
 
     def _note(self, event: str, found: Mapping[str, Any]) -> None:
         custom = next((value for name, value in found.items() if name.startswith("cf_")), None)

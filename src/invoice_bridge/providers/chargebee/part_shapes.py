@@ -1,0 +1,316 @@
+"""Where Chargebee's JSON has the parts of an invoice: its lines, taxes, discounts, payments, credit notes and customer.
+
+Rules of this file: those of shapes.py. The fields are those of the SDK's responses (chargebee 3.29.0); what no page
+says of one is marked "not confirmed".
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from invoice_bridge.adapter.reading import Reader, bounded, email_of
+from invoice_bridge.adapter.shapes import (
+    Shape,
+    computed,
+    money,
+    number,
+    span,
+    text,
+    unix,
+)
+from invoice_bridge.adapter.trusted import address_of, customer_of
+from invoice_bridge.core.model import Adjustment, CreditNote, CustomerRef, Discount, Line, Payment, TaxId, TaxLine
+from invoice_bridge.core.money import Money, trusted
+from invoice_bridge.core.parts import PaymentState
+from invoice_bridge.providers.chargebee.tables import MONEY
+
+# ── taxes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+TAX = Shape(TaxLine, units=MONEY, needs="amount", amount=money("amount"), name=text("name"))
+"""A tax of the invoice: neither its rate nor its base is beside it; `whole_tax` takes them from the lines."""
+
+LINE_TAX = Shape(
+    TaxLine,
+    units=MONEY,
+    needs="amount",
+    amount=money("tax_amount"),
+    name=text("tax_name"),
+    rate=number("tax_rate"),
+    base=money("taxable_amount"),
+)
+TAXES_BY_LINE = tuple(f"line_item_taxes[].{name}" for name in ("line_item_id", *LINE_TAX.every_path()))
+_INCLUSIVE = {"tax_inclusive": True, "tax_exclusive": False}
+
+
+def taxes_by_line(at: Reader, currency: str | None) -> dict[str | None, list[TaxLine]]:
+    """The taxes of each line, by its id: they are a list of the invoice's own."""
+    by_line: dict[str | None, list[TaxLine]] = defaultdict(list)
+    for row in at.children("line_item_taxes"):
+        if (tax := LINE_TAX.read(row, currency)) is not None:
+            by_line[row.text("line_item_id")].append(tax)
+    return by_line
+
+
+def whole_tax(tax: TaxLine, of_lines: Iterable[TaxLine], *, inclusive: bool | None) -> TaxLine:
+    """A tax of the invoice, with the rate and the base that the lines state of it.
+
+    Only where the lines' taxes of that name come to its amount: else one of them is not listed, or another tax has the
+    same name.
+    """
+    rows = [row for row in of_lines if row.name == tax.name]
+    facts: dict[str, Any] = {"inclusive": inclusive}
+    if rows and sum(row.amount.minor for row in rows) == tax.amount.minor:
+        bases = [row.base.minor for row in rows if row.base is not None]
+        facts["rate"] = rows[0].rate if len({row.rate for row in rows}) == 1 else None
+        facts["base"] = trusted(sum(bases), tax.amount.currency) if len(bases) == len(rows) else None
+    return tax.model_copy(update=facts)
+
+
+def add_taxes(values: dict[str, Any]) -> None:
+    """Complete the taxes of the invoice, and give each line its own.
+
+    `price_type` says of the whole invoice whether prices include tax. Lines of before there was a list of their taxes
+    state one rate and one amount, which then is what a line keeps.
+    """
+    by_line: dict[str | None, list[TaxLine]] = values.pop("taxes_by_line")
+    inclusive = _INCLUSIVE.get(values.pop("price_type") or "")
+    of_lines = [tax for taxes in by_line.values() for tax in taxes]
+    values["taxes"] = tuple(whole_tax(tax, of_lines, inclusive=inclusive) for tax in values["taxes"])
+    if not by_line and not any(line.taxes for line in values["lines"]):
+        return
+    lines = []
+    for line in values["lines"]:
+        taxes = by_line.get(line.id) if line.id is not None else None
+        taxed = tuple(tax.model_copy(update={"inclusive": inclusive}) for tax in taxes or line.taxes)
+        lines.append(line.model_copy(update={"taxes": taxed}))
+    values["lines"] = tuple(lines)
+
+
+# ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+_PRICES = {"plan_item_price", "addon_item_price", "charge_item_price"}
+"""What a line bills on product catalog 2: prices of items, whose own ids no line has."""
+_PRODUCTS = {"plan", "plan_setup", "addon"}
+"""The same on product catalog 1, where a plan and an addon have one price each."""
+
+
+def _line_amount(at: Reader, currency: str | None) -> Money | None:
+    """The amount; where it is missing, the one in decimals of the major unit (multi-decimal sites), if it is exact."""
+    if "amount" in at or "amount_in_decimal" not in at or currency is None:
+        return at.money("amount", MONEY, currency)
+    amount = at.text("amount_in_decimal")
+    try:
+        return None if amount is None else bounded(Money.parse(amount, currency))
+    except ValueError as error:
+        at.no_amount("amount_in_decimal", f"cannot be read: {error}")
+        return None
+
+
+def _unit_amount(at: Reader, currency: str | None) -> Money | None:
+    """The unit price in whole units; with decimals that integer is rounded, and none is better than a wrong one."""
+    if "unit_amount_in_decimal" not in at:
+        return at.money("unit_amount", MONEY, currency)
+    at.leave("unit_amount_in_decimal")
+    return None
+
+
+def _line(values: dict[str, Any], at: Reader, _given: Mapping[str, Any]) -> None:
+    kind, entity = values.pop("entity_type"), values.pop("entity_id")
+    if kind in _PRICES:
+        values["price"] = entity
+    elif kind in _PRODUCTS:
+        values["product"] = entity
+    elif entity is not None:
+        at.leave("entity_id")
+    # Which lines have a mode is not confirmed: one without it may be prorated all the same.
+    values["proration"] = True if values.pop("proration_mode") is not None else None
+    rate, tax = values.pop("tax_rate"), values.pop("tax_amount")
+    values["taxes"] = (TaxLine(rate=rate, amount=tax),) if tax else ()
+
+
+LINE = Shape(
+    Line,
+    _line,
+    units=MONEY,
+    needs="amount",
+    amount=computed(_line_amount, "amount", "amount_in_decimal"),
+    description=text("description"),
+    quantity=number("quantity_in_decimal", "quantity"),
+    unit_amount=computed(_unit_amount, "unit_amount"),
+    period=span(unix("date_from"), unix("date_to")),
+    id=text("id"),
+    entity_type=text("entity_type"),
+    entity_id=text("entity_id"),
+    subscription=text("subscription_id"),
+    discount=money("discount_amount"),
+    tax_rate=number("tax_rate"),
+    tax_amount=money("tax_amount"),
+    proration_mode=text("proration_mode"),
+)
+
+
+def one_subscription(lines: Iterable[Line]) -> str | None:
+    """The subscription of the lines, where it is one alone: consolidated invoices name it nowhere else."""
+    named = {line.subscription for line in lines if line.subscription is not None}
+    return named.pop() if len(named) == 1 else None
+
+
+# ── discounts and adjustments ────────────────────────────────────────────────────────────────────────────────────────
+# A row of promotional credits is a discount here too: it is one of those that `discount` is the sum of.
+DISCOUNT = Shape(
+    Discount,
+    units=MONEY,
+    id=text("entity_id"),
+    code=text("coupon_set_code"),
+    name=text("description"),
+    amount=money("amount"),
+)
+LINE_DISCOUNT = Shape(Discount, units=MONEY, id=text("entity_id", "coupon_id"), amount=money("discount_amount"))
+"""A discount of one line, for invoices that list none of their own."""
+
+
+def rounding(amount: Money | None) -> tuple[Adjustment, ...]:
+    """What rounding the total to whole units adds to it.
+
+    Its sign is not confirmed by a recording; the import takes −99 to 99, so it is below zero where it lowers. Nothing
+    else moves a total: shipping is a line, and applied credits lower what is due, not the total.
+    """
+    return (Adjustment(kind="rounding", amount=amount),) if amount else ()
+
+
+# ── payments and credit notes ────────────────────────────────────────────────────────────────────────────────────────
+_STATES: Mapping[str, PaymentState] = {
+    "success": "succeeded",
+    "in_progress": "pending",
+    "failure": "failed",
+    "late_failure": "failed",
+    "timeout": "failed",
+    "voided": "canceled",
+}
+"""Of the words for a transaction "needs_attention" is left out: a person has yet to find out what became of it."""
+
+
+def _state(values: dict[str, Any], _at: Reader, _given: Mapping[str, Any]) -> None:
+    values["state"] = _STATES.get(values.pop("word") or "", "unknown")
+
+
+PAYMENT = Shape(
+    Payment,
+    _state,
+    units=MONEY,
+    id=text("txn_id"),
+    amount=money("applied_amount"),  # the transaction may have paid other invoices too: txn_amount is all of it
+    at=unix("txn_date", "applied_at"),
+    word=text("txn_status"),
+)
+
+
+def tries(at: Reader, _currency: str | None) -> int | None:
+    """How often Chargebee tried to collect: its dunning lists the first try that failed and each one after it.
+
+    A row without a transaction only reminded the customer. Without rows there was no try where no payment is listed
+    either; else the payment may have been collected at once, or recorded by hand.
+    """
+    if not at.has_list("dunning_attempts"):
+        return None
+    rows = at.children("dunning_attempts")
+    if not rows and at.count("linked_payments"):
+        return None
+    return sum(row.text("transaction_id") is not None for row in rows)
+
+
+CREDIT_NOTE = Shape(
+    CreditNote,
+    units=MONEY,
+    id=text("cn_id"),
+    number=text("cn_id"),  # a credit note's id is its number, as an invoice's is
+    amount=money("cn_total"),
+    reason=text("cn_create_reason_code", "cn_reason_code"),
+    at=unix("cn_date"),
+)
+_NOTES = ("adjustment_credit_notes", "issued_credit_notes")
+CREDIT_NOTES = tuple(
+    f"{name}[].{path}"
+    for name in _NOTES
+    for path in ("cn_id", "cn_total", "cn_create_reason_code", "cn_reason_code", "cn_date", "cn_status")
+)
+_KINDS: Mapping[str, Literal["refund", "credit"]] = {"refunded": "refund", "refund_due": "credit", "adjusted": "credit"}
+"""Notes of paid invoices: refunded, or a balance of the customer that is still there (refund_due) or is spent. That one
+which was spent on other invoices never is "refunded" is not confirmed."""
+
+
+def is_write_off(note: Reader) -> bool:
+    """Whether a credit note is the one that a write-off makes of itself."""
+    return note.text("cn_create_reason_code") == "Write Off" or note.text("cn_reason_code") == "write_off"
+
+
+def credit_notes(at: Reader, currency: str | None) -> tuple[CreditNote, ...]:
+    """The credit notes against this invoice, but for voided ones, which credit nothing."""
+    notes = []
+    for name in _NOTES:
+        for row in at.children(name):
+            status = row.text("cn_status")
+            note = None if status == "voided" else CREDIT_NOTE.read(row, currency)
+            if note is None:
+                continue
+            kind = _KINDS.get(status or "", "unknown") if name == "issued_credit_notes" else "adjustment"
+            notes.append(note.model_copy(update={"kind": "write_off" if is_write_off(row) else kind}))
+    return tuple(notes)
+
+
+def lists_credit_notes(at: Reader) -> bool:
+    """Whether both lists of credit notes are there, and hold nothing else."""
+    return all(at.has_list(name) and at.count(name) == len(at.children(name)) for name in _NOTES)
+
+
+def written_off_at(notes: Iterable[CreditNote]) -> datetime | None:
+    """When an invoice was written off: the date of the credit note for it, where there is one alone."""
+    dates = [note.at for note in notes if note.kind == "write_off"]
+    return dates[0] if len(dates) == 1 else None
+
+
+# ── the customer ─────────────────────────────────────────────────────────────────────────────────────────────────────
+_BILLED = ("first_name", "last_name", "company", "email", "line1", "line2", "line3", "city", "state", "state_code")
+CUSTOMER = (
+    "customer_id",
+    *(f"billing_address.{name}" for name in (*_BILLED, "zip", "country")),
+    "vat_number",
+    "vat_number_prefix",
+)
+
+
+def customer(at: Reader, _currency: str | None) -> CustomerRef | None:
+    """Whom the invoice names: the customer's id, and the billing address as it was then.
+
+    Their name is the person's, else the company's. An address has two lines here: the third one joins the second.
+    """
+    billed = at.child("billing_address")
+    person = _joined(" ", billed.text("first_name"), billed.text("last_name"))
+    address = address_of(
+        billed.text("line1"),
+        _joined(", ", billed.text("line2"), billed.text("line3")),
+        billed.text("city"),
+        billed.text("state") or billed.text("state_code"),
+        billed.text("zip"),
+        billed.text("country"),
+    )
+    name = person or billed.text("company")
+    return customer_of(at.text("customer_id"), email_of(billed, "email"), name, address, _tax_ids(at))
+
+
+def _joined(between: str, *parts: str | None) -> str | None:
+    return between.join(part for part in parts if part) or None
+
+
+def _tax_ids(at: Reader) -> tuple[TaxId, ...]:
+    """The customer's VAT number.
+
+    A prefix states its first two characters where they are not those of the country, such as XI in Northern Ireland.
+    Whether the number then has them too is not confirmed: they are put before it where it has not.
+    """
+    vat, prefix = at.text("vat_number"), at.text("vat_number_prefix")
+    if vat is None:
+        return ()
+    whole = vat if prefix is None or vat.startswith(prefix) else prefix + vat
+    return (TaxId(kind="vat_number", value=whole),)
