@@ -117,10 +117,10 @@ def _derive(values: dict[str, Any], at: Reader, _given: Mapping[str, Any]) -> No
     values["total"] = values["amount_due"] = total
     if status in _SETTLED:
         values["amount_remaining"] = nothing_left(currency)
-    if status is Status.PAID and paid:
+    paid_at, method = values["paid_at"], values["payment_method"]
+    if status is Status.PAID and (paid or (paid is None and paid_at is not None)):
         # `pay` takes the whole balance, and the invoice states when and with which method: that is one payment. Whether
         # others failed before is not said, so the list is not complete.
-        paid_at, method = values["paid_at"], values["payment_method"]
         values["payments"] = (_payment({"amount": paid, "at": paid_at, "state": "succeeded", "method": method}),)
     values["customer"] = customer_of(values.pop("fleet"))
     values["period"] = period_of(values.pop("start"), values.pop("end"))
