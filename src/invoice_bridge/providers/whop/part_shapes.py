@@ -105,13 +105,13 @@ LINE = Shape(
 
 
 # ── the payment ──────────────────────────────────────────────────────────────────────────────────────────────────────
-def collected(at: Reader, currency: str | None) -> Money | None:
+def _collected(at: Reader, currency: str | None) -> Money | None:
     """The total of a payment, else that in the currency that the buyer saw: a payment may settle in another one."""
     total = stated(at.child("total"), currency)
     return total if total is not None else stated(at.child("presentment_total"), currency)
 
 
-def refunded(at: Reader, currency: str | None) -> Money | None:
+def _refunded(at: Reader, currency: str | None) -> Money | None:
     """What was given back of a payment."""
     return stated(at.child("refunded_amount"), currency)
 
@@ -132,11 +132,13 @@ PAYMENT = Shape(
     Payment,
     _derive_payment,
     id=text("id"),
-    amount=computed(collected, "total.amount", "total.currency", "presentment_total.amount"),
+    amount=computed(
+        _collected, "total.amount", "total.currency", "presentment_total.amount", "presentment_total.currency"
+    ),
     at=instant("paid_at"),
     state=computed(_state, "status", "substatus"),
     method=text("payment_method_id", "payment_method_type"),
-    refunded=computed(refunded, "refunded_amount.amount", "refunded_amount.currency"),
+    refunded=computed(_refunded, "refunded_amount.amount", "refunded_amount.currency"),
 )
 """A payment, which is an answer of its own."""
 
