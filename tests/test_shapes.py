@@ -161,7 +161,8 @@ _ALONE = {"id": "inv_1", "currency": "eur", "currency_code": "EUR", "current_pla
 _AUTOMATIC = _ALONE | {"collection_method": "charge_automatically", "metadata": {REFERENCE_KEY: "r"}}
 _LISTED = _ALONE | {"adjustment_credit_notes": [], "issued_credit_notes": [], "line_items": [{"amount": 5}]}
 _BESIDE: tuple[dict[str, Any], ...] = (
-    _ALONE, _AUTOMATIC, _AUTOMATIC | {"status": "paid"}, _LISTED, _LISTED | {"status": "paid"},
+    _ALONE, _AUTOMATIC, _AUTOMATIC | {"status": "paid"}, _AUTOMATIC | {"status": "draft"}, _LISTED,
+    _LISTED | {"status": "paid"},
     _ALONE | {"custom_fields": [{"name": PURCHASE_ORDER}], "line_items": [{}]},
     _ALONE | {"charge": {"status": "succeeded"}},
     _ALONE | {"total_pretax_credit_amounts": [{"type": "credit_balance_transaction"}]},

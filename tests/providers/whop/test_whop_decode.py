@@ -22,6 +22,7 @@ from invoice_bridge import (
     decode,
 )
 from invoice_bridge.core.errors import ProviderError, UnreadableServerError
+from invoice_bridge.core.model import Address
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.whop import WHOP
 from invoice_bridge.providers.whop.shapes import invoice, price_of, with_payment, with_plan
@@ -50,8 +51,9 @@ def test_the_documented_invoice(shared_dir: Path) -> None:
     assert ("Platform subscription", Decimal("6.9")) == (only.description, only.quantity)
     assert (Money(690, "USD"), Money(690, "USD")) == (only.unit_amount, only.amount)
     assert found.lines_complete
-    assert CustomerRef(id="x", email="customer@example.com", name="Jane Doe") == found.customer
-    assert (found.created_at, found.due_at) == (INSTANT, INSTANT)
+    address = Address(line1="x", line2="x", city="x", state="x", postal_code="x", country="x")
+    assert CustomerRef(id="x", email="customer@example.com", name="Jane Doe", address=address) == found.customer
+    assert (found.created_at, found.due_at, found.updated_at) == (INSTANT, INSTANT, INSTANT)
     assert (found.issued_at, found.paid_at, found.voided_at) == (None, None, None)
     assert Collection(kind="send", due=INSTANT) == found.collection
     assert (found.description, found.reference, found.hosted_url) == ("d", None, "x")

@@ -2,40 +2,40 @@
 
 Reads full invoices, list items, and the nine-field items of early 2026.
 
-Money comes from numbers in major units, never from `formatted_price`. What stands on the plan (the reference, the exact
-price) or on the payment (when and how much was paid) is added by `with_plan` and `with_payment`.
+Money comes from numbers in major units, never from `formatted_price`. What is on the plan (the reference, the exact
+price) or on the payment (when and how much was paid, tax, discount) is added by `with_plan` and `with_payment`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.declared import Refusal
-from invoice_bridge.adapter.reading import INEXACT, Notes, Reader, bounded, lines_total, nothing_left
-from invoice_bridge.adapter.shapes import (
-    Shape,
-    computed,
-    currency,
-    email,
-    flag,
-    instant,
-    number,
-    required,
-    rows,
-    text,
-)
-from invoice_bridge.adapter.trusted import charged, customer_of, sent
+from invoice_bridge.adapter.reading import Notes, Reader, lines_total, nothing_left
+from invoice_bridge.adapter.shapes import Shape, currency, email, flag, instant, required, rows, text
+from invoice_bridge.adapter.trusted import address_of, charged, customer_of, sent
 from invoice_bridge.core.errors import MalformedResponse
-from invoice_bridge.core.model import Invoice, Line, Status
+from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Response
-from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY, NATIVE_ID, STATUSES
+from invoice_bridge.providers.whop.part_shapes import (
+    LINE,
+    PAYMENT,
+    attempts_of,
+    discount_of,
+    discounts_of,
+    money_number,
+    payment_of,
+    stated,
+    tax_lines,
+)
+from invoice_bridge.providers.whop.tables import LEGACY_ID, NATIVE_ID, STATUSES
 
 _STATUS = {row.native: row.status for row in STATUSES}
 _SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE}
+_ADDRESS = ("line1", "line2", "city", "state", "postal_code", "country")
 
 
 def _reader(data: Any, at: str = "$") -> Reader:
@@ -89,28 +89,39 @@ def _price(at: Reader, found: Invoice) -> Money | None:
         return None
     due = at.child("initial_price_due")
     if "amount" in due:
-        return _stated(due, found.currency)
+        return stated(due, found.currency)
     if (at.text("currency") or "").upper() != found.currency:
         return None
-    return _money(at, "initial_price", found.currency)
+    return money_number(at, "initial_price", found.currency)
 
 
 def with_payment(found: Invoice, data: Mapping[str, Any]) -> Invoice:
-    """Add what the payment says: when it was paid, how much of it, and what was given back.
+    """Add what the payment says: when it was paid and how, how much of it, its tax and discount, what was given back.
 
     Money that the payment states in another currency (it may settle in one) is left out: there is no rate here. What
-    cannot be read of it is one of the invoice's problems.
+    cannot be read of it is one of the invoice's problems. `payments_complete` stays False: an invoice names the payment
+    that settled it, and not whether others failed before.
     """
     at = Reader(data, "whop", "$.payment", Notes())
-    paid_at = at.instant("paid_at")
-    update: dict[str, Any] = {"paid_at": paid_at}
-    if paid_at is not None and found.currency is not None:
-        total = _stated(at.child("total"), found.currency)
-        update["amount_paid"] = total if total is not None else _stated(at.child("presentment_total"), found.currency)
-        update["total"] = total
+    payment = PAYMENT.read(at, found.currency)
+    assert payment is not None, "it needs no amount"  # noqa: S101 - a table without `needs` always makes a value
+    if payment.id is None and found.payments:
+        payment = payment.model_copy(update={"id": found.payments[0].id})
+    update: dict[str, Any] = {
+        "paid_at": payment.at,
+        "payments": (payment,),
+        "subscription": at.text("membership_id"),  # Whop's subscription; null for what is bought once
+        "attempts": attempts_of(at, payment),
+        "next_attempt_at": at.instant("next_payment_attempt_at"),
+        "discounts": discounts_of(at),
+    }
+    if payment.at is not None and found.currency is not None:
+        total = update["total"] = stated(at.child("total"), found.currency)
+        update |= {"amount_paid": payment.amount, "amount_refunded": payment.refunded}
         if total is not None:
-            update["tax"] = _stated(at.child("tax_amount"), found.currency)
-        update["amount_refunded"] = _stated(at.child("refunded_amount"), found.currency)
+            tax = update["tax"] = stated(at.child("tax_amount"), found.currency)
+            taxes = update["taxes"] = tax_lines(at, tax)
+            update["discount"] = discount_of(at, total, taxes, found.subtotal)
     return found.model_copy(update={**update, "problems": found.problems + at.problems})
 
 
@@ -134,72 +145,6 @@ def refusal(answer: Response) -> Refusal:
     )
 
 
-def _money(at: Reader, name: str, currency: str | None) -> Money | None:
-    """A decimal number in major units; None for anything else, and for too many decimals, which is noted."""
-    value = at.data.get(name)
-    if value is None:
-        return None
-    if currency is None:
-        at.leave(name)
-        return None
-    try:
-        if isinstance(value, float):
-            raise ValueError(INEXACT)
-        if isinstance(value, bool) or not isinstance(value, int | Decimal):
-            raise ValueError(f"is no decimal number: {str(value)[:40]!r}")
-        return _major(value, currency)
-    except ValueError as error:
-        at.no_amount(name, str(error))
-        return None
-
-
-def _major(value: Decimal | int | str, currency: str) -> Money:
-    try:
-        return bounded(MONEY.from_units(value, currency))
-    except ValueError as error:
-        raise ValueError(f"cannot be read: {error}") from None
-
-
-def _stated(at: Reader, currency: str) -> Money | None:
-    """A {amount: "10.00", currency, …}: exact text. None where it is absent or in another currency."""
-    amount = at.data.get("amount")
-    if amount is None or (at.text("currency") or "").upper() != currency:
-        return None
-    try:
-        if not isinstance(amount, str):
-            raise ValueError(f"is no decimal text: {str(amount)[:40]!r}")
-        return _major(amount, currency)
-    except ValueError as error:
-        at.no_amount("amount", str(error))
-        return None
-
-
-def _unit(at: Reader, currency: str | None) -> Money | None:
-    """The unit price, where it is a whole number of minor units."""
-    price = at.decimal("unit_price")
-    if price is None or currency is None:
-        return None
-    try:
-        return bounded(MONEY.from_units(price, currency))
-    except ValueError:
-        at.leave("unit_price")
-        return None
-
-
-def _total(at: Reader, currency: str | None) -> Money | None:
-    return _money(at, "total", currency)
-
-
-LINE = Shape(
-    Line,
-    needs="amount",
-    amount=computed(_total, "total"),
-    description=text("label"),
-    quantity=number("quantity"),
-    unit_amount=computed(_unit, "unit_price"),
-)
-
-
 def _derive(values: dict[str, Any], at: Reader, _given: Mapping[str, Any]) -> None:
     invoice_id = values["id"]
     if not invoice_id.startswith(LEGACY_ID):
@@ -215,8 +160,21 @@ def _derive(values: dict[str, Any], at: Reader, _given: Mapping[str, Any]) -> No
     values["subtotal"] = lines_total(lines, currency) if lines and values["lines_complete"] else None
     values["amount_remaining"] = nothing_left(currency) if status in _SETTLED else None
     member, email, name = values.pop("member"), values.pop("customer_email"), values.pop("customer_name")
-    values["customer"] = customer_of(member, email, name)
+    address = address_of(*[values.pop(part) for part in _ADDRESS])
+    values["customer"] = customer_of(member, email, name, address)
+    product = values.pop("product")
+    if product is not None:  # the invoice is "for a specific product" (whop-sdk 2.6.0, Invoice); its lines name none
+        values["lines"] = tuple([line.model_copy(update={"product": product}) for line in lines])
+    settled_by = values.pop("payment")
+    if settled_by is not None:
+        state = "succeeded" if status is Status.PAID else "unknown"
+        values["payments"] = (payment_of({"id": settled_by, "state": state, "recorded_outside": False}),)
     method = values.pop("method")
+    if method == "charge_automatically" and status is Status.DRAFT:
+        values["next_attempt_at"] = values.pop("finalizes_at")  # "triggers an automatic charge" (the SDK, Invoice)
+    else:
+        values.pop("finalizes_at")
+        at.leave("automatically_finalizes_at")
     if method == "send_invoice":
         values["collection"] = sent(values["due_at"])
     else:
@@ -235,10 +193,20 @@ INVOICE = Shape(
     lines=rows("line_items", LINE),
     member=text("member.id"),
     customer_email=email("email_address", "user.email"),
-    customer_name=text("customer_name", "user.name"),
+    customer_name=text("customer_name", "user.name", "mailing_address.name"),
+    line1=text("mailing_address.line1"),
+    line2=text("mailing_address.line2"),
+    city=text("mailing_address.city"),
+    state=text("mailing_address.state"),
+    postal_code=text("mailing_address.postal_code"),
+    country=text("mailing_address.country"),
+    product=text("product.id"),
     description=text("current_plan.description"),
     created_at=instant("created_at"),
+    updated_at=instant("updated_at"),
+    finalizes_at=instant("automatically_finalizes_at"),
     due_at=instant("due_date"),
+    payment=text("payment.id"),
     method=text("collection_method"),
     payment_pending=flag("payment_processing"),
     hosted_url=text("pay_online_url"),

@@ -83,6 +83,7 @@ class WhopDocuments(Emulator):
     }
     tax_percent = 19
     """What an account that collects tax adds, or finds within the price."""
+    promo_code = "promo_42"
     promo_percent = 10
     """What a promo code takes off."""
 
