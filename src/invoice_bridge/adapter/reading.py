@@ -22,6 +22,7 @@ from invoice_bridge.core.exact import decimal
 from invoice_bridge.core.model import Invoice, Line, Problem
 from invoice_bridge.core.money import Money, trusted
 
+_new = object.__new__
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EXACT_FLOAT_DIGITS = 15
 _LARGEST = 10**20  # the largest integer of 64 bits has 19 digits
@@ -33,17 +34,21 @@ _KINDS = {bool: "a boolean", int: "a number", Decimal: "a number", float: "a num
 class Notes:
     """What could not be read of one object, by path; the first thing noted of a path stays."""
 
+    __slots__ = ("_problems",)
+
     def __init__(self) -> None:
-        self._problems: dict[str, Problem] = {}
+        self._problems: dict[str, Problem] | None = None
 
     def add(self, path: str, why: str, *, money: bool) -> None:
         """Note that the value at a path reads as None."""
+        if self._problems is None:
+            self._problems = {}
         self._problems.setdefault(path, Problem(path=clean_text(path), why=clean_text(why), money=money))
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """All that was noted, in the order of reading."""
-        return tuple(self._problems.values())
+        return tuple(self._problems.values()) if self._problems else ()
 
 
 class Reader:
@@ -67,8 +72,9 @@ class Reader:
 
     def row(self, path: str, place: int, data: Mapping[str, Any]) -> Reader:
         """An object of a list inside this one; where it stands is written out only when it is asked for."""
-        row = Reader(data, self.provider, notes=self.notes)
-        row._place = (self, path, place)
+        row = _new(Reader)
+        row.data, row.provider, row.notes = data, self.provider, self.notes
+        row._place = (self, path, place)  # noqa: SLF001 - of this class
         return row
 
     def rows(self, path: str, items: Iterable[Mapping[str, Any]]) -> list[Reader]:
@@ -230,8 +236,8 @@ class Reader:
         """A list of nested objects; whatever else stands in it is passed over."""
         found: list[Reader] = []
         for place, item in enumerate(self.data[name] if self.has_list(name) else ()):
-            if isinstance(item, Mapping):
-                found.append(Reader(item, self.provider, f"{self.at}.{name}[{place}]", self.notes))
+            if type(item) is dict or isinstance(item, Mapping):
+                found.append(self.row(name, place, item))
             else:
                 self.note(f"{name}[{place}]", "is no object")
         return found

@@ -10,29 +10,42 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from invoice_bridge.core.model import Collection, CustomerRef, Frozen, Period
+from pydantic import BaseModel
+
+from invoice_bridge.core.model import Collection, CustomerRef, Frozen, FrozenDict, Period
 
 M = TypeVar("M", bound=Frozen)
 
 
+def defaults_of(model: type[Frozen]) -> dict[str, Any]:
+    """The defaults of a model's fields by name, in their order, for all its values to share; None for required ones."""
+    required = [name for name, row in model.model_fields.items() if row.is_required()]
+    blank = model.model_construct(**dict.fromkeys(required)).__dict__
+    return {name: FrozenDict(blank[name]) if type(blank[name]) is dict else blank[name] for name in model.model_fields}
+
+
 def maker(model: type[M]) -> Callable[[Mapping[str, Any]], M]:
     """Return a function that makes a value of the model's fields by name; what is not given has its default."""
-    new, put = object.__new__, object.__setattr__
-    required = [name for name, row in model.model_fields.items() if row.is_required()]
-    blank = model.model_construct(**dict.fromkeys(required))
-    defaults, names = blank.__dict__, set(model.model_fields)
+    defaults, names = defaults_of(model), set(model.model_fields)
 
     def make(values: Mapping[str, Any]) -> M:
         made = new(model)
-        put(made, "__dict__", {**defaults, **values})  # in the order of the model, in which it is printed and written
-        put(made, "__pydantic_fields_set__", names)
-        put(made, "__pydantic_extra__", None)
-        put(made, "__pydantic_private__", None)
+        put_values(made, {**defaults, **values})  # in the order of the model, in which it is printed and written
+        put_names(made, names)
+        put_extra(made, None)
+        put_private(made, None)
         return made
 
     return make
 
 
+new = object.__new__
+put_values, put_names, put_extra, put_private = (
+    vars(BaseModel)[slot].__set__
+    for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
+"""What fills a new value of a model, which lets nothing be set by name."""
+_put_start, _put_end = (vars(Period)[slot].__set__ for slot in ("start", "end"))
 _customer, _collection = maker(CustomerRef), maker(Collection)
 MANUAL, _CHARGED = Collection.manual(), Collection.charge()
 
@@ -60,9 +73,9 @@ def period_of(start: datetime | None, end: datetime | None) -> Period | None:
     """A period from two instants in UTC; None where one is absent or where they do not span any time."""
     if start is None or end is None or start >= end:
         return None
-    period = object.__new__(Period)
-    object.__setattr__(period, "start", start)
-    object.__setattr__(period, "end", end)
+    period = new(Period)
+    _put_start(period, start)
+    _put_end(period, end)
     return period
 
 
