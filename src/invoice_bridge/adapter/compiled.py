@@ -66,7 +66,7 @@ class _Code:
         blank = {name: None if name in read else value for name, value in defaults.items()}
         self._blank = blank | dict.fromkeys(name for name in fields if name not in blank)
         self.names: dict[str, Any] = _NAMES | {
-            "BY_CURRENCY": AmountsByCurrency(units),
+            "BY_CURRENCY": AmountsByCurrency({}) if units is None else units.amounts,
             "DEFAULTS": defaults,
             "MODEL": model,
             "MODEL_NAMES": set(defaults),
@@ -102,7 +102,7 @@ class _Code:
                 self._add(f"x = values[{name!r}]", f"values[{name!r}] = FrozenDict(x) if x else NO_STRINGS")
         if "raw" in self.names["DEFAULTS"]:
             self._add("values['provider'] = r.provider")
-            self._add("x = r.problems", "if x: values['problems'] = x")
+            self._add("x = r.notes", "if x is not None and x.by_path is not None: values['problems'] = x.problems")
             self._add("x = r.data", "values['raw'] = x.plain if type(x) is View else x")
         self._add("made = new(MODEL)", "put_values(made, values)", "put_names(made, MODEL_NAMES)")
         self._add("put_extra(made, None)", "put_private(made, None)", "return made")
@@ -130,6 +130,9 @@ class _Code:
         elif leaf.kind == "computed" and leaf.options["any_of"] == ():
             self._read(name, leaf)
             self._add(f"values[{name!r}] = x")
+        elif len(leaf.paths) == 1 and leaf.kind != "computed":
+            self._getter(leaf.paths[0].rpartition(".")[0])
+            self._add(*self._first_of(leaf, leaf.paths), f"    values[{name!r}] = x")
         else:
             self._read(name, leaf)
             self._add(f"if x is not None: values[{name!r}] = x")
@@ -184,21 +187,24 @@ class _Code:
     def _decimal(self, _leaf: Leaf, reader: str, last: str) -> list[str]:
         return [
             "if type(v) is int or type(v) is str: x = NUMBERS[v]",
-            "elif type(v) is Decimal and -400 < v.adjusted() < 400 and v.is_finite(): x = v",
+            "else: x = v if type(v) is Decimal and -400 < v.adjusted() < 400 and v.is_finite() else None",
             f"if x is None: x = {reader}.decimal({last!r})",
         ]
 
     def _unix(self, _leaf: Leaf, reader: str, last: str) -> list[str]:
-        return ["if type(v) is int: x = SECONDS[v]", f"if x is None: x = {reader}.unix({last!r})"]
+        return ["x = SECONDS[v] if type(v) is int else None", f"if x is None: x = {reader}.unix({last!r})"]
 
     def _instant(self, _leaf: Leaf, reader: str, last: str) -> list[str]:
-        return ["if type(v) is str: x = WRITTEN[v]", f"if x is None: x = {reader}.instant({last!r})"]
+        return ["x = WRITTEN[v] if type(v) is str else None", f"if x is None: x = {reader}.instant({last!r})"]
 
     def _day(self, leaf: Leaf, reader: str, last: str) -> list[str]:
         return [f"x = {reader}.day({last!r}, ends={leaf.options['ends']})"]
 
     def _money(self, _leaf: Leaf, reader: str, last: str) -> list[str]:
-        return ["if type(v) is int: x = amounts[v]", f"if x is None: x = {reader}.money({last!r}, UNITS, currency)"]
+        return [
+            "x = amounts[v] if type(v) is int else None",
+            f"if x is None: x = {reader}.money({last!r}, UNITS, currency)",
+        ]
 
     # the kinds of which something is read whatever v is
     def _required_text(self, name: str, _leaf: Leaf, reader: str, last: str) -> list[str]:

@@ -20,7 +20,7 @@ from invoice_bridge.adapter.instants import day_in_utc
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.exact import decimal
 from invoice_bridge.core.model import Invoice, Line, Problem
-from invoice_bridge.core.money import Money, trusted
+from invoice_bridge.core.money import Money, nothing, trusted
 
 _new = object.__new__
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,21 +34,21 @@ _KINDS = {bool: "a boolean", int: "a number", Decimal: "a number", float: "a num
 class Notes:
     """What could not be read of one object, by path; the first thing noted of a path stays."""
 
-    __slots__ = ("_problems",)
+    __slots__ = ("by_path",)
 
     def __init__(self) -> None:
-        self._problems: dict[str, Problem] | None = None
+        self.by_path: dict[str, Problem] | None = None
 
     def add(self, path: str, why: str, *, money: bool) -> None:
         """Note that the value at a path reads as None."""
-        if self._problems is None:
-            self._problems = {}
-        self._problems.setdefault(path, Problem(path=clean_text(path), why=clean_text(why), money=money))
+        if self.by_path is None:
+            self.by_path = {}
+        self.by_path.setdefault(path, Problem(path=clean_text(path), why=clean_text(why), money=money))
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """All that was noted, in the order of reading."""
-        return tuple(self._problems.values()) if self._problems else ()
+        return tuple(self.by_path.values()) if self.by_path else ()
 
 
 class Reader:
@@ -138,6 +138,8 @@ class Reader:
     def text(self, name: str) -> str | None:
         """A text, or None where it is absent or empty."""
         value = self.data.get(name)
+        if value is None:
+            return None
         if isinstance(value, str):
             return clean_text(value) if value else None
         self._wrong(name, "text")
@@ -146,7 +148,7 @@ class Reader:
     def flag(self, name: str) -> bool | None:
         """A boolean."""
         value = self.data.get(name)
-        if isinstance(value, bool):
+        if value is None or isinstance(value, bool):
             return value
         self._wrong(name, "boolean")
         return None
@@ -225,7 +227,8 @@ class Reader:
         value = self.data.get(name)
         if type(value) is list or isinstance(value, list | tuple):
             return True
-        self._wrong(name, "list")
+        if value is not None:
+            self._wrong(name, "list")
         return False
 
     def count(self, name: str) -> int:
@@ -235,7 +238,10 @@ class Reader:
     def children(self, name: str) -> list[Reader]:
         """A list of nested objects; whatever else stands in it is passed over."""
         found: list[Reader] = []
-        for place, item in enumerate(self.data[name] if self.has_list(name) else ()):
+        items = self.data.get(name)
+        if (not items and (items is None or type(items) is list)) or not self.has_list(name):
+            return found
+        for place, item in enumerate(items):
             if type(item) is dict or isinstance(item, Mapping):
                 found.append(self.row(name, place, item))
             else:
@@ -272,6 +278,8 @@ class Reader:
         if currency is None:
             self.leave(name)
             return None
+        if type(value) is int and (amount := units.amounts[currency][value]) is not None:
+            return amount
         try:
             return units_of(value, units, currency)
         except ValueError as error:
@@ -377,12 +385,14 @@ def email_of(read: Reader, name: str) -> str | None:
 
 def lines_total(lines: tuple[Line, ...], currency: str | None) -> Money | None:
     """The sum of lines; None without a currency."""
-    return None if currency is None else trusted(sum([line.amount.minor for line in lines]), currency)
+    if currency is None:
+        return None
+    return trusted(sum([line.amount.minor for line in lines]), currency) if lines else nothing(currency)
 
 
 def nothing_left(currency: str | None) -> Money | None:
     """Nothing to collect, in a currency; None where that is not known."""
-    return None if currency is None else trusted(0, currency)
+    return None if currency is None else nothing(currency)
 
 
 class View(Mapping[str, Any]):

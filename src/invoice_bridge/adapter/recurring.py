@@ -6,11 +6,11 @@ to say what the value is. What is kept cannot be changed, and is dropped all at 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from invoice_bridge.adapter.declared import Units
 from invoice_bridge.core.money import Money, exponent, trusted
 
 K = TypeVar("K")
@@ -63,13 +63,13 @@ NO_AMOUNTS = Amounts("", None)
 
 
 class AmountsByCurrency(dict[str | None, Amounts]):
-    """The amounts of each currency that a provider counts in."""
+    """The amounts of each currency, by how many decimals it has at the provider."""
 
     __slots__ = ("_digits",)
 
-    def __init__(self, units: Units | None) -> None:
+    def __init__(self, digits: Mapping[str, int]) -> None:
         super().__init__()
-        self._digits = {} if units is None else {**units.read_only, **units.decimals}
+        self._digits = digits
 
     def __missing__(self, currency: str | None) -> Amounts:
         if currency is None or currency not in self._digits:

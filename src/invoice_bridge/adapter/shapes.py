@@ -162,7 +162,9 @@ class Shape(Generic[M]):
         if self.kinds and reader.data.get("object") not in self.kinds:
             reader.expect(*self.kinds)
         if given:
-            given = {name: value for name, value in given.items() if value is not None}
+            for name in tuple(given):
+                if given[name] is None:
+                    del given[name]
         made = (self._read or self.read)(reader, given=given)
         assert made is not None, "only a row of a list may be left out"  # noqa: S101 - `needs` belongs to rows
         return made

@@ -46,7 +46,9 @@ put_values, put_names, put_extra, put_private = (
 )
 """What fills a new value of a model, which lets nothing be set by name."""
 _put_start, _put_end = (vars(Period)[slot].__set__ for slot in ("start", "end"))
-_customer, _collection = maker(CustomerRef), maker(Collection)
+_CUSTOMER, _CUSTOMER_NAMES = defaults_of(CustomerRef), set(CustomerRef.model_fields)
+_SENT, _COLLECTION_NAMES = {**defaults_of(Collection), "kind": "send"}, set(Collection.model_fields)
+_collection = maker(Collection)
 MANUAL, _CHARGED = Collection.manual(), Collection.charge()
 
 
@@ -59,14 +61,28 @@ def charged(payment_method: str | None) -> Collection:
 
 def sent(due: datetime | None) -> Collection:
     """That the provider mails it, due at an instant in UTC where it states one."""
-    return _collection({"kind": "send", "due": due})
+    values = _SENT.copy()
+    values["due"] = due
+    made = new(Collection)
+    put_values(made, values)
+    put_names(made, _COLLECTION_NAMES)
+    put_extra(made, None)
+    put_private(made, None)
+    return made
 
 
 def customer_of(id: str | None, email: str | None = None, name: str | None = None) -> CustomerRef | None:
     """Whom an invoice is for; None where nothing is stated of them."""
-    return (
-        None if id is None and email is None and name is None else _customer({"id": id, "email": email, "name": name})
-    )
+    if id is None and email is None and name is None:
+        return None
+    values = _CUSTOMER.copy()
+    values["id"], values["email"], values["name"] = id, email, name
+    made = new(CustomerRef)
+    put_values(made, values)
+    put_names(made, _CUSTOMER_NAMES)
+    put_extra(made, None)
+    put_private(made, None)
+    return made
 
 
 def period_of(start: datetime | None, end: datetime | None) -> Period | None:
