@@ -304,7 +304,7 @@ class Reader:
             whole = False
             if currency is not None and name not in row:
                 row.no_amount(name, "is missing, so the sum that it belongs to is not known")
-        return Money(total, currency) if whole and currency is not None else None
+        return trusted(total, currency) if whole and currency is not None else None
 
     def left_out(self, name: str) -> None:
         """Note that this line is left out, because its amount is missing or cannot be read."""

@@ -97,9 +97,10 @@ def period_of(start: datetime | None, end: datetime | None) -> Period | None:
 
 def period_span(periods: list[Period | None]) -> Period | None:
     """The period from the first start to the last end; None where no line has one."""
-    start = end = None
+    span = None
     for period in periods:
-        if period is not None:
-            start = period.start if start is None or period.start < start else start
-            end = period.end if end is None or period.end > end else end
-    return period_of(start, end)
+        if span is None:
+            span = period
+        elif period is not None and (period.start < span.start or period.end > span.end):
+            span = period_of(min(span.start, period.start), max(span.end, period.end))
+    return span

@@ -153,10 +153,12 @@ class Money:
         return self.minor != 0
 
     def __add__(self, other: Money) -> Money:
-        return _sum(self.minor + self._same(other), self.currency)
+        minor = self.minor + self._same(other)
+        return trusted(minor, self.currency) if -_LARGEST < minor < _LARGEST else Money(minor, self.currency)
 
     def __sub__(self, other: Money) -> Money:
-        return _sum(self.minor - self._same(other), self.currency)
+        minor = self.minor - self._same(other)
+        return trusted(minor, self.currency) if -_LARGEST < minor < _LARGEST else Money(minor, self.currency)
 
     def __neg__(self) -> Money:
         return Money(-self.minor, self.currency)
@@ -198,11 +200,6 @@ def trusted(minor: int, currency: str) -> Money:
     _put_minor(money, minor)
     _put_currency(money, currency)
     return money
-
-
-def _sum(minor: int, currency: str) -> Money:
-    """Make an amount of what two amounts of the currency come to."""
-    return trusted(minor, currency) if -_LARGEST < minor < _LARGEST else Money(minor, currency)
 
 
 @lru_cache(512)
