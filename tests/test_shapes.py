@@ -18,9 +18,10 @@ import pytest
 
 from invoice_bridge import Collection, Invoice, MalformedResponse, Money, Period, Status, providers
 from invoice_bridge.adapter import shapes
-from invoice_bridge.adapter.reading import Notes, Reader, View, email_of
+from invoice_bridge.adapter.reading import Notes, Reader, email_of
 from invoice_bridge.adapter.shapes import Leaf, Shape
 from invoice_bridge.adapter.trusted import MANUAL, charged, customer_of, maker, period_of, period_span, sent
+from invoice_bridge.adapter.view import View
 from invoice_bridge.cassettes import files
 from invoice_bridge.core import exact
 from invoice_bridge.core.model import CustomerRef, FrozenDict, Line

@@ -34,7 +34,7 @@ def decode(provider: str, payload: Any) -> Invoice:
     data = _mapping(declared, payload, inexact)
     if not inexact:
         return declared.parse(data)
-    from invoice_bridge.adapter.reading import View
+    from invoice_bridge.adapter.view import View
 
     return declared.parse(View(data, set(), inexact=inexact))
 
@@ -48,7 +48,7 @@ def unmapped(invoice: Invoice) -> tuple[str, ...]:
     """
     if invoice.raw is None:
         return ()
-    from invoice_bridge.adapter.reading import View
+    from invoice_bridge.adapter.view import View
 
     read: set[str] = set()
     view = View(invoice.raw, read)

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         Reader,
         bounded,
         build,
+        email_of,
         lines_total,
         nothing_left,
         units_of,
@@ -100,7 +101,16 @@ if TYPE_CHECKING:
         unix,
     )
     from invoice_bridge.adapter.transitions import Doubt, Transition, Transitions, doubt, transition
-    from invoice_bridge.adapter.trusted import MANUAL, charged, customer_of, period_of, period_span, sent
+    from invoice_bridge.adapter.trusted import (
+        MANUAL,
+        address_of,
+        charged,
+        customer_of,
+        maker,
+        period_of,
+        period_span,
+        sent,
+    )
     from invoice_bridge.adapter.webhooks import (
         Delivery,
         EventFacts,
@@ -161,6 +171,7 @@ __all__ = [
     "Verbs",
     "Webhooks",
     "Where",
+    "address_of",
     "annotated",
     "approximated",
     "bounded",
@@ -182,6 +193,7 @@ __all__ = [
     "doubt",
     "dropped",
     "email",
+    "email_of",
     "find_in_listing",
     "find_matches",
     "flag",
@@ -195,6 +207,7 @@ __all__ = [
     "lines_total",
     "listing_command",
     "lookup_start",
+    "maker",
     "money",
     "nested",
     "nothing_left",
@@ -270,7 +283,17 @@ _HOMES = {
         "retrieval",
     ),
     "provider": ("Context", "FlowFactory", "Page", "Provider", "Unreadable", "Verbs"),
-    "reading": ("INEXACT", "Notes", "Reader", "bounded", "build", "lines_total", "nothing_left", "units_of"),
+    "reading": (
+        "INEXACT",
+        "Notes",
+        "Reader",
+        "bounded",
+        "build",
+        "email_of",
+        "lines_total",
+        "nothing_left",
+        "units_of",
+    ),
     "redactions": ("Becomes", "Redaction", "Where", "hidden"),
     "rows": (
         "Field",
@@ -307,7 +330,7 @@ _HOMES = {
         "unix",
     ),
     "transitions": ("Doubt", "Transition", "Transitions", "doubt", "transition"),
-    "trusted": ("MANUAL", "charged", "customer_of", "period_of", "period_span", "sent"),
+    "trusted": ("MANUAL", "address_of", "charged", "customer_of", "maker", "period_of", "period_span", "sent"),
     "webhooks": (
         "Delivery",
         "EventFacts",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from importlib import import_module
 from typing import Any, Protocol
 
+from invoice_bridge.adapter.recurring import AmountsByCurrency
 from invoice_bridge.core.errors import (
     ProviderError,
     Unsupported,
@@ -80,7 +82,7 @@ class ErrorRow:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Units:
     """What a provider's integer amounts mean: how many decimals each currency has there.
 
@@ -94,6 +96,11 @@ class Units:
     multiple_of: Mapping[str, int] = field(default_factory=dict)
     read_only: Mapping[str, int] = field(default_factory=dict)
     read_source: str = ""
+
+    @cached_property
+    def amounts(self) -> AmountsByCurrency:
+        """The amounts that whole numbers mean, by currency; None for one that `from_units` has to judge."""
+        return AmountsByCurrency({**self.read_only, **self.decimals})
 
     def to_units(self, money: Money) -> int:
         """Return the provider's number for an amount. Raises Unsupported for what it cannot carry exactly."""

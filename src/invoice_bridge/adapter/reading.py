@@ -8,7 +8,7 @@ invoice. A Reader without notes is for what a flow acts upon: there money that c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,11 +17,13 @@ from pydantic import ValidationError
 
 from invoice_bridge.adapter.declared import Units
 from invoice_bridge.adapter.instants import day_in_utc
+from invoice_bridge.adapter.view import View
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.exact import decimal
 from invoice_bridge.core.model import Invoice, Line, Problem
-from invoice_bridge.core.money import Money, trusted
+from invoice_bridge.core.money import Money, nothing, trusted
 
+_new = object.__new__
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EXACT_FLOAT_DIGITS = 15
 _LARGEST = 10**20  # the largest integer of 64 bits has 19 digits
@@ -33,17 +35,21 @@ _KINDS = {bool: "a boolean", int: "a number", Decimal: "a number", float: "a num
 class Notes:
     """What could not be read of one object, by path; the first thing noted of a path stays."""
 
+    __slots__ = ("by_path",)
+
     def __init__(self) -> None:
-        self._problems: dict[str, Problem] = {}
+        self.by_path: dict[str, Problem] | None = None
 
     def add(self, path: str, why: str, *, money: bool) -> None:
         """Note that the value at a path reads as None."""
-        self._problems.setdefault(path, Problem(path=clean_text(path), why=clean_text(why), money=money))
+        if self.by_path is None:
+            self.by_path = {}
+        self.by_path.setdefault(path, Problem(path=clean_text(path), why=clean_text(why), money=money))
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """All that was noted, in the order of reading."""
-        return tuple(self._problems.values())
+        return tuple(self.by_path.values()) if self.by_path else ()
 
 
 class Reader:
@@ -67,8 +73,9 @@ class Reader:
 
     def row(self, path: str, place: int, data: Mapping[str, Any]) -> Reader:
         """An object of a list inside this one; where it stands is written out only when it is asked for."""
-        row = Reader(data, self.provider, notes=self.notes)
-        row._place = (self, path, place)
+        row = _new(Reader)
+        row.data, row.provider, row.notes = data, self.provider, self.notes
+        row._place = (self, path, place)  # noqa: SLF001 - of this class
         return row
 
     def rows(self, path: str, items: Iterable[Mapping[str, Any]]) -> list[Reader]:
@@ -132,6 +139,8 @@ class Reader:
     def text(self, name: str) -> str | None:
         """A text, or None where it is absent or empty."""
         value = self.data.get(name)
+        if value is None:
+            return None
         if isinstance(value, str):
             return clean_text(value) if value else None
         self._wrong(name, "text")
@@ -140,7 +149,7 @@ class Reader:
     def flag(self, name: str) -> bool | None:
         """A boolean."""
         value = self.data.get(name)
-        if isinstance(value, bool):
+        if value is None or isinstance(value, bool):
             return value
         self._wrong(name, "boolean")
         return None
@@ -219,7 +228,8 @@ class Reader:
         value = self.data.get(name)
         if type(value) is list or isinstance(value, list | tuple):
             return True
-        self._wrong(name, "list")
+        if value is not None:
+            self._wrong(name, "list")
         return False
 
     def count(self, name: str) -> int:
@@ -229,9 +239,12 @@ class Reader:
     def children(self, name: str) -> list[Reader]:
         """A list of nested objects; whatever else stands in it is passed over."""
         found: list[Reader] = []
-        for place, item in enumerate(self.data[name] if self.has_list(name) else ()):
-            if isinstance(item, Mapping):
-                found.append(Reader(item, self.provider, f"{self.at}.{name}[{place}]", self.notes))
+        items = self.data.get(name)
+        if (not items and (items is None or type(items) is list)) or not self.has_list(name):
+            return found
+        for place, item in enumerate(items):
+            if type(item) is dict or isinstance(item, Mapping):
+                found.append(self.row(name, place, item))
             else:
                 self.note(f"{name}[{place}]", "is no object")
         return found
@@ -266,6 +279,8 @@ class Reader:
         if currency is None:
             self.leave(name)
             return None
+        if type(value) is int and (amount := units.amounts[currency][value]) is not None:
+            return amount
         try:
             return units_of(value, units, currency)
         except ValueError as error:
@@ -290,7 +305,7 @@ class Reader:
             whole = False
             if currency is not None and name not in row:
                 row.no_amount(name, "is missing, so the sum that it belongs to is not known")
-        return Money(total, currency) if whole and currency is not None else None
+        return trusted(total, currency) if whole and currency is not None else None
 
     def left_out(self, name: str) -> None:
         """Note that this line is left out, because its amount is missing or cannot be read."""
@@ -371,52 +386,11 @@ def email_of(read: Reader, name: str) -> str | None:
 
 def lines_total(lines: tuple[Line, ...], currency: str | None) -> Money | None:
     """The sum of lines; None without a currency."""
-    return None if currency is None else trusted(sum([line.amount.minor for line in lines]), currency)
+    if currency is None:
+        return None
+    return trusted(sum([line.amount.minor for line in lines]), currency) if lines else nothing(currency)
 
 
 def nothing_left(currency: str | None) -> Money | None:
     """Nothing to collect, in a currency; None where that is not known."""
-    return None if currency is None else trusted(0, currency)
-
-
-class View(Mapping[str, Any]):
-    """A JSON object that notes which of its leaves are read, by path: "lines.data[0].amount".
-
-    The numbers at the paths `inexact` are given as the floats that they were. `leave` takes a note back.
-    """
-
-    def __init__(
-        self, plain: Mapping[str, Any], read: set[str], at: str = "", *, inexact: set[str] | None = None
-    ) -> None:
-        self.plain = plain
-        self._read, self._at, self._inexact = read, at, inexact or set()
-
-    def _path(self, name: str) -> str:
-        return f"{self._at}.{name}" if self._at else name
-
-    def __getitem__(self, name: str) -> Any:
-        return self._look(self.plain[name], self._path(name))
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.plain
-
-    def _look(self, value: Any, at: str) -> Any:
-        if isinstance(value, Mapping):
-            return View(value, self._read, at, inexact=self._inexact)
-        if isinstance(value, list | tuple):
-            return [self._look(item, f"{at}[{place}]") for place, item in enumerate(value)]
-        self._read.add(at)
-        return float(value) if at in self._inexact else value
-
-    def leave(self, name: str) -> None:
-        """Take back that a value, or anything inside it, was read."""
-        at = self._path(name)
-        self._read.difference_update(
-            {path for path in self._read if path == at or path.startswith((f"{at}.", f"{at}["))}
-        )
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.plain)
-
-    def __len__(self) -> int:
-        return len(self.plain)
+    return None if currency is None else nothing(currency)

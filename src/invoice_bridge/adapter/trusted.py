@@ -10,30 +10,45 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from invoice_bridge.core.model import Address, Collection, CustomerRef, Frozen, Period, TaxId
+from pydantic import BaseModel
+
+from invoice_bridge.core.model import Address, Collection, CustomerRef, Frozen, FrozenDict, Period, TaxId
 
 M = TypeVar("M", bound=Frozen)
 
 
+def defaults_of(model: type[Frozen]) -> dict[str, Any]:
+    """The defaults of a model's fields by name, in their order, for all its values to share; None for required ones."""
+    required = [name for name, row in model.model_fields.items() if row.is_required()]
+    blank = model.model_construct(**dict.fromkeys(required)).__dict__
+    return {name: FrozenDict(blank[name]) if type(blank[name]) is dict else blank[name] for name in model.model_fields}
+
+
 def maker(model: type[M]) -> Callable[[Mapping[str, Any]], M]:
     """Return a function that makes a value of the model's fields by name; what is not given has its default."""
-    new, put = object.__new__, object.__setattr__
-    required = [name for name, row in model.model_fields.items() if row.is_required()]
-    blank = model.model_construct(**dict.fromkeys(required))
-    defaults, names = blank.__dict__, set(model.model_fields)
+    defaults, names = defaults_of(model), set(model.model_fields)
 
     def make(values: Mapping[str, Any]) -> M:
         made = new(model)
-        put(made, "__dict__", {**defaults, **values})  # in the order of the model, in which it is printed and written
-        put(made, "__pydantic_fields_set__", names)
-        put(made, "__pydantic_extra__", None)
-        put(made, "__pydantic_private__", None)
+        put_values(made, {**defaults, **values})  # in the order of the model, in which it is printed and written
+        put_names(made, names)
+        put_extra(made, None)
+        put_private(made, None)
         return made
 
     return make
 
 
-_customer, _collection, _address = maker(CustomerRef), maker(Collection), maker(Address)
+new = object.__new__
+put_values, put_names, put_extra, put_private = (
+    vars(BaseModel)[slot].__set__
+    for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
+"""What fills a new value of a model, which lets nothing be set by name."""
+_put_start, _put_end = (vars(Period)[slot].__set__ for slot in ("start", "end"))
+_CUSTOMER, _CUSTOMER_NAMES = defaults_of(CustomerRef), set(CustomerRef.model_fields)
+_SENT, _COLLECTION_NAMES = {**defaults_of(Collection), "kind": "send"}, set(Collection.model_fields)
+_collection, _address = maker(Collection), maker(Address)
 _ADDRESS = ("line1", "line2", "city", "state", "postal_code", "country")
 MANUAL, _CHARGED = Collection.manual(), Collection.charge()
 
@@ -47,7 +62,14 @@ def charged(payment_method: str | None) -> Collection:
 
 def sent(due: datetime | None) -> Collection:
     """That the provider mails it, due at an instant in UTC where it states one."""
-    return _collection({"kind": "send", "due": due})
+    values = _SENT.copy()
+    values["due"] = due
+    made = new(Collection)
+    put_values(made, values)
+    put_names(made, _COLLECTION_NAMES)
+    put_extra(made, None)
+    put_private(made, None)
+    return made
 
 
 def customer_of(
@@ -60,7 +82,15 @@ def customer_of(
     """Whom an invoice is for; None where nothing is stated of them."""
     if id is None and email is None and name is None and address is None and not tax_ids:
         return None
-    return _customer({"id": id, "email": email, "name": name, "address": address, "tax_ids": tax_ids})
+    values = _CUSTOMER.copy()
+    values["id"], values["email"], values["name"] = id, email, name
+    values["address"], values["tax_ids"] = address, tax_ids
+    made = new(CustomerRef)
+    put_values(made, values)
+    put_names(made, _CUSTOMER_NAMES)
+    put_extra(made, None)
+    put_private(made, None)
+    return made
 
 
 def address_of(*lines: str | None) -> Address | None:
@@ -74,17 +104,18 @@ def period_of(start: datetime | None, end: datetime | None) -> Period | None:
     """A period from two instants in UTC; None where one is absent or where they do not span any time."""
     if start is None or end is None or start >= end:
         return None
-    period = object.__new__(Period)
-    object.__setattr__(period, "start", start)
-    object.__setattr__(period, "end", end)
+    period = new(Period)
+    _put_start(period, start)
+    _put_end(period, end)
     return period
 
 
 def period_span(periods: list[Period | None]) -> Period | None:
     """The period from the first start to the last end; None where no line has one."""
-    start = end = None
+    span = None
     for period in periods:
-        if period is not None:
-            start = period.start if start is None or period.start < start else start
-            end = period.end if end is None or period.end > end else end
-    return period_of(start, end)
+        if span is None:
+            span = period
+        elif period is not None and (period.start < span.start or period.end > span.end):
+            span = period_of(min(span.start, period.start), max(span.end, period.end))
+    return span

@@ -15,7 +15,7 @@ _MOST_CONTAINERS = 30_000
 object in 170: a page of 2 MB has 105,000 and 12,000."""
 _DEEPEST = 100
 _MOST_DIGITS = 400
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NO_SIGNS = bytes(set(range(256)) - set(b"[]{},"))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _TOO_DEEP = f"nested more than {_DEEPEST} deep"
 
@@ -27,13 +27,20 @@ def loads(content: bytes | str) -> Any:
     What is read is what `dumps` writes again. Raises ValueError for torn or deeply nested text, NaN, Infinity, and
     numbers too large to be meant.
     """
+    if _count(content, "[") + _count(content, "{") <= _DEEPEST:
+        return _loads(content, None)
+    return _loads(content, _signs(content))
+
+
+def _loads(content: bytes | str, signs: bytes | None) -> Any:
+    """Read JSON whose `signs` are these; None where it has too few brackets to be nested too deep."""
     value = _fast(content)
     try:
         if value is _NOT_READ:
             value = _DECODER.decode(content.decode("utf-8") if isinstance(content, bytes) else content)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    if _count(content, "[") + _count(content, "{") > _DEEPEST and _may_be_deep(content) and _is_deep(value):
+    if signs is not None and _may_be_deep(signs) and _is_deep(value):
         raise ValueError(_TOO_DEEP)
     return value
 
@@ -70,25 +77,33 @@ def loads_bounded(content: bytes | str) -> Any:
     """
     if len(content) > LARGEST:
         raise ValueError(f"longer than {LARGEST} bytes")
-    containers = _count(content, "[") + _count(content, "{")
+    if len(content) <= _MOST_CONTAINERS:
+        return loads(content)  # too short to have more of anything
+    signs = _signs(content)
+    containers = signs.count(b"[") + signs.count(b"{")
     if containers > _MOST_CONTAINERS:
         raise ValueError(f"more than {_MOST_CONTAINERS} lists and objects")
-    if containers + _count(content, ",") > _MOST_VALUES:
+    if containers + signs.count(b",") > _MOST_VALUES:
         raise ValueError(f"more than {_MOST_VALUES} values")
-    return loads(content)
+    return _loads(content, signs if containers > _DEEPEST else None)
+
+
+def _signs(content: bytes | str) -> bytes:
+    """The brackets and commas of JSON, those inside texts among them: in one pass, as each takes a fifth of reading."""
+    text = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    return text.translate(None, _NO_SIGNS)
 
 
 def _count(content: bytes | str, sign: str) -> int:
     return content.count(sign) if isinstance(content, str) else content.count(sign.encode())
 
 
-def _may_be_deep(content: bytes | str) -> bool:
+def _may_be_deep(signs: bytes) -> bool:
     """Whether the brackets alone, those inside texts among them, leave it open that some are nested too deep.
 
     The innermost pairs are taken out, once for each level: a tenth of the time of looking at every value.
     """
-    text = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
-    brackets = text.translate(_ONE_KIND, _NO_BRACKETS)
+    brackets = signs.translate(_ONE_KIND, b",")
     for _ in range(_DEEPEST):
         if not brackets:
             return False
@@ -127,6 +142,8 @@ def decimal(text: str | int | Decimal) -> Decimal:
 
 
 def _number(text: str) -> Decimal | int:
+    if len(text) < _MOST_DIGITS and "e" not in text and "E" not in text:
+        return Decimal(text)  # with a point, as it is no whole number, and too short to be out of range
     value = decimal(text)
     return value if int(value.as_tuple().exponent) < 0 else int(value)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal, Inexact, localcontext
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Strict
@@ -20,6 +21,7 @@ __all__ = [
     "codes",
     "exponent",
     "historic_codes",
+    "nothing",
     "scale",
     "times",
     "trusted",
@@ -85,13 +87,12 @@ def scale(value: Decimal, digits: int) -> int:
     """
     if not value.is_finite() or value.adjusted() > 30 or (value and value.adjusted() < -60):
         raise ValueError(f"{str(value)[:40]} is not an amount of money")
-    with localcontext() as exact:
-        exact.prec = 200
-        exact.clear_flags()  # the thread's own, of whatever it computed before
-        scaled = value.scaleb(digits)
-        if exact.flags[Inexact] or scaled != scaled.to_integral_value():
-            raise ValueError(f"{f'{value:f}'[:100]} has more than {digits} decimals, and nothing is rounded here")
-        return int(scaled)
+    above, below = value.as_integer_ratio()  # exact, whatever the thread's decimal context is
+    scaled: int
+    scaled, rest = divmod(above * 10**digits, below)
+    if rest:
+        raise ValueError(f"{f'{value:f}'[:100]} has more than {digits} decimals, and nothing is rounded here")
+    return scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +161,12 @@ class Money:
         return self.minor != 0
 
     def __add__(self, other: Money) -> Money:
-        return Money(self.minor + self._same(other), self.currency)
+        minor = self.minor + self._same(other)
+        return trusted(minor, self.currency) if -_LARGEST < minor < _LARGEST else Money(minor, self.currency)
 
     def __sub__(self, other: Money) -> Money:
-        return Money(self.minor - self._same(other), self.currency)
+        minor = self.minor - self._same(other)
+        return trusted(minor, self.currency) if -_LARGEST < minor < _LARGEST else Money(minor, self.currency)
 
     def __neg__(self) -> Money:
         return Money(-self.minor, self.currency)
@@ -205,6 +208,12 @@ def trusted(minor: int, currency: str) -> Money:
     _put_minor(money, minor)
     _put_currency(money, currency)
     return money
+
+
+@lru_cache(512)
+def nothing(currency: str) -> Money:
+    """Return no money at all, in a currency that is known to be one."""
+    return trusted(0, currency)
 
 
 def times(unit: Money, quantity: Decimal | int) -> Money:

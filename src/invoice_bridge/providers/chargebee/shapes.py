@@ -89,15 +89,23 @@ def _reference(at: Reader, order: str | None, given: Mapping[str, Any]) -> str |
     if (field := given.get("reference_field")) is not None:
         return at.text(field) if field else None
     inherits = "subscription_id" in at or at.flag("recurring") is True
-    rows = at.children("line_items") if (lines := given.get("lines")) is None else at.rows("line_items", lines)
+    lines = given.get("lines")
+    if _are_adhoc(at.data.get("line_items") if lines is None else lines):
+        return None if inherits else order
+    rows = at.children("line_items") if lines is None else at.rows("line_items", lines)
     of_catalog = any((row.text("entity_type") or "adhoc") != "adhoc" for row in rows)
     return None if inherits or of_catalog else order
+
+
+def _are_adhoc(rows: Any) -> bool:
+    """Whether every line says that it is ad hoc, as this adapter's own do; what says less takes a Reader."""
+    return type(rows) is list and {type(row) is dict and row.get("entity_type") == "adhoc" for row in rows} <= {True}
 
 
 def unwrapped(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """The invoice of an answer, which wraps it as {"invoice": …}; a bare one as it is."""
     inner = data.get("invoice")
-    return inner if isinstance(inner, Mapping) and "currency_code" not in data else data
+    return inner if (type(inner) is dict or isinstance(inner, Mapping)) and "currency_code" not in data else data
 
 
 def invoice_id(data: Any) -> str | None:
@@ -164,6 +172,8 @@ def _credited(at: Reader, currency: str | None) -> Money | None:
         return None
     rows = [note for note in at.children("adjustment_credit_notes") if not is_write_off(note)]
     rows += at.children("issued_credit_notes")
+    if not rows:
+        return nothing_left(currency)
     return at.total_of((note for note in rows if note.text("cn_status") != "voided"), "cn_total", MONEY, currency)
 
 
@@ -171,12 +181,18 @@ def _notes_total(at: Reader, name: str, currency: str | None, states: set[str]) 
     if not at.has_list(name):
         return None
     rows = [note for note in at.children(name) if note.text("cn_status") in states]
+    if not rows:
+        return nothing_left(currency)
     return at.total_of(rows, "cn_total", MONEY, currency)
 
 
 def _note(at: Reader, _currency: str | None) -> str | None:
     """The invoice's own note: the one that belongs to no customer, plan, tax … Of several nobody can say which."""
-    own = [note for note in at.children("notes") if "entity_type" not in note and "entity_id" not in note]
+    own = [
+        note
+        for note in at.children("notes")
+        if note.data.get("entity_type") is None and note.data.get("entity_id") is None
+    ]
     return own[0].text("note") if len(own) == 1 else None
 
 
@@ -186,19 +202,22 @@ def _pending(at: Reader, due: Money | None, to_collect: Money | None) -> bool | 
         return True
     if not at.has_list("linked_payments"):
         return None
-    return any(payment.text("txn_status") == "in_progress" for payment in at.children("linked_payments"))
+    if not (payments := at.children("linked_payments")):
+        return False
+    return any(payment.text("txn_status") == "in_progress" for payment in payments)
 
 
 def _less(amount: Money | None, *others: Money | None) -> Money | None:
     for other in others:
         if amount is None or other is None:
             return None
-        amount -= other
+        if other.minor:
+            amount -= other
     return amount
 
 
 def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> None:
-    currency, lines, total = (values[name] for name in ("currency", "lines", "total"))
+    currency, lines, total = values["currency"], values["lines"], values["total"]
     due, to_collect = values["amount_remaining"], values.pop("to_collect")
     status = values["status"] = _status(at, values["native_status"], deleted=values.pop("deleted"))
     values["number"] = None if status is Status.DRAFT else values["id"]  # a draft's id is no invoice number yet
@@ -254,7 +273,7 @@ INVOICE = Shape(
     adjusted=money("amount_adjusted"),
     applied=money("credits_applied"),
     customer=computed(customer, *CUSTOMER),
-    description=computed(_note, "notes[].note", "notes[].entity_type", "notes[].entity_id"),
+    description=computed(_note, "notes[].note", "notes[].entity_type", "notes[].entity_id", any_of=("notes",)),
     purchase_order=text("po_number"),
     # There is no created_at. generated_at is when it was first issued, `date` the document's own date, which may
     # lie up to a month before; a draft has the latter alone, and without it no draft would pass a created range.

@@ -100,7 +100,10 @@ def _carrier(context: Context) -> str | None:
 def whole_invoice(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
     """An invoice with all its lines: where it has many, line_items_next_offset says where to go on."""
     field = _carrier(context)
-    first, at = invoice(data, reference_field=field), Reader(unwrapped(data), "chargebee")
+    first, whole = invoice(data, reference_field=field), unwrapped(data)
+    if whole.get("line_items_next_offset") is None:  # most have few lines
+        return first
+    at = Reader(whole, "chargebee")
     offset = at.text("line_items_next_offset")
     if offset is None or first.status is Status.DELETED:  # a deleted invoice can be listed, not retrieved
         return first

@@ -29,7 +29,7 @@ from invoice_bridge.adapter.shapes import (
 from invoice_bridge.adapter.trusted import MANUAL, charged, customer_of, period_span, sent
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.model import Collection, Invoice, Line, Status
-from invoice_bridge.core.money import Money, exponent, trusted
+from invoice_bridge.core.money import Money, exponent, nothing
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.part_shapes import (
     ADDRESS_PATHS,
@@ -63,7 +63,7 @@ def invoice(data: Mapping[str, Any], *, all_lines: list[Mapping[str, Any]] | Non
 
     Raises MalformedResponse without an id, and for an object that states that it is no invoice.
     """
-    return INVOICE.whole(data, "stripe", lines=all_lines)
+    return INVOICE.whole(data, "stripe") if all_lines is None else INVOICE.whole(data, "stripe", lines=all_lines)
 
 
 def invoice_id(data: Any) -> str | None:
@@ -103,7 +103,7 @@ def _unit_amount(at: Reader, currency: str | None) -> Money | None:
     if type(pricing) is dict and price is None:  # as today; the rest of this function reads the older generations too
         units = pricing.get("unit_amount_decimal")
         if type(units) is str and units.isascii() and units.isdigit() and len(units) < 16 and currency in _PLAIN:
-            return trusted(int(units), currency)
+            return MONEY.amounts[currency][int(units)]
     if "transform_quantity" in at.expanded("price"):
         return None
     for name in ("pricing", "price"):
@@ -123,8 +123,6 @@ def _unit_amount(at: Reader, currency: str | None) -> Money | None:
 
 def _purchase_order(at: Reader, _currency: str | None) -> str | None:
     """The custom field that carries a purchase order, by the heading that we give it; see custom_fields for others."""
-    if at.data.get("custom_fields") is None:
-        return None
     for row in at.children("custom_fields"):
         if row.text("name") == PURCHASE_ORDER:
             return row.text("value")
@@ -134,7 +132,7 @@ def _purchase_order(at: Reader, _currency: str | None) -> str | None:
 def _discount(at: Reader, currency: str | None) -> Money | None:
     rows = at.data.get("total_discount_amounts")
     if type(rows) is list and not rows and currency is not None:
-        return trusted(0, currency)
+        return nothing(currency)
     if not at.has_list("total_discount_amounts"):
         return None
     return at.total_of(at.children("total_discount_amounts"), "amount", MONEY, currency)
@@ -144,7 +142,7 @@ def _tax(at: Reader, currency: str | None, total: Money | None) -> tuple[Money |
     """All tax, and the part of it that comes on top of the lines."""
     rows = at.data.get("total_taxes")
     if type(rows) is list and not rows and currency is not None:
-        return (nothing := trusted(0, currency)), nothing
+        return nothing(currency), nothing(currency)
     if at.has_list("total_taxes"):  # since basil
         taxes = at.children("total_taxes")
         on_top = [tax for tax in taxes if tax.text("tax_behavior") != "inclusive"]
@@ -171,10 +169,12 @@ def _derived_subtotal(
 def _sum(at: Reader, names: tuple[str, ...], currency: str | None) -> Money | None:
     """The sum of the amounts that are stated; None where none is, or where one of them cannot be read."""
     found = [at.money(name, MONEY, currency) for name in names if at.data.get(name) is not None]
-    known = [amount for amount in found if amount is not None]
-    if not known or len(known) < len(found):
-        return None
-    return Money(sum(amount.minor for amount in known), known[0].currency)
+    total = None
+    for amount in found:
+        if amount is None:
+            return None
+        total = amount if total is None else total + amount
+    return total
 
 
 def _collection(at: Reader, values: Mapping[str, Any], *, is_ours: bool) -> Collection | None:
@@ -204,8 +204,6 @@ def _collection(at: Reader, values: Mapping[str, Any], *, is_ours: bool) -> Coll
 
 def _pending(at: Reader, _currency: str | None) -> bool | None:
     """Whether a payment is on its way; only expanded payments (or the payment intent before basil) say so."""
-    if at.data.get("payment_intent") is None and at.data.get("payments") is None:
-        return None
     intent = at.expanded("payment_intent").text("status")
     if intent is not None:
         return intent == "processing"
@@ -232,19 +230,24 @@ LINE = Shape(
     description=text("description"),
     quantity=number("quantity_decimal", "quantity"),
     unit_amount=computed(
-        _unit_amount, "pricing.unit_amount_decimal", "price.unit_amount_decimal", "price.transform_quantity"
+        _unit_amount,
+        "pricing.unit_amount_decimal",
+        "price.unit_amount_decimal",
+        "price.transform_quantity",
+        any_of=("pricing", "price"),
     ),
     period=span(unix("period.start"), unix("period.end")),
     id=text("id"),
-    product=computed(line_product, "pricing.price_details.product", "price.product"),
-    price=computed(line_price, "pricing.price_details.price", "price.id"),
+    product=computed(line_product, "pricing.price_details.product", "price.product", any_of=("pricing", "price")),
+    price=computed(line_price, "pricing.price_details.price", "price.id", any_of=("pricing", "price")),
     subscription=computed(
         line_subscription,
         "parent.subscription_item_details.subscription",
         "parent.invoice_item_details.subscription",
         "subscription",
+        any_of=("parent", "subscription"),
     ),
-    discount=computed(line_discount, "discount_amounts[].amount"),
+    discount=computed(line_discount, "discount_amounts[].amount", any_of=("discount_amounts",)),
     taxes=rows("taxes", TAX),
     taxes_before=rows("tax_amounts", TAX),
     metadata=strings("metadata"),
@@ -253,6 +256,7 @@ LINE = Shape(
         "parent.subscription_item_details.proration",
         "parent.invoice_item_details.proration",
         "proration",
+        any_of=("parent", "proration"),
     ),
 )
 
@@ -333,7 +337,9 @@ INVOICE = Shape(
     customer_name=text("customer_name", "customer?.name"),
     customer_id=identity("customer"),
     description=text("description"),
-    purchase_order=computed(_purchase_order, "custom_fields[].name", "custom_fields[].value"),
+    purchase_order=computed(
+        _purchase_order, "custom_fields[].name", "custom_fields[].value", any_of=("custom_fields",)
+    ),
     metadata=strings("metadata"),
     created_at=unix("created"),
     issued_at=unix("effective_at", "status_transitions.finalized_at"),
@@ -341,7 +347,12 @@ INVOICE = Shape(
     paid_at=unix("status_transitions.paid_at"),
     voided_at=unix("status_transitions.voided_at"),
     payment_method=identity("default_payment_method"),
-    payment_pending=computed(_pending, "payment_intent.status", "payments.data[].payment.payment_intent.status"),
+    payment_pending=computed(
+        _pending,
+        "payment_intent.status",
+        "payments.data[].payment.payment_intent.status",
+        any_of=("payment_intent", "payments"),
+    ),
     hosted_url=text("hosted_invoice_url"),
     pdf_url=text("invoice_pdf"),
     live=flag("livemode"),
@@ -349,7 +360,7 @@ INVOICE = Shape(
     subscription_before=identity("subscription"),
     custom_fields=computed(custom_fields, "custom_fields[].name", "custom_fields[].value"),
     footer=text("footer"),
-    address=computed(customer_address, *ADDRESS_PATHS),
+    address=computed(customer_address, *ADDRESS_PATHS, any_of=("customer_address", "customer")),
     tax_ids=rows("customer_tax_ids", TAX_ID),
     taxes=rows("total_taxes", TAX),
     taxes_before=rows("total_tax_amounts", TAX),

@@ -95,8 +95,10 @@ def read_answer(answer: Response, context: Context) -> Flow[Invoice]:
 def _whole(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
     """An invoice with all its lines: the first ten come with it, the rest is paged."""
     first = invoice(data)
-    if first.lines_complete:
-        return first
+    return first if first.lines_complete else (yield from _all_lines(first, data, context))
+
+
+def _all_lines(first: Invoice, data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
     rows = yield from listed_rows(context, ("v1", "invoices", first.id, "lines"), [])
     return invoice(data, all_lines=[row.data for row in rows])
 
@@ -147,7 +149,8 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
     items: list[Invoice | Unreadable] = []
     for row in rows:
         try:
-            items.append((yield from _whole(row.data, context)))
+            first = invoice(row.data)
+            items.append(first if first.lines_complete else (yield from _all_lines(first, row.data, context)))
         except MalformedResponse as error:
             items.append(Unreadable(row.data, error))
     more = object_of(answer).get("has_more") is True and rows
