@@ -14,7 +14,7 @@ _EMPTY = "empty where the provider does not say"
 
 DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
     "Invoice": {
-        "provider": "The provider's name, such as stripe.",
+        "provider": "The name of the provider.",
         "id": "The provider's id of the invoice.",
         "number": "The number that the document shows.",
         "status": "Where the invoice stands, in neutral words; unknown is never terminal.",
