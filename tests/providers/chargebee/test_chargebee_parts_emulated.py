@@ -1,4 +1,4 @@
-"""What recordings and the emulator's documents state beside lines and amounts, and that it comes to their totals."""
+"""What recordings and the emulator state of the parts of an invoice, and that they come to its total."""
 
 from datetime import UTC, datetime
 from pathlib import Path
