@@ -182,15 +182,10 @@ def test_a_payment_with_tax_on_top() -> None:
     found = joined()
     assert found.payments == (
         Payment(
-            id="pay_1",
-            amount=eur(9520),
-            at=PAID_AT,
-            state="succeeded",
-            method="payt_1",
-            recorded_outside=False,
+            id="pay_1", amount=eur(9520), at=PAID_AT, state="succeeded", method="payt_1", recorded_outside=False,
             refunded=eur(0),
         ),
-    )
+    )  # fmt: skip
     assert found.taxes == (TaxLine(amount=eur(1520), inclusive=False),)
     assert (found.subtotal, found.discount, found.tax, found.total) == (eur(8000), None, eur(1520), eur(9520))
     assert (found.subscription, found.attempts, found.next_attempt_at) == ("mem_1", 3, None)
@@ -281,7 +276,7 @@ def test_how_a_payment_went(status: str, substatus: str | None, state: str, atte
 
 
 def test_a_payment_that_says_little() -> None:
-    """The invoice names it; that it was paid is said by when; its kind of method stands in for an id."""
+    """The invoice names it, its date shows that it was paid, and the kind of its method serves for an id."""
     found = with_payment(invoice(whole()), {"paid_at": "2026-11-02T09:00:00.000Z", "payment_method_type": "sepa_debit"})
     assert found.payments == (
         Payment(id="pay_1", at=PAID_AT, state="succeeded", method="sepa_debit", recorded_outside=False),

@@ -29,13 +29,14 @@ from invoice_bridge.adapter import (
     text,
 )
 from invoice_bridge.core.errors import MalformedResponse
-from invoice_bridge.core.model import FrozenDict, Invoice, Line, Status
+from invoice_bridge.core.model import Address, Adjustment, Discount, FrozenDict, Invoice, Line, Status, TaxId, TaxLine
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Response
 
 from .tables import MONEY, NAME, STATUSES
 
 _STATUS = {row.native: row.status for row in STATUSES}
+_ADDRESS = ("line1", "line2", "city", "state", "postal_code", "country")
 
 
 def invoice(data: Mapping[str, Any]) -> Invoice:
@@ -93,11 +94,31 @@ def _unit_amount(reader: Reader, currency: str | None) -> Money | None:
     return None
 
 
+def _on_top(values: dict[str, Any], _reader: Reader, _given: Mapping[str, Any]) -> None:
+    values["inclusive"] = False  # sub_total_including_taxes is the amount without taxes and the taxes
+
+
+TAX = Shape(
+    TaxLine,
+    _on_top,
+    units=MONEY,
+    needs="amount",
+    amount=money("amount_cents"),
+    name=text("tax_name"),
+    rate=number("tax_rate"),
+)
+"""lago-openapi, BaseAppliedTax.yaml: of an invoice and of a fee alike."""
+
+
 LINE = Shape(
     Line,
     units=MONEY,
     needs="amount",
     amount=money("amount_cents"),
+    id=text("lago_id"),
+    product=text("item.code"),  # what bills name: the code of the add-on, the charge or the plan
+    subscription=text("external_subscription_id"),
+    taxes=rows("applied_taxes", TAX),
     description=text("item.invoice_display_name", "invoice_display_name", "item.name"),
     quantity=number("units"),
     unit_amount=computed(_unit_amount, "precise_unit_amount"),
@@ -121,6 +142,25 @@ def _metadata(reader: Reader, _currency: str | None) -> FrozenDict:
     return FrozenDict(pairs)
 
 
+def _subscription(reader: Reader, _currency: str | None) -> str | None:
+    """The subscription that the invoice bills, where there is one alone."""
+    listed = reader.children("subscriptions") if "subscriptions" in reader else []
+    return listed[0].text("external_id") if len(listed) == 1 else None
+
+
+def _discounts(reader: Reader, currency: str | None) -> tuple[Discount, ...]:
+    """The coupons among the credits; the others are credit notes and what earlier invoices billed."""
+    found = []
+    for row in reader.children("credits") if "credits" in reader else ():
+        item = row.child("item")
+        if item.text("type") == "coupon":
+            amount = row.money("amount_cents", MONEY, currency)
+            found.append(
+                Discount(id=row.text("lago_id"), code=item.text("code"), name=item.text("name"), amount=amount)
+            )
+    return tuple(found)
+
+
 def _derive(values: dict[str, Any], _reader: Reader, _given: Mapping[str, Any]) -> None:
     """What no field of the JSON has as it is: the two axes as one status, and what is left to collect."""
     payment = values.pop("payment_status")
@@ -137,9 +177,17 @@ def _derive(values: dict[str, Any], _reader: Reader, _given: Mapping[str, Any]) 
     order = values.pop("order")
     # other invoices inherit the number from a subscription or a wallet; a one-off's is what its maker wrote
     values["reference" if values.pop("type") == "one_off" else "purchase_order"] = order
+    address, number = {name: values.pop(name) for name in _ADDRESS}, values.pop("tax_number")
     values["customer"] = customer_of(
-        values.pop("customer_id"), values.pop("customer_email"), values.pop("customer_name")
+        values.pop("customer_id"),
+        values.pop("customer_email"),
+        values.pop("customer_name"),
+        Address(**address) if any(address.values()) else None,
+        () if number is None else (TaxId(value=number),),
     )
+    billed_before = values.pop("billed_before")
+    if billed_before:  # lago-api, compute_amounts_from_fees.rb: it lowers what is taxed, as coupons do
+        values["adjustments"] = (Adjustment(kind="other", amount=-billed_before),)
     values["period"] = period_span([line.period for line in values["lines"]])
 
 
@@ -166,8 +214,23 @@ INVOICE = Shape(
     customer_id=text("customer.external_id"),
     customer_email=email("customer.email"),
     customer_name=text("customer.name"),
+    line1=text("customer.address_line1"),
+    line2=text("customer.address_line2"),
+    city=text("customer.city"),
+    state=text("customer.state"),
+    postal_code=text("customer.zipcode"),
+    country=text("customer.country"),
+    tax_number=text("customer.tax_identification_number"),
+    subscription=computed(_subscription, "subscriptions[].external_id"),
+    taxes=rows("applied_taxes", TAX),
+    discounts=computed(
+        _discounts,
+        *(f"credits[].{name}" for name in ("lago_id", "amount_cents", "item.type", "item.code", "item.name")),
+    ),
+    billed_before=money("progressive_billing_credit_amount_cents"),
     metadata=computed(_metadata, "metadata[].key", "metadata[].value"),
     created_at=instant("created_at"),
+    updated_at=instant("updated_at"),
     issued_at=day("issuing_date"),
     due_at=day("payment_due_date", ends=True),
     voided_at=instant("voided_at"),

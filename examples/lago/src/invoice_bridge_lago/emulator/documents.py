@@ -166,6 +166,8 @@ class LagoDocuments(Emulator):
         tax = round(subtotal * tax_percent / 100)
         document |= {
             "fees": fees,
+            "credits": [],
+            "applied_taxes": [self._applied_tax(tax, tax_percent)] if tax else [],
             "fees_amount_cents": subtotal,
             "coupons_amount_cents": 0,
             "credit_notes_amount_cents": 0,
@@ -177,6 +179,17 @@ class LagoDocuments(Emulator):
         }
         if subtotal + tax == 0:  # lago-api, create_one_off_service.rb
             document["payment_status"] = "succeeded"
+
+    @staticmethod
+    def _applied_tax(amount: int, percent: int) -> dict[str, Any]:
+        """lago-openapi, BaseAppliedTax.yaml."""
+        return {
+            "lago_tax_id": "1a901a90-1a90-4a90-8a90-1a901a901a90",
+            "tax_name": "TVA",
+            "tax_code": "french_standard_vat",
+            "tax_rate": percent,
+            "amount_cents": amount,
+        }
 
     def _shown(self, document: Mapping[str, Any]) -> dict[str, Any]:
         if not self.switches["states_amounts_due"]:
