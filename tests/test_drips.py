@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from invoice_bridge.client.network import bound_network
 from invoice_bridge.client.network_async import bound_network_async
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.engine.supervise import Lost
+from invoice_bridge.testing import no_retries
 from tests.clients import CHARGE, KEY, row
 from tests.drips import CALLS, KINDS, LONG, PROXY, TLS, Answer, Call, by_client, drip, serving, silent
 
@@ -162,10 +162,11 @@ def test_defect_71_a_host_of_many_addresses_is_bounded(deaf: int, monkeypatch: p
     seconds, error = by_client({"base_url": f"http://localhost:{deaf}", "timeout": LIMIT})
     assert LIMIT * 0.9 < seconds < LIMIT + LATE
     assert type(error) is Unreachable
-    with Client("stripe", api_key=KEY, base_url=f"http://localhost:{deaf}", timeout=LIMIT, lookup="never") as client:
-        client._policy = replace(client._policy, retries=0)
-        with pytest.raises(Unreachable) as caught:
-            client.create(CHARGE)
+    url = f"http://localhost:{deaf}"
+    with no_retries():
+        made = Client("stripe", api_key=KEY, base_url=url, timeout=LIMIT, lookup="never")
+    with made as client, pytest.raises(Unreachable) as caught:
+        client.create(CHARGE)
     assert caught.value.outcome == "nothing_done"
 
 
@@ -215,8 +216,11 @@ def _good_once(connection: socket.socket) -> None:
 @pytest.mark.slow
 def test_a_kept_connection_has_the_bound_of_each_exchange() -> None:
     """A connection outlives the exchange that opened it: neither is the next one cut short, nor is it unbounded."""
-    with serving(_good_once) as where, Client("stripe", api_key=KEY, base_url=f"http://{where}", timeout=0.4) as client:
-        client._policy = replace(client._policy, retries=0)
+    with (
+        serving(_good_once) as where,
+        no_retries(),
+        Client("stripe", api_key=KEY, base_url=f"http://{where}", timeout=0.4) as client,
+    ):
         assert client.retrieve("in_1").id == "in_1"
         time.sleep(0.5)
         began = time.monotonic()

@@ -39,6 +39,7 @@ from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.emulator import EmulatorTransport, FakeClock, Fault, Faults, Kind
 from invoice_bridge.engine.pace import RateLimiter
 from invoice_bridge.explain import make_context
+from invoice_bridge.testing import no_waiting
 from invoice_bridge.testing.fault_matrix import bills
 
 MAY, JUNE = Period.month(2026, 5), Period.month(2026, 6)
@@ -65,9 +66,8 @@ class Desk:
         dear = self.declared.lookup is not None
         lookup = ("journal" if said.get("journal") else "always") if dear else "auto"
         settings = {"lookup": lookup, **self.emulator.settings, **self.emulator.reference_settings, **said}
-        made = Client(self.name, api_key=self.emulator.key, base_url=self.root, http=http, **settings)
-        made._policy = replace(made._policy, backoff=lambda tries: 0.005 * tries, pace=None)
-        return made
+        with no_waiting():
+            return Client(self.name, api_key=self.emulator.key, base_url=self.root, http=http, **settings)
 
     def charge(self, **said: Any) -> OneTimeCharge:
         """A charge that this provider carries."""

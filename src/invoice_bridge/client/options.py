@@ -6,6 +6,7 @@ import hashlib
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -28,32 +29,49 @@ _paces: WeakValueDictionary[str, RateLimiter] = WeakValueDictionary()
 _paces_lock = threading.Lock()
 
 
-_switched_off = 0
-"""How many `no_waiting` are open, in whatever thread."""
+_open_switches: Counter[str] = Counter()
+"""How many `no_waiting` and `no_retries` are open: one count for all threads, which share no context variable."""
 
 
 @contextmanager
-def no_waiting() -> Iterator[None]:
-    """Make clients that wait for no rate limit, and not between the tries of a request: for tests, with an emulator.
-
-    It is about the clients that are made inside, in whatever thread, and for as long as they live. A Retry-After that
-    a provider answers is still waited for.
-    """
-    global _switched_off  # noqa: PLW0603 - tests make clients in threads and tasks: no context variable reaches all
+def _switched(name: str) -> Iterator[None]:
     with _paces_lock:
-        _switched_off += 1
+        _open_switches[name] += 1
     try:
         yield
     finally:
         with _paces_lock:
-            _switched_off -= 1
+            _open_switches[name] -= 1
+
+
+@contextmanager
+def no_waiting() -> Iterator[None]:
+    """Make clients that wait neither for a rate limit nor before a retry: for tests, with an emulator.
+
+    The switch applies to clients made inside it, in any thread, for as long as they live. They still wait as long as
+    a provider's Retry-After asks.
+    """
+    with _switched("no_waiting"):
+        yield
+
+
+@contextmanager
+def no_retries() -> Iterator[None]:
+    """Make clients that send each request once: for tests of lost and refused requests.
+
+    The switch applies to clients made inside it, in any thread, for as long as they live. The rate limit still holds.
+    """
+    with _switched("no_retries"):
+        yield
 
 
 def policy_of(context: Context, key: ApiKey, requests_per_minute: int | None) -> Policy:
     """Return how a client tries again, and which rate limiters it shares with the other clients of its account."""
-    if _switched_off:
-        return Policy(backoff=lambda _tries: 0.0)
+    retries = 0 if _open_switches["no_retries"] else Policy.retries
+    if _open_switches["no_waiting"]:
+        return Policy(retries=retries, backoff=lambda _tries: 0.0)
     return Policy(
+        retries=retries,
         backoff=full_jitter,
         pace=_rate_limiter_of(context, key, requests_per_minute),
         search_pace=_search_limiter_of(context, key),
