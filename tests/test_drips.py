@@ -224,7 +224,7 @@ def test_a_kept_connection_has_the_bound_of_each_exchange() -> None:
         assert client.retrieve("in_1").id == "in_1"
         time.sleep(0.5)
         began = time.monotonic()
-        with pytest.raises(Unreachable, match="the answer was not whole after 0"):
+        with pytest.raises(Unreachable, match="the answer was incomplete after 0"):
             client.retrieve("in_1")
         assert 0.36 < time.monotonic() - began < 0.4 + LATE
 
@@ -279,7 +279,7 @@ def test_a_write_whose_answer_drips_is_unknown() -> None:
     with (
         serving(KINDS["header value"]) as where,
         Client("stripe", api_key=KEY, base_url=f"http://{where}", deadline=LIMIT, lookup="never") as client,
-        pytest.raises(OutcomeUnknown, match="the answer was not whole after 0"),
+        pytest.raises(OutcomeUnknown, match="the answer was incomplete after 0"),
     ):
         client.create(CHARGE)
 
@@ -290,7 +290,7 @@ async def test_a_write_whose_answer_drips_is_unknown_to_a_task() -> None:
     with serving(KINDS["header value"]) as where:
         client = AsyncClient("stripe", api_key=KEY, base_url=f"http://{where}", deadline=LIMIT, lookup="never")
         async with client:
-            with pytest.raises(OutcomeUnknown, match="the answer was not whole after 0"):
+            with pytest.raises(OutcomeUnknown, match="the answer was incomplete after 0"):
                 await client.create(CHARGE)
     task = asyncio.current_task()
     assert task is not None

@@ -266,7 +266,7 @@ def test_defect_37_a_journal_takes_no_lookup_away(path: Path, provider: str) -> 
 
 def test_lookup_journal_needs_a_journal() -> None:
     """lookup="journal" declares a journal complete: without one it is refused when the client is made."""
-    with pytest.raises(ConfigurationError, match="says that the journal is complete, and no journal=… is given"):
+    with pytest.raises(ConfigurationError, match="needs a complete journal: pass journal=… too"):
         emulated(lookup="journal")
 
 

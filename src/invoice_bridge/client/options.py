@@ -1,4 +1,4 @@
-"""What a client is made of: its context, its base URL, how it tries again, and the rate limits of its account."""
+"""The parts of a client: its context, its base URL, its retries, and the rate limits of its account."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def no_retries() -> Iterator[None]:
 
 
 def policy_of(context: Context, key: ApiKey, requests_per_minute: int | None) -> Policy:
-    """Return how a client tries again, and which rate limiters it shares with the other clients of its account."""
+    """Return a client's retries and waits, and the rate limiters that it shares with other clients of its account."""
     retries = 0 if _open_switches["no_retries"] else Policy.retries
     if _open_switches["no_waiting"]:
         return Policy(retries=retries, backoff=lambda _tries: 0.0)
@@ -79,7 +79,7 @@ def policy_of(context: Context, key: ApiKey, requests_per_minute: int | None) ->
 
 
 def full_jitter(tries: int) -> float:
-    """Draw the seconds to wait after so many tries: anything from none to 0.5, 1, 2, 4, 8, 8 … ("full jitter")."""
+    """Draw the seconds to wait after that many tries: from 0 to 0.5, 1, 2, 4, 8, 8 … ("full jitter")."""
     return random.uniform(0.0, doubling(tries))  # noqa: S311 - a wait is no secret
 
 
@@ -92,22 +92,24 @@ def make_client_context(
     mode: str | None,
     insecure: bool,
 ) -> Context:
-    """Check what a client is made with. Raises ConfigurationError."""
+    """Check the settings of a client, and make its context. Raises ConfigurationError."""
     declared = providers.get(provider)
     read = declared.read_settings(settings)
     if missing := declared.missing_settings(read):
-        told = "; ".join(f"{setting.name} ({setting.help})" for setting in missing)
-        raise ConfigurationError(f"{declared.title} needs the setting {told}")
+        needed = "; ".join(f"{setting.name} ({setting.help})" for setting in missing)
+        raise ConfigurationError(f"{declared.title} needs the setting {needed}")
     context = make_context(declared, settings, base_url)
     _check_url(context.base_url, insecure=insecure)
-    found = declared.mode(key.text, read, context.base_url)
-    if mode is not None and found is not None and found != mode:
-        raise ConfigurationError(f'{declared.title}: mode="{mode}" was asked for, but the key or host is for {found}')
+    mode_of_key = declared.mode(key.text, read, context.base_url)
+    if mode is not None and mode_of_key is not None and mode_of_key != mode:
+        raise ConfigurationError(
+            f'{declared.title}: mode="{mode}" was asked for, but the key or host is for {mode_of_key}'
+        )
     return context
 
 
 def _rate_limiter_of(context: Context, key: ApiKey, requests_per_minute: int | None) -> RateLimiter | None:
-    """The pace of an account, shared by every client of it in this process; none on loopback unless asked for."""
+    """The rate limiter of an account, shared by its clients in this process; none on loopback unless asked for."""
     if requests_per_minute is None and is_loopback(urlsplit(context.base_url).hostname or ""):
         return None
     rate = context.provider.rate
@@ -117,7 +119,7 @@ def _rate_limiter_of(context: Context, key: ApiKey, requests_per_minute: int | N
 
 
 def _search_limiter_of(context: Context, key: ApiKey) -> RateLimiter | None:
-    """The pace of the provider's search index, where it has a limit of its own."""
+    """The rate limiter of the provider's search index, if that has a limit of its own."""
     rate = context.provider.search_rate
     if rate is None or is_loopback(urlsplit(context.base_url).hostname or ""):
         return None
@@ -142,7 +144,7 @@ def _check_url(url: str, *, insecure: bool) -> None:
         parts = urlsplit(url)
         whole = parts.port != 0 and httpx.URL(url).host and not parts.query and not parts.fragment
     except (ValueError, httpx.InvalidURL):
-        raise ConfigurationError("base_url is no URL: write https://host/…") from None
+        raise ConfigurationError("base_url is not a URL: write https://host/…") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None or not whole:
         raise ConfigurationError(
             f"base_url must be http(s)://host/…, without credentials or a query, not {parts.scheme}://…"
