@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import Any
 
 from invoice_bridge import AsyncClient, BridgeError, Client
 from invoice_bridge.core.exact import dumps
+from invoice_bridge.testing import no_retries
 from tests.clients import KEY, row
 
 PAUSE = 0.05
@@ -119,8 +119,7 @@ Call = Callable[[dict[str, Any]], Ended]
 
 def by_client(said: dict[str, Any]) -> Ended:
     """Read an invoice once. Making the client, which reads all certificates, is not counted."""
-    with Client("stripe", api_key=KEY, **said) as client:
-        client._policy = replace(client._policy, retries=0)
+    with no_retries(), Client("stripe", api_key=KEY, **said) as client:
         began = time.monotonic()
         try:
             client.retrieve("in_1")
@@ -133,8 +132,9 @@ def by_async_client(said: dict[str, Any]) -> Ended:
     """The same, awaited."""
 
     async def call() -> Ended:
-        async with AsyncClient("stripe", api_key=KEY, **said) as client:
-            client._policy = replace(client._policy, retries=0)
+        with no_retries():
+            made = AsyncClient("stripe", api_key=KEY, **said)
+        async with made as client:
             began = time.monotonic()
             try:
                 await client.retrieve("in_1")

@@ -425,7 +425,7 @@ def test_an_empty_draft_of_another_customer_is_not_filled(path: Path) -> None:
     ids=str,
 )
 def test_a_since_that_cannot_be_used_is_refused_before_sending(path: Path, since: Any) -> None:
-    """What is no aware instant, or lies in the future, is a ConfigurationError: a lookup from then on would find
+    """What is no aware instant, or is in the future, is a ConfigurationError: a lookup from then on would find
     nothing, and the bill would be made twice.
     """
     shop = Shop("whop", path)

@@ -88,17 +88,17 @@ async def test_answers_in_gzip_and_in_none_are_read(coding: str, is_async: bool)
 @pytest.mark.parametrize(
     "coding,content,problem",
     [
-        ("br", WHOLE, "not by gzip once"),
-        ("deflate", zlib.compress(WHOLE), "not by gzip once"),
-        ("gzip, gzip", gzip.compress(gzip.compress(WHOLE)), "not by gzip once"),
-        ("gzip, identity", gzip.compress(WHOLE), "not by gzip once"),
-        ("x" * 10_000, WHOLE, "not by gzip once"),
-        ("gzip", WHOLE, "the answer is no gzip"),
-        ("gzip", gzip.compress(WHOLE)[:-9], "the answer's gzip is cut off"),
-        ("gzip", gzip.compress(WHOLE)[:-8] + bytes(8), "the answer is no gzip"),
-        ("gzip", gzip.compress(WHOLE) + b" ", "goes on behind its gzip"),
-        ("gzip", gzip.compress(WHOLE) * 2, "goes on behind its gzip"),
-        ("gzip", gzip.compress(WHOLE) + bytes(512), "goes on behind its gzip"),
+        ("br", WHOLE, "not as one gzip"),
+        ("deflate", zlib.compress(WHOLE), "not as one gzip"),
+        ("gzip, gzip", gzip.compress(gzip.compress(WHOLE)), "not as one gzip"),
+        ("gzip, identity", gzip.compress(WHOLE), "not as one gzip"),
+        ("x" * 10_000, WHOLE, "not as one gzip"),
+        ("gzip", WHOLE, "the answer is not gzip"),
+        ("gzip", gzip.compress(WHOLE)[:-9], "the answer's gzip is truncated"),
+        ("gzip", gzip.compress(WHOLE)[:-8] + bytes(8), "the answer is not gzip"),
+        ("gzip", gzip.compress(WHOLE) + b" ", "continues after its gzip"),
+        ("gzip", gzip.compress(WHOLE) * 2, "continues after its gzip"),
+        ("gzip", gzip.compress(WHOLE) + bytes(512), "continues after its gzip"),
     ],
 )
 def test_an_answer_in_another_coding_is_lost(coding: str, content: bytes, problem: str, status: int) -> None:
@@ -117,7 +117,7 @@ def test_an_answer_in_another_coding_is_lost(coding: str, content: bytes, proble
 
 def test_pieces_behind_the_end_of_gzip_are_refused() -> None:
     """In a piece of their own, too; an empty piece is none."""
-    with pytest.raises(Unreachable, match="goes on behind its gzip"):
+    with pytest.raises(Unreachable, match="continues after its gzip"):
         client_of(answering(gzip.compress(WHOLE), b" ", coding="gzip")).retrieve("in_1")
     assert client_of(answering(gzip.compress(WHOLE), b"", coding="gzip")).retrieve("in_1").id == "in_1"
 

@@ -43,7 +43,7 @@ def test_the_void_of_one_attempt_leaves_the_invoice_of_the_next_claimed(journal:
     _tried(journal, 2, "answered", "in_2")
     assert journal.learn(STRIPE, "in_1", "void", "seen", NOON) is True
     assert [(claim.state, claim.invoice_id) for claim in journal.claims(WHOP, "res-1")] == [("made", "in_2")]
-    with pytest.raises(BilledElsewhere, match="is billed by in_2 at stripe:acct_X already"):
+    with pytest.raises(BilledElsewhere, match="is already billed by in_2 at stripe:acct_X"):
         journal.refuse_elsewhere(WHOP, "res-1")
 
 

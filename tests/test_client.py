@@ -218,7 +218,7 @@ def test_a_wrong_setting_names_the_nearest(provider: str, settings: dict[str, An
 @pytest.mark.parametrize("key", ["", " ", "sk_test\n", "sk_tést", "sk\x00", None, 7, b"sk_test"])
 def test_a_key_that_cannot_be_one_is_refused_without_being_shown(key: Any) -> None:
     """A key of other characters would break the header, or be cut; the message does not repeat it."""
-    with pytest.raises(ConfigurationError, match=r"^api_key (is|has|must)") as caught:
+    with pytest.raises(ConfigurationError, match=r"^api_key (is|contains|must)") as caught:
         Client("stripe", api_key=key)
     assert "sk" not in str(caught.value).replace("api_key", "")
 

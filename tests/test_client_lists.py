@@ -89,7 +89,7 @@ def test_defect_60_one_odd_amount_does_not_stop_a_listing() -> None:
 def test_a_word_for_unreadable_that_means_nothing_is_refused() -> None:
     """A typing mistake is not taken for "yield"."""
     wrong: Any = "ignore"
-    with pytest.raises(ConfigurationError, match='unreadable is "raise" or "yield", not \'ignore\''):
+    with pytest.raises(ConfigurationError, match='unreadable must be "raise" or "yield", not \'ignore\''):
         list(client_of(lambda _: page(row(1))).list(unreadable=wrong))
 
 
@@ -112,7 +112,7 @@ def test_a_listing_that_runs_in_circles_is_refused(pages: list[str]) -> None:
         assert len(requests) < 20
         return page(row(1, id=pages[(len(requests) - 1) % len(pages)]), more=True)
 
-    with pytest.raises(MalformedResponse, match="the same next page for ever"):
+    with pytest.raises(MalformedResponse, match="the same next page again"):
         list(client_of(answer).list())
     assert len(requests) == len(pages) + 1
 

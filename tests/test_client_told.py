@@ -38,8 +38,8 @@ from tests.clients import (
 
 # ── stopped in the middle ────────────────────────────────────────────────────────────────────────────────────────────
 NOTE = (
-    "invoice_bridge: stopped after POST /v1/invoices had left, so the outcome of the reference 'res-1' is unknown: "
-    "made again it goes on from there, and resolve() tells how it stands"
+    "invoice_bridge: stopped after POST /v1/invoices was sent, so the outcome of the reference 'res-1' is unknown: "
+    "make the bill again to continue from there, or call resolve()"
 )
 
 
@@ -75,7 +75,7 @@ def test_a_verb_stopped_in_the_middle_names_its_invoice() -> None:
         client_of(fails(KeyboardInterrupt())).void("in_1")
     (note,) = notes(caught.value)
     assert note == (
-        "invoice_bridge: stopped after POST /v1/invoices/in_1/void had left, so the outcome of in_1 is unknown: "
+        "invoice_bridge: stopped after POST /v1/invoices/in_1/void was sent, so the outcome of in_1 is unknown: "
         "read the invoice"
     )
 
@@ -187,7 +187,7 @@ def test_without_a_difference_there_is_nothing_to_report() -> None:
 def test_another_word_for_a_difference_is_refused(word: Any) -> None:
     """A typing mistake is not taken for "raise", and nothing is sent."""
     client, transport = emulated()
-    with pytest.raises(ConfigurationError, match=f'on_discrepancy is "raise" or "report", not {word!r}'):
+    with pytest.raises(ConfigurationError, match=f'on_discrepancy must be "raise" or "report", not {word!r}'):
         client.create(CHARGE, on_discrepancy=word)
     assert transport.sent == []
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from invoice_bridge.client.network import bound_network
 from invoice_bridge.client.network_async import bound_network_async
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.engine.supervise import Lost
+from invoice_bridge.testing import no_retries
 from tests.clients import CHARGE, KEY, row
 from tests.drips import CALLS, KINDS, LONG, PROXY, TLS, Answer, Call, by_client, drip, serving, silent
 
@@ -162,10 +162,11 @@ def test_defect_71_a_host_of_many_addresses_is_bounded(deaf: int, monkeypatch: p
     seconds, error = by_client({"base_url": f"http://localhost:{deaf}", "timeout": LIMIT})
     assert LIMIT * 0.9 < seconds < LIMIT + LATE
     assert type(error) is Unreachable
-    with Client("stripe", api_key=KEY, base_url=f"http://localhost:{deaf}", timeout=LIMIT, lookup="never") as client:
-        client._policy = replace(client._policy, retries=0)
-        with pytest.raises(Unreachable) as caught:
-            client.create(CHARGE)
+    url = f"http://localhost:{deaf}"
+    with no_retries():
+        made = Client("stripe", api_key=KEY, base_url=url, timeout=LIMIT, lookup="never")
+    with made as client, pytest.raises(Unreachable) as caught:
+        client.create(CHARGE)
     assert caught.value.outcome == "nothing_done"
 
 
@@ -215,12 +216,15 @@ def _good_once(connection: socket.socket) -> None:
 @pytest.mark.slow
 def test_a_kept_connection_has_the_bound_of_each_exchange() -> None:
     """A connection outlives the exchange that opened it: neither is the next one cut short, nor is it unbounded."""
-    with serving(_good_once) as where, Client("stripe", api_key=KEY, base_url=f"http://{where}", timeout=0.4) as client:
-        client._policy = replace(client._policy, retries=0)
+    with (
+        serving(_good_once) as where,
+        no_retries(),
+        Client("stripe", api_key=KEY, base_url=f"http://{where}", timeout=0.4) as client,
+    ):
         assert client.retrieve("in_1").id == "in_1"
         time.sleep(0.5)
         began = time.monotonic()
-        with pytest.raises(Unreachable, match="the answer was not whole after 0"):
+        with pytest.raises(Unreachable, match="the answer was incomplete after 0"):
             client.retrieve("in_1")
         assert 0.36 < time.monotonic() - began < 0.4 + LATE
 
@@ -275,7 +279,7 @@ def test_a_write_whose_answer_drips_is_unknown() -> None:
     with (
         serving(KINDS["header value"]) as where,
         Client("stripe", api_key=KEY, base_url=f"http://{where}", deadline=LIMIT, lookup="never") as client,
-        pytest.raises(OutcomeUnknown, match="the answer was not whole after 0"),
+        pytest.raises(OutcomeUnknown, match="the answer was incomplete after 0"),
     ):
         client.create(CHARGE)
 
@@ -286,7 +290,7 @@ async def test_a_write_whose_answer_drips_is_unknown_to_a_task() -> None:
     with serving(KINDS["header value"]) as where:
         client = AsyncClient("stripe", api_key=KEY, base_url=f"http://{where}", deadline=LIMIT, lookup="never")
         async with client:
-            with pytest.raises(OutcomeUnknown, match="the answer was not whole after 0"):
+            with pytest.raises(OutcomeUnknown, match="the answer was incomplete after 0"):
                 await client.create(CHARGE)
     task = asyncio.current_task()
     assert task is not None

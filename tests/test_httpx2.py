@@ -1,7 +1,6 @@
 """Defect 86: an injected client of httpx2 meets every fault over real TCP, and raises what one of httpx raises."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import httpx
@@ -13,6 +12,7 @@ from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
 from invoice_bridge.emulator.server import Served, running
 from invoice_bridge.providers.stripe import STRIPE
+from invoice_bridge.testing import no_retries
 from tests.clients import CHARGE, KEY
 
 each_fault = pytest.mark.parametrize("kind", Kind, ids=str)
@@ -48,8 +48,7 @@ def _ending(error: BridgeError | None, served: Served) -> Ending:
 
 
 def _sync(served: Served, kind: Kind, library: Any) -> Ending:
-    with library.Client() as http, Client("stripe", **_settings(served, kind, http)) as client:
-        client._policy = replace(client._policy, retries=0)
+    with library.Client() as http, no_retries(), Client("stripe", **_settings(served, kind, http)) as client:
         try:
             client.create(CHARGE)
         except BridgeError as error:
@@ -58,13 +57,15 @@ def _sync(served: Served, kind: Kind, library: Any) -> Ending:
 
 
 async def _async(served: Served, kind: Kind, library: Any) -> Ending:
-    async with library.AsyncClient() as http, AsyncClient("stripe", **_settings(served, kind, http)) as client:
-        client._policy = replace(client._policy, retries=0)
-        try:
-            await client.create(CHARGE)
-        except BridgeError as error:
-            return _ending(error, served)
-        return _ending(None, served)
+    async with library.AsyncClient() as http:
+        with no_retries():
+            made = AsyncClient("stripe", **_settings(served, kind, http))
+        async with made as client:
+            try:
+                await client.create(CHARGE)
+            except BridgeError as error:
+                return _ending(error, served)
+            return _ending(None, served)
 
 
 @each_fault
@@ -93,9 +94,8 @@ def test_defect_86_faults_are_met_at_all(served: Served) -> None:
 def test_defect_86_nothing_listens() -> None:
     """A refused connection was never sent, whichever library says so."""
     for library in (httpx, httpx2):
-        http: Any = library.Client()
-        with http, Client("stripe", api_key=KEY, base_url="http://127.0.0.1:1", http=http, lookup="never") as client:
-            client._policy = replace(client._policy, retries=0)
+        with library.Client() as http, no_retries():
+            client = Client("stripe", api_key=KEY, base_url="http://127.0.0.1:1", http=http, lookup="never")
             with pytest.raises(Unreachable) as caught:
                 client.create(CHARGE)
         assert caught.value.outcome == "nothing_done"

@@ -31,6 +31,7 @@ from invoice_bridge.emulator.server import running
 from invoice_bridge.journal.rows import Book, Try
 from invoice_bridge.journal.store import Journal
 from invoice_bridge.providers.stripe import STRIPE
+from invoice_bridge.testing import no_retries
 from tests.clients import (
     BASE,
     CHARGE,
@@ -265,7 +266,7 @@ def test_defect_37_a_journal_takes_no_lookup_away(path: Path, provider: str) -> 
 
 def test_lookup_journal_needs_a_journal() -> None:
     """lookup="journal" declares a journal complete: without one it is refused when the client is made."""
-    with pytest.raises(ConfigurationError, match="says that the journal is complete, and no journal=… is given"):
+    with pytest.raises(ConfigurationError, match="needs a complete journal: pass journal=… too"):
         emulated(lookup="journal")
 
 
@@ -316,8 +317,8 @@ def test_resolve_takes_the_instant_from_the_journal(path: Path) -> None:
     """No `since` is needed: found where the invoice stands, too early where a lost request may still land."""
     faults = Faults(STRIPE.emulator(clock=FakeClock(datetime.now(UTC))), [Fault(Kind.DELAYED_COMMIT)])
     transport = EmulatorTransport(faults, BASE)
-    client = Client("stripe", api_key=KEY, base_url=BASE, http=httpx.Client(transport=transport), journal=path)
-    client._policy = type(client._policy)(retries=0)
+    with no_retries():
+        client = Client("stripe", api_key=KEY, base_url=BASE, http=httpx.Client(transport=transport), journal=path)
     with pytest.raises(OutcomeUnknown):
         client.create(CHARGE)
     early = client.resolve(CHARGE)

@@ -224,7 +224,7 @@ def test_a_name_in_allow_that_can_mean_nothing_is_an_error(wrong: str, hint: str
     with pytest.raises(ConfigurationError) as caught:
         refuse_losses((BUYER, PERIOD), ["period", wrong], "Acme")
     problem, _, nearest = str(caught.value).partition("; the nearest are ")
-    assert problem == f"allow names '{wrong}', which is no path of a bill"
+    assert problem == f"allow names '{wrong}', which is not a path of a bill"
     assert re.fullmatch(r"'[^']+'(, '[^']+'){0,2}", nearest)
     assert hint in nearest
 
@@ -233,17 +233,19 @@ def test_all_stands_alone() -> None:
     """ALL within a list is a mistake, and the message says what to write."""
     with pytest.raises(ConfigurationError) as caught:
         refuse_losses((PERIOD,), [ALL, "period"], "Acme")  # type: ignore[list-item]
-    assert str(caught.value) == "allow takes a list of paths or codes; ALL stands alone: write allow=ALL"
+    assert str(caught.value) == "allow takes a list of paths or codes, or ALL alone: write allow=ALL"
 
 
 def test_a_name_that_nothing_is_near_to_says_what_is_lost() -> None:
     """The paths that are lost here are offered then; where nothing is, the message says that."""
     with pytest.raises(ConfigurationError) as caught:
         refuse_losses((PERIOD, BUYER), ["ØØØ"], "Acme")
-    assert str(caught.value) == ("allow names 'ØØØ', which is no path of a bill; the nearest are 'customer', 'period'")
+    assert str(caught.value) == (
+        "allow names 'ØØØ', which is not a path of a bill; the nearest are 'customer', 'period'"
+    )
     with pytest.raises(ConfigurationError) as caught:
         refuse_losses((), ["ØØØ"], "Acme")
-    assert str(caught.value) == "allow names 'ØØØ', which is no path of a bill; nothing is lost here"
+    assert str(caught.value) == "allow names 'ØØØ', which is not a path of a bill; nothing is lost here"
 
 
 def test_a_loss_is_a_value() -> None:

@@ -247,7 +247,7 @@ def test_other_content_is_a_mismatch_however_late(path: Path) -> None:
     made = shop.client().create(shop.bill(description="Stay"))
     shop.emulator.kept.clear()
     sent = len(shop.transport.sent)
-    with pytest.raises(IdempotencyMismatch, match="with another content") as other:
+    with pytest.raises(IdempotencyMismatch, match="with other content") as other:
         shop.client().create(shop.bill(description="Breakfast"))
     assert (other.value.invoice_id, other.value.outcome, len(shop.transport.sent)) == (made.id, "nothing_done", sent)
     assert shop.client().create(shop.bill(description="Stay")).id == made.id
@@ -309,7 +309,7 @@ def test_defect_50_a_torn_row_counts_as_sent(path: Path, torn: str) -> None:
 def test_defect_51_a_journal_that_keeps_nothing_is_refused(path: Path) -> None:
     """Defect 51: no name, memory, a URI: each would be gone with the process; a file deleted while open is noticed."""
     for name in ("", "  ", ":memory:", "file:bills.sqlite"):
-        with pytest.raises(ConfigurationError, match="would be gone with the process"):
+        with pytest.raises(ConfigurationError, match="would be lost with the process"):
             Journal(name)
     shop = Shop("stripe", path)
     client = shop.client()
@@ -396,7 +396,7 @@ def test_defect_36_a_lost_write_stays_unsettled_through_409_and_429(path: Path, 
 @pytest.mark.parametrize("meets", [Kind.IN_PROGRESS, Kind.THROTTLED])
 @pytest.mark.parametrize("name", ["stripe", "whop"])
 def test_defect_36_no_second_attempt_while_the_first_may_land(path: Path, name: str, meets: Kind, kept: bool) -> None:
-    """Defect 36: lost, and its retries met 409 or 429: attempt=2 is refused, and resolve says too early."""
+    """Defect 36: lost, and its retries met 409 or 429: attempt=2 is refused, and resolve returned too early."""
     faults = [Fault(Kind.DELAYED_COMMIT, method="POST"), Fault(meets, method="POST", times=2)]
     shop = Shop(name, path, *faults)
     said: dict[str, Any] = {} if kept else {"journal": None, "lookup": "always"}
@@ -491,7 +491,7 @@ def test_defect_40_a_verb_believes_no_answer_about_another_invoice(verb: str) ->
     client = Client(
         "stripe", api_key="sk_test_not_a_key", base_url="http://127.0.0.1:1", http=httpx.Client(transport=transport)
     )
-    with pytest.raises(BridgeError, match="the invoice in_OTHER, and in_A was asked for") as caught:
+    with pytest.raises(BridgeError, match="the invoice in_OTHER, but in_A was requested") as caught:
         getattr(client, verb)("in_A")
     assert caught.value.outcome == ("nothing_done" if verb == "retrieve" else "unknown")
 

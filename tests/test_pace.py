@@ -307,7 +307,7 @@ def test_an_emulator_has_no_pace_unless_asked_for(url: str) -> None:
 @pytest.mark.parametrize("number", [0, -1])
 def test_a_limit_below_one_is_refused(number: int) -> None:
     """No request a minute is no client."""
-    with pytest.raises(ConfigurationError, match="requests_per_minute is a number from 1 to 1000000"):
+    with pytest.raises(ConfigurationError, match="requests_per_minute must be from 1 to 1000000"):
         pace_of(requests_per_minute=number)
 
 

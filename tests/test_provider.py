@@ -508,7 +508,7 @@ def test_a_provider_knows_its_own_name(name: str) -> None:
     [
         ("strpe", "did you mean 'stripe'?"),
         ("Stripe", "did you mean 'stripe'?"),
-        ("paypal", "it is one of chargeapi,"),
+        ("paypal", "valid names: chargeapi,"),
         ("", "it is one of"),
     ],
 )

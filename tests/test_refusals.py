@@ -45,8 +45,8 @@ from tests.listing import CHARGE, LATER, MAY, NOON, UNCARRIED, Desk, begin, mine
 from tests.toy import FIELDS, PAY, toy_context
 
 WITHOUT_REFERENCE: dict[str, Any] = {"fields": (UNCARRIED, *FIELDS[1:])}
-NEVER = 'write lookup="never" if you know that it was not billed'
-JOURNAL = 'keep a journal from the first bill on and write lookup="journal"'
+NEVER = 'pass lookup="never" if you know that it was not billed'
+JOURNAL = 'keep a journal from the first bill on, with lookup="journal"'
 
 
 def _billed(desk: Desk, **known: Any) -> Any:
@@ -82,28 +82,28 @@ def _eur(minor: int) -> Money:
         (
             lambda: _billed(Desk(), tried=True, lookup="journal", **WITHOUT_REFERENCE),
             Unsupported,
-            ("the journal knows a try of 'res-1', and Acme does not carry the reference of this bill where it could be "
-            "looked up; nothing was sent; find out in the provider's dashboard; then lookup=\"never\" makes it, if it "
-            "was not made"),
+            ("the journal has an earlier try of 'res-1', but Acme stores no reference of this bill that can be looked "
+            "up; nothing was sent; check the provider's dashboard; if the bill was not made, make it with "
+            'lookup="never"'),
         ),
         (
             lambda: _billed(Desk(), **WITHOUT_REFERENCE),
             Unsupported,
-            ("Acme does not carry the reference of this bill where it could be looked up, so that a second bill could "
-            "not be told from the first; nothing was sent; let the reference be carried (see the losses); or "
+            ("Acme stores no reference of this bill that can be looked up, so a repetition would bill "
+            "twice; nothing was sent; have the reference stored (see the losses); or "
             f"{JOURNAL}; or {NEVER}"),
         ),
         (
             _dear,
             Unsupported,
-            ("Acme has no way to look a bill up cheaply: each invoice of the account costs a request of its own; "
-            f"nothing was sent; {JOURNAL}; or say when it can have been tried first: create(…, since=…); or write "
+            ("Acme has no cheap lookup: each invoice of the account costs a request; "
+            f"nothing was sent; {JOURNAL}; or state the earliest time of a first try: create(…, since=…); or pass "
             'lookup="always", or lookup="never" if it was not billed'),
         ),
         (
             lambda: _billed(Desk([mine(1, status="void")])),
             AlreadySettled,
-            ("the reference 'res-1' has the invoice in_1, which is void; nothing was billed: to bill it again, write "
+            ("the reference 'res-1' has the invoice in_1, which is void; nothing was billed: to bill it again, pass "
             "attempt=2"),
         ),
         (
@@ -115,32 +115,32 @@ def _eur(minor: int) -> Money:
         (
             lambda: _billed(Desk([mine(1, status="draft")])),
             Discrepancy,
-            ("in_1 was to be issued, and the last answer says that it is still a draft. The same bill made again "
-            "reads it and goes on from there"),
+            ("in_1 should have been issued, but the last answer states that it is still a draft. Make the same bill "
+            "again to continue from there"),
         ),
         (
             lambda: run(begin(CHARGE, unsettled=True), Desk()),
             OutcomeUnknown,
             ("a request of another attempt at 'res-1' was lost less than 5 minutes ago and may still take effect: "
-            "nothing was billed. Ask resolve() until it says absent or found"),
+            "nothing was billed. Call resolve() until it returns absent or found"),
         ),
         (
             lambda: _billed(Desk([mine(1, total="x")])),
             Unsupported,
-            ("whether the reference 'res-1' was billed before is not known: an invoice that may be it cannot be "
+            ("it is unknown whether the reference 'res-1' was billed before: an invoice that may be it cannot be "
             f"read: $.total is no whole number of units: 'x'; nothing was billed; {JOURNAL}; or {NEVER}"),
         ),
         (
             lambda: _billed(Desk([mine(1) | {"id": "in 1\n" + "x" * 40}])),
             Unsupported,
-            ("whether the reference 'res-1' was billed before is not known: an invoice that may be it has the id "
+            ("it is unknown whether the reference 'res-1' was billed before: an invoice that may be it has the id "
             f"'in 1\\n{'x' * 35}', which cannot be asked for; nothing was billed; {JOURNAL}; or {NEVER}"),
         ),
         (
             lambda: _billed(Mixed()),
             OutcomeUnknown,
-            ("the answers were about in_9, which carries the reference 'res-9' and not 'res-1': something between here "
-            "and Acme mixes answers up. Look the reference up before you try again: resolve()"),
+            ("the answers were about in_9, which has the reference 'res-9', not 'res-1': an intermediary mixes up the "
+            "answers of Acme. Look the reference up before you try again: resolve()"),
         ),
         (
             lambda: run(refresh(_held(id="in 1\n"), use_of(CHARGE)), Desk()),
@@ -179,7 +179,7 @@ def test_a_bill_whose_id_is_known_needs_no_listing() -> None:
 def test_absent_is_said_with_its_limits() -> None:
     """Absent: nobody can know a try that this program does not know of."""
     resolution = run(resolve(CHARGE, use_of(CHARGE), now=LATER, last=NOON), Desk([row(1)]))
-    assert resolution.why == "no invoice carries it, and as far as is known its last try is too long ago to land"
+    assert resolution.why == "no invoice has the reference, and the last known try is too old to take effect"
 
 
 # ── what the provider holds is something else ────────────────────────────────────────────────────────────────────────
@@ -275,7 +275,7 @@ def test_the_month_before_and_the_month_after_are_other_bills(month: int) -> Non
 @pytest.mark.parametrize(
     "command,request_id,answer,problem",
     [
-        (Retrieve(id="in_1"), "in_1", b'{"id":"in_2"}', "the invoice in_2, and in_1 was asked for"),
+        (Retrieve(id="in_1"), "in_1", b'{"id":"in_2"}', "the invoice in_2, but in_1 was requested"),
     ],
 )
 def test_an_answer_about_another_invoice_names_both(command: Any, request_id: str, answer: bytes, problem: str) -> None:
@@ -284,9 +284,7 @@ def test_an_answer_about_another_invoice_names_both(command: Any, request_id: st
     request = Request("GET", "https://main.acme.test/v1/invoices/in_1", invoice_id=request_id)
     with pytest.raises(BridgeError) as refused:
         check_subject(request, Response(200, answer, provider="acme"), context)
-    assert str(refused.value) == (
-        f"acme: the answer is about {problem}: something in between mixes answers up (HTTP 200)"
-    )
+    assert str(refused.value) == (f"acme: the answer is about {problem}: an intermediary mixes up answers (HTTP 200)")
 
 
 def test_an_answer_without_a_body_is_taken_where_that_is_documented() -> None:
@@ -309,8 +307,7 @@ def test_an_answer_about_another_bill_names_both() -> None:
     with pytest.raises(BridgeError) as refused:
         check_subject(request, answer, replace(context, provider=acme))
     assert str(refused.value) == (
-        "acme: the answer is about the bill 'res-9', and 'res-1' was sent: something in between mixes answers up "
-        "(HTTP 200)"
+        "acme: the answer is about the bill 'res-9', but 'res-1' was sent: an intermediary mixes up answers (HTTP 200)"
     )
 
 
@@ -347,7 +344,7 @@ def test_an_answer_that_lacks_what_this_request_brings_is_another_ones(
         return
     with pytest.raises(BridgeError) as refused:
         check_subject(request, found, use_of(CHARGE))
-    assert f"the answer is about {problem}: something in between mixes answers up" in str(refused.value)
+    assert f"the answer is about {problem}: an intermediary mixes up answers" in str(refused.value)
 
 
 # ── what the journal refuses ─────────────────────────────────────────────────────────────────────────────────────────
@@ -355,18 +352,18 @@ def test_a_bill_made_elsewhere_says_where_and_how_to_go_on(tmp_path: Path) -> No
     """The account, the invoice where it is known, the book, and the command that releases the reference."""
     journal, stripe, whop = Journal(tmp_path / "bills.sqlite"), Book("stripe:"), Book("whop:biz_42")
     rest = (
-        "at stripe already, in the book 'default'; nothing was sent. If that invoice is void, read it with its own "
-        "client and this journal (retrieve); if the bill was never made, resolve() it there; if you know better, "
-        "write down why: invoice-bridge journal release 'res 1' --why …"
+        "at stripe, in the book 'default'; nothing was sent. If that invoice is void, retrieve() it with its own "
+        "client and this journal; if the bill was never made, resolve() it there; if you know better, "
+        "record why: invoice-bridge journal release 'res 1' --why …"
     )
     number = journal.intend(stripe, "res 1", 1, Request("POST", "https://a.test/v1/invoices", key="ib1-1"), NOON)
     with pytest.raises(BridgeError) as refused:
         journal.refuse_elsewhere(whop, "res 1")
-    assert str(refused.value) == f"the reference 'res 1' may have been billed {rest}"
+    assert str(refused.value) == f"the reference 'res 1' may already have been billed {rest}"
     journal.conclude(number, "answered", NOON, status=200, invoice_id="in_1")
     with pytest.raises(BridgeError) as refused:
         journal.refuse_elsewhere(whop, "res 1")
-    assert str(refused.value) == f"the reference 'res 1' is billed by in_1 {rest}"
+    assert str(refused.value) == f"the reference 'res 1' is already billed by in_1 {rest}"
 
 
 def test_a_journal_that_fails_says_how_and_what_was_not_done(tmp_path: Path) -> None:
@@ -401,12 +398,12 @@ def test_a_journal_that_cannot_be_opened_says_what_to_name(tmp_path: Path) -> No
     with pytest.raises(ConfigurationError) as refused:
         Journal(":memory:")
     assert str(refused.value) == (
-        "the journal ':memory:' would be gone with the process: name a file, such as bills.sqlite"
+        "the journal ':memory:' would be lost with the process: name a file, such as bills.sqlite"
     )
     path = tmp_path / "bills.sqlite"
     for spoil, text in (
-        ("PRAGMA user_version = 3", f"the journal {path} was written by a newer version of this library"),
-        ("PRAGMA application_id = 7", f"{path} is another program's database: name a file of its own as journal"),
+        ("PRAGMA user_version = 3", f"the journal {path} was written by a newer version of this library: upgrade it"),
+        ("PRAGMA application_id = 7", f"{path} is another program's database: name another file as journal"),
     ):
         Journal(path).close()
         with closing(sqlite3.connect(path)) as file:

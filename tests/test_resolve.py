@@ -63,7 +63,7 @@ def test_a_key_used_for_another_bill_is_a_mismatch_with_what_stands() -> None:
     with pytest.raises(IdempotencyMismatch) as caught:
         run(begin(CHARGE, hours=24, lookup="never"), desk)
     assert str(caught.value) == (
-        "the reference 'res-1' was used before for a bill of other content, in_2; nothing was billed: "
+        "the reference 'res-1' was used before for a bill with other content, in_2; nothing was billed: "
         "give a new bill a new reference"
     )
     assert caught.value.existing is not None
@@ -86,7 +86,9 @@ def test_a_key_used_for_a_bill_that_cannot_be_seen_is_a_mismatch_too() -> None:
 def test_a_key_used_for_two_bills_names_both() -> None:
     """The invoices are listed in the message; the first is `existing`."""
     desk = Desk([mine(1), mine(2)], refuses="key_reused")
-    with pytest.raises(IdempotencyMismatch, match="for a bill of other content, in_1, in_2; nothing was billed") as two:
+    with pytest.raises(
+        IdempotencyMismatch, match="for a bill with other content, in_1, in_2; nothing was billed"
+    ) as two:
         run(begin(CHARGE, lookup="never"), desk)
     assert two.value.existing is not None
     assert two.value.existing.id == "in_1"
@@ -116,15 +118,15 @@ def test_another_refusal_is_the_callers() -> None:
 @pytest.mark.parametrize(
     "rows,now,state,why",
     [
-        ([mine(1)], NOON, "found", "in_1 carries it, open"),
-        ([mine(1, status="void")], LATER, "found", "in_1 carries it, void"),
+        ([mine(1)], NOON, "found", "in_1 has the reference and is open"),
+        ([mine(1, status="void")], LATER, "found", "in_1 has the reference and is void"),
         ([mine(1), mine(2)], LATER, "ambiguous", "the reference is on 2 invoices: in_1, in_2"),
         ([mine(1, total="x")], LATER, "ambiguous", "an invoice that may be it cannot be read: "),
-        ([row(1)], NOON, "too_early", "no invoice carries it, and one may still appear: ask again in 300 s"),
-        ([], MINUTE, "too_early", "no invoice carries it, and one may still appear: ask again in 240 s"),
-        ([], LATER - timedelta(milliseconds=1), "too_early", "no invoice carries it, and one may still appear"),
-        ([], LATER, "absent", "no invoice carries it, and as far as is known its last try is too long ago"),
-        ([row(1)], LATER, "absent", "no invoice carries it, and as far as is known its last try is too long ago"),
+        ([row(1)], NOON, "too_early", "no invoice has the reference, but one may still appear: call again in 300 s"),
+        ([], MINUTE, "too_early", "no invoice has the reference, but one may still appear: call again in 240 s"),
+        ([], LATER - timedelta(milliseconds=1), "too_early", "no invoice has the reference, but one may still appear"),
+        ([], LATER, "absent", "no invoice has the reference, and the last known try is too old"),
+        ([row(1)], LATER, "absent", "no invoice has the reference, and the last known try is too old"),
     ],
 )  # fmt: skip
 def test_what_became_of_a_bill(rows: list[dict[str, Any]], now: datetime, state: str, why: str) -> None:

@@ -197,8 +197,8 @@ def test_ctrl_c_in_the_middle_of_a_bill_names_the_reference() -> None:
                 told = billing.stderr.read().decode()
                 assert billing.wait(timeout=20) == 130
     assert told == (
-        "invoice-bridge: stopped after POST /v1/invoices had left, so the outcome of the reference 'res-2026-05-17' is "
-        "unknown: made again it goes on from there, and resolve() tells how it stands\n"
+        "invoice-bridge: stopped after POST /v1/invoices was sent, so the outcome of the reference 'res-2026-05-17' is "
+        "unknown: make the bill again to continue from there, or call resolve()\n"
     )
 
 

@@ -155,7 +155,7 @@ def test_a_command_of_more_digits_than_python_writes_is_no_command(tmp_path: Pat
     """A hexadecimal integer of 4,000 digits as the command, or inside it, escaped as a ValueError."""
     path = tmp_path / "bill.toml"
     path.write_text(f"command = {form.format('0x' + 'f' * 4000)}\n", "utf-8")
-    with pytest.raises(ConfigurationError, match=r"must be one of .*, not an integer of too many digits$"):
+    with pytest.raises(ConfigurationError, match=r"must be one of .*, not an integer with too many digits$"):
         read_bill(str(path))
 
 

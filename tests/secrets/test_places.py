@@ -130,7 +130,7 @@ def test_a_command_that_says_the_key_is_not_sent(call: Callable[[Client], object
         return httpx.Response(200, json={})
 
     with answering("stripe", answer, journal=tmp_path / "bills.sqlite") as client:
-        with pytest.raises(ConfigurationError, match="the API key is in what is asked; nothing was sent") as caught:
+        with pytest.raises(ConfigurationError, match="the command contains the API key; nothing was sent") as caught:
             call(client)
         assert not says(_plain(caught.value), KEY)
         assert not any(says(path.read_bytes(), KEY) for path in tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""What one call is made of: its command, what is known before it, and how a page of a listing is read."""
+"""One call: its command, what is known before it, and the filters of a listing."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Call:
     context: Context
     history: History = NO_HISTORY
     digest: str | None = None
-    """That of a bill's content, for the journal; None without one."""
+    """The digest of a bill's content, for the journal; None without one."""
     now: datetime | None = None
-    """When the call began, where it is to resolve a bill."""
+    """When the call began, if it resolves a bill."""
     last: datetime | None = None
-    """When the last request of the bill left that it is to resolve."""
+    """When the last request of the bill to resolve was sent."""
     last_try: int | None = None
-    """The last of the journal's rows about that bill."""
+    """The journal's last row about that bill."""
 
 
 def make_command(kind: type[C], **fields: Any) -> C:
-    """Make a command from what a verb was given. Raises ConfigurationError for what it does not take."""
+    """Make a command from the arguments of a verb. Raises ConfigurationError for arguments that it does not take."""
     try:
         return kind(**fields)
     except ValidationError as error:
@@ -44,7 +44,7 @@ def make_command(kind: type[C], **fields: Any) -> C:
 
 
 def texts_of(value: Any) -> Iterator[str]:
-    """Every text that a command holds, in whatever depth, names of metadata among them."""
+    """Yield every text in a command at any depth, including names of metadata."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, BaseModel):
@@ -63,16 +63,15 @@ def texts_of(value: Any) -> Iterator[str]:
 def filter_page(
     page: Page, command: ListInvoices, provider: str, unreadable: str, read: set[str | None]
 ) -> Iterator[Invoice | Unreadable]:
-    """Apply every filter again; raise for, or hand on, what could not be read. `read` holds the cursors so far.
+    """Apply every filter again; raise or yield the items that could not be read. `read` has the cursors so far.
 
-    Raises ConfigurationError for another word than "raise" and "yield", and MalformedResponse for a listing that does
-    not end.
+    Raises ConfigurationError unless `unreadable` is "raise" or "yield", and MalformedResponse for an endless listing.
     """
     if unreadable not in {"raise", "yield"}:
-        raise ConfigurationError(f'unreadable is "raise" or "yield", not {unreadable!r}')
+        raise ConfigurationError(f'unreadable must be "raise" or "yield", not {unreadable!r}')
     read.add(command.cursor)
     if page.next is not None and page.next.cursor in read:
-        raise MalformedResponse("the listing gives the same next page for ever", provider=provider)
+        raise MalformedResponse("the listing names the same next page again, and would never end", provider=provider)
     for item in page.items:
         if isinstance(item, Unreadable) and unreadable == "raise":
             raise item.error

@@ -1,7 +1,7 @@
-"""Checks of what a client is made with: each returns nothing, or raises ConfigurationError that says what to write.
+"""Checks of a client's settings: each returns nothing, or raises a ConfigurationError that states what to write.
 
-Rules of this file: no setting is repaired, and none is shown that may hold a key. What passes here cannot make a
-client fail in the middle of a call, where a customer may have been charged.
+Rules of this file: no setting is repaired, and a setting that may contain a key is never shown. A setting that passes
+cannot fail a call halfway, when a customer may have been charged.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from invoice_bridge.core.model import in_utc
 __all__ = ["check", "check_http", "fault_of_key", "first_try"]
 
 LONGEST = 86_400.0
-"""Seconds of the longest timeout or deadline: a day. Sockets cannot wait for an arbitrarily large number."""
+"""Seconds of the longest timeout or deadline: a day. Sockets cannot wait for arbitrarily many."""
 MOST_REQUESTS = 1_000_000
-"""Requests per minute; a larger number is no limit, and None says so."""
+"""Requests per minute; a larger number is no limit: write None."""
 
 
 def fault_of_key(key: object) -> str | None:
-    """Say what is wrong with an API key, without showing it; None for a usable one.
+    """Describe what is wrong with an API key, without showing it; return None for a usable one.
 
     It returns rather than raises: the caller deletes its own variable first, so that no frame of the traceback holds
     the key.
     """
     if not isinstance(key, str):
-        return f"api_key is a str, not {_kind(key)}"
+        return f"api_key must be a str, not {_kind(key)}"
     if not key:
         return "api_key is empty: give the provider's secret key"
     if any(character.isspace() for character in key):
-        return "api_key has a blank or a line end in it: pass the key alone, for instance file.read().strip()"
+        return "api_key contains a space or a line break: pass the key only, for instance file.read().strip()"
     if not key.isascii() or not key.isprintable():
-        return "api_key must be a text of printable ASCII characters"
+        return "api_key must consist of printable ASCII characters"
     return None
 
 
@@ -57,20 +57,20 @@ def check(
 ) -> None:
     """Check the settings that every client takes. Raises ConfigurationError."""
     if base_url is not None and not isinstance(base_url, str):
-        raise ConfigurationError(f"base_url is a str such as https://host/…, not {_kind(base_url)}")
+        raise ConfigurationError(f"base_url must be a str such as https://host/…, not {_kind(base_url)}")
     _check_seconds("timeout", timeout, "timeout=30.0")
     if deadline is not None:
         _check_seconds("deadline", deadline, "deadline=60.0, or None for no deadline")
     if not isinstance(insecure, bool):
-        raise ConfigurationError("insecure is True or False, written out")
+        raise ConfigurationError("insecure must be True or False")
     if mode is not None and mode not in ("test", "live"):
-        raise ConfigurationError(f'mode is "test" or "live", not {_kind(mode)}')
+        raise ConfigurationError(f'mode must be "test" or "live", not {_kind(mode)}')
     if not isinstance(lookup, str) or lookup not in LOOKUPS:
-        raise ConfigurationError(f'lookup is "auto", "always", "never" or "journal", not {_kind(lookup)}')
+        raise ConfigurationError(f'lookup must be "auto", "always", "never" or "journal", not {_kind(lookup)}')
     if lookup == "journal" and journal is None:
-        raise ConfigurationError('lookup="journal" says that the journal is complete, and no journal=… is given')
+        raise ConfigurationError('lookup="journal" needs a complete journal: pass journal=… too')
     if not isinstance(book, str) or not book.strip() or not book.isprintable():
-        raise ConfigurationError(f"book names a book of bills: a text of printable characters, not {_kind(book)}")
+        raise ConfigurationError(f"book must name a book of bills in printable characters, not {_kind(book)}")
     _check_rate(requests_per_minute)
     _check_customers(customers)
     _check_journal(journal)
@@ -78,19 +78,19 @@ def check(
 
 def _check_seconds(name: str, value: object, example: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigurationError(f"{name} is a number of seconds, not {_kind(value)}: write {example}")
+        raise ConfigurationError(f"{name} must be a number of seconds, not {_kind(value)}: write {example}")
     if not 0 < value <= LONGEST or not isfinite(value):
-        raise ConfigurationError(f"{name} is more than 0 and at most {LONGEST:.0f} seconds: write {example}")
+        raise ConfigurationError(f"{name} must be more than 0 and at most {LONGEST:.0f} seconds: write {example}")
 
 
 def _check_rate(value: object) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigurationError(f"requests_per_minute is a whole number, not {_kind(value)}")
+        raise ConfigurationError(f"requests_per_minute must be a whole number, not {_kind(value)}")
     if not 1 <= value <= MOST_REQUESTS:
         raise ConfigurationError(
-            f"requests_per_minute is a number from 1 to {MOST_REQUESTS}; leave it out for the provider's own limit"
+            f"requests_per_minute must be from 1 to {MOST_REQUESTS}; leave it out for the provider's own limit"
         )
 
 
@@ -100,11 +100,11 @@ def _check_customers(value: object) -> None:
     if not isinstance(value, Mapping) or not all(
         isinstance(name, str)
         and isinstance(ids, Mapping)
-        and all(isinstance(provider, str) and isinstance(found, str) and found for provider, found in ids.items())
+        and all(isinstance(provider, str) and isinstance(id_, str) and id_ for provider, id_ in ids.items())
         for name, ids in value.items()
     ):
         raise ConfigurationError(
-            'customers maps a name of your own to ids by provider: write customers={"acme": {"<provider>": "<id>"}}'
+            'customers must map your own names to ids by provider: write customers={"acme": {"<provider>": "<id>"}}'
         )
 
 
@@ -113,16 +113,18 @@ def _check_journal(value: object) -> None:
         return
     path = fspath(value) if isinstance(value, PathLike) else value
     if not isinstance(path, str):
-        raise ConfigurationError(f"journal is the path of a file, not {_kind(value)}: write journal='bills.sqlite'")
+        raise ConfigurationError(
+            f"journal must be the path of a file, not {_kind(value)}: write journal='bills.sqlite'"
+        )
     if not path.strip():
-        raise ConfigurationError("journal is empty, so nothing would be kept: name a file, or leave journal out")
+        raise ConfigurationError("journal is empty, so nothing would be recorded: name a file, or leave journal out")
     if path.startswith((":memory:", "file:")):
         raise ConfigurationError(
-            "journal is the path of a file on disk: one in memory would forget what was tried; write 'bills.sqlite'"
+            "journal must be a file on disk, since one in memory forgets what was tried: write 'bills.sqlite'"
         )
     if "\0" in path or Path(path).is_dir():
         raise ConfigurationError(
-            f"the journal {path!r} cannot be opened: it is a directory or no file; name a file in it, bills.sqlite"
+            f"the journal {path!r} cannot be opened: it is a directory or not a file: name a file, such as bills.sqlite"
         )
 
 
@@ -132,27 +134,27 @@ def check_http(http: Any, *, is_async: bool) -> None:
     ours = "AsyncClient" if is_async else "Client"
     is_class = isinstance(http, type)
     if is_class or not callable(getattr(http, "stream", None)) or not hasattr(http, "is_closed"):
-        raise ConfigurationError(f"http is an {wanted} or a compatible client, not {_kind(http)}")
+        raise ConfigurationError(f"http must be an {wanted} or a compatible client, not {_kind(http)}")
     if hasattr(http, "aclose") != is_async:
-        raise ConfigurationError(f"http of {ours} is an {wanted}, not the other kind, which cannot be used here")
+        raise ConfigurationError(f"{ours} needs an {wanted} as http, not one of the other kind")
     if http.is_closed:
         raise ConfigurationError("the http client is closed: make a new one")
 
 
 def first_try(since: datetime | None, now: datetime) -> datetime | None:
-    """When a bill can have been tried first. Raises ConfigurationError for what is no aware instant of the past."""
+    """Return when a bill can first have been tried. Raises ConfigurationError unless that is aware and in the past."""
     if since is None:
         return None
     if not isinstance(since, datetime):
-        raise ConfigurationError(f"since is a datetime, not {since!r}: write datetime(…, tzinfo=UTC)")
+        raise ConfigurationError(f"since must be a datetime, not {since!r}: write datetime(…, tzinfo=UTC)")
     try:
         first = in_utc(since)
     except ValueError as error:
         raise ConfigurationError(f"since: {error}") from None
     if first > now:
         raise ConfigurationError(
-            f"since={first.isoformat()} lies in the future: no bill was tried then, and a lookup from there finds "
-            "none. Give the time of the first try"
+            f"since={first.isoformat()} is in the future, so a lookup would find nothing: "
+            "give the time of the first try"
         )
     return first
 

@@ -1,8 +1,8 @@
-"""Client and AsyncClient: what sends and waits; the bounds of one exchange stand in exchange.py.
+"""Client and AsyncClient: they send and wait; the bounds of one exchange are in exchange.py.
 
-Both drive the same flows; each has one runner of a few lines. A client may be used by several threads (or tasks) at
-once: what changes in it, its HTTP connection pool and what it lost lately, is safe to share. A client made before a
-fork refuses to work in the child: two processes would share one connection.
+Both drive the same flows; each has one runner of a few lines. Several threads (or tasks) can use a client at once: its
+mutable state (connection pool, recent losses) is thread-safe. A client made before a fork refuses to work in the
+child: two processes would share one connection.
 """
 
 from __future__ import annotations
@@ -208,9 +208,9 @@ class Client(Methods["httpx.Client"]):
 class AsyncClient(Methods["httpx.AsyncClient"]):
     """Bill through one provider with asyncio: the same flows, the same bytes, every verb awaited.
 
-    Use it as an asynchronous context manager, or close() it. It belongs to the event loop of its first call:
-    connections cannot move to another. A call in a second loop raises ConfigurationError before anything is sent; make
-    one client in each. `timeout` and `deadline` bound the whole exchange of an injected client too.
+    Use it as an asynchronous context manager, or close() it. It belongs to the event loop of its first call, since
+    connections cannot move to another. A call in a second loop raises ConfigurationError before anything is sent: make
+    one client for each. `timeout` and `deadline` bound the whole exchange of an injected client too.
     """
 
     _is_async = True
@@ -265,11 +265,11 @@ class AsyncClient(Methods["httpx.AsyncClient"]):
                         after = self._failed(step.request, error)
 
     async def _in_thread(self, call: Callable[..., T], *values: Any) -> T:
-        """Call what reads or writes the journal in a thread: a file that another process locks stops nobody else."""
+        """Read or write the journal in a thread: while another process locks the file, other tasks go on."""
         return call(*values) if self._memory.journal is None else await asyncio.to_thread(call, *values)
 
     async def _intended(self, request: Request, call: Call) -> int | None:
-        """Write the intent down in a thread. One that is written although the call was cancelled says "not sent"."""
+        """Write the intent in a thread. If the call is cancelled meanwhile, the intent becomes "not_sent"."""
         intent = _Intent()
 
         def unsent(number: int | None) -> None:

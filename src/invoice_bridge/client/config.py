@@ -1,15 +1,15 @@
 """The arguments of a client, from a TOML file whose profile names the provider in one line.
 
-    default = "main"                      # the profile that is meant where none is named
+    default = "main"                      # the profile to use when none is named
 
     [profiles.main]
     provider = "stripe"                   # the one line to change
-    mode = "test"                         # refuse a key or host that is for the other mode
+    mode = "test"                         # refuse a key or host of the other mode
     timeout = 30                          # seconds per request
     deadline = 90                         # seconds per call
-    journal = "bills.sqlite"              # beside this file: what was tried, so that a restart looks where it must
+    journal = "bills.sqlite"              # beside this file: what was tried, so that a restart looks it up
     lookup = "journal"                    # the journal is complete: or "auto", "always", "never"
-    book = "default"                      # within which a reference is one bill, at whatever provider
+    book = "default"                      # within which a reference is one bill at all providers
 
     [providers.stripe]
     api_key_env = "STRIPE_API_KEY"        # the variable that holds the key; this name is also the default
@@ -26,12 +26,12 @@
     [profiles.live.providers.stripe]      # in this profile, instead of [providers.stripe]'s
     api_key_env = "STRIPE_LIVE_KEY"
 
-    [customers]                           # names of the caller's own → the id at each provider
+    [customers]                           # your own names → the id at each provider
     acme = { stripe = "cus_1", whop = "mber_2" }
 
-Rules of this file: whatever belongs to one provider stands in a table that bears its name, so that changing the
-provider is a change of one line. Every fault is a ConfigurationError of one line that names the file, the place and
-what to do; no message repeats what may be a key.
+Rules of this file: everything of one provider is in a table of its name, so that changing the provider changes one
+line. Every fault is a ConfigurationError of one line that names the file, the place and what to do; no message repeats
+a text that may be a key.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ __all__ = ["key_variable", "read_profile"]
 _LONG_WORD = re.compile(r"""(['"])(\S{4})\S{16,}?\1""")
 """A quoted word that may be a key in the wrong place."""
 _Check = Callable[[Any], str | None]
-"""Says what a value must be, or None where it is that."""
+"""Returns what a value must be, or None if it is valid."""
 
 
 def read_profile(path: str | os.PathLike[str], profile: str | None = None, *, needs_key: bool = True) -> dict[str, Any]:
     """Read one profile of a file as the keyword arguments of `Client`, the provider's name among them.
 
     Without `profile`, the file's `default` is read, or its only profile. Of `timeout`, `deadline`, `mode`, `journal`,
-    `lookup`, `book`, `base_url`, `insecure`, `requests_per_minute`, `customers` and the settings, only what
-    the file says is in the result. Raises ConfigurationError for every fault, a missing environment variable included;
-    without `needs_key` that is none, and the result has no `api_key`.
+    `lookup`, `book`, `base_url`, `insecure`, `requests_per_minute`, `customers` and the settings, the result has only
+    those in the file. Raises ConfigurationError for every fault, including a missing environment variable; without
+    `needs_key` a missing variable is no fault, and the result has no `api_key`.
     """
     file = _File(os.fspath(path))
     chosen = file.choose(profile)
@@ -81,8 +81,8 @@ def read_profile(path: str | os.PathLike[str], profile: str | None = None, *, ne
         except ConfigurationError as error:
             raise file.fault(f"{where} settings", str(error)) from None
     if missing := declared.missing_settings(declared.read_settings(settings)):
-        told = ", ".join(f"{setting.name} ({setting.help})" for setting in missing)
-        raise file.fault(place, f"{name} needs the setting {told}: write it as settings = {{ … }} under {here}")
+        needed = ", ".join(f"{setting.name} ({setting.help})" for setting in missing)
+        raise file.fault(place, f"{name} needs the setting {needed}: write it as settings = {{ … }} under {here}")
     variable = merged.get("api_key_env", key_variable(name))
     key = os.environ.get(variable, "").strip()
     if not key and needs_key:
@@ -102,7 +102,7 @@ def read_profile(path: str | os.PathLike[str], profile: str | None = None, *, ne
 
 
 def key_variable(provider: str) -> str:
-    """The environment variable that holds a provider's key where nothing else is said: STRIPE_API_KEY."""
+    """Return the environment variable that has a provider's key by default: STRIPE_API_KEY."""
     return re.sub(r"\W", "_", provider).upper() + "_API_KEY"
 
 
@@ -112,7 +112,7 @@ def read_customers(path: str | os.PathLike[str]) -> dict[str, dict[str, str]]:
 
 
 class _File:
-    """A file whose every table has been checked; only what belongs to one provider's declaration has not."""
+    """A file with all its tables checked, except for the settings that a provider declares."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -128,7 +128,7 @@ class _File:
             at = f"profiles.{name}"
             self._table(self._is_table(own, at), at, _PROFILE, f"[{at}]")
             if "provider" not in own:
-                raise self.fault(f"[{at}]", f'it names no provider: begin it with provider = "…", one of {_known()}')
+                raise self.fault(f"[{at}]", f'it has no provider: start it with provider = "…", one of {_known()}')
             self._known_provider(own["provider"], f"[{at}] provider")
             self._provider_tables(own.get("providers", {}), f"{at}.providers")
         for name, ids in self.customers.items():
@@ -139,10 +139,10 @@ class _File:
 
     def fault(self, place: str, problem: str) -> ConfigurationError:
         """The error for a place of this file. Long words in quotes are cut short; profiles are named in full."""
-        told = _LONG_WORD.sub(
-            lambda found: found[0] if found[0][1:-1] in self.profiles else f"{found[1]}{found[2]}…{found[1]}", problem
+        shown = _LONG_WORD.sub(
+            lambda word: word[0] if word[0][1:-1] in self.profiles else f"{word[1]}{word[2]}…{word[1]}", problem
         )
-        return ConfigurationError(f"{self.path}: {one_line(f'{place}: {told}')}")
+        return ConfigurationError(f"{self.path}: {one_line(f'{place}: {shown}')}")
 
     def choose(self, profile: str | None) -> str:
         """The profile to read: the one named, the default, or the only one."""
@@ -152,7 +152,7 @@ class _File:
         if wanted is None and len(self.profiles) == 1:
             return next(iter(self.profiles))
         if wanted is None:
-            raise self.fault("default", f'say which profile is meant, as default = "…": it has {_list(self.profiles)}')
+            raise self.fault("default", f'choose a profile as default = "…": the file has {_list(self.profiles)}')
         if wanted not in self.profiles:
             place = "default" if profile is None else "[profiles]"
             raise self.fault(place, f"there is no profile {wanted!r}; {_nearest(wanted, self.profiles)}")
@@ -196,7 +196,7 @@ class _File:
             if key in _KEYS:
                 raise self.fault(
                     place,
-                    f"{key}: a key never stands in the file: put it into an environment variable, and the variable's "
+                    f"{key}: the file must not contain a key: put it into an environment variable, and the variable's "
                     "name into api_key_env",
                 )
             if key not in known:
@@ -236,15 +236,13 @@ def _lookup(value: Any) -> str | None:
 
 def _number(value: Any) -> str | None:
     is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    return None if is_number else "it must be a number from 1 on"
+    return None if is_number else "it must be a number of 1 or more"
 
 
 def _variable(value: Any) -> str | None:
     if isinstance(value, str) and re.fullmatch(r"[A-Z_][A-Z0-9_]{0,99}", value):
         return None
-    return (
-        "it must name an environment variable, in capitals like STRIPE_API_KEY; the key itself never stands in the file"
-    )
+    return "it must name an environment variable, in capitals like STRIPE_API_KEY, and not be the key itself"
 
 
 _TOP: Mapping[str, _Check] = {"default": _text, "profiles": _table, "providers": _table, "customers": _table}
@@ -268,10 +266,10 @@ _PROVIDER: Mapping[str, _Check] = {
 
 
 def _where(key: str, at: str, known: Iterable[str]) -> str:
-    """Where an unknown key belongs, as far as that can be told."""
+    """Guess where an unknown key belongs."""
     parts = at.split(".")
     if key in _PROVIDER and parts[0] == "profiles" and len(parts) == 2:
-        return f"it belongs to one provider: write it under [providers.…], or here alone under [{at}.providers.…]"
+        return f"it belongs to one provider: write it under [providers.…], or only for this profile [{at}.providers.…]"
     if key in _PROFILE and not at:
         return f"write it under a profile, as in [profiles.main] {key} = …"
     if parts[-2:-1] == ["providers"] and key not in _PROFILE and not get_close_matches(key, _PROVIDER, 1, 0.8):
@@ -282,7 +280,7 @@ def _where(key: str, at: str, known: Iterable[str]) -> str:
 def _nearest(name: str, known: Iterable[str]) -> str:
     names = list(known)
     near = get_close_matches(name, names, 1)
-    return f"did you mean {near[0]!r}?" if near else f"it is one of {_list(names)}"
+    return f"did you mean {near[0]!r}?" if near else f"valid names: {_list(names)}"
 
 
 def _list(names: Iterable[str]) -> str:

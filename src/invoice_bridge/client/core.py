@@ -1,4 +1,4 @@
-"""What both clients share: how they are made, what a call knows before its first request, and what surrounds each."""
+"""What both clients share: their settings, what a call knows before its first request, and the code around each."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _open_journal(path: str | os.PathLike[str]) -> Journal:
 
 
 class Core(Generic[Http]):
-    """What the two clients share: everything but the waiting."""
+    """What the two clients share: everything except the waiting."""
 
     _is_async = False
 
@@ -111,24 +111,24 @@ class Core(Generic[Http]):
     ) -> None:
         """Make a client of one provider. Raises ConfigurationError for a setting that cannot be used.
 
-        `api_key` goes into the Authorization header and nowhere else: a setting or a command that contains it is
-        refused, and an answer that repeats it is cleared of it. `base_url` is another host, such as an emulator; plain
-        http is accepted for loopback only. `insecure=True` accepts it for every host, and does not check the
-        certificates of https either. `mode` ("test" or "live") refuses a key, site or host of the other mode.
+        `api_key` goes into the Authorization header only: a setting or a command that contains it is refused, and it is
+        removed from answers that repeat it. `base_url` is another host, such as an emulator; plain http is accepted for
+        loopback only. `insecure=True` accepts it for every host, and does not check the certificates of https either.
+        `mode` ("test" or "live") refuses a key, site or host of the other mode.
 
-        `http` is an httpx client of yours. It is used as it is, its TLS included, and not closed; its redirects, its
-        credentials and its cookies are left out. `timeout` bounds each request and `deadline` each call, in seconds,
-        from the connection to the last byte. Of a synchronous client of yours they bound the pieces of the body, and
-        not what comes between pieces: a head, an extension of a chunk, trailers.
+        `http` is your own httpx client. It is used as it is, with its TLS, and not closed; its redirects, credentials
+        and cookies are not used. `timeout` bounds each request and `deadline` each call, in seconds, from the
+        connection to the last byte. With your own synchronous client they bound the pieces of the body, but not what
+        comes between pieces: headers, a chunk extension, trailers.
 
         `customers` maps your own names of customers to their ids by provider. `lookup` decides whether a bill is looked
         up before it is made: "auto", "always", "never", or "journal", which declares that the journal has every bill.
-        `journal` is the file that remembers what was tried, `book` the name within which a reference is one bill at
-        whatever provider. `requests_per_minute` replaces the provider's documented limit, which all clients of an
-        account in one process share. All other settings are the provider's.
+        `journal` is the file that records what was tried. `book` is the name within which a reference is one bill at
+        all providers. `requests_per_minute` replaces the provider's documented limit, which all clients of an account
+        in one process share. All other settings are the provider's.
 
-        The idempotency key of a verb on an invoice is made of the invoice, the verb, its body and `attempt`: repeated
-        while the provider knows the key, it is answered and not done again. Raise `attempt` to have it done again.
+        The idempotency key of a verb derives from the invoice, the verb, its body and `attempt`: while the provider
+        remembers the key, a repeated verb is answered but not done again. Raise `attempt` to have it done again.
         """
         fault, key = fault_of_key(api_key), None
         if fault is None:
@@ -153,7 +153,7 @@ class Core(Generic[Http]):
             if http is not None:
                 checks.check_http(http, is_async=self._is_async)
             if self._key.is_in(repr((settings, base_url, customers, journal))):
-                raise ConfigurationError("the API key is in another setting: write it in api_key alone")
+                raise ConfigurationError("the API key is also in another setting: pass it as api_key only")
             self._context = make_client_context(provider, self._key, settings, base_url, mode=mode, insecure=insecure)
         except ConfigurationError as error:
             raise ConfigurationError(self._key.conceal(str(error))) from None
@@ -205,7 +205,7 @@ class Core(Generic[Http]):
     def explain(self, command: Command, *, since: datetime | None = None) -> Plan:
         """Show exactly what a command would send from this client; see invoice_bridge.explain.
 
-        What the journal knows is part of it: a bill of another content or account is refused here as it would be.
+        It reads the journal: a bill that create would refuse for its content or account is refused here too.
         """
         command = self._resolve_customer(command)
         try:
@@ -222,10 +222,10 @@ class Core(Generic[Http]):
     def _prepare(
         self, command: Command, *, since: datetime | None = None, on_discrepancy: OnDiscrepancy = "raise"
     ) -> Call:
-        """Everything that is known before a command's first request, the journal's and this client's memory included.
+        """Collect what is known before a command's first request, from the journal and from this client's memory.
 
         Reads the journal, so that an AsyncClient does it in a thread. Raises BilledElsewhere, and IdempotencyMismatch
-        where the journal knows the reference with another content.
+        if the journal has the reference with other content.
         """
         try:
             return self._known(command, since, on_discrepancy)
@@ -238,7 +238,7 @@ class Core(Generic[Http]):
         if os.getpid() != self._process:
             raise ConfigurationError("this client was made before a fork: make a new one in the child process")
         if on_discrepancy not in {"raise", "report"}:
-            raise ConfigurationError(f'on_discrepancy is "raise" or "report", not {on_discrepancy!r}')
+            raise ConfigurationError(f'on_discrepancy must be "raise" or "report", not {on_discrepancy!r}')
         command = self._resolve_customer(command)
         context = self._context.on(command)
         if not isinstance(command, Bill):
@@ -248,7 +248,7 @@ class Core(Generic[Http]):
         return Call(command, context, history, self._memory.digest(command))
 
     def _prepare_resolve(self, command: OneTimeCharge | PeriodInvoice, since: datetime | None) -> Call:
-        """Everything that is known of a bill whose outcome is to be found out. Raises ConfigurationError."""
+        """Collect what is known of a bill with an unknown outcome. Raises ConfigurationError."""
         command = self._resolve_customer(command)
         now = datetime.now(UTC)
         known = self._memory.recall_unsure(command, first_try(since, now), now)
@@ -278,24 +278,24 @@ class Core(Generic[Http]):
     def _resolve_steps(self, call: Call) -> Steps[Resolution]:
         """The lookup alone, supervised."""
         if not isinstance(call.command, Bill) or call.now is None or call.last is None:
-            raise TypeError("only a bill is resolved, and its call knows when it began and what was sent last")
+            raise TypeError("only a bill can be resolved, and its call must have `now` and `last`")
         flow = resolve(call.command, call.context, call.history, now=call.now, last=call.last)
         return supervise(flow, call.context, self._policy)
 
     def _resolve_customer(self, command: C) -> C:
         """Put the customer map's ids in place of a name of the caller's own.
 
-        Raises ConfigurationError for a command that says the API key: it would stand on an invoice, in the provider's
-        records, in our journal and in addresses that are logged.
+        Raises ConfigurationError for a command that contains the API key: it would get onto an invoice, and into the
+        provider's records, our journal and logged addresses.
         """
         if self._key.is_in("\n".join(texts_of(command))):
-            raise ConfigurationError(f"{command.verb}: the API key is in what is asked; nothing was sent: leave it out")
+            raise ConfigurationError(f"{command.verb}: the command contains the API key; nothing was sent: remove it")
         customer: CustomerRef | None = getattr(command, "customer", None)
         if not self._customers or customer is None or customer.id is None or customer.ids:
             return command
         if customer.id not in self._customers:
             raise ConfigurationError(
-                f"the customer map has no {customer.id!r}: add it, or give the ids themselves: CustomerRef(ids={{…}}), "
+                f"the customer map has no {customer.id!r}: add it, or pass the ids: CustomerRef(ids={{…}}), "
                 'in a file "customer": {"ids": {…}}'
             )
         return command.model_copy(
@@ -306,16 +306,16 @@ class Core(Generic[Http]):
     def _check_usable(self) -> None:
         """Raise ConfigurationError, before anything is sent, for a client that is closed."""
         if getattr(self._http, "is_closed", False):
-            raise ConfigurationError("this client, or the http client it was given, is closed: make a new one")
+            raise ConfigurationError("this client, or its http client, is closed: make a new one")
 
     def _sender(self) -> Any:
         """What sends: our own connections, or a copy of an injected client without its cookies."""
         return self._http if self._closes_http else without_cookies(self._http)
 
     def _learn(self, call: Call, done: object) -> None:
-        """Have the journal know which bills no longer claim their reference.
+        """Record in the journal which bills no longer claim their reference.
 
-        Never raises: the call has succeeded, and a claim that is kept only refuses the reference elsewhere.
+        Never raises: the call has succeeded, and a claim that stays only refuses the reference elsewhere.
         """
         try:
             self._memory.learn(call.command, done, datetime.now(UTC), call.last_try)
@@ -328,7 +328,7 @@ class Core(Generic[Http]):
         return seconds
 
     def _answered(self, call: Call, request: Request, response: Response, trail: Trail) -> str:
-        """Take an answer down; returns what a wait that follows comes after."""
+        """Record an answer; return what a wait after it is logged as coming after."""
         trail.answer(response)
         logs.answered(self.provider, call.command, request, response)
         return f"HTTP {response.status}" if response.status >= 300 else "an answer (the limit on requests)"
@@ -346,7 +346,7 @@ class Core(Generic[Http]):
 
     @contextmanager
     def _note_interruption(self, command: Command) -> Iterator[Trail]:
-        """Log how a call ends, and give what stops the program in its middle a note of what is unknown then."""
+        """Log how a call ends, and add a note of what is unknown to an exception that stops it halfway."""
         trail = Trail()
         try:
             yield trail
@@ -362,16 +362,16 @@ class Core(Generic[Http]):
             raise
 
     def _intend(self, request: Request, call: Call) -> int | None:
-        """Have the journal know of a request before it leaves; the row's number, None where none is written."""
+        """Record a request in the journal before it is sent; return the row's number, None if none was written."""
         return self._memory.intend(call.command, request, datetime.now(UTC), call.digest)
 
     def _conclude(self, request: Request, call: Call, number: int | None, exchange: Exchange) -> None:
-        """Note what became of a request, in the journal and in this client's memory."""
+        """Record the outcome of a request, in the journal and in this client's memory."""
         self._memory.conclude(call.context, request, number, exchange, datetime.now(UTC))
 
     @contextmanager
     def _exchanging(self, request: Request, sent: list[Request], exchange: Exchange) -> Iterator[None]:
-        """Around the sending of one request: `sent` lists what may have left, and the exchange says how it ended."""
+        """Wrap the sending of one request: `sent` lists what may have been sent, `exchange` records the end."""
         sent.append(request)
         try:
             yield

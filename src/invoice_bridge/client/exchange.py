@@ -1,7 +1,8 @@
-"""One HTTP exchange: when it must have ended, how long its answer may be, and how that is decompressed.
+"""One HTTP exchange: when it must end, how long its answer may be, and how that is decompressed.
 
-Rules of this file: an exchange ends by `Bound.ends`, whatever of it drips: the connection, TLS, the head, the body or
-what follows it. An answer is counted as it comes, on the wire and decompressed. Nothing here knows a provider or a key.
+Rules of this file: an exchange ends by `Bound.ends`, whichever part of it drips: the connection, TLS, the headers, the
+body or what follows. The bytes of an answer are counted as they come, on the wire and decompressed. Nothing here knows
+a provider or a key.
 
 httpx restarts its timeouts with every byte. An asynchronous exchange is bounded by asyncio; a synchronous one by the
 network below our own connections (network.py), whose reads and writes wait no longer than until `ends`. A synchronous
@@ -35,7 +36,7 @@ _GRACE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """An exchange begins, and must have ended: instants of time.monotonic."""
+    """When an exchange began and when it must end: instants of time.monotonic."""
 
     began: float
     ends: float
@@ -44,23 +45,23 @@ class Bound:
         return time.monotonic() > self.ends
 
     def check(self) -> None:
-        """Raise Lost where the time is over."""
+        """Raise Lost if the time is over."""
         if self.is_over():
             raise self.lost()
 
     def lost(self) -> Lost:
-        return Lost(f"the answer was not whole after {time.monotonic() - self.began:.1f} s")
+        return Lost(f"the answer was incomplete after {time.monotonic() - self.began:.1f} s")
 
     def wait(self, wanted: float | None) -> float:
-        """How long the network may be waited for. Raises Lost where the time is over."""
+        """Return how long to wait for the network. Raises Lost if the time is over."""
         self.check()
-        left = max(self.ends - time.monotonic(), 0.001)  # none would make a socket wait for nothing at all
-        return left if wanted is None else min(wanted, left)
+        remaining = max(self.ends - time.monotonic(), 0.001)  # none would make a socket wait for nothing at all
+        return remaining if wanted is None else min(wanted, remaining)
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When a whole call must have ended: an instant of time.monotonic, None where nothing bounds its tries."""
+    """When a whole call must end: an instant of time.monotonic, None if nothing bounds it."""
 
     seconds: float | None
     ends: float | None
@@ -71,32 +72,32 @@ class Deadline:
         return cls(seconds, None if seconds is None else time.monotonic() + seconds)
 
     def remaining(self, wanted: float) -> float:
-        """How long the next wait may be. Raises NotSent where the deadline leaves nothing."""
+        """Return how long the next wait may be. Raises NotSent if the deadline has passed."""
         if self.ends is None:
             return wanted
-        left = self.ends - time.monotonic()
-        if left <= 0:
+        remaining = self.ends - time.monotonic()
+        if remaining <= 0:
             raise NotSent(f"the deadline of {self.seconds:g} s has passed")
-        return min(wanted, left)
+        return min(wanted, remaining)
 
     def check_wait(self, wanted: float) -> float:
-        """How long to wait before the next request. Raises NotSent where the deadline would pass meanwhile."""
+        """Return how long to wait before the next request. Raises NotSent if the deadline would pass meanwhile."""
         if self.remaining(wanted) < wanted:
             raise NotSent(f"the deadline of {self.seconds:g} s leaves no time to wait {wanted:.1f} s")
         return wanted
 
     def bound(self, timeout: float) -> Bound:
-        """When an exchange that begins now must have ended. Raises NotSent where the deadline leaves nothing."""
+        """Return when an exchange that begins now must end. Raises NotSent if the deadline has passed."""
         began = time.monotonic()
         return Bound(began, began + self.remaining(timeout))
 
 
 _bound: ContextVar[Bound | None] = ContextVar("_bound", default=None)
-"""The bound of the exchange that goes on in this thread at this moment."""
+"""The bound of this thread's current exchange."""
 
 
 def current_bound() -> Bound | None:
-    """Return the bound of the exchange that goes on in this thread, None between exchanges."""
+    """Return the bound of this thread's current exchange, None between exchanges."""
     return _bound.get()
 
 
@@ -122,7 +123,7 @@ async def bounded_async(bound: Bound) -> AsyncIterator[None]:
 
 # ── the body ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 class Body:
-    """The body of an answer while it comes in. Raises Lost for one that is late, too long, torn or no gzip.
+    """The body of an answer while it comes in. Raises Lost if it is late, too long, truncated or not gzip.
 
     One gzip member is read: what follows it would be dropped by some programs and read by others.
     """
@@ -133,7 +134,7 @@ class Body:
         self.is_read = bool(getattr(answer, "is_stream_consumed", False))
         coding = "" if self.is_read else answer.headers.get("content-encoding", "").strip(" \t").lower()
         if coding not in {"", "identity", "gzip"}:
-            raise Lost("the answer is compressed, and not by gzip once, which is all that was accepted")
+            raise Lost("the answer is compressed, but not as one gzip, the only encoding accepted")
         self._gzip = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS) if coding == "gzip" else None
 
     def add(self, piece: bytes) -> None:
@@ -149,16 +150,16 @@ class Body:
     def whole(self) -> bytes:
         """Return the content, once the last piece came."""
         if self._gzip is not None and self._on_wire and not self._gzip.eof:
-            raise Lost("the answer's gzip is cut off")
+            raise Lost("the answer's gzip is truncated")
         return bytes(self._content)
 
     def _decompressed(self, gzip: Any, piece: bytes) -> bytes:
         if gzip.eof and piece:
-            raise Lost("the answer goes on behind its gzip")
+            raise Lost("the answer continues after its gzip")
         try:  # a byte more than may come, so that what is too long shows
             content: bytes = gzip.decompress(piece, LARGEST - len(self._content) + 1)
         except zlib.error as error:
-            raise Lost(f"the answer is no gzip: {error}") from None
+            raise Lost(f"the answer is not gzip: {error}") from None
         if gzip.unused_data:
-            raise Lost("the answer goes on behind its gzip")
+            raise Lost("the answer continues after its gzip")
         return content

@@ -1,4 +1,4 @@
-"""The HTTP library as a client meets it: its exceptions, its loggers, its cookies."""
+"""The HTTP library: its exceptions, its loggers, its cookies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOGGERS = (
     "hpack.hpack",
     "hpack.table",
 )
-"""What logs the requests and answers of the HTTP library, headers of answers among them."""
+"""The loggers of the HTTP library's requests and answers, including headers of answers."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def _modules_of(http: object) -> list[ModuleType]:
     import httpx
 
     roots = {kind.__module__.partition(".")[0] for kind in type(http).__mro__}
-    found = [sys.modules[root] for root in sorted(roots) if root in sys.modules]
-    return [httpx, *(module for module in found if module is not httpx and hasattr(module, "RequestError"))]
+    modules = [sys.modules[root] for root in sorted(roots) if root in sys.modules]
+    return [httpx, *(module for module in modules if module is not httpx and hasattr(module, "RequestError"))]
 
 
 def failures_of(http: object) -> _Failures:
@@ -69,33 +69,33 @@ def loggers_of(http: object) -> tuple[str, ...]:
 
 @contextmanager
 def classify_transport_errors(key: ApiKey, failures: _Failures) -> Iterator[None]:
-    """Turn a failure of the HTTP library into what it means: the request never left, or its answer is lost.
+    """Classify a failure of the HTTP library: the request was not sent, or its answer is lost.
 
-    Its words, and what it logs meanwhile, may quote an answer: the key is taken out of both. A RuntimeError (a closed
-    loop, a client closed meanwhile) or an error of the operating system says nothing of the request: it may have left.
+    Its messages and its logs may quote an answer: the key is removed from both. After a RuntimeError (a closed loop, a
+    client closed meanwhile) or an error of the operating system, the request may have been sent.
     """
     token = _sending.set(key)
     try:
         yield
     except failures.all as error:
-        told = key.conceal(f"{type(error).__name__} {error}".strip())
-        raise (NotSent if isinstance(error, failures.never_sent) else Lost)(told) from error
+        message = key.conceal(f"{type(error).__name__} {error}".strip())
+        raise (NotSent if isinstance(error, failures.never_sent) else Lost)(message) from error
     finally:
         _sending.reset(token)
 
 
 def no_cookies() -> CookieJar:
-    """A jar that takes no cookie and gives none: a provider's cookies would tie requests together, without bound."""
+    """Return a jar that keeps and sends no cookies: a provider's cookies would link requests without limit."""
     return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 _sending: ContextVar[ApiKey | None] = ContextVar("_sending", default=None)
-"""The key that goes out in this thread or task at this moment."""
+"""The key of this thread's or task's current request."""
 
 
 def without_keys(record: logging.LogRecord) -> bool:
-    """Take the key out of what the HTTP library logs while a client of ours waits for it; a filter of its loggers."""
+    """Remove the key from what the HTTP library logs while a client of ours sends; a filter of its loggers."""
     key = _sending.get()
-    if key is not None and key.is_in(told := record.getMessage()):
-        record.msg, record.args = key.conceal(told), ()
+    if key is not None and key.is_in(message := record.getMessage()):
+        record.msg, record.args = key.conceal(message), ()
     return True

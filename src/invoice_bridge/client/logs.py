@@ -1,8 +1,8 @@
 """The loggers of a client, by name; docs/reference/logging.md lists them.
 
-    invoice_bridge.requests   at INFO: a request that was not answered with success, or did not leave
-    invoice_bridge.waits      at INFO: a wait before a request: for another try, or for the provider's limit
-    invoice_bridge.lookups    at INFO: a lookup of a bill and what it came to
+    invoice_bridge.requests   at INFO: a request that failed, or was not sent
+    invoice_bridge.waits      at INFO: a wait before a request: for a retry, or for the rate limit
+    invoice_bridge.lookups    at INFO: a lookup of a bill and its result
     invoice_bridge.refusals   at INFO: a call that ended in an error, by its class and outcome
     invoice_bridge.stopped    at WARNING: a call stopped in the middle by a cancellation or a signal
 
@@ -29,7 +29,7 @@ _STOPPED.addHandler(logging.NullHandler())  # a program without logging shows th
 
 
 def answered(provider: str, command: Command | None, request: Request, response: Response) -> None:
-    """Log an answer that is no success, and every request of a lookup."""
+    """Log an answer that is not a success, and every request of a lookup."""
     if response.status >= 300:
         _REQUESTS.info("%s: %s was answered with HTTP %d", provider, _where(request), response.status)
     if isinstance(command, Bill) and request.note.startswith("lookup"):
@@ -37,28 +37,28 @@ def answered(provider: str, command: Command | None, request: Request, response:
 
 
 def decided(provider: str, invoice_id: str, *, made: bool) -> None:
-    """Log what a bill came to: an invoice that was there before, or one that this call asked for."""
+    """Log the result of a bill: an invoice that existed before, or one that this call asked for."""
     _LOOKUPS.info("%s: %s %s", provider, "asked for" if made else "found", invoice_id)
 
 
 def resolved(provider: str, state: str) -> None:
-    """Log what resolve says."""
-    _LOOKUPS.info("%s: resolve says %s", provider, state)
+    """Log what resolve returned."""
+    _LOOKUPS.info("%s: resolve returned %s", provider, state)
 
 
 def unlearnt(provider: str) -> None:
-    """Log that the journal could not be written after a bill had ended: its reference stays claimed."""
+    """Log that the journal could not be written after a call: the reference stays claimed."""
     _LOOKUPS.info("%s: the journal could not be written: the reference stays claimed", provider)
 
 
 def failed(provider: str, request: Request, problem: Exception) -> None:
-    """Log a request that never left, or whose answer was lost, by the class of what failed."""
+    """Log a request that was never sent, or whose answer was lost, by the class of the failure."""
     cause = problem.__cause__ or problem
     _REQUESTS.info(
         "%s: %s: %s (%s)",
         provider,
         _where(request),
-        {"NotSent": "not sent", "Lost": "no whole answer"}.get(type(problem).__name__, "not sent"),
+        {"NotSent": "not sent", "Lost": "no complete answer"}.get(type(problem).__name__, "not sent"),
         type(cause).__name__,
     )
 
@@ -74,7 +74,7 @@ def refused(provider: str, command: Command | None, error: BridgeError) -> None:
 
 
 def stopped(provider: str, command: Command | None, stop: BaseException, known: Interruption) -> None:
-    """Log, as a warning, that a call was stopped after a write had left: its exception may reach nobody."""
+    """Log a warning that a call was stopped after a write was sent: its exception may reach nobody."""
     _STOPPED.warning(
         "%s: %s was stopped by %s, outcome %s", provider, _verb(command), type(stop).__name__, known.outcome
     )

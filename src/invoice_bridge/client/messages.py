@@ -1,4 +1,4 @@
-"""Requests and answers as the HTTP library has them: the key goes into what leaves, and out of what returns."""
+"""Requests and answers of the HTTP library: the key is added to requests, and removed from answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @cache
 def _name() -> str:
-    """What a client calls itself to a provider."""
+    """The User-Agent of a client."""
     from importlib.metadata import version
 
     return f"invoice-bridge/{version('invoice-bridge')}"
@@ -31,7 +31,7 @@ class Messages:
         self._provider, self._key = provider, key
 
     def outgoing(self, request: Request, bound: Bound) -> dict[str, Any]:
-        """What the HTTP library's `stream` is called with."""
+        """Return the arguments of the HTTP library's `stream`."""
         return {
             "method": request.method,
             "url": request.url,
@@ -54,7 +54,7 @@ class Messages:
         return request
 
     def incoming(self, answer: httpx.Response, content: bytes) -> Response:
-        """Take the key out of an answer that repeats it, whatever its status. No command said it, so none misses it."""
+        """Remove the key from an answer that repeats it, whatever its status. No command contains it."""
         headers = dict(answer.headers.items())
         if self._key.is_in("\n".join(headers.values())):  # no spelling of a key has a line end
             headers = {name: self._key.conceal(value) for name, value in headers.items()}

@@ -1,4 +1,4 @@
-"""What a client does, documented once: Client and AsyncClient have these methods, with these arguments."""
+"""The methods of Client and AsyncClient, with their arguments, documented once."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ class Methods(Core[Http]):
         on_discrepancy: OnDiscrepancy = "raise",
         since: datetime | None = None,
     ) -> Any:
-        """Bill. The same reference is billed once, however much later it is made again: see `lookup`.
+        """Make a bill. The same reference is billed once, however late it is repeated: see `lookup`.
 
-        `since` (aware) says when the bill can have been tried first: the lookup reads no older invoice. Raises
-        Unsupported or LossyTranslation before anything is sent (`allow` accepts losses by path or code), and
-        Discrepancy before money is collected; with on_discrepancy="report" the invoice is returned as it is then,
-        uncollected, and its `discrepancies` say what differs. Raises IdempotencyMismatch where the reference is that of
-        another bill, AlreadySettled where its invoice is void, deleted or uncollectible, BilledElsewhere where another
-        account of the book has it, and OutcomeUnknown where a request was lost: see resolve.
+        `since` (aware) is the earliest time at which the bill can have been tried: the lookup reads no older invoice.
+        Raises Unsupported or LossyTranslation before anything is sent (`allow` accepts losses by path or code), and
+        Discrepancy before money is collected; on_discrepancy="report" returns the uncollected invoice instead, and its
+        `discrepancies` state what differs. Raises IdempotencyMismatch if the reference belongs to another bill,
+        AlreadySettled if its invoice is void, deleted or uncollectible, BilledElsewhere if another account of the book
+        has it, and OutcomeUnknown if a request was lost: see resolve.
         """
 
     def resolve(self, command: OneTimeCharge | PeriodInvoice, *, since: datetime | None = None) -> Any:
-        """Find out what became of a bill whose outcome is unknown; reads, and writes nothing.
+        """Find out the outcome of a bill, as a Resolution; this reads and never writes.
 
-        `since` (aware) is when it was first tried: no invoice of it is older. A journal knows that by itself, and when
-        its last request left; without one, only this client's own requests are known to have left later than `since`.
-        Returns a Resolution. Raises ConfigurationError without either.
+        `since` (aware) is the time of the first try: no invoice of the bill is older. A journal has that time, and the
+        time of the last request; without a journal, only this client's own requests are known to be later than `since`.
+        Raises ConfigurationError without both.
         """
 
     def retrieve(self, id: str) -> Any:
         """Read one invoice, with all its lines. Raises NotFound."""
 
     def page(self, command: ListInvoices) -> Any:
-        """Read one page of a listing as the provider gives it, before filters are applied again; `next` reads on."""
+        """Read one page of a listing as the provider returns it, before filters are applied again; `next` reads on."""
 
     @overload
     def list(self, *, unreadable: Literal["raise"] = "raise", **filters: Unpack[Filters]) -> Any: ...
@@ -54,17 +54,17 @@ class Methods(Core[Http]):
     def list(self, *, unreadable: str = "raise", **filters: Unpack[Filters]) -> Any:
         """Read all pages, lazily. Filters: status, customer, created_from, created_to.
 
-        full=True retrieves each invoice where a listing leaves fields out.
-        An item that cannot be decoded raises MalformedResponse, or with unreadable="yield" comes as an Unreadable.
+        full=True retrieves each invoice where a listing omits fields. An item that cannot be decoded raises
+        MalformedResponse; with unreadable="yield" it is an Unreadable instead.
         """
 
     def finalize(self, id: str, *, attempt: int = 1) -> Any:
-        """Turn a draft into a demand for money. Raises InvalidState."""
+        """Issue a draft. Raises InvalidState."""
 
     def pay(self, id: str, *, expect: Money | None = None, payment_method: str | None = None, attempt: int = 1) -> Any:
-        """Collect an open invoice now. Reads it first.
+        """Read an open invoice, and collect it now.
 
-        A draft, a pending payment and an amount other than `expect` stop it. Raises InvalidState, Discrepancy or
+        A draft, a pending payment or an amount other than `expect` stops it. Raises InvalidState, Discrepancy or
         Declined; after Declined, raise `attempt` to try again.
         """
 
@@ -75,7 +75,7 @@ class Methods(Core[Http]):
         """Withdraw an issued invoice for good. Raises InvalidState."""
 
     def mark_uncollectible(self, id: str, *, attempt: int = 1) -> Any:
-        """Give an open invoice up as a bad debt. Raises InvalidState."""
+        """Write an open invoice off as a bad debt. Raises InvalidState."""
 
     def update(
         self,
@@ -86,13 +86,13 @@ class Methods(Core[Http]):
         metadata: Mapping[str, str] | None = None,
         attempt: int = 1,
     ) -> Any:
-        """Change the description, the due date or the metadata; what is None stays as it is."""
+        """Change the description, the due date or the metadata; None leaves a field as it is."""
 
     def delete(self, id: str, *, attempt: int = 1) -> Any:
-        """Discard a draft; returns it as it was, with status deleted. Raises InvalidState."""
+        """Discard a draft; return it as it was, with the status deleted. Raises InvalidState."""
 
     def send_invoice(self, id: str, *, attempt: int = 1) -> Any:
         """Have the provider mail an open invoice."""
 
     def close(self) -> Any:
-        """Close the journal and the connections; an HTTP client that was given stays open."""
+        """Close the journal and the connections; your own HTTP client stays open."""

@@ -1,4 +1,4 @@
-"""What a client is made of: its context, its base URL, how it tries again, and the rate limits of its account."""
+"""The parts of a client: its context, its base URL, its retries, and the rate limits of its account."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -28,32 +29,49 @@ _paces: WeakValueDictionary[str, RateLimiter] = WeakValueDictionary()
 _paces_lock = threading.Lock()
 
 
-_switched_off = 0
-"""How many `no_waiting` are open, in whatever thread."""
+_open_switches: Counter[str] = Counter()
+"""How many `no_waiting` and `no_retries` are open: one count for all threads, which share no context variable."""
 
 
 @contextmanager
-def no_waiting() -> Iterator[None]:
-    """Make clients that wait for no rate limit, and not between the tries of a request: for tests, with an emulator.
-
-    It is about the clients that are made inside, in whatever thread, and for as long as they live. A Retry-After that
-    a provider answers is still waited for.
-    """
-    global _switched_off  # noqa: PLW0603 - tests make clients in threads and tasks: no context variable reaches all
+def _switched(name: str) -> Iterator[None]:
     with _paces_lock:
-        _switched_off += 1
+        _open_switches[name] += 1
     try:
         yield
     finally:
         with _paces_lock:
-            _switched_off -= 1
+            _open_switches[name] -= 1
+
+
+@contextmanager
+def no_waiting() -> Iterator[None]:
+    """Make clients that wait neither for a rate limit nor before a retry: for tests, with an emulator.
+
+    The switch applies to clients made inside it, in any thread, for as long as they live. They still wait as long as
+    a provider's Retry-After asks.
+    """
+    with _switched("no_waiting"):
+        yield
+
+
+@contextmanager
+def no_retries() -> Iterator[None]:
+    """Make clients that send each request once: for tests of lost and refused requests.
+
+    The switch applies to clients made inside it, in any thread, for as long as they live. The rate limit still holds.
+    """
+    with _switched("no_retries"):
+        yield
 
 
 def policy_of(context: Context, key: ApiKey, requests_per_minute: int | None) -> Policy:
-    """Return how a client tries again, and which rate limiters it shares with the other clients of its account."""
-    if _switched_off:
-        return Policy(backoff=lambda _tries: 0.0)
+    """Return a client's retries and waits, and the rate limiters that it shares with other clients of its account."""
+    retries = 0 if _open_switches["no_retries"] else Policy.retries
+    if _open_switches["no_waiting"]:
+        return Policy(retries=retries, backoff=lambda _tries: 0.0)
     return Policy(
+        retries=retries,
         backoff=full_jitter,
         pace=_rate_limiter_of(context, key, requests_per_minute),
         search_pace=_search_limiter_of(context, key),
@@ -61,7 +79,7 @@ def policy_of(context: Context, key: ApiKey, requests_per_minute: int | None) ->
 
 
 def full_jitter(tries: int) -> float:
-    """Draw the seconds to wait after so many tries: anything from none to 0.5, 1, 2, 4, 8, 8 … ("full jitter")."""
+    """Draw the seconds to wait after that many tries: from 0 to 0.5, 1, 2, 4, 8, 8 … ("full jitter")."""
     return random.uniform(0.0, doubling(tries))  # noqa: S311 - a wait is no secret
 
 
@@ -74,22 +92,24 @@ def make_client_context(
     mode: str | None,
     insecure: bool,
 ) -> Context:
-    """Check what a client is made with. Raises ConfigurationError."""
+    """Check the settings of a client, and make its context. Raises ConfigurationError."""
     declared = providers.get(provider)
     read = declared.read_settings(settings)
     if missing := declared.missing_settings(read):
-        told = "; ".join(f"{setting.name} ({setting.help})" for setting in missing)
-        raise ConfigurationError(f"{declared.title} needs the setting {told}")
+        needed = "; ".join(f"{setting.name} ({setting.help})" for setting in missing)
+        raise ConfigurationError(f"{declared.title} needs the setting {needed}")
     context = make_context(declared, settings, base_url)
     _check_url(context.base_url, insecure=insecure)
-    found = declared.mode(key.text, read, context.base_url)
-    if mode is not None and found is not None and found != mode:
-        raise ConfigurationError(f'{declared.title}: mode="{mode}" was asked for, but the key or host is for {found}')
+    mode_of_key = declared.mode(key.text, read, context.base_url)
+    if mode is not None and mode_of_key is not None and mode_of_key != mode:
+        raise ConfigurationError(
+            f'{declared.title}: mode="{mode}" was asked for, but the key or host is for {mode_of_key}'
+        )
     return context
 
 
 def _rate_limiter_of(context: Context, key: ApiKey, requests_per_minute: int | None) -> RateLimiter | None:
-    """The pace of an account, shared by every client of it in this process; none on loopback unless asked for."""
+    """The rate limiter of an account, shared by its clients in this process; none on loopback unless asked for."""
     if requests_per_minute is None and is_loopback(urlsplit(context.base_url).hostname or ""):
         return None
     rate = context.provider.rate
@@ -99,7 +119,7 @@ def _rate_limiter_of(context: Context, key: ApiKey, requests_per_minute: int | N
 
 
 def _search_limiter_of(context: Context, key: ApiKey) -> RateLimiter | None:
-    """The pace of the provider's search index, where it has a limit of its own."""
+    """The rate limiter of the provider's search index, if that has a limit of its own."""
     rate = context.provider.search_rate
     if rate is None or is_loopback(urlsplit(context.base_url).hostname or ""):
         return None
@@ -124,7 +144,7 @@ def _check_url(url: str, *, insecure: bool) -> None:
         parts = urlsplit(url)
         whole = parts.port != 0 and httpx.URL(url).host and not parts.query and not parts.fragment
     except (ValueError, httpx.InvalidURL):
-        raise ConfigurationError("base_url is no URL: write https://host/…") from None
+        raise ConfigurationError("base_url is not a URL: write https://host/…") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None or not whole:
         raise ConfigurationError(
             f"base_url must be http(s)://host/…, without credentials or a query, not {parts.scheme}://…"

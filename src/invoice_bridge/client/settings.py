@@ -1,6 +1,6 @@
 """The clients' settings as type checkers see them: one TypedDict for every provider that is built in.
 
-What is accepted at run time is declared by each provider (`Provider.settings`); a test holds the two together.
+Each provider declares the settings that are accepted at run time (`Provider.settings`); a test compares the two.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal, Required, TypedDict
 
 
 class Common(TypedDict, total=False):
-    """What every client takes; see Client."""
+    """The settings of every client; see Client."""
 
     base_url: str | None
     timeout: float

@@ -1,4 +1,4 @@
-"""The two bills: what a caller can have a provider bill.
+"""The two bills: a one-time charge, and the invoice of a period.
 
 Rules of this file: those of commands.py.
 """
@@ -24,7 +24,7 @@ def _customer(value: Any) -> Any:
 
 def _printable(value: str) -> str:
     if not value.isprintable():
-        raise ValueError("only printable characters can be carried and found again")
+        raise ValueError("only printable characters can be stored and looked up")
     return value
 
 
@@ -35,7 +35,7 @@ Attempt = Annotated[int, Field(strict=True, ge=1)]
 
 
 class Command(Frozen):
-    """The base of everything that can be asked. `verb` is its name in a provider's flows."""
+    """The base of every command. `verb` is its name in a provider's flows."""
 
     verb: ClassVar[str]
 
@@ -43,10 +43,10 @@ class Command(Frozen):
 class Bill(Command):
     """What the two bills share.
 
-    `reference` (1–100 printable characters) is the caller's own identity of this bill: the same reference is the same
-    bill. `attempt` is raised by the caller alone, to try again after a final refusal. `customer` is an id at the
-    client's provider, or a CustomerRef. `collection` says who moves money; by default nobody. `draft` stops before it
-    is issued. `tax`: "none" asks for no tax, "provider" lets the provider add it.
+    `reference` (1–100 printable characters) is the caller's id of this bill: the same reference is the same bill.
+    Only the caller raises `attempt`, to try again after a final refusal. `customer` is an id at the client's provider,
+    or a CustomerRef. `collection` states who collects; by default nobody. `draft` leaves the invoice a draft.
+    `tax`: "none" asks for no tax, "provider" lets the provider add it.
     """
 
     reference: Reference
@@ -69,8 +69,8 @@ class Bill(Command):
             if line.quantity is not None and not _is_plain(line.quantity):
                 raise ValueError(f"line {place}: a quantity has at most 30 digits on either side of the point")
             if line.unit_amount is not None and not _multiplies(line, line.unit_amount):
-                told = "" if line.quantity is None else f"{line.quantity} × "
-                raise ValueError(f"line {place}: {told}{line.unit_amount} is not its amount, {line.amount}")
+                factor = "" if line.quantity is None else f"{line.quantity} × "
+                raise ValueError(f"line {place}: {factor}{line.unit_amount} is not the line's amount, {line.amount}")
         return self
 
     def _sum(self) -> Money | None:
@@ -140,7 +140,7 @@ class OneTimeCharge(Bill):
 
     @property
     def total(self) -> Money:
-        """What is to be billed before tax."""
+        """The amount to bill, before tax."""
         return self.amount or self._sum() or Money.zero(self.currency)
 
     @property
@@ -159,8 +159,8 @@ class OneTimeCharge(Bill):
 class PeriodInvoice(Bill):
     """Bill a service period.
 
-    With lines the caller has rated it; without, the provider bills what it has accrued inside it. `subscription` names
-    the provider's subscription where accrued charges belong to one.
+    With lines, the caller has rated it; without, the provider bills the charges that it accrued in the period.
+    `subscription` is the provider's subscription, if the accrued charges belong to one.
     """
 
     verb: ClassVar[str] = "period_invoice"
@@ -201,7 +201,7 @@ class PeriodInvoice(Bill):
 
     @property
     def total(self) -> Money | None:
-        """What is to be billed before tax; None where the provider rates it."""
+        """The amount to bill, before tax; None if the provider rates it."""
         return self._sum()
 
     @property
@@ -256,6 +256,6 @@ LEAVES: dict[type[Bill], tuple[str, ...]] = {
 }
 """Every leaf of each bill, as a row of a provider's `FIELDS` or a loss names it.
 
-An amount of money is one leaf; the currency of all of them is another. `customer.id` stands for the id at the provider,
-however the customer was given.
+An amount of money is one leaf; the currency of all of them is another. `customer.id` is the id at the provider, however
+the customer was given.
 """

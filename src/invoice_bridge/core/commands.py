@@ -1,7 +1,7 @@
-"""What a caller can ask: the two bills (bills.py), and the verbs on an invoice (verbs.py); a bill read from a file.
+"""All commands: the two bills (bills.py) and the verbs on an invoice (verbs.py); a bill is read from a file here.
 
-Rules of this file: commands are frozen values, whole in themselves: nothing that is sent derives from a clock, so that
-a retry is the same bytes. Whatever can be found wrong without a provider is found here, before anything is sent.
+Rules of this file: commands are frozen, complete values: nothing that is sent derives from a clock, so that a retry is
+the same bytes. Validation that needs no provider happens here, before any request.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ _KINDS: dict[str, type[Bill]] = {kind.verb: kind for kind in (OneTimeCharge, Per
 def read_command(data: Mapping[str, Any]) -> OneTimeCharge | PeriodInvoice:
     """Read a bill from the mapping of a JSON or TOML file: its `command` is "one_time_charge" or "period_invoice".
 
-    An `amount` may be written {"minor": 1999, "currency": "EUR"}. Raises ConfigurationError, one line a fault.
+    An `amount` may be written {"minor": 1999, "currency": "EUR"}. Raises ConfigurationError, which names
+    every fault.
     """
     fields = dict(data)
     kind = fields.pop("command", None)
@@ -72,15 +73,15 @@ def read_command(data: Mapping[str, Any]) -> OneTimeCharge | PeriodInvoice:
 
 
 def _shortened(value: Any) -> str:
-    """Return a value of a file in short, however deep it is."""
+    """Return a value of a file in short form, however deep it is."""
     try:
         return reprlib.repr(value)
     except ValueError:  # TOML's hexadecimal integers can have more digits than Python converts to decimal
-        return "an integer of too many digits"
+        return "an integer with too many digits"
 
 
 def faults(error: ValidationError) -> str:
-    """Say what is wrong with a value, a fault a clause: "lines.0.amount: …", all of it in one line."""
+    """Describe what is wrong with a value, one clause for each fault: "lines.0.amount: …"; all in one line."""
     return one_line(
         "; ".join(
             f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg'].removeprefix('Value error, ')}"
@@ -90,5 +91,5 @@ def faults(error: ValidationError) -> str:
 
 
 def one_line(text: str) -> str:
-    """Escape what cannot be printed: a name in a file may hold line breaks, and a terminal's control sequences."""
+    """Escape unprintable characters: a name in a file may contain line breaks and terminal control sequences."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

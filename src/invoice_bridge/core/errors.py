@@ -1,4 +1,4 @@
-"""Every error this library raises, and what each says is known.
+"""Every error that this library raises, and what is known after it.
 
 BridgeError                      .outcome .invoice_id .steps
 ├── ConfigurationError           a setting, a profile or a key cannot be used; nothing was sent
@@ -8,28 +8,28 @@ BridgeError                      .outcome .invoice_id .steps
 ├── InvalidSignature             a webhook delivery is not from the provider
 ├── Unreachable                  no request reached the provider
 ├── OutcomeUnknown               a write may or may not have taken effect (.reference)
-├── Discrepancy                  what the provider holds is not what was asked (.asked .found)
+├── Discrepancy                  what the provider holds differs from what was asked (.asked .found)
 │   └── AmountMismatch           … in the amount it would bill
 ├── IdempotencyMismatch          the reference was used before, for another bill (.existing)
-├── AlreadyBilled                the reference has an invoice that is not to be made again
+├── AlreadyBilled                the reference already has an invoice
 │   ├── BilledElsewhere          … at another provider or account of the same book (.provider .account .state)
 │   └── AlreadySettled           … which is void, deleted or uncollectible (.existing)
-└── ProviderError                the provider answered with a refusal, or not in its own words
+└── ProviderError                the provider refused, or sent an answer that it does not document
     │                            (.provider .code .message .status .request_id .response)
     ├── Unauthorized             the key is wrong, or lacks a permission
     ├── NotFound                 there is no such invoice, customer …
     ├── InvalidState             the invoice's state does not allow this (.invoice)
-    ├── Rejected                 the request is refused as it stands (.param)
+    ├── Rejected                 the provider refuses the request itself (.param)
     ├── Declined                 the payment did not go through (.invoice)
     ├── RateLimited              too many requests (.retry_after, seconds)
     ├── ServerError              the provider failed
     │   └── UnreadableServerError   … and the body is not its own (an HTML page of a proxy); also a MalformedResponse
-    └── MalformedResponse        an answer that is not what the provider documents
+    └── MalformedResponse        the answer is not what the provider documents
 
-`outcome` is one of OUTCOMES. "nothing_done": no write took effect. "partly_done": some did, and all are known.
-"done_unread": the last write was answered with success, and that answer could not be read: it took effect, unless
-something in between handed out another request's answer. "unknown": a write may have taken effect.
-A write whose answer is a repeated one counts as done: an earlier call may have done it, or this one, delivered twice.
+`outcome` is an Outcome. "nothing_done": no write took effect. "partly_done": some did, and all are known.
+"done_unread": the last write succeeded, but its answer could not be read: it took effect, unless an intermediary
+returned another request's answer. "unknown": a write may have taken effect.
+A write with a replayed answer counts as done: an earlier call did it, or this one, delivered twice.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Outcome = Literal["nothing_done", "partly_done", "done_unread", "unknown"]
 
 
 class BridgeError(Exception):
-    """The root of the tree. `outcome`, `invoice_id` and `steps` say what is known about the call that failed."""
+    """The base of every error. `outcome`, `invoice_id` and `steps` state what is known about the failed call."""
 
     outcome: Outcome = "nothing_done"
     invoice_id: str | None = None
@@ -59,7 +59,7 @@ class ConfigurationError(BridgeError):
 
 
 class Unsupported(BridgeError):
-    """The provider cannot do this, so nothing was sent. `source` says where that is documented."""
+    """The provider cannot do this, so nothing was sent. `source` names the documentation."""
 
     def __init__(self, message: str, *, source: str = "", remedy: str = "") -> None:
         self.reason, self.source, self.remedy = message, source, remedy
@@ -67,7 +67,7 @@ class Unsupported(BridgeError):
 
 
 class LossyTranslation(BridgeError):
-    """The command would lose something at this provider; nothing was sent. `losses` lists all of it."""
+    """The command would lose something at this provider; nothing was sent. `losses` lists every loss."""
 
     def __init__(self, losses: tuple[Loss, ...], provider: str) -> None:
         self.losses = losses
@@ -85,7 +85,7 @@ class NothingToBill(BridgeError):
 
 
 class InvalidSignature(BridgeError):
-    """A webhook delivery could not be shown to come from the provider."""
+    """A webhook delivery could not be verified as the provider's."""
 
 
 class Unreachable(BridgeError):
@@ -103,9 +103,9 @@ class OutcomeUnknown(BridgeError):
 class Discrepancy(BridgeError):
     """What the provider holds differs from what was asked, or cannot be compared with it.
 
-    It is raised before money is collected, but where one request makes and collects a bill (Chargebee's credits and
-    unbilled charges, a Whop charge): the message says what was collected. `invoice` is the invoice as the provider
-    states it, where the difference is in one.
+    It is raised before money is collected, except where one request makes and collects a bill (Chargebee's credits and
+    unbilled charges, a Whop charge): the message then states what was collected. `invoice` is the provider's invoice,
+    if the difference is in one.
     """
 
     def __init__(
@@ -116,11 +116,11 @@ class Discrepancy(BridgeError):
 
 
 class AmountMismatch(Discrepancy):
-    """The amount the provider would bill is not the amount asked; the message names what was left behind."""
+    """The provider would bill another amount than was asked; the message names what remains at the provider."""
 
 
 class IdempotencyMismatch(BridgeError):
-    """The reference was used before for a bill of other content; `existing` is that bill, where it could be read."""
+    """The reference was used before for a bill with other content; `existing` is that bill, if it could be read."""
 
     def __init__(self, message: str, *, existing: Invoice | None = None) -> None:
         self.existing = existing
@@ -128,9 +128,9 @@ class IdempotencyMismatch(BridgeError):
 
 
 class AlreadyBilled(BridgeError):
-    """The reference has an invoice already. It is no mismatch: a new reference would bill the same thing again.
+    """The reference already has an invoice. This is not a mismatch: a new reference would bill the same thing again.
 
-    `existing` is that invoice, or the first where the reference is on several, which only a person can clear up.
+    `existing` is that invoice, or the first of several: only a person can decide which of them to keep.
     """
 
     existing: Invoice | None = None
@@ -144,8 +144,8 @@ class BilledElsewhere(AlreadyBilled):
     """Another provider or account of the same book has, or may have, a bill of this reference; nothing was sent.
 
     `account` is that account ("stripe:acct_1"), `provider` its provider, `invoice_id` the invoice where it is known,
-    `state` "made" or "unknown". It blocks until that invoice is known to be void or deleted, `resolve` says there that
-    it is absent, or a person releases the reference and writes down why.
+    `state` "made" or "unknown". The reference stays blocked until that invoice is known to be void or deleted,
+    `resolve` returns "absent" there, or a person releases the reference and records why.
     """
 
     def __init__(self, message: str, *, provider: str, account: str, state: str, invoice_id: str | None = None) -> None:
@@ -163,14 +163,14 @@ def _billed_elsewhere(message: str, provider: str, account: str, state: str, inv
 
 
 class AlreadySettled(AlreadyBilled):
-    """The invoice of this reference is void, deleted or uncollectible: nothing is owed, and nothing was billed anew.
+    """The invoice of this reference is void, deleted or uncollectible: nothing is owed, and nothing new was billed.
 
-    `existing` is that invoice. To bill again what was void or deleted, raise `attempt`.
+    `existing` is that invoice. To bill a void or deleted one again, raise `attempt`.
     """
 
 
 class ProviderError(BridgeError):
-    """The provider refused, or answered in words that are not its own."""
+    """The provider refused, or sent an answer that it does not document."""
 
     def __init__(  # every field has a default: a proxy's page carries none of them
         self,
@@ -186,9 +186,9 @@ class ProviderError(BridgeError):
         self.message, self.provider, self.code = message, provider, code
         self.status, self.param, self.request_id, self.response = status, param, request_id, response
         facts = [f"HTTP {status}" if status else "", code or "", f"param {param}" if param else "", request_id or ""]
-        told = ", ".join(fact for fact in facts if fact)
+        details = ", ".join(fact for fact in facts if fact)
         head = f"{provider}: " if provider else ""
-        super().__init__(f"{head}{message}" + (f" ({told})" if told else ""))
+        super().__init__(f"{head}{message}" + (f" ({details})" if details else ""))
 
     @property
     def repeats(self) -> bool:
@@ -205,7 +205,7 @@ class NotFound(ProviderError):
 
 
 class InvalidState(ProviderError):
-    """The invoice's state does not allow this; `invoice` is the invoice as it was read, where it could be.
+    """The invoice's state does not allow this; `invoice` is the invoice, if it was read.
 
     `status` stays the HTTP status, as on every ProviderError; the invoice's own is `invoice.status`.
     """
@@ -214,17 +214,17 @@ class InvalidState(ProviderError):
 
 
 class Rejected(ProviderError):
-    """The provider refuses the request as it stands; `param` names the field where the provider says it."""
+    """The provider refuses the request itself; `param` names the field, if the provider does."""
 
 
 class Declined(ProviderError):
-    """The payment did not go through; `invoice` is the invoice as it stands, where it could be read."""
+    """The payment did not go through; `invoice` is the invoice after that, if it could be read."""
 
     invoice: Invoice | None = None
 
 
 class RateLimited(ProviderError):
-    """Too many requests; `retry_after` is in seconds, None where the provider does not say."""
+    """Too many requests; `retry_after` is in seconds, None if the provider states none."""
 
     def __init__(self, message: str, *, retry_after: int | None = None, **facts: Any) -> None:
         self.retry_after = retry_after
@@ -232,11 +232,11 @@ class RateLimited(ProviderError):
 
 
 class ServerError(ProviderError):
-    """The provider failed; a write may have taken effect all the same."""
+    """The provider failed; a write may still have taken effect."""
 
 
 class MalformedResponse(ProviderError):
-    """An answer that is not what the provider documents: another page, a torn body, money that cannot be read."""
+    """The answer is not what the provider documents: another page, a truncated body, money that cannot be read."""
 
 
 class UnreadableServerError(ServerError, MalformedResponse):

@@ -14,7 +14,7 @@ from typing import Literal
 from invoice_bridge.core.exact import dumps
 
 KEY_VERSION = 1
-"""Raised when the body of any creating command changes; the client then looks before it sends."""
+"""Raised when the body of any creating command changes; the client then looks bills up before it sends them."""
 
 Lookup = Literal["auto", "always", "never", "journal"]
 LOOKUPS: tuple[Lookup, ...] = ("auto", "always", "never", "journal")
@@ -25,9 +25,9 @@ _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """How a provider keeps a repeated request from taking effect twice: its header, and for how long it remembers.
+    """How a provider deduplicates repeated requests: its header, and how long it remembers a key.
 
-    A provider that has no keys declares `Idempotency.no_keys(source)`. Raises ValueError where the parts contradict
+    A provider that has no keys declares `Idempotency.no_keys(source)`. Raises ValueError if the parts contradict
     each other.
     """
 
@@ -56,7 +56,7 @@ class Idempotency:
         if bool(self.methods) != bool(self.header):
             raise ValueError("a provider with keys names their header and methods; without keys use no_keys(source)")
         if bool(self.methods) != (self.window > timedelta(0)):
-            raise ValueError("a key is remembered for some time, and without keys that time is zero")
+            raise ValueError("a provider with keys remembers them for some time; without keys that time is zero")
         if not self.methods and (self.replay_header is not None or self.keeps_failures):
             raise ValueError("without keys there is nothing to replay or to keep: leave both out")
 
@@ -64,8 +64,8 @@ class Idempotency:
     def no_keys(cls, source: str, *, repeatable: frozenset[str] = frozenset({"DELETE"})) -> Idempotency:
         """Declare a provider without keys; `source` is where its documentation shows that.
 
-        A write that was lost is then never sent again, unless its method is in `repeatable`: it is unknown and looked
-        up. Every bill is looked up before it is made.
+        A lost write is then never sent again, unless its method is in `repeatable`: its outcome is unknown, and it is
+        looked up. Every bill is looked up before it is made.
         """
         return cls("", timedelta(0), source, methods=frozenset(), repeatable=repeatable)
 

@@ -1,4 +1,4 @@
-"""What a provider would not carry of a command: one loss, its fate and its severity."""
+"""Losses: what a provider would not carry of a command, each with its fate and severity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Alters", "Fate", "Loss", "Severity"]
 
 
 class Fate(StrEnum):
-    """What becomes of a field on its way to the provider."""
+    """What happens to a field on its way to the provider."""
 
     CARRIED = "carried"
     DROPPED = "dropped"
@@ -38,9 +38,9 @@ class Alters(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One thing a command would lose. `code` is permanent; `path` is where it stands in the command ("period.start").
+    """One thing that a command would lose. `code` is permanent; `path` is the field of the command ("period.start").
 
-    `conditional`: whether it comes true depends on the clock, and no `as_of` was given; it is then reported only.
+    `conditional`: the loss depends on the clock, and no `as_of` was given; it is then reported only.
     """
 
     code: str
@@ -60,5 +60,5 @@ class Loss:
         return described_schema("Loss", core_schema, handler)
 
     def __str__(self) -> str:
-        told = f"[{self.code}] ($.{self.path}) {'depending on the clock: ' if self.conditional else ''}{self.why}"
-        return told + (f"; {self.remedy}" if self.remedy else "")
+        text = f"[{self.code}] ($.{self.path}) {'depending on the clock: ' if self.conditional else ''}{self.why}"
+        return text + (f"; {self.remedy}" if self.remedy else "")

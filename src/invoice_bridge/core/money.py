@@ -1,7 +1,7 @@
 """Money: integer minor units and an ISO 4217 currency; exact parse and format.
 
 Rules of this file: no float, no rounding, no default currency. A value that does not fit raises; it is never adjusted.
-How many units a *provider's* number means is that provider's table (`providers/*/tables.py`), never this one.
+What a *provider's* number means is in that provider's table (`providers/*/tables.py`), never here.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ Currency = Annotated[str, BeforeValidator(_check_currency)]
 def scale(value: Decimal, digits: int) -> int:
     """Return `value` × 10^`digits` as an integer, exactly.
 
-    Raises ValueError where that is not a whole number, or where the value is not finite or beyond 30 digits.
+    Raises ValueError if that is not a whole number, or if the value is not finite or has more than 30 digits.
     """
     if not value.is_finite() or value.adjusted() > 30 or (value and value.adjusted() < -60):
         raise ValueError(f"{str(value)[:40]} is not an amount of money")
@@ -91,7 +91,7 @@ def scale(value: Decimal, digits: int) -> int:
     scaled: int
     scaled, rest = divmod(above * 10**digits, below)
     if rest:
-        raise ValueError(f"{f'{value:f}'[:100]} has more than {digits} decimals, and nothing is rounded here")
+        raise ValueError(f"{f'{value:f}'[:100]} has more than {digits} decimals, and amounts are never rounded")
     return scaled
 
 
@@ -99,7 +99,7 @@ def scale(value: Decimal, digits: int) -> int:
 class Money:
     """An exact amount: `minor` units (an int; cents for EUR, yen for JPY) of an ISO 4217 `currency`.
 
-    Compare, add and subtract within one currency; ×int is exact too. JSON form: `{"minor": 2500, "currency": "EUR"}`.
+    Compare, add and subtract within one currency; multiply by an int. JSON form: `{"minor": 2500, "currency": "EUR"}`.
     Raises TypeError for a float or a bool, ValueError for an unknown currency.
 
     >>> Money(1999, "EUR") + Money(1, "EUR") == Money.parse("20.00", "EUR")
@@ -144,7 +144,7 @@ class Money:
 
     @classmethod
     def zero(cls, currency: str) -> Money:
-        """Return nothing at all, in a currency."""
+        """Return zero in a currency."""
         return cls(0, currency)
 
     @property
@@ -192,9 +192,9 @@ class Money:
 
     def _same(self, other: Money) -> int:
         if not isinstance(other, Money):
-            raise TypeError(f"Money goes together with Money only, not with {other!r}")
+            raise TypeError(f"Money combines with Money only, not with {other!r}")
         if other.currency != self.currency:
-            raise ValueError(f"{self} and {other} are of two currencies; there is no exchange rate here")
+            raise ValueError(f"{self} and {other} have different currencies, and no exchange rate is known")
         return other.minor
 
 
@@ -203,7 +203,7 @@ _put_minor, _put_currency = (vars(Money)[name].__set__ for name in ("minor", "cu
 
 
 def trusted(minor: int, currency: str) -> Money:
-    """Make an amount of an int of at most 30 digits and an ISO 4217 code, without checking them."""
+    """Make an amount from an int of at most 30 digits and an ISO 4217 code, without checks."""
     money = _new(Money)
     _put_minor(money, minor)
     _put_currency(money, currency)
@@ -217,7 +217,7 @@ def nothing(currency: str) -> Money:
 
 
 def times(unit: Money, quantity: Decimal | int) -> Money:
-    """Return quantity × unit, exactly. Raises ValueError where that is not a whole number of minor units."""
+    """Return quantity × unit, exactly. Raises ValueError if that is not a whole number of minor units."""
     with localcontext() as exact:
         exact.prec = 200
         exact.traps[Inexact] = True
@@ -228,7 +228,7 @@ def times(unit: Money, quantity: Decimal | int) -> Money:
 
 
 def what_to_write(value: object, currency: object) -> str:
-    """Say what to write instead of a value that is no amount of money; a float's digits are never guessed at."""
+    """Describe what to write instead of a value that is not money; a float's digits are never guessed."""
     if not isinstance(value, float):
         kind = type(value).__name__
         return f"an amount of money is an int of minor units, or text for Money.parse, not {kind} {value!r}"
@@ -243,15 +243,15 @@ def what_to_write(value: object, currency: object) -> str:
 
 
 def all_codes() -> frozenset[str]:
-    """Every code that is known, active and historic."""
+    """Return every known code, active and historic."""
     return frozenset(_EXPONENTS)
 
 
 def codes(digits: int) -> frozenset[str]:
-    """The active ISO 4217 codes whose minor unit has so many decimals."""
+    """Return the active ISO 4217 codes whose minor unit has that many decimals."""
     return frozenset(_ACTIVE.get(digits, "").split())
 
 
 def historic_codes(digits: int) -> frozenset[str]:
-    """The withdrawn ISO 4217 codes whose minor unit had so many decimals."""
+    """Return the withdrawn ISO 4217 codes whose minor unit had that many decimals."""
     return frozenset(_HISTORIC.get(digits, "").split())

@@ -12,7 +12,7 @@ State = Literal["done", "replayed", "refused", "not_sent", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request of a call, and what is known of it.
+    """One request of a call, and its outcome as far as it is known.
 
     done: it took effect now. replayed: the provider repeated what an earlier call had done. refused: it took no effect.
     not_sent: it never left. unknown: it may have taken effect.

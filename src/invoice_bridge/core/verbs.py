@@ -30,7 +30,7 @@ __all__ = [
 
 
 class OnInvoice(Command):
-    """The base of the verbs on one invoice. `attempt` is raised to try again after a final refusal."""
+    """The base of the verbs on one invoice. Raise `attempt` to try again after a final refusal."""
 
     id: Id
     attempt: Attempt = 1
@@ -43,13 +43,13 @@ class Retrieve(OnInvoice):
 
 
 class Finalize(OnInvoice):
-    """Turn a draft into a demand for money; nobody is charged by this alone where the provider allows that."""
+    """Issue a draft; this alone charges nobody, where the provider allows that."""
 
     verb: ClassVar[str] = "finalize"
 
 
 class Pay(OnInvoice):
-    """Collect an open invoice now. `expect` is what the caller believes is left to pay: another figure stops it."""
+    """Collect an open invoice now. `expect` is the amount remaining that the caller expects: any other stops it."""
 
     verb: ClassVar[str] = "pay"
 
@@ -58,7 +58,7 @@ class Pay(OnInvoice):
 
 
 class MarkPaid(OnInvoice):
-    """Record that an open invoice was paid outside the provider; no money is moved."""
+    """Record that an open invoice was paid outside the provider; no money moves."""
 
     verb: ClassVar[str] = "mark_paid"
 
@@ -70,13 +70,13 @@ class Void(OnInvoice):
 
 
 class MarkUncollectible(OnInvoice):
-    """Give an open invoice up as a bad debt (write it off)."""
+    """Write an open invoice off as a bad debt."""
 
     verb: ClassVar[str] = "mark_uncollectible"
 
 
 class Update(OnInvoice):
-    """Change the description, the due date or the metadata; what is None stays as it is."""
+    """Change the description, the due date or the metadata; None leaves a field as it is."""
 
     verb: ClassVar[str] = "update"
 
@@ -104,7 +104,7 @@ class SendInvoice(OnInvoice):
 
 
 class Filters(TypedDict, total=False):
-    """What a listing can be narrowed by; see ListInvoices."""
+    """The filters of a listing; see ListInvoices."""
 
     status: Status | None
     customer: CustomerRef | str | None
@@ -115,10 +115,10 @@ class Filters(TypedDict, total=False):
 
 
 class ListInvoices(Command):
-    """Read invoices, newest first where the provider orders them so; one page, with the command for the next.
+    """Read one page of invoices, newest first if the provider orders them so; it has the command for the next page.
 
-    `created_from` belongs to the range, `created_to` does not. `cursor` is a provider's own word for where to go on.
-    `full` retrieves each invoice where a listing leaves fields out. Every filter is applied again to what comes back.
+    `created_from` is inclusive, `created_to` exclusive. `cursor` is the provider's own. `full` retrieves each invoice
+    where a listing omits fields. Every filter is applied again to what comes back.
     """
 
     verb: ClassVar[str] = "list"
@@ -146,7 +146,7 @@ class ListInvoices(Command):
         ) -> None: ...
 
     def matches(self, invoice: Invoice, provider: str) -> bool:
-        """Whether an invoice passes the filters; what the provider does not say does not pass a filter on it."""
+        """Whether an invoice passes the filters; a field that the provider does not state fails its filter."""
         customer = self.customer.at(provider) if self.customer else None
         return (
             (self.status is None or invoice.status is self.status)

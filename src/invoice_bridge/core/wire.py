@@ -1,7 +1,7 @@
 """HTTP as plain values: requests, responses, and the bytes between them.
 
 Rules of this file: nothing here opens a socket, reads a clock or knows a provider. Paths are encoded here and nowhere
-else; credentials are no part of a Request, the runner adds them when it sends. JSON is read and written in exact.py.
+else; a Request has no credentials, the runner adds them when it sends. JSON is read and written in exact.py.
 """
 
 from __future__ import annotations
@@ -23,31 +23,30 @@ T = TypeVar("T")
 
 
 class Effect(StrEnum):
-    """What a request does to the customer, beyond storing something."""
+    """The effect of a request on the customer, beyond storing data."""
 
     ISSUES = "issues"
-    """An invoice becomes a demand for money."""
+    """An invoice is issued."""
     MAILS = "mails"
-    """The customer is written to."""
+    """The provider mails the customer."""
     COLLECTS = "collects"
     """Money is taken, or recorded as taken."""
     VOIDS = "voids"
-    """A demand for money is withdrawn or given up."""
+    """An invoice is voided or written off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, complete but for the credentials: explain shows it, the runner sends it, tests compare it.
+    """One HTTP request, complete except for the credentials: explain shows it, the runner sends it, tests compare it.
 
-    `effects` is what it does to the customer. `key` is its idempotency key (it stands in `headers` too). `body` is what
-    `content` encodes, for a reader. `specimen` is the happy answer's JSON, which explain feeds back into the flow.
-    `note` is a remark for the reader. `empty`: its answer is documented to have no body. `opens`: it makes a new
-    invoice rather than change one, so a conflict (409) can only be with an earlier try of itself. `invoice_id`: the
-    invoice that its answer must be about, where one is named: an answer about another one is another request's.
-    `answers`: where its answer has something that an earlier one has not, as names and positions from the top: an
-    answer without it is another request's too. `searches`: it asks a search index, which has a rate limit of its own.
-    `states_bill`: its body is the bill, or a part of it, so that an idempotency key that was used before means another
-    bill; a request that opens one always is.
+    `effects` are those on the customer. `key` is its idempotency key (also in `headers`). `body` is what `content`
+    encodes, for a reader. `specimen` is the JSON of a successful answer, which explain feeds back into the flow. `note`
+    is a remark for the reader. `empty`: its answer is documented to have no body. `opens`: it makes a new invoice
+    rather than change one, so a conflict (409) can only be with an earlier try of itself. `invoice_id`: the invoice
+    that its answer must be about; an answer about another one belongs to another request. `answers`: the names and
+    positions, from the top, of a field that no earlier answer has; an answer without it belongs to another request too.
+    `searches`: it queries a search index, which has a rate limit of its own. `states_bill`: its body is the bill, or a
+    part of it, so that a reused idempotency key means another bill; a request that opens one always states it.
     """
 
     method: str
@@ -122,14 +121,14 @@ def exchange(request: Request) -> Flow[Response]:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The runner is to send this request and give back the Response."""
+    """Asks the runner to send this request and return the Response."""
 
     request: Request
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """The runner is to wait so many seconds."""
+    """Asks the runner to wait that many seconds."""
 
     seconds: float
 
@@ -170,7 +169,7 @@ def _plus(text: str) -> str:
 
 
 _name = lru_cache(2048)(_plus)
-"""Names come again with every request."""
+"""The same names recur in every request."""
 
 
 # ── forms ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,1 +1,1 @@
-"""Drives flows: retries, lookups, what is allowed, limits on requests. No network, no clock."""
+"""Drives flows: retries, lookups, allowed losses, rate limits. No network, no clock."""

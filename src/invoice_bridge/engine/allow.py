@@ -1,4 +1,4 @@
-"""Which losses a caller accepts: by path, by code, or all that change no money."""
+"""The losses that a caller accepts: by path, by code, or all that change no money."""
 
 from __future__ import annotations
 
@@ -28,47 +28,47 @@ Allow = Collection[str] | _All
 
 
 ADDITIONS = frozenset({"balance", "minimum"})
-"""What `allow` also takes by name: amounts that a provider may add or take off by itself when it issues an invoice (a
-customer's balance), or move away (an invoice below the minimum charge)."""
+"""Names that `allow` takes too: amounts that a provider may add or deduct by itself when it issues an invoice (a
+customer's balance), or carry over (an invoice below the minimum charge)."""
 
 
 def names_allowed(allow: Allow) -> frozenset[str]:
-    """The names in `allow`; ALL names nothing."""
+    """Return the names in `allow`; ALL has none."""
     return frozenset() if isinstance(allow, _All) else frozenset(allow)
 
 
 def covers(name: str, path: str) -> bool:
-    """Whether a name speaks of a path: the path itself, or what it lies in ("period", "lines")."""
+    """Whether a name covers a path: the path itself, or a field that contains it ("period", "lines")."""
     return path == name or path.startswith((f"{name}.", f"{name}["))
 
 
-def refuse_losses(found: tuple[Loss, ...], allow: Allow, provider: str) -> None:
+def refuse_losses(losses: tuple[Loss, ...], allow: Allow, provider: str) -> None:
     """Raise LossyTranslation for losses that `allow` does not accept.
 
-    A name accepts the losses of its code, at its path, or below it ("period" accepts "period.start"). A path that loses
-    nothing here is fine: the same call serves another provider. Raises ConfigurationError for a name that is neither a
-    path of any bill nor spelled like a code, naming the nearest.
+    A name accepts the losses of its code, at its path, or below it ("period" accepts "period.start"). A path without
+    losses is fine: the same call serves another provider. Raises ConfigurationError, with the nearest names, for a name
+    that is neither a path of any bill nor spelled like a code.
     """
     if isinstance(allow, str):
         raise ConfigurationError(f"allow takes a list of paths or codes: write allow=[{allow!r}]")
     names = set() if isinstance(allow, _All) else set(allow)
     if not all(isinstance(name, str) for name in names):
-        raise ConfigurationError("allow takes a list of paths or codes; ALL stands alone: write allow=ALL")
-    known = {loss.path for loss in found} | {loss.code for loss in found} | _paths() | ADDITIONS if names else set()
+        raise ConfigurationError("allow takes a list of paths or codes, or ALL alone: write allow=ALL")
+    known = {loss.path for loss in losses} | {loss.code for loss in losses} | _paths() | ADDITIONS if names else set()
     for name in sorted(names):
         if not any(covers(name, path) for path in known) and not _CODE.fullmatch(name):
             from difflib import get_close_matches
 
-            near = get_close_matches(name, known, 3) or sorted({loss.path for loss in found})
+            near = get_close_matches(name, known, 3) or sorted({loss.path for loss in losses})
             hint = f"the nearest are {', '.join(map(repr, near))}" if near else "nothing is lost here"
-            raise ConfigurationError(f"allow names {name!r}, which is no path of a bill; {hint}")
+            raise ConfigurationError(f"allow names {name!r}, which is not a path of a bill; {hint}")
 
     def accepted(loss: Loss) -> bool:
         if loss.severity is Severity.INFO or any(name == loss.code or covers(name, loss.path) for name in names):
             return True
         return isinstance(allow, _All) and loss.severity is Severity.WARNS
 
-    if refused := tuple(loss for loss in found if not accepted(loss)):
+    if refused := tuple(loss for loss in losses if not accepted(loss)):
         raise LossyTranslation(refused, provider)
 
 

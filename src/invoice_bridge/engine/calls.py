@@ -1,4 +1,4 @@
-"""One call from its command to its end: looked up where that is needed, driven, tried again, resumed."""
+"""One call from its command to its end: lookup if needed, requests, retries, resumption."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def steps_of(
     policy: Policy,
     before: Callable[[], object] = lambda: None,
 ) -> Steps[Any]:
-    """The steps of a whole call: what a runner sends and waits for, until the command's result.
+    """Return the steps of a whole call: what a runner sends and waits for, until the command's result.
 
-    `before` runs once, when the first request is made and before it is sent. A bill whose request failed without a
-    word of what became of it is looked up, unless `lookup` is "never".
+    `before` runs once, after the first request is made and before it is sent. A bill whose request failed with an
+    unknown outcome is looked up, unless `lookup` is "never".
     """
     flow = start(command, context, history, lookup=lookup)
     if not isinstance(command, Bill) or lookup == "never":

@@ -1,6 +1,6 @@
-"""What is known when something stops a call in the middle: Ctrl-C, a cancelled task, asyncio.timeout.
+"""What is known when something stops a call halfway: Ctrl-C, a cancelled task, asyncio.timeout.
 
-The exception that stops it is none of ours, so it has no `outcome`. It gets a note, which every printed traceback
+The exception that stops it is not ours, so it has no `outcome`. It gets a note, which every printed traceback
 shows, and carries an Interruption that `interrupted` finds. asyncio.timeout raises a new TimeoutError *from* the
 cancellation (CPython, Lib/asyncio/timeouts.py), so the search follows causes, contexts and groups. A TaskGroup drops
 the cancellation of a sibling altogether (Lib/asyncio/taskgroups.py): only the task itself still has it, and the log.
@@ -24,10 +24,10 @@ _ATTRIBUTE = "_invoice_bridge_interruption"
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """What is known of a call that was stopped from outside.
+    """What is known of a call that something else stopped.
 
-    `outcome` is as on BridgeError. `reference` is that of the bill, `invoice_id` the invoice that a verb was for; the
-    other is None. `steps` are the requests that left, in order. `str()` is the note.
+    `outcome` is as on BridgeError. `reference` is that of the bill, or `invoice_id` the invoice of a verb; the other is
+    None. `steps` are the requests that were sent, in order. `str()` is the note.
     """
 
     outcome: Outcome
@@ -41,9 +41,9 @@ class Interruption:
 
 
 def interrupted(error: BaseException) -> Interruption | None:
-    """Find what is known of a call that `error` stopped, in it, its causes and contexts, and in groups.
+    """Return what is known of the call that `error` stopped; causes, contexts and groups are searched too.
 
-    None where no call of this library had sent a write when it was stopped.
+    None if no call of this library had sent a write when it was stopped.
     """
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
@@ -52,9 +52,9 @@ def interrupted(error: BaseException) -> Interruption | None:
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        found = getattr(one, _ATTRIBUTE, None)
-        if isinstance(found, Interruption):
-            return found
+        interruption = getattr(one, _ATTRIBUTE, None)
+        if isinstance(interruption, Interruption):
+            return interruption
         waiting += [one.__cause__, one.__context__]
         if isinstance(one, BaseExceptionGroup):
             waiting += one.exceptions
@@ -63,18 +63,18 @@ def interrupted(error: BaseException) -> Interruption | None:
 
 @dataclass
 class Trail:
-    """The requests of one call that may have left, and the status of each that was answered."""
+    """The requests of one call that may have been sent, and the status of each answer."""
 
     sent: list[Request] = field(default_factory=list)
     answered: dict[int, int] = field(default_factory=dict)
     """Position in `sent` → HTTP status."""
 
     def answer(self, response: Response) -> None:
-        """Take down the answer to the request that left last."""
+        """Record the answer to the last request."""
         self.answered[len(self.sent) - 1] = response.status
 
     def mark(self, stop: BaseException, command: Command | None) -> Interruption | None:
-        """Put the note on what stops the call, where a write may have left; returns what is known."""
+        """Add the note to the exception that stops the call, if a write may have been sent; return what is known."""
         known = self._known(command)
         if known is not None:
             stop.add_note(known.note)
@@ -88,15 +88,15 @@ class Trail:
         steps = tuple(self._steps())
         reference = command.reference if isinstance(command, Bill) else None
         what = f"the reference {reference!r}" if reference is not None else getattr(command, "id", "this call")
-        advice = "made again it goes on from there, and resolve() tells how it stands"
+        advice = "make the bill again to continue from there, or call resolve()"
         outcome = _outcome(steps)
-        state = "unknown" if outcome == "unknown" else f"not complete ({outcome})"
+        state = "unknown" if outcome == "unknown" else f"incomplete ({outcome})"
         return Interruption(
             outcome,
             reference,
             getattr(command, "id", None),
             steps,
-            f"invoice_bridge: stopped after {last.method} {urlsplit(last.url).path} had left, so the outcome of "
+            f"invoice_bridge: stopped after {last.method} {urlsplit(last.url).path} was sent, so the outcome of "
             f"{what} is {state}: {'read the invoice' if reference is None else advice}",
         )
 
@@ -114,7 +114,7 @@ def _state(status: int | None) -> State:
 
 
 def _outcome(steps: Iterable[Step]) -> Outcome:
-    """What is known of the whole call. Only a success settles an earlier try whose answer was lost, by the same key."""
+    """Return the outcome of the call. Only a success under the same key settles an earlier try with a lost answer."""
     states: dict[tuple[str, str, str | None], State] = {}
     for step in steps:
         mark = step.method, step.path, step.key

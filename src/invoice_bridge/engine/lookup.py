@@ -1,9 +1,8 @@
-"""Looking a bill up by its reference: the first step of every bill that nothing else protects, and `resolve`.
+"""Looks a bill up by its reference: the first step of every bill that nothing else protects, and `resolve`.
 
-Rules of this file: a search index lags behind what was written, so it is asked only where the idempotency key covers
-the lag: before the first attempt of a bill of which no try is known. Everything else, and `resolve` always, reads
-listings. A lookup is bounded; where the bound is reached it says so and never passes for "absent". No clock: the caller
-says what time it is.
+Rules of this file: a search index lags behind writes, so it is queried only if the idempotency key covers the lag:
+before the first attempt of a bill without a known try. Everything else, and `resolve` always, reads listings. A lookup
+is bounded; when it reaches the bound it reports that, and never "absent". No clock: the caller passes the time.
 """
 
 from __future__ import annotations
@@ -43,11 +42,11 @@ _SETTLED = _GONE | {Status.UNCOLLECTIBLE}
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What became of a bill, as far as the provider's listing shows.
+    """The outcome of a bill, as far as the provider's listing shows it.
 
-    found: `invoice` carries the reference. absent: no invoice does, and it is too late for one to appear: the bill may
-    be sent again. ambiguous: several do (`invoices`), or the listing could not be read to its end. too_early: none
-    does, but a request that was lost may still take effect. `why` says it in words.
+    found: `invoice` has the reference. absent: no invoice has it, and it is too late for one to appear: the bill can be
+    sent again. ambiguous: several have it (`invoices`), or the listing could not be read to its end. too_early: none
+    has it, but a lost request may still take effect. `why` is the reason in words.
     """
 
     state: Literal["found", "absent", "ambiguous", "too_early"]
@@ -57,10 +56,10 @@ class Resolution:
 
 
 def start(command: Command, context: Context, history: History = NO_HISTORY, *, lookup: Lookup = "auto") -> Flow[Any]:
-    """Begin a command's flow; a bill that may have been made before is looked up first, and gone on with.
+    """Start a command's flow; a bill that may have been made before is looked up first, and continued.
 
-    Where `history` is unsettled, a request of another attempt was lost less than SETTLE_TIME ago. Its key is another
-    one, so that it would take effect a second time if it landed: nothing is written then. Raises OutcomeUnknown.
+    If `history` is unsettled, a request of another attempt was lost less than SETTLE_TIME ago. It has another key, so
+    it could still take effect and bill twice: nothing is written then. Raises OutcomeUnknown.
     """
     if not isinstance(command, Bill):
         return context.provider.flow(command, context)
@@ -81,15 +80,15 @@ def start(command: Command, context: Context, history: History = NO_HISTORY, *, 
 
 
 class LookupNeeded(Unsupported):
-    """A bill is refused because it cannot be looked up first; what it would send is known all the same."""
+    """A bill is refused because it cannot be looked up first; its requests are known nevertheless."""
 
 
 def needs_lookup(command: Bill, context: Context, history: History = NO_HISTORY, lookup: Lookup = "auto") -> bool:
     """Whether a bill is looked up before it is made.
 
-    `lookup` "always" and "never" mean what they say. "journal" declares the journal complete: a bill is looked up where
-    that knows an earlier try, and nowhere else. "auto" looks up every bill. Raises Unsupported where a lookup that is
-    needed cannot be had: before anything is sent, with the ways out.
+    `lookup` is "always", "never", or "auto", which looks every bill up; "journal" declares the journal complete: a bill
+    is looked up only if the journal has an earlier try. Raises Unsupported, with the alternatives and before anything
+    is sent, if a needed lookup is impossible.
     """
     if lookup == "never":
         return False
@@ -97,42 +96,41 @@ def needs_lookup(command: Bill, context: Context, history: History = NO_HISTORY,
     if lookup == "journal":
         if history.tried and not is_findable(command, context) and not history.made:
             raise Unsupported(
-                f"the journal knows a try of {command.reference!r}, and {title} does not carry the reference of this "
-                "bill where it could be looked up; nothing was sent",
-                remedy='find out in the provider\'s dashboard; then lookup="never" makes it, if it was not made',
+                f"the journal has an earlier try of {command.reference!r}, but {title} stores no reference of this "
+                "bill that can be looked up; nothing was sent",
+                remedy='check the provider\'s dashboard; if the bill was not made, make it with lookup="never"',
             )
         return bool(history.tried) or command.attempt > 1 or idempotency.KEY_VERSION > 1
     if not is_findable(command, context):
         if lookup == "auto" and history.made:
             return True
         raise LookupNeeded(
-            f"{title} does not carry the reference of this bill where it could be looked up, so that a second bill "
-            "could not be told from the first; nothing was sent",
-            remedy="let the reference be carried (see the losses); or keep a journal from the first bill on and write "
-            'lookup="journal"; or write lookup="never" if you know that it was not billed',
+            f"{title} stores no reference of this bill that can be looked up, so a repetition would bill twice; "
+            "nothing was sent",
+            remedy="have the reference stored (see the losses); or keep a journal from the first bill on, with "
+            'lookup="journal"; or pass lookup="never" if you know that it was not billed',
         )
     if lookup == "auto" and context.provider.lookup is not None and history.since is None and not history.tried:
         raise LookupNeeded(
-            f"{title} has no way to look a bill up cheaply: each invoice of the account costs a request of its own; "
-            "nothing was sent",
-            remedy='keep a journal from the first bill on and write lookup="journal"; or say when it can have been '
-            'tried first: create(…, since=…); or write lookup="always", or lookup="never" if it was not billed',
+            f"{title} has no cheap lookup: each invoice of the account costs a request; nothing was sent",
+            remedy='keep a journal from the first bill on, with lookup="journal"; or state the earliest time of a '
+            'first try: create(…, since=…); or pass lookup="always", or lookup="never" if it was not billed',
         )
     return True
 
 
 def _checked(command: Bill, context: Context, flow: Flow[T]) -> Flow[T]:
-    """Check how a bill ended: it is this bill, it is not withdrawn, and it is no draft that was left unfinished.
+    """Check the result of a bill: it is this bill, not withdrawn, and not an unfinished draft.
 
-    Raises AlreadySettled, Discrepancy, or OutcomeUnknown where the answers were about another bill.
+    Raises AlreadySettled, Discrepancy, or OutcomeUnknown if the answers were about another bill.
     """
     done = yield from flow
     if not isinstance(done, Invoice):
         return done
     if done.reference not in {None, command.reference}:
         raise OutcomeUnknown(
-            f"the answers were about {done.id}, which carries the reference {done.reference!r} and not "
-            f"{command.reference!r}: something between here and {context.provider.title} mixes answers up. Look the "
+            f"the answers were about {done.id}, which has the reference {done.reference!r}, not "
+            f"{command.reference!r}: an intermediary mixes up the answers of {context.provider.title}. Look the "
             "reference up before you try again: resolve()",
             reference=command.reference,
         )
@@ -140,8 +138,8 @@ def _checked(command: Bill, context: Context, flow: Flow[T]) -> Flow[T]:
         raise settled(command, done)
     if done.status is Status.DRAFT and not command.draft:
         raise Discrepancy(
-            f"{done.id} was to be issued, and the last answer says that it is still a draft. The same bill made again "
-            "reads it and goes on from there",
+            f"{done.id} should have been issued, but the last answer states that it is still a draft. Make the same "
+            "bill again to continue from there",
             asked="an issued invoice",
             found=str(done.status),
             invoice=done,
@@ -150,21 +148,21 @@ def _checked(command: Bill, context: Context, flow: Flow[T]) -> Flow[T]:
 
 
 def settled(command: Bill, existing: Invoice) -> AlreadySettled:
-    """The error for a bill whose invoice is void, deleted or uncollectible."""
-    way = (
-        f"to bill it again, write attempt={command.attempt + 1}"
+    """Return the error for a bill whose invoice is void, deleted or uncollectible."""
+    remedy = (
+        f"to bill it again, pass attempt={command.attempt + 1}"
         if existing.status in _GONE
         else "it can still be paid, so it is not billed again"
     )
     return AlreadySettled(
         f"the reference {command.reference!r} has the invoice {existing.id}, which is {existing.status}; nothing was "
-        f"billed: {way}",
+        f"billed: {remedy}",
         existing=existing,
     )
 
 
 def _reading_only(command: Bill, flow: Flow[T]) -> Flow[T]:
-    """Drive a flow up to its first write, which another attempt's request that may still land forbids."""
+    """Drive a flow up to its first write, which is refused while another attempt's request may still take effect."""
     try:
         request = next(flow)
         while True:
@@ -182,13 +180,13 @@ def _reading_only(command: Bill, flow: Flow[T]) -> Flow[T]:
 
 
 def _found_again(command: Bill, context: Context, history: History, flow: Flow[Any]) -> Flow[Any]:
-    """Drive a bill's flow; look the bill up where its last refusal says that the provider has it already.
+    """Drive a bill's flow; look the bill up if the last refusal means that the provider has it already.
 
-    A request that states the bill and is refused because its key was used before: the reference is that of a bill of
-    other content. Raises IdempotencyMismatch then, with that bill where it can be found.
+    A request that states the bill is refused because its key was used before: the reference belongs to a bill with
+    other content. Raises IdempotencyMismatch, with that bill if the lookup finds it.
 
-    An invoice that is not there any more, where an earlier try of the request may have taken effect: it got another id
-    when it was issued. The flow goes on from the invoice that the reference finds.
+    An invoice no longer exists, and an earlier try of the request may have taken effect: the invoice got another id
+    when it was issued. The flow continues from the invoice that has the reference.
     """
     stating: ProviderError | None = None
     try:
@@ -213,7 +211,7 @@ def _found_again(command: Bill, context: Context, history: History, flow: Flow[A
             raise
         existing = yield from _owner_of_key(command, context, history)
         raise IdempotencyMismatch(
-            f"the reference {command.reference!r} was used before for a bill of other content"
+            f"the reference {command.reference!r} was used before for a bill with other content"
             + (f", {_ids(existing)}" if existing else "")
             + "; nothing was billed: give a new bill a new reference",
             existing=existing[0] if existing else None,
@@ -221,7 +219,7 @@ def _found_again(command: Bill, context: Context, history: History, flow: Flow[A
 
 
 def _owner_of_key(command: Bill, context: Context, history: History) -> Flow[list[Invoice]]:
-    """The invoices that have the reference, the customer's or anybody's; none where they cannot be read."""
+    """Return the invoices with the reference, of this customer or of any; none if they cannot be read."""
     existing: tuple[Invoice, ...] = ()
     with suppress(ProviderError):
         existing = (yield from find_matches(command, context, history)).invoices
@@ -232,7 +230,7 @@ def _owner_of_key(command: Bill, context: Context, history: History) -> Flow[lis
 
 
 def _moved(command: Bill, context: Context, history: History, refusal: NotFound) -> Flow[Any]:
-    """Go on from the one issued invoice that has the reference of a draft that is not there any more."""
+    """Continue from the one issued invoice that has the reference of a draft that no longer exists."""
     if not is_findable(command, context):
         raise refusal
     seen = yield from find_matches(command, context, history)
@@ -242,9 +240,9 @@ def _moved(command: Bill, context: Context, history: History, refusal: NotFound)
 
 
 def resume(command: Bill, context: Context, history: History = NO_HISTORY) -> Flow[Any]:
-    """Look a bill up whose request failed, and go on from what is found; None where nothing is.
+    """Look up a bill whose request failed, and continue from its invoice; return None if there is none.
 
-    It is not made again then: a listing may not show yet what was made a moment ago.
+    The bill is not made again then: a listing may not show yet what was made a moment ago.
     """
     if not is_findable(command, context):
         return None
@@ -261,16 +259,16 @@ def _not_now(command: Bill) -> Flow[Any]:
     yield from ()
     raise OutcomeUnknown(
         f"a request of another attempt at {command.reference!r} was lost less than {SETTLE_TIME // _MINUTE} minutes "
-        "ago and may still take effect: nothing was billed. Ask resolve() until it says absent or found",
+        "ago and may still take effect: nothing was billed. Call resolve() until it returns absent or found",
         reference=command.reference,
     )
 
 
 def _looked_up_first(command: Bill, context: Context, history: History, lookup: Lookup) -> Flow[Any]:
-    """Look a bill up, then make it or go on with what was found.
+    """Look a bill up, then make it or continue from its invoice.
 
-    The search index answers where nothing is known of an earlier try, for then only the key can be alive that covers
-    its lag; with other keys (another attempt or version) and for known tries the listing does.
+    The search index is used if no earlier try is known, since then only the key can be alive that covers its lag; with
+    other keys (another attempt or version) and for known tries the listing is read.
     """
     is_first = command.attempt == 1 and idempotency.KEY_VERSION == 1 and lookup == "auto" and not history.tried
     covered = context.provider.idempotency.window >= _DAY  # an index may lag for an hour
@@ -281,10 +279,10 @@ def _looked_up_first(command: Bill, context: Context, history: History, lookup: 
     existing = yield from _only_one(command, seen, context, history)
     if not existing and seen.gap:
         raise Unsupported(
-            f"whether the reference {command.reference!r} was billed before is not known: {seen.gap}; nothing was "
+            f"it is unknown whether the reference {command.reference!r} was billed before: {seen.gap}; nothing was "
             "billed",
-            remedy='keep a journal from the first bill on and write lookup="journal"; or write lookup="never" if you '
-            "know that it was not billed",
+            remedy='keep a journal from the first bill on, with lookup="journal"; or pass lookup="never" if you know '
+            "that it was not billed",
         )
     if existing and existing[0].status in _SETTLED:
         raise settled(command, existing[0])
@@ -294,7 +292,7 @@ def _looked_up_first(command: Bill, context: Context, history: History, lookup: 
 
 
 def _only_one(command: Bill, seen: Matches, context: Context, history: History) -> Flow[list[Invoice]]:
-    """The one invoice that is this bill, or none. Several are read once more: one may have got another id meanwhile."""
+    """Return the one invoice of this bill, or none. Several are read again: one may have got another id meanwhile."""
     live = _live(command, seen, history)
     if len(live) > 1:
         live = yield from _still_there(live, context)
@@ -308,7 +306,7 @@ def _only_one(command: Bill, seen: Matches, context: Context, history: History) 
 
 
 def _still_there(invoices: list[Invoice], context: Context) -> Flow[list[Invoice]]:
-    """Read invoices again and leave out those that are gone: a draft that is issued may get another id."""
+    """Read invoices again, and omit those that no longer exist: an issued draft may get another id."""
     there: list[Invoice] = []
     for invoice in invoices:
         again = Retrieve(id=invoice.id)
@@ -318,9 +316,9 @@ def _still_there(invoices: list[Invoice], context: Context) -> Flow[list[Invoice
 
 
 def _live(command: Bill, seen: Matches, history: History) -> list[Invoice]:
-    """The invoices that are this bill: those that were not withdrawn, else the newest that was.
+    """Return the invoices of this bill: those that were not withdrawn, else the newest that was.
 
-    A second attempt, made after a final refusal, passes over what was withdrawn, but for what it made itself.
+    A second attempt, made after a final refusal, ignores withdrawn invoices, except for its own.
     """
     live = [invoice for invoice in seen.invoices if invoice.status not in _GONE]
     gone = [one for one in seen.invoices if one.status in _GONE and (command.attempt == 1 or one.id in history.mine)]
@@ -330,10 +328,10 @@ def _live(command: Bill, seen: Matches, history: History) -> list[Invoice]:
 def resolve(
     command: Bill, context: Context, history: History = NO_HISTORY, *, now: datetime, last: datetime
 ) -> Flow[Resolution]:
-    """Say what became of a bill whose outcome is unknown; `last` is when its last request left, `now` is now."""
+    """Find out the outcome of a bill; `last` is when its last request was sent, `now` is now."""
     if not is_findable(command, context):
         return Resolution(
-            "ambiguous", f"{context.provider.title} does not carry the reference of this bill in a listing"
+            "ambiguous", f"{context.provider.title} does not return the reference of this bill in a listing"
         )
     seen = yield from find_matches(command, context, history)
     live = (_live(command, seen, history) if command.attempt > 1 else []) or list(seen.invoices)
@@ -342,10 +340,12 @@ def resolve(
     if len(live) > 1:
         return Resolution("ambiguous", f"the reference is on {len(live)} invoices: {_ids(live)}", invoices=tuple(live))
     if live:
-        return Resolution("found", f"{live[0].id} carries it, {live[0].status}", live[0], tuple(live))
+        return Resolution("found", f"{live[0].id} has the reference and is {live[0].status}", live[0], tuple(live))
     if seen.gap:
         return Resolution("ambiguous", seen.gap)
     if now - last < SETTLE_TIME:
         wait = -(-(SETTLE_TIME - (now - last)) // timedelta(seconds=1))
-        return Resolution("too_early", f"no invoice carries it, and one may still appear: ask again in {wait} s")
-    return Resolution("absent", "no invoice carries it, and as far as is known its last try is too long ago to land")
+        return Resolution(
+            "too_early", f"no invoice has the reference, but one may still appear: call again in {wait} s"
+        )
+    return Resolution("absent", "no invoice has the reference, and the last known try is too old to take effect")

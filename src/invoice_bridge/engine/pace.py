@@ -1,8 +1,8 @@
-"""Keeping an account within its provider's limit on requests: one Pace for all clients of that account in a process.
+"""Limits the requests of one account to the provider's documented rate; its clients in a process share a limiter.
 
-Rules of this file: the clock is given. Never more than the allowed number of requests in any window of the limit's
-length; halved by a refusal ("too many requests"), once a window and down to a tenth; one more with every request that
-is served, up to the documented limit.
+Rules of this file: the caller passes the clock. No window of the limit's length has more than the allowed number of
+requests. A refusal ("too many requests") halves that number, once a window and down to a tenth; every request that is
+served adds one, up to the documented limit.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from math import inf
 from invoice_bridge.adapter.declared import Rate
 
 _UNSTATED_WINDOW = 10.0
-"""Seconds over which requests are counted where the provider states no limit."""
+"""Seconds over which requests are counted if the provider states no limit."""
 _PAUSE = 1.0
-"""Seconds during which nothing leaves after a refusal that does not say how long to wait."""
+"""Seconds without requests after a refusal that does not state how long to wait."""
 _LONGEST_PAUSE = 60.0
-"""However long a refusal asks to wait, somebody tries again after so many seconds, and is told by the provider."""
+"""Seconds after which a request is tried again, however long a refusal asks to wait."""
 
 
 _LEAST = 5.0
-"""Requests in a window that are left after a refusal where the provider states no limit; elsewhere a tenth of it."""
+"""The fewest requests in a window after refusals if the provider states no limit; otherwise a tenth of the limit."""
 
 
 class RateLimiter:
-    """How fast one account's requests may leave. Safe to share between threads and tasks."""
+    """The rate limiter of one account. Threads and tasks can share it."""
 
     def __init__(self, rate: Rate | None, clock: Callable[[], float]) -> None:
         self._clock, self._lock = clock, threading.Lock()
@@ -35,12 +35,12 @@ class RateLimiter:
         self._window = _UNSTATED_WINDOW if rate is None else float(rate.seconds)
         self._most = inf if rate is None else float(rate.requests)
         self.allowed = self._most
-        """How many requests may leave in one window now."""
+        """How many requests may be sent in one window now."""
         self._sent: deque[float] = deque()
         self._closed_until = self._cut_at = -inf
 
     def limit(self, rate: Rate) -> None:
-        """Keep to another limit too: several clients of one account share this, and all their limits hold."""
+        """Add a limit: several clients of one account share the limiter, and all their limits hold."""
         with self._lock:
             if rate not in self._limits:
                 self._limits.append(rate)
@@ -49,7 +49,7 @@ class RateLimiter:
                 self.allowed = self._most
 
     def reserve(self) -> float:
-        """Return the seconds to wait before a request may leave, zero or more; it counts as sent at that instant."""
+        """Return the seconds to wait before a request may be sent; it counts as sent at that instant."""
         with self._lock:
             now = self._clock()
             self._forget(now)
@@ -62,9 +62,9 @@ class RateLimiter:
             return at - now
 
     def release(self, pause: float) -> None:
-        """Give back the place that `wait` gave a moment ago with this pause: that request will not leave.
+        """Give back the place that `reserve` gave a moment ago with this pause: that request will not be sent.
 
-        Else those that could not wait so long would push all later ones further and further out.
+        Otherwise requests that could not wait that long would delay all later ones more and more.
         """
         with self._lock:
             at = self._clock() + pause
@@ -72,7 +72,7 @@ class RateLimiter:
                 self._sent.remove(min(self._sent, key=lambda place: abs(place - at)))
 
     def observe(self, *, throttled: bool, retry_after: int | None) -> None:
-        """Learn how a request was taken; `retry_after` is in seconds, None where the provider does not say."""
+        """Record the answer to a request; `retry_after` is in seconds, None if the provider states none."""
         with self._lock:
             now = self._clock()
             if not throttled:

@@ -1,7 +1,7 @@
-"""Retry, and what is known after a failure: generators around a flow; their only effects: Send and Sleep.
+"""Retries, and what is known after a failure: generators around a flow; their only effects are Send and Sleep.
 
-Rules of this file: no clock, no chance, no network. A runner that cannot send raises NotSent; one that sent and got no
-whole answer raises Lost. A write that was lost stays "maybe applied", whatever happens to its later tries.
+Rules of this file: no clock, no randomness, no network. A runner that cannot send raises NotSent; one that sent and got
+no complete answer raises Lost. A lost write stays "maybe applied", whatever happens to its later tries.
 """
 
 from __future__ import annotations
@@ -33,36 +33,36 @@ from invoice_bridge.core.wire import Flow, Request, Response, Send, Sleep, Steps
 
 T = TypeVar("T")
 Verdict = Literal["applied", "refused", "deferred", "maybe"]
-"""What an answer says of a write. applied: it took effect. refused: it did not, and cannot any more. deferred: this try
-did not, and nothing is said of earlier ones. maybe: it may have taken effect, or may still do so."""
+"""What an answer means for a write. applied: it took effect. refused: it did not, and no longer can. deferred: this try
+did not, and earlier ones are unknown. maybe: it may have taken effect, or may still do so."""
 
 
 class NotSent(Exception):
-    """The request never left: no connection could be opened, or none was free."""
+    """The request was not sent: no connection could be opened, or none was free."""
 
 
 class Lost(Exception):
-    """The request left, and no whole answer came back: it may have taken effect."""
+    """The request was sent, but no complete answer came back: it may have taken effect."""
 
 
 class RateLimiter(Protocol):
-    """What keeps an account within its provider's limit on requests; see invoice_bridge.engine.pace."""
+    """Limits the requests of an account; see invoice_bridge.engine.pace."""
 
     def reserve(self) -> float:
-        """Seconds until a request may leave; it counts as sent then."""
+        """Return the seconds until a request may be sent; it counts as sent then."""
         ...
 
     def release(self, pause: float) -> None:
-        """Take back that a request leaves after this pause."""
+        """Cancel the reservation of a request after this pause."""
         ...
 
     def observe(self, *, throttled: bool, retry_after: int | None) -> None:
-        """Learn how the provider took a request."""
+        """Record how the provider answered a request."""
         ...
 
 
 def doubling(tries: int) -> float:
-    """Seconds to wait after so many tries where no chance is at hand: 0.5, 1, 2, 4, 8, 8 …; clients jitter theirs."""
+    """Return the seconds to wait after that many tries: 0.5, 1, 2, 4, 8, 8 …; clients add jitter."""
     return min(0.5 * 2.0 ** (tries - 1), 8.0)
 
 
@@ -70,8 +70,8 @@ def doubling(tries: int) -> float:
 class Policy:
     """How often to try again, and how long to wait between.
 
-    `retries` of one request, `budget` of all requests of one call. `backoff` gives the seconds to wait after so many
-    tries; the provider's own Retry-After wins, up to `longest_retry_after` seconds: where it asks for more, the call
+    `retries` limits one request, `budget` all requests of one call. `backoff` returns the seconds to wait after that
+    many tries; the provider's own Retry-After wins, up to `longest_retry_after` seconds: if it asks for more, the call
     ends.
     """
 
@@ -81,7 +81,7 @@ class Policy:
     longest_retry_after: int = 60
     pace: RateLimiter | None = None
     search_pace: RateLimiter | None = None
-    """That of the provider's search index, where it has a limit of its own."""
+    """The limiter of the provider's search index, if that has a limit of its own."""
 
 
 @dataclass(slots=True)
@@ -101,10 +101,10 @@ def supervise(
     before: Callable[[], object] = lambda: None,
     again: Callable[[], Flow[T | None]] | None = None,
 ) -> Steps[T]:
-    """Drive a flow: send its requests, try again where that is safe, and say on every error what is known.
+    """Drive a flow: send its requests, retry where that is safe, and state on every error what is known.
 
-    `before` runs once, after the flow made its first request and before that is sent. `again` looks the bill up and
-    goes on from there, or returns None: after a server error, how things stand is all that can be learnt.
+    `before` runs once, after the flow made its first request and before that is sent. After server errors, `again`
+    looks the bill up and continues from its invoice, or returns None: sending again would show nothing more.
     """
     call, way = _Call(context, policy), cast("Flow[T | None]", flow)
     known = context.command.id if isinstance(context.command, OnInvoice) else None
@@ -148,7 +148,7 @@ def supervise(
 
 @dataclass(frozen=True, slots=True)
 class _OnlyFailures:
-    """What came of a write that was answered by server errors alone: sending it again would tell nothing."""
+    """The outcome of a write that only got server errors: sending it again would show nothing."""
 
     unknown: OutcomeUnknown
 
@@ -176,7 +176,7 @@ def _id_in(answer: Response, context: Context) -> str | None:
 
 @dataclass(slots=True)
 class _Attempt:
-    """What one try of a request came to."""
+    """The outcome of one try of a request."""
 
     failure: BridgeError
     again: bool
@@ -188,7 +188,7 @@ class _Attempt:
     wait: int | None = None
     """Seconds that the provider asks to wait."""
     final: bool = False
-    """Whether another try of a failed write would tell no more."""
+    """Whether another try of a failed write would show nothing more."""
 
 
 def _attempts(request: Request, call: _Call) -> Steps[Response | _OnlyFailures]:
@@ -282,8 +282,8 @@ def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Attemp
 def check_subject(request: Request, answer: Response, context: Context) -> None:
     """Check that an answer is JSON, and about what was asked: the invoice named, or the bill that is being opened.
 
-    An answer that has no body says nothing where that is documented (`Request.empty`): the flow reads the invoice after
-    it. Something between here and the provider may hand out another request's answer. Raises MalformedResponse.
+    An empty answer passes if it is documented (`Request.empty`): the flow reads the invoice after it. An intermediary
+    may return another request's answer. Raises MalformedResponse.
     """
     if request.empty and not answer.content:
         return
@@ -293,15 +293,15 @@ def check_subject(request: Request, answer: Response, context: Context) -> None:
     if request.invoice_id is not None:
         answered = provider.invoice_id(data)
         if answered is not None and answered != request.invoice_id:
-            raise _mixed_up(f"the invoice {answered}, and {request.invoice_id} was asked for", answer, context)
+            raise _mixed_up(f"the invoice {answered}, but {request.invoice_id} was requested", answer, context)
     if request.opens and isinstance(context.command, Bill) and provider.reference_in is not None:
         reference = provider.reference_in(data, context)
         if reference is not None and reference != context.command.reference:
-            raise _mixed_up(f"the bill {reference!r}, and {context.command.reference!r} was sent", answer, context)
+            raise _mixed_up(f"the bill {reference!r}, but {context.command.reference!r} was sent", answer, context)
 
 
 def _has(data: Any, names: Iterable[str | int]) -> bool:
-    """Whether something stands at the end of these names and positions."""
+    """Whether the data has a value at the end of these names and positions."""
     for name in names:
         if isinstance(name, int):
             data = data[name] if isinstance(data, list) and len(data) > name else None
@@ -312,7 +312,7 @@ def _has(data: Any, names: Iterable[str | int]) -> bool:
 
 def _mixed_up(problem: str, answer: Response, context: Context) -> MalformedResponse:
     return MalformedResponse(
-        f"the answer is about {problem}: something in between mixes answers up",
+        f"the answer is about {problem}: an intermediary mixes up answers",
         provider=context.provider.name,
         status=answer.status,
         response=answer,
@@ -320,16 +320,16 @@ def _mixed_up(problem: str, answer: Response, context: Context) -> MalformedResp
 
 
 def may_have_applied(request: Request, answer: Response, refusal: Classified) -> bool:
-    """Whether a refused write may have taken effect, or may still do so: an earlier try of it can be under way."""
+    """Whether a refused write may have taken effect, or may still do so: an earlier try may be in progress."""
     running = request.opens and answer.status == 409 and not refusal.key_reused
     return request.writes and (refusal.maybe_applied or running)
 
 
 def verdict(request: Request, answer: Response, context: Context) -> Verdict:
-    """Say what an answer says of a write: for the journal, and for what a client remembers.
+    """Judge a write by its answer: for the journal, and for a client's recent losses.
 
-    A refusal that only says "not now" says nothing of an earlier try that was lost; neither does 401, which comes
-    before anything else is looked at.
+    A refusal that only means "not now" shows nothing of an earlier lost try; neither does a 401, which the provider
+    decides before anything else.
     """
     if 200 <= answer.status < 300:
         try:
@@ -352,10 +352,10 @@ def _paused(pause: float, pace: RateLimiter) -> Steps[None]:
 
 
 def _tells_no_more(answer: Response, refusal: ProviderError, context: Context) -> bool:
-    """Whether sending a failed write again would tell nothing, or could bill twice.
+    """Whether sending a failed write again would show nothing, or could bill twice.
 
-    A stored failure is only repeated. Where it is not documented that failures are stored, the failure itself may have
-    come after the fact and freed the key; a proxy's page says nothing of what is stored.
+    A stored failure is only replayed. If the provider does not document that it stores failures, this one may have come
+    after the fact and freed the key; a proxy's page shows nothing of what is stored.
     """
     if context.provider.is_replay(answer):
         return True

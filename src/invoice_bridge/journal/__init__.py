@@ -1,1 +1,1 @@
-"""What was tried, across processes: rows, what they claim, and the file that keeps them. Above the engine."""
+"""The requests that were tried, across processes: rows, their claims, and the file that stores them."""

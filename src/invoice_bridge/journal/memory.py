@@ -1,7 +1,7 @@
-"""What one client knows of the bills it makes: in its journal, where it keeps one, and of its own requests lately.
+"""What one client knows of its bills: from its journal, if it has one, and from its own recent requests.
 
-Rules of this file: no clock and no network; the caller says what time it is. What cannot be read of a journal counts as
-the worse.
+Rules of this file: no clock and no network; the caller passes the time. A journal's unreadable field counts as the
+worse case.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ class Exchange:
 
     answer: Response | None = None
     ended: Ended | None = None
-    """None: what stopped the program in between leaves the intent open."""
+    """None: if the process dies here, the intent stays open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unsure:
-    """What is known of a bill whose outcome is to be found out."""
+    """What is known of a bill with an unknown outcome."""
 
     history: History
     last: datetime
-    """When its last request left."""
+    """When its last request was sent."""
     last_try: int
-    """The last of the journal's rows about it."""
+    """The journal's last row about it."""
 
 
 class Memory:
-    """The memory of one client, safe to share between threads. `journal` is None where the client keeps none."""
+    """The memory of one client; threads can share it. `journal` is None if the client keeps none."""
 
     def __init__(self, provider: Provider, book: Book, journal: Journal | None) -> None:
         self.provider, self.book, self.journal = provider, book, journal
@@ -61,13 +61,13 @@ class Memory:
 
     # ── before a call ────────────────────────────────────────────────────────────────────────────────────────────────
     def digest(self, command: Bill) -> str | None:
-        """The digest of a bill's content, for the journal; None without one."""
+        """Return the digest of a bill's content for the journal, None without one."""
         return None if self.journal is None else digest_of(command, self.provider.name)
 
     def recall(self, command: Bill, first: datetime | None, now: datetime) -> History:
-        """What is known of a bill's earlier tries. `first`: when the caller says that it was tried first.
+        """Return what is known of a bill's earlier tries. `first`: when it was first tried, as the caller states.
 
-        Raises BilledElsewhere, and IdempotencyMismatch where the journal knows the reference with another content.
+        Raises BilledElsewhere, and IdempotencyMismatch if the journal has the reference with other content.
         """
         lost = self._recent.unresolved(command.reference)
         tries = self._tries(command)
@@ -104,7 +104,7 @@ class Memory:
         )
 
     def _tries(self, command: Bill) -> list[Try]:
-        """What the journal knows of a bill's requests that may have reached the provider, oldest first."""
+        """Return the journal's requests of a bill that may have reached the provider, oldest first."""
         if self.journal is None:
             return []
         self.journal.refuse_elsewhere(self.book, command.reference)
@@ -116,7 +116,7 @@ class Memory:
             if known.attempt == command.attempt and counts and known.digest not in {None, digest}:
                 what = f"the invoice {known.invoice_id}" if known.invoice_id else "a try"
                 mismatch = IdempotencyMismatch(
-                    f"the journal knows the reference {command.reference!r} with another content ({what}, "
+                    f"the journal has the reference {command.reference!r} with other content ({what}, "
                     f"{'' if known.began_at is None else known.began_at.isoformat()}); nothing was sent: give a new "
                     "bill a new reference"
                 )
@@ -125,7 +125,7 @@ class Memory:
         return tries
 
     def recall_unsure(self, command: Bill, first: datetime | None, now: datetime) -> Unsure:
-        """What is known of a bill whose outcome is to be found out. Raises ConfigurationError where that is nothing."""
+        """Return what is known of a bill with an unknown outcome. Raises ConfigurationError if nothing is."""
         all_tries = () if self.journal is None else self.journal.tries(self.book, command.reference)
         tries = [known for known in all_tries if known.may_have_been_sent]
         if first is None and not tries:
@@ -149,9 +149,9 @@ class Memory:
 
     # ── around a request ─────────────────────────────────────────────────────────────────────────────────────────────
     def intend(self, command: Command | None, request: Request, now: datetime, digest: str | None) -> int | None:
-        """Have the journal know of a request before it leaves; the row's number, None where none is written.
+        """Record a request in the journal before it is sent; return the row's number, None if none was written.
 
-        Raises ConfigurationError where it cannot be written, and BilledElsewhere.
+        Raises BilledElsewhere, and ConfigurationError if the journal cannot be written.
         """
         if self.journal is None or not request.writes:
             return None
@@ -166,12 +166,12 @@ class Memory:
         return None
 
     def withdraw(self, number: int | None, now: datetime) -> None:
-        """Write down of an intent that its request did not leave."""
+        """Record that the request of an intent was not sent."""
         if self.journal is not None and number is not None:
             self.journal.conclude(number, "not_sent", now, verdict="deferred")
 
     def conclude(self, context: Context, request: Request, number: int | None, what: Exchange, now: datetime) -> None:
-        """Note what became of a request, in the journal and among what this client did lately."""
+        """Record the outcome of a request, in the journal and among this client's recent requests."""
         if not request.writes:
             return
         judged: Verdict | None = None
@@ -194,9 +194,9 @@ class Memory:
 
     # ── after a call ─────────────────────────────────────────────────────────────────────────────────────────────────
     def learn(self, command: Command, done: object, now: datetime, last_try: int | None) -> None:
-        """Have the journal know which bills no longer claim their reference: void, deleted, or found absent.
+        """Record in the journal which bills no longer claim their reference: void, deleted or absent.
 
-        Raises ConfigurationError where it cannot be written.
+        Raises ConfigurationError if the journal cannot be written.
         """
         if self.journal is None:
             return
@@ -217,5 +217,5 @@ def _ids(tries: Iterable[Try]) -> tuple[str, ...]:
 
 
 def _is_other(tries: Iterable[Try], digest: str) -> bool:
-    """Whether one of these tries had other content than the bill at hand."""
+    """Whether one of these tries had other content than this bill."""
     return any(known.digest not in {None, digest} for known in tries)

@@ -1,4 +1,4 @@
-"""What one client wrote and lost lately, journal or not."""
+"""The recent writes and losses of one client, with or without a journal."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from invoice_bridge.engine.supervise import Verdict
 
 
 class RecentLosses:
-    """The writing requests of one client within SETTLE_TIME, journal or not; safe to share between threads."""
+    """The writing requests of one client within SETTLE_TIME, with or without a journal; threads can share it."""
 
     def __init__(self) -> None:
         self._lost: dict[tuple[str, int, str], datetime] = {}
         self._wrote: dict[str, datetime] = {}
-        """In the order of the instants, so that what is old is dropped from its beginning alone."""
+        """In the order of time, so that old entries are dropped from the beginning."""
         self._lock = threading.Lock()
 
     def note(self, command: Bill, step: str, verdict: Verdict | None, at: datetime) -> None:
-        """Note what became of a writing request of a bill; None: the program was stopped meanwhile."""
+        """Record the outcome of a writing request of a bill; None: the program was stopped meanwhile."""
         name = (command.reference, command.attempt, step)
         with self._lock:
             while self._wrote and at - self._wrote[oldest := next(iter(self._wrote))] >= SETTLE_TIME:
@@ -35,12 +35,12 @@ class RecentLosses:
                 self._lost[name] = at
 
     def last_write(self, reference: str) -> datetime | None:
-        """Return when a write of a reference last ended that was not refused: no listing need show it yet."""
+        """Return when the last write of a reference ended that was not refused: listings may not show it yet."""
         with self._lock:
             return self._wrote.get(reference)
 
     def unresolved(self, reference: str) -> dict[int, datetime]:
-        """Return the attempts at a reference with a request that is not settled, each with when that was last tried."""
+        """Return the attempts at a reference with an unsettled request, each with the time of the last try."""
         last: dict[int, datetime] = {}
         with self._lock:
             for (which, attempt, _), at in self._lost.items():

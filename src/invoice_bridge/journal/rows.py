@@ -1,4 +1,4 @@
-"""The rows of a journal, and what they claim of a reference: made, unknown, or nothing."""
+"""The rows of a journal, and their claims on a reference: made, unknown, or none."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from invoice_bridge.engine.supervise import Verdict
 
 Ended = Literal["not_sent", "lost", "answered"]
 State = Literal["void", "deleted", "absent", "released"]
-"""What ends a bill's claim on its reference: its invoice is void or deleted, `resolve` found none, or a person
+"""The end of a bill's claim on its reference: its invoice is void or deleted, `resolve` found none, or a person
 released it."""
 _LONGEST_ID = 255
 _NO_TRY = -(2**63) - 1
-"""Below every number that a row can have."""
+"""Below every row number."""
 _MODES = frozenset({"test", "live"})
 _EMPTY: tuple[Any, ...] = ("", [], {})
 
@@ -28,7 +28,7 @@ _EMPTY: tuple[Any, ...] = ("", [], {})
 class Book:
     """Where a client's rows belong: its book, its account ("stripe:acct_1") and its mode ("test", "live" or unknown).
 
-    Rows of another mode are another book's. A mode that is not known is taken to be any.
+    Rows of another mode belong to another book. An unknown mode matches any.
     """
 
     account: str
@@ -42,9 +42,9 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One writing request of a bill. `ended` None: its process ended before it did, or it is under way.
+    """One writing request of a bill. `ended` is None if the process ended first, or the request is in progress.
 
-    `began_at` None: the row cannot be read, and counts as sent at an unknown time.
+    `began_at` is None if the row cannot be read; it counts as sent at an unknown time.
     """
 
     number: int
@@ -71,18 +71,18 @@ class Try:
 
     @property
     def last_at(self) -> datetime | None:
-        """When the last thing happened that is known of it."""
+        """When it ended, or else began."""
         return self.ended_at or self.began_at
 
     @property
     def step(self) -> str:
-        """What repeats of the same request share: its key, or else its method and address."""
+        """What repetitions of the same request share: its key, or else its method and URL."""
         return self.key or f"{self.method} {self.url}"
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What ended a bill's claim on its reference at an account; tries up to `last_try` are covered by it."""
+    """The end of a bill's claim on its reference at an account; it covers tries up to `last_try`."""
 
     number: int
     book: str
@@ -115,7 +115,7 @@ class Claim:
 
 
 def digest_of(command: Bill, provider: str) -> str:
-    """Return a digest of a bill's content as one provider gets it: what the same reference must say again."""
+    """Return a digest of a bill's content as one provider gets it: the same reference must have the same content."""
     content: dict[str, Any] = command.model_dump(mode="json", exclude={"reference", "attempt", "customer"})
     for line, written in zip(command.lines, content["lines"], strict=True):
         written["quantity"] = None if line.quantity is None else _shortest(line.quantity)
@@ -139,7 +139,7 @@ def _stated(value: Any) -> Any:
 
 
 def verdict_of(known: Try) -> Verdict | None:
-    """What a row says of its request; rows of schema 1 kept the status alone."""
+    """Return what a row means for its request; rows of schema 1 have the status only."""
     if known.verdict is not None or known.ended is None:
         return known.verdict
     if known.ended != "answered":
@@ -151,10 +151,10 @@ def verdict_of(known: Try) -> Verdict | None:
 
 
 def unresolved(tries: Iterable[Try]) -> dict[str, Try]:
-    """Return the steps that may have taken effect, or may still do so, and of which no answer says what became of them.
+    """Return the steps that may have taken effect, or may still do so, and whose outcome no answer shows.
 
     `tries` are those of one reference, oldest first. A step is one request with its repeats: an answer to any of them
-    settles all, as they share a key. The row given is the last one of the step that left.
+    settles all, as they share a key. The row is the last one of the step that was sent.
     """
     pending: dict[str, Try] = {}
     for known in tries:
@@ -167,7 +167,7 @@ def unresolved(tries: Iterable[Try]) -> dict[str, Try]:
 
 
 def _claim(rows: list[Try], facts: list[Fact]) -> tuple[Literal["made", "unknown"], str | None, datetime | None] | None:
-    """What the tries of a reference at one account still claim, after what is known to have ended."""
+    """Return what the tries of a reference at one account still claim, after the known ends of claims."""
     covered = max((fact.last_try for fact in facts if fact.invoice_id is None), default=_NO_TRY)
     rows = [known for known in rows if known.number > covered]
     pending = unresolved(rows)
@@ -207,7 +207,7 @@ def _may_have_made_another(known: Try, pending: dict[str, Try]) -> bool:
 
 
 def _try(row: tuple[Any, ...]) -> Try:
-    """Read a row. What cannot be read of it counts as the worse: sent, at an unknown time, its end unknown."""
+    """Read a row. An unreadable field counts as the worse case: sent, at an unknown time, with an unknown end."""
     number, account, reference, attempt, method, url, key, began, ended_at, ended, status, invoice_id, *new = row
     book, mode, digest, verdict = new
     is_id = isinstance(invoice_id, str) and 0 < len(invoice_id) <= _LONGEST_ID and invoice_id.isprintable()
@@ -232,14 +232,14 @@ def _try(row: tuple[Any, ...]) -> Try:
 
 
 def _fact(row: tuple[Any, ...]) -> Fact:
-    """Read a fact. One of which the last try cannot be read covers none."""
+    """Read a fact. It covers no try if its last try cannot be read."""
     number, book, account, mode, reference, invoice_id, state, why, at, last = row
     covered = last if isinstance(last, int) else _NO_TRY
     return Fact(number, book, account, mode, reference, invoice_id, state, str(why), _instant(at), covered)
 
 
 def _instant(text: object) -> datetime | None:
-    """An aware instant; None for what is none."""
+    """Return an aware instant, or None if the text is not one."""
     try:
         instant = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:

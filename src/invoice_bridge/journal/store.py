@@ -1,14 +1,13 @@
-"""A journal of what was tried: intent before a request leaves, outcome after; it survives the process.
+"""A journal of tried requests: the intent before a request is sent, the outcome after; it survives the process.
 
     with Client("chargebee", site="acme", api_key=key, journal="bills.sqlite", lookup="journal") as billing: …
 
-One SQLite file in WAL mode, shared by threads and processes of one host, readable by its owner alone. It holds
+One SQLite file in WAL mode, shared by threads and processes of one host, readable by its owner only. It has
 references, paths, keys of steps, digests of bills and ids of invoices; no credentials, no bodies, no names. A row
 without an outcome is a request that may have taken effect: the next try of that reference looks it up first.
 
-A reference is one bill in one book, whatever the provider. A bill that may have been made at another provider or
-account is refused here, in the same transaction that writes down the first intent, so that two processes cannot both
-pass.
+A reference is one bill in one book at all providers. A bill that may have been made at another provider or account is
+refused here, in the same transaction that writes the first intent, so that two processes cannot both pass.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ _ALL_FACTS = "SELECT number, book, account, mode, reference, invoice_id, state, 
 class Journal:
     """The journal in one file; close() closes it.
 
-    Raises ConfigurationError where it cannot be opened, read or written, or where the file is another program's.
+    Raises ConfigurationError if it cannot be opened, read or written, or if the file is another program's.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
@@ -86,12 +85,12 @@ class Journal:
         self._lock = threading.RLock()
         if not self.path.strip() or self.path.startswith(":memory:") or self.path.startswith("file:"):
             raise ConfigurationError(
-                f"the journal {self.path!r} would be gone with the process: name a file, such as bills.sqlite"
+                f"the journal {self.path!r} would be lost with the process: name a file, such as bills.sqlite"
             )
         try:
             self._make_private()
             self._file = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-            self.close = finalize(self, self._file.close)  # by whoever forgets it too
+            self.close = finalize(self, self._file.close)  # also when nobody closes it
             try:
                 self._set_up()
             except BaseException:
@@ -102,20 +101,22 @@ class Journal:
             raise ConfigurationError(f"the journal {self.path} cannot be opened: {error}") from None
 
     def _make_private(self) -> None:
-        """Make a new file readable by its owner alone; SQLite gives its helper files the same permissions."""
+        """Make a new file readable by its owner only; SQLite gives its other files the same permissions."""
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
 
     def _set_up(self) -> None:
-        """Make the tables in a new file, or take a file of schema 1 over. Another program's database stays as it is."""
+        """Make the tables in a new file, or upgrade a file of schema 1. Another program's database stays as it is."""
         execute = self._file.execute
         execute("PRAGMA synchronous = FULL")  # an intent is on the disk before its request leaves
         execute("BEGIN IMMEDIATE")
         whose = execute("PRAGMA application_id").fetchone()[0]
         version = execute("PRAGMA user_version").fetchone()[0]
         if whose != _APPLICATION and (whose or version or execute("SELECT 1 FROM sqlite_master").fetchone()):
-            raise ConfigurationError(f"{self.path} is another program's database: name a file of its own as journal")
+            raise ConfigurationError(f"{self.path} is another program's database: name another file as journal")
         if version > _VERSION:
-            raise ConfigurationError(f"the journal {self.path} was written by a newer version of this library")
+            raise ConfigurationError(
+                f"the journal {self.path} was written by a newer version of this library: upgrade it"
+            )
         execute(_TRIES)
         present = {row[1] for row in execute("PRAGMA table_info(tries)")}
         for name, kind in _SINCE_2:
@@ -141,11 +142,11 @@ class Journal:
         digest: str | None = None,
         guarded: bool = True,
     ) -> int:
-        """Write down, durably, that a request is about to leave; returns the row's number.
+        """Record durably that a request is about to be sent; return the row's number.
 
-        Raises BilledElsewhere where another account of the book has, or may have, a bill of this reference (but where
+        Raises BilledElsewhere if another account of the book has, or may have, a bill of this reference (unless
         `guarded` is False: a verb on an invoice is always possible); the check and the row are one transaction. Raises
-        ConfigurationError where the row cannot be written. Either way the request must not leave.
+        ConfigurationError if the row cannot be written. Either way the request must not be sent.
         """
         if _inode(self.path) != self._inode:
             raise ConfigurationError(
@@ -177,7 +178,7 @@ class Journal:
         invoice_id: str | None = None,
         verdict: Verdict | None = None,
     ) -> None:
-        """Write down what became of a request. Never raises: a row left open only makes the next try look it up."""
+        """Record the outcome of a request. Never raises: an open row only makes the next try look it up."""
         try:
             with self._lock:
                 self._file.execute(
@@ -189,9 +190,9 @@ class Journal:
             return
 
     def learn(self, book: Book, invoice_id: str, state: State, why: str, at: datetime) -> bool:
-        """Note that an invoice is void or deleted; whether the journal knows a bill that made it.
+        """Record that an invoice is void or deleted; return whether the journal has the bill that made it.
 
-        Raises ConfigurationError where it cannot be read or written.
+        Raises ConfigurationError if the journal cannot be read or written.
         """
         values = (invoice_id, book.account, book.name)
         what = "invoice_id = ? AND account = ? AND book = ?"
@@ -208,10 +209,10 @@ class Journal:
         return True
 
     def learn_from(self, invoice: Invoice, why: str, at: datetime) -> bool:
-        """Note an invoice that a provider reported as void or deleted, wherever it belongs; whether it is known.
+        """Record an invoice that a provider reported as void or deleted, in every book; return whether one has it.
 
-        Ids alone are not unique across accounts: the invoice must carry the reference of the bill that made it. Raises
-        ConfigurationError where the journal cannot be read or written.
+        Ids are not unique across accounts: the invoice must have the reference of the bill that made it. Raises
+        ConfigurationError if the journal cannot be read or written.
         """
         if invoice.status not in {Status.VOID, Status.DELETED} or invoice.reference is None:
             return False
@@ -226,7 +227,7 @@ class Journal:
         return any(learnt)
 
     def reference_of(self, book: Book, invoice_id: str) -> str | None:
-        """Return the reference of the bill that made an invoice, as far as is known. Raises ConfigurationError."""
+        """Return the reference of the bill that made an invoice, None if unknown. Raises ConfigurationError."""
         rows = self._read(
             "SELECT reference FROM tries WHERE invoice_id = ? AND account = ? AND book = ? "
             "ORDER BY number DESC LIMIT 1",
@@ -237,10 +238,10 @@ class Journal:
     def release(
         self, book: Book, reference: str, state: State, why: str, at: datetime, *, last_try: int | None = None
     ) -> int:
-        """End the claim of every try of a reference at an account and mode; returns how many tries that covers.
+        """End the claim of every try of a reference at an account and mode; return how many tries that covers.
 
-        `last_try` is the last one that is covered: by default the last there is. Raises ConfigurationError where it
-        cannot be written.
+        `last_try` is the last try to cover, by default the last of all. Raises ConfigurationError if the journal cannot
+        be written.
         """
         with self._writing("") as execute:
             count, last = execute(
@@ -271,7 +272,7 @@ class Journal:
         return tuple(known for known in map(_try, rows) if book.shares_mode(known.mode))
 
     def claims(self, book: Book | None = None, reference: str | None = None) -> tuple[Claim, ...]:
-        """Return the bills that stand or may have been made, of one reference and book or of all.
+        """Return the bills that were made and not withdrawn, or may have been made, of one reference or of all.
 
         Without `book`, of every book and mode. Raises ConfigurationError.
         """
@@ -283,7 +284,7 @@ class Journal:
         for known in tries:
             if book is None or book.shares_mode(known.mode):
                 groups.setdefault((known.book, known.reference, known.account, known.mode), []).append(known)
-        found = []
+        claims = []
         for (name, what, account, mode), rows in groups.items():
             ended = [  # "absent" was looked up in one mode, an invoice's id is in one mode only
                 fact
@@ -293,11 +294,11 @@ class Journal:
             ]
             if (claim := _claim(rows, ended)) is not None:
                 state, invoice_id, since = claim
-                found.append(Claim(account, mode, what, name, state, invoice_id, since))
-        return tuple(found)
+                claims.append(Claim(account, mode, what, name, state, invoice_id, since))
+        return tuple(claims)
 
     def facts(self, reference: str | None = None) -> tuple[Fact, ...]:
-        """Return what ended claims, of one reference or of all, oldest first. Raises ConfigurationError."""
+        """Return the ends of claims, of one reference or of all, oldest first. Raises ConfigurationError."""
         if reference is None:
             return tuple(map(_fact, self._read(f"{_ALL_FACTS} ORDER BY number", ())))
         rows = self._read(f"{_ALL_FACTS} WHERE reference = ? ORDER BY number", (reference,))
@@ -309,15 +310,15 @@ class Journal:
         return tuple(map(_try, rows))
 
     def refuse_elsewhere(self, book: Book, reference: str) -> None:
-        """Raise BilledElsewhere where another account of the book has, or may have, a bill of this reference."""
+        """Raise BilledElsewhere if another account of the book has, or may have, a bill of this reference."""
         other = next((claim for claim in self.claims(book, reference) if claim.account != book.account), None)
         if other is None:
             return
-        what = f"is billed by {other.invoice_id}" if other.invoice_id else "may have been billed"
+        what = f"is already billed by {other.invoice_id}" if other.invoice_id else "may already have been billed"
         raise BilledElsewhere(
-            f"the reference {reference!r} {what} at {other.account.rstrip(':')} already, in the book {book.name!r}; "
-            "nothing was sent. If that invoice is void, read it with its own client and this journal (retrieve); if "
-            "the bill was never made, resolve() it there; if you know better, write down why: "
+            f"the reference {reference!r} {what} at {other.account.rstrip(':')}, in the book {book.name!r}; nothing "
+            "was sent. If that invoice is void, retrieve() it with its own client and this journal; if the bill was "
+            "never made, resolve() it there; if you know better, record why: "
             f"invoice-bridge journal release {shlex.quote(reference)} --why …",
             provider=other.provider,
             account=other.account,
@@ -334,7 +335,7 @@ class Journal:
 
     @contextmanager
     def _writing(self, consequence: str) -> Iterator[Any]:
-        """One transaction that no other process writes beside."""
+        """Run one transaction while no other process writes."""
         try:
             with self._lock:
                 self._file.execute("BEGIN IMMEDIATE")

@@ -13,15 +13,16 @@ import pytest
 pytest.register_assert_rewrite("invoice_bridge.testing.conformance")  # so that a failed check shows its values
 
 if TYPE_CHECKING:
-    from invoice_bridge.client.options import no_waiting
+    from invoice_bridge.client.options import no_retries, no_waiting
     from invoice_bridge.testing.conformance import Conformance
     from invoice_bridge.testing.same_bill import assert_same_bill
 
-__all__ = ["Conformance", "assert_same_bill", "no_waiting"]
+__all__ = ["Conformance", "assert_same_bill", "no_retries", "no_waiting"]
 
 _HOMES = {
     "Conformance": "invoice_bridge.testing.conformance",
     "assert_same_bill": "invoice_bridge.testing.same_bill",
+    "no_retries": "invoice_bridge.client.options",
     "no_waiting": "invoice_bridge.client.options",
 }
 

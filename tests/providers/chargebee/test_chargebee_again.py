@@ -123,7 +123,7 @@ def test_findable_is_what_a_field_carries(field: str | None, order: str | None) 
     assert is_findable(command, context) is carried
     world = make_world(reference_field=field)
     if not carried:
-        with pytest.raises(Unsupported, match="does not carry the reference of this bill where it could be looked up"):
+        with pytest.raises(Unsupported, match="stores no reference of this bill that can be looked up"):
             world.client.create(command, allow=["reference"])
         assert world.sent == []
         return

@@ -197,7 +197,7 @@ def test_a_declined_source_collects_nothing() -> None:
 def test_an_accrued_bill_without_a_field_is_refused() -> None:
     """Defect 45: an accrued bill whose reference has no field needs lookup="journal" or an explicit lookup."""
     world = make_world(subscription_order=True)
-    with pytest.raises(Unsupported, match="does not carry the reference"):
+    with pytest.raises(Unsupported, match="stores no reference of this bill"):
         world.client.create(accrued(), allow=[*ALLOWED, "reference"])
     assert world.sent == []
 

@@ -132,7 +132,7 @@ def test_a_reference_with_another_opening_bills_nothing(make: Make, change: dict
     """Stripe refuses the key with another body; the refusal becomes a mismatch that shows the existing invoice."""
     world = make(lookup="never")
     first = world.client.create(charge())
-    with pytest.raises(IdempotencyMismatch, match="used before for a bill of other content, in_00000001") as caught:
+    with pytest.raises(IdempotencyMismatch, match="used before for a bill with other content, in_00000001") as caught:
         world.client.create(charge(**change))
     assert caught.value.existing is not None
     assert (caught.value.existing.id, caught.value.outcome) == (first.id, "nothing_done")

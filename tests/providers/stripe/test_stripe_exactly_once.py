@@ -239,7 +239,7 @@ def test_defect_13_the_same_key_with_a_changed_body_bills_nothing() -> None:
     """Other lines under the same reference: Stripe refuses the key, and the caller is shown the existing invoice."""
     at = desk(lookup="never")
     first = at.client.create(charge(draft=True))
-    with pytest.raises(IdempotencyMismatch, match="was used before for a bill of other content") as caught:
+    with pytest.raises(IdempotencyMismatch, match="was used before for a bill with other content") as caught:
         at.client.create(charge(draft=True, description="Else"))
     assert caught.value.existing is not None
     assert (caught.value.existing.id, len(at.stripe.invoices)) == (first.id, 1)

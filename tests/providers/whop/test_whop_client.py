@@ -348,7 +348,7 @@ def test_a_plan_that_is_another_answer_says_nothing_of_the_reference(repeated: d
     assert flow is not None
     next(flow)
     flow.send(answer({"data": [whole(current_plan={"id": "plan_1"})], "page_info": {"has_next_page": False}}))
-    with pytest.raises(MalformedResponse, match="is not plan_1: something in between mixes answers up"):
+    with pytest.raises(MalformedResponse, match="is not plan_1: an intermediary mixes up answers"):
         flow.send(answer(repeated))
 
 

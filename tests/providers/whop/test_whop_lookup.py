@@ -350,7 +350,7 @@ def test_a_found_invoice_whose_price_contradicts_its_lines_is_no_success(bench: 
 def test_a_key_that_came_with_another_bill_shows_that_bill(bench: Bench) -> None:
     """Within a day Whop says so itself (idempotency_key_mismatch); the invoice is found by its plan."""
     made = bench.billing.create(bill())
-    with pytest.raises(IdempotencyMismatch, match="used before for a bill of other content, inv_00000001") as raised:
+    with pytest.raises(IdempotencyMismatch, match="used before for a bill with other content, inv_00000001") as raised:
         bench.billing.create(bill(amount="20"))
     assert (raised.value.existing, raised.value.outcome) == (bench.billing.retrieve(made.id), "nothing_done")
     assert isinstance(raised.value.__cause__, Rejected)
