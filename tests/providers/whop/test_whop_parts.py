@@ -145,8 +145,8 @@ def test_a_payment_of_an_invoice_that_is_not_paid_says_no_more_than_its_id() -> 
 )
 def test_a_draft_that_finalizes_itself_charges_then(status: str, method: str, at: Any, listed: bool) -> None:
     """It triggers an automatic charge; of an invoice that is sent it is when the e-mail leaves."""
-    when = {"automatically_finalizes_at": "2026-11-02T09:00:00.000Z"}
-    found = decode("whop", whole(status=status, collection_method=method, payment=None, **when))
+    when = "2026-11-02T09:00:00.000Z"
+    found = decode("whop", whole(status=status, collection_method=method, automatically_finalizes_at=when))
     assert (found.next_attempt_at, "automatically_finalizes_at" in found.unmapped()) == (at, listed)
 
 
