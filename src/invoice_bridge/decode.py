@@ -1,4 +1,4 @@
-"""Read a provider's invoice from whatever form it comes in, and list what the neutral one does not carry.
+"""Read a provider's invoice from any form, and list the fields that the neutral one does not carry.
 
 Rules of this file: nothing here knows a provider; its own `parse` does the reading. A number is exact, or is not read.
 """
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 def decode(provider: str, payload: Any) -> Invoice:
     """Read a provider's invoice: its JSON as bytes or text, a mapping, or an object of the official SDK.
 
-    What the payload does not say is None, and so is what cannot be read of it: `problems` lists that, an amount that is
-    no exact one and a currency that is absent or unknown among it. `lines_complete` is False where the payload holds
-    only the first page of lines, and where a line was left out because its amount cannot be read. Raises
-    MalformedResponse without an id, for an object that states that it is no invoice, and for JSON that is larger than
-    an answer may be (see wire.loads_bounded); ConfigurationError for an unknown provider.
+    A field that is absent or cannot be read is None; `problems` lists the unreadable ones, including inexact amounts
+    and a currency that is absent or unknown. `lines_complete` is False if the JSON has only the first page of lines, or
+    if a line was omitted because its amount cannot be read. Raises MalformedResponse without an id, for an object that
+    states that it is not an invoice, and for JSON larger than an answer may be (see exact.loads_bounded);
+    ConfigurationError for an unknown provider.
     """
     declared = providers.get(provider)
     inexact: set[str] = set()
@@ -40,11 +40,11 @@ def decode(provider: str, payload: Any) -> Invoice:
 
 
 def unmapped(invoice: Invoice) -> tuple[str, ...]:
-    """List what the provider's own JSON says and no neutral field carries: shapes like "lines.data[].discountable".
+    """List what the provider's JSON states and no neutral field carries: shapes like "lines.data[].discountable".
 
-    Computed by reading `raw` again and noting what is looked at, so without settings: a custom field that a setting
-    names is listed. Null and empty values are left out. Provider facts that the neutral invoice derives from several
-    fields count as carried; what is one of `problems` does not.
+    It reads `raw` again and records which fields are read, without settings: a custom field that a setting names is
+    listed. Null and empty values are omitted. Facts that the neutral invoice derives from several fields count as
+    carried; those in `problems` do not.
     """
     if invoice.raw is None:
         return ()
@@ -63,7 +63,7 @@ def _shape(path: str) -> str:
 
 
 def _stated(value: Any, at: str = "") -> Iterator[str]:
-    """The path of every leaf that says something."""
+    """Yield the path of every leaf with a value."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _stated(inner, f"{at}.{name}" if at else name)
@@ -75,7 +75,7 @@ def _stated(value: Any, at: str = "") -> Iterator[str]:
 
 
 def _mapping(provider: Provider, payload: Any, inexact: set[str]) -> Mapping[str, Any]:
-    """The payload as exact JSON. Floats whose digits are not certain stay as they are printed, and are in `inexact`."""
+    """Return the input as exact JSON. Floats with uncertain digits stay as they are printed, and are in `inexact`."""
     if isinstance(payload, bytes | bytearray | str):
         try:
             read = loads_bounded(bytes(payload) if isinstance(payload, bytearray) else payload)
@@ -99,7 +99,7 @@ def _mapping(provider: Provider, payload: Any, inexact: set[str]) -> Mapping[str
 
 
 def _exact(value: Any, provider: Provider, inexact: set[str], at: str = "") -> Any:
-    """Replace the floats of an already parsed payload by the decimals that were written; `inexact`: maybe not those."""
+    """Replace the floats of parsed JSON by the decimals that were written; `inexact` lists the uncertain ones."""
     if isinstance(value, Mapping):
         return {
             name: _exact(inner, provider, inexact, f"{at}.{name}" if at else str(name)) for name, inner in value.items()

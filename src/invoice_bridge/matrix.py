@@ -38,11 +38,11 @@ class Cell:
     reason: str = ""
     source: str = ""
     evidence: tuple[str, ...] = ()
-    """What tests of this release prove of it: documented, oracle, emulator, recording, live (see tests/evidence.py)."""
+    """What this release's tests prove: documented, oracle, emulator, recording, live (see tests/evidence.py)."""
 
 
 def cell(provider: Provider, verb: str) -> Cell:
-    """One cell of the matrix."""
+    """Return one cell of the matrix."""
     flow = getattr(provider.flows, verb)
     if isinstance(flow, Cannot):
         return Cell(provider.name, verb, "cannot", flow.reason, flow.source)
@@ -53,15 +53,15 @@ def cell(provider: Provider, verb: str) -> Cell:
 
 @cache
 def evidence() -> dict[str, dict[str, list[str]]]:
-    """What the tests of this release prove: provider → verb → kinds. Written by `make evidence`, never by hand."""
-    found: dict[str, dict[str, list[str]]] = json.loads(
+    """Return what this release's tests prove: provider → verb → kinds. Written by `make evidence`, never by hand."""
+    proofs: dict[str, dict[str, list[str]]] = json.loads(
         files("invoice_bridge").joinpath("evidence.json").read_text("utf-8")
     )
-    return found
+    return proofs
 
 
 def matrix(names: Iterable[str] | None = None) -> dict[str, dict[str, Cell]]:
-    """Verb → provider → cell, for all registered providers or those named."""
+    """Return verb → provider → cell, for all registered providers or those named."""
     chosen = [providers.get(name) for name in (names if names is not None else providers.names())]
     return {verb: {provider.name: cell(provider, verb) for provider in chosen} for verb in VERBS}
 

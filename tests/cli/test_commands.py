@@ -141,7 +141,7 @@ def test_a_profile_of_a_file_makes_the_client(cli: Cli, served: Served, tmp_path
     assert invoice.customer is not None
     assert invoice.customer.id == "cus_42"
     mixed = cli("list", "--config", str(config), "--provider", "stripe")
-    assert (mixed.code, mixed.err) == (2, "invoice-bridge: --provider cannot go with --config: the profile says it\n")
+    assert (mixed.code, mixed.err) == (2, "invoice-bridge: --provider cannot go with --config: the profile states it\n")
 
 
 def test_a_plan_is_explained_without_a_key(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +262,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["shw"], 2, "No such command 'shw'"),
         (["--bla"], 2, "No such option: --bla"),
         (["show"], 2, "Missing argument 'ID'; see invoice-bridge show --help"),
-        (["show", "in_1"], 2, "which provider? write --config FILE, or --provider NAME and what it needs"),
+        (["show", "in_1"], 2, "name a provider: write --config FILE, or --provider NAME and its settings"),
         (["show", "in_1", "--profile", "x"], 2, "--profile needs --config FILE"),
         (["show", "in_1", "--config", "none.toml"], 2, "none.toml: there is no such file"),
         (["show", "in_1", "--provider", "strip"], 2, "there is no provider 'strip'; did you mean 'stripe'?"),

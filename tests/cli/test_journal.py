@@ -71,9 +71,12 @@ def test_a_reference_is_released_with_a_reason(cli: Cli, path: str) -> None:
 @pytest.mark.parametrize(
     "arguments,problem",
     [
-        (["list"], "which journal? write --journal FILE, or --config FILE whose profile names it"),
+        (["list"], "name a journal: write --journal FILE, or --config FILE whose profile names it"),
         (["list", "--journal", "none.sqlite"], "--journal none.sqlite: there is no such file"),
-        (["release", "res-1", "--why", "  ", "--journal", "{path}"], "--why is a sentence of printable characters"),
+        (
+            ["release", "res-1", "--why", "  ", "--journal", "{path}"],
+            "--why must be a sentence of printable characters",
+        ),
         (["release", "res-1", "--why", "x", "--account", "whop", "--journal", "{path}"], "nothing of 'res-1' at whop"),
     ],
 )

@@ -213,7 +213,7 @@ def test_resolve_asks_a_journal_that_is_there(tmp_path: Path) -> None:
     assert (done.code, done.out, done.err) == (2, "", f"invoice-bridge: --journal {wrong}: there is no such file\n")
     assert not wrong.exists()
     done = execute("resolve", CHARGE, "--provider", "stripe", "--since", "2999-01-01", env={"STRIPE_API_KEY": KEY})
-    told = "--since 2999-01-01 is still to come: say when the bill was first tried"
+    told = "--since 2999-01-01 is in the future: give the time of the first try"
     assert (done.code, done.out, done.err) == (2, "", f"invoice-bridge: {told}\n")
 
 

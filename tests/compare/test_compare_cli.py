@@ -127,7 +127,7 @@ def test_another_key_joins(cli: Cli, sides: Callable[..., list[str]]) -> None:  
         ([STRIPE, CHARGEBEE, "--allow", "none.toml"], 2, "none.toml: there is no such file"),
         ([STRIPE, CHARGEBEE, "--html", "none/a.html"], 2, "--html none/a.html: there is no such folder"),
         ([STRIPE, CHARGEBEE, "--html", str(CASSETTES)], 2, f"--html {CASSETTES}: it is a folder: name a file in it"),
-        ([STRIPE, CHARGEBEE, "--html", "/dev/null"], 2, "--html /dev/null: it is no file that could be replaced"),
+        ([STRIPE, CHARGEBEE, "--html", "/dev/null"], 2, "--html /dev/null: it is not a file that can be replaced"),
         ([STRIPE, STRIPE], 2, f"{STRIPE} is both sides: nothing would be compared"),
         ([str(CASSETTES), f"{CASSETTES}/stripe/.."], 2, f"{CASSETTES} is both sides: nothing would be compared"),
         ([STRIPE], 2, "Missing argument 'RIGHT'"),

@@ -407,7 +407,7 @@ def test_whom_a_bill_is_for_is_not_recorded_and_still_found(pytester: pytest.Pyt
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "recording elsewhere, and not recording": (
         ("--bridge-against=test", "--bridge-allow-network"),
-        "--bridge-against says where to record: add --bridge-record=once or =rewrite",
+        "--bridge-against needs a recording: add --bridge-record=once or =rewrite",
     ),
     "the network, and not saying so": (
         ("--bridge-against=live", "--bridge-record=once"),
@@ -474,7 +474,7 @@ def test_settings_of_an_account_are_not_the_emulators(project: pytest.Pytester) 
 # ── what is refused ──────────────────────────────────────────────────────────────────────────────────────────────────
 MARKS = {
     "('stripee')": "test_x.py::test_x: mark.bridge: there is no provider 'stripee'; did you mean 'stripe'?",
-    "('stripe', record='once')": "test_x.py::test_x: mark.bridge takes names of providers alone",
+    "('stripe', record='once')": "test_x.py::test_x: mark.bridge takes only names of providers",
 }
 
 

@@ -1,7 +1,7 @@
-"""The kit of a provider's adapter: what it declares, reads, checks and looks up, and what its emulator is made of.
+"""The kit of a provider's adapter: declarations, reading, checks, lookups, and the parts of its emulator.
 
-An adapter outside this library imports from here and from `invoice_bridge.core`, and from no other room. A name is
-loaded when it is first used: an adapter that bills loads nothing of its emulator. The room imports core alone.
+An adapter outside this library imports only from here and from `invoice_bridge.core`. A name is loaded when it is first
+used: an adapter that bills loads nothing of its emulator. The room imports core only.
 """
 
 from __future__ import annotations

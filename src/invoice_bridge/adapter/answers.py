@@ -1,4 +1,4 @@
-"""Read the JSON of an answer. Whatever is not there raises MalformedResponse, never KeyError."""
+"""Read the JSON of an answer. Missing fields raise MalformedResponse, never KeyError."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def object_of(answer: Response) -> Mapping[str, Any]:
 
 
 def text_of(answer: Response, name: str) -> str:
-    """Return a text that must be there, like an id. Raises MalformedResponse where it is absent, empty or no text."""
+    """Return a required text, like an id. Raises MalformedResponse if it is absent, empty or not a text."""
     value = object_of(answer).get(name)
     if isinstance(value, str) and value:
         return value

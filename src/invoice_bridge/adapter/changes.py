@@ -1,4 +1,4 @@
-"""Flows that change an invoice, and what their refusals mean."""
+"""Flows that change an invoice, and the meaning of their refusals."""
 
 from __future__ import annotations
 
@@ -28,12 +28,11 @@ def submit_change(
     after: Callable[[Response], Flow[Invoice]],
     transition: Transition,
 ) -> Flow[Invoice]:
-    """Send a request that changes an invoice; return it as it is `after` that.
+    """Send a request that changes an invoice; return the invoice `after` that.
 
     A refusal is explained by reading the invoice afterwards: some providers' state errors have no code of their own.
-    Where the transition does not allow its status, the refusal becomes InvalidState, which carries the invoice as it
-    was read. Where an earlier try of this request may have worked and the transition leads to its status, it has: no
-    error.
+    If the transition does not allow its status, the refusal becomes InvalidState, with the invoice. If an earlier try
+    of this request may have worked and the transition leads to its status, it did work: no error.
     """
     try:
         answer = yield request
@@ -74,10 +73,10 @@ def delete_draft(
     says_so: Callable[[Response], bool],
     transition: Transition,
 ) -> Flow[Invoice]:
-    """Send a request that deletes a draft, read before; return it as deleted, which is all that is left of it.
+    """Send a request that deletes a draft that was read before; return the draft as deleted.
 
-    A draft that was read and is not there any more is deleted: by this request, which something in between may have
-    delivered twice, or by somebody else. Raises MalformedResponse where the answer does not confirm the deletion.
+    A draft that was read and no longer exists is deleted: by this request, which an intermediary may have delivered
+    twice, or by somebody else. Raises MalformedResponse if the answer does not confirm the deletion.
     """
 
     def after(answer: Response) -> Flow[Invoice]:
@@ -96,9 +95,9 @@ def delete_draft(
 
 
 def check_state(invoice: Invoice, transition: Transition, problem: str, why: str = "") -> Invoice:
-    """Check that an invoice which was read first may be changed so, and return it.
+    """Check that an invoice, read first, may be changed this way, and return it.
 
-    Raises InvalidState, which says the `problem` ("cannot be sent") and why: by default, its status.
+    Raises InvalidState, which states the `problem` ("cannot be sent") and why: by default, its status.
     """
     if not transition.is_sent(invoice.status):
         raise invalid_state(invoice, problem, why or f"it is {invoice.status}")
@@ -106,14 +105,14 @@ def check_state(invoice: Invoice, transition: Transition, problem: str, why: str
 
 
 def invalid_state(invoice: Invoice, problem: str, why: str) -> InvalidState:
-    """Return the error for an invoice that was read first and does not allow what was asked."""
+    """Return the error for an invoice, read first, whose state does not allow the verb."""
     error = InvalidState(f"{invoice.id} {problem}: {why}", provider=invoice.provider)
     error.invoice = invoice
     return error
 
 
 def customer_id(command: Bill, context: Context, *, example: str, source: str) -> str:
-    """The customer's id at this provider. Raises Unsupported where there is none: no customer is made silently."""
+    """Return the customer's id at this provider. Raises Unsupported without one: no customer is made silently."""
     found = command.customer.at(context.provider.name) if command.customer is not None else None
     if found is None:
         raise Unsupported(

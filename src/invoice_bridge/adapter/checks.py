@@ -18,9 +18,9 @@ from invoice_bridge.core.money import Money
 def verify(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money | None = None) -> Invoice:
     """Compare what the provider holds with what was asked, before money moves.
 
-    The currency and the amount before tax (`expected` where the provider rates it) must agree; with tax="provider",
-    subtotal − discount + tax = total as well, where the tax is not within the lines. What the provider does not say is
-    not compared. Raises AmountMismatch or Discrepancy.
+    The currency and the amount before tax (`expected` if the provider rates it) must agree; with tax="provider",
+    also subtotal − discount + tax = total, unless the tax is within the lines. Fields that the provider does not state
+    are not compared. Raises AmountMismatch or Discrepancy.
     """
     unread = [str(problem) for problem in found.problems if problem.money]
     if unread and None in {found.currency, found.subtotal, found.total, found.tax}:
@@ -61,13 +61,13 @@ def verify(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mon
 
 
 def same_bill(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money | None = None) -> Invoice:
-    """Check that an invoice that was there before is this bill and not another one under its reference.
+    """Check that an existing invoice is this bill and not another one under its reference.
 
-    Compared, where both sides say it: the currency, the amount before tax (`expected` where the provider rates it), the
-    customer's id, that an accrued invoice's period lies inside the one asked for, and that lines with periods meet
-    those of the bill: May's invoice is not June's bill. A draft without lines has no amount to compare yet. What a
-    provider may add, such as tax, is verify's. Raises IdempotencyMismatch, with the invoice as `existing`, and
-    Discrepancy where its currency cannot be read.
+    It compares, if both sides state them: the currency, the amount before tax (`expected` if the provider rates it),
+    the customer's id, the period of an accrued invoice (inside the one asked for), and the periods of lines, which must
+    overlap: May's invoice is not June's bill. A draft without lines has no amount to compare yet. `verify` checks what
+    a provider may add, such as tax. Raises IdempotencyMismatch, with the invoice as `existing`, and Discrepancy if its
+    currency cannot be read.
     """
     is_empty = found.status is Status.DRAFT and not found.lines
     asked = command.total if command.total is not None else expected
@@ -117,7 +117,7 @@ def _meet(one: Period, other: Period) -> bool:
 
 
 def payable(command: Pay, found: Invoice, transition: Transition) -> Invoice:
-    """Check that an invoice may be collected now: no payment on its way, the right status, the amount as expected.
+    """Check that an invoice may be collected now: no payment is pending, status and amount are as expected.
 
     Raises InvalidState or Discrepancy.
     """

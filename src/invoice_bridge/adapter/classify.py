@@ -1,4 +1,4 @@
-"""What a refusal means: the typed error by the provider's table, else by the HTTP status alone."""
+"""The typed error of a refusal, by the provider's table, else by the HTTP status."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from invoice_bridge.core.wire import Response
 class Classified:
     """What a refusal means by the provider's table.
 
-    `maybe_applied`: the refused request may have taken effect all the same. `key_reused`: its idempotency key came
-    before, with another request.
+    `maybe_applied`: the refused request may still have taken effect. `key_reused`: its idempotency key was used before
+    with another request.
     """
 
     error: ProviderError
@@ -40,7 +40,7 @@ class Classified:
 def classify(
     answer: Response, provider: str, errors: Iterable[ErrorRow], refusal: Callable[[Response], Refusal]
 ) -> Classified:
-    """Turn a refusal into its typed error, and say what the provider's table adds."""
+    """Return the typed error of a refusal, with what the provider's table adds."""
     facts: dict[str, Any] = {"provider": provider, "status": answer.status, "response": answer}
     if 300 <= answer.status < 400:
         problem = "the answer is a redirect, which is never followed with a key attached; is base_url right?"

@@ -24,19 +24,19 @@ class History:
     """What is known of the earlier tries of a bill: by a journal, by the client's own memory, or from the caller."""
 
     tried: bool | None = None
-    """Whether there was an earlier try; None where there is no journal."""
+    """Whether there was an earlier try; None without a journal."""
     since: datetime | None = None
     """When the first try began: no invoice of the bill is older."""
     made: tuple[str, ...] = ()
     """The ids of the invoices that earlier tries are known to have made."""
     mine: frozenset[str] = frozenset()
-    """Those of `made` that this very attempt made."""
+    """Those of `made` that this attempt made."""
     applied: frozenset[str] = frozenset()
-    """The keys and addresses of the requests that are known to have been answered with success."""
+    """The keys and URLs of the requests that are known to have succeeded."""
     other_content: bool = False
-    """Whether a try of the reference had other content: its customer may be another one."""
+    """Whether a try of the reference had other content: it may have had another customer."""
     unsettled: bool = False
-    """Whether a request of another attempt was lost so lately that it may still take effect."""
+    """Whether a request of another attempt was lost so recently that it may still take effect."""
 
 
 NO_HISTORY = History()
@@ -53,16 +53,16 @@ class StatusRow:
 
 
 def status_of(rows: Iterable[StatusRow], word: object) -> Status:
-    """Return our word for a provider's; unknown for any word that is not in the table, null included."""
+    """Return our status for a provider's word; unknown for any word that is not in the table, including null."""
     return next((row.status for row in rows if row.native == word), Status.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorRow:
-    """How a refusal is told apart: its code (or type, or HTTP status), and the error it becomes.
+    """How a refusal is recognized: its code (or type, or HTTP status), and the error it becomes.
 
-    `maybe_applied`: the request may have taken effect all the same (an earlier try of it is still running, say).
-    `key_reused`: its idempotency key came before with another request.
+    `maybe_applied`: the request may still have taken effect (for instance, an earlier try of it is still running).
+    `key_reused`: its idempotency key was used before with another request.
     """
 
     becomes: type[ProviderError]
@@ -74,7 +74,7 @@ class ErrorRow:
     key_reused: bool = False
 
     def fits(self, code: str | None, kind: str | None, status: int) -> bool:
-        """Whether this row speaks of such an answer."""
+        """Whether this row matches an answer."""
         return (
             (self.code is None or self.code == code)
             and (self.type is None or self.type == kind)
@@ -87,7 +87,7 @@ class Units:
     """What a provider's integer amounts mean: how many decimals each currency has there.
 
     A currency that is not listed is refused: its factor is not confirmed. `read_only` lists those that are read and
-    never sent: a wrong factor there is seen in a report, and not on a bill; `read_source` says where it is documented.
+    never sent: a wrong factor there shows in a report, and not on a bill; `read_source` names the documentation.
     `multiple_of` lists those whose numbers must be whole multiples when they are sent.
     """
 
@@ -103,7 +103,7 @@ class Units:
         return AmountsByCurrency({**self.read_only, **self.decimals})
 
     def to_units(self, money: Money) -> int:
-        """Return the provider's number for an amount. Raises Unsupported for what it cannot carry exactly."""
+        """Return the provider's number for an amount. Raises Unsupported if it cannot carry the amount exactly."""
         units: int
         digits = self._digits(money.currency)
         more = digits - exponent(money.currency)
@@ -121,7 +121,7 @@ class Units:
 
     @property
     def currencies(self) -> frozenset[str]:
-        """The codes that can be billed; any other is refused."""
+        """Return the codes that can be billed; any other is refused."""
         return frozenset(self.decimals)
 
     @property
@@ -130,7 +130,7 @@ class Units:
         return frozenset(self.decimals) | frozenset(self.read_only)
 
     def from_units(self, units: int, currency: str) -> Money:
-        """Return the amount that a provider's number means. Raises ValueError for what cannot be read exactly."""
+        """Return the amount of a provider's number. Raises ValueError if it cannot be read exactly."""
         digits = self.decimals.get(currency, self.read_only.get(currency))
         if digits is None:
             raise ValueError(f"{currency}: how this provider counts it is not confirmed, and no factor is guessed")
@@ -152,7 +152,7 @@ class Units:
 
 
 class Currencies(Protocol):
-    """What is asked of every table of currencies; how amounts are written and read is the adapter's own affair."""
+    """The interface of every table of currencies; the adapter itself writes and reads amounts."""
 
     @property
     def currencies(self) -> frozenset[str]:
@@ -167,7 +167,7 @@ class Currencies(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How many requests an account may make in so many seconds. Where `source` is a guess, it says so."""
+    """How many requests an account may make in that many seconds. `source` states if it is a guess."""
 
     requests: int
     seconds: int
@@ -187,7 +187,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The facts of a refusal as the provider words them, before its class is decided."""
+    """The facts of a refusal in the provider's words, before its class is decided."""
 
     message: str
     code: str | None = None
@@ -198,12 +198,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A class named by its path, "package.module:Name": imported when it is called or read, and not before."""
+    """A class named by its path, "package.module:Name": imported only when it is called or read."""
 
     path: str
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Make one. Raises ImportError and AttributeError for a path that leads nowhere."""
+        """Make an instance. Raises ImportError or AttributeError for a wrong path."""
         return self.load()(*arguments, **options)
 
     def load(self) -> Any:
@@ -219,20 +219,20 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Cannot:
-    """What the provider does not have, with the reason and where that is documented."""
+    """Something that the provider cannot do, with the reason and its source."""
 
     reason: str
     source: str
 
 
 def cannot(reason: str, *, source: str) -> Cannot:
-    """Declare that a provider cannot do something; None in its place would mean that nobody has built it yet."""
+    """Declare that a provider cannot do something; None would mean that it is not built yet."""
     return Cannot(reason, source)
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """The invoices that carry a reference, and what kept the lookup from being complete."""
+    """The invoices that have a reference, and what made the lookup incomplete."""
 
     invoices: tuple[Invoice, ...] = ()
     gap: str = ""

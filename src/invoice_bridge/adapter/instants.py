@@ -1,4 +1,4 @@
-"""Instants and days as providers write them; what would lose parts of a second is refused."""
+"""Instants and days as providers write them; a conversion that loses parts of a second is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LAST = time(23, 59, 59, tzinfo=UTC)
 
 # ── instants ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def unix_seconds(instant: datetime) -> int:
-    """Return whole seconds since 1970 UTC. Raises Unsupported where parts of a second would be lost."""
+    """Return whole seconds since 1970 UTC. Raises Unsupported if parts of a second would be lost."""
     whole, rest = divmod(instant - _EPOCH, timedelta(seconds=1))
     if rest:
         raise Unsupported(f"{instant.isoformat()} has parts of a second; this provider counts whole seconds")
@@ -22,7 +22,7 @@ def unix_seconds(instant: datetime) -> int:
 
 
 def rfc3339_seconds(instant: datetime) -> str:
-    """Return 2026-05-01T00:00:00Z. Raises Unsupported where parts of a second would be lost."""
+    """Return 2026-05-01T00:00:00Z. Raises Unsupported if parts of a second would be lost."""
     if instant.tzinfo is None:
         raise TypeError(f"{instant.isoformat()} has no time zone")
     if instant.microsecond:
@@ -31,7 +31,7 @@ def rfc3339_seconds(instant: datetime) -> str:
 
 
 def rfc3339_millis(instant: datetime) -> str:
-    """Return 2026-05-01T00:00:00.000Z. Raises Unsupported where parts of a millisecond would be lost."""
+    """Return 2026-05-01T00:00:00.000Z. Raises Unsupported if parts of a millisecond would be lost."""
     if instant.tzinfo is None:
         raise TypeError(f"{instant.isoformat()} has no time zone")
     if instant.microsecond % 1000:
@@ -45,6 +45,6 @@ def day_in_utc(text: str, *, ends: bool = False) -> datetime:
     Raises ValueError for anything else.
     """
     if not _DAY.fullmatch(text):
-        raise ValueError(f"{text[:40]!r} is no date")
+        raise ValueError(f"{text[:40]!r} is not a date")
     day = date.fromisoformat(text)
     return datetime.combine(day, _LAST if ends else time(tzinfo=UTC))

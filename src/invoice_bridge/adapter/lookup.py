@@ -24,9 +24,9 @@ from invoice_bridge.core.wire import Flow
 T = TypeVar("T")
 
 PAGES = 100
-"""How many pages of a listing a lookup reads at most."""
+"""A lookup reads at most this many pages of a listing."""
 CLOCK_SKEW = timedelta(days=1)
-"""How much earlier than `since` a lookup begins: the provider's clock and ours need not agree."""
+"""A lookup begins this much earlier than `since`: the provider's clock and ours may differ."""
 LOOKUP_NOTE = "lookup: was the reference billed before?"
 _EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 
@@ -45,12 +45,11 @@ def _ids(invoices: list[Invoice]) -> str:
 
 
 def find_matches(command: Bill, context: Context, history: History = NO_HISTORY) -> Flow[Matches]:
-    """Find every invoice that carries a bill's reference, each as it is now.
+    """Find every invoice that has a bill's reference, each in its current state.
 
-    What is known to have been made is read by its id, whomever it bills and whatever the clocks say. Then the
-    provider's listing of the bill's customer is read, from CLOCK_SKEW before `history.since` on where that is known,
-    and at most PAGES pages of it. An item that cannot be read and holds the reference's text is a gap: it may be the
-    one.
+    Invoices that are known to have been made are read by their ids, for any customer and time. Then the provider's
+    listing of the bill's customer is read, from CLOCK_SKEW before `history.since` if that is known, at most PAGES
+    pages. An unreadable item with the reference's text is a gap: it may be the invoice.
     """
     made: dict[str, Invoice] = {}
     findable, lost, strange = is_findable(command, context), "", ""
@@ -77,7 +76,7 @@ def find_matches(command: Bill, context: Context, history: History = NO_HISTORY)
 
 
 def find_in_listing(command: Bill, context: Context, history: History = NO_HISTORY) -> Flow[Matches]:
-    """Find every invoice that carries a bill's reference in the listing of its customer, at most PAGES pages."""
+    """Find every invoice that has a bill's reference in the listing of its customer, at most PAGES pages."""
     mine, gap = json_text(command.reference), ""
     listing = listing_command(command, context, history)
     seen: dict[str, Invoice] = {}  # by id: one that moves on while it is listed is on two pages
@@ -105,9 +104,9 @@ def find_in_listing(command: Bill, context: Context, history: History = NO_HISTO
 
 
 def listing_command(command: Bill, context: Context, history: History = NO_HISTORY) -> ListInvoices:
-    """The listing that has a bill's invoice: its customer's, from a little before its first try.
+    """Return the listing that has a bill's invoice: its customer's, from shortly before its first try.
 
-    Where a try had other content, its customer may have been another one: then everybody's.
+    If a try had other content, it may have had another customer: then the listing of all customers.
     """
     customer = (
         command.customer
@@ -120,12 +119,12 @@ def listing_command(command: Bill, context: Context, history: History = NO_HISTO
 
 
 def lookup_start(history: History) -> datetime | None:
-    """Where in time a lookup begins; None for the very beginning, as no provider was there before 1970."""
+    """Return when a lookup begins; None for the very beginning, as no provider existed before 1970."""
     return None if history.since is None or history.since < _EPOCH else history.since - CLOCK_SKEW
 
 
 def retrieval(invoice_id: str) -> Retrieve | None:
-    """The command that reads an invoice; None for an id that no request can carry."""
+    """Return the command that reads an invoice; None for an id that no request can carry."""
     try:
         return Retrieve(id=invoice_id)
     except ValidationError:
@@ -133,9 +132,9 @@ def retrieval(invoice_id: str) -> Retrieve | None:
 
 
 def refresh(found: Invoice, context: Context) -> Flow[Invoice | None]:
-    """An invoice as it is now: a listing may lag behind, and may leave fields out.
+    """Read the current state of an invoice: a listing may lag behind, and may omit fields.
 
-    None where it is not there any more: a draft that was deleted, or that got another id when it was issued.
+    Returns None if it no longer exists: a draft that was deleted, or that got another id when it was issued.
     """
     again = retrieval(found.id)
     if again is None:
@@ -148,7 +147,7 @@ def refresh(found: Invoice, context: Context) -> Flow[Invoice | None]:
 
 
 def annotated(flow: Flow[T]) -> Flow[T]:
-    """A flow whose requests say to a reader of the plan that they belong to the lookup."""
+    """Mark the requests of a flow as the lookup's, for a reader of the plan."""
     try:
         request = next(flow)
         while True:
@@ -163,5 +162,5 @@ def annotated(flow: Flow[T]) -> Flow[T]:
 
 
 def json_text(value: Any) -> bytes:
-    """A value as JSON, a text without its quotation marks."""
+    """Return a value as JSON, a text without its quotation marks."""
     return dumps(value).strip(b'"')

@@ -54,7 +54,7 @@ FlowFactory: TypeAlias = Callable[[Any, "Context"], Flow[Any]]
 # ── capabilities ─────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verbs:
-    """One flow per verb. None: not built. `cannot(…)`: the provider has no such thing."""
+    """One flow per verb. None: not built. `cannot(…)`: the provider cannot do it."""
 
     one_time_charge: FlowFactory | Cannot | None = None
     period_invoice: FlowFactory | Cannot | None = None
@@ -89,33 +89,33 @@ class Page:
 # ── the provider ─────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, kw_only=True)
 class Provider:
-    """Facts first, tables second, verbs third: what an adapter says of its provider."""
+    """A provider as its adapter declares it: facts first, tables second, verbs third."""
 
     # facts
     name: str
     title: str
     reviewed: str
-    """The month in which the tables were last held against the provider's documentation."""
+    """The month in which the tables were last compared with the provider's documentation."""
     api_version: str
     base_url: Callable[[Mapping[str, Any]], str]
     """The root of the API for some settings; never ends with a slash."""
     auth: Auth
     headers: Callable[[Mapping[str, Any]], Mapping[str, str]]
-    """The headers of every request, the version among them; never a credential."""
+    """The headers of every request, including the version; never a credential."""
     idempotency: Idempotency
     form: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]] | None
     """How bodies are encoded; None for JSON."""
     rate: Rate | None = None
-    """The provider's documented limit on requests; None where it states no number."""
+    """The provider's documented rate limit; None if it states no number."""
     search_rate: Rate | None = None
-    """The limit on requests of its search index, where that is another one."""
+    """The rate limit of its search index, if that is another one."""
     retry_header: str | None = None
-    """A header of answers that says "true" or "false" to whether the request shall be tried again."""
+    """A header of answers that states "true" or "false": whether the request should be retried."""
     settings: tuple[Setting, ...] = ()
     scope: Callable[[Mapping[str, Any]], str] = lambda _settings: ""
-    """The account within which a reference is unique, as far as the settings say it."""
+    """The account within which a reference is unique, as far as the settings state it."""
     mode: Callable[[str, Mapping[str, Any], str], str | None]
-    """"test" or "live", as far as a key, the settings and a base URL tell; None where they do not."""
+    """"test" or "live", as far as a key, the settings and a base URL show it; None if they do not."""
 
     # tables
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -129,37 +129,37 @@ class Provider:
     money: Currencies
     """The table of currencies: a Units, or the provider's own kind."""
     redactions: tuple[Redaction, ...] = ()
-    """What a recording must not show, beyond what holds for every provider."""
+    """What a recording must not show, beyond the rows of every provider."""
 
     # verbs
     flows: Verbs
     lookup: Callable[[Bill, Context, History], Flow[Matches]] | None = None
-    """How a bill is looked up by its reference, where the listing alone does not tell; see adapter/lookup.py."""
+    """How a bill is looked up by its reference, if the listing is not enough; see adapter/lookup.py."""
     search: Callable[[Bill, Context, History], Flow[Matches]] | None = None
-    """How a bill is found in the provider's search index, which lags behind what was written: the first lookup of a
-    create, while the idempotency key covers the lag. None where the index does not cover the reference."""
+    """How a bill is found in the provider's search index, which lags behind writes: the first lookup of a create, while
+    the idempotency key covers the lag. None if the index does not cover the reference."""
     parse: Callable[..., Invoice]
     """parse(data: Mapping) → Invoice; raises MalformedResponse."""
     shape: Shape[Invoice] | None = None
     """Where each field of an invoice is read: the table behind `parse`, which the reference prints."""
     refusal: Callable[[Response], Refusal]
-    """Reads an error body; raises MalformedResponse where it is not the provider's."""
+    """Reads an error body; raises MalformedResponse if it is not the provider's."""
     invoice_id: Callable[[Any], str | None]
-    """The invoice's id in an answer's JSON, where there is one."""
+    """Returns the invoice's id in an answer's JSON, or None."""
     reference_in: Callable[[Any, Context], str | None] | None = None
-    """The reference in the JSON of an answer to the request that opens a bill, where it carries one."""
+    """Returns the reference in the JSON of an answer to the request that opens a bill, or None."""
     webhooks: Webhooks | None = None
     """How its deliveries are verified and read; None: not built."""
     emulator: Callable[..., Any]
-    """emulator(clock=…, …) → the in-memory provider. `Named` by its path: what bills never imports a test double."""
+    """emulator(clock=…, …) → the in-memory provider. `Named` by its path: billing code never imports a test double."""
 
     def __repr__(self) -> str:
         return f"<Provider {self.name}>"
 
     def flow(self, command: Command, context: Context) -> Flow[Any]:
-        """Begin the flow of a command's verb.
+        """Start the flow of a command's verb.
 
-        Raises Unsupported where the provider cannot do it, where it is not built, and where a limit is passed.
+        Raises Unsupported if the provider cannot do it, if it is not built, or if a limit is exceeded.
         """
         begin: FlowFactory | Cannot | None = getattr(self.flows, command.verb)
         if begin is None:
@@ -170,26 +170,26 @@ class Provider:
         return begin(command, context)
 
     def status(self, word: object) -> Status:
-        """Our word for a provider's; unknown for any word that is not in the table, null included."""
+        """Return our status for a provider's word; unknown for any word that is not in the table, including null."""
         return status_of(self.statuses, word)
 
     def error(self, answer: Response) -> ProviderError:
-        """Turn a refusal into its typed error, by the provider's table, else by the HTTP status alone."""
+        """Return the typed error of a refusal, by the provider's table, else by the HTTP status."""
         return self.classify(answer).error
 
     def classify(self, answer: Response) -> Classified:
-        """Turn a refusal into its typed error, and say what the provider's table adds."""
+        """Return the typed error of a refusal, with what the provider's table adds."""
         return classify(answer, self.name, self.errors, self.refusal)
 
     def is_replay(self, answer: Response) -> bool:
-        """Whether an answer says of itself that it repeats what an earlier request with the same key was answered."""
+        """Whether an answer is marked as a replay of the answer to an earlier request with the same key."""
         marked = self.idempotency.replay_header
         return marked is not None and answer.headers.get(marked.lower()) == "true"
 
     def wants_retry(self, answer: Response, *, default: bool) -> bool:
-        """Whether a refused request shall be tried again: what the provider says of it, else `default`."""
-        said = None if self.retry_header is None else answer.headers.get(self.retry_header.lower())
-        return {"true": True, "false": False}.get(said or "", default)
+        """Whether to retry a refused request: as the provider states, else `default`."""
+        advice = None if self.retry_header is None else answer.headers.get(self.retry_header.lower())
+        return {"true": True, "false": False}.get(advice or "", default)
 
     def read_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Check settings and fill in defaults. Raises ConfigurationError naming the nearest valid name."""
@@ -214,7 +214,7 @@ class Provider:
         return read
 
     def missing_settings(self, settings: Mapping[str, Any]) -> tuple[Setting, ...]:
-        """The required settings that are not given."""
+        """Return the required settings that are not given."""
         return tuple(setting for setting in self.settings if setting.required and settings.get(setting.name) is None)
 
 
@@ -228,9 +228,9 @@ class Context:
     base_url: str
     command: Command | None = None
     as_of: datetime | None = None
-    """The caller's own clock, for loss rows that depend on it; flows never read it."""
+    """The caller's time, for loss rows that depend on it; flows never read it."""
     existing: Invoice | None = None
-    """What the lookup found under the bill's reference: a flow goes on from there."""
+    """The invoice that the lookup found under the bill's reference: a flow continues from it."""
     done: frozenset[str] = frozenset()
     """The keys and addresses of requests of this bill that are known to have taken effect; see `has_done`."""
     allowed: frozenset[str] = frozenset()
@@ -238,20 +238,20 @@ class Context:
 
     @property
     def account(self) -> str:
-        """Within which a reference is unique, as far as the settings say it: "chargebee:acme"."""
+        """The account within which a reference is unique, as far as the settings state it: "chargebee:acme"."""
         return f"{self.provider.name}:{self.provider.scope(self.settings)}"
 
     @cached_property
     def losses(self) -> tuple[Loss, ...]:
-        """What the provider would not carry of the command: found once for each context. Only bills lose anything."""
+        """What the provider would not carry of the command, computed once for each context. Only bills have losses."""
         return find_losses(self.provider.fields, self.command, self) if isinstance(self.command, Bill) else ()
 
     def on(self, command: Command) -> Context:
-        """The same context for one command: idempotency keys derive from it."""
+        """Return the same context for one command: idempotency keys derive from it."""
         return self if command is self.command else replace(self, command=command)
 
     def has_done(self, request: Request) -> bool:
-        """Whether a request is known to have taken effect, however long ago its key was forgotten.
+        """Whether a request is known to have taken effect, even if the provider has forgotten its key.
 
         Its address counts as well as its key: another attempt, or a verb of the caller's, may have sent it for the same
         invoice.
@@ -292,11 +292,11 @@ class Context:
         answers: tuple[str | int, ...] = (),
         states_bill: bool = False,
     ) -> Request:
-        """Make a writing request; `opens` where it makes a new invoice, `invoice_id` where it changes one.
+        """Make a writing request: `opens` if it makes a new invoice, `invoice_id` if it changes one.
 
         `step` names it within its flow; the idempotency key derives from that. The rest is as on Request.
 
-        It carries a key where the provider takes one for the method (`Idempotency.methods`).
+        It has a key if the provider takes one for the method (`Idempotency.methods`).
         """
         content, headers = b"", dict(self.provider.headers(self.settings))
         if body is not None and self.provider.form is None:
@@ -326,25 +326,25 @@ class Context:
         )
 
     def follow(self, url: str, *, specimen: Any = None) -> Request:
-        """Make a reading request for a whole URL that the provider gave.
+        """Make a reading request for a complete URL from the provider.
 
-        Raises MalformedResponse off the configured origin, and outside the path of the base URL.
+        Raises MalformedResponse for another origin than the configured one, and outside the base URL's path.
         """
         ours = urlsplit(self.base_url)
         try:
             theirs = urlsplit(url)
         except ValueError:
-            raise MalformedResponse("the next page's address is no URL", provider=self.provider.name) from None
+            raise MalformedResponse("the next page's address is not a URL", provider=self.provider.name) from None
         same = (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
         if same and not _is_below(theirs.path, ours.path):
             raise MalformedResponse(
-                f"the next page is not below {self.base_url}: it is not followed, the key would go along",
+                f"the next page is not below {self.base_url}: it is not followed, since the key would be sent with it",
                 provider=self.provider.name,
             )
         if not same or theirs.username is not None:
             raise MalformedResponse(
                 f"the next page is at {theirs.scheme}://{theirs.hostname}, not at {ours.scheme}://{ours.netloc}: "
-                "it is not followed, the key would go along",
+                "it is not followed, since the key would be sent with it",
                 provider=self.provider.name,
             )
         return Request("GET", url, self.provider.headers(self.settings), specimen=specimen)

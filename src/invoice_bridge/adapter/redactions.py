@@ -1,4 +1,4 @@
-"""What a recording of a provider must not show: rows, each with where it stands and what stands in its place.
+"""What a recording of a provider must not show: rows, each with its place and its replacement.
 
 Rules of this file: data types alone. The rows are each provider's own (tables.py); `cassettes.redaction` applies them.
 """
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Where(StrEnum):
-    """The kind of place a row speaks of."""
+    """The kind of place of a row."""
 
     HEADER = "header"
     """A header of that name."""
@@ -23,31 +23,31 @@ class Where(StrEnum):
     KEY = "key"
     """The shape of a credential, as a pattern: whole words of it are replaced in headers and in texts."""
     ID = "id"
-    """How a kind of id begins, such as "cus_"; replaced only where ids are to be pseudonyms."""
+    """The prefix of a kind of id, such as "cus_"; replaced only if ids become pseudonyms."""
 
 
 class Becomes(StrEnum):
-    """What stands in a value's place."""
+    """The replacement of a value."""
 
     SECRET = "secret"  # noqa: S105 - a kind, no secret
     """The same fixed word for all; a header is left out."""
     LINK = "link"
     """The same fixed address for all."""
     EMAIL = "email"
-    """An address that is the same wherever the value was the same."""
+    """The same address for the same value."""
     NAME = "name"
-    """A name that is the same wherever the value was the same."""
+    """The same name for the same value."""
     MASK = "mask"
     """Every letter an X and every digit a 0."""
     ID = "id"
-    """An id of the same beginning and length; only where ids are to be pseudonyms."""
+    """An id with the same prefix and length; only if ids become pseudonyms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """One place whose value must not stand in a recording.
+    """One place whose value must not be in a recording.
 
-    `beside`: holds only where the same object has a field of that name too. Upper and lower case are the same in names.
+    `beside`: applies only if the same object has a field of that name too. Upper and lower case are the same in names.
     """
 
     where: Where
@@ -58,5 +58,5 @@ class Redaction:
 
 
 def hidden(becomes: Becomes, source: str, *names: str, where: Where = Where.FIELD) -> tuple[Redaction, ...]:
-    """Make rows of the same kind and source, one for each name."""
+    """Make rows with the same kind and source, one for each name."""
     return tuple(Redaction(where, name, source, becomes) for name in names)

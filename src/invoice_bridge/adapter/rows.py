@@ -1,7 +1,7 @@
-"""The rows of a provider that say what becomes of each field of a command, and the losses that they mean.
+"""The rows of a provider: what happens to each field of a command, and the losses that result.
 
 Rules of this file: pure; nothing is sent and nothing is guessed. A provider's rows (`FIELDS` in its `tables.py`) are
-the only place that says what becomes of a field; the report, the refusal, the documentation and the tests read them.
+the only place that states what happens to a field; the report, the refusal, the documentation and the tests read them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Named(Protocol):
 
 
 class Setup(Protocol):
-    """What a row may depend on beside the command: settings, the provider's name, and the present where it is given."""
+    """What a row may depend on besides the command: settings, the provider's name, and the time if it is given."""
 
     @property
     def provider(self) -> Named:
@@ -54,10 +54,10 @@ def _always(_command: Any, _context: Setup) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One row: what becomes of the field at `path` of the commands named in `verbs`.
+    """One row: what happens to the field at `path` of the commands named in `verbs`.
 
-    `native` is the provider's field. A row with a `code` is a loss wherever `when` holds and the field is set; a row
-    without one is carried whole. `source` says where the provider documents it and may not be empty.
+    `native` is the provider's field. A row with a `code` is a loss if `when` holds and the field is set; a row without
+    one is carried whole. `source` names the provider's documentation and may not be empty.
     """
 
     path: str
@@ -73,20 +73,20 @@ class Field:
     verbs: tuple[str, ...] = ("one_time_charge", "period_invoice")
     when: Callable[[Any, Setup], bool] = _always
     clock: Callable[[Any, datetime], bool] | None = None
-    """Whether the loss comes true at an instant, where that depends on the clock."""
+    """Whether the loss occurs at an instant, if that depends on the clock."""
 
     def speaks(self, command: Any, context: Setup) -> bool:
-        """Whether the row is about this command: its verb and its condition."""
+        """Whether the row applies to this command: its verb and its condition."""
         return command.verb in self.verbs and self.when(command, context)
 
     def is_set(self, command: Any, context: Setup) -> bool:
-        """Whether the command says anything at the row's path."""
+        """Whether the command has a value at the row's path."""
         if self.path == "customer.id":  # the id at this provider, however the customer was given
             return command.customer is not None and command.customer.at(context.provider.name) is not None
         return any(value not in ((), {}) and value is not False for value in values_at(command, self.path))
 
     def loss(self, command: Any, context: Setup) -> Loss | None:
-        """The loss this row means for a command, or None."""
+        """Return the loss that this row means for a command, or None."""
         if not self.code or not self.speaks(command, context) or not self.is_set(command, context):
             return None
         found = Loss(self.code, self.path, self.fate, self.severity, self.sent, self.why, self.remedy)
@@ -98,36 +98,36 @@ class Field:
 
 
 def carried(path: str, native: str, source: str, **more: Any) -> Field:
-    """A row for what the provider takes whole, at its field `native`."""
+    """Make a row for a field that the provider takes whole, as its field `native`."""
     return Field(path, native, source, **more)
 
 
 def dropped(path: str, code: str, source: str, **more: Any) -> Field:
-    """A row for what no request says. It warns and sends nothing, unless the row states otherwise."""
+    """Make a row for a field that no request carries. It warns and sends nothing, unless the row states otherwise."""
     row = {"native": "", "fate": Fate.DROPPED, "severity": Severity.WARNS, **_NOWHERE, **more}
     return Field(path, source=source, code=code, **row)
 
 
 def defaulted(path: str, code: str, source: str, **more: Any) -> Field:
-    """A row for what the provider decides by its own settings. It warns, unless the row states otherwise."""
+    """Make a row for a field that the provider's settings decide. It warns, unless the row states otherwise."""
     return Field(
         path, "", source, code=code, **{**_NOWHERE, "fate": Fate.DEFAULTED, "severity": Severity.WARNS, **more}
     )
 
 
 def approximated(path: str, native: str, code: str, source: str, **more: Any) -> Field:
-    """A row for what is sent otherwise than it was written; `sent` says how. No more than a remark by default."""
+    """Make a row for a field that is sent in another form, `sent`. It is only a remark by default."""
     return Field(path, native, source, code=code, fate=Fate.APPROXIMATED, **more)
 
 
 def provider_rated(path: str, code: str, source: str, **more: Any) -> Field:
-    """A row for an amount that the provider works out by itself, which changes what is billed."""
+    """Make a row for an amount that the provider computes by itself, which changes what is billed."""
     rated = {"fate": Fate.PROVIDER_RATED, "severity": Severity.CHANGES_MONEY}
     return Field(path, "", source, code=code, **{**_NOWHERE, **rated, **more})
 
 
 def unsent(path: str, source: str, **more: Any) -> Field:
-    """A row for what is in no request and is no loss either: it is compared with the answer, or holds by itself."""
+    """Make a row for a field that is not sent and not lost: it is compared with the answer, or holds by itself."""
     return Field(path, "", source, Alters.NOTHING, **more)
 
 
@@ -207,7 +207,7 @@ def read_parts(code: str, source: str, *, sent: tuple[str, ...] = ()) -> tuple[F
 
 
 def values_at(command: Any, path: str) -> list[Any]:
-    """What a command says at a path, one value per place: "lines[].period" is each line's, "metadata.key" the keys."""
+    """Return the values at a path, one per place: "lines[].period" is each line's, "metadata.key" the keys."""
     found = [command]
     for name in path.split("."):
         bare = name.removesuffix("[]")
@@ -221,7 +221,7 @@ def values_at(command: Any, path: str) -> list[Any]:
 
 
 def check_limits(limits: Iterable[Limit], command: Any) -> None:
-    """Raise Unsupported for a text or list of a bill, or of an update, that is longer than the provider takes."""
+    """Raise Unsupported for a text or list of a bill or an update that is longer than the provider accepts."""
     for limit in limits:
         for value in values_at(command, limit.path):
             if isinstance(value, Sized) and len(value) > limit.maximum:
@@ -234,7 +234,7 @@ def check_limits(limits: Iterable[Limit], command: Any) -> None:
 
 
 def find_losses(fields: Iterable[Field], command: Any, context: Setup) -> tuple[Loss, ...]:
-    """Every loss that a provider's rows mean for a command, in the order of the rows."""
+    """Return every loss that a provider's rows mean for a command, in the order of the rows."""
     return tuple(loss for row in fields if (loss := row.loss(command, context)))
 
 
@@ -278,9 +278,9 @@ def _below(hint: Any, path: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The most that the provider takes at a path of a command: characters of a text, entries of a list or mapping.
+    """The most that the provider accepts at a path: characters of a text, entries of a list or mapping.
 
-    "metadata" counts its keys; "metadata.key" and "metadata.value" are about each of them.
+    "metadata" counts its keys; "metadata.key" and "metadata.value" limit each of them.
     """
 
     path: str

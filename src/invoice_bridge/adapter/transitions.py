@@ -1,7 +1,7 @@
-"""What each verb does to an invoice: one table a provider, read by its flows, its emulator, the docs and the suite.
+"""What each verb does to an invoice: one table per provider, read by its flows, emulator, docs and the suite.
 
-Rules of this file: a row says what the flow does, and its source says why. It names statuses in our words alone, but in
-a Doubt, where the provider's own words are what differs. Only verbs that change an invoice that is there have a row.
+Rules of this file: a row states what the flow does, and its source states why. It names our statuses only, except in a
+Doubt, where the provider's own words differ. Only verbs that change an existing invoice have a row.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from invoice_bridge.core.wire import Effect
 COMMANDS = {command.verb: command for command in OnInvoice.__subclasses__() if command is not Retrieve}
 """verb → its command, of those that change an invoice that is there already"""
 CHANGES = tuple(COMMANDS)
-"""The verbs that change an invoice that is there already."""
+"""The verbs that change an existing invoice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """What the provider leaves open of a row: whether it allows the verb for invoices with these native words.
+    """An open question of a row: whether the provider allows the verb for invoices with these native words.
 
     The flow sends the request. The emulator follows its switch of this name: on where the verb is allowed.
     """
@@ -33,11 +33,11 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """What a verb does: the statuses in which the provider allows it, those it leads to, and where that is documented.
+    """What a verb does: the statuses in which the provider allows it, those it leads to, and the source.
 
-    `becomes`: empty where the status stays. `effects` are those of the verb's own request. `undocumented`: statuses of
-    which the provider says nothing; the request is sent, and a refusal is taken for one of the status. `anywhere`: the
-    fields of the command that can be changed in every status.
+    `becomes` is empty if the status stays. `effects` are those of the verb's own request. `undocumented`: statuses that
+    the provider does not document; the request is sent, and a refusal counts as a refusal of the status. `anywhere`:
+    the fields of the command that can be changed in every status.
     """
 
     allowed: frozenset[Status]
@@ -57,7 +57,7 @@ class Transition:
         return status in self.allowed and all(switches[row.switch] for row in self.doubts if native in row.words)
 
     def of_fields(self, fields: Collection[str]) -> Transition:
-        """Return the row for a command that sets these fields alone."""
+        """Return the row for a command that sets only these fields."""
         return replace(self, allowed=frozenset(Status)) if fields and self.anywhere.issuperset(fields) else self
 
 
@@ -70,7 +70,7 @@ def transition(
     anywhere: Iterable[str] = (),
     doubts: Iterable[Doubt] = (),
 ) -> Transition:
-    """Make one row: the statuses in which the verb is allowed, then what differs from changing nothing."""
+    """Make one row: the statuses in which the verb is allowed, then what it changes."""
     return Transition(
         allowed=frozenset(allowed),
         becomes=frozenset(becomes),
@@ -88,7 +88,7 @@ def doubt(*words: str, switch: str, why: str) -> Doubt:
 
 
 class Transitions(Mapping[str, Transition]):
-    """A provider's table: verb → row. Raises ValueError that names the row which says something impossible."""
+    """A provider's table: verb → row. Raises ValueError that names an impossible row."""
 
     __slots__ = ("_rows",)
 

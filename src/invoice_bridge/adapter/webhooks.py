@@ -1,4 +1,4 @@
-"""What an adapter declares of a provider's webhooks, and the event that a delivery becomes."""
+"""An adapter's declaration of a provider's webhooks, and the event that a delivery becomes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["EventType", "InvoiceEvent"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TOLERANCE = timedelta(minutes=5)
-"""How far a signed instant may lie from `at`, before or after it."""
+"""How far a signed timestamp may be from `at`, before or after it."""
 
 
 class EventType(StrEnum):
-    """What happened to an invoice. `unknown` is any event that has no such meaning; it never changes what you hold."""
+    """What happened to an invoice. `unknown` is any other event; it never changes your data."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -39,12 +39,12 @@ class EventType(StrEnum):
 
 
 class InvoiceEvent(Frozen):
-    """What a provider reported. The same event may come more than once, and events may come out of order.
+    """A provider's report. The same event may come more than once, and events may come out of order.
 
-    `id` is what repeated deliveries of one event share. `invoice` is the invoice as it stood then, None where the
-    delivery does not carry it (read it by `invoice_id`); its lines may be a first page (`lines_complete`). `version`
-    numbers the states of one invoice, where the provider does. `verified` is False where nothing was checked: such an
-    event is a hint to read the invoice, no more. `native_type` is the provider's word, `raw` all that it said.
+    Repeated deliveries of one event have the same `id`. `invoice` is the invoice at that time, None if the delivery
+    does not contain it (read it by `invoice_id`); its lines may be a first page (`lines_complete`). `version` numbers
+    the states of one invoice, if the provider does. `verified` is False if nothing was checked: the event is then only
+    a hint to read the invoice. `native_type` is the provider's word, `raw` its whole body.
     """
 
     provider: Text
@@ -65,8 +65,8 @@ class InvoiceEvent(Frozen):
 class EventRow:
     """A provider's name for an event, and ours.
 
-    `by_status`: the provider has no event of its own for being paid, voided and the like, so the status that the
-    carried invoice now has is what the event reports.
+    `by_status`: the provider has no events of its own for paid, voided and the like, so the event reports the status of
+    the invoice in it.
     """
 
     native: str
@@ -83,7 +83,7 @@ class Delivery:
     body: bytes = field(repr=False)
 
     def required_header(self, name: str) -> str:
-        """A header that must be there. Raises InvalidSignature where it is not."""
+        """Return a required header. Raises InvalidSignature if it is missing."""
         value = self.headers.get(name, "")
         if not value:
             raise InvalidSignature(f"the delivery has no header {name}")
@@ -108,7 +108,7 @@ class EventFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhooks:
-    """How a provider's deliveries are told from others', and what they say.
+    """How a provider's deliveries are verified and read.
 
     `verify(delivery, secret, at)` raises InvalidSignature, and ConfigurationError for a secret of another shape. `read`
     raises MalformedResponse for what is no event.
@@ -121,9 +121,9 @@ class Webhooks:
 
 
 def check_timestamp(seconds: str, at: datetime) -> None:
-    """Raise InvalidSignature unless `seconds`, a unix time, lies within five minutes of `at`, before or after it."""
+    """Raise InvalidSignature unless `seconds`, a Unix time, is within five minutes of `at`, before or after it."""
     if not (seconds.isascii() and seconds.isdecimal() and len(seconds) < 12):
-        raise InvalidSignature("the signed instant is no unix time")
+        raise InvalidSignature("the signed timestamp is not a Unix time")
     apart = at - (_EPOCH + timedelta(seconds=int(seconds)))
     if abs(apart) > TOLERANCE:
         late = "old" if apart > timedelta() else "far in the future"
@@ -131,10 +131,10 @@ def check_timestamp(seconds: str, at: datetime) -> None:
 
 
 def hmac_sha256(secret: bytes, *pieces: bytes) -> bytes:
-    """Return the HMAC-SHA256 of the pieces, joined by full stops."""
+    """Return the HMAC-SHA256 of the pieces, joined by dots."""
     return hmac.digest(secret, b".".join(pieces), "sha256")
 
 
 def constant_time_equal(ours: bytes, theirs: str) -> bool:
-    """Compare in a time that does not tell how much of it fits; what is no ASCII never fits."""
+    """Compare two texts in constant time; text that is not ASCII never matches."""
     return hmac.compare_digest(ours, theirs.encode("ascii", "backslashreplace"))

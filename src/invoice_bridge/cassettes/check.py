@@ -1,7 +1,6 @@
 """Check a folder of cassettes, offline: secrets, provenance, what can never replay, age and API version.
 
-Rules of this file: a finding says where and what kind, never what stands there. Nothing is changed, and nothing is
-recorded anew.
+Rules of this file: a finding names the place and the kind, never the value. Nothing is changed or recorded anew.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: in which file, at which interaction (counted from 1; None: the whole file), and what."""
+    """One fault: its file, its interaction (counted from 1; None: the whole file), and its description."""
 
     path: Path
     kind: str
@@ -50,9 +49,9 @@ class Finding:
 
 
 def check(place: Path, *, as_of: datetime, max_age: timedelta | None = None) -> tuple[int, tuple[Finding, ...]]:
-    """Check one cassette, or every one in a folder and below: how many there were, and what is wrong with them.
+    """Check one cassette, or every one in a folder and below; return how many there were, and the findings.
 
-    `as_of` is the caller's clock. Raises ConfigurationError where there is nothing to check.
+    `as_of` is the caller's time. Raises ConfigurationError if there is nothing to check.
     """
     paths = files.found(place)
     findings = [finding for path in paths for finding in _of_file(path, as_of, max_age)]

@@ -1,7 +1,7 @@
-"""What an API says otherwise than before: two recordings of the same scenarios, compared endpoint by endpoint.
+"""Changes of an API: two recordings of the same scenarios, compared endpoint by endpoint.
 
-Rules of this file: only what was seen on both sides is compared. A null, an empty list and an empty object say nothing
-of what they could hold; what a caller names itself (metadata) is no part of the API.
+Rules of this file: only fields seen on both sides are compared. A null, an empty list or an empty object shows nothing
+of its possible content; names that a caller chooses (metadata) are not part of the API.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class _Endpoint:
 def drift(old: Path, new: Path) -> tuple[Drift, ...]:
     """Compare two cassettes, or two folders whose cassettes have the same names.
 
-    Raises ConfigurationError where nothing can be compared: no cassette, none of the same name, no endpoint in common.
+    Raises ConfigurationError if nothing can be compared: no cassette, none of the same name, no endpoint in common.
     """
     pairs = _pairs(old, new)
     before, after = _seen(left for _, left, _ in pairs), _seen(right for _, _, right in pairs)

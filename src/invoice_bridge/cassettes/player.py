@@ -3,9 +3,9 @@
     with httpx.Client(transport=Player("cassettes/stripe/test_bill.yaml")) as http:
         billing = Client("stripe", api_key="sk_test_not_a_key", http=http)
 
-vcrpy holds each request against every recorded one in turn, so its cost grows with the cassette. Here the recorded
-requests are filed once, under what vcrpy compares. The file is read by the reader that all of ours share; what of a
-request is compared is vcrpy's own code: vcr.serialize and vcr.request, of vcrpy 9.
+vcrpy compares each request with every recorded one in turn, so its cost grows with the cassette. Here the recorded
+requests are indexed once, by what vcrpy compares. The shared reader reads the file; vcrpy's own code decides what of a
+request is compared: vcr.serialize and vcr.request, of vcrpy 9.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _MOST_LINES = 20
 class NotRecorded(Exception):
     """No interaction is left for a request.
 
-    Not a BridgeError: an application that catches what a provider may answer must not take the end of a recording for
-    such an answer.
+    It is not a BridgeError: an application that catches a provider's errors must not take the end of a recording for
+    one of them.
     """
 
 
@@ -41,12 +41,12 @@ class Player(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Answer requests from a cassette; give it to `httpx.Client(transport=…)` or `httpx.AsyncClient(transport=…)`.
 
     Requests match by vcrpy's default: method, scheme, host, port, path and query, whose order does not count. Each
-    interaction plays once, in the order recorded. With `match_on_body` the body counts too: a form or JSON as what it
-    says (numbers exactly), anything else by its bytes. `before_request` is given each request first, as vcrpy's own
-    before_record_request is: pass the one that the cassette was recorded with. `remedy` ends the message of
-    NotRecorded. Needs vcrpy (extra `testing`). Threads may share it.
+    interaction plays once, in the order recorded. With `match_on_body` the body counts too: a form or JSON by its
+    values (numbers exactly), anything else by its bytes. `before_request` gets each request first, like vcrpy's
+    before_record_request: pass the one that the cassette was recorded with. `remedy` ends the message of NotRecorded.
+    Needs vcrpy (extra `testing`). Threads can share it.
 
-    Raises NotRecorded where nothing is left, ConfigurationError for a file that is not there, or is no cassette.
+    Raises NotRecorded if no interaction is left, ConfigurationError for a file that does not exist or is no cassette.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Player(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._played = bytearray(len(self._requests))
         self._lock = threading.Lock()
         self.refused: list[str] = []
-        """What was asked for and not found: a test may have swallowed the error."""
+        """The requests that were not recorded: a test may have swallowed the error."""
 
     @property
     def unplayed(self) -> list[str]:
-        """The recorded requests that were not asked for, as "METHOD URL", in order."""
+        """Return the recorded requests that were not made, as "METHOD URL", in order."""
         return [_shown(request) for request, played in zip(self._requests, self._played, strict=True) if not played]
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

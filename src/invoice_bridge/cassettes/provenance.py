@@ -1,4 +1,4 @@
-"""The sidecar of a cassette, `<name>.provenance.json`: where the recording comes from, and what was taken out of it."""
+"""The sidecar of a cassette, `<name>.provenance.json`: the origin of the recording, and what was redacted."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Mode = Literal["test", "live", "none"]
 
 
 class Provenance(BaseModel):
-    """What a sidecar says.
+    """The content of a sidecar.
 
-    `mode` is that of the account; "none" where there was none: an emulator, a page. `source_page` is the page of an
+    `mode` is that of the account; "none" without one: an emulator, a page. `source_page` is the page of an
     origin "documentation". `redacted` names the places, "answer field customer_email". `sha256` is the cassette's sum.
     """
 
@@ -53,7 +53,7 @@ class Provenance(BaseModel):
 
 
 def path_of(cassette: Path) -> Path:
-    """Where the sidecar of a cassette stands."""
+    """Return the path of a cassette's sidecar."""
     return cassette.with_suffix(".provenance.json")
 
 
@@ -68,10 +68,10 @@ def write(
     source_page: str | None = None,
     api_version: str | None = None,
 ) -> Path:
-    """Write the sidecar of a cassette that stands; return its path.
+    """Write the sidecar of an existing cassette; return its path.
 
-    `api_version` is read from the recorded requests where it is not given; where they carry none it is the adapter's.
-    Raises ConfigurationError for what cannot be: an unknown provider or origin, an instant without a zone.
+    `api_version` is read from the recorded requests if it is not given; if they name none, it is the adapter's.
+    Raises ConfigurationError for an unknown provider or origin, or an instant without a time zone.
     """
     told = api_version or next(iter(versions(provider, files.load(cassette_path)["interactions"])), None)
     try:
@@ -101,7 +101,7 @@ def put(cassette_path: Path, provenance: Provenance) -> Path:
 
 
 def read(cassette_path: Path) -> Provenance:
-    """Read the sidecar of a cassette. Raises ConfigurationError where it is missing or is none."""
+    """Read the sidecar of a cassette. Raises ConfigurationError if it is missing or invalid."""
     path = path_of(cassette_path)
     try:
         return Provenance.model_validate_json(path.read_bytes())

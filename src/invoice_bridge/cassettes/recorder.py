@@ -1,7 +1,7 @@
 """Record what one client sends and is answered, and nothing else; write it as a cassette when all went well.
 
-vcrpy records by replacing the transports of every HTTP library in the process, so whatever else the program fetches
-meanwhile would go into the cassette. A Recorder stands in one client. The file is written by vcrpy's own code.
+vcrpy records by replacing the transports of every HTTP library in the process, so everything else that the program
+fetches meanwhile would get into the cassette. A Recorder is part of one client. vcrpy's own code writes the file.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ __all__ = ["Recorder"]
 
 
 class Recorder(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Hand requests on to `inner`, and keep them with their answers; for `httpx.Client` and `httpx.AsyncClient`.
+    """Pass requests on to `inner`, and keep them with their answers; for `httpx.Client` and `httpx.AsyncClient`.
 
-    An asynchronous client waits for `inner` as a blocking one does: while recording nothing else has to go on. A
-    request whose answer never came is not kept. Nothing is written before save(). Needs vcrpy (extra `testing`).
+    An asynchronous client blocks while it waits for `inner`: nothing else has to run while recording. A request without
+    an answer is not kept. Nothing is written before save(). Needs vcrpy (extra `testing`).
     """
 
     def __init__(self, inner: httpx.BaseTransport) -> None:
@@ -70,10 +70,10 @@ class Recorder(httpx.BaseTransport, httpx.AsyncBaseTransport):
         )
 
     def save(self, path: Path, provider: str, *, origin: str, recorded_at: datetime) -> None:
-        """Write the cassette, redacted, and its provenance beside it; what was there is replaced as a whole.
+        """Write the redacted cassette and its provenance; existing files are replaced as a whole.
 
-        `origin` is emulator, test or live; of a live account the ids become pseudonyms too. Raises ConfigurationError,
-        and writes nothing, where a body of a real account cannot be looked into: it may hold what must not be seen.
+        `origin` is emulator, test or live; the ids of a live account become pseudonyms too. Raises ConfigurationError,
+        and writes nothing, if a body of a real account cannot be read: it may have content that must not be seen.
         """
         from vcr.serialize import serialize
         from vcr.serializers import yamlserializer

@@ -1,4 +1,4 @@
-"""Take out of recorded requests and answers what must not be seen, by name and place, from each provider's own table.
+"""Redact recorded requests and answers by name and place, from each provider's own table.
 
 Rules of this file: nothing is replaced because it looks like a known word, only because of where it stands; the
 exceptions are a credential, which is replaced as a whole word of 12 characters or more in headers and in texts, and an
@@ -136,7 +136,7 @@ class Redacted:
 
 
 class Redactor:
-    """Redact what is recorded of one provider: `request` and `response` are what vcrpy's hooks of that name take.
+    """Redacts the recordings of one provider: `request` and `response` fit vcrpy's hooks of that name.
 
     `ids=True` makes ids pseudonyms too: right for an account with real customers, needless for a test account. Raises
     ConfigurationError for a provider that is not there.
@@ -151,17 +151,17 @@ class Redactor:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was redacted so far, as provenance tells it: "answer field customer_email", "request header cookie"."""
+        """Return the redacted places, as provenance has them: "answer field customer_email", "request header cookie"."""
         return tuple(sorted(self._notes))
 
     @property
     def unparsed(self) -> tuple[str, ...]:
-        """The bodies that could not be looked into, and why."""
+        """Return the bodies that could not be read, and why."""
         return tuple(self._unparsed)
 
     # ── what vcrpy calls, and what is done offline ───────────────────────────────────────────────────────────────────
     def request(self, request: Any) -> Any:
-        """Redact a vcrpy request; it comes back as it is where nothing is to be redacted."""
+        """Redact a vcrpy request; return it unchanged if nothing is to be redacted."""
         body = request.body_bytes if hasattr(request, "body_bytes") else request.body
         content = body if isinstance(body, bytes) else b""
         headers = {name: [value] for name, value in request.headers.items()}
@@ -176,7 +176,7 @@ class Redactor:
         )
 
     def response(self, response: dict[str, Any]) -> dict[str, Any]:
-        """Redact an answer as vcrpy keeps it; the one given is not changed."""
+        """Redact an answer as vcrpy keeps it, as a copy."""
         self._side = "answer"
         place = response.get("body")
         inner = place.get("string") if isinstance(place, dict) else response.get("content")

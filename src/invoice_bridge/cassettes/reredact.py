@@ -1,4 +1,4 @@
-"""Redact cassettes that stand: apply today's tables to files, and bring their provenance up to date."""
+"""Redact existing cassettes: apply today's tables to files, and update their provenance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from invoice_bridge.core.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """One cassette that was looked at: whether it changed, the places that did, and what could not be looked into."""
+    """One cassette that was read: whether it changed, which places did, and what could not be read."""
 
     path: Path
     changed: bool
@@ -23,9 +23,9 @@ class Rewritten:
 def redact(place: Path) -> list[Rewritten]:
     """Redact one cassette, or every one in a folder and below; only files that change are written.
 
-    Its provenance says whose it is, and is brought up to date (sha256, redactor, what was redacted). Raises
-    ConfigurationError where there is no cassette, and where one cannot be read, has no provenance, or was changed since
-    it was recorded (its sum would no longer tell). Those before it stay redacted; a second run finds them done.
+    The provenance names the provider, and is updated (sha256, redactor, redacted places). Raises ConfigurationError if
+    there is no cassette, or if one cannot be read, has no provenance, or was changed since it was recorded (its sum
+    would no longer show that). Those before it stay redacted; a second run leaves them as they are.
     """
     return [_redact(path) for path in files.found(place)]
 

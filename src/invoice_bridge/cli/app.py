@@ -49,17 +49,17 @@ COMMANDS = {
     "providers": Entry(
         "offline:show_providers",
         _OFFLINE,
-        "Show what each provider can do and how that is borne out, or one provider in full.",
+        "Show what each provider can do, with the evidence, or one provider in full.",
     ),
     "explain": Entry(
         "offline:explain",
         _OFFLINE,
-        "Show the exact requests a bill would send, their effects and the losses; nothing is sent.",
+        "Show the exact requests of a bill, their effects and the losses; nothing is sent.",
     ),
     "losses": Entry(
         "offline:losses",
         _OFFLINE,
-        "List what a provider would not carry of a bill; exit code 1 where that would stop it.",
+        "List what a provider would not carry of a bill; exit code 1 if that would stop it.",
     ),
     "decode": Entry(
         "offline:decode", _OFFLINE, "Read a provider's invoice from its JSON and show it in neutral words."
@@ -70,41 +70,41 @@ COMMANDS = {
     "compare": Entry(
         "compare:compare",
         _OFFLINE,
-        "Show where two sides bill differently; exit code 1 where they do, 0 only where something was compared.",
+        "Show where two sides bill differently; exit code 1 if they do, 0 only if something was compared.",
     ),
     "new-provider": Entry(
         "new_provider:scaffold",
         _OFFLINE,
-        "Write an adapter of your own for another provider: it works, and passes the conformance suite, as it stands.",
+        "Write your own adapter for another provider; it works and passes the conformance suite from the start.",
     ),
     "create": Entry(
-        "bills:create", _ON_BILLS, "Bill. The same reference is the same bill, however much later it is made again."
+        "bills:create", _ON_BILLS, "Make a bill. The same reference is billed once, however late it is repeated."
     ),
-    "resolve": Entry(
-        "bills:resolve", _ON_BILLS, "Find out what became of a bill whose outcome is unknown; sends nothing but reads."
-    ),
+    "resolve": Entry("bills:resolve", _ON_BILLS, "Find out the outcome of a bill; this only reads."),
     "list": Entry("bills:list_invoices", _ON_BILLS, "List invoices, all pages of them."),
     "show": Entry("invoices:retrieve", _ON_INVOICES, "Read one invoice, with all its lines."),
-    "finalize": Entry("invoices:finalize", _ON_INVOICES, "Turn a draft into a demand for money."),
+    "finalize": Entry("invoices:finalize", _ON_INVOICES, "Issue a draft."),
     "pay": Entry("invoices:pay", _ON_INVOICES, "Collect an open invoice now."),
     "mark-paid": Entry(
         "invoices:mark_paid", _ON_INVOICES, "Record that an open invoice was paid outside the provider; no money moves."
     ),
     "void": Entry("invoices:void", _ON_INVOICES, "Withdraw an issued invoice for good."),
-    "mark-uncollectible": Entry("invoices:mark_uncollectible", _ON_INVOICES, "Give an open invoice up as a bad debt."),
+    "mark-uncollectible": Entry(
+        "invoices:mark_uncollectible", _ON_INVOICES, "Write an open invoice off as a bad debt."
+    ),
     "update": Entry(
         "invoices:update",
         _ON_INVOICES,
-        "Change the description, the due date or the metadata; what is not named stays.",
+        "Change the description, the due date or the metadata; other fields stay.",
     ),
     "delete": Entry("invoices:delete", _ON_INVOICES, "Discard a draft."),
     "send": Entry("invoices:send", _ON_INVOICES, "Have the provider mail an open invoice."),
     "cassettes": Entry(
         "cassettes:app",
         _OFFLINE,
-        "Record cassettes, and work on them; all but `record --against test` and `live` stays off the network.",
+        "Record and check cassettes; only `record --against test` and `live` use the network.",
     ),
-    "journal": Entry("journal:app", _OFFLINE, "Read the journal of what was tried, or release a reference."),
+    "journal": Entry("journal:app", _OFFLINE, "Read the journal of tried requests, or release a reference."),
 }
 """Every command by its name, in the order of the help."""
 

@@ -30,10 +30,10 @@ def create(
         typer.Option("--lookup", help="Look the reference up before billing; journal: --journal FILE has every bill."),
     ] = None,
     since: Annotated[
-        str | None, typer.Option("--since", metavar="INSTANT", help="When it can have been tried first.")
+        str | None, typer.Option("--since", metavar="INSTANT", help="The earliest time of a first try.")
     ] = None,
 ) -> Invoice:
-    """Bill. The same reference is the same bill, however much later it is made again."""
+    """Make a bill. The same reference is billed once, however late it is repeated."""
     return client.create(read_bill(file), allow=allow or (), since=instant(since, "--since") if since else None)
 
 
@@ -43,13 +43,13 @@ def resolve(
     file: BillFile,
     *,
     since: Annotated[
-        str | None, typer.Option("--since", metavar="INSTANT", help="When it was first tried; a journal knows it.")
+        str | None, typer.Option("--since", metavar="INSTANT", help="When it was first tried; a journal has that.")
     ] = None,
 ) -> Resolution:
-    """Find out what became of a bill whose outcome is unknown; sends nothing but reads."""
+    """Find out the outcome of a bill; this only reads."""
     moment = instant(since, "--since") if since else None
     if moment is not None and moment > datetime.now(UTC):
-        raise ConfigurationError(f"--since {since} is still to come: say when the bill was first tried")
+        raise ConfigurationError(f"--since {since} is in the future: give the time of the first try")
     return client.resolve(read_bill(file), since=moment)
 
 
@@ -57,16 +57,14 @@ def resolve(
 def list_invoices(
     client: Client,
     *,
-    status: Annotated[Status | None, typer.Option("--status", help="Only those that stand so.")] = None,
+    status: Annotated[Status | None, typer.Option("--status", help="Only those with this status.")] = None,
     customer: Annotated[str | None, typer.Option("--customer", metavar="ID", help="Only this customer's.")] = None,
     created_from: Annotated[
         str | None, typer.Option("--from", metavar="INSTANT", help="Created then or later: 2026-05-01 is midnight UTC.")
     ] = None,
     created_to: Annotated[str | None, typer.Option("--to", metavar="INSTANT", help="Created before.")] = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="Read each invoice whole where a listing leaves parts out.")
-    ] = False,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Stop after so many.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Read each invoice whole if a listing omits parts.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Stop after that many.")] = None,
 ) -> Iterator[Invoice]:
     """List invoices, all pages of them."""
     found = client.list(

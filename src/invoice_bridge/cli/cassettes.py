@@ -62,13 +62,13 @@ def check(
     place: Place,
     *,
     max_age: Annotated[
-        int | None, typer.Option("--max-age", metavar="DAYS", min=0, help="Fail on recordings older than that.")
+        int | None, typer.Option("--max-age", metavar="DAYS", min=0, help="Fail on recordings older than this.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for secrets, false provenance, what can never replay, age and old versions; exit code 1 where there is any.
+    """Find secrets, false provenance, unplayable interactions, age and old versions; exit code 1 if there is any.
 
-    What a secret is is never printed: the file, the interaction and the place are.
+    A secret is never printed, only its file, interaction and place.
     """
     age = None if max_age is None else timedelta(days=max_age)
     count, findings = check_cassettes(place, as_of=datetime.now(UTC), max_age=age)
@@ -94,7 +94,7 @@ def drift(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two recordings of the same scenarios, endpoint by endpoint; exit code 1 where the API says otherwise.
+    """Compare two recordings of the same scenarios, endpoint by endpoint; exit code 1 if the API changed.
 
     Fields added, removed or of another type, new words in fields like `status`, another HTTP status at the same step.
     """
@@ -128,17 +128,15 @@ def record(
         Path, typer.Option("--into", metavar="DIR", help="The cassette is DIR/<provider>/<scenario>.yaml.")
     ] = Path("cassettes"),
     customer: Annotated[
-        str | None, typer.Option("--customer", metavar="ID", help="Whom to bill there, with test and live.")
+        str | None, typer.Option("--customer", metavar="ID", help="The customer to bill, with test and live.")
     ] = None,
     payment_method: Annotated[
         str | None,
-        typer.Option(
-            "--payment-method", metavar="ID", help="The customer's, with which `paid` pays where it is asked."
-        ),
+        typer.Option("--payment-method", metavar="ID", help="The customer's; `paid` pays with it."),
     ] = None,
     subscription: Annotated[
         str | None,
-        typer.Option("--subscription", metavar="ID", help="The customer's, where what accrues belongs to one."),
+        typer.Option("--subscription", metavar="ID", help="The customer's, if accrued charges belong to one."),
     ] = None,
     settings: Settings = None,
     base_url: Annotated[str | None, typer.Option("--base-url", metavar="URL", help="With test: another host.")] = None,
@@ -147,12 +145,12 @@ def record(
         typer.Option("--key-env", metavar="VARIABLE", help="The variable with the key; else STRIPE_API_KEY and so on."),
     ] = None,
     allow_network: Annotated[
-        bool, typer.Option("--allow-network", help="Must be said with test and live; live bills a real customer.")
+        bool, typer.Option("--allow-network", help="Required with test and live; live bills a real customer.")
     ] = False,
 ) -> None:
     """Play a scenario, and record it redacted, with its provenance beside it.
 
-    Nothing is written where the scenario fails.
+    Nothing is written if the scenario fails.
     """
     if scenario not in SCENARIOS:
         near = get_close_matches(scenario, SCENARIOS, 1)

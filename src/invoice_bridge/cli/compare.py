@@ -43,7 +43,7 @@ def compare(
     ] = None,
     as_of: Annotated[
         str | None,
-        typer.Option("--as-of", metavar="INSTANT", help="Compare what is past due by this clock; else not at all."),
+        typer.Option("--as-of", metavar="INSTANT", help="Compare what is past due at this time; else not at all."),
     ] = None,
     keys: Annotated[
         list[str] | None,
@@ -51,11 +51,11 @@ def compare(
             "--key",
             metavar="PATH",
             help="Join by this instead of the reference: metadata.order, customer.email+period.start …; repeatable, "
-            "the next one is for what the first leaves alone.",
+            "the next one joins what the first leaves unmatched.",
         ),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="A declaration in the --allow file that nothing needs is a difference.")
+        bool, typer.Option("--strict", help="Count an unused declaration of the --allow file as a difference.")
     ] = False,
     config: Annotated[
         str | None, typer.Option("--config", metavar="FILE", help="The TOML file of profiles and customers.")
@@ -66,7 +66,7 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show where two sides bill differently; exit code 1 where they do, 0 only where something was compared."""
+    """Show where two sides bill differently; exit code 1 if they do, 0 only if something was compared."""
     moment = None if as_of is None else instant(as_of, "--as-of")
     _check_target(html)  # now, not after an hour of reading
     if _is_same_file(left, right):
@@ -97,7 +97,7 @@ def _check_target(html: str | None) -> None:
     if Path(html).is_dir():
         raise ConfigurationError(f"--html {html}: it is a folder: name a file in it")
     if Path(html).exists() and not Path(html).is_file():
-        raise ConfigurationError(f"--html {html}: it is no file that could be replaced: name another one")
+        raise ConfigurationError(f"--html {html}: it is not a file that can be replaced: name another one")
     if not Path(html).parent.is_dir():
         raise ConfigurationError(f"--html {html}: there is no such folder")
 

@@ -91,7 +91,7 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
             typer.Option(
                 "--key-env",
                 metavar="VARIABLE",
-                help="The environment variable that holds the key; else STRIPE_API_KEY and so on.",
+                help="The environment variable with the key; else STRIPE_API_KEY and so on.",
                 rich_help_panel=_PANEL,
             ),
         ] = None,
@@ -105,7 +105,7 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
                 "--journal",
                 metavar="FILE",
                 callback=journal_file,
-                help="The journal of what was tried, which all commands on its bills share.",
+                help="The journal of tried requests; all commands on its bills share it.",
                 rich_help_panel=_PANEL,
             ),
         ] = None,
@@ -172,7 +172,7 @@ def arguments(
         raise ConfigurationError(f"--mode is test or live, not {mode!r}")
     if key_env is not None and re.fullmatch(r"[A-Z_][A-Z0-9_]{0,99}", key_env) is None:
         raise ConfigurationError(
-            "--key-env names an environment variable, in capitals; the key itself is no option of any command"
+            "--key-env must name an environment variable, in capitals; no option takes the key itself"
         )
     variable = key_env or key_variable(provider)
     key = os.environ.get(variable, "").strip()
@@ -195,12 +195,12 @@ def provider_beside(
     """Return the provider's name, or None where a profile says it. Raises ConfigurationError for options of both."""
     if config is not None:
         if given := [name for name, value in {"--provider": provider, **beside}.items() if value]:
-            raise ConfigurationError(f"{given[0]} cannot go with --config: the profile says it")
+            raise ConfigurationError(f"{given[0]} cannot go with --config: the profile states it")
         return None
     if profile is not None:
         raise ConfigurationError("--profile needs --config FILE, the file it stands in")
     if provider is None:
-        raise ConfigurationError("which provider? write --config FILE, or --provider NAME and what it needs")
+        raise ConfigurationError("name a provider: write --config FILE, or --provider NAME and its settings")
     return provider
 
 

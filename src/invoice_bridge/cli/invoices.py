@@ -23,7 +23,7 @@ def retrieve(client: Client, id: Id) -> Invoice:
 
 @with_client
 def finalize(client: Client, id: Id) -> Invoice:
-    """Turn a draft into a demand for money."""
+    """Issue a draft."""
     return client.finalize(id)
 
 
@@ -34,7 +34,7 @@ def pay(
     *,
     expect: Annotated[
         str | None,
-        typer.Option("--expect", metavar="AMOUNT", help='Stop unless so much is still to be paid: "19.99 EUR".'),
+        typer.Option("--expect", metavar="AMOUNT", help='Stop unless this amount remains due: "19.99 EUR".'),
     ] = None,
     payment_method: Annotated[
         str | None, typer.Option("--payment-method", metavar="ID", help="Instead of the customer's default one.")
@@ -60,7 +60,7 @@ def void(client: Client, id: Id) -> Invoice:
 
 @with_client
 def mark_uncollectible(client: Client, id: Id) -> Invoice:
-    """Give an open invoice up as a bad debt."""
+    """Write off an open invoice as bad debt."""
     return client.mark_uncollectible(id)
 
 
@@ -75,7 +75,7 @@ def update(
         list[str] | None, typer.Option("--metadata", metavar="NAME=VALUE", help="Set a key; repeatable.")
     ] = None,
 ) -> Invoice:
-    """Change the description, the due date or the metadata; what is not named stays."""
+    """Change the description, the due date or the metadata; other fields stay."""
     return client.update(
         id,
         description=description,

@@ -38,9 +38,7 @@ def list_claims(
     journal: File = None,
     config: Config = None,
     profile: Profile = None,
-    unsettled: Annotated[
-        bool, typer.Option("--unsettled", help="Only bills of which nobody knows what became of them.")
-    ] = False,
+    unsettled: Annotated[bool, typer.Option("--unsettled", help="Only bills with an unknown outcome.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the references that are billed or may have been, and where."""
@@ -66,7 +64,7 @@ def show_reference(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show every request of a reference and what became of it; exit code 1 where none is known."""
+    """Show every request of a reference and its outcome; exit code 1 if none is known."""
     with _opened(journal, config, profile) as opened:
         tries, facts = opened.history(reference), opened.facts(reference)
     pending = {known.number for known in unresolved(tries).values()}
@@ -95,7 +93,7 @@ def show_reference(
 def release(
     reference: Reference,
     *,
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why it may be billed elsewhere; it is kept.")],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why it may be billed elsewhere; it is recorded.")],
     account: Annotated[
         str | None, typer.Option("--account", metavar="PROVIDER[:ACCOUNT]", help="Where, if it is at several.")
     ] = None,
@@ -105,9 +103,11 @@ def release(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a reference be billed at another account although it may be billed at this one. Nothing is sent."""
+    """Allow a reference to be billed at another account, though this one may have billed it. Nothing is sent."""
     if not why.strip() or not why.isprintable():
-        raise ConfigurationError("--why is a sentence of printable characters: it is all that is left to explain it")
+        raise ConfigurationError(
+            "--why must be a sentence of printable characters: it is the only record of the reason"
+        )
     with _opened(journal, config, profile) as opened:
         claims = [claim for claim in opened.claims(None, reference) if claim.book == book]
         if account is not None:
@@ -137,7 +137,7 @@ def _opened(path: str | None, config: str | None, profile: str | None) -> Iterat
             raise ConfigurationError(f"{config}: the profile names no journal")
         path = journal_there(path)
     if path is None:
-        raise ConfigurationError("which journal? write --journal FILE, or --config FILE whose profile names it")
+        raise ConfigurationError("name a journal: write --journal FILE, or --config FILE whose profile names it")
     with closing(Journal(path)) as opened:
         yield opened
 

@@ -20,7 +20,7 @@ Into = Annotated[Path, typer.Option("--into", metavar="DIR", help="Where its fol
 
 
 def scaffold(name: Name, *, into: Into = Path(), as_json: AsJson = False) -> None:
-    """Write an adapter of your own for another provider: it works, and passes the conformance suite, as it stands."""
+    """Write your own adapter for another provider; it works and passes the conformance suite from the start."""
     written = new_provider(name, into)
     folder = written[0].parent
     if as_json:

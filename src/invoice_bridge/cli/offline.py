@@ -57,7 +57,7 @@ def show_providers(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show what each provider can do and how that is borne out, or one provider in full."""
+    """Show what each provider can do, with the evidence, or one provider in full."""
     from invoice_bridge.cli.capabilities import matrix_parts, provider_json, provider_parts
     from invoice_bridge.cli.output import print_parts
 
@@ -84,7 +84,7 @@ def explain(
     form: Annotated[Form, typer.Option("--format", help="What to print.")] = Form.TEXT,
     as_json: AsJson = False,
 ) -> None:
-    """Show the exact requests a bill would send, their effects and the losses; nothing is sent."""
+    """Show the exact requests of a bill, their effects and the losses; nothing is sent."""
     bill, of_client = read_bill(file), {} if lookup is None else {"lookup": lookup.value}
     name = provider_beside(config, profile, provider, {"--set": settings})
     if config is not None:
@@ -127,7 +127,7 @@ def losses(
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what a provider would not carry of a bill; exit code 1 where that would stop it."""
+    """List what a provider would not carry of a bill; exit code 1 if that would stop it."""
     bill, now = read_bill(file), datetime.now(UTC)
     name = provider_beside(config, profile, provider, {"--set": settings})
     if config is not None:
@@ -165,7 +165,7 @@ def decode(
 
 def emulate(
     *,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8787,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 chooses a free one.")] = 8787,
     as_json: AsJson = False,
 ) -> None:
     """Serve in-memory copies of the providers on this machine until it is interrupted."""

@@ -1,7 +1,7 @@
 """Semantic comparison: where two providers, two accounts or two recordings bill differently.
 
-Identity (ids, instants of record keeping, URLs, numbers) is ignored by kind; what one side does not say is told apart
-from what it says differently; comparing nothing is an error.
+Identity (ids, instants of record keeping, URLs, numbers) is ignored by kind; a field that one side does not state is
+distinguished from one that it states differently; comparing nothing is an error.
 """
 
 from invoice_bridge.compare.allowed import Allowed, read_allowed

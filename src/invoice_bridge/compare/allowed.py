@@ -7,7 +7,7 @@
     [[allow]]
     path = "tax"
     reason = "one rounds tax by line, the other by invoice"
-    tolerance_minor = 2                   # minor units; for amounts alone
+    tolerance_minor = 2                   # minor units; for amounts only
     providers = ["stripe", "chargebee"]   # left, right; left out: any
     references = ["res-1", "res-2"]       # left out: any
 
@@ -17,7 +17,7 @@
     left = "open"                         # the values as the report prints them
     right = "paid"
 
-Rules of this file: what changes money is declared by its two values or by a tolerance, never wholesale.
+Rules of this file: a difference in money is declared by its two values or by a tolerance, never wholesale.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from invoice_bridge.core.losses import Severity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """One kind of difference that is declared equal. Raises ConfigurationError for what cannot be declared.
+    """One kind of difference that is declared equal. Raises ConfigurationError if it cannot be.
 
-    `path` is a path as the report prints it ("lines[].description" is that of any line). `left` and `right` are values
-    as the report prints them ("19.99 EUR"). `providers` is the left one and the right one. `tolerance_minor` is in
+    `path` is a path as the report prints it ("lines[].description" covers every line). `left` and `right` are values
+    as the report prints them ("19.99 EUR"). `providers` are the left and the right one. `tolerance_minor` is in
     minor units of the one currency.
     """
 
@@ -96,7 +96,7 @@ class Allowed:
             )
 
     def covers(self, found: Difference, left: Facts, right: Facts) -> bool:
-        """Whether it speaks of this difference between these two invoices."""
+        """Whether it covers this difference between these two invoices."""
         if self.path not in {found.path, found.shape}:
             return False
         if self.providers is not None and self.providers != (left["provider"], right["provider"]):
@@ -110,7 +110,7 @@ class Allowed:
         return self.tolerance_minor is None or _apart(found) <= self.tolerance_minor
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values, what is not said left out."""
+        """Return it as plain JSON values, without unset fields."""
         told = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in told.items() if value is not None}
 
@@ -119,7 +119,7 @@ _KEYS = tuple(field.name for field in fields(Allowed))
 
 
 def _apart(found: Difference) -> int:
-    """How many minor units two amounts are apart. Of two currencies: more than any tolerance."""
+    """Return how many minor units two amounts differ by; for two currencies, more than any tolerance."""
     if found.left["currency"] != found.right["currency"]:
         return 10**31
     return abs(int(found.left["minor"]) - int(found.right["minor"]))
@@ -129,7 +129,7 @@ Allow = Iterable[Allowed] | str | Path
 
 
 def allowances(allow: Allow) -> tuple[Allowed, ...]:
-    """The declarations given in code, or those of a TOML file."""
+    """Return the declarations given in code, or those of a TOML file."""
     if isinstance(allow, str | Path):
         return read_allowed(allow)
     given = tuple(allow)

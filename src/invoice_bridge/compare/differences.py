@@ -1,7 +1,7 @@
 """Two invoices' facts → what differs, path by path.
 
 Lines are matched by content, not by position, because providers order them differently: those that agree in everything
-first, then by description and amount, by description, by amount, and what is left in the order it stands.
+first, then by description and amount, by description, by amount, and the rest in order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Facts = Mapping[str, Any]
 
 
 class Verdict(StrEnum):
-    """What a comparison says of a pair of invoices, or of one path of a pair."""
+    """The result for a pair of invoices, or for one path of a pair."""
 
     MATCHED = "matched"
     LEFT_ONLY = "left_only"
@@ -29,16 +29,16 @@ class Verdict(StrEnum):
     DIFFERING = "differing"
     DECLARED_EQUAL = "declared_equal"
     UNSAID = "unsaid"
-    """One of the two, of different providers, does not say: a path's verdict, never a pair's."""
+    """One side, of another provider, does not state it: a path's verdict, never a pair's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One path at which two invoices do not say the same.
+    """One path at which two invoices differ.
 
-    `left` and `right` are in the neutral invoice's JSON form; None where that side does not say, or has no such line.
-    `lines[2]` counts from 0, on the left; on the right for a line that only stands there. `reason` is that of the
-    declaration which makes the two equal.
+    `left` and `right` are in the neutral invoice's JSON form; None if that side does not state it, or has no such line.
+    `lines[2]` counts from 0, on the left; on the right for a line that is only there. `reason` is that of the
+    declaration that makes the two equal.
     """
 
     path: str
@@ -54,7 +54,7 @@ class Difference:
         return shape_of(self.path)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values; the verdict is called "class"."""
+        """Return it as plain JSON values; the verdict is called "class"."""
         told = {
             "path": self.path,
             "left": self.left,
@@ -66,12 +66,12 @@ class Difference:
 
 
 def shape_of(path: str) -> str:
-    """A path without the line's number."""
+    """Return a path without the line's number."""
     return path if path.startswith("metadata.") else re.sub(r"^lines\[\d+\]", "lines[]", path)
 
 
 def differences(left: Facts, right: Facts) -> list[Difference]:
-    """List what two invoices' facts do not say alike, in the order of the model."""
+    """List the differences of two invoices' facts, in the order of the model."""
     found = [
         *_fields(left, right),
         *_lines(left["lines"], right["lines"], one_provider=_is_one_provider(left, right)),

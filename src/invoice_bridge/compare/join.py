@@ -25,7 +25,7 @@ from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.model import in_utc
 
 Progress = Callable[[str, int, int | None], object]
-"""Called with what is being done ("left", "right", "pairs"), how many are done, and of how many where that is known."""
+"""Called with the stage ("left", "right", "pairs"), how many are done, and of how many if that is known."""
 
 _SIDES = ("left", "right")
 _OWN_KEYS = ("id", "number", "file")
@@ -43,18 +43,18 @@ def compare(
     customers: Customers | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Compare two sides by what they mean; each is an invoice, invoices, a client, or a path (see `Side`).
+    """Compare two sides by their meaning; each is an invoice, invoices, a client, or a path (see `Side`).
 
     Two single invoices are compared as they are. Otherwise invoices are joined by the first of `keys` under which both
-    sides have a mate: "reference", "metadata.order", "customer.email", "period.start", "number", "id", "file" (the
+    sides match: "reference", "metadata.order", "customer.email", "period.start", "number", "id", "file" (the
     file's name in a folder) … and "a+b" for several together. `allow` declares differences equal: `Allowed` values, or
-    a TOML file (see invoice_bridge.compare.allowed). `as_of` (aware) is the one clock by which both sides are past due;
-    without it that is not compared. `customers` maps names of the caller's own to ids per provider, as a client takes
-    it: customers' ids are compared where it, or CustomerRef.ids, joins them.
+    a TOML file (see invoice_bridge.compare.allowed). `as_of` (aware) is the time at which both sides are past due or
+    not; without it that is not compared. `customers` maps your own names to ids per provider, as a client takes it:
+    customers' ids are compared if it, or CustomerRef.ids, joins them.
 
-    Raises ConfigurationError where both sides are empty, where lines are not complete, where a key is on one side
-    twice, where a file cannot be read; MalformedResponse for a recorded answer that cannot, and for an invoice that has
-    `problems`; and whatever a client raises. A side that was read in part is never compared.
+    Raises ConfigurationError if both sides are empty, lines are incomplete, a side has a key twice, or a file cannot
+    be read; MalformedResponse for a recorded answer that cannot be read, and for an invoice that has `problems`; and
+    whatever a client raises. A side that was read in part is never compared.
     """
     declared = allowances(allow)
     moment = None if as_of is None else in_utc(as_of)

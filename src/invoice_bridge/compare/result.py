@@ -1,4 +1,4 @@
-"""What a comparison found: counts, and rows that are read back from disk one at a time; as text and as JSON."""
+"""The result of a comparison: counts, and rows that are read back from disk one at a time; as text and as JSON."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Store:
 
 @dataclass(frozen=True)
 class Row:
-    """One pair of invoices, or one that stands on one side alone.
+    """One pair of invoices, or one invoice that is on one side only.
 
-    `key` is what they were joined by (None for two single invoices that say no reference). `names` are the provider and
-    the id on each side. `left` and `right` are the invoices, read from disk when asked for; None where there is none.
+    `key` is what they were joined by (None for two single invoices without a reference). `names` are the provider and
+    the id on each side. `left` and `right` are the invoices, read from disk on access; None if there is none.
     """
 
     verdict: Verdict
@@ -102,10 +102,10 @@ def _name(name: tuple[str, str] | None) -> dict[str, str] | None:
 
 
 class Comparison:
-    """What a comparison found. `rows` may be read as often as one likes; close() frees the disk they stand on.
+    """The result of a comparison. `rows` can be read repeatedly; close() frees their disk space.
 
-    `counts` says how many rows have each verdict, `unsaid` how many values one side of a pair does not say. `unused`
-    are declarations that no difference needed. `as_of` is None where past due was not compared.
+    `counts` has the number of rows for each verdict, `unsaid` the number of values that one side of a pair does not
+    state. `unused` are declarations that no difference needed. `as_of` is None if past due was not compared.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Comparison:
         self.unsaid, self.unused, self.as_of, self.keys = unsaid, unused, as_of, keys
 
     def close(self) -> None:
-        """Free the disk space, which otherwise goes with the last reference. The rows cannot be read any more."""
+        """Free the disk space, as the last reference would. The rows cannot be read after that."""
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -137,16 +137,16 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether nothing differs and nothing is missing. What one side does not say is no difference."""
+        """Whether nothing differs and nothing is missing. A field that one side does not state is no difference."""
         return not any(self.counts[one] for one in (Verdict.DIFFERING, Verdict.LEFT_ONLY, Verdict.RIGHT_ONLY))
 
     @property
     def rows(self) -> Iterator[Row]:
-        """The pairs, and what is alone on the left, in the left side's order; then what is alone on the right."""
+        """Yield the pairs and the left side's unmatched invoices in its order; then the right side's unmatched ones."""
         return self.select(*Verdict)
 
     def select(self, *verdicts: Verdict) -> Iterator[Row]:
-        """The rows with one of these verdicts, in the same order."""
+        """Yield the rows with one of these verdicts, in the same order."""
         wanted = [verdict.value for verdict in verdicts]
         found = self._store.execute(
             "SELECT verdict, label, found, l.n, l.provider, l.id, r.n, r.provider, r.id "  # noqa: S608 - question marks
@@ -168,12 +168,12 @@ class Comparison:
             )
 
     def summary(self) -> str:
-        """Count in one line what was found."""
+        """Return the counts in one line."""
         told = [f"{self.counts[verdict]} {verdict.value.replace('_', ' ')}" for verdict in self.counts]
         return ", ".join(told) + f"; unsaid by one side: {self.unsaid}"
 
     def text_lines(self) -> Iterator[str]:
-        """What differs, or is missing, declared equal or unsaid, line by line in two columns; the summary last."""
+        """Yield what differs, is missing, declared equal or unstated, line by line in two columns; the summary last."""
         for row in self.rows:
             if row.verdict is not Verdict.MATCHED or row.differences:
                 yield from row.lines()
@@ -184,11 +184,11 @@ class Comparison:
             yield f"declared equal, but nothing differs so: {one.path} ({shown(one.reason)})"
 
     def text(self) -> str:
-        """The whole report for a reader."""
+        """Return the whole report for a reader."""
         return "\n".join(self.text_lines())
 
     def head(self) -> dict[str, Any]:
-        """The report as plain JSON values, but for its rows."""
+        """Return the report as plain JSON values, without its rows."""
         return {
             "same": self.same,
             "counts": {verdict.value: count for verdict, count in self.counts.items()},
@@ -199,11 +199,11 @@ class Comparison:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """The whole report as plain JSON values."""
+        """Return the whole report as plain JSON values."""
         return self.head() | {"rows": [row.to_json() for row in self.rows]}
 
     def json_parts(self) -> Iterator[str]:
-        """The whole report as JSON text, in parts: a row a line."""
+        """Yield the whole report as JSON text, in parts: one line for each row."""
         yield json.dumps(self.head(), ensure_ascii=False, indent=2).removesuffix("\n}") + ',\n  "rows": ['
         before = "\n    "
         for row in self.rows:

@@ -1,7 +1,7 @@
-"""What can be compared, and how it is read: invoices, a client, a cassette, a file of neutral invoices, a folder.
+"""The sides of a comparison: invoices, a client, a cassette, a file of neutral invoices, a folder.
 
-Rules of this file: one invoice at a time; whatever cannot be read raises and names the place. A side that was read in
-part is never compared.
+Rules of this file: one invoice at a time; an unreadable one raises an error that names the place. A side that was
+read in part is never compared.
 """
 
 from __future__ import annotations

@@ -45,5 +45,5 @@ def get(name: str) -> Provider:
     from difflib import get_close_matches
 
     near = get_close_matches(str(name), names(), 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(names())}"
+    hint = f"did you mean {near[0]!r}?" if near else f"valid names: {', '.join(names())}"
     raise ConfigurationError(f"there is no provider {name!r}; {hint}")

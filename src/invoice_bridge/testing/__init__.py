@@ -1,6 +1,6 @@
 """For the tests of applications and of other providers' adapters (extra `testing`).
 
-What is named here is loaded when it is used: the plugin is loaded by every run of pytest, whatever that tests.
+A name is loaded when it is used: every run of pytest loads the plugin, whatever it tests.
 """
 
 from __future__ import annotations

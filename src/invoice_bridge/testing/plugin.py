@@ -1,12 +1,12 @@
-"""The pytest plugin: one test, run once for each provider, against what was recorded there.
+"""The pytest plugin: it runs one test for each provider, against that provider's recordings.
 
     @pytest.mark.bridge("stripe", "chargebee")
     def test_bill(billing):
         assert bill_reservation(billing).total == Money.parse("19.99", "EUR")
 
 `billing` is a Client (`abilling` an AsyncClient) that is answered from cassettes/<provider>/test_bill.yaml, beside the
-test's file. It has no way to the network. A test passes on what it asked when it was recorded, request bodies included,
-no more and no less: a bill that the application no longer makes, or makes otherwise, fails.
+test's file. It has no access to the network. A test passes if it makes exactly the recorded requests, including their
+bodies: a bill that the application no longer makes, or makes differently, fails.
 
     pytest --bridge-record=once            record what is missing, against the emulators in this process
     pytest --bridge-record=rewrite         record everything anew
@@ -14,8 +14,8 @@ no more and no less: a bill that the application no longer makes, or makes other
 
 A cassette is written when its test has passed, never otherwise.
 
-Rules of this file: it is loaded by every run of pytest on a machine that has this distribution installed, whatever is
-tested there. So nothing but pytest and the standard library is imported before a marked test is met.
+Rules of this file: every run of pytest on a machine with this distribution loads it, whatever is tested there. So it
+imports only pytest and the standard library before it meets a marked test.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     against = config.getoption("--bridge-against")
     if against is not None and config.getoption("--bridge-record") == "none":
-        raise pytest.UsageError("--bridge-against says where to record: add --bridge-record=once or =rewrite")
+        raise pytest.UsageError("--bridge-against needs a recording: add --bridge-record=once or =rewrite")
     if against in {"test", "live"} and not config.getoption("--bridge-allow-network"):
         raise pytest.UsageError(f"--bridge-against={against} reaches the providers: add --bridge-allow-network")
 
@@ -93,7 +93,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         except ConfigurationError as error:
             raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: mark.bridge: {error}") from None
     if mark.kwargs:
-        raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: mark.bridge takes names of providers alone")
+        raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: mark.bridge takes only names of providers")
     metafunc.parametrize(PROVIDER, names, ids=names, scope="function")
 
 
@@ -109,7 +109,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def cassette_path(item: pytest.Item) -> Path | None:
-    """Say where a test's cassette is: cassettes/<provider>/<test>.yaml beside its file. None for a test without one."""
+    """Return a test's cassette: cassettes/<provider>/<test>.yaml beside its file. None for a test without one."""
     call = getattr(item, "callspec", None)
     if call is None or PROVIDER not in call.params or not isinstance(item, pytest.Function):
         return None
@@ -123,7 +123,7 @@ def cassette_path(item: pytest.Item) -> Path | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """Remember whether a test has passed, for what is done after it."""
+    """Record whether a test has passed, for the fixtures' teardown."""
     report = yield
     if call.when != "teardown":
         item.stash[_PASSED] = call.when == "call" and report.passed
@@ -133,7 +133,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 # ── fixtures ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class _Tape:
-    """What stands between a client and its provider, and what the client is made with."""
+    """The transport between a client and its provider, and the client's settings."""
 
     provider: str
     transport: Player | Recorder
@@ -158,7 +158,7 @@ def billing_provider() -> str:
 
 @pytest.fixture
 def billing_settings() -> Mapping[str, Mapping[str, Any]]:
-    """What clients are made with, by provider: {"chargebee": {"site": "acme-test"}}. Define your own to override it."""
+    """Return clients' settings by provider: {"chargebee": {"site": "acme-test"}}. Define your own to override it."""
     return {}
 
 
@@ -181,7 +181,7 @@ def billing_tape(
 
 @pytest.fixture
 def billing(billing_tape: _Tape) -> Client:
-    """A client of the provider, which is answered from the test's cassette."""
+    """Return a client of the provider that is answered from the test's cassette."""
     import httpx
 
     from invoice_bridge import Client
@@ -192,7 +192,7 @@ def billing(billing_tape: _Tape) -> Client:
 
 @pytest.fixture
 def abilling(billing_tape: _Tape) -> AsyncClient:
-    """An asynchronous client of the provider, which is answered from the test's cassette."""
+    """Return an asynchronous client of the provider that is answered from the test's cassette."""
     import httpx
 
     from invoice_bridge import AsyncClient
@@ -268,6 +268,6 @@ def _replayed(item: pytest.Item, path: Path, provider: str, settings: Mapping[st
 
 
 def _at_emulator(settings: Mapping[str, Any], emulator: Any) -> dict[str, Any]:
-    """A test's settings, but for those that say which account is meant: there the emulator's own stand."""
+    """Return a test's settings, except for those of the account, which are the emulator's own."""
     kept = {name: value for name, value in settings.items() if name not in {"base_url", "insecure", "mode"}}
     return {**kept, **emulator.settings, "api_key": emulator.key}

@@ -14,8 +14,8 @@ def assert_same_bill(
 ) -> None:
     """Fail unless two sides bill the same; the failure shows the differing paths in two columns.
 
-    Sides and arguments are those of invoice_bridge.compare.compare, which also raises ConfigurationError where there
-    is nothing to compare. What one side does not say is no difference.
+    Sides and arguments are those of invoice_bridge.compare.compare, which also raises ConfigurationError if there is
+    nothing to compare. A field that one side does not state is no difference.
     """
     __tracebackhide__ = True
     with compare(left, right, allow=allow, as_of=as_of, keys=keys) as found:

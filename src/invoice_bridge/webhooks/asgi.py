@@ -1,10 +1,10 @@
-"""Receive deliveries over HTTP: an ASGI application that hands each event to a function of yours.
+"""Receive deliveries over HTTP: an ASGI application that calls your function with each event.
 
-    POST /stripe      what Stripe sends to the endpoint; any other provider below its own name
+    POST /stripe      a delivery of Stripe; every other provider has its own name as path
 
-Rules of this file: the answer is 204 only after the function returned, so that a provider tries again whatever failed.
-400: the signature does not fit. 404: no such endpoint. 409: the same event is being used at this moment. 413: too long.
-500: anything else; it is logged. The paid amount, and all else, is the event's own: nothing is added here.
+Rules of this file: the answer is 204 only after the function returned, so that a provider retries whatever failed.
+400: the signature does not match. 404: no such endpoint. 409: the same event is being processed. 413: too long.
+500: anything else; it is logged. The event has only what the provider reported: nothing is added here.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ def application(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     journal: Journal | None = None,
 ) -> Starlette:
-    """Make the application; `use` is called with each event, in a thread, and may raise. An async one is awaited.
+    """Make the application; it calls `on_event` with each event, in a thread. An async function is awaited.
 
-    Whatever other awaitable a plain function returns is not awaited: that is an error (500), since nothing was done.
+    `on_event` may raise. An awaitable that a plain function returns is not awaited: it is an error (500), since nothing
+    was done.
 
-    `secrets`: provider → the secret of its endpoint. `unverified` names providers whose deliveries are taken as they
-    come; use them as hints. `seen` is what was used already: by default one that lives as long as this process, so
-    after a restart, or in another process, an event may come again. `journal` learns from verified events which bills
-    are void or deleted. Raises ConfigurationError for an unknown provider
-    and for a secret that is empty or not given.
+    `secrets`: provider → the secret of its endpoint. `unverified` names providers whose deliveries are not verified;
+    use them as hints. `seen` has the processed events: by default it lives as long as this process, so after a restart,
+    or in another process, an event may come again. `journal` records from verified events which bills are void or
+    deleted. Raises ConfigurationError for an unknown provider, and for a secret that is empty or missing.
     """
     for name in (*secrets, *unverified):
         providers.get(name)
@@ -151,7 +151,7 @@ def serve(
     port: int = 8788,
     host: str = "127.0.0.1",
 ) -> None:
-    """Serve `application` until the process is interrupted. Put a proxy that speaks TLS before it."""
+    """Serve `application` until the process is interrupted. Put a TLS proxy before it."""
     import uvicorn
 
     uvicorn.run(application(on_event, secrets=secrets, unverified=unverified), host=host, port=port, access_log=False)

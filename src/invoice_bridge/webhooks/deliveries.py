@@ -1,8 +1,8 @@
 """Verify a delivery of a webhook, and turn it into a neutral event.
 
-Rules of this file: nothing here opens a socket or reads a clock: the delivery's present is given as `at`. Nothing of a
-body is read before its signature fits. Secrets are compared in constant time and stand in no error. An event reports
-what the provider says, amounts included; what is not in the delivery is None, never guessed.
+Rules of this file: nothing here opens a socket or reads a clock: the caller passes the delivery's time as `at`. A body
+is not read before its signature matches. Secrets are compared in constant time and are in no error. An event reports
+what the provider states, including amounts; what is not in the delivery is None, never guessed.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ def parse(
     verified: bool = True,
     journal: Journal | None = None,
 ) -> InvoiceEvent:
-    """Verify a delivery, and return the event in it.
+    """Verify a delivery, and return its event.
 
-    `body` is the bytes as they came, never parsed and written again. `secret` is the endpoint's signing secret; where
-    the provider signs nothing and sends a user and a password, "user:password". `at` is the present of the delivery,
-    aware. With `verified=False` nothing is checked and no secret is taken: for a delivery that was verified before, or
-    of a provider whose scheme is not documented; the event then says so. A `journal` learns from a verified event that
-    an invoice of one of its bills is void or deleted, so that its reference may be billed elsewhere.
+    `body` is the received bytes, never parsed and written again. `secret` is the endpoint's signing secret, or
+    "user:password" if the provider does not sign but sends a user and a password. `at` (aware) is the time of the
+    delivery. With `verified=False` nothing is checked and no secret is taken: for a delivery that was verified before,
+    or of a provider whose scheme is not documented; the event is then marked so. A `journal` records from a verified
+    event that an invoice of one of its bills is void or deleted, so that its reference can be billed elsewhere.
 
-    Raises InvalidSignature where the delivery cannot be shown to be the provider's, MalformedResponse where it holds no
-    event, an invoice that cannot be read, or more than an answer may hold (see wire.loads_bounded), and
-    ConfigurationError for a provider, a secret or an `at` of no use.
+    Raises InvalidSignature if the delivery cannot be verified; MalformedResponse if it has no event, an unreadable
+    invoice, or more than an answer may have (see exact.loads_bounded); and ConfigurationError for an unusable provider,
+    secret or `at`.
     """
     declared = providers.get(provider)
     if declared.webhooks is None:
         raise ConfigurationError(f"{declared.title}: webhooks are not built yet")
     if not isinstance(body, bytes):
-        raise ConfigurationError("body is the bytes as they came: a text or a mapping cannot be verified")
+        raise ConfigurationError("body must be the received bytes: a text or a mapping cannot be verified")
     if len(body) > LARGEST:
         raise MalformedResponse(f"the delivery is longer than {LARGEST} bytes", provider=provider)
     delivery = Delivery(
@@ -62,7 +62,7 @@ def parse(
     if verified:
         _verify(declared.title, declared.webhooks, delivery, secret, at)
     elif secret is not None:
-        raise ConfigurationError("a secret with verified=False would check nothing: leave one of the two out")
+        raise ConfigurationError("a secret with verified=False would check nothing: omit one of the two")
     try:
         data = loads_bounded(body)
     except ValueError as error:
@@ -101,11 +101,11 @@ def _verify(title: str, webhooks: Webhooks, delivery: Delivery, secret: str | No
             f"{title}: {webhooks.verify.reason}; verified=False reads a delivery as a hint, unverified"
         )
     if not isinstance(secret, str) or not secret.strip():
-        raise ConfigurationError(f"{title}: a delivery is verified with the endpoint's secret, and none is given")
+        raise ConfigurationError(f"{title}: a delivery is verified with the endpoint's secret: pass secret=…")
     try:
         key, present = secret.encode(), in_utc(at)
     except UnicodeEncodeError:
-        raise ConfigurationError(f"{title}: the secret is no text") from None
+        raise ConfigurationError(f"{title}: the secret is not a text") from None
     except (ValueError, OverflowError) as error:
         raise ConfigurationError(f"at: {error}") from None
     webhooks.verify(delivery, key, present)
@@ -142,9 +142,9 @@ def _type(row: EventRow | None, invoice: Invoice | None) -> EventType:
 
 # ── once, and in order ───────────────────────────────────────────────────────────────────────────────────────────────
 def is_stale(event: InvoiceEvent, last: InvoiceEvent | None) -> bool:
-    """Whether an event of an invoice certainly reports an older state than `last`, the last one that was used.
+    """Whether an event certainly reports an older state of its invoice than `last`, the last processed event.
 
-    By `version` where both have one, else by `occurred_at`. Where neither tells them apart it is not stale: read the
+    By `version` if both have one, else by `occurred_at`. If neither orders them, the event is not stale: read the
     invoice, which is never older.
     """
     if last is None or (event.provider, event.invoice_id) != (last.provider, last.invoice_id):
@@ -157,15 +157,15 @@ def is_stale(event: InvoiceEvent, last: InvoiceEvent | None) -> bool:
 
 
 class ProcessedEvents:
-    """Which events were used already, for a bounded time and in a bounded number.
+    """The events that were processed already, for a bounded time and in a bounded number.
 
-    Ask before using an event, add it once it *was* used: an event that is added first and then fails would be passed
-    over when it comes again. The window is to be longer than a provider tries again, which is up to 3 days and 7 hours.
+    Check `has` before processing an event, and `add` it *after*: an event that is added first and then fails would be
+    ignored when it comes again. `window` must be longer than a provider retries, which is up to 3 days and 7 hours.
     """
 
     def __init__(self, *, window: timedelta = timedelta(days=4), most: int = 100_000) -> None:
         if window <= timedelta() or most < 1:
-            raise ConfigurationError("a window is longer than no time, and holds one event at least")
+            raise ConfigurationError("window must be longer than zero, and most must be 1 or more")
         self._window, self._most = window, most
         self._used: OrderedDict[tuple[str, str], datetime] = OrderedDict()
 
@@ -173,12 +173,12 @@ class ProcessedEvents:
         return len(self._used)
 
     def has(self, event: InvoiceEvent, *, at: datetime) -> bool:
-        """Whether the event was used within the window before `at`."""
+        """Whether the event was processed within the window before `at`."""
         used = self._used.get((event.provider, event.id))
         return used is not None and in_utc(at) - used <= self._window
 
     def add(self, event: InvoiceEvent, *, at: datetime) -> None:
-        """Note that the event was used at `at`, and forget what is older than the window, or too many."""
+        """Record that the event was processed at `at`, and drop events beyond the window or the bound."""
         now, name = in_utc(at), (event.provider, event.id)
         self._used[name] = now
         self._used.move_to_end(name)
