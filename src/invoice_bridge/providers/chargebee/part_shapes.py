@@ -40,7 +40,10 @@ LINE_TAX = Shape(
     rate=number("tax_rate"),
     base=money("taxable_amount"),
 )
-TAXES_BY_LINE = tuple(f"line_item_taxes[].{name}" for name in ("line_item_id", *LINE_TAX.every_path()))
+TAXES_BY_LINE = tuple(
+    f"line_item_taxes[].{name}"
+    for name in ("line_item_id", *(path for paths in LINE_TAX.paths.values() for path in paths))
+)
 _INCLUSIVE = {"tax_inclusive": True, "tax_exclusive": False}
 
 
