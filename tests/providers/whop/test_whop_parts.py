@@ -230,9 +230,8 @@ def test_a_promo_code_lowers_the_total(total: str, tax: str | None, behavior: st
 
 def test_a_discount_is_not_derived_where_the_price_may_be_without_its_tax() -> None:
     """With the tax within, a `subtotal` that is not the sum of the lines may be the price before that tax."""
-    found = joined(
-        subtotal=text("67.23"), total=text("60.00"), tax_amount=text("9.58"), tax_behavior="inclusive"
-    )  # 67.23 is 80.00 without 19 %
+    # 67.23 is 80.00 without 19 %
+    found = joined(subtotal=text("67.23"), total=text("60.00"), tax_amount=text("9.58"), tax_behavior="inclusive")
     assert (found.discount, found.unbalanced()) == (None, eur(-2000))
     assert joined(subtotal=None).discount is None
 
@@ -327,11 +326,8 @@ def test_a_payment_with_a_wrong_type_is_noted(name: str, odd: Any, path: str) ->
 def test_the_table_of_the_payment_lists_what_it_reads() -> None:
     """The payment is another answer, which the reference does not print; its table is held to its reading here."""
     read: set[str] = set()
-    payments = (
-        payment(),
-        payment(total=text("1.00", "usd"), status=None, presentment_total=text("95.20"), payment_method_id=None),
-    )
-    for one in (*payments, payment(status="open")):
+    settled = payment(total=text("1.00", "usd"), status=None, presentment_total=text("95.20"), payment_method_id=None)
+    for one in (payment(), settled, payment(status="open")):
         PAYMENT.read(Reader(View(one, read), "whop", "$", Notes()), "EUR")
     assert read == PAYMENT.every_path()
 
