@@ -151,7 +151,7 @@ class Redactor:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return the redacted places, as provenance has them: "answer field customer_email", "request header cookie"."""
+        """Return the redacted places, as in the provenance: "answer field customer_email", "request header cookie"."""
         return tuple(sorted(self._notes))
 
     @property

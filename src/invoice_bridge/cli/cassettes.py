@@ -154,7 +154,7 @@ def record(
     """
     if scenario not in SCENARIOS:
         near = get_close_matches(scenario, SCENARIOS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(SCENARIOS)}"
+        hint = f"did you mean {near[0]!r}?" if near else f"valid names: {', '.join(SCENARIOS)}"
         raise ConfigurationError(f"there is no scenario {scenario!r}; {hint}")
     if against == "emulator":
         given = {
