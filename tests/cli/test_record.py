@@ -99,7 +99,7 @@ def test_the_scenarios_are_listed(cli: Cli) -> None:
     assert (done.code, done.err) == (
         2,
         (
-            "invoice-bridge: there is no scenario 'nothing-like-it'; it is one of one_time_charge, "
+            "invoice-bridge: there is no scenario 'nothing-like-it'; valid names: one_time_charge, "
             "period_invoice_lines, period_invoice_accrued, listing, void, paid, refused, throttled\n"
         ),
     )

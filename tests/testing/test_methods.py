@@ -187,7 +187,7 @@ POST: frozenset[str] = frozenset({"POST"})
     [
         ({"methods": frozenset()}, "without keys use no_keys"),
         ({"header": ""}, "without keys use no_keys"),
-        ({"window": timedelta(0)}, "remembered for some time"),
+        ({"window": timedelta(0)}, "remembers them for some time"),
         ({"header": "", "methods": frozenset()}, "that time is zero"),
         ({"methods": frozenset({"GET"})}, "GET: keys belong to writing methods"),
         ({"methods": frozenset({"post"})}, "post: keys belong to writing methods"),

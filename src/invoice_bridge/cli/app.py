@@ -90,7 +90,7 @@ COMMANDS = {
     ),
     "void": Entry("invoices:void", _ON_INVOICES, "Withdraw an issued invoice for good."),
     "mark-uncollectible": Entry(
-        "invoices:mark_uncollectible", _ON_INVOICES, "Write an open invoice off as a bad debt."
+        "invoices:mark_uncollectible", _ON_INVOICES, "Write off an open invoice as bad debt."
     ),
     "update": Entry(
         "invoices:update",
@@ -104,7 +104,7 @@ COMMANDS = {
         _OFFLINE,
         "Record and check cassettes; only `record --against test` and `live` use the network.",
     ),
-    "journal": Entry("journal:app", _OFFLINE, "Read the journal of tried requests, or release a reference."),
+    "journal": Entry("journal:app", _OFFLINE, "Read the journal of what was tried, or release a reference."),
 }
 """Every command by its name, in the order of the help."""
 

@@ -28,7 +28,7 @@ app = typer.Typer(
     cls=exits.Commands,
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Record cassettes, and work on them; all but `record --against test` and `live` stays off the network.",
+    help="Record and check cassettes; only `record --against test` and `live` use the network.",
 )
 
 Place = Annotated[
@@ -154,7 +154,7 @@ def record(
     """
     if scenario not in SCENARIOS:
         near = get_close_matches(scenario, SCENARIOS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(SCENARIOS)}"
+        hint = f"did you mean {near[0]!r}?" if near else f"valid names: {', '.join(SCENARIOS)}"
         raise ConfigurationError(f"there is no scenario {scenario!r}; {hint}")
     if against == "emulator":
         given = {

@@ -77,7 +77,7 @@ class Allowed:
         shape = shape_of(self.path)
         if shape not in SHAPES and not (shape.startswith("metadata.") and shape != "metadata."):
             near = get_close_matches(shape, SHAPES, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(SHAPES)}, metadata.…"
+            hint = f"did you mean {near[0]!r}?" if near else f"valid names: {', '.join(SHAPES)}, metadata.…"
             raise ConfigurationError(f"{self.path!r} is no path that is compared; {hint}")
         if shape == "metadata":
             raise ConfigurationError('metadata is compared key by key: write path = "metadata.KEY"')

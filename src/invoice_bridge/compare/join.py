@@ -99,7 +99,7 @@ def _check_keys(keys: Sequence[str]) -> None:
         for part in key.split("+"):
             if part not in known and not part.startswith("metadata."):
                 near = get_close_matches(part, known, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(known)}"
+                hint = f"did you mean {near[0]!r}?" if near else f"valid names: {', '.join(known)}"
                 raise ConfigurationError(f"invoices cannot be joined by {part!r}; {hint}")
 
 

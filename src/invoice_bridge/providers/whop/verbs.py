@@ -118,7 +118,7 @@ def about(answer: Response, wanted: str) -> Mapping[str, Any]:
     """The object of an answer. Raises MalformedResponse where it is not the one that was asked for."""
     at = Reader(object_of(answer), "whop")
     if at.text("id") != wanted:
-        raise at.fault("id", f"is not {wanted}: something in between mixes answers up")
+        raise at.fault("id", f"is not {wanted}: an intermediary mixes up answers")
     return object_of(answer)
 
 
