@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge import (
+    Address,
     Collection,
     CustomerRef,
     Invoice,
@@ -18,6 +19,7 @@ from invoice_bridge import (
     Money,
     Period,
     Status,
+    TaxId,
     TaxLine,
     decode,
 )
@@ -60,7 +62,10 @@ def test_recording_basic_invoice(shared_dir: Path) -> None:
         "amount_remaining": 2000,
     }
     usd = Money(2000, "USD")
-    assert found.lines == (Line(description="(created by Stripe CLI)", quantity=1, unit_amount=usd, amount=usd),)
+    assert bare(found) == (Line(description="(created by Stripe CLI)", quantity=1, unit_amount=usd, amount=usd),)
+    (line,) = found.lines
+    assert (line.id, line.product) == ("il_1QkqKVQhcl5B85Yl5M0JoDvM", "prod_RZzX4vdO1xqd3H")
+    assert (line.price, line.proration) == ("price_1QgpYLQhcl5B85YliFpR7ylI", False)
     assert found.lines_complete
     assert found.customer == CustomerRef(id="cus_Re8bLGCUfuibt4")
     assert (found.created_at, found.issued_at) == (at(2025, 1, 24, 17, 6, 3), at(2025, 1, 24, 17, 6, 4))
@@ -68,6 +73,12 @@ def test_recording_basic_invoice(shared_dir: Path) -> None:
     assert found.collection == Collection.manual()
     assert (found.description, found.reference, found.metadata) == ("(created by Stripe CLI)", None, {})
     assert (found.payment_method, found.payment_pending, found.amount_refunded) == (None, False, None)
+
+
+def bare(invoice: Invoice) -> tuple[Line, ...]:
+    """The lines without the provider's ids and parts."""
+    names = ("description", "quantity", "unit_amount", "amount", "period")
+    return tuple(Line(**{name: getattr(line, name) for name in names}) for line in invoice.lines)
 
 
 @pytest.mark.proves("stripe", "retrieve", "recording")
@@ -86,11 +97,22 @@ def test_recording_coupon(shared_dir: Path) -> None:
         "amount_remaining": 18910,
     }
     assert 24900 - 5990 + 0 == 18910
-    assert found.lines == (
+    assert [line.discount for line in found.lines] == [eur(5990), eur(0)]
+    assert [discount.amount for discount in found.discounts] == [eur(5000), eur(990)]
+    assert [(tax.name, tax.rate, tax.amount, tax.inclusive) for tax in found.taxes] == [
+        ("VAT", Decimal(20), eur(0), True)
+    ]
+    assert bare(found) == (
         Line(description="Item with discount", quantity=1, unit_amount=eur(14900), amount=eur(14900)),
         Line(description="Software services", quantity=1, unit_amount=eur(10000), amount=eur(10000)),
     )
-    assert found.customer == CustomerRef(id="cus_SmRWFdGSJoEXw2", email="britishguy@gmail.com", name="British guy")
+    assert found.customer == CustomerRef(
+        id="cus_SmRWFdGSJoEXw2",
+        email="britishguy@gmail.com",
+        name="British guy",
+        address=Address(line1="Main Street 12", city="Hull", postal_code="HU17 7PQ", country="GB"),
+        tax_ids=(TaxId(kind="gb_vat", value="GB844281425"),),
+    )
     assert (found.created_at, found.issued_at) == (at(2025, 8, 8, 14, 4, 58), at(2025, 8, 8, 14, 8, 8))
     assert found.due_at == at(2025, 9, 7, 14, 8, 8)
     assert found.collection == Collection.send(due=at(2025, 9, 7, 14, 8, 8))
@@ -117,8 +139,13 @@ def test_recording_mx_custom_fields(shared_dir: Path) -> None:
         ("Equipo para uso de software punto de venta", Decimal(1), eur(336000), eur(336000), None)
     ]
     assert found.customer == CustomerRef(
-        id="cus_ST2spIlze67fe6", email="marife@gmail.com", name="MARIA FERNANDA ESPEJO MARIN"
+        id="cus_ST2spIlze67fe6",
+        email="marife@gmail.com",
+        name="MARIA FERNANDA ESPEJO MARIN",
+        address=Address(city="San Andrés Cholula", state="Pue.", postal_code="72825", country="MX"),
+        tax_ids=(TaxId(kind="mx_rfc", value="EEMF000804326"),),
     )
+    assert found.taxes == (TaxLine(name="VAT", rate=Decimal(16), amount=eur(53760), base=eur(336000), inclusive=False),)
     assert found.collection == Collection.send(due=at(2025, 7, 10, 8, 1, 47))
     assert (found.created_at, found.issued_at) == (at(2025, 6, 10, 8, 1, 24), at(2025, 6, 10, 8, 1, 47))
 
@@ -152,7 +179,12 @@ def test_recording_quantity_rounding(shared_dir: Path) -> None:
     assert found.lines[5].description == "204 units × Metered Usage (at €60.00 per 50 units / month)"
     assert found.period == Period(at(2026, 3, 11, 11, 18, 6), at(2026, 5, 11, 11, 18, 6))
     assert found.customer == CustomerRef(
-        id="cus_ExAmPlEcUsToMeR0001", email="customer@example.com", name="Test Customer LLC"
+        id="cus_ExAmPlEcUsToMeR0001",
+        email="customer@example.com",
+        name="Test Customer LLC",
+        address=Address(
+            line1="123 Test Street", line2="Suite 100", city="New York", state="NY", postal_code="10001", country="US"
+        ),
     )
     assert (found.created_at, found.issued_at, found.due_at) == (
         at(2026, 4, 11, 11, 18, 52),
@@ -175,12 +207,19 @@ def test_recording_unexpanded_invoice(shared_dir: Path) -> None:
         "amount_credited": 0,
         "amount_remaining": 42600,
     }
-    assert found.lines == (
+    assert [line.discount for line in found.lines] == [eur(0), eur(1400)]
+    assert bare(found) == (
         Line(description="Chargebee Addon", quantity=1, unit_amount=eur(30000), amount=eur(30000)),
         Line(description="Physical good", quantity=2, unit_amount=eur(7000), amount=eur(14000)),
     )
     assert found.customer == CustomerRef(
-        id="cus_RaI5TQK1VHayk5", email="peterthepanda@jungle.com", name="Peter The Panda"
+        id="cus_RaI5TQK1VHayk5",
+        email="peterthepanda@jungle.com",
+        name="Peter The Panda",
+        address=Address(
+            line1="Calle Pradillo", line2="42", city="Madrid", state="M", postal_code="28002", country="ES"
+        ),
+        tax_ids=(TaxId(kind="eu_vat", value="DE111111125"),),
     )
     assert (found.created_at, found.issued_at, found.hosted_url, found.pdf_url) == (
         at(2025, 2, 5, 17, 34, 14),
