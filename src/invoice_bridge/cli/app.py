@@ -89,9 +89,7 @@ COMMANDS = {
         "invoices:mark_paid", _ON_INVOICES, "Record that an open invoice was paid outside the provider; no money moves."
     ),
     "void": Entry("invoices:void", _ON_INVOICES, "Withdraw an issued invoice for good."),
-    "mark-uncollectible": Entry(
-        "invoices:mark_uncollectible", _ON_INVOICES, "Write off an open invoice as bad debt."
-    ),
+    "mark-uncollectible": Entry("invoices:mark_uncollectible", _ON_INVOICES, "Write off an open invoice as bad debt."),
     "update": Entry(
         "invoices:update",
         _ON_INVOICES,
