@@ -88,7 +88,8 @@ def scale(value: Decimal, digits: int) -> int:
     if not value.is_finite() or value.adjusted() > 30 or (value and value.adjusted() < -60):
         raise ValueError(f"{str(value)[:40]} is not an amount of money")
     above, below = value.as_integer_ratio()  # exact, whatever the thread's decimal context is
-    scaled, rest = divmod(above * 10**digits, below)
+    power: int = 10**digits
+    scaled, rest = divmod(above * power, below)
     if rest:
         raise ValueError(f"{f'{value:f}'[:100]} has more than {digits} decimals, and nothing is rounded here")
     return scaled
