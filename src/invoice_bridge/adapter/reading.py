@@ -8,7 +8,7 @@ invoice. A Reader without notes is for what a flow acts upon: there money that c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,10 +17,16 @@ from pydantic import ValidationError
 
 from invoice_bridge.adapter.declared import Units
 from invoice_bridge.adapter.instants import day_in_utc
+from invoice_bridge.adapter.view import View
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.exact import decimal
 from invoice_bridge.core.model import Invoice, Line, Problem
 from invoice_bridge.core.money import Money, nothing, trusted
+
+__all__ = [
+    "EXACT_FLOAT_DIGITS", "INEXACT", "Notes", "Reader", "View", "bounded", "build", "clean_text", "email_of",
+    "lines_total", "nothing_left", "units_of",
+]  # fmt: skip
 
 _new = object.__new__
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,7 +74,10 @@ class Reader:
     @classmethod
     def noting(cls, data: Any, provider: str) -> Reader:
         """Read an object whole; what cannot be read of it is in `problems`."""
-        return cls(data, provider, notes=Notes())
+        reader = _new(cls)
+        reader.data = data if type(data) is dict or isinstance(data, Mapping) else {}
+        reader.provider, reader.notes, reader._place = provider, Notes(), "$"  # noqa: SLF001 - of this class
+        return reader
 
     def row(self, path: str, place: int, data: Mapping[str, Any]) -> Reader:
         """An object of a list inside this one; where it stands is written out only when it is asked for."""
@@ -393,46 +402,3 @@ def lines_total(lines: tuple[Line, ...], currency: str | None) -> Money | None:
 def nothing_left(currency: str | None) -> Money | None:
     """Nothing to collect, in a currency; None where that is not known."""
     return None if currency is None else nothing(currency)
-
-
-class View(Mapping[str, Any]):
-    """A JSON object that notes which of its leaves are read, by path: "lines.data[0].amount".
-
-    The numbers at the paths `inexact` are given as the floats that they were. `leave` takes a note back.
-    """
-
-    def __init__(
-        self, plain: Mapping[str, Any], read: set[str], at: str = "", *, inexact: set[str] | None = None
-    ) -> None:
-        self.plain = plain
-        self._read, self._at, self._inexact = read, at, inexact or set()
-
-    def _path(self, name: str) -> str:
-        return f"{self._at}.{name}" if self._at else name
-
-    def __getitem__(self, name: str) -> Any:
-        return self._look(self.plain[name], self._path(name))
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.plain
-
-    def _look(self, value: Any, at: str) -> Any:
-        if isinstance(value, Mapping):
-            return View(value, self._read, at, inexact=self._inexact)
-        if isinstance(value, list | tuple):
-            return [self._look(item, f"{at}[{place}]") for place, item in enumerate(value)]
-        self._read.add(at)
-        return float(value) if at in self._inexact else value
-
-    def leave(self, name: str) -> None:
-        """Take back that a value, or anything inside it, was read."""
-        at = self._path(name)
-        self._read.difference_update(
-            {path for path in self._read if path == at or path.startswith((f"{at}.", f"{at}["))}
-        )
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.plain)
-
-    def __len__(self) -> int:
-        return len(self.plain)
