@@ -89,7 +89,7 @@ TARGETS = {
         ),
         _module(
             "shapes",
-            "adapter/shapes.py adapter/trusted.py",
+            "adapter/compiled.py adapter/recurring.py adapter/shapes.py adapter/trusted.py",
             "test_shapes.py",
             "test_reading.py",
             "test_unmapped.py",

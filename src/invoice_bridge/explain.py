@@ -6,6 +6,7 @@ A plan prints as text (effects first), as JSON, and as curl commands that take t
 
 from __future__ import annotations
 
+import operator
 import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sized
@@ -187,16 +188,19 @@ def _without_braces(value: Any) -> Any:
     """The same command with "}" for each "{" in its texts.
 
     Both are encoded alike, one byte in JSON and in a path, three in a query or form: every placeholder keeps its place.
+    The command itself where it has no brace.
     """
-    if isinstance(value, str) and not isinstance(value, StrEnum):
-        return value.replace("{", "}")
+    if isinstance(value, str):
+        return value.replace("{", "}") if "{" in value and not isinstance(value, StrEnum) else value
     if isinstance(value, BaseModel):
-        changed = {name: _without_braces(one) for name, one in value if one is not None}
-        return value.model_copy(update=changed)
-    if isinstance(value, Mapping):
-        return {_without_braces(name): _without_braces(one) for name, one in value.items()}
+        changed = {name: other for name, one in value if (other := _without_braces(one)) is not one}
+        return value.model_copy(update=changed) if changed else value
     if isinstance(value, list | tuple):
-        return type(value)(_without_braces(one) for one in value)
+        others = [_without_braces(one) for one in value]
+        return value if all(map(operator.is_, others, value)) else type(value)(others)
+    if value is not None and isinstance(value, Mapping):
+        pairs = {_without_braces(name): _without_braces(one) for name, one in value.items()}
+        return value if pairs == value else pairs
     return value
 
 
@@ -289,7 +293,7 @@ def plan(command: Command, context: Context, history: History = NO_HISTORY, *, l
         unlooked = plan(command, context, history, lookup="never")
         return unlooked if unlooked.refusal is not None else replace(unlooked, refusal=refusal)
     twin = _without_braces(command)
-    twins = () if twin == command else _walk(twin, context.on(twin), history, lookup)[0]
+    twins = () if twin is command else _walk(twin, context.on(twin), history, lookup)[0]
     if [_size(request) for request in twins] != [_size(request) for request in requests]:
         twins = ()  # a flow that reads the braces themselves: better a placeholder too many than a wrong position
     unset = frozenset(name for name, value in context.settings.items() if value == f"{{{name}}}")

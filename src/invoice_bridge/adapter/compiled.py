@@ -1,4 +1,4 @@
-"""From a table of leaves to one plain function, written out and compiled as dataclasses do with `__init__`.
+"""The lines of the plain function that a table of leaves means.
 
 Rules of this file: the function takes the value of the documented type by itself, and what is absent costs it nothing
 but the question; whatever is otherwise goes to the method of Reader that the leaf names.
@@ -27,7 +27,7 @@ from invoice_bridge.adapter.view import View
 from invoice_bridge.core.model import Frozen, FrozenDict
 from invoice_bridge.core.money import all_codes
 
-__all__ = ["Leaf", "compiled"]
+__all__ = ["Code", "Leaf"]
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,8 @@ class Leaf:
 
 
 # ── the function ─────────────────────────────────────────────────────────────────────────────────────────────────────
-def compiled(
-    model: type[Frozen], fields: Mapping[str, Leaf], *, derive: Any, units: Units | None, needs: str | None
-) -> Callable[..., Any]:
-    """Compile the function that a table means: of a Reader, the currency, its amounts, and what the caller gave."""
-    code = _Code(model, fields, derive=derive, units=units, needs=needs)
-    scope: dict[str, Any] = {}
-    exec("\n".join(code.lines), code.names, scope)  # noqa: S102 - of names in tables alone, never of a provider's text
-    read: Callable[..., Any] = scope["read"]
-    return read
-
-
-class _Code:
-    """The lines of the function, and the names that they use."""
+class Code:
+    """The lines of the function `read` that a table means, and the names that they use."""
 
     def __init__(
         self, model: type[Frozen], fields: Mapping[str, Leaf], *, derive: Any, units: Units | None, needs: str | None

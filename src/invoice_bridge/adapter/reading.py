@@ -23,6 +23,11 @@ from invoice_bridge.core.exact import decimal
 from invoice_bridge.core.model import Invoice, Line, Problem
 from invoice_bridge.core.money import Money, nothing, trusted
 
+__all__ = [
+    "EXACT_FLOAT_DIGITS", "INEXACT", "Notes", "Reader", "View", "bounded", "build", "clean_text", "email_of",
+    "lines_total", "nothing_left", "units_of",
+]  # fmt: skip
+
 _new = object.__new__
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EXACT_FLOAT_DIGITS = 15
@@ -69,7 +74,10 @@ class Reader:
     @classmethod
     def noting(cls, data: Any, provider: str) -> Reader:
         """Read an object whole; what cannot be read of it is in `problems`."""
-        return cls(data, provider, notes=Notes())
+        reader = _new(cls)
+        reader.data = data if type(data) is dict or isinstance(data, Mapping) else {}
+        reader.provider, reader.notes, reader._place = provider, Notes(), "$"  # noqa: SLF001 - of this class
+        return reader
 
     def row(self, path: str, place: int, data: Mapping[str, Any]) -> Reader:
         """An object of a list inside this one; where it stands is written out only when it is asked for."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, is_dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Protocol, Union, get_args, get_origin, get_type_hints
 
@@ -77,13 +78,16 @@ class Field:
 
     def speaks(self, command: Any, context: Setup) -> bool:
         """Whether the row applies to this command: its verb and its condition."""
-        return command.verb in self.verbs and self.when(command, context)
+        return command.verb in self.verbs and (self.when is _always or self.when(command, context))
 
     def is_set(self, command: Any, context: Setup) -> bool:
         """Whether the command has a value at the row's path."""
         if self.path == "customer.id":  # the id at this provider, however the customer was given
             return command.customer is not None and command.customer.at(context.provider.name) is not None
-        return any(value not in ((), {}) and value is not False for value in values_at(command, self.path))
+        for value in values_at(command, self.path):
+            if value is not False and (type(value) is str or value not in ((), {})):
+                return True
+        return False
 
     def loss(self, command: Any, context: Setup) -> Loss | None:
         """Return the loss that this row means for a command, or None."""
@@ -208,23 +212,34 @@ def read_parts(code: str, source: str, *, sent: tuple[str, ...] = ()) -> tuple[F
 
 def values_at(command: Any, path: str) -> list[Any]:
     """Return the values at a path, one per place: "lines[].period" is each line's, "metadata.key" the keys."""
+    steps = _steps(path)
+    if len(steps) == 1 and not steps[0][1]:  # most paths
+        value = getattr(command, path, None)
+        return [] if value is None else [value]
     found = [command]
-    for name in path.split("."):
-        bare = name.removesuffix("[]")
-        if found and isinstance(found[0], Mapping):
+    for place, (bare, is_list) in enumerate(steps):
+        if place and found and isinstance(found[0], Mapping):
             found = [word for one in found for word in (one if bare == "key" else one.values())]
         else:
             found = [value for one in found if (value := getattr(one, bare, None)) is not None]
-        if name.endswith("[]"):
+        if is_list:
             found = [item for items in found for item in items]
+        if not found:
+            break
     return found
+
+
+@lru_cache(1024)
+def _steps(path: str) -> tuple[tuple[str, bool], ...]:
+    """The names of a path, and whether each is a list whose items are meant."""
+    return tuple((name.removesuffix("[]"), name.endswith("[]")) for name in path.split("."))
 
 
 def check_limits(limits: Iterable[Limit], command: Any) -> None:
     """Raise Unsupported for a text or list of a bill or an update that is longer than the provider accepts."""
     for limit in limits:
         for value in values_at(command, limit.path):
-            if isinstance(value, Sized) and len(value) > limit.maximum:
+            if (type(value) is str or isinstance(value, Sized)) and len(value) > limit.maximum:
                 raise Unsupported(
                     f"{limit.path} has {len(value)} {'characters' if isinstance(value, str) else 'entries'}, "
                     f"and the provider takes {limit.maximum} at most",

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from invoice_bridge.adapter.compiled import Leaf, compiled
+from invoice_bridge.adapter.compiled import Code, Leaf
 from invoice_bridge.adapter.declared import Units
-from invoice_bridge.adapter.reading import Notes, Reader
+from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.model import Frozen
 
 __all__ = ["Leaf", "Shape"]
@@ -150,7 +150,7 @@ class Shape(Generic[M]):
     def read(self) -> Callable[..., M | None]:
         """The function of a Reader, the currency, its amounts and what the caller of whole gave; compiled once."""
         if self._read is None:
-            self._read = compiled(self.model, self.fields, derive=self.derive, units=self.units, needs=self.needs)
+            self._read = _compiled(self)
         return self._read
 
     def whole(self, data: Mapping[str, Any], provider: str, **given: Any) -> M:
@@ -158,7 +158,7 @@ class Shape(Generic[M]):
 
         A `given` None is none. Raises MalformedResponse without an id, and for an object of another kind.
         """
-        reader = Reader(data, provider, notes=Notes())
+        reader = Reader.noting(data, provider)
         if self.kinds and reader.data.get("object") not in self.kinds:
             reader.expect(*self.kinds)
         if given:
@@ -176,3 +176,15 @@ def _listed(leaf: Leaf) -> Iterable[str]:
         return
     for paths in leaf.options["shape"].paths.values():
         yield from (f"{leaf.paths[0]}[].{path}" for path in paths)
+
+
+def _compiled(shape: Shape[Any]) -> Callable[..., Any]:
+    """Write the function that a table means and compile it, as dataclasses do with `__init__`.
+
+    It takes a Reader, the currency, its amounts, and what the caller of whole gave.
+    """
+    code = Code(shape.model, shape.fields, derive=shape.derive, units=shape.units, needs=shape.needs)
+    scope: dict[str, Any] = {}
+    exec("\n".join(code.lines), code.names, scope)  # noqa: S102 - of names in tables alone, never of a provider's text
+    read: Callable[..., Any] = scope["read"]
+    return read

@@ -1,4 +1,4 @@
-"""A JSON object that notes what is read of it: what `unmapped()` lists is the rest."""
+"""Which leaves of a JSON object are read: what `Invoice.unmapped` and the tests of the tables ask."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any
 
 LARGEST = 4_000_000
@@ -166,15 +167,18 @@ def dumps(value: Any) -> bytes:
     return _write(value, 0).encode("utf-8", "backslashreplace")
 
 
-_QUOTED = json.JSONEncoder(ensure_ascii=False).encode
-"""Write a text with its quotes and escapes; json.dumps would make an encoder for each."""
-
-
 def _write(value: Any, depth: int) -> str:
-    if value is None or value is True or value is False:
-        return {None: "null", True: "true", False: "false"}[value]
+    if type(value) is str:
+        return encode_basestring(value)
+    if value is None:
+        return "null"
+    if value is True or value is False:
+        return "true" if value else "false"
+    if type(value) is dict and depth < _DEEPEST:  # as any other mapping, which takes longer to be known as one
+        pairs = [f"{encode_basestring(str(name))}:{_write(inner, depth + 1)}" for name, inner in value.items()]
+        return "{" + ",".join(pairs) + "}"
     if isinstance(value, str):
-        return _QUOTED(str(value))
+        return encode_basestring(str(value))
     if isinstance(value, int):
         return str(value)
     if isinstance(value, Decimal):
@@ -184,8 +188,7 @@ def _write(value: Any, depth: int) -> str:
     if isinstance(value, Mapping | list | tuple) and depth == _DEEPEST:
         raise ValueError(_TOO_DEEP)
     if isinstance(value, Mapping):
-        pairs = [f"{_QUOTED(str(name))}:{_write(inner, depth + 1)}" for name, inner in value.items()]
-        return "{" + ",".join(pairs) + "}"
+        return _write(dict(value.items()), depth)
     if isinstance(value, list | tuple):
         return "[" + ",".join([_write(item, depth + 1) for item in value]) + "]"
     raise TypeError(f"{type(value).__name__} cannot be written as JSON exactly: {value!r}")

@@ -149,6 +149,8 @@ def path(*segments: str) -> str:
 def _segment(segment: str) -> str:
     if not segment:
         raise ValueError("an id cannot be empty: the request would go to the collection instead")
+    if _UNRESERVED.fullmatch(segment) and not segment.startswith("."):  # most of them
+        return segment
     encoded = quote(segment, safe="{}", errors="strict")
     return encoded.replace(".", "%2E") if set(segment) == {"."} else encoded
 
@@ -179,18 +181,22 @@ FormValue = Any
 
 def form_index_inside(body: Mapping[str, FormValue]) -> list[tuple[str, str]]:
     """Flatten a nested body as a[b]=… and a[0][b]=…: lists number their items inside the brackets' order."""
-    return list(_nested("", body))
+    pairs: list[tuple[str, str]] = []
+    _flatten("", body, pairs)
+    return pairs
 
 
-def _nested(prefix: str, value: FormValue) -> Iterable[tuple[str, str]]:
-    if isinstance(value, Mapping):
+def _flatten(prefix: str, value: FormValue, pairs: list[tuple[str, str]]) -> None:
+    if type(value) is str:
+        pairs.append((prefix, value))
+    elif type(value) is dict or isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from _nested(f"{prefix}[{name}]" if prefix else str(name), inner)
+            _flatten(f"{prefix}[{name}]" if prefix else str(name), inner, pairs)
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
-            yield from _nested(f"{prefix}[{index}]", inner)
+            _flatten(f"{prefix}[{index}]", inner, pairs)
     elif value is not None:
-        yield prefix, scalar(value)
+        pairs.append((prefix, scalar(value)))
 
 
 def form_index_last(body: Mapping[str, FormValue]) -> list[tuple[str, str]]:
