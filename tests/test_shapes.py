@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge import Collection, Invoice, MalformedResponse, Money, Period, Status, providers
-from invoice_bridge.adapter import shapes
+from invoice_bridge.adapter import recurring, shapes
 from invoice_bridge.adapter.reading import Notes, Reader, email_of
 from invoice_bridge.adapter.shapes import Leaf, Shape
 from invoice_bridge.adapter.trusted import MANUAL, charged, customer_of, maker, period_of, period_span, sent
@@ -262,6 +262,45 @@ def test_of_several_paths_the_first_that_is_there_counts() -> None:
     assert (seen["name"], seen["number"]) == ("y", None)
     table.read(Reader({"a": "x", "b": "y", "d": 4}, "acme", notes=Notes()))
     assert (seen["name"], seen["number"]) == ("x", Decimal(4))
+
+
+def test_a_computed_value_is_asked_for_only_where_one_of_its_fields_is_there() -> None:
+    """With `any_of` the function is not called for an object that has none of them."""
+    calls: list[Any] = []
+
+    def read(at: Reader, _currency: str | None) -> str:
+        calls.append(at.data)
+        return "x"
+
+    table = Shape(CustomerRef, name=shapes.computed(read, "a", "b", any_of=("a", "b")))
+    for data, name in (({}, None), ({"a": None, "c": 1}, None), ({"b": 0}, "x"), ({"a": 1}, "x")):
+        made = table.read(Reader(data, "acme", notes=Notes()))
+        assert made == CustomerRef(name=name)
+    assert calls == [{"b": 0}, {"a": 1}]
+
+
+def test_a_field_that_derive_takes_out_has_its_default() -> None:
+    """And a default that is an object of texts cannot be changed: all values share it."""
+    table = Shape(CustomerRef, lambda values, _at, _given: values.pop("name"), name=shapes.text("a"))
+    made = table.read(Reader({"a": "x"}, "acme", notes=Notes()))
+    assert made is not None
+    assert made == CustomerRef()
+    assert (list(made.__dict__), type(made.ids)) == (list(CustomerRef.model_fields), FrozenDict)
+
+
+def test_what_recurs_is_kept_within_bounds_and_is_what_it_would_be_alone() -> None:
+    """However many different amounts, instants and numbers come, a few hundred of each stay; none is another's."""
+    amounts = recurring.AmountsByCurrency({"EUR": 2, "ISK": 2, "KWD": 2})
+    for number in range(1, 2000):
+        assert amounts["EUR"][number] == Money(number, "EUR")
+        assert amounts["KWD"][number] == Money(number * 10, "KWD")
+        assert recurring.SECONDS[number] == datetime.fromtimestamp(number, UTC)
+        assert repr(recurring.NUMBERS[number]) == repr(recurring.NUMBERS[str(number)]) == repr(Decimal(number))
+    kept = (amounts["EUR"], amounts["KWD"], recurring.SECONDS, recurring.NUMBERS)
+    assert all(0 < len(one) <= 256 for one in kept)
+    assert amounts["EUR"][7] is amounts["EUR"][7]
+    assert {amounts["ISK"][1], amounts["XXX"][1], amounts[None][1], amounts["EUR"][10**15]} == {None}
+    assert (len(amounts["ISK"]), len(amounts["XXX"]), "XXX" in amounts) == (0, 0, False)
 
 
 def test_a_line_without_its_amount_is_left_out_and_noted() -> None:
