@@ -117,13 +117,14 @@ def line_discount(at: Reader, currency: str | None) -> Money | None:
 # ── of the invoice ───────────────────────────────────────────────────────────────────────────────────────────────────
 def custom_fields(at: Reader, _currency: str | None) -> FrozenDict:
     """The fields that the document shows, by their headings; the purchase order has a field of its own."""
-    if at.data.get("custom_fields") is None:
-        return _NONE
     rows = [(row.text("name"), row.text("value")) for row in at.children("custom_fields")]
     return FrozenDict({name: value for name, value in rows if name and value and name != PURCHASE_ORDER})
 
 
-_NONE = FrozenDict()
+NO_FIELDS = FrozenDict()
+
+
+_NO_SHIPPING: tuple[int | None, ...] = (None, 0)
 
 
 def adjustments(at: Reader, values: dict[str, Any], on_top: Money | None) -> tuple[Adjustment, ...]:
@@ -131,6 +132,8 @@ def adjustments(at: Reader, values: dict[str, Any], on_top: Money | None) -> tup
 
     Whether `total` has lost the credits (`total_pretax_credit_amounts`) is not confirmed: they are named where it has.
     """
+    if not at.data.get("total_pretax_credit_amounts") and at.data.get("amount_shipping") in _NO_SHIPPING:
+        return ()
     found: list[Adjustment] = []
     shipping = at.money("amount_shipping", MONEY, values["currency"])
     if shipping is not None and shipping.minor:

@@ -35,6 +35,7 @@ from invoice_bridge.providers.stripe.part_shapes import (
     ADDRESS_PATHS,
     CHARGE_PATHS,
     DISCOUNT,
+    NO_FIELDS,
     PAYMENT,
     TAX,
     TAX_ID,
@@ -291,7 +292,10 @@ def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> Non
     more, charges = values.pop("more_payments"), values.pop("charges")
     if more is True:
         values["payments_complete"] = False
-    values["payments"] = values["payments"] or charges
+    if charges is not None:
+        values["payments"] = values["payments"] or charges
+    if values["custom_fields"] is None:
+        values["custom_fields"] = NO_FIELDS
     values["period"] = period_span([line.period for line in lines])
     values["collection"] = _collection(at, values, is_ours=reference is not None)
     live = values.pop("live")
@@ -358,7 +362,7 @@ INVOICE = Shape(
     live=flag("livemode"),
     subscription=identity("parent.subscription_details.subscription"),
     subscription_before=identity("subscription"),
-    custom_fields=computed(custom_fields, "custom_fields[].name", "custom_fields[].value"),
+    custom_fields=computed(custom_fields, "custom_fields[].name", "custom_fields[].value", any_of=("custom_fields",)),
     footer=text("footer"),
     address=computed(customer_address, *ADDRESS_PATHS, any_of=("customer_address", "customer")),
     tax_ids=rows("customer_tax_ids", TAX_ID),
@@ -367,7 +371,7 @@ INVOICE = Shape(
     discounts=rows("total_discount_amounts", DISCOUNT),
     payments=rows("payments.data", PAYMENT),
     more_payments=flag("payments.has_more"),
-    charges=computed(charge_before_basil, *CHARGE_PATHS),
+    charges=computed(charge_before_basil, *CHARGE_PATHS, any_of=("charge",)),
     uncollectible_at=unix("status_transitions.marked_uncollectible_at"),
     attempts=integer("attempt_count"),
     next_attempt_at=unix("next_payment_attempt"),
