@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -33,6 +34,15 @@ class Call:
     """When the last request of the bill to resolve was sent."""
     last_try: int | None = None
     """The journal's last row about that bill."""
+
+
+@dataclass
+class Intent:
+    """An intent that a thread writes down while the task that waits for it may be cancelled."""
+
+    number: int | None = None
+    stopped: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def make_command(kind: type[C], **fields: Any) -> C:

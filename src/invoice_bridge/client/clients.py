@@ -7,15 +7,13 @@ child: two processes would share one connection.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 from invoice_bridge.adapter.provider import Page, Unreadable
-from invoice_bridge.client.calls import Call, filter_page, make_command
+from invoice_bridge.client.calls import Call, Intent, filter_page, make_command
 from invoice_bridge.client.core import OnDiscrepancy
 from invoice_bridge.client.exchange import Body, Deadline, bounded, bounded_async
 from invoice_bridge.client.http import classify_transport_errors
@@ -270,7 +268,7 @@ class AsyncClient(Methods["httpx.AsyncClient"]):
 
     async def _intended(self, request: Request, call: Call) -> int | None:
         """Write the intent in a thread. If the call is cancelled meanwhile, the intent becomes "not_sent"."""
-        intent = _Intent()
+        intent = Intent()
 
         def unsent(number: int | None) -> None:
             self._memory.withdraw(number, datetime.now(UTC))
@@ -392,12 +390,3 @@ class AsyncClient(Methods["httpx.AsyncClient"]):
     async def _do(self, kind: type[Command], **fields: Any) -> Invoice:
         call = self._prepare(make_command(kind, **fields))
         return await self._run(self._steps(call), call)
-
-
-@dataclass
-class _Intent:
-    """An intent that a thread writes down while the task that waits for it may be cancelled."""
-
-    number: int | None = None
-    stopped: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
