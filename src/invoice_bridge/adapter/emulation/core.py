@@ -1,8 +1,8 @@
-"""What every in-memory provider is made of: calls, routes, idempotency, a ledger.
+"""The base of the in-memory providers: incoming requests, routes, idempotency keys and a ledger.
 
-Rules of this file: deterministic. Ids count up, the clock is given, nothing is read from outside. An emulator is a
-claim about a provider: each of its rules cites the provider's documentation, and what that leaves unconfirmed is a
-named switch.
+Rules of this file: deterministic. Ids count up, the caller gives the clock, and nothing else is read. An emulator
+claims how a provider behaves: each of its rules cites the provider's documentation, and a named switch sets what the
+documentation leaves unconfirmed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class IncomingRequest:
-    """One request as the provider sees it: decoded path segments below the root, names of headers in lower case."""
+    """A request as the provider receives it: decoded path segments below the root, header names in lower case."""
 
     method: str
     segments: tuple[str, ...]
@@ -35,7 +35,7 @@ class IncomingRequest:
     headers: Mapping[str, str]
     content: bytes
     root: str
-    """The URL below which this provider answers, without a slash at the end."""
+    """The URL below which this provider answers, without a trailing slash."""
 
     @classmethod
     def of(cls, request: Request, root: str) -> IncomingRequest:
@@ -62,7 +62,7 @@ class IncomingRequest:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One line of the ledger: what happened to a customer, when, and by which invoice. `units` is the provider's."""
+    """One line of the ledger: what happened to a customer, when, and by which invoice. `units` are the provider's."""
 
     event: str
     """issued, mailed, collected, recorded (paid elsewhere), voided, written_off, deleted"""
@@ -75,7 +75,7 @@ class LedgerEntry:
 
 
 class ErrorResponse(Exception):
-    """The provider's refusal, as a whole answer."""
+    """A refusal by the provider, with its complete answer."""
 
     def __init__(self, answer: Response) -> None:
         self.answer = answer
@@ -84,7 +84,7 @@ class ErrorResponse(Exception):
 
 @dataclass
 class StoredResponse:
-    """What is remembered under an idempotency key."""
+    """The answer that is stored under an idempotency key, and a fingerprint of its request."""
 
     fingerprint: tuple[Any, ...]
     answer: Response
@@ -92,7 +92,7 @@ class StoredResponse:
 
 
 def nested(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Read form fields like a[b]=1 and a[0][c]=2 into nested dicts; list indexes stay keys in their order."""
+    """Read form fields such as a[b]=1 and a[0][c]=2 into nested dicts. List indexes become keys, in their order."""
     tree: dict[str, Any] = {}
     for name, value in pairs:
         first, *rest = re.findall(r"[^\[\]]+|\[\]", name) or [name]
@@ -107,7 +107,7 @@ def nested(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 
 def fits(wanted: Sequence[str], segments: Sequence[str]) -> bool:
-    """Whether path segments are those of a route, where {id} takes any."""
+    """Whether path segments match those of a route; {id} matches any segment."""
     return len(wanted) == len(segments) and all(
         want.startswith("{") or want == have for want, have in zip(wanted, segments, strict=True)
     )
@@ -118,10 +118,10 @@ def _as_it_is(answer: Response) -> Response:
 
 
 class Emulator(ABC):
-    """The base of the in-memory providers: call it with a Request, get the Response the provider would give.
+    """The base of the in-memory providers: call it with a Request, and it returns the Response of the provider.
 
-    `clock` gives the provider's present. `switches` sets what the documentation leaves unconfirmed; see SWITCHES. Safe
-    to call from several threads: one call at a time.
+    `clock` gives the provider's present. `switches` sets what the documentation leaves unconfirmed; see SWITCHES.
+    Several threads may call it; it answers one request at a time.
     """
 
     name: ClassVar[str]
@@ -134,26 +134,26 @@ class Emulator(ABC):
     transitions: ClassVar[Mapping[str, Transition]] = {}
     """The provider's own table of transitions."""
     window: ClassVar[timedelta] = timedelta(0)
-    """For how long a key is remembered."""
+    """How long a key is remembered."""
     key_header: ClassVar[str] = ""
-    """The header of idempotency keys; none for a provider without them."""
+    """The header of idempotency keys; empty for a provider without them."""
     key_methods: ClassVar[frozenset[str]] = frozenset({"POST"})
     """The methods whose key counts."""
     key: ClassVar[str]
-    """The only API key that is accepted; spelled so that nobody takes it for a real one."""
+    """The only API key that is accepted. Its spelling shows that it is not a real one."""
     customer: ClassVar[str]
-    """A customer that is there from the start."""
+    """A customer that exists from the start."""
     payment_method: ClassVar[str | None] = None
-    """A payment method of that customer, where bills must name one."""
+    """A payment method of that customer, if bills must name one."""
     subscription: ClassVar[str | None] = None
-    """A subscription of that customer with accrued charges, where the provider has such."""
+    """A subscription of that customer with accrued charges, if the provider has subscriptions."""
     settings: ClassVar[Mapping[str, Any]] = {}
-    """Settings of a client that this emulator accepts."""
+    """The settings of a client for this emulator."""
     reference_settings: ClassVar[Mapping[str, Any]] = {}
-    """Further ones, without which not every bill has a field for its reference."""
+    """Further settings that give every bill a field for its reference."""
 
     invoices: dict[str, dict[str, Any]]
-    """The invoices it holds, by their ids."""
+    """The invoices, by id."""
 
     def __init__(self, *, clock: Clock | None = None, switches: Mapping[str, bool] | None = None) -> None:
         self.clock = clock or FakeClock()
@@ -165,15 +165,15 @@ class Emulator(ABC):
         self.ledger: list[LedgerEntry] = []
         self.kept: dict[str, StoredResponse] = {}
         self.running: set[str] = set()
-        """The keys whose first request has not ended yet."""
+        """The keys whose first request is still running."""
         self.requests = 0
         self.writes = 0
-        """How many requests were carried out that write: refusals and replays are not among them."""
+        """The number of writes that took effect; refusals and replays do not count."""
         self._lock = threading.RLock()
         self._numbers: dict[str, int] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Copy the state: the same clock, a lock of its own."""
+        """Copy the state. The copy shares the clock and has its own lock."""
         made = object.__new__(type(self))
         memo |= {id(self): made, id(self.clock): self.clock, id(self._lock): threading.RLock()}
         for name, value in self.__dict__.items():
@@ -183,7 +183,7 @@ class Emulator(ABC):
     def __call__(self, request: Request, root: str, spoil: Callable[[Response], Response] = _as_it_is) -> Response:
         """Answer a request for a URL below `root`.
 
-        `spoil` makes what the provider says of what it did, before that is kept under the key: see faults.py.
+        `spoil` replaces the answer of a request that took effect, before it is stored under the key; see faults.py.
         """
         with self._lock:
             self.requests += 1
@@ -195,7 +195,7 @@ class Emulator(ABC):
                 return refused.answer
 
     def key_of(self, call: IncomingRequest) -> str | None:
-        """The idempotency key that counts for a request; elsewhere the header is ignored."""
+        """Return the request's idempotency key, or None if the provider ignores the header for its method."""
         counts = bool(self.key_header) and call.method in self.key_methods
         return call.headers.get(self.key_header.lower()) if counts else None
 
@@ -233,70 +233,70 @@ class Emulator(ABC):
                 return getattr(self, name)(call, *ids)  # type: ignore[no-any-return]
         return self.no_such_route(call)
 
-    # what each provider says
+    # what each provider answers
     @abstractmethod
     def authenticate(self, call: IncomingRequest) -> None:
-        """Check credentials and version. Raises Refused."""
+        """Check credentials and version. Raises ErrorResponse."""
 
     @abstractmethod
     def no_such_route(self, call: IncomingRequest) -> Response:
-        """The answer where there is no such path."""
+        """Answer a request for a path that does not exist."""
 
     def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
-        """The answer where a key comes again with another request; a provider with keys says which."""
-        raise NotImplementedError(f"{self.name} has keys, and says nothing of one that comes with another request")
+        """Answer a request that reuses the key of another request. A provider with keys overrides this."""
+        raise NotImplementedError(f"{self.name} has idempotency keys: override `mismatch`, which answers a reused key")
 
     def fingerprint(self, call: IncomingRequest) -> tuple[Any, ...]:
-        """What of a request must be the same for its key to be replayed."""
+        """Return the parts of a request that must be equal for its key to be replayed."""
         return (call.method, call.segments, call.query, call.content)
 
     def keeps(self, answer: Response) -> bool:
-        """Whether an answer is remembered under its key."""
+        """Whether an answer is stored under its key."""
         return bool(answer.status)
 
     def replayed(self, answer: Response) -> Response:
-        """The answer that repeats an earlier one."""
+        """Return an earlier answer again, marked as a replay."""
         return Response(answer.status, answer.content, {**answer.headers, "idempotent-replayed": "true"})
 
-    # what goes wrong, in the provider's words; an emulator that does not say answers as a proxy in front of it would
+    # what goes wrong, in the provider's words; by default in those of a proxy in front of it
     def in_progress(self, call: IncomingRequest) -> Response:
-        """The answer where a key comes again while the first request with it still runs.
+        """Answer a request whose key is in use by a request that is still running.
 
-        A provider that may wait for the first one instead has the switch "in_progress_waits".
+        A provider that may wait for the first request instead has the switch "in_progress_waits".
         """
         del call
         return Response(409, b"Conflict", {"content-type": "text/plain"})
 
     def server_error(self) -> Response:
-        """The answer where the provider fails."""
+        """Answer with a failure of the provider's own."""
         return Response(500, b"Internal Server Error", {"content-type": "text/plain"})
 
     def throttled(self, retry_after: str | None) -> Response:
-        """The answer to too many requests; `retry_after` is the header's value, None for none."""
+        """Answer one request too many. `retry_after` is the value of the header; None sends no header."""
         return self.with_retry_after(Response(429, b"Too Many Requests", {"content-type": "text/plain"}), retry_after)
 
     def accrue(self) -> None:  # noqa: B027 - most emulators need nothing more
-        """Have the customer owe something in May 2026 that no invoice bills yet, unless it is there from the start."""
+        """Add charges of the customer in May 2026 that no invoice bills yet, unless they exist from the start."""
 
     def add_draft(self) -> str | None:
-        """Make a draft that no bill makes, such as a subscription's in its grace period, and return its id.
+        """Make a draft that no bill creates, such as that of a subscription in its grace period; return its id.
 
-        None where the provider makes drafts of bills, or has none.
+        Returns None if the provider creates drafts from bills, or has no drafts.
         """
         return None
 
-    # what they share
+    # what the providers share
     def allows(self, verb: str, native: str) -> bool:
-        """Whether the provider's table allows a verb in a native status; the switches settle what is in doubt."""
+        """Whether the provider's table allows a verb in a native status; switches decide what is unconfirmed."""
         return self.transitions[verb].is_allowed(status_of(self.statuses, native), native, self.switches)
 
     def next_id(self, prefix: str) -> str:
-        """The next id of a kind: in_00000001, in_00000002 …"""
+        """Return the next id with a prefix: in_00000001, in_00000002 …"""
         self._numbers[prefix] = self._numbers.get(prefix, 0) + 1
         return f"{prefix}{self._numbers[prefix]:08d}"
 
     def now_seconds(self) -> int:
-        """The provider's present in whole seconds since 1970."""
+        """Return the provider's present in whole seconds since 1970."""
         return int(self.clock().timestamp())
 
     def record(  # noqa: PLR0917 - the columns of the ledger, in their order
@@ -307,19 +307,19 @@ class Emulator(ABC):
 
     @staticmethod
     def with_retry_after(answer: Response, retry_after: str | None) -> Response:
-        """An answer with Retry-After, where a value is given."""
-        told = {} if retry_after is None else {"retry-after": retry_after}
-        return Response(answer.status, answer.content, {**answer.headers, **told})
+        """Add Retry-After to an answer, if a value is given."""
+        header = {} if retry_after is None else {"retry-after": retry_after}
+        return Response(answer.status, answer.content, {**answer.headers, **header})
 
     @staticmethod
     def json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-        """An answer in JSON."""
+        """Make an answer of JSON."""
         return Response(status, dumps(body), {"content-type": "application/json", **(headers or {})})
 
 
 @dataclass
 class FakeClock:
-    """A clock for tests and examples: begins at a fixed instant and moves on by `step` whenever it is read."""
+    """A clock for tests and examples. It begins at a fixed instant and advances by `step` at each reading."""
 
     now: datetime = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
     step: timedelta = field(default=timedelta(0))

@@ -1,7 +1,7 @@
-"""What goes wrong between a client and a provider, on schedule: an emulator and the faults that its requests meet.
+"""Scheduled faults between a client and an emulated provider.
 
-Rules of this file: deterministic and without effects. It decides what is applied and how the answer is delivered;
-transport.py turns that into the exceptions a client would see, server.py does it to a real connection.
+Rules of this file: deterministic and without effects. It decides whether a request is applied and how the answer is
+delivered. transport.py raises the exceptions that a client would see; server.py does the same to a real connection.
 """
 
 from __future__ import annotations
@@ -25,50 +25,50 @@ _PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gat
 
 
 class Kind(StrEnum):
-    """What goes wrong. "Applied" means that the provider carries the request out as ever."""
+    """What goes wrong. "Applied" means that the provider carries out the request as usual."""
 
     LATENCY = "latency"
-    """Applied; the answer comes `seconds` late."""
+    """Applied; the answer is `seconds` late."""
     RESET_BEFORE = "reset_before"
     """Not applied; the connection is reset."""
     RESET_AFTER = "reset_after"
-    """Applied; the connection is reset before a byte of the answer."""
+    """Applied; the connection is reset before the first byte of the answer."""
     TIMEOUT_AFTER = "timeout_after"
-    """Applied; no answer ever comes, the client's own read timeout decides."""
+    """Applied; no answer ever arrives, and the client's own read timeout ends the wait."""
     DELAYED_COMMIT = "delayed_commit"
-    """A write: not applied yet, connection reset; it lands after `lands_after` further requests, or by land()."""
+    """A write: the connection is reset, and it is applied after `lands_after` further requests, or by land()."""
     STALE_LISTING = "stale_listing"
-    """A listing: answered from the state before the latest `behind` writes that took effect."""
+    """A listing: it shows the state before the latest `behind` writes that took effect."""
     ERROR_AFTER = "error_after"
-    """Applied; the provider's own HTTP 500, kept under the key where the provider keeps such."""
+    """Applied; the provider's own HTTP 500, stored under the key if the provider stores failures."""
     HTML_502_BEFORE = "html_502_before"
     """Not applied; a proxy's HTML page with HTTP 502."""
     HTML_502_AFTER = "html_502_after"
     """Applied; a proxy's HTML page with HTTP 502."""
     TORN_JSON = "torn_json"
-    """Applied; a complete HTTP message whose body is the first half of the answer."""
+    """Applied; a complete HTTP message with the first half of the answer as its body."""
     TRUNCATED_BODY = "truncated_body"
-    """Applied; Content-Length promises the answer, half of it arrives, the connection is closed."""
+    """Applied; Content-Length is that of the answer, half of it arrives, then the connection is closed."""
     SLOW_BODY = "slow_body"
-    """Applied; the body comes in about ten pieces, `seconds` apart."""
+    """Applied; the body arrives in about ten pieces, `seconds` apart."""
     THROTTLED = "throttled"
     """Not applied; the provider's own HTTP 429 without Retry-After."""
     THROTTLED_FOR = "throttled_for"
     """Not applied; HTTP 429 with Retry-After in whole seconds: `seconds`, rounded up."""
     THROTTLED_UNTIL = "throttled_until"
-    """Not applied; HTTP 429 with Retry-After as a date, so many whole seconds after the answer's own Date."""
+    """Not applied; HTTP 429 with Retry-After as a date, that many whole seconds after the answer's own Date."""
     IN_PROGRESS = "in_progress"
-    """A request with a key: not applied; what the provider answers while the first one with that key still runs."""
+    """A request with a key: not applied; the provider answers that the first request with the key still runs."""
     WRONG_CONTENT_TYPE = "wrong_content_type"
     """Applied; the answer's JSON is sent as text/html."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault and the requests it hits. Raises ValueError for a kind that does not exist.
+    """One fault and the requests that it hits. Raises ValueError for a kind that does not exist.
 
-    `method` is exact, `path` a regular expression found in the decoded path below the root ("/v1/invoices/in_1/pay"),
-    empty for any. Of the requests that fit the first `skip` pass, the following `times` are hit.
+    `method` is exact; `path` is a regular expression, searched for in the decoded path below the root
+    ("/v1/invoices/in_1/pay"). Empty matches any. The first `skip` matching requests pass, the next `times` are hit.
     """
 
     kind: Kind
@@ -78,9 +78,9 @@ class Fault:
     times: int = 1
     seconds: float = 0.0
     lands_after: int | None = None
-    """How many further requests are answered before a delayed commit lands; None: only land() makes it."""
+    """The number of further requests before a delayed commit is applied; None: only land() applies it."""
     behind: int = 1
-    """How many writes a stale listing does not know of yet."""
+    """The number of writes that a stale listing does not show yet."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", Kind(self.kind))
@@ -90,9 +90,9 @@ class Fault:
 
 
 class Hit(NamedTuple):
-    """One request that a fault hit. `applied`: it was a write that took effect (a delayed one: it has landed).
+    """A request that a fault hit. `applied`: it was a write, and it has taken effect.
 
-    A write that replays an earlier answer takes no effect of its own.
+    A write that replays an earlier answer has no effect of its own.
     """
 
     fault: Fault
@@ -108,7 +108,7 @@ class Delivery:
     """An answer, and how it reaches the client.
 
     "late": whole, after `seconds`. "slow": in pieces, `seconds` apart. "truncated": half of the body, then the
-    connection is closed. "reset", "hang": nothing of it arrives.
+    connection is closed. "reset", "hang": nothing arrives.
     """
 
     answer: Response
@@ -118,7 +118,7 @@ class Delivery:
 
 @dataclass
 class _Scheduled:
-    """A fault and how many requests have fitted it."""
+    """A fault and the number of requests that have matched it."""
 
     fault: Fault
     seen: int = 0
@@ -128,14 +128,14 @@ class _Scheduled:
         return self.seen >= self.fault.skip + self.fault.times
 
     def takes(self) -> bool:
-        """Count one request that fits; whether it is hit."""
+        """Count a matching request; return whether it is hit."""
         self.seen += 1
         return self.fault.skip < self.seen <= self.fault.skip + self.fault.times
 
 
 @dataclass
 class _Held:
-    """A write that has not landed: `left` further requests are answered first, `place` is its row in the hits."""
+    """A write that is not applied yet: `left` further requests come first. `place` is its index in the hits."""
 
     request: Request
     root: str
@@ -146,10 +146,10 @@ class _Held:
 
 @dataclass
 class Faults:
-    """An emulator and the faults of its requests, in order: a request meets the first that takes it, the rest wait.
+    """An emulator and the faults of its requests, in order: the first fault that matches hits a request.
 
-    Without faults it delivers what the emulator answers. `seen` lists every request as (method, path), `hits` tells
-    what was done. Safe to use from several threads: one request at a time.
+    Without faults it delivers the emulator's answers. `seen` lists every request as (method, path), and `hits` lists
+    those that a fault hit. Several threads may use it; it answers one request at a time.
     """
 
     emulator: Emulator
@@ -165,7 +165,7 @@ class Faults:
         self._lock = threading.RLock()
 
     def deliver(self, request: Request, root: str) -> Delivery:
-        """Answer a request for a URL below `root`, and say how the answer is delivered."""
+        """Answer a request for a URL below `root`; return the answer and how it is delivered."""
         with self._lock:
             call = IncomingRequest.of(request, root)
             self.seen.append((call.method, _path(call)))
@@ -184,11 +184,11 @@ class Faults:
 
     @property
     def landing(self) -> int:
-        """How many writes are held and have not landed."""
+        """The number of writes that are not applied yet."""
         return len(self._held)
 
     def land(self) -> list[Response]:
-        """Have every delayed commit land now; returns the answers that nobody will read."""
+        """Apply every delayed commit now; return the answers, which no client receives."""
         with self._lock:
             return [self._land(held) for held in list(self._held)]
 
@@ -209,14 +209,14 @@ class Faults:
         return True
 
     def _is_listing(self, call: IncomingRequest) -> bool:
-        """Whether a request reads many: its route does not end in an id. What stands before the route is let pass."""
+        """Whether a request reads a list: its route does not end in an id. The path may have a prefix."""
         ends = [pattern.strip("/").split("/") for method, pattern, _ in self.emulator.ROUTES if method == "GET"]
         return call.method == "GET" and any(
             not end[-1].startswith("{") and fits(end, call.segments[-len(end) :]) for end in ends
         )
 
     def _apply(self, request: Request, root: str, *spoil: Callable[[Response], Response]) -> tuple[Response, bool]:
-        """Have the emulator answer; whether a write took effect goes with it."""
+        """Let the emulator answer; return the answer, and whether a write took effect."""
         key = self.emulator.key_of(IncomingRequest.of(request, root))
         if key is not None and self.emulator.switches.get("in_progress_waits"):
             for held in [held for held in self._held if held.key == key]:
@@ -250,7 +250,7 @@ class Faults:
         return _after(fault, answer)
 
     def _before_all(self, fault: Fault, call: IncomingRequest, request: Request, root: str) -> Delivery | None:
-        """What is delivered where nothing is applied; None for the other kinds."""
+        """Return the delivery of a fault that applies nothing; None for the other kinds."""
         match fault.kind:
             case Kind.RESET_BEFORE:
                 return Delivery(Response(0), "reset")
@@ -271,7 +271,7 @@ class Faults:
     def _hold(self, fault: Fault, call: IncomingRequest, request: Request) -> None:
         key = self.emulator.key_of(call)
         if key is not None and key in self.emulator.running:
-            return  # the first one with that key is on its way: this one adds nothing to it
+            return  # the first request with that key is held already
         if key is not None:
             self.emulator.running.add(key)
         self._held.append(_Held(request, call.root, key, fault.lands_after, len(self.hits) - 1))
@@ -288,7 +288,7 @@ class Faults:
 
 
 def _after(fault: Fault, answer: Response) -> Delivery:
-    """What becomes of the answer to a request that was applied."""
+    """Return how the answer to an applied request is delivered."""
     match fault.kind:
         case Kind.LATENCY:
             return Delivery(answer, "late", fault.seconds)

@@ -1,4 +1,4 @@
-"""An HTTP transport that an emulator answers: a real httpx client, no socket."""
+"""An HTTP transport for a real httpx client, answered by an emulator without a socket."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from invoice_bridge.core.wire import Request
 
 
 class EmulatorTransport(httpx.MockTransport):
-    """Give it to `httpx.Client(transport=…)` or `httpx.AsyncClient(transport=…)`; `sent` lists what went through.
+    """A transport for `httpx.Client(transport=…)` or `httpx.AsyncClient(transport=…)`; `sent` lists the requests.
 
-    `root` is the base URL that the client uses. vcrpy records what passes here as it records a real connection. Faults
-    become what a client meets on a real connection: ReadError, ReadTimeout, RemoteProtocolError. Nothing waits: an
-    answer that comes later than the client would wait for it is a ReadTimeout at once, any other one is simply there.
+    `root` is the base URL that the client uses. vcrpy records these requests like those of a real connection. Faults
+    raise what a real connection raises: ReadError, ReadTimeout, RemoteProtocolError. Nothing waits: an answer that is
+    later than the client's timeout is a ReadTimeout at once, and any other answer arrives at once.
     """
 
     def __init__(self, emulator: Emulator | Faults, root: str = "http://127.0.0.1:1") -> None:
