@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Callable
@@ -22,6 +23,12 @@ SHARED: Final = ROOT.parent / "shared"
 # Keys and settings of a developer's shell must not reach a test; a proxy would carry loopback requests elsewhere.
 FOREIGN_PREFIXES: Final = ("CHARGEAPI_", "CHARGEBEE_", "INVOICE_BRIDGE_", "STRIPE_", "WHOP_")
 FOREIGN_SUFFIX: Final = "_PROXY"
+
+# Temporary files are kept in memory where there is room: thousands of journals are synchronised to the disk otherwise.
+MEMORY: Final = Path("/dev/shm")
+ROOM: Final = 4 << 30
+if MEMORY.is_dir() and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC and shutil.disk_usage(MEMORY).free > ROOM:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
 hypothesis.settings.register_profile("soak", deadline=None, max_examples=2_000)
