@@ -25,7 +25,7 @@ FOREIGN_PREFIXES: Final = ("CHARGEAPI_", "CHARGEBEE_", "INVOICE_BRIDGE_", "STRIP
 FOREIGN_SUFFIX: Final = "_PROXY"
 
 # Temporary files are kept in memory where there is room: thousands of journals are synchronised to the disk otherwise.
-MEMORY: Final = Path("/dev/shm")
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own there
 ROOM: Final = 4 << 30
 if MEMORY.is_dir() and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC and shutil.disk_usage(MEMORY).free > ROOM:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
