@@ -21,7 +21,7 @@ FLOORS = (
     ("providers",),
     ("decode", "matrix"),
     ("explain", "scaffold", "webhooks"),
-    ("emulator",),
+    ("emulator", "everyday"),
     ("client",),
     ("cassettes",),
     ("compare",),
