@@ -168,15 +168,20 @@ def dumps(value: Any) -> bytes:
 
 
 def _write(value: Any, depth: int) -> str:
-    if type(value) is str:
+    kind = type(value)  # of most values; the checks below take longer
+    if kind is str:
         return encode_basestring(value)
     if value is None:
         return "null"
     if value is True or value is False:
         return "true" if value else "false"
-    if type(value) is dict and depth < _DEEPEST:  # as any other mapping, which takes longer to be known as one
+    if kind is dict and depth < _DEEPEST:
         pairs = [f"{encode_basestring(str(name))}:{_write(inner, depth + 1)}" for name, inner in value.items()]
         return "{" + ",".join(pairs) + "}"
+    if kind is int:
+        return str(value)
+    if kind is list and depth < _DEEPEST:
+        return "[" + ",".join([_write(item, depth + 1) for item in value]) + "]"
     if isinstance(value, str):
         return encode_basestring(str(value))
     if isinstance(value, int):
