@@ -116,8 +116,8 @@ def test_two_journals_share_a_file(path: Path) -> None:
 def test_it_is_durable_before_the_request_leaves(path: Path) -> None:
     """WAL, and every commit on the disk: synchronous is FULL."""
     journal = Journal(path)
-    assert journal._file.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert journal._file.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert journal._store.file.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert journal._store.file.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_journal_that_cannot_be_written_sends_nothing(path: Path, spoil: str) 
     """Without its intent on the disk no request leaves: a clear error, and nothing was done."""
     client, transport = emulated(journal=path, lookup="never")
     journal: Any = client._memory.journal
-    journal._file.execute(spoil)
+    journal._store.file.execute(spoil)
     with pytest.raises(ConfigurationError, match=r"the journal .*bills\.sqlite cannot be (written|read)") as caught:
         client.create(CHARGE)
     assert (caught.value.outcome, transport.sent) == ("nothing_done", [])
@@ -237,7 +237,7 @@ def test_a_full_disk_in_the_middle_of_a_bill_says_what_is_done(path: Path) -> No
 
     def answer(request: httpx.Request) -> httpx.Response:
         journal: Any = client._memory.journal
-        journal._file.execute("PRAGMA query_only = 1")
+        journal._store.file.execute("PRAGMA query_only = 1")
         return transport.handle_request(request)
 
     client = client_of(answer, journal=path)

@@ -379,8 +379,8 @@ def test_a_journal_that_fails_says_how_and_what_was_not_done(tmp_path: Path) -> 
         ("DROP TABLE facts", journal.facts, f"the journal {path} cannot be read: no such table: facts"),
     ]  # fmt: skip
     for spoil, call, text in said:
-        journal._file.execute("PRAGMA query_only = 0")
-        journal._file.execute(spoil)
+        journal._store.file.execute("PRAGMA query_only = 0")
+        journal._store.file.execute(spoil)
         with pytest.raises(ConfigurationError) as refused:
             call()
         assert str(refused.value) == text
