@@ -219,7 +219,8 @@ def test_a_since_later_than_the_journals_first_try_hides_nothing(name: str, tmp_
     client = desk.client(journal=tmp_path / "bills.sqlite")
     made = desk.create(client, desk.charge())
     journal: Any = client._memory.journal
-    journal._store.file.execute("UPDATE tries SET began_at = ?, ended_at = began_at", (desk.emulator.clock().isoformat(),))
+    began = desk.emulator.clock().isoformat()
+    journal._store.file.execute("UPDATE tries SET began_at = ?, ended_at = began_at", (began,))
     told = client.resolve(desk.charge(), since=datetime.now(UTC))
     assert (told.state, told.invoice and told.invoice.id) == ("found", made.id)
 

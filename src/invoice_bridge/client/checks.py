@@ -16,8 +16,9 @@ from typing import Any
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.idempotency import LOOKUPS
 from invoice_bridge.core.model import in_utc
+from invoice_bridge.journal.location import Location
 
-__all__ = ["check", "check_http", "fault_of_key", "first_try"]
+__all__ = ["check", "check_http", "fault_of_key", "first_try", "locate_journal"]
 
 LONGEST = 86_400.0
 """Seconds of the longest timeout or deadline: a day. Sockets cannot wait for arbitrarily many."""
@@ -73,7 +74,6 @@ def check(
         raise ConfigurationError(f"book must name a book of bills in printable characters, not {_kind(book)}")
     _check_rate(requests_per_minute)
     _check_customers(customers)
-    _check_journal(journal)
 
 
 def _check_seconds(name: str, value: object, example: str) -> None:
@@ -108,14 +108,23 @@ def _check_customers(value: object) -> None:
         )
 
 
-def _check_journal(value: object) -> None:
-    if value is None:
-        return
-    path = fspath(value) if isinstance(value, PathLike) else value
-    if not isinstance(path, str):
+def locate_journal(value: object) -> Location | None:
+    """Return the place of a journal: a file or a database. Raises ConfigurationError, which shows no password."""
+    if value is None or isinstance(value, Location):
+        return value
+    if not isinstance(fspath(value) if isinstance(value, PathLike) else value, str):
         raise ConfigurationError(
             f"journal must be the path of a file, not {_kind(value)}: write journal='bills.sqlite'"
         )
+    box: list[Any] = [value]
+    del value  # a traceback that shows variables shall not show a password
+    place = Location(box.pop())
+    if not place.is_url:
+        _check_path(place.name)
+    return place
+
+
+def _check_path(path: str) -> None:
     if not path.strip():
         raise ConfigurationError("journal is empty, so nothing would be recorded: name a file, or leave journal out")
     if path.startswith((":memory:", "file:")):

@@ -39,6 +39,7 @@ from invoice_bridge.engine.interruption import Trail
 from invoice_bridge.engine.lookup import Resolution, resolve
 from invoice_bridge.engine.supervise import Lost, NotSent, supervise
 from invoice_bridge.explain import Plan, losses_of, plan
+from invoice_bridge.journal.location import Location
 from invoice_bridge.journal.memory import Exchange, Memory
 from invoice_bridge.journal.rows import Book
 
@@ -55,10 +56,10 @@ Http = TypeVar("Http", "httpx.Client", "httpx.AsyncClient")
 OnDiscrepancy = Literal["raise", "report"]
 
 
-def _open_journal(path: str | os.PathLike[str]) -> Journal:
+def _open_journal(place: Location) -> Journal:
     from invoice_bridge.journal.store import Journal
 
-    return Journal(path)
+    return Journal(place)
 
 
 class Core(Generic[Http]):
@@ -123,7 +124,7 @@ class Core(Generic[Http]):
 
         `customers` maps your own names of customers to their ids by provider. `lookup` decides whether a bill is looked
         up before it is made: "auto", "always", "never", or "journal", which declares that the journal has every bill.
-        `journal` is the file that records what was tried. `book` is the name within which a reference is one bill at
+        `journal` is the file that records what was tried, or the URL of a PostgreSQL database. `book` is the name within which a reference is one bill at
         all providers. `requests_per_minute` replaces the provider's documented limit, which all clients of an account
         in one process share. All other settings are the provider's.
 
@@ -137,7 +138,9 @@ class Core(Generic[Http]):
         if key is None:
             raise ConfigurationError(fault)
         self._key, self._insecure = key, insecure
+        box, journal = [journal], None  # for the same reason: a URL may have a password
         try:
+            place = checks.locate_journal(box.pop())
             checks.check(
                 base_url=base_url,
                 timeout=timeout,
@@ -147,12 +150,12 @@ class Core(Generic[Http]):
                 lookup=lookup,
                 book=book,
                 customers=customers,
-                journal=journal,
+                journal=place,
                 requests_per_minute=requests_per_minute,
             )
             if http is not None:
                 checks.check_http(http, is_async=self._is_async)
-            if self._key.is_in(repr((settings, base_url, customers, journal))):
+            if self._key.is_in(repr((settings, base_url, customers, place and place.reveal()))):
                 raise ConfigurationError("the API key is also in another setting: pass it as api_key only")
             self._context = make_client_context(provider, self._key, settings, base_url, mode=mode, insecure=insecure)
         except ConfigurationError as error:
@@ -161,7 +164,7 @@ class Core(Generic[Http]):
         self._lookup: Lookup = lookup
         self._policy = policy_of(self._context, self._key, requests_per_minute)
         account = Book(self._context.account, book, mode or self._mode_of_key() or "")
-        self._memory = Memory(self._context.provider, account, None if journal is None else _open_journal(journal))
+        self._memory = Memory(self._context.provider, account, None if place is None else _open_journal(place))
         self._customers = {name: dict(ids) for name, ids in (customers or {}).items()}
         self._closes_http, self._process = http is None, os.getpid()
         self._http: Any = self._new_http() if http is None else http

@@ -46,9 +46,7 @@ class Store(Protocol):
         """Run one statement durably."""
         ...
 
-    def writing(
-        self, consequence: str, locks: Iterable[tuple[str, str]] | None
-    ) -> AbstractContextManager[Transaction]:
+    def writing(self, consequence: str, locks: Iterable[tuple[str, str]] | None) -> AbstractContextManager[Transaction]:
         """Run one transaction while no other process writes rows of these books and references.
 
         None locks all of them. `consequence` completes the error: "so the request was not sent".

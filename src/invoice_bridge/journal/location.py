@@ -31,8 +31,9 @@ class Location:
     __slots__ = ("_given", "_secrets", "has_password", "is_url", "name")
 
     def __init__(self, given: str | PathLike[str] | Location) -> None:
-        self._given: str = given._given if isinstance(given, Location) else fspath(given)
+        self._given: str = given.reveal() if isinstance(given, Location) else fspath(given)
         del given  # a traceback that shows variables shall not show a password
+        self.name = "a URL that cannot be read"  # in the traceback of that error
         self.is_url = self._given.lower().startswith(_SCHEMES)
         self.name, self._secrets = (self._given, ()) if not self.is_url else _read(self._given)
         self.has_password = bool(self._secrets)

@@ -41,7 +41,7 @@ _DEFAULTS = {
 
 
 class _Failed(Exception):
-    """A statement that failed, in words without a password. It has no cause: the driver's frames know the password."""
+    """A statement that failed, in words without a password. It has no cause: psycopg's frames know the password."""
 
 
 class Postgres:
@@ -49,7 +49,7 @@ class Postgres:
 
     def __init__(self, location: Location) -> None:
         self.location = location
-        self._driver = _import_driver()
+        self._psycopg = _import_psycopg()
         self._lock, self._process = threading.RLock(), os.getpid()
         self._open: list[Any] = []
         """The connection; a list, so that what closes it does not keep this object alive."""
@@ -97,14 +97,14 @@ class Postgres:
         It does not raise: this frame knows the password, and a traceback shows frames.
         """
         try:
-            given = self._driver.conninfo.conninfo_to_dict(self.location.reveal())
+            given = self._psycopg.conninfo.conninfo_to_dict(self.location.reveal())
             several = {"target_session_attrs": "primary"} if "," in str(given.get("host", "")) else {}
             settings: dict[str, Any] = {**_DEFAULTS, **several, **given, "client_encoding": "utf8"}
             # no statement is prepared: a pooler gives each transaction another session
-            self._open.append(self._driver.connect(**settings, autocommit=True, prepare_threshold=None))
+            self._open.append(self._psycopg.connect(**settings, autocommit=True, prepare_threshold=None))
             query = "SELECT pg_is_in_recovery(), current_setting('synchronous_commit')"
             is_replica, durable = self._open[0].execute(query).fetchone()
-        except (self._driver.Error, ValueError, OSError) as error:
+        except (self._psycopg.Error, ValueError, OSError) as error:
             return self._describe(error)
         return bool(is_replica), str(durable)
 
@@ -115,7 +115,7 @@ class Postgres:
         """Run one statement. Raises _Failed."""
         try:
             return self.connection.execute(for_postgres(query), tuple(values) or None)
-        except (self._driver.Error, ValueError) as error:  # ValueError: a text that UTF-8 has no bytes for
+        except (self._psycopg.Error, ValueError) as error:  # ValueError: a text that UTF-8 has no bytes for
             problem = self._describe(error)
         raise _Failed(problem)
 
@@ -205,9 +205,8 @@ class Postgres:
             with self._transaction(None if locks is None else sorted({_number(*lock) for lock in locks})):
                 yield self
         except _Failed as failed:
-            raise ConfigurationError(
-                f"the journal {self.location} cannot be written ({failed})" + (f", {consequence}" if consequence else "")
-            ) from None
+            so = f", {consequence}" if consequence else ""
+            raise ConfigurationError(f"the journal {self.location} cannot be written ({failed}){so}") from None
 
     @contextmanager
     def _transaction(self, locks: Sequence[int] | None) -> Iterator[None]:
@@ -236,7 +235,7 @@ class Postgres:
             _close(self._open, self._process)  # the server rolls back what its client leaves
 
 
-def _import_driver() -> Any:
+def _import_psycopg() -> Any:
     try:
         import psycopg
         import psycopg.conninfo
@@ -249,7 +248,7 @@ def _import_driver() -> Any:
 
 def _number(book: str, reference: str) -> int:
     """Return the number by which PostgreSQL locks a reference of a book. Two with one number wait for each other."""
-    digest = hashlib.sha256("\0".join(("invoice_bridge", book, reference)).encode("utf-8", "surrogatepass")).digest()
+    digest = hashlib.sha256(f"invoice_bridge\0{book}\0{reference}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
 

@@ -49,8 +49,9 @@ class Journal:
     """
 
     def __init__(self, path: str | PathLike[str] | Location) -> None:
-        location = Location(path)
+        box = [path]
         del path  # a traceback that shows variables shall not show a password
+        location = Location(box.pop())
         self.path = location.name
         """The path, or the URL without its password."""
         if not self.path.strip() or self.path.startswith(":memory:") or self.path.startswith("file:"):
@@ -204,7 +205,8 @@ class Journal:
 
         Without `book`, of every book and mode. Raises ConfigurationError.
         """
-        where = " AND ".join(["1 = 1"] + ["reference = ?"] * (reference is not None) + ["book = ?"] * (book is not None))
+        conditions = ["reference = ?"] * (reference is not None) + ["book = ?"] * (book is not None)
+        where = " AND ".join(["1 = 1", *conditions])
         values = [*([reference] if reference is not None else []), *([book.name] if book is not None else [])]
         tries = [_try(row) for row in self._read(f"{_ALL_TRIES} WHERE {where} ORDER BY number", values)]
         facts = [_fact(row) for row in self._read(f"{_ALL_FACTS} WHERE {where} ORDER BY number", values)]
