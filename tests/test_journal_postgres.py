@@ -1,4 +1,4 @@
-"""What is said of a journal in a PostgreSQL database alone; what both stores keep is in test_journal and test_one_book."""
+"""A journal in a PostgreSQL database alone; what both stores keep is in test_journal and test_one_book."""
 
 import os
 import subprocess
@@ -55,7 +55,7 @@ def url(postgres_journal: str) -> str:
     ],
 )
 def test_the_second_of_two_waits_and_sees_what_the_first_wrote(url: str, defaults: str) -> None:
-    """Whatever the database's defaults: an intent that waits for the lock is checked against what was committed then."""
+    """Whatever the database's defaults: an intent that waited is checked against what was committed meanwhile."""
     first, second = Journal(url), Journal(f"{url}%20{defaults.replace('=', '%3D')}")
     ended: list[str] = []
 
@@ -152,7 +152,7 @@ def test_a_session_that_ends_inside_the_transaction_sends_nothing(url: str, monk
         return int(insert(*statement))
 
     monkeypatch.setattr(store, "insert", ends)
-    with pytest.raises(ConfigurationError, match="cannot be written .*, so the request was not sent") as caught:
+    with pytest.raises(ConfigurationError, match=r"cannot be written .*, so the request was not sent") as caught:
         client.create(CHARGE)
     assert (caught.value.outcome, transport.sent) == ("nothing_done", [])
     monkeypatch.undo()
@@ -256,7 +256,7 @@ def test_both_stores_have_the_same_columns(url: str, tmp_path: Path) -> None:
     Journal(path).close()
     Journal(url).close()
     for table in ("tries", "facts"):
-        named = f"SELECT column_name FROM information_schema.columns WHERE table_name = 'invoice_bridge_{table}'"
+        named = f"SELECT column_name FROM information_schema.columns WHERE table_name = 'invoice_bridge_{table}'"  # noqa: S608
         named += " AND table_schema = current_schema()"
         of_file = {row[1] for row in run_elsewhere(path, f"PRAGMA table_info({table})")}
         assert {row[0] for row in run_elsewhere(url, named)} == of_file

@@ -124,9 +124,9 @@ class Core(Generic[Http]):
 
         `customers` maps your own names of customers to their ids by provider. `lookup` decides whether a bill is looked
         up before it is made: "auto", "always", "never", or "journal", which declares that the journal has every bill.
-        `journal` is the file that records what was tried, or the URL of a PostgreSQL database. `book` is the name within which a reference is one bill at
-        all providers. `requests_per_minute` replaces the provider's documented limit, which all clients of an account
-        in one process share. All other settings are the provider's.
+        `journal` is the file that records what was tried, or the URL of a PostgreSQL database. `book` is the name
+        within which a reference is one bill at all providers. `requests_per_minute` replaces the provider's documented
+        limit, which all clients of an account in one process share. All other settings are the provider's.
 
         The idempotency key of a verb derives from the invoice, the verb, its body and `attempt`: while the provider
         remembers the key, a repeated verb is answered but not done again. Raise `attempt` to have it done again.

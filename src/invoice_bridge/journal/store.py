@@ -48,12 +48,14 @@ class Journal:
     Raises ConfigurationError if it cannot be opened, read or written, or if it is another program's.
     """
 
+    path = ""
+    """The path, or the URL without its password."""
+
     def __init__(self, path: str | PathLike[str] | Location) -> None:
         box = [path]
         del path  # a traceback that shows variables shall not show a password
         location = Location(box.pop())
         self.path = location.name
-        """The path, or the URL without its password."""
         if not self.path.strip() or self.path.startswith(":memory:") or self.path.startswith("file:"):
             raise ConfigurationError(
                 f"the journal {self.path!r} would be lost with the process: name a file, such as bills.sqlite"
