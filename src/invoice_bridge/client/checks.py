@@ -13,6 +13,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+from invoice_bridge.client.maps import fault_of_allow, fault_of_map
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.idempotency import LOOKUPS
 from invoice_bridge.core.model import in_utc
@@ -52,7 +53,8 @@ def check(
     mode: object,
     lookup: object,
     book: object,
-    customers: object,
+    maps: Mapping[str, object],
+    allow: object,
     journal: object,
     requests_per_minute: object,
 ) -> None:
@@ -73,7 +75,11 @@ def check(
     if not isinstance(book, str) or not book.strip() or not book.isprintable():
         raise ConfigurationError(f"book must name a book of bills in printable characters, not {_kind(book)}")
     _check_rate(requests_per_minute)
-    _check_customers(customers)
+    for name, value in maps.items():
+        if problem := fault_of_map(name, value):
+            raise ConfigurationError(problem)
+    if problem := fault_of_allow(allow):
+        raise ConfigurationError(f"allow: {problem}")
 
 
 def _check_seconds(name: str, value: object, example: str) -> None:
@@ -91,20 +97,6 @@ def _check_rate(value: object) -> None:
     if not 1 <= value <= MOST_REQUESTS:
         raise ConfigurationError(
             f"requests_per_minute must be from 1 to {MOST_REQUESTS}; leave it out for the provider's own limit"
-        )
-
-
-def _check_customers(value: object) -> None:
-    if value is None:
-        return
-    if not isinstance(value, Mapping) or not all(
-        isinstance(name, str)
-        and isinstance(ids, Mapping)
-        and all(isinstance(provider, str) and isinstance(id_, str) and id_ for provider, id_ in ids.items())
-        for name, ids in value.items()
-    ):
-        raise ConfigurationError(
-            'customers must map your own names to ids by provider: write customers={"acme": {"<provider>": "<id>"}}'
         )
 
 

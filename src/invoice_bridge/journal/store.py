@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from os import PathLike
 from typing import Any
 
@@ -24,6 +24,7 @@ from invoice_bridge.core.wire import Request
 from invoice_bridge.engine.supervise import Verdict
 from invoice_bridge.journal.database import Store, Transaction
 from invoice_bridge.journal.location import Location
+from invoice_bridge.journal.prune import batches, check_before, is_prunable
 from invoice_bridge.journal.rows import Book, Claim, Ended, Fact, State, Try, _claim, _fact, _try
 from invoice_bridge.journal.schema import COLUMNS
 
@@ -183,6 +184,31 @@ class Journal:
             if count:
                 self._insert_fact(transaction, book, reference, None, state, why, at, last)
         return int(count)
+
+    def prune(self, before: datetime, now: datetime, *, made: bool = False, dry_run: bool = False) -> int:
+        """Remove bills that were settled before an instant; return how many references that are.
+
+        Removed are those that claim nothing: refused, never sent, void, deleted, absent, released. With `made`, bills
+        that were made too: the same reference, made again, is then a new bill to lookup="journal". What is not settled
+        or cannot be read is kept. `before` is at least 30 days ago. Raises ConfigurationError.
+        """
+        check_before(before, now)
+        old = self._read(
+            "SELECT book, reference FROM tries GROUP BY book, reference HAVING max(began_at) < ? "
+            "ORDER BY book, reference",
+            (before.astimezone(UTC).isoformat(),),
+        )
+        count = 0
+        for batch in batches([(str(book), str(reference)) for book, reference in old]):
+            with self._store.writing("", batch) as transaction:
+                for book, reference in batch:
+                    claimed = bool(self.claims(Book("", book), reference))
+                    tries = [known for known in self.history(reference) if known.book == book]
+                    if is_prunable(tries, before, claimed=claimed, made=made):
+                        count += 1
+                        for table in () if dry_run else ("tries", "facts"):
+                            transaction.run(f"DELETE FROM {table} WHERE book = ? AND reference = ?", (book, reference))  # noqa: S608
+        return count
 
     @staticmethod
     def _insert_fact(transaction: Transaction, book: Book, *values: Any) -> None:
