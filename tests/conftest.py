@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 import hypothesis
 import pytest
 
+from tests.databases import place, postgres, postgres_journal  # noqa: F401 - fixtures
 from tests.evidence import pytest_runtest_logreport, pytest_runtest_setup, pytest_sessionfinish  # noqa: F401 - hooks
 
 pytest_plugins = ["pytester"]  # for the tests of the plugin that this library ships

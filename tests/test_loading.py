@@ -19,7 +19,7 @@ from invoice_bridge.core.values import _DEFERS, Frozen
 from tools.rooms import MODULES
 
 NAMES = "from invoice_bridge import Client, Collection, Invoice, Money, OneTimeCharge, PeriodInvoice, decode, explain"
-HEAVY = {"asyncio", "difflib", "httpx", "importlib.metadata", "sqlite3", "typer", "rich", "yaml"}
+HEAVY = {"asyncio", "difflib", "httpx", "importlib.metadata", "psycopg", "sqlite3", "typer", "rich", "yaml"}
 """Modules of others that take milliseconds to import: each is loaded by the part that works with it."""
 OF_A_PROVIDER = {
     f"invoice_bridge.{module}"
@@ -31,6 +31,8 @@ OF_A_PROVIDER = {
         "adapter.webhooks",
         "cli",
         "emulator",
+        "journal.postgres",
+        "journal.sqlite",
         "journal.store",
         "testing",
         "client.config",

@@ -378,9 +378,10 @@ def test_a_journal_that_fails_says_how_and_what_was_not_done(tmp_path: Path) -> 
         ("PRAGMA query_only = 1", lambda: journal.release(book, "res-1", "released", "known", NOON), readonly),
         ("DROP TABLE facts", journal.facts, f"the journal {path} cannot be read: no such table: facts"),
     ]  # fmt: skip
+    store: Any = journal._store
     for spoil, call, text in said:
-        journal._file.execute("PRAGMA query_only = 0")
-        journal._file.execute(spoil)
+        store.file.execute("PRAGMA query_only = 0")
+        store.file.execute(spoil)
         with pytest.raises(ConfigurationError) as refused:
             call()
         assert str(refused.value) == text

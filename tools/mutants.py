@@ -77,7 +77,7 @@ TARGETS = {
         *map(_provider, CLASSES),
         _module(
             "journal",
-            "journal/rows.py journal/store.py journal/recent.py",
+            "journal/rows.py journal/store.py journal/sqlite.py journal/recent.py",
             "test_refusals.py",
             "test_attacks.py",
             "test_claims.py",

@@ -25,7 +25,7 @@ from invoice_bridge.core.commands import Bill, Command
 from invoice_bridge.core.errors import BridgeError
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.idempotency import Lookup
-from invoice_bridge.core.losses import Loss
+from invoice_bridge.core.losses import Loss, Severity
 from invoice_bridge.core.model import in_utc
 from invoice_bridge.core.wire import Effect, Request, Response, scalar
 from invoice_bridge.engine.lookup import LookupNeeded, start
@@ -51,6 +51,8 @@ class Plan:
     """Required settings that were left out, and stand as placeholders."""
     twins: tuple[Request, ...] = field(default=(), repr=False, compare=False)
     """The same requests for the same command without braces: a brace in one of them is never the caller's own."""
+    allowed: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    """The codes of losses that the client's settings allow."""
 
     @property
     def effects(self) -> frozenset[Effect]:
@@ -87,8 +89,12 @@ class Plan:
             ]
             lines += [paint(_DIM, f"     ({request.note})")] if request.note else []
         lines += ["", paint(_BOLD, "losses:" if self.losses else "losses: none")]
-        lines += [paint(_YELLOW, f"  {loss.severity}: {loss}") for loss in self.losses]
+        lines += [paint(_YELLOW, f"  {self._severity(loss)}: {loss}") for loss in self.losses]
         return "\n".join(lines)
+
+    def _severity(self, loss: Loss) -> str:
+        is_allowed = loss.code in self.allowed and loss.severity is not Severity.INFO
+        return f"{loss.severity} (allowed)" if is_allowed else str(loss.severity)
 
     def origins(self, request: Request) -> Iterator[tuple[str, str, str]]:
         """Each field of a body as (its name, its value, its origin: a path of the command, or a constant)."""

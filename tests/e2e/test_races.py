@@ -106,7 +106,7 @@ def test_a_journal_that_fails_between_two_tries_does_not_undo_the_first(name: st
 
     def once(*about: Any, **more: Any) -> int:
         number: int = intend(*about, **more)
-        journal._file.execute("PRAGMA query_only = 1")
+        journal._store.file.execute("PRAGMA query_only = 1")
         return number
 
     journal.intend = once
@@ -219,7 +219,8 @@ def test_a_since_later_than_the_journals_first_try_hides_nothing(name: str, tmp_
     client = desk.client(journal=tmp_path / "bills.sqlite")
     made = desk.create(client, desk.charge())
     journal: Any = client._memory.journal
-    journal._file.execute("UPDATE tries SET began_at = ?, ended_at = began_at", (desk.emulator.clock().isoformat(),))
+    began = desk.emulator.clock().isoformat()
+    journal._store.file.execute("UPDATE tries SET began_at = ?, ended_at = began_at", (began,))
     told = client.resolve(desk.charge(), since=datetime.now(UTC))
     assert (told.state, told.invoice and told.invoice.id) == ("found", made.id)
 

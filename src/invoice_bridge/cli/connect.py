@@ -19,6 +19,7 @@ from invoice_bridge.cli import exits
 from invoice_bridge.cli.files import pairs
 from invoice_bridge.client.config import key_variable, read_profile
 from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.journal.location import Location
 
 if TYPE_CHECKING:  # what explains and reads makes no client
     from invoice_bridge.adapter.provider import Provider
@@ -52,17 +53,31 @@ class Lookup(StrEnum):
 
 
 def journal_file(path: str | None) -> str | None:
-    """Check the name of a journal; a folder is none. Raises ConfigurationError."""
-    if path is not None and Path(path).is_dir():
+    """Check the name of a journal: a file or a URL; a folder is none. Raises ConfigurationError."""
+    if path is None:
+        return None
+    location = Location(path)
+    if location.has_password:
+        raise ConfigurationError(
+            f"--journal {location}: other programs can read a command line: put the password into PGPASSWORD or "
+            "~/.pgpass, and leave it out of the URL"
+        )
+    if not location.is_url and Path(path).is_dir():
         raise ConfigurationError(f"--journal {path}: it is a folder: name a file in it")
     return path
 
 
 def journal_there(path: str | None) -> str | None:
     """Check that a journal exists: opening it would make one that remembers nothing. Raises ConfigurationError."""
-    if path is not None and not Path(path).exists():
+    if path is not None and is_missing(path):
         raise ConfigurationError(f"--journal {path}: there is no such file")
     return journal_file(path)
+
+
+def is_missing(journal: str | Location) -> bool:
+    """Whether a journal is a file that is not there."""
+    location = Location(journal)
+    return not location.is_url and not Path(location.name).exists()
 
 
 def with_client(command: Callable[..., Any]) -> Callable[..., None]:
@@ -103,7 +118,7 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
             str | None,
             typer.Option(
                 "--journal",
-                metavar="FILE",
+                metavar="FILE|URL",
                 callback=journal_file,
                 help="The journal of tried requests; all commands on its bills share it.",
                 rich_help_panel=_PANEL,
@@ -213,7 +228,7 @@ def client_to_ask(config: str, profile: str | None, **own: Any) -> Iterator[Clie
 
     given = {"api_key": "none_is_needed", **read_profile(config, profile, needs_key=False), **own}
     with tempfile.TemporaryDirectory() as folder:
-        if "journal" in given and not Path(given["journal"]).exists():
+        if "journal" in given and is_missing(given["journal"]):
             given["journal"] = str(Path(folder) / "nothing-yet.sqlite")  # as `create` would find it
         with Client(**given) as client:
             yield client

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from invoice_bridge.cli import exits
-from invoice_bridge.cli.connect import AsJson, journal_there
+from invoice_bridge.cli.connect import AsJson, is_missing, journal_there
+from invoice_bridge.cli.files import instant
 from invoice_bridge.cli.output import grid, print_parts
 from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.client.config import read_profile
@@ -23,7 +24,8 @@ app = typer.Typer(
 )
 
 File = Annotated[
-    str | None, typer.Option("--journal", metavar="FILE", callback=journal_there, help="The journal's file.")
+    str | None,
+    typer.Option("--journal", metavar="FILE|URL", callback=journal_there, help="The journal's file, or its database."),
 ]
 Config = Annotated[
     str | None, typer.Option("--config", metavar="FILE", help="A TOML file whose profile names the journal.")
@@ -38,12 +40,17 @@ def list_claims(
     journal: File = None,
     config: Config = None,
     profile: Profile = None,
+    book: Annotated[str | None, typer.Option("--book", metavar="NAME", help="Only this book.")] = None,
     unsettled: Annotated[bool, typer.Option("--unsettled", help="Only bills with an unknown outcome.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the references that are billed or may have been, and where."""
-    with _opened(journal, config, profile) as opened:
-        claims = [claim for claim in opened.claims() if not unsettled or claim.state == "unknown"]
+    with _opened(journal, config, profile) as (opened, _):
+        claims = [
+            claim
+            for claim in opened.claims()
+            if book in {None, claim.book} and (not unsettled or claim.state == "unknown")
+        ]
     if as_json:
         write_json([_claim_json(claim) for claim in claims])
         return
@@ -65,7 +72,7 @@ def show_reference(
     as_json: AsJson = False,
 ) -> None:
     """Show every request of a reference and its outcome; exit code 1 if none is known."""
-    with _opened(journal, config, profile) as opened:
+    with _opened(journal, config, profile) as (opened, _):
         tries, facts = opened.history(reference), opened.facts(reference)
     pending = {known.number for known in unresolved(tries).values()}
     if as_json:
@@ -97,7 +104,10 @@ def release(
     account: Annotated[
         str | None, typer.Option("--account", metavar="PROVIDER[:ACCOUNT]", help="Where, if it is at several.")
     ] = None,
-    book: Annotated[str, typer.Option("--book", metavar="NAME", help="In which book.")] = "default",
+    book: Annotated[
+        str | None,
+        typer.Option("--book", metavar="NAME", help='In which book; else the profile\'s, or "default".'),
+    ] = None,
     journal: File = None,
     config: Config = None,
     profile: Profile = None,
@@ -108,7 +118,8 @@ def release(
         raise ConfigurationError(
             "--why must be a sentence of printable characters: it is the only record of the reason"
         )
-    with _opened(journal, config, profile) as opened:
+    with _opened(journal, config, profile) as (opened, own):
+        book = book or own
         claims = [claim for claim in opened.claims(None, reference) if claim.book == book]
         if account is not None:
             claims = [claim for claim in claims if claim.account.rstrip(":") == account.rstrip(":")]
@@ -127,19 +138,51 @@ def release(
         print_parts(exits.printable(f"{reference} is released at {chosen.account.rstrip(':')}: {why}"))
 
 
+@app.command()
+def prune(
+    *,
+    before: Annotated[
+        str, typer.Option("--before", metavar="INSTANT", help="Bills settled before: 2025-01-01 is midnight UTC.")
+    ],
+    made: Annotated[
+        bool,
+        typer.Option("--made", help='Also bills that were made: made again, they are new bills to lookup="journal".'),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count them, and remove nothing.")] = False,
+    journal: File = None,
+    config: Config = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove old bills that claim nothing: refused, void, deleted, absent or released. What is unsettled is kept."""
+    moment = instant(before, "--before")
+    with _opened(journal, config, profile) as (opened, _):
+        count = opened.prune(moment, datetime.now(UTC), made=made, dry_run=dry_run)
+    if as_json:
+        write_json({"references": count, "removed": not dry_run})
+    else:
+        what = "reference" if count == 1 else "references"
+        print_parts(f"{count} {what} {'would be removed' if dry_run else 'removed'}")
+
+
 @contextmanager
-def _opened(path: str | None, config: str | None, profile: str | None) -> Iterator[Journal]:
+def _opened(path: str | None, config: str | None, profile: str | None) -> Iterator[tuple[Journal, str]]:
+    """Open the journal that the options or the profile name; with the name of the profile's book."""
+    place: Any = path
+    book = "default"
     if config is not None and path is not None:
         raise ConfigurationError("--journal cannot go with --config: the profile says it")
     if config is not None:
-        path = read_profile(config, profile, needs_key=False).get("journal")
-        if path is None:
+        given = read_profile(config, profile, needs_key=False)
+        place, book = given.get("journal"), given.get("book", book)
+        if place is None:
             raise ConfigurationError(f"{config}: the profile names no journal")
-        path = journal_there(path)
-    if path is None:
+        if is_missing(place):
+            raise ConfigurationError(f"{config}: there is no journal at {place} yet: the first bill makes it")
+    if place is None:
         raise ConfigurationError("name a journal: write --journal FILE, or --config FILE whose profile names it")
-    with closing(Journal(path)) as opened:
-        yield opened
+    with closing(Journal(place)) as opened:
+        yield opened, book
 
 
 def _instant(instant: datetime | None) -> str:

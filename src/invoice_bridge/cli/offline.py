@@ -128,22 +128,23 @@ def losses(
     as_json: AsJson = False,
 ) -> None:
     """List what a provider would not carry of a bill; exit code 1 if that would stop it."""
-    bill, now = read_bill(file), datetime.now(UTC)
+    bill, now, allowed = read_bill(file), datetime.now(UTC), frozenset[str]()
     name = provider_beside(config, profile, provider, {"--set": settings})
     if config is not None:
         with client_to_ask(config, profile) as client:
-            name, found = client.provider, client.losses(bill, as_of=now)
+            name, found, allowed = client.provider, client.losses(bill, as_of=now), client.allowed(bill)
     else:
         own = read_settings(providers.get(name or ""), pairs(settings or [], "--set"))
         found = losses_of_bill(name or "", bill, as_of=now, **own)
     if as_json:
-        write_json([loss_json(loss) for loss in found])
+        write_json([loss_json(loss) | ({"allowed": True} if loss.code in allowed else {}) for loss in found])
     else:
         for loss in found:
-            print(f"{loss.severity.value}: {exits.printable(loss)}")
+            is_allowed = loss.code in allowed and loss.severity is not Severity.INFO
+            print(f"{loss.severity.value}: {exits.printable(loss)}{' (allowed by the profile)' if is_allowed else ''}")
         if not found:
             print(f"{name} carries this bill whole")
-    if any(loss.severity is not Severity.INFO for loss in found):
+    if any(loss.severity is not Severity.INFO and loss.code not in allowed for loss in found):
         raise typer.Exit(exits.DIFFERENCE)
 
 

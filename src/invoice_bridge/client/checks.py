@@ -13,11 +13,13 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+from invoice_bridge.client.maps import fault_of_allow, fault_of_map
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.idempotency import LOOKUPS
 from invoice_bridge.core.model import in_utc
+from invoice_bridge.journal.location import Location
 
-__all__ = ["check", "check_http", "fault_of_key", "first_try"]
+__all__ = ["check", "check_http", "fault_of_key", "first_try", "locate_journal"]
 
 LONGEST = 86_400.0
 """Seconds of the longest timeout or deadline: a day. Sockets cannot wait for arbitrarily many."""
@@ -51,7 +53,8 @@ def check(
     mode: object,
     lookup: object,
     book: object,
-    customers: object,
+    maps: Mapping[str, object],
+    allow: object,
     journal: object,
     requests_per_minute: object,
 ) -> None:
@@ -72,8 +75,11 @@ def check(
     if not isinstance(book, str) or not book.strip() or not book.isprintable():
         raise ConfigurationError(f"book must name a book of bills in printable characters, not {_kind(book)}")
     _check_rate(requests_per_minute)
-    _check_customers(customers)
-    _check_journal(journal)
+    for name, value in maps.items():
+        if problem := fault_of_map(name, value):
+            raise ConfigurationError(problem)
+    if problem := fault_of_allow(allow):
+        raise ConfigurationError(f"allow: {problem}")
 
 
 def _check_seconds(name: str, value: object, example: str) -> None:
@@ -94,28 +100,23 @@ def _check_rate(value: object) -> None:
         )
 
 
-def _check_customers(value: object) -> None:
-    if value is None:
-        return
-    if not isinstance(value, Mapping) or not all(
-        isinstance(name, str)
-        and isinstance(ids, Mapping)
-        and all(isinstance(provider, str) and isinstance(id_, str) and id_ for provider, id_ in ids.items())
-        for name, ids in value.items()
-    ):
-        raise ConfigurationError(
-            'customers must map your own names to ids by provider: write customers={"acme": {"<provider>": "<id>"}}'
-        )
-
-
-def _check_journal(value: object) -> None:
-    if value is None:
-        return
-    path = fspath(value) if isinstance(value, PathLike) else value
-    if not isinstance(path, str):
+def locate_journal(value: object) -> Location | None:
+    """Return the place of a journal: a file or a database. Raises ConfigurationError, which shows no password."""
+    if value is None or isinstance(value, Location):
+        return value
+    if not isinstance(fspath(value) if isinstance(value, PathLike) else value, str):
         raise ConfigurationError(
             f"journal must be the path of a file, not {_kind(value)}: write journal='bills.sqlite'"
         )
+    box: list[Any] = [value]
+    del value  # a traceback that shows variables shall not show a password
+    place = Location(box.pop())
+    if not place.is_url:
+        _check_path(place.name)
+    return place
+
+
+def _check_path(path: str) -> None:
     if not path.strip():
         raise ConfigurationError("journal is empty, so nothing would be recorded: name a file, or leave journal out")
     if path.startswith((":memory:", "file:")):

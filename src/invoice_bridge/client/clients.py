@@ -151,7 +151,7 @@ class Client(Methods["httpx.Client"]):
     @overload
     def list(self, *, unreadable: Literal["yield"], **filters: Unpack[Filters]) -> Iterator[Invoice | Unreadable]: ...
     def list(self, *, unreadable: str = "raise", **filters: Unpack[Filters]) -> Iterator[Any]:
-        command: ListInvoices | None = self._resolve_customer(make_command(ListInvoices, **filters))
+        command: ListInvoices | None = self._resolve_names(make_command(ListInvoices, **filters))
         read: set[str | None] = set()
         while command is not None:
             page = self.page(command)
@@ -340,7 +340,7 @@ class AsyncClient(Methods["httpx.AsyncClient"]):
         self, *, unreadable: Literal["yield"], **filters: Unpack[Filters]
     ) -> AsyncIterator[Invoice | Unreadable]: ...
     async def list(self, *, unreadable: str = "raise", **filters: Unpack[Filters]) -> AsyncIterator[Any]:
-        command: ListInvoices | None = self._resolve_customer(make_command(ListInvoices, **filters))
+        command: ListInvoices | None = self._resolve_names(make_command(ListInvoices, **filters))
         read: set[str | None] = set()
         while command is not None:
             page = await self.page(command)

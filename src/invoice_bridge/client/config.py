@@ -7,9 +7,11 @@
     mode = "test"                         # refuse a key or host of the other mode
     timeout = 30                          # seconds per request
     deadline = 90                         # seconds per call
-    journal = "bills.sqlite"              # beside this file: what was tried, so that a restart looks it up
+    journal = "bills.sqlite"              # beside this file: what was tried, so that a restart looks it up;
+                                          # or "postgresql://bills@db/main", or journal_env = "BILLS_JOURNAL"
     lookup = "journal"                    # the journal is complete: or "auto", "always", "never"
     book = "default"                      # within which a reference is one bill at all providers
+    allow = ["IB-STRIPE-QUANTITY-01"]        # losses that every bill may have; or { one_time_charge = […] }
 
     [providers.stripe]
     api_key_env = "STRIPE_API_KEY"        # the variable that holds the key; this name is also the default
@@ -28,6 +30,12 @@
 
     [customers]                           # your own names → the id at each provider
     acme = { stripe = "cus_1", whop = "mber_2" }
+    [payment_methods]                     # the same, for Collection.charge(…) and pay(…)
+    acme-card = { stripe = "pm_1" }
+    [products]                            # the same, for the products and prices of lines
+    seat = { stripe = "prod_1" }
+    [profiles.live.customers]             # in this profile, instead of the entry above; also the other two
+    acme = { stripe = "cus_9" }
 
 Rules of this file: everything of one provider is in a table of its name, so that changing the provider changes one
 line. Every fault is a ConfigurationError of one line that names the file, the place and what to do; no message repeats
@@ -45,9 +53,11 @@ from pathlib import Path
 from typing import Any
 
 from invoice_bridge import providers
+from invoice_bridge.client.maps import MAPS, fault_of_allow
 from invoice_bridge.core.commands import one_line
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.idempotency import LOOKUPS
+from invoice_bridge.journal.location import Location
 
 __all__ = ["key_variable", "read_profile"]
 
@@ -61,8 +71,8 @@ def read_profile(path: str | os.PathLike[str], profile: str | None = None, *, ne
     """Read one profile of a file as the keyword arguments of `Client`, the provider's name among them.
 
     Without `profile`, the file's `default` is read, or its only profile. Of `timeout`, `deadline`, `mode`, `journal`,
-    `lookup`, `book`, `base_url`, `insecure`, `requests_per_minute`, `customers` and the settings, the result has only
-    those in the file. Raises ConfigurationError for every fault, including a missing environment variable; without
+    `lookup`, `book`, `allow`, `base_url`, `insecure`, `requests_per_minute`, the maps and the settings, the result has
+    only those in the file. Raises ConfigurationError for every fault, including a missing environment variable; without
     `needs_key` a missing variable is no fault, and the result has no `api_key`.
     """
     file = _File(os.fspath(path))
@@ -93,10 +103,10 @@ def read_profile(path: str | os.PathLike[str], profile: str | None = None, *, ne
             f"or name another as api_key_env under {here}",
         )
     taken: dict[str, Any] = {
-        **{word: own[word] for word in ("mode", "timeout", "deadline", "lookup", "book") if word in own},
-        **({"journal": str(Path(file.path).parent / own["journal"])} if "journal" in own else {}),
+        **{word: own[word] for word in ("mode", "timeout", "deadline", "lookup", "book", "allow") if word in own},
+        **file.journal(chosen),
         **{word: merged[word] for word in ("base_url", "insecure", "requests_per_minute") if word in merged},
-        **({"customers": file.customers} if file.customers else {}),
+        **{name: ids for name in MAPS if (ids := {**file.maps.get(name, {}), **own.get(name, {})})},
     }
     return {"provider": name, **({"api_key": key} if key else {}), **taken, **settings}
 
@@ -108,7 +118,7 @@ def key_variable(provider: str) -> str:
 
 def read_customers(path: str | os.PathLike[str]) -> dict[str, dict[str, str]]:
     """Read the map of customers of a file; no key is needed. Raises ConfigurationError."""
-    return _File(os.fspath(path)).customers
+    return _File(os.fspath(path)).maps.get("customers", {})
 
 
 class _File:
@@ -122,7 +132,7 @@ class _File:
         self.default: str | None = data.get("default")
         self.profiles = data.get("profiles", {})
         self.providers: dict[str, dict[str, Any]] = data.get("providers", {})
-        self.customers: dict[str, dict[str, str]] = data.get("customers", {})
+        self.maps: dict[str, dict[str, dict[str, str]]] = {name: data[name] for name in MAPS if name in data}
         self._provider_tables(self.providers, "providers")
         for name, own in self.profiles.items():
             at = f"profiles.{name}"
@@ -131,11 +141,38 @@ class _File:
                 raise self.fault(f"[{at}]", f'it has no provider: start it with provider = "…", one of {_known()}')
             self._known_provider(own["provider"], f"[{at}] provider")
             self._provider_tables(own.get("providers", {}), f"{at}.providers")
-        for name, ids in self.customers.items():
-            for provider, customer in self._is_table(ids, f"customers.{name}").items():
-                self._known_provider(provider, f"[customers] {name}")
-                if problem := _text(customer):
-                    raise self.fault(f"[customers] {name}.{provider}", problem)
+            self._check_maps({word: own[word] for word in MAPS if word in own}, f"{at}.")
+        self._check_maps(self.maps, "")
+
+    def _check_maps(self, maps: Mapping[str, Mapping[str, Any]], at: str) -> None:
+        for word, names in maps.items():
+            for name, ids in names.items():
+                for provider, id_ in self._is_table(ids, f"{at}{word}.{name}").items():
+                    self._known_provider(provider, f"[{at}{word}] {name}")
+                    if problem := _text(id_):
+                        raise self.fault(f"[{at}{word}] {name}.{provider}", problem)
+
+    def journal(self, profile: str) -> dict[str, Any]:
+        """The journal of a profile, if it has one: a path is relative to this file."""
+        own, place = self.profiles[profile], f"[profiles.{profile}]"
+        if "journal_env" not in own:
+            return {"journal": self._beside(own["journal"])} if "journal" in own else {}
+        if "journal" in own:
+            raise self.fault(place, "it has both journal and journal_env: leave one of them out")
+        variable = own["journal_env"]
+        if not os.environ.get(variable, "").strip():
+            state = "is empty" if variable in os.environ else "is not set"
+            raise self.fault(
+                place, f"the environment variable {variable} {state}: put the path or the URL of the journal there"
+            )
+        try:
+            location = Location(os.environ[variable].strip())
+        except ConfigurationError as error:
+            raise self.fault(f"{place} journal_env {variable}", str(error)) from None
+        return {"journal": location if location.is_url else self._beside(location.name)}
+
+    def _beside(self, journal: str) -> str:
+        return journal if Location(journal).is_url else str(Path(self.path).parent / journal)
 
     def fault(self, place: str, problem: str) -> ConfigurationError:
         """The error for a place of this file. Long words in quotes are cut short; profiles are named in full."""
@@ -234,6 +271,10 @@ def _lookup(value: Any) -> str | None:
     return None if value in LOOKUPS else 'it must be "auto", "always", "never" or "journal"'
 
 
+def _book(value: Any) -> str | None:
+    return _text(value) or (None if value.isprintable() else "it must consist of printable characters")
+
+
 def _number(value: Any) -> str | None:
     is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
     return None if is_number else "it must be a number of 1 or more"
@@ -245,15 +286,39 @@ def _variable(value: Any) -> str | None:
     return "it must name an environment variable, in capitals like STRIPE_API_KEY, and not be the key itself"
 
 
-_TOP: Mapping[str, _Check] = {"default": _text, "profiles": _table, "providers": _table, "customers": _table}
+def _journal_variable(value: Any) -> str | None:
+    if _variable(value) is None:
+        return None
+    return "it must name an environment variable, in capitals like BILLS_JOURNAL, and not be the URL itself"
+
+
+def _journal(value: Any) -> str | None:
+    if problem := _text(value):
+        return problem
+    try:
+        location = Location(value)
+    except ConfigurationError as error:
+        return str(error)
+    if location.has_password:
+        return (
+            "the file must not contain a password: put it into PGPASSWORD or ~/.pgpass, or the whole URL into an "
+            "environment variable, and the variable's name into journal_env"
+        )
+    return None
+
+
+_TOP: Mapping[str, _Check] = {"default": _text, "profiles": _table, "providers": _table, **dict.fromkeys(MAPS, _table)}
 _PROFILE: Mapping[str, _Check] = {
     "provider": _text,
     "mode": _mode,
     "timeout": _seconds,
     "deadline": _seconds,
-    "journal": _text,
+    "journal": _journal,
+    "journal_env": _journal_variable,
     "lookup": _lookup,
-    "book": _text,
+    "book": _book,
+    "allow": fault_of_allow,
+    **dict.fromkeys(MAPS, _table),
     "providers": _table,
 }
 _PROVIDER: Mapping[str, _Check] = {

@@ -18,6 +18,7 @@ from invoice_bridge.client.checks import fault_of_key, first_try
 from invoice_bridge.client.credentials import ApiKey
 from invoice_bridge.client.exchange import Deadline
 from invoice_bridge.client.http import LOGGERS, failures_of, loggers_of, without_keys
+from invoice_bridge.client.maps import AllowSetting, Maps, allowed_codes
 from invoice_bridge.client.messages import Messages, without_cookies
 from invoice_bridge.client.options import is_loopback, make_client_context, policy_of
 from invoice_bridge.client.settings import ChargebeeSettings, Common, StripeSettings, WhopSettings
@@ -31,7 +32,7 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Loss
-from invoice_bridge.core.model import CustomerRef, Invoice
+from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.wire import Request, Response, Steps
 from invoice_bridge.engine.allow import Allow, names_allowed, refuse_losses
 from invoice_bridge.engine.calls import steps_of
@@ -39,6 +40,7 @@ from invoice_bridge.engine.interruption import Trail
 from invoice_bridge.engine.lookup import Resolution, resolve
 from invoice_bridge.engine.supervise import Lost, NotSent, supervise
 from invoice_bridge.explain import Plan, losses_of, plan
+from invoice_bridge.journal.location import Location
 from invoice_bridge.journal.memory import Exchange, Memory
 from invoice_bridge.journal.rows import Book
 
@@ -55,10 +57,10 @@ Http = TypeVar("Http", "httpx.Client", "httpx.AsyncClient")
 OnDiscrepancy = Literal["raise", "report"]
 
 
-def _open_journal(path: str | os.PathLike[str]) -> Journal:
+def _open_journal(place: Location) -> Journal:
     from invoice_bridge.journal.store import Journal
 
-    return Journal(path)
+    return Journal(place)
 
 
 class Core(Generic[Http]):
@@ -103,6 +105,9 @@ class Core(Generic[Http]):
         mode: Literal["test", "live"] | None = None,
         insecure: bool = False,
         customers: Mapping[str, Mapping[str, str]] | None = None,
+        payment_methods: Mapping[str, Mapping[str, str]] | None = None,
+        products: Mapping[str, Mapping[str, str]] | None = None,
+        allow: AllowSetting = None,
         lookup: Lookup = "auto",
         journal: str | os.PathLike[str] | None = None,
         book: str = "default",
@@ -121,11 +126,13 @@ class Core(Generic[Http]):
         connection to the last byte. With your own synchronous client they bound the pieces of the body, but not what
         comes between pieces: headers, a chunk extension, trailers.
 
-        `customers` maps your own names of customers to their ids by provider. `lookup` decides whether a bill is looked
-        up before it is made: "auto", "always", "never", or "journal", which declares that the journal has every bill.
-        `journal` is the file that records what was tried. `book` is the name within which a reference is one bill at
-        all providers. `requests_per_minute` replaces the provider's documented limit, which all clients of an account
-        in one process share. All other settings are the provider's.
+        `customers` maps your own names of customers to their ids by provider, `payment_methods` those of payment
+        methods, `products` those of lines' products and prices; a name that a map lacks is refused. `allow` has the
+        codes of losses that every bill may have, or such a list for each kind of bill. `lookup` decides whether a bill
+        is looked up before it is made: "auto", "always", "never", or "journal", which declares that the journal has
+        every bill. `journal` is the file that records what was tried, or the URL of a PostgreSQL database. `book` is
+        the name within which a reference is one bill at all providers. `requests_per_minute` replaces the provider's
+        documented limit, which all clients of an account in one process share. All other settings are the provider's.
 
         The idempotency key of a verb derives from the invoice, the verb, its body and `attempt`: while the provider
         remembers the key, a repeated verb is answered but not done again. Raise `attempt` to have it done again.
@@ -137,7 +144,9 @@ class Core(Generic[Http]):
         if key is None:
             raise ConfigurationError(fault)
         self._key, self._insecure = key, insecure
+        box, journal = [journal], None  # for the same reason: a URL may have a password
         try:
+            place = checks.locate_journal(box.pop())
             checks.check(
                 base_url=base_url,
                 timeout=timeout,
@@ -146,13 +155,16 @@ class Core(Generic[Http]):
                 mode=mode,
                 lookup=lookup,
                 book=book,
-                customers=customers,
-                journal=journal,
+                maps={"customers": customers, "payment_methods": payment_methods, "products": products},
+                allow=allow,
+                journal=place,
                 requests_per_minute=requests_per_minute,
             )
             if http is not None:
                 checks.check_http(http, is_async=self._is_async)
-            if self._key.is_in(repr((settings, base_url, customers, journal))):
+            if self._key.is_in(
+                repr((settings, base_url, customers, payment_methods, products, place and place.reveal()))
+            ):
                 raise ConfigurationError("the API key is also in another setting: pass it as api_key only")
             self._context = make_client_context(provider, self._key, settings, base_url, mode=mode, insecure=insecure)
         except ConfigurationError as error:
@@ -161,8 +173,9 @@ class Core(Generic[Http]):
         self._lookup: Lookup = lookup
         self._policy = policy_of(self._context, self._key, requests_per_minute)
         account = Book(self._context.account, book, mode or self._mode_of_key() or "")
-        self._memory = Memory(self._context.provider, account, None if journal is None else _open_journal(journal))
-        self._customers = {name: dict(ids) for name, ids in (customers or {}).items()}
+        self._memory = Memory(self._context.provider, account, None if place is None else _open_journal(place))
+        self._maps = Maps.of(provider, customers, payment_methods, products)
+        self._allow = allow
         self._closes_http, self._process = http is None, os.getpid()
         self._http: Any = self._new_http() if http is None else http
         """The caller's own HTTP client, or Connections."""
@@ -207,16 +220,24 @@ class Core(Generic[Http]):
 
         It reads the journal: a bill that create would refuse for its content or account is refused here too.
         """
-        command = self._resolve_customer(command)
         try:
             call = self._prepare(command, since=since)
         except (AlreadyBilled, IdempotencyMismatch) as refusal:
             return Plan(self.provider, refusal=refusal)
-        return plan(command, call.context, call.history, lookup=self._lookup)
+        made = plan(call.command, call.context, call.history, lookup=self._lookup)
+        return replace(made, allowed=self.allowed(command))
 
     def losses(self, command: Command, *, as_of: datetime | None = None) -> tuple[Loss, ...]:
         """List what this client's provider would not carry of a command; see invoice_bridge.losses."""
-        return losses_of(self._resolve_customer(command), self._context, as_of)
+        return losses_of(self._resolve_names(command), self._context, as_of)
+
+    def allowed(self, command: Command) -> frozenset[str]:
+        """Return the codes of losses that this client's `allow` accepts in a command."""
+        return allowed_codes(self._allow, command)
+
+    def _not_allowed(self, losses: tuple[Loss, ...], command: Command) -> tuple[Loss, ...]:
+        codes = self.allowed(command)
+        return tuple(loss for loss in losses if loss.code not in codes)
 
     # ── a call ───────────────────────────────────────────────────────────────────────────────────────────────────────
     def _prepare(
@@ -239,7 +260,7 @@ class Core(Generic[Http]):
             raise ConfigurationError("this client was made before a fork: make a new one in the child process")
         if on_discrepancy not in {"raise", "report"}:
             raise ConfigurationError(f'on_discrepancy must be "raise" or "report", not {on_discrepancy!r}')
-        command = self._resolve_customer(command)
+        command = self._resolve_names(command)
         context = self._context.on(command)
         if not isinstance(command, Bill):
             return Call(command, context)
@@ -249,7 +270,7 @@ class Core(Generic[Http]):
 
     def _prepare_resolve(self, command: OneTimeCharge | PeriodInvoice, since: datetime | None) -> Call:
         """Collect what is known of a bill with an unknown outcome. Raises ConfigurationError."""
-        command = self._resolve_customer(command)
+        command = self._resolve_names(command)
         now = datetime.now(UTC)
         known = self._memory.recall_unsure(command, first_try(since, now), now)
         return Call(
@@ -267,7 +288,7 @@ class Core(Generic[Http]):
                 call.history,
                 lookup=self._lookup,
                 policy=self._policy,
-                before=lambda: refuse_losses(losses, allow, context.provider.title),
+                before=lambda: refuse_losses(self._not_allowed(losses, call.command), allow, context.provider.title),
             )
         except Discrepancy as other:
             if on_discrepancy == "raise" or other.invoice is None:
@@ -282,25 +303,15 @@ class Core(Generic[Http]):
         flow = resolve(call.command, call.context, call.history, now=call.now, last=call.last)
         return supervise(flow, call.context, self._policy)
 
-    def _resolve_customer(self, command: C) -> C:
-        """Put the customer map's ids in place of a name of the caller's own.
+    def _resolve_names(self, command: C) -> C:
+        """Put the maps' ids in place of names of the caller's own.
 
         Raises ConfigurationError for a command that contains the API key: it would get onto an invoice, and into the
         provider's records, our journal and logged addresses.
         """
         if self._key.is_in("\n".join(texts_of(command))):
             raise ConfigurationError(f"{command.verb}: the command contains the API key; nothing was sent: remove it")
-        customer: CustomerRef | None = getattr(command, "customer", None)
-        if not self._customers or customer is None or customer.id is None or customer.ids:
-            return command
-        if customer.id not in self._customers:
-            raise ConfigurationError(
-                f"the customer map has no {customer.id!r}: add it, or pass the ids: CustomerRef(ids={{…}}), "
-                'in a file "customer": {"ids": {…}}'
-            )
-        return command.model_copy(
-            update={"customer": customer.model_copy(update={"ids": self._customers[customer.id]})}
-        )
+        return self._maps.translate(command)
 
     # ── around a call, and around each request ───────────────────────────────────────────────────────────────────────
     def _check_usable(self) -> None:

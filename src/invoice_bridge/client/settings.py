@@ -5,7 +5,7 @@ Each provider declares the settings that are accepted at run time (`Provider.set
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from os import PathLike
 from typing import Literal, Required, TypedDict
 
@@ -19,6 +19,9 @@ class Common(TypedDict, total=False):
     mode: Literal["test", "live"] | None
     insecure: bool
     customers: Mapping[str, Mapping[str, str]] | None
+    payment_methods: Mapping[str, Mapping[str, str]] | None
+    products: Mapping[str, Mapping[str, str]] | None
+    allow: Collection[str] | Mapping[str, Collection[str]] | None
     lookup: Literal["auto", "always", "never", "journal"]
     book: str
     journal: str | PathLike[str] | None

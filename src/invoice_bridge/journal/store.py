@@ -2,7 +2,7 @@
 
     with Client("chargebee", site="acme", api_key=key, journal="bills.sqlite", lookup="journal") as billing: …
 
-One SQLite file in WAL mode, shared by threads and processes of one host, readable by its owner only. It has
+One SQLite file, shared by threads and processes of one host, or a PostgreSQL database, shared by many hosts. It has
 references, paths, keys of steps, digests of bills and ids of invoices; no credentials, no bodies, no names. A row
 without an outcome is a request that may have taken effect: the next try of that reference looks it up first.
 
@@ -12,123 +12,60 @@ refused here, in the same transaction that writes the first intent, so that two 
 
 from __future__ import annotations
 
-import os
 import shlex
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
-from os import PathLike, fspath
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from weakref import finalize
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from os import PathLike
+from typing import Any
 
 from invoice_bridge.core.errors import BilledElsewhere, ConfigurationError
-from invoice_bridge.core.lazy import LazyModule
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Request
 from invoice_bridge.engine.supervise import Verdict
+from invoice_bridge.journal.database import Store, Transaction
+from invoice_bridge.journal.location import Location
+from invoice_bridge.journal.prune import batches, check_before, is_prunable
 from invoice_bridge.journal.rows import Book, Claim, Ended, Fact, State, Try, _claim, _fact, _try
+from invoice_bridge.journal.schema import COLUMNS
 
-if TYPE_CHECKING:
-    import sqlite3
-else:
-    sqlite3 = LazyModule("sqlite3")
-
-_VERSION = 2
-_APPLICATION = 0x69624A31  # "ibJ1": SQLite's word for whose file it is
-_TRIES = """
-CREATE TABLE IF NOT EXISTS tries (
-    number INTEGER PRIMARY KEY,
-    account TEXT NOT NULL, reference TEXT NOT NULL, attempt INTEGER NOT NULL,
-    method TEXT NOT NULL, url TEXT NOT NULL, key TEXT,
-    began_at TEXT NOT NULL, ended_at TEXT,
-    ended TEXT CHECK (ended IN ('not_sent', 'lost', 'answered')), status INTEGER, invoice_id TEXT
-)
-"""
-_SINCE_2 = (
-    ("book", "TEXT NOT NULL DEFAULT 'default'"),
-    ("mode", "TEXT NOT NULL DEFAULT ''"),
-    ("digest", "TEXT"),
-    ("verdict", "TEXT CHECK (verdict IN ('applied', 'refused', 'deferred', 'maybe'))"),
-)
-_FACTS = """
-CREATE TABLE IF NOT EXISTS facts (
-    number INTEGER PRIMARY KEY,
-    book TEXT NOT NULL, account TEXT NOT NULL, mode TEXT NOT NULL, reference TEXT NOT NULL, invoice_id TEXT,
-    state TEXT NOT NULL CHECK (state IN ('void', 'deleted', 'absent', 'released')), why TEXT NOT NULL, at TEXT NOT NULL,
-    last_try INTEGER NOT NULL
-)
-"""
-_INDEXES = (
-    "CREATE INDEX IF NOT EXISTS tries_by_reference ON tries (account, reference)",
-    "CREATE INDEX IF NOT EXISTS tries_by_book ON tries (book, reference)",
-    "CREATE INDEX IF NOT EXISTS tries_by_invoice ON tries (invoice_id)",
-    "CREATE INDEX IF NOT EXISTS facts_by_book ON facts (book, reference)",
-)
-_COLUMNS = (
-    "number, account, reference, attempt, method, url, key, began_at, ended_at, ended, status, invoice_id, "
-    "book, mode, digest, verdict"
-)
-_ALL_TRIES = f"SELECT {_COLUMNS} FROM tries"  # noqa: S608 - constants
+_ALL_TRIES = f"SELECT {COLUMNS} FROM tries"  # noqa: S608 - constants
 _ALL_FACTS = "SELECT number, book, account, mode, reference, invoice_id, state, why, at, last_try FROM facts"
 
 
-class Journal:
-    """The journal in one file; close() closes it.
+def _open(location: Location) -> Store:
+    if location.is_url:
+        from invoice_bridge.journal.postgres import Postgres
 
-    Raises ConfigurationError if it cannot be opened, read or written, or if the file is another program's.
+        return Postgres(location)
+    from invoice_bridge.journal.sqlite import Sqlite
+
+    return Sqlite(location.name)
+
+
+class Journal:
+    """The journal in a file, or in a PostgreSQL database by its URL; close() closes it.
+
+    A URL (postgresql://USER@HOST/DATABASE) needs the extra `postgres`; its password is best in PGPASSWORD or ~/.pgpass.
+    Raises ConfigurationError if it cannot be opened, read or written, or if it is another program's.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = fspath(path)
-        self._lock = threading.RLock()
+    path = ""
+    """The path, or the URL without its password."""
+
+    def __init__(self, path: str | PathLike[str] | Location) -> None:
+        box = [path]
+        del path  # a traceback that shows variables shall not show a password
+        location = Location(box.pop())
+        self.path = location.name
         if not self.path.strip() or self.path.startswith(":memory:") or self.path.startswith("file:"):
             raise ConfigurationError(
                 f"the journal {self.path!r} would be lost with the process: name a file, such as bills.sqlite"
             )
-        try:
-            self._make_private()
-            self._file = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-            self.close = finalize(self, self._file.close)  # also when nobody closes it
-            try:
-                self._set_up()
-            except BaseException:
-                self.close()  # else a file that was refused stays locked for as long as the error is kept
-                raise
-            self._inode = _inode(self.path)
-        except (sqlite3.Error, OSError) as error:
-            raise ConfigurationError(f"the journal {self.path} cannot be opened: {error}") from None
+        self._store = _open(location)
+        self.close = self._store.close
 
-    def _make_private(self) -> None:
-        """Make a new file readable by its owner only; SQLite gives its other files the same permissions."""
-        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-
-    def _set_up(self) -> None:
-        """Make the tables in a new file, or upgrade a file of schema 1. Another program's database stays as it is."""
-        execute = self._file.execute
-        execute("PRAGMA synchronous = FULL")  # an intent is on the disk before its request leaves
-        execute("BEGIN IMMEDIATE")
-        whose = execute("PRAGMA application_id").fetchone()[0]
-        version = execute("PRAGMA user_version").fetchone()[0]
-        if whose != _APPLICATION and (whose or version or execute("SELECT 1 FROM sqlite_master").fetchone()):
-            raise ConfigurationError(f"{self.path} is another program's database: name another file as journal")
-        if version > _VERSION:
-            raise ConfigurationError(
-                f"the journal {self.path} was written by a newer version of this library: upgrade it"
-            )
-        execute(_TRIES)
-        present = {row[1] for row in execute("PRAGMA table_info(tries)")}
-        for name, kind in _SINCE_2:
-            if name not in present:
-                execute(f"ALTER TABLE tries ADD COLUMN {name} {kind}")
-        execute(_FACTS)
-        for index in _INDEXES:
-            execute(index)
-        execute(f"PRAGMA application_id = {_APPLICATION}")
-        execute(f"PRAGMA user_version = {_VERSION}")
-        execute("COMMIT")
-        execute("PRAGMA journal_mode = WAL")
+    def __repr__(self) -> str:
+        return f"Journal({self.path!r})"
 
     # ── what is about to happen, and what happened ───────────────────────────────────────────────────────────────────
     def intend(
@@ -148,25 +85,20 @@ class Journal:
         `guarded` is False: a verb on an invoice is always possible); the check and the row are one transaction. Raises
         ConfigurationError if the row cannot be written. Either way the request must not be sent.
         """
-        if _inode(self.path) != self._inode:
-            raise ConfigurationError(
-                f"the journal {self.path} was deleted or replaced while it was open, so the request was not sent: "
-                "restore the file, or make a new client"
-            )
+        self._store.check_in_place()
         row = (
             book.account, reference, attempt, request.method, request.url, request.key, at.isoformat(), book.name,
             book.mode, digest, request.invoice_id,
         )  # fmt: skip
-        with self._writing("so the request was not sent") as execute:
+        with self._store.writing("so the request was not sent", [(book.name, reference)]) as transaction:
             if guarded:
                 self.refuse_elsewhere(book, reference)
-            written = execute(
+            return transaction.insert(
                 "INSERT INTO tries "
                 "(account, reference, attempt, method, url, key, began_at, book, mode, digest, invoice_id) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
-        return written.lastrowid or 0
 
     def conclude(
         self,
@@ -180,13 +112,12 @@ class Journal:
     ) -> None:
         """Record the outcome of a request. Never raises: an open row only makes the next try look it up."""
         try:
-            with self._lock:
-                self._file.execute(
-                    "UPDATE tries SET ended = ?, ended_at = ?, status = ?, invoice_id = coalesce(?, invoice_id), "
-                    "verdict = ? WHERE number = ?",
-                    (ended, at.isoformat(), status, invoice_id, verdict, number),
-                )
-        except sqlite3.Error:
+            self._store.write(
+                "UPDATE tries SET ended = ?, ended_at = ?, status = ?, invoice_id = coalesce(?, invoice_id), "
+                "verdict = ? WHERE number = ?",
+                (ended, at.isoformat(), status, invoice_id, verdict, number),
+            )
+        except ConfigurationError:
             return
 
     def learn(self, book: Book, invoice_id: str, state: State, why: str, at: datetime) -> bool:
@@ -196,16 +127,17 @@ class Journal:
         """
         values = (invoice_id, book.account, book.name)
         what = "invoice_id = ? AND account = ? AND book = ?"
-        if not self._read(f"SELECT 1 FROM tries WHERE {what} LIMIT 1", values):  # noqa: S608 - constants
+        made = self._read(f"SELECT DISTINCT reference FROM tries WHERE {what}", values)  # noqa: S608 - constants
+        if not made:
             return False
-        with self._writing("") as execute:
-            if not execute(f"SELECT 1 FROM facts WHERE {what} LIMIT 1", values).fetchone():  # noqa: S608
-                rows = execute(
+        with self._store.writing("", [(book.name, str(reference)) for (reference,) in made]) as transaction:
+            if not transaction.select(f"SELECT 1 FROM facts WHERE {what} LIMIT 1", values):  # noqa: S608
+                rows = transaction.select(
                     f"SELECT reference, max(number) FROM tries WHERE {what} GROUP BY reference",  # noqa: S608
                     values,
-                ).fetchall()
+                )
                 for reference, last in rows:
-                    self._insert_fact(execute, book, reference, invoice_id, state, why, at, last)
+                    self._insert_fact(transaction, book, reference, invoice_id, state, why, at, last)
         return True
 
     def learn_from(self, invoice: Invoice, why: str, at: datetime) -> bool:
@@ -243,20 +175,45 @@ class Journal:
         `last_try` is the last try to cover, by default the last of all. Raises ConfigurationError if the journal cannot
         be written.
         """
-        with self._writing("") as execute:
-            count, last = execute(
+        with self._store.writing("", [(book.name, reference)]) as transaction:
+            ((count, last),) = transaction.select(
                 "SELECT count(*), max(number) FROM tries WHERE reference = ? AND account = ? AND book = ? AND mode = ? "
                 "AND number <= coalesce(?, number)",
                 (reference, book.account, book.name, book.mode, last_try),
-            ).fetchone()
+            )
             if count:
-                self._insert_fact(execute, book, reference, None, state, why, at, last)
+                self._insert_fact(transaction, book, reference, None, state, why, at, last)
         return int(count)
 
+    def prune(self, before: datetime, now: datetime, *, made: bool = False, dry_run: bool = False) -> int:
+        """Remove bills that were settled before an instant; return how many references that are.
+
+        Removed are those that claim nothing: refused, never sent, void, deleted, absent, released. With `made`, bills
+        that were made too: the same reference, made again, is then a new bill to lookup="journal". What is not settled
+        or cannot be read is kept. `before` is at least 30 days ago. Raises ConfigurationError.
+        """
+        check_before(before, now)
+        old = self._read(
+            "SELECT book, reference FROM tries GROUP BY book, reference HAVING max(began_at) < ? "
+            "ORDER BY book, reference",
+            (before.astimezone(UTC).isoformat(),),
+        )
+        count = 0
+        for batch in batches([(str(book), str(reference)) for book, reference in old]):
+            with self._store.writing("", batch) as transaction:
+                for book, reference in batch:
+                    claimed = bool(self.claims(Book("", book), reference))
+                    tries = [known for known in self.history(reference) if known.book == book]
+                    if is_prunable(tries, before, claimed=claimed, made=made):
+                        count += 1
+                        for table in () if dry_run else ("tries", "facts"):
+                            transaction.run(f"DELETE FROM {table} WHERE book = ? AND reference = ?", (book, reference))  # noqa: S608
+        return count
+
     @staticmethod
-    def _insert_fact(execute: Any, book: Book, *values: Any) -> None:
+    def _insert_fact(transaction: Transaction, book: Book, *values: Any) -> None:
         reference, invoice_id, state, why, at, last = values
-        execute(
+        transaction.insert(
             "INSERT INTO facts (book, account, mode, reference, invoice_id, state, why, at, last_try) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (book.name, book.account, book.mode, reference, invoice_id, state, why, at.isoformat(), last),
@@ -276,7 +233,8 @@ class Journal:
 
         Without `book`, of every book and mode. Raises ConfigurationError.
         """
-        where = " AND ".join(["1"] + ["reference = ?"] * (reference is not None) + ["book = ?"] * (book is not None))
+        conditions = ["reference = ?"] * (reference is not None) + ["book = ?"] * (book is not None)
+        where = " AND ".join(["1 = 1", *conditions])
         values = [*([reference] if reference is not None else []), *([book.name] if book is not None else [])]
         tries = [_try(row) for row in self._read(f"{_ALL_TRIES} WHERE {where} ORDER BY number", values)]
         facts = [_fact(row) for row in self._read(f"{_ALL_FACTS} WHERE {where} ORDER BY number", values)]
@@ -327,33 +285,4 @@ class Journal:
         )
 
     def _read(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        try:
-            with self._lock:
-                return self._file.execute(query, tuple(values)).fetchall()
-        except sqlite3.Error as error:
-            raise ConfigurationError(f"the journal {self.path} cannot be read: {error}") from None
-
-    @contextmanager
-    def _writing(self, consequence: str) -> Iterator[Any]:
-        """Run one transaction while no other process writes."""
-        try:
-            with self._lock:
-                self._file.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._file.execute
-                    self._file.execute("COMMIT")
-                except BaseException:
-                    if self._file.in_transaction:
-                        self._file.execute("ROLLBACK")
-                    raise
-        except sqlite3.Error as error:
-            raise ConfigurationError(
-                f"the journal {self.path} cannot be written ({error})" + (f", {consequence}" if consequence else "")
-            ) from None
-
-
-def _inode(path: str) -> int | None:
-    try:
-        return Path(path).stat().st_ino
-    except OSError:
-        return None
+        return self._store.read(query, values)

@@ -1,0 +1,61 @@
+"""The tables of a journal, for both stores: SQLite takes these statements, PostgreSQL the same ones in its own words.
+
+Rules of this file: times are texts (ISO 8601) in both, so that a row is read, and can be unreadable, in the same way.
+A column that a later version adds goes into a `SINCE` list, and VERSION goes up.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+VERSION = 2
+TRIES = """
+CREATE TABLE IF NOT EXISTS tries (
+    number INTEGER PRIMARY KEY,
+    account TEXT NOT NULL, reference TEXT NOT NULL, attempt INTEGER NOT NULL,
+    method TEXT NOT NULL, url TEXT NOT NULL, key TEXT,
+    began_at TEXT NOT NULL, ended_at TEXT,
+    ended TEXT CHECK (ended IN ('not_sent', 'lost', 'answered')), status INTEGER, invoice_id TEXT
+)
+"""
+SINCE_2 = (
+    ("book", "TEXT NOT NULL DEFAULT 'default'"),
+    ("mode", "TEXT NOT NULL DEFAULT ''"),
+    ("digest", "TEXT"),
+    ("verdict", "TEXT CHECK (verdict IN ('applied', 'refused', 'deferred', 'maybe'))"),
+)
+FACTS = """
+CREATE TABLE IF NOT EXISTS facts (
+    number INTEGER PRIMARY KEY,
+    book TEXT NOT NULL, account TEXT NOT NULL, mode TEXT NOT NULL, reference TEXT NOT NULL, invoice_id TEXT,
+    state TEXT NOT NULL CHECK (state IN ('void', 'deleted', 'absent', 'released')), why TEXT NOT NULL, at TEXT NOT NULL,
+    last_try INTEGER NOT NULL
+)
+"""
+INDEXES = (
+    "CREATE INDEX IF NOT EXISTS tries_by_reference ON tries (account, reference)",
+    "CREATE INDEX IF NOT EXISTS tries_by_book ON tries (book, reference)",
+    "CREATE INDEX IF NOT EXISTS tries_by_invoice ON tries (invoice_id)",
+    "CREATE INDEX IF NOT EXISTS facts_by_book ON facts (book, reference)",
+)
+COLUMNS = (
+    "number, account, reference, attempt, method, url, key, began_at, ended_at, ended, status, invoice_id, "
+    "book, mode, digest, verdict"
+)
+
+_OURS = re.compile(r"\b(tries|facts)(?=\b|_by_)")
+_TYPES = {
+    "INTEGER PRIMARY KEY": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    "INTEGER": "BIGINT",
+    "TEXT": 'TEXT COLLATE "C"',  # equal means the same bytes, whatever the database's language
+}
+
+
+@cache
+def for_postgres(statement: str) -> str:
+    """Return a statement in PostgreSQL's words: its placeholders, its types, and names that no other table has."""
+    named = _OURS.sub(r"invoice_bridge_\1", statement).replace("?", "%s")
+    if "CREATE TABLE" not in named and "ADD COLUMN" not in named:
+        return named
+    return re.sub("|".join(_TYPES), lambda written: _TYPES[written[0]], named)
