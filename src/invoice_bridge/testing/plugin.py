@@ -201,7 +201,7 @@ def abilling(billing_tape: _Tape) -> AsyncClient:
     return client
 
 
-# ── recording and replaying ───────────────────────────────────────────────────────────────────────────────────────────
+# ── recording and replaying ──────────────────────────────────────────────────────────────────────────────────────────
 def _record(item: pytest.Item, path: Path, provider: str, settings: Mapping[str, Any], against: str) -> Iterator[_Tape]:
     import httpx
 
