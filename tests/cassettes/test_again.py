@@ -57,7 +57,7 @@ def test_a_cassette_that_was_changed_is_not_made_to_look_recorded(tmp_path: Path
     """A new sum would vouch for an edit nobody recorded."""
     path = cassette(tmp_path / "a.yaml", interaction({"status": "paid"}))
     path.write_text(path.read_text("utf-8").replace("paid", "void"), encoding="utf-8")
-    with pytest.raises(ConfigurationError, match="changed since it was recorded"):
+    with pytest.raises(ConfigurationError, match="changed after it was recorded"):
         redact(path)
 
 

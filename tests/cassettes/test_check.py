@@ -49,21 +49,21 @@ def test_every_planted_secret_is_found_and_not_printed(plant: Plant, tmp_path: P
     [
         (
             interaction(b'{"\\u0073' + KEY[1:].encode() + b'": 1}'),
-            "answer body holds something of the shape of a key",
+            "answer body has text in the shape of a key",
         ),
-        (interaction(b"a%20sk%5Flive" + KEY[7:].encode()), "answer body holds something of the shape of a key"),
-        ({"request": {"oddly": [KEY]}}, "request oddly holds something of the shape of a key"),
-        (interaction({KEY: 1}), "answer body holds something of the shape of a key"),
-        (interaction({"a": {"b": {"x" + KEY: []}}}), "answer body holds something of the shape of a key"),
-        (interaction({"note": "AAA" + based("xx" + KEY)}), "answer body holds something of the shape of a key"),
-        (interaction({"n": 1}, headers={KEY: ["1"]}), "a name in answer headers holds something of the shape of a key"),
+        (interaction(b"a%20sk%5Flive" + KEY[7:].encode()), "answer body has text in the shape of a key"),
+        ({"request": {"oddly": [KEY]}}, "request oddly has text in the shape of a key"),
+        (interaction({KEY: 1}), "answer body has text in the shape of a key"),
+        (interaction({"a": {"b": {"x" + KEY: []}}}), "answer body has text in the shape of a key"),
+        (interaction({"note": "AAA" + based("xx" + KEY)}), "answer body has text in the shape of a key"),
+        (interaction({"n": 1}, headers={KEY: ["1"]}), "a name in answer headers has text in the shape of a key"),
         (
             interaction(headers={"content-type": ["text/plain"], "x-vault-token": ["abc"]}),
-            "answer header x-vault-token is a credential by its name, and no table speaks of it",
+            "answer header x-vault-token has the name of a credential, and no table has a row for it",
         ),
         (
             interaction(sent={"x-my-password": ["abc"]}),
-            "request header x-my-password is a credential by its name, and no table speaks of it",
+            "request header x-my-password has the name of a credential, and no table has a row for it",
         ),
     ],
 )
@@ -79,8 +79,8 @@ def test_what_cannot_be_looked_into_fails(tmp_path: Path) -> None:
     pdf = interaction(b"%PDF-1.7", headers={"content-type": ["application/pdf"]})
     found = _found(cassette(tmp_path / "a.yaml", interaction(b"<html>"), pdf))
     assert found == [
-        "unread 1: answer body: it is said to be JSON and is not: look yourself, or leave it out",
-        "unread 2: answer body: a body of application/pdf cannot be looked into: look yourself, or leave it out",
+        "unread 1: answer body: its content type is JSON, but it is not JSON: check it yourself, or remove it",
+        "unread 2: answer body: a body of type application/pdf cannot be read: check it yourself, or remove it",
     ]
 
 
@@ -89,7 +89,7 @@ def test_missing_provenance_is_found_and_secrets_all_the_same(tmp_path: Path) ->
     """Without a sidecar the host tells whose table to hold it against."""
     path = cassette(tmp_path / "a.yaml", interaction({"customer_email": "a@b.example"}), says=False)
     assert _found(path) == [
-        "provenance None: it does not say where it comes from: there is no a.provenance.json",
+        "provenance None: its sidecar a.provenance.json is missing, so its origin is unknown",
         "secret 1: answer field customer_email is not redacted",
     ]
 
@@ -98,20 +98,20 @@ def test_a_sidecar_without_a_cassette_is_found(tmp_path: Path) -> None:
     """The recording it spoke of is gone."""
     cassette(tmp_path / "a.yaml", interaction())
     cassette(tmp_path / "b.yaml", interaction()).unlink()
-    assert _found(tmp_path) == ["provenance None: there is no cassette that it could speak of"]
+    assert _found(tmp_path) == ["provenance None: it has no cassette"]
 
 
 @pytest.mark.parametrize(
     "said, problem",
     [
-        ({"sha256": "0" * 64}, "the cassette was changed since it was recorded: its sha256 is another one"),
-        ({"redactor": 0}, "redacted by version 0, 2 is newer; redact it again"),
+        ({"sha256": "0" * 64}, "the cassette was changed after it was recorded: its sha256 differs"),
+        ({"redactor": 0}, "redacted by version 0, 2 is the current one; redact it again"),
         ({"recorded_at": "2026-11-23T00:00:00Z"}, "recorded_at is in the future: 2026-11-23"),
-        ({"provider": "paddle"}, "there is no provider 'paddle'"),
-        ({"provider": "whop", "api_version": "2026-10-15-1"}, "api.stripe.com is no host of Whop"),
+        ({"provider": "paddle"}, "the provider 'paddle' is unknown"),
+        ({"provider": "whop", "api_version": "2026-10-15-1"}, "api.stripe.com is not a host of Whop"),
         ({"redacted": "all"}, "redacted: Input should be a valid array"),
         ({"origin": "hearsay"}, f"origin: Input should be {ORIGINS} (one of live, test, emulator, documentation)"),
-        ({"mode": "live"}, "it: an origin test does not go with the mode live"),
+        ({"mode": "live"}, "it: the origin test cannot have the mode live"),
     ],
 )
 def test_false_provenance_is_found(said: dict[str, Any], problem: str, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_false_provenance_is_found(said: dict[str, Any], problem: str, tmp_path:
 def test_the_host_is_the_providers(uri: str, origin: str, mode: str, wrong: str | None, tmp_path: Path) -> None:
     """The domain of its API; this machine, for an emulator alone."""
     path = cassette(tmp_path / "a.yaml", interaction(uri=uri), origin=origin, mode=mode)
-    assert _found(path) == ([f"provenance None: {wrong} is no host of Stripe"] if wrong else [])
+    assert _found(path) == ([f"provenance None: {wrong} is not a host of Stripe"] if wrong else [])
 
 
 def test_an_emulators_clock_is_its_own(tmp_path: Path) -> None:
@@ -149,11 +149,11 @@ def test_an_older_api_version_than_the_adapters_is_found(tmp_path: Path) -> None
     old = interaction(sent={"Stripe-Version": ["2026-08-26.dahlia"]})
     path = cassette(tmp_path / "a.yaml", old)
     assert _found(path) == [
-        "api-version None: recorded at 2026-08-26.dahlia, the adapter speaks 2026-10-28.endive; record it again"
+        "api-version None: recorded with 2026-08-26.dahlia, the adapter uses 2026-10-28.endive; record it again"
     ]
     change(path, api_version="2026-10-28.endive")
     assert _found(path) == [
-        "provenance None: it says API version 2026-10-28.endive, the requests say 2026-08-26.dahlia"
+        "provenance None: the sidecar has API version 2026-10-28.endive, the requests have 2026-08-26.dahlia"
     ]
 
 
@@ -182,19 +182,19 @@ def _without(*path: str) -> Any:
 @pytest.mark.parametrize(
     "made, problem",
     [
-        ("text", "vcrpy cannot read it: a part is missing or has another shape"),
-        (_without("response"), "vcrpy cannot read it: a part is missing or has another shape"),
-        (_without("response", "status", "code"), "vcrpy cannot read it: a part is missing or has another shape"),
+        ("text", "vcrpy cannot read it: a part is missing or has the wrong type"),
+        (_without("response"), "vcrpy cannot read it: a part is missing or has the wrong type"),
+        (_without("response", "status", "code"), "vcrpy cannot read it: a part is missing or has the wrong type"),
         (_without("request", "method"), "vcrpy cannot read its request: method missing or unknown"),
         (_changed(port=1), "vcrpy cannot read its request: port missing or unknown"),
-        (_changed(body=7), "vcrpy cannot read it: a part is missing or has another shape"),
-        (_changed(uri="/v1/invoices"), "its address is no whole URL: no request can be equal to it"),
-        (_changed(uri="http://[::1/"), "vcrpy cannot read it: a part is missing or has another shape"),
-        (_changed(method="get it"), "its method is none: no request can be equal to it"),
+        (_changed(body=7), "vcrpy cannot read it: a part is missing or has the wrong type"),
+        (_changed(uri="/v1/invoices"), "its address is not a complete URL: no request can match it"),
+        (_changed(uri="http://[::1/"), "vcrpy cannot read it: a part is missing or has the wrong type"),
+        (_changed(method="get it"), "its method is not an HTTP method: no request can match it"),
         (interaction(status=0), "its answer has no HTTP status"),
         (
             interaction({"a": 1}, headers={"content-encoding": ["gzip"]}),
-            "its answer is said to be gzip and is not: every HTTP client fails on it",
+            "its answer's content encoding is gzip, but the body is not gzip: every HTTP client fails on it",
         ),
     ],
 )
@@ -214,12 +214,12 @@ def test_gzip_that_is_gzip_replays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content, problem",
     [
-        (b"", "it is no cassette: it has no list of interactions"),
-        (b"interactions: {}", "it is no cassette: it has no list of interactions"),
-        (b"interactions: []", "it holds no interaction"),
-        (b"a: [", "it is not YAML that a cassette has: "),
-        (b"a: !!python/object/apply:os.getcwd []", "it is not YAML that a cassette has: "),
-        (b"\xff\xfe\x00", "it is no text in UTF-8 (line 1)"),
+        (b"", "it is not a cassette: it has no list of interactions"),
+        (b"interactions: {}", "it is not a cassette: it has no list of interactions"),
+        (b"interactions: []", "it has no interactions"),
+        (b"a: [", "it is not valid YAML for a cassette: "),
+        (b"a: !!python/object/apply:os.getcwd []", "it is not valid YAML for a cassette: "),
+        (b"\xff\xfe\x00", "it is not UTF-8 text (line 1)"),
     ],
 )
 def test_a_file_that_is_no_cassette_is_found(content: bytes, problem: str, tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_file_that_is_no_cassette_is_found(content: bytes, problem: str, tmp_p
 
 def test_nothing_to_check_is_an_error(tmp_path: Path) -> None:
     """A wrong folder must not look like a clean one (defect 20)."""
-    with pytest.raises(ConfigurationError, match="no cassettes there"):
+    with pytest.raises(ConfigurationError, match="it has no cassettes"):
         check(tmp_path, as_of=NOW)
-    with pytest.raises(ConfigurationError, match="there is no such folder"):
+    with pytest.raises(ConfigurationError, match="this folder or file does not exist"):
         check(tmp_path / "nowhere", as_of=NOW)

@@ -375,8 +375,8 @@ def test_a_cassette_that_is_not_there_is_said(tmp_path: Path) -> None:
         Player(tmp_path / "none.yaml")
 
 
-NO_LIST = r"other\.yaml: it is no cassette: it has no list of interactions"
-NO_YAML = r"other\.yaml: it is not YAML that a cassette has: "
+NO_LIST = r"other\.yaml: it is not a cassette: it has no list of interactions"
+NO_YAML = r"other\.yaml: it is not valid YAML for a cassette: "
 
 
 @pytest.mark.parametrize(
@@ -386,7 +386,7 @@ NO_YAML = r"other\.yaml: it is not YAML that a cassette has: "
         ("nothing", NO_LIST),
         ("- request: {}", NO_LIST),
         ("interactions: 7", NO_LIST),
-        ("interactions:\n- {}", r"other\.yaml is no cassette: KeyError"),
+        ("interactions:\n- {}", r"other\.yaml is not a cassette: KeyError"),
         ("a: [", NO_YAML + "while parsing a flow node"),
         ("!!x y", NO_YAML + "could not determine a constructor for the tag"),
     ],
@@ -415,7 +415,7 @@ def test_a_cassette_cannot_run_code(tmp_path: Path) -> None:
     """A tag that makes Python objects is refused, not obeyed."""
     path = tmp_path / "hostile.yaml"
     path.write_text(f"interactions: !!python/object/apply:os.mkdir ['{tmp_path / 'made'}']\n", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match="not YAML that a cassette has"):
+    with pytest.raises(ConfigurationError, match="not valid YAML for a cassette"):
         Player(path)
     assert not (tmp_path / "made").exists()
 

@@ -85,10 +85,10 @@ def test_a_provider_whose_requests_name_no_version_is_at_the_adapters(cassette: 
     [
         ({"origin": "hearsay"}, r"listing\.yaml: origin: .*\(one of live, test, emulator, documentation\)"),
         ({"mode": "sandbox"}, r"mode: .*\(one of test, live, none\)"),
-        ({"origin": "live"}, "an origin live does not go with the mode test"),
-        ({"origin": "emulator", "mode": "live"}, "an origin emulator does not go with the mode live"),
-        ({"origin": "documentation", "mode": "none"}, "source_page names the page"),
-        ({"source_page": "docs.stripe.com"}, "source_page names the page"),
+        ({"origin": "live"}, "the origin live cannot have the mode test"),
+        ({"origin": "emulator", "mode": "live"}, "the origin emulator cannot have the mode live"),
+        ({"origin": "documentation", "mode": "none"}, "needs a source_page; no other origin has one"),
+        ({"source_page": "docs.stripe.com"}, "needs a source_page; no other origin has one"),
         ({"recorded_at": datetime(2026, 11, 2)}, "recorded_at: .*timezone"),
         ({"provider": "strype"}, "did you mean 'stripe'"),
     ],
@@ -103,7 +103,7 @@ def test_what_cannot_be_is_refused(cassette: Path, wrong: dict[str, Any], proble
 @pytest.mark.parametrize(
     "text, problem",
     [
-        (None, "it does not say where it comes from: there is no listing.provenance.json"),
+        (None, "its sidecar listing.provenance.json is missing, so its origin is unknown"),
         ("", "Invalid JSON"),
         ("{}", "provider: Field required"),
         ('{"provider": "stripe", "who": 1}', "who: Extra inputs are not permitted"),

@@ -26,12 +26,12 @@ HEAD = b"interactions: []\n"
         (HEAD + b"a: " + b"[" * 200_000 + b"\n", r"c\.yaml(:2)?: it is (nested deeper|not YAML .* maximum nesting)"),
         (HEAD + b"a: !!int '1" + b":59" * 400 + b"'\n", r"c\.yaml:2: it has a number or date of more than 1000"),
         (HEAD + b"a: !!float '1" + b":59" * 400 + b"'\n", r"c\.yaml:2: it has a number or date of more than 1000"),
-        (HEAD + b"a: !!float '1" + b":59" * 300 + b"'\n", r"c\.yaml: it is not YAML that a cassette has: int too"),
-        (HEAD + b"a: !!int ''\n", r"c\.yaml: it is not YAML that a cassette has"),
-        (HEAD + b"a: !!bool x\n", r"c\.yaml: it is not YAML that a cassette has"),
-        (HEAD + b"a: !!timestamp x\n", r"c\.yaml: it is not YAML that a cassette has"),
-        (HEAD + b"a: b\nc: \xff\n", r"c\.yaml: it is no text in UTF-8 \(line 3\)"),
-        (b"interactions: {}\n", r"c\.yaml: it is no cassette: it has no list of interactions"),
+        (HEAD + b"a: !!float '1" + b":59" * 300 + b"'\n", r"c\.yaml: it is not valid YAML for a cassette: int too"),
+        (HEAD + b"a: !!int ''\n", r"c\.yaml: it is not valid YAML for a cassette"),
+        (HEAD + b"a: !!bool x\n", r"c\.yaml: it is not valid YAML for a cassette"),
+        (HEAD + b"a: !!timestamp x\n", r"c\.yaml: it is not valid YAML for a cassette"),
+        (HEAD + b"a: b\nc: \xff\n", r"c\.yaml: it is not UTF-8 text \(line 3\)"),
+        (b"interactions: {}\n", r"c\.yaml: it is not a cassette: it has no list of interactions"),
     ],
 )
 def test_defect_73_one_reader_refuses_what_no_cassette_has(content: bytes, problem: str, tmp_path: Path) -> None:

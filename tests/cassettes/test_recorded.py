@@ -245,7 +245,7 @@ def test_a_provider_that_refuses_nothing_is_told(monkeypatch: pytest.MonkeyPatch
             return gone.setdefault(id, self.retrieve(id)) if attempt > 1 else self.mark_uncollectible(id)
 
         monkeypatch.setattr(Client, "void", void)
-        with pytest.raises(Discrepancy, match=r"in_00000001 is void, and stripe was to refuse to void it again"):
+        with pytest.raises(Discrepancy, match=r"in_00000001 is void, but stripe voided it a second time"):
             recording.refused(client, Account(emulator.customer))
     assert not issubclass(Discrepancy, InvalidState)
 

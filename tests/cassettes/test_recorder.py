@@ -38,7 +38,7 @@ def test_what_cannot_be_looked_into_is_not_written(tmp_path: Path) -> None:
     """A PDF may hold a name and an address: of a real account it is refused, and no file is left."""
     answer = recorded(b"%PDF-1.7 \x00\xff", "application/pdf")
     for origin in ("live", "test"):
-        with pytest.raises(ConfigurationError, match=r"was not written: answer body: a body of application/pdf"):
+        with pytest.raises(ConfigurationError, match=r"was not written: answer body: a body of type application/pdf"):
             answer.save(tmp_path / "one.yaml", "stripe", origin=origin, recorded_at=NOW)
     assert list(tmp_path.iterdir()) == []
     answer.save(tmp_path / "one.yaml", "stripe", origin="emulator", recorded_at=NOW)

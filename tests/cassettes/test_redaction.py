@@ -115,7 +115,7 @@ def test_the_hooks_of_vcrpy_do_the_same(plant: Plant) -> None:
     assert (answer["headers"], _content(answer)) == (expected["response"]["headers"], _content(expected["response"]))
 
 
-CHARSET = "answer body: it is not in the charset it is said to be in"
+CHARSET = "answer body: it is not in its charset"
 
 
 # ── what is left alone ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -169,11 +169,11 @@ def test_names_that_are_nobodys_stay() -> None:
 @pytest.mark.parametrize(
     "content, kind, problem",
     [
-        (b'{"email": "a@b.example', "application/json", "answer body: it is said to be JSON and is not"),
-        (b"<html>", "application/json; charset=utf-8", "answer body: it is said to be JSON and is not"),
-        (b'{"a": ' * 100_000, "application/json", "answer body: it is said to be JSON and is not"),
-        (b"%PDF-1.7", "application/pdf", "answer body: a body of application/pdf cannot be looked into"),
-        (b"--x", "multipart/form-data; boundary=x", "answer body: a body of multipart/form-data cannot be looked into"),
+        (b'{"email": "a@b.example', "application/json", "answer body: its content type is JSON, but it is not JSON"),
+        (b"<html>", "application/json; charset=utf-8", "answer body: its content type is JSON, but it is not JSON"),
+        (b'{"a": ' * 100_000, "application/json", "answer body: its content type is JSON, but it is not JSON"),
+        (b"%PDF-1.7", "application/pdf", "answer body: a body of type application/pdf cannot be read"),
+        (b"--x", "multipart/form-data; boundary=x", "answer body: a body of type multipart/form-data cannot be read"),
         (b"\xff\xff{", "application/json; charset=ascii", f"{CHARSET} (ascii)"),
         (b"{}", "application/json; charset=klingon", f"{CHARSET} (klingon)"),
     ],
@@ -189,8 +189,8 @@ def test_what_cannot_be_looked_into_is_left_and_reported(content: bytes, kind: s
 @pytest.mark.parametrize(
     "content, coding, problem",
     [
-        (b"\x1f\x8bno", "gzip", "answer body: it is said to be gzip, and cannot be decompressed"),
-        (b"\x01\x02\x03", "br", "answer body: its content encoding (br) cannot be taken off"),
+        (b"\x1f\x8bno", "gzip", "answer body: its content encoding is gzip, but it cannot be decompressed"),
+        (b"\x01\x02\x03", "br", "answer body: its content encoding (br) cannot be decoded"),
     ],
 )
 def test_an_encoding_that_cannot_be_taken_off_is_reported(content: bytes, coding: str, problem: str) -> None:

@@ -170,7 +170,7 @@ def test_the_notes_of_one_interaction_are_its_own() -> None:
     first = redactor.interaction(exchange(uri=f"{URL}?token=canary"))
     second = redactor.interaction(exchange(answer=b"{", kind="application/json"))
     assert (first.notes, first.unparsed) == (("request query token",), ())
-    assert (second.notes, second.unparsed) == ((), ("answer body: it is said to be JSON and is not",))
+    assert (second.notes, second.unparsed) == ((), ("answer body: its content type is JSON, but it is not JSON",))
     assert redactor.notes == first.notes
     assert redactor.unparsed == second.unparsed
 

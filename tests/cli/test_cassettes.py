@@ -44,11 +44,13 @@ def test_redact_then_check(cli: Cli, tmp_path: Path) -> None:
         "  answer field customer_email",
         "1 of 1 cassette changed",
     ]
-    assert done.err == (f"invoice-bridge: {path}: answer body: it is said to be JSON and is not; it stays as it is\n")
+    assert done.err == (
+        f"invoice-bridge: {path}: answer body: its content type is JSON, but it is not JSON; the body was not changed\n"
+    )
     assert person("a@b.example") in path.read_text("utf-8")
     assert cli("cassettes", "redact", str(tmp_path)).out == "0 of 1 cassette changed\n"
     path = cassette(path, interaction())
-    assert cli("cassettes", "check", str(path)) == Done(0, "1 cassette: nothing to find\n", "")
+    assert cli("cassettes", "check", str(path)) == Done(0, "1 cassette: no findings\n", "")
     assert json.loads(cli("cassettes", "redact", str(path), "--json").out) == [
         {"path": str(path), "changed": False, "redacted": [], "unparsed": []}
     ]

@@ -231,7 +231,7 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
         port = taken.getsockname()[1]
         done = execute("emulate", "--port", str(port))
     assert (done.code, done.out) == (2, "")
-    told = f"port {port} of 127.0.0.1 cannot be used: it is in use already; choose another port"
+    told = f"port {port} of 127.0.0.1 cannot be used: it is already in use; choose another port"
     assert done.err == f"invoice-bridge: {told}\n"
 
 

@@ -116,11 +116,11 @@ REFUSED = {
     ),
     "the network, and not saying so": (
         (*RECORD, "--against", "live", "--customer", "cus_42"),
-        "--against live reaches the provider: add --allow-network",
+        "--against live needs the network: add --allow-network",
     ),
     "nobody to bill": (
         (*RECORD, "--against", "test", "--allow-network"),
-        "--against test bills somebody: add --customer with an id of that account",
+        "--against test bills a customer: add --customer with an id of that account",
     ),
     "a key of the other mode": (
         (*RECORD, "--against", "live", "--allow-network", "--customer", "cus_42"),
@@ -132,7 +132,7 @@ REFUSED = {
     ),
     "what no provider does on request": (
         (*THROTTLED, "--against", "test", "--allow-network", "--customer", "cus_42"),
-        "'throttled' needs a provider that fails when told to: leave --against test out",
+        "'throttled' needs a provider that fails on request: omit --against test to use the emulator",
     ),
     "what a provider cannot do": (
         ("cassettes", "record", "period_invoice_accrued", "--provider", "whop"),
@@ -140,11 +140,11 @@ REFUSED = {
     ),
     "a subscription of the emulator": (
         (*RECORD, "--subscription", "sub_42"),
-        "--subscription is for test and live: the emulator has its own",
+        "--subscription is for test and live: the emulator has its own values",
     ),
     "a customer of the emulator": (
         (*RECORD, "--customer", "cus_42"),
-        "--customer is for test and live: the emulator has its own",
+        "--customer is for test and live: the emulator has its own values",
     ),
 }
 
@@ -162,5 +162,5 @@ def test_a_folder_that_cannot_be_made_is_one_line(cli: Cli, tmp_path: Path) -> N
     """Exit code 2 and the option, where a file stands in the way."""
     (tmp_path / "file").write_text("", "utf-8")
     done = cli(*RECORD, "--into", str(tmp_path / "file"))
-    told = f"--into {tmp_path / 'file'}: nothing can be written there: Not a directory"
+    told = f"--into {tmp_path / 'file'}: it cannot be written: Not a directory"
     assert (done.code, done.out, done.err) == (2, "", f"invoice-bridge: {told}\n")

@@ -97,8 +97,8 @@ GOOD = bill().model_dump_json()
         ("a.json", GOOD[:300], "it is not JSON"),
         ("a.json", "", "it is not JSON"),
         ("a.csv", "id,total", "a side is a cassette (.yaml), neutral invoices"),
-        ("a.yaml", "interactions: [", "it is not YAML that a cassette has"),
-        ("a.yaml", "a: 1", "it is no cassette: it has no list of interactions"),
+        ("a.yaml", "interactions: [", "it is not valid YAML for a cassette"),
+        ("a.yaml", "a: 1", "it is not a cassette: it has no list of interactions"),
         (
             "a.yaml",
             "interactions:\n- request: {uri: 'https://api.stripe.com/', method: GET}\n",

@@ -132,7 +132,7 @@ def test_a_name_that_cannot_be_a_module_and_a_code_is_refused(name: str, tmp_pat
 
 def test_an_existing_provider_is_not_scaffolded(tmp_path: Path) -> None:
     """The name of a provider that is there already is refused."""
-    with pytest.raises(ConfigurationError, match="there is a provider 'stripe' already"):
+    with pytest.raises(ConfigurationError, match="the provider 'stripe' already exists"):
         new_provider("stripe", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -142,7 +142,7 @@ def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "invoice-bridge-fleetpay").mkdir()
     (tmp_path / "file").touch()
     for into in (tmp_path, tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(ConfigurationError, match=r"exists already|cannot be written"):
+        with pytest.raises(ConfigurationError, match=r"already exists|cannot be written"):
             new_provider("fleetpay", into)
     assert list((tmp_path / "invoice-bridge-fleetpay").iterdir()) == []
 

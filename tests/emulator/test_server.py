@@ -188,7 +188,7 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
     """Both ways of serving say which port, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        told = rf"^port {port} of 127\.0\.0\.1 cannot be used: it is in use already; choose another port$"
+        told = rf"^port {port} of 127\.0\.0\.1 cannot be used: it is already in use; choose another port$"
         with pytest.raises(ConfigurationError, match=told), running(port, names=["stripe"]):
             pass
         with pytest.raises(ConfigurationError, match=told):

@@ -172,7 +172,7 @@ def test_only_what_is_served_can_be_exchanged() -> None:
     """Another name would have no base URL."""
     with (
         running(names=["stripe"]) as served,
-        pytest.raises(ValueError, match="whop is not served here; there are stripe"),
+        pytest.raises(ValueError, match="this server does not serve whop; it serves stripe"),
     ):
         served.put("whop", emulated("whop"))
 

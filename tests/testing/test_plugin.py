@@ -158,7 +158,7 @@ def test_another_bill_fails(recorded: pytest.Pytester) -> None:
             "*it was recorded with another body",
             "*-lines*amount* = *1999*",
             "*+lines*amount* = *2999*",
-            "*if that is meant, record it again:",
+            "*if the change is intended, record it again:",
             "*pytest 'test_shop.py::test_bill[[]stripe]' --bridge-record=rewrite",
         ]
     )
@@ -188,7 +188,7 @@ def test_a_request_that_is_no_longer_made_fails(recorded: pytest.Pytester) -> No
     done.assert_outcomes(passed=2, errors=2)
     done.stdout.fnmatch_lines(
         [
-            "*stripe/test_bill.yaml has requests that were not made:",
+            "*stripe/test_bill.yaml has requests that the test did not make:",
             "  GET https://api.stripe.com/v1/invoices/in_00000001",
         ]
     )
@@ -407,11 +407,11 @@ def test_whom_a_bill_is_for_is_not_recorded_and_still_found(pytester: pytest.Pyt
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "recording elsewhere, and not recording": (
         ("--bridge-against=test", "--bridge-allow-network"),
-        "--bridge-against needs a recording: add --bridge-record=once or =rewrite",
+        "--bridge-against works only when recording: add --bridge-record=once or =rewrite",
     ),
     "the network, and not saying so": (
         ("--bridge-against=live", "--bridge-record=once"),
-        "--bridge-against=live reaches the providers: add --bridge-allow-network",
+        "--bridge-against=live needs the network: add --bridge-allow-network",
     ),
     "a mode that is none": (("--bridge-record=all",), "*invalid choice: 'all'*"),
 }
@@ -474,7 +474,7 @@ def test_settings_of_an_account_are_not_the_emulators(project: pytest.Pytester) 
 # ── what is refused ──────────────────────────────────────────────────────────────────────────────────────────────────
 MARKS = {
     "('stripee')": "test_x.py::test_x: mark.bridge: there is no provider 'stripee'; did you mean 'stripe'?",
-    "('stripe', record='once')": "test_x.py::test_x: mark.bridge takes only names of providers",
+    "('stripe', record='once')": "test_x.py::test_x: mark.bridge takes only provider names",
 }
 
 

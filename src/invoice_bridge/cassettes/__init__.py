@@ -1,7 +1,7 @@
 """Cassettes: recorded HTTP exchanges that plain vcrpy replays, each with a sidecar that says where it comes from.
 
-What is named here is loaded when it is used: to replay takes no emulator. How scenarios are recorded stands in
-`cassettes.scenarios`, of which a function of the same name here would be one too many.
+A name is loaded when it is used, so that a replay loads no emulator. The functions that record scenarios are in
+`cassettes.scenarios`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+if not TYPE_CHECKING:  # with it, a type checker would accept every misspelt name
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:

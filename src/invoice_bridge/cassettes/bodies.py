@@ -1,4 +1,4 @@
-"""Bodies as texts: a content encoding and a charset taken off, and put on again around a changed text."""
+"""Bodies as texts: decode the content encoding and the charset, and encode a changed text in the same way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 
-_MARKS = (  # the longer first: UTF-32's begins with UTF-16's
+_MARKS = (  # the longest first: the mark of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF8, "utf-8"),
@@ -23,7 +23,7 @@ _FORM = re.compile(r"[^\s=&{}<>]+=\S*")
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body that was read: `kind` is json, form or text; `close` makes bytes of a changed text."""
+    """A decoded body: `kind` is json, form or text; `close` encodes a changed text."""
 
     kind: str
     text: str
@@ -31,16 +31,16 @@ class Body:
 
 
 def read(content: bytes, content_type: str, content_encoding: str) -> Body:
-    """Read a body. Raises ValueError, in words that show nothing of it, where it cannot be looked into."""
-    said = Message()
-    said["content-type"] = content_type or "text/plain"
-    media = said.get_content_type()
+    """Read a body. Raises ValueError if it cannot be decoded; the message shows nothing of the body."""
+    header = Message()
+    header["content-type"] = content_type or "text/plain"
+    media = header.get_content_type()
     plain, compress = _decompressed(content, content_encoding)
     if media.startswith(("multipart/", "image/", "audio/", "video/")) or (
         media.startswith("application/") and not _is_text(media)
     ):
-        raise ValueError(f"a body of {media} cannot be looked into")
-    mark, charset = _charset(plain, said.get_content_charset() or "")
+        raise ValueError(f"a body of type {media} cannot be read")
+    mark, charset = _charset(plain, header.get_content_charset() or "")
     errors = "surrogateescape" if charset == "utf-8" else "strict"
     text = ""
     try:
@@ -49,7 +49,7 @@ def read(content: bytes, content_type: str, content_encoding: str) -> Body:
     except (UnicodeError, LookupError):
         same = False
     if not same:
-        raise ValueError(f"it is not in the charset it is said to be in ({charset})")
+        raise ValueError(f"it is not in its charset ({charset})")
     return Body(
         _kind(media, content_type, text), text, lambda changed: compress(mark + changed.encode(charset, errors))
     )
@@ -68,7 +68,7 @@ def _kind(media: str, content_type: str, text: str) -> str:
 
 
 def _decompressed(content: bytes, encoding: str) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """Take content encodings off. A recorder may have taken them off before, and left the header."""
+    """Decode the content encodings. A recorder may have decoded them already and kept the header."""
     wraps: list[Callable[[bytes], bytes]] = []
     for name in reversed([word.strip().lower() for word in encoding.split(",") if word.strip()]):
         if name in {"gzip", "x-gzip"}:
@@ -76,7 +76,7 @@ def _decompressed(content: bytes, encoding: str) -> tuple[bytes, Callable[[bytes
                 try:
                     content = gzip.decompress(content)
                 except (OSError, EOFError, zlib.error):
-                    raise ValueError("it is said to be gzip, and cannot be decompressed") from None
+                    raise ValueError("its content encoding is gzip, but it cannot be decompressed") from None
                 wraps.append(lambda plain: gzip.compress(plain, mtime=0))
         elif name == "deflate":
             for bits in (zlib.MAX_WBITS, -zlib.MAX_WBITS):
@@ -87,7 +87,7 @@ def _decompressed(content: bytes, encoding: str) -> tuple[bytes, Callable[[bytes
                 wraps.append(lambda plain, bits=bits: _deflated(plain, bits))  # type: ignore[misc]
                 break
         elif name != "identity" and content:
-            raise ValueError(f"its content encoding ({name}) cannot be taken off")
+            raise ValueError(f"its content encoding ({name}) cannot be decoded")
 
     def compress(plain: bytes) -> bytes:
         for wrap in reversed(wraps):
@@ -102,13 +102,13 @@ def _deflated(plain: bytes, bits: int) -> bytes:
     return deflate.compress(plain) + deflate.flush()
 
 
-def _charset(content: bytes, said: str) -> tuple[bytes, str]:
+def _charset(content: bytes, declared: str) -> tuple[bytes, str]:
     for mark, charset in _MARKS:
         if content.startswith(mark):
             return mark, charset
     try:
-        known = codecs.lookup(said).name if said else "utf-8"
+        known = codecs.lookup(declared).name if declared else "utf-8"
     except LookupError:
-        return b"", said
-    # UTF-16 and UTF-32 without a mark: the zeros tell which end comes first; so does JSON that says nothing
+        return b"", declared
+    # UTF-16 and UTF-32 without a mark, and JSON without a charset: the zero bytes show the encoding
     return b"", json.detect_encoding(content) if known in {"utf-8", "utf-16", "utf-32"} else known

@@ -1,6 +1,6 @@
-"""Check a folder of cassettes, offline: secrets, provenance, what can never replay, age and API version.
+"""Check a folder of cassettes, offline: secrets, provenance, unplayable interactions, age and API version.
 
-Rules of this file: a finding names the place and the kind, never the value. Nothing is changed or recorded anew.
+Rules of this file: a finding names the place and the kind, never the value. The check changes no file.
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ class Finding:
     interaction: int | None = None
 
     def __str__(self) -> str:
-        at = f", interaction {self.interaction}" if self.interaction is not None else ""
-        return f"{self.path}{at}: {self.kind}: {self.message}"
+        place = f", interaction {self.interaction}" if self.interaction is not None else ""
+        return f"{self.path}{place}: {self.kind}: {self.message}"
 
 
 def check(place: Path, *, as_of: datetime, max_age: timedelta | None = None) -> tuple[int, tuple[Finding, ...]]:
-    """Check one cassette, or every one in a folder and below; return how many there were, and the findings.
+    """Check one cassette, or every one in a folder and below; return their number and the findings.
 
     `as_of` is the caller's time. Raises ConfigurationError if there is nothing to check.
     """
-    paths = files.found(place)
+    paths = files.list_paths(place)
     findings = [finding for path in paths for finding in _of_file(path, as_of, max_age)]
     if place.is_dir():
         for sidecar in sorted(place.rglob("*.provenance.json")):
             stem = sidecar.name.removesuffix(".provenance.json")
             if not any(sidecar.with_name(stem + suffix) in paths for suffix in files.SUFFIXES):
-                findings.append(Finding(sidecar, PROVENANCE, "there is no cassette that it could speak of"))
+                findings.append(Finding(sidecar, PROVENANCE, "it has no cassette"))
     return len(paths), tuple(findings)
 
 
@@ -70,25 +70,25 @@ def _of_file(path: Path, as_of: datetime, max_age: timedelta | None) -> Iterator
         yield Finding(path, REPLAY, str(problem).removeprefix(f"{path}: "))
         return
     if not interactions:
-        yield Finding(path, REPLAY, "it holds no interaction")
-    said: Provenance | None = None
+        yield Finding(path, REPLAY, "it has no interactions")
+    sidecar: Provenance | None = None
     try:
-        said = provenance.read(path)
+        sidecar = provenance.read(path)
     except ConfigurationError as problem:
-        told = str(problem).removeprefix(f"{path}: ").removeprefix(f"{provenance.path_of(path)}: ")
-        yield Finding(path, PROVENANCE, told)
-    declared = _declared(said, interactions)
-    if said is not None:
-        yield from _of_provenance(path, said, declared, interactions, as_of=as_of, max_age=max_age)
-    redactor = Redactor(declared.name, ids=said is not None and said.origin == "live") if declared else None
+        message = str(problem).removeprefix(f"{path}: ").removeprefix(f"{provenance.path_of(path)}: ")
+        yield Finding(path, PROVENANCE, message)
+    declared = _declared(sidecar, interactions)
+    if sidecar is not None:
+        yield from _of_provenance(path, sidecar, declared, interactions, as_of=as_of, max_age=max_age)
+    redactor = Redactor(declared.name, ids=sidecar is not None and sidecar.origin == "live") if declared else None
     for number, interaction in enumerate(interactions, 1):
-        yield from (Finding(path, kind, what, number) for kind, what in _of_interaction(interaction, redactor))
+        yield from (Finding(path, kind, message, number) for kind, message in _of_interaction(interaction, redactor))
 
 
-def _declared(said: Provenance | None, interactions: list[Any]) -> Provider | None:
-    """The provider that a cassette is said to be of; where nothing is said, the one its host belongs to."""
-    if said is not None and said.provider in providers.names():
-        return providers.get(said.provider)
+def _declared(sidecar: Provenance | None, interactions: list[Any]) -> Provider | None:
+    """Return the provider of a cassette: the one in its sidecar, or else the one that its host belongs to."""
+    if sidecar is not None and sidecar.provider in providers.names():
+        return providers.get(sidecar.provider)
     hosts = {_host(interaction) for interaction in interactions}
     known = [providers.get(name) for name in providers.names()]
     return next((declared for declared in known if any(_belongs(host, declared) for host in hosts)), None)
@@ -97,41 +97,45 @@ def _declared(said: Provenance | None, interactions: list[Any]) -> Provider | No
 # ── provenance, age and version ──────────────────────────────────────────────────────────────────────────────────────
 def _of_provenance(
     path: Path,
-    said: Provenance,
+    sidecar: Provenance,
     declared: Provider | None,
     interactions: list[Any],
     *,
     as_of: datetime,
     max_age: timedelta | None,
 ) -> Iterator[Finding]:
-    if said.sha256 != provenance.sum_of(path):
-        yield Finding(path, PROVENANCE, "the cassette was changed since it was recorded: its sha256 is another one")
-    if said.redactor < VERSION:
-        yield Finding(path, PROVENANCE, f"redacted by version {said.redactor}, {VERSION} is newer; redact it again")
-    if said.recorded_at > as_of and said.origin != "emulator":  # an emulator's clock is its own
-        yield Finding(path, PROVENANCE, f"recorded_at is in the future: {said.recorded_at:%Y-%m-%d}")
-    if max_age is not None and as_of - said.recorded_at > max_age:
-        days = (as_of - said.recorded_at).days
+    if sidecar.sha256 != provenance.sum_of(path):
+        yield Finding(path, PROVENANCE, "the cassette was changed after it was recorded: its sha256 differs")
+    if sidecar.redactor < VERSION:
+        yield Finding(
+            path, PROVENANCE, f"redacted by version {sidecar.redactor}, {VERSION} is the current one; redact it again"
+        )
+    if sidecar.recorded_at > as_of and sidecar.origin != "emulator":  # an emulator's clock is its own
+        yield Finding(path, PROVENANCE, f"recorded_at is in the future: {sidecar.recorded_at:%Y-%m-%d}")
+    if max_age is not None and as_of - sidecar.recorded_at > max_age:
+        days = (as_of - sidecar.recorded_at).days
         yield Finding(path, AGE, f"recorded {days} days ago, more than {max_age.days}; record it again")
-    if declared is None or said.provider != declared.name:
-        yield Finding(path, PROVENANCE, f"there is no provider {said.provider!r}")
+    if declared is None or sidecar.provider != declared.name:
+        yield Finding(path, PROVENANCE, f"the provider {sidecar.provider!r} is unknown")
         return
     for host in sorted({_host(interaction) for interaction in interactions} - {""}):
-        served_here = said.origin == "emulator" and _is_loopback(host)
-        if not served_here and not _belongs(host, declared):
-            yield Finding(path, PROVENANCE, f"{host} is no host of {declared.title}")
-    if _is_older(said.api_version, declared.api_version):
-        text = f"recorded at {said.api_version}, the adapter speaks {declared.api_version}; record it again"
+        is_emulator = sidecar.origin == "emulator" and _is_loopback(host)
+        if not is_emulator and not _belongs(host, declared):
+            yield Finding(path, PROVENANCE, f"{host} is not a host of {declared.title}")
+    if _is_older(sidecar.api_version, declared.api_version):
+        text = f"recorded with {sidecar.api_version}, the adapter uses {declared.api_version}; record it again"
         yield Finding(path, API_VERSION, text)
     for version in provenance.versions(declared.name, interactions):
-        if version != said.api_version:
-            yield Finding(path, PROVENANCE, f"it says API version {said.api_version}, the requests say {version}")
+        if version != sidecar.api_version:
+            yield Finding(
+                path, PROVENANCE, f"the sidecar has API version {sidecar.api_version}, the requests have {version}"
+            )
 
 
 def _is_older(version: str, than: str) -> bool:
     """Compare versions by their numbers: 2026-08-26.dahlia is older than 2026-10-28.endive."""
-    mine, theirs = ([int(digits) for digits in re.findall(r"\d+", text)] for text in (version, than))
-    return mine < theirs
+    left, right = ([int(digits) for digits in re.findall(r"\d+", text)] for text in (version, than))
+    return left < right
 
 
 def _host(interaction: Any) -> str:
@@ -143,7 +147,7 @@ def _host(interaction: Any) -> str:
 
 @cache
 def _home(provider: str) -> str:
-    """The domain of a provider's API, the first label of its host left out: that may be a site or a sandbox."""
+    """Return the domain of a provider's API, without the first label of its host: that may be a site or a sandbox."""
     declared = providers.get(provider)
     settings = {setting.name: setting.default or "any" for setting in declared.settings}
     host = urlsplit(declared.base_url(settings)).hostname or ""
@@ -162,8 +166,8 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-# ── what can never replay ────────────────────────────────────────────────────────────────────────────────────────────
-_OF_A_REQUEST: Final = ("method", "uri", "body", "headers")
+# ── unplayable interactions ──────────────────────────────────────────────────────────────────────────────────────────
+_REQUEST_PARTS: Final = ("method", "uri", "body", "headers")
 
 
 def _of_interaction(interaction: Any, redactor: Redactor | None) -> Iterator[tuple[str, str]]:
@@ -177,11 +181,11 @@ def _of_interaction(interaction: Any, redactor: Redactor | None) -> Iterator[tup
 
 
 def _unreadable(interaction: Any) -> str | None:
-    """Why vcrpy would not read an interaction; None where it would."""
+    """Return why vcrpy cannot read an interaction; None if it can."""
     try:
         request, answer = interaction["request"], interaction["response"]
-        wrong = [name for name in _OF_A_REQUEST if name not in request]
-        wrong += [name for name in request if name not in _OF_A_REQUEST]
+        wrong = [name for name in _REQUEST_PARTS if name not in request]
+        wrong += [name for name in request if name not in _REQUEST_PARTS]
         if wrong:
             return f"vcrpy cannot read its request: {', '.join(wrong)} missing or unknown"
         for message, content in ((request, request["body"]), (answer, answer["body"]["string"])):
@@ -190,27 +194,27 @@ def _unreadable(interaction: Any) -> str | None:
         urlsplit(request["uri"])
         int(answer["status"]["code"])
     except (KeyError, TypeError, AttributeError, ValueError):
-        return "vcrpy cannot read it: a part is missing or has another shape"
+        return "vcrpy cannot read it: a part is missing or has the wrong type"
     return None
 
 
 def _never_replays(interaction: Mapping[str, Any]) -> str | None:
-    """Why no request is ever given this answer; None where one is.
+    """Return why this answer can never be replayed; None if it can.
 
-    vcrpy plays equal requests one after the other, in the order they were recorded, so a request that repeats another
-    replays as long as `allow_playback_repeats` is off (with it on, the first answer is given each time).
+    vcrpy plays equal requests one after the other, in the order they were recorded. So a request that repeats another
+    replays while `allow_playback_repeats` is off; with it on, each repeat gets the first answer.
     """
     request, answer = interaction["request"], interaction["response"]
     address = urlsplit(request["uri"])
     if address.scheme not in {"http", "https"} or not address.hostname:
-        return "its address is no whole URL: no request can be equal to it"
+        return "its address is not a complete URL: no request can match it"
     if not re.fullmatch(r"[A-Z]+", str(request["method"])):
-        return "its method is none: no request can be equal to it"
+        return "its method is not an HTTP method: no request can match it"
     if not 100 <= int(answer["status"]["code"]) <= 599:
         return "its answer has no HTTP status"
     coding, content = _headers(answer).get("content-encoding", ""), _bytes(answer["body"]["string"])
     if coding.lower() in {"gzip", "x-gzip"} and content and not content.startswith(b"\x1f\x8b"):
-        return "its answer is said to be gzip and is not: every HTTP client fails on it"
+        return "its answer's content encoding is gzip, but the body is not gzip: every HTTP client fails on it"
     return None
 
 
@@ -221,25 +225,25 @@ def _bytes(content: Any) -> bytes:
 
 
 def _headers(message: Mapping[str, Any]) -> dict[str, str]:
-    """The first value of each header, names in lower case."""
+    """Return the first value of each header, with names in lower case."""
     listed = {name: value if isinstance(value, list | tuple) else [value] for name, value in message["headers"].items()}
     return {str(name).lower(): str(values[0]) for name, values in listed.items() if values}
 
 
 # ── secrets ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _secrets(interaction: Mapping[str, Any], redactor: Redactor | None) -> Iterator[tuple[str, str]]:
-    """What the tables would take out, then what looks like a credential in what they would leave."""
-    left = interaction
+    """Yield what the tables would redact, then what looks like a credential in the rest."""
+    rest = interaction
     if redactor is not None:
-        made = redactor.interaction(interaction)
-        yield from ((SECRET, f"{note} is not redacted") for note in made.notes)
-        yield from ((UNREAD, f"{problem}: look yourself, or leave it out") for problem in made.unparsed)
-        left = made.interaction
+        redacted = redactor.interaction(interaction)
+        yield from ((SECRET, f"{note} is not redacted") for note in redacted.notes)
+        yield from ((UNREAD, f"{problem}: check it yourself, or remove it") for problem in redacted.unparsed)
+        rest = redacted.interaction
     for side, label in (("request", "request"), ("response", "answer")):
-        for name in left[side]["headers"]:
+        for name in rest[side]["headers"]:
             if _RISKY.search(str(name)):
-                yield SECRET, f"{label} header {name} is a credential by its name, and no table speaks of it"
-    request, answer = left["request"], left["response"]
+                yield SECRET, f"{label} header {name} has the name of a credential, and no table has a row for it"
+    request, answer = rest["request"], rest["response"]
     outside = {
         "request": {name: value for name, value in request.items() if name != "body"},
         "answer": {name: value for name, value in answer.items() if name != "body"},
@@ -250,10 +254,10 @@ def _secrets(interaction: Mapping[str, Any], redactor: Redactor | None) -> Itera
 
 
 def _body(message: Mapping[str, Any], content: Any) -> str:
-    """A body as text; byte for byte where it cannot be looked into, which is reported as unread."""
-    told = _headers(message)
+    """Return a body as text; byte for byte if it cannot be decoded, which is a finding of its own ("unread")."""
+    headers = _headers(message)
     try:
-        return bodies.read(_bytes(content), told.get("content-type", ""), told.get("content-encoding", "")).text
+        return bodies.read(_bytes(content), headers.get("content-type", ""), headers.get("content-encoding", "")).text
     except ValueError:
         return _bytes(content).decode("latin-1")
 
@@ -262,11 +266,11 @@ def _keys(texts: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     shapes = key_shapes(before="")
     for where, text in texts:
         if any(shapes.search(view) for view in _views(text)):
-            yield SECRET, f"{where} holds something of the shape of a key"
+            yield SECRET, f"{where} has text in the shape of a key"
 
 
 def _texts(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a value, names included, and where it stands."""
+    """Yield every text in a value, names included, each with its place."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             yield f"a name in {where}".rstrip(), str(name)
@@ -279,14 +283,14 @@ def _texts(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _views(text: str) -> Iterator[str]:
-    """A text as it is, unescaped, percent-decoded, and whatever in it may be base64, at each of the alignments."""
-    plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+    """Yield a text unescaped, then percent-decoded, then each part that may be base64, decoded at each alignment."""
+    plain = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
     yield plain
     if "%" in plain:
         plain = unquote_plus(plain)
         yield plain
-    for found in _BASE64.finditer(plain):
-        word = found[0].replace("-", "+").replace("_", "/")
+    for match in _BASE64.finditer(plain):
+        word = match[0].replace("-", "+").replace("_", "/")
         for start in range(4):
             part = word[start : len(word) - (len(word) - start) % 4]
             try:

@@ -1,7 +1,7 @@
 """Changes of an API: two recordings of the same scenarios, compared endpoint by endpoint.
 
-Rules of this file: only fields seen on both sides are compared. A null, an empty list or an empty object shows nothing
-of its possible content; names that a caller chooses (metadata) are not part of the API.
+Rules of this file: only fields that both sides could show are compared. A null, an empty list or an empty object shows
+nothing of its possible content. Names that a caller chooses (metadata) are not part of the API.
 """
 
 from __future__ import annotations
@@ -36,43 +36,43 @@ class Drift:
     new: str
 
     def __str__(self) -> str:
-        told = {
+        texts = {
             "added": f"{self.path} is new ({self.new})",
             "removed": f"{self.path} is gone (it was {self.old})",
             "retyped": f"{self.path} was {self.old} and is {self.new}",
             "word": f"{self.path} has a new word: {self.new} (known: {self.old})",
             "status": f"{self.path} was answered {self.old} and is answered {self.new}",
-        }[self.kind]
-        return f"{self.endpoint}: {told}"
+        }
+        return f"{self.endpoint}: {texts[self.kind]}"
 
 
 @dataclass(slots=True)
 class _Endpoint:
-    """What was seen of one endpoint's answers."""
+    """The fields, words and statuses in one endpoint's answers."""
 
     kinds: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     words: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     statuses: dict[str, int] = field(default_factory=dict)
 
-    def see(self, value: Any, path: str = "$") -> None:
+    def add(self, value: Any, path: str = "$") -> None:
         """Add one JSON value."""
         if isinstance(value, dict):
             if value:
                 self.kinds[path].add("object")
             for name, inner in value.items():
-                at = f"{path}.{name}"
+                inner_path = f"{path}.{name}"
                 if inner is None or inner in ([], {}):
-                    self.kinds.setdefault(at, set())  # it is there, and says no more
+                    self.kinds.setdefault(inner_path, set())  # the field exists, with an unknown type
                 elif _FREE.match(name):
-                    self.kinds[at].add("an object of the caller's own")
+                    self.kinds[inner_path].add("an object of the caller's own")
                 else:
-                    self.see(inner, at)
+                    self.add(inner, inner_path)
                     if isinstance(inner, str) and _STATUS_LIKE.search(name) and _WORD.fullmatch(inner):
-                        self.words[at].add(inner)
+                        self.words[inner_path].add(inner)
         elif isinstance(value, list):
             self.kinds[path].add("array")
             for inner in value:
-                self.see(inner, f"{path}[]")
+                self.add(inner, f"{path}[]")
         elif value is not None:
             named = {bool: "boolean", str: "string"}
             self.kinds[path].add(named.get(type(value), "number"))
@@ -84,51 +84,51 @@ def drift(old: Path, new: Path) -> tuple[Drift, ...]:
     Raises ConfigurationError if nothing can be compared: no cassette, none of the same name, no endpoint in common.
     """
     pairs = _pairs(old, new)
-    before, after = _seen(left for _, left, _ in pairs), _seen(right for _, _, right in pairs)
+    before, after = _endpoints(left for _, left, _ in pairs), _endpoints(right for _, _, right in pairs)
     common = [endpoint for endpoint in before if endpoint in after]
     if not common:
         raise ConfigurationError(f"{old} and {new} have no endpoint in common: nothing was compared")
-    return tuple(found for endpoint in sorted(common) for found in _of_endpoint(endpoint, before, after))
+    return tuple(row for endpoint in sorted(common) for row in _of_endpoint(endpoint, before, after))
 
 
 def _pairs(old: Path, new: Path) -> list[tuple[str, Path, Path]]:
     if old.is_file() and new.is_file():
         return [(old.name, old, new)]
-    left, right = ({str(path.relative_to(place)): path for path in files.found(place)} for place in (old, new))
+    left, right = ({str(path.relative_to(place)): path for path in files.list_paths(place)} for place in (old, new))
     names = sorted(left.keys() & right.keys())
     if not names:
         raise ConfigurationError(f"{old} and {new} have no cassette of the same name: nothing was compared")
     return [(name, left[name], right[name]) for name in names]
 
 
-def _seen(paths: Iterable[Path]) -> dict[str, _Endpoint]:
-    found: dict[str, _Endpoint] = defaultdict(_Endpoint)
+def _endpoints(paths: Iterable[Path]) -> dict[str, _Endpoint]:
+    endpoints: dict[str, _Endpoint] = defaultdict(_Endpoint)
     for path in paths:
-        recorded = [_told(path, interaction) for interaction in files.load(path)["interactions"]]
+        recorded = [_parts(path, interaction) for interaction in files.load(path)["interactions"]]
         ids = {text for _, _, _, answer in recorded for text in _ids(answer)}
         steps: Counter[str] = Counter()
         for method, address, status, answer in recorded:
             endpoint = f"{method} {_template(address, ids)}"
             steps[endpoint] += 1
-            seen = found[endpoint]
-            seen.statuses[f"{path.stem}, step {steps[endpoint]}"] = status
-            # a refusal has a shape of its own, whatever the endpoint
-            seen.see(answer, "$" if status < 400 else "error $")
-    return dict(found)
+            facts = endpoints[endpoint]
+            facts.statuses[f"{path.stem}, step {steps[endpoint]}"] = status
+            # an error has its own shape, the same at every endpoint
+            facts.add(answer, "$" if status < 400 else "error $")
+    return dict(endpoints)
 
 
-def _told(path: Path, interaction: Any) -> tuple[str, str, int, Any]:
-    """The method, address, status and JSON of an interaction; None where the answer is none."""
+def _parts(path: Path, interaction: Any) -> tuple[str, str, int, Any]:
+    """Return the method, address, status and JSON of an interaction; None if the answer is not JSON."""
     try:
         request, answer = interaction["request"], interaction["response"]
         content = answer["body"]["string"]
         content = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content or b""
-        told = {name.lower(): values[0] for name, values in answer["headers"].items() if values}
+        headers = {name.lower(): values[0] for name, values in answer["headers"].items() if values}
         address, method, status = request["uri"], request["method"], int(answer["status"]["code"])
     except (KeyError, TypeError, AttributeError, ValueError):
         raise ConfigurationError(f"{path}: an interaction cannot be read; run cassettes check") from None
     try:
-        text = bodies.read(content, told.get("content-type", ""), told.get("content-encoding", "")).text
+        text = bodies.read(content, headers.get("content-type", ""), headers.get("content-encoding", "")).text
         return method, address, status, json.loads(text)
     except (ValueError, RecursionError):
         return method, address, status, None
@@ -136,7 +136,7 @@ def _told(path: Path, interaction: Any) -> tuple[str, str, int, Any]:
 
 # ── endpoints ────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _template(address: str, ids: set[str]) -> str:
-    """The path of an address with ids left out: of known objects, and whatever has a digit and is no version."""
+    """Return the path of an address without ids: those of known objects, and segments with a digit except versions."""
     segments = [unquote(segment) for segment in urlsplit(address).path.split("/")]
     return "/".join("{id}" if segment in ids or _is_id(segment) else segment for segment in segments)
 
@@ -146,7 +146,7 @@ def _is_id(segment: str) -> bool:
 
 
 def _ids(value: Any) -> Iterator[str]:
-    """The values of every field called `id`, or whose name ends so."""
+    """Yield the value of every field `id` and of every field whose name ends in `_id`."""
     if isinstance(value, dict):
         for name, inner in value.items():
             if isinstance(inner, str) and inner and (name == "id" or name.endswith("_id")):
@@ -166,7 +166,7 @@ def _of_endpoint(endpoint: str, before: dict[str, _Endpoint], after: dict[str, _
         parent = re.sub(r"(?:\[\]|\.[^.\[\]]*)$", "", path)
         held = old.kinds.get(parent, set()) & new.kinds.get(parent, set())
         if not held & {"object", "array"} and (path != parent or not held):
-            continue  # one side had nothing that could hold it, or no such answer at all
+            continue  # one side had no parent that could contain it, or no answer of this kind at all
         was, now = (_kinds(side.kinds.get(path)) for side in (old, new))
         if path not in old.kinds:
             yield Drift(endpoint, "added", path, "", now)

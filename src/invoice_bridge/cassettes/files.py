@@ -1,4 +1,4 @@
-"""Cassette files: found in a folder, read and written as vcrpy reads and writes them."""
+"""Cassette files: list them in a folder, and read and write them as vcrpy does."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from invoice_bridge.core.errors import ConfigurationError
 SUFFIXES = (".yaml", ".yml")
 
 
-def found(place: Path) -> list[Path]:
-    """List the cassettes in a folder and below, sorted, or the one that is named. Raises ConfigurationError."""
+def list_paths(place: Path) -> list[Path]:
+    """List the cassettes in a folder and below, sorted, or return the one file. Raises ConfigurationError."""
     if place.is_file():
         return [place]
     if not place.is_dir():
-        raise ConfigurationError(f"{place}: there is no such folder or file")
+        raise ConfigurationError(f"{place}: this folder or file does not exist")
     paths = sorted(path for path in place.rglob("*") if path.suffix in SUFFIXES and path.is_file())
     if not paths:
-        raise ConfigurationError(f"{place}: no cassettes there (*.yaml, *.yml): is it the right folder?")
+        raise ConfigurationError(f"{place}: it has no cassettes (*.yaml, *.yml); is it the right folder?")
     return paths
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a cassette. Raises ConfigurationError for what cannot be read, is no cassette or is beyond the bounds."""
+    """Read a cassette. Raises ConfigurationError if it cannot be read, is not a cassette or exceeds the bounds."""
     try:
         with path.open("rb") as file:
             content = file.read(recording.MAX_BYTES + 1)
@@ -35,7 +35,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def save(path: Path, cassette: dict[str, Any]) -> None:
-    """Write a cassette, as vcrpy would. Raises ConfigurationError where it cannot be written."""
+    """Write a cassette, as vcrpy would. Raises ConfigurationError if it cannot be written."""
     try:
         from vcr.serializers import yamlserializer
     except ImportError:

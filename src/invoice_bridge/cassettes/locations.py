@@ -1,7 +1,7 @@
-"""The named places of a text: each value of JSON, of a form or of an address, its names, and where exactly it stands.
+"""The values in a text of JSON, a form or an address, each with its names and its exact span.
 
-Rules of this file: a value is replaced at its own span; nothing is ever written out again as a whole, so numbers, key
-order, spaces and escapes stay as they are.
+Rules of this file: an edit replaces a value at its own span and never writes the whole document again, so numbers, key
+order, spaces and escapes stay unchanged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Edit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value. `names` lead to it, indices left out; `beside` are all names of the object it belongs to."""
+    """One value. `names` is its path without indices; `beside` are all names of the object that contains it."""
 
     names: tuple[str, ...]
     text: str
@@ -35,33 +35,33 @@ class Value:
     is_text: bool = True
     spell: Callable[[str], str] = str
     widths: Callable[[], Iterable[int]] | None = None
-    """How many characters each character of `text` takes where it stands; None where it is one each."""
+    """The number of characters in the document for each character of `text`; None if it is one each."""
 
     def whole(self, text: str) -> Edit:
-        """Replace all of it."""
+        """Return the edit that replaces the whole value."""
         return Edit(self.start, self.end, self.spell(text))
 
     def within(self, edits: Iterable[Edit]) -> Iterator[Edit]:
-        """Carry edits of `text` over to where it stands."""
-        found = list(edits)
-        if not found:
+        """Convert edits of `text` to edits of the document."""
+        inner = list(edits)
+        if not inner:
             return
-        at = [self.start]
+        offsets = [self.start]
         for width in self.widths() if self.widths else (1 for _ in self.text):
-            at.append(at[-1] + width)
-        for edit in found:
-            yield Edit(at[edit.start], at[edit.end], self.spell(edit.text))
+            offsets.append(offsets[-1] + width)
+        for edit in inner:
+            yield Edit(offsets[edit.start], offsets[edit.end], self.spell(edit.text))
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:
-    """Make the edits. Where two overlap, the one that begins first (the longer one, of two) is made."""
-    made: list[str] = []
+    """Apply the edits. Of two that overlap, apply the one that begins first, or else the longer one."""
+    parts: list[str] = []
     done = 0
     for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
         if edit.start >= done and edit.end > edit.start:
-            made += [text[done : edit.start], edit.text]
+            parts += [text[done : edit.start], edit.text]
             done = edit.end
-    return "".join(made) + text[done:]
+    return "".join(parts) + text[done:]
 
 
 # ── JSON ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -72,13 +72,13 @@ _CHARACTER = re.compile(
 
 
 def of_json(text: str) -> list[Value]:
-    """List the strings and numbers of JSON. Raises ValueError for what is no JSON."""
+    """List the strings and numbers in JSON. Raises ValueError if the text is not JSON."""
     try:
         json.loads(text, parse_int=str, parse_float=str, strict=False)
     except RecursionError:
         raise ValueError("nested too deep to be read") from None
-    found: list[Value] = []
-    names: list[str] = []  # of the objects that are open
+    values: list[Value] = []
+    names: list[str] = []  # the last name in each open object
     opened: list[set[str] | None] = []  # the names of each open object; None for an array
     awaits_name = False
     for token in _TOKEN.finditer(text):
@@ -98,18 +98,18 @@ def of_json(text: str) -> list[Value]:
             names[-1], awaits_name = _unquoted(word).lower(), False
             _innermost(opened).add(names[-1])
         elif word not in {":", "true", "false", "null"}:
-            found.append(_json_value(token, tuple(names), _innermost(opened)))
-    return found
+            values.append(_json_value(token, tuple(names), _innermost(opened)))
+    return values
 
 
 def _innermost(opened: list[set[str] | None]) -> set[str]:
-    """The names of the object that a value belongs to; of none, where it is an item of an array or stands alone."""
+    """Return the names of the object that contains a value; an empty set for an item of an array or a lone value."""
     inside = opened[-1] if opened else None
     return set() if inside is None else inside
 
 
 def _unquoted(word: str) -> str:
-    """What a JSON string says; most are without escapes."""
+    """Return the content of a JSON string; most have no escapes."""
     text: str = json.loads(word, strict=False) if "\\" in word else word[1:-1]
     return text
 
@@ -126,7 +126,7 @@ def _json_value(token: re.Match[str], names: tuple[str, ...], beside: set[str]) 
         token.end() - 1,
         beside,
         spell=lambda text: json.dumps(text)[1:-1],
-        widths=lambda: (len(found[0]) for found in _CHARACTER.finditer(raw)),
+        widths=lambda: (len(match[0]) for match in _CHARACTER.finditer(raw)),
     )
 
 
@@ -135,10 +135,10 @@ _ENCODED = re.compile(r"(?:%[0-9a-fA-F]{2})+|.", re.DOTALL)
 
 
 def of_form(text: str, start: int = 0) -> list[Value]:
-    """List the values of a form or query, whose first character stands at `start`; a[b][0][c] has the names a, b, c."""
+    """List the values of a form or query that begins at `start`; a[b][0][c] has the names a, b, c."""
     groups: dict[tuple[str, ...], set[str]] = {}
-    found: list[Value] = []
-    at = start
+    values: list[Value] = []
+    position = start
     for pair in text.split("&"):
         name, sign, value = pair.partition("=")
         names = tuple(
@@ -147,16 +147,16 @@ def of_form(text: str, start: int = 0) -> list[Value]:
         beside = groups.setdefault(names[:-1], set())
         beside.update(names[-1:])
         if value:
-            begin = at + len(name) + len(sign)
-            found.append(encoded(value, begin, names, beside, plus=True))
-        at += len(pair) + 1
-    return found
+            begin = position + len(name) + len(sign)
+            values.append(encoded(value, begin, names, beside, plus=True))
+        position += len(pair) + 1
+    return values
 
 
 def encoded(
     raw: str, start: int, names: tuple[str, ...] = (), beside: set[str] | None = None, *, plus: bool = False
 ) -> Value:
-    """Read one percent-encoded value; with `plus`, + is a space."""
+    """Read one percent-encoded value; `plus` reads + as a space."""
     spell = partial(quote, safe="@" if not plus else "")
     return Value(
         names,
@@ -177,12 +177,12 @@ def _decoded(raw: str, *, plus: bool) -> str:
 
 
 def _characters(raw: str) -> Iterator[tuple[str, int]]:
-    """Each character that is meant, and how many it takes in `raw`. What is no UTF-8 is read as Latin-1."""
-    for found in _ENCODED.finditer(raw):
-        if len(found[0]) == 1:
-            yield found[0], 1
+    """Yield each decoded character and its width in `raw`. Bytes that are not UTF-8 are read as Latin-1."""
+    for match in _ENCODED.finditer(raw):
+        if len(match[0]) == 1:
+            yield match[0], 1
             continue
-        content = unquote_to_bytes(found[0])
+        content = unquote_to_bytes(match[0])
         try:
             yield from ((character, 3 * len(character.encode())) for character in content.decode("utf-8"))
         except UnicodeDecodeError:
@@ -198,7 +198,7 @@ _ADDRESS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The parts of an address that may hold something: each None where there is none."""
+    """The parts of an address that may contain a secret; user and path are None if the address has none."""
 
     user: Value | None
     path: Value | None
@@ -206,17 +206,17 @@ class Address:
 
 
 def of_address(text: str) -> Address:
-    """Take a URL, whole or from its path on, apart; `path` is as it is written, undecoded."""
-    found = _ADDRESS.match(text)
-    if found is None:  # it matches the empty text
+    """Split a URL, or the part of a URL from its path on; `path` stays encoded."""
+    match = _ADDRESS.match(text)
+    if match is None:  # the pattern matches the empty text
         raise AssertionError(text)
     values = [
         value
         for part in ("query", "rest")
-        if found[part] and "=" in found[part]
-        for value in of_form(found[part], found.start(part))
+        if match[part] and "=" in match[part]
+        for value in of_form(match[part], match.start(part))
     ]
     user, path = (
-        Value((), found[part], found.start(part), found.end(part)) if found[part] else None for part in ("user", "path")
+        Value((), match[part], match.start(part), match.end(part)) if match[part] else None for part in ("user", "path")
     )
     return Address(user, path, tuple(values))

@@ -1,11 +1,11 @@
-"""Replay a cassette through an index: the files and the rules are vcrpy's, the cost of a request is constant.
+"""Replay a cassette through an index: with vcrpy's files and rules, at a constant cost per request.
 
     with httpx.Client(transport=Player("cassettes/stripe/test_bill.yaml")) as http:
         billing = Client("stripe", api_key="sk_test_not_a_key", http=http)
 
-vcrpy compares each request with every recorded one in turn, so its cost grows with the cassette. Here the recorded
-requests are indexed once, by what vcrpy compares. The shared reader reads the file; vcrpy's own code decides what of a
-request is compared: vcr.serialize and vcr.request, of vcrpy 9.
+vcrpy compares each request with every recorded one in turn, so its cost grows with the cassette. A Player indexes the
+recorded requests once, by the parts that vcrpy compares. The shared reader reads the file, and vcrpy's own code
+(vcr.serialize and vcr.request, of vcrpy 9) makes the requests that are compared.
 """
 
 from __future__ import annotations
@@ -32,21 +32,20 @@ _MOST_LINES = 20
 class NotRecorded(Exception):
     """No interaction is left for a request.
 
-    It is not a BridgeError: an application that catches a provider's errors must not take the end of a recording for
-    one of them.
+    It is not a BridgeError, so that an application that catches a provider's errors does not catch this one.
     """
 
 
 class Player(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Answer requests from a cassette; give it to `httpx.Client(transport=…)` or `httpx.AsyncClient(transport=…)`.
 
-    Requests match by vcrpy's default: method, scheme, host, port, path and query, whose order does not count. Each
-    interaction plays once, in the order recorded. With `match_on_body` the body counts too: a form or JSON by its
-    values (numbers exactly), anything else by its bytes. `before_request` gets each request first, like vcrpy's
-    before_record_request: pass the one that the cassette was recorded with. `remedy` ends the message of NotRecorded.
-    Needs vcrpy (extra `testing`). Threads can share it.
+    Requests match by vcrpy's default: method, scheme, host, port, path and query in any order. Each interaction plays
+    once, in the recorded order. `match_on_body` also compares the body: a form or JSON by its values (numbers exactly),
+    anything else by its bytes. `before_request` changes each request first, like vcrpy's before_record_request: pass
+    the function that recorded the cassette. `remedy` ends the message of NotRecorded. Needs vcrpy (extra `testing`).
+    Threads can share it.
 
-    Raises NotRecorded if no interaction is left, ConfigurationError for a file that does not exist or is no cassette.
+    Raises NotRecorded if no interaction is left, ConfigurationError if the file is missing or is not a cassette.
     """
 
     def __init__(
@@ -60,17 +59,17 @@ class Player(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self.path = Path(path)
         self._body, self._before, self.remedy = match_on_body, before_request, remedy
         self._requests, self._answers = _read(self.path)
-        from vcr.request import Request  # read above: it is there
+        from vcr.request import Request  # _read above has checked that vcrpy is installed
 
         self._vcr_request: Any = Request
-        self._left: dict[Hashable, deque[int]] = defaultdict(deque)
+        self._queues: dict[Hashable, deque[int]] = defaultdict(deque)
         for number, request in enumerate(self._requests):
             for key in self._keys(request):
-                self._left[key].append(number)
+                self._queues[key].append(number)
         self._played = bytearray(len(self._requests))
         self._lock = threading.Lock()
         self.refused: list[str] = []
-        """The requests that were not recorded: a test may have swallowed the error."""
+        """The messages of NotRecorded: the application may have caught the error."""
 
     @property
     def unplayed(self) -> list[str]:
@@ -86,38 +85,38 @@ class Player(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return self._answer(request, await request.aread())
 
     def _answer(self, request: httpx.Request, content: bytes) -> httpx.Response:
-        plain = self._before(
+        prepared = self._before(
             self._vcr_request(request.method, str(request.url), content, dict(request.headers.items()))
         )
         with self._lock:
-            number = self._next(self._keys(plain))
+            number = self._next(self._keys(prepared))
             if number is None:
-                told = self._missing(plain)
-                self.refused.append(told)
-                raise NotRecorded(told)
+                message = self._missing(prepared)
+                self.refused.append(message)
+                raise NotRecorded(message)
             self._played[number] = True
         answer = self._answers[number]
-        message = answer["status"].get("message")
+        reason = answer["status"].get("message")
         return httpx.Response(
             answer["status"]["code"],
             headers=[(name, value) for name, values in answer["headers"].items() for value in _several(values)],
-            stream=httpx.ByteStream(answer["body"]["string"] or b""),  # a stream: httpx undoes gzip as it reads
-            extensions={"reason_phrase": message.encode("ascii")} if message else None,
+            stream=httpx.ByteStream(answer["body"]["string"] or b""),  # httpx decodes gzip only from a stream
+            extensions={"reason_phrase": reason.encode("ascii")} if reason else None,
         )
 
     def _next(self, keys: list[Hashable]) -> int | None:
-        """The first interaction under any of these keys that has not been played."""
-        found = []
+        """Return the first interaction under any of these keys that has not been played."""
+        candidates = []
         for key in keys:
-            queue = self._left.get(key)
+            queue = self._queues.get(key)
             while queue and self._played[queue[0]]:
                 queue.popleft()
             if queue:
-                found.append(queue[0])
-        return min(found, default=None)
+                candidates.append(queue[0])
+        return min(candidates, default=None)
 
     def _keys(self, request: Any) -> list[Hashable]:
-        """What a request is filed under. With bodies there are two keys: two requests match where they share one."""
+        """Return the index keys of a request; two requests match if they share a key. A parsed body is a second key."""
         place = _place(request)
         if not self._body:
             return [place]
@@ -129,12 +128,12 @@ class Player(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 return [raw, (place, "form", _frozen(parse_qs(content.decode("ascii"))))]
             if "application/json" in kind:
                 return [raw, (place, "json", _frozen(loads(content)))]
-        except ValueError:  # not what its header says: its bytes alone count, as with vcrpy
+        except ValueError:  # it contradicts its content type: compare its bytes only, as vcrpy does
             pass
         return [raw]
 
     def _missing(self, request: Any) -> str:
-        """Say what is missing, which recorded request is nearest, and what to do."""
+        """Return the message for a request without an interaction: the nearest recorded request, and the remedy."""
         head = f"{self.path} has no interaction left for {_shown(request)}"
         alike = [other for other in self._requests if _place(other) == _place(request)]
         keys = set(self._keys(request))
@@ -143,8 +142,8 @@ class Player(httpx.BaseTransport, httpx.AsyncBaseTransport):
             why = f"it was recorded {'once' if times == 1 else f'{times} times'}, and each recording plays once"
         elif alike:
             bodies = _lines(_content(alike[0])), _lines(_content(request))
-            told = list(difflib.unified_diff(*bodies, "the recorded body", "this body", lineterm="", n=1))
-            why = "\n".join(["it was recorded with another body", *told[:_MOST_LINES]])
+            difference = list(difflib.unified_diff(*bodies, "the recorded body", "this body", lineterm="", n=1))
+            why = "\n".join(["it was recorded with another body", *difference[:_MOST_LINES]])
         else:
             recorded = list(dict.fromkeys(_shown(other) for other in self._requests))
             near = next(iter(difflib.get_close_matches(_shown(request), recorded, 1, 0)), "none: the cassette is empty")
@@ -153,7 +152,7 @@ class Player(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 class _Read:
-    """A serializer for vcrpy that gives back what was read already."""
+    """A vcrpy serializer that returns the cassette that was already read."""
 
     def __init__(self, cassette: dict[str, Any]) -> None:
         self._cassette = cassette
@@ -163,29 +162,29 @@ class _Read:
 
 
 def _read(path: Path) -> tuple[list[Any], list[Any]]:
-    """Return the requests and answers of a cassette: vcrpy makes them of what the shared reader has read."""
+    """Return the requests and answers of a cassette: the shared reader reads the file, vcrpy makes the objects."""
     try:
         from vcr.serialize import deserialize
     except ImportError:
         raise ConfigurationError('cassettes need vcrpy: pip install "invoice-bridge[testing]"') from None
-    read = files.load(path)
+    cassette = files.load(path)
     try:
-        requests, answers, *_ = deserialize("", _Read(read))  # type: ignore[no-untyped-call]
+        requests, answers, *_ = deserialize("", _Read(cassette))  # type: ignore[no-untyped-call]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigurationError(f"{path} is no cassette: {type(error).__name__}") from None
+        raise ConfigurationError(f"{path} is not a cassette: {type(error).__name__}") from None
     if any("body" not in answer for answer in answers):
         raise ConfigurationError(f"{path} was written by a vcrpy before 6.0: record it again")
     return requests, answers
 
 
 def _place(request: Any) -> Hashable:
-    """What vcrpy compares by default."""
+    """Return the parts of a request that vcrpy compares by default."""
     path = request.path or "/"
     return request.method, request.scheme, request.host, request.port, path, tuple(request.query)
 
 
 def _content(request: Any) -> bytes:
-    """The bytes of a body. None, as other HTTP libraries leave a body out, is taken for httpx's empty one."""
+    """Return the bytes of a body. None, which other HTTP libraries record without a body, is empty, as with httpx."""
     from vcr.util import read_body
 
     return read_body(request) or b""  # type: ignore[no-untyped-call]
@@ -200,7 +199,7 @@ def _several(values: Any) -> list[str]:
 
 
 def _lines(content: bytes) -> list[str]:
-    """A body for a reader, a line for each field of a form or of JSON's outermost object."""
+    """Return a body as text for people, one line for each field of a form or of JSON's outermost object."""
     try:
         fields = loads(content)
     except ValueError:
@@ -210,7 +209,7 @@ def _lines(content: bytes) -> list[str]:
 
 
 def _frozen(value: Any) -> Hashable:
-    """A value that can be a key, equal where the parsed bodies are."""
+    """Return a hashable form of a parsed body: it is equal if the parsed bodies are equal."""
     if isinstance(value, dict):
         return frozenset((name, _frozen(inner)) for name, inner in value.items())
     return tuple(_frozen(inner) for inner in value) if isinstance(value, list) else value

@@ -25,8 +25,8 @@ Mode = Literal["test", "live", "none"]
 class Provenance(BaseModel):
     """The content of a sidecar.
 
-    `mode` is that of the account; "none" without one: an emulator, a page. `source_page` is the page of an
-    origin "documentation". `redacted` names the places, "answer field customer_email". `sha256` is the cassette's sum.
+    `mode` is that of the account; "none" if there is no account (an emulator, a page). `source_page` is the page of the
+    origin "documentation". `redacted` names the places ("answer field customer_email"). `sha256` is the cassette's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,10 +45,10 @@ class Provenance(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Provenance:
         if (self.origin == "documentation") != bool(self.source_page):
-            raise ValueError('source_page names the page of an origin "documentation", and of no other')
+            raise ValueError('the origin "documentation" needs a source_page; no other origin has one')
         expected = {"live": {"live"}, "test": {"test"}}.get(self.origin, {"none", "test"})
         if self.mode not in expected:
-            raise ValueError(f"an origin {self.origin} does not go with the mode {self.mode}")
+            raise ValueError(f"the origin {self.origin} cannot have the mode {self.mode}")
         return self
 
 
@@ -70,14 +70,14 @@ def write(
 ) -> Path:
     """Write the sidecar of an existing cassette; return its path.
 
-    `api_version` is read from the recorded requests if it is not given; if they name none, it is the adapter's.
+    The default of `api_version` is the version in the recorded requests, or else the adapter's.
     Raises ConfigurationError for an unknown provider or origin, or an instant without a time zone.
     """
-    told = api_version or next(iter(versions(provider, files.load(cassette_path)["interactions"])), None)
+    recorded_version = api_version or next(iter(versions(provider, files.load(cassette_path)["interactions"])), None)
     try:
-        made = Provenance(
+        provenance = Provenance(
             provider=provider,
-            api_version=told or providers.get(provider).api_version,
+            api_version=recorded_version or providers.get(provider).api_version,
             mode=mode,  # type: ignore[arg-type] # the model checks the word
             origin=origin,  # type: ignore[arg-type] # (same)
             source_page=source_page,
@@ -89,11 +89,11 @@ def write(
         )
     except ValidationError as error:
         raise ConfigurationError(f"{cassette_path}: {_problems(error)}") from None
-    return put(cassette_path, made)
+    return put(cassette_path, provenance)
 
 
 def put(cassette_path: Path, provenance: Provenance) -> Path:
-    """Write a sidecar as it is given."""
+    """Write the sidecar of a cassette; return its path."""
     path = path_of(cassette_path)
     text = provenance.model_dump_json(indent=2, exclude_none=True)
     write_file(path, text + "\n")
@@ -107,7 +107,7 @@ def read(cassette_path: Path) -> Provenance:
         return Provenance.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise ConfigurationError(
-            f"{cassette_path}: it does not say where it comes from: there is no {path.name}"
+            f"{cassette_path}: its sidecar {path.name} is missing, so its origin is unknown"
         ) from None
     except OSError as error:
         raise ConfigurationError(f"{path}: it cannot be read: {error.strerror}") from None
@@ -116,20 +116,20 @@ def read(cassette_path: Path) -> Provenance:
 
 
 def sum_of(cassette_path: Path) -> str:
-    """The SHA-256 of a cassette's bytes, in hexadecimal."""
+    """Return the SHA-256 of a cassette's bytes, in hexadecimal."""
     return hashlib.sha256(cassette_path.read_bytes()).hexdigest()
 
 
 def version_header(declared: Provider) -> str | None:
-    """The header by which a provider's requests name their API version, in lower case; None where none does."""
+    """Return the header, in lower case, that has the API version in a provider's requests; None if there is none."""
     sent = declared.headers(declared.read_settings({}))
     return next((name.lower() for name, value in sent.items() if value == declared.api_version), None)
 
 
 def versions(provider: str, interactions: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The API versions that the recorded requests name, each once, in their order."""
+    """Return the API versions in the recorded requests, each once, in their order."""
     header = version_header(providers.get(provider))
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for interaction in interactions:
         try:
             headers = interaction["request"]["headers"].items()
@@ -137,16 +137,16 @@ def versions(provider: str, interactions: Iterable[Mapping[str, Any]]) -> tuple[
             continue
         for name, value in headers:
             if str(name).lower() == header:
-                found[str(value[0] if isinstance(value, list) and value else value)] = None
-    return tuple(found)
+                names[str(value[0] if isinstance(value, list) and value else value)] = None
+    return tuple(names)
 
 
 def _problems(error: ValidationError) -> str:
-    """What is wrong, in one line and without the values."""
+    """Return the problems in one line, without the values."""
     words = {"origin": ", ".join(get_args(Origin)), "mode": ", ".join(get_args(Mode))}
-    told = []
+    problems = []
     for problem in error.errors():
         name = ".".join(map(str, problem["loc"])) or "it"
         hint = f" (one of {words[name]})" if name in words else ""
-        told.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}{hint}")
-    return "; ".join(told)
+        problems.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}{hint}")
+    return "; ".join(problems)

@@ -1,8 +1,8 @@
-"""What stands in the place of what was taken out: fixed words, and pseudonyms that stay the same.
+"""The replacements for redacted text: fixed words and stable pseudonyms.
 
-A pseudonym is a keyed hash, and the key is part of this library: the same person is the same pseudonym in every
-recording, on every machine. Whoever can guess an e-mail address can therefore test the guess. It hides who was billed
-from a reader of a repository; it is no protection against somebody who looks for one person.
+A pseudonym is a keyed hash, and the key is part of this library: the same person has the same pseudonym in every
+recording, on every machine. So anybody who guesses an e-mail address can test the guess. A pseudonym hides the billed
+people from a reader of a repository; it does not protect one person from somebody who looks for that person.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CHECK = 5
 
 
 def pseudonym(becomes: Becomes, text: str) -> str:
-    """Say what stands in the place of a text; what is already in the form of a pseudonym stays."""
+    """Return the replacement for a text; a text that is already a pseudonym stays."""
     if text in {"", REDACTED}:
         return text
     match becomes:
@@ -46,22 +46,22 @@ def _hash(kind: str, text: str) -> str:
 
 
 def _id(text: str) -> str:
-    """An id with the same beginning, and the same length where that leaves ten characters to tell ids apart by.
+    """Return the pseudonym of an id, with the same prefix, and with the same length if at least ten characters follow.
 
-    Its last five characters are a check of the others: so is a pseudonym told from an id, once and for all.
+    The last five characters are a checksum of the others, which distinguishes a pseudonym from an id.
     """
-    begins, under, rest = text.rpartition("_")
-    begins += under
+    prefix, underscore, rest = text.rpartition("_")
+    prefix += underscore
     size = max(len(rest), 2 * _CHECK) - _CHECK
-    if len(rest) >= 2 * _CHECK and rest[-_CHECK:] == _digits(f"check:{begins}", rest[:-_CHECK], _CHECK):
+    if len(rest) >= 2 * _CHECK and rest[-_CHECK:] == _digits(f"check:{prefix}", rest[:-_CHECK], _CHECK):
         return text
-    made = _digits(f"id:{begins}", rest, size)
-    return begins + made + _digits(f"check:{begins}", made, _CHECK)
+    body = _digits(f"id:{prefix}", rest, size)
+    return prefix + body + _digits(f"check:{prefix}", body, _CHECK)
 
 
 def _digits(kind: str, text: str, size: int) -> str:
-    number, made = int(_hash(kind, text), 16), ""
-    while len(made) < size:
-        number, place = divmod(number, 36) if number else divmod(int(_hash(kind, text + made), 16), 36)
-        made += _DIGITS[place]
-    return made
+    number, digits = int(_hash(kind, text), 16), ""
+    while len(digits) < size:
+        number, digit = divmod(number, 36) if number else divmod(int(_hash(kind, text + digits), 16), 36)
+        digits += _DIGITS[digit]
+    return digits

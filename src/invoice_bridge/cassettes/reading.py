@@ -1,7 +1,7 @@
-"""The text of a cassette → its interactions: the one reader that record, replay, check, drift and compare share.
+"""The reader of cassettes, which record, replay, check, drift and compare share.
 
-Rules of this file: a cassette is somebody else's data. It is read by the safe loader (vcrpy's own would make any Python
-object), and what vcrpy never writes is refused before it can cost anything: aliases, deep nesting, huge files.
+Rules of this file: a cassette is untrusted data. The safe loader reads it (vcrpy's own loader can make any Python
+object). It refuses aliases, deep nesting and huge files, which vcrpy never writes, before they cost time or memory.
 """
 
 from __future__ import annotations
@@ -12,34 +12,36 @@ from typing import Any, Final
 from invoice_bridge.core.errors import ConfigurationError
 
 MAX_BYTES: Final = 12_000_000
-"""Of a file. SECURITY.md has what reading one of this size costs."""
+"""The largest file. SECURITY.md has the cost of reading a file of this size."""
 MAX_NODES: Final = 400_000
-"""Keys, values, lists and mappings of a file; each costs 300 to 700 bytes of memory while it is read."""
+"""The most keys, values, lists and mappings in a file; each costs 300 to 700 bytes of memory while it is read."""
 MAX_DEPTH: Final = 20
-"""Of lists and mappings in each other. vcrpy writes six: file, interactions, interaction, request, headers, values."""
+"""The deepest nesting of lists and mappings. vcrpy writes six levels: file, interactions, interaction, request,
+headers, values."""
 
 LONGEST_NUMBER: Final = 1000
-"""Characters of what is no text. YAML 1.1 has numbers to base 60 (1:30:00), and PyYAML's cost for them is quadratic."""
+"""The most characters in a value that is not text. YAML 1.1 has numbers to base 60 (1:30:00), and PyYAML's cost for
+them is quadratic."""
 
-# libyaml's anchors and aliases are & or * and then letters, digits, _ or -, at the beginning of a token; after one of
-# the characters excluded here no token begins. Text may match as well, so a match is looked at token by token.
+# An anchor or alias of libyaml is & or * and then letters, digits, _ or -, at the beginning of a token. No token begins
+# after one of the characters excluded here. Text may match as well, so a match leads to a check of every token.
 _MAYBE_ALIAS = re.compile(rb"(?<![A-Za-z0-9%._~+=-])[&*][A-Za-z0-9_-]")
 
 
 def interactions(content: bytes, name: str) -> list[dict[str, Any]]:
     """Read the interactions of a cassette; `name` is the file's, for messages. Raises ConfigurationError."""
-    found: list[dict[str, Any]] = load(content, name)["interactions"]
-    for place, interaction in enumerate(found):
+    listed: list[dict[str, Any]] = load(content, name)["interactions"]
+    for place, interaction in enumerate(listed):
         if not isinstance(interaction, dict):
             raise ConfigurationError(f"{name}: interaction {place} is not a mapping; record the cassette again")
-    return found
+    return listed
 
 
 def load(content: bytes, name: str) -> dict[str, Any]:
-    """Read a cassette as a whole: a mapping with a list of `interactions`, each as it is written.
+    """Read a whole cassette: a mapping with a list of unchanged `interactions`.
 
-    `name` is the file's, for messages. Raises ConfigurationError, with the line where YAML has one, for more than
-    MAX_BYTES, nesting beyond MAX_DEPTH, aliases and anchors, and for what is no cassette.
+    `name` is the file's, for messages. Raises ConfigurationError, with the line if YAML reports one, for more than
+    MAX_BYTES, nesting beyond MAX_DEPTH, aliases and anchors, and for a file that is not a cassette.
     """
     try:
         import yaml
@@ -55,25 +57,25 @@ def load(content: bytes, name: str) -> dict[str, Any]:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigurationError(f"{name}: it is no text in UTF-8 (line {line})") from None
+        raise ConfigurationError(f"{name}: it is not UTF-8 text (line {line})") from None
     try:
         if _MAYBE_ALIAS.search(content):
             _refuse_aliases(content, name)
         data = yaml.load(content, _bounded(name))  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
         # PyYAML's constructors raise any of these for a tag and a value that do not fit: !!int "", !!bool x
-        told = " ".join(str(error).split())[:200]
-        raise ConfigurationError(f"{name}: it is not YAML that a cassette has: {told}") from None
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigurationError(f"{name}: it is not valid YAML for a cassette: {reason}") from None
     if not isinstance(data, dict) or not isinstance(data.get("interactions"), list):
-        raise ConfigurationError(f"{name}: it is no cassette: it has no list of interactions")
+        raise ConfigurationError(f"{name}: it is not a cassette: it has no list of interactions")
     return data
 
 
 def _bounded(name: str) -> Any:
-    """Return a safe loader, libyaml's where it is there, that stops at the bounds while it reads.
+    """Return a safe loader, libyaml's if it is installed, that stops at the bounds while it reads.
 
-    PyYAML calls descend_resolver before and ascend_resolver after each node that it composes, in C as in Python
-    (PyYAML 6.0, CParser and Composer). Both serve path resolvers, which the safe loaders have none of.
+    PyYAML calls descend_resolver before and ascend_resolver after each node that it composes, in C and in Python
+    (PyYAML 6.0, CParser and Composer). Both exist for path resolvers, and the safe loaders have none.
     """
     import yaml
 
@@ -81,7 +83,7 @@ def _bounded(name: str) -> Any:
 
     class Bounded(base):  # type: ignore[misc]
         nodes = 0
-        depth = -1  # the document itself is no list or mapping inside another
+        depth = -1  # the document itself is not inside a list or mapping
 
         def descend_resolver(self, current_node: Any, _: Any) -> None:
             self.nodes += 1
@@ -119,20 +121,20 @@ def _too_many() -> str:
 
 
 def _line(node: Any) -> str:
-    """Return ":" and the line where a node or an event begins, as far as it is known."""
+    """Return ":" and the line where a node or an event begins, or "" if the line is unknown."""
     mark = getattr(node, "start_mark", None)
     return "" if mark is None else f":{mark.line + 1}"
 
 
 def _refuse_aliases(content: bytes, name: str) -> None:
-    """Refuse aliases and anchors, with the line; events are read one by one, so nothing is expanded."""
+    """Refuse aliases and anchors, with the line; the parser reads events one by one, so nothing is expanded."""
     import yaml
 
     parse: Any = yaml.parse  # types-PyYAML has no types for it
     for count, event in enumerate(parse(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise ConfigurationError(
-                f"{name}{_line(event)}: it has a YAML alias or anchor, which a cassette has not: write the value out"
+                f"{name}{_line(event)}: it has a YAML alias or anchor, which no cassette has: write the value out"
             )
         if count > 3 * MAX_NODES:  # the loader refuses it: each node has two events at most
             return

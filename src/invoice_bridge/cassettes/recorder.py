@@ -1,7 +1,7 @@
-"""Record what one client sends and is answered, and nothing else; write it as a cassette when all went well.
+"""Record the requests and answers of one client, and write them as a cassette on request.
 
-vcrpy records by replacing the transports of every HTTP library in the process, so everything else that the program
-fetches meanwhile would get into the cassette. A Recorder is part of one client. vcrpy's own code writes the file.
+vcrpy records by replacing the transports of every HTTP library in the process, so it would also record what the rest of
+the program fetches meanwhile. A Recorder is part of one client. vcrpy's own code writes the file.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ __all__ = ["Recorder"]
 
 
 class Recorder(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Pass requests on to `inner`, and keep them with their answers; for `httpx.Client` and `httpx.AsyncClient`.
+    """A transport that passes requests on to `inner` and keeps the exchanges; for `httpx.Client` and `AsyncClient`.
 
     An asynchronous client blocks while it waits for `inner`: nothing else has to run while recording. A request without
-    an answer is not kept. Nothing is written before save(). Needs vcrpy (extra `testing`).
+    an answer is not kept. Only save() writes a file. Needs vcrpy (extra `testing`).
     """
 
     def __init__(self, inner: httpx.BaseTransport) -> None:
         self._inner = inner
         self.exchanges: list[tuple[Any, dict[str, Any]]] = []
-        """vcrpy's request, and the answer as vcrpy keeps it; both as they came, secrets included."""
+        """vcrpy's request, and the answer in vcrpy's form; both unredacted, secrets included."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Pass a request on."""
@@ -46,22 +46,22 @@ class Recorder(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def _pass_on(self, request: httpx.Request) -> httpx.Response:
         from vcr.request import Request
 
-        kept: Any = Request
+        make_request: Any = Request
         answer = self._inner.handle_request(request)
         try:
-            content = b"".join(answer.stream)  # type: ignore[arg-type] # as it came: compressed where it was
+            content = b"".join(answer.stream)  # type: ignore[arg-type] # undecoded: compressed if it was
         finally:
             answer.close()
         headers: dict[str, list[str]] = {}
         for name, value in answer.headers.multi_items():
             headers.setdefault(name, []).append(value)
-        told = {
+        recorded = {
             "status": {"code": answer.status_code, "message": answer.reason_phrase},
             "headers": headers,
             "body": {"string": content},
         }
         sent = dict(request.headers.items())
-        self.exchanges.append((kept(request.method, str(request.url), request.content, sent), told))
+        self.exchanges.append((make_request(request.method, str(request.url), request.content, sent), recorded))
         return httpx.Response(
             answer.status_code,
             headers=answer.headers,
@@ -70,10 +70,10 @@ class Recorder(httpx.BaseTransport, httpx.AsyncBaseTransport):
         )
 
     def save(self, path: Path, provider: str, *, origin: str, recorded_at: datetime) -> None:
-        """Write the redacted cassette and its provenance; existing files are replaced as a whole.
+        """Write the redacted cassette and its provenance; replace existing files as a whole.
 
         `origin` is emulator, test or live; the ids of a live account become pseudonyms too. Raises ConfigurationError,
-        and writes nothing, if a body of a real account cannot be read: it may have content that must not be seen.
+        and writes nothing, if a body of a real account cannot be decoded: it may contain secrets.
         """
         from vcr.serialize import serialize
         from vcr.serializers import yamlserializer
@@ -98,5 +98,5 @@ class Recorder(httpx.BaseTransport, httpx.AsyncBaseTransport):
         )
 
     def close(self) -> None:
-        """Close what requests were handed on to."""
+        """Close the inner transport."""
         self._inner.close()

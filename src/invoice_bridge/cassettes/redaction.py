@@ -1,9 +1,8 @@
 """Redact recorded requests and answers by name and place, from each provider's own table.
 
-Rules of this file: nothing is replaced because it looks like a known word, only because of where it stands; the
-exceptions are a credential, which is replaced as a whole word of 12 characters or more in headers and in texts, and an
-e-mail address, which providers repeat in messages. All else stays byte for byte. What is redacted twice is what is
-redacted once.
+Rules of this file: a value is redacted because of its place, never because it looks like a known word. There are two
+exceptions: a credential, redacted as a whole word of 12 characters or more in headers and texts, and an e-mail address,
+which providers repeat in messages. Everything else stays byte for byte. A second redaction changes nothing.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from invoice_bridge.cassettes.pseudonyms import REDACTED, pseudonym
 from invoice_bridge.client.credentials import ApiKey
 
 VERSION: Final = 2
-"""Raised when the same recording would come out otherwise."""
+"""The version of the rules; it rises when the same recording would have another result."""
 SHORTEST_KEY: Final = 12
-"""A credential of fewer characters is taken out of its own place alone, never found again elsewhere."""
+"""A shorter credential is redacted only in its own place, not wherever its text occurs again."""
 
 _JWT = r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
 EVERYWHERE: Final = (
@@ -55,7 +54,7 @@ EVERYWHERE: Final = (
     ),
     Redaction(Where.KEY, _JWT, "RFC 7519, 3.1"),
 )
-"""What holds for every provider: HTTP's own credentials."""
+"""The rows for every provider: HTTP's own credentials."""
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>\\]+", re.IGNORECASE)
 _SCHEME = re.compile(r"\b(basic|bearer)\s+([A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}(?![\w-])")
@@ -75,7 +74,7 @@ class _Rules:
     ids: re.Pattern[str] | None
 
     def of(self, value: Value, *, query: bool = False) -> Redaction | None:
-        """The row that speaks of a value: of the innermost name that leads to it."""
+        """Return the row for a value: that of the innermost name on its path that has one."""
         rows = self.queries if query else self.fields
         for last in range(len(value.names), 0, -1):
             for row in rows.get(value.names[last - 1], ()):
@@ -89,9 +88,10 @@ class _Rules:
 
 @cache
 def key_shapes(before: str = "(?<![A-Za-z0-9])") -> re.Pattern[str]:
-    """The shapes of the keys of every provider: a key of one may stand in a recording of another.
+    """Return the shapes of the keys of every provider: a recording of one provider may contain a key of another.
 
-    `before` says where one may begin: not inside a word, unless what is searched came out of base64.
+    `before` is the pattern in front of a key: by default a key begins no later than its word. Decoded base64 has no
+    words, so there `before` is empty.
     """
     rows = [*EVERYWHERE, *(row for name in providers.names() for row in providers.get(name).redactions)]
     shapes = dict.fromkeys(row.name for row in rows if row.where is Where.KEY)
@@ -103,32 +103,32 @@ def _rules(provider: str, ids: bool) -> _Rules:
     rows = [row for row in (*providers.get(provider).redactions, *EVERYWHERE) if ids or row.becomes is not Becomes.ID]
 
     def named(*where: Where) -> dict[str, tuple[Redaction, ...]]:
-        found: dict[str, tuple[Redaction, ...]] = {}
+        index: dict[str, tuple[Redaction, ...]] = {}
         for row in rows:
             if row.where in where:
                 name = row.name.lower().rpartition(".")[2]
-                found[name] = (*found.get(name, ()), row)
-        return found
+                index[name] = (*index.get(name, ()), row)
+        return index
 
-    begins = sorted({row.name for row in rows if row.where is Where.ID and ids})
-    # a short one has a digit: "in_progress" is a word
+    prefixes = sorted({row.name for row in rows if row.where is Where.ID and ids})
+    # a short id has a digit: "in_progress" is a word
     rest = "(?:[0-9A-Za-z]{14,}|(?=[A-Za-z]*[0-9])[0-9A-Za-z]{6,})"
-    shape = f"(?<![A-Za-z0-9_])(?:{'|'.join(map(re.escape, begins))}){rest}(?![A-Za-z0-9_])"
+    shape = f"(?<![A-Za-z0-9_])(?:{'|'.join(map(re.escape, prefixes))}){rest}(?![A-Za-z0-9_])"
     return _Rules(
-        headers={name: found[0] for name, found in named(Where.HEADER).items()},
+        headers={name: named_rows[0] for name, named_rows in named(Where.HEADER).items()},
         fields=named(Where.FIELD),
         queries=named(Where.QUERY, Where.FIELD),
         paths=tuple((re.compile(row.name), row) for row in rows if row.where is Where.PATH),
         keys=key_shapes(),
         keys_inside=key_shapes(before=""),
-        ids=re.compile(shape) if begins else None,
+        ids=re.compile(shape) if prefixes else None,
     )
 
 
 # ── the redactor ─────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """An interaction without its secrets; `notes`: the places that were changed, `unparsed`: those not read."""
+    """An interaction without its secrets. `notes` are the redacted places, `unparsed` the bodies that were not read."""
 
     interaction: dict[str, Any]
     notes: tuple[str, ...]
@@ -139,7 +139,7 @@ class Redactor:
     """Redacts the recordings of one provider: `request` and `response` fit vcrpy's hooks of that name.
 
     `ids=True` makes ids pseudonyms too: right for an account with real customers, needless for a test account. Raises
-    ConfigurationError for a provider that is not there.
+    ConfigurationError for an unknown provider.
     """
 
     def __init__(self, provider: str, *, ids: bool = False) -> None:
@@ -151,7 +151,7 @@ class Redactor:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return the redacted places, as in provenance: "answer field customer_email", "request header cookie"."""
+        """Return the redacted places as in a sidecar: "answer field customer_email", "request header cookie"."""
         return tuple(sorted(self._notes))
 
     @property
@@ -159,9 +159,9 @@ class Redactor:
         """Return the bodies that could not be read, and why."""
         return tuple(self._unparsed)
 
-    # ── what vcrpy calls, and what is done offline ───────────────────────────────────────────────────────────────────
+    # ── vcrpy's hooks, and redaction offline ─────────────────────────────────────────────────────────────────────────
     def request(self, request: Any) -> Any:
-        """Redact a vcrpy request; return it unchanged if nothing is to be redacted."""
+        """Redact a vcrpy request; return the same object if there is nothing to redact."""
         body = request.body_bytes if hasattr(request, "body_bytes") else request.body
         content = body if isinstance(body, bytes) else b""
         headers = {name: [value] for name, value in request.headers.items()}
@@ -176,7 +176,7 @@ class Redactor:
         )
 
     def response(self, response: dict[str, Any]) -> dict[str, Any]:
-        """Redact an answer as vcrpy keeps it, as a copy."""
+        """Return a redacted copy of an answer in vcrpy's form."""
         self._side = "answer"
         place = response.get("body")
         inner = place.get("string") if isinstance(place, dict) else response.get("content")
@@ -197,26 +197,26 @@ class Redactor:
         return changed
 
     def interaction(self, recorded: Mapping[str, Any]) -> Redacted:
-        """Redact one interaction of a cassette's file: the mapping that stands there under `interactions`.
+        """Redact one interaction of a cassette's file: one mapping of its list `interactions`.
 
-        Raises KeyError, TypeError or AttributeError for what is no interaction.
+        Raises KeyError, TypeError or AttributeError if it is not an interaction.
         """
-        before, unread = self._notes, self._unparsed
+        notes, unparsed = self._notes, self._unparsed
         self._notes, self._unparsed = {}, {}
         try:
             request = recorded["request"]
             headers = {name: _listed(value) for name, value in (request.get("headers") or {}).items()}
             content = _content(request.get("body"))
             uri, new_headers, new_content = self._redact_request(request["uri"], headers, content)
-            asked = dict(request) | {"uri": uri}
+            new_request = dict(request) | {"uri": uri}
             if new_headers != headers:
-                asked["headers"] = new_headers
+                new_request["headers"] = new_headers
             if new_content != content:
-                asked["body"] = _like(new_content, request["body"])
-            made = {**recorded, "request": asked, "response": self.response(recorded["response"])}
-            return Redacted(made, self.notes, self.unparsed)
+                new_request["body"] = _like(new_content, request["body"])
+            redacted = {**recorded, "request": new_request, "response": self.response(recorded["response"])}
+            return Redacted(redacted, self.notes, self.unparsed)
         finally:
-            self._notes, self._unparsed = before | self._notes, unread | self._unparsed
+            self._notes, self._unparsed = notes | self._notes, unparsed | self._unparsed
 
     # ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def _redact_request(
@@ -228,9 +228,9 @@ class Redactor:
         return redacted, *self._redact_message(headers, content)
 
     def _redact_message(self, headers: dict[str, list[Any]], content: bytes) -> tuple[dict[str, list[Any]], bytes]:
-        told = {name.lower(): _text(values[0]) for name, values in headers.items() if values}
-        body = self._body(content, told.get("content-type", ""), told.get("content-encoding", ""))
-        made: dict[str, list[Any]] = {}
+        texts = {name.lower(): _text(values[0]) for name, values in headers.items() if values}
+        body = self._body(content, texts.get("content-type", ""), texts.get("content-encoding", ""))
+        new_headers: dict[str, list[Any]] = {}
         for name, values in headers.items():
             row = self._rules.headers.get(name.lower())
             if row is not None and row.becomes is Becomes.SECRET:
@@ -239,8 +239,8 @@ class Redactor:
             new = [self._header(name, value, row) for value in values]
             if name.lower() == "content-length" and body != content:
                 new = [type(values[0])(len(body))] if isinstance(values[0], str | int) else [str(len(body)).encode()]
-            made[name] = new
-        return made, body
+            new_headers[name] = new
+        return new_headers, body
 
     def _header(self, name: str, value: Any, row: Redaction | None) -> Any:
         text = _text(value)
@@ -265,7 +265,7 @@ class Redactor:
         try:
             edits = self._edits(body)
         except ValueError:
-            self._unparsed[f"{self._side} body: it is said to be JSON and is not"] = None
+            self._unparsed[f"{self._side} body: its content type is JSON, but it is not JSON"] = None
             return content
         text = locations.apply(body.text, edits)
         return content if text == body.text else body.close(text)
@@ -294,17 +294,17 @@ class Redactor:
         return edits
 
     def _prose(self, text: str) -> list[Edit]:
-        """What is to be replaced in a text that no row speaks of: JSON inside it, addresses, credentials, ids."""
+        """Return the edits of a text that has no row: in JSON inside it, addresses, credentials and ids."""
         if text.lstrip()[:1] in {"{", "["}:
             try:
                 return self._values(locations.of_json(text))
             except ValueError:
-                pass  # a text that only begins like JSON
+                pass  # the text only begins like JSON
         edits: list[Edit] = []
         if text[:1] == "/" and not re.search(r"\s", text):
             edits += self._address(text)
-        for found in _URL.finditer(text):
-            edits += _moved(self._address(found[0]), found.start())
+        for match in _URL.finditer(text):
+            edits += _moved(self._address(match[0]), match.start())
         return edits + self._words(text)
 
     def _address(self, text: str) -> list[Edit]:
@@ -316,8 +316,8 @@ class Redactor:
         if parts.path is None:
             return edits
         for pattern, row in self._rules.paths:
-            for found in pattern.finditer(parts.path.text):
-                value = locations.encoded(found[1], parts.path.start + found.start(1))
+            for match in pattern.finditer(parts.path.text):
+                value = locations.encoded(match[1], parts.path.start + match.start(1))
                 new = pseudonym(row.becomes, value.text)
                 if new != value.text:
                     self._note("path", row.name)
@@ -326,61 +326,61 @@ class Redactor:
         return [*edits, *segment.within(self._words(segment.text))]
 
     def _words(self, text: str) -> list[Edit]:
-        """Credentials that stand in a text as whole words, plain or in base64, and ids where they are pseudonyms."""
-        edits = [Edit(found.start(), found.end(), REDACTED) for found in self._rules.keys.finditer(text)]
+        """Return the edits of a text's words: credentials (plain or in base64), e-mail addresses and redacted ids."""
+        edits = [Edit(match.start(), match.end(), REDACTED) for match in self._rules.keys.finditer(text)]
         for key in self._credentials:
             edits += [
-                Edit(found.start(), found.end(), REDACTED)
-                for found in re.finditer(rf"(?<![A-Za-z0-9_]){re.escape(key)}(?![A-Za-z0-9_])", text)
+                Edit(match.start(), match.end(), REDACTED)
+                for match in re.finditer(rf"(?<![A-Za-z0-9_]){re.escape(key)}(?![A-Za-z0-9_])", text)
             ]
             spelled = ApiKey(key).places(text)  # percent-encoded, escaped, in base64
             edits += [Edit(start, end, REDACTED) for start, end in spelled if text[start:end] != key]
-        for found in _SCHEME.finditer(text):
-            decoded = _unbased(found[2])
-            if ":" in decoded if found[1].lower() == "basic" else re.search(r"[0-9_]", found[2]):
-                edits.append(Edit(found.start(2), found.end(2), REDACTED))
-        for found in _BASE64.finditer(text):
-            decoded = _unbased(found[0])
+        for match in _SCHEME.finditer(text):
+            decoded = _decode_base64(match[2])
+            if ":" in decoded if match[1].lower() == "basic" else re.search(r"[0-9_]", match[2]):
+                edits.append(Edit(match.start(2), match.end(2), REDACTED))
+        for match in _BASE64.finditer(text):
+            decoded = _decode_base64(match[0])
             if self._rules.keys_inside.search(decoded) or any(key in decoded for key in self._credentials):
-                edits.append(Edit(found.start(), found.end(), REDACTED))
+                edits.append(Edit(match.start(), match.end(), REDACTED))
         if edits:
             self._note("credential", "in a text")
         edits += self._emails(text)
         if self._rules.ids is not None:
-            for found in self._rules.ids.finditer(text):
-                if (new := pseudonym(Becomes.ID, found[0])) != found[0]:
-                    self._note("id", found[0].rpartition("_")[0] + "_")
-                    edits.append(Edit(found.start(), found.end(), new))
+            for match in self._rules.ids.finditer(text):
+                if (new := pseudonym(Becomes.ID, match[0])) != match[0]:
+                    self._note("id", match[0].rpartition("_")[0] + "_")
+                    edits.append(Edit(match.start(), match.end(), new))
         return edits
 
     def _emails(self, text: str) -> list[Edit]:
         """Return the edits of the e-mail addresses in a text."""
         edits: list[Edit] = []
-        hosts = [found.span() for found in _AUTHORITY.finditer(text)]  # user@host there is no e-mail address
-        for found in _EMAIL.finditer(text):
-            if any(start <= found.start() < end for start, end in hosts):
+        hosts = [match.span() for match in _AUTHORITY.finditer(text)]  # user@host in a URL is not an e-mail address
+        for match in _EMAIL.finditer(text):
+            if any(start <= match.start() < end for start, end in hosts):
                 continue
-            if (new := pseudonym(Becomes.EMAIL, found[0])) != found[0]:
+            if (new := pseudonym(Becomes.EMAIL, match[0])) != match[0]:
                 self._note("e-mail address", "in a text")
-                edits.append(Edit(found.start(), found.end(), new))
+                edits.append(Edit(match.start(), match.end(), new))
         return edits
 
     def _learn(self, uri: str, headers: Mapping[str, Sequence[Any]]) -> None:
-        """Remember the credentials of a request, to find them where an answer repeats them."""
-        found: list[str] = []
+        """Remember the credentials of a request, so that they are redacted wherever an answer repeats them."""
+        credentials: list[str] = []
         for name, values in headers.items():
             row = self._rules.headers.get(name.lower())
             if row is None or row.becomes is not Becomes.SECRET or "cookie" in name.lower():
                 continue
             for text in map(_text, values):
                 scheme, _, rest = text.partition(" ")
-                found += [rest.strip() or scheme]
+                credentials += [rest.strip() or scheme]
                 if scheme.lower() == "basic":
-                    found += _unbased(rest.strip()).split(":", 1)
+                    credentials += _decode_base64(rest.strip()).split(":", 1)
         user = locations.of_address(uri).user
         if user is not None:
-            found += user.text.split(":", 1)
-        self._credentials |= {key for key in found if len(key) >= SHORTEST_KEY and key != REDACTED}
+            credentials += user.text.split(":", 1)
+        self._credentials |= {key for key in credentials if len(key) >= SHORTEST_KEY and key != REDACTED}
 
     def _note(self, where: str, name: str) -> None:
         self._notes[f"{self._side} {where} {name.lower()}"] = None
@@ -390,8 +390,8 @@ def _moved(edits: Iterable[Edit], by: int) -> Iterator[Edit]:
     return (Edit(edit.start + by, edit.end + by, edit.text) for edit in edits)
 
 
-def _unbased(text: str) -> str:
-    """What a text says in base64; nothing where it is none."""
+def _decode_base64(text: str) -> str:
+    """Decode base64; return an empty text if it is not base64."""
     plain = text.replace("-", "+").replace("_", "/").rstrip("=")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode("latin-1")
@@ -408,14 +408,14 @@ def _text(value: Any) -> str:
 
 
 def _content(body: Any) -> bytes:
-    """The bytes of a body as a cassette holds it: text is UTF-8."""
+    """Return the bytes of a body in a cassette: text is UTF-8."""
     if isinstance(body, str):
         return body.encode("utf-8", "surrogatepass")
     return body if isinstance(body, bytes) else b""
 
 
 def _like(content: bytes, before: Any) -> str | bytes:
-    """Bytes in the type that stood there before, where they can be."""
+    """Return bytes in the type of the body before, if they can be text."""
     if not isinstance(before, str):
         return content
     try:

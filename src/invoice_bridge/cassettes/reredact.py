@@ -1,4 +1,4 @@
-"""Redact existing cassettes: apply today's tables to files, and update their provenance."""
+"""Redact existing cassettes again: apply the current tables, and update the provenance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from invoice_bridge.core.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """One cassette that was read: whether it changed, which places did, and what could not be read."""
+    """The result for one cassette: whether it changed, the redacted places, and the bodies that could not be read."""
 
     path: Path
     changed: bool
@@ -21,35 +21,35 @@ class Rewritten:
 
 
 def redact(place: Path) -> list[Rewritten]:
-    """Redact one cassette, or every one in a folder and below; only files that change are written.
+    """Redact one cassette, or every one in a folder and below; write only files that change.
 
-    The provenance names the provider, and is updated (sha256, redactor, redacted places). Raises ConfigurationError if
-    there is no cassette, or if one cannot be read, has no provenance, or was changed since it was recorded (its sum
-    would no longer show that). Those before it stay redacted; a second run leaves them as they are.
+    The sidecar names the provider; its sha256, redactor and redacted places are updated. Raises ConfigurationError if
+    there is no cassette, or if a cassette cannot be read, has no sidecar, or was changed after it was recorded (a new
+    sum would hide the change). The cassettes before it stay redacted, and a second run does not change them.
     """
-    return [_redact(path) for path in files.found(place)]
+    return [_redact(path) for path in files.list_paths(place)]
 
 
 def _redact(path: Path) -> Rewritten:
-    said = provenance.read(path)
-    if said.sha256 != provenance.sum_of(path):
-        raise ConfigurationError(f"{path}: it was changed since it was recorded; record it again, or put it back")
+    sidecar = provenance.read(path)
+    if sidecar.sha256 != provenance.sum_of(path):
+        raise ConfigurationError(f"{path}: it was changed after it was recorded; record it again, or restore it")
     cassette = files.load(path)
-    redactor = Redactor(said.provider, ids=said.origin == "live")
+    redactor = Redactor(sidecar.provider, ids=sidecar.origin == "live")
     try:
-        made = [redactor.interaction(interaction).interaction for interaction in cassette["interactions"]]
+        interactions = [redactor.interaction(interaction).interaction for interaction in cassette["interactions"]]
     except (KeyError, TypeError, AttributeError):
         raise ConfigurationError(f"{path}: an interaction cannot be read; run cassettes check") from None
-    changed = made != cassette["interactions"]
+    changed = interactions != cassette["interactions"]
     if changed:
-        files.save(path, {**cassette, "interactions": made})
-    current = said.model_copy(
+        files.save(path, {**cassette, "interactions": interactions})
+    current = sidecar.model_copy(
         update={
             "sha256": provenance.sum_of(path),
-            "redactor": max(VERSION, said.redactor),
-            "redacted": tuple(sorted({*said.redacted, *redactor.notes})),
+            "redactor": max(VERSION, sidecar.redactor),
+            "redacted": tuple(sorted({*sidecar.redacted, *redactor.notes})),
         }
     )
-    if current != said:
+    if current != sidecar:
         provenance.put(path, current)
     return Rewritten(path, changed, redactor.notes, redactor.unparsed)

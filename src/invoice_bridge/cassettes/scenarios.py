@@ -1,11 +1,11 @@
-"""The scenarios, and how they are recorded against an emulator into plain vcrpy cassettes.
+"""The scenarios, and their recording against an emulator as plain vcrpy cassettes.
 
-What is recorded here comes from an emulator, and the sidecar says so: it shows what this library sends, and what we
-believe the provider answers. Run `python -m invoice_bridge.cassettes FOLDER` to record every scenario anew; the
-emulators' clocks and ids are fixed, so the files come out the same.
+A cassette recorded here comes from an emulator, and its sidecar has that origin: it shows the requests of this library,
+and the answers that we expect of the provider. Run `python -m invoice_bridge.cassettes FOLDER` to record every scenario
+again; the emulators' clocks and ids are fixed, so the files do not change.
 
-Every provider is asked for the same bills, so that two cassettes of one scenario can be compared. Where a provider
-refuses a bill beforehand, the next best one is made: mailed rather than open, or a draft.
+Every provider gets the same bills, so that two cassettes of one scenario can be compared. If a provider cannot make a
+bill, the scenario makes the next best one: a mailed bill instead of an open one, or a draft.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _LINES = (
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whom a scenario bills: ids at the provider. A payment method and a subscription are needed by some alone."""
+    """The customer that a scenario bills, by ids at the provider. Only some scenarios need the other two ids."""
 
     customer: str
     payment_method: str | None = None
@@ -52,28 +52,28 @@ class Account:
 
 
 Scenario = Callable[[Client, Account], list[Invoice]]
-"""What a scenario saw, in order: the same on replay as when it was recorded, but for what is redacted."""
+"""A function that returns the invoices it read, in order: a replay returns the same, except for redacted fields."""
 
 
 # ── the scenarios ────────────────────────────────────────────────────────────────────────────────────────────────────
 def one_time_charge(client: Client, account: Account) -> list[Invoice]:
-    """Bill once (as a draft where nothing else is possible), read it back, list, and withdraw it if it is open."""
+    """Bill once (as a draft if the provider can do nothing else), read the invoice, list, and void it if it is open."""
     bill = _charge("res-2026-05-17", account)
-    made = client.retrieve(_billed(client, bill, _draft(bill)).id)
-    return [made, *islice(client.list(), 5), *_withdrawn(client, made)]
+    invoice = client.retrieve(_bill(client, bill, _draft(bill)).id)
+    return [invoice, *islice(client.list(), 5), *_withdraw(client, invoice)]
 
 
 def period_invoice_lines(client: Client, account: Account) -> list[Invoice]:
-    """Bill a month by lines of our own, read it back, and withdraw it if it is open."""
+    """Bill a month by explicit lines, read the invoice, and void it if it is open."""
     bill = PeriodInvoice(
         reference="res-2026-05/lines", customer=account.customer, period=_MAY, currency="EUR", lines=_LINES
     )
-    made = client.retrieve(_billed(client, bill, _mailed(bill)).id)
-    return [made, *_withdrawn(client, made)]
+    invoice = client.retrieve(_bill(client, bill, _mailed(bill)).id)
+    return [invoice, *_withdraw(client, invoice)]
 
 
 def period_invoice_accrued(client: Client, account: Account) -> list[Invoice]:
-    """Bill what has accrued in a month, read it back, and withdraw it if it is open."""
+    """Bill the accrued charges of a month, read the invoice, and void it if it is open."""
     bill = PeriodInvoice(
         reference="res-2026-05/accrued",
         customer=account.customer,
@@ -81,51 +81,51 @@ def period_invoice_accrued(client: Client, account: Account) -> list[Invoice]:
         currency="EUR",
         subscription=account.subscription,
     )
-    made = client.retrieve(_billed(client, bill, _mailed(bill)).id)
-    return [made, *_withdrawn(client, made)]
+    invoice = client.retrieve(_bill(client, bill, _mailed(bill)).id)
+    return [invoice, *_withdraw(client, invoice)]
 
 
 def listing(client: Client, account: Account) -> list[Invoice]:
-    """Make three drafts, which collect nothing, and read the newest invoices, two a page, each of them whole."""
+    """Make three drafts, which collect nothing, and list the newest invoices in full, two on a page."""
     for number in (1, 2, 3):
         bill = _charge(f"res-2026-05-17/listed-{number}", account)
-        _billed(client, _draft(bill), bill)
+        _bill(client, _draft(bill), bill)
     return list(islice(client.list(limit=2, full=True), 5))
 
 
 def void(client: Client, account: Account) -> list[Invoice]:
-    """Bill, withdraw it, and read it back."""
-    made = _open("res-2026-05-17/void", client, account)
-    client.void(made.id)
-    return [made, client.retrieve(made.id)]
+    """Bill, void the invoice, and read it."""
+    invoice = _open("res-2026-05-17/void", client, account)
+    client.void(invoice.id)
+    return [invoice, client.retrieve(invoice.id)]
 
 
 def paid(client: Client, account: Account) -> list[Invoice]:
-    """Bill, have it paid in the way that the provider has (pay, else mark_paid), and read it back."""
-    made = _open("res-2026-05-17/paid", client, account)
+    """Bill, pay the invoice (with mark_paid if the provider has no pay), and read it."""
+    invoice = _open("res-2026-05-17/paid", client, account)
     if isinstance(providers.get(client.provider).flows.pay, Cannot):
-        client.mark_paid(made.id)
+        client.mark_paid(invoice.id)
     else:
-        client.pay(made.id, expect=_OWED, payment_method=account.payment_method)
-    return [made, client.retrieve(made.id)]
+        client.pay(invoice.id, expect=_OWED, payment_method=account.payment_method)
+    return [invoice, client.retrieve(invoice.id)]
 
 
 def refused(client: Client, account: Account) -> list[Invoice]:
-    """Bill, withdraw it, and try to withdraw it again: the provider refuses. Raises Discrepancy where it does not."""
-    made = _open("res-2026-05-17/refused", client, account)
-    gone = client.void(made.id)
+    """Bill, void the invoice, and void it again: the provider refuses. Raises Discrepancy if it does not."""
+    invoice = _open("res-2026-05-17/refused", client, account)
+    voided = client.void(invoice.id)
     try:
-        client.void(made.id, attempt=2)  # the first attempt again would be answered as before
+        client.void(invoice.id, attempt=2)  # a repeat of the first attempt would get the first answer again
     except InvalidState as refusal:
-        return [made, gone, *([] if refusal.invoice is None else [refusal.invoice])]
-    raise Discrepancy(f"{made.id} is void, and {client.provider} was to refuse to void it again", found=gone.status)
+        return [invoice, voided, *([] if refusal.invoice is None else [refusal.invoice])]
+    raise Discrepancy(f"{invoice.id} is void, but {client.provider} voided it a second time", found=voided.status)
 
 
 def throttled(client: Client, account: Account) -> list[Invoice]:
-    """Bill and read it back while the provider says once to each: not now."""
+    """Bill and read the invoice while the provider throttles each of the two requests once."""
     bill = _charge("res-2026-05-17/throttled", account)
-    made = client.retrieve(_billed(client, bill, _mailed(bill)).id)
-    return [made, *_withdrawn(client, made)]
+    invoice = client.retrieve(_bill(client, bill, _mailed(bill)).id)
+    return [invoice, *_withdraw(client, invoice)]
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -144,10 +144,10 @@ SCENARIOS: dict[str, Scenario] = {
 FAULTS: dict[str, tuple[Fault, ...]] = {
     "throttled": (Fault(Kind.THROTTLED_FOR, method="POST"), Fault(Kind.THROTTLED_FOR, method="GET", path=r"[0-9]$")),
 }
-"""What an emulator is told to do wrong for a scenario; no provider does that on request. Retry-After is 0."""
+"""The emulator's faults for a scenario; no provider makes them on request. Retry-After is 0."""
 
 
-# ── what they are made of ────────────────────────────────────────────────────────────────────────────────────────────
+# ── steps of the scenarios ───────────────────────────────────────────────────────────────────────────────────────────
 def _charge(reference: str, account: Account) -> OneTimeCharge:
     return OneTimeCharge(
         reference=reference, customer=account.customer, amount=_OWED, description="Reservation fees", period=_MAY
@@ -162,25 +162,25 @@ def _mailed(bill: Any) -> Any:
     return bill.model_copy(update={"collection": Collection.send(due=_DUE)})
 
 
-def _billed(client: Client, *bills: OneTimeCharge | PeriodInvoice) -> Invoice:
-    """Make the first of these bills that the provider can do, whatever it loses on the way. Raises Unsupported."""
+def _bill(client: Client, *bills: OneTimeCharge | PeriodInvoice) -> Invoice:
+    """Make the first of these bills that the provider can make, with all its losses allowed. Raises Unsupported."""
     command = next((bill for bill in bills if client.explain(bill).refusal is None), bills[0])
     return client.create(command, allow=[loss.code for loss in client.losses(command)])
 
 
 def _open(reference: str, client: Client, account: Account) -> Invoice:
     bill = _charge(reference, account)
-    return _billed(client, bill, _mailed(bill))
+    return _bill(client, bill, _mailed(bill))
 
 
-def _withdrawn(client: Client, made: Invoice) -> list[Invoice]:
-    """Leave nobody with something to pay."""
-    return [client.void(made.id)] if made.status is Status.OPEN else []
+def _withdraw(client: Client, invoice: Invoice) -> list[Invoice]:
+    """Void the invoice if it is open, so that nobody has something to pay."""
+    return [client.void(invoice.id)] if invoice.status is Status.OPEN else []
 
 
 # ── recording ────────────────────────────────────────────────────────────────────────────────────────────────────────
 class Recorded(NamedTuple):
-    """A cassette, and what its scenario saw while it was recorded."""
+    """A cassette, and the invoices that its scenario read while it was recorded."""
 
     path: Path
     saw: list[Invoice]
@@ -189,9 +189,9 @@ class Recorded(NamedTuple):
 def record(scenario: str, provider: str, folder: Path) -> Recorded:
     """Record one scenario of one provider as `folder/<provider>/<scenario>.yaml`; needs vcrpy (extra `testing`).
 
-    Bills are not looked up: what a lookup reads depends on everything else that the account holds.
+    Bills are not looked up: the answers to a lookup depend on the account's other invoices.
 
-    Raises Unsupported, and writes nothing, where the provider cannot do what the scenario is about.
+    Raises Unsupported, and writes nothing, if the provider cannot run the scenario.
     """
     declared = providers.get(provider)
     emulator = declared.emulator()
@@ -200,9 +200,9 @@ def record(scenario: str, provider: str, folder: Path) -> Recorded:
     recorder = Recorder(EmulatorTransport(faulty, declared.base_url(emulator.settings)))
     path = folder / provider / f"{scenario}.yaml"
     account = Account(emulator.customer, emulator.payment_method, emulator.subscription)
-    plain = {"accept-encoding": "gzip, deflate"}  # the same bytes, whatever else is installed for httpx to decode
-    with httpx.Client(transport=recorder, headers=plain) as http:
-        with no_waiting():  # an emulator has no limit to keep to
+    headers = {"accept-encoding": "gzip, deflate"}  # the same bytes, whatever other encodings httpx can decode here
+    with httpx.Client(transport=recorder, headers=headers) as http:
+        with no_waiting():  # an emulator has no rate limit
             client = Client(provider, api_key=emulator.key, http=http, lookup="never", **emulator.settings)
         with client:
             saw = SCENARIOS[scenario](client, account)
@@ -211,12 +211,12 @@ def record(scenario: str, provider: str, folder: Path) -> Recorded:
 
 
 def record_all(folder: Path) -> list[Recorded]:
-    """Record every scenario of every registered provider, but for what a provider cannot do."""
-    found: list[Recorded] = []
+    """Record every scenario of every registered provider, except those that the provider cannot run."""
+    recorded: list[Recorded] = []
     for name in providers.names():
         for scenario in SCENARIOS:
             try:
-                found.append(record(scenario, name, folder))
-            except Unsupported:  # said before anything is sent; the tests know which
+                recorded.append(record(scenario, name, folder))
+            except Unsupported:  # raised before any request; the tests list which scenarios
                 continue
-    return found
+    return recorded

@@ -1,7 +1,7 @@
-"""The commands: their names, where each is, and what `--help` says of it. A command's module is loaded when it runs.
+"""The commands: their names, their functions, and their help. A command's module is loaded when the command runs.
 
-Rules of this file: it imports nothing of the library but how a command ends, so that `--help` costs what typer costs.
-Each command calls one function of the library and prints what it returns. A test holds `help` equal to the docstrings.
+Rules of this file: of the library it imports only `exits`, so `--help` costs no more than typer. Each command calls
+one function of the library and prints the result. A test checks that each `help` equals the function's docstring.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _ON_BILLS, _ON_INVOICES, _OFFLINE = "Bill", "Work on an invoice", "Without a key
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A command: its function or group as "module:name" in this package, its panel in the help, and its first words."""
+    """A command: its function or group as "module:name" in this package, its panel in the help, and its help text."""
 
     place: str
     panel: str
     help: str
 
     def load(self, name: str) -> Any:
-        """Import the command and make click's command of it."""
+        """Import the command's function or group, and make a click command of it."""
         module, _, attribute = self.place.partition(":")
         value = getattr(import_module(f"invoice_bridge.cli.{module}"), attribute)
         if isinstance(value, typer.Typer):
@@ -108,7 +108,7 @@ COMMANDS = {
 
 
 class Listed(exits.Commands):
-    """The group of all commands: the help reads COMMANDS, and the one that runs is loaded."""
+    """The group of all commands: its help reads COMMANDS, and it loads only the command that runs."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -134,12 +134,12 @@ app = typer.Typer(
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and give back its exit code; see exits.HELP."""
+    """Run one command and return its exit code; see exits.HELP."""
     return exits.run_app(app, None if arguments is None else list(arguments))
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(show: bool) -> None:
+    if show:
         from importlib.metadata import version
 
         print(f"invoice-bridge {version('invoice-bridge')}")

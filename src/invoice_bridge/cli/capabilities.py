@@ -1,4 +1,4 @@
-"""What a provider can do, printed from its own tables."""
+"""The capabilities of providers, printed from their own tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from invoice_bridge.matrix import VERBS, Cell, cell, matrix
 
 
 def provider_json(provider: Provider) -> dict[str, Any]:
-    """A provider's facts and tables as JSON."""
+    """Return a provider's facts and tables as JSON."""
     return {
         "name": provider.name,
         "title": provider.title,
@@ -52,15 +52,15 @@ def provider_json(provider: Provider) -> dict[str, Any]:
 
 
 def matrix_parts() -> Iterator[RenderableType]:
-    """The capability matrix: verbs down, providers across, and how each claim is borne out."""
-    found = matrix()
-    names = list(next(iter(found.values())))
+    """Yield the parts of the capability matrix: one row for each verb, one column for each provider, with evidence."""
+    rows = matrix()
+    names = list(next(iter(rows.values())))
     table = grid("verb", *(providers.get(name).title for name in names))
-    for verb, cells in found.items():
+    for verb, cells in rows.items():
         table.add_row(verb, *(_short(cells[name]) for name in names))
     yield table
     yield Text(
-        "\n– the provider has no such thing (why: invoice-bridge providers NAME). Evidence: "
+        "\n– the provider cannot do this (the reason: invoice-bridge providers NAME). Evidence: "
         + ", ".join(f"{letter} {kind}" for kind, letter in _LETTERS.items())
     )
 
@@ -68,17 +68,17 @@ def matrix_parts() -> Iterator[RenderableType]:
 _LETTERS = {kind: kind[0].upper() for kind in ("documented", "oracle", "emulator", "recording", "live")}
 
 
-def _short(found: Cell) -> Text:
-    if found.state == "cannot":
+def _short(claim: Cell) -> Text:
+    if claim.state == "cannot":
         return Text("–", style="dim")
-    if found.state == "not built":
+    if claim.state == "not built":
         return Text("not built", style="red")
-    return Text.assemble(("yes", "green"), " ", ("".join(_LETTERS[kind] for kind in found.evidence), "dim"))
+    return Text.assemble(("yes", "green"), " ", ("".join(_LETTERS[kind] for kind in claim.evidence), "dim"))
 
 
 def provider_parts(provider: Provider) -> Iterator[RenderableType]:
-    """One provider in full."""
-    shown = provider_json(provider)
+    """Yield the parts that show one provider in full."""
+    known = provider_json(provider)
     hours, minutes = divmod(int(provider.idempotency.window.total_seconds()) // 60, 60)
     window = f"{hours} hours" if not minutes else f"{hours * 60 + minutes} minutes"
     header = provider.idempotency.header
@@ -87,21 +87,21 @@ def provider_parts(provider: Provider) -> Iterator[RenderableType]:
             "provider": Text(f"{provider.title} ({provider.name})", style="bold"),
             "API version": provider.api_version,
             "reviewed": provider.reviewed,
-            "base URL": shown["base_url"],
+            "base URL": known["base_url"],
             "key header": f"{header}, remembered for {window}" if header else "none: the provider has no keys",
-            "currencies": f"{len(shown['currencies'])}: {' '.join(shown['currencies'])}",
+            "currencies": f"{len(known['currencies'])}: {' '.join(known['currencies'])}",
         }
     )
     if provider.settings:
         yield _titled(
-            "settings", ((row["name"], "required" if row["required"] else "", row["help"]) for row in shown["settings"])
+            "settings", ((row["name"], "required" if row["required"] else "", row["help"]) for row in known["settings"])
         )
-    yield _titled("verbs", ((verb, *_why(row)) for verb, row in shown["verbs"].items()))
-    yield _titled("statuses", ((native, f"→ {ours}") for native, ours in shown["statuses"].items()))
-    yield _titled("limits", ((row["what"], str(row["most"]), row["source"]) for row in shown["limits"]))
+    yield _titled("verbs", ((verb, *_why(row)) for verb, row in known["verbs"].items()))
+    yield _titled("statuses", ((native, f"→ {ours}") for native, ours in known["statuses"].items()))
+    yield _titled("limits", ((row["what"], str(row["most"]), row["source"]) for row in known["limits"]))
     yield _titled(
         "losses",
-        ((row["code"], f"{row['path']}: {row['fate']}, {row['severity']}", row["why"]) for row in shown["losses"]),
+        ((row["code"], f"{row['path']}: {row['fate']}, {row['severity']}", row["why"]) for row in known["losses"]),
     )
 
 
@@ -115,11 +115,11 @@ def _titled(title: str, rows: Iterable[tuple[str, ...]]) -> Table:
     return table
 
 
-def _verb(found: Cell) -> dict[str, Any]:
-    row: dict[str, Any] = {"state": found.state, "source": found.source}
-    if found.state == "cannot":
-        return row | {"reason": found.reason}
-    return row | {"evidence": list(found.evidence)}
+def _verb(claim: Cell) -> dict[str, Any]:
+    row: dict[str, Any] = {"state": claim.state, "source": claim.source}
+    if claim.state == "cannot":
+        return row | {"reason": claim.reason}
+    return row | {"evidence": list(claim.evidence)}
 
 
 def _why(row: dict[str, Any]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""`invoice-bridge cassettes`: record, redact again, check, and see what an API says otherwise than before."""
+"""`invoice-bridge cassettes`: record, redact and check cassettes, and show how an API has changed."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ Place = Annotated[
 
 @app.command()
 def redact(place: Place, *, as_json: AsJson = False) -> None:
-    """Redact recordings again with today's tables; only files that change are written."""
-    made = redact_again(place)
+    """Redact recordings again with the current tables; only files that change are written."""
+    results = redact_again(place)
     if as_json:
         write_json(
             [
-                {"path": str(one.path), "changed": one.changed, "redacted": one.notes, "unparsed": one.unparsed}
-                for one in made
+                {"path": str(row.path), "changed": row.changed, "redacted": row.notes, "unparsed": row.unparsed}
+                for row in results
             ]
         )
         return
-    for one in made:
-        if one.changed:
-            print(f"redacted {exits.printable(one.path)}", *(exits.printable(note) for note in one.notes), sep="\n  ")
-        for problem in one.unparsed:
-            exits.print_error(f"{one.path}: {problem}; it stays as it is")
-    changed = sum(one.changed for one in made)
-    print(f"{changed} of {len(made)} {'cassette' if len(made) == 1 else 'cassettes'} changed")
+    for row in results:
+        if row.changed:
+            print(f"redacted {exits.printable(row.path)}", *(exits.printable(note) for note in row.notes), sep="\n  ")
+        for problem in row.unparsed:
+            exits.print_error(f"{row.path}: {problem}; the body was not changed")
+    changed = sum(row.changed for row in results)
+    print(f"{changed} of {len(results)} {'cassette' if len(results) == 1 else 'cassettes'} changed")
 
 
 @app.command()
@@ -66,7 +66,7 @@ def check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find secrets, false provenance, unplayable interactions, age and old versions; exit code 1 if there is any.
+    """Find secrets, false provenance, unplayable interactions, age and old versions; exit code 1 if there are any.
 
     A secret is never printed, only its file, interaction and place.
     """
@@ -74,15 +74,15 @@ def check(
     count, findings = check_cassettes(place, as_of=datetime.now(UTC), max_age=age)
     if as_json:
         rows = [
-            {"path": str(one.path), "interaction": one.interaction, "kind": one.kind, "message": one.message}
-            for one in findings
+            {"path": str(row.path), "interaction": row.interaction, "kind": row.kind, "message": row.message}
+            for row in findings
         ]
         write_json({"cassettes": count, "findings": rows})
     else:
-        for one in findings:
-            print(exits.printable(one))
-        found = f"{len(findings)} {'finding' if len(findings) == 1 else 'findings'}" if findings else "nothing to find"
-        print(f"{count} {'cassette' if count == 1 else 'cassettes'}: {found}")
+        for row in findings:
+            print(exits.printable(row))
+        total = f"{len(findings)} {'finding' if len(findings) == 1 else 'findings'}" if findings else "no findings"
+        print(f"{count} {'cassette' if count == 1 else 'cassettes'}: {total}")
     if findings:
         raise typer.Exit(exits.DIFFERENCE)
 
@@ -96,22 +96,23 @@ def drift(
 ) -> None:
     """Compare two recordings of the same scenarios, endpoint by endpoint; exit code 1 if the API changed.
 
-    Fields added, removed or of another type, new words in fields like `status`, another HTTP status at the same step.
+    A change is a field that was added, removed or has another type, a new word in a field like `status`, or another
+    HTTP status at the same step.
     """
-    found = find_drift(old, new)
+    changes = find_drift(old, new)
     if as_json:
         write_json(
             [
-                {"endpoint": one.endpoint, "kind": one.kind, "path": one.path, "old": one.old, "new": one.new}
-                for one in found
+                {"endpoint": row.endpoint, "kind": row.kind, "path": row.path, "old": row.old, "new": row.new}
+                for row in changes
             ]
         )
     else:
-        for one in found:
-            print(exits.printable(one))
-        if not found:
+        for row in changes:
+            print(exits.printable(row))
+        if not changes:
             print("no drift")
-    if found:
+    if changes:
         raise typer.Exit(exits.DIFFERENCE)
 
 
@@ -122,7 +123,7 @@ def record(
     provider: ProviderName,
     against: Annotated[
         Literal["emulator", "test", "live"],
-        typer.Option("--against", help="The emulator here, or the provider itself."),
+        typer.Option("--against", help="The emulator on this machine, or the provider."),
     ] = "emulator",
     into: Annotated[
         Path, typer.Option("--into", metavar="DIR", help="The cassette is DIR/<provider>/<scenario>.yaml.")
@@ -148,7 +149,7 @@ def record(
         bool, typer.Option("--allow-network", help="Required with test and live; live bills a real customer.")
     ] = False,
 ) -> None:
-    """Play a scenario, and record it redacted, with its provenance beside it.
+    """Run a scenario, and record it redacted, with its provenance in a sidecar.
 
     Nothing is written if the scenario fails.
     """
@@ -165,23 +166,23 @@ def record(
             "--base-url": base_url,
         }
         if option := next((name for name, value in given.items() if value), None):
-            raise ConfigurationError(f"{option} is for test and live: the emulator has its own")
+            raise ConfigurationError(f"{option} is for test and live: the emulator has its own values")
         with _writing(into):
             path = record_here(scenario, provider, into).path
     elif scenario in FAULTS:
         raise ConfigurationError(
-            f"{scenario!r} needs a provider that fails when told to: leave --against {against} out"
+            f"{scenario!r} needs a provider that fails on request: omit --against {against} to use the emulator"
         )
     elif not allow_network:
-        raise ConfigurationError(f"--against {against} reaches the provider: add --allow-network")
+        raise ConfigurationError(f"--against {against} needs the network: add --allow-network")
     elif customer is None:
-        raise ConfigurationError(f"--against {against} bills somebody: add --customer with an id of that account")
+        raise ConfigurationError(f"--against {against} bills a customer: add --customer with an id of that account")
     else:
-        made_with = arguments(provider=provider, base_url=base_url, settings=settings, key_env=key_env, mode=against)
+        options = arguments(provider=provider, base_url=base_url, settings=settings, key_env=key_env, mode=against)
         recorder, path = Recorder(httpx.HTTPTransport()), into / provider / f"{scenario}.yaml"
         with httpx.Client(transport=recorder) as http:
             SCENARIOS[scenario](
-                Client(http=http, lookup="never", **made_with), Account(customer, payment_method, subscription)
+                Client(http=http, lookup="never", **options), Account(customer, payment_method, subscription)
             )
         with _writing(into):
             recorder.save(path, provider, origin=against, recorded_at=datetime.now(UTC))
@@ -190,8 +191,8 @@ def record(
 
 @contextmanager
 def _writing(into: Path) -> Iterator[None]:
-    """Say in one line that a cassette cannot be written."""
+    """Raise ConfigurationError, whose message is one line, if a cassette cannot be written."""
     try:
         yield
     except OSError as error:
-        raise ConfigurationError(f"--into {into}: nothing can be written there: {error.strerror}") from None
+        raise ConfigurationError(f"--into {into}: it cannot be written: {error.strerror}") from None

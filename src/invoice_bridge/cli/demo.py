@@ -1,7 +1,7 @@
-"""The demo: every provider bills over real HTTP on this machine, and one table shows what came of it.
+"""The demo: every provider bills over real HTTP on this machine, and one table shows the results.
 
-Rules of this file: what is printed was measured: invoices are what the providers answered, "sent" counts the requests
-that left. A step that ends otherwise than it says here makes the demo fail; so does a refusal that does not come.
+Rules of this file: every printed value was measured. Invoices come from the providers' answers, and "sent" counts the
+requests. A step with another result than its `ends` makes the demo fail, and so does a missing refusal.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _TRIPS = (Line(description="412 trips in May", amount=Money(103000, "EUR")),)
 
 @dataclass(frozen=True)
 class Step:
-    """One call: `call` is given the client and the invoice of the step before, `ends` is what must come of it."""
+    """One call: `call` gets the client and the invoice of the previous step, and `ends` is the expected result."""
 
     command: str
     call: Callable[[Client, Invoice | None], Invoice | int]
@@ -70,7 +70,7 @@ class Row:
 
 @dataclass
 class Counter:
-    """Counts the requests that leave."""
+    """A counter of the requests sent."""
 
     sent: int = 0
 
@@ -78,27 +78,27 @@ class Counter:
         self.sent += 1
 
 
-# ── what each provider is asked ──────────────────────────────────────────────────────────────────────────────────────
+# ── the steps of each provider ───────────────────────────────────────────────────────────────────────────────────────
 def _charge(customer: str, **more: Any) -> OneTimeCharge:
-    asked: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "reference": "res-2026-05-17",
         "customer": customer,
         "amount": _FEES,
         "description": "Reservation fees",
         **more,
     }
-    return OneTimeCharge(**asked)
+    return OneTimeCharge(**fields)
 
 
 def _period(customer: str, **more: Any) -> PeriodInvoice:
-    asked: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "reference": f"{customer}/2026-05",
         "customer": customer,
         "period": _MAY,
         "currency": "EUR",
         **more,
     }
-    return PeriodInvoice(**asked)
+    return PeriodInvoice(**fields)
 
 
 def _create(bill: OneTimeCharge | PeriodInvoice, *allow: str) -> Callable[[Client, Invoice | None], Invoice]:
@@ -106,11 +106,11 @@ def _create(bill: OneTimeCharge | PeriodInvoice, *allow: str) -> Callable[[Clien
 
 
 def _on(verb: str, **options: Any) -> Callable[[Client, Invoice | None], Invoice]:
-    """A verb on the invoice of the step before."""
+    """Return a call of a verb on the invoice of the previous step."""
 
     def call(client: Client, before: Invoice | None) -> Invoice:
         if before is None:
-            raise BridgeError("there is no invoice to work on")
+            raise BridgeError("the previous step has no invoice")
         return getattr(client, verb)(before.id, **options)  # type: ignore[no-any-return]
 
     return call
@@ -168,18 +168,18 @@ def _whop() -> Iterator[Step]:
     yield Step("list", _count, 3)
 
 
-_SETTINGS: dict[str, dict[str, Any]] = {"whop": {"account_id": "biz_42"}}  # beside what an emulator names itself
+_SETTINGS: dict[str, dict[str, Any]] = {"whop": {"account_id": "biz_42"}}  # in addition to the emulator's own
 _SCENARIOS = {"chargeapi": _chargeapi, "chargebee": _chargebee, "stripe": _stripe, "whop": _whop}
 
 
-# ── how it is run ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def demonstrate(*, as_json: bool) -> bool:
-    """Run all steps of all providers and print the table; whether everything ended as expected."""
+    """Run all steps of all providers and print the table; return whether every step ended as expected."""
     with (
         running(clock=FakeClock(step=timedelta(seconds=1)), names=_SCENARIOS) as served,
         tempfile.TemporaryDirectory() as folder,
     ):
-        # a book of its own for each provider: the same references are billed at all of them
+        # one journal for each provider, because all of them bill the same references
         journals = {name: str(Path(folder) / f"{name}.sqlite") for name in _SCENARIOS}
         rows = [row for name in _SCENARIOS for row in _run(name, served, journals[name])]
     if as_json:
@@ -213,32 +213,32 @@ def _run(name: str, served: Served, journal: str) -> Iterator[Row]:
 
 def _take(step: Step, client: Client, before: Invoice | None, row: Row) -> tuple[Row, Invoice | None]:
     try:
-        found = step.call(client, before)
+        result = step.call(client, before)
     except BridgeError as error:
         expected = type(error) is step.ends
         return replace(row, status="refused" if expected else "FAILED", note=_why(error), as_expected=expected), before
-    if isinstance(found, int):
-        as_expected = found == step.ends
+    if isinstance(result, int):
+        as_expected = result == step.ends
         return replace(
-            row, status=f"{found} invoices", note=_unlike(step, as_expected), as_expected=as_expected
+            row, status=f"{result} invoices", note=_mismatch(step, as_expected), as_expected=as_expected
         ), before
-    as_expected = found.status is step.ends
-    seen = replace(
+    as_expected = result.status is step.ends
+    filled = replace(
         row,
-        id=found.id,
-        native=found.native_status or "",
-        status=found.status.value,
-        total=money(found.total),
-        remaining=money(found.amount_remaining),
-        period=period(found.period) if found.period else "–",
-        note=_unlike(step, as_expected),
+        id=result.id,
+        native=result.native_status or "",
+        status=result.status.value,
+        total=money(result.total),
+        remaining=money(result.amount_remaining),
+        period=period(result.period) if result.period else "–",
+        note=_mismatch(step, as_expected),
         as_expected=as_expected,
     )
-    return seen, found
+    return filled, result
 
 
-def _unlike(step: Step, as_expected: bool) -> str:
-    return "" if as_expected else f"this should have ended as {step.ends}"
+def _mismatch(step: Step, as_expected: bool) -> str:
+    return "" if as_expected else f"this step should have ended as {step.ends}"
 
 
 def _why(error: BridgeError) -> str:
@@ -247,7 +247,7 @@ def _why(error: BridgeError) -> str:
     return str(error)
 
 
-# ── how it is shown ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── printing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _print(rows: list[Row]) -> None:
     wide = columns(_WIDE) >= _WIDE
     names = ["command", "id", "theirs → ours", "total", "remaining", "period", "sent"]
@@ -270,10 +270,10 @@ def _print(rows: list[Row]) -> None:
     for number, note in enumerate(notes, 1):
         explained.add_row(f"({number})", printable(note))
     sent = sum(row.sent for row in rows)
-    done = f"{sent} requests over HTTP on this machine; a refused command sent none. What to try next:"
+    done = f"{sent} requests over HTTP on this machine; a refused command sent none. Next steps:"
     print_parts(table, "", explained, "", done, *_NEXT, width=_WIDE)
     if not all(row.as_expected for row in rows):
-        print("invoice-bridge: the demo did not go as it should: see the lines in FAILED", file=sys.stderr)
+        print("invoice-bridge: the demo failed: see the lines with FAILED", file=sys.stderr)
 
 
 __all__ = ["Row", "demonstrate"]

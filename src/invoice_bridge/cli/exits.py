@@ -1,7 +1,7 @@
-"""How a command ends: the exit codes, and one line on stderr for whatever went wrong.
+"""The end of a command: its exit code, and one line on stderr for each error.
 
-Rules of this file: a fault of the caller, of the network or of a provider never shows a traceback; a fault of this
-library does. What a provider says is printed without its control characters.
+Rules of this file: an error of the caller, the network or a provider never shows a traceback; an error of this library
+does. A provider's text is printed without its control characters.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ HELP: Final = (
     "Exit codes: 0 done. 1 a difference, a loss, nothing to bill, or no such bill; the message says what was done. "
     "2 usage: an option, a file, a setting or a key cannot be used, or the provider cannot do this. "
     "3 the provider refused, cannot be reached, or the outcome is unknown. 130 interrupted. "
-    "141 whatever read the output has gone away."
+    "141 the reader of the output has closed it."
 )
 
-# Newer versions of typer bring their own click, older ones import it: its error class is found where both have it.
+# Newer versions of typer contain their own click, older ones import it: BadParameter leads to the right error class.
 _CLICK_ERROR = cast("type[Exception]", typer.BadParameter.__mro__[2])
 
 
 def code_of(error: BridgeError) -> int:
-    """The exit code that stands for an error."""
+    """Return the exit code of an error."""
     if isinstance(error, LossyTranslation | Discrepancy | IdempotencyMismatch | NothingToBill):
         return DIFFERENCE
     if isinstance(error, ProviderError | Unreachable | OutcomeUnknown):
@@ -49,7 +49,7 @@ def code_of(error: BridgeError) -> int:
 
 
 def describe(error: BridgeError) -> str:
-    """Say in one line what happened, and what is known where a write may have been made."""
+    """Return one line with the error, and the outcome if a write may have been made."""
     known = {
         "nothing_done": "",
         "partly_done": "part of it was done",
@@ -58,44 +58,44 @@ def describe(error: BridgeError) -> str:
     }[error.outcome]
     where = f"; the invoice is {error.invoice_id}" if known and error.invoice_id else ""
     text = str(error)
-    if isinstance(error, LossyTranslation):  # its last line says what to write in Python
-        options = " ".join(f"--allow {shlex.quote(path)}" for path in dict.fromkeys(one.path for one in error.losses))
+    if isinstance(error, LossyTranslation):  # its last line is for Python
+        options = " ".join(f"--allow {shlex.quote(path)}" for path in dict.fromkeys(loss.path for loss in error.losses))
         text = f"{text.rpartition(chr(10))[0]}\n{options} accepts it"
     return text + (f" [{known}{where}]" if known else "")
 
 
 def printable(text: object) -> str:
-    """Make a text safe to print on one line: control characters, line ends among them, become blanks."""
+    """Make a text safe to print on one line: control characters, including line ends, become spaces."""
     return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
 
 
 def print_error(problem: object) -> None:
-    """Print one line on stderr; the lines of a list of losses stay lines."""
+    """Print one line on stderr, or one line for each line of a list of losses."""
     lines = str(problem).splitlines() or [""]
     text = "\n".join([printable(lines[0]), *("  " + printable(line) for line in lines[1:])])
     print(f"invoice-bridge: {text}", file=sys.stderr, flush=True)
 
 
 class Group(TyperGroup):
-    """A group of commands: without one it prints its help, which is a misuse for every version of click alike."""
+    """A group of commands: without a command it prints its help, which is a usage error in every version of click."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read what stands before the command."""
+        """Read the arguments before the command."""
         is_bare = not args
         try:
             return super().parse_args(ctx, args)
-        except typer.Exit as ended:  # click before 8.2, having printed the help
-            raise typer.Exit(USAGE if is_bare else ended.exit_code) from None
+        except typer.Exit as end:  # click before 8.2, after it printed the help
+            raise typer.Exit(USAGE if is_bare else end.exit_code) from None
 
 
 class Commands(Group):
-    """The group of all commands: turns every expected error into one line and an exit code."""
+    """The group of all commands; it turns every expected error into one line and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
+        """Run the command."""
         try:
-            done = super().invoke(ctx)
-            sys.stdout.flush()  # so that a closed pipe is met here, not while Python shuts down
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # so that a closed pipe raises here, not while Python shuts down
         except BrokenPipeError:
             _drop_stdout()
             raise typer.Exit(PIPE_CLOSED) from None
@@ -104,15 +104,15 @@ class Commands(Group):
             raise typer.Exit(code_of(error)) from None
         except _CLICK_ERROR as error:
             raise typer.Exit(report_usage(error)) from None
-        except KeyboardInterrupt as stop:  # here, for some versions of typer do not pass it on, nor its notes
+        except KeyboardInterrupt as stop:  # some versions of typer do not pass it on, or not its notes
             raise typer.Exit(interrupted(stop)) from None
         except typer.Abort:
             raise typer.Exit(INTERRUPTED) from None
-        return done
+        return result
 
 
 def report_usage(error: Exception) -> int:
-    """Say in one line what is wrong with the command line itself."""
+    """Print one line about an error in the command line; return the exit code."""
     message: str = error.format_message()  # type: ignore[attr-defined]
     if not message.strip():  # a group without a command: its help was printed
         return USAGE
@@ -123,18 +123,18 @@ def report_usage(error: Exception) -> int:
 
 
 def interrupted(stop: BaseException) -> int:
-    """Say what is unknown where a program was stopped in the middle of a write."""
+    """Print the exception's notes, which say what is unknown after a stop during a write; return the exit code."""
     for note in getattr(stop, "__notes__", ()):
         print_error(str(note).removeprefix("invoice_bridge: "))
     return INTERRUPTED
 
 
 def run_app(app: typer.Typer, arguments: list[str] | None) -> int:
-    """Run the application; give back its exit code."""
+    """Run the application; return its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal without UTF-8 shows \\u2192 instead of failing
             stream.reconfigure(errors="backslashreplace")
-    if os.environ.get("NO_COLOR"):  # as output.wants_no_color
+    if os.environ.get("NO_COLOR"):  # as in terminal.wants_no_color
         from typer import rich_utils
 
         rich_utils.COLOR_SYSTEM = None  # rich itself keeps bold and dim
@@ -149,7 +149,7 @@ def run_app(app: typer.Typer, arguments: list[str] | None) -> int:
 
 
 def _drop_stdout() -> None:
-    """Point stdout at nothing: what is left in its buffer has no reader."""
+    """Redirect stdout to the null device: the rest of its buffer has no reader."""
     try:
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""`invoice-bridge new-provider`: write a new provider's adapter, and say what to do next."""
+"""`invoice-bridge new-provider`: write a new provider's adapter, and print the next steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Name = Annotated[
     str,
     typer.Argument(metavar="NAME", help="The provider's name: lower-case letters and digits.", show_default=False),
 ]
-Into = Annotated[Path, typer.Option("--into", metavar="DIR", help="Where its folder is made.")]
+Into = Annotated[Path, typer.Option("--into", metavar="DIR", help="The folder in which to make the adapter's folder.")]
 
 
 def scaffold(name: Name, *, into: Into = Path(), as_json: AsJson = False) -> None:
@@ -27,5 +27,5 @@ def scaffold(name: Name, *, into: Into = Path(), as_json: AsJson = False) -> Non
         write_json({"folder": str(folder), "files": [str(path) for path in written]})
         return
     print_parts(f"made {folder}", *(f"  {path.relative_to(folder).as_posix()}" for path in written), "")
-    print_parts("Install it, and see it pass before you change a line:", f"  cd {folder}")
+    print_parts("Install it, and run its tests before you change a line:", f"  cd {folder}")
     print_parts('  pip install --editable ".[test]"', "  pytest -q")

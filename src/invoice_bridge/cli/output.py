@@ -1,6 +1,6 @@
-"""What commands print for a person: aligned text; colours only on a terminal that wants them.
+"""The commands' output for people: aligned text, with colours only on a terminal that supports them.
 
-Rules of this file: nothing a provider says is taken for markup, and none of its control characters reach the terminal.
+Rules of this file: a provider's text is never read as markup, and its control characters never reach the terminal.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _AMOUNTS = {
 }
 
 
-# ── how it reaches stdout ────────────────────────────────────────────────────────────────────────────────────────────
+# ── writing to stdout ────────────────────────────────────────────────────────────────────────────────────────────────
 def write(value: Any, *, as_json: bool) -> None:
-    """Print what a command returned: an invoice, invoices one after another, or the like."""
+    """Print the result of a command: an invoice, an iterable of invoices, or a resolution."""
     if isinstance(value, Resolution):
         if as_json:
             write_json(
@@ -77,16 +77,16 @@ def _console(**options: Any) -> Console:
 
 
 def _write_invoices(invoices: Iterable[Invoice]) -> None:
-    """Print an array, an invoice a line, each as soon as it is read."""
-    before = "[\n"
+    """Print a JSON array with one invoice on each line, each as soon as it is read."""
+    separator = "[\n"
     for invoice in invoices:
-        sys.stdout.write(before + escaped(invoice.model_dump_json()))
-        before = ",\n"
-    sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
+        sys.stdout.write(separator + escaped(invoice.model_dump_json()))
+        separator = ",\n"
+    sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
 def print_parts(*parts: RenderableType, width: int = 200) -> None:
-    """Print for a person. `width` holds where there is no terminal to ask; lines end where their text ends."""
+    """Print parts for people, without spaces at line ends. `width` applies if stdout is not a terminal."""
     _write_parts(parts, columns(width))
 
 
@@ -98,14 +98,14 @@ def _write_parts(parts: Iterable[RenderableType], width: int) -> None:
     sys.stdout.write("".join(line.rstrip() + "\n" for line in capture.get().splitlines()))
 
 
-def columns(otherwise: int) -> int:
-    """How wide stdout is; `otherwise` where there is no terminal to ask."""
+def columns(default: int) -> int:
+    """Return the width of stdout; `default` if stdout is not a terminal."""
     console = _console()
-    return console.width if console.is_terminal or "COLUMNS" in os.environ else otherwise
+    return console.width if console.is_terminal or "COLUMNS" in os.environ else default
 
 
 def grid(*names: str, right: Iterable[str] = (), gap: int = 2) -> Table:
-    """An aligned table without rules; `right` names the columns of amounts, `gap` is the space between columns."""
+    """Make an aligned table without rules; `right` names the columns of amounts, `gap` is the space between columns."""
     table = Table(box=None, padding=(0, gap, 0, 0), show_header=any(names), header_style="bold", pad_edge=False)
     for name in names:
         is_amount = name in right
@@ -114,7 +114,7 @@ def grid(*names: str, right: Iterable[str] = (), gap: int = 2) -> Table:
 
 
 def facts(rows: Mapping[str, object]) -> Table:
-    """Labels and values, one a line; values that say nothing are left out."""
+    """Make a table of labels and values, one on each line, without empty values."""
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -126,7 +126,7 @@ def facts(rows: Mapping[str, object]) -> Table:
 
 # ── invoices ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def invoice_parts(invoice: Invoice) -> Iterator[RenderableType]:
-    """Show one invoice."""
+    """Yield the parts that show one invoice."""
     head: dict[str, object] = {
         f"{invoice.provider} invoice": Text(printable(invoice.id), style="bold"),
         "status": status(invoice),
@@ -194,30 +194,30 @@ _COLUMNS: Mapping[str, Callable[[Invoice], Text | str]] = {
     "created": lambda invoice: instant(invoice.created_at) or "",
     "due": lambda invoice: instant(invoice.due_at) or "",
 }
-_LEAST = ("number", "due", "created", "customer")
-"""What is left out of a narrow table, the least first; what stays says which invoice, and how much."""
+_OPTIONAL = ("number", "due", "created", "customer")
+"""The columns to omit from a narrow table, the least important first; the rest identify the invoice and its amounts."""
 
 
 def show_invoices(invoices: Iterable[Invoice]) -> None:
-    """Show many invoices, one a line; where they do not fit, a block each. No id or reference is ever broken.
+    """Show many invoices, one on each line, or each as a block if the lines do not fit. No id or reference is broken.
 
-    Where there is no terminal to ask, every column is there and a line is as long as it needs.
+    If stdout is not a terminal, the table has every column, and its lines are as long as necessary.
     """
     rows = [{name: cell(invoice) for name, cell in _COLUMNS.items()} for invoice in invoices]
     if not rows:
         print_parts("no invoices")
         return
     width = columns(_UNLIMITED)
-    empty = [name for name in _LEAST if not any(row[name] for row in rows)]
-    least = [*empty, *(name for name in _LEAST if name not in empty)]
+    empty = [name for name in _OPTIONAL if not any(row[name] for row in rows)]
+    optional = [*empty, *(name for name in _OPTIONAL if name not in empty)]
     wide = {name: max(cell_len(name), *(cell_len(str(row[name])) for row in rows)) for name in _COLUMNS}
-    for left_out in range(len(least) + 1):
-        names = [name for name in _COLUMNS if name not in least[:left_out]]
+    for omitted in range(len(optional) + 1):
+        names = [name for name in _COLUMNS if name not in optional[:omitted]]
         if sum(wide[name] + _GAP for name in names) - _GAP <= width:
             _write_parts([_table(names, rows)], _UNLIMITED)
             return
     for place, row in enumerate(rows):
-        head = {name: cell for name, cell in row.items() if name not in {"id", *_LEAST} or (cell and name != "id")}
+        head = {name: cell for name, cell in row.items() if name not in {"id", *_OPTIONAL} or (cell and name != "id")}
         _write_parts([*([""] if place else []), row["id"], _indented(head)], _UNLIMITED)
 
 
@@ -237,7 +237,7 @@ def _indented(row: Mapping[str, Text | str]) -> Padding:
 
 
 def status(invoice: Invoice) -> Text:
-    """Our word, the provider's where it is another one, and whether it is past due now."""
+    """Return our status, the provider's if it differs, and "past due" if the invoice is past due now."""
     late = ", past due" if invoice.is_past_due(datetime.now(UTC)) else ""
     native = printable(invoice.native_status) if invoice.native_status else ""
     other = f" ({invoice.provider} says {native})" if native and native != invoice.status.value else ""
@@ -245,7 +245,7 @@ def status(invoice: Invoice) -> Text:
 
 
 def customer(who: CustomerRef | None) -> str | None:
-    """Who is billed, in one line."""
+    """Return the customer in one line."""
     if who is None:
         return None
     email = f"<{who.email}>" if who.email else None
@@ -253,12 +253,12 @@ def customer(who: CustomerRef | None) -> str | None:
 
 
 def money(amount: object) -> str:
-    """An amount; a dash where the provider does not say."""
+    """Return an amount as text; a dash if it is unknown."""
     return "–" if amount is None else str(amount)
 
 
 def instant(at: datetime | None) -> str | None:
-    """2026-05-01 09:30 UTC; with seconds where there are any, without midnight."""
+    """Return an instant like 2026-05-01 09:30 UTC: seconds only if they are not 0, and only the date at midnight."""
     if at is None:
         return None
     if (at.hour, at.minute, at.second) == (0, 0, 0):
@@ -267,7 +267,7 @@ def instant(at: datetime | None) -> str | None:
 
 
 def period(span: Period) -> str:
-    """2026-05 for a whole month in UTC, else both ends; the end does not belong to it."""
+    """Return 2026-05 for a whole month in UTC, else both ends; the end is exclusive."""
     start, end = span.start, span.end
     following = (start.year + start.month // 12, start.month % 12 + 1)
     whole_days = instant(start) == f"{start:%Y-%m-%d}" and instant(end) == f"{end:%Y-%m-%d}"
@@ -277,7 +277,7 @@ def period(span: Period) -> str:
 
 
 def collection(how: Collection) -> str:
-    """Who moves the money, in one line."""
+    """Return the collection in one line."""
     if how.due is not None:
         return f"send, due {instant(how.due)}"
     if how.net_days is not None:
@@ -285,9 +285,9 @@ def collection(how: Collection) -> str:
     return how.kind + (f", from {how.payment_method}" if how.payment_method else "")
 
 
-# ── plans ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── plans ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def plans_table(plans: Sequence[Plan]) -> Table:
-    """One bill at several providers, side by side: what it does there, by which requests, and what is lost."""
+    """Make a table of one bill at several providers, side by side: its effects, requests and losses."""
     table = Table(box=SIMPLE, pad_edge=False, expand=False, show_lines=True)
     table.add_column("")
     for plan in plans:
@@ -296,7 +296,7 @@ def plans_table(plans: Sequence[Plan]) -> Table:
     longest = max((len(plan.requests) for plan in plans), default=0)
     for place in range(longest):
         steps = (plan.requests[place : place + 1] for plan in plans)
-        table.add_row(str(place + 1), *("".join(_step(request) for request in found) for found in steps))
+        table.add_row(str(place + 1), *("".join(_step(request) for request in step) for step in steps))
     table.add_row("loses", *(_loses(plan) for plan in plans))
     return table
 

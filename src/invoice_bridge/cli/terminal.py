@@ -1,4 +1,4 @@
-"""Stable JSON on stdout, and whether stdout is a terminal that takes colours; rich is loaded only where it is one."""
+"""Stable JSON on stdout, and a check whether stdout takes colours; only a terminal loads rich."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from invoice_bridge.core.losses import Loss
 
-_STEERS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_CONTROLS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def write_json(value: Any) -> None:
-    """Print one JSON document: keys in the order given, indented."""
+    """Print one indented JSON document, with its keys in the given order."""
     sys.stdout.write(escaped(json.dumps(value, ensure_ascii=False, indent=2)) + "\n")
 
 
 def escaped(document: str) -> str:
-    """Write what could steer a terminal as JSON's own escapes; the document means the same.
+    """Replace characters that could control a terminal by JSON's own escapes; the document's meaning stays the same.
 
-    That is every character of Unicode's category "other" (DEL, C1 controls, direction marks, private use and the like)
-    and its line and paragraph separators. In JSON they stand within strings alone. Line ends and tabs stay, as layout.
+    They are all characters of Unicode's category "other" (DEL, C1 controls, direction marks, private use and so on) and
+    the line and paragraph separators. JSON has them only in strings. Line ends and tabs stay: they are layout.
     """
-    if document.replace("\n", "").replace("\t", "").isprintable():  # then it has none of them
+    if document.replace("\n", "").replace("\t", "").isprintable():
         return document
-    return "".join(_escape(c) if unicodedata.category(c) in _STEERS and c not in "\n\t" else c for c in document)
+    return "".join(_escape(c) if unicodedata.category(c) in _CONTROLS and c not in "\n\t" else c for c in document)
 
 
 def _escape(character: str) -> str:
@@ -37,13 +37,13 @@ def _escape(character: str) -> str:
 
 
 def loss_json(loss: Loss) -> dict[str, str]:
-    """A loss as JSON."""
+    """Return a loss as JSON."""
     return {name: str(value) for name, value in asdict(loss).items()}
 
 
 def in_color() -> bool:
-    """Whether stdout takes colours: a terminal, and NO_COLOR (https://no-color.org) is not set."""
-    forced = ("FORCE_COLOR", "TTY_COMPATIBLE")  # what rich takes for a terminal
+    """Return whether stdout takes colours: it is a terminal, and NO_COLOR (https://no-color.org) is not set."""
+    forced = ("FORCE_COLOR", "TTY_COMPATIBLE")  # with one of them, rich assumes a terminal
     if wants_no_color() or not (sys.stdout.isatty() or any(name in os.environ for name in forced)):
         return False
     from rich.console import Console
@@ -52,5 +52,5 @@ def in_color() -> bool:
 
 
 def wants_no_color() -> bool:
-    """Whether NO_COLOR is set to anything: then nothing is written but text, bold and bars being escapes as well."""
+    """Return whether NO_COLOR is set to anything: then bold text and bars, which are escapes too, are off as well."""
     return bool(os.environ.get("NO_COLOR"))

@@ -1,7 +1,7 @@
-"""What one client knows of its bills: from its journal, if it has one, and from its own recent requests.
+"""The memory of one client: the tries of its bills in its journal, if it has one, and its own recent requests.
 
-Rules of this file: no clock and no network; the caller passes the time. A journal's unreadable field counts as the
-worse case.
+Rules of this file: no clock and no network; the caller passes the time. An unreadable field of a journal counts as the
+worst case.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ if TYPE_CHECKING:  # it loads sqlite3, which a client without a journal never us
 
 @dataclass(slots=True)
 class Exchange:
-    """One request on its way, and its answer."""
+    """One request that is being sent, and its answer."""
 
     answer: Response | None = None
     ended: Ended | None = None
-    """None: if the process dies here, the intent stays open."""
+    """The request's end; None if the process died before it, which leaves the intent open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unsure:
-    """What is known of a bill with an unknown outcome."""
+    """The known facts about a bill with an unknown outcome."""
 
     history: History
     last: datetime
-    """When its last request was sent."""
+    """The time of its last request."""
     last_try: int
-    """The journal's last row about it."""
+    """The number of its last row in the journal."""
 
 
 class Memory:
@@ -65,7 +65,7 @@ class Memory:
         return None if self.journal is None else digest_of(command, self.provider.name)
 
     def recall(self, command: Bill, first: datetime | None, now: datetime) -> History:
-        """Return what is known of a bill's earlier tries. `first`: when it was first tried, as the caller states.
+        """Return the known history of a bill's earlier tries. `first` is the time of the first try, from the caller.
 
         Raises BilledElsewhere, and IdempotencyMismatch if the journal has the reference with other content.
         """
@@ -73,10 +73,10 @@ class Memory:
         tries = self._tries(command)
         unknown = unresolved(tries)
         counted = [known for known in tries if verdict_of(known) == "applied" or known.step in unknown]
-        if counted:  # what was refused made nothing
+        if counted:  # a refused request made nothing
             history = self._of_tries(command, tries, counted, now)
-        elif lost:  # what this client itself lost lately, it looks for
-            is_dear = self.provider.lookup is not None  # a read for each invoice: those that are older are let be
+        elif lost:  # this client recently lost the answer to a request of the bill, so it looks the bill up
+            is_dear = self.provider.lookup is not None  # such a lookup reads each invoice, so it omits older ones
             history = History(tried=True, since=min(lost.values()) if is_dear else None)
         else:
             history = NO_HISTORY if self.journal is None else History(tried=False)
@@ -86,7 +86,7 @@ class Memory:
         attempts = {attempt for attempt, at in lost.items() if now - at < SETTLE_TIME} | {
             known.attempt for known in unknown.values() if known.last_at is None or now - known.last_at < SETTLE_TIME
         }
-        keyless = not self.provider.idempotency.methods  # then the same attempt would take effect a second time too
+        keyless = not self.provider.idempotency.methods  # without keys even the same attempt would take effect twice
         unsettled = any(attempt != command.attempt or keyless for attempt in attempts)
         return replace(history, unsettled=True) if unsettled else history
 
@@ -96,7 +96,7 @@ class Memory:
         applied = [known for known in tries if verdict_of(known) == "applied"]
         return History(
             tried=True,
-            since=None if since is not None and since > now else since,  # by a clock that was ahead: it says nothing
+            since=None if since is not None and since > now else since,  # a clock that was ahead wrote it: unusable
             made=_ids(tries),
             mine=frozenset(_ids(known for known in tries if known.attempt == command.attempt)),
             applied=frozenset({known.key for known in applied if known.key} | {known.url for known in applied}),
@@ -125,7 +125,7 @@ class Memory:
         return tries
 
     def recall_unsure(self, command: Bill, first: datetime | None, now: datetime) -> Unsure:
-        """Return what is known of a bill with an unknown outcome. Raises ConfigurationError if nothing is."""
+        """Return the known facts about a bill with an unknown outcome. Raises ConfigurationError if there are none."""
         all_tries = () if self.journal is None else self.journal.tries(self.book, command.reference)
         tries = [known for known in all_tries if known.may_have_been_sent]
         if first is None and not tries:
@@ -136,9 +136,9 @@ class Memory:
         given = [] if first is None else [first]
         begun = min([*readable, *given], default=None) if len(readable) == len(tries) else first
         last = list(self._recent.unresolved(command.reference).values())
-        if (wrote := self._recent.last_write(command.reference)) is not None:  # whatever `since` says
+        if (wrote := self._recent.last_write(command.reference)) is not None:  # regardless of `since`
             last.append(wrote)
-        # a time that cannot be read, or that the clock has not reached, may be that of a moment ago
+        # an unreadable time, or one in the future, counts as now
         last += [now if known.last_at is None else min(known.last_at, now) for known in tries]
         is_other = _is_other(tries, digest_of(command, self.provider.name))
         return Unsure(
@@ -217,5 +217,5 @@ def _ids(tries: Iterable[Try]) -> tuple[str, ...]:
 
 
 def _is_other(tries: Iterable[Try], digest: str) -> bool:
-    """Whether one of these tries had other content than this bill."""
+    """Return whether one of these tries had other content than this bill."""
     return any(known.digest not in {None, digest} for known in tries)

@@ -16,11 +16,11 @@ class RecentLosses:
     def __init__(self) -> None:
         self._lost: dict[tuple[str, int, str], datetime] = {}
         self._wrote: dict[str, datetime] = {}
-        """In the order of time, so that old entries are dropped from the beginning."""
+        """The times of the last writes by reference, oldest first, so that old entries are dropped from the start."""
         self._lock = threading.Lock()
 
     def note(self, command: Bill, step: str, verdict: Verdict | None, at: datetime) -> None:
-        """Record the outcome of a writing request of a bill; None: the program was stopped meanwhile."""
+        """Record the verdict on a writing request of a bill; None if the program was stopped during the request."""
         name = (command.reference, command.attempt, step)
         with self._lock:
             while self._wrote and at - self._wrote[oldest := next(iter(self._wrote))] >= SETTLE_TIME:
@@ -35,12 +35,12 @@ class RecentLosses:
                 self._lost[name] = at
 
     def last_write(self, reference: str) -> datetime | None:
-        """Return when the last write of a reference ended that was not refused: listings may not show it yet."""
+        """Return the time of a reference's last write that was not refused: listings may not show it yet."""
         with self._lock:
             return self._wrote.get(reference)
 
     def unresolved(self, reference: str) -> dict[int, datetime]:
-        """Return the attempts at a reference with an unsettled request, each with the time of the last try."""
+        """Return the attempts of a reference that have an unresolved request, each with the time of its last try."""
         last: dict[int, datetime] = {}
         with self._lock:
             for (which, attempt, _), at in self._lost.items():

@@ -1,4 +1,4 @@
-"""The rows of a journal, and their claims on a reference: made, unknown, or none."""
+"""The rows of a journal, and their claims on a reference: made, unknown or none."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from invoice_bridge.engine.supervise import Verdict
 
 Ended = Literal["not_sent", "lost", "answered"]
 State = Literal["void", "deleted", "absent", "released"]
-"""The end of a bill's claim on its reference: its invoice is void or deleted, `resolve` found none, or a person
-released it."""
+"""The reason why a bill no longer claims its reference: its invoice is void or deleted, `resolve` returned absent, or a
+person released it."""
 _LONGEST_ID = 255
 _NO_TRY = -(2**63) - 1
 """Below every row number."""
@@ -26,7 +26,7 @@ _EMPTY: tuple[Any, ...] = ("", [], {})
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Where a client's rows belong: its book, its account ("stripe:acct_1") and its mode ("test", "live" or unknown).
+    """The owner of a client's rows: its book, its account ("stripe:acct_1") and its mode ("test", "live" or unknown).
 
     Rows of another mode belong to another book. An unknown mode matches any.
     """
@@ -36,7 +36,7 @@ class Book:
     mode: str = ""
 
     def shares_mode(self, mode: str) -> bool:
-        """Whether rows of that mode may be about the same money."""
+        """Return whether rows of that mode may be about the same money."""
         return not self.mode or not mode or self.mode == mode
 
 
@@ -44,7 +44,7 @@ class Book:
 class Try:
     """One writing request of a bill. `ended` is None if the process ended first, or the request is in progress.
 
-    `began_at` is None if the row cannot be read; it counts as sent at an unknown time.
+    `began_at` is None if it cannot be read: the request counts as sent at an unknown time.
     """
 
     number: int
@@ -66,23 +66,23 @@ class Try:
 
     @property
     def may_have_been_sent(self) -> bool:
-        """Whether the request may have reached the provider."""
+        """Return whether the request may have reached the provider."""
         return self.ended != "not_sent"
 
     @property
     def last_at(self) -> datetime | None:
-        """When it ended, or else began."""
+        """Return the time when the request ended, or else began."""
         return self.ended_at or self.began_at
 
     @property
     def step(self) -> str:
-        """What repetitions of the same request share: its key, or else its method and URL."""
+        """Return the name that repeats of the same request share: its key, or else its method and URL."""
         return self.key or f"{self.method} {self.url}"
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """The end of a bill's claim on its reference at an account; it covers tries up to `last_try`."""
+    """The end of a bill's claim on its reference at an account; it covers the tries up to `last_try`."""
 
     number: int
     book: str
@@ -98,7 +98,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A bill of a reference at one account that was made and not withdrawn, or that may have been made."""
+    """A bill of a reference at one account that was made and is not withdrawn, or that may have been made."""
 
     account: str
     mode: str
@@ -110,12 +110,12 @@ class Claim:
 
     @property
     def provider(self) -> str:
-        """The provider's name."""
+        """Return the provider's name."""
         return self.account.partition(":")[0]
 
 
 def digest_of(command: Bill, provider: str) -> str:
-    """Return a digest of a bill's content as one provider gets it: the same reference must have the same content."""
+    """Return a digest of a bill's content for one provider: the same reference must always have the same content."""
     content: dict[str, Any] = command.model_dump(mode="json", exclude={"reference", "attempt", "customer"})
     for line, written in zip(command.lines, content["lines"], strict=True):
         written["quantity"] = None if line.quantity is None else _shortest(line.quantity)
@@ -125,13 +125,13 @@ def digest_of(command: Bill, provider: str) -> str:
 
 
 def _shortest(number: Decimal) -> str:
-    """A number without zeros that say nothing: 2.00 is 2. Not normalize(), which rounds to the context's digits."""
+    """Return a number without trailing zeros: 2.00 is 2. Not by normalize(), which rounds to the context's digits."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _stated(value: Any) -> Any:
-    """A bill's content in one order and without what is empty: a field that a later version adds changes no digest."""
+    """Return a bill's content in a fixed order, without empty values: a field of a later version changes no digest."""
     if isinstance(value, dict):
         stated = {name: _stated(value[name]) for name in sorted(value)}
         return {name: one for name, one in stated.items() if one is not None and one is not False and one not in _EMPTY}
@@ -139,7 +139,7 @@ def _stated(value: Any) -> Any:
 
 
 def verdict_of(known: Try) -> Verdict | None:
-    """Return what a row means for its request; rows of schema 1 have the status only."""
+    """Return the verdict on a row's request; rows of schema 1 have only the status."""
     if known.verdict is not None or known.ended is None:
         return known.verdict
     if known.ended != "answered":
@@ -153,8 +153,8 @@ def verdict_of(known: Try) -> Verdict | None:
 def unresolved(tries: Iterable[Try]) -> dict[str, Try]:
     """Return the steps that may have taken effect, or may still do so, and whose outcome no answer shows.
 
-    `tries` are those of one reference, oldest first. A step is one request with its repeats: an answer to any of them
-    settles all, as they share a key. The row is the last one of the step that was sent.
+    `tries` are those of one reference, oldest first. A step is one request with its repeats: because they share a key,
+    an answer to one of them resolves all. The row of a step is the last one that was sent.
     """
     pending: dict[str, Try] = {}
     for known in tries:
@@ -167,7 +167,7 @@ def unresolved(tries: Iterable[Try]) -> dict[str, Try]:
 
 
 def _claim(rows: list[Try], facts: list[Fact]) -> tuple[Literal["made", "unknown"], str | None, datetime | None] | None:
-    """Return what the tries of a reference at one account still claim, after the known ends of claims."""
+    """Return the claim that the tries of a reference at one account still have after the known ends of claims."""
     covered = max((fact.last_try for fact in facts if fact.invoice_id is None), default=_NO_TRY)
     rows = [known for known in rows if known.number > covered]
     pending = unresolved(rows)
@@ -177,8 +177,8 @@ def _claim(rows: list[Try], facts: list[Fact]) -> tuple[Literal["made", "unknown
         before = [known for known in rows if known.number <= fact.last_try]
         attempts = {known.attempt for known in before if known.invoice_id == fact.invoice_id and known.attempt}
         ids = {known.invoice_id for known in before if known.attempt in attempts} - {None} | {fact.invoice_id}
-        # one attempt makes one invoice, whose id may change when it is issued; what the attempt makes after the end of
-        # that one is another
+        # one attempt makes one invoice, whose id may change when it is issued; after that invoice has ended, the same
+        # attempt makes another one
         rows = [
             known
             for known in rows
@@ -199,15 +199,15 @@ def _claim(rows: list[Try], facts: list[Fact]) -> tuple[Literal["made", "unknown
 
 
 def _may_have_made_another(known: Try, pending: dict[str, Try]) -> bool:
-    """Whether a try whose attempt made an invoice may have made a second one: it is unknown, and no key prevents it.
+    """Return whether a try whose attempt made an invoice may have made a second one: no answer or key rules it out.
 
-    A server error may have come after the fact and freed the key; see `Idempotency.keeps_failures`.
+    A server error may follow a write that took effect, and may free its key; see `Idempotency.keeps_failures`.
     """
     return known.step in pending and (known.key is None or (known.status or 0) >= 500)
 
 
 def _try(row: tuple[Any, ...]) -> Try:
-    """Read a row. An unreadable field counts as the worse case: sent, at an unknown time, with an unknown end."""
+    """Read a row. An unreadable field counts as the worst case: sent, at an unknown time, with an unknown end."""
     number, account, reference, attempt, method, url, key, began, ended_at, ended, status, invoice_id, *new = row
     book, mode, digest, verdict = new
     is_id = isinstance(invoice_id, str) and 0 < len(invoice_id) <= _LONGEST_ID and invoice_id.isprintable()

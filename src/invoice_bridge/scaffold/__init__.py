@@ -1,8 +1,8 @@
-"""A new provider's adapter as a distribution of its own: what `invoice-bridge new-provider` writes.
+"""Write a new provider's adapter as its own distribution, for `invoice-bridge new-provider`.
 
-Rules of this file: `adapter/` beside it is a working adapter of a provider that does not exist, Acme. It is copied with
-its name replaced, so what is scaffolded is code that is checked here; files that mean something where they lie
-(`pyproject.toml`, tests) end in `.tmpl`. Nothing here is needed to bill.
+Rules of this file: the folder `adapter/` is a working adapter of an invented provider, Acme. It is copied with the name
+replaced, so the checks of this repository cover the scaffolded code. Files that tools would read in place
+(`pyproject.toml`, tests) end in `.tmpl`. Billing needs nothing from this package.
 """
 
 from __future__ import annotations
@@ -31,23 +31,25 @@ _PLACES = {
 def new_provider(name: str, into: Path) -> tuple[Path, ...]:
     """Write an adapter's distribution into the folder `into`/invoice-bridge-NAME, and return the files written.
 
-    What is written can be installed and passes the conformance suite as it stands. `name` is the provider's: 2 to 30
-    lower-case letters and digits that begin with a letter, as it stands in module names and loss codes. Raises
-    ConfigurationError for another name, for a provider that exists, for a folder that exists or cannot be written.
+    The distribution can be installed, and passes the conformance suite without a change. `name` is the provider's, for
+    module names and loss codes: 2 to 30 lower-case letters and digits that begin with a letter. Raises
+    ConfigurationError for another name, for an existing provider, and for a folder that exists or cannot be written.
     """
     if not _NAME.fullmatch(name):
         raise ConfigurationError(
             f"{name!r} cannot be a provider's name: write 2 to 30 lower-case letters and digits, a letter first"
         )
     if name in providers.names():
-        raise ConfigurationError(f"there is a provider {name!r} already: choose another name")
+        raise ConfigurationError(f"the provider {name!r} already exists: choose another name")
     target = into / f"invoice-bridge-{name}"
     try:
         into.mkdir(parents=True, exist_ok=True)
         target.mkdir()
         return tuple(_write(name, target))
     except FileExistsError as error:
-        raise ConfigurationError(f"{error.filename} exists already: nothing was written") from None
+        raise ConfigurationError(
+            f"{error.filename} already exists; nothing was written: remove it, or choose another folder"
+        ) from None
     except OSError as error:
         raise ConfigurationError(f"{error.filename or target} cannot be written: {error.strerror}") from None
 
@@ -62,7 +64,7 @@ def _write(name: str, target: Path) -> Iterator[Path]:
 
 
 def _sources(source: Traversable, place: str = "") -> Iterator[tuple[Traversable, str]]:
-    """A file, or the modules of a folder and of those inside, each with its place there; caches are left out."""
+    """Yield a file, or all modules of a folder and its subfolders, each with its relative path; skip caches."""
     if source.is_file():
         yield source, place
         return

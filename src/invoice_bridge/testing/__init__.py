@@ -1,6 +1,6 @@
-"""For the tests of applications and of other providers' adapters (extra `testing`).
+"""Assertions and the conformance suite, for the tests of applications and of adapters (extra `testing`).
 
-A name is loaded when it is used: every run of pytest loads the plugin, whatever it tests.
+A name is loaded when it is used, because every run of pytest loads the plugin of this package.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+if not TYPE_CHECKING:  # with it, a type checker would accept every misspelt name
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:

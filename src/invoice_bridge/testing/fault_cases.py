@@ -1,4 +1,4 @@
-"""The cases of the fault matrix: a bill for every way in which a provider creates, a fault, how the caller goes on."""
+"""The cases of the fault matrix: a bill for every way in which a provider creates, a fault, and the caller's retry."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from invoice_bridge.core.model import Collection, Line, Period
 from invoice_bridge.core.money import Money
 from invoice_bridge.explain import explain, losses
 
-GoesOn = Literal["again", "killed", "killed, journal", "killed, journal, days later"]
-_WAYS: tuple[GoesOn, ...] = ("again", "killed", "killed, journal", "killed, journal, days later")
+Retry = Literal["again", "killed", "killed, journal", "killed, journal, days later"]
+_RETRIES: tuple[Retry, ...] = ("again", "killed", "killed, journal", "killed, journal, days later")
 _KINDS = (
     Kind.RESET_BEFORE,
     Kind.RESET_AFTER,
@@ -42,7 +42,7 @@ _KINDS = (
     Kind.SLOW_BODY,
 )
 _TIMES = (1, 3)
-"""How many requests in a row a fault hits: one, which a retry survives; or as many as a call tries."""
+"""The number of successive requests that a fault hits: one, which a retry survives, or all tries of one call."""
 TIMEOUT = 0.25
 _MAY = Period.month(2026, 5)
 _PRICE = Money(2500, "EUR")
@@ -55,12 +55,12 @@ class Case:
     provider: str
     bill: str
     place: int
-    """Which request is hit, counted from 0 as a run without faults makes them."""
+    """The number of the request that the fault hits, counted from 0 in a run without faults."""
     kind: Kind
     times: int
-    way: GoesOn
+    way: Retry
     flipped: str | None = None
-    """The switch that stands the other way round."""
+    """The switch that has the opposite of its default."""
 
     def __str__(self) -> str:
         flipped = f", {self.flipped} flipped" if self.flipped else ""
@@ -68,45 +68,45 @@ class Case:
 
 
 def in_memory(name: str) -> Any:
-    """Return the kind of emulator of a provider."""
-    named = providers.get(name).emulator
-    return named.load() if isinstance(named, Named) else named
+    """Return the emulator class of a provider."""
+    emulator = providers.get(name).emulator
+    return emulator.load() if isinstance(emulator, Named) else emulator
 
 
 @cache
 def bills(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
-    """One bill for every way in which a provider creates: those whose requests, effects or order differ."""
+    """Return one bill for every way in which a provider creates: ways differ in requests, effects or their order."""
     emulator = in_memory(provider)
     shared: dict[str, Any] = {"reference": "res-2026-05-17", "customer": emulator.customer}
-    what: dict[str, tuple[type[OneTimeCharge | PeriodInvoice], dict[str, Any]]] = {
+    kinds: dict[str, tuple[type[OneTimeCharge | PeriodInvoice], dict[str, Any]]] = {
         "charge once": (OneTimeCharge, {"amount": _PRICE, "period": _MAY}),
         "bill lines": (PeriodInvoice, {"lines": (Line(description="a", amount=_PRICE),)}),
         "bill a period": (PeriodInvoice, {"subscription": emulator.subscription}),
     }
     due = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=30)
-    ways: dict[str, dict[str, Any]] = {
+    options: dict[str, dict[str, Any]] = {
         "manual": {},
         "send": {"collection": Collection.send(due=due)},
         "send in days": {"collection": Collection.send(net_days=30), "issued_at": _MAY.end},
         "collect": {"collection": Collection.charge(emulator.payment_method)},
         "draft": {"draft": True},
     }
-    found: dict[str, OneTimeCharge | PeriodInvoice] = {}
-    seen: set[Any] = set()
-    for name, (kind, fields) in what.items():
-        rated = {} if kind is OneTimeCharge else {"period": _MAY, "currency": _PRICE.currency}
-        for way, more in ways.items():
-            command: Any = kind(**(shared | rated | fields | more))
+    commands: dict[str, OneTimeCharge | PeriodInvoice] = {}
+    shapes: set[Any] = set()
+    for name, (kind, fields) in kinds.items():
+        required = {} if kind is OneTimeCharge else {"period": _MAY, "currency": _PRICE.currency}
+        for option, more in options.items():
+            command: Any = kind(**(shared | required | fields | more))
             plan = explain(provider, command, lookup="never", **emulator.settings)
-            shape = tuple((one.method, one.url, one.effects) for one in plan.requests)
-            if plan.refusal is None and shape not in seen:
-                seen.add(shape)
-                found[f"{name}, {way}"] = command
-    return found
+            shape = tuple((request.method, request.url, request.effects) for request in plan.requests)
+            if plan.refusal is None and shape not in shapes:
+                shapes.add(shape)
+                commands[f"{name}, {option}"] = command
+    return commands
 
 
 def cases(name: str) -> Iterator[Case]:
-    """Every case of a provider. Where a switch makes the bill itself impossible there is none to hit."""
+    """Yield every case of a provider. A bill that a flipped switch makes impossible has no case with that switch."""
     for title, command in bills(name).items():
         for flipped in (None, *in_memory(name).SWITCHES):
             for place, method in enumerate(_requests(name, command, flipped)):
@@ -114,14 +114,14 @@ def cases(name: str) -> Iterator[Case]:
                     if method == "GET" and kind in {Kind.DELAYED_COMMIT, Kind.IN_PROGRESS, Kind.STALE_LISTING}:
                         continue
                     for times in _TIMES:
-                        for way in _WAYS:
+                        for way in _RETRIES:
                             if kind is Kind.STALE_LISTING and "days later" in way:
-                                continue  # no listing lags for days
+                                continue  # no listing is stale for days
                             yield Case(name, title, place, kind, times, way, flipped)
 
 
 def _requests(name: str, command: OneTimeCharge | PeriodInvoice, flipped: str | None) -> list[str]:
-    """The methods of the requests that a bill makes where nothing goes wrong; none where it is refused."""
+    """Return the methods of a bill's requests in a run without faults; none if the flipped switch refuses the bill."""
     emulator = make_emulator(name, flipped, lambda: datetime.now(UTC))
     transport = EmulatorTransport(emulator)
     with (
@@ -134,13 +134,13 @@ def _requests(name: str, command: OneTimeCharge | PeriodInvoice, flipped: str | 
             client.create(command, allow=allowed_losses(name, command))
         except BridgeError as error:
             if flipped is None:
-                raise RuntimeError(f"{name} refuses a bill where nothing goes wrong") from error
+                raise RuntimeError(f"{name} refuses a bill in a run without faults") from error
             return []
     return [request.method for request in transport.sent]
 
 
 def make_emulator(name: str, flipped: str | None, clock: Clock, *, forgets: bool = False) -> Emulator:
-    """Make an emulator with something to bill, and a switch flipped; it may forget keys at once."""
+    """Make an emulator that has something to bill, with a switch flipped; `forgets` makes it forget keys at once."""
     kind = in_memory(name)
     switches = {} if flipped is None else {flipped: not kind.SWITCHES[flipped][0]}
     kind = type(kind.__name__, (kind,), {"window": timedelta(0)}) if forgets else kind
@@ -150,7 +150,7 @@ def make_emulator(name: str, flipped: str | None, clock: Clock, *, forgets: bool
 
 
 def lookup_mode(name: str, journal: str | None, *, forgets: bool) -> str:
-    """How bills are looked up: as by default, and where the provider refuses that, as its message proposes."""
+    """Return the `lookup` setting: the default, or what the refusal proposes if the provider refuses the default."""
     if forgets:
         return "never"
     if providers.get(name).lookup is None:
@@ -159,16 +159,16 @@ def lookup_mode(name: str, journal: str | None, *, forgets: bool) -> str:
 
 
 def allowed_losses(name: str, command: OneTimeCharge | PeriodInvoice) -> list[str]:
-    """Return the codes of the losses that a bill means and that stop it unless they are allowed."""
-    found = losses(name, command, **in_memory(name).settings)
-    return [loss.code for loss in found if loss.severity is not Severity.INFO]
+    """Return the codes of the losses that stop a bill unless they are allowed."""
+    every = losses(name, command, **in_memory(name).settings)
+    return [loss.code for loss in every if loss.severity is not Severity.INFO]
 
 
 def faults_of(case: Case) -> list[Fault]:
-    """Return the faults of a case, as an emulator takes them."""
+    """Return the faults of a case, to give to an emulator."""
     hit = Fault(case.kind, skip=case.place, times=case.times)
     match case.kind:
-        case Kind.STALE_LISTING:  # a write is lost, and the next listing does not know of it yet
+        case Kind.STALE_LISTING:  # the answer to a write is lost, and the next listing does not show the write yet
             return [Fault(Kind.RESET_AFTER, skip=case.place, times=case.times), Fault(Kind.STALE_LISTING)]
         case Kind.DELAYED_COMMIT:
             return [replace(hit, lands_after=2)]

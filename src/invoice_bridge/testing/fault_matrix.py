@@ -1,10 +1,10 @@
-"""The fault matrix: every creating flow, hit by every fault at every request, and judged by what the provider holds.
+"""The fault matrix: every creating flow, with every fault at every request, checked against the emulator's ledger.
 
-Over real TCP, against emulators. A case is a bill, a fault at one of its requests, a way in which the caller goes on
-(again in the same process; or its process is killed with SIGKILL and another one makes the same bill, with a journal or
-without), and the emulator's switches: as documented, or one of what is not confirmed the other way round. After each
-case two questions are put to the emulator, never to the adapter: does it hold more than one bill, and is what the
-caller was told true? In the control run the provider forgets keys at once and nothing is looked up.
+It runs over real TCP against emulators. A case has a bill, a fault at one of its requests, the caller's retry and the
+emulator's switches. The caller retries in the same process, or its process is killed with SIGKILL and another process
+makes the same bill, with a journal or without one. The switches have their defaults, or one unconfirmed switch is
+flipped. After each case two questions go to the emulator, never to the adapter: does it hold more than one bill, and
+is the caller's result true? In the control run the provider forgets keys at once and the client looks nothing up.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from invoice_bridge.testing.fault_cases import (
 
 __all__ = ["Case", "Count", "Held", "Stage", "Told", "Verdict", "bills", "cases", "choose", "run", "run_all", "share"]
 
-_PATIENCE = 5.0
+_KILL_TIMEOUT = 5.0
 _TRIES = 3
 _DAYS = timedelta(days=3)
 
@@ -55,87 +55,87 @@ _DAYS = timedelta(days=3)
 # ── one case ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the provider holds: its ledger's events by invoice, and the invoices there are."""
+    """The provider's state: the events of its ledger with their invoices, and the ids of its invoices."""
 
     events: tuple[tuple[str, str], ...]
     invoices: frozenset[str]
 
     def ids(self, event: str) -> list[str]:
-        """The invoices of an event, one for each time that it happened."""
+        """Return the invoice ids of an event, one for each occurrence."""
         return [invoice_id for name, invoice_id in self.events if name == event]
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one call told its caller, and what the provider held before it and after."""
+    """The result of one call, and the provider's state before and after it."""
 
     before: Held
     after: Held
     landing: int
-    """How many requests of the call had not landed when it ended."""
+    """The number of the call's requests that the provider had not yet carried out when the call ended."""
     invoice: Invoice | None = None
     error: BridgeError | None = None
 
     def lies(self) -> Iterator[str]:
-        """Where what was told is not so."""
+        """Yield each way in which the result is false."""
         if self.invoice is not None:
             yield from _untrue(self.invoice, self.after)
         elif self.error is not None and self.error.outcome == "nothing_done":
             if self.after != self.before or self.landing:
-                yield f"told that nothing was done: {self.error!r}"
+                yield f"the error claims that nothing was done, but something was: {self.error!r}"
         elif self.error is not None and self.error.outcome != "unknown" and self.after == self.before:
-            yield f"told {self.error.outcome}, and nothing was: {self.error!r}"
+            yield f"the error claims {self.error.outcome}, but nothing was done: {self.error!r}"
 
 
 def _untrue(invoice: Invoice, held: Held) -> Iterator[str]:
     if invoice.id not in held.invoices:
-        yield f"told of {invoice.id}, which is not there"
+        yield f"the call returned {invoice.id}, which the provider does not have"
     issued = invoice.id in held.ids("issued")
     if issued is (invoice.status is Status.DRAFT):
-        yield f"told that {invoice.id} is {invoice.status}; the ledger: {held.events}"
+        yield f"the call returned {invoice.id} as {invoice.status}; the ledger: {held.events}"
     if invoice.status is Status.PAID and invoice.id not in held.ids("collected"):
-        yield f"told that {invoice.id} is paid; the ledger: {held.events}"
+        yield f"the call returned {invoice.id} as paid; the ledger: {held.events}"
 
 
 class Stage:
-    """A fresh emulator behind the running server, with the faults of a case, and the calls made to it."""
+    """A new emulator behind the running server, with the faults of a case and the results of the calls made to it."""
 
     def __init__(self, served: Served, case: Case, *, forgets: bool = False) -> None:
         self.name, self.url, self.forgets = case.provider, served.base_urls[case.provider], forgets
         self.moved = timedelta()
         self.emulator = make_emulator(self.name, case.flipped, self.clock, forgets=forgets)
         self.faults = Faults(self.emulator, faults_of(case))
-        self.told: list[Told] = []
+        self.results: list[Told] = []
         served.put(self.name, self.faults)
 
     def clock(self) -> datetime:
-        """The provider's present: ours, moved on."""
+        """Return the provider's time: the real time plus `moved`."""
         return datetime.now(UTC) + self.moved
 
     def held(self) -> Held:
-        """What the emulator holds now."""
+        """Return the emulator's current state."""
         events = tuple((entry.event, entry.invoice_id) for entry in self.emulator.ledger)
         return Held(events, frozenset(self.emulator.invoices))
 
     def client(self, journal: str | None = None) -> AbstractContextManager[Client]:
-        """A client of this stage."""
+        """Open a client of this stage."""
         return _client(self.name, self.url, journal, lookup_mode(self.name, journal, forgets=self.forgets))
 
     def bill(self, command: OneTimeCharge | PeriodInvoice, journal: str | None = None) -> Told:
-        """Make a bill and note what was told."""
+        """Make a bill and record the result."""
         before = self.held()
         with self.client(journal) as client:
             try:
-                made, error = client.create(command, allow=allowed_losses(self.name, command)), None
+                invoice, error = client.create(command, allow=allowed_losses(self.name, command)), None
             except BridgeError as problem:
-                made, error = None, problem
-        self.told.append(Told(before, self.held(), self.faults.landing, made, error))
-        return self.told[-1]
+                invoice, error = None, problem
+        self.results.append(Told(before, self.held(), self.faults.landing, invoice, error))
+        return self.results[-1]
 
 
 @contextmanager
 def _client(name: str, url: str, journal: str | None, lookup: str) -> Iterator[Client]:
-    """A client of an emulator; what is tried again does not wait long."""
+    """Open a client of an emulator that retries without waiting."""
     emulator = in_memory(name)
     settings: dict[str, Any] = {
         **emulator.settings,
@@ -144,7 +144,7 @@ def _client(name: str, url: str, journal: str | None, lookup: str) -> Iterator[C
         "lookup": lookup,
         "timeout": TIMEOUT,
     }
-    with httpx.Client(verify=False) as http:  # noqa: S501 - plain http on loopback: certificates are read for nothing
+    with httpx.Client(verify=False) as http:  # noqa: S501 - plain http on loopback: no certificates to load
         with no_waiting():
             client = Client(name, api_key=emulator.key, base_url=url, http=http, **settings)
         with client:
@@ -153,15 +153,15 @@ def _client(name: str, url: str, journal: str | None, lookup: str) -> Iterator[C
 
 @dataclass
 class Verdict:
-    """What a case came to."""
+    """The result of a case."""
 
     case: Case
     duplicates: list[str] = field(default_factory=list)
     lies: list[str] = field(default_factory=list)
     unknown: int = 0
-    """How many calls said that they do not know."""
+    """The number of calls whose outcome was "unknown"."""
     unresolved: str = ""
-    """Why the bill is not there after all tries, where it is not."""
+    """The last error, if the bill was not made after all tries."""
 
 
 def run(case: Case, served: Served, *, forgets: bool = False) -> Verdict:
@@ -172,7 +172,7 @@ def run(case: Case, served: Served, *, forgets: bool = False) -> Verdict:
     with tempfile.TemporaryDirectory() as folder:
         journal = str(Path(folder) / "bills.sqlite") if "journal" in case.way else None
         if case.way != "again":
-            _killed(stage, command, journal)
+            _bill_in_killed_process(stage, command, journal)
         if "days later" in case.way:
             stage.faults.land()
             stage.moved = _DAYS
@@ -180,13 +180,14 @@ def run(case: Case, served: Served, *, forgets: bool = False) -> Verdict:
             if stage.bill(command, journal).error is None:
                 break
         stage.faults.land()
-        verdict = Verdict(case, lies=[lie for told in stage.told for lie in told.lies()])
-        verdict.unknown = sum(told.error is not None and told.error.outcome == "unknown" for told in stage.told)
+        verdict = Verdict(case, lies=[lie for result in stage.results for lie in result.lies()])
+        errors = [result.error for result in stage.results if result.error is not None]
+        verdict.unknown = sum(error.outcome == "unknown" for error in errors)
         verdict.duplicates = list(_duplicates(stage.held(), command))
-        if stage.told[-1].error is not None:
-            verdict.unresolved = repr(stage.told[-1].error)
+        if stage.results[-1].error is not None:
+            verdict.unresolved = repr(stage.results[-1].error)
         if not forgets:
-            verdict.lies += _resolved(stage, command, began)
+            verdict.lies += _false_resolutions(stage, command, began)
     return verdict
 
 
@@ -198,39 +199,39 @@ def _duplicates(held: Held, command: OneTimeCharge | PeriodInvoice) -> Iterator[
         yield f"{len(held.invoices)} drafts"
 
 
-def _resolved(stage: Stage, command: OneTimeCharge | PeriodInvoice, began: datetime) -> Iterator[str]:
-    """Ask resolve, and hold its answer against the ledger."""
+def _false_resolutions(stage: Stage, command: OneTimeCharge | PeriodInvoice, began: datetime) -> Iterator[str]:
+    """Call resolve, and yield each contradiction between its answer and the ledger."""
     with stage.client() as client:
-        found = client.resolve(command, since=began)
+        resolution = client.resolve(command, since=began)
     issued = set(stage.held().ids("issued")) or stage.held().invoices
-    if found.state == "found" and found.invoice is not None and found.invoice.id not in issued:
-        yield f"resolve found {found.invoice.id}; the provider holds {issued}"
-    if found.state == "absent" and issued:
-        yield f"resolve says absent; the provider holds {issued}"
+    if resolution.state == "found" and resolution.invoice is not None and resolution.invoice.id not in issued:
+        yield f"resolve returned {resolution.invoice.id}; the provider holds {issued}"
+    if resolution.state == "absent" and issued:
+        yield f"resolve returned absent; the provider holds {issued}"
 
 
-def _killed(stage: Stage, command: OneTimeCharge | PeriodInvoice, journal: str | None) -> None:
-    """Make the bill in another process and kill that with SIGKILL once the fault has struck."""
-    told = dumps({"command": command.verb, **loads(command.model_dump_json(exclude_defaults=True).encode())})
+def _bill_in_killed_process(stage: Stage, command: OneTimeCharge | PeriodInvoice, journal: str | None) -> None:
+    """Make the bill in another process, and kill that process with SIGKILL once the fault has hit a request."""
+    document = dumps({"command": command.verb, **loads(command.model_dump_json(exclude_defaults=True).encode())})
     lookup = lookup_mode(stage.name, journal, forgets=stage.forgets)
-    begin = multiprocessing.get_context("forkserver")  # what it has loaded, each child has at once
-    begin.set_forkserver_preload([__spec__.name, "httpx", in_memory(stage.name).__module__])
-    child = begin.Process(target=_bill_and_die, args=(stage.name, stage.url, told, journal, lookup))
+    processes = multiprocessing.get_context("forkserver")  # each child starts with the modules that this one preloads
+    processes.set_forkserver_preload([__spec__.name, "httpx", in_memory(stage.name).__module__])
+    child = processes.Process(target=_bill_and_die, args=(stage.name, stage.url, document, journal, lookup))
     child.start()
-    patience = time.monotonic() + _PATIENCE
-    while not stage.faults.hits and child.is_alive() and time.monotonic() < patience:
+    deadline = time.monotonic() + _KILL_TIMEOUT
+    while not stage.faults.hits and child.is_alive() and time.monotonic() < deadline:
         time.sleep(0.001)
     assert child.pid is not None
     with suppress(ProcessLookupError):
         os.kill(child.pid, signal.SIGKILL)
     child.join()
     if child.exitcode not in {0, -signal.SIGKILL}:
-        raise RuntimeError(f"the process that was to be killed ended by itself with {child.exitcode}")
+        raise RuntimeError(f"the process ended by itself with exit code {child.exitcode} before it was killed")
     child.close()
 
 
-def _bill_and_die(name: str, url: str, told: bytes, journal: str | None, lookup: str) -> None:
-    command = read_command(loads(told))
+def _bill_and_die(name: str, url: str, document: bytes, journal: str | None, lookup: str) -> None:
+    command = read_command(loads(document))
     with suppress(BridgeError), _client(name, url, journal, lookup) as client:
         client.create(command, allow=allowed_losses(name, command))
 
@@ -238,7 +239,7 @@ def _bill_and_die(name: str, url: str, told: bytes, journal: str | None, lookup:
 # ── many cases ───────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass
 class Count:
-    """What a run of the matrix came to, and the cases that went wrong."""
+    """The totals of a run of the matrix, and its failures."""
 
     cases: int = 0
     duplicates: int = 0
@@ -264,11 +265,11 @@ class Count:
         self.unknowns += verdict.unknown
         if verdict.unresolved:
             self.unresolved[f"{verdict.case.provider}: {verdict.case.kind}: {verdict.unresolved[:150]}"] += 1
-        self.wrong += [f"{verdict.case}: {what}" for what in (*verdict.duplicates, *verdict.lies)]
+        self.wrong += [f"{verdict.case}: {failure}" for failure in (*verdict.duplicates, *verdict.lies)]
 
     def __str__(self) -> str:
         return (
-            f"{self.cases} cases: {self.duplicates} billed twice, {self.lies} told what was not so, "
+            f"{self.cases} cases: {self.duplicates} billed twice, {self.lies} with a false result, "
             f"{self.unknowns} calls ended unknown, {sum(self.unresolved.values())} bills not made after {_TRIES} tries"
         )
 
@@ -282,12 +283,12 @@ def run_all(chosen: Iterable[Case], served: Served, *, forgets: bool = False) ->
 
 
 def choose(name: str, sample: int | None, seed: int) -> list[Case]:
-    """A provider's cases: all of them, or a sample that is the same for the same seed."""
-    found = list(cases(name))
-    return found if sample is None or sample >= len(found) else random.Random(f"{seed}{name}").sample(found, sample)  # noqa: S311
+    """Return a provider's cases: all of them, or a sample that is the same for the same seed."""
+    every = list(cases(name))
+    return every if sample is None or sample >= len(every) else random.Random(f"{seed}{name}").sample(every, sample)  # noqa: S311
 
 
 def share(name: str, sample: int | None, seed: int, *, part: int, of: int, forgets: bool = False) -> Count:
-    """Run one of several equal parts of a provider's cases, behind a server of its own: for several processes."""
+    """Run one of `of` equal parts of a provider's cases, with its own server, so that processes can share the work."""
     with running() as served:
         return run_all(choose(name, sample, seed)[part::of], served, forgets=forgets)

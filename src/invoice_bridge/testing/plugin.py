@@ -4,18 +4,18 @@
     def test_bill(billing):
         assert bill_reservation(billing).total == Money.parse("19.99", "EUR")
 
-`billing` is a Client (`abilling` an AsyncClient) that is answered from cassettes/<provider>/test_bill.yaml, beside the
-test's file. It has no access to the network. A test passes if it makes exactly the recorded requests, including their
-bodies: a bill that the application no longer makes, or makes differently, fails.
+`billing` is a Client (`abilling` an AsyncClient) that replays cassettes/<provider>/test_bill.yaml beside the test's
+file. It has no access to the network. A test passes if it makes exactly the recorded requests, including their bodies:
+it fails if the application no longer makes a bill, or makes it differently.
 
     pytest --bridge-record=once            record what is missing, against the emulators in this process
-    pytest --bridge-record=rewrite         record everything anew
+    pytest --bridge-record=rewrite         record everything again
     … --bridge-against=test --bridge-allow-network      against the provider, with <PROVIDER>_API_KEY
 
-A cassette is written when its test has passed, never otherwise.
+A cassette is written only if its test passes.
 
-Rules of this file: every run of pytest on a machine with this distribution loads it, whatever is tested there. So it
-imports only pytest and the standard library before it meets a marked test.
+Rules of this file: every run of pytest on a machine with this distribution loads it. So it imports only pytest and the
+standard library until it meets a marked test.
 """
 
 from __future__ import annotations
@@ -44,40 +44,40 @@ _PASSED = pytest.StashKey[bool]()
 
 # ── options ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options; their default is that nothing is recorded and nothing leaves the process."""
+    """Add the options; by default nothing is recorded and no request leaves the process."""
     group = parser.getgroup("bridge", "invoice_bridge: tests that run once per billing provider")
     group.addoption(
         "--bridge-record",
         choices=("none", "once", "rewrite"),
         default="none",
-        help="none: replay cassettes (default); once: record those that are missing; rewrite: record all anew",
+        help="none: replay cassettes (default); once: record the missing ones; rewrite: record all of them again",
     )
     group.addoption(
         "--bridge-against",
         choices=("emulator", "test", "live"),
-        help="where to record: the emulators in this process (default), or the provider itself, with a test or a live "
-        "key from <PROVIDER>_API_KEY",
+        help="what to record: the emulators in this process (default), or the provider with the test or live key in "
+        "<PROVIDER>_API_KEY",
     )
     group.addoption(
         "--bridge-allow-network",
         action="store_true",
-        help="let a client that records against test or live reach its provider; live moves real money",
+        help="let a client reach its provider to record against test or live; live moves real money",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the mark, and refuse options that contradict each other."""
+    """Declare the mark, and refuse contradictory options."""
     config.addinivalue_line(
         "markers", "bridge(*providers): run once for each of these billing providers, or for all (fixture billing)"
     )
     against = config.getoption("--bridge-against")
     if against is not None and config.getoption("--bridge-record") == "none":
-        raise pytest.UsageError("--bridge-against needs a recording: add --bridge-record=once or =rewrite")
+        raise pytest.UsageError("--bridge-against works only when recording: add --bridge-record=once or =rewrite")
     if against in {"test", "live"} and not config.getoption("--bridge-allow-network"):
-        raise pytest.UsageError(f"--bridge-against={against} reaches the providers: add --bridge-allow-network")
+        raise pytest.UsageError(f"--bridge-against={against} needs the network: add --bridge-allow-network")
 
 
-# ── which tests, which cassettes ─────────────────────────────────────────────────────────────────────────────────────
+# ── tests and their cassettes ────────────────────────────────────────────────────────────────────────────────────────
 @pytest.hookimpl(tryfirst=True)  # so that the provider is the first word in the brackets
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a marked test once for each provider that the mark names."""
@@ -93,7 +93,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         except ConfigurationError as error:
             raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: mark.bridge: {error}") from None
     if mark.kwargs:
-        raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: mark.bridge takes only names of providers")
+        raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: mark.bridge takes only provider names")
     metafunc.parametrize(PROVIDER, names, ids=names, scope="function")
 
 
@@ -103,7 +103,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if (path := cassette_path(item)) is None:
             continue
-        other = taken.setdefault(str(path).casefold(), item.nodeid)  # some file systems know no capitals
+        other = taken.setdefault(str(path).casefold(), item.nodeid)  # some file systems ignore case
         if other != item.nodeid:
             raise pytest.UsageError(f"{other} and {item.nodeid} would share {path}: rename one of the tests")
 
@@ -144,15 +144,15 @@ class _Tape:
         from invoice_bridge import ConfigurationError
 
         try:
-            given = {"lookup": "never", **self.arguments}  # what a lookup reads depends on what else an account holds
-            return kind(self.provider, http=http(transport=self.transport), **given)
+            settings = {"lookup": "never", **self.arguments}  # a lookup also reads the account's other invoices
+            return kind(self.provider, http=http(transport=self.transport), **settings)
         except ConfigurationError as error:
             pytest.fail(f"{error}: see the fixture billing_settings", pytrace=False)
 
 
 @pytest.fixture
 def billing_provider() -> str:
-    """The name of the provider that this run of the test is for."""
+    """Return the name of the provider of this run of the test."""
     pytest.fail("mark the test with @pytest.mark.bridge(…): billing needs a provider", pytrace=False)
 
 
@@ -166,45 +166,43 @@ def billing_settings() -> Mapping[str, Mapping[str, Any]]:
 def billing_tape(
     request: pytest.FixtureRequest, billing_provider: str, billing_settings: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[_Tape]:
-    """Replay or record, as the options say; `billing` and `abilling` share it."""
+    """Replay or record, depending on the options; `billing` and `abilling` share it."""
     path = cassette_path(request.node)
-    if path is None:  # the provider was given in another way than by the mark
+    if path is None:  # something other than the mark set the provider
         pytest.fail("mark the test with @pytest.mark.bridge(…): its cassette is named after the mark", pytrace=False)
     record = request.config.getoption("--bridge-record")
     settings = billing_settings.get(billing_provider, {})
     if record == "rewrite" or (record == "once" and not path.exists()):
         against = request.config.getoption("--bridge-against") or "emulator"
-        yield from _recorded(request.node, path, billing_provider, settings, against)
+        yield from _record(request.node, path, billing_provider, settings, against)
     else:
-        yield from _replayed(request.node, path, billing_provider, settings)
+        yield from _replay(request.node, path, billing_provider, settings)
 
 
 @pytest.fixture
 def billing(billing_tape: _Tape) -> Client:
-    """Return a client of the provider that is answered from the test's cassette."""
+    """Return a client of the provider that replays or records the test's cassette."""
     import httpx
 
     from invoice_bridge import Client
 
-    made: Client = billing_tape.client(Client, httpx.Client)
-    return made
+    client: Client = billing_tape.client(Client, httpx.Client)
+    return client
 
 
 @pytest.fixture
 def abilling(billing_tape: _Tape) -> AsyncClient:
-    """Return an asynchronous client of the provider that is answered from the test's cassette."""
+    """Return an asynchronous client of the provider that replays or records the test's cassette."""
     import httpx
 
     from invoice_bridge import AsyncClient
 
-    made: AsyncClient = billing_tape.client(AsyncClient, httpx.AsyncClient)
-    return made
+    client: AsyncClient = billing_tape.client(AsyncClient, httpx.AsyncClient)
+    return client
 
 
-# ── recording, replaying ─────────────────────────────────────────────────────────────────────────────────────────────
-def _recorded(
-    item: pytest.Item, path: Path, provider: str, settings: Mapping[str, Any], against: str
-) -> Iterator[_Tape]:
+# ── recording and replaying ──────────────────────────────────────────────────────────────────────────────────────────
+def _record(item: pytest.Item, path: Path, provider: str, settings: Mapping[str, Any], against: str) -> Iterator[_Tape]:
     import httpx
 
     from invoice_bridge import providers
@@ -216,22 +214,22 @@ def _recorded(
     inner: httpx.BaseTransport
     if against == "emulator":
         emulator = declared.emulator()
-        given = _at_emulator(settings, emulator)
+        arguments = _emulator_settings(settings, emulator)
         inner, recorded_at = EmulatorTransport(emulator, declared.base_url(emulator.settings)), emulator.clock()
     else:
         variable = key_variable(provider)
         if not (key := os.environ.get(variable, "").strip()):
             pytest.fail(f"to record against {against}, put {provider}'s {against} key into {variable}", pytrace=False)
-        given = {**settings, "api_key": key, "mode": against}
+        arguments = {**settings, "api_key": key, "mode": against}
         inner, recorded_at = httpx.HTTPTransport(), datetime.now(UTC)
     recorder = Recorder(inner)
-    yield _Tape(provider, recorder, given)
+    yield _Tape(provider, recorder, arguments)
     recorder.close()
     if item.stash.get(_PASSED, False):
         recorder.save(path, provider, origin=against, recorded_at=recorded_at)
 
 
-def _replayed(item: pytest.Item, path: Path, provider: str, settings: Mapping[str, Any]) -> Iterator[_Tape]:
+def _replay(item: pytest.Item, path: Path, provider: str, settings: Mapping[str, Any]) -> Iterator[_Tape]:
     from invoice_bridge import ConfigurationError, providers
     from invoice_bridge.cassettes import provenance
     from invoice_bridge.cassettes.player import Player
@@ -239,35 +237,35 @@ def _replayed(item: pytest.Item, path: Path, provider: str, settings: Mapping[st
 
     command = f"pytest {shlex.quote(item.nodeid)} --bridge-record"
     if not path.exists():
-        pytest.fail(f"nothing is recorded in {path}: record it with\n  {command}=once", pytrace=False)
+        pytest.fail(f"there is no cassette {path}: record it with\n  {command}=once", pytrace=False)
     try:
         origin = provenance.read(path).origin
     except ConfigurationError as error:
         pytest.fail(f"{error}: record it again with\n  {command}=rewrite", pytrace=False)
-    anew = f"{command}=rewrite"
+    record_again = f"{command}=rewrite"
     emulator = providers.get(provider).emulator()
     if origin == "emulator":
-        given = _at_emulator(settings, emulator)
+        arguments = _emulator_settings(settings, emulator)
     else:
-        given = {**emulator.settings, **settings, "api_key": emulator.key, "mode": None}
-        anew += f" --bridge-against={origin} --bridge-allow-network" if origin != "documentation" else ""
+        arguments = {**emulator.settings, **settings, "api_key": emulator.key, "mode": None}
+        record_again += f" --bridge-against={origin} --bridge-allow-network" if origin != "documentation" else ""
     player = Player(
         path,
         match_on_body=True,
         before_request=Redactor(provider, ids=origin == "live").request,
-        remedy=f"if that is meant, record it again:\n  {anew}",
+        remedy=f"if the change is intended, record it again:\n  {record_again}",
     )
-    yield _Tape(provider, player, given)
+    yield _Tape(provider, player, arguments)
     if not item.stash.get(_PASSED, False):
         return
-    if player.refused:  # the application caught it, and went on
+    if player.refused:  # the application caught the error and continued
         pytest.fail(player.refused[0], pytrace=False)
     if player.unplayed:
-        told = "\n".join(f"  {request}" for request in player.unplayed)
-        pytest.fail(f"{path} has requests that were not made:\n{told}\n{player.remedy}", pytrace=False)
+        requests = "\n".join(f"  {request}" for request in player.unplayed)
+        pytest.fail(f"{path} has requests that the test did not make:\n{requests}\n{player.remedy}", pytrace=False)
 
 
-def _at_emulator(settings: Mapping[str, Any], emulator: Any) -> dict[str, Any]:
-    """Return a test's settings, except for those of the account, which are the emulator's own."""
+def _emulator_settings(settings: Mapping[str, Any], emulator: Any) -> dict[str, Any]:
+    """Return a test's settings with the account settings replaced by the emulator's."""
     kept = {name: value for name, value in settings.items() if name not in {"base_url", "insecure", "mode"}}
     return {**kept, **emulator.settings, "api_key": emulator.key}

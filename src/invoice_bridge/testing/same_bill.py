@@ -1,4 +1,4 @@
-"""An assertion for tests: two providers bill the same."""
+"""The assertion that two providers bill the same."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def assert_same_bill(
 ) -> None:
     """Fail unless two sides bill the same; the failure shows the differing paths in two columns.
 
-    Sides and arguments are those of invoice_bridge.compare.compare, which also raises ConfigurationError if there is
-    nothing to compare. A field that one side does not state is no difference.
+    The sides and arguments are those of invoice_bridge.compare.compare, which also raises ConfigurationError if there
+    is nothing to compare. A field that one side does not state is not a difference.
     """
     __tracebackhide__ = True
-    with compare(left, right, allow=allow, as_of=as_of, keys=keys) as found:
-        if not found.same:
-            raise AssertionError(f"the two sides do not bill the same\n{found.text()}")
+    with compare(left, right, allow=allow, as_of=as_of, keys=keys) as comparison:
+        if not comparison.same:
+            raise AssertionError(f"the two sides do not bill the same\n{comparison.text()}")

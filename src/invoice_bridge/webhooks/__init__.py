@@ -1,4 +1,4 @@
-"""Deliveries of providers, verified and read as neutral events; `asgi` receives them."""
+"""Webhooks: verify a provider's delivery and read it as a neutral event; `asgi` receives deliveries over HTTP."""
 
 from invoice_bridge.adapter.webhooks import EventType, InvoiceEvent
 from invoice_bridge.webhooks.deliveries import ProcessedEvents, is_stale, parse

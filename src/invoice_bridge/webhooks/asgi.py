@@ -1,10 +1,10 @@
 """Receive deliveries over HTTP: an ASGI application that calls your function with each event.
 
-    POST /stripe      a delivery of Stripe; every other provider has its own name as path
+    POST /stripe      a delivery of Stripe; the path of every other provider is its name
 
-Rules of this file: the answer is 204 only after the function returned, so that a provider retries whatever failed.
-400: the signature does not match. 404: no such endpoint. 409: the same event is being processed. 413: too long.
-500: anything else; it is logged. The event has only what the provider reported: nothing is added here.
+Rules of this file: the answer is 204 only after the function has returned, so that the provider retries after a
+failure. 400: the signature does not match. 404: unknown endpoint. 409: the same event is being processed. 413: the body
+is too long. 500: any other error; it is logged. An event has only what the provider reported: nothing is added here.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ __all__ = ["application", "serve"]
 try:
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
-    from starlette.requests import Request as Asked
-    from starlette.responses import Response as Answer
+    from starlette.requests import Request as HttpRequest
+    from starlette.responses import Response as HttpResponse
     from starlette.routing import Route
 except ImportError as error:  # an extra, not a requirement
     raise ConfigurationError(
@@ -50,8 +50,8 @@ def application(
 ) -> Starlette:
     """Make the application; it calls `on_event` with each event, in a thread. An async function is awaited.
 
-    `on_event` may raise. An awaitable that a plain function returns is not awaited: it is an error (500), since nothing
-    was done.
+    `on_event` may raise. An awaitable that a plain function returns is not awaited: it is an error (500), because the
+    function has done nothing.
 
     `secrets`: provider → the secret of its endpoint. `unverified` names providers whose deliveries are not verified;
     use them as hints. `seen` has the processed events: by default it lives as long as this process, so after a restart,
@@ -61,10 +61,10 @@ def application(
     for name in (*secrets, *unverified):
         providers.get(name)
         if name in secrets and name in unverified:
-            raise ConfigurationError(f"{name} has a secret and is to be unverified: leave one of the two out")
+            raise ConfigurationError(f"{name} is in both `secrets` and `unverified`: remove one of the two")
     for name, secret in secrets.items():
         if not isinstance(secret, str) or not secret.strip():
-            raise ConfigurationError(f"the webhook secret of {name} is empty: every delivery would be refused")
+            raise ConfigurationError(f"the webhook secret of {name} is empty: pass the secret of its endpoint")
     receiver = _Receiver(
         on_event, dict(secrets), frozenset(unverified), ProcessedEvents() if seen is None else seen, clock, journal
     )
@@ -81,34 +81,36 @@ class _Receiver:
     journal: Journal | None = None
     in_use: set[tuple[str, str]] = field(default_factory=set)
 
-    async def receive(self, asked: Asked) -> Answer:
-        name = asked.path_params["provider"]
+    async def receive(self, incoming: HttpRequest) -> HttpResponse:
+        name = incoming.path_params["provider"]
         if name not in self.secrets and name not in self.unverified:
-            return Answer("there is no such endpoint", 404)
+            return HttpResponse("unknown endpoint", 404)
         body = bytearray()
-        async for chunk in asked.stream():
+        async for chunk in incoming.stream():
             body += chunk
             if len(body) > LARGEST:
-                return Answer("the body is too long", 413)
+                return HttpResponse("the body is too long", 413)
         at, secret = self.clock(), self.secrets.get(name)
         try:
-            read = partial(parse, name, asked.headers, bytes(body), secret=secret, at=at, verified=secret is not None)
-            # a journal that another process locks stops no other delivery
+            read = partial(
+                parse, name, incoming.headers, bytes(body), secret=secret, at=at, verified=secret is not None
+            )
+            # in a thread, so that a journal locked by another process does not delay other deliveries
             event = read() if self.journal is None else await run_in_threadpool(read, journal=self.journal)
         except InvalidSignature as error:
             _LOG.warning("a delivery to %s was refused: %s", name, error)
-            return Answer("the signature does not fit", 400)
-        except Exception:  # noqa: BLE001 - whatever it is, it is logged, and the provider is to try again
+            return HttpResponse("the signature does not match", 400)
+        except Exception:  # noqa: BLE001 - every error is logged, and the provider should try again
             return _failed(name)
         return await self._use_once(event, at)
 
-    async def _use_once(self, event: InvoiceEvent, at: datetime) -> Answer:
+    async def _use_once(self, event: InvoiceEvent, at: datetime) -> HttpResponse:
         if self.seen.has(event, at=at):
-            return Answer(status_code=204)
-        mark = (event.provider, event.id)
-        if mark in self.in_use:
-            return Answer("this event is being used", 409)
-        self.in_use.add(mark)
+            return HttpResponse(status_code=204)
+        key = (event.provider, event.id)
+        if key in self.in_use:
+            return HttpResponse("this event is being processed", 409)
+        self.in_use.add(key)
         try:
             if _is_async(self.on_event):
                 await self.on_event(event)  # type: ignore[misc]
@@ -117,16 +119,16 @@ class _Receiver:
         except Exception:  # noqa: BLE001 - as above
             return _failed(event.provider)
         finally:
-            self.in_use.discard(mark)
-        self.seen.add(event, at=at)  # only now: what failed must come again
-        return Answer(status_code=204)
+            self.in_use.discard(key)
+        self.seen.add(event, at=at)  # only after success: an event that failed must come again
+        return HttpResponse(status_code=204)
 
 
-def _is_async(context: Callable[[InvoiceEvent], object]) -> bool:
-    """Whether calling it makes a coroutine: an async function, one behind functools.partial, or an async __call__."""
-    while isinstance(context, partial):
-        context = context.func
-    return inspect.iscoroutinefunction(context) or inspect.iscoroutinefunction(type(context).__call__)
+def _is_async(function: Callable[[InvoiceEvent], object]) -> bool:
+    """Return whether a call makes a coroutine: an async function, one in functools.partial, or an async __call__."""
+    while isinstance(function, partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _refuse_awaitable(returned: object) -> None:
@@ -134,13 +136,13 @@ def _refuse_awaitable(returned: object) -> None:
         if inspect.iscoroutine(returned):
             returned.close()
         raise ConfigurationError(
-            "the function for webhook events returned an awaitable, which nobody awaits: pass an `async def` function"
+            "the function for webhook events returned an awaitable, which is not awaited: pass an `async def` function"
         )
 
 
-def _failed(name: str) -> Answer:
-    _LOG.exception("a delivery to %s could not be used", name)
-    return Answer("it could not be used", 500)
+def _failed(name: str) -> HttpResponse:
+    _LOG.exception("a delivery to %s could not be processed", name)
+    return HttpResponse("the delivery could not be processed", 500)
 
 
 def serve(
@@ -151,7 +153,7 @@ def serve(
     port: int = 8788,
     host: str = "127.0.0.1",
 ) -> None:
-    """Serve `application` until the process is interrupted. Put a TLS proxy before it."""
+    """Serve `application` until the process is interrupted. Put a TLS proxy in front of it."""
     import uvicorn
 
     uvicorn.run(application(on_event, secrets=secrets, unverified=unverified), host=host, port=port, access_log=False)

@@ -34,23 +34,23 @@ ACME = Provider(
         pay=verbs.collect,
         void=verbs.void,
         mark_paid=cannot(
-            "a payment made elsewhere cannot be recorded: pay collects, and nothing else marks an invoice paid",
+            "a payment made elsewhere cannot be recorded: only pay, which collects, marks an invoice as paid",
             source="docs.acme.test/invoices/pay",
         ),
         mark_uncollectible=cannot(
-            "there is no such status; void the invoice instead",
+            "an invoice has no such status; void the invoice instead",
             source="docs.acme.test/invoices",
         ),
         update=cannot(
-            "an invoice cannot be changed; leave the draft and make another",
+            "an invoice cannot be changed; keep the draft and make another",
             source="docs.acme.test/invoices",
         ),
         delete=cannot(
-            "a draft cannot be deleted; leave it: a draft collects nothing",
+            "a draft cannot be deleted; keep it: a draft collects nothing",
             source="docs.acme.test/invoices",
         ),
         send_invoice=cannot(
-            "it is mailed as it is finalized, where the draft says so",
+            "finalizing mails the invoice if its collection is mail",
             source="docs.acme.test/invoices/finalize",
         ),
     ),

@@ -1,7 +1,7 @@
 """The flows that bill: a one-time charge and a service period.
 
-A bill is one ladder: looked up or made → compare → finalize → compare → pay. Looking a bill up, retrying and pacing are
-no part of a flow: it is given the invoice that carries the reference, and goes on from there.
+A bill is one ladder: existing or made → compare → finalize → compare → pay. Lookup, retries and the rate limit are not
+part of a flow: the context has the existing invoice of the reference, and the flow continues from there.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def charge(command: OneTimeCharge, context: Context) -> Flow[Invoice]:
 def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
     """Bill a service period whose lines the caller has rated."""
     if not command.lines:
-        raise Unsupported("Acme rates nothing by itself: it bills the lines it is given", source=SOURCES[command.verb])
+        raise Unsupported("Acme rates no usage: it bills only the lines of the request", source=SOURCES[command.verb])
     return _bill(command, context)
 
 
 def _bill(command: OneTimeCharge | PeriodInvoice, context: Context) -> Flow[Invoice]:
     body = _body(command, context)
     existing = context.existing
-    invoice = same_bill(command, existing) if existing is not None else (yield from _created(context, body))
+    invoice = same_bill(command, existing) if existing is not None else (yield from _create(context, body))
     verify(command, invoice)
     if invoice.status is Status.DRAFT and not command.draft:
         request = finalize_request(
@@ -49,8 +49,8 @@ def _bill(command: OneTimeCharge | PeriodInvoice, context: Context) -> Flow[Invo
     return invoice
 
 
-def _created(context: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
-    """The draft; or the invoice that it became, where the key has gone out before."""
+def _create(context: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
+    """Make the draft, or return the invoice that it became if the key was used before."""
     specimen = _specimen(body, "{open.id}", "draft")
     request = context.post("invoices", body=body, step="open", specimen=specimen, opens=True, answers=("id",))
     return (yield from read_answer((yield request), context))
@@ -70,11 +70,11 @@ def _body(command: OneTimeCharge | PeriodInvoice, context: Context) -> dict[str,
         "due_days": command.collection.net_days,
         "payment_method": command.collection.payment_method,
     }
-    return _stated(body)
+    return _without_none(body)
 
 
 def _line(line: Line) -> dict[str, Any]:
-    return _stated(
+    return _without_none(
         {
             "text": line.description,
             "quantity": line.quantity,
@@ -86,7 +86,7 @@ def _line(line: Line) -> dict[str, Any]:
     )
 
 
-def _stated(body: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
 
 

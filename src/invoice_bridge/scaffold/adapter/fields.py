@@ -1,4 +1,4 @@
-"""What becomes of each leaf of a bill at Acme: the rows that losses, explain and the reference read."""
+"""The rows for each leaf of a bill at Acme; losses, explain and the reference read them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def _asks_for_no_tax(command: Any, _context: Any) -> bool:
     return bool(command.tax == "none")
 
 
-# A line's text is its description; of a bare amount the bill's, or else the reference. Where several rows name the same
-# field, the first whose leaf the bill sets is named as its origin.
+# A line's text is its description; for a bare amount it is the bill's description, or else the reference. If several
+# rows name the same field, its origin is the first row whose leaf the bill sets.
 FIELDS = (
     carried("lines[].description", "lines[].text", CREATE),
     carried("description", "note, lines[].text", CREATE),
@@ -30,7 +30,7 @@ FIELDS = (
         "IB-ACME-CUSTOMER-01",
         CREATE,
         sent="the customer's id",
-        why="Acme mails to the address it keeps of its customer",
+        why="Acme mails to its own record of the customer's address",
         severity=Severity.INFO,
     ),
     dropped(
@@ -38,7 +38,7 @@ FIELDS = (
         "IB-ACME-CUSTOMER-02",
         CREATE,
         sent="the customer's id",
-        why="Acme prints the name it keeps of its customer",
+        why="Acme prints its own record of the customer's name",
         severity=Severity.INFO,
     ),
     carried("currency", "currency", CREATE),
@@ -55,7 +55,7 @@ FIELDS = (
         "IB-ACME-SUBSCRIPTION-01",
         CREATE,
         why="Acme has no subscriptions",
-        remedy="leave it out",
+        remedy="omit it",
         verbs=("period_invoice",),
     ),
     dropped(
@@ -71,7 +71,7 @@ FIELDS = (
         "IB-ACME-ISSUED-01",
         FINALIZE,
         why="an invoice is issued at the moment it is finalized",
-        remedy="leave it out",
+        remedy="omit it",
     ),
     carried("collection.kind", "collection", CREATE, alters=Alters.BRANCH),
     carried("collection.due", "due", CREATE),
@@ -82,8 +82,8 @@ FIELDS = (
         "IB-ACME-TAX-01",
         CREATE,
         severity=Severity.CHANGES_MONEY,
-        sent="the lines alone",
-        why="Acme computes no tax, so the bill would come to less",
+        sent="only the lines",
+        why="Acme computes no tax, so the total would be too low",
         remedy="add the tax as a line",
         when=_asks_for_tax,
     ),

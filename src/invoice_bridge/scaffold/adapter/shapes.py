@@ -1,6 +1,6 @@
-"""Where Acme's JSON has each field of an invoice, and how it words a refusal.
+"""The place of each field of an invoice in Acme's JSON, and the format of its refusals.
 
-Reading is lenient about everything but ids: what cannot be read is one of the invoice's problems.
+Reading is lenient about everything but ids: an unreadable value is one of the invoice's problems.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def invoice(data: Mapping[str, Any]) -> Invoice:
 
 
 def invoice_id(data: Any) -> str | None:
-    """The id of the invoice in an answer."""
+    """Return the id of the invoice in an answer."""
     reader = Reader(data, NAME)
     return reader.text("id") if reader.text("kind") == "invoice" else None
 
@@ -53,7 +53,7 @@ def invoice_id(data: Any) -> str | None:
 def refusal(answer: Response) -> Refusal:
     """Read {"error": {code, message, field}}."""
     if not isinstance(object_of(answer).get("error"), Mapping):
-        raise MalformedResponse("the refusal is not in Acme's words", provider=NAME, status=answer.status)
+        raise MalformedResponse("the refusal is not in Acme's format", provider=NAME, status=answer.status)
     error = Reader(object_of(answer), NAME).child("error")
     return Refusal(
         error.text("message") or "refused without a message", code=error.text("code"), param=error.text("field")
@@ -73,7 +73,7 @@ LINE = Shape(
 
 
 def _derive(values: dict[str, Any], _reader: Reader, _given: Mapping[str, Any]) -> None:
-    """What no field of the JSON has as it is: the status in our words, sums, and who moves the money."""
+    """Derive what no single field of the JSON has: the neutral status, sums, the period and the collection."""
     status = values["status"] = _STATUS.get(values["native_status"] or "", Status.UNKNOWN)
     currency, lines = values["currency"], values["lines"]
     values["subtotal"] = lines_total(lines, currency) if values["lines_complete"] else None

@@ -1,7 +1,7 @@
 """Acme's statuses, errors, limits and currencies: data, each row with its source.
 
-Acme does not exist: it was invented with this adapter, and README.md is its documentation. Replace each fact by your
-provider's, and each source by the page that says so.
+Acme does not exist: it was invented with this adapter, and README.md is its documentation. Replace each fact with your
+provider's, and each source with the page that states the fact.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ KEY_SOURCE = f"{_DOCS}/idempotency"
 
 
 def headers(_settings: Mapping[str, Any]) -> dict[str, str]:
-    """The version, with every request; the runner adds the credentials."""
+    """Return the version header of every request; the runner adds the credentials."""
     return {"Acme-Version": API_VERSION}
 
 
 def mode(key: str, _settings: Mapping[str, Any], _base_url: str) -> str | None:
-    """The mode that a key's prefix names."""
+    """Return the mode in a key's prefix."""
     return next((mode for mode in ("test", "live") if key.startswith(f"{mode}_")), None)
 
 
@@ -48,10 +48,10 @@ STATUSES = (
     StatusRow("void", Status.VOID, _INVOICE),
 )
 
-# A currency that is not listed is refused. List only what is confirmed: a wrong factor bills 10 or 100 times too much.
+# A currency that is not listed is refused. List only confirmed ones: a wrong factor bills 10 or 100 times too much.
 MONEY = Units({code: digits for digits in (0, 2, 3) for code in codes(digits)}, source=f"{_DOCS}/money")
 
-# The lowest figure that holds for every account; None where your provider states no number.
+# The lowest limit of any account; None if your provider documents no number.
 RATE = Rate(20, 1, f"{_DOCS}/requests")
 
 ERRORS = (
@@ -78,9 +78,10 @@ SOURCES = {
     "pay": _PAY,
     "void": f"{_DOCS}/invoices/void",
 }
-"""verb → where the provider documents what its flow does"""
+"""verb → the page that documents the requests of its flow"""
 
-# In which statuses a verb is allowed, what they become, and the effects of its request; flows and emulator ask here.
+# The statuses in which a verb is allowed, the resulting statuses, and the effects of its request, for the flows and the
+# emulator.
 TRANSITIONS = Transitions(
     {
         "finalize": transition(

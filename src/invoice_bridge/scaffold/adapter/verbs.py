@@ -1,7 +1,7 @@
 """Acme's verbs, one generator each.
 
-A flow yields requests and is sent responses; it opens no connection and reads no clock. Each request has a `specimen`,
-the answer where all goes well: `explain` feeds it back, so what is explained is made by the code that sends.
+A flow yields requests and receives responses; it opens no connection and reads no clock. Each request has a `specimen`,
+the answer of a success: `explain` sends it into the flow, so the same code makes the explained and the sent requests.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ def read_invoice(invoice_id: str, context: Context) -> Flow[Invoice]:
 
 
 def read_answer(answer: Response, context: Context) -> Flow[Invoice]:
-    """The invoice after a write. The answer to a key that came before may be old news: then it is read."""
+    """Return the invoice after a write. The answer to a repeated key may be outdated, so then the invoice is read."""
     if context.provider.is_replay(answer):
         return (yield from read_invoice(text_of(answer, "id"), context))
     return invoice(object_of(answer))
 
 
 def page(command: ListInvoices, context: Context) -> Flow[Page]:
-    """Read one page of invoices, newest first. `next` is the cursor of the page that follows, null on the last one."""
+    """Read one page of invoices, newest first. `next` is the cursor of the next page, null on the last one."""
     query: list[tuple[str, object]] = [("limit", command.limit)]
     if command.customer is not None and (customer := command.customer.at(NAME)) is not None:
         query.append(("customer", customer))
@@ -63,8 +63,8 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
         "invoices", query=query, specimen={"items": [bare_specimen("{listed.id}", "open")], "next": None}
     )
     rows, cursor = object_of(answer).get("items"), Reader(object_of(answer), NAME).text("next")
-    if not isinstance(rows, list) or "next" not in object_of(answer):  # to read it as the last page would lose invoices
-        raise MalformedResponse("the answer is no page of invoices", provider=NAME, response=answer)
+    if not isinstance(rows, list) or "next" not in object_of(answer):  # as a last page it would lose invoices
+        raise MalformedResponse("the answer is not a page of invoices", provider=NAME, response=answer)
     items: list[Invoice | Unreadable] = []
     for row in rows:
         try:
@@ -76,19 +76,19 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
 
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
 def finalize_request(invoice_id: str, context: Context, *, mails: bool, specimen: Mapping[str, Any]) -> Request:
-    """The request that finalizes a draft."""
+    """Return the request that finalizes a draft."""
     effects = TRANSITIONS["finalize"].effects if mails else (Effect.ISSUES,)
     return context.post("invoices", invoice_id, "finalize", body={}, effects=effects, specimen=specimen)
 
 
 def pay_request(invoice_id: str, context: Context, body: Mapping[str, Any], specimen: Mapping[str, Any]) -> Request:
-    """The request that collects an invoice."""
+    """Return the request that collects an invoice."""
     effects = TRANSITIONS["pay"].effects
     return context.post("invoices", invoice_id, "pay", body=body, effects=effects, specimen=specimen)
 
 
 def changed(invoice_id: str, context: Context, request: Request, transition: Transition) -> Flow[Invoice]:
-    """Send a change; what a refusal means depends on the invoice's status by then."""
+    """Send a change; the meaning of a refusal depends on the invoice's status at that time."""
 
     def after(answer: Response) -> Flow[Invoice]:
         return read_answer(answer, context)
@@ -97,13 +97,13 @@ def changed(invoice_id: str, context: Context, request: Request, transition: Tra
 
 
 def finalize(command: Finalize, context: Context) -> Flow[Invoice]:
-    """Turn a draft into an open invoice; it is mailed where the draft says so."""
+    """Issue a draft; Acme mails it if its collection is mail."""
     request = finalize_request(command.id, context, mails=True, specimen=bare_specimen(command.id, "open"))
     return changed(command.id, context, request, TRANSITIONS["finalize"])
 
 
 def collect(command: Pay, context: Context) -> Flow[Invoice]:
-    """Collect an open invoice, whole. Reads it first: only an open one of the expected amount is paid."""
+    """Collect the whole amount of an open invoice. Read it first: only an open one of the expected amount is paid."""
     payable(command, (yield from read_invoice(command.id, context)), TRANSITIONS["pay"])
     body = {} if command.payment_method is None else {"payment_method": command.payment_method}
     request = pay_request(command.id, context, body, specimen=bare_specimen(command.id, "paid"))
@@ -117,7 +117,7 @@ def void(command: Void, context: Context) -> Flow[Invoice]:
     return changed(command.id, context, request, transition)
 
 
-# ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
+# ── specimens: the answers for explain ───────────────────────────────────────────────────────────────────────────────
 def bare_specimen(invoice_id: str, status: str) -> dict[str, Any]:
-    """The happy answer about an invoice, as far as a verb needs it."""
+    """Return the answer of a success with an invoice, with only the fields that a verb needs."""
     return {"kind": "invoice", "id": invoice_id, "status": status, "currency": "EUR", "lines": []}

@@ -1,4 +1,4 @@
-"""Acme's deliveries: one signature over the instant and the body."""
+"""Acme's webhooks: one signature of the instant and the body."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def verify(delivery: Delivery, secret: bytes, at: datetime) -> None:
     instant, _, signature = delivery.required_header("acme-signature").partition(",")
     check_timestamp(instant, at)
     if not constant_time_equal(hmac_sha256(secret, instant.encode(), delivery.body).hex().encode(), signature):
-        raise InvalidSignature("the signature does not fit: is it this endpoint's secret, and the body as it came?")
+        raise InvalidSignature("the signature does not match: check the endpoint's secret, and pass the body unchanged")
 
 
 def read(reader: Reader, _delivery: Delivery) -> EventFacts:

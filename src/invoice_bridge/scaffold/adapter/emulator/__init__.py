@@ -1,6 +1,6 @@
-"""Acme in memory: the same rules, the same refusals. Each rule is a claim; say where your provider documents it.
+"""Acme's emulator, with Acme's rules and refusals. Each rule is a claim: name the page that documents it.
 
-What the documentation leaves open becomes a named entry of `SWITCHES`, so that tests can run it both ways.
+An open question of the documentation becomes a named entry of `SWITCHES`, so that tests can run it both ways.
 """
 
 from .routes import AcmeEmulator

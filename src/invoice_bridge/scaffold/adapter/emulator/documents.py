@@ -1,4 +1,4 @@
-"""The documents that Acme's emulator keeps, and what every request meets."""
+"""The documents in Acme's emulator, and the checks of every request."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _LINE_PARAMS = {
 
 
 def stamp(instant: datetime) -> str:
-    """RFC 3339 in UTC, with three decimals."""
+    """Write an instant in RFC 3339, in UTC with three decimals."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class AcmeDocuments(Emulator):
-    """What Acme has stored, what every request meets, and how an answer is worded."""
+    """The stored documents, the checks of every request, and the format of answers."""
 
     name = NAME
     key = "test_not_a_key"
@@ -45,7 +45,7 @@ class AcmeDocuments(Emulator):
         self.customers = {self.customer}
         self.invoices: dict[str, dict[str, Any]] = {}
 
-    # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
+    # ── every request ────────────────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
         """Check the key and the version (docs.acme.test/requests)."""
         if call.headers.get("authorization") != f"Bearer {self.key}":
@@ -54,13 +54,13 @@ class AcmeDocuments(Emulator):
             raise self._refuse(400, "invalid", "Acme-Version is missing or unknown", "Acme-Version")
 
     def no_such_route(self, call: IncomingRequest) -> Response:
-        """404, as for an invoice that is not there."""
+        """Answer 404, as for an invoice that does not exist."""
         return self._refuse(404, "not_found", f"There is no {call.method} /{'/'.join(call.segments)}").answer
 
     def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
-        """409 where a key comes again with another request (docs.acme.test/idempotency)."""
+        """Answer 409 if a key is used again for another request (docs.acme.test/idempotency)."""
         del call, kept
-        return self._refuse(409, "key_reused", "This idempotency key came with another request").answer
+        return self._refuse(409, "key_reused", "This idempotency key was used for another request").answer
 
     def _refuse(self, status: int, code: str, message: str, field: str | None = None) -> ErrorResponse:
         return ErrorResponse(self.json({"error": {"code": code, "message": message, "field": field}}, status))
@@ -96,5 +96,5 @@ class AcmeDocuments(Emulator):
 
     def _find(self, invoice_id: str) -> dict[str, Any]:
         if invoice_id not in self.invoices:
-            raise self._refuse(404, "not_found", "There is no such invoice")
+            raise self._refuse(404, "not_found", "This invoice does not exist")
         return self.invoices[invoice_id]

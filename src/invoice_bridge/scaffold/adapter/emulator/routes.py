@@ -1,4 +1,4 @@
-"""The requests that make and list invoices: Acme's whole emulator."""
+"""Acme's emulator, complete: the requests that make, read and list invoices."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FILTERS = ("limit", "customer", "status", "cursor")
 
 
 class AcmeEmulator(AcmeTransitions):
-    """Acme's invoices. The customer "cus_42" is there, with the payment method "pm_42"; "pm_declined" declines."""
+    """Acme's invoices. The customer "cus_42" exists, with the payment method "pm_42"; any other method declines."""
 
     ROUTES = (
         ("POST", "/invoices", "create"),
@@ -47,7 +47,7 @@ class AcmeEmulator(AcmeTransitions):
             if not given.get(name):
                 raise self._invalid(name, "is required")
         if given["customer"] not in self.customers:
-            raise self._refuse(404, "not_found", "There is no such customer", "customer")
+            raise self._refuse(404, "not_found", "This customer does not exist", "customer")
         if given["currency"] not in MONEY.decimals:
             raise self._invalid("currency", "is not known")
         if given["collection"] not in _COLLECTIONS:
@@ -78,7 +78,7 @@ class AcmeEmulator(AcmeTransitions):
         return self.json(self._find(invoice_id))
 
     def list(self, call: IncomingRequest) -> Response:
-        """GET /invoices, newest first; `next` is the cursor of the page that follows (docs.acme.test/invoices/list)."""
+        """GET /invoices, newest first; `next` is the cursor of the next page (docs.acme.test/invoices/list)."""
         given = dict(call.query)
         if unknown := [name for name in given if name not in _FILTERS]:
             raise self._invalid(unknown[0], "is not a parameter")

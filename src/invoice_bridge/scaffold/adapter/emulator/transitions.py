@@ -1,4 +1,4 @@
-"""What each verb does to an invoice of Acme's, and what it refuses."""
+"""The verbs of Acme's emulator: their changes to an invoice, and their refusals."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .documents import AcmeDocuments, stamp
 
 
 class AcmeTransitions(AcmeDocuments):
-    """The verbs, on the documents."""
+    """The verbs that change the documents."""
 
     def _allowed(self, verb: str, invoice_id: str) -> dict[str, Any]:
         document = self._find(invoice_id)
         if not self.allows(verb, document["status"]):
-            wanted = " or ".join(row.native for row in STATUSES if row.status in self.transitions[verb].allowed)
-            raise self._refuse(409, "wrong_state", f"The invoice is {document['status']}, not {wanted}")
+            allowed = " or ".join(row.native for row in STATUSES if row.status in self.transitions[verb].allowed)
+            raise self._refuse(409, "wrong_state", f"The invoice is {document['status']}, not {allowed}")
         return document
 
     def _note(self, event: str, document: Mapping[str, Any]) -> None:
@@ -29,7 +29,7 @@ class AcmeTransitions(AcmeDocuments):
         )
 
     def finalize(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """POST …/finalize: draft → open; mailed where the draft says so (docs.acme.test/invoices/finalize)."""
+        """POST …/finalize: draft → open; mailed if its collection is mail (docs.acme.test/invoices/finalize)."""
         self._body(call, {})
         document, now = self._allowed("finalize", invoice_id), self.clock()
         document |= {"status": "open", "finalized": stamp(now)}
@@ -41,7 +41,7 @@ class AcmeTransitions(AcmeDocuments):
         return self.json(document)
 
     def pay(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """POST …/pay: collects all of it, from the method given or the customer's own (docs.acme.test/invoices/pay)."""
+        """POST …/pay: collects all, from the given method or the customer's default (docs.acme.test/invoices/pay)."""
         given, document = self._body(call, {"payment_method": str}), self._allowed("pay", invoice_id)
         method = given.get("payment_method") or document.get("payment_method") or self.payment_method
         if method != self.payment_method:
