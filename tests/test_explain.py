@@ -262,7 +262,7 @@ def test_a_plan_says_its_effects_first() -> None:
 
 def test_a_plan_that_does_nothing_to_the_customer_says_so() -> None:
     """A reading plan, and a draft."""
-    assert str(explain("stripe", Retrieve(id="in_1"))).startswith("stripe: nothing to the customer; 1 request")
+    assert str(explain("stripe", Retrieve(id="in_1"))).startswith("stripe: nothing to the customer; 2 requests")
     assert str(explain("stripe", CHARGE.model_copy(update={"draft": True}), lookup="never")).startswith(
         "stripe: nothing to the customer;"
     )

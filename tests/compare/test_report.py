@@ -285,10 +285,12 @@ def test_a_row_has_both_invoices_as_exact_text(written: Write) -> None:
     assert fields["tax"] == ["24.00 EUR", "24.00 EUR", "same"]
     assert fields["id"] == ["in_1", "19", "not compared"]
     assert fields["metadata.shop"] == ["north", "north", "same"]
-    assert [[line[0], line[3], line[-1]] for line in opened["lines"][0]] == [
-        ["Stay", "100.00 EUR", 1],
-        ["Breakfast", "30.00 EUR", 1],
-        ["Loyalty", "-5.00 EUR", 0],
+    ((head, lines, _, silent),) = opened["parts"]
+    assert (head, silent) == ("Lines", [False, False])
+    assert lines == [
+        ["Stay", ["2 × 50.00 EUR", "2026-05-01T00:00:00Z to 2026-06-01T00:00:00Z"], "100.00 EUR", 1],
+        ["Breakfast", ["3 × 10.00 EUR"], "30.00 EUR", 1],
+        ["Loyalty", [], "-5.00 EUR", 0],
     ]
     assert opened["raw"] == ['{"id":"in_1","rate":19.990,"big":100000000000000000000}', None]
 
@@ -297,7 +299,7 @@ def test_a_line_has_one_mate(written: Write) -> None:
     """Of two lines that are alike, only one is the same as the one on the other side; order does not matter."""
     fee, tip = Line(description="Fee", amount=eur(1)), Line(description="Tip", amount=eur(2))
     page = written([bill(lines=(fee, fee, tip))], [other(lines=(tip, fee))])
-    left, right = page.rows[0][1]["lines"]
+    ((_, left, right, _),) = page.rows[0][1]["parts"]
     assert ([line[-1] for line in left], [line[-1] for line in right]) == ([1, 0, 1], [1, 1])
 
 

@@ -99,6 +99,10 @@ class Sdk:
                 service.list(params, options)
             case "GET", ["invoiceitems"]:
                 client.v1.invoice_items.list(params, options)
+            case "GET", ["invoice_payments"]:
+                client.v1.invoice_payments.list(params, options)
+            case "GET", ["credit_notes"]:
+                client.v1.credit_notes.list(params, options)
             case "GET", ["invoices", invoice_id]:
                 service.retrieve(invoice_id, params or None, options)
             case "POST", ["invoices", invoice_id]:

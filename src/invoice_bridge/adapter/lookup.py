@@ -126,7 +126,7 @@ def lookup_start(history: History) -> datetime | None:
 def retrieval(invoice_id: str) -> Retrieve | None:
     """Return the command that reads an invoice; None for an id that no request can carry."""
     try:
-        return Retrieve(id=invoice_id)
+        return Retrieve(id=invoice_id, whole=False)
     except ValidationError:
         return None
 

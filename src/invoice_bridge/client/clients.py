@@ -138,8 +138,8 @@ class Client(Methods["httpx.Client"]):
         call = self._prepare_resolve(command, since)
         return self._run(self._resolve_steps(call), call)
 
-    def retrieve(self, id: str) -> Invoice:
-        return self._do(Retrieve, id=id)
+    def retrieve(self, id: str, *, whole: bool = True) -> Invoice:
+        return self._do(Retrieve, id=id, whole=whole)
 
     def page(self, command: ListInvoices) -> Page:
         call = self._prepare(command)
@@ -326,8 +326,8 @@ class AsyncClient(Methods["httpx.AsyncClient"]):
         call = await self._in_thread(self._prepare_resolve, command, since)
         return await self._run(self._resolve_steps(call), call)
 
-    async def retrieve(self, id: str) -> Invoice:
-        return await self._do(Retrieve, id=id)
+    async def retrieve(self, id: str, *, whole: bool = True) -> Invoice:
+        return await self._do(Retrieve, id=id, whole=whole)
 
     async def page(self, command: ListInvoices) -> Page:
         call = self._prepare(command)

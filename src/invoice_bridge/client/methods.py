@@ -41,8 +41,12 @@ class Methods(Core[Http]):
         Raises ConfigurationError without both.
         """
 
-    def retrieve(self, id: str) -> Any:
-        """Read one invoice, with all its lines. Raises NotFound."""
+    def retrieve(self, id: str, *, whole: bool = True) -> Any:
+        """Read one invoice, with all its lines, payments and credit notes. Raises NotFound.
+
+        Payments and credit notes may take requests of their own; whole=False leaves those out. `payments_complete` and
+        `credit_notes_complete` are False where not all are here, and where the provider or the key has no more to read.
+        """
 
     def page(self, command: ListInvoices) -> Any:
         """Read one page of a listing as the provider returns it, before filters are applied again; `next` reads on."""
@@ -54,8 +58,8 @@ class Methods(Core[Http]):
     def list(self, *, unreadable: str = "raise", **filters: Unpack[Filters]) -> Any:
         """Read all pages, lazily. Filters: status, customer, created_from, created_to.
 
-        full=True retrieves each invoice where a listing omits fields. An item that cannot be decoded raises
-        MalformedResponse; with unreadable="yield" it is an Unreadable instead.
+        full=True reads what a listing omits (fields, payments, credit notes) by further requests for each invoice. An
+        item that cannot be decoded raises MalformedResponse; with unreadable="yield" it is an Unreadable instead.
         """
 
     def finalize(self, id: str, *, attempt: int = 1) -> Any:

@@ -29,8 +29,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from invoice_bridge.compare.differences import Difference, Facts, shape_of, shown
-from invoice_bridge.compare.kinds import SHAPES, Kind, severity
+from invoice_bridge.compare.differences import Difference, Facts, shown
+from invoice_bridge.compare.kinds import SHAPES, WORDS, Kind, row_of, severity, shape_of
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.losses import Severity
 
@@ -75,24 +75,24 @@ class Allowed:
 
     def _check_path(self) -> None:
         shape = shape_of(self.path)
-        if shape not in SHAPES and not (shape.startswith("metadata.") and shape != "metadata."):
+        if row_of(shape) not in SHAPES or shape.endswith(tuple(f"{word}." for word in WORDS)):
             near = get_close_matches(shape, SHAPES, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"valid names: {', '.join(SHAPES)}, metadata.…"
             raise ConfigurationError(f"{self.path!r} is no path that is compared; {hint}")
-        if shape == "metadata":
-            raise ConfigurationError('metadata is compared key by key: write path = "metadata.KEY"')
+        if shape.endswith(WORDS):
+            raise ConfigurationError(f'{shape} is compared key by key: write path = "{self.path}.KEY"')
         tolerance = self.tolerance_minor
         if tolerance is not None:
             if type(tolerance) is not int or tolerance < 1:
                 raise ConfigurationError(f"{self.path}: tolerance_minor is a whole number of minor units above 0")
-            if SHAPES.get(shape) is not Kind.MONEY or shape in {"currency", "amounts", "lines[]"}:
+            if not _is_amount(shape):
                 raise ConfigurationError(f"{self.path}: tolerance_minor is for amounts of money alone")
         values = [self.left, self.right]
-        said = any(values) if shape == "lines[]" else None not in values
+        said = any(values) if shape.endswith("[]") else None not in values
         if severity(shape) is Severity.CHANGES_MONEY and tolerance is None and not said:
             raise ConfigurationError(
                 f"{self.path}: this changes money, so it is not declared wholesale: say left and right"
-                + (", or tolerance_minor" if SHAPES[shape] is Kind.MONEY else "")
+                + (", or tolerance_minor" if SHAPES[row_of(shape)] is Kind.MONEY else "")
             )
 
     def covers(self, found: Difference, left: Facts, right: Facts) -> bool:
@@ -113,6 +113,12 @@ class Allowed:
         """Return it as plain JSON values, without unset fields."""
         told = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in told.items() if value is not None}
+
+
+def _is_amount(shape: str) -> bool:
+    kind = SHAPES.get(shape)
+    amount = kind is Kind.MONEY and shape not in {"currency", "amounts"} and not shape.endswith("[]")
+    return amount or shape == "lines[].discount"
 
 
 _KEYS = tuple(field.name for field in fields(Allowed))

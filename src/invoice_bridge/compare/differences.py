@@ -1,18 +1,17 @@
 """Two invoices' facts → what differs, path by path.
 
-Lines are matched by content, not by position, because providers order them differently: those that agree in everything
-first, then by description and amount, by description, by amount, and the rest in order.
+The items of a list are matched by content, not by position, because providers order them differently: see pairing.py.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from invoice_bridge.compare.kinds import AMOUNT_PATHS, LINE_PATHS, PATHS, severity
+from invoice_bridge.compare.kinds import AMOUNT_PATHS, LISTS, ORDER, OWN, PATHS, row_of, severity, shape_of
+from invoice_bridge.compare.pairing import Item, comparable, pair, without_hints
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.model import Status
 from invoice_bridge.core.money import Money
@@ -36,9 +35,9 @@ class Verdict(StrEnum):
 class Difference:
     """One path at which two invoices differ.
 
-    `left` and `right` are in the neutral invoice's JSON form; None if that side does not state it, or has no such line.
-    `lines[2]` counts from 0, on the left; on the right for a line that is only there. `reason` is that of the
-    declaration that makes the two equal.
+    `left` and `right` are in the neutral invoice's JSON form; None if that side does not state it, or has no such item.
+    `lines[2]` counts from 0, on the left; on the right for a line that is only there. `payments[]` is the whole list,
+    where one side does not state it. `reason` is that of the declaration that makes the two equal.
     """
 
     path: str
@@ -50,7 +49,7 @@ class Difference:
 
     @property
     def shape(self) -> str:
-        """The path without the line's number: "lines[].amount"."""
+        """The path without the numbers of items: "lines[].amount"."""
         return shape_of(self.path)
 
     def to_json(self) -> dict[str, Any]:
@@ -65,17 +64,14 @@ class Difference:
         return told | ({"reason": self.reason} if self.reason else {})
 
 
-def shape_of(path: str) -> str:
-    """Return a path without the line's number."""
-    return path if path.startswith("metadata.") else re.sub(r"^lines\[\d+\]", "lines[]", path)
-
-
 def differences(left: Facts, right: Facts) -> list[Difference]:
     """List the differences of two invoices' facts, in the order of the model."""
-    found = [
-        *_fields(left, right),
-        *_lines(left["lines"], right["lines"], one_provider=_is_one_provider(left, right)),
-    ]
+    found = [*_fields(left, right)]
+    for name in LISTS:
+        if name == "lines":
+            found += _items(name, left["lines"], right["lines"], left, right)
+        else:
+            found += _parts(name, left, right)
     if problem := _nothing_shared(left, right):
         found.append(problem)
     return found
@@ -85,15 +81,18 @@ def _fields(left: Facts, right: Facts) -> Iterator[Difference]:
     ours, theirs = left["said"], right["said"]
     if ours["status"] == theirs["status"] and not _known(left, right):
         yield _differing("status", ours["status"], theirs["status"])
+    one_provider = _is_one_provider(left, right)
     for path in PATHS:
-        if path == "metadata":
-            yield from _metadata(left, right)
+        if path in OWN and not one_provider:
+            continue
+        if path in {"metadata", "custom_fields"}:
+            yield from _words(path, left, right)
         elif path == "customer.id":
             yield from _customer(left, right)
         elif path == "past_due" and ours["status"] != theirs["status"]:
             continue  # the status says it: what is paid on one side is not also "no longer past due"
         elif (one := ours.get(path)) != (other := theirs.get(path)):
-            yield _told(path, one, other, one_provider=_is_one_provider(left, right))
+            yield _told(path, one, other, one_provider=one_provider)
 
 
 def _is_one_provider(left: Facts, right: Facts) -> bool:
@@ -119,14 +118,14 @@ def _known(left: Facts, right: Facts) -> bool:
     return (left["provider"], left.get("word")) == (right["provider"], right.get("word"))
 
 
-def _metadata(left: Facts, right: Facts) -> Iterator[Difference]:
+def _words(name: str, left: Facts, right: Facts) -> Iterator[Difference]:
     """Metadata, key by key. A side without any does not say; one that has some and lacks a key says it is not there.
 
     Within one provider a side without any has lost it.
     """
     ours, theirs = left["said"], right["said"]
     stated = _is_one_provider(left, right)
-    mine, other = ([path for path in said if path.startswith("metadata.")] for said in (ours, theirs))
+    mine, other = ([path for path in said if path.startswith(f"{name}.")] for said in (ours, theirs))
     for path in sorted({*mine, *other}):
         if ours.get(path) != theirs.get(path):
             yield _told(path, ours.get(path), theirs.get(path), one_provider=stated or bool(mine and other))
@@ -160,52 +159,95 @@ def _list(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-# ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-Said = Mapping[str, Any]
-_ALIKE: tuple[Callable[[Said], object], ...] = (
-    lambda line: repr(sorted(line.items())),
-    lambda line: ("description" in line and line["description"], line["amount"]["minor"]),
-    lambda line: line.get("description"),
-    lambda line: line["amount"]["minor"],
-    lambda _: True,
-)
-"""What two lines have in common that belong together, the surest first. None belongs to nothing."""
+# ── lists ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _parts(name: str, left: Facts, right: Facts) -> Iterator[Difference]:
+    """The items of a list other than the lines.
 
-
-def _lines(left: list[Said], right: list[Said], *, one_provider: bool) -> Iterator[Difference]:
-    if left == right:
+    Of two providers only payments that were made are compared: how often one tried is its own affair. A list that may
+    lack items states nothing, within one provider too; else a list that is not there has vanished.
+    """
+    one_provider = _is_one_provider(left, right)
+    if f"{name}[]" in OWN and not one_provider:
         return
-    pairs, alone_left, alone_right = _paired(left, right)
-    for ours, theirs in pairs:
-        for path in LINE_PATHS:
-            one, other = left[ours].get(path), right[theirs].get(path)
-            if one != other:
-                yield _told(f"lines[{ours}].{path}", one, other, one_provider=one_provider)
-    for place in alone_left:
-        yield _differing(f"lines[{place}]", dict(left[place]), None)
-    for place in alone_right:
-        yield _differing(f"lines[{place}]", None, dict(right[place]))
+    ours, theirs = (_stated(name, side, one_provider=one_provider) for side in (left, right))
+    if ours is None and theirs is None:
+        return
+    silent = name in left.get("incomplete", ()) or name in right.get("incomplete", ())
+    if (ours is None or theirs is None) and (silent or not one_provider):
+        if ours or theirs:
+            texts = [None if items is None else ", ".join(map(shown, items)) for items in (ours, theirs)]
+            yield Difference(f"{name}[]", texts[0], texts[1], Verdict.UNSAID, Severity.INFO)
+        return
+    yield from _items(name, ours or [], theirs or [], left, right)
 
 
-def _paired(left: list[Said], right: list[Said]) -> tuple[list[tuple[int, int]], list[int], list[int]]:
-    """Pair lines that belong together; give back the pairs and the places of those that are left on each side."""
-    pairs: list[tuple[int, int]] = []
-    ours, theirs = list(range(len(left))), list(range(len(right)))
-    for alike in _ALIKE:
-        waiting: dict[object, list[int]] = {}
-        for place in theirs:
-            waiting.setdefault(alike(right[place]), []).append(place)
-        waiting.pop(None, None)
-        for place in ours:
-            if mates := waiting.get(alike(left[place])):
-                pairs.append((place, mates.pop(0)))
-        taken = {one for one, _ in pairs}, {other for _, other in pairs}
-        ours = [place for place in ours if place not in taken[0]]
-        theirs = [place for place in theirs if place not in taken[1]]
-    return sorted(pairs), ours, theirs
+def _stated(name: str, side: Facts, *, one_provider: bool) -> list[Item] | None:
+    items: list[Item] | None = side.get("lists", {}).get(name)
+    if items is None or name in side.get("incomplete", ()):
+        return None
+    if name == "payments" and not one_provider:
+        return [item for item in items if item.get("state") == "succeeded"]
+    return items
+
+
+def _items(name: str, ours: list[Item], theirs: list[Item], left: Facts, right: Facts) -> Iterator[Difference]:
+    if ours == theirs:
+        return
+    one_provider = _is_one_provider(left, right)
+    one_document = one_provider and left.get("id") == right.get("id")
+    sides = [[comparable(name, item, one_provider=one_provider) for item in items] for items in (ours, theirs)]
+    pairs, alone_left, alone_right = pair(name, *sides, one_provider=one_provider)
+    for n, m in pairs:
+        place = f"{name}[{ours[n].get('=place', n)}]"
+        yield from _item(place, sides[0][n], sides[1][m], one_provider=one_provider)
+        if name == "lines":
+            yield from _catalog(place, ours[n], theirs[m], one_document=one_document)
+    for n in alone_left:
+        yield _differing(f"{name}[{ours[n].get('=place', n)}]", without_hints(ours[n]), None)
+    for m in alone_right:
+        yield _differing(f"{name}[{theirs[m].get('=place', m)}]", None, without_hints(theirs[m]))
+
+
+def _item(place: str, ours: Item, theirs: Item, *, one_provider: bool) -> Iterator[Difference]:
+    """The fields of two items that belong together, in the order of the model."""
+    for path in sorted({*ours, *theirs}, key=lambda path: (_order(place, path), path)):
+        one, other = ours.get(path), theirs.get(path)
+        if path.startswith("=") or one == other:
+            continue
+        if isinstance(one, list) or isinstance(other, list):  # of a line, and compared within one provider alone
+            for found in _items(path, one or [], other or [], _NESTED, _NESTED):
+                yield replace(found, path=f"{place}.{found.path}")
+        else:
+            yield _told(f"{place}.{path}", one, other, one_provider=one_provider)
+
+
+def _order(place: str, path: str) -> int:
+    row = row_of(shape_of(f"{place}.{path}"))
+    return ORDER.get(row, ORDER.get(f"{row}[]", 0))
+
+
+_NESTED: Facts = {"provider": "", "id": None}
+"""The owner of a list inside a line."""
+
+
+def _catalog(place: str, ours: Item, theirs: Item, *, one_document: bool) -> Iterator[Difference]:
+    """What two lines bill: by the ids between two readings of one invoice, else by the caller's names of products."""
+    if one_document:
+        for path in ("product", "price"):
+            if ours.get(path) != theirs.get(path):
+                yield _differing(f"{place}.{path}", ours.get(path), theirs.get(path))
+        return
+    if ours.get("=product") == theirs.get("=product"):
+        return
+    one, other = (item.get("product", item.get("price")) for item in (ours, theirs))
+    yield _told(f"{place}.product", one, other, one_provider=False)
 
 
 # ── for a reader ─────────────────────────────────────────────────────────────────────────────────────────────────────
+_NAMES = ("description", "name", "code", "kind", "state", "reason", "value")
+"""What an item of a list is called for a reader: the first that it says."""
+
+
 def shown(value: Any) -> str:
     """Spell a side's value for a reader on one line: money in major units, control characters as escapes."""
     if value is None:
@@ -215,8 +257,9 @@ def shown(value: Any) -> str:
     if isinstance(value, Mapping) and "minor" in value:
         return str(Money(value["minor"], value["currency"]))
     if isinstance(value, Mapping):
-        amount = shown(value["amount"])
-        return f"{shown(value['description'])}: {amount}" if "description" in value else amount
+        name = next((shown(value[path]) for path in _NAMES if path in value), None)
+        amount = shown(value["amount"]) if "amount" in value else None
+        return ": ".join(part for part in (name, amount) if part is not None) or "–"
     text = str(value)
     if not text.isprintable():
         text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

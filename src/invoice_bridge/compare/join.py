@@ -17,7 +17,8 @@ from typing import Any
 
 from invoice_bridge.compare.allowed import Allow, Allowed, allowances
 from invoice_bridge.compare.differences import Difference, Facts, Verdict, differences
-from invoice_bridge.compare.kinds import PATHS, Customers, facts
+from invoice_bridge.compare.facts import facts
+from invoice_bridge.compare.kinds import PATHS, Customers
 from invoice_bridge.compare.result import Comparison, Store
 from invoice_bridge.compare.sources import Side, is_single, read
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
@@ -41,6 +42,7 @@ def compare(
     as_of: datetime | None = None,
     keys: Sequence[str] = ("reference",),
     customers: Customers | None = None,
+    products: Customers | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare two sides by their meaning; each is an invoice, invoices, a client, or a path (see `Side`).
@@ -50,7 +52,8 @@ def compare(
     file's name in a folder) … and "a+b" for several together. `allow` declares differences equal: `Allowed` values, or
     a TOML file (see invoice_bridge.compare.allowed). `as_of` (aware) is the time at which both sides are past due or
     not; without it that is not compared. `customers` maps your own names to ids per provider, as a client takes it:
-    customers' ids are compared if it, or CustomerRef.ids, joins them.
+    customers' ids are compared if it, or CustomerRef.ids, joins them. `products` does the same for what a line bills,
+    by the ids of products or prices.
 
     Raises ConfigurationError if both sides are empty, lines are incomplete, a side has a key twice, or a file cannot
     be read; MalformedResponse for a recorded answer that cannot be read, and for an invoice that has `problems`; and
@@ -62,7 +65,14 @@ def compare(
     store = _open(len(keys))
     try:
         for place, side in enumerate((left, right)):
-            _fill(store, place, side, keys=keys, measure=lambda one: facts(one, moment, customers), progress=progress)
+            _fill(
+                store,
+                place,
+                side,
+                keys=keys,
+                measure=lambda one: facts(one, moment, customers, products),
+                progress=progress,
+            )
         _check_something(store, keys, single=is_single(left) and is_single(right))
         if is_single(left) and is_single(right):
             store.execute("UPDATE bill SET mate = 3 - n")

@@ -83,9 +83,10 @@ class Invoice(Frozen):
 
     What the lists hold: `taxes` of the whole invoice, `discounts`, `adjustments` (whatever else moves the total),
     `payments` and attempts at them, `credit_notes` against it. `payments_complete` and `credit_notes_complete` say that
-    the provider's answer had all of them. `subscription` is the one that it bills, where there is one alone.
-    `custom_fields` are those that the document shows, by their headings. `attempts` counts the provider's tries to
-    collect, `next_attempt_at` is when it will try again.
+    all of them are here: a client's retrieve and its full listing read them where the provider lists them apart.
+    `subscription` is the one that it bills, where there is one alone. `custom_fields` are those that the document
+    shows, by their headings. `attempts` counts the provider's tries to collect, `next_attempt_at` is when it will try
+    again.
 
     `purchase_order` is the customer's own number as the document shows it. `problems` lists what could not be read, so
     that a None there is not taken for silence; a line whose amount could not be read is left out, and `lines_complete`

@@ -37,9 +37,11 @@ class OnInvoice(Command):
 
 
 class Retrieve(OnInvoice):
-    """Read one invoice, with all its lines."""
+    """Read one invoice, with all its lines; `whole`: with its payments and credit notes, by requests of their own."""
 
     verb: ClassVar[str] = "retrieve"
+
+    whole: bool = True
 
 
 class Finalize(OnInvoice):
@@ -117,8 +119,8 @@ class Filters(TypedDict, total=False):
 class ListInvoices(Command):
     """Read one page of invoices, newest first if the provider orders them so; it has the command for the next page.
 
-    `created_from` is inclusive, `created_to` exclusive. `cursor` is the provider's own. `full` retrieves each invoice
-    where a listing omits fields. Every filter is applied again to what comes back.
+    `created_from` is inclusive, `created_to` exclusive. `cursor` is the provider's own. `full` reads what a
+    listing omits, by further requests for each invoice. Every filter is applied again to what comes back.
     """
 
     verb: ClassVar[str] = "list"

@@ -309,7 +309,7 @@ def _still_there(invoices: list[Invoice], context: Context) -> Flow[list[Invoice
     """Read invoices again, and omit those that no longer exist: an issued draft may get another id."""
     there: list[Invoice] = []
     for invoice in invoices:
-        again = Retrieve(id=invoice.id)
+        again = Retrieve(id=invoice.id, whole=False)
         with suppress(NotFound):
             there.append((yield from annotated(context.provider.flow(again, context.on(again)))))
     return there

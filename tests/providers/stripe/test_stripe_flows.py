@@ -88,10 +88,21 @@ def happy(command: Command) -> tuple[list[str], Any]:
             return asked, done.value
 
 
+PAYMENTS_OF_IN_1 = (
+    "GET invoice_payments?invoice=in_1&expand%5B0%5D=data.payment.payment_intent.latest_charge"
+    "&expand%5B1%5D=data.payment.charge&expand%5B2%5D=data.payment.payment_record&limit=100"
+)
+
+
 @pytest.mark.parametrize(
     "command, requests, status",
     [
-        (Retrieve(id="in_1"), ["GET invoices/in_1"], Status.OPEN),
+        (
+            Retrieve(id="in_1"),
+            ["GET invoices/in_1", PAYMENTS_OF_IN_1],
+            Status.OPEN,
+        ),
+        (Retrieve(id="in_1", whole=False), ["GET invoices/in_1"], Status.OPEN),
         (Finalize(id="in_1"), ["POST invoices/in_1/finalize"], Status.OPEN),
         (
             Pay(id="in_1"),
@@ -282,7 +293,7 @@ def test_a_decline_reads_the_invoice() -> None:
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_lines_are_paged_by_their_last_id() -> None:
     """The first page of lines is left aside and all of them are listed, a hundred at a time."""
-    flow = begin(Retrieve(id="in_1"))
+    flow = begin(Retrieve(id="in_1", whole=False))
     next(flow)
     first = flow.send(answer(body(lines={"data": [{"amount": 1}], "has_more": True})))
     assert short(first) == "GET invoices/in_1/lines?limit=100"

@@ -239,12 +239,15 @@ function whole(row, told) {
   const marks = Object.fromEntries(told.differences.map(([path, , , kind, serious]) => [path, tint(kind, serious)]));
   const fields = told.fields.map(([path, left, right, kind]) => cells([path, left, right, kind], marks[path]));
   const found = [make("h3", {}, "Both invoices, in the same words"), table("beside", ["Field", side(row, 0), side(row, 1), ""], fields)];
-  if (told.lines[0].length || told.lines[1].length) {
-    const columns = told.lines.map((some, n) => {
-      const lines = some.map((one) => lineOf(one, !row.names[1 - n]));
-      return make("div", {}, make("h4", {}, side(row, n)), some.length ? table("lines", ["Line", "Amount", ""], lines) : "No lines.");
+  for (const [name, left, right, silent] of told.parts) {
+    const columns = [left, right].map((some, n) => {
+      const lines = some.map((one) => item(one, !row.names[1 - n]));
+      const none = row.names[n] ? "None is stated." : "";
+      const shown = some.length ? table("lines", ["", "Amount", ""], lines) : make("p", {}, none);
+      const note = silent[n] ? [make("p", { class: "hint part" }, "Not all are read.")] : [];
+      return make("div", {}, make("h4", {}, side(row, n)), shown, ...note);
     });
-    found.push(make("h3", {}, "Lines"), make("div", { class: "columns" }, ...columns));
+    found.push(make("h3", {}, name), make("div", { class: "columns" }, ...columns));
   }
   const raw = told.raw.map((text, n) => {
     const scrolls = { tabindex: "0", role: "region", "aria-label": side(row, n) };
@@ -255,15 +258,11 @@ function whole(row, told) {
   return found;
 }
 
-// The order of the parts of a line is that of the model: description, quantity, unit amount, amount, period.
-function lineOf([description, quantity, unit, amount, start, end, alike], alone) {
-  const dash = "–";
-  const priced = quantity !== dash && unit !== dash ? `${quantity} × ${unit}` : quantity !== dash ? `${quantity} ×` : unit !== dash ? `each ${unit}` : "";
-  const span = start !== dash || end !== dash ? `${start} to ${end}` : "";
-  const notes = [priced, span].filter(Boolean).map((text) => make("small", {}, text));
-  const mark = alone ? "" : alike ? "same" : "no line like it";
-  const texts = [[description, ...notes], [amount], [mark]];
-  return make("tr", alike || alone ? {} : { class: "warns" }, ...texts.map((inner) => make("td", {}, ...inner)));
+// An item of a list: what it is called, what else it says, its amount, whether the other side has one like it.
+function item([title, notes, amount, alike], alone) {
+  const texts = [[title, ...notes.map((text) => make("small", {}, text))], [amount], [alone ? "" : alike ? "same" : "none like it"]];
+  const name = alike || alone ? {} : { class: "warns" };
+  return make("tr", { role: "row", ...name }, ...texts.map((inner) => make("td", { role: "cell" }, ...inner)));
 }
 
 // JSON with a line for each value. Nothing is read into numbers, so every digit stays.

@@ -14,7 +14,8 @@ from itertools import chain
 from typing import Any
 
 from invoice_bridge.compare.differences import Difference, Facts, Verdict, shown
-from invoice_bridge.compare.kinds import LINE_PATHS
+from invoice_bridge.compare.kinds import LISTS
+from invoice_bridge.compare.pairing import comparable, everything
 from invoice_bridge.compare.report.tally import KINDS, Tally, kind, spelled
 from invoice_bridge.compare.result import Row
 from invoice_bridge.core.exact import dumps
@@ -27,7 +28,44 @@ LARGEST = 64_000_000
 """So many characters of invoices are embedded at most: a browser still opens that."""
 
 _TURNS = re.compile("[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-_APART = {"raw", "lines", "lines_complete", "losses", "discrepancies", "problems"}
+_APART = {
+    *("raw", "lines_complete", "payments_complete", "credit_notes_complete", "losses", "discrepancies", "problems"),
+    *(name for name in LISTS if "." not in name),
+}
+_HEADS = {
+    "lines": "Lines",
+    "customer.tax_ids": "Tax numbers",
+    "taxes": "Taxes",
+    "discounts": "Discounts",
+    "adjustments": "Adjustments",
+    "payments": "Payments",
+    "credit_notes": "Credit notes",
+}
+_TITLES = ("description", "name", "code", "kind", "state", "value")
+"""What an item is called: the first of these that it says."""
+_NOTES = {
+    "=at": "{}",
+    "rate": "{} %",
+    "base": "of {}",
+    "refunded": "given back: {}",
+    "discount": "discount: {}",
+    "=id": "id: {}",
+    "price": "price: {}",
+    "product": "product: {}",
+    "subscription": "subscription: {}",
+    "reason": "{}",
+    "value": "{}",
+    "code": "code: {}",
+    "kind": "{}",
+    "state": "{}",
+}
+"""How else a value of an item reads; whatever is not here reads by its name."""
+_SWITCHES = {
+    ("inclusive", True): "within the price",
+    ("inclusive", False): "on top of the price",
+    ("recorded_outside", True): "recorded from outside",
+    ("proration", True): "for a part of a period",
+}
 
 
 def lines(rows: Iterable[Row], tally: Tally) -> Iterator[str]:
@@ -105,35 +143,90 @@ def _opened(row: Row, facts: tuple[Facts | None, Facts | None]) -> dict[str, Any
             [shown(path), one, other, kinds.get(path) or ("" if alone else "same" if one == other else "not compared")]
             for path, one, other in _fields("", left or {}, right or {})
         ],
-        "lines": _lines(*([] if told is None else told["lines"] for told in facts)),
+        "parts": _parts(*facts),
         "raw": [_raw(one) for one in sides],
     }
 
 
 def _fields(prefix: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Every field that a side says, by path, with both texts."""
+    """Every field that a side says, by path, with both texts; lists have tables of their own."""
     for name in dict.fromkeys(chain(left, right)):
         one, other = left.get(name), right.get(name)
+        if isinstance(one, list) or isinstance(other, list):
+            continue
         if any(isinstance(value, dict) and "minor" not in value for value in (one, other)):
             yield from _fields(f"{prefix}{name}.", one or {}, other or {})
         elif one is not None or other is not None:
             yield prefix + name, shown(one), shown(other)
 
 
-def _lines(left: list[Facts], right: list[Facts]) -> list[list[list[str | int]]]:
-    """Each side's lines, in its order; the last value: whether the other side has one that is alike in everything."""
-    keys = [[repr(sorted(line.items())) for line in side] for side in (left, right)]
+def _parts(left: Facts | None, right: Facts | None) -> list[list[Any]]:
+    """The lists that a side has: their head, and for each side its items, and whether some may be missing."""
+    one_provider = left is not None and right is not None and left["provider"] == right["provider"]
+    tables: list[list[Any]] = []
+    for name in LISTS:
+        sides = [_list(name, told) for told in (left, right)]
+        if any(sides):
+            silent = [told is not None and name in told["incomplete"] for told in (left, right)]
+            tables.append([_HEADS[name], *_items(name, *sides, one_provider=one_provider), silent])
+    return tables
+
+
+def _list(name: str, told: Facts | None) -> list[Facts]:
+    if told is None:
+        return []
+    items: list[Facts] = told["lines"] if name == "lines" else told["lists"].get(name, [])
+    return items
+
+
+def _items(name: str, left: list[Facts], right: list[Facts], *, one_provider: bool) -> list[list[list[Any]]]:
+    """Each side's items, in its order; the last value: whether the other side has one that is alike in everything."""
+    keys = [[everything(comparable(name, item, one_provider=one_provider)) for item in side] for side in (left, right)]
     both = Counter(keys[0]) & Counter(keys[1])
-    found: list[list[list[str | int]]] = []
+    tables: list[list[list[Any]]] = []
     for side, own in zip((left, right), keys, strict=True):
         still = both.copy()
-        table: list[list[str | int]] = []
-        for line, key in zip(side, own, strict=True):
+        table: list[list[Any]] = []
+        for item, key in zip(side, own, strict=True):
             alike = still[key] > 0
             still[key] -= alike
-            table.append([*(shown(line.get(path)) for path in LINE_PATHS), int(alike)])
-        found.append(table)
-    return found
+            table.append([*_texts(item), int(alike)])
+        tables.append(table)
+    return tables
+
+
+def _texts(item: Facts) -> list[Any]:
+    """An item for a reader: what it is called, what else it says, its amount."""
+    title = next((path for path in _TITLES if path in item), None)
+    notes = [text for text in (_priced(item), _span(item)) if text]
+    for path, value in item.items():
+        if path not in {title, "amount", "quantity", "unit_amount", "=place", "=product"} and not path.startswith(
+            "period."
+        ):
+            notes += _notes(path, value)
+    amount = shown(item["amount"]) if "amount" in item else ""
+    return [shown(item[title]) if title else "", notes, amount]
+
+
+def _notes(path: str, value: Any) -> list[str]:
+    if isinstance(value, list):  # the taxes of a line
+        return [f"{path}: " + ", ".join(" ".join([text[0], *text[1], text[2]]).strip() for text in map(_texts, value))]
+    if isinstance(value, bool):
+        text = _SWITCHES.get((path, value))
+        return [] if text is None else [text]
+    return [_NOTES.get(path, f"{path}: {{}}").format(shown(value))]
+
+
+def _priced(item: Facts) -> str:
+    quantity, unit = item.get("quantity"), item.get("unit_amount")
+    if quantity is None:
+        return "" if unit is None else f"each {shown(unit)}"
+    return f"{quantity} ×" + ("" if unit is None else f" {shown(unit)}")
+
+
+def _span(item: Facts) -> str:
+    edges = [item.get(f"period.{edge}") for edge in ("start", "end")]
+    return "" if edges == [None, None] else " to ".join(map(shown, edges))
 
 
 def _raw(invoice: Invoice | None) -> str | None:

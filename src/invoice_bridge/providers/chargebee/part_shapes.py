@@ -209,6 +209,12 @@ PAYMENT = Shape(
 )
 
 
+def comes_to(payments: Iterable[Payment], paid: Money | None) -> bool:
+    """Whether the successful payments come to what was paid, as they must (apidocs.chargebee.com, invoices)."""
+    amounts = [payment.amount for payment in payments if payment.state == "succeeded"]
+    return paid is None or sum(amount.minor for amount in amounts if amount is not None) == paid.minor
+
+
 def tries(at: Reader, _currency: str | None) -> int | None:
     """How often Chargebee tried to collect: its dunning lists the first try that failed and each one after it.
 

@@ -39,6 +39,7 @@ from invoice_bridge.providers.chargebee.part_shapes import (
     TAX,
     TAXES_BY_LINE,
     add_taxes,
+    comes_to,
     credit_notes,
     customer,
     is_write_off,
@@ -242,6 +243,8 @@ def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> Non
     of_lines = values.pop("line_discounts")
     values["discounts"] = values["discounts"] or of_lines
     values["adjustments"] = rounding(values.pop("rounded"))
+    if not comes_to(values["payments"], values["amount_paid"]):
+        values["payments_complete"] = False
     notes = values["credit_notes"] = values.pop("notes")
     values["credit_notes_complete"] = lists_credit_notes(at)
     if status is Status.UNCOLLECTIBLE:

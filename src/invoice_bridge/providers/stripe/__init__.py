@@ -30,13 +30,12 @@ from invoice_bridge.providers.stripe.verbs import (
     finalize,
     mail,
     mark_uncollectible,
-    page,
     record_payment,
-    retrieve,
     update,
     void,
 )
 from invoice_bridge.providers.stripe.webhooks import WEBHOOKS
+from invoice_bridge.providers.stripe.whole import page, retrieve
 
 STRIPE = Provider(
     name="stripe",

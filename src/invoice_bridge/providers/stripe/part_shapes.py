@@ -1,4 +1,4 @@
-"""Where Stripe's JSON has the parts of an invoice: taxes, discounts, payments, tax ids, and what a line bills.
+"""Where Stripe's JSON has the parts of an invoice: taxes, discounts, tax ids, and what a line bills.
 
 Since basil (2025-03) taxes are `taxes`, and what a line belongs to is its `parent`; before, they were `tax_amounts`,
 `price`, `subscription` and `proration`. Both are read (docs.stripe.com/changelog/basil).
@@ -9,23 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 from invoice_bridge.adapter.reading import Reader
-from invoice_bridge.adapter.shapes import Shape, computed, identity, money, number, text, unix
+from invoice_bridge.adapter.shapes import Shape, computed, identity, money, number, text
 from invoice_bridge.adapter.trusted import address_of, maker
 from invoice_bridge.core.model import (
     Address,
     Adjustment,
     Discount,
     FrozenDict,
-    Payment,
     TaxId,
     TaxLine,
 )
 from invoice_bridge.core.money import Money, trusted
 from invoice_bridge.providers.stripe.tables import MONEY, PURCHASE_ORDER
 
-_payment, _adjustment = maker(Payment), maker(Adjustment)
-_INVOICE_PAYMENT = {"paid": "succeeded", "canceled": "canceled"}
-_CHARGE = {"succeeded": "succeeded", "pending": "pending", "failed": "failed"}
+_adjustment = maker(Adjustment)
 
 
 # ── taxes, discounts, tax ids ────────────────────────────────────────────────────────────────────────────────────────
@@ -151,67 +148,3 @@ def adjustments(at: Reader, values: dict[str, Any], on_top: Money | None) -> tup
             if before - credit == total != before:
                 found.append(_adjustment({"kind": "credit", "amount": -credit}))
     return tuple(found)
-
-
-# ── payments ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _state(at: Reader, _currency: str | None) -> str:
-    """How an invoice payment went. An open one is pending where its intent, expanded, is processing; else unknown."""
-    word = at.text("status") or ""
-    if word == "open" and at.child("payment").expanded("payment_intent").text("status") == "processing":
-        return "pending"
-    return _INVOICE_PAYMENT.get(word, "unknown")
-
-
-def _amount(at: Reader, currency: str | None) -> Money | None:
-    """What was paid, or is to be."""
-    return at.money("amount_paid" if at.data.get("amount_paid") is not None else "amount_requested", MONEY, currency)
-
-
-def _method(at: Reader, _currency: str | None) -> str | None:
-    """The payment method of an expanded intent, or else the kind of what paid."""
-    payment = at.child("payment")
-    return payment.expanded("payment_intent").identity("payment_method") or payment.text("type")
-
-
-def _is_outside(at: Reader, _currency: str | None) -> bool | None:
-    """A payment record says what was paid elsewhere (docs.stripe.com/api/payment-record)."""
-    kind = at.child("payment").text("type")
-    return None if kind is None else kind == "payment_record"
-
-
-PAYMENT = Shape(
-    Payment,
-    units=MONEY,
-    id=text("id"),
-    amount=computed(_amount, "amount_paid", "amount_requested"),
-    at=unix("status_transitions.paid_at", "status_transitions.canceled_at", "created"),
-    state=computed(_state, "status", "payment.payment_intent.status"),
-    method=computed(_method, "payment.payment_intent.payment_method", "payment.type"),
-    recorded_outside=computed(_is_outside, "payment.type"),
-)
-"""A row of `payments`, which is there where it was expanded."""
-
-
-def charge_before_basil(at: Reader, currency: str | None) -> tuple[Payment, ...]:
-    """The payment of an older invoice: its `charge`, where that is expanded."""
-    charge = at.expanded("charge")
-    if charge.text("status") is None:  # an id alone, or a client's stub of one
-        return ()
-    return (
-        _payment(
-            {
-                "id": charge.text("id"),
-                "amount": charge.money("amount", MONEY, currency),
-                "at": charge.unix("created"),
-                "state": _CHARGE.get(charge.text("status") or "", "unknown"),
-                "method": charge.identity("payment_method"),
-                "recorded_outside": False,
-                "refunded": charge.money("amount_refunded", MONEY, currency),
-            }
-        ),
-    )
-
-
-CHARGE_PATHS = tuple(
-    f"charge.{name}" for name in ("id", "amount", "created", "status", "payment_method", "amount_refunded")
-)

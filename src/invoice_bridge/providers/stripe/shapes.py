@@ -33,14 +33,11 @@ from invoice_bridge.core.money import Money, exponent, nothing
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.part_shapes import (
     ADDRESS_PATHS,
-    CHARGE_PATHS,
     DISCOUNT,
     NO_FIELDS,
-    PAYMENT,
     TAX,
     TAX_ID,
     adjustments,
-    charge_before_basil,
     custom_fields,
     customer_address,
     line_discount,
@@ -49,6 +46,14 @@ from invoice_bridge.providers.stripe.part_shapes import (
     line_proration,
     line_subscription,
 )
+from invoice_bridge.providers.stripe.payment_shapes import (
+    CHARGE_PATHS,
+    CREDITED,
+    PAYMENT,
+    charge_before_basil,
+    has_none,
+    settle,
+)
 from invoice_bridge.providers.stripe.tables import MONEY, PURCHASE_ORDER, REFERENCE_KEY, STATUSES
 
 _STATUS = {row.native: row.status for row in STATUSES}
@@ -56,15 +61,21 @@ _SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE, Status.DELETED}
 _MOST = Decimal(10) ** 20
 _PLAIN = {code for code, digits in MONEY.decimals.items() if digits == exponent(code)}
 """Currencies whose number at Stripe is the one of ISO 4217."""
-_CREDITED = ("pre_payment_credit_notes_amount", "post_payment_credit_notes_amount")
 
 
-def invoice(data: Mapping[str, Any], *, all_lines: list[Mapping[str, Any]] | None = None) -> Invoice:
-    """Read an invoice; `all_lines` replaces the first page of lines that it carries.
+def invoice(
+    data: Mapping[str, Any],
+    *,
+    all_lines: list[Mapping[str, Any]] | None = None,
+    all_payments: list[Mapping[str, Any]] | None = None,
+) -> Invoice:
+    """Read an invoice; `all_lines` and `all_payments` replace the first page of each that it carries.
 
     Raises MalformedResponse without an id, and for an object that states that it is no invoice.
     """
-    return INVOICE.whole(data, "stripe") if all_lines is None else INVOICE.whole(data, "stripe", lines=all_lines)
+    if all_lines is None and all_payments is None:
+        return INVOICE.whole(data, "stripe")
+    return INVOICE.whole(data, "stripe", lines=all_lines, payments=all_payments)
 
 
 def invoice_id(data: Any) -> str | None:
@@ -280,7 +291,7 @@ def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> Non
         if values["lines_complete"]
         else _derived_subtotal(at, currency, total, discount=discount, tax_on_top=on_top)
     )
-    values["amount_credited"] = _sum(at, _CREDITED, currency)
+    values["amount_credited"] = _sum(at, CREDITED, currency)
     if status in _SETTLED:
         # a void invoice keeps its full remainder on the wire (sandbox recording, dahlia); nobody can collect it
         values["amount_remaining"] = nothing_left(currency)
@@ -290,10 +301,15 @@ def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> Non
     values["subscription"] = values["subscription"] or values.pop("subscription_before")
     values["adjustments"] = adjustments(at, values, on_top)
     more, charges = values.pop("more_payments"), values.pop("charges")
-    if more is True:
+    if more is True and "payments" not in given:
         values["payments_complete"] = False
     if charges is not None:
         values["payments"] = values["payments"] or charges
+    if "payments" in given:  # with what each was paid by, which the invoice itself does not have
+        values["payment_pending"] = any(payment.state == "pending" for payment in values["payments"])
+    if values["payments_complete"]:
+        settle(values)
+    values["credit_notes_complete"] = has_none(values, at)
     if values["custom_fields"] is None:
         values["custom_fields"] = NO_FIELDS
     values["period"] = period_span([line.period for line in lines])
@@ -317,8 +333,7 @@ INVOICE = Shape(
         "amount_shipping",
         "total_pretax_credit_amounts[].type",
         "total_pretax_credit_amounts[].amount",
-        "pre_payment_credit_notes_amount",
-        "post_payment_credit_notes_amount",
+        *CREDITED,
         "collection_method",
         "attempted",
         "auto_advance",

@@ -206,7 +206,7 @@ REDACTIONS = (
 SOURCES = {
     "one_time_charge": "stripe-python 16.1.0, InvoiceService.create and add_lines",
     "period_invoice": "stripe-python 16.1.0, InvoiceItemService.list and InvoiceService.add_lines",
-    "retrieve": "stripe-python 16.1.0, InvoiceService.retrieve",
+    "retrieve": "stripe-python 16.1.0, InvoiceService.retrieve, InvoicePaymentService.list and CreditNoteService.list",
     "list": "stripe-python 16.1.0, InvoiceService.list",
     "finalize": "stripe-python 16.1.0, InvoiceService.finalize_invoice",
     "pay": "stripe-python 16.1.0, InvoiceService.pay",

@@ -18,23 +18,21 @@ from invoice_bridge.adapter.changes import check_state, delete_draft, submit_cha
 from invoice_bridge.adapter.checks import payable
 from invoice_bridge.adapter.instants import unix_seconds
 from invoice_bridge.adapter.lookup import PAGES
-from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.commands import (
     Delete,
     Finalize,
-    ListInvoices,
     MarkPaid,
     MarkUncollectible,
     Pay,
-    Retrieve,
     SendInvoice,
     Update,
     Void,
 )
 from invoice_bridge.core.errors import Discrepancy, MalformedResponse, Rejected, Unsupported
-from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.providers.stripe.shapes import invoice
 from invoice_bridge.providers.stripe.tables import REFERENCE_KEY, TRANSITIONS
@@ -42,7 +40,6 @@ from invoice_bridge.providers.stripe.tables import REFERENCE_KEY, TRANSITIONS
 if TYPE_CHECKING:
     from stripe.params import (
         InvoiceFinalizeInvoiceParams,
-        InvoiceListParams,
         InvoicePayParams,
         InvoiceUpdateParams,
     )
@@ -51,7 +48,6 @@ if TYPE_CHECKING:
 _EPOCH, _SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 _PAGE = 100
 _PAYMENTS = ("expand[0]", "payments.data.payment.payment_intent")  # else an invoice does not say what is on its way
-_FILTERS = frozenset({Status.DRAFT, Status.OPEN, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE})
 
 
 def check_keys(metadata: Mapping[str, str]) -> None:
@@ -67,11 +63,6 @@ def check_keys(metadata: Mapping[str, str]) -> None:
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-def retrieve(command: Retrieve, context: Context) -> Flow[Invoice]:
-    """Read one invoice, with all its lines."""
-    return read_invoice(command.id, context)
-
-
 def read_invoice(invoice_id: str, context: Context, *, payments: bool = False) -> Flow[Invoice]:
     """Retrieve an invoice whole, all pages of its lines."""
     answer = yield context.get(
@@ -82,25 +73,26 @@ def read_invoice(invoice_id: str, context: Context, *, payments: bool = False) -
         specimen=bare_specimen(invoice_id, "open"),
         invoice_id=invoice_id,
     )
-    return (yield from _whole(object_of(answer), context))
+    return (yield from whole_lines(object_of(answer), context))
 
 
 def read_answer(answer: Response, context: Context) -> Flow[Invoice]:
     """The invoice after a write. The answer to a key that came before may be old: then it is read once more."""
     if context.provider.is_replay(answer):
         return (yield from read_invoice(text_of(answer, "id"), context))
-    return (yield from _whole(object_of(answer), context))
+    return (yield from whole_lines(object_of(answer), context))
 
 
-def _whole(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
+def whole_lines(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
     """An invoice with all its lines: the first ten come with it, the rest is paged."""
     first = invoice(data)
-    return first if first.lines_complete else (yield from _all_lines(first, data, context))
+    return first if first.lines_complete else invoice(data, all_lines=(yield from all_lines(first, context)))
 
 
-def _all_lines(first: Invoice, data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
+def all_lines(first: Invoice, context: Context) -> Flow[list[Mapping[str, Any]]]:
+    """All lines of an invoice, as Stripe has them."""
     rows = yield from listed_rows(context, ("v1", "invoices", first.id, "lines"), [])
-    return invoice(data, all_lines=[row.data for row in rows])
+    return [row.data for row in rows]
 
 
 def listed_rows(
@@ -125,40 +117,6 @@ def listed_rows(
             raise MalformedResponse("the listing gives the same page for ever", provider="stripe", response=answer)
         after = following
     raise MalformedResponse(f"the listing goes on after {PAGES} pages of {_PAGE}", provider="stripe")
-
-
-def page(command: ListInvoices, context: Context) -> Flow[Page]:
-    """Read one page of invoices, newest first, each with all its lines."""
-    query: InvoiceListParams = {"limit": command.limit}
-    if command.status is not None and command.status in _FILTERS:
-        query["status"] = command.status.value
-    if command.customer is not None:
-        if (customer := command.customer.at(context.provider.name)) is None:
-            raise Unsupported("Stripe lists by a customer's id", source="stripe-python 16.1.0, InvoiceListParams")
-        query["customer"] = customer
-    pairs: list[tuple[str, object]] = list(query.items())
-    if command.created_from is not None:  # whole seconds, rounded outwards: the filters are applied again
-        pairs.append(("created[gte]", _floor(command.created_from)))
-    if command.created_to is not None:
-        pairs.append(("created[lt]", ceil(command.created_to)))
-    if command.cursor is not None:
-        pairs.append(("starting_after", command.cursor))
-    specimen = {"data": [bare_specimen("{listed.id}", "open")], "has_more": False}
-    answer = yield context.get("v1", "invoices", query=pairs, specimen=specimen)
-    rows = Reader(object_of(answer), "stripe").listing("data")
-    items: list[Invoice | Unreadable] = []
-    for row in rows:
-        try:
-            first = invoice(row.data)
-            items.append(first if first.lines_complete else (yield from _all_lines(first, row.data, context)))
-        except MalformedResponse as error:
-            items.append(Unreadable(row.data, error))
-    more = object_of(answer).get("has_more") is True and rows
-    return Page(tuple(items), command.model_copy(update={"cursor": rows[-1].required_text("id")}) if more else None)
-
-
-def _floor(instant: datetime) -> int:
-    return (instant - _EPOCH) // _SECOND
 
 
 def ceil(instant: datetime) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.emulator.documents import LINE_PARAMS
-from invoice_bridge.providers.stripe.emulator.transitions import StripeTransitions
+from invoice_bridge.providers.stripe.emulator.listings import StripeListings
 from invoice_bridge.providers.stripe.tables import (
     LINES_PER_INVOICE,
 )
@@ -40,7 +40,7 @@ _BOUNDS: Mapping[str, Callable[[int, int], bool]] = {
 }
 
 
-class StripeEmulator(StripeTransitions):
+class StripeEmulator(StripeListings):
     """Stripe's invoices, invoice items and customers; the customer "cus_42" is there already."""
 
     ROUTES = (
@@ -61,6 +61,8 @@ class StripeEmulator(StripeTransitions):
         ("POST", "/v1/invoices/{id}/mark_uncollectible", "mark_uncollectible"),
         ("POST", "/v1/invoiceitems", "create_item"),
         ("GET", "/v1/invoiceitems", "list_items"),
+        ("GET", "/v1/invoice_payments", "list_payments"),
+        ("GET", "/v1/credit_notes", "list_credit_notes"),
     )
 
     def create_customer(self, call: IncomingRequest) -> Response:

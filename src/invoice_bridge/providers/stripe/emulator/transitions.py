@@ -109,9 +109,34 @@ class StripeTransitions(StripeDocuments):
             self._issue(found)
         if found["status"] == "paid":  # nothing was due
             return self._ok(self._shown(found))
+        if not elsewhere:  # whether what was paid out of band is listed is not confirmed
+            self._add_payment(found, found["amount_due"], method)
         tried = {} if elsewhere else {"attempted": True, "attempt_count": found["attempt_count"] + 1}
         paid = {"amount_paid": found["amount_due"], "amount_remaining": 0, "auto_advance": False} | tried
         return self._becomes(found, "paid", "paid_at", "recorded" if elsewhere else "collected", **paid)
+
+    def _add_payment(self, found: dict[str, Any], amount: int, method: str) -> None:
+        """List a payment that succeeded: a row of the invoice, its intent, and the intent's charge."""
+        now, currency = self.now_seconds(), found["currency"]
+        charge = {"id": self.next_id("ch_"), "object": "charge", "amount": amount, "amount_refunded": 0}
+        intent = {"id": self.next_id("pi_"), "object": "payment_intent", "status": "succeeded", "amount": amount}
+        intent |= {"currency": currency, "payment_method": method}
+        found["payments"].append(
+            {
+                "id": self.next_id("inpay_"),
+                "object": "invoice_payment",
+                "status": "paid",
+                "amount_paid": amount,
+                "amount_requested": amount,
+                "currency": currency,
+                "created": now,
+                "status_transitions": {"paid_at": now, "canceled_at": None},
+                "payment": {
+                    "type": "payment_intent",
+                    "payment_intent": intent | {"latest_charge": charge | {"currency": currency}},
+                },
+            }
+        )
 
     @staticmethod
     def _decline(method: str) -> str | None:

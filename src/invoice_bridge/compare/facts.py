@@ -1,0 +1,170 @@
+"""An invoice as plain JSON values by path: what is compared of it, and nothing else.
+
+Rules of this file: what an invoice does not say is left out. An item of a list may have hints, names that begin with
+"=": they help to find its mate, and are compared with nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from invoice_bridge.compare.kinds import (
+    IGNORED,
+    KINDS,
+    LIST_TYPES,
+    PART_TYPES,
+    WORDS,
+    Customers,
+    Kind,
+)
+from invoice_bridge.core.model import PAST_DUE_WORDS, CreditNote, Invoice, Line, Payment, Status
+from invoice_bridge.core.money import Money
+
+_Rows: TypeAlias = "tuple[tuple[str, str, str, _Rows | None], ...]"
+"""Attribute, path, how it is taken ("value", "words", "parts", "list"), and the same for what it is made of."""
+_HINTS = ("id", "at")
+_INVOICE_LISTS = ("taxes", "discounts", "adjustments", "payments", "credit_notes")
+
+
+def _rows(of: type, prefix: str = "") -> _Rows:
+    rows = []
+    for name, kind in KINDS[of].items():
+        path, inner, how = prefix + name, None, "words" if name in WORDS else "value"
+        if kind in IGNORED:
+            continue
+        if kind in {Kind.PARTS, Kind.OWN_PARTS}:
+            how = "list" if name in LIST_TYPES else "parts"
+            inner = _rows(LIST_TYPES[name]) if how == "list" else _rows(PART_TYPES[name], f"{path}.")
+        rows.append((name, path, how, inner))
+    return tuple(rows)
+
+
+_INVOICE = tuple(row for row in _rows(Invoice) if row[2] != "list")
+_ITEMS = {name: _rows(of) for name, of in LIST_TYPES.items()}
+
+
+def facts(
+    invoice: Invoice,
+    as_of: datetime | None = None,
+    customers: Customers | None = None,
+    products: Customers | None = None,
+) -> dict[str, Any]:
+    """Return what is compared of an invoice, as plain JSON values; what it does not say is left out."""
+    said = _said(invoice, _INVOICE)
+    said.pop("customer.tax_ids", None)  # one of the lists
+    if invoice.purchase_order is not None and invoice.purchase_order == invoice.reference:
+        # one field at the provider may carry both (Chargebee's po_number); the text is compared as the reference
+        del said["purchase_order"]
+    if as_of is not None and invoice.status is Status.OPEN:
+        late = _is_past_due(invoice, as_of)
+        said |= {} if late is None else {"past_due": late}
+    names = _names(invoice.provider, products)
+    lines = [_item(line, "lines", names) for line in invoice.lines]
+    found: dict[str, Any] = {"provider": invoice.provider, "id": invoice.id, "said": said, "lines": lines}
+    found["lists"], found["incomplete"] = _lists(invoice)
+    if invoice.status is Status.UNKNOWN:
+        found["word"] = invoice.native_status
+    if ids := _ids(invoice, customers):
+        found["ids"] = ids
+    return found
+
+
+def _lists(invoice: Invoice) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    """The items of the other lists, and which of those lists may lack some; an empty one states nothing.
+
+    A list that is complete says so also where it is empty. The credit note that a write-off makes of itself at some
+    providers is left out: the status says it.
+    """
+    lists: dict[str, list[dict[str, Any]]] = {}
+    whole = {"payments": invoice.payments_complete, "credit_notes": invoice.credit_notes_complete}
+    for name in _INVOICE_LISTS:
+        items = [
+            _item(part, name) | {"=place": place}
+            for place, part in enumerate(getattr(invoice, name))
+            if not (isinstance(part, CreditNote) and part.kind == "write_off")
+        ]
+        if items or whole.get(name):
+            lists[name] = items
+    if invoice.customer is not None and invoice.customer.tax_ids:
+        lists["customer.tax_ids"] = [_item(part, "tax_ids") for part in invoice.customer.tax_ids]
+    return lists, [name for name, complete in whole.items() if not complete]
+
+
+def _item(part: Any, name: str, names: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What an item of a list says, with the hints by which it finds its mate."""
+    said = _said(part, _ITEMS[name])
+    if isinstance(part, Payment | CreditNote):
+        for path in ("state", "kind"):
+            if said.get(path) == "unknown":  # a word that nobody knows states nothing
+                del said[path]
+    for hint in _HINTS:
+        if (value := getattr(part, hint, None)) is not None:
+            said[f"={hint}"] = _spelled(value)
+    if names and isinstance(part, Line):
+        named = names.get(part.product or "") or names.get(part.price or "")
+        said |= {} if named is None else {"=product": named}
+    return said
+
+
+def _names(provider: str, products: Customers | None) -> dict[str, str]:
+    """The caller's names of products, by the provider's ids."""
+    return {ids[provider]: name for name, ids in (products or {}).items() if provider in ids}
+
+
+def _said(value: Any, rows: _Rows) -> dict[str, Any]:
+    """What a value says, by path; texts and switches are in the neutral invoice's JSON form already."""
+    said: dict[str, Any] = {}
+    for name, path, how, inner_rows in rows:
+        inner = getattr(value, name)
+        if inner is None:
+            continue
+        if how == "value":
+            said[path] = _spelled(inner)
+        elif how == "words":
+            said |= {f"{path}.{word}": inner[word] for word in sorted(inner)}
+        elif how == "parts":
+            said |= _said(inner, inner_rows or ())
+        elif inner:
+            said[path] = [_said(item, inner_rows or ()) for item in inner]
+    return said
+
+
+def _decimal(value: Decimal) -> str:
+    text = f"{value:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text  # 1 and 1.0 are one quantity
+    return "0" if text == "-0" else text
+
+
+_SPELLINGS: Mapping[type, Callable[[Any], Any]] = {
+    Money: lambda amount: {"minor": amount.minor, "currency": amount.currency},
+    datetime: lambda instant: f"{instant.replace(tzinfo=None).isoformat()}Z",  # every instant of the model is in UTC
+    Decimal: _decimal,
+    Status: lambda status: status.value,
+}
+
+
+def _spelled(value: Any) -> Any:
+    spell = _SPELLINGS.get(type(value))
+    return value if spell is None else spell(value)
+
+
+def _is_past_due(invoice: Invoice, as_of: datetime) -> bool | None:
+    """Whether it is past due; None where nothing says so by that clock.
+
+    A provider's word is of the moment at which it was read: "overdue" stays true, "open" may have been so yesterday
+    only, and says nothing at all at a provider that has no other word.
+    """
+    if invoice.due_at is None and invoice.native_status not in PAST_DUE_WORDS:
+        return None
+    return invoice.is_past_due(as_of)
+
+
+def _ids(invoice: Invoice, customers: Customers | None) -> dict[str, str]:
+    """The customer's ids at all providers, where the invoice or the map of customers says them."""
+    who = invoice.customer
+    if who is None or who.ids or not customers:
+        return dict(who.ids) if who is not None else {}
+    return next((dict(ids) for ids in customers.values() if who.id and ids.get(invoice.provider) == who.id), {})
