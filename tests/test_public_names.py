@@ -71,6 +71,7 @@ NAMES = [
     "Status",
     "TaxId",
     "TaxLine",
+    "TaxRate",
     "Unauthorized",
     "Unreachable",
     "Unreadable",

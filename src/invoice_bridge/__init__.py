@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         Status,
         TaxId,
         TaxLine,
+        TaxRate,
     )
     from invoice_bridge.core.money import Money
     from invoice_bridge.core.wire import Effect, Request
@@ -143,6 +144,7 @@ __all__ = [
     "Status",
     "TaxId",
     "TaxLine",
+    "TaxRate",
     "Unauthorized",
     "Unreachable",
     "Unreadable",
@@ -219,6 +221,7 @@ _HOMES = {
         "Status",
         "TaxId",
         "TaxLine",
+        "TaxRate",
     ),
     "core.money": ("Money",),
     "core.wire": ("Effect", "Request"),

@@ -59,7 +59,7 @@ def closed(hint: Any) -> Any:
         inner = [closed(part) for part in parts]
         make: Any = origin  # NotRequired, list or dict, with other parts
         return make[tuple(inner) if len(inner) > 1 else inner[0]]
-    return hint
+    return Decimal if hint is float else hint  # what the SDK takes as a float never is one here
 
 
 @cache
@@ -140,6 +140,8 @@ PERIOD = {"start": 1, "end": 2}
         (InvoiceAddLinesParams, {"lines": [{"amount": 1, "period": {"start": 1}}]}),
         (InvoiceAddLinesParams, {"lines": [{"price_data": {"unit_amount": 1}}]}),
         (InvoiceAddLinesParams, {"lines": [{"quantity_decimal": "1.5"}]}),
+        (InvoiceAddLinesParams, {"lines": [{"pricing": {"price_id": "price_1"}}]}),
+        (InvoiceAddLinesParams, {"lines": [{"tax_amounts": [{"amount": 1, "taxable_amount": 5}]}]}),
         (InvoicePayParams, {"paid_out_of_band": 1}),
         (InvoiceUpdateParams, {"currency": "eur"}),
         (InvoiceListParams, {"status": "past_due"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from invoice_bridge.adapter.changes import check_state, invalid_state
 from invoice_bridge.adapter.transitions import Transition
+from invoice_bridge.core.bills import taxes_of_bill, total_with_tax
 from invoice_bridge.core.commands import OneTimeCharge, Pay, PeriodInvoice
 from invoice_bridge.core.errors import (
     AmountMismatch,
@@ -12,6 +13,7 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.core.model import Invoice, Period, Status
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.totals import sum_of
 
 
 # ── verification ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -19,8 +21,8 @@ def verify(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mon
     """Compare what the provider holds with what was asked, before money moves.
 
     The currency and the amount before tax (`expected` if the provider rates it) must agree; with tax="provider",
-    also subtotal − discount + tax = total, unless the tax is within the lines. Fields that the provider does not state
-    are not compared. Raises AmountMismatch or Discrepancy.
+    also subtotal − discount + tax = total, unless the tax is within the lines; with rates of the bill's own, the total
+    with that tax. Fields that the provider does not state are not compared. Raises AmountMismatch or Discrepancy.
     """
     unread = [str(problem) for problem in found.problems if problem.money]
     if unread and None in {found.currency, found.subtotal, found.total, found.tax}:
@@ -38,8 +40,8 @@ def verify(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mon
             invoice=found,
         )
     asked = command.total if command.total is not None else expected
-    rated_or_taxed = command.total is None or command.tax == "provider"
-    before_tax = found.subtotal if rated_or_taxed or found.total is None else found.total
+    rated_or_taxed = command.total is None or command.tax != "none"
+    before_tax = after_discount(command, found) if rated_or_taxed or found.total is None else found.total
     if asked is not None and before_tax is not None and before_tax != asked:
         raise AmountMismatch(
             f"asked for {asked}, the invoice {found.id} holds {before_tax} and is {found.status}",
@@ -57,17 +59,44 @@ def verify(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mon
                 found=found.total,
                 invoice=found,
             )
+    return _verify_rates(command, found) if command.rates else found
+
+
+def _verify_rates(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> Invoice:
+    """Compare the total, and the tax where it is stated, with those of the rates that the bill states itself."""
+    taxes = [tax.amount for tax in taxes_of_bill(command)]
+    for what, asked, stated in (
+        ("tax", sum_of(taxes), found.tax),
+        ("total with its tax", total_with_tax(command), found.total),
+    ):
+        if asked is not None and stated is not None and asked != stated:
+            raise AmountMismatch(
+                f"asked for a {what} of {asked}, the invoice {found.id} states {stated} and is {found.status}",
+                asked=asked,
+                found=stated,
+                invoice=found,
+            )
     return found
+
+
+def after_discount(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> Money | None:
+    """What an invoice holds before tax, as the bill's total states it: less the discounts, where the bill has some.
+
+    A provider that takes them as lines below zero states no discount; one that takes them as such states both.
+    """
+    if command.discount is None or found.subtotal is None or found.discount is None:
+        return found.subtotal
+    return found.subtotal - found.discount
 
 
 def same_bill(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money | None = None) -> Invoice:
     """Check that an existing invoice is this bill and not another one under its reference.
 
     It compares, if both sides state them: the currency, the amount before tax (`expected` if the provider rates it),
-    the customer's id, the period of an accrued invoice (inside the one asked for), and the periods of lines, which must
-    overlap: May's invoice is not June's bill. A draft without lines has no amount to compare yet. `verify` checks what
-    a provider may add, such as tax. Raises IdempotencyMismatch, with the invoice as `existing`, and Discrepancy if its
-    currency cannot be read.
+    the customer's id, the subscription, the period of an accrued invoice (inside the one asked for), and the periods of
+    lines, which must overlap: May's invoice is not June's bill. A draft without lines has no amount to compare yet.
+    `verify` checks what a provider may add, such as tax. Raises IdempotencyMismatch, with the invoice as `existing`,
+    and Discrepancy if its currency cannot be read.
     """
     is_empty = found.status is Status.DRAFT and not found.lines
     asked = command.total if command.total is not None else expected
@@ -85,10 +114,12 @@ def same_bill(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: 
         )
     if found.currency != command.currency:
         other = f"it is in {found.currency}, not in {command.currency}"
-    elif asked is not None and found.subtotal is not None and found.subtotal != asked and not is_empty:
-        other = f"it holds {found.subtotal}, not {asked}"
+    elif asked is not None and (held := after_discount(command, found)) not in {None, asked} and not is_empty:
+        other = f"it holds {held}, not {asked}"
     elif customer is not None and theirs is not None and customer != theirs:
         other = f"it bills {theirs}, not {customer}"
+    elif None not in {command.subscription, found.subscription} and command.subscription != found.subscription:
+        other = f"it belongs to the subscription {found.subscription}, not to {command.subscription}"
     elif isinstance(command, PeriodInvoice) and not command.lines and found.period is not None:
         inside = command.period.start <= found.period.start and found.period.end <= command.period.end
         other = None if inside else f"it is for {found.period}, not inside {command.period}"

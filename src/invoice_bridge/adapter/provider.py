@@ -27,7 +27,7 @@ from invoice_bridge.adapter.declared import (
     StatusRow,
     status_of,
 )
-from invoice_bridge.adapter.rows import Field, Limit, check_limits, find_losses
+from invoice_bridge.adapter.rows import Field, Limit, check_limits, check_refused, find_losses
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core import wire
 from invoice_bridge.core.commands import Bill, Command, ListInvoices, OnInvoice
@@ -159,7 +159,8 @@ class Provider:
     def flow(self, command: Command, context: Context) -> Flow[Any]:
         """Start the flow of a command's verb.
 
-        Raises Unsupported if the provider cannot do it, if it is not built, or if a limit is exceeded.
+        Raises Unsupported if the provider cannot do it, if it is not built, if a limit is exceeded, or if a row refuses
+        a field.
         """
         begin: FlowFactory | Cannot | None = getattr(self.flows, command.verb)
         if begin is None:
@@ -167,6 +168,8 @@ class Provider:
         check_limits(self.limits, command)
         if isinstance(begin, Cannot):
             raise Unsupported(f"{self.title}: {begin.reason}", source=begin.source)
+        if isinstance(command, Bill):
+            check_refused(self.fields, command, context)
         return begin(command, context)
 
     def status(self, word: object) -> Status:

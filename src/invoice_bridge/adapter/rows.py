@@ -16,9 +16,9 @@ from typing import Any, ClassVar, Protocol, Union, get_args, get_origin, get_typ
 from invoice_bridge.core.errors import Unsupported
 from invoice_bridge.core.losses import Alters, Fate, Loss, Severity
 from invoice_bridge.core.money import Money
-from invoice_bridge.core.parts import Address, TaxId, TaxLine
+from invoice_bridge.core.parts import Address, TaxId, TaxLine, TaxRate
 
-__all__ = ["Field", "approximated", "carried", "defaulted", "dropped", "provider_rated", "unsent"]
+__all__ = ["Field", "approximated", "carried", "defaulted", "dropped", "provider_rated", "refused", "unsent"]
 
 
 class Named(Protocol):
@@ -75,6 +75,8 @@ class Field:
     when: Callable[[Any, Setup], bool] = _always
     clock: Callable[[Any, datetime], bool] | None = None
     """Whether the loss occurs at an instant, if that depends on the clock."""
+    refuses: bool = False
+    """Whether a bill that has the field is refused before anything is sent."""
 
     def speaks(self, command: Any, context: Setup) -> bool:
         """Whether the row applies to this command: its verb and its condition."""
@@ -135,6 +137,11 @@ def unsent(path: str, source: str, **more: Any) -> Field:
     return Field(path, "", source, Alters.NOTHING, **more)
 
 
+def refused(path: str, source: str, *, why: str, remedy: str, **more: Any) -> Field:
+    """Make a row for a field that the provider has no way to take: a bill that has it is refused, as `why` says."""
+    return Field(path, "", source, Alters.BRANCH, why=why, remedy=remedy, refuses=True, **more)
+
+
 _NOWHERE = {"alters": Alters.NOTHING, "sent": "nothing"}
 
 
@@ -142,7 +149,7 @@ def read_parts(code: str, source: str, *, sent: tuple[str, ...] = ()) -> tuple[F
     """The rows for what lines and customers have when they were read from an invoice, and no bill sends.
 
     `code` begins the codes of their losses: "IB-ACME". `sent` are the paths of those that a provider takes, with rows
-    of its own.
+    of its own. Discounts and rates of tax are refused, unless the provider takes them.
     """
     again = "leave it out; what the amounts of the lines do not have is not billed"
     rows = (
@@ -176,13 +183,14 @@ def read_parts(code: str, source: str, *, sent: tuple[str, ...] = ()) -> tuple[F
             why="the metadata of a line is not sent",
             remedy="put it into the metadata of the bill",
         ),
-        dropped(
-            "lines[].discount",
-            f"{code}-LINE-DISCOUNT-01",
+        refused("lines[].discount", source, why="a line is billed at its whole amount", remedy=_LOWER),
+        refused("discounts[].amount", source, why="a bill is the sum of its lines", remedy=_LOWER),
+        *(unsent(f"discounts[].{part}", source) for part in ("id", "code", "name")),
+        refused(
+            "tax[]",
             source,
-            why="a line is billed at its whole amount",
-            remedy="state the discount as a line below zero, or lower the amount",
-            severity=Severity.CHANGES_MONEY,
+            why="an invoice takes no rates of tax from the bill",
+            remedy='write tax="provider" where the provider computes the tax, or state the tax as a line',
         ),
         dropped(
             "lines[].taxes[]",
@@ -210,6 +218,34 @@ def read_parts(code: str, source: str, *, sent: tuple[str, ...] = ()) -> tuple[F
     return tuple(row for row in rows if row.path not in sent)
 
 
+DISCOUNTS = ("discounts[].id", "discounts[].code", "discounts[].name", "discounts[].amount")
+"""The leaves of a bill's discounts."""
+_LOWER = "state the discount as a line below zero, or lower the amount"
+
+
+def discounts_as_lines(code: str, source: str, *, amount: str, text: str, **more: Any) -> tuple[Field, ...]:
+    """The rows of an adapter that sends discounts as lines below zero (`billed_lines`), in its fields for their parts.
+
+    Such lines come to the total exactly. `code` begins the codes of their losses: "IB-ACME".
+    """
+    sent = "a line below zero"
+    why = "a discount is a line below zero on the invoice, which states no discount"
+    parts: dict[str, Any] = {"sent": sent, "why": why, **more}
+    return (
+        approximated("lines[].discount", amount, f"{code}-LINE-DISCOUNT-02", source, **parts),
+        approximated("discounts[].amount", amount, f"{code}-DISCOUNT-01", source, **parts),
+        carried("discounts[].name", text, source, **more),
+        approximated(
+            "discounts[].code",
+            text,
+            f"{code}-DISCOUNT-02",
+            source,
+            **{**parts, "sent": "the text of the line", "why": "the amount is taken off, and no coupon is redeemed"},
+        ),
+        unsent("discounts[].id", source),
+    )
+
+
 def values_at(command: Any, path: str) -> list[Any]:
     """Return the values at a path, one per place: "lines[].period" is each line's, "metadata.key" the keys."""
     steps = _steps(path)
@@ -222,8 +258,8 @@ def values_at(command: Any, path: str) -> list[Any]:
             found = [word for one in found for word in (one if bare == "key" else one.values())]
         else:
             found = [value for one in found if (value := getattr(one, bare, None)) is not None]
-        if is_list:
-            found = [item for items in found for item in items]
+        if is_list:  # a text is no list: tax="none" has no rates
+            found = [item for items in found if not isinstance(items, str) for item in items]
         if not found:
             break
     return found
@@ -246,6 +282,20 @@ def check_limits(limits: Iterable[Limit], command: Any) -> None:
                     source=limit.source,
                     remedy="shorten it: nothing is cut off silently",
                 )
+
+
+def check_refused(fields: Iterable[Field], command: Any, context: Setup) -> None:
+    """Raise Unsupported for a field of a bill that its row refuses, and for rates of tax that no row speaks of."""
+    spoken_of = False
+    for row in fields:
+        if (row.refuses or row.path == "tax[]") and row.speaks(command, context) and row.is_set(command, context):
+            if row.refuses:
+                raise Unsupported(f"{row.path}: {row.why}", source=row.source, remedy=row.remedy)
+            spoken_of = True
+    if not spoken_of and values_at(command, "tax[]"):
+        raise Unsupported(
+            f"no row of {context.provider.name} says how rates of tax are sent", remedy='write tax="provider" or "none"'
+        )
 
 
 def find_losses(fields: Iterable[Field], command: Any, context: Setup) -> tuple[Loss, ...]:
@@ -273,8 +323,8 @@ def _leaves(of: type[Any], prefix: str) -> Iterator[str]:
                 yield from _below(part, prefix + name)
 
 
-_WHOLE = (Address, TaxId, TaxLine)
-"""Parts that are read and never sent: each is one leaf."""
+_WHOLE = (Address, TaxId, TaxLine, TaxRate)
+"""Parts that are one leaf each: they are read and never sent, or sent whole."""
 
 
 def _below(hint: Any, path: str) -> Iterator[str]:

@@ -8,12 +8,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from invoice_bridge.core.model import Amount, Collection, CustomerRef, Frozen, Instant, Line, Period, Text, Words
+from invoice_bridge.core.model import (
+    Amount,
+    Collection,
+    CustomerRef,
+    Discount,
+    Frozen,
+    Instant,
+    Line,
+    Period,
+    TaxLine,
+    TaxRate,
+    Text,
+    Words,
+)
 from invoice_bridge.core.money import Currency, Money, times
+from invoice_bridge.core.totals import (
+    check_discounts,
+    discount_lines,
+    sum_of,
+    tax_on_top,
+    taxes_of_lines,
+)
 
 __all__ = ["LEAVES", "Attempt", "Bill", "Command", "Customer", "Id", "OneTimeCharge", "PeriodInvoice", "Reference"]
 
@@ -32,6 +52,8 @@ Reference = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_
 Id = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
 Customer = Annotated[CustomerRef, BeforeValidator(_customer)]
 Attempt = Annotated[int, Field(strict=True, ge=1)]
+Rates = Annotated[tuple[TaxRate, ...], Field(min_length=1)]
+Tax: TypeAlias = Literal["provider", "none"] | Rates
 
 
 class Command(Frozen):
@@ -46,18 +68,22 @@ class Bill(Command):
     `reference` (1–100 printable characters) is the caller's id of this bill: the same reference is the same bill.
     Only the caller raises `attempt`, to try again after a final refusal. `customer` is an id at the client's provider,
     or a CustomerRef. `collection` states who collects; by default nobody. `draft` leaves the invoice a draft.
-    `tax`: "none" asks for no tax, "provider" lets the provider add it.
+    `discounts` are taken off the whole bill, a line's own `discount` off that line. `subscription` is the provider's
+    subscription that the bill belongs to. `tax`: "none" asks for no tax, "provider" lets the provider add it; rates of
+    the caller's own (`TaxRate`) apply to every line.
     """
 
     reference: Reference
     customer: Customer | None = None
     lines: tuple[Line, ...] = ()
+    discounts: tuple[Discount, ...] = ()
+    subscription: Id | None = None
     description: Text | None = None
     purchase_order: Annotated[str, Field(min_length=1)] | None = None
     metadata: Words = Field(default_factory=dict)
     issued_at: Instant | None = None
     collection: Collection = Field(default_factory=Collection.manual)
-    tax: Literal["provider", "none"] = "none"
+    tax: Tax = "none"
     draft: bool = False
     attempt: Attempt = 1
 
@@ -71,15 +97,42 @@ class Bill(Command):
             if line.unit_amount is not None and not _multiplies(line, line.unit_amount):
                 factor = "" if line.quantity is None else f"{line.quantity} × "
                 raise ValueError(f"line {place}: {factor}{line.unit_amount} is not the line's amount, {line.amount}")
+        check_discounts(self.lines, self.discounts, self.subtotal)
+        self._check_rates()
         return self
 
-    def _sum(self) -> Money | None:
-        if not self.lines:
-            return None
-        total = self.lines[0].amount
-        for line in self.lines[1:]:
-            total += line.amount
-        return total
+    def _check_rates(self) -> None:
+        if not self.rates:
+            return
+        if self.subtotal is None:
+            raise ValueError('rates of tax need lines: the provider rates this bill, so write tax="provider" or "none"')
+        if self.discounts:
+            raise ValueError(
+                "how a discount of the whole bill lowers the tax of each line is not stated: write the discounts of "
+                "the lines beside rates of tax"
+            )
+        if len({rate.inclusive for rate in self.rates}) > 1:
+            raise ValueError("the rates of a bill are all within the amounts of its lines, or all on top of them")
+
+    @property
+    def subtotal(self) -> Money | None:
+        """The sum of the lines, before discounts and tax; None if the provider rates the bill."""
+        return sum_of(line.amount for line in self.lines)
+
+    @property
+    def discount(self) -> Money | None:
+        """What all discounts take off, of the bill or of its lines; None without one."""
+        of_lines = (line.discount for line in self.lines)
+        of_bill = (discount.amount for discount in self.discounts)
+        return sum_of(amount for amount in (*of_lines, *of_bill) if amount)
+
+    @property
+    def rates(self) -> tuple[TaxRate, ...]:
+        """The rates of tax that the bill states itself."""
+        return () if isinstance(self.tax, str) else self.tax
+
+    def _less_discount(self, subtotal: Money | None) -> Money | None:
+        return subtotal if subtotal is None or (off := self.discount) is None else subtotal - off
 
 
 def _is_plain(quantity: Decimal) -> bool:
@@ -96,7 +149,8 @@ def _multiplies(line: Line, unit_amount: Money) -> bool:
 class OneTimeCharge(Bill):
     """Bill lines, or one amount, once.
 
-    Give `amount`, or `lines`, or both where the lines add up to it exactly. `period` is the service period, if any.
+    Give `amount`, or `lines`, or both where the lines add up to it exactly. Discounts are taken off that amount.
+    `period` is the service period, if any.
 
     >>> OneTimeCharge(reference="res-1", customer="cus_42", amount=Money.parse("19.99", "EUR")).currency
     'EUR'
@@ -116,32 +170,40 @@ class OneTimeCharge(Bill):
             customer: CustomerRef | str | None = None,
             amount: Money | None = None,
             lines: Iterable[Line] = (),
+            discounts: Iterable[Discount] = (),
+            subscription: str | None = None,
             period: Period | None = None,
             description: str | None = None,
             purchase_order: str | None = None,
             metadata: Mapping[str, str] = ...,
             issued_at: datetime | None = None,
             collection: Collection = ...,
-            tax: Literal["provider", "none"] = "none",
+            tax: Literal["provider", "none"] | Iterable[TaxRate] = "none",
             draft: bool = False,
             attempt: int = 1,
         ) -> None: ...
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
-        total = self._sum()
+        total = sum_of(line.amount for line in self.lines)
         if self.amount is None and total is None:
             raise ValueError("a one-time charge needs an amount or lines")
         if self.amount is not None and total is not None and self.amount != total:
-            raise ValueError(f"the lines add up to {total}, not to the amount, {self.amount}")
+            before = ", before discounts" if self.discount else ""
+            raise ValueError(f"the lines add up to {total}{before}, not to the amount, {self.amount}")
         if self.total.minor < 0:
             raise ValueError(f"a bill of {self.total} would be a credit, not a charge")
         return self
 
     @property
+    def subtotal(self) -> Money | None:
+        """The amount, or the sum of the lines, before discounts and tax."""
+        return self.amount if self.amount is not None else sum_of(line.amount for line in self.lines)
+
+    @property
     def total(self) -> Money:
-        """The amount to bill, before tax."""
-        return self.amount or self._sum() or Money.zero(self.currency)
+        """The amount to bill after discounts, before tax on top."""
+        return self._less_discount(self.subtotal) or Money.zero(self.currency)
 
     @property
     def currency(self) -> str:
@@ -149,25 +211,33 @@ class OneTimeCharge(Bill):
         return self.amount.currency if self.amount is not None else self.lines[0].amount.currency
 
     @property
-    def billed_lines(self) -> tuple[Line, ...]:
-        """The lines; a bare amount is one line, named by the description (or the reference), over the period."""
+    def stated_lines(self) -> tuple[Line, ...]:
+        """The lines before discounts, each over its own period or else the bill's.
+
+        A bare amount is one line, named by the description or else the reference.
+        """
         if self.lines:
             return tuple(_within(line, self.period) for line in self.lines)
-        return (Line(description=self.description or self.reference, amount=self.total, period=self.period),)
+        amount = Money.zero(self.currency) if self.amount is None else self.amount
+        return (Line(description=self.description or self.reference, amount=amount, period=self.period),)
+
+    @property
+    def billed_lines(self) -> tuple[Line, ...]:
+        """The lines and what discounts take off, as lines below zero: together they are the total."""
+        return _with_discounts(self, self.period)
 
 
 class PeriodInvoice(Bill):
     """Bill a service period.
 
-    With lines, the caller has rated it; without, the provider bills the charges that it accrued in the period.
-    `subscription` is the provider's subscription, if the accrued charges belong to one.
+    With lines, the caller has rated it; without, the provider bills the charges that it accrued in the period, those
+    of the `subscription` where one is named.
     """
 
     verb: ClassVar[str] = "period_invoice"
 
     period: Period
     currency: Currency
-    subscription: Id | None = None
 
     if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
 
@@ -179,20 +249,21 @@ class PeriodInvoice(Bill):
             currency: str,
             customer: CustomerRef | str | None = None,
             lines: Iterable[Line] = (),
+            discounts: Iterable[Discount] = (),
             subscription: str | None = None,
             description: str | None = None,
             purchase_order: str | None = None,
             metadata: Mapping[str, str] = ...,
             issued_at: datetime | None = None,
             collection: Collection = ...,
-            tax: Literal["provider", "none"] = "none",
+            tax: Literal["provider", "none"] | Iterable[TaxRate] = "none",
             draft: bool = False,
             attempt: int = 1,
         ) -> None: ...
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
-        total = self._sum()
+        total = self.total
         if total is not None and total.currency != self.currency:
             raise ValueError(f"the lines are in {total.currency}, the invoice in {self.currency}")
         if total is not None and total.minor < 0:
@@ -201,13 +272,34 @@ class PeriodInvoice(Bill):
 
     @property
     def total(self) -> Money | None:
-        """The amount to bill, before tax; None if the provider rates it."""
-        return self._sum()
+        """The amount to bill after discounts, before tax on top; None if the provider rates it."""
+        return self._less_discount(self.subtotal)
+
+    @property
+    def stated_lines(self) -> tuple[Line, ...]:
+        """The lines before discounts, each over its own period or else the invoice's."""
+        return tuple(_within(line, self.period) for line in self.lines)
 
     @property
     def billed_lines(self) -> tuple[Line, ...]:
-        """The lines, each over its own period or else the invoice's."""
-        return tuple(_within(line, self.period) for line in self.lines)
+        """The lines and what discounts take off, as lines below zero: together they are the total."""
+        return _with_discounts(self, self.period)
+
+
+def taxes_of_bill(command: OneTimeCharge | PeriodInvoice) -> tuple[TaxLine, ...]:
+    """The taxes that a bill states itself, one for each rate; empty where it states none."""
+    return taxes_of_lines(command.stated_lines, command.rates) if command.rates else ()
+
+
+def total_with_tax(command: OneTimeCharge | PeriodInvoice) -> Money | None:
+    """The total with the tax on top that a bill states itself; None if the provider rates the bill."""
+    total = command.total
+    return total if total is None else total + tax_on_top(taxes_of_bill(command), total.currency)
+
+
+def _with_discounts(command: OneTimeCharge | PeriodInvoice, period: Period | None) -> tuple[Line, ...]:
+    stated = command.stated_lines
+    return stated if command.discount is None else (*stated, *discount_lines(stated, command.discounts, period))
 
 
 def _within(line: Line, period: Period | None) -> Line:
@@ -236,6 +328,11 @@ _SHARED_LEAVES = (
     "lines[].taxes[]",
     "lines[].metadata",
     "lines[].proration",
+    "discounts[].id",
+    "discounts[].code",
+    "discounts[].name",
+    "discounts[].amount",
+    "subscription",
     "period.start",
     "period.end",
     "description",
@@ -247,12 +344,13 @@ _SHARED_LEAVES = (
     "collection.net_days",
     "collection.payment_method",
     "tax",
+    "tax[]",
     "draft",
     "attempt",
 )
 LEAVES: dict[type[Bill], tuple[str, ...]] = {
     OneTimeCharge: (*_SHARED_LEAVES, "amount"),
-    PeriodInvoice: (*_SHARED_LEAVES, "subscription"),
+    PeriodInvoice: _SHARED_LEAVES,
 }
 """Every leaf of each bill, as a row of a provider's `FIELDS` or a loss names it.
 

@@ -29,6 +29,7 @@ from invoice_bridge.core.parts import (
     Status,
     TaxId,
     TaxLine,
+    TaxRate,
 )
 from invoice_bridge.core.values import (
     Amount,
@@ -65,6 +66,7 @@ __all__ = [
     "Status",
     "TaxId",
     "TaxLine",
+    "TaxRate",
     "Text",
     "Words",
     "in_utc",

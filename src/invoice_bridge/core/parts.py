@@ -121,10 +121,31 @@ class TaxLine(Frozen):
     inclusive: bool | None = None
 
 
+class TaxRate(Frozen):
+    """A tax that a bill states itself: its `name` on the document, and its `rate` in percent ("19").
+
+    `inclusive`: the amounts of the lines contain it; else it comes on top of them.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    rate: Quantity
+    inclusive: bool = False
+
+    if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
+
+        def __init__(self, *, name: str, rate: Decimal | int | str, inclusive: bool = False) -> None: ...
+
+    @model_validator(mode="after")
+    def _is_a_rate(self) -> Self:
+        if not 0 <= self.rate <= 100 or int(self.rate.as_tuple().exponent) < -10:
+            raise ValueError("a rate is a percentage of 0 to 100, with at most 10 decimals: 19 % is 19")
+        return self
+
+
 class Discount(Frozen):
     """One discount of an invoice: `id` is the provider's, `code` what the customer typed, `name` what is shown of it.
 
-    `amount` is how much it takes off, None where only the sum of all discounts is stated.
+    `amount` is how much it takes off, None where only the sum of all discounts is stated. A bill states the amount.
     """
 
     id: Text | None = None
@@ -185,9 +206,12 @@ class Line(Frozen):
     else is said on a command). `unit_amount` is None where it is not a whole number of minor units. Tiers and discounts
     make a read line's amount differ from quantity × unit_amount.
 
-    The rest is read from invoices, with the provider's own ids: `id` of the line, `product` and `price` that it bills,
-    `subscription` that it belongs to. `discount` is what the invoice's discounts take off this line, which `amount` has
-    not lost yet; `taxes` are those of the line. `proration`: it bills a part of a period.
+    `product` and `price` are ids at the provider of what the line bills; the amount stays the caller's. `discount` is
+    what is taken off this line, which `amount` has not lost yet.
+
+    The rest is read from invoices: `id` of the line, `subscription` that it belongs to, its `taxes`. `proration`: it
+    bills a part of a period. A line that has an `id` was read, and so its product and price are that provider's own:
+    a bill does not send them.
     """
 
     description: Text | None = None

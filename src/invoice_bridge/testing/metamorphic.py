@@ -18,7 +18,17 @@ from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.commands import Bill, OneTimeCharge
 from invoice_bridge.core.losses import Alters
-from invoice_bridge.core.model import Address, Collection, CustomerRef, Line, Period, TaxId, TaxLine
+from invoice_bridge.core.model import (
+    Address,
+    Collection,
+    CustomerRef,
+    Discount,
+    Line,
+    Period,
+    TaxId,
+    TaxLine,
+    TaxRate,
+)
 from invoice_bridge.core.money import Money
 from invoice_bridge.explain import body_leaves, origin, plan
 
@@ -188,6 +198,42 @@ def _line_texts(name: str) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
     return _lines(lambda line, _: [(_line(line, **{name: "one_1"}), _line(line, **{name: "two_2"}))])
 
 
+def _catalog_ids(name: str) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
+    """A product or price that the caller names, and one of a line that was read from an invoice."""
+    return _lines(
+        lambda line, _: [
+            (_line(line, id=known, **{name: "one_1"}), _line(line, id=known, **{name: "two_2"}))
+            for known in (None, "line_1")
+        ]
+    )
+
+
+def _discounts(one: dict[str, Any], two: dict[str, Any]) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
+    """A discount off the whole bill, where the caller rates it."""
+
+    def make(command: Bill) -> list[tuple[Bill, Bill]]:
+        if not _rates(command):
+            return []
+        currency = command.currency  # type: ignore[attr-defined]
+
+        def discounted(said: dict[str, Any]) -> Bill:
+            fields = {"name": "Less", **said, "amount": Money(said.get("amount", 100), currency)}
+            return _with(command, discounts=(Discount(**fields),))
+
+        return [(discounted(one), discounted(two))]
+
+    return make
+
+
+def _rates_of_tax(command: Bill) -> list[tuple[Bill, Bill]]:
+    """Rates of the caller's own, where the caller rates the bill; what they are added to is not changed by them."""
+    if not _rates(command):
+        return []
+    stated = [TaxRate(name="VAT", rate=19), TaxRate(name="VAT", rate=7), TaxRate(name="GST", rate=19)]
+    one, *others = (_with(command, tax=(rate,)) for rate in [*stated, TaxRate(name="VAT", rate=19, inclusive=True)])
+    return [(one, other) for other in others]
+
+
 def _quantities(line: Line, currency: str) -> list[tuple[Line, Line]]:
     unit = 600
     return [
@@ -298,8 +344,8 @@ _VARIANTS: dict[str, Callable[[Bill], list[tuple[Bill, Bill]]]] = {
         CustomerRef(id="cus_42", tax_ids=(TaxId(value="1"),)), CustomerRef(id="cus_42", tax_ids=(TaxId(value="2"),))
     ),
     "lines[].id": _line_texts("id"),
-    "lines[].product": _line_texts("product"),
-    "lines[].price": _line_texts("price"),
+    "lines[].product": _catalog_ids("product"),
+    "lines[].price": _catalog_ids("price"),
     "lines[].subscription": _line_texts("subscription"),
     "lines[].discount": _lines(
         lambda line, currency: [
@@ -336,4 +382,9 @@ _VARIANTS: dict[str, Callable[[Bill], list[tuple[Bill, Bill]]]] = {
     "attempt": _set("attempt", 1, 2),
     "amount": _one_amount,
     "subscription": _set("subscription", "sub_42", "sub_43"),
+    "discounts[].id": _discounts({"id": "di_1"}, {"id": "di_2"}),
+    "discounts[].code": _discounts({"code": "ONE"}, {"code": "TWO"}),
+    "discounts[].name": _discounts({"name": "One"}, {"name": "Two"}),
+    "discounts[].amount": _discounts({"amount": 100}, {"amount": 200}),
+    "tax[]": _rates_of_tax,
 }

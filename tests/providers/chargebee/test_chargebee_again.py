@@ -34,7 +34,7 @@ from invoice_bridge.core.wire import Response
 from invoice_bridge.engine.lookup import start
 from invoice_bridge.explain import make_context
 from invoice_bridge.providers.chargebee import CHARGEBEE
-from invoice_bridge.providers.chargebee.fields import reference_field
+from invoice_bridge.providers.chargebee.conditions import reference_field
 from invoice_bridge.testing import no_waiting
 from tests.providers.chargebee.conftest import API, LOOK, World, make_world
 from tests.refusals import refusal_of

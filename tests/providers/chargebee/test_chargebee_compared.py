@@ -24,7 +24,7 @@ from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Response
 from invoice_bridge.explain import make_context
 from invoice_bridge.providers.chargebee import CHARGEBEE
-from invoice_bridge.providers.chargebee.fields import month_before
+from invoice_bridge.providers.chargebee.conditions import month_before
 from tests.providers.chargebee.conftest import World, make_world
 
 MAY = Period.month(2026, 5)
@@ -211,21 +211,23 @@ def test_a_field_of_its_own_carries_the_reference_beside_it() -> None:
 
 
 @pytest.mark.parametrize("inherits", [True, False])
-def test_own_lines_carry_the_reference_as_purchase_order(inherits: bool) -> None:
-    """Defect 45: a bill of own lines belongs to no subscription, so nothing is inherited, and po_number is free."""
-    world = make_world(subscription_order=inherits)
-    assert world.client.create(charge()).reference == "r1"
-    lines = charge().billed_lines
-    ours = accrued(reference="r2", lines=lines, tax="none")
-    assert world.client.create(ours, allow=["subscription"]).reference == "r2"
-    assert [row["po_number"] for row in world.site.invoices.values()] == ["r1", "r2"]
-    assert ORDER not in world.site.invoices["1"].values()
+def test_own_lines_carry_the_reference_where_no_subscription_has_an_order(inherits: bool) -> None:
+    """Defect 45: what is billed to the customer inherits nothing and po_number is free; a subscription may have one."""
+    world = make_world(subscription_order=inherits, reference_field="cf_ref")
+    world.site.subscriptions["sub_42"]["auto_collection"] = "off"
+    plain = make_world(subscription_order=inherits)
+    assert plain.client.create(charge()).reference == "r1"
+    assert [row["po_number"] for row in plain.site.invoices.values()] == ["r1"]
+    ours = accrued(reference="r2", lines=charge().billed_lines, tax="none")
+    made = world.client.create(ours)
+    assert (made.reference, made.subscription) == ("r2", "sub_42")
+    assert [row.get("po_number") for row in world.site.invoices.values()] == [ORDER if inherits else None]
 
 
 def test_an_invoice_for_a_subscription_inherits_its_order() -> None:
     """Defect 45: the emulator's own lines for a subscription inherit its order too, unless one is given."""
     world = make_world(subscription_order=True)
-    parts = [("subscription_id", "sub_42"), ("currency_code", "EUR"), ("charges[amount][0]", "100")]
+    parts = [("subscription_id", "sub_42"), ("charges[amount][0]", "100")]
     route = "/invoices/create_for_charge_items_and_charges"
     assert world.made(route, *parts)["invoice"]["po_number"] == ORDER
     assert world.made(route, *parts, ("po_number", "mine"))["invoice"]["po_number"] == "mine"
@@ -284,10 +286,8 @@ def test_chargebee_refuses_by_calendar_month(limited: bool) -> None:
 
 
 # ── subscriptions (67) ───────────────────────────────────────────────────────────────────────────────────────────────
-def test_the_loss_of_a_subscription_says_what_is_so() -> None:
-    """Defect 67: Chargebee can bill own lines for a subscription; the loss says that this adapter does not."""
+def test_own_lines_of_a_subscription_are_no_loss() -> None:
+    """Defect 67: Chargebee bills own lines for a subscription, and so does this adapter."""
     command = accrued(lines=charge().billed_lines)
-    why = [one.why for one in losses("chargebee", command, site="acme-test") if one.path == "subscription"]
-    assert len(why) == 1
-    assert "belongs to no subscription" not in why[0]
-    assert "Chargebee could make it for a subscription" in why[0]
+    found = losses("chargebee", command, site="acme-test", reference_field="cf_ref")
+    assert [one.code for one in found if one.path in {"subscription", "reference"}] == []

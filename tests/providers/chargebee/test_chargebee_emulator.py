@@ -8,8 +8,8 @@ import pytest
 
 from invoice_bridge.core.exact import loads
 from invoice_bridge.core.wire import Request, Response
+from invoice_bridge.providers.chargebee.conditions import month_before
 from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
-from invoice_bridge.providers.chargebee.fields import month_before
 from tests.providers.chargebee.conftest import API, World, make_world
 
 CREATE = "/invoices/create_for_charge_items_and_charges"

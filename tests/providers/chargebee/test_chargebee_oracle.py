@@ -13,7 +13,7 @@ from chargebee.main import Chargebee
 from chargebee.models import enums
 from hypothesis import given
 
-from invoice_bridge import OneTimeCharge, PeriodInvoice, Unsupported, decode, explain
+from invoice_bridge import Discount, Line, OneTimeCharge, Period, PeriodInvoice, Unsupported, decode, explain
 from invoice_bridge.adapter.instants import unix_seconds
 from invoice_bridge.core.commands import ListInvoices, MarkPaid, MarkUncollectible, Pay, Void
 from invoice_bridge.core.model import Status
@@ -35,6 +35,8 @@ ANSWER = {
     "invoices": [{"id": "7"}],
     "transaction": {"id": "txn"},
     "credit_note": {"id": "CN"},
+    "subscription": {"id": "sub_42"},
+    "customer": {"id": "cus_42"},
 }
 
 
@@ -105,6 +107,71 @@ def told(command: OneTimeCharge | PeriodInvoice) -> dict[str, Any]:
     if command.collection.due is not None and command.issued_at is not None:
         days = (command.collection.due - command.issued_at).days
     return said | ({"net_term_days": days} if days is not None else {})
+
+
+@pytest.mark.proves("chargebee", "one_time_charge", "oracle")
+def test_item_prices_and_discounts_are_what_the_sdk_would_send(seam: Seam) -> None:
+    """Columns of item prices and of discounts, beside those of charges."""
+    bill = OneTimeCharge(
+        reference="r",
+        customer="cus_42",
+        purchase_order="PO",
+        lines=[
+            Line(description="Energy", amount=Money(1300, "EUR"), price="charge-EUR", period=Period.month(2026, 5)),
+            Line(description="Parking", amount=Money(200, "EUR"), discount=Money(0, "EUR")),
+        ],
+        discounts=[Discount(amount=Money(100, "EUR")), Discount(amount=Money(50, "EUR"))],
+    )
+    first, close = explain("chargebee", bill, lookup="never", site="acme-test").requests
+    may = bill.lines[0].period
+    assert may is not None
+    whole = enums.ApplyOn.INVOICE_AMOUNT
+    seam.sdk.Invoice.create_for_charge_items_and_charges(
+        {
+            "customer_id": "cus_42",
+            "currency_code": "EUR",
+            "charges": [{"amount": 200, "taxable": False, "description": "Parking"}],
+            "item_prices": [
+                {
+                    "unit_price": 1300,
+                    "item_price_id": "charge-EUR",
+                    "description": "Energy",
+                    "date_from": unix_seconds(may.start),
+                    "date_to": unix_seconds(may.end),
+                }
+            ],
+            "discounts": [{"apply_on": whole, "amount": 100}, {"apply_on": whole, "amount": 50}],
+            "auto_collection": enums.AutoCollection.OFF,
+            "create_pending_invoice": True,
+            "po_number": "PO",
+        },
+        {KEY: first.key},
+    )
+    same(first, seam)
+    assert close.url.endswith("/close")
+
+
+@pytest.mark.proves("chargebee", "one_time_charge", "oracle")
+@pytest.mark.parametrize("catalog", [1, 2])
+def test_a_bill_of_a_subscription_is_what_the_sdk_would_send(seam: Seam, catalog: int) -> None:
+    """The subscription is read, and named instead of the customer and the currency."""
+    bill = OneTimeCharge(
+        reference="r", customer="cus_42", subscription="sub_42", lines=[Line(amount=Money(200, "EUR"))]
+    )
+    settings: dict[str, Any] = {"site": "acme-test", "reference_field": "cf_ref", "product_catalog": catalog}
+    reads, makes = explain("chargebee", bill, lookup="never", **settings).requests
+    seam.sdk.Subscription.retrieve("sub_42")
+    same(reads, seam)
+    said = {
+        "subscription_id": "sub_42",
+        "charges": [{"amount": 200, "taxable": False}],
+        "auto_collection": enums.AutoCollection.OFF,
+        "cf_ref": "r",
+    }
+    invoices = seam.sdk.Invoice
+    send = invoices.create if catalog == 1 else invoices.create_for_charge_items_and_charges
+    send(said, {KEY: makes.key})
+    same(makes, seam)
 
 
 @pytest.mark.proves("chargebee", "one_time_charge", "oracle")

@@ -239,7 +239,7 @@ def test_reference_goes_into_the_custom_field_else_the_po_number() -> None:
     assert codes(both) == ["IB-CHARGEBEE-REFERENCE-01", "IB-CHARGEBEE-MAIL-01"]
 
 
-def test_quantity_metadata_and_subscription_are_losses() -> None:
+def test_quantity_metadata_and_a_reference_beside_a_subscription_are_losses() -> None:
     """An ad-hoc charge has no quantity, an invoice no metadata; a quantity of one loses nothing."""
     unit = Money(500, "EUR")
 
@@ -259,7 +259,7 @@ def test_quantity_metadata_and_subscription_are_losses() -> None:
         lines=(Line(amount=unit),),
         subscription="sub_42",
     )
-    assert codes(period) == ["IB-CHARGEBEE-MAIL-01", "IB-CHARGEBEE-SUBSCRIPTION-01"]
+    assert codes(period) == ["IB-CHARGEBEE-REFERENCE-01", "IB-CHARGEBEE-MAIL-01"]
 
 
 def test_a_long_description_names_no_line() -> None:

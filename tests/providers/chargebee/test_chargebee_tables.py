@@ -6,7 +6,8 @@ import pytest
 
 from invoice_bridge import OneTimeCharge, losses
 from invoice_bridge.core.money import Money
-from invoice_bridge.providers.chargebee.fields import FIELDS, month_before
+from invoice_bridge.providers.chargebee.conditions import month_before
+from invoice_bridge.providers.chargebee.fields import FIELDS
 
 CODES = {
     "IB-CHARGEBEE-COLLECTION-01": ("collection.kind", "warns"),
@@ -19,9 +20,11 @@ CODES = {
     "IB-CHARGEBEE-CUSTOMER-ADDRESS-01": ("customer.address", "info"),
     "IB-CHARGEBEE-CUSTOMER-TAXID-01": ("customer.tax_ids[]", "info"),
     "IB-CHARGEBEE-DESCRIPTION-01": ("description", "warns"),
+    "IB-CHARGEBEE-DISCOUNT-01": ("discounts[].name", "info"),
+    "IB-CHARGEBEE-DISCOUNT-02": ("discounts[].code", "info"),
     "IB-CHARGEBEE-ISSUED-01": ("issued_at", "warns"),
     "IB-CHARGEBEE-ISSUED-02": ("issued_at", "warns"),
-    "IB-CHARGEBEE-LINE-DISCOUNT-01": ("lines[].discount", "changes_money"),
+    "IB-CHARGEBEE-LINE-DISCOUNT-02": ("lines[].discount", "info"),
     "IB-CHARGEBEE-LINE-METADATA-01": ("lines[].metadata", "warns"),
     "IB-CHARGEBEE-LINE-PRICE-01": ("lines[].price", "warns"),
     "IB-CHARGEBEE-LINE-PRODUCT-01": ("lines[].product", "warns"),
@@ -32,8 +35,9 @@ CODES = {
     "IB-CHARGEBEE-QUANTITY-01": ("lines[].quantity", "warns"),
     "IB-CHARGEBEE-QUANTITY-02": ("lines[].unit_amount", "info"),
     "IB-CHARGEBEE-REFERENCE-01": ("reference", "warns"),
-    "IB-CHARGEBEE-SUBSCRIPTION-01": ("subscription", "warns"),
+    "IB-CHARGEBEE-SUBSCRIPTION-02": ("subscription", "warns"),
     "IB-CHARGEBEE-TAX-01": ("tax", "changes_money"),
+    "IB-CHARGEBEE-TAX-02": ("tax", "info"),
     "IB-CHARGEBEE-TERMS-01": ("collection.net_days", "warns"),
     "IB-CHARGEBEE-TERMS-02": ("collection.due", "warns"),
 }

@@ -12,8 +12,8 @@ from invoice_bridge import (
     Collection,
     IdempotencyMismatch,
     InvalidState,
-    LossyTranslation,
     Money,
+    NotFound,
     NothingToBill,
     Period,
     PeriodInvoice,
@@ -100,11 +100,12 @@ def test_a_subscription_is_billed_by_its_name(world: World) -> None:
         world.client.create(bill(subscription="sub_3", reference="else"))
 
 
-def test_a_subscription_beside_lines_is_a_loss(world: World) -> None:
-    """An invoice of the caller's own lines belongs to no subscription."""
-    with pytest.raises(LossyTranslation, match="IB-STRIPE-SUBSCRIPTION-01"):
-        world.client.create(bill(subscription="sub_1", lines=({"amount": eur(1)},)))
-    assert world.sent == []
+def test_a_subscription_beside_lines_is_sent(world: World) -> None:
+    """Defect 67: an invoice of the caller's own lines belongs to the subscription, and sweeps nothing else in."""
+    found = world.client.create(bill(subscription="sub_42", lines=({"amount": eur(100)},)))
+    assert (found.subscription, found.total, len(found.lines)) == ("sub_42", eur(100), 1)
+    with pytest.raises(NotFound, match="No such subscription"):
+        world.client.create(bill(reference="other", subscription="sub_1", lines=({"amount": eur(100)},)))
 
 
 def test_more_than_a_page_of_items(world: World) -> None:

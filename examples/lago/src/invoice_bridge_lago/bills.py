@@ -125,7 +125,7 @@ def _body(command: OneTimeCharge | PeriodInvoice, context: Context) -> dict[str,
     }
 
 
-def _fee(line: Line, tax: str, context: Context) -> dict[str, Any]:
+def _fee(line: Line, tax: object, context: Context) -> dict[str, Any]:
     each, units = (line.unit_amount, line.quantity) if carries_quantity(line) else (line.amount, 1)
     assert each is not None and units is not None  # noqa: S101, PT018 - what carries_quantity says
     fee: dict[str, Any] = {"add_on_code": context.settings["add_on"]}

@@ -74,7 +74,7 @@ def bill_accrued(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
         if at.reference is None and (
             names := naming_form(command, context)
         ):  # the journal knows it; its name step never came
-            specimen = bill_specimen(command, at.id, "payment_due")
+            specimen = bill_specimen(command, at.id, "payment_due", context)
             at = yield from _named(at.id, names, context, specimen)
     if at.status is Status.DRAFT:  # the subscription asks for pending invoices
         draft = closable(command, compared(command, at, expected))
@@ -86,7 +86,7 @@ def _invoice_accrued(command: PeriodInvoice, subscription: str, context: Context
     """Invoice the pile and name the invoice; returns the sum of the pile with it, None where that was another one."""
     expected = yield from _accrued(command, subscription, context)
     body: UnbilledCharge.InvoiceUnbilledChargesParams = {"subscription_id": subscription}
-    specimen = bill_specimen(command, SPECIMEN_ID, "payment_due")
+    specimen = bill_specimen(command, SPECIMEN_ID, "payment_due", context)
     request = context.post(
         "unbilled_charges",
         "invoice_unbilled_charges",

@@ -20,6 +20,8 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.wire import Effect, Flow, Request
+from invoice_bridge.providers.chargebee.conditions import carries_price, is_compared_first
+from invoice_bridge.providers.chargebee.subscription import check_subscription
 from invoice_bridge.providers.chargebee.tables import MONEY
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ from invoice_bridge.providers.chargebee.parts import (
     bill_specimen,
     closed,
     customer_of_bill,
+    discounts_of_bill,
     issuing,
     lines_of_bill,
     naming_form,
@@ -62,6 +65,8 @@ def _bill(command: OneTimeCharge | PeriodInvoice, context: Context) -> Flow[Invo
             remedy="leave draft out, or bill on product catalog 2",
         )
     if context.existing is None:
+        if command.subscription is not None:
+            yield from check_subscription(command, command.subscription, context)
         request = _opening_on_catalog_1(command, context) if on_catalog_1 else _opening_on_catalog_2(command, context)
         at = yield from _open(request, command, context)
     else:
@@ -75,13 +80,22 @@ def _bill(command: OneTimeCharge | PeriodInvoice, context: Context) -> Flow[Invo
 
 def _opening_on_catalog_2(command: OneTimeCharge | PeriodInvoice, context: Context) -> Request:
     collects = command.collection.kind == "charge"
-    pending = command.draft or collects
-    body: Sdk.CreateForChargeItemsAndChargesParams = {
-        "customer_id": customer_of_bill(command, context),
-        "currency_code": command.currency,
-        "charges": [_charge_form(line, command) for line in lines_of_bill(command)],
-        "auto_collection": _on_or_off(on=collects),
-    }
+    pending = command.draft or collects or is_compared_first(command, context.settings)
+    body: Sdk.CreateForChargeItemsAndChargesParams = {}
+    if command.subscription is None:
+        body["customer_id"] = customer_of_bill(command, context)
+        body["currency_code"] = command.currency
+    else:  # whose customer and currency it takes: they were compared
+        body["subscription_id"] = command.subscription
+    lines = lines_of_bill(command)
+    if charges := [_charge_form(line, command) for line in lines if not carries_price(line, context.settings)]:
+        body["charges"] = charges
+    if items := [_item_form(line) for line in lines if carries_price(line, context.settings)]:
+        body["item_prices"] = items
+    if command.discounts:
+        whole = cast("enums.ApplyOn", "invoice_amount")
+        body["discounts"] = [{"apply_on": whole, "amount": units} for units in discounts_of_bill(command)]
+    body["auto_collection"] = _on_or_off(on=collects)
     if pending:
         body["create_pending_invoice"] = True
     if (days := net_term_days(command)) is not None:
@@ -100,7 +114,7 @@ def _opening_on_catalog_2(command: OneTimeCharge | PeriodInvoice, context: Conte
         opens=True,
         answers=("invoice", "id"),
         effects=[] if pending else issuing(command),
-        specimen=bill_specimen(command, SPECIMEN_ID, "pending" if pending else "payment_due"),
+        specimen=bill_specimen(command, SPECIMEN_ID, "pending" if pending else "payment_due", context),
     )
 
 
@@ -118,18 +132,20 @@ def _opening_on_catalog_1(command: OneTimeCharge | PeriodInvoice, context: Conte
         opens=True,
         answers=("invoice", "id"),
         effects=[*issuing(command), Effect.COLLECTS] if collects else issuing(command),
-        specimen=bill_specimen(command, SPECIMEN_ID, "paid" if collects else "payment_due"),
+        specimen=bill_specimen(command, SPECIMEN_ID, "paid" if collects else "payment_due", context),
         note="product catalog 1 collects in the same request: nothing can be compared first" if collects else "",
     )
 
 
 def _create_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> Mapping[str, Any]:
-    body: Sdk.CreateParams = {
-        "customer_id": customer_of_bill(command, context),
-        "currency_code": command.currency,
-        "charges": [_charge_form(line, command) for line in lines_of_bill(command)],
-        "auto_collection": _on_or_off(on=command.collection.kind == "charge"),
-    }
+    body: Sdk.CreateParams = {}
+    if command.subscription is None:
+        body["customer_id"] = customer_of_bill(command, context)
+        body["currency_code"] = command.currency
+    else:
+        body["subscription_id"] = command.subscription
+    body["charges"] = [_charge_form(line, command) for line in lines_of_bill(command)]
+    body["auto_collection"] = _on_or_off(on=command.collection.kind == "charge")
     if command.description is not None:
         body["invoice_note"] = command.description
     if command.issued_at is not None:
@@ -152,6 +168,9 @@ def _single_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> Ma
         "amount": MONEY.to_units(lines_of_bill(command)[0].amount),
         "description": line.get("description", command.reference),  # required here
     }
+    if command.subscription is not None:
+        del body["customer_id"], body["currency_code"]
+        body["subscription_id"] = command.subscription
     if "date_from" in line and "date_to" in line:
         body["date_from"], body["date_to"] = line["date_from"], line["date_to"]
     if command.issued_at is not None:
@@ -161,13 +180,33 @@ def _single_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> Ma
     return body
 
 
-def _charge_form(line: Line, command: Bill) -> Sdk.CreateForChargeItemsAndChargesChargeParams:
+def _check_amount(line: Line) -> None:
     if line.amount.minor < 1:
         raise Unsupported(
             f"Chargebee bills amounts above zero only, and a line of {line.amount} is not dropped silently",
             source="chargebee-node 3.31.0, charges[amount] of 1 or more",
             remedy="leave the line out, or take a credit off another line",
         )
+
+
+def _item_form(line: Line) -> Sdk.CreateForChargeItemsAndChargesItemPriceParams:
+    """A line of an item price, once at the line's amount: it replaces the price of the catalog.
+
+    A quantity would multiply what an item of a flat fee has one of, so none is sent.
+    """
+    _check_amount(line)
+    form: Sdk.CreateForChargeItemsAndChargesItemPriceParams = {"unit_price": MONEY.to_units(line.amount)}
+    if line.price is not None:
+        form["item_price_id"] = line.price
+    if line.description is not None:
+        form["description"] = line.description
+    if line.period is not None:
+        form["date_from"], form["date_to"] = unix_seconds(line.period.start), unix_seconds(line.period.end)
+    return form
+
+
+def _charge_form(line: Line, command: Bill) -> Sdk.CreateForChargeItemsAndChargesChargeParams:
+    _check_amount(line)
     form: Sdk.CreateForChargeItemsAndChargesChargeParams = {
         "amount": MONEY.to_units(line.amount),
         "taxable": command.tax == "provider",
@@ -195,6 +234,7 @@ def _open(request: Request, command: Bill, context: Context) -> Flow[Invoice]:
         try:
             return (yield from read_invoice(id_in(answer), context))
         except NotFound:
-            if command.draft or command.collection.kind != "charge":
+            is_closed = command.collection.kind == "charge" or is_compared_first(command, context.settings)
+            if command.draft or not is_closed:
                 raise
     return (yield from whole_invoice(object_of(answer), context))

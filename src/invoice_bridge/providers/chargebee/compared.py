@@ -14,8 +14,10 @@ from invoice_bridge.core.errors import (
     AmountMismatch,
     IdempotencyMismatch,
 )
-from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.totals import sum_of
+from invoice_bridge.providers.chargebee.conditions import bills_accrued
 from invoice_bridge.providers.chargebee.tables import MONEY
 
 
@@ -85,7 +87,7 @@ def compared(command: OneTimeCharge | PeriodInvoice, at: Invoice, expected: Mone
     A bill of the caller's own lines has no discount, and its total is its amount, with the tax on top or within.
     """
     try:
-        return _undiscounted(command, verify(command, at, expected))
+        return _compare_prices(command, _discounted_as_asked(command, verify(command, at, expected)))
     except AmountMismatch as wrong:
         if at.status is not Status.PAID and not at.amount_paid:
             raise
@@ -99,18 +101,47 @@ def compared(command: OneTimeCharge | PeriodInvoice, at: Invoice, expected: Mone
         ) from None
 
 
-def _undiscounted(command: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invoice:
+def _discounted_as_asked(command: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invoice:
     asked = command.total
     if asked is None or at.total is None:  # accrued charges may be discounted: Chargebee rates them
         return at
     on_top = asked if at.tax is None else asked + at.tax
-    if at.discount or at.total not in {asked, on_top}:
+    taken = sum_of(discount.amount for discount in command.discounts if discount.amount) or Money.zero(asked.currency)
+    other = at.discount is not None and at.discount != taken
+    if other or at.total not in {asked, on_top}:
         raise AmountMismatch(
             f"asked for {asked}, the invoice {at.id} totals {at.total}"
-            + (f" with a discount of {at.discount}, which the bill does not ask for" if at.discount else "")
+            + (f" with a discount of {at.discount}, which the bill does not ask for" if other else "")
             + f", and is {at.status}",
             asked=asked,
             found=at.total,
             invoice=at,
         )
     return at
+
+
+def _compare_prices(command: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invoice:
+    """Compare what item prices come to with the amounts of the lines that name them, price by price.
+
+    Only a bill that names item prices has an invoice with lines of the catalog here.
+    """
+    billed = [line for line in at.lines if line.price is not None]
+    priced = [line for line in command.lines if line.price is not None and line.id is None]
+    if not billed or bills_accrued(command):
+        return at
+    for price in dict.fromkeys(line.price for line in (*priced, *billed)):
+        asked = sum_of(line.amount - line.discount if line.discount else line.amount for line in _of(price, priced))
+        found = sum_of(line.amount for line in _of(price, billed))
+        if asked != found:
+            raise AmountMismatch(
+                f"the lines of the item price {price} are to come to {asked or 'nothing'}, and the invoice {at.id} has "
+                f"{found or 'nothing'} of it; it is {at.status}",
+                asked=asked,
+                found=found,
+                invoice=at,
+            )
+    return at
+
+
+def _of(price: str | None, lines: list[Line]) -> list[Line]:
+    return [line for line in lines if line.price == price]

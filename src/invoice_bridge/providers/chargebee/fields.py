@@ -2,69 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any
-
-from invoice_bridge.adapter.rows import Field, approximated, carried, dropped, read_parts, unsent
+from invoice_bridge.adapter.rows import (
+    DISCOUNTS,
+    Field,
+    approximated,
+    carried,
+    dropped,
+    read_parts,
+    refused,
+    unsent,
+)
 from invoice_bridge.core.losses import Alters, Fate, Severity
-from invoice_bridge.providers.chargebee.tables import CREATE, HEADERS, NO_MAIL, UNBILLED
-
-
-# ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-def bills_accrued(command: Any) -> bool:
-    """Whether the bill is made of a subscription's unbilled charges."""
-    return command.verb == "period_invoice" and not command.lines
-
-
-def reference_field(command: Any, settings: Mapping[str, Any]) -> str | None:
-    """The field that carries the reference; None where the only one there is carries a purchase order.
-
-    That is the bill's own, or that of the subscription: what is made of unbilled charges inherits it (chargebee 3.29.0,
-    Subscription.po_number), so it is never written over.
-    """
-    return settings.get("reference_field") or (
-        None if command.purchase_order or bills_accrued(command) else "po_number"
-    )
-
-
-def _accrued(command: Any, _context: Any) -> bool:
-    return bills_accrued(command)
-
-
-def _collects_unseen(command: Any, context: Any) -> bool:
-    return (
-        not bills_accrued(command)
-        and context.settings.get("product_catalog") == 1
-        and command.collection.kind == "charge"
-    )
-
-
-def _rated(command: Any, _context: Any) -> bool:
-    return not bills_accrued(command)
-
-
-def _quantity_is_lost(command: Any, _context: Any) -> bool:
-    return any(line.quantity is not None and line.quantity != 1 for line in command.lines)
-
-
-def _terms_are_lost(command: Any, context: Any) -> bool:
-    return bills_accrued(command) or context.settings.get("product_catalog") == 1
-
-
-def _reference_is_lost(command: Any, context: Any) -> bool:
-    return reference_field(command, context.settings) is None
-
-
-def month_before(instant: datetime) -> datetime:
-    """One calendar month earlier: the same day, or the last one of a shorter month."""
-    last_of_before = instant.replace(day=1) - timedelta(days=1)
-    return last_of_before.replace(day=min(instant.day, last_of_before.day))
+from invoice_bridge.providers.chargebee.conditions import (
+    accrued,
+    bills_accrued,
+    collects_unseen,
+    has_price_untaxed,
+    is_issued_after_comparison,
+    is_on_catalog_1,
+    month_before,
+    names_its_customer,
+    names_its_subscription,
+    price_is_lost,
+    quantity_is_lost,
+    rated,
+    reference_is_lost,
+    takes_the_subscriptions_source,
+    terms_are_lost,
+)
+from invoice_bridge.providers.chargebee.tables import CREATE, HEADERS, NO_MAIL, SUBSCRIPTION, UNBILLED
 
 
 def _checked(path: str) -> Field:
     """A row for what no request names: what comes back is compared with it before anything is billed."""
-    return unsent(path, UNBILLED, when=_accrued)
+    return unsent(path, UNBILLED, when=accrued)
 
 
 def _terms(path: str, code: str) -> Field:
@@ -75,15 +46,16 @@ def _terms(path: str, code: str) -> Field:
         why="this request takes no payment terms, neither on product catalog 1 nor for unbilled charges",
         remedy="set the customer's net terms at Chargebee",
         fate=Fate.DEFAULTED,
-        when=_terms_are_lost,
+        when=terms_are_lost,
         sent="nothing: the customer's own net terms apply",
     )
 
 
 # Of several rows that speak of the same path the first one decides; what a loss row leaves over is carried by the next.
 FIELDS = (
-    carried("customer.id", "customer_id", CREATE, when=_rated),
+    carried("customer.id", "customer_id", CREATE, when=names_its_customer),
     _checked("customer.id"),
+    unsent("customer.id", SUBSCRIPTION, when=names_its_subscription),
     dropped(
         "customer.email",
         "IB-CHARGEBEE-CUSTOMER-01",
@@ -99,17 +71,18 @@ FIELDS = (
         severity=Severity.INFO,
     ),
     carried("amount", "charges[].amount, amount", CREATE, verbs=("one_time_charge",)),
-    carried("currency", "currency_code", CREATE, when=_rated),
+    carried("currency", "currency_code", CREATE, when=names_its_customer),
     _checked("currency"),
-    carried("lines[].description", "charges[].description, description", CREATE),
-    carried("lines[].amount", "charges[].amount, amount", CREATE),
+    unsent("currency", SUBSCRIPTION, when=names_its_subscription),
+    carried("lines[].description", "charges[].description, item_prices[].description, description", CREATE),
+    carried("lines[].amount", "charges[].amount, item_prices[].unit_price, amount", CREATE),
     dropped(
         "lines[].quantity",
         "IB-CHARGEBEE-QUANTITY-01",
         CREATE,
         why="a one-time charge of an invoice has an amount and no quantity",
         remedy="say it in the line's description",
-        when=_quantity_is_lost,
+        when=quantity_is_lost,
         sent="the line's whole amount, once",
     ),
     unsent("lines[].quantity", f"{CREATE}: one is what an amount without a quantity means"),
@@ -120,15 +93,57 @@ FIELDS = (
         CREATE,
         why="a one-time charge of an invoice has an amount and no unit amount",
         severity=Severity.INFO,
-        when=_quantity_is_lost,
+        when=quantity_is_lost,
         sent="the line's whole amount, once",
     ),
     unsent("lines[].unit_amount", f"{CREATE}: of one, it is the amount"),
-    carried("lines[].period.start", "charges[].date_from, date_from", CREATE),
-    carried("lines[].period.end", "charges[].date_to, date_to", CREATE),
-    carried("period.start", "charges[].date_from, date_from", CREATE, when=_rated),
+    carried("lines[].period.start", "charges[].date_from, item_prices[].date_from, date_from", CREATE),
+    carried("lines[].period.end", "charges[].date_to, item_prices[].date_to, date_to", CREATE),
+    dropped(
+        "lines[].price",
+        "IB-CHARGEBEE-LINE-PRICE-01",
+        CREATE,
+        when=price_is_lost,
+        why="a line that was read from an invoice names a price that may be of another provider; product catalog 1 has "
+        "no item prices",
+        remedy="where it is an item price of this site, bill the line without its id",
+    ),
+    carried("lines[].price", "item_prices[].item_price_id", CREATE),
+    # charges[] and item_prices[] have no discount: the amount that is left is billed
+    approximated(
+        "lines[].discount",
+        "charges[].amount, item_prices[].unit_price, amount",
+        "IB-CHARGEBEE-LINE-DISCOUNT-02",
+        CREATE,
+        sent="the amount of the line less its discount",
+        why="a one-time charge of an invoice has an amount and no discount",
+    ),
+    refused(
+        "discounts[].amount",
+        "apidocs.chargebee.com/docs/api/v2/pcv-1/invoices: coupons alone",
+        when=is_on_catalog_1,
+        why="on product catalog 1 a bill takes coupons, and no discount of an amount",
+        remedy="state the discounts of the lines",
+    ),
+    carried("discounts[].amount", "discounts[].amount", f"{CREATE}, discounts[]"),
+    dropped(
+        "discounts[].name",
+        "IB-CHARGEBEE-DISCOUNT-01",
+        f"{CREATE}, discounts[]",
+        why="a discount of an invoice has an amount and no name",
+        severity=Severity.INFO,
+    ),
+    dropped(
+        "discounts[].code",
+        "IB-CHARGEBEE-DISCOUNT-02",
+        f"{CREATE}, discounts[]",
+        why="the amount is taken off, and no coupon is redeemed",
+        severity=Severity.INFO,
+    ),
+    unsent("discounts[].id", CREATE),
+    carried("period.start", "charges[].date_from, date_from", CREATE, when=rated),
     _checked("period.start"),
-    carried("period.end", "charges[].date_to, date_to", CREATE, when=_rated),
+    carried("period.end", "charges[].date_to, date_to", CREATE, when=rated),
     _checked("period.end"),
     dropped(
         "description",
@@ -136,17 +151,17 @@ FIELDS = (
         UNBILLED,
         why="unbilled charges are invoiced without a note",
         remedy="leave it out",
-        when=_accrued,
+        when=accrued,
     ),
     carried("description", "invoice_note, charges[].description, description", CREATE),
     dropped(
         "reference",
         "IB-CHARGEBEE-REFERENCE-01",
         CREATE,
-        why="a purchase order, the bill's or the subscription's, takes the field that would carry the reference: the "
-        "bill cannot be found by it again",
+        why="a purchase order, the bill's or the subscription's, takes the field that would carry the reference, or an "
+        "item price is billed: the bill cannot be found by it again",
         remedy="set reference_field to a custom field (cf_…) of invoices",
-        when=_reference_is_lost,
+        when=reference_is_lost,
     ),
     carried("reference", "po_number, charges[].description, description", CREATE),
     carried("purchase_order", "po_number", CREATE),
@@ -166,7 +181,7 @@ FIELDS = (
         remedy="bill on product catalog 2, or make the invoice with Collection.manual() and pay it",
         fate=Fate.APPROXIMATED,
         severity=Severity.CHANGES_MONEY,
-        when=_collects_unseen,
+        when=collects_unseen,
         sent="the bill, collected at once",
     ),
     dropped(
@@ -176,7 +191,7 @@ FIELDS = (
         why="unbilled charges are collected as the subscription says, whatever one bill asks for",
         remedy="set the subscription's auto_collection, or bill lines of your own",
         fate=Fate.DEFAULTED,
-        when=_accrued,
+        when=accrued,
         sent="nothing: the subscription's own auto_collection decides",
     ),
     dropped(
@@ -188,7 +203,7 @@ FIELDS = (
         remedy="switch the subscription's auto_collection off, and pay the invoice once you have seen it",
         fate=Fate.APPROXIMATED,
         severity=Severity.CHANGES_MONEY,
-        when=_accrued,
+        when=accrued,
         sent="nothing: the subscription's own auto_collection decides",
     ),
     approximated(
@@ -214,6 +229,15 @@ FIELDS = (
         why="the mails of this request are switched off; reminders that the site's settings send later are not",
         remedy="look at the site's e-mail settings",
     ),
+    carried(
+        "collection.kind",
+        "auto_collection, create_pending_invoice",
+        f"{CREATE}, discounts[] and item_prices[]",
+        alters=Alters.BRANCH,
+        when=is_issued_after_comparison,
+        why="made pending and compared before it is issued: what Chargebee makes of a discount or an item price may "
+        "be another amount",
+    ),
     # a draft says how it will be collected; what is to be collected at once is made pending, compared, then closed
     carried("collection.kind", "auto_collection, payment_source_id", CREATE, when=lambda command, _use: command.draft),
     carried("collection.kind", "auto_collection, create_pending_invoice", CREATE, alters=Alters.BRANCH),
@@ -228,7 +252,7 @@ FIELDS = (
         why="unbilled charges are invoiced without a date of the caller's",
         remedy="leave it out",
         fate=Fate.DEFAULTED,
-        when=_accrued,
+        when=accrued,
         sent="nothing: the invoice is dated when it is made",
     ),
     Field(
@@ -238,7 +262,7 @@ FIELDS = (
         fate=Fate.DROPPED,
         severity=Severity.WARNS,
         code="IB-CHARGEBEE-ISSUED-02",
-        when=_rated,
+        when=rated,
         clock=lambda command, as_of: command.issued_at < month_before(as_of),
         sent="the date, with which Chargebee may refuse the bill",
         why="Chargebee dates no invoice more than one calendar month into the past; that is documented of "
@@ -251,7 +275,7 @@ FIELDS = (
         UNBILLED,
         why="unbilled charges are collected from the subscription's own payment source",
         remedy="set it at the subscription",
-        when=_accrued,
+        when=accrued,
     ),
     carried("collection.payment_method", "payment_source_id", CREATE),
     dropped(
@@ -265,21 +289,42 @@ FIELDS = (
         when=lambda command, _use: bills_accrued(command) and command.tax == "none",
         sent="nothing: the charges are taxed as the site's settings say",
     ),
-    carried("tax", "charges[].taxable", CREATE, when=_rated),
+    dropped(
+        "tax",
+        "IB-CHARGEBEE-TAX-02",
+        CREATE,
+        severity=Severity.INFO,
+        fate=Fate.DEFAULTED,
+        alters=Alters.BODY,
+        native="charges[].taxable",
+        when=has_price_untaxed,
+        sent="charges without tax; an item price is taxed as its item says",
+        why="tax cannot be switched off for an item price: where it is added, the bill stops as a draft",
+    ),
+    carried("tax", "charges[].taxable", CREATE, when=rated),
     unsent("tax", f"{UNBILLED}: the site taxes them by its own settings"),
     carried("draft", "create_pending_invoice", CREATE, alters=Alters.BRANCH),
-    dropped(
+    approximated(
         "subscription",
-        "IB-CHARGEBEE-SUBSCRIPTION-01",
-        CREATE,
-        why="a bill of the caller's own lines is sent for the customer, though Chargebee could make it for a "
-        "subscription",
-        remedy="leave the subscription out, or the lines",
-        when=_rated,
-        sent="nothing: the customer is billed",
-        verbs=("period_invoice",),
+        "subscription_id",
+        "IB-CHARGEBEE-SUBSCRIPTION-02",
+        f"{SUBSCRIPTION}, payment_source_id",
+        severity=Severity.WARNS,
+        when=takes_the_subscriptions_source,
+        sent="the subscription, and no payment source",
+        why="an invoice of a subscription is collected from the subscription's own payment source where it has one",
+        remedy='name the payment source: Collection.charge("pm_…")',
     ),
-    carried("subscription", "subscription_id", UNBILLED, verbs=("period_invoice",)),
+    carried("subscription", "subscription_id", UNBILLED),
     unsent("attempt", "apidocs.chargebee.com/docs/api/v1/idempotency"),
-    *read_parts("IB-CHARGEBEE", CREATE),
+    carried(
+        "", "discounts[].apply_on", CREATE, alters=Alters.NOTHING, why="a discount of the bill is off the whole invoice"
+    ),
+    refused(
+        "tax[]",
+        f"{CREATE}: charges[taxable] and charges[tax_profile_id]; rates are taken by the import alone",
+        why="Chargebee taxes an invoice by its own settings",
+        remedy='write tax="provider", or state the tax as a line',
+    ),
+    *read_parts("IB-CHARGEBEE", CREATE, sent=("lines[].price", "lines[].discount", *DISCOUNTS, "tax[]")),
 )

@@ -28,7 +28,7 @@ from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Response
-from invoice_bridge.providers.chargebee.fields import bills_accrued, reference_field
+from invoice_bridge.providers.chargebee.conditions import bills_accrued, reference_field
 from invoice_bridge.providers.chargebee.part_shapes import (
     CREDIT_NOTES,
     CUSTOMER,

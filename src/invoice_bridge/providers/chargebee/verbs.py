@@ -36,7 +36,7 @@ from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Flow, Response
-from invoice_bridge.providers.chargebee.fields import reference_field
+from invoice_bridge.providers.chargebee.conditions import reference_field
 from invoice_bridge.providers.chargebee.shapes import invoice, unwrapped
 from invoice_bridge.providers.chargebee.tables import MONEY, TRANSITIONS
 

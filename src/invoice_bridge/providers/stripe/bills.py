@@ -9,26 +9,25 @@ from invoice_bridge.adapter.checks import same_bill
 from invoice_bridge.adapter.instants import unix_seconds
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.core.bills import taxes_of_bill
 from invoice_bridge.core.commands import (
     Bill,
     OneTimeCharge,
     PeriodInvoice,
 )
 from invoice_bridge.core.errors import NothingToBill, Unsupported
-from invoice_bridge.core.model import Invoice, Line, Period, Status
+from invoice_bridge.core.model import Invoice, Period, Status
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.totals import tax_on_top
 from invoice_bridge.core.wire import Flow
 from invoice_bridge.providers.stripe.compared import compare_bill, compare_collected, compare_demand, compare_minimum
-from invoice_bridge.providers.stripe.fields import carries_quantity
+from invoice_bridge.providers.stripe.fields import carries_price
+from invoice_bridge.providers.stripe.lines import line_forms, products_of_prices
 from invoice_bridge.providers.stripe.tables import (
-    LINE_TEXT,
-    LINE_TEXT_SOURCE,
     LINES_PER_INVOICE,
     MAILS_BILL,
     MONEY,
     PAYS_BILL,
-    PRODUCT_NAME,
-    PRODUCT_NAME_SOURCE,
     PURCHASE_ORDER,
     REFERENCE_KEY,
     TRANSITIONS,
@@ -59,14 +58,14 @@ _SPECIMEN_ID = "{open.id}"
 # ── the two bills ────────────────────────────────────────────────────────────────────────────────────────────────────
 def charge(command: OneTimeCharge, context: Context) -> Flow[Invoice]:
     """Bill lines, or one amount, once."""
-    return _bill(command, context, _invoice_form(command, context), _line_forms(command), expected=command.total)
+    return _bill(command, context, _invoice_form(command, context), line_forms(command), expected=command.total)
 
 
 def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
     """Bill a service period: the caller's lines, or the customer's pending items that lie inside it."""
     form = _invoice_form(command, context)
     if command.lines:
-        return (yield from _bill(command, context, form, _line_forms(command), expected=command.total))
+        return (yield from _bill(command, context, form, line_forms(command), expected=command.total))
     if context.existing is not None and (context.existing.lines or context.existing.status is not Status.DRAFT):
         return (yield from _bill(command, context, form, [], expected=None))
     items = yield from _pending_items(command, context)
@@ -176,59 +175,9 @@ def _invoice_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> I
         form["days_until_due"] = command.collection.net_days
     if command.collection.payment_method is not None:
         form["default_payment_method"] = command.collection.payment_method
+    if command.subscription is not None and command.billed_lines:  # accrued items bring theirs
+        form["subscription"] = command.subscription
     MONEY.to_units(Money.zero(command.currency))  # a currency whose factor is not confirmed is refused, lines or not
-    return form
-
-
-def _line_forms(command: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesParamsLine]:
-    if command.tax == "provider" and any(line.amount.minor < 0 for line in command.billed_lines):
-        raise Unsupported(
-            "Stripe computes no tax for an invoice that has a line below zero",
-            source="stripe-python 16.1.0, InvoiceCreateParamsAutomaticTax.enabled",
-            remedy='state the bill without that line, or with tax="none"',
-        )
-    return [_line_form(line, command.currency) for line in command.billed_lines]
-
-
-def _fitting(text: str, most: int, what: str, source: str) -> str:
-    if len(text) > most:
-        raise Unsupported(
-            f"{what} has {len(text)} characters, and Stripe takes {most} at most",
-            source=source,
-            remedy="shorten it: nothing is cut off silently",
-        )
-    return text
-
-
-def _line_form(line: Line, currency: str) -> InvoiceAddLinesParamsLine:
-    form: InvoiceAddLinesParamsLine = {}
-    if line.description is not None:
-        form["description"] = _fitting(line.description, LINE_TEXT, "the line's description", LINE_TEXT_SOURCE)
-    if line.period is not None:
-        form["period"] = {"start": unix_seconds(line.period.start), "end": unix_seconds(line.period.end)}
-    if line.metadata:
-        check_keys(line.metadata)
-        if "" in line.metadata.values():
-            raise Unsupported(
-                "Stripe keeps no metadata of a line without a value",
-                source="docs.stripe.com/api/metadata",
-                remedy="leave the key out",
-            )
-        form["metadata"] = dict(line.metadata)
-    amount = MONEY.to_units(line.amount)
-    if not carries_quantity(line) or line.quantity is None or line.unit_amount is None:
-        form["amount"] = amount
-        return form
-    name = _fitting(line.description or "Line", PRODUCT_NAME, "the name of a line with a quantity", PRODUCT_NAME_SOURCE)
-    form["price_data"] = {
-        "currency": currency.lower(),
-        "product_data": {"name": name},
-        "unit_amount": MONEY.to_units(line.unit_amount),
-    }
-    if line.quantity == line.quantity.to_integral_value():
-        form["quantity"] = int(line.quantity)
-    else:
-        form["quantity_decimal"] = line.quantity
     return form
 
 
@@ -276,8 +225,10 @@ def _inside(spell: Reader, period: Period) -> bool:
 def _specimen(
     command: OneTimeCharge | PeriodInvoice, invoice_id: str, status: str, total: Money | None
 ) -> dict[str, Any]:
+    lines = [] if not total else _specimen_lines(command, MONEY.to_units(total))
+    if total is not None and lines:
+        total += tax_on_top(taxes_of_bill(command), total.currency)
     units = None if total is None else MONEY.to_units(total)
-    lines = [{"amount": units}] if units else []
     paid = status == "paid"
     amounts = {
         "total": units,
@@ -292,6 +243,20 @@ def _specimen(
         **amounts,
         "lines": {"data": lines},
     }
+
+
+def _specimen_lines(command: OneTimeCharge | PeriodInvoice, units: int) -> list[dict[str, Any]]:
+    """One line of the whole amount; each line by itself where a price of Stripe's rates one, which is compared."""
+    if not any(carries_price(line) for line in command.lines):
+        return [{"amount": units}]
+    products = products_of_prices(command)
+    return [
+        {
+            "amount": MONEY.to_units(line.amount),
+            "pricing": {"price_details": {"price": line.price, "product": products.get(line.price or "")}},
+        }
+        for line in command.billed_lines
+    ]
 
 
 def _specimen_item(command: PeriodInvoice, customer: str) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import AmountMismatch, Discrepancy
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.totals import sum_of
+from invoice_bridge.providers.stripe.fields import carries_price
 from invoice_bridge.providers.stripe.tables import MINIMUM_CHARGE, MONEY
 
 
@@ -24,6 +26,7 @@ def compare_bill(command: OneTimeCharge | PeriodInvoice, invoice: Invoice, expec
     their own, which automatic_tax[enabled]=false does not remove (stripe-python 16.1.0, InvoiceItem.tax_rates).
     """
     verify(command, invoice, expected)
+    _compare_prices(command, invoice)
     asked = command.total if command.total is not None else expected if expected is not None else invoice.subtotal
     if invoice.discount:
         raise AmountMismatch(
@@ -43,6 +46,37 @@ def compare_bill(command: OneTimeCharge | PeriodInvoice, invoice: Invoice, expec
             invoice=invoice,
         )
     return invoice
+
+
+def _compare_prices(command: OneTimeCharge | PeriodInvoice, invoice: Invoice) -> None:
+    """Compare what Stripe's prices come to with the amounts of the lines that name them, price by price.
+
+    Raises AmountMismatch, and Discrepancy for a price of another product than the line names.
+    """
+    priced = [line for line in command.lines if carries_price(line)]
+    if not invoice.lines:
+        return
+    for price in dict.fromkeys(line.price for line in priced):
+        asked = sum_of(line.amount for line in priced if line.price == price)
+        found = sum_of(line.amount for line in invoice.lines if line.price == price)
+        if asked != found:
+            raise AmountMismatch(
+                f"the lines of the price {price} are to come to {asked}, and Stripe rates them at "
+                f"{found or 'nothing'}; the invoice {invoice.id} is {invoice.status}",
+                asked=asked,
+                found=found,
+                invoice=invoice,
+            )
+        products = {line.product for line in priced if line.price == price and line.product is not None}
+        others = {line.product for line in invoice.lines if line.price == price}
+        if products and products != others:
+            raise Discrepancy(
+                f"the price {price} is of the product {', '.join(map(str, others))}, and the bill names "
+                f"{', '.join(sorted(products))}; the invoice {invoice.id} is {invoice.status}",
+                asked=products,
+                found=others,
+                invoice=invoice,
+            )
 
 
 def compare_minimum(invoice: Invoice, context: Context) -> Invoice:

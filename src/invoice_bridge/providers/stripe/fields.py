@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
-from invoice_bridge.adapter.rows import Field, carried, dropped, read_parts, unsent
+from invoice_bridge.adapter.rows import (
+    DISCOUNTS,
+    Field,
+    carried,
+    discounts_as_lines,
+    dropped,
+    read_parts,
+    unsent,
+)
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.core.model import Line
 from invoice_bridge.core.money import scale
@@ -24,9 +33,58 @@ def carries_quantity(line: Line) -> bool:
     return True
 
 
+def carries_price(line: Line) -> bool:
+    """Whether a line goes by its price, which Stripe multiplies by the quantity: the amount is compared on the draft.
+
+    A line that has an id was read from an invoice: its price may be one of another provider, or of another account.
+    """
+    return line.price is not None and line.id is None and _is_rated(line)
+
+
+def carries_product(line: Line) -> bool:
+    """Whether a line names its product; one with a price has the price's own. See carries_price of lines with an id."""
+    return line.product is not None and line.id is None and line.amount.minor >= 0 and not carries_price(line)
+
+
+def _is_rated(line: Line) -> bool:
+    if line.amount.minor < 0 or (line.quantity is not None and line.quantity < 0):
+        return False
+    try:
+        scale(Decimal(1) if line.quantity is None else line.quantity, _QUANTITY_DECIMALS)
+    except ValueError:
+        return False
+    return True
+
+
 def _quantity_is_lost(command: Any, _context: Any) -> bool:
     return any(
-        line.quantity is not None and line.quantity != 1 and not carries_quantity(line) for line in command.lines
+        line.quantity is not None and line.quantity != 1 and not (carries_quantity(line) or carries_price(line))
+        for line in command.lines
+    )
+
+
+def _has_price(command: Any, _context: Any) -> bool:
+    return any(carries_price(line) for line in command.lines)
+
+
+def _price_is_lost(command: Any, _context: Any) -> bool:
+    return any(line.price is not None and not carries_price(line) for line in command.lines)
+
+
+def _product_is_lost(command: Any, _context: Any) -> bool:
+    return any(
+        line.product is not None and not (carries_product(line) or carries_price(line)) for line in command.lines
+    )
+
+
+def _has_product(command: Any, _context: Any) -> bool:
+    return any(carries_product(line) for line in command.lines)
+
+
+def _takes_the_subscriptions_method(command: Any, _context: Any) -> bool:
+    collection = command.collection
+    return bool(command.lines or command.verb == "one_time_charge") and (
+        collection.kind == "charge" and collection.payment_method is None
     )
 
 
@@ -34,14 +92,11 @@ def _value_is_empty(command: Any, _context: Any) -> bool:
     return "" in command.metadata.values()
 
 
-def _has_lines(command: Any, _context: Any) -> bool:
-    return bool(command.lines)
-
-
 def _is_accrued(command: Any, _context: Any) -> bool:
     return command.verb == "period_invoice" and not command.lines
 
 
+SENT_PARTS = ("lines[].metadata", "lines[].product", "lines[].price", "lines[].discount", *DISCOUNTS, "tax[]")
 FIELDS = (
     carried("reference", f"metadata.{REFERENCE_KEY}", CREATE),
     carried("customer.id", "customer", CREATE),
@@ -61,22 +116,40 @@ FIELDS = (
     ),
     carried("amount", "lines[].amount", ADD_LINES, verbs=("one_time_charge",)),
     carried("currency", "currency, lines[].price_data.currency", CREATE),
-    dropped(
+    Field(
         "subscription",
-        "IB-STRIPE-SUBSCRIPTION-01",
-        CREATE,
-        when=_has_lines,
-        why="an invoice of the caller's own lines belongs to no subscription",
-        remedy="leave the subscription out, or the lines",
-        verbs=("period_invoice",),
+        "subscription",
+        f"{CREATE}.default_payment_method",
+        fate=Fate.APPROXIMATED,
+        severity=Severity.WARNS,
+        code="IB-STRIPE-SUBSCRIPTION-02",
+        when=_takes_the_subscriptions_method,
+        sent="the subscription, and no payment method",
+        why="an invoice of a subscription is charged to the subscription's default payment method where it has one, "
+        "before the customer's own",
+        remedy='name the payment method: Collection.charge("pm_…")',
     ),
     # No request names these where the charges are accrued: they choose among the pending items that come back.
     unsent("subscription", ITEMS, when=_is_accrued, verbs=("period_invoice",)),
+    # Only pending items of that subscription could join the invoice, and none is asked for; its cycle is not affected.
+    carried("subscription", "subscription", CREATE),
     carried("period.start", "lines[].invoice_item", ITEMS, alters=Alters.NOTHING, when=_is_accrued),
     carried("period.end", "lines[].invoice_item", ITEMS, alters=Alters.NOTHING, when=_is_accrued),
     carried("period.start", "lines[].period.start", ADD_LINES),
     carried("period.end", "lines[].period.end", ADD_LINES),
     carried("lines[].description", "lines[].description, lines[].price_data.product_data.name", ADD_LINES),
+    Field(
+        "lines[].amount",
+        "lines[].amount, lines[].pricing",
+        ADD_LINES,
+        fate=Fate.PROVIDER_RATED,
+        code="IB-STRIPE-PRICE-01",
+        when=_has_price,
+        sent="the price and the quantity",
+        why="Stripe rates a line by its price: where that comes to another amount than the line's, the bill stops as a "
+        "draft, and nothing is issued",
+        remedy="name the product alone, and the amount is the line's",
+    ),
     carried("lines[].amount", "lines[].amount", ADD_LINES),
     dropped(
         "lines[].quantity",
@@ -92,6 +165,30 @@ FIELDS = (
     carried(
         "lines[].unit_amount", "lines[].price_data.unit_amount, lines[].quantity, lines[].quantity_decimal", ADD_LINES
     ),
+    carried("lines[].amount", "lines[].price_data.unit_amount", ADD_LINES, when=_has_product),
+    carried(
+        "", "lines[].quantity", ADD_LINES, alters=Alters.NOTHING, why="a line of a product without a quantity is one"
+    ),
+    dropped(
+        "lines[].product",
+        "IB-STRIPE-LINE-PRODUCT-01",
+        ADD_LINES,
+        when=_product_is_lost,
+        why="a line that was read from an invoice names a product that may be of another provider; an amount below "
+        "zero takes no product",
+        remedy="where it is a product of this account, bill the line without its id",
+    ),
+    carried("lines[].product", "lines[].price_data.product", ADD_LINES),
+    dropped(
+        "lines[].price",
+        "IB-STRIPE-LINE-PRICE-01",
+        ADD_LINES,
+        when=_price_is_lost,
+        why="a line that was read from an invoice names a price that may be of another provider; an amount or a "
+        "quantity below zero takes no price",
+        remedy="where it is a price of this account, bill the line without its id",
+    ),
+    carried("lines[].price", "lines[].pricing.price", ADD_LINES),
     carried("lines[].period.start", "lines[].period.start", ADD_LINES),
     carried("lines[].period.end", "lines[].period.end", ADD_LINES),
     # A bare amount is one line, named by the description.
@@ -127,6 +224,7 @@ FIELDS = (
     carried("collection.net_days", "days_until_due", CREATE),
     carried("collection.payment_method", "default_payment_method", CREATE),
     carried("tax", "automatic_tax.enabled", CREATE),
+    carried("tax[]", "lines[].tax_amounts", f"{ADD_LINES}, lines[].tax_amounts"),
     carried("draft", "", "docs.stripe.com/invoicing/integration/workflow-transitions", alters=Alters.BRANCH),
     unsent("attempt", "docs.stripe.com/api/idempotent_requests"),
     carried("", "auto_advance", CREATE, alters=Alters.NOTHING, why="Stripe issues and charges nothing by itself"),
@@ -136,5 +234,6 @@ FIELDS = (
     carried("", "discounts", CREATE, alters=Alters.NOTHING, why="the customer's own discount is not inherited"),
     carried("", "custom_fields[].name", CREATE, alters=Alters.NOTHING, why="the heading of the purchase order"),
     carried("lines[].metadata", "lines[].metadata", ADD_LINES),
-    *read_parts("IB-STRIPE", ADD_LINES, sent=("lines[].metadata",)),
+    *discounts_as_lines("IB-STRIPE", ADD_LINES, amount="lines[].amount", text="lines[].description"),
+    *read_parts("IB-STRIPE", ADD_LINES, sent=SENT_PARTS),
 )

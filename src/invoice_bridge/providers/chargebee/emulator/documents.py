@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, ClassVar
 
 from invoice_bridge.adapter.emulation.core import Emulator, ErrorResponse, IncomingRequest, StoredResponse, nested
-from invoice_bridge.core.money import exponent
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, KEY_WINDOW, STATUSES, TRANSITIONS
 
@@ -57,6 +56,10 @@ class ChargebeeDocuments(Emulator):
             False,
             "whether a discount that no request asks for lowers an invoice (Invoice.discounts): not documented",
         ),
+        "discounts_ignored": (
+            False,
+            "whether a discount of the whole invoice leaves one-time charges alone: not documented",
+        ),
         "rounds_off": (False, "whether the site rounds totals to whole units (Invoice.round_off_amount)"),
         "backdating_limited": (
             False,
@@ -74,10 +77,17 @@ class ChargebeeDocuments(Emulator):
         self.payment_sources: dict[str, str] = {}
         self.subscriptions: dict[str, dict[str, Any]] = {}
         self.unbilled: dict[str, dict[str, Any]] = {}
+        self.item_prices: dict[str, int | None] = {"charge-EUR": None, "tiered-EUR": 777}
+        """Item prices of charges in EUR; one whose tiers decide has its amount here, whatever a request says."""
         self.invoices: dict[str, dict[str, Any]] = {}
         self.add_customer("cus_42")
         self.payment_sources |= {"pm_42": "cus_42", "pm_declined": "cus_42", "pm_pending": "cus_42"}
-        self.subscriptions["sub_42"] = {"id": "sub_42", "customer_id": "cus_42", "auto_collection": "on"}
+        self.subscriptions["sub_42"] = {
+            "id": "sub_42",
+            "customer_id": "cus_42",
+            "auto_collection": "on",
+            "currency_code": "EUR",
+        }
         may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
         self.add_unbilled_charge("sub_42", 2500, may, june, description="Fleet plan, May 2026")
         self.add_unbilled_charge("sub_42", 499, may + timedelta(days=16), description="Roadside call")
@@ -260,25 +270,6 @@ class ChargebeeDocuments(Emulator):
             "item_level_discount_amount": 0,
         }
 
-    def _customer(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        customer_id = given.get("customer_id")
-        if customer_id is None and given.get("subscription_id") in self.subscriptions:
-            customer_id = self.subscriptions[given["subscription_id"]]["customer_id"]
-        if customer_id is None:
-            raise self._refuse("customer_id : cannot be blank", param="customer_id")
-        if customer_id not in self.customers:
-            message = f"customer_id : {customer_id} not found"
-            raise self._refuse(message, status=404, code="resource_not_found", param="customer_id")
-        return self.customers[customer_id]
-
-    def _currency(self, given: Mapping[str, Any]) -> str:
-        code = given.get("currency_code", "USD").upper()  # the site's own where none is said
-        try:
-            exponent(code)
-        except ValueError:
-            raise self._refuse(f"currency_code : {code} is not valid", param="currency_code") from None
-        return str(code)
-
     def _source(self, given: Mapping[str, Any], customer: Mapping[str, Any]) -> str | None:
         source = given.get("payment_source_id")
         if source is not None and self.payment_sources.get(source) != customer["id"]:
@@ -295,10 +286,16 @@ class ChargebeeDocuments(Emulator):
         date: int | None,
         auto_collection: str,
         source: str | None,
+        discounts: Sequence[int] = (),
     ) -> dict[str, Any]:
         now = self.now_seconds()
+        asked = [] if self.switches["discounts_ignored"] else list(discounts)
+        by_itself = [sum(line["amount"] for line in lines) // 10] if self.switches["discounted"] else []
+        taken = [*asked, *by_itself]
+        discount = self._spread(lines, sum(taken)) if taken else 0
+        if asked:
+            self._tax_the_rest(lines)
         tax = sum(line["tax_amount"] for line in lines)
-        discount = self._discounted(lines) if self.switches["discounted"] else 0
         subtotal = sum(line["amount"] for line in lines) - discount
         inclusive = self.switches["tax_inclusive"]
         gross = subtotal if inclusive else subtotal + tax
@@ -343,7 +340,8 @@ class ChargebeeDocuments(Emulator):
         if discount:
             kind = "document_level_discount"
             found["discounts"] = [
-                {"entity_type": kind, "description": "Discount", "amount": discount, "object": "discount"}
+                {"entity_type": kind, "description": "Discount", "amount": amount, "object": "discount"}
+                for amount in taken
             ]
             found["line_item_discounts"] = [
                 {"line_item_id": line["id"], "discount_type": kind, "discount_amount": line["discount_amount"]}
@@ -355,16 +353,24 @@ class ChargebeeDocuments(Emulator):
         return self._balanced(found)
 
     @staticmethod
-    def _discounted(lines: list[dict[str, Any]]) -> int:
-        """A tenth of the sum, which each line states its own part of; the first one has what is left by rounding."""
-        whole: int = sum(line["amount"] for line in lines) // 10
+    def _spread(lines: list[dict[str, Any]], whole: int) -> int:
+        """Let each line lose its own part of a discount; the first one has what is left by rounding."""
+        total: int = sum(line["amount"] for line in lines)
         for line in lines:
-            line["discount_amount"] = line["amount"] // 10
+            line["discount_amount"] = line["amount"] * whole // total
         lines[0]["discount_amount"] += whole - sum(line["discount_amount"] for line in lines)
         return whole
 
+    @staticmethod
+    def _tax_the_rest(lines: list[dict[str, Any]]) -> None:
+        """Tax what a discount leaves of each line: the same part of it."""
+        for line in lines:
+            tax = Decimal(line["tax_amount"]) * (line["amount"] - line["discount_amount"]) / line["amount"]
+            line["tax_amount"] = int(tax.quantize(Decimal(1), ROUND_HALF_UP))
+
     def _line_tax(self, line: Mapping[str, Any]) -> dict[str, Any]:
-        base = line["amount"] - line["tax_amount"] if self.switches["tax_inclusive"] else line["amount"]
+        base = line["amount"] - line["discount_amount"] * (not self.switches["discounted"])
+        base -= line["tax_amount"] * self.switches["tax_inclusive"]
         return {
             "line_item_id": line["id"],
             "tax_name": "Tax",
@@ -383,14 +389,3 @@ class ChargebeeDocuments(Emulator):
         due -= found["credits_applied"]
         amounts = {"amount_paid": sums("success"), "amount_due": due, "amount_to_collect": due - sums("in_progress")}
         return found | amounts
-
-    def _shown(self, found: dict[str, Any], start: int = 0, limit: int | None = None) -> dict[str, Any]:
-        rows, end = found["line_items"], start + (limit or self.lines_per_page)
-        shown = {name: value for name, value in found.items() if not name.startswith("_")}
-        shown |= {"line_items": rows[start:end], "resource_version": found["updated_at"] * 1000}
-        if found["_failed"]:  # a declined payment is listed among the others, with what it was to pay
-            payments = [*found["_failed"], *found["linked_payments"]]
-            shown["linked_payments"] = sorted(payments, key=lambda row: int(row["applied_at"]))
-        if found["status"] != "payment_due":
-            shown.pop("next_retry_at", None)
-        return shown | ({"line_items_next_offset": str(end)} if end < len(rows) else {})

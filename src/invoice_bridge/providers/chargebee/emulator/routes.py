@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.money import exponent
 from invoice_bridge.core.wire import Response
+from invoice_bridge.providers.chargebee.conditions import month_before
 from invoice_bridge.providers.chargebee.emulator.transitions import ChargebeeTransitions
-from invoice_bridge.providers.chargebee.fields import month_before
 
 # names of parameters: chargebee 3.29.0, the TypedDicts of Invoice
 _LINE = (
@@ -31,6 +32,8 @@ _CHARGE = (
     f"{_BOTH} amount amount_in_decimal avalara_sale_type avalara_service_type avalara_transaction_type date_from "
     "date_to description"
 )
+_ITEM = "item_price_id quantity quantity_in_decimal unit_price unit_price_in_decimal date_from date_to description"
+_DISCOUNT = "apply_on amount percentage quantity item_price_id"
 _WORDS = ("id", "customer_id", "subscription_id", "payment_owner", "void_reason_code", "status", "price_type")
 _TIMES = ("date", "paid_at", "updated_at", "voided_at")
 _NUMBERS = ("total", "amount_paid", "amount_adjusted", "credits_applied", "amount_due")
@@ -59,6 +62,7 @@ class ChargebeeEmulator(ChargebeeTransitions):
         ("GET", "/configurations", "configurations"),
         ("POST", "/customers", "create_customer"),
         ("GET", "/customers/{id}", "retrieve_customer"),
+        ("GET", "/subscriptions/{id}", "retrieve_subscription"),
         ("POST", "/invoices/create_for_charge_items_and_charges", "create_2"),
         ("POST", "/invoices/charge", "charge"),
         ("POST", "/invoices", "create_1"),
@@ -98,17 +102,36 @@ class ChargebeeEmulator(ChargebeeTransitions):
             raise self._refuse(f"{customer_id} not found", status=404, code="resource_not_found")
         return self.json({"customer": self.customers[customer_id]})
 
+    def retrieve_subscription(self, call: IncomingRequest, subscription_id: str) -> Response:
+        """GET /subscriptions/{id}."""
+        del call
+        if subscription_id not in self.subscriptions:
+            raise self._refuse(f"{subscription_id} not found", status=404, code="resource_not_found")
+        return self.json({"subscription": self.subscriptions[subscription_id] | {"object": "subscription"}})
+
     def create_2(self, call: IncomingRequest) -> Response:
         """POST /invoices/create_for_charge_items_and_charges: product catalog 2; pending where it is asked for."""
         self._needs_catalog(2)
-        given = self._params(call, _CREATE_2, charges=f"{_LINE} entity_description")
-        return self._create(call, given, self._lines(given), pending=given.get("create_pending_invoice") == "true")
+        given = self._params(
+            call, _CREATE_2, charges=f"{_LINE} entity_description", item_prices=_ITEM, discounts=_DISCOUNT
+        )
+        lines = [*self._lines(given), *self._items(given)]
+        if not lines:
+            raise self._refuse("Cannot create an invoice without any line items", code="invalid_request")
+        discounts = [self._off(row, place) for place, row in self._rows(given, "discounts")]
+        if sum(discounts) > sum(line["amount"] for line in lines):
+            raise self._refuse("discounts : are more than the invoice", param="discounts[amount][0]")
+        pending = given.get("create_pending_invoice") == "true"
+        return self._create(call, given, lines, pending=pending, discounts=discounts)
 
     def create_1(self, call: IncomingRequest) -> Response:
         """POST /invoices: product catalog 1."""
         self._needs_catalog(1)
         given = self._params(call, _CREATE_1, charges=_LINE)
-        return self._create(call, given, self._lines(given))
+        lines = self._lines(given)
+        if not lines:
+            raise self._refuse("Cannot create an invoice without any line items", code="invalid_request")
+        return self._create(call, given, lines)
 
     def charge(self, call: IncomingRequest) -> Response:
         """POST /invoices/charge: product catalog 1; one line, collected at once."""
@@ -119,15 +142,61 @@ class ChargebeeEmulator(ChargebeeTransitions):
         line = self._line({name: given.get(name) for name in ("amount", "description", "date_from", "date_to")}, "")
         return self._create(call, given | {"auto_collection": "on"}, [line], limited=True)
 
-    def _lines(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        columns: Mapping[str, Mapping[str, str]] = given.get("charges", {})
+    def _rows(self, given: Mapping[str, Any], group: str) -> list[tuple[int, dict[str, str | None]]]:
+        """The rows of a group of parameters, which come by column: charges[field][index]."""
+        columns: Mapping[str, Mapping[str, str]] = given.get(group, {})
         if not all(isinstance(column, dict) for column in columns.values()):
-            raise self._refuse("charges : must be given as charges[field][index]", param="charges")
+            raise self._refuse(f"{group} : must be given as {group}[field][index]", param=group)
         places = sorted({int(index) for column in columns.values() for index in column if index.isdecimal()})
-        if not places:
-            raise self._refuse("Cannot create an invoice without any line items", code="invalid_request")
-        rows = ({name: column.get(str(place)) for name, column in columns.items()} for place in places)
-        return [self._line(row, f"[{place}]") for place, row in zip(places, rows, strict=True)]
+        return [(place, {name: column.get(str(place)) for name, column in columns.items()}) for place in places]
+
+    def _lines(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [self._line(row, f"[{place}]") for place, row in self._rows(given, "charges")]
+
+    def _items(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The lines of item prices: at the price of the request, but where the item's tiers decide."""
+        lines = []
+        for place, row in self._rows(given, "item_prices"):
+            price = row.get("item_price_id")
+            if price is None or price not in self.item_prices:
+                param = f"item_prices[item_price_id][{place}]"
+                raise self._refuse(f"{param} : {price} not found", code="resource_not_found", status=404, param=param)
+            decided = self.item_prices[price]
+            line = self._line({**row, "amount": row.get("unit_price") if decided is None else str(decided)}, "")
+            lines.append(line | {"entity_type": "charge_item_price", "entity_id": price})
+        return lines
+
+    def _off(self, row: Mapping[str, str | None], place: int) -> int:
+        """What a discount of the whole invoice takes off."""
+        if row.get("apply_on") != "invoice_amount":
+            param = f"discounts[apply_on][{place}]"
+            raise self._refuse(f"{param} : this emulator knows invoice_amount alone", param=param)
+        return self._integer(row, "amount", least=1, param=f"discounts[amount][{place}]") or 0
+
+    def _customer(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        customer_id, subscription = given.get("customer_id"), given.get("subscription_id")
+        if subscription is not None and (customer_id is not None or "currency_code" in given):
+            raise self._refuse("subscription_id : cannot be given with customer_id or currency_code")
+        if subscription is not None and subscription not in self.subscriptions:
+            message = f"subscription_id : {subscription} not found"
+            raise self._refuse(message, status=404, code="resource_not_found", param="subscription_id")
+        if customer_id is None and given.get("subscription_id") in self.subscriptions:
+            customer_id = self.subscriptions[given["subscription_id"]]["customer_id"]
+        if customer_id is None:
+            raise self._refuse("customer_id : cannot be blank", param="customer_id")
+        if customer_id not in self.customers:
+            message = f"customer_id : {customer_id} not found"
+            raise self._refuse(message, status=404, code="resource_not_found", param="customer_id")
+        return self.customers[customer_id]
+
+    def _currency(self, given: Mapping[str, Any]) -> str:
+        own = self.subscriptions.get(given.get("subscription_id", ""), {}).get("currency_code", "USD")
+        code = given.get("currency_code", own).upper()  # the site's own where none is said
+        try:
+            exponent(code)
+        except ValueError:
+            raise self._refuse(f"currency_code : {code} is not valid", param="currency_code") from None
+        return str(code)
 
     def _create(
         self,
@@ -137,6 +206,7 @@ class ChargebeeEmulator(ChargebeeTransitions):
         *,
         pending: bool = False,
         limited: bool = False,
+        discounts: Sequence[int] = (),
     ) -> Response:
         customer = self._customer(given)
         if given.get("auto_collection", "on") not in {"on", "off"}:
@@ -154,6 +224,7 @@ class ChargebeeEmulator(ChargebeeTransitions):
             date=date,
             auto_collection=given.get("auto_collection") or customer["auto_collection"],
             source=self._source(given, customer),
+            discounts=discounts,
         )
         found |= {name: value for name, value in given.items() if name.startswith("cf_")}
         if given.get("subscription_id") in self.subscriptions:

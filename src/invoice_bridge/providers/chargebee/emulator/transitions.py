@@ -285,3 +285,14 @@ class ChargebeeTransitions(ChargebeeDocuments):
         line = self._line({"amount": str(row["amount"]), "description": row["description"]}, "")
         kept = ("id", "date_from", "date_to", "subscription_id", "entity_type")
         return line | {name: row[name] for name in kept}
+
+    def _shown(self, found: dict[str, Any], start: int = 0, limit: int | None = None) -> dict[str, Any]:
+        rows, end = found["line_items"], start + (limit or self.lines_per_page)
+        shown = {name: value for name, value in found.items() if not name.startswith("_")}
+        shown |= {"line_items": rows[start:end], "resource_version": found["updated_at"] * 1000}
+        if found["_failed"]:  # a declined payment is listed among the others, with what it was to pay
+            payments = [*found["_failed"], *found["linked_payments"]]
+            shown["linked_payments"] = sorted(payments, key=lambda row: int(row["applied_at"]))
+        if found["status"] != "payment_due":
+            shown.pop("next_retry_at", None)
+        return shown | ({"line_items_next_offset": str(end)} if end < len(rows) else {})

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from invoice_bridge.adapter.emulation.core import Emulator, ErrorResponse, IncomingRequest, StoredResponse, nested
 from invoice_bridge.core.wire import Response
@@ -25,13 +24,11 @@ LINE_PARAMS = (
     "price_data.product_data price_data.tax_behavior price_data.unit_amount price_data.unit_amount_decimal "
     "pricing.price quantity quantity_decimal tax_rates"
 )
-_ITEM = (
-    f"{LINE_PARAMS} currency customer customer_account expand invoice subscription tax_behavior tax_code "
-    "unit_amount_decimal"
-)
+_TAX_AMOUNT = "amount tax_rate_data.display_name tax_rate_data.inclusive tax_rate_data.percentage taxable_amount"
+TAX_PARAMS = " ".join(f"lines.tax_amounts.{name}" for name in _TAX_AMOUNT.split())
 _FIRST_LINES = 10
 _HOUR = 3600
-_ITEM_FIELDS = ("amount", "currency", "description", "metadata", "period", "pricing", "quantity", "quantity_decimal")
+ITEM_FIELDS = ("amount", "currency", "description", "metadata", "period", "pricing", "quantity", "quantity_decimal")
 _INNER = frozenset({"rows", "payments", "inherits"})
 
 
@@ -86,6 +83,9 @@ class StripeDocuments(Emulator):
         self.invoices: dict[str, dict[str, Any]] = {}
         self.items: dict[str, dict[str, Any]] = {}
         self.credit_notes: dict[str, dict[str, Any]] = {}
+        self.products = {"prod_42", "prod_43"}
+        self.prices = {"price_42": ("prod_42", "eur", 600)}
+        self.subscriptions = {"sub_42": self.customer}
         self.add_customer(self.customer, "someone@example.test")
 
     def add_customer(self, customer_id: str, email: str | None = None, **more: Any) -> dict[str, Any]:
@@ -98,12 +98,6 @@ class StripeDocuments(Emulator):
         rest |= {"balance": balance, "discount": discount}
         self.customers[customer_id] = head | rest | {"invoice_prefix": f"EMULATE{len(self.customers)}"}
         return self.customers[customer_id]
-
-    def accrue(self) -> None:
-        """Add a pending item of 25.00 EUR in May 2026."""
-        may = [("period[start]", "1777593600"), ("period[end]", "1777593600")]
-        owed = [("customer", self.customer), ("currency", "eur"), ("amount", "2500"), *may]
-        self.create_item(IncomingRequest("POST", (), (), {}, urlencode(owed).encode(), ""))
 
     # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
@@ -201,26 +195,6 @@ class StripeDocuments(Emulator):
             raise self._missing("customer", given["customer"], "customer")
         return self.customers[given["customer"]]
 
-    def create_item(self, call: IncomingRequest) -> Response:
-        """POST /v1/invoiceitems: pending, or attached to a draft at once."""
-        given = self._params(call, _ITEM)
-        owner = {"subscription_details": {"subscription": given["subscription"]}} if "subscription" in given else None
-        item = {
-            "id": self.next_id("ii_"),
-            "object": "invoiceitem",
-            "customer": self._customer(given)["id"],
-            "date": self.now_seconds(),
-            "invoice": None,
-            "livemode": False,
-            "parent": owner,
-        }
-        row = self._line(given, given.get("currency", "usd").lower(), "")
-        item |= {name: row[name] for name in _ITEM_FIELDS}
-        if "invoice" in given:
-            self._attach(self._draft(given["invoice"]), [item])
-        self.items[item["id"]] = item
-        return self._ok(item)
-
     def _apply(self, found: dict[str, Any], given: Mapping[str, Any]) -> None:
         for name in ("description", "collection_method", "default_payment_method", "number", "footer"):
             if name in given:
@@ -273,7 +247,7 @@ class StripeDocuments(Emulator):
                 row["invoice"] = found["id"]
                 parent = {"type": "invoice_item_details", "invoice_item_details": {"invoice_item": row["id"]}}
                 rated = self.switches["taxed_items"]
-                row = self._row({name: row[name] for name in _ITEM_FIELDS} | {"parent": parent, "rated": rated})  # noqa: PLW2901
+                row = self._row({name: row[name] for name in ITEM_FIELDS} | {"parent": parent, "rated": rated})  # noqa: PLW2901
             found["rows"].append(row | {"invoice": found["id"]})
         self._total(found)
 
@@ -281,7 +255,10 @@ class StripeDocuments(Emulator):
         def name(field: str) -> str:
             return f"{at}[{field}]" if at else field
 
-        price = given.get("price_data") or given
+        priced_by = (given.get("pricing") or {}).get("price")
+        price = (
+            given.get("price_data") or ({} if priced_by is None else self._price(priced_by, currency, name)) or given
+        )
         priced = [word for word in ("unit_amount", "unit_amount_decimal") if word in price]
         if ("amount" in given) == bool(priced) or ("amount" in given and {"quantity", "quantity_decimal"} & set(given)):
             raise self._refuse("You must give either an amount, or a quantity and a price", param=name("amount"))
@@ -305,7 +282,10 @@ class StripeDocuments(Emulator):
         start, end = (now if edge is None else edge for edge in edges)
         if end < start:
             raise self._refuse("The period must end after it starts", param=f"{name('period')}[end]")
-        minted = {"price": self.next_id("price_"), "product": self.next_id("prod_")}
+        product = price.get("product")
+        if product is not None and product not in self.products:
+            raise self._missing("product", product, f"{name('price_data')}[product]")
+        minted = {"price": priced_by or self.next_id("price_"), "product": product or self.next_id("prod_")}
         return self._row(
             {
                 "amount": amount,
@@ -317,12 +297,39 @@ class StripeDocuments(Emulator):
                 "quantity_decimal": f"{quantity:f}",
                 "pricing": {"type": "price_details", "price_details": minted, "unit_amount_decimal": f"{unit:f}"},
                 "parent": None,
+                "taxes": self._tax_amounts(given.get("tax_amounts") or {}, name("tax_amounts")),
             }
         )
 
+    def _price(self, price_id: str, currency: str, name: Callable[[str], str]) -> dict[str, Any]:
+        """A price that the account has, in the words of price_data."""
+        if price_id not in self.prices:
+            raise self._missing("price", price_id, f"{name('pricing')}[price]")
+        product, of, unit = self.prices[price_id]
+        if of != currency:
+            raise self._refuse(f"The price is in {of}, not in {currency}", param=f"{name('pricing')}[price]")
+        return {"product": product, "unit_amount": str(unit)}
+
+    def _tax_amounts(self, given: Mapping[str, Any], at: str) -> list[dict[str, Any]]:
+        """The taxes that a line states in amounts (InvoiceAddLinesParamsLineTaxAmount)."""
+        rows = []
+        for place, row in given.items():
+            data = row.get("tax_rate_data") or {}
+            for field in ("display_name", "inclusive", "percentage"):
+                if field not in data:
+                    param = f"{at}[{place}][tax_rate_data][{field}]"
+                    raise self._refuse(f"Missing required param: {param}.", code="parameter_missing", param=param)
+            amounts = {
+                field: self._integer(row, field, f"{at}[{place}][{field}]") for field in ("amount", "taxable_amount")
+            }
+            behavior = "inclusive" if data["inclusive"] == "true" else "exclusive"
+            rate = {"tax_rate": self.next_id("txr_")}
+            rows.append({**amounts, "tax_behavior": behavior, "tax_rate_details": rate, "type": "tax_rate_details"})
+        return rows
+
     def _row(self, row: dict[str, Any]) -> dict[str, Any]:
-        rest = {"livemode": False, "discountable": True, "discounts": [], "discount_amounts": [], "taxes": []}
-        return {"id": self.next_id("il_"), "object": "line_item", **row, **rest}
+        rest = {"livemode": False, "discountable": True, "discounts": [], "discount_amounts": []}
+        return {"id": self.next_id("il_"), "object": "line_item", "taxes": [], **row, **rest}
 
     def _total(self, found: dict[str, Any]) -> None:
         subtotal, automatic = sum(row["amount"] for row in found["rows"]), found["automatic_tax"]["enabled"]
@@ -336,11 +343,17 @@ class StripeDocuments(Emulator):
         whole = MONEY.multiple_of.get(found["currency"].upper(), 1) if automatic else 1
         # Stripe rounds UGX to the nearest 100; ISK is taken to be like it
         tax = int((Decimal(tax) / whole).quantize(Decimal(1), ROUND_HALF_UP)) * whole
+        stated = [row for line in found["rows"] for row in line["taxes"]]
+        if stated and automatic:
+            raise self._refuse("You cannot set tax amounts on an invoice that uses automatic tax.")
         taxes = [{"amount": tax, "tax_behavior": behavior, "taxable_amount": taxed - tax if within else taxed}]
-        total = subtotal - off + (0 if within else tax)
+        taxes = (taxes if automatic or tax else []) + stated
+        tax += sum(row["amount"] for row in stated)
+        on_top = sum(row["amount"] for row in taxes if row["tax_behavior"] == "exclusive")
+        total = subtotal - off + on_top
         discounts = [{"amount": off, "discount": "di_1"}] if found["inherits"] else []
         found |= {"subtotal": subtotal, "total": total, "total_excluding_tax": total - tax}
-        found |= {"total_taxes": taxes if automatic or tax else [], "total_discount_amounts": discounts}
+        found |= {"total_taxes": taxes, "total_discount_amounts": discounts}
         found |= {"amount_shipping": 0, "pre_payment_credit_notes_amount": 0, "post_payment_credit_notes_amount": 0}
         if found["status"] == "draft":
             found["starting_balance"] = self.customers[found["customer"]]["balance"]

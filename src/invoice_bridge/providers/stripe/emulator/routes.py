@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
+from urllib.parse import urlencode
 
 from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.wire import Response
-from invoice_bridge.providers.stripe.emulator.documents import LINE_PARAMS
+from invoice_bridge.providers.stripe.emulator.documents import ITEM_FIELDS, LINE_PARAMS, TAX_PARAMS
 from invoice_bridge.providers.stripe.emulator.listings import StripeListings
 from invoice_bridge.providers.stripe.tables import (
     LINES_PER_INVOICE,
@@ -24,7 +25,11 @@ _UPDATE = (
     "statement_descriptor transfer_data"
 )
 _CREATE = f"{_UPDATE} currency customer customer_account from_invoice pending_invoice_items_behavior subscription"
-_ADD_LINES = "expand invoice_metadata lines.invoice_item lines.tax_amounts lines." + LINE_PARAMS.replace(" ", " lines.")
+_ADD_LINES = f"expand invoice_metadata lines.invoice_item {TAX_PARAMS} lines." + LINE_PARAMS.replace(" ", " lines.")
+_ITEM = (
+    f"{LINE_PARAMS} currency customer customer_account expand invoice subscription tax_behavior tax_code "
+    "unit_amount_decimal"
+)
 _PAGING = "ending_before expand limit starting_after"
 _LIST = f"{_PAGING} collection_method created customer customer_account due_date status subscription"
 _UNSET = (
@@ -78,6 +83,32 @@ class StripeEmulator(StripeListings):
             raise self._missing("customer", customer_id, "id", 404)
         return self._ok(self.customers[customer_id])
 
+    def accrue(self) -> None:
+        """Add a pending item of 25.00 EUR in May 2026."""
+        may = [("period[start]", "1777593600"), ("period[end]", "1777593600")]
+        owed = [("customer", self.customer), ("currency", "eur"), ("amount", "2500"), *may]
+        self.create_item(IncomingRequest("POST", (), (), {}, urlencode(owed).encode(), ""))
+
+    def create_item(self, call: IncomingRequest) -> Response:
+        """POST /v1/invoiceitems: pending, or attached to a draft at once."""
+        given = self._params(call, _ITEM)
+        owner = {"subscription_details": {"subscription": given["subscription"]}} if "subscription" in given else None
+        item = {
+            "id": self.next_id("ii_"),
+            "object": "invoiceitem",
+            "customer": self._customer(given)["id"],
+            "date": self.now_seconds(),
+            "invoice": None,
+            "livemode": False,
+            "parent": owner,
+        }
+        row = self._line(given, given.get("currency", "usd").lower(), "")
+        item |= {name: row[name] for name in ITEM_FIELDS}
+        if "invoice" in given:
+            self._attach(self._draft(given["invoice"]), [item])
+        self.items[item["id"]] = item
+        return self._ok(item)
+
     def list_items(self, call: IncomingRequest) -> Response:
         """GET /v1/invoiceitems, newest first."""
         given = self._params(call, f"{_PAGING} created customer invoice pending")
@@ -94,6 +125,9 @@ class StripeEmulator(StripeListings):
         if behavior not in {"include", "exclude"}:
             message = "Invalid pending_invoice_items_behavior: must be one of include or exclude"
             raise self._refuse(message, param="pending_invoice_items_behavior")
+        owner = given.get("subscription")
+        if owner is not None and self.subscriptions.get(owner) != customer["id"]:
+            raise self._missing("subscription", owner, "subscription")
         found: dict[str, Any] = dict.fromkeys(_UNSET.split()) | {
             "id": self.next_id("in_"),
             "object": "invoice",
@@ -122,10 +156,17 @@ class StripeEmulator(StripeListings):
             "payments": [],
             "rows": [],
         }
+        if owner is not None:
+            details = {"subscription": owner, "metadata": {}}
+            found["parent"] = {"type": "subscription_details", "subscription_details": details}
         self._apply(found, given)
         if behavior == "include":
             whose = (None, customer["id"], found["currency"])
             pending = [i for i in self.items.values() if (i["invoice"], i["customer"], i["currency"]) == whose]
+            if owner is not None:
+                pending = [
+                    i for i in pending if (i["parent"] or {}).get("subscription_details") == {"subscription": owner}
+                ]
             self._attach(found, pending[:LINES_PER_INVOICE])
         self._total(found)
         self.invoices[found["id"]] = found

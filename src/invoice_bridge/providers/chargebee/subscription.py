@@ -1,0 +1,55 @@
+"""The subscription that lines of the caller's own are billed to, read before anything is made.
+
+An invoice of a subscription takes its customer and its currency from it: the request that makes it names neither
+(apidocs.chargebee.com, create an invoice: customer_id or subscription_id, and currency_code with customer_id only). So
+both are compared before; afterwards the invoice would be issued.
+"""
+
+from __future__ import annotations
+
+from invoice_bridge.adapter.answers import object_of
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.errors import Discrepancy, Unsupported
+from invoice_bridge.core.wire import Flow
+from invoice_bridge.providers.chargebee.parts import customer_of_bill
+from invoice_bridge.providers.chargebee.tables import SUBSCRIPTION
+
+
+def check_subscription(command: OneTimeCharge | PeriodInvoice, subscription: str, context: Context) -> Flow[None]:
+    """Check that a subscription is of the bill's customer and in its currency, and collects nothing by itself.
+
+    Raises Discrepancy. Raises Unsupported where its own auto_collection is on and the bill is not to be collected,
+    unless allow=["collection.kind"]: that auto_collection=off of the request overrides the customer's setting is
+    documented, that it overrides the subscription's is not.
+    """
+    customer = customer_of_bill(command, context)
+    specimen = {"id": subscription, "customer_id": customer, "currency_code": command.currency}
+    answer = yield context.get(
+        "subscriptions",
+        subscription,
+        specimen={"subscription": specimen},
+        note="its customer and currency must be the bill's: the invoice takes both from it",
+    )
+    reader = Reader(object_of(answer), "chargebee").child("subscription")
+    for what, asked, found in (
+        ("is", subscription, reader.text("id")),
+        ("is of the customer", customer, reader.text("customer_id")),
+        ("is in", command.currency, reader.text("currency_code")),
+    ):
+        if asked != found:
+            raise Discrepancy(
+                f"the subscription {subscription} {what} {found or 'unstated'}, and the bill states {asked}; nothing "
+                "was made",
+                asked=asked,
+                found=found,
+            )
+    collects = reader.text("auto_collection") == "on" and command.collection.kind != "charge"
+    if collects and "collection.kind" not in context.allowed:
+        raise Unsupported(
+            f"the auto_collection of the subscription {subscription} is on, and the bill is not to be collected: that "
+            "the request overrides it is not documented",
+            source=SUBSCRIPTION,
+            remedy='switch it off at the subscription, leave the subscription out, or write allow=["collection.kind"]',
+        )

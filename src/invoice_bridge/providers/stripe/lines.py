@@ -1,0 +1,173 @@
+"""The lines of a bill as Stripe takes them: an amount, a quantity of a unit amount, or a price that Stripe rates."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, cast
+
+from invoice_bridge.adapter.instants import unix_seconds
+from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.errors import Unsupported
+from invoice_bridge.core.model import Line, TaxRate
+from invoice_bridge.core.money import scale
+from invoice_bridge.core.totals import taxes_of
+from invoice_bridge.providers.stripe.fields import carries_price, carries_product, carries_quantity
+from invoice_bridge.providers.stripe.tables import (
+    ADD_LINES,
+    LINE_TEXT,
+    LINE_TEXT_SOURCE,
+    LINES_PER_INVOICE,
+    MONEY,
+    PRODUCT_NAME,
+    PRODUCT_NAME_SOURCE,
+)
+from invoice_bridge.providers.stripe.verbs import check_keys
+
+if TYPE_CHECKING:
+    from stripe.params import (
+        InvoiceAddLinesParamsLine,
+        InvoiceAddLinesParamsLinePriceData,
+        InvoiceAddLinesParamsLineTaxAmount,
+    )
+
+_TAXES_PER_LINE = 20
+_RATE_DECIMALS = 4
+
+
+def line_forms(command: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesParamsLine]:
+    """The lines of a bill, and its discounts as lines below zero. Raises Unsupported."""
+    if len(command.billed_lines) > LINES_PER_INVOICE:
+        raise Unsupported(
+            f"the bill has {len(command.billed_lines)} lines with those of its discounts, and Stripe takes "
+            f"{LINES_PER_INVOICE} at most",
+            source="docs.stripe.com/changelog/2016-02-22, 250 items an invoice",
+            remedy="split it into several bills",
+        )
+    if command.tax != "none" and command.discount is not None:
+        raise Unsupported(
+            "Stripe takes a discount of an amount as a line below zero alone, and such a line has no tax",
+            source="stripe-python 16.1.0, InvoiceCreateParamsAutomaticTax.enabled; InvoiceAddLinesParamsLineDiscount",
+            remedy='lower the amounts of the lines, or state the bill with tax="none"',
+        )
+    if command.tax == "provider" and any(line.amount.minor < 0 for line in command.billed_lines):
+        raise Unsupported(
+            "Stripe computes no tax for an invoice that has a line below zero",
+            source="stripe-python 16.1.0, InvoiceCreateParamsAutomaticTax.enabled",
+            remedy='state the bill without that line, or with tax="none"',
+        )
+    _check_rates(command)
+    products_of_prices(command)
+    return [_line_form(line, command.currency, command.rates) for line in command.billed_lines]
+
+
+def products_of_prices(command: OneTimeCharge | PeriodInvoice) -> dict[str, str]:
+    """The product that the lines of a price name, by the price. Raises Unsupported where they name two."""
+    products: dict[str, str] = {}
+    for line in command.lines:
+        if line.price is None or line.product is None or not carries_price(line):
+            continue
+        if products.setdefault(line.price, line.product) != line.product:
+            raise Unsupported(
+                f"the price {line.price} is of one product, and the lines name {products[line.price]} and "
+                f"{line.product}",
+                source=ADD_LINES,
+                remedy="name the price alone",
+            )
+    return products
+
+
+def _check_rates(command: OneTimeCharge | PeriodInvoice) -> None:
+    source = f"{ADD_LINES}, lines[].tax_amounts"
+    if len(command.rates) > _TAXES_PER_LINE:
+        raise Unsupported(f"Stripe takes {_TAXES_PER_LINE} taxes of a line at most", source=source)
+    for rate in command.rates:
+        try:
+            scale(rate.rate, _RATE_DECIMALS)
+        except ValueError:
+            raise Unsupported(
+                f"Stripe takes rates of {_RATE_DECIMALS} decimals at most, and {rate.name} is {rate.rate} %",
+                source=source,
+                remedy="give fewer decimals",
+            ) from None
+    if command.rates and any(line.amount.minor < 0 for line in command.billed_lines):
+        raise Unsupported(
+            "whether a line below zero takes tax amounts is not documented",
+            source=source,
+            remedy="lower the amounts of the other lines instead",
+        )
+
+
+def _fitting(text: str, most: int, what: str, source: str) -> str:
+    if len(text) > most:
+        raise Unsupported(
+            f"{what} has {len(text)} characters, and Stripe takes {most} at most",
+            source=source,
+            remedy="shorten it: nothing is cut off silently",
+        )
+    return text
+
+
+def _line_form(line: Line, currency: str, rates: tuple[TaxRate, ...]) -> InvoiceAddLinesParamsLine:
+    form: InvoiceAddLinesParamsLine = {}
+    if line.description is not None:
+        form["description"] = _fitting(line.description, LINE_TEXT, "the line's description", LINE_TEXT_SOURCE)
+    if line.period is not None:
+        form["period"] = {"start": unix_seconds(line.period.start), "end": unix_seconds(line.period.end)}
+    if line.metadata:
+        check_keys(line.metadata)
+        if "" in line.metadata.values():
+            raise Unsupported(
+                "Stripe keeps no metadata of a line without a value",
+                source="docs.stripe.com/api/metadata",
+                remedy="leave the key out",
+            )
+        form["metadata"] = dict(line.metadata)
+    if rates:
+        form["tax_amounts"] = _tax_amounts(line, rates)
+    amount = MONEY.to_units(line.amount)
+    if carries_price(line):  # the amount is Stripe's: it is compared on the draft
+        form["pricing"] = {"price": cast("str", line.price)}
+    elif carries_quantity(line) and line.unit_amount is not None:
+        form["price_data"] = _price_data(line, currency, MONEY.to_units(line.unit_amount))
+    elif carries_product(line):
+        form["price_data"] = _price_data(line, currency, amount)
+        form["quantity"] = 1
+        return form
+    else:
+        form["amount"] = amount
+        return form
+    quantity = Decimal(1) if line.quantity is None else line.quantity
+    if quantity == quantity.to_integral_value():
+        form["quantity"] = int(quantity)
+    else:
+        form["quantity_decimal"] = quantity
+    return form
+
+
+def _price_data(line: Line, currency: str, unit_amount: int) -> InvoiceAddLinesParamsLinePriceData:
+    """The unit amount of a line, under the product that it names or one of its own."""
+    form: InvoiceAddLinesParamsLinePriceData = {"currency": currency.lower()}
+    if carries_product(line):
+        form["product"] = cast("str", line.product)
+    else:
+        text = line.description or "Line"
+        name = _fitting(text, PRODUCT_NAME, "the name of a line with a quantity", PRODUCT_NAME_SOURCE)
+        form["product_data"] = {"name": name}
+    form["unit_amount"] = unit_amount
+    return form
+
+
+def _tax_amounts(line: Line, rates: tuple[TaxRate, ...]) -> list[InvoiceAddLinesParamsLineTaxAmount]:
+    """The taxes of a line in amounts: Stripe makes or reuses a rate object for each, and rounds nothing."""
+    return [
+        {
+            "amount": MONEY.to_units(tax.amount),
+            "tax_rate_data": {
+                "display_name": rate.name,
+                "inclusive": rate.inclusive,
+                "percentage": cast("float", rate.rate),  # a decimal on the wire: no float is ever made of it
+            },
+            "taxable_amount": MONEY.to_units(line.amount if tax.base is None else tax.base),
+        }
+        for tax, rate in zip(taxes_of(line, rates), rates, strict=True)
+    ]
