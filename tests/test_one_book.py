@@ -369,7 +369,7 @@ def test_a_journal_of_schema_1_is_taken_over_in_place(path: Path) -> None:
     assert len(journal.tries(STRIPE, "res-0")) == 1
     journal.close()
     with closing(sqlite3.connect(path)) as file:
-        assert file.execute("PRAGMA user_version").fetchone() == (2,)
+        assert file.execute("PRAGMA user_version").fetchone() == (3,)
 
 
 # ── unsettled stays unsettled ────────────────────────────────────────────────────────────────────────────────────────

@@ -23,19 +23,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
-from invoice_bridge.core.errors import BilledElsewhere, ConfigurationError
+from invoice_bridge.core.errors import BilledElsewhere, ConfigurationError, IdempotencyMismatch
 from invoice_bridge.core.lazy import LazyModule
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Request
 from invoice_bridge.engine.supervise import Verdict
-from invoice_bridge.journal.rows import Book, Claim, Ended, Fact, State, Try, _claim, _fact, _try
+from invoice_bridge.journal.rows import (
+    Book,
+    Claim,
+    Ended,
+    Fact,
+    State,
+    Try,
+    _claim,
+    _fact,
+    _try,
+    unresolved,
+    verdict_of,
+)
 
 if TYPE_CHECKING:
     import sqlite3
 else:
     sqlite3 = LazyModule("sqlite3")
 
-_VERSION = 2
+_VERSION = 3
 _APPLICATION = 0x69624A31  # "ibJ1": SQLite's word for whose file it is
 _TRIES = """
 CREATE TABLE IF NOT EXISTS tries (
@@ -46,12 +58,14 @@ CREATE TABLE IF NOT EXISTS tries (
     ended TEXT CHECK (ended IN ('not_sent', 'lost', 'answered')), status INTEGER, invoice_id TEXT
 )
 """
-_SINCE_2 = (
+_ADDED = (
     ("book", "TEXT NOT NULL DEFAULT 'default'"),
     ("mode", "TEXT NOT NULL DEFAULT ''"),
     ("digest", "TEXT"),
     ("verdict", "TEXT CHECK (verdict IN ('applied', 'refused', 'deferred', 'maybe'))"),
+    ("verb", "TEXT NOT NULL DEFAULT ''"),
 )
+"""The columns that schemas 2 and 3 added: `verb` is empty for a bill, else the verb whose reference it is."""
 _FACTS = """
 CREATE TABLE IF NOT EXISTS facts (
     number INTEGER PRIMARY KEY,
@@ -68,7 +82,7 @@ _INDEXES = (
 )
 _COLUMNS = (
     "number, account, reference, attempt, method, url, key, began_at, ended_at, ended, status, invoice_id, "
-    "book, mode, digest, verdict"
+    "book, mode, digest, verdict, verb"
 )
 _ALL_TRIES = f"SELECT {_COLUMNS} FROM tries"  # noqa: S608 - constants
 _ALL_FACTS = "SELECT number, book, account, mode, reference, invoice_id, state, why, at, last_try FROM facts"
@@ -105,7 +119,7 @@ class Journal:
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
 
     def _set_up(self) -> None:
-        """Make the tables in a new file, or upgrade a file of schema 1. Another program's database stays as it is."""
+        """Make the tables in a new file, or upgrade one of an older schema. Another program's database stays."""
         execute = self._file.execute
         execute("PRAGMA synchronous = FULL")  # an intent is on the disk before its request leaves
         execute("BEGIN IMMEDIATE")
@@ -119,7 +133,7 @@ class Journal:
             )
         execute(_TRIES)
         present = {row[1] for row in execute("PRAGMA table_info(tries)")}
-        for name, kind in _SINCE_2:
+        for name, kind in _ADDED:
             if name not in present:
                 execute(f"ALTER TABLE tries ADD COLUMN {name} {kind}")
         execute(_FACTS)
@@ -141,12 +155,14 @@ class Journal:
         *,
         digest: str | None = None,
         guarded: bool = True,
+        verb: str = "",
     ) -> int:
         """Record durably that a request is about to be sent; return the row's number.
 
         Raises BilledElsewhere if another account of the book has, or may have, a bill of this reference (unless
-        `guarded` is False: a verb on an invoice is always possible); the check and the row are one transaction. Raises
-        ConfigurationError if the row cannot be written. Either way the request must not be sent.
+        `guarded` is False: a verb on an invoice is always possible); the check and the row are one transaction. `verb`
+        is that of a verb whose own reference this is: raises IdempotencyMismatch if the book has it with other content.
+        Raises ConfigurationError if the row cannot be written. Either way the request must not be sent.
         """
         if _inode(self.path) != self._inode:
             raise ConfigurationError(
@@ -155,15 +171,17 @@ class Journal:
             )
         row = (
             book.account, reference, attempt, request.method, request.url, request.key, at.isoformat(), book.name,
-            book.mode, digest, request.invoice_id,
+            book.mode, digest, request.invoice_id, verb,
         )  # fmt: skip
         with self._writing("so the request was not sent") as execute:
-            if guarded:
+            if verb:
+                self.refuse_other_content(book, verb, reference, digest)
+            elif guarded:
                 self.refuse_elsewhere(book, reference)
             written = execute(
                 "INSERT INTO tries "
-                "(account, reference, attempt, method, url, key, began_at, book, mode, digest, invoice_id) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "(account, reference, attempt, method, url, key, began_at, book, mode, digest, invoice_id, "
+                "verb) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
         return written.lastrowid or 0
@@ -196,12 +214,12 @@ class Journal:
         """
         values = (invoice_id, book.account, book.name)
         what = "invoice_id = ? AND account = ? AND book = ?"
-        if not self._read(f"SELECT 1 FROM tries WHERE {what} LIMIT 1", values):  # noqa: S608 - constants
+        if not self._read(f"SELECT 1 FROM tries WHERE {what} AND verb = '' LIMIT 1", values):  # noqa: S608 - constants
             return False
         with self._writing("") as execute:
             if not execute(f"SELECT 1 FROM facts WHERE {what} LIMIT 1", values).fetchone():  # noqa: S608
                 rows = execute(
-                    f"SELECT reference, max(number) FROM tries WHERE {what} GROUP BY reference",  # noqa: S608
+                    f"SELECT reference, max(number) FROM tries WHERE {what} AND verb = '' GROUP BY reference",  # noqa: S608
                     values,
                 ).fetchall()
                 for reference, last in rows:
@@ -218,7 +236,7 @@ class Journal:
             return False
         state: State = "void" if invoice.status is Status.VOID else "deleted"
         rows = self._read(
-            "SELECT DISTINCT account, book, mode FROM tries WHERE invoice_id = ? AND reference = ?",
+            "SELECT DISTINCT account, book, mode FROM tries WHERE invoice_id = ? AND reference = ? AND verb = ''",
             (invoice.id, invoice.reference),
         )
         books = [Book(account, book, mode) for account, book, mode in rows]
@@ -229,7 +247,7 @@ class Journal:
     def reference_of(self, book: Book, invoice_id: str) -> str | None:
         """Return the reference of the bill that made an invoice, None if unknown. Raises ConfigurationError."""
         rows = self._read(
-            "SELECT reference FROM tries WHERE invoice_id = ? AND account = ? AND book = ? "
+            "SELECT reference FROM tries WHERE invoice_id = ? AND account = ? AND book = ? AND verb = '' "
             "ORDER BY number DESC LIMIT 1",
             (invoice_id, book.account, book.name),
         )
@@ -246,7 +264,7 @@ class Journal:
         with self._writing("") as execute:
             count, last = execute(
                 "SELECT count(*), max(number) FROM tries WHERE reference = ? AND account = ? AND book = ? AND mode = ? "
-                "AND number <= coalesce(?, number)",
+                "AND verb = '' AND number <= coalesce(?, number)",
                 (reference, book.account, book.name, book.mode, last_try),
             ).fetchone()
             if count:
@@ -266,20 +284,43 @@ class Journal:
     def tries(self, book: Book, reference: str) -> tuple[Try, ...]:
         """Return the tries of a reference at an account, oldest first. Raises ConfigurationError."""
         rows = self._read(
-            f"{_ALL_TRIES} WHERE account = ? AND reference = ? AND book = ? ORDER BY number",
+            f"{_ALL_TRIES} WHERE account = ? AND reference = ? AND book = ? AND verb = '' ORDER BY number",
             (book.account, reference, book.name),
         )
         return tuple(known for known in map(_try, rows) if book.shares_mode(known.mode))
+
+    def verb_tries(self, book: Book, verb: str, reference: str) -> tuple[Try, ...]:
+        """Return the tries of a verb's reference at all accounts of a book, oldest first. Raises ConfigurationError."""
+        rows = self._read(
+            f"{_ALL_TRIES} WHERE reference = ? AND book = ? AND verb = ? ORDER BY number", (reference, book.name, verb)
+        )
+        return tuple(known for known in map(_try, rows) if book.shares_mode(known.mode))
+
+    def refuse_other_content(self, book: Book, verb: str, reference: str, digest: str | None) -> None:
+        """Raise IdempotencyMismatch if the book has, or may have, a verb's reference with other content."""
+        tries = [known for known in self.verb_tries(book, verb, reference) if known.may_have_been_sent]
+        pending = unresolved(tries)
+        for known in tries:
+            if known.digest != digest and (verdict_of(known) == "applied" or known.step in pending):
+                mismatch = IdempotencyMismatch(
+                    f"the journal has the reference {reference!r} for another {verb}, of {known.invoice_id} at "
+                    f"{known.account.rstrip(':')}; nothing was sent: give a new one a new reference"
+                )
+                mismatch.invoice_id = known.invoice_id
+                raise mismatch
 
     def claims(self, book: Book | None = None, reference: str | None = None) -> tuple[Claim, ...]:
         """Return the bills that were made and not withdrawn, or may have been made, of one reference or of all.
 
         Without `book`, of every book and mode. Raises ConfigurationError.
         """
-        where = " AND ".join(["1"] + ["reference = ?"] * (reference is not None) + ["book = ?"] * (book is not None))
+        where = " AND ".join(
+            ["verb = ''"] + ["reference = ?"] * (reference is not None) + ["book = ?"] * (book is not None)
+        )
         values = [*([reference] if reference is not None else []), *([book.name] if book is not None else [])]
         tries = [_try(row) for row in self._read(f"{_ALL_TRIES} WHERE {where} ORDER BY number", values)]
-        facts = [_fact(row) for row in self._read(f"{_ALL_FACTS} WHERE {where} ORDER BY number", values)]
+        about = where.removeprefix("verb = ''").removeprefix(" AND ") or "1"  # facts are about bills only
+        facts = [_fact(row) for row in self._read(f"{_ALL_FACTS} WHERE {about} ORDER BY number", values)]
         groups: dict[tuple[str, str, str, str], list[Try]] = {}
         for known in tries:
             if book is None or book.shares_mode(known.mode):
