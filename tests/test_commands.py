@@ -11,9 +11,11 @@ from pydantic import ValidationError
 from invoice_bridge import (
     Collection,
     ConfigurationError,
+    Credit,
     CustomerRef,
     Delete,
     Finalize,
+    Find,
     Invoice,
     Line,
     ListInvoices,
@@ -22,8 +24,11 @@ from invoice_bridge import (
     Money,
     OneTimeCharge,
     Pay,
+    Pdf,
     Period,
     PeriodInvoice,
+    RecordPayment,
+    Refund,
     Retrieve,
     SendInvoice,
     Status,
@@ -77,11 +82,11 @@ def test_every_verb_is_named() -> None:
     """The names by which providers, cannot() and the command line know the commands."""
     kinds: list[type[Command]] = [
         OneTimeCharge, PeriodInvoice, Retrieve, ListInvoices, Finalize, Pay, MarkPaid, Void, MarkUncollectible, Update,
-        Delete, SendInvoice,
+        Delete, SendInvoice, Find, Pdf, RecordPayment, Refund, Credit,
     ]  # fmt: skip
     assert [kind.verb for kind in kinds] == [
         "one_time_charge", "period_invoice", "retrieve", "list", "finalize", "pay", "mark_paid", "void",
-        "mark_uncollectible", "update", "delete", "send_invoice",
+        "mark_uncollectible", "update", "delete", "send_invoice", "find", "pdf", "record_payment", "refund", "credit",
     ]  # fmt: skip
 
 

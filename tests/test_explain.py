@@ -60,7 +60,9 @@ EFFECT_OF: Mapping[str, set[Effect]] = {
     "issued": {Effect.ISSUES},
     "mailed": {Effect.MAILS},
     "collected": {Effect.COLLECTS},
-    "recorded": {Effect.COLLECTS},
+    "recorded": {Effect.RECORDS},
+    "refunded": {Effect.REFUNDS},
+    "credited": {Effect.ISSUES},
     "voided": {Effect.VOIDS},
     "written_off": {Effect.VOIDS},
 }

@@ -138,7 +138,7 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     newer = tmp_path / "newer.sqlite"
     Journal(newer).close()
     with closing(sqlite3.connect(newer)) as file:
-        file.execute("PRAGMA user_version = 3")
+        file.execute("PRAGMA user_version = 4")
     counted, used = tmp_path / "counted.sqlite", tmp_path / "used.sqlite"
     with closing(sqlite3.connect(counted)) as file:
         file.execute("PRAGMA user_version = 1")

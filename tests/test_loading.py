@@ -130,7 +130,9 @@ bill = {"reference": "r", "customer": "cus_1", "lines": [line], "collection": {"
 loss = {name: "x" for name in ("code", "path", "sent", "why", "remedy")} | {"fate": "dropped", "severity": "info"}
 invoice = {"provider": "stripe", "id": "in_1", "status": "open", "currency": "EUR", "lines": [line], "losses": [loss],
            "problems": [{"path": "a", "why": "b"}], "customer": {"id": "c"}, "period": span, "raw": '{"a": 1.10}'}
+once = {"id": "in_1", "reference": "r", "amount": eur}
 FIELDS = {
+    "Find": {"reference": "r"}, "Refund": once, "Credit": once, "RecordPayment": once | {"at": span["start"]},
     "Address": {"city": "Lyon"},
     "Adjustment": {"kind": "shipping", "amount": eur},
     "CreditNote": {"id": "cn_1", "amount": eur},

@@ -23,8 +23,8 @@ LATE = doubt("late", "later", switch="late_is_open", why="a late one")
 
 
 def test_the_verbs_with_a_row_are_those_that_change_an_invoice() -> None:
-    """All verbs of a provider but the two bills and the two that read."""
-    others = {"one_time_charge", "period_invoice", "retrieve", "list"}
+    """All verbs of a provider but the two bills and those that read."""
+    others = {"one_time_charge", "period_invoice", "find", "retrieve", "list", "pdf"}
     assert set(CHANGES) == {verb.name for verb in fields(Verbs)} - others
     assert len(CHANGES) == len(set(CHANGES))
 
@@ -99,7 +99,10 @@ WRONG: dict[str, tuple[str, Callable[[], Transition], str]] = {
     "a verb that changes no invoice": (
         "retrieve",
         lambda: VOID,
-        "is none of finalize, pay, mark_paid, void, mark_uncollectible, update, delete, send_invoice",
+        (
+            "is none of finalize, pay, pay_part, mark_paid, record_payment, refund, credit, void, mark_uncollectible, "
+            "update, delete, send_invoice"
+        ),
     ),
     "no status": ("void", lambda: transition(source=DOCS), "is allowed in no status: declare it with cannot(…)"),
     "a native word for a status": (
@@ -218,7 +221,7 @@ ROWS = {
     "chargebee": """
         finalize: draft → open paid [collects issues]
         pay: open → paid [collects]
-        mark_paid: open → paid [collects]
+        mark_paid: open → paid [records]
         void: open → void [voids]
         mark_uncollectible: open → uncollectible [voids]
         delete: draft → deleted []
@@ -226,7 +229,7 @@ ROWS = {
     "stripe": """
         finalize: draft → open paid [issues]
         pay: open uncollectible → paid [collects]
-        mark_paid: open uncollectible → paid [collects]
+        mark_paid: open uncollectible → paid [records]
         void: open uncollectible → void [voids]
         mark_uncollectible: open → uncollectible [voids]
         update: draft → []
@@ -234,7 +237,7 @@ ROWS = {
         send_invoice: open → [mails]
     """,
     "whop": """
-        mark_paid: open → paid [collects]
+        mark_paid: open → paid [records]
         void: open → void [voids]
         mark_uncollectible: open → uncollectible [voids]
         update: draft → []

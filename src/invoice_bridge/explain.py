@@ -322,7 +322,8 @@ def _walk(
         request = next(flow)
         while True:
             requests.append(request)
-            request = flow.send(Response(200, dumps(request.specimen), provider=context.provider.name))
+            content = b"%PDF-" if request.link else dumps(request.specimen)
+            request = flow.send(Response(200, content, provider=context.provider.name))
     except StopIteration:
         pass
     except BridgeError as problem:
@@ -333,7 +334,8 @@ def _walk(
 def _rows(command: Command, context: Context) -> tuple[Field, ...]:
     """The rows that speak of a command: those of what it says first, then constants, then the rest."""
     if not isinstance(command, Bill):
-        return context.provider.fields
+        of_verb = [row for row in context.provider.verb_fields if row.speaks(command, context)]
+        return tuple(of_verb) or context.provider.fields
     rows = [row for row in context.provider.fields if row.speaks(command, context)]
     return tuple(sorted(rows, key=lambda row: 1 if not row.path else 0 if row.is_set(command, context) else 2))
 

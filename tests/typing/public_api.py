@@ -145,7 +145,9 @@ def verbs(client: Client, charge: OneTimeCharge, period: PeriodInvoice) -> None:
     client.retrieve()  # type: ignore[call-arg]
     client.pay("in_1", expect=19.99)  # type: ignore[arg-type]
     client.pay("in_1", Money(1999, "EUR"))  # type: ignore[call-arg]
-    client.refund("in_1")  # type: ignore[attr-defined]
+    client.refund("in_1")  # type: ignore[call-arg]
+    client.refund("in_1", reference="r", amount=19.99)  # type: ignore[arg-type]
+    client.return_money("in_1")  # type: ignore[attr-defined]
 
 
 def listings(client: Client, other: AsyncClient) -> None:

@@ -10,11 +10,13 @@ from pydantic import ValidationError
 
 from invoice_bridge.adapter.declared import NO_HISTORY, Cannot, History, Matches
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
-from invoice_bridge.core.commands import Bill, ListInvoices, Retrieve
+from invoice_bridge.core.commands import Bill, Find, ListInvoices, Retrieve
 from invoice_bridge.core.errors import (
+    AlreadyBilled,
     MalformedResponse,
     NotFound,
     ProviderError,
+    Unsupported,
 )
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.losses import Fate
@@ -31,7 +33,7 @@ LOOKUP_NOTE = "lookup: was the reference billed before?"
 _EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 
 
-def is_findable(command: Bill, context: Context) -> bool:
+def is_findable(command: Bill | Find, context: Context) -> bool:
     """Whether the invoice of this bill can be found by its reference: it is carried, and invoices can be listed."""
     losses = context.on(command).losses
     dropped = any(loss.path == "reference" and loss.fate == Fate.DROPPED for loss in losses)
@@ -44,7 +46,7 @@ def _ids(invoices: list[Invoice]) -> str:
     return ", ".join(invoice.id for invoice in invoices)
 
 
-def find_matches(command: Bill, context: Context, history: History = NO_HISTORY) -> Flow[Matches]:
+def find_matches(command: Bill | Find, context: Context, history: History = NO_HISTORY) -> Flow[Matches]:
     """Find every invoice that has a bill's reference, each in its current state.
 
     Invoices that are known to have been made are read by their ids, for any customer and time. Then the provider's
@@ -75,7 +77,7 @@ def find_matches(command: Bill, context: Context, history: History = NO_HISTORY)
     return Matches(tuple(({invoice.id: invoice for invoice in seen.invoices} | made).values()), gap)
 
 
-def find_in_listing(command: Bill, context: Context, history: History = NO_HISTORY) -> Flow[Matches]:
+def find_in_listing(command: Bill | Find, context: Context, history: History = NO_HISTORY) -> Flow[Matches]:
     """Find every invoice that has a bill's reference in the listing of its customer, at most PAGES pages."""
     mine, gap = json_text(command.reference), ""
     listing = listing_command(command, context, history)
@@ -103,7 +105,34 @@ def find_in_listing(command: Bill, context: Context, history: History = NO_HISTO
     return Matches(tuple(seen.values()), gap or f"the listing goes on after {PAGES} pages")
 
 
-def listing_command(command: Bill, context: Context, history: History = NO_HISTORY) -> ListInvoices:
+def find(command: Find, context: Context) -> Flow[Invoice]:
+    """Find the one invoice that has a reference: in the listing of a customer, else in the search index or listing.
+
+    An invoice that was withdrawn counts only if no other has the reference. Raises NotFound, AlreadyBilled if several
+    have it, and Unsupported if the listing could not be read to its end.
+    """
+    searches = context.provider.search if command.customer is None else None
+    seen = yield from (searches or find_matches)(command, context, NO_HISTORY)
+    live = [invoice for invoice in seen.invoices if invoice.status not in {Status.VOID, Status.DELETED}]
+    gone = [invoice for invoice in seen.invoices if invoice not in live]
+    if len(live) > 1:
+        raise AlreadyBilled(
+            f"the reference {command.reference!r} is on {len(live)} invoices: {_ids(live)}", existing=live[0]
+        )
+    if live or (gone and not seen.gap):
+        return (live or sorted(gone, key=lambda invoice: invoice.created_at or _EPOCH))[-1]
+    narrower = "pass customer=…, whose listing is read instead"
+    if seen.gap:
+        raise Unsupported(
+            f"{context.provider.title}: it is unknown whether an invoice has the reference {command.reference!r}: "
+            f"{seen.gap}",
+            remedy=narrower if command.customer is None else "",
+        )
+    lag = f"; the search index may be minutes behind: {narrower}" if searches is not None else ""
+    raise NotFound(f"no invoice has the reference {command.reference!r}{lag}", provider=context.provider.name)
+
+
+def listing_command(command: Bill | Find, context: Context, history: History = NO_HISTORY) -> ListInvoices:
     """Return the listing that has a bill's invoice: its customer's, from shortly before its first try.
 
     If a try had other content, it may have had another customer: then the listing of all customers.

@@ -6,14 +6,13 @@ read from its Provider value.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import unquote, urlsplit
 
+from invoice_bridge.adapter.addresses import check_link, check_next_page
 from invoice_bridge.adapter.classify import Classified, classify
 from invoice_bridge.adapter.declared import (
     Cannot,
@@ -30,7 +29,7 @@ from invoice_bridge.adapter.declared import (
 from invoice_bridge.adapter.rows import Field, Limit, check_limits, check_refused, find_losses
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core import wire
-from invoice_bridge.core.commands import Bill, Command, ListInvoices, OnInvoice
+from invoice_bridge.core.commands import VERB_LEAVES, Bill, Command, Find, ListInvoices, OnInvoice, verb_reference
 from invoice_bridge.core.errors import (
     ConfigurationError,
     MalformedResponse,
@@ -38,7 +37,7 @@ from invoice_bridge.core.errors import (
     Unsupported,
 )
 from invoice_bridge.core.exact import dumps
-from invoice_bridge.core.idempotency import Idempotency, step_key, verb_key
+from invoice_bridge.core.idempotency import Idempotency, once_key, step_key, verb_key
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Auth, Effect, Flow, Request, Response
@@ -58,11 +57,17 @@ class Verbs:
 
     one_time_charge: FlowFactory | Cannot | None = None
     period_invoice: FlowFactory | Cannot | None = None
+    find: FlowFactory | Cannot | None = None
     retrieve: FlowFactory | Cannot | None = None
     list: FlowFactory | Cannot | None = None
+    pdf: FlowFactory | Cannot | None = None
     finalize: FlowFactory | Cannot | None = None
     pay: FlowFactory | Cannot | None = None
+    pay_part: FlowFactory | Cannot | None = None
     mark_paid: FlowFactory | Cannot | None = None
+    record_payment: FlowFactory | Cannot | None = None
+    refund: FlowFactory | Cannot | None = None
+    credit: FlowFactory | Cannot | None = None
     void: FlowFactory | Cannot | None = None
     mark_uncollectible: FlowFactory | Cannot | None = None
     update: FlowFactory | Cannot | None = None
@@ -124,6 +129,9 @@ class Provider:
     transitions: Mapping[str, Transition] = field(default_factory=dict)
     """verb → the statuses in which it is allowed and what they become; see adapter/transitions.py."""
     fields: tuple[Field, ...]
+    """What happens to each field of a bill."""
+    verb_fields: tuple[Field, ...] = ()
+    """What happens to each field of the verbs in VERB_LEAVES; one without a row is refused as not built."""
     errors: tuple[ErrorRow, ...]
     limits: tuple[Limit, ...]
     money: Currencies
@@ -133,9 +141,9 @@ class Provider:
 
     # verbs
     flows: Verbs
-    lookup: Callable[[Bill, Context, History], Flow[Matches]] | None = None
+    lookup: Callable[[Bill | Find, Context, History], Flow[Matches]] | None = None
     """How a bill is looked up by its reference, if the listing is not enough; see adapter/lookup.py."""
-    search: Callable[[Bill, Context, History], Flow[Matches]] | None = None
+    search: Callable[[Bill | Find, Context, History], Flow[Matches]] | None = None
     """How a bill is found in the provider's search index, which lags behind writes: the first lookup of a create, while
     the idempotency key covers the lag. None if the index does not cover the reference."""
     parse: Callable[..., Invoice]
@@ -162,15 +170,26 @@ class Provider:
         Raises Unsupported if the provider cannot do it, if it is not built, if a limit is exceeded, or if a row refuses
         a field.
         """
-        begin: FlowFactory | Cannot | None = getattr(self.flows, command.verb)
+        begin: FlowFactory | Cannot | None = getattr(self.flows, command.capability)
         if begin is None:
-            raise Unsupported(f"{self.title}: {command.verb} is not built yet")
+            raise Unsupported(f"{self.title}: {command.capability} is not built yet")
         check_limits(self.limits, command)
         if isinstance(begin, Cannot):
             raise Unsupported(f"{self.title}: {begin.reason}", source=begin.source)
         if isinstance(command, Bill):
             check_refused(self.fields, command, context)
+        for leaf in VERB_LEAVES.get(type(command), ()) if isinstance(command, OnInvoice) else ():
+            value = getattr(command, leaf)
+            if value is not None and value != () and not self.has_row(command, leaf):
+                raise Unsupported(f"{self.title}: {command.verb}({leaf}=…) is not built yet", remedy="leave it out")
         return begin(command, context)
+
+    def has_row(self, command: Command, leaf: str) -> bool:
+        """Whether a row states what happens to a field of a verb, or to its parts."""
+        return any(
+            command.verb in row.verbs and (row.path == leaf or row.path.startswith((f"{leaf}[", f"{leaf}.")))
+            for row in self.verb_fields
+        )
 
     def status(self, word: object) -> Status:
         """Return our status for a provider's word; unknown for any word that is not in the table, including null."""
@@ -246,8 +265,10 @@ class Context:
 
     @cached_property
     def losses(self) -> tuple[Loss, ...]:
-        """What the provider would not carry of the command, computed once for each context. Only bills have losses."""
-        return find_losses(self.provider.fields, self.command, self) if isinstance(self.command, Bill) else ()
+        """What the provider would not carry of the command, computed once for each context."""
+        if isinstance(self.command, Bill):
+            return find_losses(self.provider.fields, self.command, self)
+        return find_losses(self.provider.verb_fields, self.command, self) if self.provider.verb_fields else ()
 
     def on(self, command: Command) -> Context:
         """Return the same context for one command: idempotency keys derive from it."""
@@ -333,42 +354,23 @@ class Context:
 
         Raises MalformedResponse for another origin than the configured one, and outside the base URL's path.
         """
-        ours = urlsplit(self.base_url)
-        try:
-            theirs = urlsplit(url)
-        except ValueError:
-            raise MalformedResponse("the next page's address is not a URL", provider=self.provider.name) from None
-        same = (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
-        if same and not _is_below(theirs.path, ours.path):
-            raise MalformedResponse(
-                f"the next page is not below {self.base_url}: it is not followed, since the key would be sent with it",
-                provider=self.provider.name,
-            )
-        if not same or theirs.username is not None:
-            raise MalformedResponse(
-                f"the next page is at {theirs.scheme}://{theirs.hostname}, not at {ours.scheme}://{ours.netloc}: "
-                "it is not followed, since the key would be sent with it",
-                provider=self.provider.name,
-            )
+        check_next_page(url, self.base_url, self.provider.name)
         return Request("GET", url, self.provider.headers(self.settings), specimen=specimen)
+
+    def link(self, url: str) -> Request:
+        """Make a reading request, without the key, for the link of a document that an answer gave.
+
+        Raises MalformedResponse for a link that is not https, unless it is below the configured origin.
+        """
+        check_link(url, self.base_url, self.provider.name)
+        return Request("GET", url, link=True)
 
     def _key(self, step: str, content: bytes) -> str:
         scope = self.account
+        if isinstance(self.command, OnInvoice) and (reference := verb_reference(self.command)) is not None:
+            return once_key(scope, self.command.capability, reference, self.command.attempt, step)
         if isinstance(self.command, Bill):
             return step_key(scope, self.command.reference, self.command.attempt, step)
         if isinstance(self.command, OnInvoice):
             return verb_key(scope, self.command.id, f"{self.command.verb}/{step}", content, self.command.attempt)
         raise TypeError("a writing request needs a command: its key derives from it")
-
-
-def _is_below(path: str, base: str) -> bool:
-    """Whether a URL's path stays within the base path, however it is decoded on its way.
-
-    Proxies and servers resolve dots (RFC 3986, 5.2.4) after decoding, some take a backslash for a slash, and some
-    decode twice: a path with a dot segment in any of these readings is refused.
-    """
-    if path != base and not path.startswith(f"{base}/"):
-        return False
-    while (decoded := unquote(path)) != path:
-        path = decoded
-    return path.isprintable() and not {".", ".."} & set(re.split(r"[/\\;]", path))

@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from invoice_bridge.core.commands import OnInvoice, Retrieve
+from invoice_bridge.core.commands import OnInvoice, Pay, Pdf, Retrieve
 from invoice_bridge.core.model import Status
 from invoice_bridge.core.wire import Effect
 
-COMMANDS = {command.verb: command for command in OnInvoice.__subclasses__() if command is not Retrieve}
+COMMANDS = {
+    verb: command
+    for command in OnInvoice.__subclasses__()
+    if command not in {Retrieve, Pdf}
+    for verb in ((command.verb, "pay_part") if command is Pay else (command.verb,))
+}
 """verb → its command, of those that change an invoice that is there already"""
 CHANGES = tuple(COMMANDS)
 """The verbs that change an existing invoice."""

@@ -8,7 +8,7 @@ child: two processes would share one connection.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
@@ -17,30 +17,14 @@ from invoice_bridge.client.calls import Call, Intent, filter_page, make_command
 from invoice_bridge.client.core import OnDiscrepancy
 from invoice_bridge.client.exchange import Body, Deadline, bounded, bounded_async
 from invoice_bridge.client.http import classify_transport_errors
-from invoice_bridge.client.methods import Methods
-from invoice_bridge.core.commands import (
-    Command,
-    Delete,
-    Filters,
-    Finalize,
-    ListInvoices,
-    MarkPaid,
-    MarkUncollectible,
-    OneTimeCharge,
-    Pay,
-    PeriodInvoice,
-    Retrieve,
-    SendInvoice,
-    Update,
-    Void,
-)
+from invoice_bridge.client.on_invoices import AsyncVerbs, Verbs
+from invoice_bridge.core.commands import Filters, ListInvoices, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import (
     AlreadyBilled,
     ConfigurationError,
 )
 from invoice_bridge.core.lazy import LazyModule
 from invoice_bridge.core.model import Invoice
-from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Request, Response, Send, Steps
 from invoice_bridge.engine.allow import Allow
 from invoice_bridge.engine.lookup import Resolution
@@ -50,19 +34,16 @@ from invoice_bridge.journal.memory import Exchange
 if TYPE_CHECKING:  # at run time it is imported when a client is made: it loads a command-line library of its own
     import asyncio
 
-    import httpx  # noqa: F401 - what an injected client is, in the bases below
-
     from invoice_bridge.client.connections import AsyncConnections, Connections
 else:
     asyncio = LazyModule("asyncio")
 
 
 __all__ = ["AsyncClient", "Client"]
-C = TypeVar("C", bound=Command)
 T = TypeVar("T")
 
 
-class Client(Methods["httpx.Client"]):
+class Client(Verbs):
     """Bill through one provider. Use it as a context manager, or close() it."""
 
     def _new_http(self) -> Connections:
@@ -138,9 +119,6 @@ class Client(Methods["httpx.Client"]):
         call = self._prepare_resolve(command, since)
         return self._run(self._resolve_steps(call), call)
 
-    def retrieve(self, id: str, *, whole: bool = True) -> Invoice:
-        return self._do(Retrieve, id=id, whole=whole)
-
     def page(self, command: ListInvoices) -> Page:
         call = self._prepare(command)
         done: Page = self._run(self._steps(call), call)
@@ -158,52 +136,8 @@ class Client(Methods["httpx.Client"]):
             yield from filter_page(page, command, self.provider, unreadable, read)
             command = page.next
 
-    def finalize(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(Finalize, id=id, attempt=attempt)
 
-    def pay(
-        self,
-        id: str,
-        *,
-        expect: Money | None = None,
-        payment_method: str | None = None,
-        attempt: int = 1,
-    ) -> Invoice:
-        return self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt)
-
-    def mark_paid(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(MarkPaid, id=id, attempt=attempt)
-
-    def void(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(Void, id=id, attempt=attempt)
-
-    def mark_uncollectible(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(MarkUncollectible, id=id, attempt=attempt)
-
-    def update(
-        self,
-        id: str,
-        *,
-        description: str | None = None,
-        due_at: datetime | None = None,
-        metadata: Mapping[str, str] | None = None,
-        attempt: int = 1,
-    ) -> Invoice:
-        return self._do(Update, id=id, description=description, due_at=due_at, metadata=metadata, attempt=attempt)
-
-    def delete(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(Delete, id=id, attempt=attempt)
-
-    def send_invoice(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(SendInvoice, id=id, attempt=attempt)
-
-    def _do(self, kind: type[Command], **fields: Any) -> Invoice:
-        call = self._prepare(make_command(kind, **fields))
-        done: Invoice = self._run(self._steps(call), call)
-        return done
-
-
-class AsyncClient(Methods["httpx.AsyncClient"]):
+class AsyncClient(AsyncVerbs):
     """Bill through one provider with asyncio: the same flows, the same bytes, every verb awaited.
 
     Use it as an asynchronous context manager, or close() it. It belongs to the event loop of its first call, since
@@ -326,9 +260,6 @@ class AsyncClient(Methods["httpx.AsyncClient"]):
         call = await self._in_thread(self._prepare_resolve, command, since)
         return await self._run(self._resolve_steps(call), call)
 
-    async def retrieve(self, id: str, *, whole: bool = True) -> Invoice:
-        return await self._do(Retrieve, id=id, whole=whole)
-
     async def page(self, command: ListInvoices) -> Page:
         call = self._prepare(command)
         return await self._run(self._steps(call), call)
@@ -347,46 +278,3 @@ class AsyncClient(Methods["httpx.AsyncClient"]):
             for item in filter_page(page, command, self.provider, unreadable, read):
                 yield item
             command = page.next
-
-    async def finalize(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(Finalize, id=id, attempt=attempt)
-
-    async def pay(
-        self,
-        id: str,
-        *,
-        expect: Money | None = None,
-        payment_method: str | None = None,
-        attempt: int = 1,
-    ) -> Invoice:
-        return await self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt)
-
-    async def mark_paid(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(MarkPaid, id=id, attempt=attempt)
-
-    async def void(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(Void, id=id, attempt=attempt)
-
-    async def mark_uncollectible(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(MarkUncollectible, id=id, attempt=attempt)
-
-    async def update(
-        self,
-        id: str,
-        *,
-        description: str | None = None,
-        due_at: datetime | None = None,
-        metadata: Mapping[str, str] | None = None,
-        attempt: int = 1,
-    ) -> Invoice:
-        return await self._do(Update, id=id, description=description, due_at=due_at, metadata=metadata, attempt=attempt)
-
-    async def delete(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(Delete, id=id, attempt=attempt)
-
-    async def send_invoice(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(SendInvoice, id=id, attempt=attempt)
-
-    async def _do(self, kind: type[Command], **fields: Any) -> Invoice:
-        call = self._prepare(make_command(kind, **fields))
-        return await self._run(self._steps(call), call)

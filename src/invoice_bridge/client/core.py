@@ -22,7 +22,14 @@ from invoice_bridge.client.maps import AllowSetting, Maps, allowed_codes
 from invoice_bridge.client.messages import Messages, without_cookies
 from invoice_bridge.client.options import is_loopback, make_client_context, policy_of
 from invoice_bridge.client.settings import ChargebeeSettings, Common, StripeSettings, WhopSettings
-from invoice_bridge.core.commands import Bill, Command, OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.commands import (
+    Bill,
+    Command,
+    OneTimeCharge,
+    OnInvoice,
+    PeriodInvoice,
+    verb_reference,
+)
 from invoice_bridge.core.errors import (
     AlreadyBilled,
     BridgeError,
@@ -135,7 +142,8 @@ class Core(Generic[Http]):
         documented limit, which all clients of an account in one process share. All other settings are the provider's.
 
         The idempotency key of a verb derives from the invoice, the verb, its body and `attempt`: while the provider
-        remembers the key, a repeated verb is answered but not done again. Raise `attempt` to have it done again.
+        remembers the key, a repeated verb is answered but not done again. Raise `attempt` to have it done again. A verb
+        with a `reference` (refund, credit, record_payment, a part payment) is done once for each reference.
         """
         fault, key = fault_of_key(api_key), None
         if fault is None:
@@ -262,9 +270,11 @@ class Core(Generic[Http]):
             raise ConfigurationError(f'on_discrepancy must be "raise" or "report", not {on_discrepancy!r}')
         command = self._resolve_names(command)
         context = self._context.on(command)
+        now = datetime.now(UTC)
+        if isinstance(command, OnInvoice) and verb_reference(command) is not None:
+            return Call(command, context, self._memory.recall_verb(command, now), self._memory.digest(command))
         if not isinstance(command, Bill):
             return Call(command, context)
-        now = datetime.now(UTC)
         history = self._memory.recall(command, first_try(since, now), now)
         return Call(command, context, history, self._memory.digest(command))
 

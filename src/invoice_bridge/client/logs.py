@@ -13,7 +13,6 @@ headers, no texts of a provider's errors: those may name a person.
 from __future__ import annotations
 
 import logging
-from urllib.parse import urlsplit
 
 from invoice_bridge.core.commands import Bill, Command
 from invoice_bridge.core.errors import BridgeError
@@ -81,7 +80,7 @@ def stopped(provider: str, command: Command | None, stop: BaseException, known: 
 
 
 def _where(request: Request) -> str:
-    return f"{request.method} {urlsplit(request.url).path}"
+    return f"{request.method} {request.path}"
 
 
 def _verb(command: Command | None) -> str:

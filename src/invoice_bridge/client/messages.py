@@ -37,13 +37,14 @@ class Messages:
             "url": request.url,
             "headers": {
                 **request.headers,
-                "Accept": "application/json",
+                "Accept": "application/pdf" if request.link else "application/json",
                 "Accept-Encoding": "gzip",
                 "User-Agent": _name(),
             },
             "content": request.content or None,
             "timeout": bound.ends - bound.began,
-            "auth": self._authorize,  # not among the headers: those are variables that a traceback may show
+            # not among the headers: those are variables that a traceback may show
+            "auth": _leave_out if request.link else self._authorize,
             "follow_redirects": False,
         }
 
@@ -59,6 +60,13 @@ class Messages:
         if self._key.is_in("\n".join(headers.values())):  # no spelling of a key has a line end
             headers = {name: self._key.conceal(value) for name, value in headers.items()}
         return Response(answer.status_code, self._key.conceal(content), headers, self._provider.name)
+
+
+def _leave_out(request: httpx.Request) -> httpx.Request:
+    """Remove what an injected client would add: the link of a document is at any host."""
+    for name in ("Authorization", "Cookie"):
+        request.headers.pop(name, None)
+    return request
 
 
 def without_cookies(http: Any) -> Any:

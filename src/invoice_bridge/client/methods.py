@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, Unpack, overload
 
 from invoice_bridge.client.core import Core, Http, OnDiscrepancy
 from invoice_bridge.core.commands import Filters, ListInvoices, OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.model import CustomerRef, Line
 from invoice_bridge.core.money import Money
 from invoice_bridge.engine.allow import Allow
 
@@ -41,12 +42,23 @@ class Methods(Core[Http]):
         Raises ConfigurationError without both.
         """
 
+    def find(self, reference: str, *, customer: CustomerRef | str | None = None) -> Any:
+        """Find the one invoice that has a reference at this provider.
+
+        With `customer` that customer's listing is read; without, the provider's search index, which may be minutes
+        behind, or the listing of all. Raises NotFound, AlreadyBilled if several invoices have it, and Unsupported where
+        the provider has no cheap way.
+        """
+
     def retrieve(self, id: str, *, whole: bool = True) -> Any:
         """Read one invoice, with all its lines, payments and credit notes. Raises NotFound.
 
         Payments and credit notes may take requests of their own; whole=False leaves those out. `payments_complete` and
         `credit_notes_complete` are False where not all are here, and where the provider or the key has no more to read.
         """
+
+    def pdf(self, id: str) -> Any:
+        """Download the document of an issued invoice, as bytes. The key is never sent to the host of the document."""
 
     def page(self, command: ListInvoices) -> Any:
         """Read one page of a listing as the provider returns it, before filters are applied again; `next` reads on."""
@@ -65,18 +77,82 @@ class Methods(Core[Http]):
     def finalize(self, id: str, *, attempt: int = 1) -> Any:
         """Issue a draft. Raises InvalidState."""
 
-    def pay(self, id: str, *, expect: Money | None = None, payment_method: str | None = None, attempt: int = 1) -> Any:
+    def pay(
+        self,
+        id: str,
+        *,
+        expect: Money | None = None,
+        payment_method: str | None = None,
+        amount: Money | None = None,
+        reference: str | None = None,
+        attempt: int = 1,
+    ) -> Any:
         """Read an open invoice, and collect it now.
 
-        A draft, a pending payment or an amount other than `expect` stops it. Raises InvalidState, Discrepancy or
-        Declined; after Declined, raise `attempt` to try again.
+        A draft, a pending payment or an amount other than `expect` stops it. `amount` collects a part, once for each
+        `reference`. Raises InvalidState, Discrepancy or Declined; after Declined, raise `attempt` to try again.
         """
 
     def mark_paid(self, id: str, *, attempt: int = 1) -> Any:
-        """Record that an open invoice was paid outside the provider; no money moves."""
+        """Record that an open invoice was paid in full outside the provider; no money moves. See record_payment."""
 
-    def void(self, id: str, *, attempt: int = 1) -> Any:
-        """Withdraw an issued invoice for good. Raises InvalidState."""
+    def record_payment(
+        self,
+        id: str,
+        *,
+        amount: Money,
+        at: datetime,
+        reference: str,
+        method: str | None = None,
+        expect: Money | None = None,
+        allow: Allow = (),
+        attempt: int = 1,
+    ) -> Any:
+        """Record a payment made outside the provider, of the whole invoice or a part; no money moves.
+
+        `at` (aware) is when it was paid, `method` your word for how. The same `reference` is recorded once, however
+        late it is repeated. `expect` is the amount remaining before it; it is required where the provider keeps no
+        reference. Raises InvalidState, Discrepancy, IdempotencyMismatch for a reference with another amount, and
+        LossyTranslation for what the provider does not keep, unless `allow` accepts it.
+        """
+
+    def refund(
+        self,
+        id: str,
+        *,
+        reference: str,
+        amount: Money | None = None,
+        reason: str | None = None,
+        expect: Money | None = None,
+        allow: Allow = (),
+        attempt: int = 1,
+    ) -> Any:
+        """Give back money that an invoice collected: `amount`, or all that is left to refund.
+
+        The same `reference` is refunded once, however late it is repeated. `expect` is the amount refunded before it.
+        Errors are those of record_payment. A refund that fails later needs a new reference.
+        """
+
+    def credit(
+        self,
+        id: str,
+        *,
+        reference: str,
+        amount: Money | None = None,
+        lines: Iterable[Line] = (),
+        reason: str | None = None,
+        expect: Money | None = None,
+        allow: Allow = (),
+        attempt: int = 1,
+    ) -> Any:
+        """Issue a credit note over `amount` or `lines`: it lowers what remains, or gives a balance if that is paid.
+
+        A line with an `id` credits that line of the invoice. No money is given back: see refund. The same `reference`
+        is credited once. `expect` is the amount credited before it. Errors are those of record_payment.
+        """
+
+    def void(self, id: str, *, reason: str | None = None, allow: Allow = (), attempt: int = 1) -> Any:
+        """Withdraw an issued invoice for good. Raises InvalidState, and LossyTranslation if no `reason` is kept."""
 
     def mark_uncollectible(self, id: str, *, attempt: int = 1) -> Any:
         """Write an open invoice off as a bad debt. Raises InvalidState."""

@@ -57,9 +57,14 @@ Tax: TypeAlias = Literal["provider", "none"] | Rates
 
 
 class Command(Frozen):
-    """The base of every command. `verb` is its name in a provider's flows."""
+    """The base of every command. `verb` is its name."""
 
     verb: ClassVar[str]
+
+    @property
+    def capability(self) -> str:
+        """Its name in a provider's flows."""
+        return self.verb
 
 
 class Bill(Command):

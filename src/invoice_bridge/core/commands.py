@@ -15,34 +15,47 @@ from pydantic import ValidationError
 from invoice_bridge.core.bills import LEAVES, Bill, Command, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.verbs import (
+    VERB_LEAVES,
+    Credit,
     Delete,
     Filters,
     Finalize,
+    Find,
     ListInvoices,
     MarkPaid,
     MarkUncollectible,
     OnInvoice,
     Pay,
+    Pdf,
+    RecordPayment,
+    Refund,
     Retrieve,
     SendInvoice,
     Update,
     Void,
+    verb_reference,
 )
 
 __all__ = [
     "LEAVES",
+    "VERB_LEAVES",
     "Bill",
     "Command",
+    "Credit",
     "Delete",
     "Filters",
     "Finalize",
+    "Find",
     "ListInvoices",
     "MarkPaid",
     "MarkUncollectible",
     "OnInvoice",
     "OneTimeCharge",
     "Pay",
+    "Pdf",
     "PeriodInvoice",
+    "RecordPayment",
+    "Refund",
     "Retrieve",
     "SendInvoice",
     "Update",
@@ -50,6 +63,7 @@ __all__ = [
     "faults",
     "one_line",
     "read_command",
+    "verb_reference",
 ]
 
 _KINDS: dict[str, type[Bill]] = {kind.verb: kind for kind in (OneTimeCharge, PeriodInvoice)}

@@ -168,20 +168,22 @@ def dumps(value: Any) -> bytes:
 
 
 def _write(value: Any, depth: int) -> str:
-    kind = type(value)  # of most values; the checks below take longer
+    kind = type(value)  # of most values; what _write_other checks takes longer
     if kind is str:
         return encode_basestring(value)
-    if value is None:
-        return "null"
-    if value is True or value is False:
-        return "true" if value else "false"
     if kind is dict and depth < _DEEPEST:
         pairs = [f"{encode_basestring(str(name))}:{_write(inner, depth + 1)}" for name, inner in value.items()]
         return "{" + ",".join(pairs) + "}"
-    if kind is int:
-        return str(value)
     if kind is list and depth < _DEEPEST:
         return "[" + ",".join([_write(item, depth + 1) for item in value]) + "]"
+    if value is None:
+        return "null"
+    if kind is bool:
+        return "true" if value else "false"
+    return str(value) if kind is int else _write_other(value, depth)
+
+
+def _write_other(value: Any, depth: int) -> str:
     if isinstance(value, str):
         return encode_basestring(str(value))
     if isinstance(value, int):
@@ -195,5 +197,5 @@ def _write(value: Any, depth: int) -> str:
     if isinstance(value, Mapping):
         return _write(dict(value.items()), depth)
     if isinstance(value, list | tuple):
-        return "[" + ",".join([_write(item, depth + 1) for item in value]) + "]"
+        return _write(list(value), depth)
     raise TypeError(f"{type(value).__name__} cannot be written as JSON exactly: {value!r}")

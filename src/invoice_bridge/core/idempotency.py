@@ -80,6 +80,14 @@ def verb_key(scope: str, invoice_id: str, verb: str, body: bytes, attempt: int) 
     return _key("verb", scope, invoice_id, verb, body.hex(), str(attempt))
 
 
+def once_key(scope: str, verb: str, reference: str, attempt: int, step: str) -> str:
+    """Return the key of one step of a verb that moves or records money: 68 ASCII characters.
+
+    Neither the invoice nor the amount goes into it, so that the provider refuses its reference with other content.
+    """
+    return _key("once", scope, verb, reference, str(attempt), step)
+
+
 def _key(*parts: str) -> str:
     digest = hashlib.sha256(dumps([KEY_VERSION, *parts])).hexdigest()
     return f"ib{KEY_VERSION}-{digest}"

@@ -10,22 +10,30 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self, TypedDict
 
 from pydantic import Field, model_validator
 
-from invoice_bridge.core.bills import Attempt, Command, Customer, Id
-from invoice_bridge.core.model import Amount, CustomerRef, Instant, Invoice, Status, Text, Words
+from invoice_bridge.core.bills import Attempt, Command, Customer, Id, Reference
+from invoice_bridge.core.model import Amount, CustomerRef, Instant, Invoice, Line, Status, Text, Words
+from invoice_bridge.core.money import Money
 
 __all__ = [
+    "VERB_LEAVES",
+    "Credit",
     "Delete",
     "Filters",
     "Finalize",
+    "Find",
     "ListInvoices",
     "MarkPaid",
     "MarkUncollectible",
     "OnInvoice",
     "Pay",
+    "Pdf",
+    "RecordPayment",
+    "Refund",
     "Retrieve",
     "SendInvoice",
     "Update",
     "Void",
+    "verb_reference",
 ]
 
 
@@ -44,6 +52,12 @@ class Retrieve(OnInvoice):
     whole: bool = True
 
 
+class Pdf(OnInvoice):
+    """Download the document of an issued invoice; its result is bytes."""
+
+    verb: ClassVar[str] = "pdf"
+
+
 class Finalize(OnInvoice):
     """Issue a draft; this alone charges nobody, where the provider allows that."""
 
@@ -51,24 +65,128 @@ class Finalize(OnInvoice):
 
 
 class Pay(OnInvoice):
-    """Collect an open invoice now. `expect` is the amount remaining that the caller expects: any other stops it."""
+    """Collect an open invoice now. `expect` is the amount remaining that the caller expects: any other stops it.
+
+    With `amount` only a part is collected; `reference` then names this payment, so that it is collected once.
+    """
 
     verb: ClassVar[str] = "pay"
 
     expect: Amount | None = None
     payment_method: Id | None = None
+    amount: Amount | None = None
+    reference: Reference | None = None
+
+    @property
+    def capability(self) -> str:
+        """A part payment is a capability of its own: not every provider that collects takes an amount."""
+        return "pay" if self.amount is None else "pay_part"
+
+    @model_validator(mode="after")
+    def _is_once(self) -> Self:
+        if self.amount is not None and self.reference is None:
+            raise ValueError("a part payment needs a reference, so that it is collected once: write reference=…")
+        if self.reference is not None and self.amount is None:
+            raise ValueError("a reference belongs to a part payment: write amount=…, or leave the reference out")
+        _check_positive(self.amount)
+        return self
 
 
 class MarkPaid(OnInvoice):
-    """Record that an open invoice was paid outside the provider; no money moves."""
+    """Record that an open invoice was paid in full outside the provider; no money moves. See RecordPayment."""
 
     verb: ClassVar[str] = "mark_paid"
 
 
+class RecordPayment(OnInvoice):
+    """Record a payment that was made outside the provider, of the whole invoice or of a part; no money moves.
+
+    `at` is when it was paid, `method` the caller's word for how ("bank transfer"). `reference` names this payment: the
+    same reference is recorded once. `expect` is the amount remaining before it.
+    """
+
+    verb: ClassVar[str] = "record_payment"
+
+    amount: Amount
+    at: Instant
+    reference: Reference
+    method: Text | None = None
+    expect: Amount | None = None
+
+    @model_validator(mode="after")
+    def _is_an_amount(self) -> Self:
+        _check_positive(self.amount)
+        return self
+
+
+class Refund(OnInvoice):
+    """Give back money that an invoice collected; None refunds all that is left to refund.
+
+    `reference` names this refund: the same reference is refunded once. `expect` is the amount refunded before it.
+    """
+
+    verb: ClassVar[str] = "refund"
+
+    amount: Amount | None = None
+    reason: Text | None = None
+    reference: Reference
+    expect: Amount | None = None
+
+    @model_validator(mode="after")
+    def _is_an_amount(self) -> Self:
+        _check_positive(self.amount)
+        return self
+
+
+class Credit(OnInvoice):
+    """Issue a credit note: of an open invoice it lowers what remains, of a paid one it gives the customer a balance.
+
+    Give `amount`, or `lines`: a line with an `id` credits that line of the invoice, one without is a line of its own.
+    No money is given back: see Refund. `reference` names this credit note: the same reference is credited once.
+    `expect` is the amount credited before it.
+    """
+
+    verb: ClassVar[str] = "credit"
+
+    amount: Amount | None = None
+    lines: tuple[Line, ...] = ()
+    reason: Text | None = None
+    reference: Reference
+    expect: Amount | None = None
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if (self.amount is None) == (not self.lines):
+            raise ValueError("a credit note takes either an amount or lines")
+        _check_positive(self.amount)
+        for line in self.lines:
+            _check_positive(line.amount)
+        if len({line.amount.currency for line in self.lines}) > 1:
+            raise ValueError("all lines of a credit note have one currency")
+        return self
+
+    @property
+    def total(self) -> Money:
+        """The amount to credit."""
+        if self.amount is not None:
+            return self.amount
+        total = self.lines[0].amount
+        for line in self.lines[1:]:
+            total += line.amount
+        return total
+
+
+def _check_positive(amount: Money | None) -> None:
+    if amount is not None and amount.minor <= 0:
+        raise ValueError(f"the amount must be more than zero, not {amount}")
+
+
 class Void(OnInvoice):
-    """Withdraw an issued invoice for good."""
+    """Withdraw an issued invoice for good. `reason` is kept where the provider keeps one, else it is a loss."""
 
     verb: ClassVar[str] = "void"
+
+    reason: Text | None = None
 
 
 class MarkUncollectible(OnInvoice):
@@ -103,6 +221,34 @@ class SendInvoice(OnInvoice):
     """Have the provider mail an open invoice."""
 
     verb: ClassVar[str] = "send_invoice"
+
+
+class Find(Command):
+    """Find the one invoice that has a reference. With `customer` the listing of that customer is read."""
+
+    verb: ClassVar[str] = "find"
+
+    reference: Reference
+    customer: Customer | None = None
+
+    if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
+
+        def __init__(self, *, reference: str, customer: CustomerRef | str | None = None) -> None: ...
+
+
+VERB_LEAVES: dict[type[OnInvoice], tuple[str, ...]] = {
+    Pay: ("amount", "reference"),
+    RecordPayment: ("amount", "at", "reference", "method"),
+    Refund: ("amount", "reason", "reference"),
+    Credit: ("amount", "lines", "reason", "reference"),
+    Void: ("reason",),
+}
+"""The fields of these verbs that a provider carries, loses or cannot take, as a row of its `VERB_FIELDS` names them."""
+
+
+def verb_reference(command: object) -> str | None:
+    """Return the reference of a verb that moves or records money; None for any other command, bills included."""
+    return command.reference if isinstance(command, Pay | RecordPayment | Refund | Credit) else None
 
 
 class Filters(TypedDict, total=False):

@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from invoice_bridge.core.exact import loads_bounded
 
@@ -26,11 +26,15 @@ class Effect(StrEnum):
     """The effect of a request on the customer, beyond storing data."""
 
     ISSUES = "issues"
-    """An invoice is issued."""
+    """An invoice or a credit note is issued."""
     MAILS = "mails"
     """The provider mails the customer."""
     COLLECTS = "collects"
-    """Money is taken, or recorded as taken."""
+    """Money is taken."""
+    RECORDS = "records"
+    """A payment that was made elsewhere is recorded; no money moves."""
+    REFUNDS = "refunds"
+    """Money is given back."""
     VOIDS = "voids"
     """An invoice is voided or written off."""
 
@@ -47,6 +51,8 @@ class Request:
     positions, from the top, of a field that no earlier answer has; an answer without it belongs to another request too.
     `searches`: it queries a search index, which has a rate limit of its own. `states_bill`: its body is the bill, or a
     part of it, so that a reused idempotency key means another bill; a request that opens one always states it.
+    `link`: its address is a document's, which an answer gave, at any host: it is sent without the key, its answer is
+    no JSON, and a redirect is an answer.
     """
 
     method: str
@@ -64,6 +70,7 @@ class Request:
     answers: tuple[str | int, ...] = field(default=(), compare=False)
     searches: bool = field(default=False, compare=False)
     states_bill: bool = field(default=False, compare=False)
+    link: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))
@@ -76,6 +83,11 @@ class Request:
     def writes(self) -> bool:
         """Whether it may change something at the provider."""
         return self.method != "GET"
+
+    @property
+    def path(self) -> str:
+        """The path of its address, for logs and errors; that of a link is not shown, as whoever has it can read it."""
+        return "/(link)" if self.link else urlsplit(self.url).path
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def refuse_losses(losses: tuple[Loss, ...], allow: Allow, provider: str) -> None
 
 
 def _paths() -> set[str]:
-    from invoice_bridge.core.commands import LEAVES
+    from invoice_bridge.core.commands import LEAVES, VERB_LEAVES
 
-    leaves = {leaf for each in LEAVES.values() for leaf in each}
+    leaves = {leaf for each in (*LEAVES.values(), *VERB_LEAVES.values()) for leaf in each}
     return leaves | {leaf.split(".")[0].removesuffix("[]") for leaf in leaves}

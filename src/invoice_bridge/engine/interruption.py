@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
-from invoice_bridge.core.commands import Bill, Command
+from invoice_bridge.core.commands import Bill, Command, verb_reference
 from invoice_bridge.core.errors import Outcome
 from invoice_bridge.core.steps import State, Step
 from invoice_bridge.core.wire import Request, Response
@@ -26,8 +25,9 @@ _ATTRIBUTE = "_invoice_bridge_interruption"
 class Interruption:
     """What is known of a call that something else stopped.
 
-    `outcome` is as on BridgeError. `reference` is that of the bill, or `invoice_id` the invoice of a verb; the other is
-    None. `steps` are the requests that were sent, in order. `str()` is the note.
+    `outcome` is as on BridgeError. `reference` is that of the bill, or of a verb that moves or records money;
+    `invoice_id` is the invoice of a verb. What the call has none of is None. `steps` are the requests that were
+    sent, in order. `str()` is the note.
     """
 
     outcome: Outcome
@@ -86,9 +86,10 @@ class Trail:
         if last is None:
             return None
         steps = tuple(self._steps())
-        reference = command.reference if isinstance(command, Bill) else None
+        reference, advice = verb_reference(command), "make the same call again: its reference takes effect once"
+        if isinstance(command, Bill):
+            reference, advice = command.reference, "make the bill again to continue from there, or call resolve()"
         what = f"the reference {reference!r}" if reference is not None else getattr(command, "id", "this call")
-        advice = "make the bill again to continue from there, or call resolve()"
         outcome = _outcome(steps)
         state = "unknown" if outcome == "unknown" else f"incomplete ({outcome})"
         return Interruption(
@@ -96,15 +97,16 @@ class Trail:
             reference,
             getattr(command, "id", None),
             steps,
-            f"invoice_bridge: stopped after {last.method} {urlsplit(last.url).path} was sent, so the outcome of "
+            f"invoice_bridge: stopped after {last.method} {last.path} was sent, so the outcome of "
             f"{what} is {state}: {'read the invoice' if reference is None else advice}",
         )
 
     def _steps(self) -> Iterator[Step]:
         for position, request in enumerate(self.sent):
             status = self.answered.get(position)
-            path = urlsplit(request.url).path
-            yield Step(request.method, path, request.effects, _state(status), request.writes, status, request.key)
+            yield Step(
+                request.method, request.path, request.effects, _state(status), request.writes, status, request.key
+            )
 
 
 def _state(status: int | None) -> State:

@@ -16,7 +16,7 @@ from invoice_bridge.adapter.declared import NO_HISTORY, History, Matches
 from invoice_bridge.adapter.lookup import _EPOCH, _ids, annotated, find_matches, is_findable
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core import idempotency
-from invoice_bridge.core.commands import Bill, Command, Retrieve
+from invoice_bridge.core.commands import Bill, Command, Retrieve, verb_reference
 from invoice_bridge.core.errors import (
     AlreadyBilled,
     AlreadySettled,
@@ -30,6 +30,7 @@ from invoice_bridge.core.errors import (
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Flow
+from invoice_bridge.engine.once import start_once
 
 T = TypeVar("T")
 _GONE = frozenset({Status.VOID, Status.DELETED})
@@ -58,11 +59,14 @@ class Resolution:
 def start(command: Command, context: Context, history: History = NO_HISTORY, *, lookup: Lookup = "auto") -> Flow[Any]:
     """Start a command's flow; a bill that may have been made before is looked up first, and continued.
 
+    A verb that moves or records money looks for its reference itself; see engine/once.py.
+
     If `history` is unsettled, a request of another attempt was lost less than SETTLE_TIME ago. It has another key, so
     it could still take effect and bill twice: nothing is written then. Raises OutcomeUnknown.
     """
     if not isinstance(command, Bill):
-        return context.provider.flow(command, context)
+        is_once = verb_reference(command) is not None
+        return start_once(command, context, history) if is_once else context.provider.flow(command, context)
     if history.applied:
         context = replace(context, done=history.applied)
     flow = context.provider.flow(command, context)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeVar, cast
-from urllib.parse import urlsplit
 
 from invoice_bridge.adapter.answers import json_of
 from invoice_bridge.adapter.classify import Classified
 from invoice_bridge.adapter.provider import Context
-from invoice_bridge.core.commands import Bill, OnInvoice
+from invoice_bridge.core.commands import Bill, OnInvoice, verb_reference
 from invoice_bridge.core.errors import (
     BridgeError,
     ConfigurationError,
@@ -35,6 +34,8 @@ T = TypeVar("T")
 Verdict = Literal["applied", "refused", "deferred", "maybe"]
 """What an answer means for a write. applied: it took effect. refused: it did not, and no longer can. deferred: this try
 did not, and earlier ones are unknown. maybe: it may have taken effect, or may still do so."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class NotSent(Exception):
@@ -217,12 +218,14 @@ def _attempts(request: Request, call: _Call) -> Steps[Response | _OnlyFailures]:
     if not maybe:
         raise tried.failure
     command = call.context.command
+    reference, advice = verb_reference(command), "Read the invoice"
+    if reference is not None:
+        advice = "Make the same call again: its reference takes effect once"
+    elif isinstance(command, Bill):
+        reference, advice = command.reference, "Look the reference up before you try again: resolve()"
     unknown = OutcomeUnknown(
-        f"{request.method} {_path(request)} may or may not have taken effect: {tried.failure}. "
-        + (
-            "Look the reference up before you try again: resolve()" if isinstance(command, Bill) else "Read the invoice"
-        ),
-        reference=command.reference if isinstance(command, Bill) else None,
+        f"{request.method} {request.path} may or may not have taken effect: {tried.failure}. {advice}",
+        reference=reference,
     )
     unknown.__cause__ = tried.failure
     # without a key the bill's request was sent once: only a lookup can tell more
@@ -255,6 +258,8 @@ def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Attemp
         return _Attempt(failure, repeatable, maybe=request.writes)
     if answer is None:
         raise TypeError("the runner must answer a Send with a Response")
+    if request.link and (answer.status < 300 or answer.status in _REDIRECTS):  # a document, or where it is
+        return answer
     if 200 <= answer.status < 300:
         if pace is not None:
             pace.observe(throttled=False, retry_after=None)
@@ -364,11 +369,7 @@ def _tells_no_more(answer: Response, refusal: ProviderError, context: Context) -
 
 
 def _step(request: Request, state: State, status: int | None) -> Step:
-    return Step(request.method, _path(request), request.effects, state, request.writes, status, request.key)
-
-
-def _path(request: Request) -> str:
-    return urlsplit(request.url).path
+    return Step(request.method, request.path, request.effects, state, request.writes, status, request.key)
 
 
 def _outcome(error: BridgeError, steps: list[Step]) -> Outcome:

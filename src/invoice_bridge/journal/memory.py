@@ -14,14 +14,23 @@ from typing import TYPE_CHECKING, Literal
 from invoice_bridge.adapter.answers import json_of
 from invoice_bridge.adapter.declared import NO_HISTORY, History
 from invoice_bridge.adapter.provider import Context, Page, Provider
-from invoice_bridge.core.commands import Bill, Command, OnInvoice
+from invoice_bridge.core.commands import Bill, Command, OnInvoice, verb_reference
 from invoice_bridge.core.errors import ConfigurationError, IdempotencyMismatch, MalformedResponse
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.engine.lookup import SETTLE_TIME, Resolution
 from invoice_bridge.engine.supervise import Verdict, verdict
 from invoice_bridge.journal.recent import RecentLosses
-from invoice_bridge.journal.rows import Book, Ended, Try, digest_of, unresolved, verdict_of
+from invoice_bridge.journal.rows import (
+    Book,
+    Ended,
+    Try,
+    digest_of,
+    digest_of_verb,
+    name_of,
+    unresolved,
+    verdict_of,
+)
 
 if TYPE_CHECKING:  # it loads sqlite3, which a client without a journal never uses
     from invoice_bridge.journal.store import Journal
@@ -60,9 +69,40 @@ class Memory:
             self.journal.close()
 
     # ── before a call ────────────────────────────────────────────────────────────────────────────────────────────────
-    def digest(self, command: Bill) -> str | None:
-        """Return the digest of a bill's content for the journal, None without one."""
-        return None if self.journal is None else digest_of(command, self.provider.name)
+    def digest(self, command: Bill | OnInvoice) -> str | None:
+        """Return the digest of a command's content for the journal, None without one."""
+        if self.journal is None:
+            return None
+        if isinstance(command, Bill):
+            return digest_of(command, self.provider.name)
+        return digest_of_verb(command, self.book.account)
+
+    def recall_verb(self, command: OnInvoice, now: datetime) -> History:
+        """Return what is known of the earlier tries of a verb with a reference.
+
+        Only requests with effects are journaled: one that was applied completed the verb. Raises IdempotencyMismatch if
+        the journal has the reference with other content.
+        """
+        reference, name = verb_reference(command), name_of(command)
+        if reference is None or name is None:
+            return NO_HISTORY
+        tries: list[Try] = []
+        if self.journal is not None:
+            self.journal.refuse_other_content(self.book, command.verb, reference, self.digest(command))
+            known_tries = self.journal.verb_tries(self.book, command.verb, reference)
+            digest = self.digest(command)
+            tries = [known for known in known_tries if known.may_have_been_sent and known.digest == digest]
+        lost = {attempt for attempt, at in self._recent.unresolved(name).items() if now - at < SETTLE_TIME} | {
+            known.attempt
+            for known in unresolved(tries).values()
+            if known.last_at is None or now - known.last_at < SETTLE_TIME
+        }
+        keyless = not self.provider.idempotency.methods
+        return History(
+            tried=bool(tries) if self.journal is not None else None,
+            applied=frozenset(known.step for known in tries if verdict_of(known) == "applied"),
+            unsettled=any(attempt != command.attempt or keyless for attempt in lost),
+        )
 
     def recall(self, command: Bill, first: datetime | None, now: datetime) -> History:
         """Return the known history of a bill's earlier tries. `first` is the time of the first try, from the caller.
@@ -157,6 +197,13 @@ class Memory:
             return None
         if isinstance(command, Bill):
             return self.journal.intend(self.book, command.reference, command.attempt, request, now, digest=digest)
+        if isinstance(command, OnInvoice) and (own := verb_reference(command)) is not None:
+            if not request.effects:  # what prepares a verb moves nothing; what has its effects completes it
+                return None
+            about = replace(request, invoice_id=command.id)
+            return self.journal.intend(
+                self.book, own, command.attempt, about, now, digest=digest, guarded=False, verb=command.verb
+            )
         if (
             isinstance(command, OnInvoice)
             and (reference := self.journal.reference_of(self.book, command.id)) is not None
@@ -179,7 +226,7 @@ class Memory:
             judged = "maybe" if what.ended == "lost" else "deferred"
         if what.answer is not None:
             judged = verdict(request, what.answer, context)
-        if isinstance(context.command, Bill):
+        if isinstance(context.command, Bill) or request.effects:
             self._recent.note(context.command, request.key or f"{request.method} {request.url}", judged, now)
         if self.journal is not None and number is not None and what.ended is not None:
             status = None if what.answer is None else what.answer.status

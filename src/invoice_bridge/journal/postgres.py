@@ -19,7 +19,7 @@ from weakref import finalize
 from invoice_bridge.core.commands import one_line
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.journal.location import Location
-from invoice_bridge.journal.schema import FACTS, INDEXES, SINCE_2, TRIES, VERSION, for_postgres
+from invoice_bridge.journal.schema import ADDED, FACTS, INDEXES, TRIES, VERSION, for_postgres
 
 if TYPE_CHECKING:  # at run time it is imported when a journal is opened
     import psycopg
@@ -151,7 +151,7 @@ class Postgres:
                     f"the journal {self.location} was written by a newer version of this library: upgrade it"
                 )
             self._execute(TRIES)
-            for name, kind in SINCE_2:
+            for name, kind in ADDED:
                 self._execute(f"ALTER TABLE tries ADD COLUMN IF NOT EXISTS {name} {kind}")
             self._execute(FACTS)
             for index in INDEXES:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 
-from invoice_bridge.core.commands import Bill
+from invoice_bridge.core.commands import Command
 from invoice_bridge.engine.lookup import SETTLE_TIME
 from invoice_bridge.engine.supervise import Verdict
+from invoice_bridge.journal.rows import name_of
 
 
 class RecentLosses:
@@ -19,15 +20,20 @@ class RecentLosses:
         """The times of the last writes by reference, oldest first, so that old entries are dropped from the start."""
         self._lock = threading.Lock()
 
-    def note(self, command: Bill, step: str, verdict: Verdict | None, at: datetime) -> None:
-        """Record the verdict on a writing request of a bill; None if the program was stopped during the request."""
-        name = (command.reference, command.attempt, step)
+    def note(self, command: Command | None, step: str, verdict: Verdict | None, at: datetime) -> None:
+        """Record the verdict on a writing request; None if the program was stopped during it.
+
+        Only commands with a reference are recorded.
+        """
+        if (reference := name_of(command)) is None:
+            return
+        name = (reference, getattr(command, "attempt", 1), step)
         with self._lock:
             while self._wrote and at - self._wrote[oldest := next(iter(self._wrote))] >= SETTLE_TIME:
                 del self._wrote[oldest]
             if verdict != "refused":
-                self._wrote.pop(command.reference, None)
-                self._wrote[command.reference] = at
+                self._wrote.pop(reference, None)
+                self._wrote[reference] = at
             if verdict in {"applied", "refused"}:
                 self._lost.pop(name, None)
             elif verdict in {"maybe", None} or name in self._lost:

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from invoice_bridge.core.commands import Bill
+from invoice_bridge.core.commands import Bill, OnInvoice, verb_reference
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.engine.supervise import Verdict
 
@@ -63,6 +63,8 @@ class Try:
     mode: str = ""
     digest: str | None = None
     verdict: Verdict | None = None
+    verb: str = ""
+    """The verb whose reference this is, if it moves or records money; else empty: a bill's."""
 
     @property
     def may_have_been_sent(self) -> bool:
@@ -122,6 +124,26 @@ def digest_of(command: Bill, provider: str) -> str:
     who = command.customer
     content["customer"] = None if who is None else (who.at(provider) or [who.email, who.name])
     return hashlib.sha256(dumps([command.verb, _stated(content)])).hexdigest()
+
+
+def digest_of_verb(command: OnInvoice, account: str) -> str:
+    """Return a digest of a verb's content at one account: the same reference must have the same content.
+
+    `expect` is no content: it is what the caller saw before.
+    """
+    content: dict[str, Any] = command.model_dump(mode="json", exclude={"reference", "attempt", "expect"})
+    return hashlib.sha256(dumps([account, command.verb, _stated(content)])).hexdigest()
+
+
+def name_of(command: object) -> str | None:
+    """Return the name under which a client remembers a command's recent requests; None for one without a reference.
+
+    A line break keeps a verb's references apart from those of bills, which have printable characters only.
+    """
+    if isinstance(command, Bill):
+        return command.reference
+    reference = verb_reference(command)
+    return None if reference is None or not isinstance(command, OnInvoice) else f"{command.verb}\n{reference}"
 
 
 def _shortest(number: Decimal) -> str:
@@ -209,7 +231,7 @@ def _may_have_made_another(known: Try, pending: dict[str, Try]) -> bool:
 def _try(row: tuple[Any, ...]) -> Try:
     """Read a row. An unreadable field counts as the worst case: sent, at an unknown time, with an unknown end."""
     number, account, reference, attempt, method, url, key, began, ended_at, ended, status, invoice_id, *new = row
-    book, mode, digest, verdict = new
+    book, mode, digest, verdict, verb = new
     is_id = isinstance(invoice_id, str) and 0 < len(invoice_id) <= _LONGEST_ID and invoice_id.isprintable()
     return Try(
         number,
@@ -228,6 +250,7 @@ def _try(row: tuple[Any, ...]) -> Try:
         mode if mode in _MODES else "",  # of any mode
         digest if isinstance(digest, str) else None,
         verdict if verdict in {"applied", "refused", "deferred", "maybe"} else None,
+        str(verb),
     )
 
 

@@ -1,7 +1,7 @@
 """The tables of a journal, for both stores: SQLite takes these statements, PostgreSQL the same ones in its own words.
 
 Rules of this file: times are texts (ISO 8601) in both, so that a row is read, and can be unreadable, in the same way.
-A column that a later version adds goes into a `SINCE` list, and VERSION goes up.
+A column that a later version adds goes into ADDED, and VERSION goes up.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-VERSION = 2
+VERSION = 3
 TRIES = """
 CREATE TABLE IF NOT EXISTS tries (
     number INTEGER PRIMARY KEY,
@@ -19,12 +19,14 @@ CREATE TABLE IF NOT EXISTS tries (
     ended TEXT CHECK (ended IN ('not_sent', 'lost', 'answered')), status INTEGER, invoice_id TEXT
 )
 """
-SINCE_2 = (
+ADDED = (
     ("book", "TEXT NOT NULL DEFAULT 'default'"),
     ("mode", "TEXT NOT NULL DEFAULT ''"),
     ("digest", "TEXT"),
     ("verdict", "TEXT CHECK (verdict IN ('applied', 'refused', 'deferred', 'maybe'))"),
+    ("verb", "TEXT NOT NULL DEFAULT ''"),
 )
+"""The columns that versions 2 and 3 added: `verb` is empty for a bill, else the verb whose reference it is."""
 FACTS = """
 CREATE TABLE IF NOT EXISTS facts (
     number INTEGER PRIMARY KEY,
@@ -41,7 +43,7 @@ INDEXES = (
 )
 COLUMNS = (
     "number, account, reference, attempt, method, url, key, began_at, ended_at, ended, status, invoice_id, "
-    "book, mode, digest, verdict"
+    "book, mode, digest, verdict, verb"
 )
 
 _OURS = re.compile(r"\b(tries|facts)(?=\b|_by_)")

@@ -12,7 +12,7 @@ from weakref import finalize
 
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.lazy import LazyModule
-from invoice_bridge.journal.schema import FACTS, INDEXES, SINCE_2, TRIES, VERSION
+from invoice_bridge.journal.schema import ADDED, FACTS, INDEXES, TRIES, VERSION
 
 if TYPE_CHECKING:
     import sqlite3
@@ -60,7 +60,7 @@ class Sqlite:
             )
         execute(TRIES)
         present = {row[1] for row in execute("PRAGMA table_info(tries)")}
-        for name, kind in SINCE_2:
+        for name, kind in ADDED:
             if name not in present:
                 execute(f"ALTER TABLE tries ADD COLUMN {name} {kind}")
         execute(FACTS)

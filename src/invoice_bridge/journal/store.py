@@ -18,14 +18,26 @@ from datetime import UTC, datetime
 from os import PathLike
 from typing import Any
 
-from invoice_bridge.core.errors import BilledElsewhere, ConfigurationError
+from invoice_bridge.core.errors import BilledElsewhere, ConfigurationError, IdempotencyMismatch
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Request
 from invoice_bridge.engine.supervise import Verdict
 from invoice_bridge.journal.database import Store, Transaction
 from invoice_bridge.journal.location import Location
 from invoice_bridge.journal.prune import batches, check_before, is_prunable
-from invoice_bridge.journal.rows import Book, Claim, Ended, Fact, State, Try, _claim, _fact, _try
+from invoice_bridge.journal.rows import (
+    Book,
+    Claim,
+    Ended,
+    Fact,
+    State,
+    Try,
+    _claim,
+    _fact,
+    _try,
+    unresolved,
+    verdict_of,
+)
 from invoice_bridge.journal.schema import COLUMNS
 
 _ALL_TRIES = f"SELECT {COLUMNS} FROM tries"  # noqa: S608 - constants
@@ -78,25 +90,29 @@ class Journal:
         *,
         digest: str | None = None,
         guarded: bool = True,
+        verb: str = "",
     ) -> int:
         """Record durably that a request is about to be sent; return the row's number.
 
         Raises BilledElsewhere if another account of the book has, or may have, a bill of this reference (unless
-        `guarded` is False: a verb on an invoice is always possible); the check and the row are one transaction. Raises
-        ConfigurationError if the row cannot be written. Either way the request must not be sent.
+        `guarded` is False: a verb on an invoice is always possible); the check and the row are one transaction. `verb`
+        is that of a verb whose own reference this is: raises IdempotencyMismatch if the book has it with other content.
+        Raises ConfigurationError if the row cannot be written. Either way the request must not be sent.
         """
         self._store.check_in_place()
         row = (
             book.account, reference, attempt, request.method, request.url, request.key, at.isoformat(), book.name,
-            book.mode, digest, request.invoice_id,
+            book.mode, digest, request.invoice_id, verb,
         )  # fmt: skip
         with self._store.writing("so the request was not sent", [(book.name, reference)]) as transaction:
-            if guarded:
+            if verb:
+                self.refuse_other_content(book, verb, reference, digest)
+            elif guarded:
                 self.refuse_elsewhere(book, reference)
             return transaction.insert(
                 "INSERT INTO tries "
-                "(account, reference, attempt, method, url, key, began_at, book, mode, digest, invoice_id) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "(account, reference, attempt, method, url, key, began_at, book, mode, digest, invoice_id, "
+                "verb) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
 
@@ -127,13 +143,13 @@ class Journal:
         """
         values = (invoice_id, book.account, book.name)
         what = "invoice_id = ? AND account = ? AND book = ?"
-        made = self._read(f"SELECT DISTINCT reference FROM tries WHERE {what}", values)  # noqa: S608 - constants
+        made = self._read(f"SELECT DISTINCT reference FROM tries WHERE {what} AND verb = ''", values)  # noqa: S608
         if not made:
             return False
         with self._store.writing("", [(book.name, str(reference)) for (reference,) in made]) as transaction:
             if not transaction.select(f"SELECT 1 FROM facts WHERE {what} LIMIT 1", values):  # noqa: S608
                 rows = transaction.select(
-                    f"SELECT reference, max(number) FROM tries WHERE {what} GROUP BY reference",  # noqa: S608
+                    f"SELECT reference, max(number) FROM tries WHERE {what} AND verb = '' GROUP BY reference",  # noqa: S608
                     values,
                 )
                 for reference, last in rows:
@@ -150,7 +166,7 @@ class Journal:
             return False
         state: State = "void" if invoice.status is Status.VOID else "deleted"
         rows = self._read(
-            "SELECT DISTINCT account, book, mode FROM tries WHERE invoice_id = ? AND reference = ?",
+            "SELECT DISTINCT account, book, mode FROM tries WHERE invoice_id = ? AND reference = ? AND verb = ''",
             (invoice.id, invoice.reference),
         )
         books = [Book(account, book, mode) for account, book, mode in rows]
@@ -161,7 +177,7 @@ class Journal:
     def reference_of(self, book: Book, invoice_id: str) -> str | None:
         """Return the reference of the bill that made an invoice, None if unknown. Raises ConfigurationError."""
         rows = self._read(
-            "SELECT reference FROM tries WHERE invoice_id = ? AND account = ? AND book = ? "
+            "SELECT reference FROM tries WHERE invoice_id = ? AND account = ? AND book = ? AND verb = '' "
             "ORDER BY number DESC LIMIT 1",
             (invoice_id, book.account, book.name),
         )
@@ -178,7 +194,7 @@ class Journal:
         with self._store.writing("", [(book.name, reference)]) as transaction:
             ((count, last),) = transaction.select(
                 "SELECT count(*), max(number) FROM tries WHERE reference = ? AND account = ? AND book = ? AND mode = ? "
-                "AND number <= coalesce(?, number)",
+                "AND verb = '' AND number <= coalesce(?, number)",
                 (reference, book.account, book.name, book.mode, last_try),
             )
             if count:
@@ -186,11 +202,12 @@ class Journal:
         return int(count)
 
     def prune(self, before: datetime, now: datetime, *, made: bool = False, dry_run: bool = False) -> int:
-        """Remove bills that were settled before an instant; return how many references that are.
+        """Remove what was settled before an instant; return how many references that are.
 
         Removed are those that claim nothing: refused, never sent, void, deleted, absent, released. With `made`, bills
-        that were made too: the same reference, made again, is then a new bill to lookup="journal". What is not settled
-        or cannot be read is kept. `before` is at least 30 days ago. Raises ConfigurationError.
+        that were made and verbs that took effect too: the same reference, made again, is then a new one to
+        lookup="journal". What is not settled or cannot be read is kept. `before` is at least 30 days ago.
+        Raises ConfigurationError.
         """
         check_before(before, now)
         old = self._read(
@@ -202,8 +219,9 @@ class Journal:
         for batch in batches([(str(book), str(reference)) for book, reference in old]):
             with self._store.writing("", batch) as transaction:
                 for book, reference in batch:
-                    claimed = bool(self.claims(Book("", book), reference))
                     tries = [known for known in self.history(reference) if known.book == book]
+                    moved = any(known.verb and verdict_of(known) == "applied" for known in tries)
+                    claimed = moved or bool(self.claims(Book("", book), reference))
                     if is_prunable(tries, before, claimed=claimed, made=made):
                         count += 1
                         for table in () if dry_run else ("tries", "facts"):
@@ -223,10 +241,30 @@ class Journal:
     def tries(self, book: Book, reference: str) -> tuple[Try, ...]:
         """Return the tries of a reference at an account, oldest first. Raises ConfigurationError."""
         rows = self._read(
-            f"{_ALL_TRIES} WHERE account = ? AND reference = ? AND book = ? ORDER BY number",
+            f"{_ALL_TRIES} WHERE account = ? AND reference = ? AND book = ? AND verb = '' ORDER BY number",
             (book.account, reference, book.name),
         )
         return tuple(known for known in map(_try, rows) if book.shares_mode(known.mode))
+
+    def verb_tries(self, book: Book, verb: str, reference: str) -> tuple[Try, ...]:
+        """Return the tries of a verb's reference at all accounts of a book, oldest first. Raises ConfigurationError."""
+        rows = self._read(
+            f"{_ALL_TRIES} WHERE reference = ? AND book = ? AND verb = ? ORDER BY number", (reference, book.name, verb)
+        )
+        return tuple(known for known in map(_try, rows) if book.shares_mode(known.mode))
+
+    def refuse_other_content(self, book: Book, verb: str, reference: str, digest: str | None) -> None:
+        """Raise IdempotencyMismatch if the book has, or may have, a verb's reference with other content."""
+        tries = [known for known in self.verb_tries(book, verb, reference) if known.may_have_been_sent]
+        pending = unresolved(tries)
+        for known in tries:
+            if known.digest != digest and (verdict_of(known) == "applied" or known.step in pending):
+                mismatch = IdempotencyMismatch(
+                    f"the journal has the reference {reference!r} for another {verb}, of {known.invoice_id} at "
+                    f"{known.account.rstrip(':')}; nothing was sent: give a new one a new reference"
+                )
+                mismatch.invoice_id = known.invoice_id
+                raise mismatch
 
     def claims(self, book: Book | None = None, reference: str | None = None) -> tuple[Claim, ...]:
         """Return the bills that were made and not withdrawn, or may have been made, of one reference or of all.
@@ -234,10 +272,11 @@ class Journal:
         Without `book`, of every book and mode. Raises ConfigurationError.
         """
         conditions = ["reference = ?"] * (reference is not None) + ["book = ?"] * (book is not None)
-        where = " AND ".join(["1 = 1", *conditions])
+        where = " AND ".join(["verb = ''", *conditions])
         values = [*([reference] if reference is not None else []), *([book.name] if book is not None else [])]
         tries = [_try(row) for row in self._read(f"{_ALL_TRIES} WHERE {where} ORDER BY number", values)]
-        facts = [_fact(row) for row in self._read(f"{_ALL_FACTS} WHERE {where} ORDER BY number", values)]
+        about = " AND ".join(conditions) or "1 = 1"  # facts are about bills only
+        facts = [_fact(row) for row in self._read(f"{_ALL_FACTS} WHERE {about} ORDER BY number", values)]
         groups: dict[tuple[str, str, str, str], list[Try]] = {}
         for known in tries:
             if book is None or book.shares_mode(known.mode):

@@ -65,7 +65,7 @@ class LedgerEntry:
     """One line of the ledger: what happened to a customer, when, and by which invoice. `units` are the provider's."""
 
     event: str
-    """issued, mailed, collected, recorded (paid elsewhere), voided, written_off, deleted"""
+    """issued, mailed, collected, recorded (paid elsewhere), refunded, credited, voided, written_off, deleted"""
     invoice_id: str
     customer: str | None
     units: Any

@@ -177,7 +177,7 @@ TRANSITIONS = Transitions(
             Status.OPEN, becomes=[Status.PAID], effects=[Effect.COLLECTS], source=f"{SOURCES['pay']}: {_ISSUED}"
         ),
         "mark_paid": transition(
-            Status.OPEN, becomes=[Status.PAID], effects=[Effect.COLLECTS], source=f"{SOURCES['mark_paid']}: {_ISSUED}"
+            Status.OPEN, becomes=[Status.PAID], effects=[Effect.RECORDS], source=f"{SOURCES['mark_paid']}: {_ISSUED}"
         ),
         "void": transition(
             Status.OPEN, becomes=[Status.VOID], effects=[Effect.VOIDS], source=f"{SOURCES['void']}: {_ISSUED}"

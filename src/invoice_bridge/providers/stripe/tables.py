@@ -243,7 +243,7 @@ TRANSITIONS = Transitions(
             Status.OPEN,
             Status.UNCOLLECTIBLE,
             becomes=[Status.PAID],
-            effects=[Effect.COLLECTS],
+            effects=[Effect.RECORDS],
             source=f"{_WORKFLOW}; {SOURCES['mark_paid']}",
             doubts=[_PAYS_LATER],
         ),

@@ -8,6 +8,7 @@ from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import (
     Bill,
+    Find,
     ListInvoices,
 )
 from invoice_bridge.core.errors import (
@@ -25,7 +26,7 @@ _PLANS_READ = 300  # by one look, at a request each: half of what Whop allows in
 _LOOKED_AT = "lookup: the plan has the reference; repeats for each invoice listed, newest first"
 
 
-def look(command: Bill, context: Context, history: History) -> Flow[Matches]:
+def look(command: Bill | Find, context: Context, history: History) -> Flow[Matches]:
     """Find every invoice of a bill's reference. It stands on the plan of each: one read for each invoice listed.
 
     The whole account's, newest first, from a day before `history.since` on where that is known, at most 300. Whatever
@@ -53,7 +54,7 @@ def look(command: Bill, context: Context, history: History) -> Flow[Matches]:
     return Matches(tuple(seen), f"the listing goes on after {PAGES} pages")
 
 
-def _sighted(row: Reader, command: Bill, context: Context) -> Flow[Matches]:
+def _sighted(row: Reader, command: Bill | Find, context: Context) -> Flow[Matches]:
     """Tell whether one listed invoice carries the reference."""
     which = row.text("id") or "an invoice without an id"
     unread = Matches(gap=f"the plan of {which}, where its reference stands, is not to be found")

@@ -236,7 +236,7 @@ TRANSITIONS = Transitions(
         "mark_paid": transition(
             Status.OPEN,
             becomes=[Status.PAID],
-            effects=[Effect.COLLECTS],
+            effects=[Effect.RECORDS],
             source=SOURCES["mark_paid"],
             doubts=[_PAST_DUE],
         ),

@@ -1,6 +1,6 @@
 """Acme: facts first, tables second, verbs third."""
 
-from invoice_bridge.adapter import Named, Provider, Verbs, cannot
+from invoice_bridge.adapter import Named, Provider, Verbs, cannot, find
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 
@@ -22,12 +22,14 @@ ACME = Provider(
     statuses=tables.STATUSES,
     transitions=tables.TRANSITIONS,
     fields=fields.FIELDS,
+    verb_fields=fields.VERB_FIELDS,
     errors=tables.ERRORS,
     limits=tables.LIMITS,
     money=tables.MONEY,
     flows=Verbs(
         one_time_charge=bills.charge,
         period_invoice=bills.period,
+        find=find,
         retrieve=verbs.retrieve,
         list=verbs.page,
         finalize=verbs.finalize,
@@ -39,6 +41,26 @@ ACME = Provider(
         ),
         mark_uncollectible=cannot(
             "an invoice has no such status; void the invoice instead",
+            source="docs.acme.test/invoices",
+        ),
+        pay_part=cannot(
+            "a payment collects the whole invoice: pay takes no amount",
+            source="docs.acme.test/invoices/pay",
+        ),
+        record_payment=cannot(
+            "a payment made elsewhere cannot be recorded",
+            source="docs.acme.test/invoices/pay",
+        ),
+        refund=cannot(
+            "a payment cannot be refunded",
+            source="docs.acme.test/invoices",
+        ),
+        credit=cannot(
+            "there are no credit notes",
+            source="docs.acme.test/invoices",
+        ),
+        pdf=cannot(
+            "an invoice has no document",
             source="docs.acme.test/invoices",
         ),
         update=cannot(

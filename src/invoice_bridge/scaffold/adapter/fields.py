@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoice_bridge.adapter import carried, dropped, read_parts, unsent
+from invoice_bridge.adapter import Field, carried, dropped, read_parts, unsent
 from invoice_bridge.core.losses import Alters, Severity
 
-from .tables import CREATE, FINALIZE, KEY_SOURCE
+from .tables import CREATE, FINALIZE, KEY_SOURCE, SOURCES
 
 
 def _asks_for_tax(command: Any, _context: Any) -> bool:
@@ -92,3 +92,15 @@ FIELDS = (
     unsent("attempt", KEY_SOURCE),
     *read_parts("IB-ACME", CREATE),
 )
+
+VERB_FIELDS: tuple[Field, ...] = (
+    dropped(
+        "reason",
+        "IB-ACME-VOID-REASON-01",
+        SOURCES["void"],
+        verbs=("void",),
+        why="no reason of a void is kept",
+        remedy="keep it yourself",
+    ),
+)
+"""What happens to each field of the verbs: see VERB_LEAVES in invoice_bridge.core.commands."""

@@ -72,6 +72,7 @@ LIMITS = (
 SOURCES = {
     "one_time_charge": CREATE,
     "period_invoice": CREATE,
+    "find": f"{_DOCS}/invoices/list",
     "retrieve": _INVOICE,
     "list": f"{_DOCS}/invoices/list",
     "finalize": FINALIZE,

@@ -25,6 +25,22 @@ from invoice_bridge.emulator import Emulator, EmulatorTransport, FakeClock
 from invoice_bridge.explain import Plan, make_context, plan
 
 _MAY = Period.month(2026, 5)
+MONEY_VERBS = ("pay_part", "record_payment", "refund", "credit")
+"""The capabilities that move or record money under a reference of their own."""
+METHODS = {"pay_part": "pay"}
+"""capability → the client's method, where the two have different names"""
+PART = Money(1000, "EUR")
+"""A part of what the bills of this suite come to."""
+
+
+def part_of(verb: str, emulator: Emulator, reference: str | None = None) -> dict[str, Any]:
+    """Return the arguments of a verb that moves or records a part of an invoice's money."""
+    given: dict[str, Any] = {"amount": PART, "reference": reference or f"{verb}-1"}
+    if verb == "pay_part":
+        given |= {"payment_method": emulator.payment_method}
+    if verb == "record_payment":
+        given |= {"at": _MAY.end, "method": "bank transfer"}
+    return given
 
 
 def lookup_mode(declared: Provider) -> Lookup:
@@ -190,8 +206,8 @@ class Checks:
         drafts, opens = created.status is Status.DRAFT, created.status is Status.OPEN
         if verb in {"one_time_charge", "period_invoice"}:
             return bill.verb == verb and bool(created.id)
-        if verb == "retrieve":
-            return client.retrieve(created.id).id == created.id
+        if verb in {"find", "retrieve", "pdf", *MONEY_VERBS}:
+            return self.did_read_or_move(client, verb, bill, created, emulator)
         if verb == "list":
             return created.id in {invoice.id for invoice in client.list()}
         if verb == "update":
@@ -209,12 +225,31 @@ class Checks:
         done: Invoice | None = getattr(client, verb)(created.id) if opens else None
         return done is not None and done.status is becomes
 
+    def did_read_or_move(self, client: Client, verb: str, bill: Bill, created: Invoice, emulator: Emulator) -> bool:
+        """Read an invoice or its document, or move a part of its money, and see what that did."""
+        opens = created.status is Status.OPEN
+        if verb == "find":
+            return client.find(bill.reference, customer=emulator.customer).id == created.id
+        if verb == "retrieve":
+            return client.retrieve(created.id).id == created.id
+        if verb == "pdf":
+            return opens and client.pdf(created.id).startswith(b"%PDF-")
+        part = part_of(verb, emulator)
+        if verb == "refund":
+            is_collected = created.status is Status.PAID and bill.collection.kind == "charge"
+            return is_collected and client.refund(created.id, **part).id == created.id
+        return opens and getattr(client, METHODS.get(verb, verb))(created.id, **part).status is Status.OPEN
+
     def attempt(self, client: Client, verb: str, emulator: Emulator) -> None:
         """Ask for a verb, whatever comes of it."""
         if verb in {"one_time_charge", "period_invoice"}:
             client.create(next(bill for bill in self.commands(emulator) if bill.verb == verb))
         elif verb == "list":
             next(iter(client.list()))
+        elif verb == "find":
+            client.find("reference-1")
+        elif verb in MONEY_VERBS:
+            getattr(client, METHODS.get(verb, verb))("id_1", **part_of(verb, emulator))
         else:
             getattr(client, verb)("id_1", **({"description": "x"} if verb == "update" else {}))
 

@@ -27,7 +27,9 @@ EFFECTS = {
     "issued": Effect.ISSUES,
     "mailed": Effect.MAILS,
     "collected": Effect.COLLECTS,
-    "recorded": Effect.COLLECTS,
+    "recorded": Effect.RECORDS,
+    "refunded": Effect.REFUNDS,
+    "credited": Effect.ISSUES,
     "voided": Effect.VOIDS,
     "written_off": Effect.VOIDS,
 }

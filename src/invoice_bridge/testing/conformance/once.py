@@ -24,7 +24,10 @@ from invoice_bridge.emulator import Emulator, FakeClock
 from invoice_bridge.testing.conformance.base import Checks, lookup_mode, plain, plan_of, shown
 
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-WRITING = ("finalize", "pay", "mark_paid", "void", "mark_uncollectible", "update", "delete", "send_invoice")
+WRITING = (
+    *("finalize", "pay", "pay_part", "mark_paid", "record_payment", "refund", "credit"),
+    *("void", "mark_uncollectible", "update", "delete", "send_invoice"),
+)
 """The verbs that change an invoice."""
 
 

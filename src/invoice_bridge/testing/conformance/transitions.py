@@ -18,7 +18,7 @@ from invoice_bridge.core.errors import BridgeError, InvalidState, NotFound, Reje
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.emulator import Emulator, EmulatorTransport
 from invoice_bridge.explain import Plan, plan
-from invoice_bridge.testing.conformance.base import Checks, lookup_mode
+from invoice_bridge.testing.conformance.base import METHODS, MONEY_VERBS, Checks, lookup_mode, part_of
 from invoice_bridge.testing.conformance.invoices import EFFECTS
 
 Bills = list[tuple[OneTimeCharge | PeriodInvoice, Plan]]
@@ -55,6 +55,7 @@ class TransitionChecks(Checks):
         with self.beginning(declared, context) as (client, emulator):
             invoice_id = self.create(client, *bills[0]).id
             command = COMMANDS[verb](id=invoice_id, **further(verb, emulator, self.change))
+            assert command.capability == verb
         assert plan(command, context).effects == declared.transitions[verb].effects
 
     def changes(self, client: Client, emulator: Emulator, verb: str, row: Transition, invoice: Invoice) -> None:
@@ -140,7 +141,9 @@ def change(
     client: Client, emulator: Emulator, verb: str, invoice_id: str, update: Mapping[str, Any], *, attempt: int = 1
 ) -> Invoice:
     """Do a verb to an invoice."""
-    done: Invoice = getattr(client, verb)(invoice_id, attempt=attempt, **further(verb, emulator, update))
+    done: Invoice = getattr(client, METHODS.get(verb, verb))(
+        invoice_id, attempt=attempt, **further(verb, emulator, update)
+    )
     return done
 
 
@@ -149,5 +152,6 @@ def further(verb: str, emulator: Emulator, update: Mapping[str, Any]) -> dict[st
     more: dict[str, dict[str, Any]] = {
         "update": dict(update),
         "pay": {"payment_method": emulator.payment_method},
+        **{each: part_of(each, emulator) for each in MONEY_VERBS},
     }
     return more.get(verb, {})

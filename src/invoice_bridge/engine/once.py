@@ -1,0 +1,67 @@
+"""Starts verbs that move or record money, so that a reference takes effect once, whatever the journal or the key knows.
+
+Rules of this file: the flow itself reads what the provider has under the reference before it writes; see
+adapter/once.py. The journal only ever forbids a write. No clock.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from invoice_bridge.adapter.declared import History
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.core.commands import Command, Retrieve, verb_reference
+from invoice_bridge.core.errors import IdempotencyMismatch, OutcomeUnknown, ProviderError
+from invoice_bridge.core.wire import Flow
+
+__all__ = ["start_once"]
+
+
+def start_once(command: Command, context: Context, history: History) -> Flow[Any]:
+    """Start the flow of a verb with a reference.
+
+    `history.applied`: the journal has its success, so nothing is written; where the provider does not show it, the
+    invoice is read. `history.unsettled`: a request of it was lost a moment ago and no key prevents a second effect.
+    """
+    flow = context.provider.flow(command, context)
+    if history.applied or history.unsettled:
+        flow = _reading_only(command, context, history, flow)
+    return _explained(command, flow, context)
+
+
+def _reading_only(command: Command, context: Context, history: History, flow: Flow[Any]) -> Flow[Any]:
+    """Drive a flow up to its first write, which is not sent."""
+    try:
+        request = next(flow)
+        while not request.writes:
+            try:
+                answer = yield request
+            except ProviderError as refusal:
+                request = flow.throw(refusal)
+            else:
+                request = flow.send(answer)
+    except StopIteration as done:
+        return done.value
+    flow.close()
+    if not history.applied:
+        reference = verb_reference(command)
+        raise OutcomeUnknown(
+            f"a request of {command.verb} {reference!r} was lost a few minutes ago and may still take effect: nothing "
+            "was sent. Make the same call again in five minutes",
+            reference=reference,
+        )
+    again = Retrieve(id=getattr(command, "id", ""))
+    return (yield from context.provider.flow(again, context.on(again)))
+
+
+def _explained(command: Command, flow: Flow[Any], context: Context) -> Flow[Any]:
+    """Drive a flow; a key that was used with other content becomes IdempotencyMismatch."""
+    try:
+        return (yield from flow)
+    except ProviderError as refusal:
+        if refusal.response is None or not context.provider.classify(refusal.response).key_reused:
+            raise
+        raise IdempotencyMismatch(
+            f"the reference {verb_reference(command)!r} was used before for another {command.verb}; nothing was done: "
+            "give a new one a new reference",
+        ) from refusal
