@@ -1,4 +1,4 @@
-"""The requests that make and list invoices: Lago's whole emulator."""
+"""Lago's emulator, complete: the requests that make, read and list invoices."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _PER_PAGE = "100"
 
 
 class LagoEmulator(LagoTransitions):
-    """Lago's invoices. The customer "cus_42" is there, with the payment method "pm_42"; "pm_declined" declines.
+    """Lago's invoices. The customer "cus_42" exists, with the payment method "pm_42"; "pm_declined" declines.
 
-    The add-on "charge" is there; a draft is made by `add_draft`, as subscriptions make them.
+    The add-on "charge" exists; `add_draft` makes a draft, as subscriptions do.
     """
 
     ROUTES = (
@@ -66,7 +66,7 @@ class LagoEmulator(LagoTransitions):
         return self._answer_with(document)
 
     def _fee(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The fee of an add-on: unit amount times units, rounded (lago-api, fees/one_off_service.rb)."""
+        """Make the fee of an add-on: unit amount times units, rounded (lago-api, fees/one_off_service.rb)."""
         cents, units = given.get("unit_amount_cents", 0), given.get("units", "1")
         try:
             count = Decimal(str(units))

@@ -45,7 +45,7 @@ class AcmeDocuments(Emulator):
         self.customers = {self.customer}
         self.invoices: dict[str, dict[str, Any]] = {}
 
-    # ── every request ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── every request ────────────────────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
         """Check the key and the version (docs.acme.test/requests)."""
         if call.headers.get("authorization") != f"Bearer {self.key}":
@@ -85,7 +85,7 @@ class AcmeDocuments(Emulator):
                 raise self._invalid(name, "is of the wrong type")
         return given
 
-    # ── invoices ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── invoices ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def _line(self, given: Any) -> dict[str, Any]:
         line = self._checked(given, _LINE_PARAMS, "lines")
         if "amount" not in line:
