@@ -105,18 +105,18 @@ class LagoDocuments(Emulator):
 
     def _body(self, call: IncomingRequest, wrapper: str | None, known: Sequence[str]) -> dict[str, Any]:
         try:
-            given = call.json()
-            given = given if wrapper is None else given[wrapper]
+            params = call.json()
+            params = params if wrapper is None else params[wrapper]
         except (KeyError, TypeError, ValueError):
             raise self._refuse(400, f"BadRequest: param is missing: {wrapper}") from None
-        return self._checked(given, known)
+        return self._checked(params, known)
 
-    def _checked(self, given: Any, known: Sequence[str]) -> dict[str, Any]:
-        if not isinstance(given, dict):
+    def _checked(self, params: Any, known: Sequence[str]) -> dict[str, Any]:
+        if not isinstance(params, dict):
             raise self._refuse(400, "BadRequest: not an object")
-        if unknown := [name for name in given if name not in known]:
+        if unknown := [name for name in params if name not in known]:
             raise self._invalid(unknown[0], "is_not_a_parameter")
-        return given
+        return params
 
     # ── invoices ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def _uuid(self) -> str:

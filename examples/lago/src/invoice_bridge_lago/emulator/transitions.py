@@ -56,14 +56,14 @@ class LagoTransitions(LagoDocuments):
 
     def retry_payment(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/retry_payment: an empty answer (lago-api, payments/retry_service.rb; lago-openapi for the method)."""
-        given = self._body(call, None, ("payment_method",)).get("payment_method") or {}
-        given = self._checked(given, ("payment_method_type", "payment_method_id"))
+        params = self._body(call, None, ("payment_method",)).get("payment_method") or {}
+        params = self._checked(params, ("payment_method_type", "payment_method_id"))
         document = self._find(invoice_id)
         if not self.allows("pay", self._word(document)):
             raise self._not_allowed("invalid_status")
         if invoice_id in self.in_payment:
             raise self._not_allowed(IN_PAYMENT)
-        self._collect(document, given.get("payment_method_id") or self.payment_method or "")
+        self._collect(document, params.get("payment_method_id") or self.payment_method or "")
         return Response(200, b"", {"content-type": "text/html"})
 
     def void(self, call: IncomingRequest, invoice_id: str) -> Response:
@@ -80,17 +80,17 @@ class LagoTransitions(LagoDocuments):
 
     def update(self, call: IncomingRequest, invoice_id: str) -> Response:
         """PUT /invoices/{id}: the payment status and the metadata, except of a void invoice (lago-openapi)."""
-        given, document = self._body(call, "invoice", ("payment_status", "metadata")), self._find(invoice_id)
+        params, document = self._body(call, "invoice", ("payment_status", "metadata")), self._find(invoice_id)
         if not self.allows("update", self._word(document)):
             raise self._not_allowed("not_updatable")
-        if "payment_status" in given:
-            if given["payment_status"] not in _PAYMENT_STATUSES:
+        if "payment_status" in params:
+            if params["payment_status"] not in _PAYMENT_STATUSES:
                 raise self._invalid("payment_status", "value_is_invalid")
-            if given["payment_status"] == "succeeded" != document["payment_status"]:
+            if params["payment_status"] == "succeeded" != document["payment_status"]:
                 self._note("recorded", document)
-            document["payment_status"] = given["payment_status"]
-        if "metadata" in given:
-            document["metadata"] = self._metadata(document, given["metadata"])
+            document["payment_status"] = params["payment_status"]
+        if "metadata" in params:
+            document["metadata"] = self._metadata(document, params["metadata"])
         document["updated_at"] = stamp(self.clock())
         return self._answer_with(document)
 
@@ -99,13 +99,13 @@ class LagoTransitions(LagoDocuments):
         known = {row["lago_id"]: row for row in document["metadata"]}
         entries: list[dict[str, Any]] = []
         for row in rows:
-            given = self._checked(row, ("id", "key", "value"))
-            key, value = given.get("key"), given.get("value")
+            params = self._checked(row, ("id", "key", "value"))
+            key, value = params.get("key"), params.get("value")
             if not key or len(key) > 20 or key in {entry["key"] for entry in entries}:
                 raise self._invalid("key", "value_is_invalid")
             if not value or len(value) > 140:
                 raise self._invalid("value", "value_is_invalid")
-            before = known.get(given.get("id")) or {"lago_id": self._uuid(), "created_at": stamp(self.clock())}
+            before = known.get(params.get("id")) or {"lago_id": self._uuid(), "created_at": stamp(self.clock())}
             entries.append({**before, "key": key, "value": value})
         if len(entries) > METADATA_COUNT:
             raise self._invalid("metadata", "invalid_count")
