@@ -14,7 +14,7 @@ CONSTANTS = {
     node.targets[0].id: ast.literal_eval(node.value)
     for node in MUTANTS.body
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    if node.targets[0].id in {"FILES", "CLASSES", "_LOOKED_UP"}
+    if node.targets[0].id in {"FILES", "CLASSES", "_LOOKUP_TESTS"}
 }
 
 

@@ -1,4 +1,4 @@
-"""Measure what the dearest answers cost, and how late each kind of drip ends; prints the tables of SECURITY.md.
+"""Measure the cost of the most expensive answers, and the end of each kind of drip; print the tables of SECURITY.md.
 
 python tools/bounds.py
 """
@@ -15,17 +15,17 @@ from tests.drips import CALLS, KINDS, TLS, serving
 def answers() -> None:
     print("| answer | bytes on the wire | memory | seconds | outcome |\n|---|---|---|---|---|")
     for name in ANSWERS:
-        took = cost(name)
-        print(f"| {name} | {took.on_wire:,} | {took.grown} MB | {took.seconds:.2f} | {took.outcome} |", flush=True)
+        spent = cost(name)
+        print(f"| {name} | {spent.on_wire:,} | {spent.grown} MB | {spent.seconds:.2f} | {spent.outcome} |", flush=True)
 
 
 def drips() -> None:
     print("\n| drip | sync | async |\n|---|---|---|")
     for kind, answer in {**KINDS, "TLS handshake": TLS}.items():
         scheme = "https" if kind == "TLS handshake" else "http"
-        with serving(answer) as where:
-            ended = [call({"base_url": f"{scheme}://{where}", "timeout": 1.0})[0] for call in CALLS.values()]
-        print(f"| {kind} | {ended[0]:.2f} | {ended[1]:.2f} |", flush=True)
+        with serving(answer) as address:
+            seconds = [call({"base_url": f"{scheme}://{address}", "timeout": 1.0})[0] for call in CALLS.values()]
+        print(f"| {kind} | {seconds[0]:.2f} | {seconds[1]:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

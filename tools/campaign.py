@@ -1,10 +1,10 @@
 """Run the independent campaign: seeded cases against provider servers that share nothing with the library.
 
     python tools/campaign.py --cases 500 --seed 7 --provider stripe
-    python tools/campaign.py --control --cases 100        # keys forgotten, nothing looked up: must bill twice and lie
+    python tools/campaign.py --control --cases 100        # no keys, no lookup: must bill twice, with false results
 
-Judged by the servers' ledgers alone (tests/independent). Exits 1 where anything was billed twice, over-collected or
-told falsely; with --control, where either duplicates or false statements are missing.
+Only the servers' ledgers decide (tests/independent). The exit code is 1 if a bill was made twice, too much was
+collected or a result was false; with --control, it is 1 if duplicates or false results are missing.
 """
 
 import argparse
@@ -23,38 +23,38 @@ from tests.independent.cases import PROVIDERS
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--provider", action="append", choices=PROVIDERS, help="all by default")
-    parser.add_argument("--cases", type=int, default=2000, help="of each provider")
+    parser.add_argument("--provider", action="append", choices=PROVIDERS, help="default: all")
+    parser.add_argument("--cases", type=int, default=2000, help="cases of each provider")
     parser.add_argument("--first", type=int, default=0, help="the number of the first case")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--control", action="store_true")
-    parser.add_argument("--verbose", action="store_true", help="tell each case that went wrong step by step")
-    asked = parser.parse_args()
+    parser.add_argument("--verbose", action="store_true", help="print the steps of each failed case")
+    options = parser.parse_args()
     whole = Count()
-    for provider in asked.provider or PROVIDERS:
+    for provider in options.provider or PROVIDERS:
         began, total = time.monotonic(), Count()
-        last = asked.first + asked.cases
-        with ProcessPoolExecutor(asked.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        last = options.first + options.cases
+        with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
             parts = [
                 pool.submit(
                     run,
                     provider,
-                    range(asked.first + part, last, asked.jobs),
-                    asked.seed,
-                    control=asked.control,
-                    verbose=asked.verbose,
+                    range(options.first + part, last, options.jobs),
+                    options.seed,
+                    control=options.control,
+                    verbose=options.verbose,
                 )
-                for part in range(asked.jobs)
+                for part in range(options.jobs)
             ]
             for part in parts:
                 total += part.result()
-        print(f"{provider}, seed {asked.seed}: {total}; {time.monotonic() - began:.0f} s", flush=True)
+        print(f"{provider}, seed {options.seed}: {total}; {time.monotonic() - began:.0f} s", flush=True)
         print(f"  the last call ended as: {dict(total.ends.most_common())}")
-        for line in total.found[: 3 if asked.control else 100]:
+        for line in total.found[: 3 if options.control else 100]:
             print(f"  {line}")
         whole += total
-    if asked.control:
+    if options.control:
         return int(not (whole.duplicates and whole.false))
     return int(not whole.is_clean)
 

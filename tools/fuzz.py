@@ -1,12 +1,12 @@
-"""Feed hostile input to everything that reads what others write, guided by the coverage it reaches.
+"""Feed hostile input, guided by coverage, to every function that reads untrusted data.
 
     make fuzz                                   1,000,000 inputs over all targets
     make fuzz RUNS=5000000 TARGETS="decode-stripe bill"
     .venv-soak/bin/python tools/fuzz.py --again .fuzz/bill/found-1f3a…      one input again
 
-The targets and what may come of them stand in tests/hostile/targets.py. Each begins with the emulators' own answers and
-with what earlier runs kept under .fuzz (not in git). Prints a table; a finding is saved to a file, and the exit code is
-then 1, as it is where fewer inputs were fed than asked for.
+tests/hostile/targets.py has the targets and the errors that each may raise. Each target begins with the emulators'
+own answers and with the corpus of earlier runs under .fuzz (not in git). The tool prints a table and saves each
+finding to a file. The exit code is 1 if there is a finding, or if fewer inputs ran than requested.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / ".fuzz"
 LONGEST_INPUT = 5000
 HANGS = 30
-"""Seconds after which an input counts as one that never ends; a second of computing is a finding anyway."""
-# What is fed in a fraction of a millisecond may as well be fed more often.
+"""Seconds after which an input counts as one that never ends; a second of computing is already a finding."""
+# Fast targets get more inputs.
 WEIGHTS = {"error": 8, "json": 6, "money": 20}
 
 
-# ── in a process of its own: one target ──────────────────────────────────────────────────────────────────────────────
+# ── one target, in its own process ──────────────────────────────────────────────────────────────────────────────
 def fuzz(name: str, runs: int, seed: int) -> None:
-    """Feed one target until `runs` inputs are fed or one is a finding; libFuzzer ends the process."""
+    """Feed one target until `runs` inputs have run or one is a finding; libFuzzer ends the process."""
     import atheris
 
     sys.path.insert(0, str(ROOT))
     with atheris.instrument_imports(include=["invoice_bridge"]):
         from tests.hostile.targets import NAMES, TARGETS, providers
 
-        for provider in NAMES:  # loaded when asked for, and instrumented only when loaded here
+        for provider in NAMES:  # a provider loads on first use; only modules loaded here are instrumented
             providers.get(provider)
     from tests.hostile.mutations import mutated
 
@@ -52,9 +52,9 @@ def fuzz(name: str, runs: int, seed: int) -> None:
         (corpus / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
 
     def mutate(data: bytes, most: int, chance: int) -> bytes:
-        """Half of the changes are of a document's own shape, the other half libFuzzer's."""
-        luck = random.Random(chance)
-        changed = mutated(data, luck) if luck.random() < 0.5 else atheris.Mutate(data, most)
+        """Change the input: half of the changes keep a document's structure, the other half are libFuzzer's."""
+        generator = random.Random(chance)
+        changed = mutated(data, generator) if generator.random() < 0.5 else atheris.Mutate(data, most)
         return changed[:most]
 
     options = {
@@ -74,81 +74,81 @@ def fuzz(name: str, runs: int, seed: int) -> None:
 # ── the whole run ────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Result:
-    """What became of one target."""
+    """The result of one target."""
 
     name: str
-    asked: int
+    requested: int
     inputs: int
     edges: str
     features: str
     corpus: str
     seconds: float
     finding: Path | None
-    told: str
+    output: str
 
     @property
     def is_good(self) -> bool:
-        """Whether all inputs were fed and none was a finding."""
-        return self.finding is None and self.inputs >= self.asked
+        """Return whether all inputs ran and none was a finding."""
+        return self.finding is None and self.inputs >= self.requested
 
     def row(self) -> str:
-        """Its line of the table."""
+        """Return the target's line of the table."""
         state = "ok" if self.is_good else f"FOUND {self.finding}" if self.finding else "STOPPED"
         numbers = f"{self.inputs:>9,} {self.edges:>6} {self.features:>8} {self.corpus:>6} {self.seconds:>8.0f}"
         return f"{self.name:<20} {numbers}  {state}"
 
 
 def run(name: str, runs: int, seed: int) -> Result:
-    """Fuzz one target in a process of its own, and read what it says."""
+    """Fuzz one target in its own process, and read its output."""
     PLACE.joinpath(name).mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     command = [sys.executable, __file__, "--target", name, "--runs", str(runs), "--seed", str(seed)]
-    done = subprocess.run(command, cwd=ROOT, env=_surroundings(), capture_output=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, check=False)
     text = done.stderr.decode("utf-8", "replace") + done.stdout.decode("utf-8", "replace")
     last = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", text)
-    fed = re.findall(r"number_of_executed_units: (\d+)", text) or re.findall(r"^#(\d+)", text, re.MULTILINE)
-    found = re.findall(r"Test unit written to (.+)", text)
+    counts = re.findall(r"number_of_executed_units: (\d+)", text) or re.findall(r"^#(\d+)", text, re.MULTILINE)
+    findings = re.findall(r"Test unit written to (.+)", text)
     problem = done.returncode != 0
     return Result(
         name,
         runs,
-        int(fed[-1]) if fed else 0,
+        int(counts[-1]) if counts else 0,
         *(last[-1] if last else ("?", "?", "?")),
         time.monotonic() - began,
-        Path(found[-1].strip()).relative_to(ROOT) if found else PLACE / name if problem else None,
+        Path(findings[-1].strip()).relative_to(ROOT) if findings else PLACE / name if problem else None,
         text[-3000:],
     )
 
 
-def _surroundings() -> dict[str, str]:
-    """The same for every run: no key of a developer's shell, no proxy."""
+def _environment() -> dict[str, str]:
+    """Return the environment of every run, without keys or proxies of a developer's shell."""
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR", "LANG"}}
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
 
 
 def shares(names: list[str], runs: int) -> dict[str, int]:
-    """How many inputs each target gets; together at least `runs`."""
+    """Return the number of inputs for each target; together at least `runs`."""
     weights = {name: WEIGHTS.get(name.partition("-")[0], 1) for name in names}
     return {name: -(-runs * weight // sum(weights.values())) for name, weight in weights.items()}
 
 
 def again(path: Path) -> None:
-    """Feed one saved input again; the folder that it lies in names the target."""
+    """Feed one saved input again; its folder has the target's name."""
     sys.path.insert(0, str(ROOT))
     from tests.hostile.targets import TARGETS
 
     TARGETS[path.resolve().parent.name](path.read_bytes())
-    print("nothing came of it")
+    print("no finding")
 
 
 def main() -> int:
-    """Fuzz every target, print the table."""
+    """Fuzz every target and print the table."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--runs", type=int, default=1_000_000, help="inputs, over all targets together")
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10**6))
     options.add_argument("--jobs", type=int, default=2)
     options.add_argument("--target", help=argparse.SUPPRESS)
-    options.add_argument("--again", type=Path, metavar="FILE", help="feed one saved input, under no fuzzer")
+    options.add_argument("--again", type=Path, metavar="FILE", help="feed one saved input, without the fuzzer")
     options.add_argument("targets", nargs="*")
     given = options.parse_args()
     if given.again:
@@ -161,18 +161,18 @@ def main() -> int:
     from tests.hostile.targets import TARGETS
 
     if unknown := set(given.targets) - set(TARGETS):
-        options.error(f"no target {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
-    asked = shares(given.targets or list(TARGETS), given.runs)
-    print(f"seed {given.seed}, {given.jobs} at a time; edges and features as libFuzzer counts them", flush=True)
+        options.error(f"unknown targets: {', '.join(sorted(unknown))}; the targets are {', '.join(TARGETS)}")
+    requested = shares(given.targets or list(TARGETS), given.runs)
+    print(f"seed {given.seed}, {given.jobs} at a time; edges and features by libFuzzer's count", flush=True)
     print(f"{'target':<20} {'inputs':>9} {'edges':>6} {'features':>8} {'corpus':>6} {'seconds':>8}", flush=True)
     began = time.monotonic()
     results: list[Result] = []
     with ThreadPoolExecutor(given.jobs) as jobs:
-        for result in jobs.map(lambda name: run(name, asked[name], given.seed), asked):
+        for result in jobs.map(lambda name: run(name, requested[name], given.seed), requested):
             results.append(result)
             print(result.row(), flush=True)
             if not result.is_good:
-                print(result.told, flush=True)
+                print(result.output, flush=True)
     bad = [result for result in results if not result.is_good]
     total = sum(result.inputs for result in results)
     print(f"{'all':<20} {total:>9,} {'':>6} {'':>8} {'':>6} {time.monotonic() - began:>8.0f}  {len(bad)} findings")

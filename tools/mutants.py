@@ -1,14 +1,14 @@
-"""Change the adapters and the core one token at a time, and see whether the tests notice.
+"""Change the adapters and the core one token at a time, and check whether the tests notice.
 
     make mutants                         60 mutants of each target, a new seed
     make mutants SEED=7 SAMPLE=100 TARGETS="stripe journal lookup"
 
-A target is a provider (its tables, fields, shapes, bills and verbs) or a part of the rest: journal, lookup, outcome,
-explain, losses, compare/differences, cassettes/redaction, transitions, and the compiler of shapes.
-Mutants come from mutmut; a sample is drawn by the printed seed. A mutant of a provider is killed where the provider's
-tests, the conformance suite, the check of the generated pages or the types fail; one of the core where the tests that
-guard that module, or the types, fail. The exit code is 1 where fewer than 95 % of any target's sample are killed, or
-where the tests fail without any mutant. Survivors are printed, and how long a mutant took.
+A target is a provider (its tables, fields, shapes, bills and verbs) or another part: journal, lookup, outcome,
+explain, losses, compare/differences, cassettes/redaction, transitions, and the compiler of shapes. Mutants come from
+mutmut; the printed seed draws the sample. A mutant of a provider is killed if the provider's tests, the conformance
+suite, the check of the generated pages or the type checks fail; a mutant of the core, if the tests of that module or
+the type checks fail. The exit code is 1 if fewer than 95 % of any target's sample are killed, or if the tests fail
+without a mutant. The tool prints the survivors, and the time for each mutant.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ CLASSES = {"chargeapi": "TestChargeAPI", "chargebee": "TestChargebee", "stripe":
 
 @dataclass(frozen=True)
 class Target:
-    """What is changed, and what is to notice."""
+    """The files to change, and the tests that must notice."""
 
     name: str
     files: tuple[str, ...]
     """The files to change, below the package."""
     tests: tuple[str, ...]
-    """The tests to run, the likeliest and quickest first."""
+    """The tests to run: first those that are fast and likely to fail."""
     types: str
     """The package or module whose types are checked."""
     options: tuple[str, ...] = ()
@@ -68,9 +68,9 @@ def _module(name: str, files: str, *tests: str) -> Target:
     return Target(name, tuple(files.split()), paths, "invoice_bridge", options=("-m", "not slow"))
 
 
-_LOOKED_UP = ("test_lookup.py", "test_resolve.py", "test_client_told.py", "test_idempotency.py")
-# what takes half a minute (conformance, golden files, every method under every fault) is left out, as every survivor
-# would pay for it; what it would kill besides is not measured
+_LOOKUP_TESTS = ("test_lookup.py", "test_resolve.py", "test_client_told.py", "test_idempotency.py")
+# tests that take half a minute (conformance, golden files, every method under every fault) are omitted, because every
+# survivor would need that time; how many more mutants they would kill is not measured
 TARGETS = {
     target.name: target
     for target in (
@@ -119,7 +119,7 @@ TARGETS = {
             "engine/lookup.py adapter/lookup.py",
             "test_refusals.py",
             "test_attacks.py",
-            *_LOOKED_UP,
+            *_LOOKUP_TESTS,
             "test_one_book.py",
             "test_defects.py",
         ),
@@ -177,8 +177,8 @@ class Mutant:
     mutation: RelativeMutationID
 
     def __str__(self) -> str:
-        at = self.mutation
-        return f"{self.file}:{at.line_number + 1} #{at.index}  {at.line.strip()}"
+        change = self.mutation
+        return f"{self.file}:{change.line_number + 1} #{change.index}  {change.line.strip()}"
 
 
 def sample(target: Target, size: int, chance: random.Random) -> list[Mutant]:
@@ -192,14 +192,19 @@ def sample(target: Target, size: int, chance: random.Random) -> list[Mutant]:
 
 
 def passes(target: Target, copy: Path, python: str) -> bool:
-    """Whether everything that is to notice a mutant of a target is content with the copy as it stands."""
+    """Return whether all tests and type checks of a target pass with the copy."""
     tests = target.tests
     types = ["mypy", "--cache-dir", str(copy / "mypy"), "-p", target.types]
-    place = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(copy), "MYPYPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(copy),
+        "MYPYPATH": str(copy),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     for command in (["pytest", "-x", "-q", "-p", "no:cacheprovider", *target.options, *tests], types):
         try:
             done = subprocess.run(
-                [python, "-m", *command], cwd=ROOT, env=place, capture_output=True, timeout=LONGEST, check=False
+                [python, "-m", *command], cwd=ROOT, env=environment, capture_output=True, timeout=LONGEST, check=False
             )
         except subprocess.TimeoutExpired:
             return False
@@ -209,7 +214,7 @@ def passes(target: Target, copy: Path, python: str) -> bool:
 
 
 def survives(mutant: Mutant, copy: Path, python: str) -> str | None:
-    """Put a mutant into the copy; what it changed where nothing notices, else None."""
+    """Put a mutant into the copy and run the checks; return the changed lines if it survives, else None."""
     place = copy / "invoice_bridge" / mutant.file
     original = place.read_text("utf-8")
     changed, _ = mutate(Context(source=original, filename=mutant.file, mutation_id=mutant.mutation))
@@ -224,30 +229,30 @@ def survives(mutant: Mutant, copy: Path, python: str) -> str | None:
 
 
 def main() -> int:
-    """Sample, run, print."""
+    """Draw the samples, run the checks and print the results."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     options.add_argument("--sample", type=int, default=60)
     options.add_argument("--jobs", type=int, default=2)
-    options.add_argument("--python", default=sys.executable, help="the python that has the project and its tests")
     options.add_argument(
-        "targets", nargs="*", metavar="target", help=f"of {', '.join(TARGETS)}; all of them by default"
+        "--python", default=sys.executable, help="the Python of the environment with the project and its tests"
     )
+    options.add_argument("targets", nargs="*", metavar="target", help=f"one of {', '.join(TARGETS)} (default: all)")
     given = options.parse_args()
     names = given.targets or list(TARGETS)
     if unknown := [name for name in names if name not in TARGETS]:
-        options.error(f"there is no target {', '.join(unknown)}; there are {', '.join(TARGETS)}")
+        options.error(f"unknown targets: {', '.join(unknown)}; the targets are {', '.join(TARGETS)}")
     if given.sample < 1 or given.jobs < 1:
-        options.error("--sample and --jobs count from 1")
+        options.error("--sample and --jobs must be 1 or more")
     print(f"seed {given.seed}, {given.sample} mutants of each of {', '.join(names)}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         copies: Queue[Path] = Queue()
         for number in range(given.jobs):
             copy = Path(shutil.copytree(PACKAGE, Path(folder) / str(number) / "invoice_bridge"))
-            compile_dir(copy, quiet=2)  # else every run compiles the whole package; a mutant's file is newer than this
+            compile_dir(copy, quiet=2)  # otherwise every run compiles the whole package; a mutant's file is newer
             copies.put(copy.parent)
 
-        def judge(mutant: Mutant) -> str | None:
+        def check(mutant: Mutant) -> str | None:
             copy = copies.get()
             try:
                 return survives(mutant, copy, given.python)
@@ -257,20 +262,20 @@ def main() -> int:
         enough = True
         for target in map(TARGETS.__getitem__, names):
             if not passes(target, Path(folder) / "0", given.python):
-                print(f"{target.name}: the tests fail without any mutant, so a kill would mean nothing")
+                print(f"{target.name}: the tests fail without any mutant: fix them first")
                 return 1
             mutants, began = sample(target, given.sample, random.Random(f"{given.seed}:{target.name}")), monotonic()
             with ThreadPoolExecutor(given.jobs) as jobs:
-                left = [
+                survivors = [
                     (mutant, text)
-                    for mutant, text in zip(mutants, jobs.map(judge, mutants), strict=True)
+                    for mutant, text in zip(mutants, jobs.map(check, mutants), strict=True)
                     if text is not None
                 ]
-            rate, each = 1 - len(left) / len(mutants), (monotonic() - began) * given.jobs / len(mutants)
+            rate, each = 1 - len(survivors) / len(mutants), (monotonic() - began) * given.jobs / len(mutants)
             enough = enough and rate >= ENOUGH
-            killed = f"{len(mutants) - len(left)} of {len(mutants)} killed"
+            killed = f"{len(mutants) - len(survivors)} of {len(mutants)} killed"
             print(f"{target.name}: {killed}, {rate:.1%}; {each:.0f} s a mutant", flush=True)
-            for mutant, text in left:
+            for mutant, text in survivors:
                 print(f"  survived  {mutant}\n            → {text}", flush=True)
     return 0 if enough else 1
 

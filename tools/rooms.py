@@ -1,4 +1,4 @@
-"""The rooms of the library and their imports: read by tests/test_rooms.py, drawn in the page on architecture."""
+"""The rooms of the library and their imports, for tests/test_rooms.py and the drawing on the architecture page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SRC = Path(__file__).resolve().parent.parent / "src" / "invoice_bridge"
 MODULES = {
     ".".join(("invoice_bridge", *path.relative_to(SRC).with_suffix("").parts)).removesuffix(".__init__"): path
     for path in sorted(SRC.rglob("*.py"))
-    if "scaffold/adapter" not in path.as_posix()  # a template, which is copied under another name
+    if "scaffold/adapter" not in path.as_posix()  # a template, copied under another name
 }
 FLOORS = (
     ("core",),
@@ -29,31 +29,31 @@ FLOORS = (
     ("cli",),
     ("__main__",),
 )
-"""The rooms from the ground up: each may import from lower floors, and from itself."""
+"""The rooms, the lowest first: each may import from lower floors and from itself."""
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 BY_NAME = {("invoice_bridge.core.model", "invoice_bridge.decode")}
-"""The one declared exception: `Invoice.unmapped` asks `decode`."""
+"""The one exception: `Invoice.unmapped` calls `decode`."""
 
 
 def room(module: str) -> str:
-    """The room of a module: what stands below the package."""
+    """Return the room of a module: the name below the package."""
     return module.split(".")[1]
 
 
 @cache
 def imports(module: str) -> frozenset[str]:
-    """The modules of ours that a module imports, those for type checkers alone among them."""
-    found: set[str] = set()
+    """Return the modules of this package that a module imports, including imports for type checkers."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
-    return frozenset(found & set(MODULES) - {module, "invoice_bridge"})
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return frozenset(names & set(MODULES) - {module, "invoice_bridge"})
 
 
 def arrows() -> list[tuple[str, str]]:
-    """Every import of one module by another, but for the declared exception."""
+    """Return every import of one module by another, except the declared exception."""
     return [
         (module, other)
         for module in MODULES
@@ -64,16 +64,16 @@ def arrows() -> list[tuple[str, str]]:
 
 
 def drawing() -> str:
-    """The rooms from the top down, each with the rooms that it imports, what follows from those left out."""
+    """Return a diagram of the rooms from the top down, with direct imports but without those that others imply."""
     below: dict[str, set[str]] = {name: set() for name in FLOOR if name not in {"__main__", "files"}}
     for module, other in arrows():
         if room(module) in below and room(other) in below and room(module) != room(other):
             below[room(module)].add(room(other))
     reached: dict[str, set[str]] = {}
     for name in sorted(below, key=FLOOR.__getitem__):
-        reached[name] = below[name].union(*(reached[one] for one in below[name]))
+        reached[name] = below[name].union(*(reached[lower] for lower in below[name]))
     lines = []
     for name in sorted(below, key=lambda name: (-FLOOR[name], name)):
-        direct = {one for one in below[name] if not any(one in reached[other] for other in below[name] - {one})}
-        lines += [f"    {name} --> {one}" for one in sorted(direct, key=lambda one: (-FLOOR[one], one))]
+        direct = {lower for lower in below[name] if not any(lower in reached[other] for other in below[name] - {lower})}
+        lines += [f"    {name} --> {lower}" for lower in sorted(direct, key=lambda lower: (-FLOOR[lower], lower))]
     return "\n".join(("```mermaid", "graph TD", *lines, "```"))

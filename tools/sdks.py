@@ -1,11 +1,11 @@
-"""Try the versions of the official SDKs that the extras `stripe` and `chargebee` take: each hands an invoice to decode.
+"""Test the versions of the official SDKs that the extras `stripe` and `chargebee` allow: `decode` reads their objects.
 
-    make sdks                            every version in requirements/sdks.txt
-    .venv/bin/python tools/sdks.py --pin     write the hashes of the versions there anew
+    make sdks                                every version in requirements/sdks.txt
+    .venv/bin/python tools/sdks.py --pin     write the hashes of these versions again
 
-Each version is installed into a folder of its own, which is thrown away; what it depends on comes from the development
-environment. The invoice that it hands over, as its own class, must read as the same JSON does. The exit code is 1 where
-one does not.
+Each version is installed into its own temporary folder; its dependencies come from the development environment.
+`decode` must read the SDK's invoice object and the same JSON as equal invoices. The exit code is 1 if one version
+fails.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ CHARGEBEE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def handed_over(name: str) -> tuple[dict[str, Any], Any]:
-    """Return an invoice's JSON, and the same as the SDK's own object."""
+def sdk_invoice(name: str) -> tuple[dict[str, Any], Any]:
+    """Return an invoice's JSON, and the same invoice as the SDK's own object."""
     sdk: Any = import_module(name)
     if name == "stripe":
         return STRIPE, sdk.Invoice.construct_from(STRIPE, "sk_test_not_a_key")
@@ -54,25 +54,25 @@ def handed_over(name: str) -> tuple[dict[str, Any], Any]:
     return CHARGEBEE, import_module("chargebee.models.invoice.responses").InvoiceResponse.construct(CHARGEBEE)
 
 
-def judge(name: str) -> int:
-    """Hold the installed version's object against the JSON."""
-    data, invoice = handed_over(name)
-    expected, found = decode(name, data), decode(name, invoice)
-    assert (found, found.problems, len(found.lines), str(found.total)) == (expected, (), 1, "19.99 EUR")
+def check(name: str) -> int:
+    """Compare the installed version's object with the JSON."""
+    data, invoice = sdk_invoice(name)
+    expected, decoded = decode(name, data), decode(name, invoice)
+    assert (decoded, decoded.problems, len(decoded.lines), str(decoded.total)) == (expected, (), 1, "19.99 EUR")
     print(f"{name} {version(name)}: {type(invoice).__module__}.{type(invoice).__name__} reads as its JSON does")
     return 0
 
 
-def judge_all() -> int:
-    """Install each version in turn, and judge it in a process of its own."""
+def check_all() -> int:
+    """Install each version in turn, and check it in its own process."""
     failed = 0
     for pin in PINS.read_text("utf-8").splitlines():
         if not pin or pin.startswith("#"):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            one = Path(folder) / "one.txt"
-            one.write_text(pin + "\n", "utf-8")
-            install = ("install", "--no-deps", "--no-compile", "--require-hashes", "--target", folder, "-r", str(one))
+            file = Path(folder) / "one.txt"
+            file.write_text(pin + "\n", "utf-8")
+            install = ("install", "--no-deps", "--no-compile", "--require-hashes", "--target", folder, "-r", str(file))
             subprocess.run([*PIP, *install], check=True)
             name = pin.partition("==")[0]
             done = subprocess.run(
@@ -83,7 +83,7 @@ def judge_all() -> int:
 
 
 def pin_all() -> None:
-    """Write the hashes of what is named in the file anew."""
+    """Write the hashes of the versions in the file again."""
     lines = []
     for line in PINS.read_text("utf-8").splitlines():
         if (named := re.match(r"[a-z]+==\S+", line)) is not None:
@@ -98,13 +98,13 @@ def pin_all() -> None:
 def main() -> int:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("installed", nargs="?", choices=("stripe", "chargebee"), help="judge the installed version")
-    parser.add_argument("--pin", action="store_true", help="write the hashes in requirements/sdks.txt anew")
-    chosen = parser.parse_args()
-    if chosen.pin:
+    parser.add_argument("installed", nargs="?", choices=("stripe", "chargebee"), help="check the installed version")
+    parser.add_argument("--pin", action="store_true", help="write the hashes in requirements/sdks.txt again")
+    options = parser.parse_args()
+    if options.pin:
         pin_all()
         return 0
-    return judge(chosen.installed) if chosen.installed else judge_all()
+    return check(options.installed) if options.installed else check_all()
 
 
 if __name__ == "__main__":

@@ -205,7 +205,8 @@ def test_a_cassette_without_provenance_is_not_replayed(recorded: pytest.Pytester
     (recorded.path / "cassettes/stripe/test_bill.provenance.json").unlink()
     done = recorded.runpytest()
     done.assert_outcomes(passed=1, errors=1)
-    done.stdout.fnmatch_lines(["*there is no test_bill.provenance.json: record it again with"])
+    problem = "its sidecar test_bill.provenance.json is missing, so its origin is unknown"
+    done.stdout.fnmatch_lines([f"*{problem}: record it again with"])
 
 
 @pytest.mark.parametrize("provider", ["stripe", "chargebee"])

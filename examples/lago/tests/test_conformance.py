@@ -1,16 +1,16 @@
-"""Lago's adapter, held to the suite that every adapter is held to."""
+"""The conformance suite, run on Lago's adapter."""
 
 from invoice_bridge import Line, Money, OneTimeCharge, Period
 from invoice_bridge.testing import Conformance
 
 
 class TestLago(Conformance):
-    """Lago keeps every promise."""
+    """Every check of the conformance suite, for Lago."""
 
     provider = "lago"
     change = {"metadata": {"site": "8"}}
-    # What a bill becomes, byte for byte, as lago-openapi's InvoiceOneOffCreateInput.yaml words it; the first request is
-    # the lookup, a bill of a customer's own.
+    # The exact bytes of a bill's requests, by lago-openapi's InvoiceOneOffCreateInput.yaml; the first request is the
+    # lookup, which has no body.
     vectors = {
         "an amount": (
             OneTimeCharge(reference="res-1", customer="hooli_1234", amount=Money.parse("120.00", "EUR")),
@@ -23,7 +23,7 @@ class TestLago(Conformance):
                 ),
             ),
         ),
-        "units of a month, taxed as the customer is": (
+        "units of a month, with the customer's taxes": (
             OneTimeCharge(
                 reference="res-2",
                 customer="hooli_1234",

@@ -1,4 +1,4 @@
-"""What is Lago's own: two axes of status, days without a time, no keys, metadata by entries, and its deliveries."""
+"""Lago's peculiarities: two statuses, days without a time, no keys, metadata by entries, and its deliveries."""
 
 import json
 from base64 import b64encode
@@ -41,19 +41,19 @@ AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
 @contextmanager
 def client(emulator: LagoEmulator, *faults: Fault) -> Iterator[tuple[Client, EmulatorTransport]]:
-    """A client of an emulator, and what it sends."""
+    """Open a client of an emulator, with the transport that records its requests."""
     transport = EmulatorTransport(Faults(emulator, faults), ROOT)
     with httpx.Client(transport=transport) as http, no_waiting():
         yield Client("lago", api_key=emulator.key, http=http, **emulator.settings), transport
 
 
 def sent(transport: EmulatorTransport) -> list[str]:
-    """What went through, in short."""
+    """Return the methods and paths of the requests sent."""
     return [f"{request.method} {request.url.removeprefix(ROOT).partition('?')[0]}" for request in transport.sent]
 
 
 def document(**changes: Any) -> dict[str, Any]:
-    """The invoice of lago-openapi's InvoiceBaseObject.yaml, as its examples have it."""
+    """Return an invoice with the examples of lago-openapi's InvoiceBaseObject.yaml."""
     return {
         "lago_id": "1a901a90-1a90-1a90-1a90-1a901a901a90",
         "number": "LAG-1234-001-002",
@@ -92,13 +92,13 @@ def document(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_two_axes_are_one_status(status: str, payment: str, read: Status, native: str) -> None:
-    """What the document is comes first; a finalized one is paid or open as its payment says."""
+    """The status of the document comes first; the payment status decides whether a finalized one is paid or open."""
     invoice = decode("lago", document(status=status, payment_status=payment))
     assert (invoice.status, invoice.native_status) == (read, native)
 
 
 def test_the_amounts_are_cents() -> None:
-    """Subtotal less discount plus tax is the total; what is left to pay is derived where no field states it."""
+    """Subtotal less discount plus tax is the total; the amount remaining is derived if no field has it."""
     invoice = decode("lago", document())
     parts = (invoice.subtotal, invoice.discount, invoice.tax, invoice.total, invoice.amount_remaining)
     assert parts == tuple(Money(cents, "EUR") for cents in (110, 10, 20, 120, 120))
@@ -108,7 +108,7 @@ def test_the_amounts_are_cents() -> None:
 
 
 def test_a_day_is_past_due_when_it_is_over() -> None:
-    """Dates have no time and no zone: they are days of UTC."""
+    """Dates have no time and no zone: they are read as days in UTC."""
     invoice = decode("lago", document())
     assert (invoice.issued_at, invoice.due_at) == (
         datetime(2022, 4, 30, tzinfo=UTC),
@@ -119,21 +119,21 @@ def test_a_day_is_past_due_when_it_is_over() -> None:
 
 
 def test_the_number_of_a_one_off_is_its_reference() -> None:
-    """Other invoices inherit a purchase order number: it is theirs."""
+    """Other invoices inherit a purchase order number, so it is their purchase order."""
     inherited, own = decode("lago", document()), decode("lago", document(invoice_type="one_off"))
     assert (inherited.reference, inherited.purchase_order) == (None, "PO-123")
     assert (own.reference, own.purchase_order) == ("PO-123", None)
 
 
 def test_an_answer_is_read_wrapped_and_bare_and_another_object_is_refused() -> None:
-    """A fee has an id as well, and belongs to an invoice."""
+    """A fee also has an id, but belongs to an invoice."""
     assert decode("lago", {"invoice": document()}) == decode("lago", document())
     with pytest.raises(MalformedResponse, match="lago_invoice_id"):
         decode("lago", {"lago_id": "1a90", "lago_invoice_id": "1a90", "amount_cents": 5})
 
 
 def test_a_line_has_its_unit_price_where_that_is_whole_cents() -> None:
-    """`precise_unit_amount` is text in major units, with as many decimals as it takes."""
+    """`precise_unit_amount` is text in major units, with any number of decimals."""
     fee = {"amount_cents": 30000, "units": "2.5", "precise_unit_amount": "120.0", "item": {"name": "Setup Fee"}}
     lines = decode("lago", document(fees=[fee, {**fee, "precise_unit_amount": "0.0001"}])).lines
     assert [line.unit_amount for line in lines] == [Money(12000, "EUR"), None]
@@ -142,7 +142,7 @@ def test_a_line_has_its_unit_price_where_that_is_whole_cents() -> None:
 
 # ── no keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_a_bill_is_looked_up_and_no_request_has_a_key() -> None:
-    """The listing comes first; the invoice is made without its payment provider, and carries the reference at once."""
+    """The listing comes first; the invoice is made without its payment provider, and has the reference at once."""
     with client(LagoEmulator()) as (billing, transport):
         invoice = billing.create(BILL)
     assert sent(transport) == ["GET /invoices", "POST /invoices"]
@@ -152,7 +152,7 @@ def test_a_bill_is_looked_up_and_no_request_has_a_key() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.RESET_BEFORE, Kind.RESET_AFTER])
 def test_a_lost_bill_is_sent_once(kind: Kind) -> None:
-    """It is looked up again: returned where it was made, and unknown where a listing does not show it."""
+    """It is looked up again: returned if the listing shows it, else its outcome is unknown."""
     emulator = LagoEmulator()
     with client(emulator, Fault(kind, method="POST")) as (billing, transport):
         if kind is Kind.RESET_AFTER:
@@ -166,7 +166,7 @@ def test_a_lost_bill_is_sent_once(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", [Kind.RESET_BEFORE, Kind.RESET_AFTER])
 def test_a_lost_void_is_unknown(kind: Kind) -> None:
-    """A verb without a key is sent once, and nobody guesses what became of it."""
+    """A verb without a key is sent once, and its outcome is never guessed."""
     emulator = LagoEmulator()
     with client(emulator) as (billing, _):
         invoice = billing.create(BILL)
@@ -179,7 +179,7 @@ def test_a_lost_void_is_unknown(kind: Kind) -> None:
 
 # ── money ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_what_is_collected_was_compared_before() -> None:
-    """A tax that nobody asked for stops the bill after it is issued, and before anything is collected."""
+    """An unexpected tax stops the bill after it is issued, and before anything is collected."""
     emulator = LagoEmulator(switches={"empty_tax_codes": False})
     emulator.tax_percent = 20
     charged = BILL.model_copy(update={"collection": Collection.charge()})
@@ -202,7 +202,7 @@ def test_taxes_of_the_provider_are_compared_with_its_own_figures() -> None:
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_payment_may_be_made_later(*, at_once: bool) -> None:
-    """Lago answers before its payment provider has: the invoice is open then, which is a normal end."""
+    """Lago answers before the payment provider does: the invoice is still open, which is a normal end."""
     emulator = LagoEmulator(switches={"pays_at_once": at_once})
     with client(emulator) as (billing, transport):
         invoice = billing.create(BILL.model_copy(update={"collection": Collection.charge("pm_42")}))
@@ -214,7 +214,7 @@ def test_a_payment_may_be_made_later(*, at_once: bool) -> None:
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_lost_collection_collects_once(*, at_once: bool) -> None:
-    """The bill is looked up: it is paid by then, or its payment is on its way, and nobody begins another one."""
+    """The bill is looked up: it is paid, or its payment is in progress, and no second payment starts."""
     emulator = LagoEmulator(switches={"pays_at_once": at_once})
     with client(emulator, Fault(Kind.RESET_AFTER, method="POST", skip=1)) as (billing, _):
         invoice = billing.create(BILL.model_copy(update={"collection": Collection.charge()}))
@@ -226,7 +226,7 @@ def test_a_lost_collection_collects_once(*, at_once: bool) -> None:
 
 @pytest.mark.parametrize("states", [True, False])
 def test_what_is_left_is_known_whatever_the_version_states(*, states: bool) -> None:
-    """The amounts paid and due are in the source, and not in the schema."""
+    """The amounts paid and due are in the source, but not in the schema."""
     emulator = LagoEmulator(switches={"states_amounts_due": states})
     with client(emulator) as (billing, _):
         invoice = billing.create(BILL)
@@ -235,7 +235,7 @@ def test_what_is_left_is_known_whatever_the_version_states(*, states: bool) -> N
 
 
 def test_a_paid_invoice_is_never_voided() -> None:
-    """The newest source of Lago would do it: it is refused here, before anything is sent that writes."""
+    """The newest source of Lago would void it, but the adapter refuses before it sends a write."""
     emulator = LagoEmulator(switches={"voids_paid": True})
     with client(emulator) as (billing, transport):
         invoice = billing.create(BILL.model_copy(update={"collection": Collection.charge()}))
@@ -246,7 +246,7 @@ def test_a_paid_invoice_is_never_voided() -> None:
 
 # ── metadata ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_metadata_is_written_after_the_invoice_is_made_and_kept_when_it_changes() -> None:
-    """An entry that a list leaves out is deleted: what is there goes along, by its id."""
+    """Lago deletes an entry that the list omits, so the request has the existing entries with their ids."""
     emulator = LagoEmulator()
     with client(emulator) as (billing, transport):
         invoice = billing.create(BILL.model_copy(update={"metadata": {"site": "7"}}))
@@ -259,16 +259,16 @@ def test_metadata_is_written_after_the_invoice_is_made_and_kept_when_it_changes(
 
 
 def test_a_bill_whose_metadata_was_lost_goes_on_there() -> None:
-    """The invoice carries its reference, so the same bill made again writes what is missing, and bills nothing."""
+    """The invoice has its reference, so a repeat of the same bill writes the missing metadata and bills nothing."""
     emulator = LagoEmulator()
     bill = BILL.model_copy(update={"metadata": {"site": "7"}})
     with client(emulator, Fault(Kind.RESET_BEFORE, method="PUT")) as (billing, _):
-        invoice = billing.create(bill)  # looked up, and gone on with
+        invoice = billing.create(bill)  # looked up, then continued
     assert (dict(invoice.metadata), len(emulator.invoices)) == ({"site": "7"}, 1)
 
 
 def test_what_lago_has_no_place_for_stops_the_bill() -> None:
-    """A purchase order's place is taken by the reference."""
+    """The reference takes the place of the purchase order."""
     with client(LagoEmulator()) as (billing, transport):
         with pytest.raises(LossyTranslation, match="IB-LAGO-ORDER-01"):
             billing.create(BILL.model_copy(update={"purchase_order": "PO-7"}))
@@ -277,7 +277,7 @@ def test_what_lago_has_no_place_for_stops_the_bill() -> None:
 
 # ── drafts, pages, deliveries ────────────────────────────────────────────────────────────────────────────────────────
 def test_a_draft_of_a_subscription_is_finalized_and_paid() -> None:
-    """Bills make no drafts, and subscriptions do."""
+    """Only subscriptions make drafts."""
     emulator = LagoEmulator()
     draft = emulator.add_draft()
     with client(emulator) as (billing, _):
@@ -289,7 +289,7 @@ def test_a_draft_of_a_subscription_is_finalized_and_paid() -> None:
 
 
 def test_another_page_is_no_page() -> None:
-    """A listing whose page is not the one asked for may have left invoices out."""
+    """A listing with another page number than that of the request may omit invoices."""
 
     def answer(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"invoices": [], "meta": {"current_page": 2, "total_pages": 2}})
@@ -301,7 +301,7 @@ def test_another_page_is_no_page() -> None:
 
 
 def delivery(kind: str, invoice: dict[str, Any], **headers: str) -> tuple[dict[str, str], bytes]:
-    """A delivery as getlago.com/docs, Format & Signature, has it."""
+    """Return the headers and the body of a delivery, as in getlago.com/docs, Format & Signature."""
     body = json.dumps({"webhook_type": kind, "object_type": "invoice", "invoice": invoice}).encode()
     signature = b64encode(digest(b"not_a_secret", body, sha256)).decode()
     given = {"X-Lago-Signature": signature, "X-Lago-Signature-Algorithm": "hmac", "X-Lago-Unique-Key": "evt_1"}
@@ -318,7 +318,7 @@ def delivery(kind: str, invoice: dict[str, Any], **headers: str) -> tuple[dict[s
     ],
 )
 def test_a_delivery_is_verified_and_read(kind: str, payment: str, becomes: str) -> None:
-    """The event says what happened; of the payment the carried invoice does."""
+    """The event's type follows from its name; for a payment status it follows from the invoice."""
     headers, body = delivery(kind, document(payment_status=payment))
     event = parse("lago", headers, body, secret="not_a_secret", at=AT)
     assert (event.id, event.type, event.verified) == ("evt_1", becomes, True)
@@ -326,7 +326,7 @@ def test_a_delivery_is_verified_and_read(kind: str, payment: str, becomes: str) 
 
 
 def test_another_signature_is_refused() -> None:
-    """Another secret, another body, and a JWT."""
+    """Another secret, another body and a JWT are refused."""
     headers, body = delivery("invoice.created", document())
     jwt = {**headers, "X-Lago-Signature-Algorithm": "jwt"}
     for given, content, secret in ((headers, body, "other"), (headers, body + b" ", "not_a_secret"), (jwt, body, "x")):
@@ -335,7 +335,7 @@ def test_another_signature_is_refused() -> None:
 
 
 def test_the_declaration_names_what_lago_is() -> None:
-    """No keys, an add-on that must be named, a region."""
+    """Lago has no keys, a required add-on and a region."""
     assert LAGO.idempotency.methods == frozenset()
     assert LAGO.base_url(LAGO.read_settings({"add_on": "x", "region": "eu"})) == "https://api.eu.getlago.com/api/v1"
     assert [setting.name for setting in LAGO.missing_settings(LAGO.read_settings({}))] == ["add_on"]

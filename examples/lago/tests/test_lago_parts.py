@@ -1,4 +1,4 @@
-"""The parts of Lago's invoices: taxes, coupons, what was billed before, the address; each noted where it is no such."""
+"""The parts of Lago's invoices: taxes, coupons, amounts billed before, the address; a wrong type is a problem."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -26,7 +26,7 @@ ROOT = "https://api.getlago.com/api/v1"
 
 
 def document(**changes: Any) -> dict[str, Any]:
-    """What every invoice has, by lago-openapi's InvoiceBaseObject.yaml."""
+    """Return an invoice with the fields that every one has, by lago-openapi's InvoiceBaseObject.yaml."""
     return {"lago_id": "1a90", "status": "finalized", "payment_status": "pending", "currency": "EUR"} | changes
 
 
@@ -81,7 +81,7 @@ def test_taxes_coupons_the_address_and_what_a_fee_bills_are_read() -> None:
     ],
 )
 def test_a_part_of_a_wrong_type_is_noted(wrong: dict[str, Any], path: str) -> None:
-    """It reads as None, or is left out of its list; two subscriptions are none."""
+    """It reads as None, or is omitted from its list; two subscriptions read as None."""
     invoice = decode("lago", document(**wrong))
     assert [problem.path for problem in invoice.problems] == [path]
     assert (invoice.taxes, invoice.adjustments, invoice.subscription, invoice.customer) == ((), (), None, None)
@@ -89,7 +89,7 @@ def test_a_part_of_a_wrong_type_is_noted(wrong: dict[str, Any], path: str) -> No
 
 
 def test_a_tax_of_the_emulator_balances() -> None:
-    """What finalizing taxed is one tax, on top."""
+    """The emulator's tax is one exclusive tax line."""
     emulator = LagoEmulator()
     emulator.tax_percent = 20
     bill = OneTimeCharge(reference="r-1", customer="cus_42", amount=Money(2000, "EUR"), tax="provider")

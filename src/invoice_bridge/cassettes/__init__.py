@@ -1,4 +1,4 @@
-"""Cassettes: recorded HTTP exchanges that plain vcrpy replays, each with a sidecar that says where it comes from.
+"""Cassettes: recorded HTTP exchanges that plain vcrpy replays, each with a sidecar that has its origin.
 
 A name is loaded when it is used, so that a replay loads no emulator. The functions that record scenarios are in
 `cassettes.scenarios`.

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 
 class Edit(NamedTuple):
-    """Put `text` in place of the characters from `start` to `end`."""
+    """The replacement of the characters from `start` to `end` by `text`."""
 
     start: int
     end: int

@@ -30,14 +30,14 @@ _MOST_LINES = 20
 
 
 class NotRecorded(Exception):
-    """No interaction is left for a request.
+    """The error for a request that has no interaction left in the cassette.
 
     It is not a BridgeError, so that an application that catches a provider's errors does not catch this one.
     """
 
 
 class Player(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Answer requests from a cassette; give it to `httpx.Client(transport=…)` or `httpx.AsyncClient(transport=…)`.
+    """A transport that answers from a cassette, for `httpx.Client(transport=…)` or `httpx.AsyncClient(transport=…)`.
 
     Requests match by vcrpy's default: method, scheme, host, port, path and query in any order. Each interaction plays
     once, in the recorded order. `match_on_body` also compares the body: a form or JSON by its values (numbers exactly),

@@ -136,7 +136,7 @@ class Redacted:
 
 
 class Redactor:
-    """Redacts the recordings of one provider: `request` and `response` fit vcrpy's hooks of that name.
+    """The redactor of one provider's recordings: `request` and `response` fit vcrpy's hooks before_record_….
 
     `ids=True` makes ids pseudonyms too: right for an account with real customers, needless for a test account. Raises
     ConfigurationError for an unknown provider.

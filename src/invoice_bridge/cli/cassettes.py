@@ -158,14 +158,14 @@ def record(
         hint = f"did you mean {near[0]!r}?" if near else f"valid names: {', '.join(SCENARIOS)}"
         raise ConfigurationError(f"there is no scenario {scenario!r}; {hint}")
     if against == "emulator":
-        given = {
+        unusable = {
             "--customer": customer,
             "--payment-method": payment_method,
             "--subscription": subscription,
             "--set": settings,
             "--base-url": base_url,
         }
-        if option := next((name for name, value in given.items() if value), None):
+        if option := next((name for name, value in unusable.items() if value), None):
             raise ConfigurationError(f"{option} is for test and live: the emulator has its own values")
         with _writing(into):
             path = record_here(scenario, provider, into).path

@@ -29,7 +29,8 @@ from invoice_bridge.core.errors import (
 DONE, DIFFERENCE, USAGE, PROVIDER, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
 
 HELP: Final = (
-    "Exit codes: 0 done. 1 a difference, a loss, nothing to bill, or no such bill; the message says what was done. "
+    "Exit codes: 0 done. 1 a difference, a loss, nothing to bill, or no bill with the reference; "
+    "the message says what was done. "
     "2 usage: an option, a file, a setting or a key cannot be used, or the provider cannot do this. "
     "3 the provider refused, cannot be reached, or the outcome is unknown. 130 interrupted. "
     "141 the reader of the output has closed it."
@@ -56,12 +57,12 @@ def describe(error: BridgeError) -> str:
         "done_unread": "it was done, but the answer cannot be read",
         "unknown": "it may or may not have been done",
     }[error.outcome]
-    where = f"; the invoice is {error.invoice_id}" if known and error.invoice_id else ""
+    invoice = f"; the invoice is {error.invoice_id}" if known and error.invoice_id else ""
     text = str(error)
     if isinstance(error, LossyTranslation):  # its last line is for Python
         options = " ".join(f"--allow {shlex.quote(path)}" for path in dict.fromkeys(loss.path for loss in error.losses))
         text = f"{text.rpartition(chr(10))[0]}\n{options} accepts it"
-    return text + (f" [{known}{where}]" if known else "")
+    return text + (f" [{known}{invoice}]" if known else "")
 
 
 def printable(text: object) -> str:

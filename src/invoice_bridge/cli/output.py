@@ -244,12 +244,12 @@ def status(invoice: Invoice) -> Text:
     return Text(f"{invoice.status.value}{late}{other}", style=_STATUS_STYLE.get(invoice.status.value, ""))
 
 
-def customer(who: CustomerRef | None) -> str | None:
+def customer(ref: CustomerRef | None) -> str | None:
     """Return the customer in one line."""
-    if who is None:
+    if ref is None:
         return None
-    email = f"<{who.email}>" if who.email else None
-    return printable(" ".join(part for part in (who.id, who.name, email) if part)) or None
+    email = f"<{ref.email}>" if ref.email else None
+    return printable(" ".join(part for part in (ref.id, ref.name, email) if part)) or None
 
 
 def money(amount: object) -> str:
@@ -257,13 +257,13 @@ def money(amount: object) -> str:
     return "–" if amount is None else str(amount)
 
 
-def instant(at: datetime | None) -> str | None:
+def instant(moment: datetime | None) -> str | None:
     """Return an instant like 2026-05-01 09:30 UTC: seconds only if they are not 0, and only the date at midnight."""
-    if at is None:
+    if moment is None:
         return None
-    if (at.hour, at.minute, at.second) == (0, 0, 0):
-        return f"{at:%Y-%m-%d}"
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at.second else f"{at:%Y-%m-%d %H:%M} UTC"
+    if (moment.hour, moment.minute, moment.second) == (0, 0, 0):
+        return f"{moment:%Y-%m-%d}"
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment.second else f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def period(span: Period) -> str:
@@ -276,13 +276,13 @@ def period(span: Period) -> str:
     return f"{instant(start)} to {instant(end)}"
 
 
-def collection(how: Collection) -> str:
+def collection(terms: Collection) -> str:
     """Return the collection in one line."""
-    if how.due is not None:
-        return f"send, due {instant(how.due)}"
-    if how.net_days is not None:
-        return f"send, due after {how.net_days} days"
-    return how.kind + (f", from {how.payment_method}" if how.payment_method else "")
+    if terms.due is not None:
+        return f"send, due {instant(terms.due)}"
+    if terms.net_days is not None:
+        return f"send, due after {terms.net_days} days"
+    return terms.kind + (f", from {terms.payment_method}" if terms.payment_method else "")
 
 
 # ── plans ────────────────────────────────────────────────────────────────────────────────────────────────────────────

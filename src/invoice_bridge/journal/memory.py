@@ -154,9 +154,9 @@ class Memory:
         for known in tries:
             counts = verdict_of(known) == "applied" or known.step in pending
             if known.attempt == command.attempt and counts and known.digest not in {None, digest}:
-                what = f"the invoice {known.invoice_id}" if known.invoice_id else "a try"
+                subject = f"the invoice {known.invoice_id}" if known.invoice_id else "a try"
                 mismatch = IdempotencyMismatch(
-                    f"the journal has the reference {command.reference!r} with other content ({what}, "
+                    f"the journal has the reference {command.reference!r} with other content ({subject}, "
                     f"{'' if known.began_at is None else known.began_at.isoformat()}); nothing was sent: give a new "
                     "bill a new reference"
                 )
@@ -176,8 +176,8 @@ class Memory:
         given = [] if first is None else [first]
         begun = min([*readable, *given], default=None) if len(readable) == len(tries) else first
         last = list(self._recent.unresolved(command.reference).values())
-        if (wrote := self._recent.last_write(command.reference)) is not None:  # regardless of `since`
-            last.append(wrote)
+        if (written_at := self._recent.last_write(command.reference)) is not None:  # regardless of `since`
+            last.append(written_at)
         # an unreadable time, or one in the future, counts as now
         last += [now if known.last_at is None else min(known.last_at, now) for known in tries]
         is_other = _is_other(tries, digest_of(command, self.provider.name))

@@ -12,7 +12,7 @@ from invoice_bridge.journal.rows import name_of
 
 
 class RecentLosses:
-    """The writing requests of one client within SETTLE_TIME, with or without a journal; threads can share it."""
+    """The writing requests of one client in the last SETTLE_TIME; threads can share it."""
 
     def __init__(self) -> None:
         self._lost: dict[tuple[str, int, str], datetime] = {}

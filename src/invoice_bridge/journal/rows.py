@@ -121,8 +121,8 @@ def digest_of(command: Bill, provider: str) -> str:
     content: dict[str, Any] = command.model_dump(mode="json", exclude={"reference", "attempt", "customer"})
     for line, written in zip(command.lines, content["lines"], strict=True):
         written["quantity"] = None if line.quantity is None else _shortest(line.quantity)
-    who = command.customer
-    content["customer"] = None if who is None else (who.at(provider) or [who.email, who.name])
+    customer = command.customer
+    content["customer"] = None if customer is None else (customer.at(provider) or [customer.email, customer.name])
     return hashlib.sha256(dumps([command.verb, _stated(content)])).hexdigest()
 
 
@@ -156,8 +156,10 @@ def _stated(value: Any) -> Any:
     """Return a bill's content in a fixed order, without empty values: a field of a later version changes no digest."""
     if isinstance(value, dict):
         stated = {name: _stated(value[name]) for name in sorted(value)}
-        return {name: one for name, one in stated.items() if one is not None and one is not False and one not in _EMPTY}
-    return [_stated(one) for one in value] if isinstance(value, list) else value
+        return {
+            name: inner for name, inner in stated.items() if not (inner is None or inner is False or inner in _EMPTY)
+        }
+    return [_stated(inner) for inner in value] if isinstance(value, list) else value
 
 
 def verdict_of(known: Try) -> Verdict | None:
@@ -210,14 +212,14 @@ def _claim(rows: list[Try], facts: list[Fact]) -> tuple[Literal["made", "unknown
             )
         ]
     pending = unresolved(rows)
-    made = [known for known in rows if verdict_of(known) == "applied" and known.may_have_been_sent]
-    if not made and not pending:
+    applied = [known for known in rows if verdict_of(known) == "applied" and known.may_have_been_sent]
+    if not applied and not pending:
         return None
-    last = made[-1] if made else None
+    last = applied[-1] if applied else None
     since = min(
         (known.began_at for known in rows if known.may_have_been_sent and known.began_at is not None), default=None
     )
-    return ("made" if made else "unknown", None if last is None else last.invoice_id, since)
+    return ("made" if applied else "unknown", None if last is None else last.invoice_id, since)
 
 
 def _may_have_made_another(known: Try, pending: dict[str, Try]) -> bool:

@@ -1,4 +1,4 @@
-"""Lago: one-off invoices of add-ons, issued as they are made; no idempotency keys, so every bill is looked up first."""
+"""Lago: one-off invoices of add-ons, issued when they are made; it has no keys, so every bill is looked up first."""
 
 from invoice_bridge.adapter import Named, Provider, Setting, Verbs, cannot
 from invoice_bridge.core.idempotency import Idempotency
@@ -19,9 +19,9 @@ LAGO = Provider(
     rate=tables.RATE,
     settings=(
         Setting("add_on", "code of the add-on that every line bills", required=True, read=tables.read_code),
-        Setting("region", 'where the account is: "us" or "eu"', default="us", read=tables.read_region),
+        Setting("region", 'the region of the account: "us" or "eu"', default="us", read=tables.read_region),
     ),
-    mode=lambda _key, _settings, _base_url: None,  # a key is a UUID, and says nothing of a mode
+    mode=lambda _key, _settings, _base_url: None,  # a key is a UUID, which shows no mode
     sources=tables.SOURCES,
     statuses=tables.STATUSES,
     transitions=tables.TRANSITIONS,
@@ -40,16 +40,16 @@ LAGO = Provider(
         mark_paid=verbs.mark_paid,
         void=verbs.void,
         mark_uncollectible=cannot(
-            "an invoice cannot be given up: lose_dispute records a lost payment dispute, which is another thing",
+            "an invoice cannot be written off: lose_dispute records a lost payment dispute, which is not a write-off",
             source=f"{tables.OPENAPI}/resources/invoice_lose_dispute.yaml",
         ),
         update=verbs.update,
         delete=cannot(
-            "the request that deletes a draft could not be confirmed; delete it in the dashboard",
-            source=f"{tables.OPENAPI}/schemas/InvoiceBaseObject.yaml mentions one, no path at hand describes it",
+            "the request that deletes a draft is unconfirmed; delete it in the dashboard",
+            source=f"{tables.OPENAPI}/schemas/InvoiceBaseObject.yaml mentions it, but no path describes it",
         ),
         send_invoice=cannot(
-            "invoices are mailed by the e-mail settings of the billing entity, as they are finalized",
+            "Lago mails an invoice when it is finalized, by the e-mail settings of the billing entity",
             source="lago-api, app/services/invoices/create_one_off_service.rb, should_deliver_email?",
         ),
     ),

@@ -1,8 +1,9 @@
 """The flows that bill: a one-time charge and a service period.
 
-A bill is one ladder: looked up or made → compare → metadata → pay. Lago issues a one-off invoice as it makes it, so it
-is made without its payment provider (`skip_psp`), compared, and collected by a request of its own. A lost request is
-never sent again: there are no keys. The invoice carries the reference from its first moment, so the next lookup has it.
+A bill is one ladder: existing or made → compare → metadata → pay. Lago issues a one-off invoice when it makes it, so
+the flow makes it without its payment provider (`skip_psp`), compares it, and collects it by another request. A lost
+request is never sent again, because Lago has no keys. The invoice has the reference from the start, so the next
+lookup finds it.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
     """Bill a service period whose lines the caller has rated."""
     if not command.lines:
         raise Unsupported(
-            "a one-off invoice bills the lines that it is given; Lago rates subscriptions, and bills them by itself",
+            "a one-off invoice bills only the lines of the request; Lago rates and bills subscriptions by itself",
             source=CREATE,
-            remedy="give the lines",
+            remedy="pass the lines",
         )
     return _bill(command, context)
 
@@ -45,11 +46,11 @@ def _bill(command: OneTimeCharge | PeriodInvoice, context: Context) -> Flow[Invo
     _check(command)
     body = _body(command, context)
     existing = context.existing
-    issued = same_bill(command, existing) if existing is not None else (yield from _created(body, context))
+    issued = same_bill(command, existing) if existing is not None else (yield from _create(body, context))
     verify(command, issued)
     if issued.status is Status.UNKNOWN:
         raise Discrepancy(
-            f"{issued.id} was to be issued, and Lago says that it is {issued.native_status!r}",
+            f"{issued.id} should be issued, but its status at Lago is {issued.native_status!r}",
             asked="an issued invoice",
             found=issued.native_status,
             invoice=issued,
@@ -59,16 +60,16 @@ def _bill(command: OneTimeCharge | PeriodInvoice, context: Context) -> Flow[Invo
     if missing and issued.status in {Status.OPEN, Status.PAID}:
         issued = verify(command, (yield from with_metadata(issued, missing, context, specimen)))
     if issued.status is Status.OPEN and command.collection.kind == "charge":
-        issued = yield from _collected(issued, command.collection.payment_method, context, specimen)
+        issued = yield from _collect(issued, command.collection.payment_method, context, specimen)
     return issued
 
 
-def _collected(
+def _collect(
     issued: Invoice, payment_method: str | None, context: Context, specimen: Mapping[str, Any]
 ) -> Flow[Invoice]:
-    """Collect it. A payment that is on its way already is a normal end: a try that was lost may have begun it.
+    """Collect the invoice. A payment that is already in progress is a normal end: a lost try may have started it.
 
-    Lago keeps one payment under way for each invoice (lago-api, invoices/payments/create_service.rb).
+    Lago has at most one payment in progress for each invoice (lago-api, invoices/payments/create_service.rb).
     """
     try:
         return (yield from paid(issued.id, payment_method, context, specimen))
@@ -81,26 +82,26 @@ def _collected(
 def _check(command: OneTimeCharge | PeriodInvoice) -> None:
     if command.draft:
         raise Unsupported(
-            "Lago issues a one-off invoice as it makes it: there are no drafts of them",
+            "Lago issues a one-off invoice when it makes it: one-off invoices have no drafts",
             source=CREATED,
-            remedy="leave draft out",
+            remedy="omit draft",
         )
     if command.collection.kind == "send":
         raise Unsupported(
-            "Lago mails by the settings of the billing entity, and dates payment by the customer's payment term",
+            "the billing entity's settings decide about mails, and the customer's payment term sets the due date",
             source=CREATE,
-            remedy="set both in Lago, and leave collection out",
+            remedy="set both in Lago, and omit collection",
         )
     if any(line.amount.minor < 0 for line in command.lines):
         raise Unsupported(
-            "a fee of less than nothing is not documented",
+            "a negative fee is not documented",
             source=CREATE,
-            remedy="take it off another line, or credit it afterwards",
+            remedy="subtract the amount from another line, or credit it afterwards",
         )
     check_metadata(command.metadata)
 
 
-def _created(body: Mapping[str, Any], context: Context) -> Flow[Invoice]:
+def _create(body: Mapping[str, Any], context: Context) -> Flow[Invoice]:
     answer = yield context.post(
         "invoices",
         body=body,
@@ -126,12 +127,12 @@ def _body(command: OneTimeCharge | PeriodInvoice, context: Context) -> dict[str,
 
 
 def _fee(line: Line, tax: object, context: Context) -> dict[str, Any]:
-    each, units = (line.unit_amount, line.quantity) if carries_quantity(line) else (line.amount, 1)
-    assert each is not None and units is not None  # noqa: S101, PT018 - what carries_quantity says
+    unit_amount, units = (line.unit_amount, line.quantity) if carries_quantity(line) else (line.amount, 1)
+    assert unit_amount is not None and units is not None  # noqa: S101, PT018 - carries_quantity has checked it
     fee: dict[str, Any] = {"add_on_code": context.settings["add_on"]}
     if line.description is not None:
         fee["invoice_display_name"] = line.description
-    fee |= {"unit_amount_cents": MONEY.to_units(each), "units": scalar(units)}
+    fee |= {"unit_amount_cents": MONEY.to_units(unit_amount), "units": scalar(units)}
     if line.period is not None:
         fee |= {
             "from_datetime": rfc3339_seconds(line.period.start),
@@ -141,12 +142,12 @@ def _fee(line: Line, tax: object, context: Context) -> dict[str, Any]:
 
 
 def _specimen(body: Mapping[str, Any], invoice_id: str) -> dict[str, Any]:
-    asked = body["invoice"]
-    fees = [{"amount_cents": _amount(fee), "units": fee["units"]} for fee in asked["fees"]]
+    sent = body["invoice"]
+    fees = [{"amount_cents": _amount(fee), "units": fee["units"]} for fee in sent["fees"]]
     total = sum(fee["amount_cents"] for fee in fees)
     stated = {
-        "currency": asked["currency"],
-        "purchase_order_number": asked["purchase_order_number"],
+        "currency": sent["currency"],
+        "purchase_order_number": sent["purchase_order_number"],
         "fees": fees,
         **dict.fromkeys(
             (

@@ -1,4 +1,4 @@
-"""What becomes of each leaf of a bill at Lago: the rows that losses, explain and the reference read."""
+"""The rows for each leaf of a bill at Lago; losses, explain and the reference read them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .tables import CREATE, CREATED, FEES, NO_KEYS, OPENAPI, RETRY, UPDATE
 
 
 def carries_quantity(line: Line) -> bool:
-    """Whether a line goes as units × unit amount: units have no sign, and a negative amount is not documented."""
+    """Return whether a line is sent as units × unit amount: units have no sign, negative amounts are not documented."""
     return line.quantity is not None and line.unit_amount is not None and line.quantity >= 0
 
 
@@ -32,7 +32,7 @@ def _has_no_lines(command: Any, _context: Any) -> bool:
     return not command.lines
 
 
-# A line's text is its description; of a bare amount the bill's, or else the reference.
+# A line's text is its description; for a bare amount it is the bill's description, or else the reference.
 FIELDS = (
     carried("lines[].description", "invoice.fees[].invoice_display_name", CREATE),
     carried("description", "invoice.fees[].invoice_display_name", CREATE, when=_has_no_lines),
@@ -40,14 +40,14 @@ FIELDS = (
         "description",
         "IB-LAGO-DESCRIPTION-01",
         CREATE,
-        why="a one-off invoice has no text of its own, only its fees have",
+        why="a one-off invoice has no description, only its fees have",
         remedy="put it into the descriptions of the lines, or into the metadata",
         when=_has_lines,
     ),
     carried(
         "reference",
         "invoice.purchase_order_number, invoice.fees[].invoice_display_name",
-        f"{CREATE}, purchase_order_number: the only text of its own that is sent as the invoice is made, and listed",
+        f"{CREATE}, purchase_order_number: the only text of the invoice that the request takes and a listing shows",
     ),
     carried("customer.id", "invoice.external_customer_id", CREATE),
     dropped(
@@ -55,7 +55,7 @@ FIELDS = (
         "IB-LAGO-CUSTOMER-01",
         CREATE,
         sent="the customer's external id",
-        why="Lago mails to the address it keeps of its customer",
+        why="Lago mails to its own record of the customer's address",
         severity=Severity.INFO,
     ),
     dropped(
@@ -63,7 +63,7 @@ FIELDS = (
         "IB-LAGO-CUSTOMER-02",
         CREATE,
         sent="the customer's external id",
-        why="Lago prints the name it keeps of its customer",
+        why="Lago prints its own record of the customer's name",
         severity=Severity.INFO,
     ),
     carried("currency", "invoice.currency", CREATE),
@@ -72,9 +72,9 @@ FIELDS = (
         "lines[].quantity",
         "IB-LAGO-QUANTITY-01",
         CREATE,
-        native="invoice.fees[].units",  # other lines of the bill may carry theirs
+        native="invoice.fees[].units",  # other lines of the bill may carry their quantity
         why="units need a unit amount, and are never negative",
-        remedy="give unit_amount, or leave the quantity out",
+        remedy="pass unit_amount, or omit the quantity",
         sent="one unit of the line's amount",
         when=_quantity_is_lost,
     ),
@@ -84,24 +84,22 @@ FIELDS = (
     carried("lines[].unit_amount", "invoice.fees[].unit_amount_cents, invoice.fees[].units", CREATE),
     carried("lines[].amount", "invoice.fees[].unit_amount_cents", f"{FEES}: the unit amount times the units"),
     carried("lines[].period.start", "invoice.fees[].from_datetime", CREATE),
-    carried(
-        "lines[].period.end", "invoice.fees[].to_datetime", f"{CREATE}; whether it belongs to the period: unconfirmed"
-    ),
+    carried("lines[].period.end", "invoice.fees[].to_datetime", f"{CREATE}; whether the end is exclusive: unconfirmed"),
     carried("period.start", "invoice.fees[].from_datetime", CREATE),
-    carried("period.end", "invoice.fees[].to_datetime", f"{CREATE}; whether it belongs to the period: unconfirmed"),
+    carried("period.end", "invoice.fees[].to_datetime", f"{CREATE}; whether the end is exclusive: unconfirmed"),
     dropped(
         "subscription",
         "IB-LAGO-SUBSCRIPTION-01",
         CREATE,
-        why="Lago bills its subscriptions by itself, and a one-off invoice belongs to none",
-        remedy="leave it out",
+        why="Lago bills its subscriptions by itself, and a one-off invoice has no subscription",
+        remedy="omit it",
         verbs=("period_invoice",),
     ),
     dropped(
         "purchase_order",
         "IB-LAGO-ORDER-01",
         CREATE,
-        why="the invoice's purchase order number carries the reference",
+        why="the invoice's purchase order number has the reference",
         remedy="name the order in the metadata",
     ),
     carried("metadata", "invoice.metadata", UPDATE, alters=Alters.BRANCH),
@@ -109,8 +107,8 @@ FIELDS = (
         "issued_at",
         "IB-LAGO-ISSUED-01",
         CREATED,
-        why="a one-off invoice is issued as it is made, on the present day of its customer",
-        remedy="leave it out",
+        why="a one-off invoice is issued when it is made, on the current day in the customer's time zone",
+        remedy="omit it",
     ),
     carried("collection.kind", "", RETRY, alters=Alters.BRANCH),
     defaulted(
@@ -136,14 +134,14 @@ FIELDS = (
         "invoice.skip_psp",
         "lago-api, app/controllers/api/v1/invoices_controller.rb; lago-openapi has it among the fields of a fee",
         alters=Alters.NOTHING,
-        why="nothing is collected before the invoice was compared with the bill",
+        why="the invoice is compared with the bill before it is collected",
     ),
     carried(
         "",
         "payment_method.payment_method_type",
         f"{OPENAPI}/schemas/PaymentMethodReference.yaml",
         alters=Alters.NOTHING,
-        why="a method of the payment provider's",
+        why="the payment provider has the payment method",
     ),
     *read_parts("IB-LAGO", CREATE),
 )

@@ -1,6 +1,6 @@
-"""Where Lago's JSON has each field of an invoice, and how it words a refusal.
+"""The place of each field of an invoice in Lago's JSON, and the format of its refusals.
 
-Answers wrap the invoice: {"invoice": {…}}. A listing leaves the fees out, so that its invoices have no lines.
+Answers wrap the invoice: {"invoice": {…}}. A listing omits the fees, so its invoices have no lines.
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ _ADDRESS = ("line1", "line2", "city", "state", "postal_code", "country")
 
 
 def invoice(data: Mapping[str, Any]) -> Invoice:
-    """Read an invoice, bare or wrapped. Raises MalformedResponse without an id, and for what is no invoice."""
+    """Read an invoice, bare or wrapped. Raises MalformedResponse if it has no id or is not an invoice."""
     return INVOICE.whole(unwrapped(data), NAME)
 
 
 def unwrapped(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The invoice of an answer, which wraps it as {"invoice": …}; a bare one as it is."""
+    """Return the invoice in an answer {"invoice": …}; return a bare invoice unchanged."""
     inner = data.get("invoice")
     return inner if isinstance(inner, Mapping) else data
 
 
 def invoice_id(data: Any) -> str | None:
-    """The id of the invoice in an answer."""
+    """Return the id of the invoice in an answer."""
     reader = Reader(unwrapped(data) if isinstance(data, Mapping) else data, NAME)
     return None if "lago_invoice_id" in reader else reader.text("lago_id")
 
 
 def reference_in(data: Any, _context: object) -> str | None:
-    """The reference of the bill whose creation was answered."""
+    """Return the reference of the bill in the answer to its creation."""
     return Reader(data, NAME).child("invoice").text("purchase_order_number")
 
 
@@ -66,7 +66,7 @@ def refusal(answer: Response) -> Refusal:
     reader = Reader(object_of(answer), NAME)
     message, details = reader.text("error"), reader.child("error_details").data
     if message is None:
-        raise MalformedResponse("the refusal is not in Lago's words", provider=NAME, status=answer.status)
+        raise MalformedResponse("the refusal is not in Lago's format", provider=NAME, status=answer.status)
     problems = [
         f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}" for name, value in details.items()
     ]
@@ -79,7 +79,7 @@ def refusal(answer: Response) -> Refusal:
 
 
 def _unit_amount(reader: Reader, currency: str | None) -> Money | None:
-    """The unit price, in major units as text; None where it is no whole number of cents."""
+    """Return the unit price, which is major units as text; None if it is not a whole number of cents."""
     value = reader.decimal("precise_unit_amount")
     if value is None or currency not in MONEY.readable:
         reader.leave("precise_unit_amount")
@@ -94,20 +94,20 @@ def _unit_amount(reader: Reader, currency: str | None) -> Money | None:
     return None
 
 
-def _on_top(values: dict[str, Any], _reader: Reader, _given: Mapping[str, Any]) -> None:
-    values["inclusive"] = False  # sub_total_including_taxes is the amount without taxes and the taxes
+def _set_exclusive(values: dict[str, Any], _reader: Reader, _given: Mapping[str, Any]) -> None:
+    values["inclusive"] = False  # sub_total_including_taxes is the amount without taxes plus the taxes
 
 
 TAX = Shape(
     TaxLine,
-    _on_top,
+    _set_exclusive,
     units=MONEY,
     needs="amount",
     amount=money("amount_cents"),
     name=text("tax_name"),
     rate=number("tax_rate"),
 )
-"""lago-openapi, BaseAppliedTax.yaml: of an invoice and of a fee alike."""
+"""lago-openapi, BaseAppliedTax.yaml, for invoices and for fees."""
 
 
 LINE = Shape(
@@ -116,7 +116,7 @@ LINE = Shape(
     needs="amount",
     amount=money("amount_cents"),
     id=text("lago_id"),
-    product=text("item.code"),  # what bills name: the code of the add-on, the charge or the plan
+    product=text("item.code"),  # the code of the add-on, the charge or the plan, as bills name it
     subscription=text("external_subscription_id"),
     taxes=rows("applied_taxes", TAX),
     description=text("item.invoice_display_name", "invoice_display_name", "item.name"),
@@ -128,12 +128,12 @@ LINE = Shape(
 
 def _id(reader: Reader, _currency: str | None) -> str:
     if "lago_invoice_id" in reader:  # a fee, a payment or a credit note, which belong to an invoice
-        raise reader.fault("lago_invoice_id", "is that of another object's invoice: this is none")
+        raise reader.fault("lago_invoice_id", "is the id of another object's invoice: this is not an invoice")
     return reader.required_text("lago_id")
 
 
 def _metadata(reader: Reader, _currency: str | None) -> FrozenDict:
-    """The pairs of a list; the first of two that share a key counts."""
+    """Return the pairs of a list; of two with the same key, the first counts."""
     pairs: dict[str, str] = {}
     for row in reader.children("metadata"):
         key, value = row.text("key"), row.text("value")
@@ -143,26 +143,26 @@ def _metadata(reader: Reader, _currency: str | None) -> FrozenDict:
 
 
 def _subscription(reader: Reader, _currency: str | None) -> str | None:
-    """The subscription that the invoice bills, where there is one alone."""
+    """Return the subscription that the invoice bills, if there is exactly one."""
     listed = reader.children("subscriptions") if "subscriptions" in reader else []
     return listed[0].text("external_id") if len(listed) == 1 else None
 
 
 def _discounts(reader: Reader, currency: str | None) -> tuple[Discount, ...]:
-    """The coupons among the credits; the others are credit notes and what earlier invoices billed."""
-    found = []
+    """Return the coupons among the credits; the others are credit notes and amounts of earlier invoices."""
+    discounts = []
     for row in reader.children("credits") if "credits" in reader else ():
         item = row.child("item")
         if item.text("type") == "coupon":
             amount = row.money("amount_cents", MONEY, currency)
-            found.append(
+            discounts.append(
                 Discount(id=row.text("lago_id"), code=item.text("code"), name=item.text("name"), amount=amount)
             )
-    return tuple(found)
+    return tuple(discounts)
 
 
 def _derive(values: dict[str, Any], _reader: Reader, _given: Mapping[str, Any]) -> None:
-    """What no field of the JSON has as it is: the two axes as one status, and what is left to collect."""
+    """Derive what no single field of the JSON has: one status from two, the amount remaining, and the customer."""
     payment = values.pop("payment_status")
     if values["native_status"] == "finalized" and payment is not None:
         values["native_status"] = f"finalized/{payment}"
@@ -173,9 +173,9 @@ def _derive(values: dict[str, Any], _reader: Reader, _given: Mapping[str, Any]) 
     elif values["amount_remaining"] is None and due is not None and status is Status.OPEN:
         values["amount_remaining"] = due if paid is None else due - paid  # versions before partial payments
     if status is Status.OPEN and payment == "failed":
-        values["payment_pending"] = False  # "pending" means that it waits, whether somebody pays or not
+        values["payment_pending"] = False  # "pending" does not show whether somebody is paying
     order = values.pop("order")
-    # other invoices inherit the number from a subscription or a wallet; a one-off's is what its maker wrote
+    # a one-off invoice has the number of its request; others inherit it from a subscription or a wallet
     values["reference" if values.pop("type") == "one_off" else "purchase_order"] = order
     address, number = {name: values.pop(name) for name in _ADDRESS}, values.pop("tax_number")
     values["customer"] = customer_of(
@@ -186,7 +186,7 @@ def _derive(values: dict[str, Any], _reader: Reader, _given: Mapping[str, Any]) 
         () if number is None else (TaxId(value=number),),
     )
     billed_before = values.pop("billed_before")
-    if billed_before:  # lago-api, compute_amounts_from_fees.rb: it lowers what is taxed, as coupons do
+    if billed_before:  # lago-api, compute_amounts_from_fees.rb: it lowers the taxed amount, as coupons do
         values["adjustments"] = (Adjustment(kind="other", amount=-billed_before),)
     values["period"] = period_span([line.period for line in values["lines"]])
 

@@ -1,7 +1,7 @@
 """Lago's statuses, errors, limits and currencies: data, each row with its source.
 
-"lago-openapi" is github.com/getlago/lago-openapi, "lago-api" is github.com/getlago/lago-api, the server itself; both as
-read in November 2026. Nothing here was observed on the live API. What no source confirms says "unconfirmed".
+"lago-openapi" is github.com/getlago/lago-openapi, "lago-api" is github.com/getlago/lago-api, the server; both were read
+in November 2026. Nothing here was observed on the live API. A fact that no source confirms is marked "unconfirmed".
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ _ERRORS = "lago-api, app/controllers/concerns/api_errors.rb"
 NO_KEYS = f"{LIST} names no such header; only events have a transaction_id (getlago.com/docs, Rate limits)"
 
 _HOSTS = {"us": "https://api.getlago.com", "eu": "https://api.eu.getlago.com"}
-"""getlago.com/docs, lago-skill.md, "Authentication and environment"; a self-hosted one is given as `base_url`."""
+"""getlago.com/docs, lago-skill.md, "Authentication and environment". For a self-hosted Lago, set `base_url`."""
 
 
 def base_url(settings: Mapping[str, Any]) -> str:
-    """The root of the API in a region."""
+    """Return the root URL of the API in the account's region."""
     return f"{_HOSTS[settings['region']]}/api/v1"
 
 
 def read_region(value: Any) -> str:
     """Check the setting `region`. Raises ValueError."""
     if value not in _HOSTS:
-        raise ValueError(f"it is one of {', '.join(_HOSTS)}")
+        raise ValueError(f"it must be one of {', '.join(_HOSTS)}")
     return str(value)
 
 
 def read_code(value: Any) -> str:
     """Check the setting `add_on`. Raises ValueError."""
     if not isinstance(value, str) or not value.strip():
-        raise ValueError("it is the code of an add-on")
+        raise ValueError("it must be the code of an add-on")
     return value
 
 
-# Two axes: `status` says what the document is, `payment_status` whether it is paid. A finalized invoice is read by both
-# words, joined by a slash. generating, pending, failed, open and closed have no neutral word: failed is not yet issued.
+# An invoice has two statuses: `status` for the document, `payment_status` for the payment. A finalized invoice is read
+# by both, joined by a slash. generating, pending, failed (not issued), open and closed have no neutral word.
 STATUSES = (
     StatusRow("draft", Status.DRAFT, f"{_INVOICE}, status"),
     StatusRow("finalized/pending", Status.OPEN, f"{_INVOICE}, payment_status"),
@@ -72,7 +72,7 @@ _LISTED = frozenset({
     "PHP", "PKR", "PLN", "QAR", "RON", "RSD", "RUB", "SAR", "SBD", "SCR", "SEK", "SGD", "SHP", "SOS", "SRD", "SZL",
     "THB", "TJS", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "USD", "UYU", "UZS", "WST", "XCD", "YER", "ZAR", "ZMW",
 })  # fmt: skip
-# The fields are called cents and state no factor for currencies of other decimals: those are neither billed nor read.
+# The fields are called cents, and no source has a factor for currencies without two decimals, so those are refused.
 MONEY = Units(
     {code: 2 for code in codes(2) if code in _LISTED},
     source=f"{OPENAPI}/schemas/Currency.yaml; cents of currencies without two decimals are unconfirmed",
@@ -81,13 +81,13 @@ MONEY = Units(
 RATE = Rate(50, 1, "getlago.com/docs/api-reference/rate-limits: all other endpoints, per organization")
 
 IN_PAYMENT = "payment_processor_is_currently_handling_payment"
-"""The code of a refusal to collect an invoice whose payment is on its way."""
+"""The code of a refusal to collect an invoice whose payment is in progress."""
 ERRORS = (
     ErrorRow(Rejected, _ERRORS, status=400),
     ErrorRow(Unauthorized, _ERRORS, status=401),
     ErrorRow(Unauthorized, _ERRORS, status=403),
     ErrorRow(NotFound, _ERRORS, status=404),
-    ErrorRow(InvalidState, f"{_ERRORS}: not_voidable, invalid_status and the like", status=405),
+    ErrorRow(InvalidState, f"{_ERRORS}: not_voidable, invalid_status and so on", status=405),
     ErrorRow(Rejected, _ERRORS, status=422),
     ErrorRow(RateLimited, "getlago.com/docs/api-reference/rate-limits", status=429),
 )
@@ -118,14 +118,17 @@ SOURCES = {
     "void": VOID,
     "update": UPDATE,
 }
-"""verb → where the provider documents what its flow does"""
+"""verb → the page that documents the requests of its flow"""
 
 TRANSITIONS = Transitions(
     {
         "finalize": transition(
             Status.DRAFT,
             becomes=[Status.OPEN, Status.PAID],
-            effects=[Effect.ISSUES, Effect.COLLECTS],  # it is handed to the payment provider, where there is one
+            effects=[
+                Effect.ISSUES,
+                Effect.COLLECTS,
+            ],  # Lago passes the invoice to the payment provider, if there is one
             source=FINALIZE,
         ),
         "pay": transition(Status.OPEN, becomes=[Status.OPEN, Status.PAID], effects=[Effect.COLLECTS], source=RETRY),
@@ -140,4 +143,4 @@ TRANSITIONS = Transitions(
         ),
     }
 )
-"""In which statuses a verb is allowed, what they become, and its effects; flows and emulator ask here."""
+"""The statuses in which a verb is allowed, the resulting statuses, and its effects, for the flows and the emulator."""

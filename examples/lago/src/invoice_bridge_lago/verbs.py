@@ -1,6 +1,7 @@
 """Lago's verbs, one generator each.
 
-Each reads the invoice first: Lago answers "not found" where it means "not a draft", and newer versions void paid ones.
+Each reads the invoice first: Lago answers "not found" when an invoice is not a draft, and newer versions void paid
+ones.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _FILTERS = {
     Status.PAID: (("status", "finalized"), ("payment_status", "succeeded")),
     Status.VOID: (("status", "voided"),),
 }
-_ISSUES_NOTE = "finalizing hands the invoice to the payment provider of its customer, where there is one"
+_ISSUES_NOTE = "finalizing passes the invoice to the customer's payment provider, if there is one"
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -53,24 +54,24 @@ def read_invoice(
 
 
 def page(command: ListInvoices, context: Context) -> Flow[Page]:
-    """Read one page of invoices, newest first. `cursor` is the number of the page."""
+    """Read one page of invoices, newest first. `cursor` is the page number."""
     if command.cursor is not None and not (command.cursor.isascii() and command.cursor.isdecimal()):
-        raise Unsupported("the cursor is no number of a page", source=LIST)
-    asked = int(command.cursor or 1)
-    query: list[tuple[str, object]] = [("page", asked), ("per_page", command.limit)]
+        raise Unsupported("the cursor is not a page number", source=LIST)
+    number = int(command.cursor or 1)
+    query: list[tuple[str, object]] = [("page", number), ("per_page", command.limit)]
     if command.customer is not None and (customer := command.customer.at(NAME)) is not None:
         query.append(("external_customer_id", customer))
     query += _FILTERS.get(command.status, ()) if command.status is not None else ()
     specimen = {
         "invoices": [bare_specimen("{listed.id}", "finalized")["invoice"]],
-        "meta": {"current_page": asked, "total_pages": asked},
+        "meta": {"current_page": number, "total_pages": number},
     }
     answer = yield context.get("invoices", query=query, specimen=specimen)
     reader = Reader(object_of(answer), NAME)
     rows, meta = reader.data.get("invoices"), reader.child("meta")
     current, last = meta.integer("current_page"), meta.integer("total_pages")
-    if not isinstance(rows, list) or current != asked or last is None:
-        problem = f"the answer is not page {asked} of the invoices"
+    if not isinstance(rows, list) or current != number or last is None:
+        problem = f"the answer is not page {number} of the invoices"
         raise MalformedResponse(problem, provider=NAME, status=answer.status, response=answer)
     items: list[Invoice | Unreadable] = []
     for row in rows:
@@ -78,13 +79,13 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
             items.append(invoice(row))
         except MalformedResponse as error:
             items.append(Unreadable(row, error))
-    following = None if asked >= last else command.model_copy(update={"cursor": str(asked + 1)})
+    following = None if number >= last else command.model_copy(update={"cursor": str(number + 1)})
     return Page(tuple(items), following)
 
 
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
-def _changed(request: Request, invoice_id: str, context: Context, transition: Transition) -> Flow[Invoice]:
-    """Send a change to an invoice, and return it as the answer has it."""
+def _change(request: Request, invoice_id: str, context: Context, transition: Transition) -> Flow[Invoice]:
+    """Send a change to an invoice, and return the invoice in the answer."""
 
     def after(answer: Response) -> Flow[Invoice]:
         yield from ()
@@ -107,11 +108,11 @@ def finalize(command: Finalize, context: Context) -> Flow[Invoice]:
         specimen=bare_specimen(command.id, "finalized"),
         invoice_id=command.id,
     )
-    return (yield from _changed(request, command.id, context, transition))
+    return (yield from _change(request, command.id, context, transition))
 
 
 def collect(command: Pay, context: Context) -> Flow[Invoice]:
-    """Collect an open invoice, whole. Lago answers before the payment is made: it may be open still."""
+    """Collect the whole amount of an open invoice. Lago answers before the payment is made: it may still be open."""
     units = None if command.expect is None else command.expect.minor
     specimen = bare_specimen(command.id, "finalized")
     if command.expect is not None:
@@ -121,7 +122,7 @@ def collect(command: Pay, context: Context) -> Flow[Invoice]:
 
 
 def paid(invoice_id: str, payment_method: str | None, context: Context, specimen: Mapping[str, Any]) -> Flow[Invoice]:
-    """Hand an invoice to the payment provider, and read it after: the answer is empty."""
+    """Have the payment provider collect an invoice, and read the invoice after it: the answer is empty."""
     transition, method = TRANSITIONS["pay"], {"payment_method_type": "provider", "payment_method_id": payment_method}
     request = context.post(
         "invoices",
@@ -141,7 +142,7 @@ def paid(invoice_id: str, payment_method: str | None, context: Context, specimen
 
 
 def mark_paid(command: MarkPaid, context: Context) -> Flow[Invoice]:
-    """Record that an open invoice was paid elsewhere."""
+    """Record that an open invoice was paid outside Lago."""
     transition = TRANSITIONS["mark_paid"]
     check_state((yield from read_invoice(command.id, context)), transition, "cannot be marked as paid")
     specimen = bare_specimen(command.id, "finalized")
@@ -155,11 +156,11 @@ def mark_paid(command: MarkPaid, context: Context) -> Flow[Invoice]:
         specimen=specimen,
         invoice_id=command.id,
     )
-    return (yield from _changed(request, command.id, context, transition))
+    return (yield from _change(request, command.id, context, transition))
 
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
-    """Withdraw an open invoice. One that is paid is refused here, whatever the version of Lago does with it."""
+    """Void an open invoice. A paid one is refused here, although some versions of Lago void it."""
     transition = TRANSITIONS["void"]
     check_state((yield from read_invoice(command.id, context)), transition, "cannot be voided")
     request = context.post(
@@ -170,16 +171,16 @@ def void(command: Void, context: Context) -> Flow[Invoice]:
         specimen=bare_specimen(command.id, "voided"),
         invoice_id=command.id,
     )
-    return (yield from _changed(request, command.id, context, transition))
+    return (yield from _change(request, command.id, context, transition))
 
 
 def update(command: Update, context: Context) -> Flow[Invoice]:
-    """Change the metadata of an invoice that is not void; nothing else of one can be changed."""
+    """Change the metadata of an invoice that is not void; Lago changes no other field."""
     if command.metadata is None or command.description is not None or command.due_at is not None:
         raise Unsupported(
-            "of an invoice Lago changes its metadata alone (and whether it is paid: see mark_paid)",
+            "Lago changes only the metadata of an invoice (and its payment status: see mark_paid)",
             source=UPDATE,
-            remedy="leave description and due_at out",
+            remedy="omit description and due_at",
         )
     check_metadata(command.metadata)
     existing = yield from read_invoice(command.id, context)
@@ -189,31 +190,31 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
 
 # ── metadata ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def check_metadata(metadata: Mapping[str, str]) -> None:
-    """Raise Unsupported for a value that is empty: Lago refuses a key without one."""
+    """Raise Unsupported for an empty key or value: Lago refuses a key without a value."""
     if empty := [name for name, value in metadata.items() if not (name and value)]:
         raise Unsupported(
-            f"the metadata has nothing under {empty[0]!r}, and Lago takes no key without a value",
+            f"the metadata has no value for {empty[0]!r}, and Lago takes no key without a value",
             source="getlago.com/docs/guide/invoicing/invoice-metadata",
-            remedy="leave it out",
+            remedy="omit the key",
         )
 
 
 def with_metadata(
     existing: Invoice, changes: Mapping[str, str], context: Context, specimen: Mapping[str, Any]
 ) -> Flow[Invoice]:
-    """Write metadata, and send along what is there: Lago deletes the entries that a list leaves out.
+    """Write metadata together with the existing entries: Lago deletes entries that the list omits.
 
-    Raises Unsupported for too many entries, and Discrepancy where they are not there afterwards.
+    Raises Unsupported for too many entries, and Discrepancy if the invoice does not have them afterwards.
     """
     rows = [] if existing.raw is None else existing.raw.get("metadata") or []
-    entries, left = [], dict(changes)
+    entries, new = [], dict(changes)
     for row in (Reader(row, NAME) for row in rows):
         name = row.text("key") or ""
-        entries.append({"id": row.text("lago_id"), "key": name, "value": left.pop(name, row.text("value"))})
-    entries += [{"key": name, "value": value} for name, value in left.items()]
+        entries.append({"id": row.text("lago_id"), "key": name, "value": new.pop(name, row.text("value"))})
+    entries += [{"key": name, "value": value} for name, value in new.items()]
     if len(entries) > METADATA_COUNT:
         raise Unsupported(
-            f"{existing.id} would have {len(entries)} entries of metadata, and Lago takes {METADATA_COUNT}",
+            f"{existing.id} would have {len(entries)} entries of metadata, but Lago takes at most {METADATA_COUNT}",
             source=UPDATE,
         )
     request = context.send(
@@ -225,10 +226,10 @@ def with_metadata(
         specimen={"invoice": {**specimen["invoice"], "metadata": entries}},
         invoice_id=existing.id,
     )
-    written = yield from _changed(request, existing.id, context, TRANSITIONS["update"])
+    written = yield from _change(request, existing.id, context, TRANSITIONS["update"])
     if any(written.metadata.get(name) != value for name, value in changes.items()):
         raise Discrepancy(
-            f"{existing.id} was to have the metadata {dict(changes)}, and has {dict(written.metadata)}",
+            f"{existing.id} should have the metadata {dict(changes)}, but has {dict(written.metadata)}",
             asked=dict(changes),
             found=dict(written.metadata),
             invoice=written,
@@ -236,8 +237,8 @@ def with_metadata(
     return written
 
 
-# ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
+# ── specimens: the answers for explain ───────────────────────────────────────────────────────────────────────────────
 def bare_specimen(invoice_id: str, status: str) -> dict[str, Any]:
-    """The happy answer about an invoice, as far as a verb needs it."""
+    """Return the answer of a success with an invoice, with only the fields that a verb needs."""
     stated = {"status": status, "payment_status": "pending", "invoice_type": "one_off", "currency": "EUR", "fees": []}
     return {"invoice": {"lago_id": invoice_id, **stated}}

@@ -1,4 +1,4 @@
-"""Lago's deliveries: an HMAC of the body. Neither an instant nor the key that repeated deliveries share is signed."""
+"""Lago's webhooks: an HMAC of the body. Lago signs neither an instant nor the key that repeated deliveries share."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _EVENTS = "lago-api, app/services/webhooks/invoices"
 
 
 def verify(delivery: Delivery, secret: bytes, _at: datetime) -> None:
-    """Check `X-Lago-Signature`: the HMAC-SHA256 of the body in base64. An old delivery cannot be known as such."""
+    """Check `X-Lago-Signature`: the HMAC-SHA256 of the body in base64. An old delivery cannot be detected."""
     if delivery.required_header("x-lago-signature-algorithm") != "hmac":
         raise InvalidSignature("the delivery is signed as a JWT: choose HMAC for this endpoint in Lago")
     ours = b64encode(hmac_sha256(secret, delivery.body))
     if not constant_time_equal(ours, delivery.required_header("x-lago-signature")):
-        raise InvalidSignature("the signature does not fit: is it this endpoint's secret, and the body as it came?")
+        raise InvalidSignature("the signature does not match: check the endpoint's secret, and pass the body unchanged")
 
 
 def read(reader: Reader, delivery: Delivery) -> EventFacts:
-    """Read {"webhook_type", "object_type", OBJECT}; the object is the invoice, or names the one that it belongs to."""
+    """Read {"webhook_type", "object_type", OBJECT}; the object is the invoice, or has its id."""
     kind = reader.text("object_type") or ""
     about = reader.child(kind) if kind else reader.child("invoice")
     is_invoice = kind == "invoice"

@@ -40,7 +40,7 @@ ACME = Provider(
             source="docs.acme.test/invoices/pay",
         ),
         mark_uncollectible=cannot(
-            "an invoice has no such status; void the invoice instead",
+            "an invoice cannot become uncollectible; void it instead",
             source="docs.acme.test/invoices",
         ),
         pay_part=cannot(

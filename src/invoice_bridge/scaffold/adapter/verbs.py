@@ -111,7 +111,7 @@ def collect(command: Pay, context: Context) -> Flow[Invoice]:
 
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
-    """Withdraw an open invoice."""
+    """Void an open invoice."""
     transition, specimen = TRANSITIONS["void"], bare_specimen(command.id, "void")
     request = context.post("invoices", command.id, "void", body={}, effects=transition.effects, specimen=specimen)
     return changed(command.id, context, request, transition)

@@ -1,7 +1,7 @@
-"""Lago in memory: the same rules, the same refusals, as its documentation and its source show them.
+"""Lago's emulator, with the rules and refusals of its documentation and its source.
 
-Nothing here was observed on the live API. What no source settles is a switch. Lago passes over parameters that it does
-not know; this emulator refuses them, so that a misspelt one is seen.
+Nothing here was observed on the live API. A fact that no source confirms is a switch. Lago ignores unknown parameters;
+this emulator refuses them, so that a misspelt one is noticed.
 """
 
 from .routes import LagoEmulator

@@ -1,4 +1,4 @@
-"""The documents that Lago's emulator keeps, and what every request meets."""
+"""The documents in Lago's emulator, and the checks of every request."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..tables import NAME, STATUSES, TRANSITIONS
 
 
 def stamp(instant: datetime) -> str:
-    """RFC 3339 in UTC, in whole seconds."""
+    """Write an instant in RFC 3339, in UTC and whole seconds."""
     return instant.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
 class LagoDocuments(Emulator):
-    """What Lago has stored, what every request meets, and how an answer is worded."""
+    """The stored documents, the checks of every request, and the format of answers."""
 
     name = NAME
     key = "test_not_a_key"
@@ -28,20 +28,23 @@ class LagoDocuments(Emulator):
     transitions = TRANSITIONS
     settings: ClassVar[Mapping[str, Any]] = {"add_on": "charge"}
     SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {
-        "pays_at_once": (True, "whether a payment is made before the request is answered; by its source it is a job"),
-        "empty_tax_codes": (True, "whether an empty list of tax codes asks for no tax; the documentation is silent"),
+        "pays_at_once": (True, "whether a payment is made before the answer; in the source it is a background job"),
+        "empty_tax_codes": (True, "whether an empty list of tax codes means no tax; it is not documented"),
         "states_amounts_due": (
             True,
-            "whether an invoice states what is paid and due: the source says so, the schema not",
+            "whether an invoice has the amounts paid and due: yes in the source, no in the schema",
         ),
-        "fees_have_dates": (False, "whether the fee of an add-on gives its dates back: the schema says no"),
-        "voids_paid": (False, "whether a paid invoice can be voided: the newest source has no guard, the page says no"),
+        "fees_have_dates": (False, "whether the fee of an add-on has its dates in answers: no in the schema"),
+        "voids_paid": (
+            False,
+            "whether a paid invoice can be voided: yes in the newest source, no in the documentation",
+        ),
         "mails": (False, "whether the billing entity mails finalized invoices: a setting, with a premium license"),
     }
     net_payment_term = 30
-    """Days, of the customer: when payment is due."""
+    """The customer's payment term in days."""
     tax_percent = 0
-    """The tax of the billing entity, which applies where a fee names no tax codes."""
+    """The tax of the billing entity, which applies to a fee without tax codes."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -52,7 +55,7 @@ class LagoDocuments(Emulator):
         self.add_customer(self.customer)
 
     def add_customer(self, external_id: str) -> None:
-        """Make a customer that exists already; its currency is that of its first invoice."""
+        """Add an existing customer; its currency is that of its first invoice."""
         self.customers[external_id] = {
             "lago_id": self._uuid(),
             "external_id": external_id,
@@ -69,19 +72,19 @@ class LagoDocuments(Emulator):
         document["status"] = "draft"
         return str(document["lago_id"])
 
-    # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
+    # ── every request ────────────────────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
         """Check the key (getlago.com/docs, lago-skill.md: a Bearer credential)."""
         if call.headers.get("authorization") != f"Bearer {self.key}":
             raise self._refuse(401, "Unauthorized")
 
     def no_such_route(self, call: IncomingRequest) -> Response:
-        """404 (lago-api, api_errors.rb; what an unknown path answers is unconfirmed)."""
+        """Answer 404 (lago-api, api_errors.rb; the answer to an unknown path is unconfirmed)."""
         del call
         return self._refuse(404, "Not Found", "route_not_found").answer
 
     def throttled(self, retry_after: str | None) -> Response:
-        """429 (getlago.com/docs, Rate limits); its wait is in X-RateLimit-Reset, Retry-After is not documented."""
+        """Answer 429 (getlago.com/docs, Rate limits): the wait is in X-RateLimit-Reset, Retry-After is undocumented."""
         return self.with_retry_after(self._refuse(429, "Too Many Requests", "too_many_requests").answer, retry_after)
 
     def _refuse(
@@ -102,20 +105,20 @@ class LagoDocuments(Emulator):
 
     def _body(self, call: IncomingRequest, wrapper: str | None, known: Sequence[str]) -> dict[str, Any]:
         try:
-            given = call.json()
-            given = given if wrapper is None else given[wrapper]
+            params = call.json()
+            params = params if wrapper is None else params[wrapper]
         except (KeyError, TypeError, ValueError):
             raise self._refuse(400, f"BadRequest: param is missing: {wrapper}") from None
-        return self._checked(given, known)
+        return self._checked(params, known)
 
-    def _checked(self, given: Any, known: Sequence[str]) -> dict[str, Any]:
-        if not isinstance(given, dict):
+    def _checked(self, params: Any, known: Sequence[str]) -> dict[str, Any]:
+        if not isinstance(params, dict):
             raise self._refuse(400, "BadRequest: not an object")
-        if unknown := [name for name in given if name not in known]:
+        if unknown := [name for name in params if name not in known]:
             raise self._invalid(unknown[0], "is_not_a_parameter")
-        return given
+        return params
 
-    # ── invoices ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── invoices ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def _uuid(self) -> str:
         return f"1a901a90-1a90-4a90-8a90-{self.next_id('')}0000"
 
@@ -182,7 +185,7 @@ class LagoDocuments(Emulator):
 
     @staticmethod
     def _applied_tax(amount: int, percent: int) -> dict[str, Any]:
-        """lago-openapi, BaseAppliedTax.yaml."""
+        """Return a tax row (lago-openapi, BaseAppliedTax.yaml)."""
         return {
             "lago_tax_id": "1a901a90-1a90-4a90-8a90-1a901a901a90",
             "tax_name": "TVA",

@@ -1,4 +1,4 @@
-"""The requests that make and list invoices: Lago's whole emulator."""
+"""Lago's emulator, complete: the requests that make, read and list invoices."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _PER_PAGE = "100"
 
 
 class LagoEmulator(LagoTransitions):
-    """Lago's invoices. The customer "cus_42" is there, with the payment method "pm_42"; "pm_declined" declines.
+    """Lago's invoices. The customer "cus_42" exists, with the payment method "pm_42"; "pm_declined" declines.
 
-    The add-on "charge" is there; a draft is made by `add_draft`, as subscriptions make them.
+    The add-on "charge" exists; `add_draft` makes a draft, as subscriptions do.
     """
 
     ROUTES = (
@@ -41,8 +41,8 @@ class LagoEmulator(LagoTransitions):
 
     def create(self, call: IncomingRequest) -> Response:
         """POST /invoices: a one-off invoice, issued at once (lago-api, create_one_off_service.rb)."""
-        given = self._body(call, "invoice", _PARAMS)
-        customer, fees = self.customers.get(given.get("external_customer_id", "")), given.get("fees")
+        params = self._body(call, "invoice", _PARAMS)
+        customer, fees = self.customers.get(params.get("external_customer_id", "")), params.get("fees")
         if customer is None:
             raise self._not_found("customer")
         if not isinstance(fees, list) or not fees:
@@ -50,7 +50,7 @@ class LagoEmulator(LagoTransitions):
         fees = [self._checked(fee, _FEE_PARAMS) for fee in fees]
         if any(fee.get("add_on_code") not in self.add_ons for fee in fees):
             raise self._not_found("add_on")
-        currency = given.get("currency") or customer["currency"]
+        currency = params.get("currency") or customer["currency"]
         if currency not in MONEY.decimals:
             raise self._invalid("currency", "value_is_invalid")
         if customer["currency"] not in {None, currency}:  # lago-api, customers/update_currency_service.rb
@@ -58,16 +58,16 @@ class LagoEmulator(LagoTransitions):
         rows = [self._fee(fee) for fee in fees]
         taxed = any("tax_codes" not in fee for fee in fees) or not self.switches["empty_tax_codes"]
         customer["currency"] = currency
-        document = self._new("one_off", customer["external_id"], currency, given.get("purchase_order_number"))
+        document = self._new("one_off", customer["external_id"], currency, params.get("purchase_order_number"))
         self._total(document, rows, self.tax_percent if taxed else 0)
         self._issue(document)
-        if not given.get("skip_psp") and document["payment_status"] == "pending":
+        if not params.get("skip_psp") and document["payment_status"] == "pending":
             self._collect(document, self.payment_method or "")
         return self._answer_with(document)
 
-    def _fee(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The fee of an add-on: unit amount times units, rounded (lago-api, fees/one_off_service.rb)."""
-        cents, units = given.get("unit_amount_cents", 0), given.get("units", "1")
+    def _fee(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Make the fee of an add-on: unit amount times units, rounded (lago-api, fees/one_off_service.rb)."""
+        cents, units = params.get("unit_amount_cents", 0), params.get("units", "1")
         try:
             count = Decimal(str(units))
         except InvalidOperation:
@@ -75,8 +75,8 @@ class LagoEmulator(LagoTransitions):
         if isinstance(cents, bool) or not isinstance(cents, int) or cents < 0 or not 0 <= count < Decimal(10) ** 30:
             raise self._invalid("unit_amount_cents", "value_is_invalid")
         amount = int((cents * count).to_integral_value(ROUND_HALF_UP))
-        name = given.get("invoice_display_name") or self.add_ons[given["add_on_code"]]
-        dates = {"from_date": given.get("from_datetime"), "to_date": given.get("to_datetime")}
+        name = params.get("invoice_display_name") or self.add_ons[params["add_on_code"]]
+        dates = {"from_date": params.get("from_datetime"), "to_date": params.get("to_datetime")}
         return self._fee_row(name, amount, str(units), str(Decimal(cents).scaleb(-2)), **dates)
 
     def retrieve(self, _call: IncomingRequest, invoice_id: str) -> Response:
@@ -85,15 +85,15 @@ class LagoEmulator(LagoTransitions):
 
     def list(self, call: IncomingRequest) -> Response:
         """GET /invoices, newest first, without their fees (lago-api, invoices_query.rb, invoice_serializer.rb)."""
-        given = self._checked(dict(call.query), _FILTERS)
-        page, size = given.get("page", "1"), given.get("per_page", _PER_PAGE)
+        params = self._checked(dict(call.query), _FILTERS)
+        page, size = params.get("page", "1"), params.get("per_page", _PER_PAGE)
         if not (page.isdecimal() and size.isdecimal() and int(page) and int(size)):
             raise self._invalid("page", "value_is_invalid")
         rows = [
             {name: value for name, value in self._shown(row).items() if name != "fees"}
             for row in reversed(self.invoices.values())
-            if given.get("external_customer_id") in {None, row["customer"]["external_id"]}
-            and all(row[name] == given[name] for name in ("status", "payment_status") if name in given)
+            if params.get("external_customer_id") in {None, row["customer"]["external_id"]}
+            and all(row[name] == params[name] for name in ("status", "payment_status") if name in params)
         ]
         current, each = int(page), int(size)
         last = max(1, -(-len(rows) // each))

@@ -45,7 +45,7 @@ class AcmeDocuments(Emulator):
         self.customers = {self.customer}
         self.invoices: dict[str, dict[str, Any]] = {}
 
-    # ── every request ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── every request ────────────────────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
         """Check the key and the version (docs.acme.test/requests)."""
         if call.headers.get("authorization") != f"Bearer {self.key}":
@@ -70,24 +70,24 @@ class AcmeDocuments(Emulator):
 
     def _body(self, call: IncomingRequest, known: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            given = call.json()
+            params = call.json()
         except ValueError:
             raise self._invalid("body", "is not JSON") from None
-        return self._checked(given, known, "body")
+        return self._checked(params, known, "body")
 
-    def _checked(self, given: Any, known: Mapping[str, Any], where: str) -> dict[str, Any]:
-        if not isinstance(given, dict):
+    def _checked(self, params: Any, known: Mapping[str, Any], where: str) -> dict[str, Any]:
+        if not isinstance(params, dict):
             raise self._invalid(where, "must be an object")
-        for name, value in given.items():
+        for name, value in params.items():
             if name not in known:
                 raise self._invalid(name, "is not a parameter")
             if not isinstance(value, known[name]) or isinstance(value, bool):
                 raise self._invalid(name, "is of the wrong type")
-        return given
+        return params
 
-    # ── invoices ─────────────────────────────────────────────────────────────────────────────────────────────────
-    def _line(self, given: Any) -> dict[str, Any]:
-        line = self._checked(given, _LINE_PARAMS, "lines")
+    # ── invoices ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _line(self, params: Any) -> dict[str, Any]:
+        line = self._checked(params, _LINE_PARAMS, "lines")
         if "amount" not in line:
             raise self._invalid("lines.amount", "is required")
         if "quantity" in line and "unit_price" in line and line["quantity"] * line["unit_price"] != line["amount"]:

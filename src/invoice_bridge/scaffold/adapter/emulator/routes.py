@@ -42,21 +42,21 @@ class AcmeEmulator(AcmeTransitions):
 
     def create(self, call: IncomingRequest) -> Response:
         """POST /invoices: always a draft (docs.acme.test/invoices/create)."""
-        given = self._body(call, _PARAMS)
+        params = self._body(call, _PARAMS)
         for name in ("ref", "customer", "currency", "lines", "collection"):
-            if not given.get(name):
+            if not params.get(name):
                 raise self._invalid(name, "is required")
-        if given["customer"] not in self.customers:
+        if params["customer"] not in self.customers:
             raise self._refuse(404, "not_found", "This customer does not exist", "customer")
-        if given["currency"] not in MONEY.decimals:
+        if params["currency"] not in MONEY.decimals:
             raise self._invalid("currency", "is not known")
-        if given["collection"] not in _COLLECTIONS:
+        if params["collection"] not in _COLLECTIONS:
             raise self._invalid("collection", f"must be one of {', '.join(_COLLECTIONS)}")
-        if given["collection"] == "mail" and ("due" in given) == ("due_days" in given):
+        if params["collection"] == "mail" and ("due" in params) == ("due_days" in params):
             raise self._invalid("due", "or due_days is required to mail an invoice, not both")
-        if len(given.get("note", "")) > 200 or len(given.get("labels", {})) > 20:
+        if len(params.get("note", "")) > 200 or len(params.get("labels", {})) > 20:
             raise self._invalid("note", "or labels are too long")
-        lines = [self._line(line) for line in given["lines"]]
+        lines = [self._line(line) for line in params["lines"]]
         total = sum(line["amount"] for line in lines)
         document = {
             "kind": "invoice",
@@ -68,7 +68,7 @@ class AcmeEmulator(AcmeTransitions):
             "created": stamp(self.clock()),
             "finalized": None,
             "settled": None,
-            **given,
+            **params,
         }
         self.invoices[document["id"]] = document
         return self.json(document, 201)
@@ -79,18 +79,18 @@ class AcmeEmulator(AcmeTransitions):
 
     def list(self, call: IncomingRequest) -> Response:
         """GET /invoices, newest first; `next` is the cursor of the next page (docs.acme.test/invoices/list)."""
-        given = dict(call.query)
-        if unknown := [name for name in given if name not in _FILTERS]:
+        params = dict(call.query)
+        if unknown := [name for name in params if name not in _FILTERS]:
             raise self._invalid(unknown[0], "is not a parameter")
-        limit = given.get("limit", "20")
+        limit = params.get("limit", "20")
         if not limit.isdecimal() or not 1 <= int(limit) <= 100:
             raise self._invalid("limit", "must be between 1 and 100")
         rows = [
             row
             for row in reversed(self.invoices.values())
-            if all(row[name] == given[name] for name in ("customer", "status") if name in given)
+            if all(row[name] == params[name] for name in ("customer", "status") if name in params)
         ]
-        first = self._place(rows, given["cursor"]) if "cursor" in given else 0
+        first = self._place(rows, params["cursor"]) if "cursor" in params else 0
         after = first + int(limit)
         return self.json({"items": rows[first:after], "next": rows[after]["id"] if after < len(rows) else None})
 

@@ -42,8 +42,8 @@ class AcmeTransitions(AcmeDocuments):
 
     def pay(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/pay: collects all, from the given method or the customer's default (docs.acme.test/invoices/pay)."""
-        given, document = self._body(call, {"payment_method": str}), self._allowed("pay", invoice_id)
-        method = given.get("payment_method") or document.get("payment_method") or self.payment_method
+        params, document = self._body(call, {"payment_method": str}), self._allowed("pay", invoice_id)
+        method = params.get("payment_method") or document.get("payment_method") or self.payment_method
         if method != self.payment_method:
             raise self._refuse(402, "declined", "The payment was declined", "payment_method")
         document |= {"status": "paid", "paid": document["total"], "left": 0, "settled": stamp(self.clock())}
