@@ -52,10 +52,10 @@ def postgres_journal(postgres: str) -> Iterator[str]:
 
     name = f"journal_{os.getpid()}_{next(_schemas)}"
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}")
+        connection.execute(f"CREATE SCHEMA {name}".encode())
         yield f"{postgres}&options={quote(f'-csearch_path={name}', safe='')}"
         connection.execute("SET client_min_messages = error")
-        connection.execute(f"DROP SCHEMA {name} CASCADE")
+        connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

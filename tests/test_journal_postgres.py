@@ -216,6 +216,23 @@ def test_a_lock_that_is_never_released_is_an_error_that_says_so(url: str, monkey
     assert second.intend(ONE, "res-1", 1, OPEN, NOON)
 
 
+def test_a_process_that_is_stopped_keeps_no_lock(url: str) -> None:
+    """The server ends a transaction that stands still: what wakes up later writes nothing, and others go on."""
+    first, second = Journal(url), Journal(url)
+    store: Any = first._store
+    store._begin = store._begin.replace("session_timeout = '60s'", "session_timeout = '50ms'")
+    with (
+        pytest.raises(ConfigurationError, match="cannot be written"),
+        store.writing("", [("default", "res-1")]) as transaction,
+    ):
+        assert second.intend(ONE, "res-1", 1, OPEN, NOON)  # waits until the lock is free
+        transaction.insert(
+            "INSERT INTO tries (account, reference, attempt, method, url, began_at) VALUES (?, ?, 1, 'POST', ?, ?)",
+            ("whop:biz_42", "res-1", OPEN.url, NOON.isoformat()),
+        )
+    assert [known.account for known in second.history("res-1")] == ["stripe:"]
+
+
 def test_a_read_replica_is_refused(url: str) -> None:
     """A replica lags behind: what it does not show may be billed already."""
     run_elsewhere(url, "CREATE FUNCTION pg_is_in_recovery() RETURNS boolean AS 'SELECT true' LANGUAGE sql")

@@ -123,7 +123,7 @@ def test_a_profile_names_the_journal_and_its_book(cli: Cli, path: str) -> None:
     other = cli("journal", "release", "res-1", "--why", "known", "--config", str(config))
     assert other.err == "invoice-bridge: nothing of 'res-1' blocks anything in the book 'shop'\n"
     config.write_text('[profiles.main]\nprovider = "stripe"\njournal = "none.sqlite"\n', "utf-8")
-    assert "there is no journal at" in cli("journal", "list", "--config", str(config)).err
+    assert "the first bill makes the journal" in cli("journal", "list", "--config", str(config)).err
 
 
 def test_a_journal_in_a_database_is_named_by_its_url(cli: Cli, postgres_journal: str) -> None:

@@ -34,7 +34,11 @@ KEYS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
         "products": (_MAP, "none", "(the same)"),
     },
     "`[providers.NAME]`": {
-        "api_key_env": ("text", "`STRIPE_API_KEY` and so on", "the environment variable with the key"),
+        "api_key_env": (
+            "text",
+            "the provider's name and `_API_KEY`, in capitals",
+            "the environment variable with the key",
+        ),
         "base_url": ("URL", "the provider's own", "another host, such as an emulator"),
         "insecure": ("`true` or `false`", "`false`", "accepts plain http to any host, and checks no certificate"),
         "requests_per_minute": ("whole number", "the provider's documented limit", "what your plan allows"),
