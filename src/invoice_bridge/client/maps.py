@@ -125,7 +125,7 @@ def fault_of_allow(value: object) -> str | None:
 
 def _fault_of_codes(value: object) -> str | None:
     if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
-        return 'it must be a list of codes such as ["IB-STRIPE-QUANTITY-01"], or such a list for each kind of bill'
+        return 'it must be a list of codes, as `losses` prints them, ["IB-…-01"], or such a list for each kind of bill'
     known: set[str] = set()
     for code in value:
         known = known or _codes()

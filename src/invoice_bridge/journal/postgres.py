@@ -114,7 +114,7 @@ class Postgres:
     def _execute(self, query: str, values: Sequence[Any] = ()) -> Any:
         """Run one statement. Raises _Failed."""
         try:
-            return self.connection.execute(for_postgres(query), tuple(values) or None)
+            return self.connection.execute(for_postgres(query).encode(), tuple(values) or None)
         except (self._psycopg.Error, ValueError) as error:  # ValueError: a text that UTF-8 has no bytes for
             problem = self._describe(error)
         raise _Failed(problem)

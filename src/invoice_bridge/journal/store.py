@@ -153,6 +153,8 @@ class Journal:
                     values,
                 )
                 for reference, last in rows:
+                    if (reference,) not in made:
+                        continue  # it came after `made` was read, and is not locked: its claim stays
                     self._insert_fact(transaction, book, reference, invoice_id, state, why, at, last)
         return True
 
