@@ -118,7 +118,7 @@ try:
     if b'"object":"list"' in body[:100]:
         list(client.list())
     else:
-        client.retrieve("in_1")
+        client.retrieve("in_1", whole=False)
 except (BridgeError, KeyboardInterrupt):
     pass
 took = memory("VmHWM") - before, memory("VmHWM"), time.process_time() - cpu, time.monotonic() - began

@@ -77,9 +77,9 @@ async def test_answers_in_gzip_and_in_none_are_read(coding: str, is_async: bool)
 
     if is_async:
         http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-        invoice = await AsyncClient("stripe", api_key=KEY, base_url=BASE, http=http).retrieve("in_1")
+        invoice = await AsyncClient("stripe", api_key=KEY, base_url=BASE, http=http).retrieve("in_1", whole=False)
     else:
-        invoice = client_of(answer).retrieve("in_1")
+        invoice = client_of(answer).retrieve("in_1", whole=False)
     assert invoice.id == "in_1"
     assert asked == ["gzip"]
 
@@ -118,23 +118,23 @@ def test_an_answer_in_another_coding_is_lost(coding: str, content: bytes, proble
 def test_pieces_behind_the_end_of_gzip_are_refused() -> None:
     """In a piece of their own, too; an empty piece is none."""
     with pytest.raises(Unreachable, match="continues after its gzip"):
-        client_of(answering(gzip.compress(WHOLE), b" ", coding="gzip")).retrieve("in_1")
-    assert client_of(answering(gzip.compress(WHOLE), b"", coding="gzip")).retrieve("in_1").id == "in_1"
+        client_of(answering(gzip.compress(WHOLE), b" ", coding="gzip")).retrieve("in_1", whole=False)
+    assert client_of(answering(gzip.compress(WHOLE), b"", coding="gzip")).retrieve("in_1", whole=False).id == "in_1"
 
 
 def test_no_body_needs_no_gzip() -> None:
     """Some servers name the coding of an empty answer."""
     with pytest.raises(MalformedResponse, match="0 bytes"):
-        client_of(answering(coding="gzip")).retrieve("in_1")
+        client_of(answering(coding="gzip")).retrieve("in_1", whole=False)
 
 
 def test_an_answer_that_was_read_before_is_taken_as_it_is() -> None:
     """A test's own answers, and those that a hook of an injected client has read: httpx has decompressed them."""
     packed = {"content": gzip.compress(WHOLE), "headers": {"Content-Encoding": "gzip"}}
-    assert client_of(lambda _: httpx.Response(200, **packed)).retrieve("in_1").id == "in_1"  # type: ignore[arg-type]
+    assert client_of(lambda _: httpx.Response(200, **packed)).retrieve("in_1", whole=False).id == "in_1"  # type: ignore[arg-type]
     transport = httpx.MockTransport(answering(gzip.compress(WHOLE), coding="gzip"))
     http = httpx.Client(transport=transport, event_hooks={"response": [lambda answer: answer.read()]})
-    assert Client("stripe", api_key=KEY, base_url=BASE, http=http).retrieve("in_1").id == "in_1"
+    assert Client("stripe", api_key=KEY, base_url=BASE, http=http).retrieve("in_1", whole=False).id == "in_1"
 
 
 # ── size ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -144,7 +144,7 @@ def test_an_answer_is_as_long_as_it_may_be(coding: str, monkeypatch: pytest.Monk
     assert LARGEST == 4_000_000
     packed = gzip.compress(WHOLE) if coding else WHOLE
     monkeypatch.setattr(exchange, "LARGEST", max(len(WHOLE), len(packed)))
-    assert client_of(answering(packed, coding=coding)).retrieve("in_1").id == "in_1"
+    assert client_of(answering(packed, coding=coding)).retrieve("in_1", whole=False).id == "in_1"
     monkeypatch.setattr(exchange, "LARGEST", max(len(WHOLE), len(packed)) - 1)
     with pytest.raises(OutcomeUnknown, match="the answer is longer than"):
         client_of(answering(packed, coding=coding)).create(CHARGE)

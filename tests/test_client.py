@@ -73,7 +73,7 @@ def test_an_injected_client_is_used_as_it_is_and_not_closed() -> None:
         transport=httpx.MockTransport(answer), headers={"X-Trace": "7", "Authorization": "Bearer other"}
     )
     with Client("stripe", api_key=KEY, base_url=BASE, http=http) as client:
-        assert client.retrieve("in_1").id == "in_1"
+        assert client.retrieve("in_1", whole=False).id == "in_1"
     assert seen == ["7"]
     assert http.is_closed is False
     assert http.headers["authorization"] == "Bearer other"  # defect 23: the caller's headers are left alone
@@ -109,7 +109,7 @@ def test_redirects_are_not_followed_even_where_the_injected_client_would() -> No
 
     http = httpx.Client(transport=httpx.MockTransport(answer), follow_redirects=True)
     with pytest.raises(MalformedResponse, match="a redirect, which is never followed with a key attached"):
-        Client("stripe", api_key=KEY, base_url=BASE, http=http).retrieve("in_1")
+        Client("stripe", api_key=KEY, base_url=BASE, http=http).retrieve("in_1", whole=False)
     assert urls == [f"{BASE}/v1/invoices/in_1"]
 
 
@@ -122,7 +122,7 @@ def test_an_injected_clients_own_credentials_do_not_replace_ours() -> None:
         return httpx.Response(200, json=row(1))
 
     http = httpx.Client(transport=httpx.MockTransport(answer), auth=("user", "other"))
-    Client("stripe", api_key=KEY, base_url=BASE, http=http).retrieve("in_1")
+    Client("stripe", api_key=KEY, base_url=BASE, http=http).retrieve("in_1", whole=False)
     assert seen == [f"Bearer {KEY}"]
 
 
@@ -186,7 +186,7 @@ def test_defect_21_the_base_url_is_taken_as_it_is_given() -> None:
         return httpx.Response(200, json=row(1))
 
     for base in ("https://a.test", "https://a.test/", "https://a.test/stripe/", "https://a.test:8443/x"):
-        client_of(answer, base_url=base).retrieve("in_1")
+        client_of(answer, base_url=base).retrieve("in_1", whole=False)
     assert urls == [
         "https://a.test/v1/invoices/in_1",
         "https://a.test/v1/invoices/in_1",
@@ -367,13 +367,13 @@ client = make()
 child = os.fork()
 if child == 0:
     try:
-        client.retrieve("in_1")
+        client.retrieve("in_1", whole=False)
     except ConfigurationError as error:
         print("refused:", error, flush=True)
-    print("own:", make().retrieve("in_1").id, flush=True)
+    print("own:", make().retrieve("in_1", whole=False).id, flush=True)
     os._exit(0)
 os.waitpid(child, 0)
-print("parent:", client.retrieve("in_1").id, flush=True)
+print("parent:", client.retrieve("in_1", whole=False).id, flush=True)
 """
 
 

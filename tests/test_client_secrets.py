@@ -70,7 +70,7 @@ def test_the_key_is_in_no_text_of_any_error(answers: Answers, caplog: pytest.Log
     client = client_of(answers, api_key=CANARY)
     calls: list[Callable[[], Any]] = [
         lambda: client.create(CHARGE),
-        lambda: client.retrieve("in_1"),
+        lambda: client.retrieve("in_1", whole=False),
         lambda: client.delete("in_1"),
         lambda: list(client.list()),
     ]
@@ -123,7 +123,7 @@ def test_the_key_is_in_no_log_of_a_real_connection(caplog: pytest.LogCaptureFixt
                     Client(provider, api_key=CANARY, base_url=url, **settings) as client,
                     pytest.raises(BridgeError),
                 ):
-                    client.retrieve("in_1")
+                    client.retrieve("in_1", whole=False)
         finally:
             server.shutdown()
             thread.join()

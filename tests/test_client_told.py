@@ -83,7 +83,7 @@ def test_a_verb_stopped_in_the_middle_names_its_invoice() -> None:
 def test_a_call_stopped_before_anything_was_written_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a read, nor a wait after a request that never left, leaves anything unknown."""
     reads: list[Callable[[Client], Any]] = [
-        lambda client: client.retrieve("in_1"),
+        lambda client: client.retrieve("in_1", whole=False),
         lambda client: list(client.list()),
         lambda client: client.pay("in_1"),  # it reads first
         lambda client: client.create(CHARGE.model_copy(update={"attempt": 2})),  # it looks first
@@ -120,7 +120,7 @@ async def test_a_cancelled_call_says_what_is_unknown() -> None:
             await task
         assert notes(caught.value) == [NOTE]
         arrived.clear()
-        reading = asyncio.create_task(client.retrieve("in_1"))
+        reading = asyncio.create_task(client.retrieve("in_1", whole=False))
         await arrived.wait()
         reading.cancel()
         with pytest.raises(asyncio.CancelledError) as quiet:

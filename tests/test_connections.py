@@ -127,7 +127,7 @@ def idle(made: Any) -> int:
 def test_calls_one_after_another_use_one_connection() -> None:
     with server() as at, client(at) as billing:
         for _ in range(5):
-            billing.retrieve("in_1")
+            billing.retrieve("in_1", whole=False)
         assert (at.opened, at.asked, idle(billing)) == (1, 5, 1)
 
 
@@ -135,14 +135,14 @@ async def test_awaited_calls_one_after_another_use_one_connection() -> None:
     with server() as at:
         async with aclient(at) as billing:
             for _ in range(5):
-                await billing.retrieve("in_1")
+                await billing.retrieve("in_1", whole=False)
             assert (at.opened, at.asked, idle(billing)) == (1, 5, 1)
 
 
 def test_threads_have_a_connection_each_and_the_next_calls_use_them_again() -> None:
     with server(slow) as at, client(at) as billing, ThreadPoolExecutor(8) as pool:
         for _ in range(2):
-            assert {one.id for one in pool.map(lambda _: billing.retrieve("in_1"), range(8))} == {"in_1"}
+            assert {one.id for one in pool.map(lambda _: billing.retrieve("in_1", whole=False), range(8))} == {"in_1"}
         assert at.asked == 16
         assert at.opened == idle(billing) <= 8
 
@@ -151,37 +151,37 @@ async def test_tasks_have_a_connection_each_and_the_next_calls_use_them_again() 
     with server(slow) as at:
         async with aclient(at) as billing:
             for _ in range(2):
-                await asyncio.gather(*(billing.retrieve("in_1") for _ in range(8)))
+                await asyncio.gather(*(billing.retrieve("in_1", whole=False) for _ in range(8)))
             assert (at.opened, at.asked, idle(billing)) == (8, 16, 8)
 
 
 def test_the_one_used_last_comes_first() -> None:
     """So that of many connections those that are not needed grow old, and are closed."""
     with server(slow) as at, client(at) as billing, ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda _: billing.retrieve("in_1"), range(3)))
+        list(pool.map(lambda _: billing.retrieve("in_1", whole=False), range(3)))
         last = billing._http._idle[-1][0]
-        billing.retrieve("in_1")
+        billing.retrieve("in_1", whole=False)
         assert billing._http._idle[-1][0] is last
 
 
 def test_connections_that_nobody_needs_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     with server(slow) as at, client(at) as billing, ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: billing.retrieve("in_1"), range(4)))
+        list(pool.map(lambda _: billing.retrieve("in_1", whole=False), range(4)))
         assert idle(billing) > 1
         monkeypatch.setattr(connections, "IDLE", 0.05)
         for _ in range(5):
-            billing.retrieve("in_1")
+            billing.retrieve("in_1", whole=False)
         assert idle(billing) == 1
 
 
 async def test_connections_that_no_task_needs_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     with server(slow) as at:
         async with aclient(at) as billing:
-            await asyncio.gather(*(billing.retrieve("in_1") for _ in range(4)))
+            await asyncio.gather(*(billing.retrieve("in_1", whole=False) for _ in range(4)))
             assert idle(billing) == 4
             monkeypatch.setattr(connections, "IDLE", 0.05)
             for _ in range(5):
-                await billing.retrieve("in_1")
+                await billing.retrieve("in_1", whole=False)
             assert idle(billing) == 1
 
 
@@ -189,7 +189,7 @@ async def test_connections_that_no_task_needs_are_closed(monkeypatch: pytest.Mon
 def test_there_are_never_more_connections_than_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MOST", 2)
     with server(slow) as at, client(at) as billing, ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda _: billing.retrieve("in_1"), range(6)))
+        list(pool.map(lambda _: billing.retrieve("in_1", whole=False), range(6)))
         assert (at.opened, at.most, at.asked) == (2, 2, 6)
 
 
@@ -197,7 +197,7 @@ async def test_tasks_wait_for_a_connection_too(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(connections, "MOST", 2)
     with server(slow) as at:
         async with aclient(at) as billing:
-            await asyncio.gather(*(billing.retrieve("in_1") for _ in range(6)))
+            await asyncio.gather(*(billing.retrieve("in_1", whole=False) for _ in range(6)))
             assert (at.opened, at.most, at.asked) == (2, 2, 6)
 
 
@@ -210,7 +210,7 @@ def test_who_gets_no_connection_in_time_sent_nothing(monkeypatch: pytest.MonkeyP
         return GOOD
 
     with server(held) as at, client(at, timeout=3.0) as first, ThreadPoolExecutor(1) as pool:
-        busy = pool.submit(first.retrieve, "in_1")
+        busy = pool.submit(first.retrieve, "in_1", whole=False)
         while not at.asked:
             time.sleep(0.01)
         first._timeout = 0.2
@@ -219,7 +219,7 @@ def test_who_gets_no_connection_in_time_sent_nothing(monkeypatch: pytest.MonkeyP
         assert (caught.value.outcome, at.asked) == ("nothing_done", 1)
         free.set()
         assert busy.result().id == "in_1"
-        assert first.retrieve("in_1").id == "in_1"
+        assert first.retrieve("in_1", whole=False).id == "in_1"
 
 
 async def test_a_task_that_gets_no_connection_in_time_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +232,7 @@ async def test_a_task_that_gets_no_connection_in_time_sent_nothing(monkeypatch: 
 
     with server(held) as at:
         async with aclient(at, timeout=3.0) as first:
-            busy = asyncio.create_task(first.retrieve("in_1"))
+            busy = asyncio.create_task(first.retrieve("in_1", whole=False))
             await until_asked(at)
             first._timeout = 0.2
             with pytest.raises(Unreachable, match="PoolTimeout") as caught:
@@ -246,9 +246,9 @@ async def test_a_task_that_gets_no_connection_in_time_sent_nothing(monkeypatch: 
 def test_a_connection_that_was_closed_while_idle_is_not_used_again() -> None:
     """The request goes out on a new one; nothing fails, and nothing is sent twice."""
     with server() as at, client(at) as billing:
-        billing.retrieve("in_1")
+        billing.retrieve("in_1", whole=False)
         at.hang_up()
-        assert billing.retrieve("in_1").id == "in_1"
+        assert billing.retrieve("in_1", whole=False).id == "in_1"
         assert (at.opened, at.asked) == (2, 2)
 
 
@@ -256,19 +256,19 @@ async def test_a_connection_that_was_closed_while_idle_is_not_used_again_by_a_ta
     """With and without a turn of the event loop in between."""
     with server() as at:
         async with aclient(at) as billing:
-            await billing.retrieve("in_1")
+            await billing.retrieve("in_1", whole=False)
             at.hang_up()
-            assert (await billing.retrieve("in_1")).id == "in_1"
+            assert (await billing.retrieve("in_1", whole=False)).id == "in_1"
             at.hang_up()
             await asyncio.sleep(0.05)
-            assert (await billing.retrieve("in_1")).id == "in_1"
+            assert (await billing.retrieve("in_1", whole=False)).id == "in_1"
             assert (at.opened, at.asked) == (3, 3)
 
 
 def test_an_answer_that_says_close_is_the_last_of_its_connection() -> None:
     with server(lambda *_: _HEAD + b"Connection: close\r\n\r\n" + _BODY) as at, client(at) as billing:
         for _ in range(3):
-            assert billing.retrieve("in_1").id == "in_1"
+            assert billing.retrieve("in_1", whole=False).id == "in_1"
         assert at.opened == 3
 
 
@@ -276,7 +276,7 @@ async def test_an_answer_that_says_close_is_the_last_of_its_connection_for_tasks
     with server(lambda *_: _HEAD + b"Connection: close\r\n\r\n" + _BODY) as at:
         async with aclient(at) as billing:
             for _ in range(3):
-                assert (await billing.retrieve("in_1")).id == "in_1"
+                assert (await billing.retrieve("in_1", whole=False)).id == "in_1"
             assert at.opened == 3
 
 
@@ -291,15 +291,15 @@ async def test_a_cancelled_exchange_leaves_no_connection_behind() -> None:
 
     with server(answer) as at:
         async with aclient(at) as billing:
-            task = asyncio.create_task(billing.retrieve("in_9"))
+            task = asyncio.create_task(billing.retrieve("in_9", whole=False))
             await until_asked(at)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert (idle(billing), len(billing._http._busy)) == (0, 0)
-            assert (await billing.retrieve("in_1")).id == "in_1"
+            assert (await billing.retrieve("in_1", whole=False)).id == "in_1"
             await asyncio.sleep(0.4)
-            assert (await billing.retrieve("in_1")).id == "in_1"
+            assert (await billing.retrieve("in_1", whole=False)).id == "in_1"
             assert at.opened == 2
 
 
@@ -369,8 +369,8 @@ async def test_an_answer_that_comes_before_the_request_was_read_is_read() -> Non
 def test_closing_closes_idle_connections_and_those_in_use() -> None:
     with server(slow) as at, ThreadPoolExecutor(1) as pool:
         billing = client(at)
-        billing.retrieve("in_1")
-        used = pool.submit(billing.retrieve, "in_1")
+        billing.retrieve("in_1", whole=False)
+        used = pool.submit(billing.retrieve, "in_1", whole=False)
         while at.asked < 2:
             time.sleep(0.005)
         billing.close()
@@ -388,7 +388,7 @@ def test_closing_closes_idle_connections_and_those_in_use() -> None:
 async def test_closing_closes_all_connections_of_tasks() -> None:
     with server(slow) as at:
         billing = aclient(at)
-        await asyncio.gather(*(billing.retrieve("in_1") for _ in range(3)))
+        await asyncio.gather(*(billing.retrieve("in_1", whole=False) for _ in range(3)))
         await billing.close()
         await asyncio.sleep(0.2)
         assert (idle(billing), at.together) == (0, 0)
@@ -416,7 +416,7 @@ def test_the_bytes_are_those_that_a_client_of_httpx_sends() -> None:
 
 def test_a_line_is_logged_for_each_answer_as_httpx_does(caplog: pytest.LogCaptureFixture) -> None:
     with server() as at, client(at) as billing, caplog.at_level(logging.INFO, "httpx"):
-        billing.retrieve("in_1")
+        billing.retrieve("in_1", whole=False)
     (line,) = [record.getMessage() for record in caplog.records if record.name == "httpx"]
     assert line.startswith(f"HTTP Request: GET {at.url}/v1/invoices/in_1")
     assert line.endswith('"HTTP/1.1 200 OK"')

@@ -98,7 +98,7 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 from invoice_bridge import BridgeError, Client
 with Client("stripe", api_key="sk_test_not_a_key", base_url=f"http://127.0.0.1:{server.server_port}") as billing:
     try:
-        billing.retrieve("in_1")
+        billing.retrieve("in_1", whole=False)
     except BridgeError as error:
         print(type(error).__name__)
 """

@@ -328,10 +328,10 @@ def test_a_client_keeps_to_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     http = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, json=row(1))))
     with Client("stripe", api_key="sk_test_not_a_key_4", base_url=BASE, http=http, requests_per_minute=6) as client:
         for _ in range(6):
-            client.retrieve("in_1")
+            client.retrieve("in_1", whole=False)
             now.now += 1
         assert slept == []
-        client.retrieve("in_1")
+        client.retrieve("in_1", whole=False)
     assert slept == [54.0]
 
 
@@ -347,9 +347,9 @@ def test_what_one_client_is_told_the_other_keeps_to(monkeypatch: pytest.MonkeyPa
     yes = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, json=row(1))))
     key = "sk_test_not_a_key_5"
     with Client("stripe", api_key=key, base_url=BASE, http=no) as one, pytest.raises(RateLimited):
-        one.retrieve("in_1")
+        one.retrieve("in_1", whole=False)
     with Client("stripe", api_key=key, base_url=BASE, http=yes) as other:
-        other.retrieve("in_1")
+        other.retrieve("in_1", whole=False)
     assert slept == [60.0]
 
 

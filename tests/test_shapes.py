@@ -166,6 +166,7 @@ _BESIDE: tuple[dict[str, Any], ...] = (
     _LISTED | {"status": "paid"},
     _ALONE | {"custom_fields": [{"name": PURCHASE_ORDER}], "line_items": [{}]},
     _ALONE | {"charge": {"status": "succeeded"}},
+    _ALONE | {"discount": {"id": "di_1"}, "tax": 0},
     _ALONE | {"total_pretax_credit_amounts": [{"type": "credit_balance_transaction"}]},
     _ALONE | {"line_item_taxes": [{"tax_amount": 5}], "line_items": [{"amount": 5, "entity_type": "plan"}]},
 )  # fmt: skip

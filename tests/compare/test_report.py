@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge import CustomerRef, Invoice, Line, Money, Status
+from invoice_bridge import CreditNote, CustomerRef, Discount, Invoice, Line, Money, Payment, Status, TaxId, TaxLine
 from invoice_bridge.compare import Allowed, compare
 from invoice_bridge.compare.report import rows as report_rows
 from invoice_bridge.compare.report import write_html
@@ -288,9 +288,9 @@ def test_a_row_has_both_invoices_as_exact_text(written: Write) -> None:
     ((head, lines, _, silent),) = opened["parts"]
     assert (head, silent) == ("Lines", [False, False])
     assert lines == [
-        ["Stay", ["2 × 50.00 EUR", "2026-05-01T00:00:00Z to 2026-06-01T00:00:00Z"], "100.00 EUR", 1],
-        ["Breakfast", ["3 × 10.00 EUR"], "30.00 EUR", 1],
-        ["Loyalty", [], "-5.00 EUR", 0],
+        ["Stay", ["2 × 50.00 EUR", "2026-05-01T00:00:00Z to 2026-06-01T00:00:00Z"], "100.00 EUR", "same"],
+        ["Breakfast", ["3 × 10.00 EUR"], "30.00 EUR", "same"],
+        ["Loyalty", [], "-5.00 EUR", "none like it"],
     ]
     assert opened["raw"] == ['{"id":"in_1","rate":19.990,"big":100000000000000000000}', None]
 
@@ -300,7 +300,46 @@ def test_a_line_has_one_mate(written: Write) -> None:
     fee, tip = Line(description="Fee", amount=eur(1)), Line(description="Tip", amount=eur(2))
     page = written([bill(lines=(fee, fee, tip))], [other(lines=(tip, fee))])
     ((_, left, right, _),) = page.rows[0][1]["parts"]
-    assert ([line[-1] for line in left], [line[-1] for line in right]) == ([1, 0, 1], [1, 1])
+    assert [line[-1] for line in left] == ["same", "none like it", "same"]
+    assert [line[-1] for line in right] == ["same", "same"]
+
+
+def test_parts_say_what_they_are_and_what_became_of_them(written: Write) -> None:
+    """Each list has a table: what an item is called, what else it says, its amount, and whether it was compared."""
+    vat = TaxLine(name="VAT", rate=Decimal(19), amount=eur(19), base=eur(100), inclusive=False)
+    paid = Payment(id="py_1", amount=eur(7), state="succeeded", refunded=eur(1), recorded_outside=True)
+    failed = Payment(amount=eur(8), state="failed")
+    left = bill(
+        taxes=(vat,),
+        payments=(paid, failed),
+        payments_complete=True,
+        discounts=(Discount(code="SPRING", amount=eur(5)),),
+        lines=(Line(description="Stay", amount=eur(9), taxes=(vat,), product="prod_1", proration=True),),
+        customer=CustomerRef(id="cus_1", tax_ids=(TaxId(kind="eu_vat", value="FR1"),)),
+    )
+    right = other(payments=(), payments_complete=True, credit_notes=(CreditNote(amount=eur(3)),), lines=())
+    ((_, opened),) = written([left], [right]).rows
+    tables = {head: (mine, theirs, silent) for head, mine, theirs, silent in opened["parts"]}
+    assert tables["Lines"][0] == [
+        [
+            "Stay",
+            ["product: prod_1", "taxes: VAT 19 % of 1.00 EUR on top of the price 0.19 EUR", "for a part of a period"],
+            "0.09 EUR",
+            "none like it",
+        ]
+    ]
+    assert tables["Tax numbers"][0] == [["eu_vat", ["FR1"], "", "not compared"]]
+    assert tables["Taxes"][0] == [["VAT", ["19 %", "of 1.00 EUR", "on top of the price"], "0.19 EUR", "not compared"]]
+    assert tables["Discounts"][0] == [["SPRING", [], "0.05 EUR", "not compared"]]
+    assert tables["Payments"] == (
+        [
+            ["succeeded", ["recorded from outside", "given back: 0.01 EUR", "id: py_1"], "0.07 EUR", "none like it"],
+            ["failed", [], "0.08 EUR", "not compared"],
+        ],
+        [],
+        [False, False],
+    )
+    assert tables["Credit notes"] == ([], [["–", [], "0.03 EUR", "not compared"]], [True, True])
 
 
 def test_an_invoice_without_a_mate_opens_too(written: Write) -> None:

@@ -6,12 +6,23 @@ Needs Debian's chromium and playwright. The page is opened as a file; every requ
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from invoice_bridge import CustomerRef, Invoice, Line, Status
+from invoice_bridge import (
+    Adjustment,
+    CreditNote,
+    CustomerRef,
+    Discount,
+    Invoice,
+    Line,
+    Payment,
+    Status,
+    TaxLine,
+)
 from invoice_bridge.compare import Allowed, compare
 from invoice_bridge.compare.report import write_html
 from tests.compare.bills import NOW, OTHER_IDENTITY, bill, eur
@@ -85,10 +96,19 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     hostile = {"reference": HOSTILE, "description": HOSTILE, "metadata": {HOSTILE: HOSTILE}, "raw": {HOSTILE: HOSTILE}}
     named = CustomerRef(id=HOSTILE, name=HOSTILE, email="h@example.test")
-    left = [*(one(n) for n in range(1, 9)), one(9, **hostile, customer=named, id=HOSTILE)]
+    parts = {
+        "taxes": (TaxLine(name="VAT", rate=Decimal(19), amount=eur(2400), base=eur(12400), inclusive=False),),
+        "payments": (Payment(id="p" * 60, amount=eur(700), state="succeeded", recorded_outside=True),),
+        "payments_complete": True,
+        "credit_notes": (CreditNote(id="cn_1", amount=eur(100), reason="duplicate", kind="adjustment"),),
+        "credit_notes_complete": True,
+        "adjustments": (Adjustment(kind="shipping", amount=eur(500)),),
+        "discounts": (Discount(code="SPRING", amount=eur(100)),),
+    }
+    left = [one(1), one(2, **parts), *(one(n) for n in range(3, 9)), one(9, **hostile, customer=named, id=HOSTILE)]
     right = [
         other(1),
-        other(2, total=eur(14801)),
+        other(2, total=eur(14801), **{**parts, "discounts": ()}),
         other(3, status=Status.PAID),
         other(4, description="reworded"),
         other(5, tax=None),
@@ -246,6 +266,22 @@ def test_a_pair_opens_with_both_invoices(load: Any, report: Path) -> None:
     assert one.page.locator("#pair-name").inner_text().startswith("res-3")
 
 
+def test_an_opened_pair_has_its_parts(load: Any, report: Path) -> None:
+    """A table for each list, side by side: what an item is, its amount, and whether the other side has one like it."""
+    one = load(report)
+    one.page.locator("#list tbody button", has_text="res-2").click()
+    body = one.page.locator("#pair-body")
+    heads = ["Lines", "Taxes", "Discounts", "Adjustments", "Payments", "Credit notes"]
+    assert body.locator("h3").all_inner_texts() == [
+        "What is not alike", "Both invoices, in the same words", *heads, "As the providers sent it",
+    ]  # fmt: skip
+    rows = body.locator("table.lines").nth(2).locator("tbody tr")
+    assert rows.all_inner_texts() == ["VAT\n19 %\nof 124.00 EUR\non top of the price\n\t24.00 EUR\tsame"]
+    (discount,) = [text for text in body.locator("table.lines tbody tr").all_inner_texts() if "SPRING" in text]
+    assert discount.endswith("1.00 EUR\tnot compared")
+    assert body.locator("table.lines tr.warns").count() == 0
+
+
 def test_it_is_used_by_keyboard_alone(load: Any, report: Path) -> None:
     """/ goes to the filter, Tab to the rows, arrows along them, Enter and Space open, Escape closes and comes back."""
     one = load(report)
@@ -336,6 +372,8 @@ def test_it_fits_a_narrow_screen(load: Any, report: Path) -> None:
     assert one.page.evaluate("document.documentElement.scrollWidth") == 400
     one.page.locator("#list tbody button", has_text="res-2").click()
     assert one.page.evaluate("document.querySelector('dialog').scrollWidth") <= 400
+    clipped = "[...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth).length"
+    assert one.page.evaluate(clipped) == 0
 
 
 def test_print_has_the_summary_and_the_rows_without_controls(load: Any, report: Path) -> None:

@@ -321,6 +321,21 @@ def test_a_consolidated_invoice_bills_a_subscription_where_it_is_one(
     assert read(data | {"line_items_next_offset": "x"}).subscription is None
 
 
+@pytest.mark.parametrize(
+    "changes, complete",
+    [
+        ({}, True),
+        ({"amount_paid": 4001}, False),
+        ({"amount_paid": None}, True),  # nothing to hold them against
+        ({"linked_payments": [], "amount_paid": 0}, True),
+        ({"linked_payments": []}, False),  # as an import states that a payment was made, without listing it
+    ],
+)
+def test_payments_are_complete_where_they_come_to_what_was_paid(changes: dict[str, Any], complete: bool) -> None:
+    """The list has no pages, and what was paid is the sum of its successful rows: else one of them is not there."""
+    assert read(WHOLE | changes).payments_complete is complete
+
+
 # ── product catalog 1, and prices that include tax ───────────────────────────────────────────────────────────────────
 def test_old_invoices_state_the_tax_of_a_line_on_the_line() -> None:
     """Without a list of the lines' taxes each has one, without a name; an untaxed line has none."""

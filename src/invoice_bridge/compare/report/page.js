@@ -241,9 +241,9 @@ function whole(row, told) {
   const found = [make("h3", {}, "Both invoices, in the same words"), table("beside", ["Field", side(row, 0), side(row, 1), ""], fields)];
   for (const [name, left, right, silent] of told.parts) {
     const columns = [left, right].map((some, n) => {
-      const lines = some.map((one) => item(one, !row.names[1 - n]));
+      const lines = some.map(item);
       const none = row.names[n] ? "None is stated." : "";
-      const shown = some.length ? table("lines", ["", "Amount", ""], lines) : make("p", {}, none);
+      const shown = some.length ? table("lines", ["", some.some((one) => one[2]) ? "Amount" : "", ""], lines) : make("p", {}, none);
       const note = silent[n] ? [make("p", { class: "hint part" }, "Not all are read.")] : [];
       return make("div", {}, make("h4", {}, side(row, n)), shown, ...note);
     });
@@ -258,10 +258,10 @@ function whole(row, told) {
   return found;
 }
 
-// An item of a list: what it is called, what else it says, its amount, whether the other side has one like it.
-function item([title, notes, amount, alike], alone) {
-  const texts = [[title, ...notes.map((text) => make("small", {}, text))], [amount], [alone ? "" : alike ? "same" : "none like it"]];
-  const name = alike || alone ? {} : { class: "warns" };
+// An item of a list: what it is called, what else it says, its amount, what the comparison says of it.
+function item([title, notes, amount, mark]) {
+  const texts = [[title, ...notes.map((text) => make("small", {}, text))], [amount], [mark]];
+  const name = mark === "none like it" ? { class: "warns" } : {};
   return make("tr", { role: "row", ...name }, ...texts.map((inner) => make("td", { role: "cell" }, ...inner)));
 }
 

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any
 
 from invoice_bridge.compare.differences import Difference, Facts, Verdict, shown
-from invoice_bridge.compare.kinds import LISTS
+from invoice_bridge.compare.kinds import LISTS, OWN
 from invoice_bridge.compare.pairing import comparable, everything
 from invoice_bridge.compare.report.tally import KINDS, Tally, kind, spelled
 from invoice_bridge.compare.result import Row
@@ -162,13 +162,16 @@ def _fields(prefix: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> I
 
 def _parts(left: Facts | None, right: Facts | None) -> list[list[Any]]:
     """The lists that a side has: their head, and for each side its items, and whether some may be missing."""
-    one_provider = left is not None and right is not None and left["provider"] == right["provider"]
     tables: list[list[Any]] = []
     for name in LISTS:
         sides = [_list(name, told) for told in (left, right)]
         if any(sides):
             silent = [told is not None and name in told["incomplete"] for told in (left, right)]
-            tables.append([_HEADS[name], *_items(name, *sides, one_provider=one_provider), silent])
+            items = [
+                _items(name, *pair, left=told, right=mate)
+                for *pair, told, mate in ((sides[0], sides[1], left, right), (sides[1], sides[0], right, left))
+            ]
+            tables.append([_HEADS[name], *items, silent])
     return tables
 
 
@@ -179,20 +182,23 @@ def _list(name: str, told: Facts | None) -> list[Facts]:
     return items
 
 
-def _items(name: str, left: list[Facts], right: list[Facts], *, one_provider: bool) -> list[list[list[Any]]]:
-    """Each side's items, in its order; the last value: whether the other side has one that is alike in everything."""
-    keys = [[everything(comparable(name, item, one_provider=one_provider)) for item in side] for side in (left, right)]
-    both = Counter(keys[0]) & Counter(keys[1])
-    tables: list[list[list[Any]]] = []
-    for side, own in zip((left, right), keys, strict=True):
-        still = both.copy()
-        table: list[list[Any]] = []
-        for item, key in zip(side, own, strict=True):
-            alike = still[key] > 0
-            still[key] -= alike
-            table.append([*_texts(item), int(alike)])
-        tables.append(table)
-    return tables
+def _items(name: str, own: list[Facts], others: list[Facts], *, left: Facts | None, right: Facts | None) -> list[Any]:
+    """A side's items, in its order, each with what the comparison says of it: "" where there is no other side."""
+    if left is None or right is None:
+        return [[*_texts(item), ""] for item in own]
+    one_provider = left["provider"] == right["provider"]
+    silent = name in left["incomplete"] or name in right["incomplete"]
+    unstated = not one_provider and not others and name not in right["lists"]
+    compared = not (silent or unstated or (f"{name}[]" in OWN and not one_provider)) or name == "lines"
+    there = Counter(everything(comparable(name, item, one_provider=one_provider)) for item in others)
+    table: list[Any] = []
+    for item in own:
+        key = everything(comparable(name, item, one_provider=one_provider))
+        alike = there[key] > 0
+        there[key] -= alike
+        tried = name == "payments" and not one_provider and item.get("state") != "succeeded"
+        table.append([*_texts(item), "same" if alike else "none like it" if compared and not tried else "not compared"])
+    return table
 
 
 def _texts(item: Facts) -> list[Any]:
@@ -205,7 +211,7 @@ def _texts(item: Facts) -> list[Any]:
         ):
             notes += _notes(path, value)
     amount = shown(item["amount"]) if "amount" in item else ""
-    return [shown(item[title]) if title else "", notes, amount]
+    return [shown(item[title]) if title else shown(None), notes, amount]
 
 
 def _notes(path: str, value: Any) -> list[str]:

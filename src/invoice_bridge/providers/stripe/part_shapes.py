@@ -22,7 +22,7 @@ from invoice_bridge.core.model import (
 from invoice_bridge.core.money import Money, trusted
 from invoice_bridge.providers.stripe.tables import MONEY, PURCHASE_ORDER
 
-_adjustment = maker(Adjustment)
+_adjustment, _discount, _tax_line = maker(Adjustment), maker(Discount), maker(TaxLine)
 
 
 # ── taxes, discounts, tax ids ────────────────────────────────────────────────────────────────────────────────────────
@@ -73,42 +73,47 @@ ADDRESS_PATHS = tuple(
 )
 
 
-# ── what a line bills ────────────────────────────────────────────────────────────────────────────────────────────────
-def line_product(at: Reader, _currency: str | None) -> str | None:
-    """The product: of `pricing` since basil, of `price` before."""
-    details = at.child("pricing").child("price_details")
-    return details.identity("product") or at.expanded("price").identity("product")
-
-
-def line_price(at: Reader, _currency: str | None) -> str | None:
-    """The price, likewise."""
-    return at.child("pricing").child("price_details").identity("price") or at.identity("price")
-
-
-def line_subscription(at: Reader, _currency: str | None) -> str | None:
-    """The subscription that a line belongs to: of its `parent` since basil, its own before."""
-    parent = at.child("parent")
-    of_item = parent.child("subscription_item_details").identity("subscription")
-    return of_item or parent.child("invoice_item_details").identity("subscription") or at.identity("subscription")
-
-
-def line_proration(at: Reader, _currency: str | None) -> bool | None:
-    """Whether a line bills a part of a period, likewise."""
-    parent = at.child("parent")
-    for name in ("subscription_item_details", "invoice_item_details"):
-        if (found := parent.child(name).flag("proration")) is not None:
-            return found
-    return at.flag("proration")
-
-
-def line_discount(at: Reader, currency: str | None) -> Money | None:
-    """What the invoice's discounts take off a line."""
-    rows = at.data.get("discount_amounts")
-    if type(rows) is list and not rows and currency is not None:
-        return trusted(0, currency)
-    if not at.has_list("discount_amounts"):
+# ── before there were lists of discounts (2020-08) and of taxes (2019-05) ──────────────────────────────────────────
+# Invoices lost `tax`, `discount` and the `plan` of a line in basil (docs.stripe.com/changelog/basil).
+def discount_before_lists(at: Reader, currency: str | None, total: Money | None, on_top: Money | None) -> Money | None:
+    """What the one discount of an older invoice takes off: `subtotal` is before it, `total` after it, with the tax."""
+    if not at.expanded("discount").data:
         return None
-    return at.total_of(at.children("discount_amounts"), "amount", MONEY, currency)
+    before = at.money("subtotal", MONEY, currency)
+    if before is None or total is None or on_top is None:
+        return None
+    taken = before + on_top - total
+    return taken if taken.minor >= 0 else None
+
+
+def discounts_before_lists(at: Reader, amount: Money | None) -> tuple[Discount, ...]:
+    """That discount; its coupon has a name, and before 2020-08 only the coupon had an id."""
+    row = at.expanded("discount")
+    if not row.data:
+        return ()
+    coupon = row.expanded("coupon")
+    facts = {"id": row.text("id") or coupon.text("id"), "code": row.expanded("promotion_code").text("code")}
+    return (_discount({**facts, "name": coupon.text("name"), "amount": amount}),)
+
+
+def tax_before_lists(at: Reader, values: dict[str, Any]) -> tuple[Money | None, Money | None]:
+    """The tax of `tax_percent`, all of it on top of the lines, which is one tax of the invoice.
+
+    That it was always on top is from memory of API versions whose pages are gone, and so not confirmed.
+    """
+    rate = at.decimal("tax_percent")
+    if rate is None and at.data.get("tax") != 0:
+        return None, None
+    tax = at.money("tax", MONEY, values["currency"])
+    if rate is not None and tax is not None:
+        values["taxes"] = (_tax_line({"rate": rate, "amount": tax, "inclusive": False}),)
+    return tax, tax
+
+
+PATHS_BEFORE_LISTS = (
+    *(f"discount.{name}" for name in ("id", "coupon.id", "coupon.name", "promotion_code.code")),
+    *("subtotal", "tax", "tax_percent"),
+)
 
 
 # ── of the invoice ───────────────────────────────────────────────────────────────────────────────────────────────────

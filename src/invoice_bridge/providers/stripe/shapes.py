@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from invoice_bridge.adapter.answers import object_of
@@ -18,33 +17,31 @@ from invoice_bridge.adapter.shapes import (
     identity,
     integer,
     money,
-    number,
     required,
     rows,
-    span,
     strings,
     text,
     unix,
 )
 from invoice_bridge.adapter.trusted import MANUAL, charged, customer_of, period_span, sent
 from invoice_bridge.core.errors import MalformedResponse
-from invoice_bridge.core.model import Collection, Invoice, Line, Status
-from invoice_bridge.core.money import Money, exponent, nothing
+from invoice_bridge.core.model import Collection, Invoice, Status
+from invoice_bridge.core.money import Money, nothing
 from invoice_bridge.core.wire import Response
+from invoice_bridge.providers.stripe.line_shapes import LINE, prefer_taxes
 from invoice_bridge.providers.stripe.part_shapes import (
     ADDRESS_PATHS,
     DISCOUNT,
     NO_FIELDS,
+    PATHS_BEFORE_LISTS,
     TAX,
     TAX_ID,
     adjustments,
     custom_fields,
     customer_address,
-    line_discount,
-    line_price,
-    line_product,
-    line_proration,
-    line_subscription,
+    discount_before_lists,
+    discounts_before_lists,
+    tax_before_lists,
 )
 from invoice_bridge.providers.stripe.payment_shapes import (
     CHARGE_PATHS,
@@ -58,9 +55,6 @@ from invoice_bridge.providers.stripe.tables import MONEY, PURCHASE_ORDER, REFERE
 
 _STATUS = {row.native: row.status for row in STATUSES}
 _SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE, Status.DELETED}
-_MOST = Decimal(10) ** 20
-_PLAIN = {code for code, digits in MONEY.decimals.items() if digits == exponent(code)}
-"""Currencies whose number at Stripe is the one of ISO 4217."""
 
 
 def invoice(
@@ -104,35 +98,6 @@ def refusal(answer: Response) -> Refusal:
     )
 
 
-def _unit_amount(at: Reader, currency: str | None) -> Money | None:
-    """The unit price, where it is a whole number of units: `pricing` since basil, `price` before.
-
-    A price with transform_quantity is that of a package (60.00 per 50 units), and so is no unit amount.
-    """
-    if currency is None:
-        return None
-    pricing, price = at.data.get("pricing"), at.data.get("price")
-    if type(pricing) is dict and price is None:  # as today; the rest of this function reads the older generations too
-        units = pricing.get("unit_amount_decimal")
-        if type(units) is str and units.isascii() and units.isdigit() and len(units) < 16 and currency in _PLAIN:
-            return MONEY.amounts[currency][int(units)]
-    if "transform_quantity" in at.expanded("price"):
-        return None
-    for name in ("pricing", "price"):
-        price = at.expanded(name)
-        units = price.decimal("unit_amount_decimal")
-        if units is None:
-            continue
-        if abs(units) < _MOST and units == units.to_integral_value():
-            try:
-                return MONEY.from_units(int(units), currency)
-            except ValueError:
-                pass
-        price.leave("unit_amount_decimal")
-        return None
-    return None
-
-
 def _purchase_order(at: Reader, _currency: str | None) -> str | None:
     """The custom field that carries a purchase order, by the heading that we give it; see custom_fields for others."""
     for row in at.children("custom_fields"):
@@ -150,8 +115,9 @@ def _discount(at: Reader, currency: str | None) -> Money | None:
     return at.total_of(at.children("total_discount_amounts"), "amount", MONEY, currency)
 
 
-def _tax(at: Reader, currency: str | None, total: Money | None) -> tuple[Money | None, Money | None]:
+def _tax(at: Reader, values: dict[str, Any]) -> tuple[Money | None, Money | None]:
     """All tax, and the part of it that comes on top of the lines."""
+    currency, total = values["currency"], values["total"]
     rows = at.data.get("total_taxes")
     if type(rows) is list and not rows and currency is not None:
         return nothing(currency), nothing(currency)
@@ -163,7 +129,9 @@ def _tax(at: Reader, currency: str | None, total: Money | None) -> tuple[Money |
         on_top = [tax for tax in taxes if tax.flag("inclusive") is not True]
     else:
         without = at.money("total_excluding_tax", MONEY, currency)
-        return (total - without, None) if total is not None and without is not None else (None, None)
+        if total is not None and without is not None:
+            return total - without, None
+        return tax_before_lists(at, values)
     return at.total_of(taxes, "amount", MONEY, currency), at.total_of(on_top, "amount", MONEY, currency)
 
 
@@ -227,52 +195,6 @@ def _pending(at: Reader, _currency: str | None) -> bool | None:
     return any(payment.child("payment_intent").text("status") == "processing" for payment in payments)
 
 
-def _taxes(values: dict[str, Any], _at: Reader, _given: Mapping[str, Any]) -> None:
-    """Take the list of before basil where it is the one that is there."""
-    before = values.pop("taxes_before")
-    values["taxes"] = values["taxes"] or before
-
-
-LINE = Shape(
-    Line,
-    _taxes,
-    units=MONEY,
-    needs="amount",
-    amount=money("amount"),
-    description=text("description"),
-    quantity=number("quantity_decimal", "quantity"),
-    unit_amount=computed(
-        _unit_amount,
-        "pricing.unit_amount_decimal",
-        "price.unit_amount_decimal",
-        "price.transform_quantity",
-        any_of=("pricing", "price"),
-    ),
-    period=span(unix("period.start"), unix("period.end")),
-    id=text("id"),
-    product=computed(line_product, "pricing.price_details.product", "price.product", any_of=("pricing", "price")),
-    price=computed(line_price, "pricing.price_details.price", "price.id", any_of=("pricing", "price")),
-    subscription=computed(
-        line_subscription,
-        "parent.subscription_item_details.subscription",
-        "parent.invoice_item_details.subscription",
-        "subscription",
-        any_of=("parent", "subscription"),
-    ),
-    discount=computed(line_discount, "discount_amounts[].amount", any_of=("discount_amounts",)),
-    taxes=rows("taxes", TAX),
-    taxes_before=rows("tax_amounts", TAX),
-    metadata=strings("metadata"),
-    proration=computed(
-        line_proration,
-        "parent.subscription_item_details.proration",
-        "parent.invoice_item_details.proration",
-        "proration",
-        any_of=("parent", "proration"),
-    ),
-)
-
-
 def _is_deleted(at: Reader, _currency: str | None) -> bool:
     return at.flag("deleted") is True or _STATUS.get(at.text("status") or "") is Status.DELETED
 
@@ -284,7 +206,10 @@ def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> Non
     if "lines" not in given and (more is True or len(lines) < (count or 0)):
         values["lines_complete"] = False
     values["reference"] = reference = values["metadata"].pop(REFERENCE_KEY, None)
-    discount, tax, on_top = _discount(at, currency), *_tax(at, currency, total)
+    discount, tax, on_top = _discount(at, currency), *_tax(at, values)
+    if at.data.get("discount") is not None and discount is None:
+        discount = discount_before_lists(at, currency, total, on_top)
+        values["discounts"] = discounts_before_lists(at, discount)
     values["discount"], values["tax"] = discount, tax
     values["subtotal"] = (
         lines_total(lines, currency)
@@ -297,7 +222,7 @@ def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> Non
         values["amount_remaining"] = nothing_left(currency)
     id_, email, name = values.pop("customer_id"), values.pop("customer_email"), values.pop("customer_name")
     values["customer"] = customer_of(id_, email, name, values.pop("address"), values.pop("tax_ids"))
-    _taxes(values, at, given)
+    prefer_taxes(values, at, given)
     values["subscription"] = values["subscription"] or values.pop("subscription_before")
     values["adjustments"] = adjustments(at, values, on_top)
     more, charges = values.pop("more_payments"), values.pop("charges")
@@ -330,6 +255,7 @@ INVOICE = Shape(
         "total_tax_amounts[].amount",
         "total_tax_amounts[].inclusive",
         "total_excluding_tax",
+        *PATHS_BEFORE_LISTS,
         "amount_shipping",
         "total_pretax_credit_amounts[].type",
         "total_pretax_credit_amounts[].amount",

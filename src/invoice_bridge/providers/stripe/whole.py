@@ -1,8 +1,8 @@
 """Reading invoices of Stripe whole, one or a page of them: lines, payments and credit notes.
 
 An invoice comes with its first ten lines. Its payments and credit notes have listings of their own (stripe-python
-16.1.0, InvoicePaymentService.list and CreditNoteService.list), which a restricted key may not read: then the invoice
-says that they are not complete.
+16.1.0, InvoicePaymentService.list and CreditNoteService.list), which a restricted key may not read, and a server that
+only looks like Stripe may not have: then the invoice says that they are not complete.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import ListInvoices, Retrieve
-from invoice_bridge.core.errors import MalformedResponse, Unauthorized, Unsupported
+from invoice_bridge.core.errors import MalformedResponse, NotFound, Unauthorized, Unsupported
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Flow
 from invoice_bridge.providers.stripe.payment_shapes import CREDITED, with_credit_notes
@@ -75,11 +75,11 @@ def _complete(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
 def _allowed(
     context: Context, collection: str, query: Sequence[tuple[str, object]]
 ) -> Flow[list[Mapping[str, Any]] | None]:
-    """All of a listing of an invoice's own; None where the key may not read it."""
+    """All of a listing of an invoice's own; None where the key may not read it, and where there is no such listing."""
     specimen: dict[str, Any] = {"data": [], "has_more": False}
     try:
         rows: list[Reader] = yield from listed_rows(context, ("v1", collection), query, specimen=specimen, note=_PAGES)
-    except Unauthorized:
+    except (Unauthorized, NotFound):
         return None
     return [row.data for row in rows]
 

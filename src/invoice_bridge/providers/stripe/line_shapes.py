@@ -1,0 +1,140 @@
+"""Where Stripe's JSON has what a line bills, from a plan (2019) to a price's details (since basil, 2025-03)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.adapter.shapes import Shape, computed, money, number, rows, span, strings, text, unix
+from invoice_bridge.core.model import Line
+from invoice_bridge.core.money import Money, exponent, trusted
+from invoice_bridge.providers.stripe.part_shapes import TAX
+from invoice_bridge.providers.stripe.tables import MONEY
+
+_MOST = Decimal(10) ** 20
+_PLAIN = {code for code, digits in MONEY.decimals.items() if digits == exponent(code)}
+"""Currencies whose number at Stripe is the one of ISO 4217."""
+
+
+def _unit_amount(at: Reader, currency: str | None) -> Money | None:
+    """The unit price, where it is a whole number of units: `pricing` since basil, `price` before.
+
+    A price with transform_quantity is that of a package (60.00 per 50 units), and so is no unit amount.
+    """
+    if currency is None:
+        return None
+    pricing, price = at.data.get("pricing"), at.data.get("price")
+    if type(pricing) is dict and price is None:  # as today; the rest of this function reads the older generations too
+        units = pricing.get("unit_amount_decimal")
+        if type(units) is str and units.isascii() and units.isdigit() and len(units) < 16 and currency in _PLAIN:
+            return MONEY.amounts[currency][int(units)]
+    if "transform_quantity" in at.expanded("price"):
+        return None
+    for name in ("pricing", "price"):
+        price = at.expanded(name)
+        units = price.decimal("unit_amount_decimal")
+        if units is None:
+            continue
+        if abs(units) < _MOST and units == units.to_integral_value():
+            try:
+                return MONEY.from_units(int(units), currency)
+            except ValueError:
+                pass
+        price.leave("unit_amount_decimal")
+        return None
+    return None
+
+
+def line_product(at: Reader, _currency: str | None) -> str | None:
+    """The product: of `pricing` since basil, of `price` before, of `plan` where there was no price yet."""
+    details = at.child("pricing").child("price_details")
+    found = details.identity("product") or at.expanded("price").identity("product")
+    return found or at.expanded("plan").identity("product")
+
+
+def line_price(at: Reader, _currency: str | None) -> str | None:
+    """The price, likewise."""
+    found = at.child("pricing").child("price_details").identity("price") or at.identity("price")
+    return found or at.identity("plan")
+
+
+def line_subscription(at: Reader, _currency: str | None) -> str | None:
+    """The subscription that a line belongs to: of its `parent` since basil, its own before."""
+    parent = at.child("parent")
+    of_item = parent.child("subscription_item_details").identity("subscription")
+    return of_item or parent.child("invoice_item_details").identity("subscription") or at.identity("subscription")
+
+
+def line_proration(at: Reader, _currency: str | None) -> bool | None:
+    """Whether a line bills a part of a period, likewise."""
+    parent = at.child("parent")
+    for name in ("subscription_item_details", "invoice_item_details"):
+        if (found := parent.child(name).flag("proration")) is not None:
+            return found
+    return at.flag("proration")
+
+
+def line_discount(at: Reader, currency: str | None) -> Money | None:
+    """What the invoice's discounts take off a line."""
+    rows = at.data.get("discount_amounts")
+    if type(rows) is list and not rows and currency is not None:
+        return trusted(0, currency)
+    if not at.has_list("discount_amounts"):
+        return None
+    return at.total_of(at.children("discount_amounts"), "amount", MONEY, currency)
+
+
+def prefer_taxes(values: dict[str, Any], _at: Reader, _given: Mapping[str, Any]) -> None:
+    """Take the list of before basil where it is the one that is there."""
+    before = values.pop("taxes_before")
+    values["taxes"] = values["taxes"] or before
+
+
+LINE = Shape(
+    Line,
+    prefer_taxes,
+    units=MONEY,
+    needs="amount",
+    amount=money("amount"),
+    description=text("description"),
+    quantity=number("quantity_decimal", "quantity"),
+    unit_amount=computed(
+        _unit_amount,
+        "pricing.unit_amount_decimal",
+        "price.unit_amount_decimal",
+        "price.transform_quantity",
+        any_of=("pricing", "price"),
+    ),
+    period=span(unix("period.start"), unix("period.end")),
+    id=text("id"),
+    product=computed(
+        line_product,
+        "pricing.price_details.product",
+        "price.product",
+        "plan.product",
+        any_of=("pricing", "price", "plan"),
+    ),
+    price=computed(
+        line_price, "pricing.price_details.price", "price.id", "plan.id", any_of=("pricing", "price", "plan")
+    ),
+    subscription=computed(
+        line_subscription,
+        "parent.subscription_item_details.subscription",
+        "parent.invoice_item_details.subscription",
+        "subscription",
+        any_of=("parent", "subscription"),
+    ),
+    discount=computed(line_discount, "discount_amounts[].amount", any_of=("discount_amounts",)),
+    taxes=rows("taxes", TAX),
+    taxes_before=rows("tax_amounts", TAX),
+    metadata=strings("metadata"),
+    proration=computed(
+        line_proration,
+        "parent.subscription_item_details.proration",
+        "parent.invoice_item_details.proration",
+        "proration",
+        any_of=("parent", "proration"),
+    ),
+)
