@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     )
     from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
     from invoice_bridge.adapter.rows import (
+        DISCOUNTS,
         Field,
         Limit,
         Setup,
@@ -131,6 +132,7 @@ __all__ = [
     "Clock",
     "Context",
     "Currencies",
+    "DISCOUNTS",
     "Delivery",
     "Derive",
     "Doubt",
@@ -192,8 +194,8 @@ __all__ = [
     "day_in_utc",
     "defaulted",
     "delete_draft",
-    "doubt",
     "discounts_as_lines",
+    "doubt",
     "dropped",
     "email",
     "email_of",
@@ -301,6 +303,7 @@ _HOMES = {
     ),
     "redactions": ("Becomes", "Redaction", "Where", "hidden"),
     "rows": (
+        "DISCOUNTS",
         "Field",
         "Limit",
         "Setup",

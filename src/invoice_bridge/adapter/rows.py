@@ -155,6 +155,7 @@ def read_parts(code: str, source: str, *, sent: tuple[str, ...] = ()) -> tuple[F
     rows = (
         unsent("lines[].id", source),
         unsent("lines[].proration", source),
+        unsent("lines[].provider", source),
         dropped(
             "lines[].subscription",
             f"{code}-LINE-SUBSCRIPTION-01",

@@ -110,6 +110,7 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "taxes": Kind.IDENTITY,  # (same)
             "metadata": Kind.IDENTITY,
             "proration": Kind.IDENTITY,
+            "provider": Kind.IDENTITY,
         },
         CustomerRef: {
             "id": Kind.CUSTOMER,

@@ -328,6 +328,7 @@ _SHARED_LEAVES = (
     "lines[].taxes[]",
     "lines[].metadata",
     "lines[].proration",
+    "lines[].provider",
     "discounts[].id",
     "discounts[].code",
     "discounts[].name",

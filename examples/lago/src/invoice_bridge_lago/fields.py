@@ -95,7 +95,6 @@ FIELDS = (
         CREATE,
         why="Lago bills its subscriptions by itself, and a one-off invoice belongs to none",
         remedy="leave it out",
-        verbs=("period_invoice",),
     ),
     dropped(
         "purchase_order",

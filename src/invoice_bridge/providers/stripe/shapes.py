@@ -222,9 +222,15 @@ def _taxes(values: dict[str, Any], _at: Reader, _given: Mapping[str, Any]) -> No
     values["taxes"] = values["taxes"] or before
 
 
+def _line(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> None:
+    if values["product"] is not None or values["price"] is not None:
+        values["provider"] = "stripe"
+    _taxes(values, at, given)
+
+
 LINE = Shape(
     Line,
-    _taxes,
+    _line,
     units=MONEY,
     needs="amount",
     amount=money("amount"),
