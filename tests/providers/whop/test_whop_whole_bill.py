@@ -1,5 +1,6 @@
 """What a bill states besides amounts: a product, discounts, and rates of tax."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -92,8 +93,8 @@ def test_a_discount_of_a_line_is_a_line(bench: Bench) -> None:
     line = Line(description="Parking", quantity=2, unit_amount=eur(600), discount=eur(200))
     found = bench.billing.create(charge(line))
     assert [(row.description, row.quantity, row.amount) for row in found.lines] == [
-        ("Parking", 2, eur(1200)),
-        ("Discount: Parking", 1, eur(-200)),
+        ("Parking", Decimal(2), eur(1200)),
+        ("Discount: Parking", Decimal(1), eur(-200)),
     ]
 
 
