@@ -140,6 +140,7 @@ FIELDS = {
     "Payment": {"id": "pay_1", "amount": eur, "at": "2026-05-01T00:00:00Z"},
     "TaxId": {"kind": "eu_vat", "value": "FR1"},
     "TaxLine": {"rate": "20", "amount": eur},
+    "TaxRate": {"name": "VAT", "rate": "20"},
     "Bill": bill,
     "Collection": {"kind": "send", "due": "2026-05-01T00:00:00Z"},
     "Command": {},

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     )
     from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
     from invoice_bridge.adapter.rows import (
+        DISCOUNTS,
         Field,
         Limit,
         Setup,
@@ -133,6 +134,7 @@ __all__ = [
     "Clock",
     "Context",
     "Currencies",
+    "DISCOUNTS",
     "Delivery",
     "Derive",
     "Doubt",
@@ -196,9 +198,9 @@ __all__ = [
     "day_in_utc",
     "defaulted",
     "delete_draft",
-    "doubt",
     "discounts_as_lines",
     "download",
+    "doubt",
     "dropped",
     "email",
     "email_of",
@@ -312,6 +314,7 @@ _HOMES = {
     ),
     "redactions": ("Becomes", "Redaction", "Where", "hidden"),
     "rows": (
+        "DISCOUNTS",
         "Field",
         "Limit",
         "Setup",

@@ -139,9 +139,10 @@ def unsent(path: str, source: str, **more: Any) -> Field:
 
 def refused(path: str, source: str, *, why: str, remedy: str, **more: Any) -> Field:
     """Make a row for a field that the provider has no way to take: a bill that has it is refused, as `why` says."""
-    return Field(path, "", source, Alters.BRANCH, why=why, remedy=remedy, refuses=True, **more)
+    return Field(path, "", source, Alters.BRANCH, why=f"{_REFUSED}{why}", remedy=remedy, refuses=True, **more)
 
 
+_REFUSED = "refused: "
 _NOWHERE = {"alters": Alters.NOTHING, "sent": "nothing"}
 
 
@@ -155,6 +156,7 @@ def read_parts(code: str, source: str, *, sent: tuple[str, ...] = ()) -> tuple[F
     rows = (
         unsent("lines[].id", source),
         unsent("lines[].proration", source),
+        unsent("lines[].provider", source),
         dropped(
             "lines[].subscription",
             f"{code}-LINE-SUBSCRIPTION-01",
@@ -290,7 +292,7 @@ def check_refused(fields: Iterable[Field], command: Any, context: Setup) -> None
     for row in fields:
         if (row.refuses or row.path == "tax[]") and row.speaks(command, context) and row.is_set(command, context):
             if row.refuses:
-                raise Unsupported(f"{row.path}: {row.why}", source=row.source, remedy=row.remedy)
+                raise Unsupported(f"{row.path}: {row.why.removeprefix(_REFUSED)}", source=row.source, remedy=row.remedy)
             spoken_of = True
     if not spoken_of and values_at(command, "tax[]"):
         raise Unsupported(

@@ -127,6 +127,7 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "taxes": Kind.OWN_PARTS,  # (same)
             "metadata": Kind.OWN,
             "proration": Kind.OWN,
+            "provider": Kind.IDENTITY,
         },
         CustomerRef: {
             "id": Kind.CUSTOMER,

@@ -333,6 +333,7 @@ _SHARED_LEAVES = (
     "lines[].taxes[]",
     "lines[].metadata",
     "lines[].proration",
+    "lines[].provider",
     "discounts[].id",
     "discounts[].code",
     "discounts[].name",

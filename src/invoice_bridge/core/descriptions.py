@@ -81,6 +81,7 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
         "taxes": f"The taxes of this line; {_EMPTY}.",
         "metadata": "Names and values that the provider keeps with the line.",
         "proration": "Whether it bills a part of a period.",
+        "provider": "The provider whose product and price the line names.",
     },
     "CustomerRef": {
         "id": "The id at the client's provider.",

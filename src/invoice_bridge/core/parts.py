@@ -210,8 +210,7 @@ class Line(Frozen):
     what is taken off this line, which `amount` has not lost yet.
 
     The rest is read from invoices: `id` of the line, `subscription` that it belongs to, its `taxes`. `proration`: it
-    bills a part of a period. A line that has an `id` was read, and so its product and price are that provider's own:
-    a bill does not send them.
+    bills a part of a period. `provider` is the one whose product and price it names; None is the client's own.
     """
 
     description: Text | None = None
@@ -227,6 +226,7 @@ class Line(Frozen):
     taxes: tuple[TaxLine, ...] = ()
     metadata: Words = Field(default_factory=dict)
     proration: bool | None = None
+    provider: Text | None = None
 
     if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
 
@@ -246,7 +246,15 @@ class Line(Frozen):
             taxes: Iterable[TaxLine] = (),
             metadata: Mapping[str, str] = ...,
             proration: bool | None = None,
+            provider: str | None = None,
         ) -> None: ...
+
+    def names_at(self, provider: str) -> bool:
+        """Whether a bill may send its product and price to a provider: neither read ones, nor another provider's.
+
+        A line that has an id was read from an invoice: what it bills there may be gone, or made for it alone.
+        """
+        return self.id is None and self.provider in {None, provider}
 
     @model_validator(mode="before")
     @classmethod

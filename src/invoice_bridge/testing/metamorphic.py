@@ -231,7 +231,7 @@ def _rates_of_tax(command: Bill) -> list[tuple[Bill, Bill]]:
         return []
     stated = [TaxRate(name="VAT", rate=19), TaxRate(name="VAT", rate=7), TaxRate(name="GST", rate=19)]
     one, *others = (_with(command, tax=(rate,)) for rate in [*stated, TaxRate(name="VAT", rate=19, inclusive=True)])
-    return [(one, other) for other in others]
+    return [(_with(command, tax="none"), one), *((one, other) for other in others)]
 
 
 def _quantities(line: Line, currency: str) -> list[tuple[Line, Line]]:
@@ -361,6 +361,7 @@ _VARIANTS: dict[str, Callable[[Bill], list[tuple[Bill, Bill]]]] = {
         lambda line, _: [(_line(line, metadata={"key": "one"}), _line(line, metadata={"key": "two"}))]
     ),
     "lines[].proration": _lines(lambda line, _: [(_line(line, proration=True), _line(line, proration=False))]),
+    "lines[].provider": _line_texts("provider"),
     "lines[].description": _lines(lambda line, _: [(_line(line, description="One"), _line(line, description="Two"))]),
     "lines[].quantity": _lines(_quantities),
     "lines[].unit_amount": _lines(lambda line, currency: _quantities(line, currency)[1:]),

@@ -91,6 +91,7 @@ def test_a_line_has_its_ids_its_taxes_and_its_discount() -> None:
         discount=eur(1000),
         taxes=[TaxLine(name="VAT", rate=VAT, amount=eur(1800), base=eur(9000), inclusive=False)],
         proration=True,
+        provider="chargebee",
     )
     assert second == Line(
         description="Roadside call",

@@ -61,6 +61,7 @@ def test_a_one_time_charge_is_open_and_nobody_is_mailed_or_charged(world: World)
         product="prod_00000001",
         price="price_00000001",
         discount=eur(0),
+        provider="stripe",
     )
     assert found.lines == (line,)
     assert (found.reference, found.metadata, found.description) == ("res-1", {}, "Fees")

@@ -91,9 +91,8 @@ FIELDS = (
         "subscription",
         "IB-LAGO-SUBSCRIPTION-01",
         CREATE,
-        why="Lago bills its subscriptions by itself, and a one-off invoice has no subscription",
+        why="Lago bills its subscriptions by itself, and a one-off invoice belongs to none",
         remedy="omit it",
-        verbs=("period_invoice",),
     ),
     dropped(
         "purchase_order",

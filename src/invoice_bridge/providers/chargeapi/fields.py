@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from invoice_bridge.adapter.rows import (
+    DISCOUNTS,
     Field,
     approximated,
     carried,
@@ -12,6 +13,7 @@ from invoice_bridge.adapter.rows import (
     dropped,
     provider_rated,
     read_parts,
+    refused,
     unsent,
 )
 from invoice_bridge.core.losses import Alters, Severity
@@ -64,6 +66,19 @@ def _line_part(part: str, code: str, what: str) -> Field:
         sent="the period alone",
         why=f"{_NO_LINES}: {what}",
         remedy="leave the lines out to bill what the period holds",
+    )
+
+
+def _discount(path: str, code: str) -> Field:
+    """A discount: no request takes one, and the total after it is what the transactions must come to."""
+    return provider_rated(
+        path,
+        code,
+        CREATE,
+        sent="the period alone",
+        why="ChargeAPI has no discounts: it bills the transactions of the period, and the bill stops unless they come "
+        "to the total after them",
+        remedy="make sure that the period holds exactly what is to be billed: a draft that differs cannot be discarded",
     )
 
 
@@ -128,7 +143,6 @@ FIELDS = (
         sent="the period alone",
         why="ChargeAPI has no subscriptions: it bills all transactions of the period, not those of one subscription",
         remedy="leave the subscription out",
-        verbs=("period_invoice",),
     ),
     carried("description", "description", CREATE),
     dropped(
@@ -216,5 +230,25 @@ FIELDS = (
     unsent("tax", _TAX, when=_with_tax),
     carried("draft", "", FINALIZE, alters=Alters.BRANCH),
     unsent("attempt", "docs.chargeapi.co/idempotency"),
-    *read_parts("IB-CHARGEAPI", CREATE),
+    _discount("lines[].discount", "IB-CHARGEAPI-LINE-DISCOUNT-01"),
+    _discount("discounts[].amount", "IB-CHARGEAPI-DISCOUNT-01"),
+    *(
+        dropped(
+            f"discounts[].{part}",
+            f"IB-CHARGEAPI-DISCOUNT-{number}",
+            CREATE,
+            severity=Severity.INFO,
+            sent="the period alone",
+            why=f"{_NO_LINES}: what a discount is called is not on the invoice",
+        )
+        for part, number in (("name", "02"), ("code", "03"))
+    ),
+    unsent("discounts[].id", CREATE),
+    refused(
+        "tax[]",
+        _TAX,
+        why="ChargeAPI calculates tax by the account's own settings",
+        remedy='write tax="provider" or "none"',
+    ),
+    *read_parts("IB-CHARGEAPI", CREATE, sent=("lines[].discount", *DISCOUNTS, "tax[]")),
 )

@@ -85,7 +85,7 @@ def _opening_on_catalog_2(command: OneTimeCharge | PeriodInvoice, context: Conte
     if command.subscription is None:
         body["customer_id"] = customer_of_bill(command, context)
         body["currency_code"] = command.currency
-    else:  # whose customer and currency it takes: they were compared
+    else:
         body["subscription_id"] = command.subscription
     lines = lines_of_bill(command)
     if charges := [_charge_form(line, command) for line in lines if not carries_price(line, context.settings)]:
@@ -94,7 +94,10 @@ def _opening_on_catalog_2(command: OneTimeCharge | PeriodInvoice, context: Conte
         body["item_prices"] = items
     if command.discounts:
         whole = cast("enums.ApplyOn", "invoice_amount")
-        body["discounts"] = [{"apply_on": whole, "amount": units} for units in discounts_of_bill(command)]
+        discounts: list[Sdk.CreateForChargeItemsAndChargesDiscountParams] = [
+            {"apply_on": whole, "amount": units} for units in discounts_of_bill(command)
+        ]
+        body["discounts"] = discounts
     body["auto_collection"] = _on_or_off(on=collects)
     if pending:
         body["create_pending_invoice"] = True
@@ -138,14 +141,15 @@ def _opening_on_catalog_1(command: OneTimeCharge | PeriodInvoice, context: Conte
 
 
 def _create_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> Mapping[str, Any]:
-    body: Sdk.CreateParams = {}
-    if command.subscription is None:
-        body["customer_id"] = customer_of_bill(command, context)
-        body["currency_code"] = command.currency
-    else:
+    body: Sdk.CreateParams = {
+        "customer_id": customer_of_bill(command, context),
+        "currency_code": command.currency,
+        "charges": [_charge_form(line, command) for line in lines_of_bill(command)],
+        "auto_collection": _on_or_off(on=command.collection.kind == "charge"),
+    }
+    if command.subscription is not None:  # whose customer and currency it takes: they were compared
+        del body["customer_id"], body["currency_code"]
         body["subscription_id"] = command.subscription
-    body["charges"] = [_charge_form(line, command) for line in lines_of_bill(command)]
-    body["auto_collection"] = _on_or_off(on=command.collection.kind == "charge")
     if command.description is not None:
         body["invoice_note"] = command.description
     if command.issued_at is not None:

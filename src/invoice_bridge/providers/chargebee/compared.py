@@ -126,7 +126,7 @@ def _compare_prices(command: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invo
     Only a bill that names item prices has an invoice with lines of the catalog here.
     """
     billed = [line for line in at.lines if line.price is not None]
-    priced = [line for line in command.lines if line.price is not None and line.id is None]
+    priced = [line for line in command.lines if line.price is not None and line.names_at("chargebee")]
     if not billed or bills_accrued(command):
         return at
     for price in dict.fromkeys(line.price for line in (*priced, *billed)):

@@ -20,11 +20,8 @@ def bills_subscription(command: Any) -> bool:
 
 
 def carries_price(line: Line, settings: Mapping[str, Any]) -> bool:
-    """Whether a line bills an item price, at an amount of the caller's own: product catalog 2 alone has them.
-
-    A line that has an id was read from an invoice: its price may be one of another provider, or of another site.
-    """
-    return line.price is not None and line.id is None and settings.get("product_catalog") != 1
+    """Whether a line bills an item price, at an amount of the caller's own: product catalog 2 alone has them."""
+    return line.price is not None and line.names_at("chargebee") and settings.get("product_catalog") != 1
 
 
 def is_compared_first(command: Any, settings: Mapping[str, Any]) -> bool:

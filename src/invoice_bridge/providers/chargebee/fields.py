@@ -104,9 +104,9 @@ FIELDS = (
         "IB-CHARGEBEE-LINE-PRICE-01",
         CREATE,
         when=price_is_lost,
-        why="a line that was read from an invoice names a price that may be of another provider; product catalog 1 has "
-        "no item prices",
-        remedy="where it is an item price of this site, bill the line without its id",
+        why="the price of a line that was read from an invoice, or of another provider, is not sent; product catalog 1 "
+        "has no item prices",
+        remedy="where it is an item price of this site, bill the line without its id and provider",
     ),
     carried("lines[].price", "item_prices[].item_price_id", CREATE),
     # charges[] and item_prices[] have no discount: the amount that is left is billed
@@ -309,12 +309,14 @@ FIELDS = (
         "subscription_id",
         "IB-CHARGEBEE-SUBSCRIPTION-02",
         f"{SUBSCRIPTION}, payment_source_id",
+        alters=Alters.BRANCH,  # it is read first, at an address of its own
         severity=Severity.WARNS,
         when=takes_the_subscriptions_source,
         sent="the subscription, and no payment source",
         why="an invoice of a subscription is collected from the subscription's own payment source where it has one",
         remedy='name the payment source: Collection.charge("pm_…")',
     ),
+    carried("subscription", "subscription_id", CREATE, alters=Alters.BRANCH, when=names_its_subscription),
     carried("subscription", "subscription_id", UNBILLED),
     unsent("attempt", "apidocs.chargebee.com/docs/api/v1/idempotency"),
     carried(

@@ -121,9 +121,9 @@ def _unit_amount(at: Reader, currency: str | None) -> Money | None:
 def _line(values: dict[str, Any], at: Reader, _given: Mapping[str, Any]) -> None:
     kind, entity = values.pop("entity_type"), values.pop("entity_id")
     if kind in _PRICES:
-        values["price"] = entity
+        values["price"], values["provider"] = entity, "chargebee"
     elif kind in _PRODUCTS:
-        values["product"] = entity
+        values["product"], values["provider"] = entity, "chargebee"
     elif entity is not None:
         at.leave("entity_id")
     # Which lines have a mode is not confirmed: one without it may be prorated all the same.

@@ -34,16 +34,13 @@ def carries_quantity(line: Line) -> bool:
 
 
 def carries_price(line: Line) -> bool:
-    """Whether a line goes by its price, which Stripe multiplies by the quantity: the amount is compared on the draft.
-
-    A line that has an id was read from an invoice: its price may be one of another provider, or of another account.
-    """
-    return line.price is not None and line.id is None and _is_rated(line)
+    """Whether a line goes by its price, which Stripe multiplies by the quantity: what comes out is compared."""
+    return line.price is not None and line.names_at("stripe") and _is_rated(line)
 
 
 def carries_product(line: Line) -> bool:
-    """Whether a line names its product; one with a price has the price's own. See carries_price of lines with an id."""
-    return line.product is not None and line.id is None and line.amount.minor >= 0 and not carries_price(line)
+    """Whether a line names its product; one with a price has the price's own."""
+    return line.product is not None and line.names_at("stripe") and line.amount.minor >= 0 and not carries_price(line)
 
 
 def _is_rated(line: Line) -> bool:
@@ -174,9 +171,9 @@ FIELDS = (
         "IB-STRIPE-LINE-PRODUCT-01",
         ADD_LINES,
         when=_product_is_lost,
-        why="a line that was read from an invoice names a product that may be of another provider; an amount below "
-        "zero takes no product",
-        remedy="where it is a product of this account, bill the line without its id",
+        why="the product of a line that was read from an invoice, or of another provider, is not sent; an amount below "
+        "zero takes none",
+        remedy="where it is a product of this account, bill the line without its id and provider",
     ),
     carried("lines[].product", "lines[].price_data.product", ADD_LINES),
     dropped(
@@ -184,9 +181,9 @@ FIELDS = (
         "IB-STRIPE-LINE-PRICE-01",
         ADD_LINES,
         when=_price_is_lost,
-        why="a line that was read from an invoice names a price that may be of another provider; an amount or a "
-        "quantity below zero takes no price",
-        remedy="where it is a price of this account, bill the line without its id",
+        why="the price of a line that was read from an invoice, or of another provider, is not sent; an amount or a "
+        "quantity below zero takes none",
+        remedy="where it is a price of this account, bill the line without its id and provider",
     ),
     carried("lines[].price", "lines[].pricing.price", ADD_LINES),
     carried("lines[].period.start", "lines[].period.start", ADD_LINES),

@@ -92,9 +92,15 @@ def prefer_taxes(values: dict[str, Any], _at: Reader, _given: Mapping[str, Any])
     values["taxes"] = values["taxes"] or before
 
 
+def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> None:
+    if values["product"] is not None or values["price"] is not None:
+        values["provider"] = "stripe"
+    prefer_taxes(values, at, given)
+
+
 LINE = Shape(
     Line,
-    prefer_taxes,
+    _derive,
     units=MONEY,
     needs="amount",
     amount=money("amount"),

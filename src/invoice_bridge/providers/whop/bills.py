@@ -23,7 +23,7 @@ from invoice_bridge.core.errors import (
 from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Effect, Flow, Request
-from invoice_bridge.providers.whop.fields import carries_quantity, fits_title
+from invoice_bridge.providers.whop.fields import carries_quantity, fits_title, product_of
 from invoice_bridge.providers.whop.shapes import invoice
 from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY
 from invoice_bridge.providers.whop.verbs import CREATE, bare_specimen, complete_invoice, invoice_request
@@ -97,8 +97,8 @@ def _other_address(command: Bill, found: Invoice) -> bool:
 def _create(command: OneTimeCharge | PeriodInvoice, context: Context, total: Money) -> Request:
     body: dict[str, Any] = {"account_id": context.settings["account_id"]}
     body["collection_method"] = "charge_automatically" if command.collection.kind == "charge" else "send_invoice"
-    if context.settings.get("product_id"):
-        body["product_id"] = context.settings["product_id"]
+    if product := product_of(command, context.settings):
+        body["product_id"] = product
     else:
         body["product"] = {"title": _title(command)}
     body["plan"] = {

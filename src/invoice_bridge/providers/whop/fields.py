@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from invoice_bridge.adapter.rows import Field, approximated, carried, defaulted, dropped, read_parts, unsent
+from invoice_bridge.adapter.rows import (
+    DISCOUNTS,
+    Field,
+    approximated,
+    carried,
+    defaulted,
+    discounts_as_lines,
+    dropped,
+    read_parts,
+    refused,
+    unsent,
+)
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.core.model import Line
 from invoice_bridge.providers.whop.tables import CREATE, IDEMPOTENCY, LINE_SOURCE, PLAN_SOURCE, TITLE_LENGTH
@@ -21,9 +33,29 @@ def fits_title(text: str) -> bool:
     return len(text) <= TITLE_LENGTH
 
 
+def product_of(command: Any, settings: Mapping[str, Any]) -> str | None:
+    """The existing product that a bill is of: the one that its lines name, or the setting.
+
+    None where they name several: an invoice of Whop's is of one product.
+    """
+    named = {line.product for line in command.lines if line.product is not None and line.names_at("whop")}
+    return named.pop() if len(named) == 1 else settings.get("product_id")
+
+
+def _product_is_lost(command: Any, _context: Any) -> bool:
+    named = [line for line in command.lines if line.product is not None]
+    return not all(line.names_at("whop") for line in named) or len({line.product for line in named}) > 1
+
+
+def _some_lines_have_no_product(command: Any, _context: Any) -> bool:
+    return any(line.product is not None for line in command.lines) and any(
+        line.product is None for line in command.lines
+    )
+
+
 def _needs_another_title(command: Any, context: Any) -> bool:
     return (
-        not context.settings.get("product_id")
+        not product_of(command, context.settings)
         and command.description is not None
         and not fits_title(command.description)
     )
@@ -35,7 +67,7 @@ def _has_its_title(command: Any, context: Any) -> bool:
 
 def _needs_a_word_as_title(command: Any, context: Any) -> bool:
     titled = command.description is not None and fits_title(command.description)
-    return not (context.settings.get("product_id") or titled or fits_title(command.reference))
+    return not (product_of(command, context.settings) or titled or fits_title(command.reference))
 
 
 def _needs_no_word_as_title(command: Any, context: Any) -> bool:
@@ -212,7 +244,6 @@ FIELDS = (
         "IB-WHOP-SUBSCRIPTION-01",
         f"{CREATE}: an invoice belongs to no membership",
         why="Whop's invoices belong to no subscription",
-        verbs=("period_invoice",),
     ),
     dropped(
         "purchase_order",
@@ -290,6 +321,37 @@ FIELDS = (
     unsent("attempt", IDEMPOTENCY),
     # constants
     carried("", "account_id", CREATE, alters=Alters.NOTHING, why="the setting account_id: whose invoice it is"),
+    dropped(
+        "lines[].product",
+        "IB-WHOP-LINE-PRODUCT-01",
+        CREATE,
+        when=_product_is_lost,
+        why="the product of a line that was read from an invoice, or of another provider, is not sent; an invoice of "
+        "Whop's is of one product",
+        remedy="name one product of this account in all lines, without the id and provider of lines that were read",
+    ),
+    approximated(
+        "lines[].product",
+        "product_id",
+        "IB-WHOP-LINE-PRODUCT-02",
+        CREATE,
+        when=_some_lines_have_no_product,
+        sent="the product of the other lines",
+        why="an invoice of Whop's is of one product: the lines that name none are billed under it too",
+    ),
+    carried("lines[].product", "product_id", CREATE),
+    *discounts_as_lines(
+        "IB-WHOP",
+        f"{LINE_SOURCE}: amounts below zero where the sum is above",
+        amount="line_items[].unit_price, plan.initial_price",
+        text="line_items[].label",
+    ),
+    refused(
+        "tax[]",
+        f"{CREATE}: no field of a tax rate",
+        why="Whop taxes an invoice by the account's own settings",
+        remedy='write tax="provider", or state the tax as a line',
+    ),
     carried("", "product_id", CREATE, alters=Alters.NOTHING, why="the setting product_id, in place of a new product"),
     carried("", "product.title", _TITLE, alters=Alters.NOTHING, why="the word Invoice, where no text of the bill fits"),
     carried("", "plan.plan_type", PLAN_SOURCE, alters=Alters.NOTHING, why="a bill is charged once and never renews"),
@@ -307,5 +369,5 @@ FIELDS = (
         alters=Alters.NOTHING,
         why="the customer pays the amount asked, and no fee on it",
     ),
-    *read_parts("IB-WHOP", LINE_SOURCE),
+    *read_parts("IB-WHOP", LINE_SOURCE, sent=("lines[].product", "lines[].discount", *DISCOUNTS, "tax[]")),
 )

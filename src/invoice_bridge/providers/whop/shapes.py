@@ -164,7 +164,7 @@ def _derive(values: dict[str, Any], at: Reader, _given: Mapping[str, Any]) -> No
     values["customer"] = customer_of(member, email, name, address)
     product = values.pop("product")
     if product is not None:  # the invoice is "for a specific product" (whop-sdk 2.6.0, Invoice); its lines name none
-        values["lines"] = tuple([line.model_copy(update={"product": product}) for line in lines])
+        values["lines"] = tuple([line.model_copy(update={"product": product, "provider": "whop"}) for line in lines])
     settled_by = values.pop("payment")
     if settled_by is not None:
         state = "succeeded" if status is Status.PAID else "unknown"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoice_bridge.adapter import Field, carried, dropped, read_parts, unsent
+from invoice_bridge.adapter import DISCOUNTS, Field, carried, discounts_as_lines, dropped, read_parts, unsent
 from invoice_bridge.core.losses import Alters, Severity
 
 from .tables import CREATE, FINALIZE, KEY_SOURCE, SOURCES
@@ -56,7 +56,6 @@ FIELDS = (
         CREATE,
         why="Acme has no subscriptions",
         remedy="omit it",
-        verbs=("period_invoice",),
     ),
     dropped(
         "purchase_order",
@@ -90,7 +89,8 @@ FIELDS = (
     unsent("tax", CREATE, when=_asks_for_no_tax),
     carried("draft", "", FINALIZE, alters=Alters.BRANCH),
     unsent("attempt", KEY_SOURCE),
-    *read_parts("IB-ACME", CREATE),
+    *discounts_as_lines("IB-ACME", CREATE, amount="lines[].amount", text="lines[].text"),
+    *read_parts("IB-ACME", CREATE, sent=("lines[].discount", *DISCOUNTS)),
 )
 
 VERB_FIELDS: tuple[Field, ...] = (

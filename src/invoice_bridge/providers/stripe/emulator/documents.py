@@ -329,7 +329,9 @@ class StripeDocuments(Emulator):
 
     def _row(self, row: dict[str, Any]) -> dict[str, Any]:
         rest = {"livemode": False, "discountable": True, "discounts": [], "discount_amounts": []}
-        return {"id": self.next_id("il_"), "object": "line_item", "taxes": [], **row, **rest}
+        stated = {name: value for name, value in row.items() if name != "taxes"}
+        head = {"id": self.next_id("il_"), "object": "line_item"}
+        return {**head, **stated, **rest, "taxes": row.get("taxes", [])}
 
     def _total(self, found: dict[str, Any]) -> None:
         subtotal, automatic = sum(row["amount"] for row in found["rows"]), found["automatic_tax"]["enabled"]
