@@ -15,7 +15,7 @@ from invoice_bridge.adapter.rows import (
     unsent,
 )
 from invoice_bridge.core.losses import Alters, Severity
-from invoice_bridge.providers.chargeapi.tables import CREATE, FINALIZE, OBJECT, PAY, REFERENCE_KEY, UPDATE
+from invoice_bridge.providers.chargeapi.tables import CREATE, FINALIZE, OBJECT, PAY, REFERENCE_KEY, SOURCES, UPDATE
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -218,3 +218,15 @@ FIELDS = (
     unsent("attempt", "docs.chargeapi.co/idempotency"),
     *read_parts("IB-CHARGEAPI", CREATE),
 )
+
+VERB_FIELDS: tuple[Field, ...] = (
+    dropped(
+        "reason",
+        "IB-CHARGEAPI-VOID-REASON-01",
+        SOURCES["void"],
+        verbs=("void",),
+        why="the request that voids takes no parameter, so no reason is kept",
+        remedy="put it into the metadata with update before, or keep it yourself",
+    ),
+)
+"""What happens to each field of the verbs of VERB_LEAVES."""

@@ -85,6 +85,10 @@ class StripeDocuments(Emulator):
         self.customers: dict[str, dict[str, Any]] = {}
         self.invoices: dict[str, dict[str, Any]] = {}
         self.items: dict[str, dict[str, Any]] = {}
+        self.intents: dict[str, dict[str, Any]] = {}
+        self.payment_records: dict[str, dict[str, Any]] = {}
+        self.refunds: list[dict[str, Any]] = []
+        self.credit_notes: list[dict[str, Any]] = []
         self.add_customer(self.customer, "someone@example.test")
 
     def add_customer(self, customer_id: str, email: str | None = None, **more: Any) -> dict[str, Any]:

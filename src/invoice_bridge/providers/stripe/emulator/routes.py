@@ -10,7 +10,7 @@ from typing import Any
 from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.emulator.documents import LINE_PARAMS
-from invoice_bridge.providers.stripe.emulator.transitions import StripeTransitions
+from invoice_bridge.providers.stripe.emulator.payments import StripePayments
 from invoice_bridge.providers.stripe.tables import (
     LINES_PER_INVOICE,
 )
@@ -40,7 +40,7 @@ _BOUNDS: Mapping[str, Callable[[int, int], bool]] = {
 }
 
 
-class StripeEmulator(StripeTransitions):
+class StripeEmulator(StripePayments):
     """Stripe's invoices, invoice items and customers; the customer "cus_42" is there already."""
 
     ROUTES = (
@@ -59,6 +59,16 @@ class StripeEmulator(StripeTransitions):
         ("POST", "/v1/invoices/{id}/send", "send"),
         ("POST", "/v1/invoices/{id}/void", "void"),
         ("POST", "/v1/invoices/{id}/mark_uncollectible", "mark_uncollectible"),
+        ("POST", "/v1/invoices/{id}/attach_payment", "attach_payment"),
+        ("GET", "/v1/invoice_payments", "list_payments"),
+        ("POST", "/v1/payment_records/report_payment", "report_payment"),
+        ("POST", "/v1/payment_intents", "create_intent"),
+        ("POST", "/v1/payment_intents/{id}/confirm", "confirm_intent"),
+        ("POST", "/v1/refunds", "create_refund"),
+        ("GET", "/v1/refunds", "list_refunds"),
+        ("POST", "/v1/credit_notes", "create_credit_note"),
+        ("GET", "/v1/credit_notes", "list_credit_notes"),
+        ("GET", "/{id}/pdf", "document"),
         ("POST", "/v1/invoiceitems", "create_item"),
         ("GET", "/v1/invoiceitems", "list_items"),
     )

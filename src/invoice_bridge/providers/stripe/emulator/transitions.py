@@ -39,6 +39,35 @@ class StripeTransitions(StripeDocuments):
         row = {"id": self.next_id("inpay_"), "object": "invoice_payment", "status": "open", "payment": payment}
         self.invoices[invoice_id]["payments"].append(row)
 
+    def add_payment(self, found: dict[str, Any], kind: str, paying: dict[str, Any], amount: int) -> dict[str, Any]:
+        """Add a payment to an invoice; it is not paid yet."""
+        row = {
+            "id": self.next_id("inpay_"),
+            "object": "invoice_payment",
+            "amount_paid": None,
+            "amount_requested": amount,
+            "created": self.now_seconds(),
+            "currency": found["currency"],
+            "invoice": found["id"],
+            "is_default": not found["payments"],
+            "livemode": False,
+            "payment": {"type": kind, kind: paying},
+            "status": "open",
+            "status_transitions": {"paid_at": None, "canceled_at": None},
+        }
+        found["payments"].append(row)
+        return row
+
+    def _add_collected(self, found: dict[str, Any], method: str) -> None:
+        """Add the payment with which Stripe itself collected all that remained."""
+        amount = found["amount_remaining"]
+        intent = {"id": self.next_id("pi_"), "object": "payment_intent", "amount": amount, "status": "succeeded"}
+        intent |= {"currency": found["currency"], "metadata": {}, "payment_method": method}
+        self.intents[intent["id"]] = intent
+        row = self.add_payment(found, "payment_intent", intent, amount)
+        row |= {"status": "paid", "amount_paid": amount}
+        row["status_transitions"] = {"paid_at": self.now_seconds(), "canceled_at": None}
+
     def _becomes(self, found: dict[str, Any], status: str, moment: str, event: str = "", **more: Any) -> Response:
         found.pop("status_details", None)  # there only while it is uncollectible (since endive)
         found |= {"status": status, **more}
@@ -109,6 +138,8 @@ class StripeTransitions(StripeDocuments):
             self._issue(found)
         if found["status"] == "paid":  # nothing was due
             return self._ok(self._shown(found))
+        if not elsewhere:
+            self._add_collected(found, method)
         tried = {} if elsewhere else {"attempted": True, "attempt_count": found["attempt_count"] + 1}
         paid = {"amount_paid": found["amount_due"], "amount_remaining": 0, "auto_advance": False} | tried
         return self._becomes(found, "paid", "paid_at", "recorded" if elsewhere else "collected", **paid)
