@@ -79,7 +79,7 @@ def _collected(command: Refund, invoice: Invoice, context: Context) -> Flow[list
 def refund(command: Refund, context: Context) -> Flow[Invoice]:
     """Refund a payment of an invoice. Stripe refunds one payment at a time: the last one that covers the amount."""
     transition = TRANSITIONS["refund"]
-    specimen = specimen_of(command.id, "paid", command.amount)
+    specimen = specimen_of(command.id, "paid", command.amount or command.expect)
     invoice = yield from with_payments(command.id, context, specimen=specimen)
     payments: list[_Collected] = []
 
@@ -111,6 +111,7 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
         form["charge"] = chosen.which
     else:
         form["payment_intent"] = chosen.which
+    amount = 1 if command.amount is None else MONEY.to_units(command.amount)
     request = context.post(
         "v1",
         "refunds",
@@ -118,7 +119,8 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
         step="refund",
         effects=transition.effects,
         answers=("metadata", REFERENCE_KEY),
-        specimen={"id": "{refund.id}", "object": "refund", "status": "succeeded", "metadata": form["metadata"]},
+        specimen={"id": "{refund.id}", "object": "refund", "status": "succeeded", "amount": amount}
+        | {"metadata": form["metadata"]},
     )
 
     def after(answer: Response) -> Flow[Invoice]:
@@ -130,6 +132,14 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
             declined = Declined(f"the refund {made.text('id')} is {made.text('status')}", provider="stripe")
             declined.invoice = again
             raise declined
+        returned = _amount(made, invoice)
+        if command.amount is not None and returned != command.amount:
+            raise AmountMismatch(
+                f"asked to refund {command.amount}, the refund {made.text('id')} gives back {returned}",
+                asked=command.amount,
+                found=returned,
+                invoice=again,
+            )
         return again
 
     return (yield from submit_once(context, request, read, find=find, after=after, transition=transition))
