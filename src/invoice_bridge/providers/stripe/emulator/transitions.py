@@ -88,7 +88,7 @@ class StripeTransitions(StripeDocuments):
         if found["number"] is None:
             found["number"] = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04d}"
             customer["next_invoice_sequence"] += 1
-        found |= {"hosted_invoice_url": url, "invoice_pdf": f"{url}/pdf"}
+        found |= {"hosted_invoice_url": url, "invoice_pdf": f"{self.links}/{found['id']}/pdf"}
         found["effective_at"] = found["effective_at"] or self.now_seconds()
         self._total(found)
         self._settle_balance(found, customer)
