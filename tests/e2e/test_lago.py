@@ -10,7 +10,7 @@ import pytest
 from tests.environment import Environment
 
 LAGO = Path(__file__).resolve().parents[2] / "examples" / "lago"
-CANNOT = r"Lago cannot (mark_uncollectible|delete|send_invoice): .+ \((lago-openapi|lago-api|getlago\.com)"
+CANNOT = r"Lago cannot (mark_uncollectible|delete|send_invoice|pay_part|record_payment|refund|credit|pdf): .+ \((lago-openapi|lago-api|getlago\.com)"
 REFUSED = r"Lago (has no idempotency keys|makes no drafts|refuses whatever collection\.(due|net_days) says)"
 UNLIMITED = "Lago declares no limit on a description or a purchase order"
 
