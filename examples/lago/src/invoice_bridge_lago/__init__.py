@@ -45,7 +45,7 @@ LAGO = Provider(
         pay=verbs.collect,
         pay_part=cannot(
             "the request that retries a payment takes no amount",
-            source=f"{tables.OPENAPI}/resources/invoice_retry_payment.yaml",
+            source=tables.RETRY,
         ),
         mark_paid=verbs.mark_paid,
         record_payment=cannot(
