@@ -143,6 +143,19 @@ def test_a_part_that_stopped_before_it_was_collected_goes_on(world: World) -> No
     assert (paid.amount_paid, len(world.stripe.intents)) == (eur(1000), 1)
 
 
+def test_a_part_that_waits_for_the_customer_is_no_success(world: World) -> None:
+    """It is neither confirmed again nor returned as if it were collected."""
+    made = billed(world)
+    with pytest.raises(OutcomeUnknown):
+        another(world, Fault(Kind.RESET_BEFORE, path="/confirm$", times=100)).pay(
+            made.id, amount=eur(1000), reference="part-1", payment_method="pm_7"
+        )
+    next(iter(world.stripe.intents.values()))["status"] = "requires_action"
+    with pytest.raises(InvalidState, match="waits for the customer: requires_action"):
+        another(world).pay(made.id, amount=eur(1000), reference="part-1", payment_method="pm_7")
+    assert world.events == ["issued"]
+
+
 def test_a_part_needs_a_payment_method(world: World) -> None:
     """Nothing is made without one."""
     made = billed(world)
