@@ -229,7 +229,11 @@ ROWS = {
     "stripe": """
         finalize: draft → open paid [issues]
         pay: open uncollectible → paid [collects]
+        pay_part: open → open paid [collects]
         mark_paid: open uncollectible → paid [records]
+        record_payment: open → open paid [records]
+        refund: paid → [refunds]
+        credit: open paid → open paid [issues]
         void: open uncollectible → void [voids]
         mark_uncollectible: open → uncollectible [voids]
         update: draft → []

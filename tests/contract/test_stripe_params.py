@@ -27,21 +27,30 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from stripe._request_options import RequestOptions
 from stripe._stripe_object import UntypedStripeObject
 from stripe.params import (
+    CreditNoteCreateParams,
+    CreditNoteListParams,
     InvoiceAddLinesParams,
+    InvoiceAttachPaymentParams,
     InvoiceCreateParams,
     InvoiceFinalizeInvoiceParams,
     InvoiceItemListParams,
     InvoiceListParams,
+    InvoicePaymentListParams,
     InvoicePayParams,
     InvoiceRetrieveParams,
     InvoiceSendInvoiceParams,
     InvoiceUpdateParams,
+    PaymentIntentConfirmParams,
+    PaymentIntentCreateParams,
+    PaymentRecordReportPaymentParams,
+    RefundCreateParams,
+    RefundListParams,
 )
 from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
 from invoice_bridge import MarkPaid, Pay, Update
 from invoice_bridge.core.wire import Request
-from tests.contract.test_stripe_wire import MAY, bills, requests
+from tests.contract.test_stripe_wire import MAY, MONEY_VERBS, bills, requests
 
 _OPTIONS = frozenset(RequestOptions.__annotations__)
 
@@ -79,7 +88,18 @@ def oracle(params: Any) -> TypeAdapter[Any]:
 def params_of(request: Request) -> Any:
     """Which parameter type a request of ours must fit."""
     path = request.url.split("?")[0].removeprefix("https://api.stripe.com/v1/").split("/")
+    money: dict[tuple[str, ...], Any] = {
+        ("payment_records", "report_payment"): PaymentRecordReportPaymentParams,
+        ("payment_intents",): PaymentIntentCreateParams,
+        ("refunds",): RefundCreateParams,
+        ("credit_notes",): CreditNoteCreateParams,
+    }
+    if tuple(path) in money:
+        return money[tuple(path)]
+    if path[0] == "payment_intents":
+        return PaymentIntentConfirmParams
     by_action = {
+        "attach_payment": InvoiceAttachPaymentParams,
         "add_lines": InvoiceAddLinesParams,
         "finalize": InvoiceFinalizeInvoiceParams,
         "pay": InvoicePayParams,
@@ -99,7 +119,13 @@ def test_our_bills_fit_the_sdks_parameters(command: Any) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [MAY, Pay(id="in_1", payment_method="pm_7"), MarkPaid(id="in_1"), Update(id="in_1", description="", metadata={})],
+    [
+        MAY,
+        Pay(id="in_1", payment_method="pm_7"),
+        MarkPaid(id="in_1"),
+        Update(id="in_1", description="", metadata={}),
+        *MONEY_VERBS,
+    ],
     ids=lambda command: command.verb,
 )
 def test_our_verbs_fit_the_sdks_parameters(command: Any) -> None:
@@ -115,6 +141,12 @@ def test_our_queries_fit_the_sdks_parameters() -> None:
     known = {"limit": 100, "status": "open", "customer": "cus_42", "created": created, "starting_after": "in_1"}
     oracle(InvoiceListParams).validate_python(known)
     oracle(InvoiceItemListParams).validate_python({"customer": "cus_42", "pending": True, "limit": 100})
+    oracle(InvoicePaymentListParams).validate_python(
+        {"invoice": "in_1", "limit": 100, "expand": ["data.payment.payment_record"], "starting_after": "inpay_1"}
+    )
+    oracle(RefundListParams).validate_python({"payment_intent": "pi_1", "limit": 100})
+    oracle(RefundListParams).validate_python({"charge": "ch_1", "limit": 100})
+    oracle(CreditNoteListParams).validate_python({"invoice": "in_1", "limit": 100})
     oracle(InvoiceRetrieveParams).validate_python({"expand": ["payments.data.payment.payment_intent"]})
 
 

@@ -3,6 +3,7 @@
 Where the two differ on purpose, the difference is pinned below with its reason.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from invoice_bridge import (
     Collection,
     Command,
+    Credit,
     CustomerRef,
     Discount,
     Finalize,
@@ -31,6 +33,8 @@ from invoice_bridge import (
     Pay,
     Period,
     PeriodInvoice,
+    RecordPayment,
+    Refund,
     Retrieve,
     SendInvoice,
     Status,
@@ -93,8 +97,23 @@ class Sdk:
             "send": service.send_invoice,
             "void": service.void_invoice,
             "mark_uncollectible": service.mark_uncollectible,
+            "attach_payment": service.attach_payment,
         }
+        money: dict[tuple[str, ...], Any] = {
+            ("GET", "invoice_payments"): client.v1.invoice_payments.list,
+            ("POST", "payment_records", "report_payment"): client.v1.payment_records.report_payment,
+            ("POST", "payment_intents"): client.v1.payment_intents.create,
+            ("GET", "refunds"): client.v1.refunds.list,
+            ("POST", "refunds"): client.v1.refunds.create,
+            ("GET", "credit_notes"): client.v1.credit_notes.list,
+            ("POST", "credit_notes"): client.v1.credit_notes.create,
+        }
+        if (ours.method, *path) in money:
+            money[ours.method, *path](params, options)
+            return self.capture.sent[-1]
         match ours.method, path:
+            case "POST", ["payment_intents", intent_id, "confirm"]:
+                client.v1.payment_intents.confirm(intent_id, params, options)
             case "POST", ["invoices"]:
                 service.create(params, options)
             case "GET", ["invoices"]:
@@ -141,6 +160,7 @@ def requests(command: Command, **settings: Any) -> Iterator[Request]:
     while True:
         yield request
         specimen = dumps(request.specimen).replace(b"{open.id}", b"in_1").replace(b"{item.id}", b"ii_1")
+        specimen = re.sub(rb"\{([a-z]+)\.[a-z_]+\}", rb"\1_1", specimen)
         try:
             request = flow.send(Response(200, specimen, provider="stripe"))
         except StopIteration:
@@ -259,6 +279,21 @@ def test_a_bill_goes_out_as_the_sdk_sends_it(command: OneTimeCharge | PeriodInvo
     assert seen == 2 + (not command.draft) * (1 + (command.collection.kind != "manual"))
 
 
+FIVE, PAID_AT = Money(500, "USD"), datetime(2026, 6, 1, tzinfo=UTC)
+MONEY_VERBS: list[Command] = [
+    Pay(id="in_1", amount=FIVE, reference="part 1", payment_method="pm_7"),
+    RecordPayment(id="in_1", amount=FIVE, at=PAID_AT, reference="wire 7", method="bank transfer"),
+    RecordPayment(id="in_1", amount=FIVE, at=PAID_AT, reference="wire 8"),
+    Refund(id="in_1", amount=FIVE, reference="re 1", reason="duplicate"),
+    Refund(id="in_1", reference="re 2", reason="the room was closed", expect=FIVE),
+    Credit(id="in_1", amount=FIVE, reference="cn 1", reason="order_change"),
+    Credit(
+        id="in_1",
+        lines=(Line(id="il_1", amount=FIVE), Line(description="Goodwill", amount=FIVE)),
+        reference="cn 2",
+        reason="as agreed",
+    ),
+]
 MAY = PeriodInvoice(reference="may", customer="cus_42", currency="EUR", period=Period.month(2026, 5))
 
 
@@ -276,6 +311,7 @@ MAY = PeriodInvoice(reference="may", customer="cus_42", currency="EUR", period=P
         MarkUncollectible(id="in_1"),
         SendInvoice(id="in_1"),
         Update(id="in_1", description="é & ~", due_at=datetime(2026, 6, 1, tzinfo=UTC), metadata={"a b": "", "c": "d"}),
+        *MONEY_VERBS,
         ListInvoices(limit=7, cursor="in_9"),
         ListInvoices(
             status=Status.OPEN,

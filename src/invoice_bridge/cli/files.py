@@ -97,6 +97,11 @@ def amount(text: str, where: str) -> Money:
         raise ConfigurationError(f"{where}: {error}") from None
 
 
+def optional_amount(text: str | None, where: str) -> Money | None:
+    """Read an amount that may be left out. Raises ConfigurationError."""
+    return amount(text, where) if text else None
+
+
 def instant(text: str, where: str) -> datetime:
     """Read 2026-05-01T00:00:00Z; a date alone is its midnight in UTC. Raises ConfigurationError naming `where`."""
     try:
@@ -110,6 +115,14 @@ def instant(text: str, where: str) -> datetime:
     if found.tzinfo is None:
         raise ConfigurationError(f"{where}: {text!r} has no time zone: write it with Z or an offset")
     return found
+
+
+def write_bytes(path: str, content: bytes) -> None:
+    """Write a document into a file. Raises ConfigurationError."""
+    try:
+        Path(path).write_bytes(content)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"--output {path}: it cannot be written: {error}") from None
 
 
 def pairs(given: list[str], option: str) -> dict[str, str]:

@@ -161,6 +161,8 @@ class Credit(OnInvoice):
         _check_positive(self.amount)
         for line in self.lines:
             _check_positive(line.amount)
+            if other := sorted(line.model_fields_set - {"id", "description", "amount"}):
+                raise ValueError(f"a line of a credit note has an id, a description and an amount, no {other[0]}")
         if len({line.amount.currency for line in self.lines}) > 1:
             raise ValueError("all lines of a credit note have one currency")
         return self

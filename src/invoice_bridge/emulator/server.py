@@ -63,6 +63,10 @@ class Served:
     url: str
     faults: dict[str, Faults]
 
+    def __post_init__(self) -> None:
+        for name, faults in self.faults.items():
+            faults.emulator.links = self.base_urls[name]
+
     @property
     def emulators(self) -> Mapping[str, Emulator]:
         """Return the emulators without their faults, by the provider's name."""
@@ -76,6 +80,7 @@ class Served:
         if name not in self.faults:
             raise ValueError(f"this server does not serve {name}; it serves {', '.join(self.faults)}")
         self.faults[name] = answers if isinstance(answers, Faults) else Faults(answers)
+        self.faults[name].emulator.links = self.base_urls[name]
 
     @property
     def base_urls(self) -> dict[str, str]:

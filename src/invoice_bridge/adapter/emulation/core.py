@@ -152,6 +152,8 @@ class Emulator(ABC):
     reference_settings: ClassVar[Mapping[str, Any]] = {}
     """Further settings that give every bill a field for its reference."""
 
+    links: str = "https://invoice.example.test"
+    """The URL below which the links of its documents are; a server sets its own."""
     invoices: dict[str, dict[str, Any]]
     """The invoices, by id."""
 

@@ -1,11 +1,12 @@
 """ChargeAPI: invoices at the pinned API version, one JSON request a step; it is told a period, never an amount."""
 
 from invoice_bridge.adapter.declared import Named, cannot
+from invoice_bridge.adapter.lookup import find
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.chargeapi.bills import charge, period
-from invoice_bridge.providers.chargeapi.fields import FIELDS
+from invoice_bridge.providers.chargeapi.fields import FIELDS, VERB_FIELDS
 from invoice_bridge.providers.chargeapi.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.chargeapi.tables import (
     API_VERSION,
@@ -44,6 +45,7 @@ CHARGEAPI = Provider(
     statuses=STATUSES,
     transitions=TRANSITIONS,
     fields=FIELDS,
+    verb_fields=VERB_FIELDS,
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,
@@ -51,13 +53,34 @@ CHARGEAPI = Provider(
     flows=Verbs(
         one_time_charge=charge,
         period_invoice=period,
+        find=find,
         retrieve=retrieve,
         list=page,
+        pdf=cannot(
+            "an invoice has no document and no page",
+            source="docs.chargeapi.co/api-reference/invoices/object",
+        ),
         finalize=finalize,
         pay=collect,
+        pay_part=cannot(
+            "pay takes no amount: it collects the whole invoice",
+            source="docs.chargeapi.co/api-reference/invoices/pay",
+        ),
         mark_paid=cannot(
             "a payment made elsewhere cannot be recorded: pay collects, and nothing else marks an invoice paid",
             source="docs.chargeapi.co/api-reference/invoices/pay",
+        ),
+        record_payment=cannot(
+            "a payment made elsewhere cannot be recorded, neither the whole nor a part",
+            source="docs.chargeapi.co/api-reference/invoices/pay",
+        ),
+        refund=cannot(
+            "refunds are transactions that can only be read; refund it in the dashboard",
+            source="docs.chargeapi.co/api-reference/transactions/object",
+        ),
+        credit=cannot(
+            "there are no credit notes",
+            source="docs.chargeapi.co/api-reference/invoices/object",
         ),
         void=void,
         mark_uncollectible=cannot(

@@ -17,7 +17,7 @@ from invoice_bridge.adapter.rows import (
     unsent,
 )
 from invoice_bridge.core.losses import Alters, Severity
-from invoice_bridge.providers.chargeapi.tables import CREATE, FINALIZE, OBJECT, PAY, REFERENCE_KEY, UPDATE
+from invoice_bridge.providers.chargeapi.tables import CREATE, FINALIZE, OBJECT, PAY, REFERENCE_KEY, SOURCES, UPDATE
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -252,3 +252,15 @@ FIELDS = (
     ),
     *read_parts("IB-CHARGEAPI", CREATE, sent=("lines[].discount", *DISCOUNTS, "tax[]")),
 )
+
+VERB_FIELDS: tuple[Field, ...] = (
+    dropped(
+        "reason",
+        "IB-CHARGEAPI-VOID-REASON-01",
+        SOURCES["void"],
+        verbs=("void",),
+        why="the request that voids takes no parameter, so no reason is kept",
+        remedy="put it into the metadata with update before, or keep it yourself",
+    ),
+)
+"""What happens to each field of the verbs of VERB_LEAVES."""

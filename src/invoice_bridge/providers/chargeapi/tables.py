@@ -125,6 +125,7 @@ REDACTIONS = (
 SOURCES = {
     "one_time_charge": "docs.chargeapi.co/api-reference/invoices/create",
     "period_invoice": "docs.chargeapi.co/api-reference/invoices/create",
+    "find": "docs.chargeapi.co/api-reference/invoices/list",
     "retrieve": "docs.chargeapi.co/api-reference/invoices/retrieve (older generation)",
     "list": "docs.chargeapi.co/api-reference/invoices/list",
     "finalize": "docs.chargeapi.co/api-reference/invoices/finalize (older generation)",

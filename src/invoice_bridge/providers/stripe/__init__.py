@@ -1,12 +1,15 @@
 """Stripe: invoices at the pinned API version, one form-encoded request a step."""
 
 from invoice_bridge.adapter.declared import Named, Setting
+from invoice_bridge.adapter.lookup import find
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer, form_index_inside
 from invoice_bridge.providers.stripe.bills import charge, period
-from invoice_bridge.providers.stripe.fields import FIELDS
+from invoice_bridge.providers.stripe.fields import FIELDS, VERB_FIELDS
 from invoice_bridge.providers.stripe.lookup import search
+from invoice_bridge.providers.stripe.payments import collect_part, record_part
+from invoice_bridge.providers.stripe.repayments import credit, pdf, refund
 from invoice_bridge.providers.stripe.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.stripe.tables import (
     API_VERSION,
@@ -63,6 +66,7 @@ STRIPE = Provider(
     statuses=STATUSES,
     transitions=TRANSITIONS,
     fields=FIELDS,
+    verb_fields=VERB_FIELDS,
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,
@@ -70,11 +74,17 @@ STRIPE = Provider(
     flows=Verbs(
         one_time_charge=charge,
         period_invoice=period,
+        find=find,
         retrieve=retrieve,
         list=page,
+        pdf=pdf,
         finalize=finalize,
         pay=collect,
+        pay_part=collect_part,
         mark_paid=record_payment,
+        record_payment=record_part,
+        refund=refund,
+        credit=credit,
         void=void,
         mark_uncollectible=mark_uncollectible,
         update=update,

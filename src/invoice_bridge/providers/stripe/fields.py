@@ -17,7 +17,7 @@ from invoice_bridge.adapter.rows import (
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.core.model import Line
 from invoice_bridge.core.money import scale
-from invoice_bridge.providers.stripe.tables import ADD_LINES, CREATE, ITEMS, REFERENCE_KEY
+from invoice_bridge.providers.stripe.tables import ADD_LINES, CREATE, ITEMS, REASON_KEY, REFERENCE_KEY
 
 _QUANTITY_DECIMALS = 12
 
@@ -51,6 +51,11 @@ def _is_rated(line: Line) -> bool:
     except ValueError:
         return False
     return True
+
+
+def constant(native: str, source: str, verbs: tuple[str, ...], why: str) -> Field:
+    """Make a row for what the requests of a verb always say."""
+    return carried("", native, source, alters=Alters.NOTHING, verbs=verbs, why=why)
 
 
 def _quantity_is_lost(command: Any, _context: Any) -> bool:
@@ -234,3 +239,53 @@ FIELDS = (
     *discounts_as_lines("IB-STRIPE", ADD_LINES, amount="lines[].amount", text="lines[].description"),
     *read_parts("IB-STRIPE", ADD_LINES, sent=SENT_PARTS),
 )
+
+_REPORT = "stripe-python 16.1.0, PaymentRecordReportPaymentParams"
+_INTENT = "stripe-python 16.1.0, PaymentIntentCreateParams"
+_REFUND = "stripe-python 16.1.0, RefundCreateParams"
+_CREDIT = "stripe-python 16.1.0, CreditNoteCreateParams"
+_PAID, _REPORTED, _REFUNDED, _CREDITED = (("pay",), ("record_payment",), ("refund",), ("credit",))
+VERB_FIELDS: tuple[Field, ...] = (
+    carried("amount", "amount, currency", _INTENT, verbs=_PAID),
+    carried("reference", f"metadata.{REFERENCE_KEY}", _INTENT, verbs=_PAID),
+    carried("payment_method", "payment_method", _INTENT, verbs=_PAID),
+    carried("id", "customer, payment_intent", _INTENT, verbs=_PAID, why="the invoice's customer"),
+    constant(
+        "automatic_payment_methods", _INTENT, _PAID, "a payment that needs the customer on another page is declined"
+    ),
+    constant("off_session", "stripe-python 16.1.0, PaymentIntentConfirmParams", _PAID, "the customer is not there"),
+    carried("amount", "amount_requested", _REPORT, verbs=_REPORTED),
+    carried("at", "initiated_at, guaranteed.guaranteed_at", _REPORT, verbs=_REPORTED),
+    carried("method", "payment_method_details.custom.display_name", _REPORT, verbs=_REPORTED),
+    carried(
+        "reference",
+        f"metadata.{REFERENCE_KEY}, processor_details.custom.payment_reference",
+        _REPORT,
+        verbs=_REPORTED,
+    ),
+    constant("payment_method_details.type", _REPORT, _REPORTED, "it was paid by a method that Stripe has no part in"),
+    constant("processor_details.type", _REPORT, _REPORTED, "it was paid by a method that Stripe has no part in"),
+    constant("outcome", _REPORT, _REPORTED, "the payment was made"),
+    carried("id", "payment_record", "stripe-python 16.1.0, InvoiceAttachPaymentParams", verbs=_REPORTED),
+    carried("amount", "amount", _REFUND, verbs=_REFUNDED),
+    carried("reason", f"reason, metadata.{REASON_KEY}", _REFUND, verbs=_REFUNDED),
+    carried("reference", f"metadata.{REFERENCE_KEY}", _REFUND, verbs=_REFUNDED),
+    carried("id", "payment_intent, charge", _REFUND, verbs=_REFUNDED, why="the payment that collected the invoice"),
+    carried("amount", "amount, credit_amount", _CREDIT, verbs=_CREDITED),
+    carried("lines[].id", "lines[].invoice_line_item, lines[].type", _CREDIT, verbs=_CREDITED),
+    carried("lines[].amount", "lines[].amount, lines[].unit_amount, lines[].quantity", _CREDIT, verbs=_CREDITED),
+    carried("lines[].description", "lines[].description", _CREDIT, verbs=_CREDITED),
+    carried("reason", "reason, memo", _CREDIT, verbs=_CREDITED),
+    carried("reference", f"metadata.{REFERENCE_KEY}", _CREDIT, verbs=_CREDITED),
+    carried("id", "invoice", _CREDIT, verbs=_CREDITED),
+    constant("email_type", _CREDIT, _CREDITED, "nobody is mailed"),
+    dropped(
+        "reason",
+        "IB-STRIPE-VOID-REASON-01",
+        "stripe-python 16.1.0, InvoiceVoidInvoiceParams",
+        verbs=("void",),
+        why="the request that voids takes no reason",
+        remedy="put it into the metadata with update, or keep it yourself",
+    ),
+)
+"""What becomes of each field of the verbs of VERB_LEAVES."""

@@ -29,6 +29,12 @@ API_VERSION = "2026-10-28.endive"
 KEY_WINDOW = timedelta(hours=24)
 REFERENCE_KEY = "invoice_bridge_reference"
 """The metadata key under which an invoice carries the caller's reference."""
+REASON_KEY = "invoice_bridge_reason"
+"""The metadata key under which a refund carries a reason that is none of Stripe's own words."""
+REFUND_REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
+"""Stripe's own words (stripe-python 16.1.0, RefundCreateParams.reason); "fraudulent" also blocks the card."""
+CREDIT_REASONS = frozenset({"duplicate", "fraudulent", "order_change", "product_unsatisfactory"})
+"""Stripe's own words (stripe-python 16.1.0, CreditNoteCreateParams.reason); any other is the note's memo."""
 PURCHASE_ORDER = "PO number"
 """The name of the custom field that carries a purchase order."""
 LINES_PER_INVOICE = 250
@@ -207,10 +213,16 @@ SOURCES = {
     "one_time_charge": "stripe-python 16.1.0, InvoiceService.create and add_lines",
     "period_invoice": "stripe-python 16.1.0, InvoiceItemService.list and InvoiceService.add_lines",
     "retrieve": "stripe-python 16.1.0, InvoiceService.retrieve, InvoicePaymentService.list and CreditNoteService.list",
+    "find": "stripe-python 16.1.0, InvoiceService.search and list",
     "list": "stripe-python 16.1.0, InvoiceService.list",
+    "pdf": "stripe-python 16.1.0, Invoice.invoice_pdf",
     "finalize": "stripe-python 16.1.0, InvoiceService.finalize_invoice",
     "pay": "stripe-python 16.1.0, InvoiceService.pay",
+    "pay_part": "stripe-python 16.1.0, InvoiceService.attach_payment and PaymentIntentService.confirm",
     "mark_paid": "stripe-python 16.1.0, InvoicePayParams.paid_out_of_band",
+    "record_payment": "stripe-python 16.1.0, PaymentRecordService.report_payment and InvoiceService.attach_payment",
+    "refund": "stripe-python 16.1.0, RefundService.create and InvoicePaymentService.list",
+    "credit": "stripe-python 16.1.0, CreditNoteService.create",
     "void": "docs.stripe.com/invoicing/integration/workflow-transitions",
     "mark_uncollectible": "docs.stripe.com/invoicing/integration/workflow-transitions",
     "update": "stripe-python 16.1.0, InvoiceService.update",
@@ -239,6 +251,13 @@ TRANSITIONS = Transitions(
             source=_WORKFLOW,
             doubts=[_PAYS_LATER],
         ),
+        # of an uncollectible invoice it is not documented, so it is not tried
+        "pay_part": transition(
+            Status.OPEN,
+            becomes=[Status.OPEN, Status.PAID],
+            effects=[Effect.COLLECTS],
+            source=SOURCES["pay_part"],
+        ),
         "mark_paid": transition(
             Status.OPEN,
             Status.UNCOLLECTIBLE,
@@ -246,6 +265,20 @@ TRANSITIONS = Transitions(
             effects=[Effect.RECORDS],
             source=f"{_WORKFLOW}; {SOURCES['mark_paid']}",
             doubts=[_PAYS_LATER],
+        ),
+        "record_payment": transition(
+            Status.OPEN,
+            becomes=[Status.OPEN, Status.PAID],
+            effects=[Effect.RECORDS],
+            source=SOURCES["record_payment"],
+        ),
+        "refund": transition(Status.PAID, effects=[Effect.REFUNDS], source=SOURCES["refund"]),
+        "credit": transition(
+            Status.OPEN,
+            Status.PAID,
+            becomes=[Status.OPEN, Status.PAID],
+            effects=[Effect.ISSUES],
+            source=SOURCES["credit"],
         ),
         "void": transition(
             Status.OPEN,

@@ -63,14 +63,16 @@ def check_keys(metadata: Mapping[str, str]) -> None:
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-def read_invoice(invoice_id: str, context: Context, *, payments: bool = False) -> Flow[Invoice]:
+def read_invoice(
+    invoice_id: str, context: Context, *, payments: bool = False, specimen: Mapping[str, Any] | None = None
+) -> Flow[Invoice]:
     """Retrieve an invoice whole, all pages of its lines."""
     answer = yield context.get(
         "v1",
         "invoices",
         invoice_id,
         query=[_PAYMENTS] if payments else [],
-        specimen=bare_specimen(invoice_id, "open"),
+        specimen=bare_specimen(invoice_id, "open") if specimen is None else specimen,
         invoice_id=invoice_id,
     )
     return (yield from whole_lines(object_of(answer), context))

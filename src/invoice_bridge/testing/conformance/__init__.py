@@ -16,6 +16,7 @@ from __future__ import annotations
 from invoice_bridge.testing.conformance.clients import ClientChecks
 from invoice_bridge.testing.conformance.declaration import DeclarationChecks
 from invoice_bridge.testing.conformance.invoices import InvoiceChecks
+from invoice_bridge.testing.conformance.money import MoneyChecks
 from invoice_bridge.testing.conformance.once import WRITING, OnceChecks
 from invoice_bridge.testing.conformance.plans import PlanChecks
 from invoice_bridge.testing.conformance.reading import ReadingChecks
@@ -30,6 +31,7 @@ class Conformance(
     TableChecks,
     PlanChecks,
     OnceChecks,
+    MoneyChecks,
     InvoiceChecks,
     TransitionChecks,
     ReadingChecks,

@@ -37,7 +37,7 @@ def part_of(verb: str, emulator: Emulator, reference: str | None = None) -> dict
     """Return the arguments of a verb that moves or records a part of an invoice's money."""
     given: dict[str, Any] = {"amount": PART, "reference": reference or f"{verb}-1"}
     if verb == "pay_part":
-        given |= {"payment_method": emulator.payment_method}
+        given |= {"payment_method": emulator.payment_method or "pm_1"}
     if verb == "record_payment":
         given |= {"at": _MAY.end, "method": "bank transfer"}
     return given
@@ -66,6 +66,8 @@ class Checks:
     """name → (a bill, the content of each request that it must become)"""
     change: ClassVar[Mapping[str, Any]] = {"description": "Changed"}
     """What an update changes, for a provider that does not take a description: see Client.update."""
+    expects: ClassVar[frozenset[str]] = frozenset()
+    """The verbs whose reference the provider cannot keep: they take `expect`, and another amount before stops them."""
     losses_elsewhere: ClassVar[frozenset[str]] = frozenset()
     """Codes of losses that only other settings than the emulator's mean: a test of yours meets each."""
 

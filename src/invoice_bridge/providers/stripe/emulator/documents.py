@@ -82,10 +82,13 @@ class StripeDocuments(Emulator):
         self.customers: dict[str, dict[str, Any]] = {}
         self.invoices: dict[str, dict[str, Any]] = {}
         self.items: dict[str, dict[str, Any]] = {}
-        self.credit_notes: dict[str, dict[str, Any]] = {}
         self.products = {"prod_42", "prod_43"}
         self.prices = {"price_42": ("prod_42", "eur", 600)}
         self.subscriptions = {"sub_42": self.customer}
+        self.intents: dict[str, dict[str, Any]] = {}
+        self.payment_records: dict[str, dict[str, Any]] = {}
+        self.refunds: list[dict[str, Any]] = []
+        self.credit_notes: list[dict[str, Any]] = []
         self.add_customer(self.customer, "someone@example.test")
 
     def add_customer(self, customer_id: str, email: str | None = None, **more: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.emulator.documents import ITEM_FIELDS, LINE_PARAMS, TAX_PARAMS
-from invoice_bridge.providers.stripe.emulator.transitions import StripeTransitions
+from invoice_bridge.providers.stripe.emulator.payments import StripePayments
 from invoice_bridge.providers.stripe.tables import (
     LINES_PER_INVOICE,
 )
@@ -45,10 +45,7 @@ _BOUNDS: Mapping[str, Callable[[int, int], bool]] = {
 }
 
 
-_PAID_BY = ("payment_intent", "charge", "payment_record")
-
-
-class StripeEmulator(StripeTransitions):
+class StripeEmulator(StripePayments):
     """Stripe's invoices, invoice items and customers; the customer "cus_42" is there already."""
 
     ROUTES = (
@@ -67,10 +64,18 @@ class StripeEmulator(StripeTransitions):
         ("POST", "/v1/invoices/{id}/send", "send"),
         ("POST", "/v1/invoices/{id}/void", "void"),
         ("POST", "/v1/invoices/{id}/mark_uncollectible", "mark_uncollectible"),
+        ("POST", "/v1/invoices/{id}/attach_payment", "attach_payment"),
+        ("GET", "/v1/invoice_payments", "list_payments"),
+        ("POST", "/v1/payment_records/report_payment", "report_payment"),
+        ("POST", "/v1/payment_intents", "create_intent"),
+        ("POST", "/v1/payment_intents/{id}/confirm", "confirm_intent"),
+        ("POST", "/v1/refunds", "create_refund"),
+        ("GET", "/v1/refunds", "list_refunds"),
+        ("POST", "/v1/credit_notes", "create_credit_note"),
+        ("GET", "/v1/credit_notes", "list_credit_notes"),
+        ("GET", "/{id}/pdf", "document"),
         ("POST", "/v1/invoiceitems", "create_item"),
         ("GET", "/v1/invoiceitems", "list_items"),
-        ("GET", "/v1/invoice_payments", "list_payments"),
-        ("GET", "/v1/credit_notes", "list_credit_notes"),
     )
 
     def create_customer(self, call: IncomingRequest) -> Response:
@@ -263,69 +268,3 @@ class StripeEmulator(StripeTransitions):
         return self._page(self._find(invoice_id, "invoice")["rows"], given, f"/v1/invoices/{invoice_id}/lines")
 
     # ── what an invoice lists apart ──────────────────────────────────────────────────────────────────────────────
-    def add_credit_note(self, invoice_id: str, amount: int, **more: Any) -> dict[str, Any]:
-        """Make a credit note that exists already, against an open invoice or, given back by hand, a paid one."""
-        found = self.invoices[invoice_id]
-        paid = found["status"] == "paid"
-        note = {
-            "id": self.next_id("cn_"),
-            "object": "credit_note",
-            "amount": amount,
-            "currency": found["currency"],
-            "invoice": invoice_id,
-            "number": f"{found['number']}-CN-{len(self.credit_notes) + 1:02d}",
-            "created": self.now_seconds(),
-            "effective_at": self.now_seconds(),
-            "status": "issued",
-            "reason": None,
-            "refunds": [],
-            "customer_balance_transaction": None,
-            "out_of_band_amount": amount if paid else None,
-            "post_payment_amount": amount if paid else 0,
-            "pre_payment_amount": 0 if paid else amount,
-            "type": "post_payment" if paid else "pre_payment",
-        } | more
-        self.credit_notes[note["id"]] = note
-        if note["status"] == "issued":
-            found["pre_payment_credit_notes_amount"] += note["pre_payment_amount"]
-            found["post_payment_credit_notes_amount"] += note["post_payment_amount"]
-            found["amount_remaining"] -= note["pre_payment_amount"]
-        return note
-
-    def list_payments(self, call: IncomingRequest) -> Response:
-        """GET /v1/invoice_payments, newest first; what paid is its id alone where it is not expanded."""
-        given = self._params(call, f"{_PAGING} created invoice payment status")
-        rows = [
-            row | {"invoice": invoice["id"]}
-            for invoice in self.invoices.values()
-            if given.get("invoice") in {None, invoice["id"]}
-            for row in invoice["payments"]
-            if given.get("status") in {None, row["status"]}
-        ]
-        expanded = [path.removeprefix("data.") for path in (given.get("expand") or {}).values()]
-        return self._page([_collapsed(row, expanded) for row in reversed(rows)], given, "/v1/invoice_payments")
-
-    def list_credit_notes(self, call: IncomingRequest) -> Response:
-        """GET /v1/credit_notes, newest first."""
-        given = self._params(call, f"{_PAGING} created customer customer_account invoice")
-        rows = [
-            note for note in reversed(self.credit_notes.values()) if given.get("invoice") in {None, note["invoice"]}
-        ]
-        return self._page(rows, given, "/v1/credit_notes")
-
-
-def _collapsed(row: Mapping[str, Any], expanded: Iterable[str]) -> dict[str, Any]:
-    """An invoice payment with the ids of what is not expanded."""
-    paths = tuple(expanded)
-    payment = dict(row["payment"])
-    for kind in _PAID_BY:
-        inner = payment.get(kind)
-        if not isinstance(inner, Mapping):
-            continue
-        if not any(path.startswith(f"payment.{kind}") for path in paths):
-            payment[kind] = inner["id"]
-        elif isinstance(charge := inner.get("latest_charge"), Mapping) and (
-            f"payment.{kind}.latest_charge" not in paths
-        ):
-            payment[kind] = {**inner, "latest_charge": charge["id"]}
-    return {**row, "payment": payment}

@@ -39,6 +39,41 @@ class StripeTransitions(StripeDocuments):
         row = {"id": self.next_id("inpay_"), "object": "invoice_payment", "status": "open", "payment": payment}
         self.invoices[invoice_id]["payments"].append(row)
 
+    def add_payment(self, found: dict[str, Any], kind: str, paying: dict[str, Any], amount: int) -> dict[str, Any]:
+        """Add a payment to an invoice; it is not paid yet."""
+        row = {
+            "id": self.next_id("inpay_"),
+            "object": "invoice_payment",
+            "amount_paid": None,
+            "amount_requested": amount,
+            "created": self.now_seconds(),
+            "currency": found["currency"],
+            "invoice": found["id"],
+            "is_default": not found["payments"],
+            "livemode": False,
+            "payment": {"type": kind, kind: paying},
+            "status": "open",
+            "status_transitions": {"paid_at": None, "canceled_at": None},
+        }
+        found["payments"].append(row)
+        return row
+
+    def charge_of(self, intent: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the charge of an intent that succeeded; nothing of it is refunded yet."""
+        facts = {"amount": intent["amount"], "amount_refunded": 0, "currency": intent["currency"]}
+        return {"id": self.next_id("ch_"), "object": "charge", **facts}
+
+    def _add_collected(self, found: dict[str, Any], method: str) -> None:
+        """Add the payment with which Stripe itself collected all that remained."""
+        amount = found["amount_remaining"]
+        intent = {"id": self.next_id("pi_"), "object": "payment_intent", "amount": amount, "status": "succeeded"}
+        intent |= {"currency": found["currency"], "metadata": {}, "payment_method": method}
+        intent["latest_charge"] = self.charge_of(intent)
+        self.intents[intent["id"]] = intent
+        row = self.add_payment(found, "payment_intent", intent, amount)
+        row |= {"status": "paid", "amount_paid": amount}
+        row["status_transitions"] = {"paid_at": self.now_seconds(), "canceled_at": None}
+
     def _becomes(self, found: dict[str, Any], status: str, moment: str, event: str = "", **more: Any) -> Response:
         found.pop("status_details", None)  # there only while it is uncollectible (since endive)
         found |= {"status": status, **more}
@@ -52,6 +87,11 @@ class StripeTransitions(StripeDocuments):
         reference = found["metadata"].get(REFERENCE_KEY)
         self.record(event, found["id"], found["customer"], found["total"], found["currency"], reference)
 
+    def record_part(self, event: str, found: Mapping[str, Any], amount: int) -> None:
+        """Write what happened to a part of an invoice's money into the ledger."""
+        reference = found["metadata"].get(REFERENCE_KEY)
+        self.record(event, found["id"], found["customer"], amount, found["currency"], reference)
+
     def _issue(self, found: dict[str, Any]) -> None:
         if not found["rows"] and not self.switches["finalize_empty"]:
             raise self._refuse("Nothing to invoice for customer", code="invoice_no_customer_line_items")
@@ -59,7 +99,7 @@ class StripeTransitions(StripeDocuments):
         if found["number"] is None:
             found["number"] = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04d}"
             customer["next_invoice_sequence"] += 1
-        found |= {"hosted_invoice_url": url, "invoice_pdf": f"{url}/pdf"}
+        found |= {"hosted_invoice_url": url, "invoice_pdf": f"{self.links}/{found['id']}/pdf"}
         found["effective_at"] = found["effective_at"] or self.now_seconds()
         self._total(found)
         self._settle_balance(found, customer)
@@ -109,34 +149,12 @@ class StripeTransitions(StripeDocuments):
             self._issue(found)
         if found["status"] == "paid":  # nothing was due
             return self._ok(self._shown(found))
-        if not elsewhere:  # whether what was paid out of band is listed is not confirmed
-            self._add_payment(found, found["amount_due"], method)
+        if not elsewhere:
+            self._add_collected(found, method)
+        self.record_part("recorded" if elsewhere else "collected", found, found["amount_remaining"])
         tried = {} if elsewhere else {"attempted": True, "attempt_count": found["attempt_count"] + 1}
         paid = {"amount_paid": found["amount_due"], "amount_remaining": 0, "auto_advance": False} | tried
-        return self._becomes(found, "paid", "paid_at", "recorded" if elsewhere else "collected", **paid)
-
-    def _add_payment(self, found: dict[str, Any], amount: int, method: str) -> None:
-        """List a payment that succeeded: a row of the invoice, its intent, and the intent's charge."""
-        now, currency = self.now_seconds(), found["currency"]
-        charge = {"id": self.next_id("ch_"), "object": "charge", "amount": amount, "amount_refunded": 0}
-        intent = {"id": self.next_id("pi_"), "object": "payment_intent", "status": "succeeded", "amount": amount}
-        intent |= {"currency": currency, "payment_method": method}
-        found["payments"].append(
-            {
-                "id": self.next_id("inpay_"),
-                "object": "invoice_payment",
-                "status": "paid",
-                "amount_paid": amount,
-                "amount_requested": amount,
-                "currency": currency,
-                "created": now,
-                "status_transitions": {"paid_at": now, "canceled_at": None},
-                "payment": {
-                    "type": "payment_intent",
-                    "payment_intent": intent | {"latest_charge": charge | {"currency": currency}},
-                },
-            }
-        )
+        return self._becomes(found, "paid", "paid_at", **paid)
 
     @staticmethod
     def _decline(method: str) -> str | None:
