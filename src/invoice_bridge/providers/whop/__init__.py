@@ -1,13 +1,12 @@
 """Whop: legacy invoices at a pinned version, one JSON request a bill."""
 
 from invoice_bridge.adapter.declared import Named, Setting, cannot
-from invoice_bridge.adapter.lookup import find
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.whop.bills import charge, period
 from invoice_bridge.providers.whop.fields import FIELDS, VERB_FIELDS
-from invoice_bridge.providers.whop.lookup import look
+from invoice_bridge.providers.whop.lookup import find_by_reference, look
 from invoice_bridge.providers.whop.repayments import refund
 from invoice_bridge.providers.whop.shapes import INVOICE, invoice, invoice_id, refusal
 from invoice_bridge.providers.whop.tables import (
@@ -85,7 +84,7 @@ WHOP = Provider(
     flows=Verbs(
         one_time_charge=charge,
         period_invoice=period,
-        find=find,
+        find=find_by_reference,
         retrieve=retrieve,
         list=page,
         pdf=cannot(CANNOT_PRINT, source="whop-sdk 2.6.0, payments.generate_pdf"),

@@ -168,23 +168,22 @@ def _settled(command: Refund, context: Context) -> Flow[_Settled]:
         if found.status is Status.PAID:
             why = "Whop names no payment that settled it, as of one marked as paid and of a subscription's renewal"
         raise invalid_state(found, "cannot be refunded", why)
-    request = context.get(
-        "payments", payment, specimen=_specimen(command, payment, found), note="what was collected, and given back"
-    )
+    specimen = _specimen(command, payment)
+    request = context.get("payments", payment, specimen=specimen, note="what was collected, and given back")
     told = about((yield request), payment)
     return _Settled(with_payment(found, told), payment, Reader(told, "whop", "$.payment"), [])
 
 
-def _specimen(command: Refund, payment: str, found: Invoice) -> dict[str, Any]:
-    currency = found.currency or "USD"
-    before = command.expect or Money.zero(currency)
-    total = before + (command.amount or Money(_CENT, before.currency))
+def _specimen(command: Refund, payment: str) -> dict[str, Any]:
+    """The happy answer about a payment of which the amount can be refunded; explain alone reads it."""
+    amount = command.amount or Money(_CENT, "USD" if command.expect is None else command.expect.currency)
+    before = Money(0 if command.expect is None else command.expect.minor, amount.currency)
     return {
         "id": payment,
         "status": "paid",
         "paid_at": "2026-01-01T00:00:00.000Z",
-        "currency": currency.lower(),
-        "total": _written(total),
+        "currency": amount.currency.lower(),
+        "total": _written(before + amount),
         "refunded_amount": _written(before),
         "refundable": True,
     }

@@ -187,7 +187,10 @@ LIMITS = (Limit("description", 1000, "whop-sdk 2.6.0, Plan.description: 1000 cha
 
 CANNOT_FINALIZE = "no call finalizes a legacy draft: finalize it in Whop's dashboard, or create it without draft"
 CANNOT_PAY = "an invoice is charged when it is created, or paid by the customer online: no call collects it later"
-CANNOT_RECORD = "mark_paid records the whole amount of an open invoice and takes no body: no part, date or reference"
+CANNOT_RECORD = (
+    "no part, date, method or reference of a payment made elsewhere can be recorded: use mark_paid, which records the "
+    "whole amount"
+)
 CANNOT_CREDIT = "legacy invoices have no credit notes: refund what was paid, or void what is open"
 CANNOT_PRINT = "the document of a legacy invoice cannot be read: only a payment has a PDF, which is its receipt"
 ENDPOINTS = _RAW
