@@ -49,7 +49,12 @@ def eur(minor: int) -> Money:
 
 def charged(bench: Bench, reference: str = "r-1", method: str = "pmt_42", **fields: Any) -> Invoice:
     """An invoice of 25.00 EUR that Whop collected."""
-    how = {"amount": "25.00", "collection": Collection.charge(method), "issued_at": START, "tax": "provider"}
+    how: dict[str, Any] = {
+        "amount": "25.00",
+        "collection": Collection.charge(method),
+        "issued_at": START,
+        "tax": "provider",
+    }
     made: Invoice = bench.billing.create(bill(reference, **(how | fields)))
     return made
 
