@@ -300,6 +300,19 @@ def test_a_credit_note_of_a_paid_invoice_is_a_balance(world: World) -> None:
     assert world.events == ["issued", "collected", "credited"]
 
 
+def test_a_bill_that_was_credited_is_still_that_bill(world: World) -> None:
+    """Made again after a credit note, a part payment and a refund, it is returned: nothing else is demanded."""
+    made = billed(world)
+    world.client.credit(made.id, amount=eur(1000), reference="cn-1")
+    assert billed(world).id == made.id
+    world.client.pay(made.id, amount=eur(500), reference="part-1", payment_method="pm_7")
+    world.client.pay(made.id, expect=eur(1000))
+    world.client.refund(made.id, amount=eur(200), reference="re-1")
+    world.clock.now += timedelta(days=30)
+    assert billed(world).status is Status.PAID
+    assert world.events == ["issued", "credited", "collected", "collected", "refunded"]
+
+
 def test_lines_are_credited(world: World) -> None:
     """A line of the invoice by its id, and one of its own."""
     made = billed(world)

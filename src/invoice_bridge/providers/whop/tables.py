@@ -214,6 +214,7 @@ REDACTIONS = (
     *hidden(Becomes.SECRET, _CARD, "ip_address", "cashtag"),
     *hidden(Becomes.MASK, _BANK, "account_number", "secondary_account_number", "routing_number"),
     *hidden(Becomes.MASK, _BANK, "beneficiary_document"),
+    *hidden(Becomes.MASK, "whop-sdk 2.6.0, Refund: a bank traces the refund by it", "reference_value"),
     Redaction(
         Where.PATH, r"/invoices/(?!inv_|pay_)([^/]+)", "docs.whop.com/api-reference/invoices: an id or the public token"
     ),
