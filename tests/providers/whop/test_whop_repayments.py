@@ -319,6 +319,20 @@ def test_whop_may_refuse_what_it_stated_as_refundable(bench: Bench, state_422: b
     assert given_back(bench) == []
 
 
+def test_a_refusal_is_kept_under_its_key_and_another_attempt_refunds_once(bench: Bench) -> None:
+    """Whop repeats a refusal for 24 hours, after the permission was given too: attempt=2 has another key."""
+    made = charged(bench)
+    bench.emulator.permissions -= {"payment:manage"}
+    for given in (frozenset[str](), frozenset({"payment:manage"})):
+        bench.emulator.permissions |= given
+        with pytest.raises(Unauthorized):
+            bench.billing.refund(made.id, amount=eur(1000), reference="rf-1")
+    for attempt in (2, 3):
+        done = bench.billing.refund(made.id, amount=eur(1000), reference="rf-1", attempt=attempt)
+        assert done.amount_refunded == eur(1000)
+    assert given_back(bench) == ["10"]
+
+
 # ── pending and failed ───────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("counted", [False, True])
 def test_a_pending_refund_is_a_normal_end_and_never_refunded(counted: bool) -> None:
