@@ -156,6 +156,35 @@ def test_a_refund_of_another_payment_is_not_this_ones(bench: Bench) -> None:
     other.http.close()
 
 
+@pytest.mark.parametrize("amount, ends", [(eur(1000), None), (eur(2000), Discrepancy), (None, InvalidState)])
+def test_a_listing_that_lags_behind_makes_no_second_refund(
+    amount: Money | None, ends: type[BridgeError] | None
+) -> None:
+    """Whop does not list the refund yet: the key repeats its answer, or what is left of the payment stops it."""
+
+    class Lagging(WhopEmulator):
+        def list_refunds(self, call: Any) -> Any:
+            held, self.refunds = self.refunds, []
+            try:
+                return super().list_refunds(call)
+            finally:
+                self.refunds = held
+
+    bench = Bench(kind=Lagging)
+    made = charged(bench)
+    first = bench.billing.refund(made.id, amount=amount, reference="rf-1")
+    assert first.amount_refunded == (amount or eur(2500))
+    held = list(bench.emulator.ledger)
+    if ends is None:
+        assert bench.client().refund(made.id, amount=amount, reference="rf-1").amount_refunded == eur(1000)
+    else:
+        with pytest.raises(ends) as refused:
+            bench.client().refund(made.id, amount=amount, reference="rf-1")
+        assert refused.value.outcome == "nothing_done"
+    assert bench.emulator.ledger == held
+    bench.http.close()
+
+
 # ── what is refused before anything is sent ──────────────────────────────────────────────────────────────────────────
 def opened(bench: Bench) -> Invoice:
     return bench.billing.create(bill())
