@@ -242,6 +242,7 @@ ROWS = {
     """,
     "whop": """
         mark_paid: open → paid [records]
+        refund: paid → [mails refunds]
         void: open → void [voids]
         mark_uncollectible: open → uncollectible [voids]
         update: draft → []

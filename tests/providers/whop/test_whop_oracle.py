@@ -19,7 +19,16 @@ from whop_sdk.types import InvoiceListItem, Payment, Plan
 
 from invoice_bridge import Client, Collection, CustomerRef, Line, Money, OneTimeCharge, Status, decode, explain
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
-from invoice_bridge.core.commands import Command, ListInvoices, MarkPaid, MarkUncollectible, Retrieve, Update, Void
+from invoice_bridge.core.commands import (
+    Command,
+    ListInvoices,
+    MarkPaid,
+    MarkUncollectible,
+    Refund,
+    Retrieve,
+    Update,
+    Void,
+)
 from invoice_bridge.core.exact import loads
 from invoice_bridge.core.wire import Request
 from invoice_bridge.providers.whop.emulator import WhopEmulator
@@ -217,6 +226,25 @@ PAIRS: list[tuple[Command, int, Callable[[Whop], Any]]] = [
         lambda sdk: sdk.invoices.update("inv_1", plan=UpdateInvoicesRequestPlan(description="New"), due_date=DUE),
     ),
     (
+        Refund(id="inv_1", amount=Money(999, "EUR"), reason="late", reference="rf-1"),
+        3,
+        lambda sdk: sdk.payments.refund(
+            "{payment.id}",
+            metadata={"invoice_bridge_reference": "rf-1", "invoice_bridge_reason": "late"},
+            partial_amount=9.99,
+        ),
+    ),
+    (
+        Refund(id="inv_1", reference="rf-1"),
+        3,
+        lambda sdk: sdk.payments.refund("{payment.id}", metadata={"invoice_bridge_reference": "rf-1"}),
+    ),
+    (
+        Refund(id="inv_1", reference="rf-1"),
+        2,
+        lambda sdk: sdk.refunds.list(account_id="biz_42", payment_id="{payment.id}", first=100),
+    ),
+    (
         ListInvoices(status=Status.PAID, cursor="abc"),
         0,
         lambda sdk: sdk.invoices.list(
@@ -265,3 +293,21 @@ def test_the_sdk_works_against_the_emulator() -> None:
     assert (Status.OPEN, Money(1499, "EUR"), DUE) == (found.status, found.subtotal, found.due_at)
     assert found.lines_complete
     assert decode("whop", listed[0]).subtotal == Money(1499, "EUR")
+
+
+def test_the_sdk_refunds_against_the_emulator() -> None:
+    """The official client refunds a part and lists it; its models take every answer, and nothing in them is unknown."""
+    emulator = WhopEmulator()
+    charged = SDK_BILL | {"collection_method": "charge_automatically", "payment_method_id": "pmt_42"}
+    with httpx.Client(transport=EmulatorTransport(emulator)) as http:
+        sdk = _sdk(http, f"{ROOT}/api/v1")
+        made = sdk.invoices.create(request=REQUEST.validate_python(charged))
+        assert made.payment is not None
+        payment = sdk.payments.refund(made.payment.id, partial_amount=4.99, metadata={"k": "v"})
+        refunds = list(sdk.refunds.list(account_id="biz_42", payment_id=payment.id))
+    assert payment.refunded_amount is not None
+    assert (payment.refunded_amount.amount, payment.refundable) == ("4.99", True)
+    assert [(row.status, row.amount and row.amount.amount, row.metadata) for row in refunds] == [
+        ("succeeded", "4.99", {"k": "v"})
+    ]
+    assert [fault for row in (payment, *refunds) for fault in faults(row)] == []

@@ -4,10 +4,11 @@ import base64
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from standardwebhooks import Webhook
+from whop_sdk import WebhookEvent
 from whop_sdk.lib.verify_webhook import WebhookVerificationError, unwrap
 
 from invoice_bridge import EventType, InvalidSignature, InvoiceEvent, MalformedResponse, Money, Status
@@ -122,6 +123,7 @@ def test_the_instant_may_lie_five_minutes_away_on_either_side(seconds: int, fits
         ("invoice.voided", EventType.VOIDED),
         ("invoice.marked_uncollectible", EventType.UNCOLLECTIBLE),
         ("payment.failed", EventType.UNKNOWN),
+        ("dispute_alert.created", EventType.UNKNOWN),
         ("invoice.no_such_event", EventType.UNKNOWN),
     ],
 )
@@ -130,6 +132,41 @@ def test_event_names(kind: str, becomes: EventType) -> None:
     found = read(envelope(kind))
     assert found.type is becomes
     assert (found.invoice_id == "inv_1") is kind.startswith("invoice.")
+
+
+REFUND: dict[str, Any] = {  # whop-sdk 2.6.0, RefundLegacy
+    "id": "rf_1",
+    "amount": 10.0,
+    "currency": "eur",
+    "created_at": "2026-05-17T11:59:50.000Z",
+    "metadata": {"invoice_bridge_reference": "rf-1"},
+    "payment": {"id": "pay_1"},
+    "status": "pending",
+}
+DISPUTE: dict[str, Any] = {"id": "dspt_1", "amount": 10.0, "currency": "eur", "payment": {"id": "pay_1"}}
+
+
+@pytest.mark.parametrize(
+    "kind, data, becomes",
+    [
+        ("refund.created", REFUND, EventType.REFUNDED),
+        ("refund.updated", REFUND | {"status": "failed"}, EventType.REFUNDED),
+        ("dispute.created", DISPUTE | {"status": "needs_response"}, EventType.DISPUTED),
+        ("dispute.updated", DISPUTE | {"status": "won"}, EventType.DISPUTED),
+    ],
+)
+def test_refunds_and_disputes_name_a_payment_and_no_invoice(kind: str, data: Any, becomes: EventType) -> None:
+    """The event has no invoice: the payment's id, by which a caller finds it, is in `raw`."""
+    found = read(envelope(kind, data))
+    assert (found.type, found.invoice, found.invoice_id) == (becomes, None, None)
+    assert isinstance(found.raw, dict)
+    assert found.raw["data"]["payment"]["id"] == "pay_1"
+
+
+@pytest.mark.parametrize("event", ["refund.created", "refund.updated", "dispute.created", "dispute.updated"])
+def test_the_sdk_knows_the_events_of_refunds_and_disputes(event: str) -> None:
+    """Their names are among those that the SDK subscribes to."""
+    assert event in {name for each in get_args(WebhookEvent) for name in get_args(each)}
 
 
 def test_the_documented_invoice_in_an_envelope(shared_dir: Path) -> None:

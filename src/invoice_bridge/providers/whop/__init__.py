@@ -5,13 +5,17 @@ from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.whop.bills import charge, period
-from invoice_bridge.providers.whop.fields import FIELDS
-from invoice_bridge.providers.whop.lookup import look
+from invoice_bridge.providers.whop.fields import FIELDS, VERB_FIELDS
+from invoice_bridge.providers.whop.lookup import find_by_reference, look
+from invoice_bridge.providers.whop.repayments import refund
 from invoice_bridge.providers.whop.shapes import INVOICE, invoice, invoice_id, refusal
 from invoice_bridge.providers.whop.tables import (
     API_VERSION,
+    CANNOT_CREDIT,
     CANNOT_FINALIZE,
     CANNOT_PAY,
+    CANNOT_PRINT,
+    CANNOT_RECORD,
     ENDPOINTS,
     ERRORS,
     KEY_WINDOW,
@@ -72,6 +76,7 @@ WHOP = Provider(
     statuses=STATUSES,
     transitions=TRANSITIONS,
     fields=FIELDS,
+    verb_fields=VERB_FIELDS,
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,
@@ -79,11 +84,17 @@ WHOP = Provider(
     flows=Verbs(
         one_time_charge=charge,
         period_invoice=period,
+        find=find_by_reference,
         retrieve=retrieve,
         list=page,
+        pdf=cannot(CANNOT_PRINT, source="whop-sdk 2.6.0, payments.generate_pdf"),
         finalize=cannot(CANNOT_FINALIZE, source=ENDPOINTS),
         pay=cannot(CANNOT_PAY, source=ENDPOINTS),
+        pay_part=cannot(CANNOT_PAY, source=ENDPOINTS),
         mark_paid=record_payment,
+        record_payment=cannot(CANNOT_RECORD, source="whop-sdk 2.6.0, invoices.mark_paid"),
+        refund=refund,
+        credit=cannot(CANNOT_CREDIT, source=ENDPOINTS),
         void=void,
         mark_uncollectible=mark_uncollectible,
         update=update,

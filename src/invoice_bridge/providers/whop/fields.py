@@ -19,7 +19,16 @@ from invoice_bridge.adapter.rows import (
 )
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.core.model import Line
-from invoice_bridge.providers.whop.tables import CREATE, IDEMPOTENCY, LINE_SOURCE, PLAN_SOURCE, TITLE_LENGTH
+from invoice_bridge.providers.whop.tables import (
+    CREATE,
+    IDEMPOTENCY,
+    LINE_SOURCE,
+    PLAN_SOURCE,
+    REASON_KEY,
+    REFERENCE_KEY,
+    REFUND,
+    TITLE_LENGTH,
+)
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -371,3 +380,28 @@ FIELDS = (
     ),
     *read_parts("IB-WHOP", LINE_SOURCE, sent=("lines[].product", "lines[].discount", *DISCOUNTS, "tax[]")),
 )
+
+_REFUNDED = ("refund",)
+VERB_FIELDS: tuple[Field, ...] = (
+    carried("amount", "partial_amount", REFUND, verbs=_REFUNDED),
+    carried("reference", f"metadata.{REFERENCE_KEY}", REFUND, verbs=_REFUNDED),
+    carried("reason", f"metadata.{REASON_KEY}", REFUND, verbs=_REFUNDED),
+    defaulted(
+        "id",
+        "IB-WHOP-REFUND-01",
+        REFUND,
+        severity=Severity.INFO,
+        verbs=_REFUNDED,
+        why="Whop mails the buyer, takes back what an affiliate earned, changes the membership that was bought, and "
+        "closes an open case of the Resolution Center; nothing in the request prevents that",
+    ),
+    dropped(
+        "reason",
+        "IB-WHOP-VOID-REASON-01",
+        "whop-sdk 2.6.0, invoices.void",
+        verbs=("void",),
+        why="the request that voids has no body, so no reason is kept",
+        remedy="keep it on your side under the reference",
+    ),
+)
+"""What becomes of each field of the verbs of VERB_LEAVES."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from invoice_bridge.adapter.declared import History, Matches
-from invoice_bridge.adapter.lookup import PAGES, annotated, lookup_start, refresh
+from invoice_bridge.adapter.lookup import PAGES, annotated, find, lookup_start, refresh
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import (
@@ -16,6 +16,7 @@ from invoice_bridge.core.errors import (
     NotFound,
     ServerError,
     Unauthorized,
+    Unsupported,
 )
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.wire import Flow
@@ -52,6 +53,21 @@ def look(command: Bill | Find, context: Context, history: History) -> Flow[Match
             return Matches(tuple(seen), gap)
         listing = following
     return Matches(tuple(seen), f"the listing goes on after {PAGES} pages")
+
+
+def find_by_reference(command: Find, context: Context) -> Flow[Invoice]:
+    """Find the one invoice that has a reference, among the newest 300 of the account.
+
+    The listing of a customer would be no shorter: items of a listing name no member, so each plan is read.
+    """
+    try:
+        return (yield from find(command, context))
+    except Unsupported as refusal:
+        raise Unsupported(
+            refusal.reason,
+            source="whop-sdk 2.6.0, InvoiceListItem: neither a reference nor a member",
+            remedy="retrieve it by its id (inv_…), which Whop's dashboard and your journal have",
+        ) from refusal
 
 
 def _sighted(row: Reader, command: Bill | Find, context: Context) -> Flow[Matches]:

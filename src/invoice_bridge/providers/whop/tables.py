@@ -25,8 +25,16 @@ KEY_WINDOW = timedelta(hours=24)
 LEGACY_ID = "inv_"
 NATIVE_ID = "pay_"
 
+REFERENCE_KEY = "invoice_bridge_reference"
+"""The metadata key under which a refund carries its reference."""
+REASON_KEY = "invoice_bridge_reason"
+"""The metadata key under which a refund carries its reason: Whop's own word for it cannot be written."""
+METADATA_LENGTH = 500
+"""Characters of a value of a refund's metadata (whop-sdk 2.6.0, payments.refund)."""
+
 CREATE = "whop-sdk 2.6.0, CreateInvoicesRequest"
 PLAN_SOURCE = "whop-sdk 2.6.0, CreateInvoicesRequestProductPlan"
+REFUND = "whop-sdk 2.6.0, payments.refund and refunds.list"
 LINE_SOURCE = "whop-sdk 2.6.0, CreateInvoicesRequestProductLineItemsItem"
 _STATUSES = "whop-sdk 2.6.0, InvoiceStatuses"
 _RAW = "whop-sdk 2.6.0, invoices/raw_client.py"
@@ -179,6 +187,12 @@ LIMITS = (Limit("description", 1000, "whop-sdk 2.6.0, Plan.description: 1000 cha
 
 CANNOT_FINALIZE = "no call finalizes a legacy draft: finalize it in Whop's dashboard, or create it without draft"
 CANNOT_PAY = "an invoice is charged when it is created, or paid by the customer online: no call collects it later"
+CANNOT_RECORD = (
+    "no part, date, method or reference of a payment made elsewhere can be recorded: use mark_paid, which records the "
+    "whole amount"
+)
+CANNOT_CREDIT = "legacy invoices have no credit notes: refund what was paid, or void what is open"
+CANNOT_PRINT = "the document of a legacy invoice cannot be read: only a payment has a PDF, which is its receipt"
 ENDPOINTS = _RAW
 
 REDACTIONS = (
@@ -200,6 +214,7 @@ REDACTIONS = (
     *hidden(Becomes.SECRET, _CARD, "ip_address", "cashtag"),
     *hidden(Becomes.MASK, _BANK, "account_number", "secondary_account_number", "routing_number"),
     *hidden(Becomes.MASK, _BANK, "beneficiary_document"),
+    *hidden(Becomes.MASK, "whop-sdk 2.6.0, Refund: a bank traces the refund by it", "reference_value"),
     Redaction(
         Where.PATH, r"/invoices/(?!inv_|pay_)([^/]+)", "docs.whop.com/api-reference/invoices: an id or the public token"
     ),
@@ -219,6 +234,8 @@ SOURCES = {
     "period_invoice": "docs.whop.com/api-reference/legacy/invoices/create-invoice",
     "retrieve": "whop-sdk 2.6.0, invoices.retrieve",
     "list": "whop-sdk 2.6.0, invoices.list",
+    "find": "whop-sdk 2.6.0, invoices.list and plans.retrieve",
+    "refund": REFUND,
     "mark_paid": "whop-sdk 2.6.0, invoices.mark_paid",
     "void": "whop-sdk 2.6.0, invoices.void",
     "mark_uncollectible": "whop-sdk 2.6.0, invoices.mark_uncollectible",
@@ -240,6 +257,8 @@ TRANSITIONS = Transitions(
             source=SOURCES["mark_paid"],
             doubts=[_PAST_DUE],
         ),
+        # "The buyer is emailed": nothing in the request prevents that
+        "refund": transition(Status.PAID, effects=[Effect.REFUNDS, Effect.MAILS], source=SOURCES["refund"]),
         "void": transition(
             Status.OPEN, becomes=[Status.VOID], effects=[Effect.VOIDS], source=SOURCES["void"], doubts=[_PAST_DUE]
         ),

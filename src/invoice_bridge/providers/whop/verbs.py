@@ -51,10 +51,10 @@ _NATIVE = {status: status.value for status in (Status.DRAFT, Status.PAID, Status
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def retrieve(command: Retrieve, context: Context) -> Flow[Invoice]:
     """Read one invoice with what its plan and its payment say."""
-    return _read(_legacy(command.id), context)
+    return _read(legacy_id(command.id), context)
 
 
-def _legacy(invoice_id: str) -> str:
+def legacy_id(invoice_id: str) -> str:
     """The id of a legacy invoice. Raises Unsupported for others; the public tokens that also read one are not taken."""
     if invoice_id.startswith(LEGACY_ID):
         return invoice_id
@@ -196,7 +196,7 @@ def _bound(instant: datetime, wider: int) -> str:
 def record_payment(command: MarkPaid, context: Context) -> Flow[Invoice]:
     """Record a payment made elsewhere. Reads first: while a bank payment clears it would be paid twice."""
     transition = TRANSITIONS["mark_paid"]
-    payable(Pay(id=command.id), (yield from _glance(_legacy(command.id), context)), transition)
+    payable(Pay(id=command.id), (yield from _glance(legacy_id(command.id), context)), transition)
     return (yield from _change(command.id, "mark_paid", context, transition))
 
 
@@ -213,7 +213,7 @@ def mark_uncollectible(command: MarkUncollectible, context: Context) -> Flow[Inv
 def mail(command: SendInvoice, context: Context) -> Flow[Invoice]:
     """Mail an open invoice again. Reads first: what `resend` does with others is not documented."""
     transition = TRANSITIONS["send_invoice"]
-    check_state((yield from _glance(_legacy(command.id), context)), transition, "cannot be sent")
+    check_state((yield from _glance(legacy_id(command.id), context)), transition, "cannot be sent")
     return (yield from _change(command.id, "resend", context, transition))
 
 
@@ -228,7 +228,7 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
         body["plan"] = {"description": command.description}
     if command.due_at is not None:
         body["due_date"] = rfc3339_millis(command.due_at)
-    invoice_id = _legacy(command.id)
+    invoice_id = legacy_id(command.id)
     request = context.send(
         "PATCH", "invoices", invoice_id, body=body, specimen=bare_specimen(invoice_id, "draft"), invoice_id=invoice_id
     )
@@ -244,7 +244,7 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
 def delete(command: Delete, context: Context) -> Flow[Invoice]:
     """Discard a draft. Reads it first: the answer is a bare `true`."""
     transition = TRANSITIONS["delete"]
-    draft = bare_specimen(_legacy(command.id), "draft")
+    draft = bare_specimen(legacy_id(command.id), "draft")
     found = check_state((yield from _read(command.id, context, draft)), transition, "cannot be deleted")
     request = context.send("DELETE", "invoices", found.id, specimen=True, invoice_id=found.id)
     return (
@@ -266,7 +266,7 @@ def _change(invoice_id: str, action: str, context: Context, transition: Transiti
         )
 
     request = context.post(
-        "invoices", _legacy(invoice_id), action, effects=transition.effects, specimen=True, invoice_id=invoice_id
+        "invoices", legacy_id(invoice_id), action, effects=transition.effects, specimen=True, invoice_id=invoice_id
     )
     return submit_change(context, request, lambda: _read(invoice_id, context), after, transition)
 

@@ -19,6 +19,7 @@ from invoice_bridge.adapter.webhooks import (
 from invoice_bridge.core.errors import InvalidSignature
 
 _GUIDE = "docs.whop.com/developer/guides/webhooks"
+_SDK = "whop-sdk 2.6.0"
 _EVENTS = "docs.whop.com/api-reference/legacy/invoices"
 
 
@@ -56,7 +57,9 @@ def read(at: Reader, delivery: Delivery) -> EventFacts:
 
 
 # Whop has no events for an invoice that is changed, issued or deleted. Its payment.failed carries a payment, which need
-# not be an invoice's, so it is no event of an invoice here.
+# not be an invoice's, so it is no event of an invoice here. A refund and a dispute name a payment too, and no invoice:
+# their events have no invoice_id, and `raw` has the payment's id, which Invoice.payments has. A refund that is pending
+# or failed comes by the same events, so REFUNDED says to read the invoice. A dispute_alert is a warning, no dispute.
 WEBHOOKS = Webhooks(
     verify=verify,
     read=read,
@@ -66,6 +69,10 @@ WEBHOOKS = Webhooks(
         EventRow("invoice.past_due", EventType.PAST_DUE, f"{_EVENTS}/invoice-past-due"),
         EventRow("invoice.voided", EventType.VOIDED, f"{_EVENTS}/invoice-voided"),
         EventRow("invoice.marked_uncollectible", EventType.UNCOLLECTIBLE, f"{_EVENTS}/invoice-marked-uncollectible"),
+        EventRow("refund.created", EventType.REFUNDED, f"{_SDK}, PostRefundCreatedPayload"),
+        EventRow("refund.updated", EventType.REFUNDED, f"{_SDK}, PostRefundUpdatedPayload"),
+        EventRow("dispute.created", EventType.DISPUTED, f"{_SDK}, PostDisputeCreatedPayload"),
+        EventRow("dispute.updated", EventType.DISPUTED, f"{_SDK}, PostDisputeUpdatedPayload"),
     ),
     source=_GUIDE,
 )

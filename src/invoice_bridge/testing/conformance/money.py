@@ -177,11 +177,11 @@ class MoneyChecks(Checks):
                 given |= {row.path: _TEXT}
                 with self.meeting(declared.emulator(), context) as (client, transport):
                     with pytest.raises(LossyTranslation) as refused:
-                        getattr(client, verb)("in_1", **given)
+                        getattr(client, verb)("inv_1", **given)
                     assert row.code in {loss.code for loss in refused.value.losses}
                     assert transport.sent == []
                     with pytest.raises(BridgeError) as sent:
-                        getattr(client, verb)("in_1", **given, allow=[row.code])
+                        getattr(client, verb)("inv_1", **given, allow=[row.code])
                     assert not isinstance(sent.value, LossyTranslation)
                     assert transport.sent, "an allowed loss stopped the verb too"
 

@@ -80,6 +80,15 @@ class WhopDocuments(Emulator):
             "whether a server error is a result, repeated under its key, or an unknown end, 409 until the key expires",
         ),
         "payment_method_wins": (True, "which one is charged where a method and a token are given: taken as the method"),
+        "refunds_pend": (False, "whether a refund is pending first rather than made at once: the processor decides"),
+        "pending_is_refunded": (
+            False,
+            "whether a payment's refunded_amount has a refund that is pending: taken as not given back yet",
+        ),
+        "too_much_refunds_rest": (
+            True,
+            "whether more than is left refunds the rest, as the SDK says of what covers it, or is refused",
+        ),
     }
     tax_percent = 19
     """What an account that collects tax adds, or finds within the price."""
@@ -90,14 +99,19 @@ class WhopDocuments(Emulator):
     def __init__(self, *, permissions: frozenset[str] | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.permissions = (
-            permissions if permissions is not None else frozenset({"plan:basic:read", "payment:basic:read"})
+            permissions
+            if permissions is not None
+            else frozenset({"plan:basic:read", "payment:basic:read", "payment:manage"})
         )
         self.members: dict[str, dict[str, str]] = {self.customer: {"email": "someone@example.test", "name": "Some One"}}
-        self.methods = dict.fromkeys((self.payment_method, "pmt_declined", "payt_42"), self.customer)
+        self.methods = dict.fromkeys(
+            (self.payment_method, "pmt_declined", "pmt_unrefundable", "payt_42"), self.customer
+        )
         self.products = {"prod_42": "Reservation fees"}
         self.invoices: dict[str, dict[str, Any]] = {}
         self.plans: dict[str, dict[str, Any]] = {}
         self.payments: dict[str, dict[str, Any]] = {}
+        self.refunds: list[dict[str, Any]] = []
 
     # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
@@ -186,6 +200,11 @@ class WhopDocuments(Emulator):
 
     def _invalid(self, name: str, why: str) -> ErrorResponse:
         return self._refuse(f"Invalid parameter: {name}: {why}", code="parameter_invalid", param=name)
+
+    def _number(self, value: Any, param: str) -> Decimal:
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            raise self._missing(param) if value is None else self._invalid(param, "must be a number")
+        return Decimal(value)
 
     def _permit(self, permission: str) -> None:
         if permission not in self.permissions:

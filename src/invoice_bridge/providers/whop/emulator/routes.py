@@ -10,7 +10,7 @@ from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.whop.emulator.documents import names
-from invoice_bridge.providers.whop.emulator.transitions import WhopTransitions
+from invoice_bridge.providers.whop.emulator.repayments import WhopRepayments
 from invoice_bridge.providers.whop.tables import (
     MONEY,
     TITLE_LENGTH,
@@ -35,7 +35,7 @@ _MINIMUM = Decimal("0.50")
 _LARGEST_PAGE = 100  # what a public consumer asks for; the largest page is not published
 
 
-class WhopEmulator(WhopTransitions):
+class WhopEmulator(WhopRepayments):
     """Whop's legacy invoices of one account.
 
     "mber_42", its payment methods "pmt_42" and "pmt_declined" (which declines) and "prod_42" are there already. It
@@ -54,6 +54,8 @@ class WhopEmulator(WhopTransitions):
         ("POST", "/invoices/{id}/resend", "resend"),
         ("GET", "/plans/{id}", "retrieve_plan"),
         ("GET", "/payments/{id}", "retrieve_payment"),
+        ("POST", "/payments/{id}/refund", "refund"),
+        ("GET", "/refunds", "list_refunds"),
     )
 
     def create(self, call: IncomingRequest) -> Response:
@@ -199,11 +201,6 @@ class WhopEmulator(WhopTransitions):
         made = self.next_id("prod_")
         self.products[made] = product["title"]
         return {"id": made, "title": product["title"]}
-
-    def _number(self, value: Any, param: str) -> Decimal:
-        if isinstance(value, bool) or not isinstance(value, int | Decimal):
-            raise self._missing(param) if value is None else self._invalid(param, "must be a number")
-        return Decimal(value)
 
     def retrieve(self, call: IncomingRequest, invoice_id: str) -> Response:
         """GET /invoices/{id}, or by the token that lets anybody read it."""
