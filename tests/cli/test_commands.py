@@ -105,6 +105,59 @@ def test_the_other_verbs_work(stripe: Cli) -> None:
     assert "the invoice is open" in refused.err
 
 
+def test_money_is_recorded_collected_credited_and_given_back(stripe: Cli, served: Served) -> None:
+    """Each with a reference; repeated, it prints the invoice again and does nothing."""
+    stripe("create", CHARGE)
+    wired = ("record-payment", "in_00000001", "--amount", "5.00 EUR", "--at", "2026-10-01", "--reference", "wire-1")
+    assert "remaining     14.99 EUR" in stripe(*wired, "--method", "bank transfer").out
+    assert "remaining     14.99 EUR" in stripe(*wired).out
+    part = ("pay", "in_00000001", "--amount", "4.99 EUR", "--reference", "part-1", "--payment-method", "pm_7")
+    assert "remaining     10.00 EUR" in stripe(*part).out
+    assert stripe(*part).code == 0
+    credited = ("credit", "in_00000001", "--amount", "1.00 EUR", "--reference", "cn-1", "--reason", "as agreed")
+    assert "remaining      9.00 EUR" in stripe(*credited, "--expect", "0.00 EUR").out
+    line = json.loads(stripe("show", "in_00000001", "--json").out)["lines"][0]["id"]
+    stripe("credit", "in_00000001", "--line", f"{line}=2.00 EUR", "--reference", "cn-2")
+    stripe("pay", "in_00000001", "--expect", "7.00 EUR")
+    back = ("refund", "in_00000001", "--amount", "2.50 EUR", "--reference", "re-1", "--reason", "duplicate")
+    assert "refunded       2.50 EUR" in stripe(*back).out
+    assert "refunded       2.50 EUR" in stripe(*back).out
+    assert stripe("refund", "in_00000001", "--reference", "re-2", "--expect", "0.00 EUR").code == 1
+    events = [(entry.event, entry.units) for entry in served.emulators["stripe"].ledger]
+    assert events == [
+        ("issued", 1999),
+        ("recorded", 500),
+        ("collected", 499),
+        ("credited", 100),
+        ("credited", 200),
+        ("collected", 700),
+        ("refunded", 250),
+    ]
+
+
+def test_an_invoice_is_found_and_its_document_saved(stripe: Cli, tmp_path: Path) -> None:
+    """By the bill's reference; the document goes into a file. What cannot be written is a setting's fault."""
+    made = stripe("create", CHARGE).out
+    assert stripe("find", "res-2026-05-17").out == made
+    assert stripe("find", "res-2026-05-17", "--customer", "cus_42").out == made
+    assert stripe("find", "res-none").code == 3
+    file = tmp_path / "invoice.pdf"
+    saved = stripe("pdf", "in_00000001", "--output", str(file), "--json")
+    assert json.loads(saved.out) == {"file": str(file), "bytes": str(len(file.read_bytes()))}
+    assert file.read_bytes().startswith(b"%PDF-")
+    assert stripe("pdf", "in_00000001", "-o", str(file)).out.split()[:2] == ["file", str(file)]
+    assert stripe("pdf", "in_00000001", "-o", str(tmp_path)).code == 2
+
+
+def test_a_reason_that_is_not_kept_stops_a_void(stripe: Cli) -> None:
+    """It is a loss; --allow accepts it."""
+    stripe("create", CHARGE)
+    refused = stripe("void", "in_00000001", "--reason", "wrong customer")
+    assert refused.code != 0
+    assert "IB-STRIPE-VOID-REASON-01" in refused.err
+    assert "status          void" in stripe("void", "in_00000001", "--reason", "x", "--allow", "reason").out
+
+
 def test_a_listing_is_a_table_or_an_array(stripe: Cli, tmp_path: Path) -> None:
     """One line an invoice; --json is an array of invoices, empty where there are none."""
     assert stripe("list").out == "no invoices\n"

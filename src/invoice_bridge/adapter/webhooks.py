@@ -35,6 +35,12 @@ class EventType(StrEnum):
     VOIDED = "voided"
     UNCOLLECTIBLE = "uncollectible"
     DELETED = "deleted"
+    CREDITED = "credited"
+    """A credit note was issued, changed or withdrawn."""
+    REFUNDED = "refunded"
+    """Money was given back, is about to be, or could not be: read the invoice or the refund in `raw`."""
+    DISPUTED = "disputed"
+    """The customer disputes a payment with their bank, or that dispute went on."""
     UNKNOWN = "unknown"
 
 

@@ -83,10 +83,25 @@ COMMANDS = {
     "resolve": Entry("bills:resolve", _ON_BILLS, "Find out the outcome of a bill; this only reads."),
     "list": Entry("bills:list_invoices", _ON_BILLS, "List invoices, all pages of them."),
     "show": Entry("invoices:retrieve", _ON_INVOICES, "Read one invoice, with all its lines."),
+    "find": Entry("invoices:find", _ON_INVOICES, "Find the one invoice that has a reference."),
+    "pdf": Entry("invoices:pdf", _ON_INVOICES, "Download the document of an issued invoice into a file."),
     "finalize": Entry("invoices:finalize", _ON_INVOICES, "Issue a draft."),
-    "pay": Entry("invoices:pay", _ON_INVOICES, "Collect an open invoice now."),
+    "pay": Entry("invoices:pay", _ON_INVOICES, "Collect an open invoice now, or a part of it."),
     "mark-paid": Entry(
         "invoices:mark_paid", _ON_INVOICES, "Record that an open invoice was paid outside the provider; no money moves."
+    ),
+    "record-payment": Entry(
+        "invoices:record_payment",
+        _ON_INVOICES,
+        "Record a payment made outside the provider, of the whole invoice or a part; no money moves.",
+    ),
+    "refund": Entry(
+        "invoices:refund", _ON_INVOICES, "Give back money that an invoice collected, all that is left or an amount."
+    ),
+    "credit": Entry(
+        "invoices:credit",
+        _ON_INVOICES,
+        "Issue a credit note: it lowers what remains, or gives the customer a balance; no money is given back.",
     ),
     "void": Entry("invoices:void", _ON_INVOICES, "Withdraw an issued invoice for good."),
     "mark-uncollectible": Entry("invoices:mark_uncollectible", _ON_INVOICES, "Write off an open invoice as bad debt."),

@@ -112,6 +112,14 @@ def instant(text: str, where: str) -> datetime:
     return found
 
 
+def write_bytes(path: str, content: bytes) -> None:
+    """Write a document into a file. Raises ConfigurationError."""
+    try:
+        Path(path).write_bytes(content)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"--output {path}: it cannot be written: {error}") from None
+
+
 def pairs(given: list[str], option: str) -> dict[str, str]:
     """Read a=1 b=2. Raises ConfigurationError naming the option."""
     found: dict[str, str] = {}

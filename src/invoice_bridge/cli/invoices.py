@@ -2,23 +2,80 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from invoice_bridge.cli.connect import with_client
-from invoice_bridge.cli.files import amount, instant, pairs
+from invoice_bridge.cli.files import amount as needed_amount
+from invoice_bridge.cli.files import instant, pairs, write_bytes
 from invoice_bridge.client.clients import Client
-from invoice_bridge.core.model import Invoice
+from invoice_bridge.core.model import Invoice, Line
+from invoice_bridge.core.money import Money
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The invoice's id at the provider.", show_default=False)]
 Attempt = Annotated[int, typer.Option("--attempt", min=1, help="Raise it to try again after a final refusal.")]
+Once = Annotated[
+    str,
+    typer.Option(
+        "--reference", metavar="TEXT", help="Your id of it: the same reference takes effect once.", show_default=False
+    ),
+]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why, where the provider keeps it.")]
+Part = Annotated[str | None, typer.Option("--amount", metavar="AMOUNT", help='A part of it: "19.99 EUR".')]
+Allowed = Annotated[
+    list[str] | None, typer.Option("--allow", metavar="NAME", help="Accept a loss by path or code; repeatable.")
+]
+
+
+Remaining = Annotated[
+    str | None, typer.Option("--expect", metavar="AMOUNT", help='Stop unless this amount remains due: "19.99 EUR".')
+]
+Refunded = Annotated[
+    str | None, typer.Option("--expect", metavar="AMOUNT", help='Stop unless it was refunded before: "0.00 EUR".')
+]
+Credited = Annotated[
+    str | None, typer.Option("--expect", metavar="AMOUNT", help='Stop unless it was credited before: "0.00 EUR".')
+]
+
+
+def read_amount(text: str | None, where: str) -> Money | None:
+    """Read an amount that may be left out. Raises ConfigurationError."""
+    return needed_amount(text, where) if text else None
 
 
 @with_client
 def retrieve(client: Client, id: Id) -> Invoice:
     """Read one invoice, with all its lines."""
     return client.retrieve(id)
+
+
+@with_client
+def find(
+    client: Client,
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="That of the bill.", show_default=False)],
+    *,
+    customer: Annotated[
+        str | None, typer.Option("--customer", metavar="ID", help="Read this customer's listing instead of a search.")
+    ] = None,
+) -> Invoice:
+    """Find the one invoice that has a reference."""
+    return client.find(reference, customer=customer)
+
+
+@with_client
+def pdf(
+    client: Client,
+    id: Id,
+    *,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Where the document goes.", show_default=False)
+    ],
+) -> dict[str, str]:
+    """Download the document of an issued invoice into a file."""
+    document = client.pdf(id)
+    write_bytes(output, document)
+    return {"file": output, "bytes": str(len(document))}
 
 
 @with_client
@@ -32,18 +89,20 @@ def pay(
     client: Client,
     id: Id,
     *,
-    expect: Annotated[
-        str | None,
-        typer.Option("--expect", metavar="AMOUNT", help='Stop unless this amount remains due: "19.99 EUR".'),
+    expect: Remaining = None,
+    amount: Part = None,
+    reference: Annotated[
+        str | None, typer.Option("--reference", metavar="TEXT", help="Your id of a part payment: it is made once.")
     ] = None,
     payment_method: Annotated[
         str | None, typer.Option("--payment-method", metavar="ID", help="Instead of the customer's default one.")
     ] = None,
     attempt: Attempt = 1,
 ) -> Invoice:
-    """Collect an open invoice now."""
-    expected = amount(expect, "--expect") if expect else None
-    return client.pay(id, expect=expected, payment_method=payment_method, attempt=attempt)
+    """Collect an open invoice now, or a part of it."""
+    expected, part = read_amount(expect, "--expect"), read_amount(amount, "--amount")
+    how: dict[str, Any] = {"payment_method": payment_method, "attempt": attempt}
+    return client.pay(id, expect=expected, amount=part, reference=reference, **how)
 
 
 @with_client
@@ -53,9 +112,72 @@ def mark_paid(client: Client, id: Id) -> Invoice:
 
 
 @with_client
-def void(client: Client, id: Id) -> Invoice:
+def record_payment(
+    client: Client,
+    id: Id,
+    *,
+    amount: Annotated[
+        str, typer.Option("--amount", metavar="AMOUNT", help='What was paid: "19.99 EUR".', show_default=False)
+    ],
+    at: Annotated[str, typer.Option("--at", metavar="INSTANT", help="When it was paid.", show_default=False)],
+    reference: Once,
+    method: Annotated[str | None, typer.Option("--method", metavar="TEXT", help="How it was paid.")] = None,
+    expect: Remaining = None,
+    allow: Allowed = None,
+    attempt: Attempt = 1,
+) -> Invoice:
+    """Record a payment made outside the provider, of the whole invoice or a part; no money moves."""
+    paid, expected = needed_amount(amount, "--amount"), read_amount(expect, "--expect")
+    how: dict[str, Any] = {"method": method, "expect": expected, "allow": allow or [], "attempt": attempt}
+    return client.record_payment(id, amount=paid, at=instant(at, "--at"), reference=reference, **how)
+
+
+@with_client
+def refund(
+    client: Client,
+    id: Id,
+    *,
+    reference: Once,
+    amount: Part = None,
+    reason: Reason = None,
+    expect: Refunded = None,
+    allow: Allowed = None,
+    attempt: Attempt = 1,
+) -> Invoice:
+    """Give back money that an invoice collected, all that is left or an amount."""
+    back, expected = read_amount(amount, "--amount"), read_amount(expect, "--expect")
+    how: dict[str, Any] = {"reason": reason, "expect": expected, "allow": allow or [], "attempt": attempt}
+    return client.refund(id, amount=back, reference=reference, **how)
+
+
+@with_client
+def credit(
+    client: Client,
+    id: Id,
+    *,
+    reference: Once,
+    amount: Part = None,
+    lines: Annotated[
+        list[str] | None,
+        typer.Option("--line", metavar="ID=AMOUNT", help="Credit a line of the invoice instead; repeatable."),
+    ] = None,
+    reason: Reason = None,
+    expect: Credited = None,
+    allow: Allowed = None,
+    attempt: Attempt = 1,
+) -> Invoice:
+    """Issue a credit note: it lowers what remains, or gives the customer a balance; no money is given back."""
+    whole, expected = read_amount(amount, "--amount"), read_amount(expect, "--expect")
+    named = pairs(lines, "--line").items() if lines else ()
+    credited = [Line(id=line, amount=needed_amount(text, "--line")) for line, text in named]
+    how: dict[str, Any] = {"reason": reason, "expect": expected, "allow": allow or [], "attempt": attempt}
+    return client.credit(id, amount=whole, lines=credited, reference=reference, **how)
+
+
+@with_client
+def void(client: Client, id: Id, *, reason: Reason = None, allow: Allowed = None) -> Invoice:
     """Withdraw an issued invoice for good."""
-    return client.void(id)
+    return client.void(id, reason=reason, allow=allow or [])
 
 
 @with_client

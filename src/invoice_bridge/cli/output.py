@@ -65,6 +65,11 @@ def write(value: Any, *, as_json: bool) -> None:
             sys.stdout.write(escaped(value.model_dump_json()) + "\n")
         else:
             print_parts(*invoice_parts(value))
+    elif isinstance(value, Mapping):
+        if as_json:
+            write_json(dict(value))
+        else:
+            print_parts(facts(value))
     elif as_json:
         _write_invoices(value)
     else:

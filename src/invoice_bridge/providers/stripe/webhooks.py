@@ -59,17 +59,20 @@ def read(at: Reader, _delivery: Delivery) -> EventFacts:
         id=at.text("id"),
         native_type=at.text("type"),
         invoice=about.data if is_invoice else None,
-        invoice_id=about.text("id") if is_invoice else _named(about),
+        invoice_id=about.text("id") if is_invoice else _named(about, at.text("type")),
         occurred_at=at.unix("created"),
         test_mode=_test_mode(at),
     )
 
 
-def _named(about: Reader) -> str | None:
-    """The invoice that an invoice's payment or item belongs to, alone or expanded."""
-    if about.text("object") not in {"invoice_payment", "invoiceitem"}:
-        return None
-    return about.text("invoice") or about.child("invoice").text("id")
+def _named(about: Reader, event: str | None) -> str | None:
+    """The invoice that a payment, an item or a credit note of an invoice belongs to, alone or expanded.
+
+    A refund, a charge and a dispute name their payment intent, which names no invoice since basil (2025-03); before,
+    a charge named its invoice (docs.stripe.com/changelog/basil).
+    """
+    kinds = {"invoice_payment", "invoiceitem", "credit_note"} | ({"charge"} if event == "charge.refunded" else set())
+    return about.identity("invoice") if about.text("object") in kinds else None
 
 
 def _test_mode(at: Reader) -> bool | None:
@@ -104,6 +107,7 @@ _THIN_ONLY = (
     "line_item_quantity_changed",
     "line_item_removed",
 )
+_DISPUTES = ("closed", "created", "funds_reinstated", "funds_withdrawn", "updated")
 
 WEBHOOKS = Webhooks(
     verify=verify,
@@ -111,6 +115,11 @@ WEBHOOKS = Webhooks(
     events=(
         *(EventRow(f"invoice.{name}", kind, _EVENTS) for name, kind in _TYPES.items()),
         EventRow("invoice_payment.paid", EventType.UPDATED, _EVENTS),
+        *(EventRow(f"credit_note.{name}", EventType.CREDITED, _EVENTS) for name in ("created", "updated", "voided")),
+        EventRow("charge.refunded", EventType.REFUNDED, _EVENTS),
+        EventRow("charge.refund.updated", EventType.REFUNDED, _EVENTS),
+        *(EventRow(f"refund.{name}", EventType.REFUNDED, _EVENTS) for name in ("created", "failed", "updated")),
+        *(EventRow(f"charge.dispute.{name}", EventType.DISPUTED, _EVENTS) for name in _DISPUTES),
         *(EventRow(f"{_THIN_PREFIX}invoice.{name}", kind, _THIN) for name, kind in _TYPES.items()),
         *(EventRow(f"{_THIN_PREFIX}invoice.{name}", EventType.UPDATED, _THIN) for name in _THIN_ONLY),
         EventRow(f"{_THIN_PREFIX}invoice_payment.paid", EventType.UPDATED, _THIN),

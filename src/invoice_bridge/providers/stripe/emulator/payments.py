@@ -8,7 +8,6 @@ from typing import Any
 from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.emulator.transitions import StripeTransitions
-from invoice_bridge.providers.stripe.tables import REFERENCE_KEY
 
 _PAGING = "ending_before expand limit starting_after"
 _REPORT = (
@@ -148,11 +147,6 @@ class StripePayments(StripeTransitions):
         self.record_part(event, found, amount)
         if found["amount_remaining"] == 0:
             self._becomes(found, "paid", "paid_at", attempted=found["attempted"])
-
-    def record_part(self, event: str, found: Mapping[str, Any], amount: int) -> None:
-        """Write what happened to a part of an invoice's money into the ledger."""
-        reference = found["metadata"].get(REFERENCE_KEY)
-        self.record(event, found["id"], found["customer"], amount, found["currency"], reference)
 
     # ── refunds ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def create_refund(self, call: IncomingRequest) -> Response:

@@ -81,6 +81,11 @@ class StripeTransitions(StripeDocuments):
         reference = found["metadata"].get(REFERENCE_KEY)
         self.record(event, found["id"], found["customer"], found["total"], found["currency"], reference)
 
+    def record_part(self, event: str, found: Mapping[str, Any], amount: int) -> None:
+        """Write what happened to a part of an invoice's money into the ledger."""
+        reference = found["metadata"].get(REFERENCE_KEY)
+        self.record(event, found["id"], found["customer"], amount, found["currency"], reference)
+
     def _issue(self, found: dict[str, Any]) -> None:
         if not found["rows"] and not self.switches["finalize_empty"]:
             raise self._refuse("Nothing to invoice for customer", code="invoice_no_customer_line_items")
@@ -140,9 +145,10 @@ class StripeTransitions(StripeDocuments):
             return self._ok(self._shown(found))
         if not elsewhere:
             self._add_collected(found, method)
+        self.record_part("recorded" if elsewhere else "collected", found, found["amount_remaining"])
         tried = {} if elsewhere else {"attempted": True, "attempt_count": found["attempt_count"] + 1}
         paid = {"amount_paid": found["amount_due"], "amount_remaining": 0, "auto_advance": False} | tried
-        return self._becomes(found, "paid", "paid_at", "recorded" if elsewhere else "collected", **paid)
+        return self._becomes(found, "paid", "paid_at", **paid)
 
     @staticmethod
     def _decline(method: str) -> str | None:
