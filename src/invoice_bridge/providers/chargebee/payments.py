@@ -51,7 +51,7 @@ def transactions_of(
             found[transaction.required_text("id")] = transaction
     if missing := [each for each in ids if each not in found]:
         raise MalformedResponse(
-            f"the listing of transactions lacks {', '.join(missing)} of {invoice.id}; nothing was done: try again later",
+            f"the transactions listed lack {', '.join(missing)} of {invoice.id}; nothing was done, try again later",
             provider="chargebee",
         )
     return [found[each] for each in ids]
