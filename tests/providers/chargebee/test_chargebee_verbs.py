@@ -343,7 +343,7 @@ def test_effects_are_told_by_each_verb(world: World) -> None:
     }
     assert {name: set(plan.effects) for name, plan in plans.items()} == {
         "close": {Effect.ISSUES, Effect.COLLECTS},
-        "record": {Effect.COLLECTS},
+        "record": {Effect.RECORDS},
         "void": {Effect.VOIDS},
         "write off": {Effect.VOIDS},
     }

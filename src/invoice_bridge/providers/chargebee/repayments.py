@@ -19,7 +19,7 @@ from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import Credit, Pdf, Refund
 from invoice_bridge.core.errors import AmountMismatch, Declined, Discrepancy, MalformedResponse, Unsupported
-from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.providers.chargebee.payments import (
@@ -148,13 +148,12 @@ def _repaid(invoice: Invoice, context: Context, specimen: Mapping[str, Any] | No
         return _Repaid(known, left[0][1], left[0][0].text("id"))
     if not left:
         return _Repaid(known, zero, None)
-    why = (
-        f"was paid by {len(left)} payments"
-        if len(left) > 1
-        else "was paid by credits too"
-        if _has_credits(invoice)
-        else "was paid by a payment of several invoices"
-    )
+    if len(left) > 1:
+        why = f"was paid by {len(left)} payments"
+    elif _has_credits(invoice):
+        why = "was paid by credits too"
+    else:
+        why = "was paid by a payment of several invoices"
     raise Unsupported(
         f"{invoice.id} {why}, and Chargebee chooses by itself what one refund is taken from; nothing was done",
         source=SOURCES["refund"],
@@ -278,13 +277,15 @@ def credit(command: Credit, context: Context) -> Flow[Invoice]:
 
 
 def _open_specimen(command: Credit) -> Mapping[str, Any]:
-    before = command.expect or Money.zero(command.total.currency)
-    specimen = bare_specimen(command.id, "payment_due", command.total)["invoice"]
-    notes = [{"cn_id": "{credited.id}", "cn_total": MONEY.to_units(before), "cn_status": "adjusted"}]
-    total = command.total.minor + before.minor
-    facts = {"total": total, "tax": 0, "issued_credit_notes": [], "adjustment_credit_notes": notes if before else []}
-    lines = [{"id": line.id, "amount": MONEY.to_units(line.amount)} for line in command.lines if line.id is not None]
-    return {"invoice": specimen | facts | {"line_items": lines}}
+    """The happy answer about an open invoice, of which `expect` is credited and the rest is what is asked for."""
+    before, units = command.expect or Money.zero(command.total.currency), MONEY.to_units
+    notes = [{"cn_id": "{credited.id}", "cn_total": units(before), "cn_status": "adjusted"}] if before else []
+    lines = [{"id": line.id, "amount": units(line.amount)} for line in command.lines if line.id is not None]
+    facts: dict[str, Any] = {"issued_credit_notes": [], "adjustment_credit_notes": notes, "tax": 0}
+    facts["total"] = units(command.total) + units(before)
+    if lines:
+        facts |= {"line_items": lines, "sub_total": units(command.total)}
+    return {"invoice": bare_specimen(command.id, "payment_due", command.total)["invoice"] | facts}
 
 
 def _check_total(command: Credit, invoice: Invoice) -> None:
@@ -307,15 +308,16 @@ def _check_total(command: Credit, invoice: Invoice) -> None:
         )
 
 
-def _line_form(line: Any, invoice: Invoice) -> SdkNote.CreateLineItemParams:
-    if line.id is None or line.id not in {each.id for each in invoice.lines}:
+def _line_form(line: Line, invoice: Invoice) -> SdkNote.CreateLineItemParams:
+    line_id = line.id
+    if line_id is None or line_id not in {each.id for each in invoice.lines}:
         raise Unsupported(
-            f"{invoice.id} has no line {line.id!r}, and a credit note of Chargebee's credits lines of the invoice",
+            f"{invoice.id} has no line {line_id!r}, and a credit note of Chargebee's credits lines of the invoice",
             source=SOURCES["credit"],
             remedy="give each line the id of a line of the invoice, or state the amount to credit",
         )
     form: SdkNote.CreateLineItemParams = {
-        "reference_line_item_id": line.id,
+        "reference_line_item_id": line_id,
         "amount": MONEY.to_units(line.amount),
     }
     if line.description is not None:
