@@ -10,10 +10,12 @@ from invoice_bridge import (
     Address,
     Adjustment,
     Collection,
+    Credit,
     CreditNote,
     CustomerRef,
     Discount,
     Finalize,
+    Find,
     Invoice,
     Line,
     ListInvoices,
@@ -23,8 +25,11 @@ from invoice_bridge import (
     OneTimeCharge,
     Pay,
     Payment,
+    Pdf,
     Period,
     PeriodInvoice,
+    RecordPayment,
+    Refund,
     Retrieve,
     SendInvoice,
     Status,
@@ -99,12 +104,20 @@ def bills(draw: st.DrawFn, customer: str = "cus_42") -> OneTimeCharge | PeriodIn
     return OneTimeCharge(amount=draw(money(currency)), period=draw(st.none() | periods), **said)
 
 
+positive = st.builds(Money, st.integers(1, 10**6), st.sampled_from(["EUR", "USD", "JPY"]))
+
 verbs = st.one_of(
     st.builds(Retrieve, id=ids),
     st.builds(Finalize, id=ids),
     st.builds(Pay, id=ids, payment_method=st.none() | words),
     st.builds(MarkPaid, id=ids),
-    st.builds(Void, id=ids),
+    st.builds(Pay, id=ids, amount=positive, reference=words, payment_method=words),
+    st.builds(RecordPayment, id=ids, amount=positive, at=instants, reference=words, method=st.none() | words),
+    st.builds(Refund, id=ids, amount=st.none() | positive, reference=words, reason=st.none() | words),
+    st.builds(Credit, id=ids, amount=positive, reference=words, reason=st.none() | words),
+    st.builds(Find, reference=words, customer=st.none() | words),
+    st.builds(Pdf, id=ids),
+    st.builds(Void, id=ids, reason=st.none() | words),
     st.builds(MarkUncollectible, id=ids),
     st.builds(SendInvoice, id=ids),
     st.builds(Update, id=ids, description=words, due_at=st.none() | instants, metadata=st.none() | metadata),

@@ -12,6 +12,7 @@ from invoice_bridge import (
     Client,
     Collection,
     ConfigurationError,
+    Credit,
     Effect,
     Invoice,
     Line,
@@ -22,6 +23,8 @@ from invoice_bridge import (
     PeriodInvoice,
     Plan,
     ProviderError,
+    RecordPayment,
+    Refund,
     Request,
     SendInvoice,
     Unsupported,
@@ -87,12 +90,18 @@ def _explained(requests: Iterable[Request], invoice_id: str) -> list[Bytes]:
     return [
         (
             request.method,
-            request.url.replace("{open.id}", invoice_id),
+            _filled(request.url.replace("{open.id}", invoice_id)),
             {name.lower(): value for name, value in request.headers.items()},
-            request.content,
+            _filled(request.content.decode()).encode(),
         )
         for request in requests
     ]
+
+
+def _filled(text: str) -> str:
+    for name, value in GIVEN.items():
+        text = text.replace(f"{{{name}}}", value).replace(f"%7B{name}%7D", value)
+    return text
 
 
 def _happened(transport: EmulatorTransport, since: int) -> set[Effect]:
@@ -146,12 +155,22 @@ def test_the_property_above_is_not_empty() -> None:
     assert [entry.event for entry in transport.emulator.ledger] == ["issued", "collected"]
 
 
+PART, PAID_AT = Money(500, "EUR"), Period.month(2026, 5).end
+GIVEN = {"reported.id": "prec_00000001", "intent.id": "pi_00000001", "payment.payment_intent": "pi_00000001"} | {
+    "invoice.customer": "cus_42"
+}
+"""What answers give in the course of these verbs, by the placeholders of a plan."""
 VERBS: list[tuple[OnInvoice, dict[str, Any]]] = [
     (Retrieve(id="in_00000001"), {}),
     (Finalize(id="in_00000001"), {"draft": True}),
     (Pay(id="in_00000001"), {}),
     (Pay(id="in_00000001", payment_method="pm_1"), {}),
     (MarkPaid(id="in_00000001"), {}),
+    (Pay(id="in_00000001", amount=PART, reference="p-1", payment_method="pm_1"), {}),
+    (RecordPayment(id="in_00000001", amount=PART, at=PAID_AT, reference="w-1", method="bank transfer"), {}),
+    (Refund(id="in_00000001", amount=PART, reference="r-1", reason="duplicate"), {"collection": Collection.charge()}),
+    (Refund(id="in_00000001", reference="r-1"), {"collection": Collection.charge()}),
+    (Credit(id="in_00000001", amount=PART, reference="c-1", reason="as agreed"), {}),
     (Void(id="in_00000001"), {}),
     (MarkUncollectible(id="in_00000001"), {}),
     (Update(id="in_00000001", description="new"), {"draft": True}),

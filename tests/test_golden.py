@@ -21,10 +21,12 @@ from invoice_bridge import (
     Client,
     Collection,
     Command,
+    Credit,
     CustomerRef,
     Declined,
     Delete,
     Finalize,
+    Find,
     InvalidState,
     Invoice,
     Line,
@@ -35,8 +37,11 @@ from invoice_bridge import (
     NotFound,
     OneTimeCharge,
     Pay,
+    Pdf,
     Period,
     PeriodInvoice,
+    RecordPayment,
+    Refund,
     Rejected,
     Retrieve,
     SendInvoice,
@@ -139,6 +144,15 @@ def commands(name: str) -> Iterator[tuple[str, Command]]:
     one = IDS.get(name, "id_7")
     for kind in (Retrieve, Finalize, Pay, MarkPaid, Void, MarkUncollectible, Delete, SendInvoice):
         yield kind.verb, kind(id=one)
+    part = Money(500, "EUR")
+    yield "find", Find(reference="r", customer=who)
+    yield "pdf", Pdf(id=one)
+    yield "pay a part", Pay(id=one, amount=part, reference="p", payment_method=method or "pm_1")
+    yield "record a payment", RecordPayment(id=one, amount=part, at=DUE, reference="w", method="bank transfer")
+    yield "refund", Refund(id=one, amount=part, reference="re", reason="as agreed")
+    yield "credit", Credit(id=one, amount=part, reference="cn", reason="as agreed")
+    yield "credit lines", Credit(id=one, lines=(Line(id="l_1", amount=part),), reference="cn")
+    yield "void for a reason", Void(id=one, reason="as agreed")
     yield "pay by", Pay(id=one, expect=PRICE, payment_method=method, attempt=2)
     yield "update all", Update(id=one, description="New", due_at=DUE, metadata={"a": "c"})
     yield "update some", Update(id=one, description="New")

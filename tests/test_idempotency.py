@@ -23,7 +23,7 @@ from invoice_bridge import (
     explain,
     providers,
 )
-from invoice_bridge.core.idempotency import KEY_VERSION, step_key, verb_key
+from invoice_bridge.core.idempotency import KEY_VERSION, once_key, step_key, verb_key
 from invoice_bridge.core.wire import Request
 from invoice_bridge.emulator import FakeClock
 from invoice_bridge.explain import make_context
@@ -155,6 +155,8 @@ def test_the_recipe_of_a_key() -> None:
     assert step_key("stripe:", "rés-1", 1, "open") == "ib1-" + hashlib.sha256(said).hexdigest()
     said = b'[1,"verb","stripe:","in_1","pay/pay","613d62","2"]'
     assert verb_key("stripe:", "in_1", "pay/pay", b"a=b", 2) == "ib1-" + hashlib.sha256(said).hexdigest()
+    said = '[1,"once","stripe:","refund","rés-1","1","refund"]'.encode()
+    assert once_key("stripe:", "refund", "rés-1", 1, "refund") == "ib1-" + hashlib.sha256(said).hexdigest()
 
 
 def test_a_key_fits_every_provider() -> None:
@@ -187,6 +189,18 @@ def test_everything_that_makes_a_verb_another_changes_its_key(name: str, other: 
     """Another account, invoice, verb, body or attempt is another key."""
     said: dict[str, Any] = dict(VERB)
     assert verb_key(**said) != verb_key(**said | {name: other})
+
+
+ONCE = {"scope": "stripe:acct_1", "verb": "refund", "reference": "re-1", "attempt": 1, "step": "refund"}
+
+
+@pytest.mark.parametrize(
+    "name,other", [("scope", "stripe:"), ("verb", "credit"), ("reference", "re-2"), ("attempt", 2), ("step", "attach")]
+)
+def test_everything_that_makes_a_refund_another_changes_its_key(name: str, other: Any) -> None:
+    """Neither its invoice nor its amount does: with those changed, the provider refuses the key."""
+    said: dict[str, Any] = dict(ONCE)
+    assert once_key(**said) != once_key(**said | {name: other})
 
 
 def test_parts_cannot_run_into_one_another() -> None:

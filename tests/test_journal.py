@@ -20,6 +20,8 @@ from invoice_bridge import (
     BilledElsewhere,
     Client,
     ConfigurationError,
+    Effect,
+    IdempotencyMismatch,
     Money,
     OneTimeCharge,
     OutcomeUnknown,
@@ -376,3 +378,52 @@ def test_a_process_killed_in_between_leaves_an_open_intent(path: Path) -> None:
         assert again.stdout == "made in_00000001\n"
         assert emulator.requests - seen == 4  # the look, the invoice, its lines, its issue
         assert [entry.event for entry in emulator.ledger] == ["issued"]
+
+
+# ── the references of verbs ──────────────────────────────────────────────────────────────────────────────────────────
+REFUND = Request("POST", "https://x.test/refunds", key="k-1", effects=frozenset({Effect.REFUNDS}), invoice_id="in_1")
+
+
+def test_a_reference_of_a_verb_claims_no_bill(tmp_path: Path) -> None:
+    """Its row has the verb; bills, their claims and the ends of those do not see it."""
+    journal, book, at = Journal(tmp_path / "bills.sqlite"), Book("stripe:"), datetime(2026, 5, 17, tzinfo=UTC)
+    number = journal.intend(book, "r-1", 1, REFUND, at, digest="d", verb="refund")
+    journal.conclude(number, "answered", at, status=200, verdict="applied")
+    assert journal.tries(book, "r-1") == ()
+    assert journal.claims() == ()
+    assert journal.reference_of(book, "in_1") is None
+    assert journal.learn(book, "in_1", "void", "seen", at) is False
+    assert journal.release(book, "r-1", "released", "by hand", at) == 0
+    assert [(row.verb, row.invoice_id) for row in journal.verb_tries(book, "refund", "r-1")] == [("refund", "in_1")]
+    assert journal.verb_tries(book, "credit", "r-1") == ()
+    assert [row.verb for row in journal.history("r-1")] == ["refund"]
+    journal.close()
+
+
+@pytest.mark.parametrize("ended,verdict,refuses", [
+    ("answered", "applied", True),
+    ("lost", "maybe", True),
+    (None, None, True),
+    ("answered", "refused", False),
+    ("not_sent", "deferred", False),
+])  # fmt: skip
+def test_a_reference_of_a_verb_has_one_content_in_a_book(
+    tmp_path: Path, ended: Any, verdict: Any, refuses: bool
+) -> None:
+    """At all accounts; what was refused or never sent made nothing. Another book or mode is another matter."""
+    journal, at = Journal(tmp_path / "bills.sqlite"), datetime(2026, 5, 17, tzinfo=UTC)
+    one, other = Book("stripe:", mode="test"), Book("whop:biz_42", mode="test")
+    number = journal.intend(one, "r-1", 1, REFUND, at, digest="one", verb="refund")
+    if ended is not None:
+        journal.conclude(number, ended, at, verdict=verdict)
+    for book, digest in ((one, "two"), (other, "one of whop")):
+        if refuses:
+            with pytest.raises(IdempotencyMismatch, match="for another refund, of in_1 at stripe"):
+                journal.intend(book, "r-1", 1, REFUND, at, digest=digest, verb="refund")
+        else:
+            journal.refuse_other_content(book, "refund", "r-1", digest)
+    journal.refuse_other_content(one, "refund", "r-1", "one")
+    journal.refuse_other_content(one, "credit", "r-1", "two")
+    journal.refuse_other_content(Book("stripe:", "another", "test"), "refund", "r-1", "two")
+    journal.refuse_other_content(Book("stripe:", mode="live"), "refund", "r-1", "two")
+    journal.close()

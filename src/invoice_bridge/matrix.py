@@ -18,6 +18,7 @@ from invoice_bridge import providers
 from invoice_bridge.adapter.declared import Cannot, ErrorRow, Units
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.adapter.redactions import Becomes, Redaction
+from invoice_bridge.adapter.rows import Field
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.descriptions import DESCRIPTIONS
 from invoice_bridge.core.idempotency import Idempotency
@@ -121,9 +122,18 @@ def provider_page(name: str) -> str:
     words = [[f"`{row.native}`", f"`{row.status}`", row.source] for row in provider.statuses]
     verbs = [[f"`{verb}`", source] for verb, source in provider.sources.items()]
     losing = [
-        [f"`{row.code}`", f"`{row.path}`", row.fate, row.severity, row.sent, row.why, row.remedy]
-        for row in provider.fields
+        [f"`{row.code}`", _of_verb(row), row.fate, row.severity, row.sent, row.why, row.remedy]
+        for row in (*provider.fields, *provider.verb_fields)
         if row.code
+    ]
+    of_verbs = [
+        [
+            _of_verb(row) if row.path else f"constant of `{row.verbs[0]}`",
+            ", ".join(f"`{native}`" for native in row.native.split(", ") if native),
+            row.code or row.why,
+            row.source,
+        ]
+        for row in provider.verb_fields
     ]
     carried = [
         [
@@ -163,12 +173,19 @@ def provider_page(name: str) -> str:
             state_diagram(provider),
             table(["loss", "field", "fate", "severity", "what is sent", "why", "what to do"], losing),
             table(["field of the command", "lands in", "bills", "alters", "loss, or why", "source"], carried),
+            table(["field of a verb", "lands in", "loss, or why", "source"], of_verbs),
             table(["its code", "its type", "HTTP", "becomes", "source"], errors),
             table(["limit on", "at most", "source"], limits),
             table(["its event", "becomes", "source"], events),
             table(["hidden in recordings", "which", "becomes", "source"], hidden),
         ]
     )
+
+
+def _of_verb(row: Field) -> str:
+    """A field of a bill, or of the verb that it belongs to."""
+    is_bills = {"one_time_charge", "period_invoice"}.issuperset(row.verbs)
+    return f"`{row.path}`" + ("" if is_bills else f" of `{row.verbs[0]}`")
 
 
 def transitions_table(provider: Provider) -> str:

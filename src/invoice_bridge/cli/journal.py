@@ -177,6 +177,7 @@ def _try_json(known: Try) -> dict[str, Any]:
         "ended": known.ended,
         "status": known.status,
         "verdict": verdict_of(known),
+        "verb": known.verb or None,
         "invoice_id": known.invoice_id,
     }
 

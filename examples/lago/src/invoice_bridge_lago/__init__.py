@@ -1,6 +1,6 @@
 """Lago: one-off invoices of add-ons, issued as they are made; no idempotency keys, so every bill is looked up first."""
 
-from invoice_bridge.adapter import Named, Provider, Setting, Verbs, cannot
+from invoice_bridge.adapter import Named, Provider, Setting, Verbs, cannot, find
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 
@@ -26,6 +26,7 @@ LAGO = Provider(
     statuses=tables.STATUSES,
     transitions=tables.TRANSITIONS,
     fields=fields.FIELDS,
+    verb_fields=fields.VERB_FIELDS,
     errors=tables.ERRORS,
     limits=tables.LIMITS,
     money=tables.MONEY,
@@ -33,11 +34,32 @@ LAGO = Provider(
     flows=Verbs(
         one_time_charge=bills.charge,
         period_invoice=bills.period,
+        find=find,
         retrieve=verbs.retrieve,
         list=verbs.page,
+        pdf=cannot(
+            "this example does not download documents, which Lago makes when asked",
+            source=f"{tables.OPENAPI}/resources",
+        ),
         finalize=verbs.finalize,
         pay=verbs.collect,
+        pay_part=cannot(
+            "the request that retries a payment takes no amount",
+            source=tables.RETRY,
+        ),
         mark_paid=verbs.mark_paid,
+        record_payment=cannot(
+            "this example does not record parts of a payment, which Lago's payments can",
+            source=f"{tables.OPENAPI}/resources",
+        ),
+        refund=cannot(
+            "this example makes no credit notes, by which Lago refunds",
+            source=f"{tables.OPENAPI}/resources",
+        ),
+        credit=cannot(
+            "this example makes no credit notes, which Lago has",
+            source=f"{tables.OPENAPI}/resources",
+        ),
         void=verbs.void,
         mark_uncollectible=cannot(
             "an invoice cannot be given up: lose_dispute records a lost payment dispute, which is another thing",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoice_bridge.adapter import carried, defaulted, dropped, read_parts, unsent
+from invoice_bridge.adapter import Field, carried, defaulted, dropped, read_parts, unsent
 from invoice_bridge.core.losses import Alters, Severity
 from invoice_bridge.core.model import Line
 
-from .tables import CREATE, CREATED, FEES, NO_KEYS, OPENAPI, RETRY, UPDATE
+from .tables import CREATE, CREATED, FEES, NO_KEYS, OPENAPI, RETRY, UPDATE, VOID
 
 
 def carries_quantity(line: Line) -> bool:
@@ -147,3 +147,15 @@ FIELDS = (
     ),
     *read_parts("IB-LAGO", CREATE),
 )
+
+VERB_FIELDS: tuple[Field, ...] = (
+    dropped(
+        "reason",
+        "IB-LAGO-VOID-REASON-01",
+        VOID,
+        verbs=("void",),
+        why="the request that voids takes no reason",
+        remedy="keep it yourself",
+    ),
+)
+"""What becomes of each field of the verbs."""

@@ -110,6 +110,7 @@ REDACTIONS = (
 SOURCES = {
     "one_time_charge": CREATE,
     "period_invoice": CREATE,
+    "find": LIST,
     "retrieve": f"{OPENAPI}/resources/invoice.yaml",
     "list": LIST,
     "finalize": FINALIZE,
@@ -129,7 +130,7 @@ TRANSITIONS = Transitions(
             source=FINALIZE,
         ),
         "pay": transition(Status.OPEN, becomes=[Status.OPEN, Status.PAID], effects=[Effect.COLLECTS], source=RETRY),
-        "mark_paid": transition(Status.OPEN, becomes=[Status.PAID], effects=[Effect.COLLECTS], source=UPDATE),
+        "mark_paid": transition(Status.OPEN, becomes=[Status.PAID], effects=[Effect.RECORDS], source=UPDATE),
         "void": transition(Status.OPEN, becomes=[Status.VOID], effects=[Effect.VOIDS], source=VOID),
         "update": transition(
             Status.DRAFT,

@@ -169,7 +169,8 @@ def collect_part(command: Pay, context: Context) -> Flow[Invoice]:
     if amount is None or reference is None:
         raise TypeError("a part payment has an amount and a reference")
     specimen = specimen_of(command.id, "open", amount, amount_remaining=command.expect or amount)
-    invoice = yield from with_payments(command.id, context, specimen=specimen)
+    of_customer = specimen | {"customer": "{invoice.customer}"}
+    invoice = yield from with_payments(command.id, context, specimen=of_customer)
 
     def look() -> Flow[tuple[Entry | None, str | None]]:
         """Find the payment of the reference, and the id of its payment intent if that is not confirmed yet."""
