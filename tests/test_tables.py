@@ -17,7 +17,17 @@ from invoice_bridge.adapter.declared import Setting
 from invoice_bridge.adapter.rows import Field, leaves_of
 from invoice_bridge.client import settings
 from invoice_bridge.compare.kinds import KINDS
-from invoice_bridge.core.commands import LEAVES, Bill, Filters, ListInvoices, OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.commands import (
+    LEAVES,
+    VERB_LEAVES,
+    Bill,
+    Filters,
+    ListInvoices,
+    OneTimeCharge,
+    OnInvoice,
+    PeriodInvoice,
+    Update,
+)
 from invoice_bridge.core.model import Amount, Collection, CustomerRef, Frozen, Instant, Invoice, Line, Period, Words
 from invoice_bridge.testing.conformance import Conformance
 from invoice_bridge.testing.metamorphic import leaves_with_variants
@@ -100,6 +110,14 @@ def test_defect_62_every_bill_has_leaves() -> None:
     assert {OneTimeCharge, PeriodInvoice} == set(LEAVES) == set(Bill.__subclasses__()) & set(LEAVES)
 
 
+def test_every_verb_with_fields_has_leaves() -> None:
+    """No field of a verb is forgotten; each flow reads `expect`, and `pay` its payment method, by themselves."""
+    by_hand = {Update: {"description", "due_at", "metadata"}}
+    for kind in OnInvoice.__subclasses__():
+        fields = set(_model_fields(kind)) - {"id", "attempt", "expect", "payment_method"} - by_hand.get(kind, set())
+        assert set(VERB_LEAVES.get(kind, ())) == fields, kind.__name__
+
+
 def test_defect_62_every_leaf_has_a_variant() -> None:
     """Defect 62: the suite can change every leaf, and knows no other."""
     leaves = {leaf for each in LEAVES.values() for leaf in each}
@@ -114,7 +132,7 @@ def test_defect_62_kinds_are_the_fields_of_the_model() -> None:
 
 CONSTRUCTED = {
     invoice_bridge.core.bills: {"OneTimeCharge", "PeriodInvoice"},
-    invoice_bridge.core.verbs: {"ListInvoices"},
+    invoice_bridge.core.verbs: {"Find", "ListInvoices"},
     invoice_bridge.core.parts: {"Line"},
 }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from invoice_bridge.adapter.answers import json_of, object_of, text_of
-    from invoice_bridge.adapter.changes import check_state, customer_id, delete_draft, submit_change
+    from invoice_bridge.adapter.changes import check_state, customer_id, delete_draft, invalid_state, submit_change
     from invoice_bridge.adapter.checks import payable, same_bill, verify
     from invoice_bridge.adapter.declared import (
         Cannot,
@@ -208,6 +208,7 @@ __all__ = [
     "identity",
     "instant",
     "integer",
+    "invalid_state",
     "is_findable",
     "json_of",
     "lines_total",
@@ -251,7 +252,7 @@ __all__ = [
 
 _HOMES = {
     "answers": ("json_of", "object_of", "text_of"),
-    "changes": ("check_state", "customer_id", "delete_draft", "submit_change"),
+    "changes": ("check_state", "customer_id", "delete_draft", "invalid_state", "submit_change"),
     "checks": ("payable", "same_bill", "verify"),
     "declared": (
         "Cannot",

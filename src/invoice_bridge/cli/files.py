@@ -97,6 +97,11 @@ def amount(text: str, where: str) -> Money:
         raise ConfigurationError(f"{where}: {error}") from None
 
 
+def optional_amount(text: str | None, where: str) -> Money | None:
+    """Read an amount that may be left out. Raises ConfigurationError."""
+    return amount(text, where) if text else None
+
+
 def instant(text: str, where: str) -> datetime:
     """Read 2026-05-01T00:00:00Z; a date alone is its midnight in UTC. Raises ConfigurationError naming `where`."""
     try:

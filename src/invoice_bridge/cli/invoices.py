@@ -8,10 +8,9 @@ import typer
 
 from invoice_bridge.cli.connect import with_client
 from invoice_bridge.cli.files import amount as needed_amount
-from invoice_bridge.cli.files import instant, pairs, write_bytes
+from invoice_bridge.cli.files import instant, optional_amount, pairs, write_bytes
 from invoice_bridge.client.clients import Client
 from invoice_bridge.core.model import Invoice, Line
-from invoice_bridge.core.money import Money
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The invoice's id at the provider.", show_default=False)]
 Attempt = Annotated[int, typer.Option("--attempt", min=1, help="Raise it to try again after a final refusal.")]
@@ -37,11 +36,6 @@ Refunded = Annotated[
 Credited = Annotated[
     str | None, typer.Option("--expect", metavar="AMOUNT", help='Stop unless it was credited before: "0.00 EUR".')
 ]
-
-
-def read_amount(text: str | None, where: str) -> Money | None:
-    """Read an amount that may be left out. Raises ConfigurationError."""
-    return needed_amount(text, where) if text else None
 
 
 @with_client
@@ -100,7 +94,7 @@ def pay(
     attempt: Attempt = 1,
 ) -> Invoice:
     """Collect an open invoice now, or a part of it."""
-    expected, part = read_amount(expect, "--expect"), read_amount(amount, "--amount")
+    expected, part = optional_amount(expect, "--expect"), optional_amount(amount, "--amount")
     how: dict[str, Any] = {"payment_method": payment_method, "attempt": attempt}
     return client.pay(id, expect=expected, amount=part, reference=reference, **how)
 
@@ -127,7 +121,7 @@ def record_payment(
     attempt: Attempt = 1,
 ) -> Invoice:
     """Record a payment made outside the provider, of the whole invoice or a part; no money moves."""
-    paid, expected = needed_amount(amount, "--amount"), read_amount(expect, "--expect")
+    paid, expected = needed_amount(amount, "--amount"), optional_amount(expect, "--expect")
     how: dict[str, Any] = {"method": method, "expect": expected, "allow": allow or [], "attempt": attempt}
     return client.record_payment(id, amount=paid, at=instant(at, "--at"), reference=reference, **how)
 
@@ -145,7 +139,7 @@ def refund(
     attempt: Attempt = 1,
 ) -> Invoice:
     """Give back money that an invoice collected, all that is left or an amount."""
-    back, expected = read_amount(amount, "--amount"), read_amount(expect, "--expect")
+    back, expected = optional_amount(amount, "--amount"), optional_amount(expect, "--expect")
     how: dict[str, Any] = {"reason": reason, "expect": expected, "allow": allow or [], "attempt": attempt}
     return client.refund(id, amount=back, reference=reference, **how)
 
@@ -167,7 +161,7 @@ def credit(
     attempt: Attempt = 1,
 ) -> Invoice:
     """Issue a credit note: it lowers what remains, or gives the customer a balance; no money is given back."""
-    whole, expected = read_amount(amount, "--amount"), read_amount(expect, "--expect")
+    whole, expected = optional_amount(amount, "--amount"), optional_amount(expect, "--expect")
     named = pairs(lines, "--line").items() if lines else ()
     credited = [Line(id=line, amount=needed_amount(text, "--line")) for line, text in named]
     how: dict[str, Any] = {"reason": reason, "expect": expected, "allow": allow or [], "attempt": attempt}
