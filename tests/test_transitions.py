@@ -221,8 +221,8 @@ ROWS = {
     "chargebee": """
         finalize: draft → open paid [collects issues]
         pay: open → paid [collects]
-        mark_paid: open → paid [records]
         pay_part: open → open paid [collects]
+        mark_paid: open → paid [records]
         record_payment: open → open paid [records]
         refund: paid → [refunds]
         credit: open paid → open paid [issues]

@@ -208,6 +208,26 @@ def test_a_payment_that_is_not_listed_stops_a_record(world: World, monkeypatch: 
     assert world.events == ["issued", "recorded"]
 
 
+@pytest.mark.parametrize("rows", [[], [{"applied_amount": 1000, "txn_status": "success"}]])
+def test_payments_that_are_not_all_listed_stop_a_record(
+    world: World, monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]]
+) -> None:
+    """An amount was paid and its payment, or its id, is missing: it may be the one with the reference."""
+    made = billed(world)
+    record(world.client, made, 1000)
+    plain = world.site.retrieve
+
+    def partial(call: IncomingRequest, invoice_id: str) -> Response:
+        answer = loads(plain(call, invoice_id).content)
+        answer["invoice"]["linked_payments"] = rows
+        return Response(200, dumps(answer), {"content-type": "application/json"})
+
+    monkeypatch.setattr(world.site, "retrieve", partial)
+    with pytest.raises(MalformedResponse, match="are not all listed"):
+        record(another(world), made, 1000)
+    assert world.events == ["issued", "recorded"]
+
+
 def test_more_payments_than_a_page_are_read_in_parts(world: World) -> None:
     """A hundred ids at a time."""
     made = billed(world)

@@ -39,8 +39,20 @@ _IDS = 100
 def transactions_of(
     invoice: Invoice, context: Context, specimens: Iterable[Mapping[str, Any]] = ()
 ) -> Flow[list[Reader]]:
-    """Read the transactions of an invoice's payments, by their ids. Raises MalformedResponse if one is not listed."""
+    """Read the transactions of an invoice's payments, by their ids.
+
+    Raises MalformedResponse if one is not listed, and if the invoice does not list all of its payments: amount_paid is
+    the sum of those that succeeded (chargebee/openapi, API v2, Invoice).
+    """
     ids = [payment.id for payment in invoice.payments if payment.id is not None]
+    paid = [payment.amount.minor for payment in invoice.payments if payment.amount and payment.state == "succeeded"]
+    stated = invoice.amount_paid
+    if len(ids) < len(invoice.payments) or (stated is not None and stated.minor != sum(paid)):
+        raise MalformedResponse(
+            f"the payments of {invoice.id} are not all listed with their ids: they do not come to the amount paid, "
+            f"{stated}; nothing was done",
+            provider="chargebee",
+        )
     found: dict[str, Reader] = {}
     specimen = {"list": [{"transaction": each} for each in specimens]}
     for start in range(0, len(ids), _IDS):

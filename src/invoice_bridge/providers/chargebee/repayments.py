@@ -294,8 +294,9 @@ def _check_total(command: Credit, invoice: Invoice) -> None:
     credited = Money.zero(command.total.currency) if invoice.amount_credited is None else invoice.amount_credited
     if total is None or total.currency != command.total.currency or (credited + command.total).minor > total.minor:
         raise Discrepancy(
-            f"{command.total} was asked for, but {invoice.id} came to {total}, of which {credited} is credited "
-            "already; nothing was done",
+            f"{command.total} was asked for, but {invoice.id} came to "
+            f"{'no amount that is stated' if total is None else total}, of which {credited} is credited already; "
+            "nothing was done",
             asked=command.total,
             found=total,
             invoice=invoice,

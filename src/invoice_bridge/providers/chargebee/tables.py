@@ -187,14 +187,14 @@ TRANSITIONS = Transitions(
         "pay": transition(
             Status.OPEN, becomes=[Status.PAID], effects=[Effect.COLLECTS], source=f"{SOURCES['pay']}: {_ISSUED}"
         ),
-        "mark_paid": transition(
-            Status.OPEN, becomes=[Status.PAID], effects=[Effect.RECORDS], source=f"{SOURCES['mark_paid']}: {_ISSUED}"
-        ),
         "pay_part": transition(
             Status.OPEN,
             becomes=[Status.OPEN, Status.PAID],
             effects=[Effect.COLLECTS],
             source=f"{SOURCES['pay']}: {_ISSUED}",
+        ),
+        "mark_paid": transition(
+            Status.OPEN, becomes=[Status.PAID], effects=[Effect.RECORDS], source=f"{SOURCES['mark_paid']}: {_ISSUED}"
         ),
         "record_payment": transition(
             Status.OPEN,
