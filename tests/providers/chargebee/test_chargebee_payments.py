@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -268,6 +269,32 @@ def test_a_part_whose_answers_were_lost_is_collected_once(world: World, kind: Ki
             collect(another(world), made, 1000)
     else:
         assert collect(another(world), made, 1000).amount_paid == eur(1000)
+    assert world.events == ["issued", "collected"]
+
+
+def test_a_journal_knows_what_chargebee_keeps_no_reference_of(world: World, tmp_path: Path) -> None:
+    """The same call is the same payment, whatever remains: the invoice is returned; another amount is a mismatch."""
+    made = billed(world)
+    http = httpx.Client(transport=EmulatorTransport(world.site, API))
+    journal = tmp_path / "bills.sqlite"
+    with Client("chargebee", api_key=world.site.key, site="acme-test", http=http, journal=journal) as client:
+        collect(client, made, 2500)
+        world.clock.now += timedelta(days=366)
+        assert collect(client, made, 2500).status is Status.PAID
+        with pytest.raises(IdempotencyMismatch):
+            collect(client, made, 1000)
+        client.refund(made.id, amount=eur(1000), reference="re-1", expect=eur(0))
+        world.clock.now += timedelta(days=366)
+        assert client.refund(made.id, amount=eur(1000), reference="re-1", expect=eur(0)).amount_refunded == eur(1000)
+    assert world.events == ["issued", "collected", "refunded"]
+
+
+def test_without_a_journal_a_part_that_paid_it_all_is_stopped(world: World) -> None:
+    """Nothing remains, where something was expected to."""
+    made = billed(world)
+    collect(world.client, made, 2500)
+    with pytest.raises(Discrepancy, match=r"25\.00 EUR, but the provider states 0\.00 EUR"):
+        collect(another(world), made, 2500)
     assert world.events == ["issued", "collected"]
 
 

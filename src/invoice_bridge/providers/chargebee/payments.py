@@ -21,7 +21,7 @@ from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import Pay, RecordPayment
 from invoice_bridge.core.errors import Declined, Discrepancy, MalformedResponse, Unsupported
 from invoice_bridge.core.exact import dumps
-from invoice_bridge.core.model import Invoice
+from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Flow, Response
 from invoice_bridge.providers.chargebee.tables import FAILED, MONEY, OFFLINE_METHODS, SOURCES, TRANSITIONS
@@ -180,6 +180,8 @@ def collect_part(command: Pay, context: Context) -> Flow[Invoice]:
     invoice = yield from read_specimen(
         command.id, context, bare_specimen(command.id, "payment_due", command.expect or amount)
     )
+    if invoice.status is Status.PAID:  # by this very part, perhaps: then it is the amount that is another one
+        check_before(command, invoice)
     payable(command, invoice, transition)
     check_part(amount, invoice)
     body: Sdk.CollectPaymentParams = {
