@@ -30,7 +30,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         provider, verb, kind = mark.args
         if verb == "*":  # of the command that the test is parametrized with
             parameters = item.callspec.params.values()  # type: ignore[attr-defined]
-            verb = next(value.verb for value in parameters if isinstance(value, Command))
+            verb = next(value.capability for value in parameters if isinstance(value, Command))
         item.user_properties.append(("proves", f"{provider}:{verb}:{kind}"))
 
 

@@ -112,7 +112,7 @@ def test_defect_62_every_bill_has_leaves() -> None:
 
 def test_every_verb_with_fields_has_leaves() -> None:
     """No field of a verb is forgotten; each flow reads `expect`, and `pay` its payment method, by themselves."""
-    by_hand = {Update: {"description", "due_at", "metadata"}}
+    by_hand: dict[type[OnInvoice], set[str]] = {Update: {"description", "due_at", "metadata"}}
     for kind in OnInvoice.__subclasses__():
         fields = set(_model_fields(kind)) - {"id", "attempt", "expect", "payment_method"} - by_hand.get(kind, set())
         assert set(VERB_LEAVES.get(kind, ())) == fields, kind.__name__

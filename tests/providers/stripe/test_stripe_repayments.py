@@ -143,6 +143,19 @@ def test_a_part_that_stopped_before_it_was_collected_goes_on(world: World) -> No
     assert (paid.amount_paid, len(world.stripe.intents)) == (eur(1000), 1)
 
 
+def test_a_part_that_waits_for_the_customer_is_no_success(world: World) -> None:
+    """It is neither confirmed again nor returned as if it were collected."""
+    made = billed(world)
+    with pytest.raises(OutcomeUnknown):
+        another(world, Fault(Kind.RESET_BEFORE, path="/confirm$", times=100)).pay(
+            made.id, amount=eur(1000), reference="part-1", payment_method="pm_7"
+        )
+    next(iter(world.stripe.intents.values()))["status"] = "requires_action"
+    with pytest.raises(InvalidState, match="waits for the customer: requires_action"):
+        another(world).pay(made.id, amount=eur(1000), reference="part-1", payment_method="pm_7")
+    assert world.events == ["issued"]
+
+
 def test_a_part_needs_a_payment_method(world: World) -> None:
     """Nothing is made without one."""
     made = billed(world)
@@ -298,6 +311,19 @@ def test_a_credit_note_of_a_paid_invoice_is_a_balance(world: World) -> None:
     assert (done.status, done.amount_credited, done.credit_notes[0].kind) == (Status.PAID, eur(700), "credit")
     assert world.stripe.customers["cus_42"]["balance"] == -700
     assert world.events == ["issued", "collected", "credited"]
+
+
+def test_a_bill_that_was_credited_is_still_that_bill(world: World) -> None:
+    """Made again after a credit note, a part payment and a refund, it is returned: nothing else is demanded."""
+    made = billed(world)
+    world.client.credit(made.id, amount=eur(1000), reference="cn-1")
+    assert billed(world).id == made.id
+    world.client.pay(made.id, amount=eur(500), reference="part-1", payment_method="pm_7")
+    world.client.pay(made.id, expect=eur(1000))
+    world.client.refund(made.id, amount=eur(200), reference="re-1")
+    world.clock.now += timedelta(days=30)
+    assert billed(world).status is Status.PAID
+    assert world.events == ["issued", "credited", "collected", "collected", "refunded"]
 
 
 def test_lines_are_credited(world: World) -> None:

@@ -75,6 +75,9 @@ def compare_demand(invoice: Invoice, context: Context) -> Invoice:
     reader = Reader(invoice.raw, "stripe")
     balance = reader.integer("starting_balance") or 0
     due, total = invoice.amount_due, invoice.total
+    credited = reader.integer("pre_payment_credit_notes_amount") or 0
+    if due is not None and credited:  # a credit note lowers what is due, and was issued on purpose
+        due += MONEY.from_units(credited, due.currency)
     if "minimum" in context.allowed and balance == 0 and due is not None and not due.minor:
         return invoice
     is_draft = invoice.status is Status.DRAFT

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from invoice_bridge.adapter.answers import object_of, text_of
-from invoice_bridge.adapter.changes import check_state
+from invoice_bridge.adapter.changes import check_state, invalid_state
 from invoice_bridge.adapter.checks import payable
 from invoice_bridge.adapter.instants import unix_seconds
 from invoice_bridge.adapter.once import Entry, check_before, made_before, submit_once
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PAID_ELSEWHERE = "Paid elsewhere"
 """The name of the payment method of a payment that was made elsewhere, where the caller gives none."""
 INTENT, RECORD = "payment_intent", "payment_record"
-_UNFINISHED = frozenset({"requires_confirmation", "requires_payment_method", "requires_action"})
+_UNFINISHED = frozenset({"requires_confirmation", "requires_payment_method"})
 
 
 # ── the payments of an invoice ───────────────────────────────────────────────────────────────────────────────────────
@@ -177,7 +177,12 @@ def collect_part(command: Pay, context: Context) -> Flow[Invoice]:
         rows = yield from invoice_payments(command.id, context, expand=INTENT)
         pairs = _with_reference(rows, INTENT, reference)
         entry = made_before(command, _entries(pairs, invoice.currency), invoice)
-        waiting = entry is not None and entry.state == "pending" and pairs[0][1].text("status") in _UNFINISHED
+        status = pairs[0][1].text("status") if pairs else None
+        if status == "requires_action":
+            raise invalid_state(
+                invoice, "is not paid", f"the payment of {reference!r} waits for the customer: {status}"
+            )
+        waiting = entry is not None and entry.state == "pending" and status in _UNFINISHED
         return entry, pairs[0][1].text("id") if waiting else None
 
     entry, intent = yield from look()

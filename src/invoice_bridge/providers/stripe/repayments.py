@@ -245,7 +245,7 @@ def credit(command: Credit, context: Context) -> Flow[Invoice]:
         step="credit",
         effects=transition.effects,
         answers=("metadata", REFERENCE_KEY),
-        specimen={"id": "{credit_note.id}", "object": "credit_note", "metadata": form["metadata"]},
+        specimen={"id": "{credit_note.id}", "object": "credit_note", "metadata": {REFERENCE_KEY: command.reference}},
     )
 
     def after(answer: Response) -> Flow[Invoice]:
