@@ -455,3 +455,20 @@ def test_the_reason_of_a_void_is_a_comment(world: World) -> None:
     assert world.bodies == [b"comment=billed+twice"]
     with pytest.raises(Unsupported, match="198"):
         world.client.void(made.id, reason="x" * 199)
+
+
+# ── the bill itself, made again ──────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(minutes=31), timedelta(days=366)])
+@pytest.mark.parametrize("minor", [1000, 2500])
+@pytest.mark.parametrize("collection", [Collection.manual(), CHARGED], ids=["open", "paid"])
+def test_a_bill_that_was_credited_is_still_that_bill(
+    world: World, collection: Collection, minor: int, later: timedelta
+) -> None:
+    """Made again it is found, whatever was given back of it since; nothing is billed."""
+    made = billed(world, collection=collection)
+    credit(world.client, made, minor)
+    events = list(world.events)
+    world.clock.now += later
+    bill = OneTimeCharge(reference="res-1", customer="cus_42", amount=eur(2500), collection=collection)
+    assert another(world).create(bill).id == made.id
+    assert world.events == events
