@@ -152,6 +152,13 @@ def commands(name: str) -> Iterator[tuple[str, Command]]:
     yield "refund", Refund(id=one, amount=part, reference="re", reason="as agreed")
     yield "credit", Credit(id=one, amount=part, reference="cn", reason="as agreed")
     yield "credit lines", Credit(id=one, lines=(Line(id="l_1", amount=part),), reference="cn")
+    before = Money(1000, "EUR")  # some providers keep no reference, and need the amount before
+    yield "pay a part of it", Pay(id=one, amount=part, reference="p", payment_method=method or "pm_1", expect=before)
+    yield "refund more", Refund(id=one, amount=part, reference="re", reason="as agreed", expect=before)
+    yield "refund the rest", Refund(id=one, reference="re", expect=before)
+    yield "credit more", Credit(id=one, amount=part, reference="cn", reason="as agreed", expect=before)
+    lines = (Line(id="l_1", amount=part, description="Parking"),)
+    yield "credit more lines", Credit(id=one, lines=lines, reference="cn", expect=before)
     yield "void for a reason", Void(id=one, reason="as agreed")
     yield "pay by", Pay(id=one, expect=PRICE, payment_method=method, attempt=2)
     yield "update all", Update(id=one, description="New", due_at=DUE, metadata={"a": "c"})

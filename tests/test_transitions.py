@@ -221,7 +221,11 @@ ROWS = {
     "chargebee": """
         finalize: draft → open paid [collects issues]
         pay: open → paid [collects]
+        pay_part: open → open paid [collects]
         mark_paid: open → paid [records]
+        record_payment: open → open paid [records]
+        refund: paid → [refunds]
+        credit: open paid → open paid [issues]
         void: open → void [voids]
         mark_uncollectible: open → uncollectible [voids]
         delete: draft → deleted []

@@ -11,7 +11,7 @@ from typing import Any
 from invoice_bridge.adapter.declared import History
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import Command, Retrieve, verb_reference
-from invoice_bridge.core.errors import IdempotencyMismatch, OutcomeUnknown, ProviderError
+from invoice_bridge.core.errors import Discrepancy, IdempotencyMismatch, OutcomeUnknown, ProviderError
 from invoice_bridge.core.wire import Flow
 
 __all__ = ["start_once"]
@@ -30,7 +30,11 @@ def start_once(command: Command, context: Context, history: History) -> Flow[Any
 
 
 def _reading_only(command: Command, context: Context, history: History, flow: Flow[Any]) -> Flow[Any]:
-    """Drive a flow up to its first write, which is not sent."""
+    """Drive a flow up to its first write, which is not sent.
+
+    Where the provider keeps no reference, a success that the journal has looks like somebody else's: the amount before
+    is another one. It is the same call, so the invoice is read.
+    """
     try:
         request = next(flow)
         while not request.writes:
@@ -42,6 +46,9 @@ def _reading_only(command: Command, context: Context, history: History, flow: Fl
                 request = flow.send(answer)
     except StopIteration as done:
         return done.value
+    except Discrepancy:
+        if not history.applied:
+            raise
     flow.close()
     if not history.applied:
         reference = verb_reference(command)

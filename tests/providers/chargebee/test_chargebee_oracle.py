@@ -4,6 +4,7 @@ Captured at the SDK's own seam, the function that puts its request on the wire. 
 """
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,11 +12,22 @@ import pytest
 from chargebee import http_request
 from chargebee.main import Chargebee
 from chargebee.models import enums
+from chargebee.models.credit_note.operations import CreditNote
 from hypothesis import given
 
 from invoice_bridge import Discount, Line, OneTimeCharge, Period, PeriodInvoice, Unsupported, decode, explain
 from invoice_bridge.adapter.instants import unix_seconds
-from invoice_bridge.core.commands import ListInvoices, MarkPaid, MarkUncollectible, Pay, Void
+from invoice_bridge.core.commands import (
+    Credit,
+    ListInvoices,
+    MarkPaid,
+    MarkUncollectible,
+    Pay,
+    Pdf,
+    RecordPayment,
+    Refund,
+    Void,
+)
 from invoice_bridge.core.model import Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Request
@@ -37,7 +49,10 @@ ANSWER = {
     "credit_note": {"id": "CN"},
     "subscription": {"id": "sub_42"},
     "customer": {"id": "cus_42"},
+    "download": {"download_url": "https://cdn.chargebee.com/x"},
 }
+PAID_AT = datetime(2026, 6, 1, tzinfo=UTC)
+FIVE, NOTHING = Money(500, "EUR"), Money(0, "EUR")
 
 
 class Seam:
@@ -49,7 +64,9 @@ class Seam:
 
     def answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str], int]:
         self.sent = request
-        lists = request["method"] == "GET" and request["url"].endswith(("/invoices", "/unbilled_charges"))
+        lists = request["method"] == "GET" and request["url"].endswith(
+            ("/invoices", "/unbilled_charges", "/transactions")
+        )
         return ({"list": []} if lists else ANSWER), {}, 200
 
     @property
@@ -215,19 +232,76 @@ def test_a_bill_on_catalog_1_is_what_the_sdk_would_send(seam: Seam, command: One
     same(request, seam)
 
 
+def recorded(reference: str, method: str) -> dict[str, Any]:
+    """What a user of the SDK would write for a payment that was made elsewhere."""
+    told = {"amount": 500, "reference_number": reference, "date": unix_seconds(PAID_AT)}
+    return {"transaction": told | {"payment_method": enums.PaymentMethod[method]}}
+
+
+def credited(comment: str) -> dict[str, Any]:
+    """What a user of the SDK would write for a credit note of an open invoice."""
+    return {"reference_invoice_id": "7", "type": CreditNote.Type.ADJUSTMENT, "comment": comment}
+
+
 CALLS: list[tuple[Any, Callable[[Any, Any], object]]] = [
     (
         Pay(id="7", expect=Money(1999, "EUR"), payment_method="pm_42"),
-        lambda sdk, headers: sdk.collect_payment("7", {"payment_source_id": "pm_42", "amount": 1999}, headers),
+        lambda sdk, headers: sdk.Invoice.collect_payment("7", {"payment_source_id": "pm_42", "amount": 1999}, headers),
     ),
     (
         MarkPaid(id="7"),
-        lambda sdk, headers: sdk.record_payment(
+        lambda sdk, headers: sdk.Invoice.record_payment(
             "7", {"transaction": {"payment_method": enums.PaymentMethod.OTHER}}, headers
         ),
     ),
-    (Void(id="7"), lambda sdk, headers: sdk.void_invoice("7", None, headers)),
-    (MarkUncollectible(id="7"), lambda sdk, headers: sdk.write_off("7", None, headers)),
+    (
+        Pay(id="7", amount=FIVE, reference="part 1", payment_method="pm_42", expect=Money(1999, "EUR")),
+        lambda sdk, headers: sdk.Invoice.collect_payment(
+            "7", {"amount": 500, "payment_source_id": "pm_42", "comment": "part 1"}, headers
+        ),
+    ),
+    (
+        RecordPayment(id="7", amount=FIVE, at=PAID_AT, reference="wire 7", method="Bank transfer"),
+        lambda sdk, headers: sdk.Invoice.record_payment("7", recorded("wire 7", "BANK_TRANSFER"), headers),
+    ),
+    (
+        RecordPayment(id="7", amount=FIVE, at=PAID_AT, reference="wire 8", method="Voucher & co"),
+        lambda sdk, headers: sdk.Invoice.record_payment(
+            "7", recorded("wire 8", "OTHER") | {"comment": "Voucher & co"}, headers
+        ),
+    ),
+    (
+        Refund(id="7", amount=FIVE, reference="re 1", reason="the room was closed", expect=NOTHING),
+        lambda sdk, headers: sdk.Invoice.refund(
+            "7", {"refund_amount": 500, "comment": "re 1: the room was closed"}, headers
+        ),
+    ),
+    (
+        Credit(id="7", amount=FIVE, reference="cn 1", expect=FIVE),
+        lambda sdk, headers: sdk.CreditNote.create(credited("cn 1") | {"total": 500}, headers),
+    ),
+    (
+        Credit(
+            id="7",
+            lines=(Line(id="li_1", amount=FIVE, description="Parking"), Line(id="li_2", amount=FIVE)),
+            reference="cn 2",
+            reason="as agreed",
+            expect=NOTHING,
+        ),
+        lambda sdk, headers: sdk.CreditNote.create(
+            credited("cn 2: as agreed")
+            | {
+                "line_items": [
+                    {"reference_line_item_id": "li_1", "amount": 500, "description": "Parking"},
+                    {"reference_line_item_id": "li_2", "amount": 500},
+                ]
+            },
+            headers,
+        ),
+    ),
+    (Void(id="7"), lambda sdk, headers: sdk.Invoice.void_invoice("7", None, headers)),
+    (Void(id="7", reason="twice"), lambda sdk, headers: sdk.Invoice.void_invoice("7", {"comment": "twice"}, headers)),
+    (MarkUncollectible(id="7"), lambda sdk, headers: sdk.Invoice.write_off("7", None, headers)),
 ]
 
 
@@ -235,9 +309,31 @@ CALLS: list[tuple[Any, Callable[[Any, Any], object]]] = [
 @pytest.mark.parametrize("command, call", CALLS, ids=lambda value: getattr(value, "verb", ""))
 def test_a_verb_is_what_the_sdk_would_send(seam: Seam, command: Any, call: Callable[[Any, Any], object]) -> None:
     """The verbs on an invoice go to the SDK's routes with the SDK's parameters."""
-    request = plan(command, make_context(CHARGEBEE, {"site": "acme-test"})).requests[-1]
-    call(seam.sdk.Invoice, {KEY: request.key})
+    requests = plan(command, make_context(CHARGEBEE, {"site": "acme-test"})).requests
+    (request,) = [request for request in requests if request.writes]
+    call(seam.sdk, {KEY: request.key})
     same(request, seam)
+
+
+def test_a_document_and_transactions_are_asked_for_as_the_sdk_does(seam: Seam) -> None:
+    """The link of a PDF comes from the SDK's route, and so do transactions, but for DIFFERENCES["lists"]."""
+    context = make_context(CHARGEBEE, {"site": "acme-test"})
+    request = plan(Pdf(id="7"), context).requests[1]
+    seam.sdk.Invoice.pdf("7", None, {KEY: request.key})
+    same(request, seam)
+    listing = plan(Refund(id="7", reference="re 1", expect=FIVE), context).requests[1]
+    seam.sdk.Transaction.list({"limit": 100, "id": {"IN": ["{payment.id}"]}})
+    assert listing.url.partition("?")[0] == seam.sent["url"]
+    assert dict(ours(listing)) == {"limit": "100", "id[in]": '["{payment.id}"]'}
+    assert {name for name, _ in seam.pairs} == {"limit", "id[in]"}
+
+
+def test_every_event_of_money_is_known_to_the_sdk() -> None:
+    """Each event that is mapped is one of the SDK's, and none of the SDK's is about a dispute."""
+    known = {event.value for event in enums.EventType}
+    assert CHARGEBEE.webhooks is not None
+    assert {row.native for row in CHARGEBEE.webhooks.events} <= known
+    assert not [name for name in known if "dispute" in name or "chargeback" in name]
 
 
 def test_unbilled_charges_are_what_the_sdk_would_send(seam: Seam) -> None:

@@ -93,6 +93,53 @@ def test_the_status_says_what_the_event_does_not(kind: str, invoice: dict[str, A
     assert event(kind, **invoice).type is becomes
 
 
+MONEY: dict[str, dict[str, Any]] = {
+    "credit_note": {"id": "CN-1", "object": "credit_note", "reference_invoice_id": "19", "status": "refund_due"},
+    "transaction": {
+        "id": "txn_1",
+        "type": "refund",
+        "status": "in_progress",
+        "linked_invoices": [{"invoice_id": "19"}],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "kind, about, becomes",
+    [
+        ("credit_note_created", "credit_note", EventType.CREDITED),
+        ("credit_note_created_with_backdating", "credit_note", EventType.CREDITED),
+        ("credit_note_updated", "credit_note", EventType.CREDITED),
+        ("credit_note_deleted", "credit_note", EventType.CREDITED),
+        ("refund_initiated", "transaction", EventType.REFUNDED),
+        ("payment_refunded", "transaction", EventType.REFUNDED),
+        ("payment_refunded", "credit_note", EventType.REFUNDED),
+    ],
+)
+def test_money_that_is_given_back_names_its_invoice(kind: str, about: str, becomes: EventType) -> None:
+    """The invoice of a credit note or of a transaction is to be read: neither is the invoice itself."""
+    said = {"id": "ev_1", "object": "event", "event_type": kind, "content": {about: MONEY[about]}}
+    found = read(json.dumps(said).encode())
+    assert (found.type, found.native_type, found.invoice, found.invoice_id) == (becomes, kind, None, "19")
+
+
+def test_a_transaction_of_several_invoices_names_none() -> None:
+    """Which of them was meant, nobody can say."""
+    rows = [{"invoice_id": "19"}, {"invoice_id": "20"}]
+    said = {"id": "ev_1", "object": "event", "event_type": "payment_refunded"}
+    content = {"transaction": MONEY["transaction"] | {"linked_invoices": rows}}
+    found = read(json.dumps(said | {"content": content}).encode())
+    assert (found.type, found.invoice_id) == (EventType.REFUNDED, None)
+
+
+def test_a_refund_that_is_on_its_way_is_no_status() -> None:
+    """The invoice stays paid with nothing refunded, as Chargebee says."""
+    found = event("refund_initiated", status="paid", amount_paid=1999, issued_credit_notes=[])
+    assert found.type is EventType.REFUNDED
+    assert found.invoice is not None
+    assert (found.invoice.status, found.invoice.amount_refunded) == (Status.PAID, Money(0, "EUR"))
+
+
 def test_states_are_in_order_of_the_resource_version() -> None:
     """Of two deliveries within one second the version says which is the older state."""
     older, newer = event("invoice_updated", status="payment_due"), event("invoice_updated", resource_version=8)

@@ -1,11 +1,14 @@
 """Chargebee: invoices of one-time charges and unbilled charges, on either catalog; forms with the index last."""
 
 from invoice_bridge.adapter.declared import Named, cannot
+from invoice_bridge.adapter.lookup import find
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import basic, form_index_last
 from invoice_bridge.providers.chargebee.bills import charge, period
-from invoice_bridge.providers.chargebee.fields import FIELDS
+from invoice_bridge.providers.chargebee.fields import FIELDS, VERB_FIELDS
+from invoice_bridge.providers.chargebee.payments import collect_part, record_part
+from invoice_bridge.providers.chargebee.repayments import credit, pdf, refund
 from invoice_bridge.providers.chargebee.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.chargebee.tables import (
     API_VERSION,
@@ -56,6 +59,7 @@ CHARGEBEE = Provider(
     statuses=STATUSES,
     transitions=TRANSITIONS,
     fields=FIELDS,
+    verb_fields=VERB_FIELDS,
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,
@@ -63,11 +67,17 @@ CHARGEBEE = Provider(
     flows=Verbs(
         one_time_charge=charge,
         period_invoice=period,
+        find=find,
         retrieve=retrieve,
         list=page,
+        pdf=pdf,
         finalize=close,
         pay=collect,
+        pay_part=collect_part,
         mark_paid=record_payment,
+        record_payment=record_part,
+        refund=refund,
+        credit=credit,
         void=void,
         mark_uncollectible=write_off,
         update=cannot(

@@ -30,7 +30,7 @@ from invoice_bridge.providers.chargebee.conditions import (
     takes_the_subscriptions_source,
     terms_are_lost,
 )
-from invoice_bridge.providers.chargebee.tables import CREATE, HEADERS, NO_MAIL, SUBSCRIPTION, UNBILLED
+from invoice_bridge.providers.chargebee.tables import CREATE, HEADERS, NO_MAIL, SOURCES, SUBSCRIPTION, UNBILLED
 
 
 def _checked(path: str) -> Field:
@@ -330,3 +330,43 @@ FIELDS = (
     ),
     *read_parts("IB-CHARGEBEE", CREATE, sent=("lines[].price", "lines[].discount", *DISCOUNTS, "tax[]")),
 )
+
+
+def constant(native: str, source: str, verbs: tuple[str, ...], why: str) -> Field:
+    """Make a row for what the requests of a verb always say."""
+    return carried("", native, source, alters=Alters.NOTHING, verbs=verbs, why=why)
+
+
+_PAID, _RECORDED, _REFUNDED, _CREDITED = (("pay",), ("record_payment",), ("refund",), ("credit",))
+
+
+def _noted(source: str, verbs: tuple[str, ...]) -> Field:
+    """A row for a reference that people can read, and no request: `expect` does what it would do."""
+    why = "a comment for people; no documented request reads it, so the amount before is required"
+    return carried("reference", "comment", source, verbs=verbs, why=why)
+
+
+VERB_FIELDS: tuple[Field, ...] = (
+    carried("amount", "amount", SOURCES["pay"], verbs=_PAID),
+    carried("payment_method", "payment_source_id", SOURCES["pay"], verbs=_PAID),
+    _noted(SOURCES["pay_part"], _PAID),
+    carried("amount", "transaction.amount", SOURCES["record_payment"], verbs=_RECORDED),
+    carried("at", "transaction.date", SOURCES["record_payment"], verbs=_RECORDED),
+    carried("method", "transaction.payment_method, comment", SOURCES["record_payment"], verbs=_RECORDED),
+    carried("reference", "transaction.reference_number", SOURCES["record_payment"], verbs=_RECORDED),
+    carried("amount", "refund_amount", SOURCES["refund"], verbs=_REFUNDED),
+    carried("reason", "comment", SOURCES["refund"], verbs=_REFUNDED),
+    _noted(SOURCES["refund"], _REFUNDED),
+    carried("amount", "total", SOURCES["credit"], verbs=_CREDITED),
+    carried("lines[].id", "line_items[].reference_line_item_id", SOURCES["credit"], verbs=_CREDITED),
+    carried("lines[].amount", "line_items[].amount", SOURCES["credit"], verbs=_CREDITED),
+    carried("lines[].description", "line_items[].description", SOURCES["credit"], verbs=_CREDITED),
+    carried("reason", "comment", SOURCES["credit"], verbs=_CREDITED),
+    _noted(SOURCES["credit"], _CREDITED),
+    carried("id", "reference_invoice_id", SOURCES["credit"], verbs=_CREDITED),
+    constant(
+        "type", SOURCES["credit"], _CREDITED, "an adjustment of what is unpaid, a refundable note of what is paid"
+    ),
+    carried("reason", "comment", SOURCES["void"], verbs=("void",)),
+)
+"""What becomes of each field of the verbs of VERB_LEAVES."""

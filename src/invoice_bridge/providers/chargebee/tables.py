@@ -32,6 +32,12 @@ NO_MAIL = ("chargebee-event-email", "all-disabled")
 """The header that keeps the events of one request from mailing anybody."""
 DESCRIPTION_LENGTH = 250
 """The most characters of a line's description."""
+OFFLINE_METHODS = frozenset({"cash", "check", "bank_transfer", "other", "custom"})
+"""The methods of payments made elsewhere (chargebee/openapi, record_payment); others are those of one country."""
+REASON_LENGTH = 198
+"""The most characters of a reason: a comment of 300 has the reference before it."""
+FAILED = frozenset({"failure", "late_failure", "voided"})
+"""The words of a transaction that moved no money in the end (chargebee 3.29.0, Transaction.Status)."""
 
 _INVOICE = "chargebee/openapi, API v2, Product Catalog 2.0, 2026-08-28, Invoice"
 CREATE = "apidocs.chargebee.com, create invoice for items and one-time charges"
@@ -143,10 +149,16 @@ SOURCES = {
     "one_time_charge": f"{_API}, create_for_charge_items_and_charges; on catalog 1 charge and create",
     "period_invoice": f"{_API}, create_for_charge_items_and_charges; invoice_unbilled_charges",
     "retrieve": f"{_API}, retrieve an invoice",
+    "find": f"{_API}, list invoices of a customer",
     "list": f"{_API}, list invoices",
+    "pdf": f"{_API}, retrieve an invoice as PDF: its link lives 60 minutes",
     "finalize": f"{_API}, close a pending invoice",
     "pay": f"{_API}, collect_payment",
+    "pay_part": f"{_API}, collect_payment: no parameter of it is a reference that can be read",
     "mark_paid": f"{_API}, record_payment",
+    "record_payment": f"{_API}, record_payment; list transactions",
+    "refund": f"{_API}, refund an invoice: one online payment at a time; its comment cannot be read by a request",
+    "credit": f"{_API}, create a credit note: its comment cannot be read by a documented request",
     "void": "apidocs.chargebee.com, void an invoice",
     "mark_uncollectible": "apidocs.chargebee.com, write off an invoice",
     "delete": f"{_API}, delete an invoice",
@@ -176,8 +188,30 @@ TRANSITIONS = Transitions(
         "pay": transition(
             Status.OPEN, becomes=[Status.PAID], effects=[Effect.COLLECTS], source=f"{SOURCES['pay']}: {_ISSUED}"
         ),
+        "pay_part": transition(
+            Status.OPEN,
+            becomes=[Status.OPEN, Status.PAID],
+            effects=[Effect.COLLECTS],
+            source=f"{SOURCES['pay']}: {_ISSUED}",
+        ),
         "mark_paid": transition(
             Status.OPEN, becomes=[Status.PAID], effects=[Effect.RECORDS], source=f"{SOURCES['mark_paid']}: {_ISSUED}"
+        ),
+        "record_payment": transition(
+            Status.OPEN,
+            becomes=[Status.OPEN, Status.PAID],
+            effects=[Effect.RECORDS],
+            source=f"{SOURCES['mark_paid']}: {_ISSUED}",
+        ),
+        # "the invoice status does not change"; of an invoice that is paid in part it is not documented, so not tried
+        "refund": transition(Status.PAID, effects=[Effect.REFUNDS], source=SOURCES["refund"]),
+        # an adjustment of the unpaid component, or a refundable note of the paid one
+        "credit": transition(
+            Status.OPEN,
+            Status.PAID,
+            becomes=[Status.OPEN, Status.PAID],
+            effects=[Effect.ISSUES],
+            source="apidocs.chargebee.com, credit notes: adjustment and refundable",
         ),
         "void": transition(
             Status.OPEN, becomes=[Status.VOID], effects=[Effect.VOIDS], source=f"{SOURCES['void']}: {_ISSUED}"
@@ -270,4 +304,6 @@ LIMITS = (
     Limit("subscription", 50, f"{_LIMITS}, subscription_id"),
     Limit("collection.payment_method", 40, f"{_LIMITS}, payment_source_id"),
     Limit("payment_method", 40, f"{_LIMITS}, payment_source_id"),
+    Limit("method", 300, f"{_LIMITS}, comment"),
+    Limit("reason", REASON_LENGTH, f"{_LIMITS}, comment: 300, of which a reference takes up to 102"),
 )

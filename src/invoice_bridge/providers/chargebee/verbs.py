@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _OPEN = ("posted", "payment_due", "not_paid")
 
 
-def _after(answer: Response, context: Context) -> Flow[Invoice]:
+def invoice_after(answer: Response, context: Context) -> Flow[Invoice]:
     """The invoice that a verb's answer carries; where the answer is replayed, as it stands now."""
     if context.provider.is_replay(answer):
         return (yield from read_invoice(id_in(answer), context))
@@ -195,8 +195,9 @@ def record_payment(command: MarkPaid, context: Context) -> Flow[Invoice]:
 
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
-    """Withdraw an issued invoice on which nothing was paid or credited."""
-    return change(command.id, "void", context, bare_specimen(command.id, "voided"), TRANSITIONS["void"])
+    """Withdraw an issued invoice on which nothing was paid or credited; a reason is a comment on it."""
+    body: Sdk.VoidInvoiceParams | None = None if command.reason is None else {"comment": command.reason}
+    return change(command.id, "void", context, bare_specimen(command.id, "voided"), TRANSITIONS["void"], body=body)
 
 
 def write_off(command: MarkUncollectible, context: Context) -> Flow[Invoice]:
@@ -265,7 +266,7 @@ def change(
     )
 
     def after(answer: Response) -> Flow[Invoice]:
-        return _after(answer, context)
+        return invoice_after(answer, context)
 
     return submit_change(context, request, lambda: read_invoice(invoice_id, context), after, transition)
 

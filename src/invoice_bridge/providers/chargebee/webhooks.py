@@ -32,19 +32,31 @@ def read(at: Reader, _delivery: Delivery) -> EventFacts:
     """Read an event; the states of one invoice are in order of its resource_version (milliseconds)."""
     if at.text("object") != "event":
         raise at.fault("object", "is not event")
-    about = at.child("content").child("invoice")
+    content = at.child("content")
+    about = content.child("invoice")
     return EventFacts(
         id=at.text("id"),
         native_type=at.text("event_type"),
         invoice=about.data or None,
-        invoice_id=about.text("id"),
+        invoice_id=about.text("id") or _named(content),
         occurred_at=at.unix("occurred_at"),
         version=about.integer("resource_version"),
     )
 
 
+def _named(content: Reader) -> str | None:
+    """The invoice of a credit note; else that of a transaction, where it has one alone."""
+    if (credited := content.child("credit_note").text("reference_invoice_id")) is not None:
+        return credited
+    linked = {row.text("invoice_id") for row in content.child("transaction").children("linked_invoices")}
+    return linked.pop() if len(linked) == 1 else None
+
+
+_CREDIT_NOTES = ("created", "created_with_backdating", "updated", "deleted")
+
 # There is no invoice_paid and no invoice_voided: invoice_updated comes for both, and the invoice's status says which.
-# So "paid" says that the invoice is paid now; it comes again when a paid invoice is changed.
+# So "paid" says that the invoice is paid now; it comes again when a paid invoice is changed. There is no event of a
+# dispute either: a chargeback is a credit note with that reason, once somebody has recorded it.
 WEBHOOKS = Webhooks(
     verify=verify,
     read=read,
@@ -59,8 +71,9 @@ WEBHOOKS = Webhooks(
         EventRow("payment_succeeded", EventType.UPDATED, _EVENTS, by_status=True),
         EventRow("payment_failed", EventType.PAYMENT_FAILED, _EVENTS),
         EventRow("payment_initiated", EventType.UPDATED, _EVENTS),
-        EventRow("payment_refunded", EventType.UPDATED, _EVENTS),
-        EventRow("refund_initiated", EventType.UPDATED, _EVENTS),
+        EventRow("payment_refunded", EventType.REFUNDED, _EVENTS),
+        EventRow("refund_initiated", EventType.REFUNDED, _EVENTS),  # it is on its way: nothing is refunded yet
+        *(EventRow(f"credit_note_{name}", EventType.CREDITED, _EVENTS) for name in _CREDIT_NOTES),
     ),
     source=_GUIDE,
 )

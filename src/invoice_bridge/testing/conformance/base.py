@@ -29,6 +29,13 @@ MONEY_VERBS = ("pay_part", "record_payment", "refund", "credit")
 """The capabilities that move or record money under a reference of their own."""
 METHODS = {"pay_part": "pay"}
 """capability → the client's method, where the two have different names"""
+BEFORE = {
+    "pay_part": "amount_remaining",
+    "record_payment": "amount_remaining",
+    "refund": "amount_refunded",
+    "credit": "amount_credited",
+}
+"""capability → the amount of an invoice that its `expect` is compared with"""
 PART = Money(1000, "EUR")
 """A part of what the bills of this suite come to."""
 
@@ -41,6 +48,13 @@ def part_of(verb: str, emulator: Emulator, reference: str | None = None) -> dict
     if verb == "record_payment":
         given |= {"at": _MAY.end, "method": "bank transfer"}
     return given
+
+
+def expected(verb: str, invoice: Invoice | None) -> dict[str, Any]:
+    """Return the amount before a verb as its `expect`; without an invoice, one with which a part can be moved."""
+    if invoice is None:
+        return {"expect": PART if BEFORE[verb] == "amount_remaining" else PART - PART}
+    return {"expect": getattr(invoice, BEFORE[verb]) or PART - PART}
 
 
 def lookup_mode(declared: Provider) -> Lookup:
@@ -236,11 +250,15 @@ class Checks:
             return client.retrieve(created.id).id == created.id
         if verb == "pdf":
             return opens and client.pdf(created.id).startswith(b"%PDF-")
-        part = part_of(verb, emulator)
+        part = part_of(verb, emulator) | self.before(verb, created)
         if verb == "refund":
             is_collected = created.status is Status.PAID and bill.collection.kind == "charge"
             return is_collected and client.refund(created.id, **part).id == created.id
         return opens and getattr(client, METHODS.get(verb, verb))(created.id, **part).status is Status.OPEN
+
+    def before(self, verb: str, invoice: Invoice | None = None) -> dict[str, Any]:
+        """The amount before a verb, of those whose reference the provider cannot keep; see `expects`."""
+        return expected(verb, invoice) if verb in self.expects else {}
 
     def attempt(self, client: Client, verb: str, emulator: Emulator) -> None:
         """Ask for a verb, whatever comes of it."""
@@ -251,7 +269,7 @@ class Checks:
         elif verb == "find":
             client.find("reference-1")
         elif verb in MONEY_VERBS:
-            getattr(client, METHODS.get(verb, verb))("id_1", **part_of(verb, emulator))
+            getattr(client, METHODS.get(verb, verb))("id_1", **part_of(verb, emulator), **self.before(verb))
         else:
             getattr(client, verb)("id_1", **({"description": "x"} if verb == "update" else {}))
 

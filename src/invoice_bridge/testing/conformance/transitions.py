@@ -18,7 +18,7 @@ from invoice_bridge.core.errors import BridgeError, InvalidState, NotFound, Reje
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.emulator import Emulator, EmulatorTransport
 from invoice_bridge.explain import Plan, plan
-from invoice_bridge.testing.conformance.base import METHODS, MONEY_VERBS, Checks, lookup_mode, part_of
+from invoice_bridge.testing.conformance.base import METHODS, MONEY_VERBS, Checks, expected, lookup_mode, part_of
 from invoice_bridge.testing.conformance.invoices import EFFECTS
 
 Bills = list[tuple[OneTimeCharge | PeriodInvoice, Plan]]
@@ -38,7 +38,7 @@ class TransitionChecks(Checks):
         checked = set()
         for status in Status:
             with self.beginning(declared, context) as (client, emulator):
-                invoice = Course(client, declared, emulator, bills, self.change).brought(status)
+                invoice = Course(client, declared, emulator, bills, self.change, self.expects).brought(status)
                 if invoice is None:
                     continue
                 allowed = row.is_allowed(invoice.status, invoice.native_status or "", emulator.switches)
@@ -54,14 +54,14 @@ class TransitionChecks(Checks):
         bills = self.starts(context, declared.emulator(), verb)
         with self.beginning(declared, context) as (client, emulator):
             invoice_id = self.create(client, *bills[0]).id
-            command = COMMANDS[verb](id=invoice_id, **further(verb, emulator, self.change))
+            command = COMMANDS[verb](id=invoice_id, **further(verb, emulator, self.change), **self.before(verb))
             assert command.capability == verb
         assert plan(command, context).effects == declared.transitions[verb].effects
 
     def changes(self, client: Client, emulator: Emulator, verb: str, row: Transition, invoice: Invoice) -> None:
         """Do a verb that is allowed: the status is one that it leads to, and no effect is kept silent."""
         written = len(emulator.ledger)
-        done = change(client, emulator, verb, invoice.id, self.change, attempt=2)
+        done = change(client, emulator, verb, invoice.id, self.change, attempt=2, **self.before(verb, invoice))
         assert done.status in (row.becomes or {invoice.status}), f"{verb}: {invoice.status} became {done.status}"
         if done.status is not Status.DELETED:
             assert client.retrieve(done.id).status is done.status
@@ -74,7 +74,7 @@ class TransitionChecks(Checks):
         in_doubt = invoice.status in row.allowed  # it is the provider's switch that forbids it
         kinds = (InvalidState, NotFound) if gone else (InvalidState, Rejected) if in_doubt else (InvalidState,)
         with pytest.raises(kinds) as refused:
-            change(client, emulator, verb, invoice.id, self.change, attempt=2)
+            change(client, emulator, verb, invoice.id, self.change, attempt=2, **self.before(verb, invoice))
         assert len(emulator.ledger) == written, f"{verb} of an invoice that is {invoice.status} did something"
         if isinstance(refused.value, InvalidState):
             assert refused.value.invoice is not None
@@ -114,6 +114,8 @@ class Course:
     bills: Bills
     update: Mapping[str, Any]
     """What an update changes."""
+    expects: frozenset[str] = frozenset()
+    """The verbs that need the amount before."""
 
     def brought(self, status: Status, through: frozenset[Status] = frozenset()) -> Invoice | None:
         """An invoice of this status; None where no bill and no row leads to it without coming `through` one twice."""
@@ -131,19 +133,18 @@ class Course:
                 invoice = self.brought(before, through | {status})
                 if invoice is None or not row.is_allowed(before, invoice.native_status or "", self.emulator.switches):
                     continue
-                changed = change(self.client, self.emulator, verb, invoice.id, self.update)
+                more = expected(verb, invoice) if verb in self.expects else {}
+                changed = change(self.client, self.emulator, verb, invoice.id, self.update, **more)
                 if changed.status is status:
                     return changed if status is Status.DELETED else self.client.retrieve(changed.id)
         return None
 
 
 def change(
-    client: Client, emulator: Emulator, verb: str, invoice_id: str, update: Mapping[str, Any], *, attempt: int = 1
+    client: Client, emulator: Emulator, verb: str, invoice_id: str, update: Mapping[str, Any], **more: Any
 ) -> Invoice:
     """Do a verb to an invoice."""
-    done: Invoice = getattr(client, METHODS.get(verb, verb))(
-        invoice_id, attempt=attempt, **further(verb, emulator, update)
-    )
+    done: Invoice = getattr(client, METHODS.get(verb, verb))(invoice_id, **further(verb, emulator, update), **more)
     return done
 
 

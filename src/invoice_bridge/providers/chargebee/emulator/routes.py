@@ -12,7 +12,7 @@ from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.money import exponent
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.conditions import month_before
-from invoice_bridge.providers.chargebee.emulator.transitions import ChargebeeTransitions
+from invoice_bridge.providers.chargebee.emulator.payments import ChargebeePayments
 
 # names of parameters: chargebee 3.29.0, the TypedDicts of Invoice
 _LINE = (
@@ -38,6 +38,7 @@ _WORDS = ("id", "customer_id", "subscription_id", "payment_owner", "void_reason_
 _TIMES = ("date", "paid_at", "updated_at", "voided_at")
 _NUMBERS = ("total", "amount_paid", "amount_adjusted", "credits_applied", "amount_due")
 _FILTERS = (*_WORDS, *_TIMES, *_NUMBERS, "recurring", "dunning_status", "channel", "einvoice", "paid_on_after")
+_TRANSACTION_FILTERS = ("id", "customer_id", "payment_method", "reference_number", "type", "status")
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "lt": lambda have, bound: have < bound,
     "before": lambda have, bound: have < bound,
@@ -49,7 +50,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-class ChargebeeEmulator(ChargebeeTransitions):
+class ChargebeeEmulator(ChargebeePayments):
     """One Chargebee test site.
 
     The customer "cus_42" is there with the payment source "pm_42", and its subscription "sub_42" with 29.99 EUR of
@@ -75,6 +76,11 @@ class ChargebeeEmulator(ChargebeeTransitions):
         ("POST", "/invoices/{id}/write_off", "write_off"),
         ("POST", "/invoices/{id}/delete", "delete"),
         ("POST", "/invoices/{id}/update_details", "update_details"),
+        ("POST", "/invoices/{id}/refund", "refund"),
+        ("POST", "/invoices/{id}/pdf", "pdf"),
+        ("GET", "/{id}/pdf", "document"),
+        ("POST", "/credit_notes", "create_credit_note"),
+        ("GET", "/transactions", "list_transactions"),
         ("GET", "/unbilled_charges", "list_unbilled"),
         ("POST", "/unbilled_charges/invoice_unbilled_charges", "invoice_unbilled"),
     )
@@ -270,6 +276,13 @@ class ChargebeeEmulator(ChargebeeTransitions):
         given.pop("is_voided", None)
         rows = self._filtered(list(self.unbilled.values()), given, ("subscription_id", "customer_id"))
         return self._page(rows, given, "unbilled_charge", lambda row: row)
+
+    def list_transactions(self, call: IncomingRequest) -> Response:
+        """GET /transactions, newest first."""
+        given = dict(call.query)
+        given.pop("include_deleted", None)
+        rows = self._filtered(self._transactions(), given, _TRANSACTION_FILTERS)
+        return self._page(rows, given, "transaction", self._public)
 
     def _filtered(
         self, rows: list[dict[str, Any]], given: Mapping[str, str], known: tuple[str, ...]

@@ -17,6 +17,8 @@ _ADDRESS = (
     "first_name last_name email company phone line1 line2 line3 city state_code state zip country validation_status"
 )
 _METHODS = {"cash", "check", "bank_transfer", "other", "custom", "dana", "touch_n_go", "tamara", "qpay"}
+_OFFLINE = ("payment_method", "reference_number", "custom_payment_method_id", "id_at_gateway")
+_ONLINE: Mapping[str, Any] = {"payment_method": "card", "gateway": "chargebee"}
 _CREDITS = 500
 _DAY = 86400
 _DELETES_TOO = ("voided", "payment_due", "posted", "not_paid")
@@ -25,6 +27,11 @@ _DELETES_TOO = ("voided", "payment_due", "posted", "not_paid")
 
 class ChargebeeTransitions(ChargebeeDocuments):
     """The verbs, on the documents."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.paid_by: dict[str, dict[str, Any]] = {}
+        """The id of a transaction → how it was paid."""
 
     def _issue(self, found: dict[str, Any], call: IncomingRequest, *, first: bool = False) -> None:
         """Turn a pending invoice into a demand for money, and collect it where auto_collection is on."""
@@ -68,7 +75,8 @@ class ChargebeeTransitions(ChargebeeDocuments):
             found["dunning_status"] = "in_progress"
             found["_failed"].append(self._payment(amount, amount, "failure"))
             return self._refuse("Your card was declined.", code="payment_processing_failed", kind="payment")
-        self._pay(found, amount, "in_progress" if "pending" in source else "success")
+        payment = self._pay(found, amount, "in_progress" if "pending" in source else "success")
+        self.paid_by[payment["txn_id"]] = {**_ONLINE, "payment_source_id": source}
         return None
 
     def _pay(self, found: dict[str, Any], amount: int, state: str) -> dict[str, Any]:
@@ -108,10 +116,12 @@ class ChargebeeTransitions(ChargebeeDocuments):
             ]
             found["next_retry_at"] = payment["applied_at"] + _DAY
 
-    def _note(self, event: str, found: Mapping[str, Any]) -> None:
+    def _note(self, event: str, found: Mapping[str, Any], units: int | None = None) -> None:
+        """Write what happened to an invoice into the ledger, of its total or of a part of it."""
         custom = next((value for name, value in found.items() if name.startswith("cf_")), None)
         reference = custom or found.get("po_number")
-        self.record(event, found["id"], found["customer_id"], found["total"], found["currency_code"], reference)
+        amount = found["total"] if units is None else units
+        self.record(event, found["id"], found["customer_id"], amount, found["currency_code"], reference)
 
     def close(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/close: pending → posted, payment_due or paid."""
@@ -137,7 +147,7 @@ class ChargebeeTransitions(ChargebeeDocuments):
         source = self._source(given, self.customers[found["customer_id"]])
         if (refused := self._collect(found, source, amount)) is not None:
             raise refused
-        self._note("collected", found)
+        self._note("collected", found, amount)
         return self._with_transaction(found, found["linked_payments"][-1])
 
     def record_payment(self, call: IncomingRequest, invoice_id: str) -> Response:
@@ -151,12 +161,21 @@ class ChargebeeTransitions(ChargebeeDocuments):
             param = "transaction[payment_method]"
             raise self._refuse(f"{param} : must be one of {', '.join(sorted(_METHODS))}", param=param)
         amount = self._integer(transaction, "amount", param="transaction[amount]")
-        payment = self._pay(found, found["amount_due"] if amount is None else amount, "success")
-        self._note("recorded", found)
+        self._text(transaction, "reference_number", 100, param="transaction[reference_number]")
+        amount = found["amount_due"] if amount is None else amount
+        payment = self._pay(found, amount, "success")
+        date = self._integer(transaction, "date", param="transaction[date]")
+        payment["txn_date"] = payment["txn_date"] if date is None else date
+        offline = {name: transaction[name] for name in _OFFLINE if name in transaction}
+        self.paid_by[payment["txn_id"]] = offline | {"gateway": "not_applicable"}
+        self._note("recorded", found, amount)
         return self._with_transaction(found, payment)
 
     def _with_transaction(self, found: dict[str, Any], payment: Mapping[str, Any]) -> Response:
-        transaction = {
+        return self.json({"invoice": self._shown(found), "transaction": self._transaction(found, payment)})
+
+    def _transaction(self, found: Mapping[str, Any], payment: Mapping[str, Any]) -> dict[str, Any]:
+        return {
             "id": payment["txn_id"],
             "customer_id": found["customer_id"],
             "type": "payment",
@@ -164,9 +183,13 @@ class ChargebeeTransitions(ChargebeeDocuments):
             "amount": payment["txn_amount"],
             "currency_code": found["currency_code"],
             "date": payment["txn_date"],
+            **self.facts(payment),
             "object": "transaction",
         }
-        return self.json({"invoice": self._shown(found), "transaction": transaction})
+
+    def facts(self, payment: Mapping[str, Any]) -> dict[str, Any]:
+        """How a payment was made, which its invoice does not say."""
+        return self.paid_by.get(payment["txn_id"], dict(_ONLINE))
 
     def _withdrawable(self, found: Mapping[str, Any], action: str) -> None:
         paid = any(row["txn_status"] in {"success", "in_progress"} for row in found["linked_payments"])
