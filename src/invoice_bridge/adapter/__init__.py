@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     )
     from invoice_bridge.adapter.emulation.transport import EmulatorTransport
     from invoice_bridge.adapter.instants import day_in_utc, rfc3339_millis, rfc3339_seconds, unix_seconds
+    from invoice_bridge.adapter.kinds import Kind
     from invoice_bridge.adapter.lookup import (
         CLOCK_SKEW,
         PAGES,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         refresh,
         retrieval,
     )
+    from invoice_bridge.adapter.native import NO_NATIVES, Native, NativeTable, RefusedNative, in_currency
     from invoice_bridge.adapter.provider import Context, FlowFactory, Page, Provider, Unreadable, Verbs
     from invoice_bridge.adapter.reading import (
         INEXACT,
@@ -145,12 +147,16 @@ __all__ = [
     "History",
     "INEXACT",
     "IncomingRequest",
+    "Kind",
     "Leaf",
     "LedgerEntry",
     "Limit",
     "MANUAL",
     "Matches",
+    "NO_NATIVES",
     "Named",
+    "Native",
+    "NativeTable",
     "Notes",
     "PAGES",
     "Page",
@@ -159,6 +165,7 @@ __all__ = [
     "Reader",
     "Redaction",
     "Refusal",
+    "RefusedNative",
     "Setting",
     "Setup",
     "Shape",
@@ -200,6 +207,7 @@ __all__ = [
     "hidden",
     "hmac_sha256",
     "identity",
+    "in_currency",
     "instant",
     "integer",
     "is_findable",
@@ -270,6 +278,7 @@ _HOMES = {
     ),
     "emulation.transport": ("EmulatorTransport",),
     "instants": ("day_in_utc", "rfc3339_millis", "rfc3339_seconds", "unix_seconds"),
+    "kinds": ("Kind",),
     "lookup": (
         "CLOCK_SKEW",
         "PAGES",
@@ -282,6 +291,7 @@ _HOMES = {
         "refresh",
         "retrieval",
     ),
+    "native": ("NO_NATIVES", "Native", "NativeTable", "RefusedNative", "in_currency"),
     "provider": ("Context", "FlowFactory", "Page", "Provider", "Unreadable", "Verbs"),
     "reading": (
         "INEXACT",

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
+from invoice_bridge.adapter import native
 from invoice_bridge.adapter.classify import Classified, classify
 from invoice_bridge.adapter.declared import (
     Cannot,
@@ -124,6 +125,8 @@ class Provider:
     transitions: Mapping[str, Transition] = field(default_factory=dict)
     """verb → the statuses in which it is allowed and what they become; see adapter/transitions.py."""
     fields: tuple[Field, ...]
+    natives: native.NativeTable = native.NO_NATIVES
+    """The parameters that only this provider has."""
     errors: tuple[ErrorRow, ...]
     limits: tuple[Limit, ...]
     money: Currencies
@@ -167,6 +170,7 @@ class Provider:
         check_limits(self.limits, command)
         if isinstance(begin, Cannot):
             raise Unsupported(f"{self.title}: {begin.reason}", source=begin.source)
+        native.check_natives(self.natives, context.on(command).natives, command, context)
         return begin(command, context)
 
     def status(self, word: object) -> Status:
@@ -244,7 +248,13 @@ class Context:
     @cached_property
     def losses(self) -> tuple[Loss, ...]:
         """What the provider would not carry of the command, computed once for each context. Only bills have losses."""
-        return find_losses(self.provider.fields, self.command, self) if isinstance(self.command, Bill) else ()
+        losses = find_losses(self.provider.fields, self.command, self) if isinstance(self.command, Bill) else ()
+        return (*losses, *native.native_losses(self.provider.natives, self.command, self))
+
+    @cached_property
+    def natives(self) -> native.Given:
+        """The native parameters of the command, read and checked. Raises ConfigurationError or Unsupported."""
+        return native.read_natives(self.provider.natives, self.command, self)
 
     def on(self, command: Command) -> Context:
         """Return the same context for one command: idempotency keys derive from it."""
@@ -298,14 +308,17 @@ class Context:
 
         It has a key if the provider takes one for the method (`Idempotency.methods`).
         """
-        content, headers = b"", dict(self.provider.headers(self.settings))
-        if body is not None and self.provider.form is None:
-            content, headers["Content-Type"] = dumps(body), "application/json"
-        elif body is not None and self.provider.form is not None:
-            content = wire.query(self.provider.form(body)).encode("ascii")
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        headers = dict(self.provider.headers(self.settings))
+        step = step or "/".join(segments[-1:])
+        content, kind = self._encoded(body)
         keyed = method in self.provider.idempotency.methods
-        key = self._key(step or "/".join(segments[-1:]), content) if keyed else None
+        key = self._key(step, content) if keyed else None  # other natives under one key are a mismatch, not another try
+        takes_unchecked = opens or isinstance(self.command, OnInvoice)
+        if (more := native.merged(self.natives, step, body, takes_unchecked=takes_unchecked)) is not None:
+            body, effects = more[0], {*effects, *more[1]}
+            content, kind = self._encoded(body)
+        if kind:
+            headers["Content-Type"] = kind
         if key is not None:
             headers[self.provider.idempotency.header] = key
         return Request(
@@ -324,6 +337,14 @@ class Context:
             answers=answers,
             states_bill=states_bill,
         )
+
+    def _encoded(self, body: Mapping[str, Any] | None) -> tuple[bytes, str]:
+        """A body as the provider takes it, and its content type; nothing where there is none."""
+        if body is None:
+            return b"", ""
+        if self.provider.form is None:
+            return dumps(body), "application/json"
+        return wire.query(self.provider.form(body)).encode("ascii"), "application/x-www-form-urlencoded"
 
     def follow(self, url: str, *, specimen: Any = None) -> Request:
         """Make a reading request for a complete URL from the provider.

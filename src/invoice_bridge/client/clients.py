@@ -34,13 +34,11 @@ from invoice_bridge.core.commands import (
     Update,
     Void,
 )
-from invoice_bridge.core.errors import (
-    AlreadyBilled,
-    ConfigurationError,
-)
+from invoice_bridge.core.errors import AlreadyBilled, ConfigurationError
 from invoice_bridge.core.lazy import LazyModule
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.natives import NativeOptions
 from invoice_bridge.core.wire import Request, Response, Send, Steps
 from invoice_bridge.engine.allow import Allow
 from invoice_bridge.engine.lookup import Resolution
@@ -158,8 +156,8 @@ class Client(Methods["httpx.Client"]):
             yield from filter_page(page, command, self.provider, unreadable, read)
             command = page.next
 
-    def finalize(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(Finalize, id=id, attempt=attempt)
+    def finalize(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return self._do(Finalize, id=id, attempt=attempt, **natives)
 
     def pay(
         self,
@@ -168,17 +166,18 @@ class Client(Methods["httpx.Client"]):
         expect: Money | None = None,
         payment_method: str | None = None,
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Invoice:
-        return self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt)
+        return self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt, **natives)
 
-    def mark_paid(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(MarkPaid, id=id, attempt=attempt)
+    def mark_paid(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return self._do(MarkPaid, id=id, attempt=attempt, **natives)
 
-    def void(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(Void, id=id, attempt=attempt)
+    def void(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return self._do(Void, id=id, attempt=attempt, **natives)
 
-    def mark_uncollectible(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(MarkUncollectible, id=id, attempt=attempt)
+    def mark_uncollectible(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return self._do(MarkUncollectible, id=id, attempt=attempt, **natives)
 
     def update(
         self,
@@ -188,14 +187,17 @@ class Client(Methods["httpx.Client"]):
         due_at: datetime | None = None,
         metadata: Mapping[str, str] | None = None,
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Invoice:
-        return self._do(Update, id=id, description=description, due_at=due_at, metadata=metadata, attempt=attempt)
+        return self._do(
+            Update, id=id, description=description, due_at=due_at, metadata=metadata, attempt=attempt, **natives
+        )
 
-    def delete(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(Delete, id=id, attempt=attempt)
+    def delete(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return self._do(Delete, id=id, attempt=attempt, **natives)
 
-    def send_invoice(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(SendInvoice, id=id, attempt=attempt)
+    def send_invoice(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return self._do(SendInvoice, id=id, attempt=attempt, **natives)
 
     def _do(self, kind: type[Command], **fields: Any) -> Invoice:
         call = self._prepare(make_command(kind, **fields))
@@ -348,8 +350,8 @@ class AsyncClient(Methods["httpx.AsyncClient"]):
                 yield item
             command = page.next
 
-    async def finalize(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(Finalize, id=id, attempt=attempt)
+    async def finalize(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return await self._do(Finalize, id=id, attempt=attempt, **natives)
 
     async def pay(
         self,
@@ -358,17 +360,18 @@ class AsyncClient(Methods["httpx.AsyncClient"]):
         expect: Money | None = None,
         payment_method: str | None = None,
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Invoice:
-        return await self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt)
+        return await self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt, **natives)
 
-    async def mark_paid(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(MarkPaid, id=id, attempt=attempt)
+    async def mark_paid(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return await self._do(MarkPaid, id=id, attempt=attempt, **natives)
 
-    async def void(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(Void, id=id, attempt=attempt)
+    async def void(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return await self._do(Void, id=id, attempt=attempt, **natives)
 
-    async def mark_uncollectible(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(MarkUncollectible, id=id, attempt=attempt)
+    async def mark_uncollectible(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return await self._do(MarkUncollectible, id=id, attempt=attempt, **natives)
 
     async def update(
         self,
@@ -378,14 +381,17 @@ class AsyncClient(Methods["httpx.AsyncClient"]):
         due_at: datetime | None = None,
         metadata: Mapping[str, str] | None = None,
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Invoice:
-        return await self._do(Update, id=id, description=description, due_at=due_at, metadata=metadata, attempt=attempt)
+        return await self._do(
+            Update, id=id, description=description, due_at=due_at, metadata=metadata, attempt=attempt, **natives
+        )
 
-    async def delete(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(Delete, id=id, attempt=attempt)
+    async def delete(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return await self._do(Delete, id=id, attempt=attempt, **natives)
 
-    async def send_invoice(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(SendInvoice, id=id, attempt=attempt)
+    async def send_invoice(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return await self._do(SendInvoice, id=id, attempt=attempt, **natives)
 
     async def _do(self, kind: type[Command], **fields: Any) -> Invoice:
         call = self._prepare(make_command(kind, **fields))

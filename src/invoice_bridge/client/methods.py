@@ -9,11 +9,15 @@ from typing import Any, Literal, Unpack, overload
 from invoice_bridge.client.core import Core, Http, OnDiscrepancy
 from invoice_bridge.core.commands import Filters, ListInvoices, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.natives import NativeOptions
 from invoice_bridge.engine.allow import Allow
 
 
 class Methods(Core[Http]):
-    """The methods of both clients. Those of AsyncClient are awaited, and its `list` is read with `async for`."""
+    """The methods of both clients. Those of AsyncClient are awaited, and its `list` is read with `async for`.
+
+    The verbs that change an invoice take `native`, parameters of one provider alone, and `native_unchecked`.
+    """
 
     def create(
         self,
@@ -58,23 +62,31 @@ class Methods(Core[Http]):
         MalformedResponse; with unreadable="yield" it is an Unreadable instead.
         """
 
-    def finalize(self, id: str, *, attempt: int = 1) -> Any:
+    def finalize(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
         """Issue a draft. Raises InvalidState."""
 
-    def pay(self, id: str, *, expect: Money | None = None, payment_method: str | None = None, attempt: int = 1) -> Any:
+    def pay(
+        self,
+        id: str,
+        *,
+        expect: Money | None = None,
+        payment_method: str | None = None,
+        attempt: int = 1,
+        **natives: Unpack[NativeOptions],
+    ) -> Any:
         """Read an open invoice, and collect it now.
 
         A draft, a pending payment or an amount other than `expect` stops it. Raises InvalidState, Discrepancy or
         Declined; after Declined, raise `attempt` to try again.
         """
 
-    def mark_paid(self, id: str, *, attempt: int = 1) -> Any:
+    def mark_paid(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
         """Record that an open invoice was paid outside the provider; no money moves."""
 
-    def void(self, id: str, *, attempt: int = 1) -> Any:
+    def void(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
         """Withdraw an issued invoice for good. Raises InvalidState."""
 
-    def mark_uncollectible(self, id: str, *, attempt: int = 1) -> Any:
+    def mark_uncollectible(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
         """Write an open invoice off as a bad debt. Raises InvalidState."""
 
     def update(
@@ -85,13 +97,14 @@ class Methods(Core[Http]):
         due_at: datetime | None = None,
         metadata: Mapping[str, str] | None = None,
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Any:
         """Change the description, the due date or the metadata; None leaves a field as it is."""
 
-    def delete(self, id: str, *, attempt: int = 1) -> Any:
+    def delete(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
         """Discard a draft; return it as it was, with the status deleted. Raises InvalidState."""
 
-    def send_invoice(self, id: str, *, attempt: int = 1) -> Any:
+    def send_invoice(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
         """Have the provider mail an open invoice."""
 
     def close(self) -> Any:

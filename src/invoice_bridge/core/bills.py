@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from invoice_bridge.core.model import Amount, Collection, CustomerRef, Frozen, Instant, Line, Period, Text, Words
 from invoice_bridge.core.money import Currency, Money, times
+from invoice_bridge.core.natives import Natives
 
 __all__ = ["LEAVES", "Attempt", "Bill", "Command", "Customer", "Id", "OneTimeCharge", "PeriodInvoice", "Reference"]
 
@@ -46,7 +47,9 @@ class Bill(Command):
     `reference` (1–100 printable characters) is the caller's id of this bill: the same reference is the same bill.
     Only the caller raises `attempt`, to try again after a final refusal. `customer` is an id at the client's provider,
     or a CustomerRef. `collection` states who collects; by default nobody. `draft` leaves the invoice a draft.
-    `tax`: "none" asks for no tax, "provider" lets the provider add it.
+    `tax`: "none" asks for no tax, "provider" lets the provider add it. `native` has parameters of one provider alone,
+    `native_unchecked` those that its table does not have yet. `expect_total` is what the invoice must total, with all
+    that natives and tax change: it is compared in place of the sum of the lines.
     """
 
     reference: Reference
@@ -60,6 +63,9 @@ class Bill(Command):
     tax: Literal["provider", "none"] = "none"
     draft: bool = False
     attempt: Attempt = 1
+    native: Natives = Field(default_factory=dict)
+    native_unchecked: Natives = Field(default_factory=dict)
+    expect_total: Amount | None = None
 
     @model_validator(mode="after")
     def _can_be_sent(self) -> Self:
@@ -80,6 +86,13 @@ class Bill(Command):
         for line in self.lines[1:]:
             total += line.amount
         return total
+
+
+def _check_expected(total: Money | None, currency: str) -> None:
+    if total is not None and total.currency != currency:
+        raise ValueError(f"expect_total is in {total.currency}, the bill in {currency}")
+    if total is not None and total.minor < 0:
+        raise ValueError(f"expect_total is {total}: a bill below zero would be a credit, not a charge")
 
 
 def _is_plain(quantity: Decimal) -> bool:
@@ -125,6 +138,9 @@ class OneTimeCharge(Bill):
             tax: Literal["provider", "none"] = "none",
             draft: bool = False,
             attempt: int = 1,
+            native: Mapping[str, Mapping[str, Any]] = ...,
+            native_unchecked: Mapping[str, Mapping[str, Any]] = ...,
+            expect_total: Money | None = None,
         ) -> None: ...
 
     @model_validator(mode="after")
@@ -136,6 +152,7 @@ class OneTimeCharge(Bill):
             raise ValueError(f"the lines add up to {total}, not to the amount, {self.amount}")
         if self.total.minor < 0:
             raise ValueError(f"a bill of {self.total} would be a credit, not a charge")
+        _check_expected(self.expect_total, self.currency)
         return self
 
     @property
@@ -188,6 +205,9 @@ class PeriodInvoice(Bill):
             tax: Literal["provider", "none"] = "none",
             draft: bool = False,
             attempt: int = 1,
+            native: Mapping[str, Mapping[str, Any]] = ...,
+            native_unchecked: Mapping[str, Mapping[str, Any]] = ...,
+            expect_total: Money | None = None,
         ) -> None: ...
 
     @model_validator(mode="after")
@@ -197,6 +217,7 @@ class PeriodInvoice(Bill):
             raise ValueError(f"the lines are in {total.currency}, the invoice in {self.currency}")
         if total is not None and total.minor < 0:
             raise ValueError(f"a bill of {total} would be a credit, not a charge")
+        _check_expected(self.expect_total, self.currency)
         return self
 
     @property
@@ -249,6 +270,9 @@ _SHARED_LEAVES = (
     "tax",
     "draft",
     "attempt",
+    "native",
+    "native_unchecked",
+    "expect_total",
 )
 LEAVES: dict[type[Bill], tuple[str, ...]] = {
     OneTimeCharge: (*_SHARED_LEAVES, "amount"),

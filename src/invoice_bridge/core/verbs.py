@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from invoice_bridge.core.bills import Attempt, Command, Customer, Id
 from invoice_bridge.core.model import Amount, CustomerRef, Instant, Invoice, Status, Text, Words
+from invoice_bridge.core.natives import Natives
 
 __all__ = [
     "Delete",
@@ -30,10 +31,15 @@ __all__ = [
 
 
 class OnInvoice(Command):
-    """The base of the verbs on one invoice. Raise `attempt` to try again after a final refusal."""
+    """The base of the verbs on one invoice. Raise `attempt` to try again after a final refusal.
+
+    `native` and `native_unchecked` are as on a bill.
+    """
 
     id: Id
     attempt: Attempt = 1
+    native: Natives = Field(default_factory=dict)
+    native_unchecked: Natives = Field(default_factory=dict)
 
 
 class Retrieve(OnInvoice):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from invoice_bridge.core.commands import Bill
 from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.natives import canonical
 from invoice_bridge.engine.supervise import Verdict
 
 Ended = Literal["not_sent", "lost", "answered"]
@@ -116,7 +117,12 @@ class Claim:
 
 def digest_of(command: Bill, provider: str) -> str:
     """Return a digest of a bill's content as one provider gets it: the same reference must have the same content."""
-    content: dict[str, Any] = command.model_dump(mode="json", exclude={"reference", "attempt", "customer"})
+    content: dict[str, Any] = command.model_dump(
+        mode="json", exclude={"reference", "attempt", "customer", "native", "native_unchecked"}
+    )
+    for name, natives in (("native", command.native), ("native_unchecked", command.native_unchecked)):
+        if stated := natives.get(provider):  # as one text: also what is false or empty in it is content
+            content[name] = canonical(stated)
     for line, written in zip(command.lines, content["lines"], strict=True):
         written["quantity"] = None if line.quantity is None else _shortest(line.quantity)
     who = command.customer

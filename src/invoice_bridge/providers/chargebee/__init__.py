@@ -6,6 +6,7 @@ from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import basic, form_index_last
 from invoice_bridge.providers.chargebee.bills import charge, period
 from invoice_bridge.providers.chargebee.fields import FIELDS
+from invoice_bridge.providers.chargebee.native import NATIVES
 from invoice_bridge.providers.chargebee.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.chargebee.tables import (
     API_VERSION,
@@ -56,6 +57,7 @@ CHARGEBEE = Provider(
     statuses=STATUSES,
     transitions=TRANSITIONS,
     fields=FIELDS,
+    natives=NATIVES,
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,

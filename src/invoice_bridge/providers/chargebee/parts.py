@@ -83,6 +83,8 @@ def closed(command: OneTimeCharge | PeriodInvoice, draft_id: str, context: Conte
 def bill_specimen(command: OneTimeCharge | PeriodInvoice, invoice_id: str, status: str) -> dict[str, Any]:
     """The happy answer to a bill."""
     rows = [{"amount": MONEY.to_units(line.amount)} for line in command.billed_lines]
-    total = sum(row["amount"] for row in rows)
-    amounts = {"currency_code": command.currency, "sub_total": total, "total": total, "line_items": rows}
+    total = subtotal = sum(row["amount"] for row in rows)
+    if command.expect_total is not None:
+        total = MONEY.to_units(command.expect_total)
+    amounts = {"currency_code": command.currency, "sub_total": subtotal, "total": total, "line_items": rows}
     return {"invoice": {**bare_specimen(invoice_id, status)["invoice"], **amounts}}

@@ -10,7 +10,7 @@ from typing import Any
 from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Response
-from invoice_bridge.providers.chargebee.emulator.transitions import ChargebeeTransitions
+from invoice_bridge.providers.chargebee.emulator.charges import ADDRESS, ChargebeeCharges
 from invoice_bridge.providers.chargebee.fields import month_before
 
 # names of parameters: chargebee 3.29.0, the TypedDicts of Invoice
@@ -31,6 +31,14 @@ _CHARGE = (
     f"{_BOTH} amount amount_in_decimal avalara_sale_type avalara_service_type avalara_transaction_type date_from "
     "date_to description"
 )
+_TAX_FIELDS = "provider_name field_id field_value"
+_GROUPS = {
+    "coupon_ids": "0 1 2 3 4 5 6 7 8 9",
+    "tax_providers_fields": _TAX_FIELDS,
+    "notes_to_remove": "entity_type entity_id",
+    "statement_descriptor": "descriptor",
+    "shipping_address": ADDRESS,
+}
 _WORDS = ("id", "customer_id", "subscription_id", "payment_owner", "void_reason_code", "status", "price_type")
 _TIMES = ("date", "paid_at", "updated_at", "voided_at")
 _NUMBERS = ("total", "amount_paid", "amount_adjusted", "credits_applied", "amount_due")
@@ -46,7 +54,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-class ChargebeeEmulator(ChargebeeTransitions):
+class ChargebeeEmulator(ChargebeeCharges):
     """One Chargebee test site.
 
     The customer "cus_42" is there with the payment source "pm_42", and its subscription "sub_42" with 29.99 EUR of
@@ -101,22 +109,25 @@ class ChargebeeEmulator(ChargebeeTransitions):
     def create_2(self, call: IncomingRequest) -> Response:
         """POST /invoices/create_for_charge_items_and_charges: product catalog 2; pending where it is asked for."""
         self._needs_catalog(2)
-        given = self._params(call, _CREATE_2, charges=f"{_LINE} entity_description")
+        given = self._params(
+            call, _CREATE_2, charges=f"{_LINE} entity_description", discounts="apply_on amount", **_GROUPS
+        )
         return self._create(call, given, self._lines(given), pending=given.get("create_pending_invoice") == "true")
 
     def create_1(self, call: IncomingRequest) -> Response:
         """POST /invoices: product catalog 1."""
         self._needs_catalog(1)
-        given = self._params(call, _CREATE_1, charges=_LINE)
+        given = self._params(call, _CREATE_1, charges=_LINE, **_GROUPS)
         return self._create(call, given, self._lines(given))
 
     def charge(self, call: IncomingRequest) -> Response:
         """POST /invoices/charge: product catalog 1; one line, collected at once."""
         self._needs_catalog(1)
-        given = self._params(call, _CHARGE)
+        given = self._params(call, _CHARGE, tax_providers_fields=_TAX_FIELDS, coupon_ids="0 1 2 3 4 5 6 7 8 9")
         if "description" not in given:
             raise self._refuse("description : cannot be blank", param="description")
-        line = self._line({name: given.get(name) for name in ("amount", "description", "date_from", "date_to")}, "")
+        names = ("amount", "amount_in_decimal", "avalara_sale_type", "description", "date_from", "date_to")
+        line = self._line(self._exact({name: given.get(name) for name in names}, ""), "")
         return self._create(call, given | {"auto_collection": "on"}, [line], limited=True)
 
     def _lines(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -127,7 +138,9 @@ class ChargebeeEmulator(ChargebeeTransitions):
         if not places:
             raise self._refuse("Cannot create an invoice without any line items", code="invalid_request")
         rows = ({name: column.get(str(place)) for name, column in columns.items()} for place in places)
-        return [self._line(row, f"[{place}]") for place, row in zip(places, rows, strict=True)]
+        return [
+            self._line(self._exact(row, f"[{place}]"), f"[{place}]") for place, row in zip(places, rows, strict=True)
+        ]
 
     def _create(
         self,
@@ -155,6 +168,7 @@ class ChargebeeEmulator(ChargebeeTransitions):
             auto_collection=given.get("auto_collection") or customer["auto_collection"],
             source=self._source(given, customer),
         )
+        found = self._discounted_by(found, given)
         found |= {name: value for name, value in given.items() if name.startswith("cf_")}
         if given.get("subscription_id") in self.subscriptions:
             found |= {"subscription_id": given["subscription_id"]} | self._inherited()
