@@ -15,7 +15,7 @@ from typing import Any
 
 from invoice_bridge.adapter.kinds import Kind
 from invoice_bridge.adapter.rows import Field, Setup
-from invoice_bridge.core.commands import Bill, Command, OnInvoice, Retrieve
+from invoice_bridge.core.commands import Bill, Command, ListInvoices, OnInvoice, Retrieve
 from invoice_bridge.core.errors import ConfigurationError, Unsupported
 from invoice_bridge.core.losses import Fate, Loss, Severity
 from invoice_bridge.core.wire import Effect
@@ -37,7 +37,8 @@ class Native:
     `money`: it changes what is billed, so that a bill needs `expect_total`. `effects` join those of the request.
     `when` is whether a command can carry it, `unless` what to do where it cannot. `replaces` lists the fields beside it
     that it takes the place of: constants, and what it states more exactly. `check(value, command, place)` raises
-    ValueError for a value that contradicts the command. `doubt` is what is not confirmed of it.
+    ValueError for a value that contradicts the command. `schedules`: the invoice stays a draft until later. `doubt` is
+    what is not confirmed of it.
     """
 
     path: str
@@ -50,6 +51,7 @@ class Native:
     when: Callable[[Any, Setup], bool] = _always
     unless: str = "leave it out"
     replaces: tuple[str, ...] = ()
+    schedules: bool = False
     check: Callable[[Any, Any, int], None] | None = None
     doubt: str = ""
 
@@ -114,6 +116,11 @@ class Given:
         """Whether a parameter changes what is billed, or may."""
         return bool(self.unchecked) or any(row.money for row in self.rows)
 
+    @property
+    def schedules(self) -> bool:
+        """Whether the invoice stays a draft until the provider issues it."""
+        return any(row.schedules for row in self.rows)
+
 
 NOTHING_GIVEN = Given()
 
@@ -130,8 +137,9 @@ def read_natives(table: NativeTable, command: Command | None, context: Setup) ->
     kind; Unsupported for one that this command cannot carry.
     """
     provider = context.provider.name
-    if not isinstance(command, Bill | OnInvoice) or not (command.native or command.native_unchecked):
+    if not (getattr(command, "native", None) or getattr(command, "native_unchecked", None)):
         return NOTHING_GIVEN
+    assert isinstance(command, Bill | OnInvoice | ListInvoices)  # noqa: S101 - no other command has them
     check_names(command, (provider,))
     stated, unchecked = (_stated(command, name, provider) for name in ("native", "native_unchecked"))
     if isinstance(command, Retrieve) and (stated or unchecked):
@@ -175,7 +183,7 @@ def shapes_of(value: Any, shape: str = "") -> Iterator[tuple[str, Any]]:
 class _Reading:
     """Reads the values of one command by the rows of a table; `used` are the rows, in order."""
 
-    def __init__(self, table: NativeTable, command: Bill | OnInvoice, context: Setup) -> None:
+    def __init__(self, table: NativeTable, command: Bill | OnInvoice | ListInvoices, context: Setup) -> None:
         self.table, self.command, self.context = table, command, context
         self.rows = table.of(command.verb)
         self.used: list[Native] = []
@@ -306,11 +314,20 @@ def _thawed(value: Any) -> Any:
     return [_thawed(inner) for inner in value] if isinstance(value, tuple | list) else value
 
 
+def _drop(body: dict[str, Any], shape: str, replaced: Iterable[str]) -> None:
+    """Remove what a parameter takes the place of, where it lies directly in the object at `shape`."""
+    for path in replaced:
+        parent, _, name = path.rpartition(".")
+        if parent == shape:
+            body.pop(name, None)
+
+
 def _join(body: dict[str, Any], stated: Mapping[str, Any], rows: Mapping[str, Native], shape: str) -> None:
     for name, value in stated.items():
         path = f"{shape}.{name}" if shape else name
-        for replaced in rows[path].replaces if path in rows else ():
-            body.pop(re.split(r"[.\]]", replaced)[-1], None)
+        for row in rows.values():
+            if row.path == path or row.path.startswith((f"{path}.", f"{path}[]")):
+                _drop(body, shape, row.replaces)
         present = body.get(name)
         if present is None:
             body[name] = value

@@ -81,10 +81,11 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing, and the command that reads the next one."""
+    """One page of a listing, and the commands that read the next one and, where the provider has it, the previous."""
 
     items: tuple[Invoice | Unreadable, ...]
     next: ListInvoices | None = None
+    previous: ListInvoices | None = None
 
 
 # ── the provider ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,8 +5,9 @@ Rules of this file: those of commands.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypedDict
 
 from pydantic import Field, model_validator
 
@@ -118,13 +119,15 @@ class Filters(TypedDict, total=False):
     created_to: datetime | None
     full: bool
     limit: int
+    native: Mapping[str, Mapping[str, Any]]
 
 
 class ListInvoices(Command):
     """Read one page of invoices, newest first if the provider orders them so; it has the command for the next page.
 
     `created_from` is inclusive, `created_to` exclusive. `cursor` is the provider's own. `full` retrieves each invoice
-    where a listing omits fields. Every filter is applied again to what comes back.
+    where a listing omits fields. Every filter is applied again to what comes back. `native` has filters that one
+    provider alone has; they are the provider's, and not applied again.
     """
 
     verb: ClassVar[str] = "list"
@@ -136,6 +139,7 @@ class ListInvoices(Command):
     full: bool = False
     limit: Annotated[int, Field(strict=True, ge=1, le=100)] = 100
     cursor: Text | None = None
+    native: Natives = Field(default_factory=dict)
 
     if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
 
@@ -149,6 +153,7 @@ class ListInvoices(Command):
             full: bool = False,
             limit: int = 100,
             cursor: str | None = None,
+            native: Mapping[str, Mapping[str, Any]] = ...,
         ) -> None: ...
 
     def matches(self, invoice: Invoice, provider: str) -> bool:

@@ -6,6 +6,7 @@ from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.chargeapi.bills import charge, period
 from invoice_bridge.providers.chargeapi.fields import FIELDS
+from invoice_bridge.providers.chargeapi.native import NATIVES
 from invoice_bridge.providers.chargeapi.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.chargeapi.tables import (
     API_VERSION,
@@ -44,6 +45,7 @@ CHARGEAPI = Provider(
     statuses=STATUSES,
     transitions=TRANSITIONS,
     fields=FIELDS,
+    natives=NATIVES,
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,

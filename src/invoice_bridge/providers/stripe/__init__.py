@@ -7,6 +7,7 @@ from invoice_bridge.core.wire import bearer, form_index_inside
 from invoice_bridge.providers.stripe.bills import charge, period
 from invoice_bridge.providers.stripe.fields import FIELDS
 from invoice_bridge.providers.stripe.lookup import search
+from invoice_bridge.providers.stripe.native import NATIVES
 from invoice_bridge.providers.stripe.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.stripe.tables import (
     API_VERSION,
@@ -64,6 +65,7 @@ STRIPE = Provider(
     statuses=STATUSES,
     transitions=TRANSITIONS,
     fields=FIELDS,
+    natives=NATIVES,
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,

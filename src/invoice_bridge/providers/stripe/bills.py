@@ -147,7 +147,8 @@ def _handed_over(
 
 
 def _open(command: OneTimeCharge | PeriodInvoice, context: Context, form: InvoiceCreateParams) -> Flow[Invoice]:
-    specimen = _specimen(command, _SPECIMEN_ID, "draft", Money.zero(command.currency))
+    empty = command.model_copy(update={"expect_total": None})
+    specimen = _specimen(empty, _SPECIMEN_ID, "draft", Money.zero(command.currency))
     request = context.post("v1", "invoices", body=form, step="open", specimen=specimen, opens=True, answers=("id",))
     return (yield from read_answer((yield request), context))
 
@@ -278,6 +279,8 @@ def _specimen(
 ) -> dict[str, Any]:
     units = None if total is None else MONEY.to_units(total)
     lines = [{"amount": units}] if units else []
+    if command.expect_total is not None:
+        units = MONEY.to_units(command.expect_total)
     paid = status == "paid"
     amounts = {
         "total": units,

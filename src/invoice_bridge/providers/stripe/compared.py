@@ -24,6 +24,8 @@ def compare_bill(command: OneTimeCharge | PeriodInvoice, invoice: Invoice, expec
     their own, which automatic_tax[enabled]=false does not remove (stripe-python 16.1.0, InvoiceItem.tax_rates).
     """
     verify(command, invoice, expected)
+    if command.expect_total is not None:  # what natives and tax change is in it
+        return invoice
     asked = command.total if command.total is not None else expected if expected is not None else invoice.subtotal
     if invoice.discount:
         raise AmountMismatch(

@@ -7,6 +7,7 @@ from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.whop.bills import charge, period
 from invoice_bridge.providers.whop.fields import FIELDS
 from invoice_bridge.providers.whop.lookup import look
+from invoice_bridge.providers.whop.native import NATIVES
 from invoice_bridge.providers.whop.shapes import INVOICE, invoice, invoice_id, refusal
 from invoice_bridge.providers.whop.tables import (
     API_VERSION,
@@ -72,6 +73,7 @@ WHOP = Provider(
     statuses=STATUSES,
     transitions=TRANSITIONS,
     fields=FIELDS,
+    natives=NATIVES,
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,

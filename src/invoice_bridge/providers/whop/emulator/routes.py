@@ -87,7 +87,7 @@ class WhopEmulator(WhopTransitions):
         if declined and not self.switches["declined_stays_open"]:
             raise self._refuse("The payment was declined", status=402, kind="payment_required")
         self.invoices[found["id"]] = found
-        if not draft:
+        if not self._waits(given):
             self._issue(found, declined=declined)
         self._touch(found)
         return self.json(self._shown(found))
@@ -236,7 +236,9 @@ class WhopEmulator(WhopTransitions):
         account = given.get(self._account_field(call), [self.account])[0]
         if account != self.account:
             raise self._refuse("The key has no access to this account", status=403, kind="forbidden")
-        rows = [self._shown(found) for found in self.invoices.values() if self._wanted(found, given)]
+        rows = [
+            self._shown(found) for found in map(self._come_due, self.invoices.values()) if self._wanted(found, given)
+        ]
         if given.get("order", ["created_at"])[0] == "due_date":
             rows.sort(key=lambda row: row["due_date"] or "")
         if given.get("direction", ["desc"])[0] == "desc":
