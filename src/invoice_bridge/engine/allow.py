@@ -47,8 +47,8 @@ def refuse_losses(losses: tuple[Loss, ...], allow: Allow, provider: str) -> None
 
     A name accepts the losses of its code, at its path, or below it ("period" accepts "period.start"). A path without
     losses is fine: the same call serves another provider. What a native parameter changes of the amount is accepted by
-    its code or a path that names it, "native.chargebee.coupon_ids". Raises ConfigurationError, with the nearest names, for a name
-    that is neither a path of any bill nor spelled like a code.
+    its code or a path that names it, "native.chargebee.coupon_ids". Raises ConfigurationError, with the nearest names,
+    for a name that is neither a path of any bill nor spelled like a code.
     """
     if isinstance(allow, str):
         raise ConfigurationError(f"allow takes a list of paths or codes: write allow=[{allow!r}]")

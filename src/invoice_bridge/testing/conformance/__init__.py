@@ -16,6 +16,7 @@ from __future__ import annotations
 from invoice_bridge.testing.conformance.clients import ClientChecks
 from invoice_bridge.testing.conformance.declaration import DeclarationChecks
 from invoice_bridge.testing.conformance.invoices import InvoiceChecks
+from invoice_bridge.testing.conformance.natives import NativeChecks
 from invoice_bridge.testing.conformance.once import WRITING, OnceChecks
 from invoice_bridge.testing.conformance.plans import PlanChecks
 from invoice_bridge.testing.conformance.reading import ReadingChecks
@@ -28,6 +29,7 @@ __all__ = ["WRITING", "Conformance"]
 class Conformance(
     DeclarationChecks,
     TableChecks,
+    NativeChecks,
     PlanChecks,
     OnceChecks,
     InvoiceChecks,

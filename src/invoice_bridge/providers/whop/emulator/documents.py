@@ -31,7 +31,7 @@ def names(text: str) -> list[str]:
 _ITEM = names(  # whop-sdk 2.6.0, InvoiceListItem: what a listing shows of an invoice
     "id created_at status number due_date email_address fetch_invoice_token line_items payment_processing"
 )
-_NOT_BUILT = ("mailing_address_id", "subscription_billing_anchor_at")
+_NOT_BUILT = ("subscription_billing_anchor_at",)
 
 
 class WhopDocuments(Emulator):

@@ -66,6 +66,8 @@ class WhopEmulator(WhopTransitions):
             raise self._refuse("The key has no access to this account", status=403, kind="forbidden")
         if ("product" in given) == ("product_id" in given):
             raise self._invalid("product", "give exactly one of product and product_id")
+        if given.get("billing_address") is not None and given.get("mailing_address_id") is not None:
+            raise self._invalid("billing_address", "give one of billing_address and mailing_address_id")
         draft = given.get("save_as_draft") is True
         self._check(given, draft=draft)
         product = self._product(given)
