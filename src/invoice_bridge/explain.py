@@ -313,7 +313,7 @@ def _walk(
     """The requests of a command's flow when it is fed its own specimens, and the refusal that ended it."""
     requests: list[Request] = []
     try:
-        check_names(command, providers.names())
+        check_names(command, context.provider.name, providers.names)
         flow = start(command, context, history, lookup=lookup)
         request = next(flow)
         while True:

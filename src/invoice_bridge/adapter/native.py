@@ -140,7 +140,7 @@ def read_natives(table: NativeTable, command: Command | None, context: Setup) ->
     if not (getattr(command, "native", None) or getattr(command, "native_unchecked", None)):
         return NOTHING_GIVEN
     assert isinstance(command, Bill | OnInvoice | ListInvoices)  # noqa: S101 - no other command has them
-    check_names(command, (provider,))
+    check_names(command, provider, tuple)
     stated, unchecked = (_stated(command, name, provider) for name in ("native", "native_unchecked"))
     if isinstance(command, Retrieve) and (stated or unchecked):
         raise Unsupported(f"{provider}: retrieve takes no native parameters", remedy="leave them out")
@@ -249,13 +249,19 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"it takes {', '.join(known)}" if known else "it takes none"
 
 
-def check_names(command: Command, names: Iterable[str]) -> None:
-    """Raise ConfigurationError for a provider's name that is almost one of these: its parameters would be left out."""
+def check_names(command: Command, here: str, names: Callable[[], Iterable[str]]) -> None:
+    """Raise ConfigurationError for a name that is almost a provider's: its parameters would be left out.
+
+    `here` is this provider, `names` gives all; it is called only where a command names another one.
+    """
+    fields = [name for name in ("native", "native_unchecked") if getattr(command, name, None)]
+    if all(set(getattr(command, name)) <= {here} for name in fields):
+        return
     from difflib import get_close_matches
 
-    known = list(names)
-    for name in ("native", "native_unchecked"):
-        for provider in getattr(command, name, {}):
+    known = {here, *names()}
+    for name in fields:
+        for provider in getattr(command, name):
             near = [] if provider in known else get_close_matches(provider.casefold(), known, 1, 0.75)
             if near:
                 raise ConfigurationError(f"{name} names the provider {provider!r}: did you mean {near[0]!r}?")

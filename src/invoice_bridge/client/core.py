@@ -242,7 +242,7 @@ class Core(Generic[Http]):
         if on_discrepancy not in {"raise", "report"}:
             raise ConfigurationError(f'on_discrepancy must be "raise" or "report", not {on_discrepancy!r}')
         command = self._resolve_customer(command)
-        check_names(command, providers.names())
+        check_names(command, self.provider, providers.names)
         context = self._context.on(command)
         if not isinstance(command, Bill):
             return Call(command, context)
