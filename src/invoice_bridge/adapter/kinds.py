@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from invoice_bridge.core.money import Money
@@ -85,10 +85,7 @@ class Kind:
         def read(value: Any) -> str:
             if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
                 raise ValueError('it is to be a Decimal, or a text such as "19.9875"')
-            try:
-                plain = f"{Decimal(value):f}"
-            except InvalidOperation:
-                plain = ""
+            plain = value if isinstance(value, str) else f"{value:f}" if isinstance(value, Decimal) else str(value)
             if not _DECIMAL.fullmatch(plain) or len(plain) > longest:
                 raise ValueError(f"{value!r} is no plain decimal number of {longest} characters at most")
             return plain
@@ -131,12 +128,12 @@ class Kind:
         return Kind("Money", read, (Money(100, "EUR"), Money(200, "EUR"), 100))
 
     @staticmethod
-    def list_of(kind: Kind, most: int = 100) -> Kind:
-        """A list of values of a kind, one at least."""
+    def list_of(kind: Kind, *, least: int = 1, most: int = 100) -> Kind:
+        """A list of values of a kind, one at least by default."""
 
         def read(value: Any) -> list[Any]:
-            if not isinstance(value, list | tuple) or not 1 <= len(value) <= most:
-                raise ValueError(f"it is to be a list of 1 to {most} values")
+            if not isinstance(value, list | tuple) or not least <= len(value) <= most:
+                raise ValueError(f"it is to be a list of {least} to {most} values")
             return [kind.read(one) for one in value]
 
         one, two, wrong = kind.samples

@@ -37,7 +37,8 @@ class Native:
     `money`: it changes what is billed, so that a bill needs `expect_total`. `effects` join those of the request.
     `when` is whether a command can carry it, `unless` what to do where it cannot. `replaces` lists the fields beside it
     that it takes the place of: constants, and what it states more exactly. `check(value, command, place)` raises
-    ValueError for a value that contradicts the command. `schedules`: the invoice stays a draft until later. `doubt` is
+    ValueError for a value that contradicts the command. `requires` lists what must be stated beside it. `per_line`: its
+    list has an entry for each line of the bill, in order. `schedules`: the invoice stays a draft until later. `doubt` is
     what is not confirmed of it.
     """
 
@@ -51,6 +52,8 @@ class Native:
     when: Callable[[Any, Setup], bool] = _always
     unless: str = "leave it out"
     replaces: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    per_line: bool = False
     schedules: bool = False
     check: Callable[[Any, Any, int], None] | None = None
     doubt: str = ""
@@ -194,8 +197,20 @@ class _Reading:
         if rows:
             return self._leaf(rows, value, place, indexes)
         if any(row.path.startswith(f"{shape}.") for row in self.rows) and isinstance(value, Mapping):
-            return {name: self.read(one, f"{shape}.{name}", f"{place}.{name}", indexes) for name, one in value.items()}
-        if any(row.path.startswith(f"{shape}[].") for row in self.rows) and isinstance(value, list | tuple):
+            return self._object(value, shape, place, indexes)
+        inside = [row for row in self.rows if row.path.startswith(f"{shape}[].")]
+        if inside and isinstance(value, list | tuple):
+            lines = len(getattr(self.command, "billed_lines", ()))
+            if (
+                inside[0].per_line
+                and len(value) != lines
+                and any(row.when(self.command, self.context) for row in inside)
+            ):
+                raise Unsupported(
+                    f"{place} is to have an entry for each of the bill's {lines} lines, and has {len(value)}",
+                    source=inside[0].source,
+                    remedy="give one mapping for each line, in their order; {} where a line has none",
+                )
             return [self._item(one, f"{shape}[]", f"{place}[{at}]", at) for at, one in enumerate(value)]
         if any(row.path.startswith((f"{shape}.", f"{shape}[].")) for row in self.rows):
             raise ConfigurationError(f"{place} is to have its parts: {', '.join(self._parts(shape))}")
@@ -204,7 +219,16 @@ class _Reading:
     def _item(self, value: Any, shape: str, place: str, at: int) -> Any:
         if not isinstance(value, Mapping):
             raise ConfigurationError(f"{place} is to be a mapping of {', '.join(self._parts(shape))}")
-        return {name: self.read(one, f"{shape}.{name}", f"{place}.{name}", (at,)) for name, one in value.items()}
+        return self._object(value, shape, place, (at,))
+
+    def _object(self, value: Mapping[str, Any], shape: str, place: str, indexes: tuple[int, ...]) -> dict[str, Any]:
+        sent = {name: self.read(one, f"{shape}.{name}", f"{place}.{name}", indexes) for name, one in value.items()}
+        for row in self.rows:
+            parent, _, name = row.path.rpartition(".")
+            lacking = [path for path in row.requires if path.rpartition(".")[2] not in value]
+            if parent == shape and name in value and lacking:
+                raise ConfigurationError(f"{place}.{name} needs {', '.join(lacking)} beside it; nothing was sent")
+        return sent
 
     def _parts(self, shape: str) -> list[str]:
         return sorted({row.path for row in self.rows if row.path.startswith(shape)})
@@ -296,65 +320,6 @@ def check_natives(table: NativeTable, given: Given, command: Command, context: S
             f"of {title} changes that",
             remedy=f"give the parameters for {title} too, or leave expect_total out",
         )
-
-
-# ── into a request ───────────────────────────────────────────────────────────────────────────────────────────────────
-def merged(
-    given: Given, step: str, body: Mapping[str, Any] | None, *, takes_unchecked: bool
-) -> tuple[dict[str, Any], frozenset[Effect]] | None:
-    """Return a request's body with the natives of its step, and the effects that they add; None where it has none."""
-    stated = given.steps.get(step, {})
-    unchecked = given.unchecked if takes_unchecked else {}
-    if not stated and not unchecked:
-        return None
-    rows = {row.path: row for row in given.rows if row.step == step}
-    whole: dict[str, Any] = dict(body or {})
-    _join(whole, stated, rows, "")
-    _join(whole, _thawed(unchecked), {}, "")
-    return whole, frozenset().union(*(row.effects for row in rows.values()))
-
-
-def _thawed(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _thawed(inner) for name, inner in value.items()}
-    return [_thawed(inner) for inner in value] if isinstance(value, tuple | list) else value
-
-
-def _drop(body: dict[str, Any], shape: str, replaced: Iterable[str]) -> None:
-    """Remove what a parameter takes the place of, where it lies directly in the object at `shape`."""
-    for path in replaced:
-        parent, _, name = path.rpartition(".")
-        if parent == shape:
-            body.pop(name, None)
-
-
-def _join(body: dict[str, Any], stated: Mapping[str, Any], rows: Mapping[str, Native], shape: str) -> None:
-    for name, value in stated.items():
-        path = f"{shape}.{name}" if shape else name
-        for row in rows.values():
-            if row.path == path or row.path.startswith((f"{path}.", f"{path}[]")):
-                _drop(body, shape, row.replaces)
-        present = body.get(name)
-        if present is None:
-            body[name] = value
-        elif path not in rows and isinstance(present, Mapping) and isinstance(value, Mapping):
-            body[name] = dict(present)
-            _join(body[name], value, rows, path)
-        elif path not in rows and isinstance(present, list | tuple) and isinstance(value, list):
-            if len(present) != len(value):
-                raise Unsupported(
-                    f"native parameters {path} are to have an entry for each of the bill's {len(present)}, and have "
-                    f"{len(value)}",
-                    remedy="give one mapping for each line, in their order; {} where a line has none",
-                )
-            body[name] = [dict(one) for one in present]
-            for inner, more in zip(body[name], value, strict=True):
-                _join(inner, more, rows, f"{path}[]")
-        else:
-            raise Unsupported(
-                f"the native parameter {path} is stated by the bill already, and nothing is overwritten",
-                remedy="use the field of the bill that it comes from",
-            )
 
 
 # ── losses, and where a field of a body comes from ───────────────────────────────────────────────────────────────────

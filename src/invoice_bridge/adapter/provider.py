@@ -28,6 +28,7 @@ from invoice_bridge.adapter.declared import (
     StatusRow,
     status_of,
 )
+from invoice_bridge.adapter.native_bodies import merged
 from invoice_bridge.adapter.rows import Field, Limit, check_limits, find_losses
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core import wire
@@ -315,9 +316,12 @@ class Context:
         keyed = method in self.provider.idempotency.methods
         key = self._key(step, content) if keyed else None  # other natives under one key are a mismatch, not another try
         takes_unchecked = opens or isinstance(self.command, OnInvoice)
-        if (more := native.merged(self.natives, step, body, takes_unchecked=takes_unchecked)) is not None:
+        if (more := merged(self.natives, step, body, takes_unchecked=takes_unchecked)) is not None:
             body, effects = more[0], {*effects, *more[1]}
-            content, kind = self._encoded(body)
+            try:
+                content, kind = self._encoded(body)
+            except TypeError as error:
+                raise ConfigurationError(f"native parameters of {self.provider.name}: {error}") from None
         if kind:
             headers["Content-Type"] = kind
         if key is not None:

@@ -30,7 +30,7 @@ from invoice_bridge.core.commands import (
 from invoice_bridge.core.model import Collection, Line, Period
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Request
-from invoice_bridge.explain import Plan, body_leaves, plan
+from invoice_bridge.explain import body_leaves, plan
 
 _MAY = Period.month(2026, 5)
 _PRICE = Money(1200, "EUR")
@@ -78,28 +78,32 @@ def commands_for(row: Native, customer: str, payment_method: str | None, subscri
             yield from (bill for bill in bills if bill.verb in row.verbs)
 
 
-def stating(command: Command, row: Native, provider: str, sample: int, plain: Plan) -> Command:
-    """Return the command with one of the row's samples; in a list of the bill's own there is one for each entry."""
-    name, _, rest = row.path.partition("[].")
-    value: Any = row.kind.samples[sample]
-    if rest:
-        bodies = [request.body or {} for request in plain.requests]
-        own = next((body[name] for body in bodies if isinstance(body.get(name), list | tuple)), [None])
-        value = [_nested(rest, value) for _ in own]
-        path = name
-    else:
-        path = row.path
-    update: dict[str, Any] = {"native": {provider: _nested(path, value)}}
+def stating(command: Command, row: Native, context: Context, sample: int) -> Command:
+    """Return the command with one of the row's samples, and the first ones of what the row requires."""
+    provider = context.provider
+    native: dict[str, Any] = {}
+    lines = len(getattr(command, "billed_lines", ())) if row.per_line else 1
+    _put(native, row.path, row.kind.samples[sample], lines)
+    for path in set(row.requires) - {row.path}:
+        required = next(one for one in provider.natives.rows if one.path == path or one.path.startswith(f"{path}."))
+        _put(native, required.path, required.kind.samples[0], lines)
+    update: dict[str, Any] = {"native": {provider.name: native}}
     if row.money:
         update["expect_total"] = getattr(command, "total", None) or _PRICE
     return type(command).model_validate({**dict(command), **update})
 
 
-def _nested(path: str, value: Any) -> Any:
-    """The value below the names of a path; a list of objects has one."""
-    for name in reversed(path.split(".")):
-        value = {name.removesuffix("[]"): [value] if name.endswith("[]") else value}
-    return value
+def _put(native: dict[str, Any], path: str, value: Any, entries: int) -> None:
+    """Put a value below the names of a path; a list of objects has so many entries, all alike."""
+    first, _, rest = path.partition(".")
+    if not rest:
+        native[first] = value
+    elif first.endswith("[]"):
+        rows = native.setdefault(first.removesuffix("[]"), [{} for _ in range(entries)])
+        for row in rows:
+            _put(row, rest, value, 1)
+    else:
+        _put(native.setdefault(first, {}), rest, value, entries)
 
 
 def row_contradiction(command: Command, row: Native, context: Context) -> str | None:
@@ -108,10 +112,7 @@ def row_contradiction(command: Command, row: Native, context: Context) -> str | 
     Where the command is refused without it, the plans with one value and another are compared.
     """
     plain = plan(command, context, lookup="never")
-    provider = context.provider.name
-    with_one, with_two = (
-        plan(stating(command, row, provider, sample, plain), context, lookup="never") for sample in (0, 1)
-    )
+    with_one, with_two = (plan(stating(command, row, context, sample), context, lookup="never") for sample in (0, 1))
     if plain.refusal is not None:
         plain = with_two
     for made in (with_one, with_two):
@@ -130,7 +131,7 @@ def row_contradiction(command: Command, row: Native, context: Context) -> str | 
     if request.effects != before.effects | row.effects:
         return f"{row.path} is to add {sorted(row.effects)}, and the effects are {sorted(request.effects)}"
     shapes = {shape for _, shape, _ in one[joined[0]] ^ none[joined[0]]}
-    strange = {shape for shape in shapes if not _is_covered(shape, (row.path, *row.replaces))}
+    strange = {shape for shape in shapes if not _is_covered(shape, (row.path, *row.replaces, *row.requires))}
     if strange:
         return f"{row.path} changes {sorted(strange)} too"
     if one == two and with_two is not plain and row.kind.samples[0] != row.kind.samples[1]:

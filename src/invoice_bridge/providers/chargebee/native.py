@@ -81,7 +81,7 @@ def _charge_row(path: str, kind: Any, **more: Any) -> Native:
 def _line_row(name: str, kind: Any, **more: Any) -> Native:
     unless = f"write {name} alone, where the bill is one line of POST /invoices/charge; unbilled charges take none"
     source = f"{_SDK}.CreateForChargeItemsAndChargesChargeParams"
-    return Native(f"charges[].{name}", "open", kind, source, when=_has_charges, unless=unless, **more)
+    return Native(f"charges[].{name}", "open", kind, source, when=_has_charges, unless=unless, per_line=True, **more)
 
 
 def _verb_row(verb: str, step: str, path: str, kind: Any, source: str) -> Native:
@@ -89,6 +89,8 @@ def _verb_row(verb: str, step: str, path: str, kind: Any, source: str) -> Native
 
 
 _ON_2: dict[str, Any] = {"when": _bills_on_catalog_2, "unless": "catalog 2 alone takes it: use a coupon"}
+_TAX_FIELDS = tuple(f"tax_providers_fields[].{name}" for name in ("provider_name", "field_id", "field_value"))
+_APPLIES = Kind.one_of("invoice_amount", "specific_item_price")
 _SALE = Kind.one_of("wholesale", "retail", "consumed", "vendor_use")
 _INITIATOR = Kind.one_of("customer", "merchant")
 _COMMENT = Kind.text(300)
@@ -98,10 +100,16 @@ ROWS = (
     # ── what changes the amount ──
     _rated_row("coupon_ids", Kind.list_of(Kind.text(100)), _CHARGE, money=True),
     _rated_row("coupon", Kind.text(100), CREATE, money=True),
+    _rated_row("discounts[].apply_on", _APPLIES, _CATALOG_2, money=True, requires=("discounts[].amount",), **_ON_2),
     _rated_row(
-        "discounts[].apply_on", Kind.one_of("invoice_amount", "specific_item_price"), _CATALOG_2, money=True, **_ON_2
+        "discounts[].amount",
+        Kind.amount(MONEY.to_units),
+        _CATALOG_2,
+        money=True,
+        check=in_currency,
+        requires=("discounts[].apply_on",),
+        **_ON_2,
     ),
-    _rated_row("discounts[].amount", Kind.amount(MONEY.to_units), _CATALOG_2, money=True, check=in_currency, **_ON_2),
     *(
         row("amount_in_decimal", Kind.decimal_text(39), money=True, replaces=replaced, check=_refines, doubt=_DECIMALS)
         for row, replaced in ((_charge_row, ("amount",)), (_line_row, ("charges[].amount",)))
@@ -120,7 +128,7 @@ ROWS = (
     _line_row("taxjar_product_code", Kind.text(50), money=True),
     _line_row("tax_profile_id", Kind.text(50), money=True),
     *(
-        _rated_row(f"tax_providers_fields[].{name}", Kind.text(), _CHARGE, money=True)
+        _rated_row(f"tax_providers_fields[].{name}", Kind.text(), _CHARGE, money=True, requires=_TAX_FIELDS)
         for name in ("provider_name", "field_id", "field_value")
     ),
     # ── what does not ──

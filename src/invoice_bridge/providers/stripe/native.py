@@ -40,7 +40,9 @@ def _open(path: str, kind: Kind, **more: Any) -> Native:
 
 def _line(path: str, kind: Kind, **more: Any) -> Native:
     unless = "the lines of what accrued are the pending items' own: set it there"
-    return Native(f"lines[].{path}", "lines", kind, _LINES, money=True, when=_has_lines, unless=unless, **more)
+    return Native(
+        f"lines[].{path}", "lines", kind, _LINES, money=True, per_line=True, when=_has_lines, unless=unless, **more
+    )
 
 
 def _pay(path: str, kind: Kind) -> tuple[Native, Native]:
@@ -71,19 +73,19 @@ ROWS = (
     _open("on_behalf_of", _ID),
     _open("application_fee_amount", _AMOUNT, check=in_currency),
     _open("transfer_data.destination", _ID),
-    _open("transfer_data.amount", _AMOUNT, check=in_currency),
+    _open("transfer_data.amount", _AMOUNT, check=in_currency, requires=("transfer_data.destination",)),
     _open("issuer.type", Kind.one_of("self", "account")),
-    _open("issuer.account", _ID),
+    _open("issuer.account", _ID, requires=("issuer.type",)),
     _open("automatic_tax.liability.type", Kind.one_of("self", "account")),
-    _open("automatic_tax.liability.account", _ID),
+    _open("automatic_tax.liability.account", _ID, requires=("automatic_tax.liability.type",)),
     _open("rendering.amount_tax_display", Kind.one_of("exclude_tax", "include_inclusive_tax")),
     _open("rendering.template", _ID),
-    _open("rendering.template_version", Kind.whole(1)),
+    _open("rendering.template_version", Kind.whole(1), requires=("rendering.template",)),
     _open("rendering.pdf.page_size", Kind.one_of("a4", "letter", "auto")),
     _open("payment_settings.default_mandate", _ID),
     _open("payment_settings.payment_method_types", Kind.list_of(Kind.text(50))),
-    _open("shipping_details.name", Kind.text(255)),
-    _open("shipping_details.phone", Kind.text(50)),
+    _open("shipping_details.name", Kind.text(255), requires=("shipping_details.address",)),
+    _open("shipping_details.phone", Kind.text(50), requires=("shipping_details.name", "shipping_details.address")),
     *(_open(f"shipping_details.address.{name}", Kind.text(255)) for name in _ADDRESS),
     _open(
         "automatically_finalizes_at",

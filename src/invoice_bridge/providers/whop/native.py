@@ -13,6 +13,8 @@ from invoice_bridge.adapter.native import Native, NativeTable, RefusedNative
 from invoice_bridge.providers.whop.tables import CREATE, PLAN_SOURCE
 
 _ADDRESS = ("name", "line1", "line2", "city", "state", "postal_code", "country", "phone")
+_NEEDED = ("plan.custom_fields[].field_type", "plan.custom_fields[].name")
+_METHODS = ("plan.payment_method_configuration.enabled", "plan.payment_method_configuration.disabled")
 _RENEWS = "the bill would begin a subscription, which renews and charges again"
 
 
@@ -85,7 +87,7 @@ ROWS = (
     _row("plan.release_method", Kind.one_of("buy_now", "waitlist"), PLAN_SOURCE),
     _row("plan.legacy_payment_method_controls", Kind.flag(), PLAN_SOURCE),
     *(
-        _row(f"plan.custom_fields[].{name}", kind, PLAN_SOURCE)
+        _row(f"plan.custom_fields[].{name}", kind, PLAN_SOURCE, requires=_NEEDED)
         for name, kind in (
             ("field_type", Kind.text(20, "text", samples=("text", "text"))),
             ("name", Kind.text()),
@@ -96,10 +98,10 @@ ROWS = (
         )
     ),
     *(
-        _row(f"plan.payment_method_configuration.{name}", kind, PLAN_SOURCE)
+        _row(f"plan.payment_method_configuration.{name}", kind, PLAN_SOURCE, requires=_METHODS)
         for name, kind in (
-            ("enabled", Kind.list_of(Kind.text(50))),
-            ("disabled", Kind.list_of(Kind.text(50))),
+            ("enabled", Kind.list_of(Kind.text(50), least=0)),
+            ("disabled", Kind.list_of(Kind.text(50), least=0)),
             ("include_platform_defaults", Kind.flag()),
         )
     ),

@@ -33,8 +33,7 @@ class NativeChecks(Checks):
         """The commands that can carry a parameter and that the provider can do."""
         for command in commands_for(row, emulator.customer, emulator.payment_method, emulator.subscription):
             if row.when(command, context):
-                plain = plan(command, context, lookup="never")
-                whole = plan(stating(command, row, self.provider, 0, plain), context, lookup="never")
+                whole = plan(stating(command, row, context, 0), context, lookup="never")
                 if whole.refusal is None:
                     yield command
 
@@ -75,8 +74,7 @@ class NativeChecks(Checks):
         """A value of another kind, and a name that the table does not have, are errors that say so."""
         for row in self.rows(declared):
             command = next(self.carrying(row, context, emulator))
-            plain = plan(command, context, lookup="never")
-            bad = plan(stating(command, row, self.provider, 2, plain), context, lookup="never")
+            bad = plan(stating(command, row, context, 2), context, lookup="never")
             assert isinstance(bad.refusal, ConfigurationError), row.path
             assert row.path.rpartition(".")[2] in str(bad.refusal)
             assert bad.requests == ()
@@ -99,7 +97,7 @@ class NativeChecks(Checks):
         for row in money:
             command = next(self.carrying(row, context, emulator))
             assert isinstance(command, OneTimeCharge | PeriodInvoice)
-            whole = stating(command, row, self.provider, 0, plan(command, context, lookup="never"))
+            whole = stating(command, row, context, 0)
             assert isinstance(whole, OneTimeCharge | PeriodInvoice)
             blind = whole.model_copy(update={"expect_total": None})
             assert isinstance(plan(blind, context, lookup="never").refusal, Unsupported)
@@ -120,7 +118,7 @@ class NativeChecks(Checks):
         for row in self.rows(declared):
             commands = [one for one in self.carrying(row, context, emulator) if isinstance(one, Bill)]
             for command in commands[:1]:
-                whole = stating(command, row, self.provider, 0, plan(command, context, lookup="never"))
+                whole = stating(command, row, context, 0)
                 assert isinstance(whole, OneTimeCharge | PeriodInvoice)
                 fresh: Emulator = declared.emulator()
                 with self.meeting(fresh, context, lookup="never") as (client, _):
