@@ -16,6 +16,7 @@ from typing import Any
 
 from invoice_bridge import providers
 from invoice_bridge.adapter.declared import Cannot, ErrorRow, Units
+from invoice_bridge.adapter.native import loss_code
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.adapter.redactions import Becomes, Redaction
 from invoice_bridge.adapter.transitions import Transition
@@ -163,10 +164,36 @@ def provider_page(name: str) -> str:
             state_diagram(provider),
             table(["loss", "field", "fate", "severity", "what is sent", "why", "what to do"], losing),
             table(["field of the command", "lands in", "bills", "alters", "loss, or why", "source"], carried),
+            native_table(provider),
             table(["its code", "its type", "HTTP", "becomes", "source"], errors),
             table(["limit on", "at most", "source"], limits),
             table(["its event", "becomes", "source"], events),
             table(["hidden in recordings", "which", "becomes", "source"], hidden),
+        ]
+    )
+
+
+def native_table(provider: Provider) -> str:
+    """The parameters that only this provider has, then those that are never sent."""
+    rows = [
+        [
+            f"`{row.path}`",
+            "bills" if "one_time_charge" in row.verbs else ", ".join(f"`{verb}`" for verb in row.verbs),
+            row.kind.name,
+            f"yes: `{loss_code(provider.name, row.path)}`" if row.money else "",
+            ", ".join(sorted(row.effects)),
+            row.doubt,
+            row.source,
+        ]
+        for row in provider.natives.rows
+    ]
+    refused = [[f"`{row.path}`", row.why, row.source] for row in provider.natives.refused]
+    return "\n\n".join(
+        [
+            table(
+                ["native parameter", "of", "value", "changes the amount", "effects", "not confirmed", "source"], rows
+            ),
+            table(["native parameter that is never sent", "why not", "source"], refused),
         ]
     )
 

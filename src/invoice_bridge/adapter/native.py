@@ -38,8 +38,8 @@ class Native:
     `when` is whether a command can carry it, `unless` what to do where it cannot. `replaces` lists the fields beside it
     that it takes the place of: constants, and what it states more exactly. `check(value, command, place)` raises
     ValueError for a value that contradicts the command. `requires` lists what must be stated beside it. `per_line`: its
-    list has an entry for each line of the bill, in order. `schedules`: the invoice stays a draft until later. `doubt` is
-    what is not confirmed of it.
+    list has an entry for each line of the bill, in order. `schedules`: the invoice stays a draft until later. `doubt`
+    is what is not confirmed of it.
     """
 
     path: str
