@@ -1,19 +1,33 @@
 """Chargebee's native parameters: what a coupon comes to is proved before anything is collected."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from chargebee import http_request
 from chargebee.models.invoice.operations import Invoice as Sdk
 
-from invoice_bridge import ALL, AmountMismatch, Collection, LossyTranslation, Money, OneTimeCharge, Unsupported, explain
+from invoice_bridge import (
+    ALL,
+    AmountMismatch,
+    Client,
+    Collection,
+    LossyTranslation,
+    Money,
+    OneTimeCharge,
+    Unsupported,
+    explain,
+)
+from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 from invoice_bridge.adapter.native import Native
 from invoice_bridge.core.commands import Pay, Void
 from invoice_bridge.core.errors import ConfigurationError, IdempotencyMismatch
 from invoice_bridge.core.model import Line, Status
 from invoice_bridge.explain import make_context, plan
 from invoice_bridge.providers.chargebee import CHARGEBEE
+from invoice_bridge.providers.chargebee.emulator import ChargebeeEmulator
 from invoice_bridge.providers.chargebee.native import ROWS
 from invoice_bridge.testing.native_rows import commands_for, row_contradiction, stating
 from tests.providers.chargebee.conftest import World
@@ -82,6 +96,33 @@ def test_other_natives_under_one_reference_are_a_mismatch(world: World) -> None:
     with pytest.raises(IdempotencyMismatch):
         world.client.create(bill({"coupon_ids": ["welcome"]}, 1500), allow=[COUPON])
     assert world.events == ["issued"]
+
+
+def test_the_journal_knows_the_natives(tmp_path: Path) -> None:
+    """Other natives under one reference are refused before anything is sent, however old the key is."""
+    site = ChargebeeEmulator()
+    transport = EmulatorTransport(site, "https://acme-test.chargebee.com/api/v2")
+    client = Client(
+        "chargebee",
+        api_key=site.key,
+        site="acme-test",
+        http=httpx.Client(transport=transport),
+        journal=tmp_path / "journal.db",
+        lookup="journal",
+    )
+    first = client.create(bill({"coupon_ids": ["spring"]}, 1600), allow=[COUPON])
+    sent = len(transport.sent)
+    for other in (
+        bill({"coupon_ids": ["welcome"]}, 1600),
+        bill({}, None),
+        bill({"payment_initiator": "merchant"}, None),
+    ):
+        with pytest.raises(IdempotencyMismatch) as refused:
+            client.create(other, allow=[COUPON])
+        assert refused.value.outcome == "nothing_done"
+    assert len(transport.sent) == sent
+    assert client.create(bill({"coupon_ids": ["spring"]}, 1600), allow=[COUPON]).id == first.id
+    assert [entry.event for entry in site.ledger] == ["issued"]
 
 
 def test_unbilled_charges_take_no_coupon() -> None:

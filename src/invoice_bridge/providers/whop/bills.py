@@ -112,7 +112,7 @@ def _create(command: OneTimeCharge | PeriodInvoice, context: Context, total: Mon
     body |= _customer(command, context) | _collection(command)
     body["save_as_draft"] = command.draft
     body["charge_buyer_fee"] = False
-    effects, note = _effects(command)
+    effects, note = _effects(command, is_scheduled=context.natives.schedules)
     specimen = _specimen(command, total)
     return context.post(
         "invoices",
@@ -212,13 +212,14 @@ def _later(instant: datetime, days: int) -> datetime:
         raise Unsupported(f"{days} days after {instant.isoformat()} is beyond the calendar") from None
 
 
-def _effects(command: Bill) -> tuple[list[Effect], str]:
+def _effects(command: Bill, *, is_scheduled: bool) -> tuple[list[Effect], str]:
     if command.draft:
         return [], ""
-    note = "{} at once: what Whop made of it is compared afterwards, with the plan that it charges for"
+    when = "when it is finalized" if is_scheduled else "at once"
+    note = f"{when}: what Whop made of it is compared afterwards, with the plan that it charges for"
     if command.collection.kind == "charge":
-        return [Effect.ISSUES, Effect.COLLECTS], note.format("charges")
-    return [Effect.ISSUES, Effect.MAILS], note.format("mails")
+        return [Effect.ISSUES, Effect.COLLECTS], f"charges {note}"
+    return [Effect.ISSUES, Effect.MAILS], f"mails {note}"
 
 
 def _compared(command: OneTimeCharge | PeriodInvoice, total: Money, found: Invoice, price: Money | None) -> Invoice:
