@@ -234,16 +234,16 @@ def test_natives_do_not_change_the_key() -> None:
 
 def test_what_is_accepted_by_name() -> None:
     """The code, or a path that names the parameter or what it is a part of; never the field."""
-    found = losses(
+    lost = losses(
         "chargebee",
         bill(native={"chargebee": {"coupon_ids": ["spring"]}}, expect_total=Money(1600, "EUR")),
         site="acme-test",
     )
     for name in ("IB-CHARGEBEE-NATIVE-COUPON-IDS-01", "native.chargebee.coupon_ids"):
-        refuse_losses(found, [name], "Chargebee")
+        refuse_losses(lost, [name], "Chargebee")
     for name in ("native", "native.chargebee", "native.chargebee.coupon"):
         with pytest.raises(Exception, match="COUPON-IDS"):
-            refuse_losses(found, [name], "Chargebee")
+            refuse_losses(lost, [name], "Chargebee")
     assert loss_code("acme", "charges[].hsn_code") == "IB-ACME-NATIVE-CHARGES-HSN-CODE-01"
 
 

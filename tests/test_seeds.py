@@ -104,9 +104,9 @@ def test_every_name_is_reached(page: Page) -> None:
     """Each name has a way and an evidence; a name that no table has is an error."""
     for names, reach in ((page.parameters, parameter), (page.fields, field)):
         for name in names:
-            found = reach(page.provider, name, is_listing=page.is_listing)
-            assert found.how
-            assert found.evidence
+            reached = reach(page.provider, name, is_listing=page.is_listing)
+            assert reached.how
+            assert reached.evidence
     for reach in (parameter, field):
         with pytest.raises(LookupError):
             reach(page.provider, "made_up", is_listing=page.is_listing)

@@ -181,7 +181,7 @@ def seeds_page() -> str:
             ("field of the answer", page.fields, field),
         ):
             if names:
-                found = {name: reach(page.provider, name, is_listing=page.is_listing) for name in names}
-                rows = [[f"`{name}`", one.how, one.evidence] for name, one in found.items()]
+                reached = {name: reach(page.provider, name, is_listing=page.is_listing) for name in names}
+                rows = [[f"`{name}`", one.how, one.evidence] for name, one in reached.items()]
                 parts.append(table([head, "how it is reached", "evidence"], rows))
     return "\n\n".join(parts)

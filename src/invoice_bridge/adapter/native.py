@@ -310,7 +310,7 @@ def check_natives(table: NativeTable, given: Given, command: Command, context: S
         raise Unsupported(
             f"{title} collects this bill before what {', '.join(names)} makes of it can be compared",
             source=money[0].source if money else "",
-            remedy="make it with Collection.manual() or draft=True, look at it, and pay it then",
+            remedy="make it with Collection.manual() or draft=True, compare it, and pay it then",
         )
     if command.expect_total is None or given.changes_money or command.tax != "none" or total is None:
         return

@@ -200,10 +200,10 @@ def test_rows_on_catalog_1(row: Native) -> None:
 # ── the SDK as oracle ────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def seam() -> Iterator[Seam]:
-    found = Seam()
+    replaced = Seam()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(http_request, "_make_request", found.answer)
-        yield found
+        patch.setattr(http_request, "_make_request", replaced.answer)
+        yield replaced
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.step == "open"], ids=lambda row: row.path)

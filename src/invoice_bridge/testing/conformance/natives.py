@@ -51,7 +51,9 @@ class NativeChecks(Checks):
             commands = list(islice(self.carrying(row, context, emulator), _ENOUGH))
             if not commands:
                 unreached.append(f"{row.path} of {' and '.join(row.verbs)}")
-            wrong += [told for command in commands if (told := row_contradiction(command, row, context)) is not None]
+            wrong += [
+                problem for command in commands if (problem := row_contradiction(command, row, context)) is not None
+            ]
         assert sorted(set(wrong)) == []
         assert unreached == [], "no command carries these: see `when`, or name them in natives_elsewhere"
 

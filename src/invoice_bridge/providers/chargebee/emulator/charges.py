@@ -73,14 +73,14 @@ class ChargebeeCharges(ChargebeeTransitions):
             left -= row["amount"]
         return [row | {"object": "discount"} for row in rows]
 
-    def _discounted_by(self, found: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    def _discounted_by(self, invoice: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """A new invoice with the discounts that the bill asks for: each line has its part, and is taxed on the rest."""
-        lines = found["line_items"]
+        lines = invoice["line_items"]
         gross = sum(line["amount"] for line in lines)
         rows = self._discount_of(given, gross)
         off = sum(row["amount"] for row in rows)
         if not off:
-            return found
+            return invoice
         parts = [line["amount"] * off // gross for line in lines]
         parts[0] += off - sum(parts)
         inclusive = self.switches["tax_inclusive"]
@@ -91,15 +91,15 @@ class ChargebeeCharges(ChargebeeTransitions):
                 tax = (line["amount"] - part) * percent / (100 + percent if inclusive else Decimal(100))
                 line["tax_amount"] = int(tax.quantize(Decimal(1), ROUND_HALF_UP))
         tax_total = sum(line["tax_amount"] for line in lines)
-        subtotal = found["sub_total"] - off
-        total = subtotal + (0 if inclusive else tax_total) + found["round_off_amount"]
-        found |= {"sub_total": subtotal, "tax": tax_total, "total": total}
-        found["discounts"] = [*found.get("discounts", ()), *rows]
-        found["line_item_discounts"] = [
+        subtotal = invoice["sub_total"] - off
+        total = subtotal + (0 if inclusive else tax_total) + invoice["round_off_amount"]
+        invoice |= {"sub_total": subtotal, "tax": tax_total, "total": total}
+        invoice["discounts"] = [*invoice.get("discounts", ()), *rows]
+        invoice["line_item_discounts"] = [
             {"line_item_id": line["id"], "discount_type": rows[0]["entity_type"], "discount_amount": part}
             for line, part in zip(lines, parts, strict=True)
         ]
         if tax_total:
-            found["taxes"] = [{"name": "Tax", "amount": tax_total, "object": "tax"}]
-            found["line_item_taxes"] = [self._line_tax(line) for line in lines if line["is_taxed"]]
-        return self._balanced(found)
+            invoice["taxes"] = [{"name": "Tax", "amount": tax_total, "object": "tax"}]
+            invoice["line_item_taxes"] = [self._line_tax(line) for line in lines if line["is_taxed"]]
+        return self._balanced(invoice)
