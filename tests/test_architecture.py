@@ -300,10 +300,11 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
     }
     assert set(_files(name)) - only_here.get(name, set()) == set(_files("chargeapi"))
     assert set(_files("chargeapi")) == {
-        "__init__.py", "bills.py", "emulator", "fields.py", "shapes.py", "tables.py", "verbs.py", "webhooks.py",
+        "__init__.py", "bills.py", "emulator", "fields.py", "native.py", "shapes.py", "tables.py", "verbs.py",
+        "webhooks.py",
     }  # fmt: skip
     emulator = {path.name for path in (SRC / "providers" / name / "emulator").glob("*.py")}
-    only_there = {"chargebee": {"payments.py"}, "stripe": {"payments.py"}, "whop": {"repayments.py"}}
+    only_there = {"chargebee": {"charges.py", "payments.py"}, "stripe": {"payments.py"}, "whop": {"repayments.py"}}
     assert emulator - only_there.get(name, set()) == {"__init__.py", "documents.py", "routes.py", "transitions.py"}
 
 
@@ -317,8 +318,8 @@ def _keywords(name: str, call: str) -> list[str]:
 ORDER = [
     "name", "title", "reviewed", "api_version", "base_url", "auth", "headers", "form", "idempotency", "rate",
     "search_rate", "retry_header", "settings", "scope", "mode", "sources", "statuses", "transitions", "fields",
-    "verb_fields", "errors", "limits", "money", "redactions", "flows", "lookup", "search", "parse", "shape", "refusal",
-    "invoice_id", "reference_in", "webhooks", "emulator",
+    "verb_fields", "natives", "errors", "limits", "money", "redactions", "flows", "lookup", "search", "parse", "shape",
+    "refusal", "invoice_id", "reference_in", "webhooks", "emulator",
 ]  # fmt: skip
 
 

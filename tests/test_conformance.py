@@ -15,6 +15,9 @@ class TestChargebee(Conformance):
     provider = "chargebee"
     expects = frozenset({"pay_part", "refund", "credit"})
     losses_elsewhere = frozenset({"IB-CHARGEBEE-COLLECTION-04"})  # catalog 1: test_chargebee_compared.py
+    natives_elsewhere = frozenset(  # catalog 1: test_chargebee_native.py
+        {"amount_in_decimal", "avalara_sale_type", "avalara_transaction_type", "avalara_service_type"}
+    )
 
 
 class TestStripe(Conformance):

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from invoice_bridge import providers
 from invoice_bridge.adapter.declared import NO_HISTORY, History
+from invoice_bridge.adapter.native import check_names, native_fields
 from invoice_bridge.adapter.provider import Context, Provider
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.commands import Bill, Command
@@ -318,6 +319,7 @@ def _walk(
     """The requests of a command's flow when it is fed its own specimens, and the refusal that ended it."""
     requests: list[Request] = []
     try:
+        check_names(command, context.provider.name, providers.names)
         flow = start(command, context, history, lookup=lookup)
         request = next(flow)
         while True:
@@ -332,12 +334,17 @@ def _walk(
 
 
 def _rows(command: Command, context: Context) -> tuple[Field, ...]:
-    """The rows that speak of a command: those of what it says first, then constants, then the rest."""
+    """The rows that speak of a command: natives and those of what it says first, then constants, then the rest."""
+    try:
+        natives = native_fields(context.natives)
+    except BridgeError:  # the flow refuses them
+        natives = ()
     if not isinstance(command, Bill):
         of_verb = [row for row in context.provider.verb_fields if row.speaks(command, context)]
-        return tuple(of_verb) or context.provider.fields
+        return (*natives, *(of_verb or context.provider.fields))
     rows = [row for row in context.provider.fields if row.speaks(command, context)]
-    return tuple(sorted(rows, key=lambda row: 1 if not row.path else 0 if row.is_set(command, context) else 2))
+    ranked = sorted(rows, key=lambda row: 1 if not row.path else 0 if row.is_set(command, context) else 2)
+    return (*natives, *ranked)
 
 
 def make_context(provider: Provider, settings: Mapping[str, Any], base_url: str | None = None) -> Context:

@@ -16,6 +16,7 @@ from typing import Any
 
 from invoice_bridge import providers
 from invoice_bridge.adapter.declared import Cannot, ErrorRow, Units
+from invoice_bridge.adapter.native import loss_code
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.adapter.redactions import Becomes, Redaction
 from invoice_bridge.adapter.rows import Field
@@ -174,6 +175,7 @@ def provider_page(name: str) -> str:
             table(["loss", "field", "fate", "severity", "what is sent", "why", "what to do"], losing),
             table(["field of the command", "lands in", "bills", "alters", "loss, or why", "source"], carried),
             table(["field of a verb", "lands in", "loss, or why", "source"], of_verbs),
+            native_table(provider),
             table(["its code", "its type", "HTTP", "becomes", "source"], errors),
             table(["limit on", "at most", "source"], limits),
             table(["its event", "becomes", "source"], events),
@@ -186,6 +188,31 @@ def _of_verb(row: Field) -> str:
     """A field of a bill, or of the verb that it belongs to."""
     is_bills = {"one_time_charge", "period_invoice"}.issuperset(row.verbs)
     return f"`{row.path}`" + ("" if is_bills else f" of `{row.verbs[0]}`")
+
+
+def native_table(provider: Provider) -> str:
+    """The parameters that only this provider has, then those that are never sent."""
+    rows = [
+        [
+            f"`{row.path}`",
+            "bills" if "one_time_charge" in row.verbs else ", ".join(f"`{verb}`" for verb in row.verbs),
+            row.kind.name,
+            f"yes: `{loss_code(provider.name, row.path)}`" if row.money else "",
+            ", ".join(sorted(row.effects)),
+            row.doubt,
+            row.source,
+        ]
+        for row in provider.natives.rows
+    ]
+    refused = [[f"`{row.path}`", row.why, row.source] for row in provider.natives.refused]
+    return "\n\n".join(
+        [
+            table(
+                ["native parameter", "of", "value", "changes the amount", "effects", "not confirmed", "source"], rows
+            ),
+            table(["native parameter that is never sent", "why not", "source"], refused),
+        ]
+    )
 
 
 def transitions_table(provider: Provider) -> str:

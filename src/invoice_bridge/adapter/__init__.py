@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     )
     from invoice_bridge.adapter.emulation.transport import EmulatorTransport
     from invoice_bridge.adapter.instants import day_in_utc, rfc3339_millis, rfc3339_seconds, unix_seconds
+    from invoice_bridge.adapter.kinds import Kind
     from invoice_bridge.adapter.lookup import (
         CLOCK_SKEW,
         PAGES,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         refresh,
         retrieval,
     )
+    from invoice_bridge.adapter.native import NO_NATIVES, Native, NativeTable, RefusedNative, in_currency
     from invoice_bridge.adapter.once import Entry, check_before, download, made_before, require_expect, submit_once
     from invoice_bridge.adapter.provider import Context, FlowFactory, Page, Provider, Unreadable, Verbs
     from invoice_bridge.adapter.reading import (
@@ -152,12 +154,16 @@ __all__ = [
     "History",
     "INEXACT",
     "IncomingRequest",
+    "Kind",
     "Leaf",
     "LedgerEntry",
     "Limit",
     "MANUAL",
     "Matches",
+    "NO_NATIVES",
     "Named",
+    "Native",
+    "NativeTable",
     "Notes",
     "PAGES",
     "Page",
@@ -166,6 +172,7 @@ __all__ = [
     "Reader",
     "Redaction",
     "Refusal",
+    "RefusedNative",
     "Setting",
     "Setup",
     "Shape",
@@ -211,6 +218,7 @@ __all__ = [
     "hidden",
     "hmac_sha256",
     "identity",
+    "in_currency",
     "instant",
     "integer",
     "invalid_state",
@@ -286,6 +294,7 @@ _HOMES = {
     ),
     "emulation.transport": ("EmulatorTransport",),
     "instants": ("day_in_utc", "rfc3339_millis", "rfc3339_seconds", "unix_seconds"),
+    "kinds": ("Kind",),
     "lookup": (
         "CLOCK_SKEW",
         "PAGES",
@@ -301,6 +310,7 @@ _HOMES = {
         "retrieval",
     ),
     "once": ("Entry", "check_before", "download", "made_before", "require_expect", "submit_once"),
+    "native": ("NO_NATIVES", "Native", "NativeTable", "RefusedNative", "in_currency"),
     "provider": ("Context", "FlowFactory", "Page", "Provider", "Unreadable", "Verbs"),
     "reading": (
         "INEXACT",

@@ -22,7 +22,9 @@ def verify(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mon
 
     The currency and the amount before tax (`expected` if the provider rates it) must agree; with tax="provider",
     also subtotal − discount + tax = total, unless the tax is within the lines; with rates of the bill's own, the total
-    with that tax. Fields that the provider does not state are not compared. Raises AmountMismatch or Discrepancy.
+    with that tax. Fields that the provider does not state are not compared. If the bill has `expect_total`, the
+    invoice's total must be stated and equal it; of the rest only the currency is compared. Raises AmountMismatch or
+    Discrepancy.
     """
     unread = [str(problem) for problem in found.problems if problem.money]
     if unread and None in {found.currency, found.subtotal, found.total, found.tax}:
@@ -39,6 +41,8 @@ def verify(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mon
             found=found.currency,
             invoice=found,
         )
+    if command.expect_total is not None:
+        return _expected(command.expect_total, found)
     asked = command.total if command.total is not None else expected
     rated_or_taxed = command.total is None or command.tax != "none"
     before_tax = after_discount(command, found) if rated_or_taxed or found.total is None else found.total
@@ -89,6 +93,19 @@ def after_discount(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> Mo
     return found.subtotal - found.discount
 
 
+def _expected(total: Money, found: Invoice) -> Invoice:
+    if found.total != total:
+        raise AmountMismatch(
+            f"expected a total of {total}, the invoice {found.id} "
+            + ("does not state its total" if found.total is None else f"totals {found.total}")
+            + f" and is {found.status}",
+            asked=total,
+            found=found.total,
+            invoice=found,
+        )
+    return found
+
+
 def same_bill(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Money | None = None) -> Invoice:
     """Check that an existing invoice is this bill and not another one under its reference.
 
@@ -99,7 +116,9 @@ def same_bill(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: 
     and Discrepancy if its currency cannot be read.
     """
     is_empty = found.status is Status.DRAFT and not found.lines
-    asked = command.total if command.total is not None else expected
+    asked, billed = command.total if command.total is not None else expected, after_discount(command, found)
+    if command.expect_total is not None and found.total is not None:
+        asked, billed = command.expect_total, found.total
     customer = None if command.customer is None else command.customer.at(found.provider)
     theirs = None if found.customer is None else found.customer.at(found.provider)
     other = None
@@ -114,8 +133,8 @@ def same_bill(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: 
         )
     if found.currency != command.currency:
         other = f"it is in {found.currency}, not in {command.currency}"
-    elif asked is not None and (held := after_discount(command, found)) not in {None, asked} and not is_empty:
-        other = f"it holds {held}, not {asked}"
+    elif asked is not None and billed not in {None, asked} and not is_empty:
+        other = f"it holds {billed}, not {asked}"
     elif customer is not None and theirs is not None and customer != theirs:
         other = f"it bills {theirs}, not {customer}"
     elif None not in {command.subscription, found.subscription} and command.subscription != found.subscription:

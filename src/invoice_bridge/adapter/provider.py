@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from invoice_bridge.adapter import native
 from invoice_bridge.adapter.addresses import check_link, check_next_page
 from invoice_bridge.adapter.classify import Classified, classify
 from invoice_bridge.adapter.declared import (
@@ -26,6 +27,7 @@ from invoice_bridge.adapter.declared import (
     StatusRow,
     status_of,
 )
+from invoice_bridge.adapter.native_bodies import merged
 from invoice_bridge.adapter.rows import Field, Limit, check_limits, check_refused, find_losses
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core import wire
@@ -85,10 +87,11 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing, and the command that reads the next one."""
+    """One page of a listing, and the commands that read the next one and, where the provider has it, the previous."""
 
     items: tuple[Invoice | Unreadable, ...]
     next: ListInvoices | None = None
+    previous: ListInvoices | None = None
 
 
 # ── the provider ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -132,6 +135,8 @@ class Provider:
     """What happens to each field of a bill."""
     verb_fields: tuple[Field, ...] = ()
     """What happens to each field of the verbs in VERB_LEAVES; one without a row is refused as not built."""
+    natives: native.NativeTable = native.NO_NATIVES
+    """The parameters that only this provider has."""
     errors: tuple[ErrorRow, ...]
     limits: tuple[Limit, ...]
     money: Currencies
@@ -181,7 +186,8 @@ class Provider:
         for leaf in VERB_LEAVES.get(type(command), ()) if isinstance(command, OnInvoice) else ():
             value = getattr(command, leaf)
             if value is not None and value != () and not self.has_row(command, leaf):
-                raise Unsupported(f"{self.title}: {command.verb}({leaf}=…) is not built yet", remedy="leave it out")
+                raise Unsupported(f"{self.title}: {command.verb}({leaf}=…) is not built yet", remedy="omit it")
+        native.check_natives(self.natives, context.on(command).natives, command, context)
         return begin(command, context)
 
     def has_row(self, command: Command, leaf: str) -> bool:
@@ -266,9 +272,14 @@ class Context:
     @cached_property
     def losses(self) -> tuple[Loss, ...]:
         """What the provider would not carry of the command, computed once for each context."""
-        if isinstance(self.command, Bill):
-            return find_losses(self.provider.fields, self.command, self)
-        return find_losses(self.provider.verb_fields, self.command, self) if self.provider.verb_fields else ()
+        rows = self.provider.fields if isinstance(self.command, Bill) else self.provider.verb_fields
+        losses = find_losses(rows, self.command, self) if rows else ()
+        return (*losses, *native.native_losses(self.provider.natives, self.command, self))
+
+    @cached_property
+    def natives(self) -> native.Given:
+        """The native parameters of the command, read and checked. Raises ConfigurationError or Unsupported."""
+        return native.read_natives(self.provider.natives, self.command, self)
 
     def on(self, command: Command) -> Context:
         """Return the same context for one command: idempotency keys derive from it."""
@@ -322,14 +333,20 @@ class Context:
 
         It has a key if the provider takes one for the method (`Idempotency.methods`).
         """
-        content, headers = b"", dict(self.provider.headers(self.settings))
-        if body is not None and self.provider.form is None:
-            content, headers["Content-Type"] = dumps(body), "application/json"
-        elif body is not None and self.provider.form is not None:
-            content = wire.query(self.provider.form(body)).encode("ascii")
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        headers = dict(self.provider.headers(self.settings))
+        step = step or "/".join(segments[-1:])
+        content, kind = self._encoded(body)
         keyed = method in self.provider.idempotency.methods
-        key = self._key(step or "/".join(segments[-1:]), content) if keyed else None
+        key = self._key(step, content) if keyed else None  # other natives under one key are a mismatch, not another try
+        takes_unchecked = opens or isinstance(self.command, OnInvoice)
+        if (more := merged(self.natives, step, body, takes_unchecked=takes_unchecked)) is not None:
+            body, effects = more[0], {*effects, *more[1]}
+            try:
+                content, kind = self._encoded(body)
+            except TypeError as error:
+                raise ConfigurationError(f"native parameters of {self.provider.name}: {error}") from None
+        if kind:
+            headers["Content-Type"] = kind
         if key is not None:
             headers[self.provider.idempotency.header] = key
         return Request(
@@ -348,6 +365,14 @@ class Context:
             answers=answers,
             states_bill=states_bill,
         )
+
+    def _encoded(self, body: Mapping[str, Any] | None) -> tuple[bytes, str]:
+        """A body as the provider takes it, and its content type; nothing where there is none."""
+        if body is None:
+            return b"", ""
+        if self.provider.form is None:
+            return dumps(body), "application/json"
+        return wire.query(self.provider.form(body)).encode("ascii"), "application/x-www-form-urlencoded"
 
     def follow(self, url: str, *, specimen: Any = None) -> Request:
         """Make a reading request for a complete URL from the provider.

@@ -147,13 +147,17 @@ _NOWHERE = {"alters": Alters.NOTHING, "sent": "nothing"}
 
 
 def read_parts(code: str, source: str, *, sent: tuple[str, ...] = ()) -> tuple[Field, ...]:
-    """The rows for what lines and customers have when they were read from an invoice, and no bill sends.
+    """The rows for what lines and customers have when they were read from an invoice, and for what no row here sends.
 
     `code` begins the codes of their losses: "IB-ACME". `sent` are the paths of those that a provider takes, with rows
     of its own. Discounts and rates of tax are refused, unless the provider takes them.
     """
     again = "leave it out; what the amounts of the lines do not have is not billed"
+    natives = "the rows of native.py state what is sent"
     rows = (
+        unsent("native", natives),
+        unsent("native_unchecked", natives),
+        unsent("expect_total", "compared with the invoice's total, and not sent"),
         unsent("lines[].id", source),
         unsent("lines[].proration", source),
         unsent("lines[].provider", source),

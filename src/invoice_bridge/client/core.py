@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, overload
 from urllib.parse import urlsplit
 
+from invoice_bridge import providers
+from invoice_bridge.adapter.native import check_names
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.client import checks, logs
 from invoice_bridge.client.calls import Call, texts_of
@@ -269,6 +271,7 @@ class Core(Generic[Http]):
         if on_discrepancy not in {"raise", "report"}:
             raise ConfigurationError(f'on_discrepancy must be "raise" or "report", not {on_discrepancy!r}')
         command = self._resolve_names(command)
+        check_names(command, self.provider, providers.names)
         context = self._context.on(command)
         now = datetime.now(UTC)
         if isinstance(command, OnInvoice) and verb_reference(command) is not None:

@@ -10,11 +10,15 @@ from invoice_bridge.client.core import Core, Http, OnDiscrepancy
 from invoice_bridge.core.commands import Filters, ListInvoices, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.model import CustomerRef, Line
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.natives import NativeOptions
 from invoice_bridge.engine.allow import Allow
 
 
 class Methods(Core[Http]):
-    """The methods of both clients. Those of AsyncClient are awaited, and its `list` is read with `async for`."""
+    """The methods of both clients. Those of AsyncClient are awaited, and its `list` is read with `async for`.
+
+    The verbs that change an invoice take `native`, parameters of one provider alone, and `native_unchecked`.
+    """
 
     def create(
         self,
@@ -74,7 +78,7 @@ class Methods(Core[Http]):
         item that cannot be decoded raises MalformedResponse; with unreadable="yield" it is an Unreadable instead.
         """
 
-    def finalize(self, id: str, *, attempt: int = 1) -> Any:
+    def finalize(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
         """Issue a draft. Raises InvalidState."""
 
     def pay(
@@ -86,6 +90,7 @@ class Methods(Core[Http]):
         amount: Money | None = None,
         reference: str | None = None,
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Any:
         """Read an open invoice, and collect it now.
 
@@ -93,7 +98,7 @@ class Methods(Core[Http]):
         `reference`. Raises InvalidState, Discrepancy or Declined; after Declined, raise `attempt` to try again.
         """
 
-    def mark_paid(self, id: str, *, attempt: int = 1) -> Any:
+    def mark_paid(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
         """Record that an open invoice was paid in full outside the provider; no money moves. See record_payment."""
 
     def record_payment(
@@ -107,6 +112,7 @@ class Methods(Core[Http]):
         expect: Money | None = None,
         allow: Allow = (),
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Any:
         """Record a payment made outside the provider, of the whole invoice or a part; no money moves.
 
@@ -126,6 +132,7 @@ class Methods(Core[Http]):
         expect: Money | None = None,
         allow: Allow = (),
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Any:
         """Give back money that an invoice collected: `amount`, or all that is left to refund.
 
@@ -144,6 +151,7 @@ class Methods(Core[Http]):
         expect: Money | None = None,
         allow: Allow = (),
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Any:
         """Issue a credit note over `amount` or `lines`: it lowers what remains, or gives a balance if that is paid.
 
@@ -151,10 +159,18 @@ class Methods(Core[Http]):
         is credited once. `expect` is the amount credited before it. Errors are those of record_payment.
         """
 
-    def void(self, id: str, *, reason: str | None = None, allow: Allow = (), attempt: int = 1) -> Any:
+    def void(
+        self,
+        id: str,
+        *,
+        reason: str | None = None,
+        allow: Allow = (),
+        attempt: int = 1,
+        **natives: Unpack[NativeOptions],
+    ) -> Any:
         """Withdraw an issued invoice for good. Raises InvalidState, and LossyTranslation if no `reason` is kept."""
 
-    def mark_uncollectible(self, id: str, *, attempt: int = 1) -> Any:
+    def mark_uncollectible(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
         """Write an open invoice off as a bad debt. Raises InvalidState."""
 
     def update(
@@ -165,13 +181,14 @@ class Methods(Core[Http]):
         due_at: datetime | None = None,
         metadata: Mapping[str, str] | None = None,
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Any:
         """Change the description, the due date or the metadata; None leaves a field as it is."""
 
-    def delete(self, id: str, *, attempt: int = 1) -> Any:
+    def delete(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
         """Discard a draft; return it as it was, with the status deleted. Raises InvalidState."""
 
-    def send_invoice(self, id: str, *, attempt: int = 1) -> Any:
+    def send_invoice(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
         """Have the provider mail an open invoice."""
 
     def close(self) -> Any:

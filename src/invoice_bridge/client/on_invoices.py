@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from invoice_bridge.client.calls import Call, make_command
 from invoice_bridge.client.methods import Methods
@@ -31,6 +31,7 @@ from invoice_bridge.core.commands import (
 )
 from invoice_bridge.core.model import CustomerRef, Invoice, Line
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.natives import NativeOptions
 from invoice_bridge.core.wire import Steps
 from invoice_bridge.engine.allow import Allow
 
@@ -56,8 +57,8 @@ class Verbs(Methods["httpx.Client"]):
         document: bytes = self._run_verb(Pdf, id=id)
         return document
 
-    def finalize(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(Finalize, id=id, attempt=attempt)
+    def finalize(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return self._do(Finalize, id=id, attempt=attempt, **natives)
 
     def pay(
         self,
@@ -68,12 +69,13 @@ class Verbs(Methods["httpx.Client"]):
         amount: Money | None = None,
         reference: str | None = None,
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Invoice:
-        part = {"amount": amount, "reference": reference}
-        return self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt, **part)
+        part = {"amount": amount, "reference": reference, "attempt": attempt}
+        return self._do(Pay, id=id, expect=expect, payment_method=payment_method, **part, **natives)
 
-    def mark_paid(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(MarkPaid, id=id, attempt=attempt)
+    def mark_paid(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return self._do(MarkPaid, id=id, attempt=attempt, **natives)
 
     def record_payment(
         self,
@@ -86,9 +88,10 @@ class Verbs(Methods["httpx.Client"]):
         expect: Money | None = None,
         allow: Allow = (),
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Invoice:
         paid = {"amount": amount, "at": at, "method": method, "expect": expect}
-        return self._do(RecordPayment, allow, id=id, reference=reference, attempt=attempt, **paid)
+        return self._do(RecordPayment, allow, id=id, reference=reference, attempt=attempt, **paid, **natives)
 
     def refund(
         self,
@@ -100,9 +103,10 @@ class Verbs(Methods["httpx.Client"]):
         expect: Money | None = None,
         allow: Allow = (),
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Invoice:
         given_back = {"amount": amount, "reason": reason, "expect": expect}
-        return self._do(Refund, allow, id=id, reference=reference, attempt=attempt, **given_back)
+        return self._do(Refund, allow, id=id, reference=reference, attempt=attempt, **given_back, **natives)
 
     def credit(
         self,
@@ -115,15 +119,24 @@ class Verbs(Methods["httpx.Client"]):
         expect: Money | None = None,
         allow: Allow = (),
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Invoice:
         credited = {"amount": amount, "lines": tuple(lines), "reason": reason, "expect": expect}
-        return self._do(Credit, allow, id=id, reference=reference, attempt=attempt, **credited)
+        return self._do(Credit, allow, id=id, reference=reference, attempt=attempt, **credited, **natives)
 
-    def void(self, id: str, *, reason: str | None = None, allow: Allow = (), attempt: int = 1) -> Invoice:
-        return self._do(Void, allow, id=id, reason=reason, attempt=attempt)
+    def void(
+        self,
+        id: str,
+        *,
+        reason: str | None = None,
+        allow: Allow = (),
+        attempt: int = 1,
+        **natives: Unpack[NativeOptions],
+    ) -> Invoice:
+        return self._do(Void, allow, id=id, reason=reason, attempt=attempt, **natives)
 
-    def mark_uncollectible(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(MarkUncollectible, id=id, attempt=attempt)
+    def mark_uncollectible(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return self._do(MarkUncollectible, id=id, attempt=attempt, **natives)
 
     def update(
         self,
@@ -133,15 +146,16 @@ class Verbs(Methods["httpx.Client"]):
         due_at: datetime | None = None,
         metadata: Mapping[str, str] | None = None,
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Invoice:
         changes = {"description": description, "due_at": due_at, "metadata": metadata}
-        return self._do(Update, id=id, attempt=attempt, **changes)
+        return self._do(Update, id=id, attempt=attempt, **changes, **natives)
 
-    def delete(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(Delete, id=id, attempt=attempt)
+    def delete(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return self._do(Delete, id=id, attempt=attempt, **natives)
 
-    def send_invoice(self, id: str, *, attempt: int = 1) -> Invoice:
-        return self._do(SendInvoice, id=id, attempt=attempt)
+    def send_invoice(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return self._do(SendInvoice, id=id, attempt=attempt, **natives)
 
     def _do(self, kind: type[Command], allow: Allow = (), /, **fields: Any) -> Invoice:
         done: Invoice = self._run_verb(kind, allow, **fields)
@@ -171,8 +185,8 @@ class AsyncVerbs(Methods["httpx.AsyncClient"]):
         document: bytes = await self._run_verb(Pdf, id=id)
         return document
 
-    async def finalize(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(Finalize, id=id, attempt=attempt)
+    async def finalize(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return await self._do(Finalize, id=id, attempt=attempt, **natives)
 
     async def pay(
         self,
@@ -183,12 +197,15 @@ class AsyncVerbs(Methods["httpx.AsyncClient"]):
         amount: Money | None = None,
         reference: str | None = None,
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Invoice:
         part = {"amount": amount, "reference": reference}
-        return await self._do(Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt, **part)
+        return await self._do(
+            Pay, id=id, expect=expect, payment_method=payment_method, attempt=attempt, **part, **natives
+        )
 
-    async def mark_paid(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(MarkPaid, id=id, attempt=attempt)
+    async def mark_paid(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return await self._do(MarkPaid, id=id, attempt=attempt, **natives)
 
     async def record_payment(
         self,
@@ -201,9 +218,10 @@ class AsyncVerbs(Methods["httpx.AsyncClient"]):
         expect: Money | None = None,
         allow: Allow = (),
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Invoice:
         paid = {"amount": amount, "at": at, "method": method, "expect": expect}
-        return await self._do(RecordPayment, allow, id=id, reference=reference, attempt=attempt, **paid)
+        return await self._do(RecordPayment, allow, id=id, reference=reference, attempt=attempt, **paid, **natives)
 
     async def refund(
         self,
@@ -215,9 +233,10 @@ class AsyncVerbs(Methods["httpx.AsyncClient"]):
         expect: Money | None = None,
         allow: Allow = (),
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Invoice:
         given_back = {"amount": amount, "reason": reason, "expect": expect}
-        return await self._do(Refund, allow, id=id, reference=reference, attempt=attempt, **given_back)
+        return await self._do(Refund, allow, id=id, reference=reference, attempt=attempt, **given_back, **natives)
 
     async def credit(
         self,
@@ -230,15 +249,24 @@ class AsyncVerbs(Methods["httpx.AsyncClient"]):
         expect: Money | None = None,
         allow: Allow = (),
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Invoice:
         credited = {"amount": amount, "lines": tuple(lines), "reason": reason, "expect": expect}
-        return await self._do(Credit, allow, id=id, reference=reference, attempt=attempt, **credited)
+        return await self._do(Credit, allow, id=id, reference=reference, attempt=attempt, **credited, **natives)
 
-    async def void(self, id: str, *, reason: str | None = None, allow: Allow = (), attempt: int = 1) -> Invoice:
-        return await self._do(Void, allow, id=id, reason=reason, attempt=attempt)
+    async def void(
+        self,
+        id: str,
+        *,
+        reason: str | None = None,
+        allow: Allow = (),
+        attempt: int = 1,
+        **natives: Unpack[NativeOptions],
+    ) -> Invoice:
+        return await self._do(Void, allow, id=id, reason=reason, attempt=attempt, **natives)
 
-    async def mark_uncollectible(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(MarkUncollectible, id=id, attempt=attempt)
+    async def mark_uncollectible(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return await self._do(MarkUncollectible, id=id, attempt=attempt, **natives)
 
     async def update(
         self,
@@ -248,15 +276,16 @@ class AsyncVerbs(Methods["httpx.AsyncClient"]):
         due_at: datetime | None = None,
         metadata: Mapping[str, str] | None = None,
         attempt: int = 1,
+        **natives: Unpack[NativeOptions],
     ) -> Invoice:
         changes = {"description": description, "due_at": due_at, "metadata": metadata}
-        return await self._do(Update, id=id, attempt=attempt, **changes)
+        return await self._do(Update, id=id, attempt=attempt, **changes, **natives)
 
-    async def delete(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(Delete, id=id, attempt=attempt)
+    async def delete(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return await self._do(Delete, id=id, attempt=attempt, **natives)
 
-    async def send_invoice(self, id: str, *, attempt: int = 1) -> Invoice:
-        return await self._do(SendInvoice, id=id, attempt=attempt)
+    async def send_invoice(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return await self._do(SendInvoice, id=id, attempt=attempt, **natives)
 
     async def _do(self, kind: type[Command], allow: Allow = (), /, **fields: Any) -> Invoice:
         done: Invoice = await self._run_verb(kind, allow, **fields)

@@ -27,6 +27,7 @@ from invoice_bridge.core.model import (
     Words,
 )
 from invoice_bridge.core.money import Currency, Money, times
+from invoice_bridge.core.natives import Natives
 from invoice_bridge.core.totals import (
     check_discounts,
     discount_lines,
@@ -75,7 +76,9 @@ class Bill(Command):
     or a CustomerRef. `collection` states who collects; by default nobody. `draft` leaves the invoice a draft.
     `discounts` are taken off the whole bill, a line's own `discount` off that line. `subscription` is the provider's
     subscription that the bill belongs to. `tax`: "none" asks for no tax, "provider" lets the provider add it; rates of
-    the caller's own (`TaxRate`) apply to every line.
+    the caller's own (`TaxRate`) apply to every line. `native` has parameters of one provider alone, `native_unchecked`
+    those that its table does not have yet. `expect_total` is what the invoice must total, with all that natives and tax
+    change: it is compared in place of the sum of the lines.
     """
 
     reference: Reference
@@ -91,6 +94,9 @@ class Bill(Command):
     tax: Tax = "none"
     draft: bool = False
     attempt: Attempt = 1
+    native: Natives = Field(default_factory=dict)
+    native_unchecked: Natives = Field(default_factory=dict)
+    expect_total: Amount | None = None
 
     @model_validator(mode="after")
     def _can_be_sent(self) -> Self:
@@ -140,6 +146,13 @@ class Bill(Command):
         return subtotal if subtotal is None or (off := self.discount) is None else subtotal - off
 
 
+def _check_expected(total: Money | None, currency: str) -> None:
+    if total is not None and total.currency != currency:
+        raise ValueError(f"expect_total is in {total.currency}, the bill in {currency}")
+    if total is not None and total.minor < 0:
+        raise ValueError(f"expect_total is {total}: a bill below zero would be a credit, not a charge")
+
+
 def _is_plain(quantity: Decimal) -> bool:
     return quantity.adjusted() < 30 and int(quantity.as_tuple().exponent) >= -30
 
@@ -186,6 +199,9 @@ class OneTimeCharge(Bill):
             tax: Literal["provider", "none"] | Iterable[TaxRate] = "none",
             draft: bool = False,
             attempt: int = 1,
+            native: Mapping[str, Mapping[str, Any]] = ...,
+            native_unchecked: Mapping[str, Mapping[str, Any]] = ...,
+            expect_total: Money | None = None,
         ) -> None: ...
 
     @model_validator(mode="after")
@@ -198,6 +214,7 @@ class OneTimeCharge(Bill):
             raise ValueError(f"the lines add up to {total}{before}, not to the amount, {self.amount}")
         if self.total.minor < 0:
             raise ValueError(f"a bill of {self.total} would be a credit, not a charge")
+        _check_expected(self.expect_total, self.currency)
         return self
 
     @property
@@ -264,6 +281,9 @@ class PeriodInvoice(Bill):
             tax: Literal["provider", "none"] | Iterable[TaxRate] = "none",
             draft: bool = False,
             attempt: int = 1,
+            native: Mapping[str, Mapping[str, Any]] = ...,
+            native_unchecked: Mapping[str, Mapping[str, Any]] = ...,
+            expect_total: Money | None = None,
         ) -> None: ...
 
     @model_validator(mode="after")
@@ -273,6 +293,7 @@ class PeriodInvoice(Bill):
             raise ValueError(f"the lines are in {total.currency}, the invoice in {self.currency}")
         if total is not None and total.minor < 0:
             raise ValueError(f"a bill of {total} would be a credit, not a charge")
+        _check_expected(self.expect_total, self.currency)
         return self
 
     @property
@@ -353,6 +374,9 @@ _SHARED_LEAVES = (
     "tax[]",
     "draft",
     "attempt",
+    "native",
+    "native_unchecked",
+    "expect_total",
 )
 LEAVES: dict[type[Bill], tuple[str, ...]] = {
     OneTimeCharge: (*_SHARED_LEAVES, "amount"),

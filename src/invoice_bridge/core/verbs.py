@@ -5,14 +5,16 @@ Rules of this file: those of commands.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypedDict
 
 from pydantic import Field, model_validator
 
 from invoice_bridge.core.bills import Attempt, Command, Customer, Id, Reference
 from invoice_bridge.core.model import Amount, CustomerRef, Instant, Invoice, Line, Status, Text, Words
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.natives import Natives
 
 __all__ = [
     "VERB_LEAVES",
@@ -38,10 +40,15 @@ __all__ = [
 
 
 class OnInvoice(Command):
-    """The base of the verbs on one invoice. Raise `attempt` to try again after a final refusal."""
+    """The base of the verbs on one invoice. Raise `attempt` to try again after a final refusal.
+
+    `native` and `native_unchecked` are as on a bill.
+    """
 
     id: Id
     attempt: Attempt = 1
+    native: Natives = Field(default_factory=dict)
+    native_unchecked: Natives = Field(default_factory=dict)
 
 
 class Retrieve(OnInvoice):
@@ -262,13 +269,15 @@ class Filters(TypedDict, total=False):
     created_to: datetime | None
     full: bool
     limit: int
+    native: Mapping[str, Mapping[str, Any]]
 
 
 class ListInvoices(Command):
     """Read one page of invoices, newest first if the provider orders them so; it has the command for the next page.
 
     `created_from` is inclusive, `created_to` exclusive. `cursor` is the provider's own. `full` reads what a
-    listing omits, by further requests for each invoice. Every filter is applied again to what comes back.
+    listing omits, by further requests for each invoice. Every filter is applied again to what comes back, except for
+    `native`: filters that only one provider has.
     """
 
     verb: ClassVar[str] = "list"
@@ -280,6 +289,7 @@ class ListInvoices(Command):
     full: bool = False
     limit: Annotated[int, Field(strict=True, ge=1, le=100)] = 100
     cursor: Text | None = None
+    native: Natives = Field(default_factory=dict)
 
     if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
 
@@ -293,6 +303,7 @@ class ListInvoices(Command):
             full: bool = False,
             limit: int = 100,
             cursor: str | None = None,
+            native: Mapping[str, Mapping[str, Any]] = ...,
         ) -> None: ...
 
     def matches(self, invoice: Invoice, provider: str) -> bool:

@@ -46,8 +46,9 @@ def refuse_losses(losses: tuple[Loss, ...], allow: Allow, provider: str) -> None
     """Raise LossyTranslation for losses that `allow` does not accept.
 
     A name accepts the losses of its code, at its path, or below it ("period" accepts "period.start"). A path without
-    losses is fine: the same call serves another provider. Raises ConfigurationError, with the nearest names, for a name
-    that is neither a path of any bill nor spelled like a code.
+    losses is fine: the same call serves another provider. What a native parameter changes of the amount is accepted by
+    its code or a path that names it, "native.chargebee.coupon_ids". Raises ConfigurationError, with the nearest names,
+    for a name that is neither a path of any bill nor spelled like a code.
     """
     if isinstance(allow, str):
         raise ConfigurationError(f"allow takes a list of paths or codes: write allow=[{allow!r}]")
@@ -56,7 +57,7 @@ def refuse_losses(losses: tuple[Loss, ...], allow: Allow, provider: str) -> None
         raise ConfigurationError("allow takes a list of paths or codes, or ALL alone: write allow=ALL")
     known = {loss.path for loss in losses} | {loss.code for loss in losses} | _paths() | ADDITIONS if names else set()
     for name in sorted(names):
-        if not any(covers(name, path) for path in known) and not _CODE.fullmatch(name):
+        if not _is_native(name) and not any(covers(name, path) for path in known) and not _CODE.fullmatch(name):
             from difflib import get_close_matches
 
             near = get_close_matches(name, known, 3) or sorted({loss.path for loss in losses})
@@ -64,12 +65,19 @@ def refuse_losses(losses: tuple[Loss, ...], allow: Allow, provider: str) -> None
             raise ConfigurationError(f"allow names {name!r}, which is not a path of a bill; {hint}")
 
     def accepted(loss: Loss) -> bool:
-        if loss.severity is Severity.INFO or any(name == loss.code or covers(name, loss.path) for name in names):
+        if loss.severity is Severity.INFO or loss.code in names:
+            return True
+        if any(covers(name, loss.path) and (not _is_native(loss.path) or name.count(".") > 1) for name in names):
             return True
         return isinstance(allow, _All) and loss.severity is Severity.WARNS
 
     if refused := tuple(loss for loss in losses if not accepted(loss)):
         raise LossyTranslation(refused, provider)
+
+
+def _is_native(path: str) -> bool:
+    """Whether a path is below the native parameters: it may be another provider's."""
+    return path.startswith(("native.", "native_unchecked."))
 
 
 def _paths() -> set[str]:

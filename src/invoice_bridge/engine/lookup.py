@@ -140,7 +140,7 @@ def _checked(command: Bill, context: Context, flow: Flow[T]) -> Flow[T]:
         )
     if done.status in _SETTLED:
         raise settled(command, done)
-    if done.status is Status.DRAFT and not command.draft:
+    if done.status is Status.DRAFT and not command.draft and not context.natives.schedules:
         raise Discrepancy(
             f"{done.id} should have been issued, but the last answer states that it is still a draft. Make the same "
             "bill again to continue from there",

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from invoice_bridge.core.commands import Bill, OnInvoice, verb_reference
 from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.natives import canonical
 from invoice_bridge.engine.supervise import Verdict
 
 Ended = Literal["not_sent", "lost", "answered"]
@@ -116,9 +117,13 @@ class Claim:
         return self.account.partition(":")[0]
 
 
+_NATIVES = ("native", "native_unchecked")
+
+
 def digest_of(command: Bill, provider: str) -> str:
-    """Return a digest of a bill's content for one provider: the same reference must always have the same content."""
-    content: dict[str, Any] = command.model_dump(mode="json", exclude={"reference", "attempt", "customer"})
+    """Return a digest of a bill's content as one provider gets it: the same reference must have the same content."""
+    content: dict[str, Any] = command.model_dump(mode="json", exclude={"reference", "attempt", "customer", *_NATIVES})
+    content |= _natives(command, provider)
     for line, written in zip(command.lines, content["lines"], strict=True):
         written["quantity"] = None if line.quantity is None else _shortest(line.quantity)
     customer = command.customer
@@ -126,12 +131,19 @@ def digest_of(command: Bill, provider: str) -> str:
     return hashlib.sha256(dumps([command.verb, _stated(content)])).hexdigest()
 
 
+def _natives(command: Bill | OnInvoice, provider: str) -> dict[str, str]:
+    """The native parameters for one provider, each mapping as one text: false and empty values are content too."""
+    stated = {name: getattr(command, name).get(provider) for name in _NATIVES}
+    return {name: canonical(natives) for name, natives in stated.items() if natives}
+
+
 def digest_of_verb(command: OnInvoice, account: str) -> str:
     """Return a digest of a verb's content at one account: the same reference must have the same content.
 
     `expect` is no content: it is what the caller saw before.
     """
-    content: dict[str, Any] = command.model_dump(mode="json", exclude={"reference", "attempt", "expect"})
+    content: dict[str, Any] = command.model_dump(mode="json", exclude={"reference", "attempt", "expect", *_NATIVES})
+    content |= _natives(command, account.partition(":")[0])
     return hashlib.sha256(dumps([account, command.verb, _stated(content)])).hexdigest()
 
 

@@ -330,6 +330,11 @@ def _kinds(command: Bill) -> list[tuple[Bill, Bill]]:
     ]
 
 
+def _expectations(command: Bill) -> list[tuple[Bill, Bill]]:
+    total = command.total or Money(1200, command.currency)  # type: ignore[attr-defined]
+    return [(_with(command, expect_total=None), _with(command, expect_total=total))]
+
+
 _DAY = timedelta(days=1)
 _VARIANTS: dict[str, Callable[[Bill], list[tuple[Bill, Bill]]]] = {
     "reference": _set("reference", "ref-1", "ref-2", "ref-" + 96 * "2"),  # the longest that there is
@@ -382,6 +387,9 @@ _VARIANTS: dict[str, Callable[[Bill], list[tuple[Bill, Bill]]]] = {
     "draft": _set("draft", False, True),
     "attempt": _set("attempt", 1, 2),
     "amount": _one_amount,
+    "native": _set("native", {}, {"elsewhere": {"parameter": "one"}}),
+    "native_unchecked": _set("native_unchecked", {}, {"elsewhere": {"parameter": "one"}}),
+    "expect_total": _expectations,
     "subscription": _set("subscription", "sub_42", "sub_43"),
     "discounts[].id": _discounts({"id": "di_1"}, {"id": "di_2"}),
     "discounts[].code": _discounts({"code": "ONE"}, {"code": "TWO"}),

@@ -122,7 +122,7 @@ def test_the_root_may_carry_the_api_path() -> None:
         ({"collection_method": "charge_automatically"}, "payment_method_id"),
         ({"metadata": {"a": "b"}}, "metadata"),
         ({"period_start": "2026-05-01"}, "period_start"),
-        ({"automatically_finalizes_at": "2026-12-01T00:00:00Z"}, "automatically_finalizes_at"),
+        ({"subscription_billing_anchor_at": "2026-12-01T00:00:00Z"}, "subscription_billing_anchor_at"),
     ],
 )
 def test_bodies_that_the_documentation_rules_out(changes: dict[str, Any], param: str) -> None:

@@ -7,6 +7,7 @@ from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.chargeapi.bills import charge, period
 from invoice_bridge.providers.chargeapi.fields import FIELDS, VERB_FIELDS
+from invoice_bridge.providers.chargeapi.native import NATIVES
 from invoice_bridge.providers.chargeapi.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
 from invoice_bridge.providers.chargeapi.tables import (
     API_VERSION,
@@ -46,6 +47,7 @@ CHARGEAPI = Provider(
     transitions=TRANSITIONS,
     fields=FIELDS,
     verb_fields=VERB_FIELDS,
+    natives=NATIVES,
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,

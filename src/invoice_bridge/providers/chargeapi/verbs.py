@@ -8,6 +8,7 @@ A bill that was looked up and found goes on from there, by the same steps.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,8 @@ from invoice_bridge.providers.chargeapi.tables import (
 # Sent as a filter: only words that both of the provider's lists of statuses know, or the filter's own. `open` is not
 # sent: whether it finds an overdue invoice, which counts as open here, is not documented.
 _FILTERS = {status: status.value for status in (Status.DRAFT, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE)}
+_TOKEN = re.compile(r"page_[A-Za-z0-9_-]+")
+"""A page's token as the documentation shows it; anything else is taken for an address."""
 _ISSUES_NOTE = "whether finalizing alone starts a collection is not confirmed; it is counted as one"
 
 
@@ -69,9 +72,14 @@ def read_invoice(invoice_id: str, context: Context, specimen: Mapping[str, Any] 
 
 
 def page(command: ListInvoices, context: Context) -> Flow[Page]:
-    """Read one page of invoices, newest first. The next one is the URL that ChargeAPI gives, on its own origin only."""
+    """Read one page of invoices, newest first.
+
+    The next and the previous one are the URLs that ChargeAPI gives, on its own origin only; a page's token alone is a
+    cursor too, with the same filters.
+    """
     answer = yield _listing(command, context)
-    rows, url = object_of(answer).get("data"), object_of(answer).get("next_page_url", "")
+    whole = object_of(answer)
+    rows, url, before = whole.get("data"), whole.get("next_page_url", ""), whole.get("previous_page_url")
     if not isinstance(rows, list) or not (url is None or (isinstance(url, str) and url)):
         # an older generation says has_more instead, and null alone is the end: to stop here would lose invoices
         problem = "the answer is no page of invoices with a next_page_url"
@@ -82,19 +90,25 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
             items.append(invoice(row))
         except MalformedResponse as error:
             items.append(Unreadable(row, error))
-    return Page(tuple(items), None if url is None else command.model_copy(update={"cursor": url}))
+    following, previous = (
+        command.model_copy(update={"cursor": one}) if isinstance(one, str) and one else None for one in (url, before)
+    )
+    return Page(tuple(items), following, previous)
 
 
 def _listing(command: ListInvoices, context: Context) -> Request:
     specimen = {"data": [bare_specimen("{listed.id}", "open")], "next_page_url": None}
-    if command.cursor is not None:
-        return context.follow(command.cursor, specimen=specimen)
     query: list[tuple[str, object]] = []
+    if command.cursor is not None:
+        if not _TOKEN.fullmatch(command.cursor):
+            return context.follow(command.cursor, specimen=specimen)
+        query.append(("page", command.cursor))
     if command.customer is not None and (fleet := command.customer.at(context.provider.name)) is not None:
         query.append(("fleet", fleet))
     query.append(("limit", command.limit))
     if command.status is not None and command.status in _FILTERS:
         query.append(("status", _FILTERS[command.status]))
+    query += context.natives.steps.get("list", {}).items()
     return context.get("invoices", query=query, specimen=specimen)
 
 

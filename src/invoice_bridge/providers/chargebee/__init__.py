@@ -7,6 +7,7 @@ from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import basic, form_index_last
 from invoice_bridge.providers.chargebee.bills import charge, period
 from invoice_bridge.providers.chargebee.fields import FIELDS, VERB_FIELDS
+from invoice_bridge.providers.chargebee.native import NATIVES
 from invoice_bridge.providers.chargebee.payments import collect_part, record_part
 from invoice_bridge.providers.chargebee.repayments import credit, pdf, refund
 from invoice_bridge.providers.chargebee.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
@@ -60,6 +61,7 @@ CHARGEBEE = Provider(
     transitions=TRANSITIONS,
     fields=FIELDS,
     verb_fields=VERB_FIELDS,
+    natives=NATIVES,
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,

@@ -126,7 +126,7 @@ def _opening_on_catalog_1(command: OneTimeCharge | PeriodInvoice, context: Conte
     route: tuple[str, ...] = ("invoices",)
     body = _create_form(command, context)
     # /charge collects at once and carries one line without a note, taxed as the site says: used where that is the bill
-    if collects and _fits_charge(command):
+    if collects and fits_charge(command):
         route, body = ("invoices", "charge"), _single_form(command, context)
     return context.post(
         *route,
@@ -159,7 +159,8 @@ def _create_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> Ma
     return body
 
 
-def _fits_charge(command: OneTimeCharge | PeriodInvoice) -> bool:
+def fits_charge(command: OneTimeCharge | PeriodInvoice) -> bool:
+    """Whether a bill to be collected on product catalog 1 is what POST /invoices/charge carries."""
     lines = lines_of_bill(command)
     return len(lines) == 1 and command.tax == "provider" and command.description in {None, lines[0].description}
 

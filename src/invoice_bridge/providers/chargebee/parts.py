@@ -126,7 +126,8 @@ def bill_specimen(
         if carries_price(line, context.settings):
             rows[-1] |= {"entity_type": "charge_item_price", "entity_id": line.price}
     total = 0 if command.total is None else MONEY.to_units(command.total)
-    amounts = {"currency_code": command.currency, "sub_total": total, "total": total, "line_items": rows}
+    due = total if command.expect_total is None else MONEY.to_units(command.expect_total)
+    amounts = {"currency_code": command.currency, "sub_total": total, "total": due, "line_items": rows}
     if command.discounts:
         amounts["discounts"] = [{"amount": units} for units in discounts_of_bill(command)]
     return {"invoice": {**bare_specimen(invoice_id, status)["invoice"], **amounts}}

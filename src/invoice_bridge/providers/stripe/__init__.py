@@ -8,6 +8,7 @@ from invoice_bridge.core.wire import bearer, form_index_inside
 from invoice_bridge.providers.stripe.bills import charge, period
 from invoice_bridge.providers.stripe.fields import FIELDS, VERB_FIELDS
 from invoice_bridge.providers.stripe.lookup import search
+from invoice_bridge.providers.stripe.native import NATIVES
 from invoice_bridge.providers.stripe.payments import collect_part, record_part
 from invoice_bridge.providers.stripe.repayments import credit, pdf, refund
 from invoice_bridge.providers.stripe.shapes import INVOICE, invoice, invoice_id, reference_in, refusal
@@ -67,6 +68,7 @@ STRIPE = Provider(
     transitions=TRANSITIONS,
     fields=FIELDS,
     verb_fields=VERB_FIELDS,
+    natives=NATIVES,
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,

@@ -146,7 +146,8 @@ def _handed_over(
 
 
 def _open(command: OneTimeCharge | PeriodInvoice, context: Context, form: InvoiceCreateParams) -> Flow[Invoice]:
-    specimen = _specimen(command, _SPECIMEN_ID, "draft", Money.zero(command.currency))
+    empty = command.model_copy(update={"expect_total": None})
+    specimen = _specimen(empty, _SPECIMEN_ID, "draft", Money.zero(command.currency))
     request = context.post("v1", "invoices", body=form, step="open", specimen=specimen, opens=True, answers=("id",))
     return (yield from read_answer((yield request), context))
 
@@ -228,6 +229,8 @@ def _specimen(
     lines = [] if not total else _specimen_lines(command, MONEY.to_units(total))
     if total is not None and lines:
         total += tax_on_top(taxes_of_bill(command), total.currency)
+    if command.expect_total is not None:
+        total = command.expect_total
     units = None if total is None else MONEY.to_units(total)
     paid = status == "paid"
     amounts = {

@@ -27,6 +27,8 @@ def compare_bill(command: OneTimeCharge | PeriodInvoice, invoice: Invoice, expec
     """
     verify(command, invoice, expected)
     _compare_prices(command, invoice)
+    if command.expect_total is not None:  # what natives and tax change is in it
+        return invoice
     asked = command.total if command.total is not None else expected if expected is not None else invoice.subtotal
     if invoice.discount:
         raise AmountMismatch(

@@ -7,6 +7,7 @@ from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.whop.bills import charge, period
 from invoice_bridge.providers.whop.fields import FIELDS, VERB_FIELDS
 from invoice_bridge.providers.whop.lookup import find_by_reference, look
+from invoice_bridge.providers.whop.native import NATIVES
 from invoice_bridge.providers.whop.repayments import refund
 from invoice_bridge.providers.whop.shapes import INVOICE, invoice, invoice_id, refusal
 from invoice_bridge.providers.whop.tables import (
@@ -77,6 +78,7 @@ WHOP = Provider(
     transitions=TRANSITIONS,
     fields=FIELDS,
     verb_fields=VERB_FIELDS,
+    natives=NATIVES,
     errors=ERRORS,
     limits=LIMITS,
     money=MONEY,

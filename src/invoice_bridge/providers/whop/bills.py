@@ -50,7 +50,7 @@ def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
 
 def _bill(command: OneTimeCharge | PeriodInvoice, context: Context, total: Money) -> Flow[Invoice]:
     if context.existing is not None:
-        return _standing(command, total, context.existing)
+        return _standing(command, total, context.existing, context)
     answer = yield _create(command, context, total)
     if context.provider.is_replay(answer):  # the answer of an earlier try: how does it stand now?
         answer = yield invoice_request(invoice(object_of(answer)).id, context, _specimen(command, total))
@@ -58,7 +58,7 @@ def _bill(command: OneTimeCharge | PeriodInvoice, context: Context, total: Money
     return _compared(command, total, found, price)
 
 
-def _standing(command: OneTimeCharge | PeriodInvoice, total: Money, found: Invoice) -> Invoice:
+def _standing(command: OneTimeCharge | PeriodInvoice, total: Money, found: Invoice, context: Context) -> Invoice:
     """Go on from the invoice that was there before: there is no further step, so it is this bill or it is not."""
     same_bill(command, found, total)
     if _other_address(command, found):
@@ -74,7 +74,7 @@ def _standing(command: OneTimeCharge | PeriodInvoice, total: Money, found: Invoi
             asked=total,
             invoice=found,
         )
-    if found.status is Status.DRAFT and not command.draft:
+    if found.status is Status.DRAFT and not command.draft and not context.natives.schedules:
         problem = InvalidState(
             f"{found.id} carries the reference {command.reference!r} and is a draft, which no call finalizes; "
             "nothing was billed: finalize it in Whop's dashboard, or delete it and bill with "
@@ -112,7 +112,7 @@ def _create(command: OneTimeCharge | PeriodInvoice, context: Context, total: Mon
     body |= _customer(command, context) | _collection(command)
     body["save_as_draft"] = command.draft
     body["charge_buyer_fee"] = False
-    effects, note = _effects(command)
+    effects, note = _effects(command, is_scheduled=context.natives.schedules)
     specimen = _specimen(command, total)
     return context.post(
         "invoices",
@@ -169,11 +169,12 @@ def _collection(command: Bill) -> dict[str, Any]:
     """When it is due, or what is charged. Nothing derives from now: a due date counted in days needs the issue date."""
     how = command.collection
     if how.kind == "charge":
-        if how.payment_method is None or how.payment_method.startswith("payt_"):
+        has_token = "payment_token_id" in command.native.get("whop", {})
+        if (how.payment_method is None and not has_token) or (how.payment_method or "").startswith("payt_"):
             raise Unsupported(
                 "Whop charges the payment method that the bill names (pmt_…), not a token and no default one",
                 source=f"{CREATE}, payment_method_id",
-                remedy='use Collection.charge("pmt_…")',
+                remedy='use Collection.charge("pmt_…"), or native={"whop": {"payment_token_id": "payt_…"}} for a token',
             )
         # The documentation demands a due date of all but drafts: it is the issue date, for what is charged at once.
         if command.issued_at is None and not command.draft:
@@ -184,7 +185,7 @@ def _collection(command: Bill) -> dict[str, Any]:
                 remedy="give issued_at: a charge is due then",
             )
         due = {} if command.draft or command.issued_at is None else {"due_date": rfc3339_millis(command.issued_at)}
-        return {"payment_method_id": how.payment_method} | due
+        return ({} if how.payment_method is None else {"payment_method_id": how.payment_method}) | due
     if how.due is not None:
         return {"due_date": rfc3339_millis(how.due)}
     if how.net_days is not None:
@@ -211,13 +212,14 @@ def _later(instant: datetime, days: int) -> datetime:
         raise Unsupported(f"{days} days after {instant.isoformat()} is beyond the calendar") from None
 
 
-def _effects(command: Bill) -> tuple[list[Effect], str]:
+def _effects(command: Bill, *, is_scheduled: bool) -> tuple[list[Effect], str]:
     if command.draft:
         return [], ""
-    note = "{} at once: what Whop made of it is compared afterwards, with the plan that it charges for"
+    when = "when it is finalized" if is_scheduled else "at once"
+    note = f"{when}: what Whop made of it is compared afterwards, with the plan that it charges for"
     if command.collection.kind == "charge":
-        return [Effect.ISSUES, Effect.COLLECTS], note.format("charges")
-    return [Effect.ISSUES, Effect.MAILS], note.format("mails")
+        return [Effect.ISSUES, Effect.COLLECTS], f"charges {note}"
+    return [Effect.ISSUES, Effect.MAILS], f"mails {note}"
 
 
 def _compared(command: OneTimeCharge | PeriodInvoice, total: Money, found: Invoice, price: Money | None) -> Invoice:
@@ -248,22 +250,24 @@ def _verified(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> Invoice
     """
     collected = found.amount_paid
     if collected and collected.currency == found.currency == command.currency and command.total is not None:
-        allowed = {command.total}
-        if command.tax == "provider" and found.tax is not None:
+        allowed = {command.total if command.expect_total is None else command.expect_total}
+        if command.expect_total is None and command.tax == "provider" and found.tax is not None:
             allowed.add(command.total + found.tax)
         if collected not in allowed:
             tax = f", {found.tax} of it tax" if found.tax else ""
             raise AmountMismatch(
-                f"asked for {command.total}, and {collected} was collected with {found.id}{tax}; "
+                f"asked for {min(allowed)}, and {collected} was collected with {found.id}{tax}; "
                 + (
                     "refund the difference in Whop's dashboard"
-                    if collected > command.total
+                    if collected > max(allowed)
                     else "a discount of the account's lowered it: take it as it is, or bill the difference"
                 ),
-                asked=command.total,
+                asked=min(allowed),
                 found=collected,
                 invoice=found,
             )
+    if found.total is None and command.expect_total is not None:  # nothing states what it totals before it is paid
+        command = command.model_copy(update={"expect_total": None})
     return verify(command, found)
 
 

@@ -17,6 +17,7 @@ from invoice_bridge.testing.conformance.clients import ClientChecks
 from invoice_bridge.testing.conformance.declaration import DeclarationChecks
 from invoice_bridge.testing.conformance.invoices import InvoiceChecks
 from invoice_bridge.testing.conformance.money import MoneyChecks
+from invoice_bridge.testing.conformance.natives import NativeChecks
 from invoice_bridge.testing.conformance.once import WRITING, OnceChecks
 from invoice_bridge.testing.conformance.plans import PlanChecks
 from invoice_bridge.testing.conformance.reading import ReadingChecks
@@ -29,6 +30,7 @@ __all__ = ["WRITING", "Conformance"]
 class Conformance(
     DeclarationChecks,
     TableChecks,
+    NativeChecks,
     PlanChecks,
     OnceChecks,
     MoneyChecks,

@@ -12,7 +12,7 @@ from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.money import exponent
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.conditions import month_before
-from invoice_bridge.providers.chargebee.emulator.payments import ChargebeePayments
+from invoice_bridge.providers.chargebee.emulator.charges import ADDRESS, ChargebeeCharges
 
 # names of parameters: chargebee 3.29.0, the TypedDicts of Invoice
 _LINE = (
@@ -34,6 +34,14 @@ _CHARGE = (
 )
 _ITEM = "item_price_id quantity quantity_in_decimal unit_price unit_price_in_decimal date_from date_to description"
 _DISCOUNT = "apply_on amount percentage quantity item_price_id"
+_TAX_FIELDS = "provider_name field_id field_value"
+_GROUPS = {
+    "coupon_ids": "0 1 2 3 4 5 6 7 8 9",
+    "tax_providers_fields": _TAX_FIELDS,
+    "notes_to_remove": "entity_type entity_id",
+    "statement_descriptor": "descriptor",
+    "shipping_address": ADDRESS,
+}
 _WORDS = ("id", "customer_id", "subscription_id", "payment_owner", "void_reason_code", "status", "price_type")
 _TIMES = ("date", "paid_at", "updated_at", "voided_at")
 _NUMBERS = ("total", "amount_paid", "amount_adjusted", "credits_applied", "amount_due")
@@ -50,7 +58,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-class ChargebeeEmulator(ChargebeePayments):
+class ChargebeeEmulator(ChargebeeCharges):
     """One Chargebee test site.
 
     The customer "cus_42" is there with the payment source "pm_42", and its subscription "sub_42" with 29.99 EUR of
@@ -119,7 +127,7 @@ class ChargebeeEmulator(ChargebeePayments):
         """POST /invoices/create_for_charge_items_and_charges: product catalog 2; pending where it is asked for."""
         self._needs_catalog(2)
         given = self._params(
-            call, _CREATE_2, charges=f"{_LINE} entity_description", item_prices=_ITEM, discounts=_DISCOUNT
+            call, _CREATE_2, charges=f"{_LINE} entity_description", item_prices=_ITEM, discounts=_DISCOUNT, **_GROUPS
         )
         lines = [*self._lines(given), *self._items(given)]
         if not lines:
@@ -133,7 +141,7 @@ class ChargebeeEmulator(ChargebeePayments):
     def create_1(self, call: IncomingRequest) -> Response:
         """POST /invoices: product catalog 1."""
         self._needs_catalog(1)
-        given = self._params(call, _CREATE_1, charges=_LINE)
+        given = self._params(call, _CREATE_1, charges=_LINE, **_GROUPS)
         lines = self._lines(given)
         if not lines:
             raise self._refuse("Cannot create an invoice without any line items", code="invalid_request")
@@ -142,10 +150,11 @@ class ChargebeeEmulator(ChargebeePayments):
     def charge(self, call: IncomingRequest) -> Response:
         """POST /invoices/charge: product catalog 1; one line, collected at once."""
         self._needs_catalog(1)
-        given = self._params(call, _CHARGE)
+        given = self._params(call, _CHARGE, tax_providers_fields=_TAX_FIELDS, coupon_ids="0 1 2 3 4 5 6 7 8 9")
         if "description" not in given:
             raise self._refuse("description : cannot be blank", param="description")
-        line = self._line({name: given.get(name) for name in ("amount", "description", "date_from", "date_to")}, "")
+        names = ("amount", "amount_in_decimal", "avalara_sale_type", "description", "date_from", "date_to")
+        line = self._line(self._exact({name: given.get(name) for name in names}, ""), "")
         return self._create(call, given | {"auto_collection": "on"}, [line], limited=True)
 
     def _rows(self, given: Mapping[str, Any], group: str) -> list[tuple[int, dict[str, str | None]]]:
@@ -157,7 +166,8 @@ class ChargebeeEmulator(ChargebeePayments):
         return [(place, {name: column.get(str(place)) for name, column in columns.items()}) for place in places]
 
     def _lines(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return [self._line(row, f"[{place}]") for place, row in self._rows(given, "charges")]
+        rows = self._rows(given, "charges")
+        return [self._line(self._exact(row, f"[{place}]"), f"[{place}]") for place, row in rows]
 
     def _items(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The lines of item prices: at the price of the request, but where the item's tiers decide."""
@@ -232,6 +242,7 @@ class ChargebeeEmulator(ChargebeePayments):
             source=self._source(given, customer),
             discounts=discounts,
         )
+        found = self._discounted_by(found, given)
         found |= {name: value for name, value in given.items() if name.startswith("cf_")}
         if given.get("subscription_id") in self.subscriptions:
             found |= {"subscription_id": given["subscription_id"]} | self._inherited()

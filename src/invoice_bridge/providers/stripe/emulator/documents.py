@@ -29,7 +29,7 @@ TAX_PARAMS = " ".join(f"lines.tax_amounts.{name}" for name in _TAX_AMOUNT.split(
 _FIRST_LINES = 10
 _HOUR = 3600
 ITEM_FIELDS = ("amount", "currency", "description", "metadata", "period", "pricing", "quantity", "quantity_decimal")
-_INNER = frozenset({"rows", "payments", "inherits"})
+_INNER = frozenset({"rows", "payments", "inherits", "coupons"})
 
 
 class StripeDocuments(Emulator):
@@ -74,6 +74,10 @@ class StripeDocuments(Emulator):
     tax_percent = 20
     """What automatic tax adds, on top or within."""
     discount_percent = 10
+    coupons: ClassVar[Mapping[str, int]] = {"spring": 20, "welcome": 5}
+    """The percentages of the coupons and promotion codes that are there."""
+    tax_rates = ("txr_42",)
+    """The tax rates that are there, each of `tax_percent`."""
     search_lag = timedelta(0)
     """How old an invoice is when the search index first has it: under a minute by documentation, an hour in outages."""
 
@@ -209,6 +213,7 @@ class StripeDocuments(Emulator):
             found["automatically_finalizes_at"] = found["created"] + _HOUR + 1 if found["auto_advance"] else None
         if "automatic_tax" in given:
             found["automatic_tax"] = {"enabled": given["automatic_tax"].get("enabled") == "true", "status": None}
+        self._native(found, given)
         if "custom_fields" in given:
             found["custom_fields"] = [dict(row) for row in given["custom_fields"].values()]
         if "metadata" in given:
@@ -217,6 +222,22 @@ class StripeDocuments(Emulator):
         if "effective_at" in given:
             found["effective_at"] = self._integer(given, "effective_at")
         self._due(found, given)
+
+    def _native(self, found: dict[str, Any], given: Mapping[str, Any]) -> None:
+        """Coupons, default tax rates, and when a draft is finalized by itself."""
+        if isinstance(rows := given.get("discounts"), dict):
+            codes = [row.get("coupon") or row.get("promotion_code") or row.get("discount") for row in rows.values()]
+            for code in codes:
+                if code not in self.coupons:
+                    raise self._missing("coupon", str(code), "discounts[0][coupon]")
+            found["coupons"] = codes
+        if isinstance(rates := given.get("default_tax_rates"), dict):
+            for rate in rates.values():
+                if rate not in self.tax_rates:
+                    raise self._missing("tax_rate", rate, "default_tax_rates")
+            found["default_tax_rates"] = [{"id": rate, "object": "tax_rate"} for rate in rates.values()]
+        if "automatically_finalizes_at" in given:
+            found["automatically_finalizes_at"] = self._integer(given, "automatically_finalizes_at")
 
     def _due(self, found: dict[str, Any], given: Mapping[str, Any]) -> None:
         if "days_until_due" in given:
@@ -338,8 +359,8 @@ class StripeDocuments(Emulator):
 
     def _total(self, found: dict[str, Any]) -> None:
         subtotal, automatic = sum(row["amount"] for row in found["rows"]), found["automatic_tax"]["enabled"]
-        off = self._share(subtotal, self.discount_percent) if found["inherits"] else 0
-        taxed = subtotal - off if automatic else sum(row["amount"] for row in found["rows"] if row.get("rated"))
+        off = self._share(subtotal, self._percent_off(found))
+        taxed = subtotal - off if automatic else self._rated(found, subtotal, off)
         within = automatic and self.switches["tax_inclusive"]
         tax = self._share(taxed, self.tax_percent)
         if within:
@@ -351,12 +372,13 @@ class StripeDocuments(Emulator):
         stated = [row for line in found["rows"] for row in line["taxes"]]
         if stated and automatic:
             raise self._refuse("You cannot set tax amounts on an invoice that uses automatic tax.")
-        taxes = [{"amount": tax, "tax_behavior": behavior, "taxable_amount": taxed - tax if within else taxed}]
+        base = taxed - tax if within else taxed
+        taxes: list[dict[str, Any]] = [{"amount": tax, "tax_behavior": behavior, "taxable_amount": base}]
         taxes = (taxes if automatic or tax else []) + stated
         tax += sum(row["amount"] for row in stated)
         on_top = sum(row["amount"] for row in taxes if row["tax_behavior"] == "exclusive")
         total = subtotal - off + on_top
-        discounts = [{"amount": off, "discount": "di_1"}] if found["inherits"] else []
+        discounts = [{"amount": off, "discount": "di_1"}] if off else []
         found |= {"subtotal": subtotal, "total": total, "total_excluding_tax": total - tax}
         found |= {"total_taxes": taxes, "total_discount_amounts": discounts}
         found |= {"amount_shipping": 0, "pre_payment_credit_notes_amount": 0, "post_payment_credit_notes_amount": 0}
@@ -364,6 +386,19 @@ class StripeDocuments(Emulator):
             found["starting_balance"] = self.customers[found["customer"]]["balance"]
         due = max(total + found["starting_balance"], 0) if total > 0 else max(total, 0)
         found |= {"amount_due": due, "amount_remaining": due - found["amount_paid"]}
+
+    def _percent_off(self, found: Mapping[str, Any]) -> int:
+        """What the customer's own discount takes off, or the coupons that the invoice was made with."""
+        if found["inherits"]:
+            return int(self.discount_percent)
+        return min(sum(self.coupons[code] for code in found.get("coupons", ())), 100)
+
+    @staticmethod
+    def _rated(found: Mapping[str, Any], subtotal: int, off: int) -> int:
+        """What is taxed where Stripe does not compute the tax: all of it by default rates, or the items with rates."""
+        if found.get("default_tax_rates"):
+            return subtotal - off
+        return sum(row["amount"] for row in found["rows"] if row.get("rated"))
 
     @staticmethod
     def _share(amount: int, percent: int) -> int:

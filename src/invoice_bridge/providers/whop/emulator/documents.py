@@ -31,7 +31,7 @@ def names(text: str) -> list[str]:
 _ITEM = names(  # whop-sdk 2.6.0, InvoiceListItem: what a listing shows of an invoice
     "id created_at status number due_date email_address fetch_invoice_token line_items payment_processing"
 )
-_NOT_BUILT = ("automatically_finalizes_at", "billing_address", "mailing_address_id", "subscription_billing_anchor_at")
+_NOT_BUILT = ("subscription_billing_anchor_at",)
 
 
 class WhopDocuments(Emulator):
@@ -95,6 +95,8 @@ class WhopDocuments(Emulator):
     promo_code = "promo_42"
     promo_percent = 10
     """What a promo code takes off."""
+    buyer_fee_percent = 3
+    """What the buyer's fee adds to the price where a bill asks for it; its real figure is not published."""
 
     def __init__(self, *, permissions: frozenset[str] | None = None, **options: Any) -> None:
         super().__init__(**options)
@@ -234,8 +236,22 @@ class WhopDocuments(Emulator):
     def _find(self, invoice_id: str) -> dict[str, Any]:
         for found in self.invoices.values():
             if invoice_id in {found["id"], found["fetch_invoice_token"]}:
-                return found
+                return self._come_due(found)
         raise self._refuse("No such invoice", status=404, kind="not_found")
+
+    def _come_due(self, found: dict[str, Any]) -> dict[str, Any]:
+        """A draft that was to be finalized by now is issued, and mailed or charged."""
+        if found["status"] == "draft" and not self._waits(found["given"]):
+            self._issue(found, declined=False)
+        return found
+
+    def _waits(self, given: Mapping[str, Any]) -> bool:
+        """Whether an invoice stays a draft for now: it is saved as one, or the instant of its issue lies ahead."""
+        at = self._instant(given.get("automatically_finalizes_at") or "")
+        return given.get("save_as_draft") is True or (at is not None and at > self.clock())
+
+    def _issue(self, found: dict[str, Any], *, declined: bool) -> None:
+        raise NotImplementedError
 
     def _status(self, found: dict[str, Any]) -> str:
         """An open invoice is past due once its due date has passed, unless a payment of it is clearing."""
@@ -270,14 +286,14 @@ class WhopDocuments(Emulator):
             "internal_notes": given.get("internal_notes"),
             "invoice": {"id": found["id"]},
             "product": found["product"],
-            "adaptive_pricing_enabled": False,
+            "adaptive_pricing_enabled": given.get("adaptive_pricing_enabled", False),
             "collect_tax": self.switches["collects_tax"],
-            "custom_fields": [],
+            "custom_fields": given.get("custom_fields", []),
             "purchase_url": f"https://whop.example.test/checkout/{found['plan_id']}",
-            "release_method": "buy_now",
+            "release_method": given.get("release_method", "buy_now"),
             "tax_type": "unspecified",
-            "unlimited_stock": True,
-            "visibility": "hidden",
+            "unlimited_stock": given.get("unlimited_stock", True),
+            "visibility": given.get("visibility", "hidden"),
             "created_at": now,
             "updated_at": now,
         }
@@ -295,7 +311,7 @@ class WhopDocuments(Emulator):
             "created_at": found["created_at"],
             "updated_at": found["updated_at"],
             "due_date": None if charges else given.get("due_date"),
-            "automatically_finalizes_at": None,
+            "automatically_finalizes_at": given.get("automatically_finalizes_at"),
             "subscription_billing_anchor_at": None,
             "collection_method": given["collection_method"],
             "charge_buyer_fee": given.get("charge_buyer_fee") is True,

@@ -68,6 +68,8 @@ class WhopEmulator(WhopRepayments):
             raise self._refuse("The key has no access to this account", status=403, kind="forbidden")
         if ("product" in given) == ("product_id" in given):
             raise self._invalid("product", "give exactly one of product and product_id")
+        if given.get("billing_address") is not None and given.get("mailing_address_id") is not None:
+            raise self._invalid("billing_address", "give one of billing_address and mailing_address_id")
         draft = given.get("save_as_draft") is True
         self._check(given, draft=draft)
         product = self._product(given)
@@ -89,7 +91,7 @@ class WhopEmulator(WhopRepayments):
         if declined and not self.switches["declined_stays_open"]:
             raise self._refuse("The payment was declined", status=402, kind="payment_required")
         self.invoices[found["id"]] = found
-        if not draft:
+        if not self._waits(given):
             self._issue(found, declined=declined)
         self._touch(found)
         return self.json(self._shown(found))
@@ -233,7 +235,9 @@ class WhopEmulator(WhopRepayments):
         account = given.get(self._account_field(call), [self.account])[0]
         if account != self.account:
             raise self._refuse("The key has no access to this account", status=403, kind="forbidden")
-        rows = [self._shown(found) for found in self.invoices.values() if self._wanted(found, given)]
+        rows = [
+            self._shown(found) for found in map(self._come_due, self.invoices.values()) if self._wanted(found, given)
+        ]
         if given.get("order", ["created_at"])[0] == "due_date":
             rows.sort(key=lambda row: row["due_date"] or "")
         if given.get("direction", ["desc"])[0] == "desc":

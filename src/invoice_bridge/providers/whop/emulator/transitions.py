@@ -83,6 +83,14 @@ class WhopTransitions(WhopDocuments):
         write = {name: f"{Money(units, price.currency).major:f}" for name, units in (("total", total), ("tax", minor))}
         return {**amount, "amount": write["total"]}, {**amount, "amount": write["tax"]}
 
+    def _with_fee(self, amount: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The price with the buyer's fee on top, where the bill asks for it: that it joins the payment is assumed."""
+        if given.get("charge_buyer_fee") is not True:
+            return amount
+        price = Money.parse(amount["amount"], amount["currency"].upper())
+        whole = Money(price.minor + price.minor * self.buyer_fee_percent // 100, price.currency)
+        return {**amount, "amount": f"{whole.major:f}"}
+
     def _charged_method(self, given: Mapping[str, Any]) -> str | None:
         """The method that a bill names; of what a customer pays online none is kept.
 
@@ -96,7 +104,7 @@ class WhopTransitions(WhopDocuments):
 
     def _pay(self, found: dict[str, Any]) -> None:
         plan = self.plans[found["plan_id"]]
-        amount, now = plan["initial_price_due"], self._now()
+        amount, now = self._with_fee(plan["initial_price_due"], found["given"]), self._now()
         total, tax = self._taxed(amount)
         zero = {**amount, "amount": f"{Money.zero(amount['currency'].upper()).major:f}"}
         payment_id = self.next_id("pay_")

@@ -1,0 +1,100 @@
+"""What a bill of Chargebee's comes to by its native parameters: coupons and exact decimals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
+
+from invoice_bridge.providers.chargebee.emulator.payments import ChargebeePayments
+
+ADDRESS = "first_name last_name email company phone line1 line2 line3 city state_code state zip country"
+_SALES = {"wholesale", "retail", "consumed", "vendor_use"}
+_INITIATORS = {"customer", "merchant"}
+
+
+class ChargebeeCharges(ChargebeePayments):
+    """The amounts of a bill.
+
+    The coupons "spring" (20 % of the invoice) and "welcome" (5.00 off) are there already. `multi_decimal` is whether
+    the site has multi-decimal pricing.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.multi_decimal = False
+        self.coupons: dict[str, dict[str, int]] = {
+            "spring": {"discount_percentage": 20},
+            "welcome": {"discount_amount": 500},
+        }
+
+    def _exact(self, row: Mapping[str, Any], place: str) -> dict[str, Any]:
+        """A charge whose amount may be given as a decimal of major units."""
+        self._among(row, "avalara_sale_type", _SALES, f"charges[avalara_sale_type]{place}" if place else "")
+        given = row.get("amount_in_decimal")
+        if given is None:
+            return dict(row)
+        param = f"charges[amount_in_decimal]{place}" if place else "amount_in_decimal"
+        if not self.multi_decimal:
+            raise self._refuse(f"{param} : multi-decimal pricing is not enabled", param=param)
+        try:
+            units = (Decimal(given) * 100).quantize(Decimal(1), ROUND_HALF_UP)
+        except (InvalidOperation, TypeError):
+            raise self._refuse(f"{param} : must be a decimal number", param=param) from None
+        return {**row, "amount": str(units)}
+
+    def _among(self, given: Mapping[str, Any], name: str, words: set[str], param: str = "") -> None:
+        if (word := given.get(name)) is not None and word not in words:
+            raise self._refuse(f"{param or name} : must be one of {', '.join(sorted(words))}", param=param or name)
+
+    def _discount_of(self, given: Mapping[str, Any], gross: int) -> list[dict[str, Any]]:
+        """The discounts that a bill asks for: its coupons, in their order."""
+        self._among(given, "payment_initiator", _INITIATORS)
+        columns = given.get("coupon_ids", {})
+        codes = [columns[place] for place in sorted(columns, key=int)]
+        codes += [given["coupon"]] if "coupon" in given else []
+        rows = []
+        for code in codes:
+            if code not in self.coupons:
+                raise self._refuse(
+                    f"coupon_ids : {code} not found", status=404, code="resource_not_found", param="coupon_ids"
+                )
+            coupon = self.coupons[code]
+            off = coupon.get("discount_amount", gross * coupon.get("discount_percentage", 0) // 100)
+            rows.append({"entity_type": "document_level_coupon", "entity_id": code, "description": code, "amount": off})
+        left = gross
+        for row in rows:
+            row["amount"] = min(row["amount"], left)
+            left -= row["amount"]
+        return [row | {"object": "discount"} for row in rows]
+
+    def _discounted_by(self, invoice: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """A new invoice with the discounts that the bill asks for: each line has its part, and is taxed on the rest."""
+        lines = invoice["line_items"]
+        gross = sum(line["amount"] for line in lines)
+        rows = self._discount_of(given, gross)
+        off = sum(row["amount"] for row in rows)
+        if not off:
+            return invoice
+        parts = [line["amount"] * off // gross for line in lines]
+        parts[0] += off - sum(parts)
+        inclusive = self.switches["tax_inclusive"]
+        percent = Decimal(self.tax_percent or 0)
+        for line, part in zip(lines, parts, strict=True):
+            line["discount_amount"] += part
+            if line["is_taxed"]:
+                tax = (line["amount"] - part) * percent / (100 + percent if inclusive else Decimal(100))
+                line["tax_amount"] = int(tax.quantize(Decimal(1), ROUND_HALF_UP))
+        tax_total = sum(line["tax_amount"] for line in lines)
+        subtotal = invoice["sub_total"] - off
+        total = subtotal + (0 if inclusive else tax_total) + invoice["round_off_amount"]
+        invoice |= {"sub_total": subtotal, "tax": tax_total, "total": total}
+        invoice["discounts"] = [*invoice.get("discounts", ()), *rows]
+        invoice["line_item_discounts"] = [
+            {"line_item_id": line["id"], "discount_type": rows[0]["entity_type"], "discount_amount": part}
+            for line, part in zip(lines, parts, strict=True)
+        ]
+        if tax_total:
+            invoice["taxes"] = [{"name": "Tax", "amount": tax_total, "object": "tax"}]
+            invoice["line_item_taxes"] = [self._line_tax(line) for line in lines if line["is_taxed"]]
+        return self._balanced(invoice)

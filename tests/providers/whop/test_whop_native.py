@@ -1,0 +1,121 @@
+"""Whop's native parameters: it mails and charges as it makes, so nothing that changes the amount is charged unseen."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from invoice_bridge import ALL, AmountMismatch, Client, Collection, LossyTranslation, Money, OneTimeCharge, Unsupported
+from invoice_bridge.adapter.emulation.core import FakeClock
+from invoice_bridge.adapter.emulation.transport import EmulatorTransport
+from invoice_bridge.adapter.native import Native
+from invoice_bridge.core.model import Status
+from invoice_bridge.explain import explain, make_context, plan
+from invoice_bridge.providers.whop import WHOP
+from invoice_bridge.providers.whop.emulator import WhopEmulator
+from invoice_bridge.providers.whop.native import ROWS
+from invoice_bridge.testing.native_rows import commands_for, stating
+from tests.providers.whop.test_whop_oracle import strict
+
+ROOT = "https://api.whop.com/api/v1"
+DUE = datetime(2030, 1, 1, tzinfo=UTC)
+SEND, CHARGE = Collection.send(due=DUE), Collection.charge("pmt_42")
+FEE = "native.whop.charge_buyer_fee"
+
+
+def client_of(emulator: WhopEmulator) -> Client:
+    http = httpx.Client(transport=EmulatorTransport(emulator, ROOT))
+    return Client("whop", api_key=emulator.key, http=http, lookup="never", account_id="biz_42")
+
+
+def bill(native: dict[str, Any], total: int | None = None, **more: Any) -> OneTimeCharge:
+    fields: dict[str, Any] = {"reference": "res-1", "customer": "mber_42", "amount": Money(2000, "EUR")}
+    fields |= {"collection": SEND} | more
+    if fields["collection"].kind == "charge":
+        fields["issued_at"] = datetime(2026, 5, 1, tzinfo=UTC)
+    expected = None if total is None else Money(total, "EUR")
+    return OneTimeCharge(**{**fields, "native": {"whop": native}, "expect_total": expected})
+
+
+def refusal(command: OneTimeCharge) -> Any:
+    return explain("whop", command, lookup="never", account_id="biz_42").refusal
+
+
+def test_the_buyers_fee_is_expected_and_named() -> None:
+    """It replaces the constant; before it is paid only the plan's price can be compared, afterwards the payment is."""
+    emulator = WhopEmulator()
+    client = client_of(emulator)
+    with pytest.raises(LossyTranslation):
+        client.create(bill({"charge_buyer_fee": True}, 2060), allow=ALL)
+    made = client.create(bill({"charge_buyer_fee": True}, 2060), allow=[FEE])
+    assert (made.status, made.subtotal, made.total) == (Status.OPEN, Money(2000, "EUR"), None)
+    emulator.settle(made.id)
+    assert client.retrieve(made.id).total == Money(2060, "EUR")
+    assert client.create(bill({"charge_buyer_fee": True}, 2060), allow=[FEE]).amount_paid == Money(2060, "EUR")
+    with pytest.raises(AmountMismatch):
+        client.create(bill({"charge_buyer_fee": True}, 2070), allow=[FEE])
+
+
+def test_no_fee_is_charged_unseen() -> None:
+    """A charge is collected by the request that makes it: nothing could be compared before."""
+    assert isinstance(refusal(bill({"charge_buyer_fee": True}, 2060, collection=CHARGE)), Unsupported)
+    newer = bill({}, None, collection=CHARGE, native_unchecked={"whop": {"newer": True}})
+    assert isinstance(refusal(newer), Unsupported)
+
+
+def test_a_payment_token_is_charged() -> None:
+    """Exactly one of token and method is sent."""
+    emulator = WhopEmulator()
+    command = bill({"payment_token_id": "payt_42"}, collection=Collection.charge())
+    made = client_of(emulator).create(command, allow=["tax"])
+    assert (made.status, made.amount_paid) == (Status.PAID, Money(2000, "EUR"))
+    assert isinstance(refusal(bill({"payment_token_id": "payt_42"}, collection=CHARGE)), Unsupported)
+    assert isinstance(refusal(bill({}, collection=Collection.charge())), Unsupported)
+
+
+def test_a_scheduled_bill_is_a_draft_until_then() -> None:
+    """It is no unfinished bill: the draft is returned, and issued and mailed at the instant."""
+    clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
+    emulator = WhopEmulator(clock=clock)
+    client = client_of(emulator)
+    command = bill({"automatically_finalizes_at": datetime(2026, 6, 1, tzinfo=UTC)})
+    made = client.create(command)
+    assert made.status is Status.DRAFT
+    assert [entry.event for entry in emulator.ledger] == []
+    assert client.create(command).id == made.id
+    clock.now += timedelta(days=40)
+    assert client.retrieve(made.id).status is Status.OPEN
+    assert [entry.event for entry in emulator.ledger] == ["issued", "mailed"]
+    assert isinstance(refusal(bill({"automatically_finalizes_at": DUE}, draft=True)), Unsupported)
+
+
+def test_a_product_of_its_own() -> None:
+    """A bill names its product, in place of the one that would be made, and of the setting's."""
+    for settings in ({}, {"product_id": "prod_7"}):
+        made = explain("whop", bill({"product_id": "prod_42"}), lookup="never", account_id="biz_42", **settings)
+        (body,) = [request.body for request in made.requests if request.opens] or [{}]
+        assert body is not None
+        assert (body["product_id"], "product" in body) == ("prod_42", False)
+
+
+@pytest.mark.parametrize("name", ["plan_type", "renewal_price", "billing_period", "trial_period_days"])
+def test_no_bill_begins_a_subscription(name: str) -> None:
+    """What renews would charge again."""
+    refused = refusal(bill({"plan": {name: 1}}))
+    assert isinstance(refused, Unsupported)
+    assert "renews" in str(refused)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.path)
+def test_the_sdk_has_the_parameter(row: Native) -> None:
+    """whop-sdk's model takes what is sent, strictly: no unknown key, no word outside its literals."""
+    context, compared = make_context(WHOP, {"account_id": "biz_42"}), 0
+    for command in commands_for(row, "mber_42", "pmt_42", "sub_42"):
+        if compared or not row.when(command, context):
+            continue
+        made = plan(stating(command, row, context, 0), context, lookup="never")
+        if made.refusal is None:
+            assert strict(made.requests[0].content) == []
+            compared += 1
+    assert compared
