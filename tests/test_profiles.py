@@ -19,6 +19,7 @@ from invoice_bridge import (
     Money,
     OneTimeCharge,
     Pay,
+    TaxLine,
     providers,
 )
 from invoice_bridge.client.config import _PROFILE, _PROVIDER, _TOP, read_profile
@@ -146,12 +147,13 @@ def test_what_is_not_allowed_stops_the_bill(allow: Any) -> None:
 
 def test_a_loss_that_changes_money_is_allowed_by_its_own_code_alone() -> None:
     """With every other code of all providers allowed it is refused; with its own the bill is made."""
-    line = Line(description="Seats", amount=Money(1999, "EUR"), discount=Money(100, "EUR"))
+    tax = TaxLine(name="VAT", rate=19, amount=Money(319, "EUR"), inclusive=True)
+    line = Line(description="Seats", amount=Money(1999, "EUR"), taxes=(tax,))
     bill = OneTimeCharge(reference="res-1", customer="cus_42", lines=(line,))
     everything = {row.code for name in providers.names() for row in providers.get(name).fields if row.code}
     client, transport = emulated(allow=everything, lookup="never")
     money = {loss.code for loss in client.losses(bill) if loss.severity.value == "changes_money"}
-    assert money == {"IB-STRIPE-LINE-DISCOUNT-01"}
+    assert money == {"IB-STRIPE-LINE-TAX-01"}
     strict, _ = emulated(allow=everything - money, lookup="never")
     for allow in ((), ALL):
         with pytest.raises(LossyTranslation):

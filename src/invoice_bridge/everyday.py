@@ -13,7 +13,7 @@ from typing import Any, Literal
 from invoice_bridge import providers
 from invoice_bridge.core.bills import OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.losses import Severity
-from invoice_bridge.core.model import Collection, CustomerRef, Line, Period
+from invoice_bridge.core.model import Collection, CustomerRef, Discount, Line, Period
 from invoice_bridge.core.money import Money
 from invoice_bridge.explain import make_context, plan
 from invoice_bridge.matrix import table
@@ -48,7 +48,7 @@ def bills() -> dict[str, OneTimeCharge | PeriodInvoice]:
         "many lines": OneTimeCharge(**_bill(lines=_LINES)),
         "tax by the provider": OneTimeCharge(**_bill(amount=_PRICE, tax="provider")),
         "a discount": OneTimeCharge(
-            **_bill(lines=(*_LINES, Line(description="Spring", amount=Money.parse("-5.00", "EUR"))))
+            **_bill(lines=_LINES, discounts=(Discount(name="Spring", amount=Money.parse("5.00", "EUR")),))
         ),
         "a due date": OneTimeCharge(**_bill(amount=_PRICE, collection=Collection.send(due=due))),
         "a purchase order": OneTimeCharge(**_bill(amount=_PRICE, purchase_order="PO-7")),

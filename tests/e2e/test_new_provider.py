@@ -64,10 +64,11 @@ def test_what_is_scaffolded_passes_the_suite_untouched(environment: Environment,
     assert [suite.attrib[word] for word in ("errors", "failures")] == ["0", "0"]
     reasons = [skipped.attrib["message"] for skipped in suite.iter("skipped")]
     verbs = "mark_paid|mark_uncollectible|update|delete|send_invoice|pay_part|record_payment|refund|credit|pdf"
-    assert [
-        reason for reason in reasons if not re.match(rf"Fleetpay cannot ({verbs}): .+ \(docs\.fleetpay\.test/", reason)
-    ] == []
-    assert len(reasons) == 102  # each verb does not work, loses neither kind of answer, has no row, is not done once
+    cannot = (
+        rf"Fleetpay cannot ({verbs}): .+ \(docs\.fleetpay\.test/|no native parameter of Fleetpay changes the amount"
+    )
+    assert [reason for reason in reasons if not re.match(cannot, reason)] == []
+    assert len(reasons) == 103  # each verb does not work, loses neither kind of answer, has no row, is not done once
     assert "xfail" not in report.read_text(encoding="utf-8")
 
 
@@ -103,7 +104,7 @@ def test_the_files_are_those_of_the_built_in_adapters() -> None:
     files = {path.relative_to(SCAFFOLD).as_posix() for path in SCAFFOLD.rglob("*.py")}
     chargeapi = ROOT / "src" / "invoice_bridge" / "providers" / "chargeapi"
     assert files == {path.relative_to(chargeapi).as_posix() for path in chargeapi.rglob("*.py")}
-    assert len(files) == 11
+    assert len(files) == 12
 
 
 @pytest.mark.slow
@@ -115,7 +116,7 @@ def test_the_wheel_has_what_is_copied(tmp_path: Path) -> None:
     shipped = set(ZipFile(wheel).namelist())
     source = ROOT / "src" / "invoice_bridge" / "scaffold"
     copied = [path for kind in ("*.tmpl", "adapter/**/*.py") for path in source.glob(kind)]
-    assert len(copied) == 14
+    assert len(copied) == 15
     assert {f"invoice_bridge/scaffold/{path.relative_to(source).as_posix()}" for path in copied} <= shipped
 
 

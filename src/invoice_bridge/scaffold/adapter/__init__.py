@@ -4,7 +4,7 @@ from invoice_bridge.adapter import Named, Provider, Verbs, cannot, find
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 
-from . import bills, fields, shapes, tables, verbs, webhooks
+from . import bills, fields, native, shapes, tables, verbs, webhooks
 
 ACME = Provider(
     name=tables.NAME,
@@ -23,6 +23,7 @@ ACME = Provider(
     transitions=tables.TRANSITIONS,
     fields=fields.FIELDS,
     verb_fields=fields.VERB_FIELDS,
+    natives=native.NATIVES,
     errors=tables.ERRORS,
     limits=tables.LIMITS,
     money=tables.MONEY,

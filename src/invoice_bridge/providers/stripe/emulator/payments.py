@@ -36,10 +36,10 @@ class StripePayments(StripeTransitions):
         """GET /v1/invoice_payments, newest first; what paid is its id alone where it is not expanded."""
         given = self._params(call, f"{_PAGING} created invoice payment.payment_intent payment.type status")
         owners = [self._find(given["invoice"], "invoice")] if "invoice" in given else list(self.invoices.values())
-        rows = [row | {"invoice": owner["id"]} for owner in owners for row in reversed(owner["payments"])]
+        rows = [row | {"invoice": owner["id"]} for owner in owners for row in owner["payments"]]
         rows = [row for row in rows if given.get("status") in {None, row["status"]}]
         expanded = [path.removeprefix("data.") for path in (given.get("expand") or {}).values()]
-        return self._page([_collapsed(row, expanded) for row in rows], given, "/v1/invoice_payments")
+        return self._page([_collapsed(row, expanded) for row in reversed(rows)], given, "/v1/invoice_payments")
 
     def report_payment(self, call: IncomingRequest) -> Response:
         """POST /v1/payment_records/report_payment: no invoice has it until it is attached."""

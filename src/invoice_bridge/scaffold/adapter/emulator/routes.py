@@ -18,6 +18,7 @@ _PARAMS = {
     "currency": str,
     "lines": list,
     "note": str,
+    "footer": str,
     "labels": dict,
     "collection": str,
     "due": str,

@@ -1,0 +1,10 @@
+"""The parameters that only Acme has: what no field of a bill or verb reaches, as rows that are checked before sending."""
+
+from __future__ import annotations
+
+from invoice_bridge.adapter import Kind, Native, NativeTable, RefusedNative
+
+NATIVES = NativeTable(
+    (Native("footer", "open", Kind.text(500), "docs.acme.test/invoices/create"),),
+    (RefusedNative("card", "card details never pass this library", "docs.acme.test/invoices/create"),),
+)
