@@ -257,3 +257,25 @@ def test_defect_81_a_config_that_cannot_be_read_is_said_for_files(
     done = cli("compare", *sides(), "--config", str(tmp_path / "none.toml"))
     assert done.code == 2
     assert "none.toml" in done.err
+
+
+def test_products_of_a_file_are_compared_by_name(cli: Cli, tmp_path: Path) -> None:  # noqa: F811
+    """The caller's names in [products] join what lines bill; without the map the ids of two providers mean nothing."""
+    left, right = bill(), bill(**OTHER_IDENTITY)
+    for name, one, product in (("left", left, "prod_1"), ("right", right, "cb-2")):
+        line = one.lines[0].model_copy(update={"product": product, "provider": one.provider})
+        changed = one.model_copy(update={"lines": (line, *one.lines[1:])})
+        (tmp_path / f"{name}.ndjson").write_text(changed.model_dump_json() + "\n", "utf-8")
+    config = tmp_path / "billing.toml"
+    config.write_text(
+        '[profiles.a]\nprovider = "stripe"\n[products]\nseats = { stripe = "prod_1", chargebee = "cb-1" }\n'
+        'desks = { chargebee = "cb-2" }\n',
+        "utf-8",
+    )
+    sides = [str(tmp_path / "left.ndjson"), str(tmp_path / "right.ndjson"), "--as-of", "2026-06-01"]
+    assert cli("compare", *sides).code == 0
+    done = cli("compare", *sides, "--config", str(config))
+    assert (done.code, done.err) == (1, "")
+    assert [line.split() for line in done.out.splitlines() if "product" in line] == [
+        ["!", "lines[0].product", "prod_1", "|", "cb-2"]
+    ]

@@ -20,7 +20,7 @@ from invoice_bridge.cli.connect import AsJson
 from invoice_bridge.cli.files import instant, read_bytes
 from invoice_bridge.cli.terminal import escaped, in_color, wants_no_color
 from invoice_bridge.client.clients import Client
-from invoice_bridge.client.config import read_customers, read_profile
+from invoice_bridge.client.config import read_maps, read_profile
 from invoice_bridge.compare import Comparison, Side
 from invoice_bridge.compare import compare as compare_sides
 from invoice_bridge.compare.kinds import Customers
@@ -58,7 +58,10 @@ def compare(
         bool, typer.Option("--strict", help="Count an unused declaration of the --allow file as a difference.")
     ] = False,
     config: Annotated[
-        str | None, typer.Option("--config", metavar="FILE", help="The TOML file of profiles and customers.")
+        str | None,
+        typer.Option(
+            "--config", metavar="FILE", help="The TOML file of profiles, and of the names of customers and products."
+        ),
     ] = None,
     html: Annotated[
         str | None,
@@ -80,7 +83,8 @@ def compare(
                 allow=allow or (),
                 as_of=moment,
                 keys=keys or ("reference",),
-                customers=profiles.customers,
+                customers=profiles.maps.get("customers"),
+                products=profiles.maps.get("products"),
                 progress=progress,
             )
         closing.enter_context(found)
@@ -124,7 +128,7 @@ class _Profiles:
 
     def __init__(self, config: str | None, closing: ExitStack) -> None:
         self._config, self._closing = config, closing
-        self.customers: Customers | None = None if config is None else read_customers(config)
+        self.maps: dict[str, Customers] = {} if config is None else dict(read_maps(config))
 
     def side(self, text: str) -> Side:
         """A path where there is one; PROVIDER:ID and PROVIDER: otherwise."""
@@ -139,7 +143,7 @@ class _Profiles:
         if self._config is None:
             raise ConfigurationError(f"{name}: is read live: name the file of its profile with --config FILE")
         given = read_profile(self._config, self._profile(self._config, name))
-        self.customers = given.get("customers", self.customers)
+        self.maps |= {name: given[name] for name in ("customers", "products") if name in given}
         return self._closing.enter_context(Client(**given))
 
     def _profile(self, config: str, name: str) -> str:

@@ -116,9 +116,12 @@ def key_variable(provider: str) -> str:
     return re.sub(r"\W", "_", provider).upper() + "_API_KEY"
 
 
-def read_customers(path: str | os.PathLike[str]) -> dict[str, dict[str, str]]:
-    """Read the map of customers of a file; no key is needed. Raises ConfigurationError."""
-    return _File(os.fspath(path)).maps.get("customers", {})
+def read_maps(path: str | os.PathLike[str]) -> dict[str, dict[str, dict[str, str]]]:
+    """Read the maps that all profiles of a file share, by name ("customers"). Raises ConfigurationError.
+
+    No key is needed.
+    """
+    return _File(os.fspath(path)).maps
 
 
 class _File:
