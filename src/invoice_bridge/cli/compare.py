@@ -59,9 +59,7 @@ def compare(
     ] = False,
     config: Annotated[
         str | None,
-        typer.Option(
-            "--config", metavar="FILE", help="The TOML file of profiles, and of the names of customers and products."
-        ),
+        typer.Option("--config", metavar="FILE", help="The TOML file of profiles, customers and products."),
     ] = None,
     html: Annotated[
         str | None,
