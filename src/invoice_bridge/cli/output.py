@@ -22,6 +22,7 @@ from rich.text import Text
 
 from invoice_bridge import providers
 from invoice_bridge.cli.exits import printable
+from invoice_bridge.cli.parts import Row, part_rows
 from invoice_bridge.cli.terminal import escaped, wants_no_color, write_json
 from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Period
 from invoice_bridge.core.wire import Request
@@ -159,6 +160,9 @@ def invoice_parts(invoice: Invoice) -> Iterator[RenderableType]:
         yield _lines(invoice.lines)
         if not invoice.lines_complete:
             yield "  … and more lines, which are not here"
+    if rows := list(part_rows(invoice)):
+        yield ""
+        yield _parts(rows)
     yield ""
     amounts = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
     amounts.add_column(style="bold")
@@ -173,6 +177,13 @@ def invoice_parts(invoice: Invoice) -> Iterator[RenderableType]:
     if invoice.losses:
         yield ""
         yield from (Text(f"loses {printable(loss)}") for loss in invoice.losses)
+
+
+def _parts(rows: Iterable[Row]) -> Table:
+    table = grid("part", "what", "when", "amount", right=["amount"])
+    for name, what, when, amount in rows:
+        table.add_row(name, Text(printable(what or "")), instant(when), None if amount is None else str(amount))
+    return table
 
 
 def _lines(lines: Sequence[Line]) -> Table:
