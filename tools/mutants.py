@@ -4,7 +4,8 @@
     make mutants SEED=7 SAMPLE=100 TARGETS="stripe journal lookup"
 
 A target is a provider (its tables, fields, shapes, bills and verbs) or another part: journal, lookup, outcome,
-explain, losses, compare/differences, cassettes/redaction, transitions, and the compiler of shapes. Mutants come from
+explain, losses, compare/differences, cassettes/redaction, transitions, money (verbs that move or record it), natives
+(native parameters and totals), and the compiler of shapes. Mutants come from
 mutmut; the printed seed draws the sample. A mutant of a provider is killed if the provider's tests, the conformance
 suite, the check of the generated pages or the type checks fail; a mutant of the core, if the tests of that module or
 the type checks fail. The exit code is 1 if fewer than 95 % of any target's sample are killed, or if the tests fail
@@ -86,6 +87,32 @@ TARGETS = {
             "test_resolve.py",
             "test_idempotency.py",
             "test_client_failures.py",
+        ),
+        _module(
+            "money",
+            "adapter/once.py engine/once.py providers/stripe/payments.py providers/stripe/repayments.py "
+            "providers/chargebee/payments.py providers/chargebee/repayments.py providers/whop/repayments.py",
+            "providers/stripe/test_stripe_repayments.py",
+            "providers/stripe/test_stripe_exactly_once.py",
+            "providers/chargebee/test_chargebee_payments.py",
+            "providers/chargebee/test_chargebee_repayments.py",
+            "providers/whop/test_whop_repayments.py",
+            "test_tables.py",
+            "test_conformance.py",
+        ),
+        _module(
+            "natives",
+            "adapter/native.py adapter/native_bodies.py adapter/kinds.py core/natives.py core/totals.py "
+            "providers/chargeapi/native.py providers/chargebee/native.py providers/stripe/native.py "
+            "providers/whop/native.py",
+            "test_kinds.py",
+            "test_native.py",
+            "test_docs.py",
+            "providers/chargebee/test_chargebee_native.py",
+            "providers/whop/test_whop_native.py",
+            "test_commands.py",
+            "test_seeds.py",
+            "test_conformance.py",
         ),
         _module(
             "shapes",
