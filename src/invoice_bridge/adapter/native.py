@@ -149,6 +149,8 @@ def read_natives(table: NativeTable, command: Command | None, context: Setup) ->
         raise Unsupported(f"{provider}: retrieve takes no native parameters", remedy="leave them out")
     reading = _Reading(table, command, context)
     steps: dict[str, dict[str, Any]] = {}
+    _check_spelling(stated, f"native.{provider}", _PATH)
+    _check_spelling(unchecked, f"native_unchecked.{provider}", _UNSPELLABLE)
     for name, value in stated.items():
         before = len(reading.used)
         sent = reading.read(value, name, f"native.{provider}.{name}", ())
@@ -159,13 +161,33 @@ def read_natives(table: NativeTable, command: Command | None, context: Setup) ->
     return Given(steps, tuple(dict.fromkeys(reading.used)), unchecked)
 
 
+_PATH = re.compile(r"[.\[\]]")
+_UNSPELLABLE = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def _check_spelling(value: Any, place: str, wrong: re.Pattern[str]) -> None:
+    """Refuse a name that is a path: a form spells it like a field of the bill's own, and JSON has no such field."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if wrong.search(name):
+                raise ConfigurationError(
+                    f"{place}: {name!r} is not the name of one parameter; write what is inside another as a mapping or "
+                    "a list in it"
+                )
+            _check_spelling(inner, f"{place}.{name}", wrong)
+    elif isinstance(value, list | tuple):
+        for at, inner in enumerate(value):
+            _check_spelling(inner, f"{place}[{at}]", wrong)
+
+
 def _check_unchecked(table: NativeTable, unchecked: Mapping[str, Any], command: Command, place: str) -> None:
     """Refuse what the table knows, and what no request can carry as it is."""
     known, refused = {row.path for row in table.of(command.verb)}, {row.path: row.why for row in table.refused}
     for shape, value in shapes_of(unchecked):
-        if why := refused.get(shape) or refused.get(re.split(r"[.\[]", shape)[0]):
+        above = [shape[: mark.start()] for mark in re.finditer(r"[.\[]|$", shape)]
+        if why := next((refused[path] for path in above if path in refused), None):
             raise Unsupported(f"{place}.{shape} is not sent: {why}")
-        if shape.removesuffix("[]") in known:
+        if known.intersection(above):
             raise ConfigurationError(f"{place}.{shape}: the table has it; write it in native, where it is checked")
         if not isinstance(value, str | int | Decimal):
             raise ConfigurationError(f"{place}.{shape} is to be text, a number, True or False: it is sent as it is")
