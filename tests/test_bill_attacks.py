@@ -1,12 +1,15 @@
 """Attacks on what a bill states: names that are paths, parameters that replace others, one bill spelt twice."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from invoice_bridge import Collection, Line, Money, OneTimeCharge, Unsupported, explain
+from invoice_bridge import Collection, Line, Money, OneTimeCharge, TaxRate, Unsupported, explain
+from invoice_bridge.client.maps import Maps
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.explain import Plan
+from invoice_bridge.journal.rows import digest_of
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "chargebee": {"site": "acme-test"}, "stripe": {}, "whop": {"account_id": "biz_42"},
@@ -94,3 +97,51 @@ def test_a_parameter_does_not_replace_the_product_of_the_lines(native: dict[str,
     plan = plan_at("whop", amount=None, lines=[line], native={"whop": native}, expect_total=Money(2000, "EUR"))
     assert isinstance(plan.refusal, Unsupported)
     assert "lines" in str(plan.refusal)
+
+
+# ── one bill, spelt twice ────────────────────────────────────────────────────────────────────────────────────────────
+FEES = Line(description="Fees", amount=Money(2000, "EUR"))
+
+
+def _of(**more: Any) -> dict[str, Any]:
+    return {"amount": None, "lines": [FEES.model_copy(update=more)]}
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ({**_of(), "tax": [TaxRate(name="VAT", rate="19")]}, {**_of(), "tax": [TaxRate(name="VAT", rate="19.00")]}),
+        ({**_of(), "tax": [TaxRate(name="VAT", rate="0")]}, {**_of(), "tax": [TaxRate(name="VAT", rate="0.0")]}),
+        (
+            _of(quantity=Decimal("2.5"), unit_amount=Money(800, "EUR")),
+            _of(quantity=Decimal("2.50"), unit_amount=Money(800, "EUR")),
+        ),
+        (_of(discount=Money(0, "EUR")), _of()),
+        ({**_of(), "amount": Money(2000, "EUR")}, _of()),
+    ],
+)
+@pytest.mark.parametrize("provider", SETTINGS)
+def test_the_same_bill_is_sent_the_same_however_it_is_written(provider: str, one: Any, other: Any) -> None:
+    """19 % and 19.00 %, 2.5 and 2.50 pieces: other bytes under the same key, or another digest, are another bill."""
+    plans = [plan_at(provider, **each) for each in (one, other)]
+    contents = [[request.content for request in plan.requests] for plan in plans]
+    assert contents[0] == contents[1]
+    assert len({digest_of(bill(**each), provider) for each in (one, other)}) == 1
+
+
+# ── names of the caller's own ────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "line",
+    [
+        FEES.model_copy(update={"product": "seat", "provider": "stripe"}),
+        FEES.model_copy(update={"product": "seat", "provider": "chargebee"}),
+        FEES.model_copy(update={"product": "prod_9", "provider": "stripe", "id": "il_1"}),
+        FEES.model_copy(update={"product": "seat", "id": "il_1"}),
+    ],
+)
+def test_an_id_of_a_provider_is_no_name_of_the_callers_own(line: Line) -> None:
+    """A line that states whose its product is, or was read, has an id: the map put another product in its place."""
+    maps = Maps.of("stripe", None, None, {"seat": {"stripe": "prod_1", "chargebee": "seat"}})
+    assert maps.translate(bill(amount=None, lines=[line])).lines == (line,)
+    own = FEES.model_copy(update={"product": "seat"})
+    assert maps.translate(bill(amount=None, lines=[own])).lines[0].product == "prod_1"
