@@ -7,9 +7,10 @@ import pytest
 
 from invoice_bridge import Collection, Line, Money, OneTimeCharge, TaxRate, Unsupported, explain
 from invoice_bridge.client.maps import Maps
-from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.errors import AmountMismatch, ConfigurationError
 from invoice_bridge.explain import Plan
 from invoice_bridge.journal.rows import digest_of
+from tests.clients import emulated_at
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "chargebee": {"site": "acme-test"}, "stripe": {}, "whop": {"account_id": "biz_42"},
@@ -145,3 +146,28 @@ def test_an_id_of_a_provider_is_no_name_of_the_callers_own(line: Line) -> None:
     assert maps.translate(bill(amount=None, lines=[line])).lines == (line,)
     own = FEES.model_copy(update={"product": "seat"})
     assert maps.translate(bill(amount=None, lines=[own])).lines[0].product == "prod_1"
+
+
+# ── what is compared before it is issued ─────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("collection", [Collection.manual(), Collection.send(net_days=14)])
+def test_a_bill_with_a_native_discount_is_compared_before_it_is_mailed(collection: Collection) -> None:
+    """A bill of another total than expected was issued, and mailed, before the comparison."""
+    client, transport = emulated_at("chargebee", lookup="never")
+    off = {"discounts": [{"apply_on": "invoice_amount", "amount": Money(500, "EUR")}]}
+    more: dict[str, Any] = {"native": {"chargebee": off}, "collection": collection}
+    allow = ["native.chargebee.discounts", "collection.kind"]
+    with pytest.raises(AmountMismatch) as caught:
+        client.create(bill(**more, expect_total=Money(1400, "EUR")), allow=allow)
+    assert caught.value.invoice is not None
+    assert caught.value.invoice.status == "draft"
+    assert not transport.emulator.ledger
+    made = client.create(bill(**more, reference="res-2", expect_total=Money(1500, "EUR")), allow=allow)
+    assert (made.status, made.total) == ("open", Money(1500, "EUR"))
+
+
+def test_a_bill_with_an_unchecked_parameter_is_compared_before_it_is_issued() -> None:
+    """What a parameter does that the table does not have is not known, so the invoice is pending first."""
+    plan = plan_at("chargebee", native_unchecked={"chargebee": {"newer": 1}})
+    assert b"create_pending_invoice=true" in plan.requests[0].content
+    assert not plan.requests[0].effects
+    assert plan.requests[1].path.endswith("/close")

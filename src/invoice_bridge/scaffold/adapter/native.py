@@ -1,4 +1,4 @@
-"""The parameters that only Acme has: what no field of a bill or verb reaches, as rows that are checked before sending."""
+"""The parameters that only Acme has: what no field of a bill or verb reaches, as rows, checked before sending."""
 
 from __future__ import annotations
 
