@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge import Collection, Line, Money, OneTimeCharge, TaxRate, Unsupported, explain
+from invoice_bridge import Collection, Discount, Line, Money, OneTimeCharge, TaxRate, Unsupported, explain
 from invoice_bridge.client.maps import Maps
 from invoice_bridge.core.errors import AmountMismatch, ConfigurationError
 from invoice_bridge.explain import Plan
@@ -171,3 +171,40 @@ def test_a_bill_with_an_unchecked_parameter_is_compared_before_it_is_issued() ->
     assert b"create_pending_invoice=true" in plan.requests[0].content
     assert not plan.requests[0].effects
     assert plan.requests[1].path.endswith("/close")
+
+
+# ── parameters of each line ──────────────────────────────────────────────────────────────────────────────────────────
+def test_a_parameter_of_each_line_goes_beside_discounts_and_prices() -> None:
+    """An entry was asked for each line of a discount or price, which is no charge: no list had the right length."""
+    fee, seat = FEES, Line(description="Seats", amount=Money(900, "EUR"), price="seat-EUR")
+    native = {"chargebee": {"charges": [{"entity_description": "one"}]}}
+    for more in (
+        {"lines": [fee], "discounts": [Discount(name="Spring", amount=Money(100, "EUR"))]},
+        {"lines": [fee.model_copy(update={"discount": Money(100, "EUR")})]},
+        {"lines": [seat, fee]},
+    ):
+        plan = plan_at("chargebee", amount=None, native=native, **more)
+        assert plan.refusal is None
+        assert b"charges%5Bentity_description%5D%5B0%5D=one" in plan.requests[0].content
+
+
+def test_a_decimal_refines_what_is_left_of_a_line_after_its_discount() -> None:
+    """It was compared with the amount before the discount, which it would have put on the bill again."""
+    line = FEES.model_copy(update={"discount": Money(500, "EUR")})
+    more: dict[str, Any] = {"amount": None, "lines": [line], "expect_total": Money(1500, "EUR")}
+    for decimal, passes in (("15.004", True), ("20.004", False)):
+        plan = plan_at("chargebee", native={"chargebee": {"charges": [{"amount_in_decimal": decimal}]}}, **more)
+        assert (plan.refusal is None) is passes
+    seat = Line(description="Seats", amount=Money(900, "EUR"), price="seat-EUR")
+    more |= {"lines": [seat, FEES], "expect_total": Money(2900, "EUR")}
+    plan = plan_at("chargebee", native={"chargebee": {"charges": [{"amount_in_decimal": "20.004"}]}}, **more)
+    assert "item prices" in str(plan.refusal)
+
+
+def test_an_expected_total_that_the_rates_contradict_is_refused_before_sending() -> None:
+    """A draft was made first, and stayed."""
+    more: dict[str, Any] = {"amount": None, "lines": [FEES], "tax": [TaxRate(name="VAT", rate="19")]}
+    assert plan_at("stripe", **more, expect_total=Money(2380, "EUR")).refusal is None
+    plan = plan_at("stripe", **more, expect_total=Money(2000, "EUR"))
+    assert isinstance(plan.refusal, Unsupported)
+    assert not plan.requests

@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from invoice_bridge.adapter.kinds import Kind
 from invoice_bridge.adapter.rows import Field, Setup
+from invoice_bridge.core.bills import total_with_tax
 from invoice_bridge.core.commands import Bill, Command, ListInvoices, OnInvoice, Retrieve
 from invoice_bridge.core.errors import ConfigurationError, Unsupported
 from invoice_bridge.core.losses import Fate, Loss, Severity
@@ -79,16 +80,23 @@ def compares_always(_command: Bill, _context: Setup) -> bool:
     return True
 
 
+def count_billed(command: Any, _context: Setup) -> int:
+    """How many lines a bill is sent with: its own, and those of its discounts."""
+    return len(getattr(command, "billed_lines", ()))
+
+
 @dataclass(frozen=True, slots=True)
 class NativeTable:
     """The native parameters of a provider.
 
-    `compares` is whether what a bill comes to can be compared before it is collected.
+    `compares` is whether what a bill comes to can be compared before it is collected. `count_lines` is how many lines a
+    bill has in the request, each of which has an entry in a list of parameters `per_line`.
     """
 
     rows: tuple[Native, ...] = ()
     refused: tuple[RefusedNative, ...] = ()
     compares: Callable[[Bill, Setup], bool] = compares_always
+    count_lines: Callable[[Any, Setup], int] = count_billed
 
     def of(self, verb: str) -> tuple[Native, ...]:
         """Return the rows of a verb."""
@@ -222,7 +230,7 @@ class _Reading:
             return self._object(value, shape, place, indexes)
         inside = [row for row in self.rows if row.path.startswith(f"{shape}[].")]
         if inside and isinstance(value, list | tuple):
-            lines = len(getattr(self.command, "billed_lines", ()))
+            lines = self.table.count_lines(self.command, self.context)
             if (
                 inside[0].per_line
                 and len(value) != lines
@@ -317,7 +325,7 @@ def check_natives(table: NativeTable, given: Given, command: Command, context: S
     """Check that what a bill comes to can be compared, where natives change it. Raises Unsupported before sending."""
     if not isinstance(command, Bill):
         return
-    title, total = context.provider.name, getattr(command, "total", None)
+    title, total = context.provider.name, total_with_tax(cast("Any", command))
     money = [row for row in given.rows if row.money]
     if money and command.expect_total is None:
         raise Unsupported(
@@ -334,7 +342,7 @@ def check_natives(table: NativeTable, given: Given, command: Command, context: S
             source=money[0].source if money else "",
             remedy="make it with Collection.manual() or draft=True, compare it, and pay it then",
         )
-    if command.expect_total is None or given.changes_money or command.tax != "none" or total is None:
+    if command.expect_total is None or given.changes_money or command.tax == "provider" or total is None:
         return
     if command.expect_total != total:
         raise Unsupported(
