@@ -74,6 +74,17 @@ def test_a_refused_parameter_is_refused_in_every_shape(value: Any) -> None:
     assert "renews" in str(plan.refusal)
 
 
+@pytest.mark.parametrize(
+    "empty", [{"newer": []}, {"newer": {}}, {"plan": {"newer": [{}]}}, {"plan": {"renewal_price": []}}]
+)
+def test_an_empty_unchecked_parameter_is_refused(empty: dict[str, Any]) -> None:
+    """Without a leaf it was neither checked nor a loss: JSON carried it, and a form lost it."""
+    for provider in SETTINGS:
+        plan = plan_at(provider, native_unchecked={provider: empty})
+        assert plan.refusal is not None
+        assert not plan.requests
+
+
 def test_a_known_parameter_is_known_in_every_shape() -> None:
     """What the table has is not sent unchecked, whatever its value is."""
     plan = plan_at("whop", native_unchecked={"whop": {"plan": {"stock": [{"count": 1}]}}})

@@ -202,8 +202,10 @@ def _check_unchecked(table: NativeTable, unchecked: Mapping[str, Any], command: 
 
 
 def shapes_of(value: Any, shape: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each leaf of what a caller states: its path without indexes, and its value."""
-    if isinstance(value, Mapping):
+    """Yield each leaf of what a caller states: its path without indexes, and its value; an empty list is a leaf too."""
+    if shape and isinstance(value, Mapping | list | tuple) and not value:
+        yield shape, value
+    elif isinstance(value, Mapping):
         for name, inner in value.items():
             yield from shapes_of(inner, f"{shape}.{name}" if shape else name)
     elif isinstance(value, list | tuple):
