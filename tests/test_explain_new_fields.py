@@ -35,7 +35,7 @@ NATIVES: dict[str, list[dict[str, Any]]] = {
         {"product": {"product_tax_code_id": "ptc_1"}},
     ],
 }
-_ID = re.compile(r"\{[^}]*\}|%7B[^/%]*%7D|\b(in|plan|__demo)_\w+")
+_ID = re.compile(r"\{[^}]*\}|%7B[^/%]*%7D|\b(in|plan|draft_inv)_\w+")
 
 
 @st.composite

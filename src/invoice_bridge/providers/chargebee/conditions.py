@@ -29,9 +29,9 @@ def is_compared_first(command: Any, settings: Mapping[str, Any]) -> bool:
 
     Native parameters that change the amount come with `expect_total`; what those do that are not checked is not known.
     """
-    natives = command.native_unchecked.get("chargebee")
-    natives = natives or (command.expect_total is not None and command.native.get("chargebee"))
-    return bool(command.discounts or natives) or any(carries_price(line, settings) for line in command.lines)
+    if command.discounts or command.expect_total is not None or command.native_unchecked.get("chargebee"):
+        return True
+    return any(carries_price(line, settings) for line in command.lines)
 
 
 def reference_field(command: Any, settings: Mapping[str, Any]) -> str | None:
