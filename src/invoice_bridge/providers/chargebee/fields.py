@@ -230,6 +230,14 @@ FIELDS = (
         remedy="look at the site's e-mail settings",
     ),
     carried(
+        "expect_total",
+        "create_pending_invoice",
+        CREATE,
+        alters=Alters.BRANCH,
+        when=is_issued_after_comparison,
+        why="compared with the total of the pending invoice, before it is issued",
+    ),
+    carried(
         "collection.kind",
         "auto_collection, create_pending_invoice",
         f"{CREATE}, discounts[] and item_prices[]",
