@@ -98,7 +98,6 @@ TARGETS = {
             "providers/chargebee/test_chargebee_repayments.py",
             "providers/whop/test_whop_repayments.py",
             "test_tables.py",
-            "test_conformance.py",
         ),
         _module(
             "natives",
@@ -112,7 +111,6 @@ TARGETS = {
             "providers/whop/test_whop_native.py",
             "test_commands.py",
             "test_seeds.py",
-            "test_conformance.py",
         ),
         _module(
             "shapes",

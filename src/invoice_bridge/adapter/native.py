@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from invoice_bridge.adapter.kinds import Kind
 from invoice_bridge.adapter.rows import Field, Setup
+from invoice_bridge.core.bills import total_with_tax
 from invoice_bridge.core.commands import Bill, Command, ListInvoices, OnInvoice, Retrieve
 from invoice_bridge.core.errors import ConfigurationError, Unsupported
 from invoice_bridge.core.losses import Fate, Loss, Severity
@@ -79,16 +80,23 @@ def compares_always(_command: Bill, _context: Setup) -> bool:
     return True
 
 
+def count_billed(command: Any, _context: Setup) -> int:
+    """How many lines a bill is sent with: its own, and those of its discounts."""
+    return len(getattr(command, "billed_lines", ()))
+
+
 @dataclass(frozen=True, slots=True)
 class NativeTable:
     """The native parameters of a provider.
 
-    `compares` is whether what a bill comes to can be compared before it is collected.
+    `compares` is whether what a bill comes to can be compared before it is collected. `count_lines` is how many lines a
+    bill has in the request, each of which has an entry in a list of parameters `per_line`.
     """
 
     rows: tuple[Native, ...] = ()
     refused: tuple[RefusedNative, ...] = ()
     compares: Callable[[Bill, Setup], bool] = compares_always
+    count_lines: Callable[[Any, Setup], int] = count_billed
 
     def of(self, verb: str) -> tuple[Native, ...]:
         """Return the rows of a verb."""
@@ -149,6 +157,8 @@ def read_natives(table: NativeTable, command: Command | None, context: Setup) ->
         raise Unsupported(f"{provider}: retrieve takes no native parameters", remedy="leave them out")
     reading = _Reading(table, command, context)
     steps: dict[str, dict[str, Any]] = {}
+    _check_spelling(stated, f"native.{provider}", _PATH)
+    _check_spelling(unchecked, f"native_unchecked.{provider}", _UNSPELLABLE)
     for name, value in stated.items():
         before = len(reading.used)
         sent = reading.read(value, name, f"native.{provider}.{name}", ())
@@ -159,21 +169,43 @@ def read_natives(table: NativeTable, command: Command | None, context: Setup) ->
     return Given(steps, tuple(dict.fromkeys(reading.used)), unchecked)
 
 
+_PATH = re.compile(r"[.\[\]]")
+_UNSPELLABLE = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def _check_spelling(value: Any, place: str, wrong: re.Pattern[str]) -> None:
+    """Refuse a name that is a path: a form spells it like a field of the bill's own, and JSON has no such field."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if wrong.search(name):
+                raise ConfigurationError(
+                    f"{place}: {name!r} is not the name of one parameter; write what is inside another as a mapping or "
+                    "a list in it"
+                )
+            _check_spelling(inner, f"{place}.{name}", wrong)
+    elif isinstance(value, list | tuple):
+        for at, inner in enumerate(value):
+            _check_spelling(inner, f"{place}[{at}]", wrong)
+
+
 def _check_unchecked(table: NativeTable, unchecked: Mapping[str, Any], command: Command, place: str) -> None:
     """Refuse what the table knows, and what no request can carry as it is."""
     known, refused = {row.path for row in table.of(command.verb)}, {row.path: row.why for row in table.refused}
     for shape, value in shapes_of(unchecked):
-        if why := refused.get(shape) or refused.get(re.split(r"[.\[]", shape)[0]):
+        above = [shape[: mark.start()] for mark in re.finditer(r"[.\[]|$", shape)]
+        if why := next((refused[path] for path in above if path in refused), None):
             raise Unsupported(f"{place}.{shape} is not sent: {why}")
-        if shape.removesuffix("[]") in known:
+        if known.intersection(above):
             raise ConfigurationError(f"{place}.{shape}: the table has it; write it in native, where it is checked")
         if not isinstance(value, str | int | Decimal):
             raise ConfigurationError(f"{place}.{shape} is to be text, a number, True or False: it is sent as it is")
 
 
 def shapes_of(value: Any, shape: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each leaf of what a caller states: its path without indexes, and its value."""
-    if isinstance(value, Mapping):
+    """Yield each leaf of what a caller states: its path without indexes, and its value; an empty list is a leaf too."""
+    if shape and isinstance(value, Mapping | list | tuple) and not value:
+        yield shape, value
+    elif isinstance(value, Mapping):
         for name, inner in value.items():
             yield from shapes_of(inner, f"{shape}.{name}" if shape else name)
     elif isinstance(value, list | tuple):
@@ -200,7 +232,7 @@ class _Reading:
             return self._object(value, shape, place, indexes)
         inside = [row for row in self.rows if row.path.startswith(f"{shape}[].")]
         if inside and isinstance(value, list | tuple):
-            lines = len(getattr(self.command, "billed_lines", ()))
+            lines = self.table.count_lines(self.command, self.context)
             if (
                 inside[0].per_line
                 and len(value) != lines
@@ -295,7 +327,7 @@ def check_natives(table: NativeTable, given: Given, command: Command, context: S
     """Check that what a bill comes to can be compared, where natives change it. Raises Unsupported before sending."""
     if not isinstance(command, Bill):
         return
-    title, total = context.provider.name, getattr(command, "total", None)
+    title, total = context.provider.name, total_with_tax(cast("Any", command))
     money = [row for row in given.rows if row.money]
     if money and command.expect_total is None:
         raise Unsupported(
@@ -312,7 +344,7 @@ def check_natives(table: NativeTable, given: Given, command: Command, context: S
             source=money[0].source if money else "",
             remedy="make it with Collection.manual() or draft=True, compare it, and pay it then",
         )
-    if command.expect_total is None or given.changes_money or command.tax != "none" or total is None:
+    if command.expect_total is None or given.changes_money or command.tax == "provider" or total is None:
         return
     if command.expect_total != total:
         raise Unsupported(

@@ -42,11 +42,23 @@ def _drop(body: dict[str, Any], shape: str, replaced: Iterable[str]) -> None:
             body.pop(name, None)
 
 
+def _refuse_both(stated: Mapping[str, Any], name: str, replaced: Iterable[str], shape: str) -> None:
+    """Refuse two parameters one of which takes the place of the other: one of them would be lost."""
+    for path in replaced:
+        parent, _, other = path.rpartition(".")
+        if parent == shape and other != name and other in stated:
+            raise Unsupported(
+                f"the native parameter {name} takes the place of {other}, and both are stated",
+                remedy="state one of them",
+            )
+
+
 def _join(body: dict[str, Any], stated: Mapping[str, Any], rows: Mapping[str, Native], shape: str) -> None:
     for name, value in stated.items():
         path = f"{shape}.{name}" if shape else name
         for row in rows.values():
             if row.path == path or row.path.startswith((f"{path}.", f"{path}[]")):
+                _refuse_both(stated, name, row.replaces, shape)
                 _drop(body, shape, row.replaces)
         present = body.get(name)
         if present is None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from invoice_bridge import providers
 from invoice_bridge.core.commands import Bill, Command, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import ConfigurationError
-from invoice_bridge.core.model import CustomerRef
+from invoice_bridge.core.model import CustomerRef, Line
 
 __all__ = ["KINDS", "MAPS", "Maps", "allowed_codes", "fault_of_allow", "fault_of_map"]
 
@@ -58,17 +58,14 @@ class Maps:
                 translated = {"payment_method": self._id("payment_methods", method)}
                 yield "collection", command.collection.model_copy(update=translated)
         if self.products and isinstance(command, Bill):
-            lines = [
-                line.model_copy(
-                    update={
-                        name: self._id("products", own)
-                        for name in ("product", "price")
-                        if (own := getattr(line, name)) is not None
-                    }
-                )
-                for line in command.lines
-            ]
-            yield "lines", tuple(lines)
+            yield "lines", tuple(map(self._line, command.lines))
+
+    def _line(self, line: Line) -> Line:
+        """A line with ids for its names; one that was read, or states whose its product is, has ids already."""
+        if line.id is not None or line.provider is not None:
+            return line
+        names = {name: own for name in ("product", "price") if (own := getattr(line, name)) is not None}
+        return line.model_copy(update={name: self._id("products", own) for name, own in names.items()})
 
     def _customer(self, name: str) -> dict[str, str]:
         if name not in self.customers:

@@ -13,10 +13,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from invoice_bridge.core.money import Money, times
-from invoice_bridge.core.values import Amount, Frozen, Instant, Quantity, Text, Words, in_utc
+from invoice_bridge.core.values import Amount, Frozen, Instant, Quantity, Text, Words, in_utc, shortest
 
 
 class Status(StrEnum):
@@ -128,7 +128,7 @@ class TaxRate(Frozen):
     """
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    rate: Quantity
+    rate: Annotated[Quantity, AfterValidator(shortest)]
     inclusive: bool = False
 
     if TYPE_CHECKING:  # what may be written, where that is wider than what is read back

@@ -95,6 +95,12 @@ def _decimal_not_float(value: Any) -> Any:
     return value
 
 
+def shortest(number: Decimal) -> Decimal:
+    """Return a number without trailing zeros: 2.00 is 2. Not by normalize(), which rounds to the context's digits."""
+    text = f"{number:f}"
+    return Decimal(text.rstrip("0").rstrip(".")) if "." in text else Decimal(text)
+
+
 def _encodable(text: str) -> str:
     if not text.isascii():
         try:

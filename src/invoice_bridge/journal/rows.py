@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Literal
 
 from invoice_bridge.core.commands import Bill, OnInvoice, verb_reference
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.natives import canonical
+from invoice_bridge.core.values import shortest
 from invoice_bridge.engine.supervise import Verdict
 
 Ended = Literal["not_sent", "lost", "answered"]
@@ -125,7 +125,11 @@ def digest_of(command: Bill, provider: str) -> str:
     content: dict[str, Any] = command.model_dump(mode="json", exclude={"reference", "attempt", "customer", *_NATIVES})
     content |= _natives(command, provider)
     for line, written in zip(command.lines, content["lines"], strict=True):
-        written["quantity"] = None if line.quantity is None else _shortest(line.quantity)
+        if not line.discount:  # one of zero takes nothing off
+            written["discount"] = None
+        written["quantity"] = None if line.quantity is None else f"{shortest(line.quantity):f}"
+    if command.lines:  # they come to it
+        content.pop("amount", None)
     customer = command.customer
     content["customer"] = None if customer is None else (customer.at(provider) or [customer.email, customer.name])
     return hashlib.sha256(dumps([command.verb, _stated(content)])).hexdigest()
@@ -156,12 +160,6 @@ def name_of(command: object) -> str | None:
         return command.reference
     reference = verb_reference(command)
     return None if reference is None or not isinstance(command, OnInvoice) else f"{command.verb}\n{reference}"
-
-
-def _shortest(number: Decimal) -> str:
-    """Return a number without trailing zeros: 2.00 is 2. Not by normalize(), which rounds to the context's digits."""
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _stated(value: Any) -> Any:

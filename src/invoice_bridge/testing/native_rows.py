@@ -109,9 +109,11 @@ def _put(native: dict[str, Any], path: str, value: Any, entries: int) -> None:
 def row_contradiction(command: Command, row: Native, context: Context) -> str | None:
     """Say what the plans with and without a native parameter contradict in its row; None where nothing.
 
+    Both expect a total where the parameter changes the amount: a provider may issue such a bill after the comparison.
     Where the command is refused without it, the plans with one value and another are compared.
     """
-    plain = plan(command, context, lookup="never")
+    expected = {"expect_total": getattr(command, "total", None) or _PRICE} if row.money else {}
+    plain = plan(command.model_copy(update=expected), context, lookup="never")
     with_one, with_two = (plan(stating(command, row, context, sample), context, lookup="never") for sample in (0, 1))
     if plain.refusal is not None:
         plain = with_two

@@ -25,8 +25,13 @@ def carries_price(line: Line, settings: Mapping[str, Any]) -> bool:
 
 
 def is_compared_first(command: Any, settings: Mapping[str, Any]) -> bool:
-    """Whether a bill begins as a pending invoice because Chargebee may make another amount of it."""
-    return bool(command.discounts) or any(carries_price(line, settings) for line in command.lines)
+    """Whether a bill begins as a pending invoice because Chargebee may make another amount of it.
+
+    Native parameters that change the amount come with `expect_total`; what those do that are not checked is not known.
+    """
+    if command.discounts or command.expect_total is not None or command.native_unchecked.get("chargebee"):
+        return True
+    return any(carries_price(line, settings) for line in command.lines)
 
 
 def reference_field(command: Any, settings: Mapping[str, Any]) -> str | None:
@@ -102,6 +107,7 @@ def is_issued_after_comparison(command: Any, context: Any) -> bool:
         is_compared_first(command, context.settings)
         and command.collection.kind != "charge"
         and not command.draft
+        and not bills_accrued(command)
         and not is_on_catalog_1(command, context)
     )
 

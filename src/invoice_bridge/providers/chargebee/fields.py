@@ -230,13 +230,21 @@ FIELDS = (
         remedy="look at the site's e-mail settings",
     ),
     carried(
+        "expect_total",
+        "create_pending_invoice",
+        CREATE,
+        alters=Alters.BRANCH,
+        when=is_issued_after_comparison,
+        why="compared with the total of the pending invoice, before it is issued",
+    ),
+    carried(
         "collection.kind",
         "auto_collection, create_pending_invoice",
         f"{CREATE}, discounts[] and item_prices[]",
         alters=Alters.BRANCH,
         when=is_issued_after_comparison,
-        why="made pending and compared before it is issued: what Chargebee makes of a discount or an item price may "
-        "be another amount",
+        why="made pending and compared before it is issued: what Chargebee makes of a discount, an item price or a "
+        "native parameter may be another amount",
     ),
     # a draft says how it will be collected; what is to be collected at once is made pending, compared, then closed
     carried("collection.kind", "auto_collection, payment_source_id", CREATE, when=lambda command, _use: command.draft),

@@ -13,7 +13,8 @@ from invoice_bridge.adapter.kinds import Kind
 from invoice_bridge.adapter.native import Native, NativeTable, RefusedNative, in_currency
 from invoice_bridge.core.money import exponent
 from invoice_bridge.providers.chargebee.bills import fits_charge
-from invoice_bridge.providers.chargebee.conditions import bills_accrued
+from invoice_bridge.providers.chargebee.conditions import bills_accrued, carries_price
+from invoice_bridge.providers.chargebee.parts import lines_of_bill
 from invoice_bridge.providers.chargebee.tables import CREATE, MONEY
 
 _CHARGE = "apidocs.chargebee.com, create invoice for a one-time charge"
@@ -58,11 +59,19 @@ def _bills_on_catalog_2(command: Any, context: Any) -> bool:
     return not (bills_accrued(command) or _on_catalog_1(context))
 
 
+def _count_charges(command: Any, context: Any) -> int:
+    """How many charges a bill has: discounts are none, and a line of an item price is no charge."""
+    return sum(not carries_price(line, context.settings) for line in lines_of_bill(command))
+
+
 def _refines(value: Any, command: Any, place: int) -> None:
     """Check that the decimal is the line's amount, more exactly: less than one minor unit apart."""
-    line = command.billed_lines[place] if place < len(command.billed_lines) else None
-    if line is None:
+    lines = lines_of_bill(command)
+    if any(line.price is not None for line in lines):
+        raise ValueError("which line it refines is not compared where others name item prices")
+    if place >= len(lines):
         return  # a list of another length is refused where it joins the request
+    line = lines[place]
     unit = Decimal(1).scaleb(-exponent(line.amount.currency))
     if abs(Decimal(value) - line.amount.major) >= unit:
         raise ValueError(f"{value} is not the line's amount, {line.amount}, more exactly")
@@ -201,4 +210,4 @@ _REFUSED = (
     ),
 )
 
-NATIVES = NativeTable(ROWS, _REFUSED, _compares)
+NATIVES = NativeTable(ROWS, _REFUSED, _compares, _count_charges)

@@ -11,6 +11,7 @@ from invoice_bridge.core.errors import Unsupported
 from invoice_bridge.core.model import Line, TaxRate
 from invoice_bridge.core.money import scale
 from invoice_bridge.core.totals import taxes_of
+from invoice_bridge.core.values import shortest
 from invoice_bridge.providers.stripe.fields import carries_price, carries_product, carries_quantity
 from invoice_bridge.providers.stripe.tables import (
     ADD_LINES,
@@ -140,7 +141,7 @@ def _line_form(line: Line, currency: str, rates: tuple[TaxRate, ...]) -> Invoice
     if quantity == quantity.to_integral_value():
         form["quantity"] = int(quantity)
     else:
-        form["quantity_decimal"] = quantity
+        form["quantity_decimal"] = shortest(quantity)
     return form
 
 

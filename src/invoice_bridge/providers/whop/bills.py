@@ -22,6 +22,7 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.values import shortest
 from invoice_bridge.core.wire import Effect, Flow, Request
 from invoice_bridge.providers.whop.fields import carries_quantity, fits_title, product_of
 from invoice_bridge.providers.whop.shapes import invoice
@@ -137,7 +138,7 @@ def _line_item(line: Line, otherwise: str) -> dict[str, Any]:
         whole = line.quantity == line.quantity.to_integral_value()
         return item | {
             "unit_price": MONEY.to_units(line.unit_amount),
-            "quantity": int(line.quantity) if whole else line.quantity,
+            "quantity": int(line.quantity) if whole else shortest(line.quantity),
         }
     return item | {"unit_price": MONEY.to_units(line.amount), "quantity": 1}
 

@@ -10,6 +10,7 @@ from typing import Any
 from invoice_bridge.adapter.instants import rfc3339_millis
 from invoice_bridge.adapter.kinds import Kind
 from invoice_bridge.adapter.native import Native, NativeTable, RefusedNative
+from invoice_bridge.providers.whop.fields import product_of
 from invoice_bridge.providers.whop.tables import CREATE, PLAN_SOURCE
 
 _ADDRESS = ("name", "line1", "line2", "city", "state", "postal_code", "country", "phone")
@@ -26,8 +27,12 @@ def _charges_no_method(command: Any, _context: Any) -> bool:
     return command.collection.kind == "charge" and command.collection.payment_method is None
 
 
-def _makes_product(_command: Any, context: Any) -> bool:
-    return not context.settings.get("product_id")
+def _makes_product(command: Any, context: Any) -> bool:
+    return product_of(command, context.settings) is None
+
+
+def _lines_name_no_product(command: Any, _context: Any) -> bool:
+    return product_of(command, {}) is None
 
 
 def _never(_command: Any, _context: Any) -> bool:
@@ -51,7 +56,7 @@ ROWS = (
         Kind.text(),
         money=True,
         when=_makes_product,
-        unless="the setting product_id names a product, which has a tax code of its own",
+        unless="the lines or the setting product_id name a product, which has a tax code of its own",
     ),
     _row(
         "plan.adaptive_pricing_enabled",
@@ -79,6 +84,8 @@ ROWS = (
         "product_id",
         Kind.text(255, "prod_.+", samples=("prod_42", "prod_43")),
         replaces=("product", "product_id"),
+        when=_lines_name_no_product,
+        unless="the lines name a product: state it there",
     ),
     _row("plan.expiration_days", Kind.whole(1), PLAN_SOURCE),
     _row("plan.stock", Kind.whole(0), PLAN_SOURCE),
