@@ -70,6 +70,7 @@ def test_recording_of_an_overdue_invoice(shared_dir: Path) -> None:
         id="li_16CHTnSAx2s685Ku",
         product="rewards-prepayment",
         discount=Money(0, "USD"),
+        provider="chargebee",
     )
     assert found.lines == (line,)
     assert (found.lines_complete, found.period, found.payment_pending) == (True, None, False)
