@@ -109,7 +109,7 @@ def _settings(typed: Any, declared: tuple[Setting, ...]) -> list[str]:
     names = set(typed.__annotations__) - set(settings.Common.__annotations__)
     found = _differences(names, {setting.name for setting in declared}, f"{typed.__name__} in settings.py")
     # __required_keys__ misses postponed annotations; they are names of the module of the settings
-    hints = get_type_hints(typed, globalns=vars(settings), include_extras=True)
+    hints = get_type_hints(typed, globalns=dict(vars(settings)), include_extras=True)
     required = {name for name, hint in hints.items() if get_origin(hint) is Required}
     wrong = required ^ {setting.name for setting in declared if setting.required}
     return found + [f"{typed.__name__} in settings.py: whether {name} is required differs" for name in sorted(wrong)]
