@@ -11,7 +11,8 @@ import pytest
 
 from invoice_bridge import ConfigurationError
 from invoice_bridge.core.wire import Request
-from invoice_bridge.journal.rows import Book
+from invoice_bridge.engine.supervise import Verdict
+from invoice_bridge.journal.rows import Book, Ended
 from invoice_bridge.journal.store import Journal
 from tests.clients import CHARGE, emulated, no_waiting  # noqa: F401 - a fixture
 from tests.databases import Place, run_elsewhere
@@ -67,6 +68,20 @@ def test_made_bills_are_removed_only_when_that_is_asked_for(journal: Journal, pl
     """`made` removes them too; what is unsettled is kept however old it is."""
     assert journal.prune(BEFORE, NOW, made=True) == 5
     assert left(place) == {"lost", "open", "young", "again"}
+
+
+@pytest.mark.parametrize("verdict", ["applied", "refused", "maybe"])
+def test_a_verb_that_moved_money_is_kept_like_a_made_bill(place: Place, verdict: Verdict) -> None:
+    """A refund that took effect is removed with `made` alone, an unsettled one never, a refused one like any bill."""
+    journal = Journal(place)
+    request = Request("POST", "https://a.test/v1/refunds", key="ib1-refund", invoice_id="in_1")
+    number = journal.intend(BOOK, "refund-1", 1, request, OLD, digest="d", guarded=False, verb="refund")
+    ended: Ended = "lost" if verdict == "maybe" else "answered"
+    journal.conclude(number, ended, OLD, status=None if verdict == "maybe" else 200, verdict=verdict)
+    assert journal.prune(BEFORE, NOW) == (verdict == "refused")
+    assert left(place) == (set() if verdict == "refused" else {"refund-1"})
+    assert journal.prune(BEFORE, NOW, made=True) == (verdict == "applied")
+    assert left(place) == ({"refund-1"} if verdict == "maybe" else set())
 
 
 def test_a_row_that_cannot_be_read_is_kept(place: Place) -> None:
