@@ -56,7 +56,15 @@ if TYPE_CHECKING:
         retrieval,
     )
     from invoice_bridge.adapter.native import NO_NATIVES, Native, NativeTable, RefusedNative, in_currency
-    from invoice_bridge.adapter.once import Entry, check_before, download, made_before, require_expect, submit_once
+    from invoice_bridge.adapter.once import (
+        Entry,
+        check_before,
+        check_part,
+        download,
+        made_before,
+        require_expect,
+        submit_once,
+    )
     from invoice_bridge.adapter.provider import Context, FlowFactory, Page, Provider, Unreadable, Verbs
     from invoice_bridge.adapter.reading import (
         INEXACT,
@@ -194,6 +202,7 @@ __all__ = [
     "carried",
     "charged",
     "check_before",
+    "check_part",
     "check_state",
     "check_timestamp",
     "computed",
@@ -309,7 +318,7 @@ _HOMES = {
         "refused",
         "retrieval",
     ),
-    "once": ("Entry", "check_before", "download", "made_before", "require_expect", "submit_once"),
+    "once": ("Entry", "check_before", "check_part", "download", "made_before", "require_expect", "submit_once"),
     "native": ("NO_NATIVES", "Native", "NativeTable", "RefusedNative", "in_currency"),
     "provider": ("Context", "FlowFactory", "Page", "Provider", "Unreadable", "Verbs"),
     "reading": (

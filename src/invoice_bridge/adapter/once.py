@@ -30,7 +30,16 @@ from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Flow, Request, Response
 
-__all__ = ["Entry", "MoneyVerb", "check_before", "download", "made_before", "require_expect", "submit_once"]
+__all__ = [
+    "Entry",
+    "MoneyVerb",
+    "check_before",
+    "check_part",
+    "download",
+    "made_before",
+    "require_expect",
+    "submit_once",
+]
 
 MoneyVerb = Pay | RecordPayment | Refund | Credit
 """The verbs that carry a reference."""
@@ -103,6 +112,20 @@ def check_before(command: MoneyVerb, invoice: Invoice) -> Invoice:
             invoice=invoice,
         )
     return invoice
+
+
+def check_part(amount: Money, invoice: Invoice) -> None:
+    """Check that a part is in the invoice's currency, and not more than remains. Raises Discrepancy."""
+    remaining = invoice.amount_remaining
+    if remaining is not None and remaining.currency == amount.currency and remaining.minor >= amount.minor:
+        return
+    raise Discrepancy(
+        f"{amount} was asked for, but {'no figure is stated of what' if remaining is None else remaining} remains on "
+        f"{invoice.id}; nothing was done",
+        asked=amount,
+        found=remaining,
+        invoice=invoice,
+    )
 
 
 def require_expect(command: MoneyVerb, context: Context, source: str) -> None:

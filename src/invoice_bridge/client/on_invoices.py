@@ -45,6 +45,7 @@ class Verbs(Methods["httpx.Client"]):
     """The verbs of Client."""
 
     def _run(self, steps: Steps[T], call: Call) -> T:
+        """Drive a flow: Client has it."""
         raise NotImplementedError
 
     def find(self, reference: str, *, customer: CustomerRef | str | None = None) -> Invoice:
@@ -170,9 +171,11 @@ class AsyncVerbs(Methods["httpx.AsyncClient"]):
     """The verbs of AsyncClient."""
 
     async def _run(self, steps: Steps[T], call: Call) -> T:
+        """Drive a flow: AsyncClient has it."""
         raise NotImplementedError
 
     async def _in_thread(self, call: Callable[..., T], *values: Any) -> T:
+        """Call a function that reads the journal: AsyncClient has it."""
         raise NotImplementedError
 
     async def find(self, reference: str, *, customer: CustomerRef | str | None = None) -> Invoice:

@@ -15,11 +15,11 @@ from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.changes import check_state, invalid_state
 from invoice_bridge.adapter.checks import payable
 from invoice_bridge.adapter.instants import unix_seconds
-from invoice_bridge.adapter.once import Entry, check_before, made_before, require_expect, submit_once
+from invoice_bridge.adapter.once import Entry, check_before, check_part, made_before, require_expect, submit_once
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import Pay, RecordPayment
-from invoice_bridge.core.errors import Declined, Discrepancy, MalformedResponse, Unsupported
+from invoice_bridge.core.errors import Declined, MalformedResponse, Unsupported
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
@@ -73,20 +73,6 @@ def state_of(row: Reader) -> Literal["done", "pending", "failed"]:
     """How a transaction ended; what nobody knows yet (timeout, needs_attention) may still take effect."""
     word = row.text("status")
     return "failed" if word in FAILED else "done" if word == "success" else "pending"
-
-
-def check_part(amount: Money, invoice: Invoice) -> None:
-    """Check that a part is in the invoice's currency, and not more than remains. Raises Discrepancy."""
-    remaining = invoice.amount_remaining
-    if remaining is not None and remaining.currency == amount.currency and remaining.minor >= amount.minor:
-        return
-    raise Discrepancy(
-        f"{amount} was asked for, but {'no figure is stated of what' if remaining is None else remaining} remains on "
-        f"{invoice.id}; nothing was done",
-        asked=amount,
-        found=remaining,
-        invoice=invoice,
-    )
 
 
 def read_specimen(invoice_id: str, context: Context, specimen: Mapping[str, Any]) -> Flow[Invoice]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.changes import check_state, invalid_state
-from invoice_bridge.adapter.once import Entry, check_before, download, require_expect, submit_once
+from invoice_bridge.adapter.once import Entry, check_before, check_part, download, require_expect, submit_once
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import Credit, Pdf, Refund
@@ -23,7 +23,6 @@ from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.providers.chargebee.payments import (
-    check_part,
     read_specimen,
     state_of,
     transactions_of,

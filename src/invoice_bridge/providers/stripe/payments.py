@@ -14,11 +14,11 @@ from invoice_bridge.adapter.answers import object_of, text_of
 from invoice_bridge.adapter.changes import check_state, invalid_state
 from invoice_bridge.adapter.checks import payable
 from invoice_bridge.adapter.instants import unix_seconds
-from invoice_bridge.adapter.once import Entry, check_before, made_before, submit_once
+from invoice_bridge.adapter.once import Entry, check_before, check_part, made_before, submit_once
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import Pay, RecordPayment
-from invoice_bridge.core.errors import Declined, Discrepancy, MalformedResponse, Unsupported
+from invoice_bridge.core.errors import Declined, MalformedResponse, Unsupported
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Effect, Flow, Response
@@ -71,20 +71,6 @@ def _amount(row: Reader, currency: str | None) -> Money | None:
 
 def _entries(pairs: Iterable[tuple[Reader, Reader]], currency: str | None) -> list[Entry]:
     return [Entry(row.required_text("id"), _amount(row, currency), _state(row, of)) for row, of in pairs]
-
-
-def check_part(amount: Money, invoice: Invoice) -> None:
-    """Check that a part is in the invoice's currency, and not more than remains. Raises Discrepancy."""
-    remaining = invoice.amount_remaining
-    if remaining is not None and remaining.currency == amount.currency and remaining.minor >= amount.minor:
-        return
-    raise Discrepancy(
-        f"{amount} was asked for, but {'no figure is stated of what' if remaining is None else remaining} remains on "
-        f"{invoice.id}; nothing was done",
-        asked=amount,
-        found=remaining,
-        invoice=invoice,
-    )
 
 
 def with_payments(invoice_id: str, context: Context, *, specimen: Mapping[str, Any] | None = None) -> Flow[Invoice]:

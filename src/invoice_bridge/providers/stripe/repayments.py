@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.changes import check_state, invalid_state
-from invoice_bridge.adapter.once import Entry, check_before, download, made_before, submit_once
+from invoice_bridge.adapter.once import Entry, check_before, check_part, download, made_before, submit_once
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import Credit, Pdf, Refund
@@ -19,7 +19,7 @@ from invoice_bridge.core.errors import AmountMismatch, Declined, Discrepancy, Un
 from invoice_bridge.core.model import CreditNote, Invoice, Payment, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Flow, Response
-from invoice_bridge.providers.stripe.payments import check_part, invoice_payments, specimen_of, with_payments
+from invoice_bridge.providers.stripe.payments import invoice_payments, specimen_of, with_payments
 from invoice_bridge.providers.stripe.tables import (
     CREDIT_REASONS,
     MONEY,

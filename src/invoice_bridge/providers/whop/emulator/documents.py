@@ -251,6 +251,7 @@ class WhopDocuments(Emulator):
         return given.get("save_as_draft") is True or (at is not None and at > self.clock())
 
     def _issue(self, found: dict[str, Any], *, declined: bool) -> None:
+        """Issue a draft: transitions.py, of the class that inherits this one, has it."""
         raise NotImplementedError
 
     def _status(self, found: dict[str, Any]) -> str:
