@@ -55,16 +55,30 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     )
     if hasattr(config, "workerinput") or not whole or config.option.collectonly:
         return
+    said = json.loads(FILE.read_text(encoding="utf-8"))
     found = as_json(_proved - _broken)
     if os.environ.get("PYTEST_EVIDENCE") == "write":
-        FILE.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        # a skipped test, of recordings that are not there for example, takes nothing away
+        said = as_json((_proved | (_skipped & _rows(said))) - _broken)
+        FILE.write_text(json.dumps(said, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     if exitstatus != 0:
         return
-    said = json.loads(FILE.read_text(encoding="utf-8"))
     if said not in (found, as_json((_proved | _skipped) - _broken)):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-        reporter.write_line("evidence.json does not say what this run proved: run `make evidence`", red=True)
+        reporter.write_line("\nevidence.json does not say what this run proved: run `make evidence`", red=True)
+        for line in difference(said, found):
+            reporter.write_line(line, red=True)
+
+
+def difference(said: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """What one of both alone has: + what this run proved, - what the file has and no test proved."""
+    new, old = _rows(found) - _rows(said), _rows(said) - _rows(found)
+    return [f"+ {' '.join(row)}" for row in sorted(new)] + [f"- {' '.join(row)}" for row in sorted(old)]
+
+
+def _rows(proofs: dict[str, Any]) -> set[tuple[str, str, str]]:
+    return {(provider, verb, kind) for provider, verbs in proofs.items() for verb in verbs for kind in verbs[verb]}
 
 
 def as_json(proofs: set[tuple[str, str, str]]) -> dict[str, dict[str, list[str]]]:
