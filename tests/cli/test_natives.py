@@ -41,7 +41,7 @@ def test_every_command_takes_the_natives_that_its_method_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "native"),
+    "options, native",
     [
         (["stripe.footer=Thank you = merci"], {"stripe": {"footer": "Thank you = merci"}}),
         (["stripe.number=2026"], {"stripe": {"number": "2026"}}),
@@ -87,7 +87,7 @@ def test_an_unchecked_value_is_json_or_a_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    "options, message",
     [
         (["footer"], "write --native PROVIDER.PATH=VALUE"),
         (["footer=x"], "write --native PROVIDER.PATH=VALUE"),
