@@ -15,7 +15,8 @@ from invoice_bridge.cli.files import read_bill
 from invoice_bridge.cli.natives import read_natives, with_natives
 from invoice_bridge.client.on_invoices import Verbs
 from invoice_bridge.core.errors import ConfigurationError
-from tests.cli.conftest import EXAMPLES, Done, Served
+from invoice_bridge.emulator.server import Served
+from tests.cli.conftest import EXAMPLES, Done
 
 Cli = Callable[..., Done]
 CHARGE = str(EXAMPLES / "one-time-charge.json")
