@@ -91,10 +91,10 @@ def test_only_the_items_of_the_bill_are_taken(world: World) -> None:
 
 
 def test_a_subscription_is_billed_by_its_name(world: World) -> None:
-    """Accrued charges of a subscription are billed where it is named, and only those; the invoice is the subscription's.
+    """Accrued charges of a subscription are billed where it is named, and only those; the invoice belongs to it.
 
-    stripe-python 16.1.0, InvoiceCreateParams.subscription: "the created invoice will only include pending invoice items
-    for that subscription". What it is charged to is the subscription's default payment method, which is a loss.
+    stripe-python 16.1.0, InvoiceCreateParams.subscription: "the created invoice will only include pending invoice
+    items for that subscription". What it is charged to is the subscription's default payment method, which is a loss.
     """
     world.stripe.subscriptions["sub_1"] = world.stripe.customer
     other = {world.item(START, START, 100), world.item(START, START, 200, subscription="sub_2")}
