@@ -152,7 +152,7 @@ UNUSABLE = [(name, value, message) for name, values, message in _UNUSABLE for va
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 @pytest.mark.parametrize("name,value,message", UNUSABLE)
-def test_a_setting_that_cannot_be_used_is_refused(kind: Any, name: str, value: Any, message: str) -> None:
+def test_defect_48_a_setting_that_cannot_be_used_is_refused(kind: Any, name: str, value: Any, message: str) -> None:
     """Defect 48: each is refused when the client is made, with what to write; no call fails by it after a write."""
     message = message.replace("httpx.Client", "httpx.(Async)?Client")
     with pytest.raises(ConfigurationError, match=message) as caught:
@@ -196,7 +196,7 @@ def test_a_key_with_a_blank_is_refused_and_gone(key: str) -> None:
 
 
 @pytest.mark.parametrize("is_injected", [True, False])
-def test_cookies_are_neither_kept_nor_sent_back(is_injected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_defect_74_cookies_are_neither_kept_nor_sent_back(is_injected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Defect 74: a provider's cookies do not come back; an injected client's own jar is neither sent nor changed."""
     seen: list[str | None] = []
 

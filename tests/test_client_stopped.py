@@ -63,7 +63,9 @@ async def _by_group() -> None:
 
 
 @pytest.mark.parametrize("stopping", [_by_timeout, _by_wait_for, _by_cancelling, _by_group])
-def test_what_is_known_is_found_from_what_the_caller_catches(stopping: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_defect_53_what_is_known_is_found_from_what_the_caller_catches(
+    stopping: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     """Defect 53: outcome, reference and steps are found in the exception that the caller has, and it is logged."""
     with pytest.raises((TimeoutError, asyncio.CancelledError)) as caught:
         asyncio.run(stopping())
@@ -92,7 +94,7 @@ def test_ctrl_c_is_found_in_a_group() -> None:
     assert known.reference == CHARGE.reference
 
 
-def test_a_second_event_loop_is_refused() -> None:
+def test_defect_49_a_second_event_loop_is_refused() -> None:
     """Defect 49: before anything is sent, with what to do; the first loop's calls were served."""
     sent: list[str] = []
 
@@ -126,7 +128,7 @@ def test_no_bare_error_surfaces_after_a_write(failure: Exception) -> None:
     assert caught.value.outcome == "unknown"
 
 
-def test_a_refused_connection_leaves_a_trace(caplog: pytest.LogCaptureFixture) -> None:
+def test_defect_90_a_refused_connection_leaves_a_trace(caplog: pytest.LogCaptureFixture) -> None:
     """Defect 90: each try that did not leave, each wait and the call's end are logged at INFO, without the key."""
     caplog.set_level(logging.INFO, "invoice_bridge")
     with pytest.raises(Unreachable):

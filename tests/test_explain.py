@@ -362,7 +362,7 @@ def test_a_brace_in_a_description_is_no_shell_variable() -> None:
 
 @pytest.mark.parametrize("field", ["description", "reference"])
 @pytest.mark.parametrize("name", ["stripe", "chargebee"])
-def test_what_looks_like_a_placeholder_is_the_callers_own_text(name: str, field: str) -> None:
+def test_defect_69_what_looks_like_a_placeholder_is_the_callers_own_text(name: str, field: str) -> None:
     """Defect 69: a caller's "{open.id}" stays text in curl, and no request needs a value because of it."""
     settings: dict[str, Any] = {"site": "acme"} if name == "chargebee" else {}
     command = CHARGE.model_copy(update={"draft": True})

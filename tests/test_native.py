@@ -15,12 +15,12 @@ from invoice_bridge.adapter.kinds import Kind
 from invoice_bridge.adapter.native import Native, NativeTable, RefusedNative, loss_code, shapes_of
 from invoice_bridge.adapter.native_bodies import merged
 from invoice_bridge.core.commands import ListInvoices, Retrieve, Void, read_command
-from invoice_bridge.core.errors import AmountMismatch, ConfigurationError, IdempotencyMismatch
+from invoice_bridge.core.errors import AmountMismatch, ConfigurationError, IdempotencyMismatch, LossyTranslation
 from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.natives import canonical
 from invoice_bridge.core.wire import Effect
-from invoice_bridge.engine.allow import refuse_losses
+from invoice_bridge.engine.allow import ALL, refuse_losses
 from invoice_bridge.explain import Plan, make_context, plan
 from invoice_bridge.journal.rows import digest_of
 from invoice_bridge.providers.chargebee import CHARGEBEE
@@ -148,6 +148,21 @@ def test_an_unchecked_parameter_is_sent_and_marked() -> None:
         "IB-CHARGEBEE-NATIVE-UNCHECKED-01",
         "native_unchecked.chargebee.newer.than",
     )
+
+
+def test_unchecked_parameters_are_accepted_one_by_one() -> None:
+    """Their code is one for all of them, so neither it nor ALL nor the provider's name accepts any: a path does."""
+    made = at_chargebee(native_unchecked={"chargebee": {"newer": {"than": 1, "this": 2}, "other": 3}})
+    grave = tuple(loss for loss in made.losses if loss.severity == "changes_money")
+    assert len(grave) == 3
+    names = [loss.path for loss in grave]
+    every: list[Any] = [[grave[0].code], ALL, ["native_unchecked"], ["native_unchecked.chargebee"]]
+    for allow in (*every, names[:2], [grave[0].code, *names[1:]], ["native_unchecked.chargebee.newer"]):
+        with pytest.raises(LossyTranslation) as refused:
+            refuse_losses(grave, allow, "Chargebee")
+        assert f'allow=["{refused.value.losses[-1].path}"]' in str(refused.value)
+    refuse_losses(grave, names, "Chargebee")
+    refuse_losses(grave, ["native_unchecked.chargebee.newer", "native_unchecked.chargebee.other"], "Chargebee")
 
 
 def test_a_bill_expects_what_its_natives_come_to() -> None:

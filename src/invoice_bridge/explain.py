@@ -14,16 +14,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import BaseModel
 
 from invoice_bridge import providers
 from invoice_bridge.adapter.declared import NO_HISTORY, History
+from invoice_bridge.adapter.lookup import LOOKUP_NOTE, is_findable
 from invoice_bridge.adapter.native import check_names, native_fields
 from invoice_bridge.adapter.provider import Context, Provider
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.commands import Bill, Command
-from invoice_bridge.core.errors import BridgeError
+from invoice_bridge.core.errors import BridgeError, NotFound, Unsupported
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Loss, Severity
@@ -316,20 +318,31 @@ def _size(request: Request) -> tuple[int, int]:
 def _walk(
     command: Command, context: Context, history: History, lookup: Lookup
 ) -> tuple[tuple[Request, ...], BridgeError | None]:
-    """The requests of a command's flow when it is fed its own specimens, and the refusal that ended it."""
+    """The requests of a command's flow when it is fed its own specimens, and the refusal that ended it.
+
+    A bill that the journal knows is looked up by the ids of its invoices: what they are now is not known here. As with
+    the listing, nothing is found, and the requests that would follow then are shown.
+    """
     requests: list[Request] = []
+    made = {quote(invoice_id, safe="") for invoice_id in history.made} if isinstance(command, Bill) else set()
+    missed = False
     try:
         check_names(command, context.provider.name, providers.names)
         flow = start(command, context, history, lookup=lookup)
         request = next(flow)
         while True:
             requests.append(request)
+            if request.note == LOOKUP_NOTE and request.path.rpartition("/")[2] in made:
+                missed = True
+                request = flow.throw(NotFound("what it is now is not known", provider=context.provider.name))
+                continue
             content = b"%PDF-" if request.link else dumps(request.specimen)
             request = flow.send(Response(200, content, provider=context.provider.name))
     except StopIteration:
         pass
     except BridgeError as problem:
-        return tuple(requests), problem
+        is_unknown = missed and isinstance(command, Bill) and not is_findable(command, context)
+        return tuple(requests), None if is_unknown and isinstance(problem, Unsupported) else problem
     return tuple(requests), None
 
 

@@ -251,7 +251,7 @@ STEERS = (
 )
 
 
-def test_json_cannot_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_defect_78_json_cannot_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Defect 78: --json writes C1 controls, direction marks and other format characters as escapes; values are kept."""
     text = f"Größe 日本 € 🚀 {STEERS}"
     write_json({"a": text, STEERS: [text]})

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is no
 
 
 @pytest.mark.parametrize("name", ["stripe", "chargebee"])
-def test_the_key_is_in_no_argument_of_a_process(name: str, tmp_path: Path) -> None:
+def test_defect_75_the_key_is_in_no_argument_of_a_process(name: str, tmp_path: Path) -> None:
     """Defect 75: curl gets the key on its standard input; its arguments, which every user can read, are without it."""
     seen, key = tmp_path / "seen", "sk_test_not_a_key_seen"
     fake = tmp_path / "curl"

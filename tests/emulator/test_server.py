@@ -48,7 +48,7 @@ def test_a_bill_goes_through_a_socket() -> None:
     }
 
 
-def test_answers_on_a_kept_connection_do_not_wait_for_acknowledgements() -> None:
+def test_defect_91_answers_on_a_kept_connection_do_not_wait_for_acknowledgements() -> None:
     """Defect 91: without TCP_NODELAY every answer but the first takes 40 ms, the delayed acknowledgement of Linux."""
     with running(names=["stripe"]) as served, httpx.Client() as http:
         address = f"{served.url}/stripe/_ledger"

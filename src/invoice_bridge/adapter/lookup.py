@@ -13,6 +13,7 @@ from invoice_bridge.adapter.provider import Context, Page, Unreadable
 from invoice_bridge.core.commands import Bill, Find, ListInvoices, Retrieve
 from invoice_bridge.core.errors import (
     AlreadyBilled,
+    Discrepancy,
     MalformedResponse,
     NotFound,
     ProviderError,
@@ -130,6 +131,59 @@ def find(command: Find, context: Context) -> Flow[Invoice]:
         )
     lag = f"; the search index may be minutes behind: {narrower}" if searches is not None else ""
     raise NotFound(f"no invoice has the reference {command.reference!r}{lag}", provider=context.provider.name)
+
+
+def find_known(command: Find, context: Context, made: tuple[str, ...]) -> Flow[Invoice]:
+    """Find the invoice of a reference among those that a journal knows it made, else as the provider can.
+
+    Each is read by its id, so that no search index lags behind. One that was withdrawn is returned if no other has the
+    reference. Raises what `find` raises, and Discrepancy where the invoice of the journal has another reference.
+    """
+    known: dict[str, Invoice] = {}
+    strange: tuple[str, str] | None = None
+    for invoice_id in made:
+        if (again := retrieval(invoice_id)) is None:
+            continue
+        try:
+            invoice: Invoice = yield from context.provider.flow(again, context.on(again))
+        except NotFound:  # a draft that was deleted, or got another id
+            continue
+        if invoice.reference not in {None, command.reference} and invoice.reference == invoice.purchase_order:
+            invoice = invoice.model_copy(update={"reference": None})  # one field that may be either
+        if invoice.reference is not None and invoice.reference != command.reference:
+            strange = invoice.id, invoice.reference
+        elif _is_for(command, invoice, context):
+            known[invoice.id] = invoice
+    live = [invoice for invoice in known.values() if invoice.status not in {Status.VOID, Status.DELETED}]
+    if len(live) > 1:
+        raise AlreadyBilled(
+            f"the reference {command.reference!r} is on {len(live)} invoices: {_ids(live)}", existing=live[0]
+        )
+    if live:
+        return live[0]
+    try:
+        found: Invoice = yield from context.provider.flow(command, context)
+    except (NotFound, Unsupported):
+        if known:
+            return next(iter(known.values()))
+        if strange:
+            raise Discrepancy(
+                f"the journal has {strange[0]} for the reference {command.reference!r}, and at "
+                f"{context.provider.title} it carries {strange[1]!r}: its reference was changed, or the journal is "
+                "another account's",
+                asked=command.reference,
+                found=strange[1],
+            ) from None
+        raise
+    return found
+
+
+def _is_for(command: Find, invoice: Invoice, context: Context) -> bool:
+    """Whether an invoice is one of the customer's whose listing was asked for, as far as it states one."""
+    here = context.provider.name
+    if command.customer is None or invoice.customer is None:
+        return True
+    return invoice.customer.at(here) in {None, command.customer.at(here)}
 
 
 def listing_command(command: Bill | Find, context: Context, history: History = NO_HISTORY) -> ListInvoices:

@@ -89,14 +89,16 @@ def count_billed(command: Any, _context: Setup) -> int:
 class NativeTable:
     """The native parameters of a provider.
 
-    `compares` is whether what a bill comes to can be compared before it is collected. `count_lines` is how many lines a
-    bill has in the request, each of which has an entry in a list of parameters `per_line`.
+    `compares` is whether what a bill comes to can be compared before it is collected. `mails` is whether a bill with
+    Collection.send is mailed by the request that makes it. `count_lines` is how many lines a bill has in the request,
+    each of which has an entry in a list of parameters `per_line`.
     """
 
     rows: tuple[Native, ...] = ()
     refused: tuple[RefusedNative, ...] = ()
     compares: Callable[[Bill, Setup], bool] = compares_always
     count_lines: Callable[[Any, Setup], int] = count_billed
+    mails: bool = False
 
     def of(self, verb: str) -> tuple[Native, ...]:
         """Return the rows of a verb."""
@@ -336,13 +338,16 @@ def check_natives(table: NativeTable, given: Given, command: Command, context: S
             source=money[0].source,
             remedy="give expect_total=Money…, what the invoice totals with them, taxes included",
         )
-    collects = command.collection.kind == "charge" and not command.draft
-    if given.changes_money and collects and not table.compares(command, context):
+    kind = command.collection.kind
+    goes_out = not command.draft and (kind == "charge" or (kind == "send" and table.mails))
+    if given.changes_money and goes_out and not table.compares(command, context):
         names = [row.path for row in money] + list(given.unchecked)
+        remedy = "Collection.manual() or draft=True, compare it, and pay it then"
         raise Unsupported(
-            f"{title} collects this bill before what {', '.join(names)} makes of it can be compared",
+            f"{title} {'collects' if kind == 'charge' else 'mails'} this bill before what {', '.join(names)} makes of "
+            "it can be compared",
             source=money[0].source if money else "",
-            remedy="make it with Collection.manual() or draft=True, compare it, and pay it then",
+            remedy=f"make it with {'draft=True, compare it, and issue it then' if table.mails else remedy}",
         )
     if command.expect_total is None or given.changes_money or command.tax == "provider" or total is None:
         return
@@ -396,7 +401,7 @@ def native_losses(table: NativeTable, command: Command | None, context: Setup) -
             grave,
             "the parameter as it is",
             "it is newer than the table: neither its name nor its value nor its effect was checked",
-            "check it against the provider's documentation, then allow it by its code or its whole path",
+            f'check it against the provider\'s documentation, then name it: allow=["native_unchecked.{here}.{name}"]',
         )
 
 

@@ -11,6 +11,7 @@ import typer
 
 from invoice_bridge.cli.connect import BillFile, Lookup, with_client
 from invoice_bridge.cli.files import instant, read_bill
+from invoice_bridge.cli.natives import ExpectTotal, Native, Unchecked, read_natives, with_natives
 from invoice_bridge.client.clients import Client
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.model import Invoice, Status
@@ -32,9 +33,13 @@ def create(
     since: Annotated[
         str | None, typer.Option("--since", metavar="INSTANT", help="The earliest time of a first try.")
     ] = None,
+    native: Native = None,
+    native_unchecked: Unchecked = None,
+    expect_total: ExpectTotal = None,
 ) -> Invoice:
     """Make a bill. The same reference is billed once, however late it is repeated."""
-    return client.create(read_bill(file), allow=allow or (), since=instant(since, "--since") if since else None)
+    bill = with_natives(read_bill(file), native, native_unchecked, expect_total)
+    return client.create(bill, allow=allow or (), since=instant(since, "--since") if since else None)
 
 
 @with_client
@@ -45,12 +50,15 @@ def resolve(
     since: Annotated[
         str | None, typer.Option("--since", metavar="INSTANT", help="When it was first tried; a journal has that.")
     ] = None,
+    native: Native = None,
+    native_unchecked: Unchecked = None,
+    expect_total: ExpectTotal = None,
 ) -> Resolution:
     """Find out the outcome of a bill; this only reads."""
     moment = instant(since, "--since") if since else None
     if moment is not None and moment > datetime.now(UTC):
         raise ConfigurationError(f"--since {since} is in the future: give the time of the first try")
-    return client.resolve(read_bill(file), since=moment)
+    return client.resolve(with_natives(read_bill(file), native, native_unchecked, expect_total), since=moment)
 
 
 @with_client
@@ -65,6 +73,7 @@ def list_invoices(
     created_to: Annotated[str | None, typer.Option("--to", metavar="INSTANT", help="Created before.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Read each invoice whole if a listing omits parts.")] = False,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Stop after that many.")] = None,
+    native: Native = None,
 ) -> Iterator[Invoice]:
     """List invoices, all pages of them."""
     found = client.list(
@@ -73,5 +82,6 @@ def list_invoices(
         created_from=instant(created_from, "--from") if created_from else None,
         created_to=instant(created_to, "--to") if created_to else None,
         full=full,
+        **read_natives("list", native),
     )
     return islice(found, limit)

@@ -20,6 +20,7 @@ from invoice_bridge.core.exact import decimal, loads
 from invoice_bridge.core.money import Money
 
 _AMOUNT = re.compile(r"(\S+)\s+([A-Z]{3})", re.ASCII)
+_AMOUNTS = frozenset({"amount", "unit_amount", "discount", "expect_total"})
 
 
 def read_bytes(path: str) -> bytes:
@@ -61,19 +62,19 @@ def read_bill(path: str) -> OneTimeCharge | PeriodInvoice:
 
 
 def _amounts(bill: dict[str, Any]) -> dict[str, Any]:
-    """Read the amounts that are written as text, of the bill and of its lines."""
-    lines = bill.get("lines")
-    if not isinstance(lines, list):
-        return _read(bill, "")
-    read = [_read(line, f"lines.{place}.") if isinstance(line, dict) else line for place, line in enumerate(lines)]
-    return {**_read(bill, ""), "lines": read}
+    """Read the amounts that are written as text, of the bill, its lines and its discounts."""
+    read = _read(bill, "")
+    for name in ("lines", "discounts"):
+        if isinstance(parts := bill.get(name), list):
+            read[name] = [
+                _read(part, f"{name}.{place}.") if isinstance(part, dict) else part for place, part in enumerate(parts)
+            ]
+    return read
 
 
 def _read(given: dict[str, Any], at: str) -> dict[str, Any]:
     return {
-        name: amount(_text(value), at + name)
-        if name in {"amount", "unit_amount"} and isinstance(value, str | int | Decimal)
-        else value
+        name: amount(_text(value), at + name) if name in _AMOUNTS and isinstance(value, str | int | Decimal) else value
         for name, value in given.items()
     }
 

@@ -9,6 +9,7 @@ import typer
 from invoice_bridge.cli.connect import with_client
 from invoice_bridge.cli.files import amount as needed_amount
 from invoice_bridge.cli.files import instant, optional_amount, pairs, write_bytes
+from invoice_bridge.cli.natives import Native, Unchecked, read_natives
 from invoice_bridge.client.clients import Client
 from invoice_bridge.core.model import Invoice, Line
 
@@ -73,9 +74,9 @@ def pdf(
 
 
 @with_client
-def finalize(client: Client, id: Id) -> Invoice:
+def finalize(client: Client, id: Id, *, native: Native = None, native_unchecked: Unchecked = None) -> Invoice:
     """Issue a draft."""
-    return client.finalize(id)
+    return client.finalize(id, **read_natives("finalize", native, native_unchecked))
 
 
 @with_client
@@ -92,17 +93,20 @@ def pay(
         str | None, typer.Option("--payment-method", metavar="ID", help="Instead of the customer's default one.")
     ] = None,
     attempt: Attempt = 1,
+    native: Native = None,
+    native_unchecked: Unchecked = None,
 ) -> Invoice:
     """Collect an open invoice now, or a part of it."""
     expected, part = optional_amount(expect, "--expect"), optional_amount(amount, "--amount")
     how: dict[str, Any] = {"payment_method": payment_method, "attempt": attempt}
+    how |= read_natives("pay", native, native_unchecked)
     return client.pay(id, expect=expected, amount=part, reference=reference, **how)
 
 
 @with_client
-def mark_paid(client: Client, id: Id) -> Invoice:
+def mark_paid(client: Client, id: Id, *, native: Native = None, native_unchecked: Unchecked = None) -> Invoice:
     """Record that an open invoice was paid outside the provider; no money moves."""
-    return client.mark_paid(id)
+    return client.mark_paid(id, **read_natives("mark_paid", native, native_unchecked))
 
 
 @with_client
@@ -119,10 +123,13 @@ def record_payment(
     expect: Remaining = None,
     allow: Allowed = None,
     attempt: Attempt = 1,
+    native: Native = None,
+    native_unchecked: Unchecked = None,
 ) -> Invoice:
     """Record a payment made outside the provider, of the whole invoice or a part; no money moves."""
     paid, expected = needed_amount(amount, "--amount"), optional_amount(expect, "--expect")
     how: dict[str, Any] = {"method": method, "expect": expected, "allow": allow or [], "attempt": attempt}
+    how |= read_natives("record_payment", native, native_unchecked)
     return client.record_payment(id, amount=paid, at=instant(at, "--at"), reference=reference, **how)
 
 
@@ -137,10 +144,13 @@ def refund(
     expect: Refunded = None,
     allow: Allowed = None,
     attempt: Attempt = 1,
+    native: Native = None,
+    native_unchecked: Unchecked = None,
 ) -> Invoice:
     """Give back money that an invoice collected, all that is left or an amount."""
     back, expected = optional_amount(amount, "--amount"), optional_amount(expect, "--expect")
     how: dict[str, Any] = {"reason": reason, "expect": expected, "allow": allow or [], "attempt": attempt}
+    how |= read_natives("refund", native, native_unchecked)
     return client.refund(id, amount=back, reference=reference, **how)
 
 
@@ -159,25 +169,36 @@ def credit(
     expect: Credited = None,
     allow: Allowed = None,
     attempt: Attempt = 1,
+    native: Native = None,
+    native_unchecked: Unchecked = None,
 ) -> Invoice:
     """Issue a credit note: it lowers what remains, or gives the customer a balance; no money is given back."""
     whole, expected = optional_amount(amount, "--amount"), optional_amount(expect, "--expect")
     named = pairs(lines, "--line").items() if lines else ()
     credited = [Line(id=line, amount=needed_amount(text, "--line")) for line, text in named]
     how: dict[str, Any] = {"reason": reason, "expect": expected, "allow": allow or [], "attempt": attempt}
+    how |= read_natives("credit", native, native_unchecked)
     return client.credit(id, amount=whole, lines=credited, reference=reference, **how)
 
 
 @with_client
-def void(client: Client, id: Id, *, reason: Reason = None, allow: Allowed = None) -> Invoice:
+def void(
+    client: Client,
+    id: Id,
+    *,
+    reason: Reason = None,
+    allow: Allowed = None,
+    native: Native = None,
+    native_unchecked: Unchecked = None,
+) -> Invoice:
     """Withdraw an issued invoice for good."""
-    return client.void(id, reason=reason, allow=allow or [])
+    return client.void(id, reason=reason, allow=allow or [], **read_natives("void", native, native_unchecked))
 
 
 @with_client
-def mark_uncollectible(client: Client, id: Id) -> Invoice:
+def mark_uncollectible(client: Client, id: Id, *, native: Native = None, native_unchecked: Unchecked = None) -> Invoice:
     """Write off an open invoice as bad debt."""
-    return client.mark_uncollectible(id)
+    return client.mark_uncollectible(id, **read_natives("mark_uncollectible", native, native_unchecked))
 
 
 @with_client
@@ -190,6 +211,8 @@ def update(
     metadata: Annotated[
         list[str] | None, typer.Option("--metadata", metavar="NAME=VALUE", help="Set a key; repeatable.")
     ] = None,
+    native: Native = None,
+    native_unchecked: Unchecked = None,
 ) -> Invoice:
     """Change the description, the due date or the metadata; other fields stay."""
     return client.update(
@@ -197,16 +220,17 @@ def update(
         description=description,
         due_at=instant(due, "--due") if due else None,
         metadata=pairs(metadata, "--metadata") if metadata else None,
+        **read_natives("update", native, native_unchecked),
     )
 
 
 @with_client
-def delete(client: Client, id: Id) -> Invoice:
+def delete(client: Client, id: Id, *, native: Native = None, native_unchecked: Unchecked = None) -> Invoice:
     """Discard a draft."""
-    return client.delete(id)
+    return client.delete(id, **read_natives("delete", native, native_unchecked))
 
 
 @with_client
-def send(client: Client, id: Id) -> Invoice:
+def send(client: Client, id: Id, *, native: Native = None, native_unchecked: Unchecked = None) -> Invoice:
     """Have the provider mail an open invoice."""
-    return client.send_invoice(id)
+    return client.send_invoice(id, **read_natives("send_invoice", native, native_unchecked))

@@ -25,6 +25,7 @@ from invoice_bridge.cli.connect import (
     read_settings,
 )
 from invoice_bridge.cli.files import pairs, read_bill, read_bytes
+from invoice_bridge.cli.natives import ExpectTotal, Native, Unchecked, with_natives
 from invoice_bridge.cli.terminal import in_color, loss_json, write_json
 from invoice_bridge.client.config import key_variable
 from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
@@ -82,10 +83,14 @@ def explain(
     settings: Settings = None,
     lookup: Annotated[Lookup | None, typer.Option("--lookup", help="As for create.")] = None,
     form: Annotated[Form, typer.Option("--format", help="What to print.")] = Form.TEXT,
+    native: Native = None,
+    native_unchecked: Unchecked = None,
+    expect_total: ExpectTotal = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the exact requests of a bill, their effects and the losses; nothing is sent."""
-    bill, of_client = read_bill(file), {} if lookup is None else {"lookup": lookup.value}
+    bill = with_natives(read_bill(file), native, native_unchecked, expect_total)
+    of_client = {} if lookup is None else {"lookup": lookup.value}
     name = provider_beside(config, profile, provider, {"--set": settings})
     if config is not None:
         with client_to_ask(config, profile, **of_client) as client:
@@ -125,10 +130,14 @@ def losses(
     config: Config = None,
     profile: Profile = None,
     settings: Settings = None,
+    native: Native = None,
+    native_unchecked: Unchecked = None,
+    expect_total: ExpectTotal = None,
     as_json: AsJson = False,
 ) -> None:
     """List what a provider would not carry of a bill; exit code 1 if that would stop it."""
-    bill, now, allowed = read_bill(file), datetime.now(UTC), frozenset[str]()
+    bill, now = with_natives(read_bill(file), native, native_unchecked, expect_total), datetime.now(UTC)
+    allowed = frozenset[str]()
     name = provider_beside(config, profile, provider, {"--set": settings})
     if config is not None:
         with client_to_ask(config, profile) as client:

@@ -27,6 +27,7 @@ from invoice_bridge.client.settings import ChargebeeSettings, Common, StripeSett
 from invoice_bridge.core.commands import (
     Bill,
     Command,
+    Find,
     OneTimeCharge,
     OnInvoice,
     PeriodInvoice,
@@ -276,6 +277,8 @@ class Core(Generic[Http]):
         now = datetime.now(UTC)
         if isinstance(command, OnInvoice) and verb_reference(command) is not None:
             return Call(command, context, self._memory.recall_verb(command, now), self._memory.digest(command))
+        if isinstance(command, Find):
+            return Call(command, context, self._memory.recall_find(command))
         if not isinstance(command, Bill):
             return Call(command, context)
         history = self._memory.recall(command, first_try(since, now), now)

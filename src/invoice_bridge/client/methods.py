@@ -49,9 +49,10 @@ class Methods(Core[Http]):
     def find(self, reference: str, *, customer: CustomerRef | str | None = None) -> Any:
         """Find the one invoice that has a reference at this provider.
 
-        With `customer` that customer's listing is read; without, the provider's search index, which may be minutes
-        behind, or the listing of all. Raises NotFound, AlreadyBilled if several invoices have it, and Unsupported where
-        the provider has no cheap way.
+        A journal that has the reference is asked first: its invoice is read by its id, and its reference compared.
+        Else, with `customer` that customer's listing is read; without, the provider's search index, which may be
+        minutes behind, or the listing of all. Raises NotFound, AlreadyBilled if several invoices have it, Discrepancy
+        if that of the journal carries another reference, and Unsupported where the provider has no cheap way.
         """
 
     def retrieve(self, id: str, *, whole: bool = True) -> Any:

@@ -296,7 +296,7 @@ class AsyncVerbs(Methods["httpx.AsyncClient"]):
 
     async def _run_verb(self, kind: type[Command], allow: Allow = (), /, **fields: Any) -> Any:
         command = make_command(kind, **fields)
-        if verb_reference(command) is None:
+        if verb_reference(command) is None and not isinstance(command, Find):
             call = self._prepare(command)
         else:  # it reads the journal
             call = await self._in_thread(self._prepare, command)

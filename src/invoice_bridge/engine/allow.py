@@ -47,8 +47,9 @@ def refuse_losses(losses: tuple[Loss, ...], allow: Allow, provider: str) -> None
 
     A name accepts the losses of its code, at its path, or below it ("period" accepts "period.start"). A path without
     losses is fine: the same call serves another provider. What a native parameter changes of the amount is accepted by
-    its code or a path that names it, "native.chargebee.coupon_ids". Raises ConfigurationError, with the nearest names,
-    for a name that is neither a path of any bill nor spelled like a code.
+    its code or a path that names it, "native.chargebee.coupon_ids"; an unchecked one by its path alone, as all of them
+    have one code. Raises ConfigurationError, with the nearest names, for a name that is neither a path of any bill nor
+    spelled like a code.
     """
     if isinstance(allow, str):
         raise ConfigurationError(f"allow takes a list of paths or codes: write allow=[{allow!r}]")
@@ -65,7 +66,7 @@ def refuse_losses(losses: tuple[Loss, ...], allow: Allow, provider: str) -> None
             raise ConfigurationError(f"allow names {name!r}, which is not a path of a bill; {hint}")
 
     def accepted(loss: Loss) -> bool:
-        if loss.severity is Severity.INFO or loss.code in names:
+        if loss.severity is Severity.INFO or (loss.code in names and not _is_unchecked(loss.path)):
             return True
         if any(covers(name, loss.path) and (not _is_native(loss.path) or name.count(".") > 1) for name in names):
             return True
@@ -78,6 +79,11 @@ def refuse_losses(losses: tuple[Loss, ...], allow: Allow, provider: str) -> None
 def _is_native(path: str) -> bool:
     """Whether a path is below the native parameters: it may be another provider's."""
     return path.startswith(("native.", "native_unchecked."))
+
+
+def _is_unchecked(path: str) -> bool:
+    """Whether a path is that of a parameter which the table does not have."""
+    return path.startswith("native_unchecked.")
 
 
 def _paths() -> set[str]:

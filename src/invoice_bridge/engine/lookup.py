@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from invoice_bridge.adapter.declared import NO_HISTORY, History, Matches
-from invoice_bridge.adapter.lookup import _EPOCH, _ids, annotated, find_matches, is_findable
+from invoice_bridge.adapter.lookup import _EPOCH, _ids, annotated, find_known, find_matches, is_findable
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core import idempotency
-from invoice_bridge.core.commands import Bill, Command, Retrieve, verb_reference
+from invoice_bridge.core.commands import Bill, Command, Find, Retrieve, verb_reference
 from invoice_bridge.core.errors import (
     AlreadyBilled,
     AlreadySettled,
@@ -59,11 +59,14 @@ class Resolution:
 def start(command: Command, context: Context, history: History = NO_HISTORY, *, lookup: Lookup = "auto") -> Flow[Any]:
     """Start a command's flow; a bill that may have been made before is looked up first, and continued.
 
-    A verb that moves or records money looks for its reference itself; see engine/once.py.
+    A verb that moves or records money looks for its reference itself; see engine/once.py. `find` reads first what the
+    history knows to be made.
 
     If `history` is unsettled, a request of another attempt was lost less than SETTLE_TIME ago. It has another key, so
     it could still take effect and bill twice: nothing is written then. Raises OutcomeUnknown.
     """
+    if isinstance(command, Find) and history.made:
+        return find_known(command, context, history.made)
     if not isinstance(command, Bill):
         is_once = verb_reference(command) is not None
         return start_once(command, context, history) if is_once else context.provider.flow(command, context)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from invoice_bridge.adapter.answers import json_of
 from invoice_bridge.adapter.declared import NO_HISTORY, History
 from invoice_bridge.adapter.provider import Context, Page, Provider
-from invoice_bridge.core.commands import Bill, Command, OnInvoice, verb_reference
+from invoice_bridge.core.commands import Bill, Command, Find, OnInvoice, verb_reference
 from invoice_bridge.core.errors import ConfigurationError, IdempotencyMismatch, MalformedResponse
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Request, Response
@@ -103,6 +103,13 @@ class Memory:
             applied=frozenset(known.step for known in tries if verdict_of(known) == "applied"),
             unsettled=any(attempt != command.attempt or keyless for attempt in lost),
         )
+
+    def recall_find(self, command: Find) -> History:
+        """Return the ids of the invoices that the journal has for a reference at this account, newest first."""
+        if self.journal is None:
+            return NO_HISTORY
+        tries = [known for known in self.journal.tries(self.book, command.reference) if known.may_have_been_sent]
+        return History(made=_ids(reversed(tries)))
 
     def recall(self, command: Bill, first: datetime | None, now: datetime) -> History:
         """Return the known history of a bill's earlier tries. `first` is the time of the first try, from the caller.

@@ -49,7 +49,7 @@ def listed(next_page: object, base: str = BASE) -> list[str]:
         "",
     ],
 )
-def test_the_next_page_is_below_the_base_path(path: str) -> None:
+def test_defect_77_the_next_page_is_below_the_base_path(path: str) -> None:
     """Defect 77: a next page outside the base path, in any reading of its dots, is refused and never asked for."""
     with pytest.raises(MalformedResponse, match="next page"):
         listed(f"https://api.chargeapi.test{path}")

@@ -244,7 +244,7 @@ def test_an_invoice_for_a_subscription_inherits_its_order() -> None:
         ((2026, 3, 1), (2026, 2, 1)),
     ],
 )
-def test_a_calendar_month_is_not_31_days(now: tuple[int, int, int], earliest: tuple[int, int, int]) -> None:
+def test_defect_66_a_calendar_month_is_not_31_days(now: tuple[int, int, int], earliest: tuple[int, int, int]) -> None:
     """Defect 66: the same day of the month before, or its last one."""
     assert month_before(datetime(*now, 9, 30, tzinfo=UTC)) == datetime(*earliest, 9, 30, tzinfo=UTC)
 
@@ -286,7 +286,7 @@ def test_chargebee_refuses_by_calendar_month(limited: bool) -> None:
 
 
 # ── subscriptions (67) ───────────────────────────────────────────────────────────────────────────────────────────────
-def test_own_lines_of_a_subscription_are_no_loss() -> None:
+def test_defect_67_own_lines_of_a_subscription_are_no_loss() -> None:
     """Defect 67: Chargebee bills own lines for a subscription, and so does this adapter."""
     command = accrued(lines=charge().billed_lines)
     found = losses("chargebee", command, site="acme-test", reference_field="cf_ref")

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from chargebee import http_request
+from chargebee.models.credit_note.operations import CreditNote as SdkNote
 from chargebee.models.invoice.operations import Invoice as Sdk
 
 from invoice_bridge import (
@@ -238,6 +239,8 @@ PARAMS = {
     "void": (Sdk.VoidInvoiceParams,),
     "write_off": (Sdk.WriteOffParams,),
     "delete": (Sdk.DeleteParams,),
+    "refund": (Sdk.RefundParams,),
+    "credit": (SdkNote.CreateParams,),
 }
 PARTS = {
     "charges": Sdk.CreateForChargeItemsAndChargesChargeParams,
@@ -247,6 +250,7 @@ PARTS = {
     "shipping_address": Sdk.CreateForChargeItemsAndChargesShippingAddressParams,
     "statement_descriptor": Sdk.CreateForChargeItemsAndChargesStatementDescriptorParams,
     "transaction": Sdk.RecordPaymentTransactionParams,
+    "credit_note": Sdk.RefundCreditNoteParams,
 }
 
 
@@ -277,3 +281,27 @@ def test_a_verb_takes_its_parameters(world: World) -> None:
     ]
     refused = plan(Pay(id="7", payment_method="pm_42", native={"chargebee": {"amount": 1}}), context).refusal
     assert isinstance(refused, Unsupported)
+
+
+def test_the_reason_codes_of_refunds_and_credit_notes_are_sent_and_read(world: World) -> None:
+    """They are the credit note's reason; the same reference with another code is another content."""
+    world.client.create(bill({}, None, collection=Collection.charge("pm_42"), amount=Money(3000, "EUR")))
+    invoice = next(iter(world.client.list()))
+    zero, part = Money.zero("EUR"), Money(500, "EUR")
+    of_refund = {
+        "chargebee": {"credit_note": {"create_reason_code": "Product Unsatisfactory"}, "customer_notes": "Sorry"}
+    }
+    of_credit = {"chargebee": {"create_reason_code": "Service Unavailable", "customer_notes": "Sorry"}}
+    world.client.refund(invoice.id, amount=part, reference="r-1", expect=zero, native=of_refund)
+    assert "credit_note%5Bcreate_reason_code%5D=Product+Unsatisfactory" in next(
+        body.decode() for body in world.bodies if b"refund_amount" in body
+    )
+    done = world.client.credit(invoice.id, amount=part, reference="c-1", expect=part, native=of_credit)
+    assert {note.reason for note in done.credit_notes} == {"Product Unsatisfactory", "Service Unavailable"}
+    for verb, native in (("refund", {"credit_note": {"reason_code": "other"}}), ("credit", {"reason_code": "other"})):
+        with pytest.raises(Unsupported, match="use create_reason_code"):
+            getattr(world.client, verb)(
+                invoice.id, amount=part, reference="x", expect=part, native={"chargebee": native}
+            )
+    with pytest.raises(Unsupported, match="the invoice and the command state it"):
+        world.client.credit(invoice.id, amount=part, reference="x", expect=part, native={"chargebee": {"total": 1}})

@@ -91,11 +91,19 @@ def test_only_the_items_of_the_bill_are_taken(world: World) -> None:
 
 
 def test_a_subscription_is_billed_by_its_name(world: World) -> None:
-    """Accrued charges of a subscription are billed where it is named, and only those."""
+    """Accrued charges of a subscription are billed where it is named, and only those; the invoice belongs to it.
+
+    stripe-python 16.1.0, InvoiceCreateParams.subscription: "the created invoice will only include pending invoice
+    items for that subscription". What it is charged to is the subscription's default payment method, which is a loss.
+    """
+    world.stripe.subscriptions["sub_1"] = world.stripe.customer
     other = {world.item(START, START, 100), world.item(START, START, 200, subscription="sub_2")}
     world.item(START, START, 300, subscription="sub_1")
-    assert world.client.create(bill(subscription="sub_1")).total == eur(300)
+    found = world.client.create(bill(subscription="sub_1"))
+    assert (found.total, found.subscription, len(found.lines)) == (eur(300), "sub_1", 1)
     assert pending(world) == other
+    charged = bill(subscription="sub_1", collection=Collection.charge())
+    assert "IB-STRIPE-SUBSCRIPTION-02" in {loss.code for loss in world.client.losses(charged)}
     with pytest.raises(NothingToBill, match="belongs to sub_3"):
         world.client.create(bill(subscription="sub_3", reference="else"))
 

@@ -134,7 +134,7 @@ QUANTITY: dict[str, Any] = {"quantity": 2, "unit_amount": Money(100, "EUR")}
         ),
     ],
 )
-def test_limits_are_checked_before_anything_is_sent(fits: dict[str, Any], too_long: dict[str, Any]) -> None:
+def test_defect_64_limits_are_checked_before_anything_is_sent(fits: dict[str, Any], too_long: dict[str, Any]) -> None:
     """Defect 64: the longest that fits is sent whole; one more is refused before the draft is opened, never cut."""
     bill = {"reference": "res-1", "customer": "cus_42", "amount": Money(100, "EUR")}
     assert explain("stripe", OneTimeCharge.model_validate(bill | fits), lookup="never").refusal is None

@@ -43,25 +43,56 @@ def refusal(command: OneTimeCharge) -> Any:
 
 
 def test_the_buyers_fee_is_expected_and_named() -> None:
-    """It replaces the constant; before it is paid only the plan's price can be compared, afterwards the payment is."""
+    """It replaces the constant, on a draft; a plan states the price alone, and once it is paid the payment is compared.
+
+    What issues the draft is Whop's dashboard: no call does.
+    """
     emulator = WhopEmulator()
     client = client_of(emulator)
     with pytest.raises(LossyTranslation):
-        client.create(bill({"charge_buyer_fee": True}, 2060), allow=ALL)
-    made = client.create(bill({"charge_buyer_fee": True}, 2060), allow=[FEE])
-    assert (made.status, made.subtotal, made.total) == (Status.OPEN, Money(2000, "EUR"), None)
+        client.create(bill({"charge_buyer_fee": True}, 2060, draft=True), allow=ALL)
+    made = client.create(bill({"charge_buyer_fee": True}, 2060, draft=True), allow=[FEE])
+    assert (made.status, made.subtotal, made.total) == (Status.DRAFT, Money(2000, "EUR"), None)
+    assert not emulator.ledger
+    emulator.invoices[made.id]["given"]["save_as_draft"] = False
+    assert client.retrieve(made.id).status is Status.OPEN
     emulator.settle(made.id)
     assert client.retrieve(made.id).total == Money(2060, "EUR")
-    assert client.create(bill({"charge_buyer_fee": True}, 2060), allow=[FEE]).amount_paid == Money(2060, "EUR")
+    again = client.create(bill({"charge_buyer_fee": True}, 2060, draft=True), allow=[FEE])
+    assert (again.id, again.amount_paid) == (made.id, Money(2060, "EUR"))
     with pytest.raises(AmountMismatch):
-        client.create(bill({"charge_buyer_fee": True}, 2070), allow=[FEE])
+        client.create(bill({"charge_buyer_fee": True}, 2070, draft=True), allow=[FEE])
 
 
-def test_no_fee_is_charged_unseen() -> None:
-    """A charge is collected by the request that makes it: nothing could be compared before."""
-    assert isinstance(refusal(bill({"charge_buyer_fee": True}, 2060, collection=CHARGE)), Unsupported)
-    newer = bill({}, None, collection=CHARGE, native_unchecked={"whop": {"newer": True}})
-    assert isinstance(refusal(newer), Unsupported)
+@pytest.mark.parametrize("collection", [SEND, CHARGE], ids=["send", "charge"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"native": {"whop": {"charge_buyer_fee": True}}, "expect_total": Money(2060, "EUR")},
+        {"native": {"whop": {"plan": {"adaptive_pricing_enabled": True}}}, "expect_total": Money(2000, "EUR")},
+        {"native_unchecked": {"whop": {"newer": True}}},
+        {
+            "native": {"whop": {"charge_buyer_fee": True, "automatically_finalizes_at": "2029-01-01T00:00:00Z"}},
+            "expect_total": Money(2060, "EUR"),
+        },
+    ],
+    ids=["fee", "pricing", "unchecked", "scheduled"],
+)
+def test_what_changes_the_amount_is_neither_mailed_nor_charged_uncompared(
+    collection: Collection, more: dict[str, Any]
+) -> None:
+    """One request makes the invoice and mails or charges it, so nothing of what it comes to could be compared before.
+
+    Nothing reaches the provider: not even with every loss allowed by its name.
+    """
+    emulator = WhopEmulator()
+    command = bill({}, None, collection=collection).model_copy(update=more)
+    names = [FEE, "native.whop.plan.adaptive_pricing_enabled", "native_unchecked.whop.newer", "tax"]
+    with pytest.raises(Unsupported, match=r"(mails|collects) this bill before what .* draft=True"):
+        client_of(emulator).create(command, allow=names)
+    assert not emulator.ledger
+    assert not emulator.invoices
+    assert explain("whop", command, lookup="never", account_id="biz_42").requests == ()
 
 
 def test_a_payment_token_is_charged() -> None:

@@ -103,6 +103,10 @@ _APPLIES = Kind.one_of("invoice_amount", "specific_item_price")
 _SALE = Kind.one_of("wholesale", "retail", "consumed", "vendor_use")
 _INITIATOR = Kind.one_of("customer", "merchant")
 _COMMENT = Kind.text(300)
+_REASON = Kind.text(100)
+"""A reason of the site's own list, in its spelling; some sites demand one (apidocs.chargebee.com, reason codes)."""
+_NOTES = Kind.text(2000)
+_CREDIT = "chargebee 3.29.0, CreditNote.CreateParams"
 _CATALOG_2 = f"{_SDK}.CreateForChargeItemsAndChargesParams"
 
 ROWS = (
@@ -171,11 +175,19 @@ ROWS = (
     _verb_row("pay", "collect_payment", "payment_initiator", _INITIATOR, "CollectPaymentParams"),
     _verb_row("pay", "collect_payment", "comment", _COMMENT, "CollectPaymentParams"),
     _verb_row("mark_paid", "record_payment", "comment", _COMMENT, "RecordPaymentParams"),
+    _verb_row("record_payment", "record_payment", "comment", _COMMENT, "RecordPaymentParams"),
+    *(
+        _verb_row(verb, "record_payment", f"transaction.{name}", kind, "RecordPaymentTransactionParams")
+        for verb in ("mark_paid", "record_payment")
+        for name, kind in (
+            ("id_at_gateway", Kind.text(100)),
+            ("custom_payment_method_id", Kind.text(50)),
+        )
+    ),
     *(
         _verb_row("mark_paid", "record_payment", f"transaction.{name}", kind, "RecordPaymentTransactionParams")
         for name, kind in (
             ("reference_number", Kind.text(100)),
-            ("id_at_gateway", Kind.text(100)),
             ("date", Kind.moment(unix_seconds)),
         )
     ),
@@ -183,6 +195,11 @@ ROWS = (
     _verb_row("void", "void", "void_reason_code", Kind.text(100), "VoidInvoiceParams"),
     _verb_row("mark_uncollectible", "write_off", "comment", _COMMENT, "WriteOffParams"),
     _verb_row("delete", "delete", "comment", _COMMENT, "DeleteParams"),
+    _verb_row("refund", "refund", "credit_note.create_reason_code", _REASON, "RefundCreditNoteParams"),
+    _verb_row("refund", "refund", "customer_notes", _NOTES, "RefundParams"),
+    Native("create_reason_code", "credit", _REASON, _CREDIT, verbs=("credit",)),
+    Native("customer_notes", "credit", _NOTES, _CREDIT, verbs=("credit",)),
+    Native("date", "credit", Kind.moment(unix_seconds), _CREDIT, verbs=("credit",)),
 )
 
 _CARD = "card and bank details never pass this library"
@@ -205,6 +222,20 @@ _REFUSED = (
         for name in ("item_price_id", "quantity")
     ),
     RefusedNative("discounts[].percentage", "the SDK has it as a binary fraction: state the amount", _CATALOG_2),
+    *(
+        RefusedNative(path, "it is deprecated: use create_reason_code", source, (verb,))
+        for verb, path, source in (
+            ("refund", "credit_note.reason_code", f"{_SDK}.RefundCreditNoteParams"),
+            ("credit", "reason_code", _CREDIT),
+        )
+    ),
+    RefusedNative(
+        "refund_amount", "use amount, which is compared with what is left", f"{_SDK}.RefundParams", ("refund",)
+    ),
+    *(
+        RefusedNative(path, "the invoice and the command state it", _CREDIT, ("credit",))
+        for path in ("reference_invoice_id", "customer_id", "currency_code", "type", "total", "line_items")
+    ),
     RefusedNative(
         "amount", "a verb collects what is left to pay, as it was read", f"{_SDK}.CollectPaymentParams", ("pay",)
     ),

@@ -176,7 +176,7 @@ def _invoice_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> I
         form["days_until_due"] = command.collection.net_days
     if command.collection.payment_method is not None:
         form["default_payment_method"] = command.collection.payment_method
-    if command.subscription is not None and command.billed_lines:  # accrued items bring theirs
+    if command.subscription is not None:  # its cycle is not affected, and only its pending items can join the invoice
         form["subscription"] = command.subscription
     MONEY.to_units(Money.zero(command.currency))  # a currency whose factor is not confirmed is refused, lines or not
     return form

@@ -84,10 +84,7 @@ def _has_product(command: Any, _context: Any) -> bool:
 
 
 def _takes_the_subscriptions_method(command: Any, _context: Any) -> bool:
-    collection = command.collection
-    return bool(command.lines or command.verb == "one_time_charge") and (
-        collection.kind == "charge" and collection.payment_method is None
-    )
+    return bool(command.collection.kind == "charge" and command.collection.payment_method is None)
 
 
 def _value_is_empty(command: Any, _context: Any) -> bool:
@@ -131,10 +128,10 @@ FIELDS = (
         "before the customer's own",
         remedy='name the payment method: Collection.charge("pm_…")',
     ),
-    # No request names these where the charges are accrued: they choose among the pending items that come back.
-    unsent("subscription", ITEMS, when=_is_accrued, verbs=("period_invoice",)),
-    # Only pending items of that subscription could join the invoice, and none is asked for; its cycle is not affected.
+    # stripe-python 16.1.0: only pending items of that subscription can join the invoice, and its cycle is not affected.
+    # That an item of a subscription may be attached to an invoice without one is not documented: so it is named there.
     carried("subscription", "subscription", CREATE),
+    # No request names these where the charges are accrued: they choose among the pending items that come back.
     carried("period.start", "lines[].invoice_item", ITEMS, alters=Alters.NOTHING, when=_is_accrued),
     carried("period.end", "lines[].invoice_item", ITEMS, alters=Alters.NOTHING, when=_is_accrued),
     carried("period.start", "lines[].period.start", ADD_LINES),

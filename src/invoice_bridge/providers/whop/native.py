@@ -1,6 +1,7 @@
 """The parameters that only Whop has: when it finalizes, a payment token, the buyer's fee, the product, plan attributes.
 
-Whop collects, or mails, in the request that makes the invoice: what changes the amount cannot be compared before.
+Whop collects, or mails, in the request that makes the invoice: what changes the amount cannot be compared before, so
+that such a bill is refused unless it is a draft.
 """
 
 from __future__ import annotations
@@ -124,4 +125,4 @@ _REFUSED = (
     RefusedNative("subscription_billing_anchor_at", "it is for plans that renew, and a bill is charged once", CREATE),
 )
 
-NATIVES = NativeTable(ROWS, _REFUSED, compares=_never)
+NATIVES = NativeTable(ROWS, _REFUSED, compares=_never, mails=True)
