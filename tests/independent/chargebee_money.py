@@ -1,6 +1,7 @@
-"""Chargebee's refunds, credit notes and transactions, from contracts/chargebee.md and chargebee 3.29.0; see chargebee.py.
+"""Chargebee's refunds, credit notes and transactions, from contracts/chargebee.md and chargebee 3.29.0; see also
+chargebee.py.
 
-Switches, beside those of chargebee.py: `transaction_status` (that a new transaction of money collected or given back
+Switches, beside those of that file: `transaction_status` (that a new transaction of money collected or given back
 has).
 """
 
@@ -48,7 +49,7 @@ class ChargebeeMoney(Chargebee):
     def _move(self, doc: Doc, amount: int, kind: str, more: Doc) -> Doc:
         """Make a transaction of an invoice; one that failed changes nothing else."""
         status = "success" if kind == "recorded" else self.switch("transaction_status", "success")
-        made = {"object": "transaction", "id": self.new_id("txn_"), "amount": amount, "status": status}
+        made: Doc = {"object": "transaction", "id": self.new_id("txn_"), "amount": amount, "status": status}
         made |= {"type": "payment", "currency_code": "EUR", "date": int(self.clock.now()), "linked_refunds": []}
         made |= {"payment_method": "card", "gateway": "stripe"} | more
         made |= {"linked_invoices": [{"invoice_id": doc["id"], "applied_amount": amount}]}
@@ -124,13 +125,13 @@ class ChargebeeMoney(Chargebee):
         return self._said(doc, transaction=made)
 
     def _is_of(self, row: Doc, id: str) -> bool:
-        return row["linked_invoices"][0]["invoice_id"] == id and row["gateway"] != "not_applicable"
+        return bool(row["linked_invoices"][0]["invoice_id"] == id and row["gateway"] != "not_applicable")
 
     def _left(self, row: Doc) -> int:
         if row["status"] != "success":
             return 0
         back = [each for each in row["linked_refunds"] if each["txn_status"] not in _FAILED]
-        return int(row["amount"]) - sum(each["txn_amount"] for each in back)
+        return int(row["amount"] - sum(each["txn_amount"] for each in back))
 
     def _note(self, doc: Doc, amount: int, place: str, status: str) -> Doc:
         note = {"cn_id": self.new_id("cn_"), "cn_total": amount, "cn_status": status, "cn_date": int(self.clock.now())}
@@ -160,5 +161,10 @@ class ChargebeeMoney(Chargebee):
             note["cn_status"] = "refund_due"
         self.record("credited", doc, amount)
         self._mail(request, doc)
-        whole: dict[str, Any] = {"id": note["cn_id"], "total": amount, "currency_code": "EUR", "status": note["cn_status"]}
+        whole: dict[str, Any] = {
+            "id": note["cn_id"],
+            "total": amount,
+            "currency_code": "EUR",
+            "status": note["cn_status"],
+        }
         return Answer(200, {"credit_note": {**whole, "reference_invoice_id": doc["id"], "type": fields.get("type")}})

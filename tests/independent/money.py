@@ -193,8 +193,10 @@ class Case:
         return "\n    ".join([*lines, *map(str, self.calls)])
 
 
-KINDS = ("reset_before", "reset_after", "late", "throttled", "failed_before", "failed_after", "html_before")
-KINDS = (*KINDS, "html_after", "torn", "repeated", "twice")
+KINDS = (
+    *("reset_before", "reset_after", "late", "throttled", "failed_before", "failed_after", "html_before"),
+    *("html_after", "torn", "repeated", "twice"),
+)
 
 
 def with_fault(case: Case, kind: str, place: int, pause: float) -> list[str]:

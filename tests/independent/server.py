@@ -21,8 +21,17 @@ from urllib.parse import parse_qsl, unquote
 
 Doc = dict[str, Any]
 Kind = Literal[
-    *("created", "changed", "issued", "mailed", "collected", "recorded", "voided", "written_off", "deleted"),
-    *("refunded", "credited"),
+    "created",
+    "changed",
+    "issued",
+    "mailed",
+    "collected",
+    "recorded",
+    "voided",
+    "written_off",
+    "deleted",
+    "refunded",
+    "credited",
 ]
 
 HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"

@@ -55,14 +55,14 @@ class StripeMoney(Stripe):
         self._issue(doc)
         for part in paid:
             intent = self._intent(part, {"order": "none"})
-            self._attach(doc, "payment_intent", intent, part)
+            self._attach(doc, "payment_intent", intent, part)["_at"] = 0.0  # long ago
             self._succeed(intent)
         self.events.clear()
         return identifier
 
     # ── payments ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def _intent(self, amount: int, metadata: Doc) -> Doc:
-        intent = {"id": self.new_id("pi_"), "object": "payment_intent", "amount": amount, "currency": "eur"}
+        intent: Doc = {"id": self.new_id("pi_"), "object": "payment_intent", "amount": amount, "currency": "eur"}
         intent |= {"metadata": metadata, "status": "requires_confirmation", "amount_received": 0}
         self.intents[intent["id"]] = intent
         return intent
@@ -81,7 +81,7 @@ class StripeMoney(Stripe):
         for name in ("amount_requested[value]", "initiated_at", "payment_method_details[type]"):
             if not fields.get(name):
                 raise self._refuse("invalid", f"Missing required param: {name}.", param=name)
-        record = {"id": self.new_id("prec_"), "object": "payment_record", "metadata": _metadata(fields)}
+        record: Doc = {"id": self.new_id("prec_"), "object": "payment_record", "metadata": _metadata(fields)}
         record |= {"amount_requested": {"currency": "eur", "value": int(fields["amount_requested[value]"])}}
         self.records[record["id"]] = record
         return Answer(200, dict(record))
@@ -178,7 +178,9 @@ class StripeMoney(Stripe):
     def list_notes(self, request: Request) -> Answer:
         """The credit notes of an invoice, newest first."""
         invoice = dict(request.query).get("invoice")
-        return self._listing([row for row in self.notes if invoice in {None, row["invoice"]}], request, "/v1/credit_notes")
+        return self._listing(
+            [row for row in self.notes if invoice in {None, row["invoice"]}], request, "/v1/credit_notes"
+        )
 
     # ── money that goes back ─────────────────────────────────────────────────────────────────────────────────────────
     def refund(self, request: Request) -> Answer:

@@ -31,7 +31,10 @@ class WhopMoney(Whop):
     def bill(self, amount: int, *, paid: tuple[int, ...] = ()) -> str:
         """Make an invoice of that amount that Whop charged, if it is paid at all."""
         plan = {"plan_type": "one_time", "currency": "eur"}
-        charged = {"collection_method": "charge_automatically" if paid else "send_invoice", "payment_method_id": "pmt_1"}
+        charged = {
+            "collection_method": "charge_automatically" if paid else "send_invoice",
+            "payment_method_id": "pmt_1",
+        }
         doc = self._open(charged, plan, amount, [])
         self._issue(doc, amount, charges=bool(paid))
         self.events.clear()
@@ -71,7 +74,9 @@ class WhopMoney(Whop):
         if query.get("account_id") != "biz_independent":
             raise self._refuse("invalid", "account_id is required", param="account_id")
         until = self.clock.now() - self.listing_lag
-        rows = [row for row in self.refunds if row["_at"] <= until and query.get("payment_id") in {None, row["payment_id"]}]
+        rows = [
+            row for row in self.refunds if row["_at"] <= until and query.get("payment_id") in {None, row["payment_id"]}
+        ]
         begin = 1 + max([place for place, row in enumerate(rows) if row["id"] == query.get("after")], default=-1)
         size = min(int(query.get("first", "20")), self.switch("rows", 100))
         page = [{name: value for name, value in row.items() if name[0] != "_"} for row in rows[begin : begin + size]]
