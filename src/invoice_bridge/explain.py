@@ -32,6 +32,7 @@ from invoice_bridge.core.losses import Loss, Severity
 from invoice_bridge.core.model import in_utc
 from invoice_bridge.core.wire import Effect, Request, Response, scalar
 from invoice_bridge.engine.lookup import LookupNeeded, start
+from invoice_bridge.engine.once import NotShown
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_.]+)\}")
 _BOLD, _RED, _YELLOW, _DIM, _PLAIN = "\033[1m", "\033[31m", "\033[33m", "\033[2m", "\033[0m"
@@ -338,7 +339,7 @@ def _walk(
                 continue
             content = b"%PDF-" if request.link else dumps(request.specimen)
             request = flow.send(Response(200, content, provider=context.provider.name))
-    except StopIteration:
+    except (StopIteration, NotShown):  # specimens show the invoice as it was before the verb
         pass
     except BridgeError as problem:
         is_unknown = missed and isinstance(command, Bill) and not is_findable(command, context)

@@ -80,7 +80,7 @@ def perform(
 
     `kept` holds the clients of a process that lives on; without it this client is the process's first and last.
     """
-    with _clock(job["skipped"], rest):
+    with on_clock(job["skipped"], rest):
         named = f"{job['provider']} {job['journal']}"
         try:
             client = (kept or {}).get(named) or _client(job)
@@ -200,7 +200,7 @@ _asking: dict[str, bool] = {}
 
 
 @contextmanager
-def _clock(seconds: float, rest: Callable[[float], None]) -> Iterator[None]:
+def on_clock(seconds: float, rest: Callable[[float], None]) -> Iterator[None]:
     """Let the library believe that so many seconds have passed, and let no wait take time."""
     modules, skipped = _clocked(), [seconds]
 

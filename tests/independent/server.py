@@ -20,7 +20,19 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
 
 Doc = dict[str, Any]
-Kind = Literal["created", "changed", "issued", "mailed", "collected", "recorded", "voided", "written_off", "deleted"]
+Kind = Literal[
+    "created",
+    "changed",
+    "issued",
+    "mailed",
+    "collected",
+    "recorded",
+    "voided",
+    "written_off",
+    "deleted",
+    "refunded",
+    "credited",
+]
 
 HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 

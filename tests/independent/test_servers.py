@@ -21,7 +21,10 @@ from tests.independent.stripe import Stripe
 from tests.independent.whop import Whop
 
 HERE = Path(__file__).parent
-SERVERS = ("server.py", "over_http.py", "chargeapi.py", "chargebee.py", "stripe.py", "whop.py")
+SERVERS = (
+    *("server.py", "over_http.py", "chargeapi.py", "chargebee.py", "stripe.py", "whop.py"),
+    *("chargebee_money.py", "stripe_money.py", "whop_money.py"),
+)
 SECRET = "sk_test_not_a_key"
 
 
@@ -92,7 +95,7 @@ def test_the_servers_import_nothing_of_the_library(name: str) -> None:
             assert node.level == 0, "write absolute imports, so that this test can read them"
             imported.add(node.module or "")
     foreign = {each for each in imported if each.partition(".")[0] not in _standard()}
-    assert foreign <= {"tests.independent.server"}
+    assert foreign <= {f"tests.independent.{each.removesuffix('.py')}" for each in SERVERS}
 
 
 def _standard() -> frozenset[str]:
@@ -105,7 +108,8 @@ def test_every_server_file_is_checked() -> None:
     """A new file of this directory is a server, and listed here, or one of the judge's own."""
     others = {path.name for path in HERE.glob("*.py")} - set(SERVERS)
     assert all(
-        name.startswith("test_") or name in {"campaign.py", "judge.py", "calls.py", "cases.py"} for name in others
+        name.startswith("test_") or name in {"campaign.py", "judge.py", "calls.py", "cases.py", "money.py"}
+        for name in others
     )
 
 

@@ -325,6 +325,9 @@ class Context:
         opens: bool = False,
         invoice_id: str | None = None,
         answers: tuple[str | int, ...] = (),
+        equals: str | None = None,
+        excludes: Iterable[str] = (),
+        failed_if: tuple[tuple[str | int, ...], frozenset[str]] | None = None,
         states_bill: bool = False,
     ) -> Request:
         """Make a writing request: `opens` if it makes a new invoice, `invoice_id` if it changes one.
@@ -363,6 +366,9 @@ class Context:
             opens=opens,
             invoice_id=invoice_id,
             answers=answers,
+            equals=equals,
+            excludes=frozenset(excludes),
+            failed_if=failed_if,
             states_bill=states_bill,
         )
 

@@ -48,7 +48,9 @@ class Request:
     is a remark for the reader. `empty`: its answer is documented to have no body. `opens`: it makes a new invoice
     rather than change one, so a conflict (409) can only be with an earlier try of itself. `invoice_id`: the invoice
     that its answer must be about; an answer about another one belongs to another request. `answers`: the names and
-    positions, from the top, of a field that no earlier answer has; an answer without it belongs to another request too.
+    positions, from the top, of a field that no earlier answer has; an answer without it belongs to another request too,
+    and so does one whose field is not `equals`, or is one of `excludes`: those of earlier requests. `failed_if`: a
+    field of a successful answer, and the words in it that say that nothing was moved: such a request was refused.
     `searches`: it queries a search index, which has a rate limit of its own. `states_bill`: its body is the bill, or a
     part of it, so that a reused idempotency key means another bill; a request that opens one always states it.
     `link`: its address is a document's, which an answer gave, at any host: it is sent without the key, its answer is
@@ -68,6 +70,9 @@ class Request:
     opens: bool = field(default=False, compare=False)
     invoice_id: str | None = field(default=None, compare=False)
     answers: tuple[str | int, ...] = field(default=(), compare=False)
+    equals: str | None = field(default=None, compare=False)
+    excludes: frozenset[str] = field(default=frozenset(), compare=False)
+    failed_if: tuple[tuple[str | int, ...], frozenset[str]] | None = field(default=None, compare=False)
     searches: bool = field(default=False, compare=False)
     states_bill: bool = field(default=False, compare=False)
     link: bool = field(default=False, compare=False)

@@ -14,14 +14,19 @@ from invoice_bridge.core.commands import Command, Retrieve, verb_reference
 from invoice_bridge.core.errors import Discrepancy, IdempotencyMismatch, OutcomeUnknown, ProviderError
 from invoice_bridge.core.wire import Flow
 
-__all__ = ["start_once"]
+__all__ = ["NotShown", "start_once"]
+
+
+class NotShown(Discrepancy):
+    """The journal has the success of a verb that the provider shows no longer, or not yet."""
 
 
 def start_once(command: Command, context: Context, history: History) -> Flow[Any]:
     """Start the flow of a verb with a reference.
 
-    `history.applied`: the journal has its success, so nothing is written; where the provider does not show it, the
-    invoice is read. `history.unsettled`: a request of it was lost a moment ago and no key prevents a second effect.
+    `history.applied`: the journal has its success, so nothing is written; if the provider does not show it, that is
+    said: it may have failed since. `history.unsettled`: a request of it was lost a moment ago and no key prevents a
+    second effect.
     """
     flow = context.provider.flow(command, context)
     if history.applied or history.unsettled:
@@ -33,8 +38,10 @@ def _reading_only(command: Command, context: Context, history: History, flow: Fl
     """Drive a flow up to its first write, which is not sent.
 
     Where the provider keeps no reference, a success that the journal has looks like somebody else's: the amount before
-    is another one. It is the same call, so the invoice is read.
+    is another one. It is the same call, so the invoice is read. If the amount is still the one before, the provider
+    shows no such success: raises NotShown.
     """
+    is_shown = False
     try:
         request = next(flow)
         while not request.writes:
@@ -49,16 +56,26 @@ def _reading_only(command: Command, context: Context, history: History, flow: Fl
     except Discrepancy:
         if not history.applied:
             raise
+        is_shown = True
     flow.close()
+    reference = verb_reference(command)
     if not history.applied:
-        reference = verb_reference(command)
         raise OutcomeUnknown(
             f"a request of {command.verb} {reference!r} was lost a few minutes ago and may still take effect: nothing "
             "was sent. Make the same call again in five minutes",
             reference=reference,
         )
     again = Retrieve(id=getattr(command, "id", ""))
-    return (yield from context.provider.flow(again, context.on(again)))
+    invoice = yield from context.provider.flow(again, context.on(again))
+    if not is_shown:
+        raise NotShown(
+            f"the journal has the {command.verb} {reference!r} of {invoice.id} as done, and {context.provider.title} "
+            "does not show it: it has failed since, or its listings lag behind. Nothing was sent: look at the invoice "
+            "at the provider; to do it once more, give it a new reference",
+            asked=reference,
+            invoice=invoice,
+        )
+    return invoice
 
 
 def _explained(command: Command, flow: Flow[Any], context: Context) -> Flow[Any]:

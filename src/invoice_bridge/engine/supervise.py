@@ -293,8 +293,13 @@ def check_subject(request: Request, answer: Response, context: Context) -> None:
     if request.empty and not answer.content:
         return
     data, provider = json_of(answer), context.provider
-    if request.answers and not _has(data, request.answers):
-        raise _mixed_up(f"something else: it has no {'.'.join(map(str, request.answers))}", answer, context)
+    if request.answers:
+        name, value = ".".join(map(str, request.answers)), _value_at(data, request.answers)
+        if value is None:
+            raise _mixed_up(f"something else: it has no {name}", answer, context)
+        is_earlier = isinstance(value, str) and value in request.excludes
+        if is_earlier or (request.equals is not None and value != request.equals):
+            raise _mixed_up(f"something earlier: its {name} is {value!r}", answer, context)
     if request.invoice_id is not None:
         answered = provider.invoice_id(data)
         if answered is not None and answered != request.invoice_id:
@@ -305,14 +310,23 @@ def check_subject(request: Request, answer: Response, context: Context) -> None:
             raise _mixed_up(f"the bill {reference!r}, but {context.command.reference!r} was sent", answer, context)
 
 
-def _has(data: Any, names: Iterable[str | int]) -> bool:
-    """Whether the data has a value at the end of these names and positions."""
+def has_failed(request: Request, answer: Response) -> bool:
+    """Whether a successful answer says that nothing was moved: a payment or a refund that failed."""
+    if request.failed_if is None:
+        return False
+    names, words = request.failed_if
+    word = _value_at(json_of(answer), names)
+    return isinstance(word, str) and word in words
+
+
+def _value_at(data: Any, names: Iterable[str | int]) -> Any:
+    """Return the value at the end of these names and positions, None if there is none."""
     for name in names:
         if isinstance(name, int):
             data = data[name] if isinstance(data, list) and len(data) > name else None
         else:
             data = data.get(name) if isinstance(data, Mapping) else None
-    return data is not None
+    return data
 
 
 def _mixed_up(problem: str, answer: Response, context: Context) -> MalformedResponse:
@@ -341,7 +355,7 @@ def verdict(request: Request, answer: Response, context: Context) -> Verdict:
             check_subject(request, answer, context)
         except MalformedResponse:
             return "maybe"
-        return "applied"
+        return "refused" if has_failed(request, answer) else "applied"
     refusal = context.provider.classify(answer)
     if may_have_applied(request, answer, refusal):
         return "maybe"
@@ -365,7 +379,8 @@ def _tells_no_more(answer: Response, refusal: ProviderError, context: Context) -
     if context.provider.is_replay(answer):
         return True
     own = not isinstance(refusal, UnreadableServerError)
-    return own and isinstance(context.command, Bill) and not context.provider.idempotency.keeps_failures
+    is_once = isinstance(context.command, Bill) or verb_reference(context.command) is not None
+    return own and is_once and not context.provider.idempotency.keeps_failures
 
 
 def _step(request: Request, state: State, status: int | None) -> Step:

@@ -91,8 +91,8 @@ def with_transaction(
         "status": "success",
         "amount": MONEY.to_units(amount),
         "currency_code": amount.currency,
-    }
-    return bare_specimen(invoice_id, status, amount) | {"transaction": transaction} | more
+    } | more
+    return bare_specimen(invoice_id, status, amount) | {"transaction": transaction}
 
 
 # ── a payment made elsewhere ─────────────────────────────────────────────────────────────────────────────────────────
@@ -140,7 +140,9 @@ def record_part(command: RecordPayment, context: Context) -> Flow[Invoice]:
         "record_payment",
         body=body,
         effects=transition.effects,
-        specimen=with_transaction(command.id, "payment_due", command.amount),
+        answers=("transaction", "reference_number"),
+        equals=command.reference,
+        specimen=with_transaction(command.id, "payment_due", command.amount, reference_number=command.reference),
         invoice_id=command.id,
     )
     return (yield from submit_once(context, request, read, find=find, after=after, transition=transition))
@@ -181,6 +183,9 @@ def collect_part(command: Pay, context: Context) -> Flow[Invoice]:
         "collect_payment",
         body=body,
         effects=transition.effects,
+        answers=("transaction", "id"),
+        excludes=[each.id for each in invoice.payments if each.id and each.state not in {"failed", "canceled"}],
+        failed_if=(("transaction", "status"), FAILED),
         specimen=with_transaction(command.id, "payment_due", amount),
         invoice_id=command.id,
     )

@@ -57,6 +57,8 @@ class _Repaid:
     known: Money
     left: Money
     source: str | None
+    refunds: frozenset[str] = frozenset()
+    """The ids of the refunds that were made and have not failed."""
 
 
 def refund(command: Refund, context: Context) -> Flow[Invoice]:
@@ -82,6 +84,9 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
         "refund",
         body=body,
         effects=transition.effects,
+        answers=("transaction", "id"),
+        excludes={*repaid.refunds, repaid.source or ""},
+        failed_if=(("transaction", "status"), FAILED),
         specimen=with_transaction(command.id, "paid", amount, kind="refund"),
         note="a refund that is on its way is a success: the invoice shows it once it is made",
         invoice_id=command.id,
@@ -132,8 +137,10 @@ def _repaid(invoice: Invoice, context: Context, specimen: Mapping[str, Any] | No
     zero = Money.zero(currency)
     rows = yield from transactions_of(invoice, context, [] if specimen is None else [specimen])
     returned, online, applied = zero, [], {payment.id: payment.amount or zero for payment in invoice.payments}
+    made: set[str] = set()
     for row in rows:
         refunds = [each for each in row.children("linked_refunds") if each.text("txn_status") not in FAILED]
+        made |= {txn for each in refunds if (txn := each.text("txn_id")) is not None}
         of_row = Reader.total_of(refunds, "txn_amount", MONEY, currency) or zero
         returned += of_row
         if state_of(row) == "done" and not _is_offline(row):
@@ -144,9 +151,9 @@ def _repaid(invoice: Invoice, context: Context, specimen: Mapping[str, Any] | No
     left = [(row, min(amount, unissued, key=lambda each: each.minor)) for row, amount in online]
     left = [(row, amount) for row, amount in left if amount.minor > 0]
     if len(left) == 1 and not _shares(left[0][0], invoice) and not _has_credits(invoice):
-        return _Repaid(known, left[0][1], left[0][0].text("id"))
+        return _Repaid(known, left[0][1], left[0][0].text("id"), frozenset(made))
     if not left:
-        return _Repaid(known, zero, None)
+        return _Repaid(known, zero, None, frozenset(made))
     if len(left) > 1:
         why = f"was paid by {len(left)} payments"
     elif _has_credits(invoice):
@@ -244,6 +251,7 @@ def credit(command: Credit, context: Context) -> Flow[Invoice]:
         step="credit",
         effects=transition.effects,
         answers=("credit_note", "id"),
+        excludes=[each.id for each in invoice.credit_notes if each.id is not None],
         specimen={"credit_note": note},
     )
 

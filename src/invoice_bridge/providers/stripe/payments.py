@@ -18,7 +18,7 @@ from invoice_bridge.adapter.once import Entry, check_before, check_part, made_be
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import Pay, RecordPayment
-from invoice_bridge.core.errors import Declined, MalformedResponse, Unsupported
+from invoice_bridge.core.errors import Declined, MalformedResponse, OutcomeUnknown, Unsupported
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Effect, Flow, Response
@@ -37,6 +37,8 @@ PAID_ELSEWHERE = "Paid elsewhere"
 """The name of the payment method of a payment that was made elsewhere, where the caller gives none."""
 INTENT, RECORD = "payment_intent", "payment_record"
 _UNFINISHED = frozenset({"requires_confirmation", "requires_payment_method"})
+_MOVED_NOTHING = frozenset({"requires_payment_method", "canceled"})
+"""The words of a payment intent that was confirmed and collected nothing."""
 
 
 # ── the payments of an invoice ───────────────────────────────────────────────────────────────────────────────────────
@@ -119,21 +121,56 @@ def record_part(command: RecordPayment, context: Context) -> Flow[Invoice]:
         body=form,
         step="report",
         answers=("metadata", REFERENCE_KEY),
+        equals=command.reference,
         specimen={"id": "{reported.id}", "object": RECORD, "metadata": {REFERENCE_KEY: command.reference}},
     )
-    attaching: InvoiceAttachPaymentParams = {"payment_record": _id_of(reported, RECORD, command.reference)}
+    record = _id_of(reported, RECORD, command.reference)
+    attaching: InvoiceAttachPaymentParams = {"payment_record": record}
     specimen = bare_specimen(command.id, "open")
     request = post_form(
-        command.id, "attach_payment", context, attaching, step="attach", effects=transition.effects, specimen=specimen
+        command.id,
+        "attach_payment",
+        context,
+        attaching,
+        step="attach",
+        effects=transition.effects,
+        answers=("id",),
+        equals=command.id,
+        specimen=specimen,
     )
 
     def read() -> Flow[Invoice]:
         return with_payments(command.id, context)
 
     def after(_answer: Response) -> Flow[Invoice]:
-        return read()
+        paid = yield from read()
+        yield from _check_attached(paid, context, RECORD, record, command.reference)
+        return paid
 
     return (yield from submit_once(context, request, read, find=find, after=after, transition=transition))
+
+
+def _check_attached(invoice: Invoice, context: Context, kind: str, which: str, reference: str) -> Flow[None]:
+    """Check that an invoice, read with its payments, has this one. Raises OutcomeUnknown.
+
+    The answer to the request that attached it may be an earlier one. What came without payments cannot be checked.
+    """
+    payments = Reader(invoice.raw or {}, "stripe").child("payments")
+    if not payments.data:
+        return
+    rows = payments.children("data")
+    if payments.flag("has_more") is not False:
+        rows = yield from invoice_payments(invoice.id, context)
+    if all(row.child("payment").identity(kind) != which for row in rows):
+        raise _not_shown(reference, f"{invoice.id} does not have the {kind} {which}")
+
+
+def _not_shown(reference: str, problem: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"the payment {reference!r} was accepted, and {problem}: an intermediary mixes up answers, or Stripe has not "
+        "counted it yet. Make the same call again: its reference takes effect once",
+        reference=reference,
+    )
 
 
 def _id_of(answer: Response, kind: str, reference: str) -> str:
@@ -194,10 +231,12 @@ def collect_part(command: Pay, context: Context) -> Flow[Invoice]:
         return None if unconfirmed is not None else found
 
     def after(answer: Response) -> Flow[Invoice]:
-        status = Reader(object_of(answer), "stripe").text("status")
+        status = yield from _status_now(answer, command.id, context)
         paid = yield from read()
         if status in {"succeeded", "processing"}:
             return paid
+        if status == "requires_confirmation":  # a confirmation leaves no payment so
+            raise _not_shown(reference, f"the payment intent {intent} is not confirmed")
         declined = Declined(f"the payment {intent} is not collected: it is {status}", provider="stripe")
         declined.invoice = paid
         raise declined
@@ -211,9 +250,22 @@ def collect_part(command: Pay, context: Context) -> Flow[Invoice]:
         body=form,
         step="confirm",
         effects=[Effect.COLLECTS],
+        answers=("id",),
+        equals=intent,
+        failed_if=(("status",), _MOVED_NOTHING),
         specimen={"id": intent, "object": INTENT, "status": "succeeded"},
     )
     return (yield from submit_once(context, request, read, find=find, after=after, transition=transition))
+
+
+def _status_now(answer: Response, invoice_id: str, context: Context) -> Flow[str | None]:
+    """Return the status of the payment intent in an answer; that of a replayed answer is read again."""
+    of = Reader(object_of(answer), "stripe")
+    if not context.provider.is_replay(answer):
+        return of.text("status")
+    rows = yield from invoice_payments(invoice_id, context, expand=INTENT)
+    intents = [row.child("payment").expanded(INTENT) for row in rows]
+    return next((each.text("status") for each in intents if each.text("id") == of.text("id")), of.text("status"))
 
 
 def _attached(command: Pay, invoice: Invoice, context: Context, method: str) -> Flow[str]:
@@ -236,10 +288,23 @@ def _attached(command: Pay, invoice: Invoice, context: Context, method: str) -> 
         body=form,
         step="intent",
         answers=("metadata", REFERENCE_KEY),
+        equals=reference,
         specimen={"id": "{intent.id}", "object": INTENT, "metadata": {REFERENCE_KEY: reference}},
     )
     intent = _id_of(made, INTENT, reference)
     attaching: InvoiceAttachPaymentParams = {"payment_intent": intent}
     specimen = bare_specimen(command.id, "open")
-    yield post_form(command.id, "attach_payment", context, attaching, step="attach", specimen=specimen)
+    yield post_form(
+        command.id,
+        "attach_payment",
+        context,
+        attaching,
+        step="attach",
+        specimen=specimen,
+        answers=("id",),
+        equals=command.id,
+    )
+    # collected without being attached, it would pay nothing of the invoice
+    attached = yield from with_payments(command.id, context)
+    yield from _check_attached(attached, context, INTENT, intent, reference)
     return intent

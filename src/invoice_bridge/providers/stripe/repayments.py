@@ -19,7 +19,7 @@ from invoice_bridge.core.errors import AmountMismatch, Declined, Discrepancy, Un
 from invoice_bridge.core.model import CreditNote, Invoice, Payment, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Flow, Response
-from invoice_bridge.providers.stripe.payments import invoice_payments, specimen_of, with_payments
+from invoice_bridge.providers.stripe.payments import INTENT, invoice_payments, specimen_of, with_payments
 from invoice_bridge.providers.stripe.tables import (
     CREDIT_REASONS,
     MONEY,
@@ -46,6 +46,9 @@ class _Collected:
     def __init__(self, row: Reader, kind: str, which: str, currency: str | None) -> None:
         self.id, self.kind, self.which = row.required_text("id"), kind, which
         self.amount = row.money("amount_paid", MONEY, currency)
+        received = row.child("payment").expanded(kind).integer("amount_received")
+        self.is_of_others = received is None or received != row.integer("amount_paid")
+        """Whether it may have paid other invoices too (stripe-python 16.1.0, InvoicePayment.amount_paid)."""
         self.refunds: list[Reader] = []
 
     def refunded(self, currency: str) -> Money:
@@ -62,10 +65,11 @@ def _collected(command: Refund, invoice: Invoice, context: Context) -> Flow[list
     """Read what Stripe collected of an invoice, each payment with its refunds."""
     found: list[_Collected] = []
     before, amount = (0 if each is None else MONEY.to_units(each) for each in (command.expect, command.amount))
-    intent = {"type": "payment_intent", "payment_intent": "{payment.payment_intent}"}
-    specimen = {"id": "{payment.id}", "status": "paid", "amount_paid": before + (amount or 1), "payment": intent}
+    paid = before + (amount or 1)
+    intent = {"type": INTENT, INTENT: {"id": "{payment.payment_intent}", "amount_received": paid}}
+    specimen = {"id": "{payment.id}", "status": "paid", "amount_paid": paid, "payment": intent}
     refunded = [{"id": "{refunded.id}", "amount": before, "status": "succeeded"}] if before else []
-    for row in (yield from invoice_payments(invoice.id, context, specimens=[specimen])):
+    for row in (yield from invoice_payments(invoice.id, context, expand=INTENT, specimens=[specimen])):
         payment = row.child("payment")
         kind = next((kind for kind in _KINDS if payment.identity(kind)), None)
         if row.text("status") == "paid" and kind is not None:
@@ -99,10 +103,53 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
         return invoice
     check_state(invoice, transition, "cannot be refunded")
     check_before(command, invoice)
-    chosen = _payment_for(command, invoice, payments)
+    chosen, amount = _payment_for(command, invoice, payments)
+    form = _refund_form(command, chosen, amount)
+    request = context.post(
+        "v1",
+        "refunds",
+        body=form,
+        step="refund",
+        effects=transition.effects,
+        answers=("metadata", REFERENCE_KEY),
+        equals=command.reference,
+        failed_if=(("status",), _FAILED),
+        specimen={"id": "{refund.id}", "object": "refund", "status": "succeeded", "amount": MONEY.to_units(amount)}
+        | {"metadata": form["metadata"]},
+    )
+
+    def after(answer: Response) -> Flow[Invoice]:
+        made = Reader(object_of(answer), "stripe")
+        if context.provider.is_replay(answer):  # it has the state of that time
+            payments[:] = yield from _collected(command, invoice, context)
+        rows = {row.text("id"): row for each in payments for row in each.refunds}
+        if made.text("id") in rows:
+            made = rows[made.text("id")]
+        else:
+            next(each for each in payments if each.which == chosen.which).refunds.append(made)
+        again = yield from read()
+        if made.text("status") in _FAILED:
+            declined = Declined(f"the refund {made.text('id')} is {made.text('status')}", provider="stripe")
+            declined.invoice = again
+            raise declined
+        returned = _amount(made, invoice)
+        less = "amount" not in form and returned is not None and returned.minor < amount.minor  # refunded meanwhile
+        if returned != amount and not less:
+            raise AmountMismatch(
+                f"asked to refund {amount}, the refund {made.text('id')} gives back {returned}",
+                asked=amount,
+                found=returned,
+                invoice=again,
+            )
+        return again
+
+    return (yield from submit_once(context, request, read, find=find, after=after, transition=transition))
+
+
+def _refund_form(command: Refund, chosen: _Collected, amount: Money) -> RefundCreateParams:
     form: RefundCreateParams = {"metadata": {REFERENCE_KEY: command.reference}}
-    if command.amount is not None:
-        form["amount"] = MONEY.to_units(command.amount)
+    if command.amount is not None or chosen.is_of_others:  # Stripe's default is all that is left of the whole payment
+        form["amount"] = MONEY.to_units(amount)
     if command.reason in REFUND_REASONS:
         form["reason"] = command.reason
     elif command.reason is not None:
@@ -111,38 +158,7 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
         form["charge"] = chosen.which
     else:
         form["payment_intent"] = chosen.which
-    amount = 1 if command.amount is None else MONEY.to_units(command.amount)
-    request = context.post(
-        "v1",
-        "refunds",
-        body=form,
-        step="refund",
-        effects=transition.effects,
-        answers=("metadata", REFERENCE_KEY),
-        specimen={"id": "{refund.id}", "object": "refund", "status": "succeeded", "amount": amount}
-        | {"metadata": form["metadata"]},
-    )
-
-    def after(answer: Response) -> Flow[Invoice]:
-        made = Reader(object_of(answer), "stripe")
-        if made.text("id") not in {row.text("id") for row in chosen.refunds}:
-            chosen.refunds.append(made)
-        again = yield from read()
-        if made.text("status") in _FAILED:
-            declined = Declined(f"the refund {made.text('id')} is {made.text('status')}", provider="stripe")
-            declined.invoice = again
-            raise declined
-        returned = _amount(made, invoice)
-        if command.amount is not None and returned != command.amount:
-            raise AmountMismatch(
-                f"asked to refund {command.amount}, the refund {made.text('id')} gives back {returned}",
-                asked=command.amount,
-                found=returned,
-                invoice=again,
-            )
-        return again
-
-    return (yield from submit_once(context, request, read, find=find, after=after, transition=transition))
+    return form
 
 
 def _reference(row: Reader) -> str | None:
@@ -158,8 +174,11 @@ def _state(row: Reader) -> Literal["done", "pending", "failed"]:
     return "failed" if word in _FAILED else "done" if word == "succeeded" else "pending"
 
 
-def _payment_for(command: Refund, invoice: Invoice, payments: list[_Collected]) -> _Collected:
-    """Choose the payment to refund. Raises InvalidState, Discrepancy or Unsupported if none of them can be."""
+def _payment_for(command: Refund, invoice: Invoice, payments: list[_Collected]) -> tuple[_Collected, Money]:
+    """Choose the payment to refund, and the amount. Raises InvalidState, Discrepancy or Unsupported if none can be.
+
+    Without an amount it is all that is left of the invoice's own payment.
+    """
     currency = invoice.currency
     if currency is None or not payments:
         raise invalid_state(invoice, "cannot be refunded", "Stripe collected nothing of it")
@@ -180,7 +199,7 @@ def _payment_for(command: Refund, invoice: Invoice, payments: list[_Collected]) 
                 source="stripe-python 16.1.0, RefundCreateParams",
                 remedy="refund each part by its amount, with a reference of its own",
             )
-        return left[0]
+        return left[0], left[0].left(currency)
     covering = [each for each in left if each.left(currency).minor >= command.amount.minor]
     if not covering:
         most = max(each.left(currency).minor for each in left)
@@ -191,7 +210,7 @@ def _payment_for(command: Refund, invoice: Invoice, payments: list[_Collected]) 
             found=Money(most, currency),
             invoice=invoice,
         )
-    return covering[0]  # the listing is newest first
+    return covering[0], command.amount  # the listing is newest first
 
 
 def _with_refunds(invoice: Invoice, payments: list[_Collected]) -> Invoice:
@@ -245,6 +264,7 @@ def credit(command: Credit, context: Context) -> Flow[Invoice]:
         step="credit",
         effects=transition.effects,
         answers=("metadata", REFERENCE_KEY),
+        equals=command.reference,
         specimen={"id": "{credit_note.id}", "object": "credit_note", "metadata": {REFERENCE_KEY: command.reference}},
     )
 

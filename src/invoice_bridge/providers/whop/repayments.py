@@ -17,7 +17,14 @@ from invoice_bridge.adapter.once import Entry, check_before, made_before, submit
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import Refund
-from invoice_bridge.core.errors import AmountMismatch, Declined, Discrepancy, MalformedResponse, Unsupported
+from invoice_bridge.core.errors import (
+    AmountMismatch,
+    Declined,
+    Discrepancy,
+    MalformedResponse,
+    OutcomeUnknown,
+    Unsupported,
+)
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Flow, Request, Response
@@ -97,14 +104,26 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
         body=body,
         step="refund",
         effects=transition.effects,
-        specimen={"id": settled.payment},
+        specimen={"id": settled.payment, "refunded_amount": _specimen(command, settled.payment)["total"]},
         note="Whop mails the buyer, and takes back what an affiliate earned of it",
     )
 
     def after(answer: Response) -> Flow[Invoice]:
-        about(answer, settled.payment)
+        before, now = settled.at, Reader(about(answer, settled.payment), "whop", "$.payment")
         made = next(iter((yield from entries())), None)
         again = yield from read()
+        shown = again.amount_refunded
+        is_shown = _has_grown(before, now, settled.invoice.currency) or (
+            context.provider.is_replay(answer)  # of this very refund, and the payment has its amount now
+            and shown is not None
+            and shown.minor >= (1 if command.amount is None else command.amount.minor)
+        )
+        if made is None and not is_shown:
+            raise OutcomeUnknown(
+                f"the refund {command.reference!r} was accepted, and Whop shows neither it nor its amount yet. Make "
+                "the same call again in some minutes: its reference takes effect once",
+                reference=command.reference,
+            )
         if made is not None and made.state == "failed":
             declined = Declined(f"the refund {made.id} of {invoice_id} has failed or was canceled", provider="whop")
             declined.invoice = again
@@ -254,6 +273,13 @@ def _check(command: Refund, settled: _Settled) -> None:
 
 
 # ── a refund ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _has_grown(before: Reader, now: Reader, currency: str | None) -> bool:
+    """Whether a payment states that more of it was given back than before."""
+    amounts = [stated(at.child("refunded_amount"), currency) for at in (before, now)]
+    then, by_now = (0 if amount is None else amount.minor for amount in amounts)
+    return by_now > then
+
+
 def _reference(row: Reader) -> str | None:
     return row.child("metadata").text(REFERENCE_KEY)
 

@@ -67,7 +67,7 @@ class StripeTransitions(StripeDocuments):
         """Add the payment with which Stripe itself collected all that remained."""
         amount = found["amount_remaining"]
         intent = {"id": self.next_id("pi_"), "object": "payment_intent", "amount": amount, "status": "succeeded"}
-        intent |= {"currency": found["currency"], "metadata": {}, "payment_method": method}
+        intent |= {"currency": found["currency"], "metadata": {}, "payment_method": method, "amount_received": amount}
         intent["latest_charge"] = self.charge_of(intent)
         self.intents[intent["id"]] = intent
         row = self.add_payment(found, "payment_intent", intent, amount)

@@ -1,0 +1,144 @@
+"""Refunds, credit notes and payments of a part: exactly once, by the ledgers of servers that share no code with us."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invoice_bridge import Declined, Discrepancy, Money, OutcomeUnknown, Status
+from tests.independent.money import DAY, HOUR, KINDS, PAIRS, PART, TOTAL, VERBS, Case, with_fault
+from tests.independent.server import Fault
+
+of_every_verb = pytest.mark.parametrize("provider, verb", PAIRS)
+keeps_no_reference = pytest.mark.parametrize("verb", ["refund", "pay"])
+
+
+def a_case(provider: str, verb: str, journal: Path | None = None, **switches: Any) -> Case:
+    return Case(provider, VERBS[verb], None if journal is None else str(journal / "bills.sqlite"), switches)
+
+
+@of_every_verb
+def test_a_verb_takes_effect_once(provider: str, verb: str) -> None:
+    """The check of the checks: without a fault it takes effect, and the same call again changes nothing."""
+    case = a_case(provider, verb)
+    assert case.make().done is not None, case
+    case.make(pause=10)
+    case.make(pause=31 * DAY)
+    assert (case.effects, case.amount, list(case.faults_found())) == (1, PART, []), case
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@of_every_verb
+def test_a_fault_at_any_request_makes_no_second_effect(provider: str, verb: str, kind: str, tmp_path: Path) -> None:
+    """At each request in turn; then the same call, at once or long after the provider forgot the key."""
+    whole = a_case(provider, verb)
+    whole.make()
+    for place in range(whole.sent(1)):
+        for number, (pause, lag) in enumerate([(10.0, 0.0), (10.0, 60.0), (400.0, 60.0), (25 * HOUR, 0.0)]):
+            journal = tmp_path / f"{place}-{number}" if (place + number) % 2 else None
+            if journal is not None:
+                journal.mkdir()
+            case = a_case(provider, verb, journal)
+            case.server.listing_lag = lag
+            assert not with_fault(case, kind, place, pause), f"{kind} at {place}, then after {pause} s: {case}"
+
+
+# ── a provider's own failure after the fact ──────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_a_failure_that_freed_the_key_is_not_followed_by_a_second_request(verb: str) -> None:
+    """Chargebee does not document that a 500 is kept under its key: the verb is not sent again in the same call."""
+    case = a_case("chargebee", verb)
+    place = next(place for place in range(5) if _is_write(case, verb, place))
+    call = case.make(fault=Fault("failed_after"), place=place)
+    assert isinstance(call.error, OutcomeUnknown), case
+    assert case.effects == 1
+    case.make(pause=10)
+    assert case.effects == 1
+
+
+def _is_write(case: Case, verb: str, place: int) -> bool:
+    same = a_case(case.provider, verb)
+    same.make()
+    return bool(same.server.requests[place].writes)
+
+
+# ── whose answer is it? ──────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("provider, verb", [("stripe", "refund"), ("stripe", "credit")])
+def test_the_answer_about_another_reference_is_no_success(provider: str, verb: str) -> None:
+    """An intermediary gives the answer of an earlier refund of the same amount: it is not taken for this one's."""
+    case = a_case(provider, verb)
+    case.make(reference="first")
+    last = case.sent(1) - 2  # the write, before the invoice is read again
+    earlier = case.server.requests[last]
+    old = case.server.keys[earlier.headers["idempotency-key"]].answer
+    before = case.effects
+    case.server._instead = lambda request, fault: old if request.writes else None
+    call = case.make(reference="second", pause=10)
+    assert isinstance(call.error, OutcomeUnknown), case
+    assert case.effects == before
+
+
+@pytest.mark.parametrize("verb", ["refund", "credit", "pay"])
+def test_the_answer_of_an_earlier_transaction_is_no_success(verb: str) -> None:
+    """Chargebee keeps no reference: what an earlier call of the same amount made is known by its id."""
+    case = a_case("chargebee", verb)
+    first = case.make(reference="first")
+    assert first.done is not None
+    old = next(kept.answer for kept in case.server.keys.values())
+    case.server._instead = lambda request, fault: old if request.writes else None
+    amount = first.done.amount_remaining if verb == "pay" else Money(PART, "EUR")
+    call = case.make(reference="second", pause=10, expect=amount)
+    assert isinstance(call.error, OutcomeUnknown), case
+    assert case.effects == 1
+
+
+# ── what failed is no success ────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("attempt", [1, 2])
+@keeps_no_reference
+def test_a_failed_transaction_is_not_done_by_the_journal(verb: str, attempt: int, tmp_path: Path) -> None:
+    """Chargebee answers 200 with a transaction that failed: the next call does not return as if it were done."""
+    case = a_case("chargebee", verb, tmp_path)
+    case.server.switches["transaction_status"] = "failure"
+    first = case.make()
+    assert isinstance(first.error, Declined), case
+    again = case.make(pause=10, attempt=attempt)
+    assert isinstance(again.error, Declined), case
+    case.server.switches.clear()
+    case.make(pause=10, attempt=3)
+    assert (case.calls[-1].done is not None, case.effects, case.amount) == (True, 1, PART), case
+
+
+def test_a_refund_that_failed_later_is_not_done_by_the_journal(tmp_path: Path) -> None:
+    """It was on its way, and the bank refused it: the journal has its success, and Chargebee shows none."""
+    case = a_case("chargebee", "refund", tmp_path)
+    case.server.switches["transaction_status"] = "in_progress"
+    assert case.make().done is not None, case
+    doc = case.server.invoices[case.id]
+    doc["issued_credit_notes"].clear()
+    for row in case.server.transactions.values():
+        for refund in row["linked_refunds"]:
+            refund["txn_status"] = "failure"
+    again = case.make(pause=25 * HOUR)
+    assert isinstance(again.error, Discrepancy), case
+    assert "does not show it" in str(again.error)
+    assert again.error.invoice is not None
+
+
+# ── too much ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_refund_of_the_rest_leaves_other_invoices_alone() -> None:
+    """One payment intent paid two invoices: all that is left of one of them is not all that is left of the intent."""
+    case = a_case("stripe", "refund")
+    server = case.server
+    other = server.bill(2 * TOTAL)
+    intent = next(iter(server.intents.values()))
+    intent["amount"] += 2 * TOTAL
+    intent["amount_received"] += 2 * TOTAL
+    row = server._attach(server.invoices[other], "payment_intent", intent, 2 * TOTAL)
+    row["_at"] = 0
+    server._credit(server.invoices[other], row, "collected")
+    call = case.make(amount=None)
+    assert call.done is not None, case
+    assert (case.effects, case.amount) == (1, TOTAL)
+    assert call.done.status is Status.PAID
