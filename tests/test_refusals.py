@@ -209,7 +209,7 @@ HELD_TWICE = {"subtotal": _eur(1900), "discount": _eur(100), "tax": _eur(342), "
         (
             lambda: payable(Pay(id="in_1"), _held(payment_pending=True), PAY),
             BridgeError,
-            "acme: in_1 cannot be paid: a payment is on its way already",
+            "acme: in_1 cannot be paid: a payment is already in progress",
         ),
         (
             lambda: payable(Pay(id="in_1"), _held(status=Status.VOID), PAY),

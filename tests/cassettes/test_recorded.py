@@ -25,9 +25,7 @@ from invoice_bridge.testing import no_waiting
 
 FOLDER = Path(__file__).resolve().parents[2] / "cassettes"
 CANNOT = {
-    ("whop", "period_invoice_accrued"): (
-        "Whop cannot bill what has accrued in a period: it has no such thing; give the lines"
-    ),
+    ("whop", "period_invoice_accrued"): ("Whop cannot bill the usage of a period: it accrues nothing; give the lines"),
 }
 """The scenarios that are about something which a provider does not have, and what its adapter says of that."""
 ALL = list(itertools.product(providers.names(), SCENARIOS))

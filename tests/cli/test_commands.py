@@ -213,7 +213,7 @@ def test_a_plan_is_explained_without_a_key(cli: Cli, monkeypatch: pytest.MonkeyP
     assert cli("explain", CHARGE, "--provider", "stripe", "--format", "curl").out.count("curl ") == 4
     every = json.loads(cli("explain", CHARGE, "--provider", "all", "--set", "site=acme", "--json").out)
     assert [plan["provider"] for plan in every] == list(providers.names())
-    assert every[0]["refusal"].startswith("ChargeAPI cannot be told an amount")
+    assert every[0]["refusal"].startswith("ChargeAPI accepts no amount")
     assert "https://acme.chargebee.com/api/v2/invoices" in every[1]["requests"][0]["url"]
     assert "\033[" not in cli("explain", CHARGE, "--provider", "all").out
 
@@ -280,7 +280,7 @@ def test_a_bill_is_seen_at_all_providers_side_by_side(cli: Cli) -> None:
     shown = cli("explain", CHARGE, "--provider", "all").out
     titles, *rest = shown.strip().splitlines()
     assert titles.split() == ["ChargeAPI", "Chargebee", "Stripe", "Whop"]
-    assert "refused: ChargeAPI cannot be told" in " ".join(shown.split())
+    assert "refused: ChargeAPI accepts no amount" in " ".join(shown.split())
     assert "IB-CHARGEBEE-MAIL-01" in "".join(rest)
 
 

@@ -59,15 +59,15 @@ NEEDED = {
     "paid": (
         ("--payment-method", "pm_42"),
         (
-            "Chargebee collects from a payment source that is named; pass payment_method, the id of a payment source "
+            "Chargebee only collects from a named payment source; pass payment_method, the id of a payment source "
             "of the customer (pm_…)"
         ),
     ),
     "period_invoice_accrued": (
         ("--subscription", "sub_42"),
         (
-            "Chargebee's unbilled charges belong to a subscription; name it: PeriodInvoice(subscription=…), or bill "
-            "lines of your own"
+            "Chargebee's unbilled charges belong to a subscription; name the subscription: "
+            "PeriodInvoice(subscription=…), or bill lines of your own"
         ),
     ),
 }
@@ -136,7 +136,7 @@ REFUSED = {
     ),
     "what a provider cannot do": (
         ("cassettes", "record", "period_invoice_accrued", "--provider", "whop"),
-        "Whop cannot bill what has accrued in a period: it has no such thing; give the lines",
+        "Whop cannot bill the usage of a period: it accrues nothing; give the lines",
     ),
     "a subscription of the emulator": (
         (*RECORD, "--subscription", "sub_42"),

@@ -426,7 +426,7 @@ def test_more_invoices_than_a_look_reads_bill_nothing() -> None:
     for number in range(300):
         desk.create(desk.client(lookup="never"), desk.charge(reference=f"other-{number}"))
     desk.forget()
-    with pytest.raises(BridgeError, match="more invoices than the 300 whose plans were read"):
+    with pytest.raises(BridgeError, match="more invoices than the 300 that were checked"):
         desk.create(desk.client(lookup="always"), desk.charge())
     assert desk.times("issued") == 301
 

@@ -172,6 +172,6 @@ def test_a_coding_that_is_none_of_ours_is_not_read(coding: str) -> None:
 
 def test_a_name_that_is_no_text_does_not_spoil_the_error(tmp_path: Path) -> None:
     """Half of a pair of surrogates as the name of an object: the error could not be printed."""
-    with pytest.raises(MalformedResponse, match=r"this is no invoice: it holds '\\udc00'") as refused:
+    with pytest.raises(MalformedResponse, match=r"this is not an invoice: it contains '\\udc00'") as refused:
         decode("chargebee", b'{"\\udc00": {"id": "1"}}')
     str(refused.value).encode()

@@ -132,7 +132,7 @@ def charge(name: str, reference: str = "res-1", **said: Any) -> OneTimeCharge:
 
 
 ALLOW: Final = ("amount",)
-"""What that bill loses at the provider that cannot be told an amount."""
+"""What that bill loses at the provider that accepts no amount."""
 
 
 def emulated(name: str, **said: Any) -> tuple[Client, EmulatorTransport]:

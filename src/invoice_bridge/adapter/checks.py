@@ -172,7 +172,7 @@ def payable(command: Pay, found: Invoice, transition: Transition) -> Invoice:
     Raises InvalidState or Discrepancy.
     """
     if found.payment_pending:
-        raise invalid_state(found, "cannot be paid", "a payment is on its way already")
+        raise invalid_state(found, "cannot be paid", "a payment is already in progress")
     check_state(found, transition, "cannot be paid", f"the invoice is {found.status}")
     if command.expect is not None and found.amount_remaining != command.expect:
         raise Discrepancy(

@@ -65,7 +65,7 @@ def test_a_charge_of_another_amount_leaves_a_draft(minor: int) -> None:
     assert bench.sent == BILL[:3]
     assert (caught.value.asked, caught.value.found) == (Money(minor, "EUR"), EUR_25)
     assert (caught.value.invoice_id, caught.value.outcome) == ("inv_00000001", "partly_done")
-    assert "the draft inv_00000001 stays" in str(caught.value)
+    assert "the draft inv_00000001 remains" in str(caught.value)
     assert "neither delete nor void a draft" in str(caught.value)
     assert bench.events == []
     assert bench.emulator.invoices["inv_00000001"]["status"] == "draft"
@@ -75,7 +75,7 @@ def test_lines_are_compared_by_their_sum() -> None:
     """A period invoice with lines goes where they come to what the window holds, and stops where they do not."""
     right = [Line(description="Use", amount=Money(2000, "EUR")), Line(description="Fee", amount=Money(500, "EUR"))]
     assert Bench().client.create(may_invoice(lines=right), allow=["lines"]).total == EUR_25
-    with pytest.raises(AmountMismatch, match="the draft inv_00000001 stays"):
+    with pytest.raises(AmountMismatch, match="the draft inv_00000001 remains"):
         Bench().client.create(may_invoice(lines=right[:1]), allow=["lines"])
 
 
@@ -86,7 +86,7 @@ def test_a_tax_that_finalizing_adds(collects: bool) -> None:
     with pytest.raises(AmountMismatch) as caught:
         bench.client.create(may_charge(collection=Collection.charge()), allow=["amount"])
     assert (caught.value.asked, caught.value.found) == (EUR_25, Money(3000, "EUR"))
-    said = "is paid: ChargeAPI collected as it finalized" if collects else "is open and was not collected: void it"
+    said = "is paid: ChargeAPI collected when it finalized" if collects else "is open and was not collected: void it"
     assert said in str(caught.value)
     assert bench.sent == BILL  # no pay
 
@@ -94,10 +94,10 @@ def test_a_tax_that_finalizing_adds(collects: bool) -> None:
 def test_a_tax_on_what_has_accrued() -> None:
     """A period invoice without lines is held against its draft: a tax that finalizing adds stops it."""
     bench = Bench(finalize_taxes=True)
-    with pytest.raises(AmountMismatch, match=r"25\.00 EUR, now it comes to 30\.00 EUR"):
+    with pytest.raises(AmountMismatch, match=r"25\.00 EUR before it was finalized and totals 30\.00 EUR now"):
         bench.client.create(may_invoice(collection=Collection.charge()))
     assert bench.sent == BILL
-    with pytest.raises(AmountMismatch, match=r"25\.00 EUR, now it comes to 30\.00 EUR"):
+    with pytest.raises(AmountMismatch, match=r"25\.00 EUR before it was finalized and totals 30\.00 EUR now"):
         bench.client.create(may_invoice(collection=Collection.charge()))  # again: the same invoice, open by now
     assert bench.sent == [*BILL, *FOUND]
 
@@ -208,7 +208,7 @@ def test_a_reference_used_in_another_currency() -> None:
     """A draft in another currency, found or replayed, is a Discrepancy that carries it, and the draft stays."""
     for bench in (Bench(), Bench(looks=False, mismatch_refused=False)):
         bench.client.create(may_invoice(draft=True))
-        told = "asked for USD, inv_00000001 has EUR; the draft inv_00000001 stays"
+        told = "asked for USD, inv_00000001 has EUR; the draft inv_00000001 remains"
         with pytest.raises(Discrepancy, match=told) as caught:
             bench.client.create(may_invoice(currency="USD"))
         assert caught.value.invoice is not None

@@ -56,7 +56,7 @@ def test_an_open_invoice_that_states_no_amount_is_not_collected() -> None:
 def test_an_open_invoice_below_its_lines_is_not_collected() -> None:
     """Defect 35: a tax makes an invoice larger; one that demands less than its lines is another bill."""
     command = may_charge(tax="provider", collection=Collection.charge())
-    with pytest.raises(AmountMismatch, match=r"come to 25\.00 EUR, and it would collect 20\.00 EUR"):
+    with pytest.raises(AmountMismatch, match=r"add up to 25\.00 EUR, but it would collect 20\.00 EUR"):
         finalized(command, amount_due=2000)
 
 
@@ -70,7 +70,7 @@ def test_what_was_collected_is_compared_with_what_was_demanded(collected: int) -
             flow.send(paid)
         assert done.value.value.amount_paid == EUR_25
     else:
-        with pytest.raises(AmountMismatch, match=r"demanded 25\.00 EUR, and 30\.00 EUR was collected"):
+        with pytest.raises(AmountMismatch, match=r"demanded 25\.00 EUR, but 30\.00 EUR was collected"):
             flow.send(paid)
 
 

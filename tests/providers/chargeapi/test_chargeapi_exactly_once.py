@@ -164,7 +164,7 @@ def test_a_draft_of_another_amount_that_is_found() -> None:
     bench = Bench()
     charge(bench, draft=True)
     command = may_charge(amount=Money(2600, "EUR"))
-    with pytest.raises(AmountMismatch, match=f"the draft {ID} stays"):
+    with pytest.raises(AmountMismatch, match=f"the draft {ID} remains"):
         bench.client.create(command, allow=["amount"])
     found = bench.client.create(command, allow=["amount"], on_discrepancy="report")
     assert (found.id, found.status) == (ID, Status.DRAFT)

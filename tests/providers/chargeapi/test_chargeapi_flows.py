@@ -95,7 +95,7 @@ def test_a_charge_whose_amount_is_not_said(tax: str) -> None:
     """An amount that cannot be compared is not billed: a draft that states none is never finalized."""
     flow, _ = begin(may_charge(reference="flt_42/2026-05", tax=tax))
     flow.send(answer())
-    with pytest.raises(AmountMismatch, match="does not say what it comes to; the draft inv_1 stays"):
+    with pytest.raises(AmountMismatch, match="does not state its total; the draft inv_1 remains"):
         flow.send(answer(amount_due=None, line_items=None))
 
 

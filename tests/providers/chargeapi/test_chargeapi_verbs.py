@@ -198,7 +198,7 @@ def test_a_change_that_is_answered_and_not_made() -> None:
     bench = drafted()
     bench.client.update(ID, description="a")
     bench.client.update(ID, description="b")
-    with pytest.raises(Discrepancy, match="was to have a, and has b"):
+    with pytest.raises(Discrepancy, match="should have a, but has b"):
         bench.client.update(ID, description="a")
 
 

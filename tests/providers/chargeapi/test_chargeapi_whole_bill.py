@@ -33,6 +33,6 @@ def test_a_subscription_beside_an_amount_is_a_loss() -> None:
 def test_rates_of_tax_are_refused() -> None:
     """Before anything is sent."""
     bench = Bench()
-    with pytest.raises(Unsupported, match="ChargeAPI calculates tax by the account's own settings"):
+    with pytest.raises(Unsupported, match="ChargeAPI calculates tax by the account's settings"):
         bench.client.create(may_charge(tax=[TaxRate(name="VAT", rate=19)]), allow=["amount"])
     assert bench.sent == []

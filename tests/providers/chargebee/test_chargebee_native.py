@@ -173,7 +173,7 @@ def test_a_decimal_that_is_another_amount_is_refused(wrong: str) -> None:
     command = bill({"charges": [{"amount_in_decimal": wrong}]}, 2000)
     refused = explain("chargebee", command, lookup="never", site="acme-test")
     assert isinstance(refused.refusal, ConfigurationError)
-    assert "more exactly" in str(refused.refusal)
+    assert "does not round to the line's amount" in str(refused.refusal)
     assert refused.requests == ()
 
 

@@ -279,7 +279,7 @@ def test_defect_57_what_says_that_it_is_something_else_is_refused(kind: str) -> 
         decode("chargebee", small(object=kind))
     with pytest.raises(MalformedResponse, match=f"its object is '{kind}'"):
         decode("chargebee", {"invoice": small(object=kind)})
-    with pytest.raises(MalformedResponse, match=f"it holds {kind!r}"):
+    with pytest.raises(MalformedResponse, match=f"it contains {kind!r}"):
         decode("chargebee", {kind: small(object=kind)})
     assert decode("chargebee", {"invoice": small(object="invoice"), kind: {"object": kind}}).id == "7"
 

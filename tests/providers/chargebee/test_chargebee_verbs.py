@@ -380,7 +380,7 @@ def test_defect_71_lines_whose_pages_alternate_end() -> None:
     row = {"id": "7", "object": "invoice", "status": "payment_due", "currency_code": "EUR", "line_items": [line]}
     flow = CHARGEBEE.flow(Retrieve(id="7"), make_context(CHARGEBEE, {"site": "acme"}))
     read, told = _circling(flow, lambda offset: {"invoice": row | {"line_items_next_offset": offset}})
-    assert (read, told.endswith("line_items_next_offset goes on after 100 pages")) == (101, True)
+    assert (read, told.endswith("line_items_next_offset continues after 100 pages")) == (101, True)
 
 
 def test_defect_71_unbilled_charges_whose_pages_alternate_end() -> None:
@@ -390,4 +390,4 @@ def test_defect_71_unbilled_charges_whose_pages_alternate_end() -> None:
     )
     flow = CHARGEBEE.flow(bill, make_context(CHARGEBEE, {"site": "acme"}).on(bill))
     read, told = _circling(flow, lambda offset: {"list": [], "next_offset": offset})
-    assert (read, told.endswith("next_offset goes on after 100 pages of 100")) == (100, True)
+    assert (read, told.endswith("next_offset continues after 100 pages of 100")) == (100, True)

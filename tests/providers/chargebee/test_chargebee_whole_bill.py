@@ -86,7 +86,7 @@ def test_a_single_charge_on_catalog_1_names_the_subscription_too() -> None:
 @pytest.mark.parametrize(
     "facts,problem",
     [
-        ({"customer_id": "cus_7"}, "is of the customer cus_7, and the bill states cus_42"),
+        ({"customer_id": "cus_7"}, "belongs to the customer cus_7, and the bill states cus_42"),
         ({"currency_code": "USD"}, "is in USD, and the bill states EUR"),
         ({"currency_code": None}, "is in unstated, and the bill states EUR"),
     ],
@@ -112,7 +112,7 @@ def test_a_subscription_that_collects_by_itself_stops_a_manual_bill(calm: World)
     """That the request overrides the subscription's auto_collection is not documented: a person decides."""
     calm.site.subscriptions["sub_42"]["auto_collection"] = "on"
     bill = charge(Line(amount=eur(1000)), subscription="sub_42")
-    with pytest.raises(Unsupported, match="auto_collection of the subscription sub_42 is on"):
+    with pytest.raises(Unsupported, match="the subscription sub_42 has auto_collection on"):
         calm.client.create(bill)
     assert calm.bodies == []
     assert calm.client.create(bill, allow=["collection.kind"]).status is Status.OPEN
@@ -166,7 +166,7 @@ def test_item_prices_that_differ_by_as_much_as_other_lines_stop_the_bill(calm: W
     """The total agrees by chance: each item price is compared by itself."""
     calm.site.item_prices["other-EUR"] = 823
     bill = charge(Line(amount=eur(800), price="tiered-EUR"), Line(amount=eur(800), price="other-EUR"))
-    with pytest.raises(AmountMismatch, match=r"the item price tiered-EUR are to come to 8\.00 EUR"):
+    with pytest.raises(AmountMismatch, match=r"the item price tiered-EUR should add up to 8\.00 EUR"):
         calm.client.create(bill)
     assert calm.events == []
 

@@ -250,5 +250,5 @@ def test_the_metadata_of_a_line_is_sent_and_comes_back(make: Callable[[], World]
     world = make()
     assert world.client.create(bill).lines[0].metadata == {"meter": "7"}
     empty = OneTimeCharge(reference="res-2", customer="cus_42", lines=[line.model_copy(update={"metadata": {"a": ""}})])
-    with pytest.raises(Unsupported, match="no metadata of a line without a value"):
+    with pytest.raises(Unsupported, match="no line metadata with an empty value"):
         world.client.create(empty)

@@ -215,7 +215,7 @@ def test_a_credit_note_of_another_currency_is_left_out_and_said() -> None:
     """It is a problem of the invoice, and the list is not complete."""
     found = retrieved({"credit_notes": [{"id": "cn_1", "amount": 5, "currency": "usd"}]})
     assert (found.credit_notes, found.credit_notes_complete) == ((), False)
-    assert [str(one) for one in found.problems] == ["credit_notes[0].currency is not that of the invoice, EUR"]
+    assert [str(one) for one in found.problems] == ["credit_notes[0].currency is not the invoice's currency, EUR"]
     found = retrieved({"credit_notes": [{"id": "cn_1", "amount": "5", "currency": "eur"}]})
     assert (found.credit_notes[0].amount, found.credit_notes_complete) == (None, False)
 

@@ -323,7 +323,7 @@ def test_a_plan_of_another_price_is_a_mismatch() -> None:
     next(flow)
     flow.send(answer(whole()))
     with pytest.raises(
-        AmountMismatch, match=r"holds 2000\.00 EUR and is open; Whop mails or charges when it creates"
+        AmountMismatch, match=r"has 2000\.00 EUR and is open; Whop mails or charges when it creates"
     ) as raised:
         flow.send(answer({**PLAN, "initial_price_due": {"amount": "2000.00", "currency": "eur"}}))
     assert raised.value.invoice is not None

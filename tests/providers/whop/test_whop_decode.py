@@ -193,7 +193,7 @@ def test_defect_60_half_a_yen_is_no_amount() -> None:
 
 def test_a_native_invoice_says_which_api_answered() -> None:
     """The id's prefix is a tripwire for the version header."""
-    with pytest.raises(MalformedResponse, match="native API answered, is the header Api-Version-Date sent"):
+    with pytest.raises(MalformedResponse, match="native API answered: check that the header Api-Version-Date is sent"):
         decode("whop", bare(id="pay_1"))
 
 

@@ -225,7 +225,7 @@ def refunded(bench: Bench) -> Invoice:
         (written_off, "cannot be refunded: it is uncollectible"),
         (clearing, "cannot be refunded: it is open"),
         (paid_elsewhere, "Whop names no payment that settled it"),
-        (refunded, "is not refundable: it is refunded already"),
+        (refunded, "is not refundable: it is already refunded"),
     ],
 )
 def test_what_whop_did_not_collect_is_not_refunded(bench: Bench, make: Callable[[Bench], Invoice], why: str) -> None:
@@ -273,7 +273,7 @@ def test_a_part_of_a_payment_in_another_currency_is_refused(bench: Bench) -> Non
     payment = bench.emulator.payments["pay_00000001"]
     usd = {"amount": "27.00", "currency": "usd", "decimals": 2, "display_decimals": 2}
     payment |= {"currency": "usd", "total": usd, "subtotal": usd, "refunded_amount": {**usd, "amount": "0.00"}}
-    with pytest.raises(Unsupported, match="a part is stated in the payment's currency"):
+    with pytest.raises(Unsupported, match="a partial refund needs the payment's currency"):
         bench.billing.refund(made.id, amount=eur(1000), reference="rf-1")
     assert given_back(bench) == []
     bench.billing.refund(made.id, reference="rf-1")
@@ -303,7 +303,7 @@ def test_an_earlier_version_keeps_no_reference(bench: Bench, version: str) -> No
 
 def test_a_reason_has_a_length(bench: Bench) -> None:
     """A value of metadata has 500 characters at most."""
-    with pytest.raises(Unsupported, match="500 characters at most, the reason has 501"):
+    with pytest.raises(Unsupported, match="at most 500 characters, and the reason has 501"):
         bench.billing.refund("inv_1", reference="rf-1", reason="x" * 501)
     assert bench.transport.sent == []
 
@@ -404,7 +404,7 @@ def test_a_pending_refund_that_failed_frees_the_money() -> None:
     bench = Bench(switches={"refunds_pend": True})
     made = charged(bench)
     bench.billing.refund(made.id, reference="rf-1")
-    with pytest.raises(InvalidState, match="is refunded already"):
+    with pytest.raises(InvalidState, match="is already refunded"):
         bench.billing.refund(made.id, reference="rf-2")
     bench.emulator.end_refund("rf_00000001", "canceled")
     bench.billing.refund(made.id, reference="rf-2")

@@ -147,15 +147,15 @@ def origins(command: Bill, **settings: str) -> dict[str, str]:
 
 
 CONSTANTS = {
-    "account_id": "constant: the setting account_id: whose invoice it is",
+    "account_id": "constant: the setting account_id: the account that bills",
     "plan.plan_type": "constant: a bill is charged once and never renews",
-    "charge_buyer_fee": "constant: the customer pays the amount asked, and no fee on it",
+    "charge_buyer_fee": "constant: the customer pays the amount of the bill, with no fee on top",
     "collection_method": "collection.kind",
     "save_as_draft": "draft",
     "plan.internal_notes": "reference",
     "plan.currency": "currency",
 }
-ONE = "constant: a line without a quantity is one of its amount"
+ONE = "constant: a line without a quantity has the quantity 1"
 
 
 def test_where_the_fields_of_an_amount_come_from() -> None:

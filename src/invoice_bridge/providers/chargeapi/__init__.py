@@ -37,7 +37,7 @@ CHARGEAPI = Provider(
     idempotency=Idempotency(
         "Idempotency-Key",
         KEY_WINDOW,
-        source="docs.chargeapi.co/idempotency; the 24 hours stand in its older generation only",
+        source="docs.chargeapi.co/idempotency; only its older generation states the 24 hours",
         # no mark of an answer that repeats an earlier one is documented: what may be old is read again
     ),
     rate=None,  # docs.chargeapi.co/errors lists rate_limit_exceeded; no page gives a number
@@ -59,7 +59,7 @@ CHARGEAPI = Provider(
         retrieve=retrieve,
         list=page,
         pdf=cannot(
-            "an invoice has no document and no page",
+            "ChargeAPI's invoices have neither a PDF nor a hosted page",
             source="docs.chargeapi.co/api-reference/invoices/object",
         ),
         finalize=finalize,
@@ -69,15 +69,15 @@ CHARGEAPI = Provider(
             source="docs.chargeapi.co/api-reference/invoices/pay",
         ),
         mark_paid=cannot(
-            "a payment made elsewhere cannot be recorded: pay collects, and nothing else marks an invoice paid",
+            "ChargeAPI cannot record a payment made elsewhere: only pay marks an invoice as paid, and pay collects",
             source="docs.chargeapi.co/api-reference/invoices/pay",
         ),
         record_payment=cannot(
-            "a payment made elsewhere cannot be recorded, neither the whole nor a part",
+            "ChargeAPI cannot record a payment made elsewhere, in whole or in part",
             source="docs.chargeapi.co/api-reference/invoices/pay",
         ),
         refund=cannot(
-            "refunds are transactions that can only be read; refund it in the dashboard",
+            "the API can only read refunds; refund the invoice in the dashboard",
             source="docs.chargeapi.co/api-reference/transactions/object",
         ),
         credit=cannot(
@@ -86,7 +86,7 @@ CHARGEAPI = Provider(
         ),
         void=void,
         mark_uncollectible=cannot(
-            "an invoice can be read as uncollectible, but no request makes it so; void it instead",
+            "no request marks an invoice as uncollectible; void it instead",
             source="docs.chargeapi.co/api-reference/invoices/list",
         ),
         update=update,
@@ -95,7 +95,7 @@ CHARGEAPI = Provider(
             source="docs.chargeapi.co/api-reference/invoices/void",
         ),
         send_invoice=cannot(
-            "it mails no invoices; mail it yourself",
+            "ChargeAPI mails no invoices; mail it yourself",
             source="docs.chargeapi.co/api-reference/invoices/object",
         ),
     ),

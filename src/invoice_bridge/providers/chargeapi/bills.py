@@ -38,9 +38,9 @@ def charge(command: OneTimeCharge, context: Context) -> Flow[Invoice]:
     """Bill an amount once: the transactions of its period, provided that they come to that amount."""
     if command.period is None:
         raise Unsupported(
-            "ChargeAPI cannot be told an amount: it bills the transactions of a period, and this charge has none",
+            "ChargeAPI accepts no amount: it bills the transactions of a period, and this charge has no period",
             source=_CREATE,
-            remedy="give the period whose transactions come to this amount",
+            remedy="give the period whose transactions add up to this amount",
         )
     return (yield from _bill(command, context, command.period))
 
@@ -124,8 +124,8 @@ def _is_this_bill(command: OneTimeCharge | PeriodInvoice, found: Invoice, window
     )
     if wrong:
         raise IdempotencyMismatch(
-            f"the reference {command.reference!r} was used before for another bill: {found.id} is {found.status} "
-            f"and has {wrong}; nothing was done to it",
+            f"the reference {command.reference!r} already belongs to another bill: {found.id} is {found.status} and "
+            f"has {wrong}; nothing was done to it",
             existing=found,
         )
     if found.status is not Status.DRAFT:
@@ -153,15 +153,15 @@ def _compare(command: OneTimeCharge | PeriodInvoice, found: Invoice, draft: Invo
     stated = found.subtotal if command.tax == "provider" or found.total is None else found.total
     if command.total is not None and stated is None:
         raise AmountMismatch(
-            f"asked for {command.total}, {found.id} does not say what it comes to; {_what_is_left(found)}",
+            f"asked for {command.total}, {found.id} does not state its total; {_what_is_left(found)}",
             asked=command.total,
             invoice=found,
         )
     before = draft.total if draft is not None else found.subtotal
     if command.tax == "none" and before is not None and found.total is not None and found.total != before:
         raise AmountMismatch(
-            f"before it was finalized {found.id} came to {before}, now it comes to {found.total}: a tax, "
-            f"or a transaction that came in between; {_what_is_left(found)}",
+            f"{found.id} totaled {before} before it was finalized and totals {found.total} now: tax or a new "
+            f"transaction changed it; {_what_is_left(found)}",
             asked=before,
             found=found.total,
             invoice=found,
@@ -184,7 +184,7 @@ def _collectable(command: OneTimeCharge | PeriodInvoice, invoice: Invoice) -> Mo
         )
     if lines is not None and demanded < lines:
         raise AmountMismatch(
-            f"the lines of {invoice.id} come to {lines}, and it would collect {demanded}; {_what_is_left(invoice)}",
+            f"the lines of {invoice.id} add up to {lines}, but it would collect {demanded}; {_what_is_left(invoice)}",
             asked=lines,
             found=demanded,
             invoice=invoice,
@@ -196,7 +196,8 @@ def _compare_collected(invoice: Invoice, demanded: Money) -> Invoice:
     """Check that what was collected is what the open invoice demanded. Raises AmountMismatch after the fact."""
     if invoice.status is Status.PAID and invoice.amount_paid is not None and invoice.amount_paid != demanded:
         raise AmountMismatch(
-            f"{invoice.id} demanded {demanded}, and {invoice.amount_paid} was collected: see to a refund there",
+            f"{invoice.id} demanded {demanded}, but {invoice.amount_paid} was collected: refund it in ChargeAPI's "
+            "dashboard",
             asked=demanded,
             found=invoice.amount_paid,
             invoice=invoice,
@@ -206,11 +207,14 @@ def _compare_collected(invoice: Invoice, demanded: Money) -> Invoice:
 
 def _what_is_left(found: Invoice) -> str:
     if found.status is Status.DRAFT:
-        return f"the draft {found.id} stays: it collects nothing, and ChargeAPI can neither delete nor void a draft"
+        return f"the draft {found.id} remains: it collects nothing, and ChargeAPI can neither delete nor void a draft"
     if found.status is Status.OPEN:
-        return f"the invoice {found.id} is open and was not collected: void it, or take it as it is"
+        return f"the invoice {found.id} is open and was not collected: void it, or accept it as it is"
     if found.status is Status.PAID:
-        return f"the invoice {found.id} is paid: ChargeAPI collected as it finalized, so see to a refund there"
+        return (
+            f"the invoice {found.id} is paid: ChargeAPI collected when it finalized, so refund it in ChargeAPI's "
+            "dashboard"
+        )
     return f"the invoice {found.id} is {found.status}"
 
 

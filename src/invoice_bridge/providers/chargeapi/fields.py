@@ -54,7 +54,7 @@ def _with_tax(command: Any, _context: Any) -> bool:
 
 
 _TAX = f"{FINALIZE}: finalizing calculates tax; no request has a field for it"
-_NO_LINES = "ChargeAPI makes the lines itself, of the period's transactions"
+_NO_LINES = "ChargeAPI makes the lines itself, from the period's transactions"
 
 
 def _line_part(part: str, code: str, what: str) -> Field:
@@ -76,8 +76,8 @@ def _discount(path: str, code: str) -> Field:
         code,
         CREATE,
         sent="the period alone",
-        why="ChargeAPI has no discounts: it bills the transactions of the period, and the bill stops unless they come "
-        "to the total after them",
+        why="ChargeAPI has no discounts: it bills the transactions of the period, and the bill stops unless their sum "
+        "is the total after discounts",
         remedy="make sure that the period holds exactly what is to be billed: a draft that differs cannot be discarded",
     )
 
@@ -93,21 +93,21 @@ FIELDS = (
         CREATE,
         severity=Severity.INFO,
         sent="the customer's id as the fleet",
-        why="ChargeAPI bills fleets and has no customers: the customer's id is taken for a fleet's",
+        why="ChargeAPI bills fleets and has no customers: the customer's id is sent as the fleet's",
     ),
     dropped(
         "customer.email",
         "IB-CHARGEAPI-CUSTOMER-02",
         CREATE,
         severity=Severity.INFO,
-        why="ChargeAPI bills a fleet by its id, and mails nobody",
+        why="ChargeAPI bills a fleet by its id and mails nobody",
     ),
     dropped(
         "customer.name",
         "IB-CHARGEAPI-CUSTOMER-03",
         CREATE,
         severity=Severity.INFO,
-        why="ChargeAPI bills a fleet by its id: its name is the one kept there",
+        why="ChargeAPI bills a fleet by its id and uses the name that it has on record",
     ),
     carried("currency", "currency", CREATE),
     provider_rated(
@@ -115,8 +115,8 @@ FIELDS = (
         "IB-CHARGEAPI-AMOUNT-01",
         CREATE,
         sent="the period alone",
-        why="ChargeAPI cannot be told an amount: it bills the transactions of the period, "
-        "and the bill stops where they come to another amount",
+        why="ChargeAPI accepts no amount: it bills the transactions of the period, and the bill stops if their sum is "
+        "another amount",
         remedy="make sure that the period holds exactly what is to be billed: a draft that differs cannot be discarded",
         verbs=("one_time_charge",),
     ),
@@ -157,7 +157,7 @@ FIELDS = (
         "issued_at",
         "IB-CHARGEAPI-ISSUED-AT-01",
         OBJECT,
-        why="the invoice has no date of issue; the day on which it is made stands as created",
+        why="ChargeAPI's invoices have no issue date, only the date on which they were created",
         remedy="leave it out",
     ),
     carried("collection.due", "due_date", UPDATE),
@@ -171,9 +171,9 @@ FIELDS = (
         severity=Severity.INFO,
         when=_is_manual,
         sent="finalize, and no pay",
-        why="one page says to finalize in order to lock the lines and collect payment, another has a request of its "
-        "own for paying: that finalizing alone charges nobody is not confirmed",
-        remedy="look at the status of the first invoice that you finalize",
+        why="it is not confirmed that finalizing charges nobody: one page says that finalizing locks the lines and "
+        "collects payment, another has a separate request to pay",
+        remedy="check the status of the first invoice that you finalize",
     ),
     approximated(
         "collection.kind",
@@ -183,7 +183,7 @@ FIELDS = (
         alters=Alters.BRANCH,
         severity=Severity.WARNS,
         when=_is_send,
-        sent="the due date, on an open invoice that nobody is mailed",
+        sent="the due date, on an open invoice that is not mailed",
         why="ChargeAPI mails no invoices",
         remedy="mail it yourself",
     ),
@@ -194,8 +194,8 @@ FIELDS = (
         severity=Severity.INFO,
         when=_is_draft_to_charge,
         sent="a draft",
-        why="a draft does not remember that it is to be charged",
-        remedy="pay it once it is finalized",
+        why="a draft does not store that it will be charged",
+        remedy="pay it after you finalize it",
     ),
     carried("collection.kind", "", PAY, alters=Alters.BRANCH, when=_is_charge),
     unsent("collection.kind", CREATE, when=_is_plain_draft),
@@ -204,7 +204,7 @@ FIELDS = (
         "",
         f"{UPDATE}: due_date is an instant",
         alters=Alters.BRANCH,
-        why="refused: there is no date of issue to count days from",
+        why="refused: there is no issue date to count days from",
     ),
     carried("collection.payment_method", "payment_method", PAY, when=_is_not_draft_to_charge),
     dropped(
@@ -214,7 +214,7 @@ FIELDS = (
         severity=Severity.INFO,
         when=_is_draft_to_charge,
         sent="a draft",
-        why="a draft does not remember the payment method that is to be charged",
+        why="a draft does not store the payment method to charge",
         remedy="name it when you pay the invoice",
     ),
     # it may change nothing; the comparison after finalizing stops the bill where it does
@@ -224,8 +224,8 @@ FIELDS = (
         _TAX,
         severity=Severity.INFO,
         when=_without_tax,
-        why="the account's own settings decide on tax: an older page says that finalizing calculates it; "
-        "the bill stops before it is collected where finalizing changed the total",
+        why="the account's settings decide on tax, and an older page says that finalizing calculates it; if finalizing "
+        "changes the total, the bill stops before it collects",
     ),
     unsent("tax", _TAX, when=_with_tax),
     carried("draft", "", FINALIZE, alters=Alters.BRANCH),
@@ -239,7 +239,7 @@ FIELDS = (
             CREATE,
             severity=Severity.INFO,
             sent="the period alone",
-            why=f"{_NO_LINES}: what a discount is called is not on the invoice",
+            why=f"{_NO_LINES}: the invoice does not show the name of a discount",
         )
         for part, number in (("name", "02"), ("code", "03"))
     ),
@@ -247,7 +247,7 @@ FIELDS = (
     refused(
         "tax[]",
         _TAX,
-        why="ChargeAPI calculates tax by the account's own settings",
+        why="ChargeAPI calculates tax by the account's settings",
         remedy='write tax="provider" or "none"',
     ),
     *read_parts("IB-CHARGEAPI", CREATE, sent=("lines[].discount", *DISCOUNTS, "tax[]")),
@@ -259,8 +259,8 @@ VERB_FIELDS: tuple[Field, ...] = (
         "IB-CHARGEAPI-VOID-REASON-01",
         SOURCES["void"],
         verbs=("void",),
-        why="the request that voids takes no parameter, so no reason is kept",
-        remedy="put it into the metadata with update before, or keep it yourself",
+        why="the void request takes no parameters, so it keeps no reason",
+        remedy="write it into the metadata with update before you void, or keep it in your own records",
     ),
 )
 """What happens to each field of the verbs of VERB_LEAVES."""

@@ -32,5 +32,5 @@ ROWS = (
 )
 
 NATIVES = NativeTable(
-    ROWS, (RefusedNative("line_items", "ChargeAPI makes the lines itself, of the transactions of a period", _CREATE),)
+    ROWS, (RefusedNative("line_items", "ChargeAPI makes the lines itself, from the transactions of a period", _CREATE),)
 )

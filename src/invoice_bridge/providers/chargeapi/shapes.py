@@ -58,7 +58,7 @@ def refusal(answer: Response) -> Refusal:
     """Read {"object": "error", code, message, param, request, type}: flat, nothing stands under an "error" key."""
     at = Reader(object_of(answer), "chargeapi")
     if at.text("object") != "error":
-        raise MalformedResponse("the refusal is not in ChargeAPI's words", provider="chargeapi", status=answer.status)
+        raise MalformedResponse("the refusal is not in ChargeAPI's format", provider="chargeapi", status=answer.status)
     return Refusal(
         at.text("message") or "refused without a message",
         code=at.text("code"),

@@ -43,7 +43,7 @@ from invoice_bridge.providers.chargeapi.tables import (
 _FILTERS = {status: status.value for status in (Status.DRAFT, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE)}
 _TOKEN = re.compile(r"page_[A-Za-z0-9_-]+")
 """A page's token as the documentation shows it; anything else is taken for an address."""
-_ISSUES_NOTE = "whether finalizing alone starts a collection is not confirmed; it is counted as one"
+_ISSUES_NOTE = "it is not confirmed whether finalizing starts a collection, so it is counted as one"
 
 
 def metadata_with(metadata: Mapping[str, str], reference: str | None) -> dict[str, str]:
@@ -82,7 +82,7 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
     rows, url, before = whole.get("data"), whole.get("next_page_url", ""), whole.get("previous_page_url")
     if not isinstance(rows, list) or not (url is None or (isinstance(url, str) and url)):
         # an older generation says has_more instead, and null alone is the end: to stop here would lose invoices
-        problem = "the answer is no page of invoices with a next_page_url"
+        problem = "the answer is not a page of invoices with a next_page_url"
         raise MalformedResponse(problem, provider="chargeapi", status=answer.status, response=answer)
     items: list[Invoice | Unreadable] = []
     for row in rows:
@@ -218,8 +218,8 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
     for asked, holds, told in asked_and_found:
         if told and asked != holds:
             raise Discrepancy(
-                f"{command.id} was to have {asked}, and has {holds}: ChargeAPI answers a change that it saw within the "
-                "last day without making it again",
+                f"{command.id} should have {asked}, but has {holds}: ChargeAPI repeats its answer to a change of "
+                "the last day without making the change again",
                 asked=asked,
                 found=holds,
                 invoice=now,

@@ -83,13 +83,13 @@ CHARGEBEE = Provider(
         void=void,
         mark_uncollectible=write_off,
         update=cannot(
-            "an invoice's note and payment terms are set when it is made, and it has no metadata; "
-            "what can be changed later (addresses, VAT number, PO number) has no neutral name",
+            "an invoice's note and payment terms are fixed when it is made, and it has no metadata; the fields "
+            "that Chargebee can change later (addresses, VAT number, PO number) have no neutral name",
             source="chargebee 3.29.0, Invoice.UpdateDetailsParams",
         ),
         delete=delete,
         send_invoice=cannot(
-            "invoices are mailed by the site's e-mail settings alone; no documented request mails one",
+            "only the site's e-mail settings mail invoices; no documented request mails one",
             # the SDK names send_email; neither the specification nor a page says what it does, so it is not used
             source="chargebee/openapi, API v2, Product Catalog 2.0: no such route",
         ),

@@ -57,7 +57,7 @@ def bill_accrued(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
         raise Unsupported(
             "Chargebee's unbilled charges belong to a subscription",
             source="apidocs.chargebee.com, invoice unbilled charges",
-            remedy="name it: PeriodInvoice(subscription=…), or bill lines of your own",
+            remedy="name the subscription: PeriodInvoice(subscription=…), or bill lines of your own",
         )
     if command.draft:
         raise Unsupported(
@@ -96,11 +96,12 @@ def _invoice_accrued(command: PeriodInvoice, subscription: str, context: Context
         answers=("invoices",),
         effects=[*issuing(command), Effect.COLLECTS],
         specimen={"invoices": [specimen["invoice"]]},
-        note="collects where the subscription's auto_collection is on: nothing can be compared first",
+        note="collects if the subscription's auto_collection is on: nothing can be compared before",
     )
     nothing = (
         f"Chargebee has no unbilled charge of {subscription}; this call made no invoice. An earlier try that died "
-        "before it named its invoice leaves one without the reference: look at the subscription's newest ones"
+        "before it named its invoice leaves an invoice without the reference: check the subscription's newest "
+        "invoices"
     )
     # Sent for an empty pile too: an earlier try may have emptied it, which the key alone can tell. Where there was
     # none, Chargebee has nothing to make an invoice of; a charge that accrues in between is compared late, as ever.
@@ -115,7 +116,7 @@ def _invoice_accrued(command: PeriodInvoice, subscription: str, context: Context
         raise NothingToBill(nothing)
     if len(rows) != 1:
         ids = ", ".join(row.text("id") or "one without an id" for row in rows) or "none"
-        raise Discrepancy(f"one invoice was to be made of {subscription}, and there are {len(rows)}: {ids}")
+        raise Discrepancy(f"{subscription} should have one new invoice, but has {len(rows)}: {ids}")
     made, replayed = rows[0].required_text("id"), context.provider.is_replay(answer)
     if names := naming_form(command, context):
         at = yield from _named(made, names, context, specimen)
@@ -158,9 +159,9 @@ def _accrued(command: PeriodInvoice, subscription: str, context: Context) -> Flo
         if not following:
             return total
         if following == offset:
-            raise whole.fault("next_offset", "gives the same page for ever")
+            raise whole.fault("next_offset", "returns the same page again")
         offset = following
-    raise MalformedResponse(f"$.next_offset goes on after {PAGES} pages of {PAGE}", provider="chargebee")
+    raise MalformedResponse(f"$.next_offset continues after {PAGES} pages of {PAGE}", provider="chargebee")
 
 
 def _fitting(command: PeriodInvoice, row: Reader, context: Context) -> Money:

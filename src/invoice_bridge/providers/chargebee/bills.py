@@ -136,7 +136,7 @@ def _opening_on_catalog_1(command: OneTimeCharge | PeriodInvoice, context: Conte
         answers=("invoice", "id"),
         effects=[*issuing(command), Effect.COLLECTS] if collects else issuing(command),
         specimen=bill_specimen(command, SPECIMEN_ID, "paid" if collects else "payment_due", context),
-        note="product catalog 1 collects in the same request: nothing can be compared first" if collects else "",
+        note="product catalog 1 collects in the same request: nothing can be compared before" if collects else "",
     )
 
 
@@ -188,7 +188,7 @@ def _single_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> Ma
 def _check_amount(line: Line) -> None:
     if line.amount.minor < 1:
         raise Unsupported(
-            f"Chargebee bills amounts above zero only, and a line of {line.amount} is not dropped silently",
+            f"Chargebee only bills amounts above zero, and this bill has a line of {line.amount}",
             source="chargebee-node 3.31.0, charges[amount] of 1 or more",
             remedy="leave the line out, or take a credit off another line",
         )

@@ -34,8 +34,8 @@ def check_demand(command: Bill, at: Invoice, context: Context) -> Invoice:
     charged = command.collection.kind == "charge" and at.status is Status.PAID
     if charged and collected is not None and collected != at.total:
         raise AmountMismatch(
-            f"the invoice {at.id} totals {at.total} and is paid, but {collected} was collected: Chargebee applied "
-            'credits or excess payments of the customer to the rest; allow=["balance"] accepts that',
+            f"the invoice {at.id} totals {at.total} and is paid, but only {collected} was collected: Chargebee "
+            'applied credits or excess payments of the customer to the rest; allow=["balance"] accepts that',
             asked=at.total,
             found=collected,
             invoice=at,
@@ -47,8 +47,8 @@ def check_demand(command: Bill, at: Invoice, context: Context) -> Invoice:
     applied = Reader(at.raw, "chargebee").money("credits_applied", MONEY, at.currency)
     if applied:
         raise AmountMismatch(
-            f"the invoice {at.id} totals {at.total}, and {at.total - applied} of it is demanded: Chargebee applied "
-            f'{applied} of the customer\'s credits; it is {at.status}, and allow=["balance"] accepts that',
+            f"the invoice {at.id} totals {at.total}, but demands {at.total - applied}: Chargebee applied {applied} "
+            f'of the customer\'s credits; it is {at.status}, and allow=["balance"] accepts that',
             asked=at.total,
             found=at.total - applied,
             invoice=at,
@@ -74,7 +74,7 @@ def check_closing(command: Bill, found: Invoice) -> None:
     """
     if found.status is Status.DRAFT and not command.draft and command.collection.kind != "charge":
         raise IdempotencyMismatch(
-            f"the reference {command.reference!r} belongs to the draft {found.id} already, and to close it may "
+            f"the reference {command.reference!r} already belongs to the draft {found.id}, and closing it may "
             "collect it, which this bill does not ask for; nothing was done to it: finalize it yourself, or give a "
             "new bill a new reference",
             existing=found,
@@ -94,8 +94,8 @@ def compared(command: OneTimeCharge | PeriodInvoice, at: Invoice, expected: Mone
             raise
         collected = "an unstated amount" if at.amount_paid is None else at.amount_paid
         raise AmountMismatch(
-            f"asked for {wrong.asked}, the invoice {at.id} holds {wrong.found} and is {at.status}; "
-            f"{collected} was collected with it",
+            f"asked for {wrong.asked}, but the invoice {at.id} has {wrong.found} and is {at.status}; it collected "
+            f"{collected}",
             asked=wrong.asked,
             found=wrong.found,
             invoice=at,
@@ -113,7 +113,7 @@ def _discounted_as_asked(command: OneTimeCharge | PeriodInvoice, at: Invoice) ->
     other = at.discount is not None and at.discount != taken
     if other or at.total not in {asked, on_top}:
         raise AmountMismatch(
-            f"asked for {asked}, the invoice {at.id} totals {at.total}"
+            f"asked for {asked}, but the invoice {at.id} totals {at.total}"
             + (f" with a discount of {at.discount}, which the bill does not ask for" if other else "")
             + f", and is {at.status}",
             asked=asked,
@@ -137,8 +137,8 @@ def _compare_prices(command: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invo
         found = sum_of(line.amount for line in _of(price, billed))
         if asked != found:
             raise AmountMismatch(
-                f"the lines of the item price {price} are to come to {asked or 'nothing'}, and the invoice {at.id} has "
-                f"{found or 'nothing'} of it; it is {at.status}",
+                f"the lines of the item price {price} should add up to {asked or 'nothing'}, but come to "
+                f"{found or 'nothing'} on the invoice {at.id}, which is {at.status}",
                 asked=asked,
                 found=found,
                 invoice=at,

@@ -43,8 +43,8 @@ def _terms(path: str, code: str) -> Field:
         path,
         f"IB-CHARGEBEE-{code}",
         CREATE,
-        why="this request takes no payment terms, neither on product catalog 1 nor for unbilled charges",
-        remedy="set the customer's net terms at Chargebee",
+        why="this request takes no payment terms, on product catalog 1 as for unbilled charges",
+        remedy="set the customer's net terms in Chargebee",
         fate=Fate.DEFAULTED,
         when=terms_are_lost,
         sent="nothing: the customer's own net terms apply",
@@ -60,14 +60,14 @@ FIELDS = (
         "customer.email",
         "IB-CHARGEBEE-CUSTOMER-01",
         CREATE,
-        why="Chargebee bills its own record of the customer and mails to the address kept there",
+        why="Chargebee bills its own record of the customer and mails to the address on that record",
         severity=Severity.INFO,
     ),
     dropped(
         "customer.name",
         "IB-CHARGEBEE-CUSTOMER-02",
         CREATE,
-        why="Chargebee bills its own record of the customer and prints the name kept there",
+        why="Chargebee bills its own record of the customer and prints the name on that record",
         severity=Severity.INFO,
     ),
     carried("amount", "charges[].amount, amount", CREATE, verbs=("one_time_charge",)),
@@ -81,7 +81,7 @@ FIELDS = (
         "IB-CHARGEBEE-QUANTITY-01",
         CREATE,
         why="a one-time charge of an invoice has an amount and no quantity",
-        remedy="say it in the line's description",
+        remedy="write the quantity in the line's description",
         when=quantity_is_lost,
         sent="the line's whole amount, once",
     ),
@@ -104,9 +104,9 @@ FIELDS = (
         "IB-CHARGEBEE-LINE-PRICE-01",
         CREATE,
         when=price_is_lost,
-        why="the price of a line that was read from an invoice, or of another provider, is not sent; product catalog 1 "
-        "has no item prices",
-        remedy="where it is an item price of this site, bill the line without its id and provider",
+        why="the price of a line that was read from an invoice, or that belongs to another provider, is not sent; "
+        "product catalog 1 has no item prices",
+        remedy="if it is an item price of this site, bill the line without its id and provider",
     ),
     carried("lines[].price", "item_prices[].item_price_id", CREATE),
     # charges[] and item_prices[] have no discount: the amount that is left is billed
@@ -122,8 +122,8 @@ FIELDS = (
         "discounts[].amount",
         "apidocs.chargebee.com/docs/api/v2/pcv-1/invoices: coupons alone",
         when=is_on_catalog_1,
-        why="on product catalog 1 a bill takes coupons, and no discount of an amount",
-        remedy="state the discounts of the lines",
+        why="on product catalog 1 a bill takes coupons only, and no discount with an amount",
+        remedy="give the discount on the lines",
     ),
     carried("discounts[].amount", "discounts[].amount", f"{CREATE}, discounts[]"),
     dropped(
@@ -137,7 +137,7 @@ FIELDS = (
         "discounts[].code",
         "IB-CHARGEBEE-DISCOUNT-02",
         f"{CREATE}, discounts[]",
-        why="the amount is taken off, and no coupon is redeemed",
+        why="the amount is deducted, and no coupon is redeemed",
         severity=Severity.INFO,
     ),
     unsent("discounts[].id", CREATE),
@@ -158,8 +158,8 @@ FIELDS = (
         "reference",
         "IB-CHARGEBEE-REFERENCE-01",
         CREATE,
-        why="a purchase order, the bill's or the subscription's, takes the field that would carry the reference, or an "
-        "item price is billed: the bill cannot be found by it again",
+        why="a lookup cannot find this bill by its reference: a purchase order (of the bill or the subscription) takes "
+        "the field that would carry it, or the bill has an item price",
         remedy="set reference_field to a custom field (cf_…) of invoices",
         when=reference_is_lost,
     ),
@@ -170,14 +170,14 @@ FIELDS = (
         "IB-CHARGEBEE-METADATA-01",
         "chargebee.com/docs/2.0/metadata.html",
         why="invoices have no metadata at Chargebee",
-        remedy="keep it on your side, under the reference",
+        remedy="keep it in your own records, under the reference",
     ),
     dropped(
         "collection.kind",
         "IB-CHARGEBEE-COLLECTION-04",
         "apidocs.chargebee.com/docs/api/v2/pcv-1/invoices: no pending invoices",
-        why="on product catalog 1 one request makes the invoice and collects it: tax, rounding and credits change what "
-        "is collected before it can be compared, which is done afterwards",
+        why="on product catalog 1 one request makes the invoice and collects it: tax, rounding and credits can change "
+        "the collected amount, which is compared only afterwards",
         remedy="bill on product catalog 2, or make the invoice with Collection.manual() and pay it",
         fate=Fate.APPROXIMATED,
         severity=Severity.CHANGES_MONEY,
@@ -188,7 +188,7 @@ FIELDS = (
         "collection.kind",
         "IB-CHARGEBEE-COLLECTION-02",
         UNBILLED,
-        why="unbilled charges are collected as the subscription says, whatever one bill asks for",
+        why="the subscription's auto_collection decides how unbilled charges are collected, not the bill",
         remedy="set the subscription's auto_collection, or bill lines of your own",
         fate=Fate.DEFAULTED,
         when=accrued,
@@ -198,9 +198,9 @@ FIELDS = (
         "collection.kind",
         "IB-CHARGEBEE-COLLECTION-05",
         UNBILLED,
-        why="where the subscription's auto_collection is on, unbilled charges are collected by the request that makes "
-        "the invoice: only the charges are added up first; tax, coupons and credits are compared afterwards",
-        remedy="switch the subscription's auto_collection off, and pay the invoice once you have seen it",
+        why="if the subscription's auto_collection is on, the request that makes the invoice also collects it: only "
+        "the sum of the charges is compared before; tax, coupons and credits are compared afterwards",
+        remedy="switch the subscription's auto_collection off, and pay the invoice after you have checked it",
         fate=Fate.APPROXIMATED,
         severity=Severity.CHANGES_MONEY,
         when=accrued,
@@ -215,7 +215,7 @@ FIELDS = (
         severity=Severity.WARNS,
         when=lambda command, _use: command.collection.kind == "send",
         sent="auto_collection=off and the payment terms",
-        why="an invoice is mailed where the site's e-mail settings say so, and not otherwise",
+        why="the site's e-mail settings alone decide whether an invoice is mailed",
         remedy="switch the site's invoice mails on, then allow this",
     ),
     approximated(
@@ -226,8 +226,8 @@ FIELDS = (
         alters=Alters.BRANCH,
         when=lambda command, _use: command.collection.kind == "manual" and not command.draft,
         sent=f"{NO_MAIL[0]}: {NO_MAIL[1]}",
-        why="the mails of this request are switched off; reminders that the site's settings send later are not",
-        remedy="look at the site's e-mail settings",
+        why="this request switches its own mails off, but not the reminders that the site's settings send later",
+        remedy="check the site's e-mail settings",
     ),
     carried(
         "expect_total",
@@ -243,8 +243,8 @@ FIELDS = (
         f"{CREATE}, discounts[] and item_prices[]",
         alters=Alters.BRANCH,
         when=is_issued_after_comparison,
-        why="made pending and compared before it is issued: what Chargebee makes of a discount, an item price or a "
-        "native parameter may be another amount",
+        why="the invoice is made pending and compared before it is issued, as Chargebee may calculate another amount "
+        "from a discount, an item price or a native parameter",
     ),
     # a draft says how it will be collected; what is to be collected at once is made pending, compared, then closed
     carried("collection.kind", "auto_collection, payment_source_id", CREATE, when=lambda command, _use: command.draft),
@@ -257,24 +257,24 @@ FIELDS = (
         "issued_at",
         "IB-CHARGEBEE-ISSUED-01",
         UNBILLED,
-        why="unbilled charges are invoiced without a date of the caller's",
+        why="an invoice of unbilled charges takes no date",
         remedy="leave it out",
         fate=Fate.DEFAULTED,
         when=accrued,
-        sent="nothing: the invoice is dated when it is made",
+        sent="nothing: the invoice gets the date on which it is made",
     ),
     Field(
         "issued_at",
         "invoice_date, net_term_days",
-        "apidocs.chargebee.com, POST /invoices/charge, invoice_date: one calendar month into the past at most",
+        "apidocs.chargebee.com, POST /invoices/charge, invoice_date: at most one calendar month in the past",
         fate=Fate.DROPPED,
         severity=Severity.WARNS,
         code="IB-CHARGEBEE-ISSUED-02",
         when=rated,
         clock=lambda command, as_of: command.issued_at < month_before(as_of),
         sent="the date, with which Chargebee may refuse the bill",
-        why="Chargebee dates no invoice more than one calendar month into the past; that is documented of "
-        "/invoices/charge, and not confirmed of the other requests",
+        why="Chargebee accepts no invoice date more than one calendar month in the past; this is documented for "
+        "/invoices/charge and not confirmed for the other requests",
         remedy="give a later date, or bill without one",
     ),
     dropped(
@@ -290,12 +290,12 @@ FIELDS = (
         "tax",
         "IB-CHARGEBEE-TAX-01",
         UNBILLED,
-        why="tax cannot be switched off for unbilled charges, and would come on top of what has accrued",
-        remedy='ask with tax="provider"',
+        why="tax on unbilled charges cannot be switched off, and would be added to the accrued amounts",
+        remedy='write tax="provider"',
         fate=Fate.DEFAULTED,
         severity=Severity.CHANGES_MONEY,
         when=lambda command, _use: bills_accrued(command) and command.tax == "none",
-        sent="nothing: the charges are taxed as the site's settings say",
+        sent="nothing: the site's settings decide how the charges are taxed",
     ),
     dropped(
         "tax",
@@ -306,8 +306,8 @@ FIELDS = (
         alters=Alters.BODY,
         native="charges[].taxable",
         when=has_price_untaxed,
-        sent="charges without tax; an item price is taxed as its item says",
-        why="tax cannot be switched off for an item price: where it is added, the bill stops as a draft",
+        sent="charges without tax; an item price is taxed by its item's settings",
+        why="tax on an item price cannot be switched off: if Chargebee adds it, the bill stops as a draft",
     ),
     carried("tax", "charges[].taxable", CREATE, when=rated),
     unsent("tax", f"{UNBILLED}: the site taxes them by its own settings"),
@@ -321,14 +321,14 @@ FIELDS = (
         severity=Severity.WARNS,
         when=takes_the_subscriptions_source,
         sent="the subscription, and no payment source",
-        why="an invoice of a subscription is collected from the subscription's own payment source where it has one",
+        why="an invoice of a subscription is collected from the subscription's own payment source if it has one",
         remedy='name the payment source: Collection.charge("pm_…")',
     ),
     carried("subscription", "subscription_id", CREATE, alters=Alters.BRANCH, when=names_its_subscription),
     carried("subscription", "subscription_id", UNBILLED),
     unsent("attempt", "apidocs.chargebee.com/docs/api/v1/idempotency"),
     carried(
-        "", "discounts[].apply_on", CREATE, alters=Alters.NOTHING, why="a discount of the bill is off the whole invoice"
+        "", "discounts[].apply_on", CREATE, alters=Alters.NOTHING, why="a discount of the bill is for the whole invoice"
     ),
     refused(
         "tax[]",
@@ -350,7 +350,7 @@ _PAID, _RECORDED, _REFUNDED, _CREDITED = (("pay",), ("record_payment",), ("refun
 
 def _noted(source: str, verbs: tuple[str, ...]) -> Field:
     """A row for a reference that people can read, and no request: `expect` does what it would do."""
-    why = "a comment for people; no documented request reads it, so the amount before is required"
+    why = "a comment for people; no documented request reads it, so `expect` (the amount before) is required"
     return carried("reference", "comment", source, verbs=verbs, why=why)
 
 
@@ -373,7 +373,7 @@ VERB_FIELDS: tuple[Field, ...] = (
     _noted(SOURCES["credit"], _CREDITED),
     carried("id", "reference_invoice_id", SOURCES["credit"], verbs=_CREDITED),
     constant(
-        "type", SOURCES["credit"], _CREDITED, "an adjustment of what is unpaid, a refundable note of what is paid"
+        "type", SOURCES["credit"], _CREDITED, "an adjustment note for what is unpaid, a refundable one for what is paid"
     ),
     carried("reason", "comment", SOURCES["void"], verbs=("void",)),
 )

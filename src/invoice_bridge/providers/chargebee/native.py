@@ -19,8 +19,8 @@ from invoice_bridge.providers.chargebee.tables import CREATE, MONEY
 
 _CHARGE = "apidocs.chargebee.com, create invoice for a one-time charge"
 _SDK = "chargebee 3.29.0, Invoice"
-_DECIMALS = "a site without multi-decimal pricing refuses it; that amount is left out beside it is not confirmed"
-_AVALARA = "for sites with AvaTax for Communications alone"
+_DECIMALS = "a site without multi-decimal pricing refuses it; it is not confirmed that amount is left out beside it"
+_AVALARA = "only for sites with AvaTax for Communications"
 _ADDRESS = (
     *("first_name", "last_name", "email", "company", "phone", "line1", "line2", "line3"),
     *("city", "state_code", "state", "zip", "country"),
@@ -68,22 +68,22 @@ def _refines(value: Any, command: Any, place: int) -> None:
     """Check that the decimal is the line's amount, more exactly: less than one minor unit apart."""
     lines = lines_of_bill(command)
     if any(line.price is not None for line in lines):
-        raise ValueError("which line it refines is not compared where others name item prices")
+        raise ValueError("the line that it refines cannot be identified if other lines name item prices")
     if place >= len(lines):
         return  # a list of another length is refused where it joins the request
     line = lines[place]
     unit = Decimal(1).scaleb(-exponent(line.amount.currency))
     if abs(Decimal(value) - line.amount.major) >= unit:
-        raise ValueError(f"{value} is not the line's amount, {line.amount}, more exactly")
+        raise ValueError(f"{value} does not round to the line's amount, {line.amount}")
 
 
 def _rated_row(path: str, kind: Any, source: str, **more: Any) -> Native:
-    more = {"when": _rated, "unless": "unbilled charges take none of it: bill lines of your own", **more}
+    more = {"when": _rated, "unless": "unbilled charges do not take it: bill lines of your own", **more}
     return Native(path, "open", kind, source, **more)
 
 
 def _charge_row(path: str, kind: Any, **more: Any) -> Native:
-    unless = f"write it for each line: charges[].{path}"
+    unless = f"give it for each line: charges[].{path}"
     return Native(path, "open", kind, _CHARGE, when=_is_charge, unless=unless, **more)
 
 
@@ -97,7 +97,7 @@ def _verb_row(verb: str, step: str, path: str, kind: Any, source: str) -> Native
     return Native(path, step, kind, f"{_SDK}.{source}", verbs=(verb,))
 
 
-_ON_2: dict[str, Any] = {"when": _bills_on_catalog_2, "unless": "catalog 2 alone takes it: use a coupon"}
+_ON_2: dict[str, Any] = {"when": _bills_on_catalog_2, "unless": "only product catalog 2 takes it: use a coupon"}
 _TAX_FIELDS = tuple(f"tax_providers_fields[].{name}" for name in ("provider_name", "field_id", "field_value"))
 _APPLIES = Kind.one_of("invoice_amount", "specific_item_price")
 _SALE = Kind.one_of("wholesale", "retail", "consumed", "vendor_use")
@@ -148,7 +148,7 @@ ROWS = (
     _rated_row("payment_initiator", _INITIATOR, _CHARGE),
     _line_row("entity_description", Kind.text(500)),
     *(
-        _rated_row(path, kind, _CATALOG_2, when=_has_charges, unless="POST /invoices/charge takes none of it")
+        _rated_row(path, kind, _CATALOG_2, when=_has_charges, unless="POST /invoices/charge does not take it")
         for path, kind in (
             ("remove_general_note", Kind.flag()),
             ("retain_payment_source", Kind.flag()),
@@ -165,7 +165,7 @@ ROWS = (
         _COMMENT,
         f"{_SDK}.CloseParams",
         when=_closes,
-        unless="a comment is written where a pending invoice is closed, and this bill closes none",
+        unless="the comment is sent with the close of a pending invoice, and this bill closes none",
     ),
     # ── verbs ──
     _verb_row("finalize", "close", "comment", _COMMENT, "CloseParams"),
@@ -202,7 +202,7 @@ ROWS = (
     Native("date", "credit", Kind.moment(unix_seconds), _CREDIT, verbs=("credit",)),
 )
 
-_CARD = "card and bank details never pass this library"
+_CARD = "card and bank details never pass through this library"
 _REFUSED = (
     *(
         RefusedNative(name, f"{_CARD}: store them at Chargebee, and name the payment source", _CATALOG_2)
@@ -210,18 +210,18 @@ _REFUSED = (
     ),
     RefusedNative(
         "authorization_transaction_id",
-        "it captures what was authorized before, which cannot be compared with the bill",
+        "it captures an earlier authorization, which cannot be compared with the bill",
         _CATALOG_2,
     ),
     *(
-        RefusedNative(name, "a bill states its lines by amount, and what items come to is not known before", _CATALOG_2)
+        RefusedNative(name, "a bill states its lines by amount, and the total of items is not known before", _CATALOG_2)
         for name in ("item_prices", "item_tiers", "addons")
     ),
     *(
-        RefusedNative(f"discounts[].{name}", "no item is billed that it could apply to", _CATALOG_2)
+        RefusedNative(f"discounts[].{name}", "the bill has no item that it could apply to", _CATALOG_2)
         for name in ("item_price_id", "quantity")
     ),
-    RefusedNative("discounts[].percentage", "the SDK has it as a binary fraction: state the amount", _CATALOG_2),
+    RefusedNative("discounts[].percentage", "the SDK types it as a float: give the amount", _CATALOG_2),
     *(
         RefusedNative(path, "it is deprecated: use create_reason_code", source, (verb,))
         for verb, path, source in (
@@ -237,7 +237,7 @@ _REFUSED = (
         for path in ("reference_invoice_id", "customer_id", "currency_code", "type", "total", "line_items")
     ),
     RefusedNative(
-        "amount", "a verb collects what is left to pay, as it was read", f"{_SDK}.CollectPaymentParams", ("pay",)
+        "amount", "a verb collects the amount that remains, as last read", f"{_SDK}.CollectPaymentParams", ("pay",)
     ),
 )
 

@@ -69,9 +69,9 @@ def net_term_days(command: Bill) -> int | None:
     if rest or days < 0:
         raise Unsupported(
             "Chargebee counts payment terms in whole days from the invoice's date"
-            + ("" if issued is not None else ", and a due date without issued_at has no such number"),
+            + ("" if issued is not None else ", and a due date without issued_at does not give that number"),
             source=f"{_CREATE}, net_term_days",
-            remedy="write Collection.send(net_days=…), or an issued_at that lies whole days before the due date",
+            remedy="write Collection.send(net_days=…), or an issued_at a whole number of days before the due date",
         )
     return days
 

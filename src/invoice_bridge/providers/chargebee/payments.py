@@ -49,8 +49,8 @@ def transactions_of(
     stated = invoice.amount_paid
     if len(ids) < len(invoice.payments) or (stated is not None and stated.minor != sum(paid)):
         raise MalformedResponse(
-            f"the payments of {invoice.id} are not all listed with their ids: they do not come to the amount paid, "
-            f"{stated}; nothing was done",
+            f"the listed payments of {invoice.id} do not add up to the amount paid, {stated}, so one is missing or "
+            "has no id; nothing was done",
             provider="chargebee",
         )
     found: dict[str, Reader] = {}
@@ -121,7 +121,7 @@ def record_part(command: RecordPayment, context: Context) -> Flow[Invoice]:
         return invoice
     check_state(invoice, transition, "cannot take a payment")
     if invoice.payment_pending:
-        raise invalid_state(invoice, "cannot take a payment", "a payment is on its way already")
+        raise invalid_state(invoice, "cannot take a payment", "a payment is already in progress")
     check_before(command, invoice)
     check_part(command.amount, invoice)
     word = (command.method or "other").strip().lower().replace(" ", "_")
@@ -160,7 +160,7 @@ def collect_part(command: Pay, context: Context) -> Flow[Invoice]:
         raise TypeError("a part payment has an amount and a reference")
     if command.payment_method is None:
         raise Unsupported(
-            "Chargebee collects from a payment source that is named",
+            "Chargebee only collects from a named payment source",
             source="chargebee/openapi, API v2, collect_payment",
             remedy="pass payment_method, the id of a payment source of the customer (pm_…)",
         )

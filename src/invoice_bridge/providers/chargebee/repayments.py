@@ -112,7 +112,7 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
         returned = transaction.money("amount", MONEY, transaction.text("currency_code") or invoice.currency)
         if returned != amount:
             raise AmountMismatch(
-                f"asked to refund {amount}, the refund {transaction.text('id')} gives back {returned}",
+                f"asked to refund {amount}, but the refund {transaction.text('id')} is for {returned}",
                 asked=amount,
                 found=returned,
                 invoice=done,
@@ -161,9 +161,9 @@ def _repaid(invoice: Invoice, context: Context, specimen: Mapping[str, Any] | No
     else:
         why = "was paid by a payment of several invoices"
     raise Unsupported(
-        f"{invoice.id} {why}, and Chargebee chooses by itself what one refund is taken from; nothing was done",
+        f"{invoice.id} {why}, and Chargebee itself chooses which payment a refund is taken from; nothing was done",
         source=SOURCES["refund"],
-        remedy="refund it at Chargebee",
+        remedy="refund it in Chargebee",
     )
 
 
@@ -186,12 +186,12 @@ def _amount_to_refund(command: Refund, invoice: Invoice, repaid: _Repaid) -> Mon
         raise invalid_state(
             invoice,
             "cannot be refunded",
-            "nothing is left of what Chargebee collected; a payment made elsewhere is not",
+            "nothing that Chargebee collected is left to refund, and it cannot refund a payment made elsewhere",
         )
     amount = command.amount or repaid.left
     if amount.currency != repaid.left.currency or amount.minor > repaid.left.minor:
         raise Discrepancy(
-            f"{amount} was asked for, but at most {repaid.left} can be refunded of {invoice.id}; nothing was done",
+            f"asked to refund {amount}, but at most {repaid.left} of {invoice.id} can be refunded; nothing was done",
             asked=amount,
             found=repaid.left,
             invoice=invoice,
@@ -224,7 +224,7 @@ def credit(command: Credit, context: Context) -> Flow[Invoice]:
     invoice = yield from read_specimen(command.id, context, _open_specimen(command))
     check_state(invoice, transition, "cannot be credited")
     if invoice.payment_pending:
-        raise invalid_state(invoice, "cannot be credited", "a payment is on its way, which may then pay too much")
+        raise invalid_state(invoice, "cannot be credited", "a payment is in progress, which may then pay too much")
     check_before(command, invoice)
     is_paid = invoice.status is Status.PAID
     if not is_paid:
@@ -273,7 +273,7 @@ def credit(command: Credit, context: Context) -> Flow[Invoice]:
         amount = made.money("total", MONEY, made.text("currency_code"))
         if amount != command.total:
             raise AmountMismatch(
-                f"asked to credit {command.total}, the credit note {made.text('id')} credits {amount}; void it",
+                f"asked to credit {command.total}, but the credit note {made.text('id')} credits {amount}; void it",
                 asked=command.total,
                 found=amount,
                 invoice=done,
@@ -310,9 +310,9 @@ def _check_total(command: Credit, invoice: Invoice) -> None:
         )
     if command.lines and (invoice.tax is None or invoice.tax.minor or invoice.discount is None or invoice.discount):
         raise Unsupported(
-            f"{invoice.id} has tax or a discount, so what its lines credit with them is not known before",
+            f"{invoice.id} has tax or a discount, so the amount that its lines would credit is not known before",
             source=SOURCES["credit"],
-            remedy="state the amount to credit, with its tax, in place of the lines",
+            remedy="give the amount to credit, tax included, instead of the lines",
         )
 
 
@@ -320,9 +320,9 @@ def _line_form(line: Line, invoice: Invoice) -> SdkNote.CreateLineItemParams:
     line_id = line.id
     if line_id is None or line_id not in {each.id for each in invoice.lines}:
         raise Unsupported(
-            f"{invoice.id} has no line {line_id!r}, and a credit note of Chargebee's credits lines of the invoice",
+            f"{invoice.id} has no line {line_id!r}, and Chargebee credits lines of the invoice only",
             source=SOURCES["credit"],
-            remedy="give each line the id of a line of the invoice, or state the amount to credit",
+            remedy="give each line the id of a line of the invoice, or give the amount to credit",
         )
     form: SdkNote.CreateLineItemParams = {
         "reference_line_item_id": line_id,
@@ -338,7 +338,7 @@ def pdf(command: Pdf, context: Context) -> Flow[bytes]:
     """Read the invoice, ask for a link to its document, which lives an hour, and download that without the key."""
     invoice = yield from read_invoice(command.id, context)
     if invoice.status in {Status.DRAFT, Status.DELETED}:
-        raise invalid_state(invoice, "has no document", f"it is {invoice.status}: it was not issued, or is gone")
+        raise invalid_state(invoice, "has no document", f"it is {invoice.status}: it was not issued, or was deleted")
     answer = yield context.post(
         "invoices",
         command.id,

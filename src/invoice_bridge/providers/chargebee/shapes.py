@@ -70,12 +70,12 @@ def invoice(
 
 def _id(at: Reader, _currency: str | None) -> str:
     if "event_type" in at:
-        raise at.fault("event_type", "is that of an event: decode the invoice in its content")
+        raise at.fault("event_type", "belongs to an event: decode the invoice in its content")
     if "id" not in at:  # an answer about something else is wrapped too: {"credit_note": …}
         others = [name for name, value in at.data.items() if isinstance(value, Mapping)]
         if others:
             names = ", ".join(map(repr, others))[:80]
-            raise MalformedResponse(f"this is no invoice: it holds {names}", provider="chargebee")
+            raise MalformedResponse(f"this is not an invoice: it contains {names}", provider="chargebee")
     return at.required_text("id")
 
 
@@ -133,9 +133,9 @@ def refusal(answer: Response) -> Refusal:
     at = Reader(object_of(answer), "chargebee")
     message, code = at.text("message"), at.text("api_error_code")
     if message is None and code is None:
-        raise MalformedResponse("the refusal is not in Chargebee's words", provider="chargebee", status=answer.status)
+        raise MalformedResponse("the refusal is not in Chargebee's format", provider="chargebee", status=answer.status)
     if message is not None and "not enabled for this site" in message:
-        message += "; does the setting product_catalog say which catalog the site has?"
+        message += "; check that the setting product_catalog names the catalog of the site"
     return Refusal(
         message or "refused without a message",
         code=code,

@@ -35,7 +35,7 @@ def check_subscription(command: OneTimeCharge | PeriodInvoice, subscription: str
     reader = Reader(object_of(answer), "chargebee").child("subscription")
     for what, asked, found in (
         ("is", subscription, reader.text("id")),
-        ("is of the customer", customer, reader.text("customer_id")),
+        ("belongs to the customer", customer, reader.text("customer_id")),
         ("is in", command.currency, reader.text("currency_code")),
     ):
         if asked != found:
@@ -48,8 +48,8 @@ def check_subscription(command: OneTimeCharge | PeriodInvoice, subscription: str
     collects = reader.text("auto_collection") == "on" and command.collection.kind != "charge"
     if collects and "collection.kind" not in context.allowed:
         raise Unsupported(
-            f"the auto_collection of the subscription {subscription} is on, and the bill is not to be collected: that "
-            "the request overrides it is not documented",
+            f"the subscription {subscription} has auto_collection on, and the bill must not be collected: it is not "
+            "documented that the request overrides it",
             source=SUBSCRIPTION,
-            remedy='switch it off at the subscription, leave the subscription out, or write allow=["collection.kind"]',
+            remedy='switch it off on the subscription, leave the subscription out, or write allow=["collection.kind"]',
         )

@@ -56,24 +56,24 @@ _ORIGIN = "apidocs.chargebee.com, headers that tell where a request comes from"
 def _site(value: Any) -> str:
     if isinstance(value, str) and re.fullmatch("[a-z0-9-]+", value):
         return value
-    raise ValueError(f"{value!r} is no site: write the name before .chargebee.com alone, such as acme-test")
+    raise ValueError(f"{value!r} is not a site: write only the name before .chargebee.com, such as acme-test")
 
 
 def _catalog(value: Any) -> int:
     if str(value) in {"1", "2"}:
         return int(value)
-    raise ValueError(f"{value!r} is no product catalog: it is 2, or 1 on sites older than May 2021")
+    raise ValueError(f"{value!r} is not a product catalog: write 2, or 1 for a site older than May 2021")
 
 
 def _custom_field(value: Any) -> str:
     if isinstance(value, str) and re.fullmatch("cf_[A-Za-z0-9_]{1,97}", value):
         return value
-    raise ValueError(f"{value!r} is no custom field: its API name begins with cf_")
+    raise ValueError(f"{value!r} is not a custom field: write its API name, which begins with cf_")
 
 
 SETTINGS = (
     Setting("site", "the name before .chargebee.com", required=True, read=_site),
-    Setting("product_catalog", "1 or 2, as GET /configurations of the site says", default=2, read=_catalog),
+    Setting("product_catalog", "1 or 2, as in GET /configurations of the site", default=2, read=_catalog),
     Setting("reference_field", "a custom field (cf_…) of invoices that takes the reference", read=_custom_field),
 )
 
@@ -98,7 +98,7 @@ def mode(key: str, settings: Mapping[str, Any], base_url: str) -> str | None:
 _API = "chargebee/openapi, API v2, Product Catalog 2.0"
 _ISSUED = "payment_due, posted or not_paid"
 REDACTIONS = (
-    *hidden(Becomes.LINK, f"{_API}, Download: whoever has it reads the PDF", "download_url"),
+    *hidden(Becomes.LINK, f"{_API}, Download: anyone with the link can read the PDF", "download_url"),
     *hidden(Becomes.LINK, f"{_API}, HostedPage and PortalSession", "hosted_page.url", "access_url"),
     *hidden(Becomes.SECRET, f"{_API}, PaymentSource", "token_id", "tmp_token", "gw_token", "reference_id"),
     *hidden(Becomes.EMAIL, _PEOPLE, "email"),
@@ -305,5 +305,5 @@ LIMITS = (
     Limit("collection.payment_method", 40, f"{_LIMITS}, payment_source_id"),
     Limit("payment_method", 40, f"{_LIMITS}, payment_source_id"),
     Limit("method", 300, f"{_LIMITS}, comment"),
-    Limit("reason", REASON_LENGTH, f"{_LIMITS}, comment: 300, of which a reference takes up to 102"),
+    Limit("reason", REASON_LENGTH, f"{_LIMITS}, comment: 300, of which a reference takes at most 102"),
 )

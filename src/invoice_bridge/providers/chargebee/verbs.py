@@ -113,10 +113,10 @@ def whole_invoice(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
         more = Reader(unwrapped(object_of(answer)), "chargebee")
         rows += [row.data for row in more.children("line_items")]
         if more.text("line_items_next_offset") == offset:
-            raise more.fault("line_items_next_offset", "gives the same lines for ever")
+            raise more.fault("line_items_next_offset", "returns the same lines again")
         if (offset := more.text("line_items_next_offset")) is None:
             return invoice(data, all_lines=rows, reference_field=field)
-    raise MalformedResponse(f"$.line_items_next_offset goes on after {PAGES} pages", provider="chargebee")
+    raise MalformedResponse(f"$.line_items_next_offset continues after {PAGES} pages", provider="chargebee")
 
 
 def page(command: ListInvoices, context: Context) -> Flow[Page]:
@@ -169,7 +169,7 @@ def collect(command: Pay, context: Context) -> Flow[Invoice]:
     """Collect what is left to pay, as it was read, from a payment source of the customer's."""
     if command.payment_method is None:
         raise Unsupported(
-            "Chargebee collects from a payment source that is named",
+            "Chargebee only collects from a named payment source",
             source="chargebee/openapi, API v2, collect_payment",
             remedy="pass payment_method, the id of a payment source of the customer (pm_…)",
         )
@@ -233,7 +233,7 @@ def _payable(command: Pay, context: Context, transition: Transition) -> Flow[Inv
         "invoices",
         command.id,
         specimen=bare_specimen(command.id, "payment_due", command.expect),
-        note="what is left to pay then goes into the next request as its amount",
+        note="the amount that then remains goes into the next request",
         invoice_id=command.id,
     )
     return payable(command, (yield from whole_invoice(object_of(answer), context)), transition)

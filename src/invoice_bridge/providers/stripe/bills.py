@@ -78,8 +78,8 @@ def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
         )
     if len(items) > LINES_PER_INVOICE or expected.minor < 0:
         raise Unsupported(
-            f"{len(items)} pending items over {expected} lie inside {command.period}; "
-            f"an invoice takes {LINES_PER_INVOICE} and is no credit",
+            f"{len(items)} pending items over {expected} lie inside {command.period}; an invoice takes "
+            f"{LINES_PER_INVOICE}, and its total is not negative",
             source="docs.stripe.com/changelog/2016-02-22",
             remedy="bill shorter periods",
         )

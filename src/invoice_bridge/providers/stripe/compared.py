@@ -41,7 +41,7 @@ def compare_bill(command: OneTimeCharge | PeriodInvoice, invoice: Invoice, expec
     if command.tax == "none" and asked is not None and invoice.total is not None and invoice.total != asked:
         tax = f", {invoice.tax} of it tax" if invoice.tax else ""
         raise AmountMismatch(
-            f"asked for {asked} without tax, the invoice {invoice.id} totals {invoice.total}{tax}, and is "
+            f"asked for {asked} without tax, but the invoice {invoice.id} totals {invoice.total}{tax}, and is "
             f"{invoice.status}",
             asked=asked,
             found=invoice.total,
@@ -63,7 +63,7 @@ def _compare_prices(command: OneTimeCharge | PeriodInvoice, invoice: Invoice) ->
         found = sum_of(line.amount for line in invoice.lines if line.price == price)
         if asked != found:
             raise AmountMismatch(
-                f"the lines of the price {price} are to come to {asked}, and Stripe rates them at "
+                f"the lines of the price {price} should add up to {asked}, but Stripe rates them at "
                 f"{found or 'nothing'}; the invoice {invoice.id} is {invoice.status}",
                 asked=asked,
                 found=found,
@@ -73,7 +73,7 @@ def _compare_prices(command: OneTimeCharge | PeriodInvoice, invoice: Invoice) ->
         others = {line.product for line in invoice.lines if line.price == price}
         if products and products != others:
             raise Discrepancy(
-                f"the price {price} is of the product {', '.join(map(str, others))}, and the bill names "
+                f"the price {price} belongs to the product {', '.join(map(str, others))}, and the bill names "
                 f"{', '.join(sorted(products))}; the invoice {invoice.id} is {invoice.status}",
                 asked=products,
                 found=others,
@@ -92,9 +92,9 @@ def compare_minimum(invoice: Invoice, context: Context) -> Invoice:
     if total is None or least is None or "minimum" in context.allowed or not 0 < MONEY.to_units(total) < least:
         return invoice
     raise AmountMismatch(
-        f"the invoice {invoice.id} totals {total}, less than Stripe charges at least: issued, it would count as paid, "
-        'and the amount would be added to the next invoice of the customer. It stays a draft; allow=["minimum"] issues '
-        "it all the same",
+        f"the invoice {invoice.id} totals {total}, which is below Stripe's minimum charge: if issued, it would "
+        "count as paid, and Stripe would add the amount to the customer's next invoice. It remains a draft; "
+        'allow=["minimum"] issues it',
         asked=total,
         found=MONEY.from_units(0, total.currency),
         invoice=invoice,
@@ -120,7 +120,7 @@ def compare_demand(invoice: Invoice, context: Context) -> Invoice:
     if balance == 0 and (due is None or total is None or due == total or total.minor < 0):
         return invoice
     owed = f"a balance of {abs(balance)} ({invoice.currency}, in Stripe's units)" if balance else "something else"
-    effect = "that is owed would be added" if balance > 0 else "in the customer's favour would be taken off"
+    effect = "that is owed would be added" if balance > 0 else "in the customer's favour would be deducted"
     raise AmountMismatch(
         f"the invoice {invoice.id} totals {total}, and Stripe {'would demand' if is_draft else 'demands'} another "
         f"amount: {owed} {effect if balance else f'makes it {due}'}; it is {invoice.status}, and nothing was "
@@ -147,7 +147,7 @@ def compare_collected(invoice: Invoice, remaining: Money | None) -> Invoice:
     due = invoice.amount_due
     if remaining > (total if due is None else max(total, due)):
         raise AmountMismatch(
-            f"the invoice {invoice.id} totals {total}, and {remaining} would be collected; nothing was collected",
+            f"the invoice {invoice.id} totals {total}, but {remaining} would be collected; nothing was collected",
             asked=total,
             found=remaining,
             invoice=invoice,

@@ -103,14 +103,14 @@ FIELDS = (
         "customer.email",
         "IB-STRIPE-CUSTOMER-01",
         CREATE,
-        why="Stripe bills its own record of the customer and mails to the address kept there",
+        why="Stripe bills its own record of the customer and mails to the address on that record",
         severity=Severity.INFO,
     ),
     dropped(
         "customer.name",
         "IB-STRIPE-CUSTOMER-02",
         CREATE,
-        why="Stripe bills its own record of the customer and prints the name kept there",
+        why="Stripe bills its own record of the customer and prints the name on that record",
         severity=Severity.INFO,
     ),
     carried("amount", "lines[].amount", ADD_LINES, verbs=("one_time_charge",)),
@@ -124,8 +124,8 @@ FIELDS = (
         code="IB-STRIPE-SUBSCRIPTION-02",
         when=_takes_the_subscriptions_method,
         sent="the subscription, and no payment method",
-        why="an invoice of a subscription is charged to the subscription's default payment method where it has one, "
-        "before the customer's own",
+        why="an invoice of a subscription is charged to the subscription's default payment method if it has one, else "
+        "to the customer's",
         remedy='name the payment method: Collection.charge("pm_…")',
     ),
     # stripe-python 16.1.0: only pending items of that subscription can join the invoice, and its cycle is not affected.
@@ -145,9 +145,9 @@ FIELDS = (
         code="IB-STRIPE-PRICE-01",
         when=_has_price,
         sent="the price and the quantity",
-        why="Stripe rates a line by its price: where that comes to another amount than the line's, the bill stops as a "
+        why="Stripe rates a line by its price: if that gives another amount than the line's, the bill stops as a "
         "draft, and nothing is issued",
-        remedy="name the product alone, and the amount is the line's",
+        remedy="name the product only, and the amount is the line's",
     ),
     carried("lines[].amount", "lines[].amount", ADD_LINES),
     dropped(
@@ -156,7 +156,7 @@ FIELDS = (
         ADD_LINES,
         when=_quantity_is_lost,
         sent="the line's amount alone",
-        why="a quantity needs a unit amount, neither may be negative, and it takes 12 decimals at most",
+        why="a quantity needs a unit amount, neither may be negative, and the quantity has at most 12 decimals",
         remedy="give unit_amount, or leave the quantity out",
     ),
     # A quantity and a unit amount go together, or the amount goes alone.
@@ -166,16 +166,20 @@ FIELDS = (
     ),
     carried("lines[].amount", "lines[].price_data.unit_amount", ADD_LINES, when=_has_product),
     carried(
-        "", "lines[].quantity", ADD_LINES, alters=Alters.NOTHING, why="a line of a product without a quantity is one"
+        "",
+        "lines[].quantity",
+        ADD_LINES,
+        alters=Alters.NOTHING,
+        why="a line with a product and no quantity has the quantity 1",
     ),
     dropped(
         "lines[].product",
         "IB-STRIPE-LINE-PRODUCT-01",
         ADD_LINES,
         when=_product_is_lost,
-        why="the product of a line that was read from an invoice, or of another provider, is not sent; an amount below "
-        "zero takes none",
-        remedy="where it is a product of this account, bill the line without its id and provider",
+        why="the product of a line that was read from an invoice, or that belongs to another provider, is not sent; a "
+        "negative amount takes none",
+        remedy="if it is a product of this account, bill the line without its id and provider",
     ),
     carried("lines[].product", "lines[].price_data.product", ADD_LINES),
     dropped(
@@ -183,9 +187,9 @@ FIELDS = (
         "IB-STRIPE-LINE-PRICE-01",
         ADD_LINES,
         when=_price_is_lost,
-        why="the price of a line that was read from an invoice, or of another provider, is not sent; an amount or a "
-        "quantity below zero takes none",
-        remedy="where it is a price of this account, bill the line without its id and provider",
+        why="the price of a line that was read from an invoice, or that belongs to another provider, is not sent; a "
+        "negative amount or quantity takes none",
+        remedy="if it is a price of this account, bill the line without its id and provider",
     ),
     carried("lines[].price", "lines[].pricing.price", ADD_LINES),
     carried("lines[].period.start", "lines[].period.start", ADD_LINES),
@@ -217,7 +221,7 @@ FIELDS = (
         code="IB-STRIPE-DUE-01",
         clock=lambda command, as_of: command.collection.due <= as_of,
         sent="the due date, with which Stripe refuses the bill",
-        why="Stripe takes no due date in the past, and none is ever moved",
+        why="Stripe accepts no due date in the past, and this library moves none",
         remedy="give a later date, or bill without one",
     ),
     carried("collection.net_days", "days_until_due", CREATE),
@@ -228,7 +232,11 @@ FIELDS = (
     unsent("attempt", "docs.stripe.com/api/idempotent_requests"),
     carried("", "auto_advance", CREATE, alters=Alters.NOTHING, why="Stripe issues and charges nothing by itself"),
     carried(
-        "", "pending_invoice_items_behavior", CREATE, alters=Alters.NOTHING, why="no other pending item is swept in"
+        "",
+        "pending_invoice_items_behavior",
+        CREATE,
+        alters=Alters.NOTHING,
+        why="no other pending item joins the invoice",
     ),
     carried("", "discounts", CREATE, alters=Alters.NOTHING, why="the customer's own discount is not inherited"),
     carried("", "custom_fields[].name", CREATE, alters=Alters.NOTHING, why="the heading of the purchase order"),
@@ -248,7 +256,7 @@ VERB_FIELDS: tuple[Field, ...] = (
     carried("payment_method", "payment_method", _INTENT, verbs=_PAID),
     carried("id", "customer, payment_intent", _INTENT, verbs=_PAID, why="the invoice's customer"),
     constant(
-        "automatic_payment_methods", _INTENT, _PAID, "a payment that needs the customer on another page is declined"
+        "automatic_payment_methods", _INTENT, _PAID, "a payment that needs a redirect of the customer is declined"
     ),
     constant("off_session", "stripe-python 16.1.0, PaymentIntentConfirmParams", _PAID, "the customer is not there"),
     carried("amount", "amount_requested", _REPORT, verbs=_REPORTED),
@@ -260,8 +268,8 @@ VERB_FIELDS: tuple[Field, ...] = (
         _REPORT,
         verbs=_REPORTED,
     ),
-    constant("payment_method_details.type", _REPORT, _REPORTED, "it was paid by a method that Stripe has no part in"),
-    constant("processor_details.type", _REPORT, _REPORTED, "it was paid by a method that Stripe has no part in"),
+    constant("payment_method_details.type", _REPORT, _REPORTED, "it was paid outside Stripe"),
+    constant("processor_details.type", _REPORT, _REPORTED, "it was paid outside Stripe"),
     constant("outcome", _REPORT, _REPORTED, "the payment was made"),
     carried("id", "payment_record", "stripe-python 16.1.0, InvoiceAttachPaymentParams", verbs=_REPORTED),
     carried("amount", "amount", _REFUND, verbs=_REFUNDED),
@@ -275,14 +283,14 @@ VERB_FIELDS: tuple[Field, ...] = (
     carried("reason", "reason, memo", _CREDIT, verbs=_CREDITED),
     carried("reference", f"metadata.{REFERENCE_KEY}", _CREDIT, verbs=_CREDITED),
     carried("id", "invoice", _CREDIT, verbs=_CREDITED),
-    constant("email_type", _CREDIT, _CREDITED, "nobody is mailed"),
+    constant("email_type", _CREDIT, _CREDITED, "no mail is sent"),
     dropped(
         "reason",
         "IB-STRIPE-VOID-REASON-01",
         "stripe-python 16.1.0, InvoiceVoidInvoiceParams",
         verbs=("void",),
-        why="the request that voids takes no reason",
-        remedy="put it into the metadata with update, or keep it yourself",
+        why="the void request takes no reason",
+        remedy="write it into the metadata with update, or keep it in your own records",
     ),
 )
 """What becomes of each field of the verbs of VERB_LEAVES."""

@@ -39,22 +39,22 @@ def line_forms(command: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesPa
     """The lines of a bill, and its discounts as lines below zero. Raises Unsupported."""
     if len(command.billed_lines) > LINES_PER_INVOICE:
         raise Unsupported(
-            f"the bill has {len(command.billed_lines)} lines with those of its discounts, and Stripe takes "
-            f"{LINES_PER_INVOICE} at most",
+            f"the bill has {len(command.billed_lines)} lines, its discounts included, and Stripe takes at most "
+            f"{LINES_PER_INVOICE}",
             source="docs.stripe.com/changelog/2016-02-22, 250 items an invoice",
             remedy="split it into several bills",
         )
     if command.tax != "none" and command.discount is not None:
         raise Unsupported(
-            "Stripe takes a discount of an amount as a line below zero alone, and such a line has no tax",
+            "Stripe only takes a discount with an amount as a negative line, and such a line has no tax",
             source="stripe-python 16.1.0, InvoiceCreateParamsAutomaticTax.enabled; InvoiceAddLinesParamsLineDiscount",
-            remedy='lower the amounts of the lines, or state the bill with tax="none"',
+            remedy='lower the amounts of the lines, or bill with tax="none"',
         )
     if command.tax == "provider" and any(line.amount.minor < 0 for line in command.billed_lines):
         raise Unsupported(
-            "Stripe computes no tax for an invoice that has a line below zero",
+            "Stripe computes no tax for an invoice with a negative line",
             source="stripe-python 16.1.0, InvoiceCreateParamsAutomaticTax.enabled",
-            remedy='state the bill without that line, or with tax="none"',
+            remedy='bill without that line, or with tax="none"',
         )
     _check_rates(command)
     products_of_prices(command)
@@ -69,10 +69,10 @@ def products_of_prices(command: OneTimeCharge | PeriodInvoice) -> dict[str, str]
             continue
         if products.setdefault(line.price, line.product) != line.product:
             raise Unsupported(
-                f"the price {line.price} is of one product, and the lines name {products[line.price]} and "
+                f"the price {line.price} belongs to one product, but the lines name {products[line.price]} and "
                 f"{line.product}",
                 source=ADD_LINES,
-                remedy="name the price alone",
+                remedy="name the price only",
             )
     return products
 
@@ -80,19 +80,19 @@ def products_of_prices(command: OneTimeCharge | PeriodInvoice) -> dict[str, str]
 def _check_rates(command: OneTimeCharge | PeriodInvoice) -> None:
     source = f"{ADD_LINES}, lines[].tax_amounts"
     if len(command.rates) > _TAXES_PER_LINE:
-        raise Unsupported(f"Stripe takes {_TAXES_PER_LINE} taxes of a line at most", source=source)
+        raise Unsupported(f"Stripe takes at most {_TAXES_PER_LINE} taxes on a line", source=source)
     for rate in command.rates:
         try:
             scale(rate.rate, _RATE_DECIMALS)
         except ValueError:
             raise Unsupported(
-                f"Stripe takes rates of {_RATE_DECIMALS} decimals at most, and {rate.name} is {rate.rate} %",
+                f"Stripe takes tax rates with at most {_RATE_DECIMALS} decimals, and {rate.name} is {rate.rate} %",
                 source=source,
                 remedy="give fewer decimals",
             ) from None
     if command.rates and any(line.amount.minor < 0 for line in command.billed_lines):
         raise Unsupported(
-            "whether a line below zero takes tax amounts is not documented",
+            "it is not documented whether a negative line takes tax amounts",
             source=source,
             remedy="lower the amounts of the other lines instead",
         )
@@ -101,9 +101,9 @@ def _check_rates(command: OneTimeCharge | PeriodInvoice) -> None:
 def _fitting(text: str, most: int, what: str, source: str) -> str:
     if len(text) > most:
         raise Unsupported(
-            f"{what} has {len(text)} characters, and Stripe takes {most} at most",
+            f"{what} has {len(text)} characters, and Stripe takes at most {most}",
             source=source,
-            remedy="shorten it: nothing is cut off silently",
+            remedy="shorten it: this library never cuts a text",
         )
     return text
 
@@ -118,7 +118,7 @@ def _line_form(line: Line, currency: str, rates: tuple[TaxRate, ...]) -> Invoice
         check_keys(line.metadata)
         if "" in line.metadata.values():
             raise Unsupported(
-                "Stripe keeps no metadata of a line without a value",
+                "Stripe keeps no line metadata with an empty value",
                 source="docs.stripe.com/api/metadata",
                 remedy="leave the key out",
             )

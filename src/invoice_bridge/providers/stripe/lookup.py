@@ -26,7 +26,7 @@ _PAGES = 5
 def _hits(answer: Response) -> list[Reader]:
     at = Reader(object_of(answer), "stripe")
     if at.text("object") != "search_result":
-        raise at.fault("object", "is not search_result: this is not the search that was asked for")
+        raise at.fault("object", "is not search_result: the answer belongs to another request")
     return at.listing("data")
 
 
@@ -65,7 +65,9 @@ def search(command: Bill | Find, context: Context, history: History) -> Flow[Mat
             try:
                 hit = invoice(row.data)
             except MalformedResponse as problem:
-                return Matches(tuple(found.values()), f"an invoice that may be it cannot be read: {problem.message}")
+                return Matches(
+                    tuple(found.values()), f"an invoice that may have the reference cannot be read: {problem.message}"
+                )
             if hit.reference == command.reference and hit.id not in found:
                 now = yield from refresh(hit, context)
                 if now is not None:  # an id stays: what is not there any more is a draft that was deleted
@@ -74,4 +76,4 @@ def search(command: Bill | Find, context: Context, history: History) -> Flow[Mat
         if object_of(answer).get("has_more") is not True or page is None:
             return Matches(tuple(found.values()))
         following = [("page", page)]
-    return Matches(tuple(found.values()), f"the search goes on after {_PAGES} pages")
+    return Matches(tuple(found.values()), f"the search continues after {_PAGES} pages")

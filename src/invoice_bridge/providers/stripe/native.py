@@ -39,14 +39,14 @@ def _open(path: str, kind: Kind, **more: Any) -> Native:
 
 
 def _line(path: str, kind: Kind, **more: Any) -> Native:
-    unless = "the lines of what accrued are the pending items' own: set it there"
+    unless = "the lines of accrued items come from the pending items: set it there"
     return Native(
         f"lines[].{path}", "lines", kind, _LINES, money=True, per_line=True, when=_has_lines, unless=unless, **more
     )
 
 
 def _pay(path: str, kind: Kind) -> tuple[Native, Native]:
-    bill = "it goes with the request that collects, and this bill collects nothing"
+    bill = "it belongs to the request that collects, and this bill collects nothing"
     return (
         Native(path, "pay", kind, f"{_PAY}.{path}", when=_collects, unless=bill),
         Native(path, "pay", kind, f"{_PAY}.{path}", verbs=("pay",)),
@@ -92,7 +92,7 @@ ROWS = (
         Kind.moment(unix_seconds),
         effects=frozenset({Effect.ISSUES}),
         when=_is_draft,
-        unless="a bill that is no draft is finalized at once: make it with draft=True",
+        unless="a bill is finalized at once unless it is a draft: create it with draft=True",
     ),
     *_pay("off_session", Kind.flag()),
     *_pay("mandate", _ID),
@@ -103,16 +103,20 @@ ROWS = (
 )
 
 _REFUSED = (
-    RefusedNative("auto_advance", "Stripe would issue and collect by itself, uncompared", f"{_CREATE}.auto_advance"),
-    RefusedNative("expand", "the answers are read by tables of their own", f"{_CREATE}.expand", ("one_time_charge",)),
+    RefusedNative(
+        "auto_advance", "Stripe would issue and collect by itself, without a comparison", f"{_CREATE}.auto_advance"
+    ),
+    RefusedNative(
+        "expand", "this library reads the answer in its default form only", f"{_CREATE}.expand", ("one_time_charge",)
+    ),
     RefusedNative(
         "pending_invoice_items_behavior",
         "other pending items would join the bill",
         f"{_CREATE}.{'pending_invoice_items_behavior'}",
     ),
-    RefusedNative("from_invoice", "a revision of another invoice is no bill of its own", f"{_CREATE}.from_invoice"),
+    RefusedNative("from_invoice", "a revision of another invoice is not a new bill", f"{_CREATE}.from_invoice"),
     RefusedNative("customer_account", "a bill names its customer", f"{_CREATE}.customer_account"),
-    RefusedNative("forgive", "it would count an invoice as paid that was paid in part", f"{_PAY}.forgive", ("pay",)),
+    RefusedNative("forgive", "an invoice that was paid in part would count as paid", f"{_PAY}.forgive", ("pay",)),
     RefusedNative("paid_out_of_band", "use mark_paid, which states that no money moves", f"{_PAY}", ("pay",)),
     RefusedNative("source", "use payment_method", f"{_PAY}.source", ("pay",)),
 )

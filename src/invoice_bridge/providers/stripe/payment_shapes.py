@@ -190,7 +190,7 @@ def with_credit_notes(invoice: Invoice, rows: Iterable[Mapping[str, Any]]) -> In
             continue
         code = row.text("currency")
         if invoice.currency is None or (code or "").upper() != invoice.currency:
-            row.note("currency", f"is not that of the invoice, {invoice.currency}", money=True)
+            row.note("currency", f"is not the invoice's currency, {invoice.currency}", money=True)
             whole = False
             continue
         note = CREDIT_NOTE.read(row, invoice.currency)

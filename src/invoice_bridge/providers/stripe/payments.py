@@ -216,7 +216,7 @@ def collect_part(command: Pay, context: Context) -> Flow[Invoice]:
     method = command.payment_method or (invoice.collection.payment_method if invoice.collection else None)
     if method is None:
         raise Unsupported(
-            "Stripe collects a part with a payment method that is named",
+            "Stripe only collects a part with a named payment method",
             source="stripe-python 16.1.0, PaymentIntentConfirmParams",
             remedy="pass payment_method=…",
         )

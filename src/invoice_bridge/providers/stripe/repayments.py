@@ -184,14 +184,14 @@ def _payment_for(command: Refund, invoice: Invoice, payments: list[_Collected]) 
         raise invalid_state(invoice, "cannot be refunded", "Stripe collected nothing of it")
     if command.amount is not None and command.amount.currency != currency:
         raise Discrepancy(
-            f"{command.amount} was asked for, but {invoice.id} is in {currency}; nothing was done",
+            f"asked to refund {command.amount}, but {invoice.id} is in {currency}; nothing was done",
             asked=command.amount,
             found=currency,
             invoice=invoice,
         )
     left = [each for each in payments if each.left(currency).minor > 0]
     if not left:
-        raise invalid_state(invoice, "cannot be refunded", "all that was collected is refunded already")
+        raise invalid_state(invoice, "cannot be refunded", "everything that was collected is already refunded")
     if command.amount is None:
         if len(left) > 1:
             raise Unsupported(
@@ -204,8 +204,8 @@ def _payment_for(command: Refund, invoice: Invoice, payments: list[_Collected]) 
     if not covering:
         most = max(each.left(currency).minor for each in left)
         raise Discrepancy(
-            f"{command.amount} was asked for, but at most {Money(most, currency)} can be refunded of one payment of "
-            f"{invoice.id}; nothing was done",
+            f"asked to refund {command.amount}, but at most {Money(most, currency)} can be refunded from one "
+            f"payment of {invoice.id}; nothing was done",
             asked=command.amount,
             found=Money(most, currency),
             invoice=invoice,
@@ -276,7 +276,7 @@ def credit(command: Credit, context: Context) -> Flow[Invoice]:
         amount = _note_entry(made, command, invoice).amount
         if amount is not None and amount != command.total:
             raise AmountMismatch(
-                f"asked to credit {command.total}, the credit note {made.text('id')} credits {amount}; void it",
+                f"asked to credit {command.total}, but the credit note {made.text('id')} credits {amount}; void it",
                 asked=command.total,
                 found=amount,
                 invoice=again,
@@ -303,16 +303,16 @@ def _credit_form(command: Credit, invoice: Invoice) -> CreditNoteCreateParams:
     if invoice.status is Status.PAID:
         if command.lines and (invoice.tax is None or invoice.tax.minor):
             raise Unsupported(
-                f"{invoice.id} is paid and has tax, so what its lines credit with tax is not known before",
+                f"{invoice.id} is paid and has tax, so the amount that its lines would credit is not known before",
                 source="stripe-python 16.1.0, CreditNoteCreateParams.credit_amount",
-                remedy="state the amount to credit, with its tax, in place of the lines",
+                remedy="give the amount to credit, tax included, instead of the lines",
             )
         form["credit_amount"] = MONEY.to_units(command.total)
     elif invoice.currency is not None:
         check_part(command.total, invoice)
     if invoice.currency not in {None, command.total.currency}:
         raise Discrepancy(
-            f"{command.total} was asked for, but {invoice.id} is in {invoice.currency}; nothing was done",
+            f"asked to credit {command.total}, but {invoice.id} is in {invoice.currency}; nothing was done",
             asked=command.total,
             found=invoice.currency,
             invoice=invoice,
@@ -370,5 +370,7 @@ def pdf(command: Pdf, context: Context) -> Flow[bytes]:
     specimen = bare_specimen(command.id, "open") | {"invoice_pdf": "https://pay.stripe.com/{invoice.pdf}"}
     invoice = yield from read_invoice(command.id, context, specimen=specimen)
     if invoice.pdf_url is None:
-        raise invalid_state(invoice, "has no document", f"it is {invoice.status}, and Stripe makes one when it issues")
+        raise invalid_state(
+            invoice, "has no document", f"it is {invoice.status}, and Stripe makes the PDF when it issues the invoice"
+        )
     return (yield from download(invoice.pdf_url, context))

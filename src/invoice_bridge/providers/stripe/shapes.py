@@ -87,7 +87,7 @@ def refusal(answer: Response) -> Refusal:
     """Read {"error": {type, code, message, param}}; the request id stands in a header."""
     error = object_of(answer).get("error")
     if not isinstance(error, Mapping):
-        raise MalformedResponse("the refusal is not in Stripe's words", provider="stripe", status=answer.status)
+        raise MalformedResponse("the refusal is not in Stripe's format", provider="stripe", status=answer.status)
     at = Reader(error, "stripe", "$.error")
     return Refusal(
         at.text("message") or "refused without a message",

@@ -116,9 +116,9 @@ def listed_rows(
             return rows
         following: list[tuple[str, object]] = [("starting_after", found[-1].required_text("id"))]
         if following == after:
-            raise MalformedResponse("the listing gives the same page for ever", provider="stripe", response=answer)
+            raise MalformedResponse("the listing returns the same page again", provider="stripe", response=answer)
         after = following
-    raise MalformedResponse(f"the listing goes on after {PAGES} pages of {_PAGE}", provider="stripe")
+    raise MalformedResponse(f"the listing continues after {PAGES} pages of {_PAGE}", provider="stripe")
 
 
 def ceil(instant: datetime) -> int:
@@ -174,7 +174,7 @@ def mail(command: SendInvoice, context: Context) -> Flow[Invoice]:
     found = check_state((yield from read_invoice(command.id, context)), transition, "cannot be sent")
     if found.collection is not None and found.collection.kind == "manual":
         yield from _made_mailable(command, context)
-    note = "before it, a manual invoice is changed: collection_method=send_invoice, days_until_due=0 (payable at once)"
+    note = "a manual invoice is changed first: collection_method=send_invoice, days_until_due=0 (payable at once)"
     request = post_form(
         command.id, "send", context, effects=transition.effects, specimen=bare_specimen(command.id, "open"), note=note
     )
@@ -226,8 +226,8 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
         at = yield from read_answer(answer, context)
         if context.provider.is_replay(answer) and not _shows(command, at):
             raise Discrepancy(
-                f"{command.id} was changed so before, and changed otherwise since: Stripe repeated its earlier "
-                "answer and changed nothing; raise attempt to change it again",
+                f"the same change of {command.id} was made before, and the invoice changed since: Stripe repeated "
+                "its earlier answer and changed nothing; raise attempt to change it again",
                 asked=command,
                 found=at,
             )

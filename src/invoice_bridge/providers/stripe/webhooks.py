@@ -37,7 +37,9 @@ def verify(delivery: Delivery, secret: bytes, at: datetime) -> None:
     check_timestamp(instants[0], at)
     expected = hmac_sha256(secret, instants[0].encode(), delivery.body).hex().encode()
     if not any(constant_time_equal(expected, signature) for signature in given):
-        raise InvalidSignature("no signature fits: is it this endpoint's secret, and the body as it came?")
+        raise InvalidSignature(
+            "no signature matches: check that the secret is this endpoint's, and that the body is unchanged"
+        )
 
 
 def read(at: Reader, _delivery: Delivery) -> EventFacts:

@@ -40,8 +40,8 @@ _PAYMENTS = (  # four levels are the most (docs.stripe.com/api/expanding_objects
     ("expand[2]", "data.payment.payment_record"),
 )
 _NO_NOTES = dict.fromkeys(CREDITED, 0)
-_NOTES_TOO = "where an invoice states that it has credit notes, they are listed too: GET v1/credit_notes?invoice=…"
-_PAGES = "another page is read where there are more than 100"
+_NOTES_TOO = "if the invoice states that it has credit notes, they are listed too: GET v1/credit_notes?invoice=…"
+_PAGES = "reads another page if there are more than 100"
 
 
 def retrieve(command: Retrieve, context: Context) -> Flow[Invoice]:

@@ -42,7 +42,7 @@ def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
     """Bill a service period by the caller's lines: Whop accrues nothing that it could bill by itself."""
     if command.total is None:
         raise Unsupported(
-            "Whop cannot bill what has accrued in a period: it has no such thing",
+            "Whop cannot bill the usage of a period: it accrues nothing",
             source=CREATE,
             remedy="give the lines",
         )
@@ -64,14 +64,14 @@ def _standing(command: OneTimeCharge | PeriodInvoice, total: Money, found: Invoi
     same_bill(command, found, total)
     if _other_address(command, found):
         raise IdempotencyMismatch(
-            f"the reference {command.reference!r} belongs to {found.id} already, {found.status}: it bills another "
-            "address; nothing was done to it: give a new bill a new reference",
+            f"the reference {command.reference!r} already belongs to {found.id} ({found.status}), which bills "
+            "another address; nothing was done to it: give a new bill a new reference",
             existing=found,
         )
     if found.subtotal is None:  # its lines and its plan's price contradict each other, or it has neither
         raise AmountMismatch(
-            f"asked for {total}, but what {found.id}, {found.status}, bills cannot be told: its plan's price and its "
-            "lines do not agree",
+            f"asked for {total}, but the amount of {found.id} ({found.status}) is unknown: the price of its plan "
+            "and its lines do not agree",
             asked=total,
             invoice=found,
         )
@@ -160,7 +160,7 @@ def _customer(command: Bill, context: Context) -> dict[str, Any]:
     if command.draft and (who is None or (who.email is None and who.name is None)):
         return {}
     raise Unsupported(
-        "Whop bills a member by its id, or anybody by e-mail and name together",
+        "Whop bills a member by its id, or a new customer by e-mail and name together",
         source=CREATE,
         remedy='pass customer="mber_…", or CustomerRef(email="…", name="…")',
     )
@@ -173,15 +173,15 @@ def _collection(command: Bill) -> dict[str, Any]:
         has_token = "payment_token_id" in command.native.get("whop", {})
         if (how.payment_method is None and not has_token) or (how.payment_method or "").startswith("payt_"):
             raise Unsupported(
-                "Whop charges the payment method that the bill names (pmt_…), not a token and no default one",
+                "Whop charges the payment method that the bill names (pmt_…), neither a token nor a default",
                 source=f"{CREATE}, payment_method_id",
                 remedy='use Collection.charge("pmt_…"), or native={"whop": {"payment_token_id": "payt_…"}} for a token',
             )
         # The documentation demands a due date of all but drafts: it is the issue date, for what is charged at once.
         if command.issued_at is None and not command.draft:
             raise Unsupported(
-                "Whop demands a due date of every invoice that is not a draft, and nothing that is sent derives from "
-                "now",
+                "Whop requires a due date on every invoice that is not a draft, and this library never computes "
+                "one from the current time",
                 source="whop-sdk 2.6.0, CreateInvoicesRequestProduct.due_date",
                 remedy="give issued_at: a charge is due then",
             )
@@ -192,7 +192,8 @@ def _collection(command: Bill) -> dict[str, Any]:
     if how.net_days is not None:
         if command.issued_at is None:
             raise Unsupported(
-                "Whop takes a due date, not a number of days, and nothing that is sent derives from now",
+                "Whop takes a due date, not a number of days, and this library never computes one from the current "
+                "time",
                 source=f"{CREATE}, due_date",
                 remedy="give issued_at, or Collection.send(due=…)",
             )
@@ -217,7 +218,7 @@ def _effects(command: Bill, *, is_scheduled: bool) -> tuple[list[Effect], str]:
     if command.draft:
         return [], ""
     when = "when it is finalized" if is_scheduled else "at once"
-    note = f"{when}: what Whop made of it is compared afterwards, with the plan that it charges for"
+    note = f"{when}: the invoice is compared afterwards with the plan that Whop charges for"
     if command.collection.kind == "charge":
         return [Effect.ISSUES, Effect.COLLECTS], f"charges {note}"
     return [Effect.ISSUES, Effect.MAILS], f"mails {note}"
@@ -234,7 +235,7 @@ def _compared(command: OneTimeCharge | PeriodInvoice, total: Money, found: Invoi
                 else "Whop mails or charges when it creates: void or refund it"
             )
             raise AmountMismatch(
-                f"asked for {total}, the invoice {found.id} holds {wrong[0]} and is {found.status}; {went}",
+                f"asked for {total}, but the invoice {found.id} has {wrong[0]} and is {found.status}; {went}",
                 asked=total,
                 found=wrong[0],
                 invoice=found,
@@ -257,11 +258,11 @@ def _verified(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> Invoice
         if collected not in allowed:
             tax = f", {found.tax} of it tax" if found.tax else ""
             raise AmountMismatch(
-                f"asked for {min(allowed)}, and {collected} was collected with {found.id}{tax}; "
+                f"asked for {min(allowed)}, but {found.id} collected {collected}{tax}; "
                 + (
                     "refund the difference in Whop's dashboard"
                     if collected > max(allowed)
-                    else "a discount of the account's lowered it: take it as it is, or bill the difference"
+                    else "a discount of the account lowered it: accept it, or bill the difference"
                 ),
                 asked=min(allowed),
                 found=collected,

@@ -40,19 +40,19 @@ def look(command: Bill | Find, context: Context, history: History) -> Flow[Match
         rows, following = yield from annotated(listed_rows(listing, context))
         for row in rows:
             if read == _PLANS_READ:
-                return Matches(tuple(seen), f"the account has more invoices than the {read} whose plans were read")
+                return Matches(tuple(seen), f"the account has more invoices than the {read} that were checked")
             read += 1
             try:
                 one = yield from _sighted(row, command, context)
             except Unauthorized as refusal:  # no other one can be read then
-                told = f"the key may not read the plans, where references stand ({refusal.message})"
+                told = f"the key may not read the plans, which have the references ({refusal.message})"
                 return Matches(tuple(seen), f"{told}: give it the permission plan:basic:read")
             seen += one.invoices
             gap = one.gap or gap
         if following is None:
             return Matches(tuple(seen), gap)
         listing = following
-    return Matches(tuple(seen), f"the listing goes on after {PAGES} pages")
+    return Matches(tuple(seen), f"the listing continues after {PAGES} pages")
 
 
 def find_by_reference(command: Find, context: Context) -> Flow[Invoice]:
@@ -73,7 +73,7 @@ def find_by_reference(command: Find, context: Context) -> Flow[Invoice]:
 def _sighted(row: Reader, command: Bill | Find, context: Context) -> Flow[Matches]:
     """Tell whether one listed invoice carries the reference."""
     which = row.text("id") or "an invoice without an id"
-    unread = Matches(gap=f"the plan of {which}, where its reference stands, is not to be found")
+    unread = Matches(gap=f"the plan of {which}, which has its reference, does not exist")
     if (plan := plan_id(row.data)) is None:
         return unread
     try:

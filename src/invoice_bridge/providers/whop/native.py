@@ -50,36 +50,39 @@ ROWS = (
         Kind.flag(),
         money=True,
         replaces=("charge_buyer_fee",),
-        doubt="the fee is on top of the plan's price, and only the payment states it: it is compared after it was paid",
+        doubt="the fee is added to the plan's price, and only the payment states it: it is compared after the payment",
     ),
     _row(
         "product.product_tax_code_id",
         Kind.text(),
         money=True,
         when=_makes_product,
-        unless="the lines or the setting product_id name a product, which has a tax code of its own",
+        unless="the product named by the lines or by the setting product_id has its own tax code",
     ),
     _row(
         "plan.adaptive_pricing_enabled",
         Kind.flag(),
         PLAN_SOURCE,
         money=True,
-        doubt="the customer may pay in another currency: what the payment states then is not confirmed",
+        doubt="the customer may pay in another currency, and it is not confirmed what the payment states then",
     ),
     _row(
         "automatically_finalizes_at",
         Kind.moment(rfc3339_millis),
         when=_is_issued,
-        unless="a draft is not finalized: leave draft out",
+        unless="a draft is never finalized: leave draft out",
         schedules=True,
-        doubt="an older page has it for charges alone; that the invoice is a draft until then is not confirmed",
+        doubt="an older page has it for charges only, and it is not confirmed that the invoice is a draft until then",
     ),
     _row(
         "payment_token_id",
         Kind.text(255, "payt_.+", samples=("payt_42", "payt_43")),
         when=_charges_no_method,
-        unless="use Collection.charge() without a payment method: exactly one of the two is charged",
-        doubt="the page demands a token and a method of a charge; which one wins is not confirmed, so one is sent",
+        unless="use Collection.charge() without a payment method: Whop charges exactly one of the two",
+        doubt=(
+            "the page requires both a token and a method for a charge; it is not confirmed which one Whop uses, so "
+            "only one is sent"
+        ),
     ),
     _row(
         "product_id",
@@ -122,7 +125,9 @@ _REFUSED = (
         RefusedNative(path, _RENEWS, PLAN_SOURCE)
         for path in ("plan.plan_type", "plan.renewal_price", "plan.billing_period", "plan.trial_period_days")
     ),
-    RefusedNative("subscription_billing_anchor_at", "it is for plans that renew, and a bill is charged once", CREATE),
+    RefusedNative(
+        "subscription_billing_anchor_at", "it applies to plans that renew, and a bill is charged once", CREATE
+    ),
 )
 
 NATIVES = NativeTable(ROWS, _REFUSED, compares=_never, mails=True)

@@ -49,7 +49,7 @@ def money_number(at: Reader, name: str, currency: str | None) -> Money | None:
         if isinstance(value, float):
             raise ValueError(INEXACT)
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
-            raise ValueError(f"is no decimal number: {str(value)[:40]!r}")
+            raise ValueError(f"is not a decimal number: {str(value)[:40]!r}")
         return _major(value, currency)
     except ValueError as error:
         at.no_amount(name, str(error))
@@ -70,7 +70,7 @@ def stated(at: Reader, currency: str | None) -> Money | None:
         return None
     try:
         if not isinstance(amount, str):
-            raise ValueError(f"is no decimal text: {str(amount)[:40]!r}")
+            raise ValueError(f"is not a decimal text: {str(amount)[:40]!r}")
         return _major(amount, currency)
     except ValueError as error:
         at.no_amount("amount", str(error))
@@ -149,7 +149,7 @@ def attempts_of(at: Reader, payment: Payment) -> int | None:
     if failed is None:
         return None
     if failed < 0 or failed != failed.to_integral_value():
-        at.note("payments_failed", "is no number of attempts")
+        at.note("payments_failed", "is not a number of attempts")
         return None
     return int(failed) + (payment.state in {"succeeded", "pending"})
 

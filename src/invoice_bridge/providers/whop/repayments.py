@@ -105,7 +105,7 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
         step="refund",
         effects=transition.effects,
         specimen={"id": settled.payment, "refunded_amount": _specimen(command, settled.payment)["total"]},
-        note="Whop mails the buyer, and takes back what an affiliate earned of it",
+        note="Whop mails the buyer and reverses an affiliate's commission",
     )
 
     def after(answer: Response) -> Flow[Invoice]:
@@ -130,7 +130,7 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
             raise declined
         if made is not None and None not in {command.amount, made.amount} and made.amount != command.amount:
             raise AmountMismatch(
-                f"asked to refund {command.amount} of {invoice_id}, the refund {made.id} gives back {made.amount}",
+                f"asked to refund {command.amount} of {invoice_id}, but the refund {made.id} is for {made.amount}",
                 asked=command.amount,
                 found=made.amount,
                 invoice=again,
@@ -145,8 +145,8 @@ def _check_pin(context: Context) -> None:
     version = context.settings.get("api_version") or API_VERSION
     if pin(version) < pin(API_VERSION):
         raise Unsupported(
-            f"a refund has its reference in its metadata, which is confirmed from version {API_VERSION} on, and the "
-            f"setting api_version is {version}; nothing was sent",
+            f"a refund carries its reference in its metadata, which is confirmed from version {API_VERSION} on, but "
+            f"the setting api_version is {version}; nothing was sent",
             source=f"{REFUND}; docs.whop.com/api-reference/legacy/payments/refund-payment takes an amount alone",
             remedy="leave the setting api_version out for refunds",
         )
@@ -157,7 +157,7 @@ def _body(command: Refund) -> dict[str, Any]:
     if command.reason is not None:
         if len(command.reason) > METADATA_LENGTH:
             raise Unsupported(
-                f"a value of a refund's metadata has {METADATA_LENGTH} characters at most, the reason has "
+                f"a value in a refund's metadata has at most {METADATA_LENGTH} characters, and the reason has "
                 f"{len(command.reason)}",
                 source=REFUND,
                 remedy="shorten the reason",
@@ -185,10 +185,10 @@ def _settled(command: Refund, context: Context) -> Flow[_Settled]:
     if (payment := payment_id(data)) is None:
         why = f"it is {found.status}"
         if found.status is Status.PAID:
-            why = "Whop names no payment that settled it, as of one marked as paid and of a subscription's renewal"
+            why = "Whop names no payment that settled it, as for an invoice marked as paid or a subscription's renewal"
         raise invalid_state(found, "cannot be refunded", why)
     specimen = _specimen(command, payment)
-    request = context.get("payments", payment, specimen=specimen, note="what was collected, and given back")
+    request = context.get("payments", payment, specimen=specimen, note="the amounts collected and refunded")
     told = about((yield request), payment)
     return _Settled(with_payment(found, told), payment, Reader(told, "whop", "$.payment"), [])
 
@@ -220,12 +220,12 @@ def _refunds(payment: str, context: Context) -> Flow[list[Reader]]:
     rows: list[Reader] = []
     cursor: list[tuple[str, object]] = []
     for _ in range(PAGES):
-        note = "was it refunded under this reference before?"
+        note = "looks for an earlier refund with this reference"
         answer = yield context.get("refunds", query=[*pairs, *cursor], specimen=none, note=note)
         at = Reader(object_of(answer), "whop")
         more = at.child("page_info").flag("has_next_page")
         if more is None or not isinstance(at.data.get("data"), list):
-            problem = "the listing of refunds has no $.data, or does not say whether it goes on"
+            problem = "the listing of refunds has no $.data, or does not state whether it continues"
             raise MalformedResponse(problem, provider="whop", status=answer.status, response=answer)
         rows += [row for row in at.children("data") if row.text("payment_id") in {None, payment}]
         if not more:
@@ -243,29 +243,37 @@ def _check(command: Refund, settled: _Settled) -> None:
     invoice, moved, left = settled.invoice, settled.moved(), settled.left()
     check_before(command, invoice.model_copy(update={"amount_refunded": moved}))
     if settled.at.flag("refundable") is False:
-        why = "Whop states that its payment is not refundable: it is refunded already, or was paid in a way without any"
+        why = (
+            "Whop states that its payment is not refundable: it is already refunded, or its payment method takes "
+            "no refunds"
+        )
         raise invalid_state(invoice, "cannot be refunded", why)
     if left is not None and left.minor <= 0:
-        raise invalid_state(invoice, "cannot be refunded", "all that was collected is refunded already, or about to be")
+        raise invalid_state(
+            invoice,
+            "cannot be refunded",
+            "everything that was collected is already refunded, or a refund is in progress",
+        )
     if command.amount is None:
         return
     if invoice.currency is not None and command.amount.currency != invoice.currency:
         raise Discrepancy(
-            f"{command.amount} was asked for, but {invoice.id} is in {invoice.currency}; nothing was done",
+            f"asked to refund {command.amount}, but {invoice.id} is in {invoice.currency}; nothing was done",
             asked=command.amount,
             found=invoice.currency,
             invoice=invoice,
         )
     if left is None:
         raise Unsupported(
-            f"Whop does not state in {invoice.currency or 'a known currency'} what its payment {settled.payment} "
-            f"collected of {invoice.id}, and a part is stated in the payment's currency; nothing was done",
+            f"Whop does not state in {invoice.currency or 'a known currency'} how much the payment "
+            f"{settled.payment} of {invoice.id} collected, and a partial refund needs the payment's currency; "
+            "nothing was done",
             source=f"{REFUND}: partial_amount",
             remedy="refund all of it (no amount), or a part in Whop's dashboard",
         )
     if command.amount.minor > left.minor:  # Whop would give back the rest, and not refuse
         raise Discrepancy(
-            f"{command.amount} was asked for, but at most {left} of {invoice.id} can be refunded; nothing was done",
+            f"asked to refund {command.amount}, but at most {left} of {invoice.id} can be refunded; nothing was done",
             asked=command.amount,
             found=left,
             invoice=invoice,

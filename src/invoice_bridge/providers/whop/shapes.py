@@ -135,7 +135,7 @@ def refusal(answer: Response) -> Refusal:
     """Read {"error": {type, message, code?, param?}}."""
     error = object_of(answer).get("error")
     if not isinstance(error, Mapping):
-        raise MalformedResponse("the refusal is not in Whop's words", provider="whop", status=answer.status)
+        raise MalformedResponse("the refusal is not in Whop's format", provider="whop", status=answer.status)
     at = _reader(error, "$.error")
     return Refusal(
         at.text("message") or "refused without a message",
@@ -152,7 +152,11 @@ def _derive(values: dict[str, Any], at: Reader, _given: Mapping[str, Any]) -> No
         raise at.fault(
             "id",
             f"is {invoice_id!r}, not inv_…: "
-            + ("Whop's native API answered, is the header Api-Version-Date sent?" if native else "no legacy invoice"),
+            + (
+                "Whop's native API answered: check that the header Api-Version-Date is sent"
+                if native
+                else "not a legacy invoice"
+            ),
         )
     status = values["status"] = _STATUS.get(values["native_status"] or "", Status.UNKNOWN)
     currency, lines = values["currency"], values["lines"]

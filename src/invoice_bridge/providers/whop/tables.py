@@ -83,8 +83,8 @@ def read_version(value: Any) -> str:
         raise TypeError(f"{value!r} is not a version: write it like {API_VERSION!r}")
     if pin(value) >= FIRST_NATIVE:
         raise ValueError(
-            f"{value} reaches Whop's native invoices (ids pay_…), another API behind the same path; "
-            f"this adapter speaks the legacy one: leave the setting out, or pin one before 2026-10-24 ({_MIGRATION})"
+            f"{value} reaches Whop's native invoices (ids pay_…), another API behind the same path; this adapter "
+            f"uses the legacy one: leave the setting out, or pin a version before 2026-10-24 ({_MIGRATION})"
         )
     if not speaks_legacy(value):
         raise ValueError(f"{value} names the account company_id: pin 2026-09-02-2 or later, such as {API_VERSION}")
@@ -131,7 +131,7 @@ class MajorUnits:
         """
         if money.currency not in self.currencies:
             raise Unsupported(
-                f"{money.currency} is not among the currencies that Whop lists",
+                f"Whop does not list {money.currency} among its currencies",
                 source=self.source,
                 remedy="bill in another currency",
             )
@@ -186,19 +186,19 @@ TITLE_LENGTH = 80
 LIMITS = (Limit("description", 1000, "whop-sdk 2.6.0, Plan.description: 1000 characters at most"),)
 
 CANNOT_FINALIZE = "no call finalizes a legacy draft: finalize it in Whop's dashboard, or create it without draft"
-CANNOT_PAY = "an invoice is charged when it is created, or paid by the customer online: no call collects it later"
+CANNOT_PAY = "Whop charges an invoice when it is created, or the customer pays it online: no call collects it later"
 CANNOT_RECORD = (
     "no part, date, method or reference of a payment made elsewhere can be recorded: use mark_paid, which records the "
     "whole amount"
 )
-CANNOT_CREDIT = "legacy invoices have no credit notes: refund what was paid, or void what is open"
+CANNOT_CREDIT = "legacy invoices have no credit notes: refund a paid invoice, or void an open one"
 CANNOT_PRINT = "the document of a legacy invoice cannot be read: only a payment has a PDF, which is its receipt"
 ENDPOINTS = _RAW
 
 REDACTIONS = (
     *hidden(Becomes.SECRET, f"{_OBJECT}: it reads the invoice without a key", "fetch_invoice_token"),
     *hidden(Becomes.SECRET, f"{CREATE}: it charges what it was made for", "payment_token_id"),
-    *hidden(Becomes.LINK, f"{_OBJECT}: whoever has it may pay and read", "pay_online_url"),
+    *hidden(Becomes.LINK, f"{_OBJECT}: anyone with the link can pay and read it", "pay_online_url"),
     *hidden(Becomes.EMAIL, _OBJECT, "email", "email_address", "customer_email"),
     Redaction(Where.FIELD, "name", _OBJECT, Becomes.NAME, beside="email"),
     Redaction(Where.FIELD, "name", _OBJECT, Becomes.NAME, beside="username"),
@@ -246,7 +246,7 @@ SOURCES = {
 """verb → where the provider documents what its flow does"""
 
 _PAST_DUE = doubt(
-    "past_due", switch="past_due_is_open", why="whether a past_due invoice is taken too: it stays payable"
+    "past_due", switch="past_due_is_open", why="whether the call accepts a past_due invoice, which stays payable"
 )
 TRANSITIONS = Transitions(
     {

@@ -60,11 +60,12 @@ def legacy_id(invoice_id: str) -> str:
         return invoice_id
     if invoice_id.startswith(NATIVE_ID):
         raise Unsupported(
-            f"{invoice_id} is a native Whop invoice or a payment; the legacy API, spoken here, reads neither",
+            f"{invoice_id} is a native Whop invoice or a payment; the legacy API, which this adapter uses, reads "
+            "neither",
             source="docs.whop.com/developer/guides/migrate-from-legacy-invoices",
             remedy="use its inv_… id if it has one",
         )
-    raise Unsupported(f"{invoice_id[:40]!r} is not the id of a Whop invoice: those begin with {LEGACY_ID}")
+    raise Unsupported(f"{invoice_id[:40]!r} is not the id of a Whop invoice: an id begins with {LEGACY_ID}")
 
 
 def invoice_request(invoice_id: str, context: Context, specimen: Mapping[str, Any] | None = None) -> Request:
@@ -161,7 +162,7 @@ def listed_rows(command: ListInvoices, context: Context) -> Flow[tuple[list[Read
     at = Reader(object_of(answer), "whop")
     more = at.child("page_info").flag("has_next_page")  # it decides: end_cursor is filled on the last page too
     if more is None or not isinstance(object_of(answer).get("data"), list):
-        problem = "the listing has no $.data, or does not say whether it goes on"
+        problem = "the listing has no $.data, or does not state whether it continues"
         raise MalformedResponse(problem, provider="whop", status=answer.status, response=answer)
     cursor = {"cursor": at.child("page_info").required_text("end_cursor")} if more else {}
     return at.children("data"), command.model_copy(update=cursor) if more else None
@@ -221,7 +222,9 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
     """Change the description or the due date of a draft. PATCH takes no idempotency key: a lost one stays unknown."""
     if command.metadata is not None:
         raise Unsupported(
-            "Whop's legacy invoices have no metadata", source=CREATE, remedy="keep it on your side under the reference"
+            "Whop's legacy invoices have no metadata",
+            source=CREATE,
+            remedy="keep it in your own records, under the reference",
         )
     body: dict[str, Any] = {}
     if command.description is not None:

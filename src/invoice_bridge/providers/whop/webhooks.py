@@ -37,7 +37,9 @@ def verify(delivery: Delivery, secret: bytes, at: datetime) -> None:
     )
     signatures = [value for version, _, value in (part.partition(",") for part in given.split(" ")) if version == "v1"]
     if not any(constant_time_equal(expected, signature) for signature in signatures):
-        raise InvalidSignature("no signature fits: is it this endpoint's secret, and the body as it came?")
+        raise InvalidSignature(
+            "no signature matches: check that the secret is this endpoint's, and that the body is unchanged"
+        )
 
 
 def read(at: Reader, delivery: Delivery) -> EventFacts:
@@ -46,7 +48,7 @@ def read(at: Reader, delivery: Delivery) -> EventFacts:
     about = at.child("data")
     is_invoice = (kind or "").startswith("invoice.")
     if kind is None:
-        raise at.fault("type", "is missing: this is no event of Whop's")
+        raise at.fault("type", "is missing: this is not a Whop event")
     return EventFacts(
         id=delivery.headers.get("webhook-id") or at.text("id"),
         native_type=kind,
