@@ -24,7 +24,7 @@ from invoice_bridge.adapter.lookup import LOOKUP_NOTE, is_findable
 from invoice_bridge.adapter.native import check_names, native_fields
 from invoice_bridge.adapter.provider import Context, Provider
 from invoice_bridge.adapter.rows import Field
-from invoice_bridge.core.commands import Bill, Command
+from invoice_bridge.core.commands import Command, NewInvoice
 from invoice_bridge.core.errors import BridgeError, NotFound, Unsupported
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.idempotency import Lookup
@@ -102,7 +102,7 @@ class Plan:
 
     def origins(self, request: Request) -> Iterator[tuple[str, str, str]]:
         """Each field of a body as (its name, its value, its origin: a path of the command, or a constant)."""
-        for name, shape, value in body_leaves(request.body or {}):
+        for name, shape, value in request_leaves(request):
             row = origin(self.fields, shape)
             text = scalar(value)
             yield name, text if text.isprintable() else repr(text), (row.path or f"constant: {row.why}") if row else "?"
@@ -242,6 +242,13 @@ def body_leaves(value: Any, name: str = "", shape: str = "") -> Iterator[tuple[s
         yield name, shape, value
 
 
+def request_leaves(request: Request) -> Iterator[tuple[str, str, Any]]:
+    """Each leaf of a request's body, its shape as rows name it: "part:name" where the request states a part."""
+    before = f"{request.part}:" if request.part else ""
+    for name, shape, value in body_leaves(request.body or {}):
+        yield name, before + shape, value
+
+
 def _curl(request: Request, marked: Request, provider: Provider, known: Collection[str]) -> str:
     # every user of a machine can read the arguments of a running curl; printf is a builtin of the shell and has none
     variable = f'"${provider.name.upper()}_API_KEY"'
@@ -325,7 +332,7 @@ def _walk(
     the listing, nothing is found, and the requests that would follow then are shown.
     """
     requests: list[Request] = []
-    made = {quote(invoice_id, safe="") for invoice_id in history.made} if isinstance(command, Bill) else set()
+    made = {quote(invoice_id, safe="") for invoice_id in history.made} if isinstance(command, NewInvoice) else set()
     missed = False
     try:
         check_names(command, context.provider.name, providers.names)
@@ -333,6 +340,9 @@ def _walk(
         request = next(flow)
         while True:
             requests.append(request)
+            if request.misses:
+                request = flow.throw(NotFound("there is none yet", provider=context.provider.name, status=404))
+                continue
             if request.note == LOOKUP_NOTE and request.path.rpartition("/")[2] in made:
                 missed = True
                 request = flow.throw(NotFound("what it is now is not known", provider=context.provider.name))
@@ -342,7 +352,7 @@ def _walk(
     except (StopIteration, NotShown):  # specimens show the invoice as it was before the verb
         pass
     except BridgeError as problem:
-        is_unknown = missed and isinstance(command, Bill) and not is_findable(command, context)
+        is_unknown = missed and isinstance(command, NewInvoice) and not is_findable(command, context)
         return tuple(requests), None if is_unknown and isinstance(problem, Unsupported) else problem
     return tuple(requests), None
 
@@ -353,10 +363,10 @@ def _rows(command: Command, context: Context) -> tuple[Field, ...]:
         natives = native_fields(context.natives)
     except BridgeError:  # the flow refuses them
         natives = ()
-    if not isinstance(command, Bill):
+    if not isinstance(command, NewInvoice):
         of_verb = [row for row in context.provider.verb_fields if row.speaks(command, context)]
         return (*natives, *(of_verb or context.provider.fields))
-    rows = [row for row in context.provider.fields if row.speaks(command, context)]
+    rows = [row for row in context.provider.rows_of(command) if row.speaks(command, context)]
     ranked = sorted(rows, key=lambda row: 1 if not row.path else 0 if row.is_set(command, context) else 2)
     return (*natives, *ranked)
 
