@@ -177,7 +177,7 @@ def scene(
 ) -> Iterator[Scene]:
     """Serve a target, and plan so many bills for it. By default the target forgets idempotency keys at once."""
     emulator = make_emulator(provider, None, lambda: datetime.now(UTC), forgets=forgets)
-    customer = next(iter(emulator.customers))
+    customer = emulator.customer
     bills = (
         OneTimeCharge(
             reference=f"mig-{number:05}", customer=customer, amount=Money(100 + number, "EUR"), description="moved"

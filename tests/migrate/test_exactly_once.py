@@ -30,7 +30,7 @@ def test_killed_workers_make_each_item_once(place: Place) -> None:
 def test_without_the_lookup_killed_workers_make_items_twice(tmp_path: Path) -> None:
     """The control: the same run, but an item that is taken a second time is not looked up."""
     with scene(tmp_path / "ledger.sqlite", 50) as stage:
-        assert stage.start("answer", 20, looks_up=False).join(30) is None
+        stage.start("answer", 20, looks_up=False).join(30)
         stage.start(looks_up=False).join(60)
         assert stage.ledger.counts(stage.plan) == {"done": 50}
         assert stage.doubles() > 0
@@ -50,7 +50,7 @@ def test_a_worker_that_is_dead_for_good_is_replaced(tmp_path: Path, point: str) 
         assert (stage.made(), stage.doubles()) == (50, 0)
 
 
-@pytest.mark.parametrize(("fenced", "doubles"), [(True, False), (False, True)])
+@pytest.mark.parametrize("fenced, doubles", [(True, False), (False, True)])
 def test_a_worker_stopped_past_its_lease_and_woken_sends_nothing_more(
     place: Place, fenced: bool, doubles: bool
 ) -> None:
