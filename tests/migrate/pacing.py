@@ -48,7 +48,7 @@ def target() -> Iterator[_Target]:
 
 
 def send(place: str, port: int, rate: int, until: float, *, shared: bool) -> None:
-    """Send until an instant, each request after a slot of the ledger; unless `shared`, this process has its own pace."""
+    """Send until an instant, each request after a slot; unless `shared`, this process has a pace of its own."""
     with Ledger(place) as ledger:
         lease = Lease(ledger.database, Timing())
         account = "target" if shared else f"target {multiprocessing.current_process().pid}"

@@ -21,7 +21,7 @@ from typing import Any
 from invoice_bridge import Client, Money, OneTimeCharge
 from invoice_bridge.adapter.emulation.core import Emulator
 from invoice_bridge.emulator.server import running
-from invoice_bridge.migrate import Ledger, NewItem, PlanHeader, Timing, Worker, write_operation
+from invoice_bridge.migrate import Ledger, NewItem, PlanHeader, Timing, move, work_on_jobs, write_operation
 from invoice_bridge.migrate.journal import ItemJournal
 from invoice_bridge.migrate.leases import Fence
 from invoice_bridge.testing.fault_cases import make_emulator
@@ -47,7 +47,7 @@ class Orders:
     fenced: bool = True
     looks_up: bool = True
     settings: str = "{}"
-    page: int | None = None
+    jobs: bool = False
 
 
 def work(orders: Orders) -> None:
@@ -59,18 +59,19 @@ def work(orders: Orders) -> None:
         if point == orders.point and passed[point] == orders.after + 1:
             os.kill(os.getpid(), orders.signal)
 
-    class Watched(Ledger):
-        def claim(self, *arguments: Any, **options: Any) -> Any:
-            items = super().claim(*arguments, **options)
-            if items:
-                reach("claim")
-            return items
+    claim, settle = Ledger.claim, Ledger.settle
 
-        def settle(self, *arguments: Any, **options: Any) -> Any:
-            reach("settle")
-            lost = super().settle(*arguments, **options)
-            reach("settled")
-            return lost
+    def watched_claim(self: Ledger, *arguments: Any, **options: Any) -> Any:
+        items = claim(self, *arguments, **options)
+        if items:
+            reach("claim")
+        return items
+
+    def watched_settle(self: Ledger, *arguments: Any, **options: Any) -> Any:
+        reach("settle")
+        lost = settle(self, *arguments, **options)
+        reach("settled")
+        return lost
 
     intend, conclude = ItemJournal.intend, ItemJournal.conclude
 
@@ -82,6 +83,8 @@ def work(orders: Orders) -> None:
         reach("answer")
         conclude(self, *arguments, **options)
 
+    ledgers: Any = Ledger
+    ledgers.claim, ledgers.settle = watched_claim, watched_settle
     replaced: Any = ItemJournal
     replaced.intend, replaced.conclude = watched_intend, watched_conclude
     if not orders.looks_up:
@@ -89,8 +92,10 @@ def work(orders: Orders) -> None:
     if not orders.fenced:
         unfenced: Any = Fence
         unfenced.check, unfenced.is_open = lambda _self: None, True
-    with Watched(orders.place) as ledger:
-        Worker(ledger, _connect(orders), threads=orders.threads, page=orders.page).run()
+    if orders.jobs:
+        work_on_jobs(orders.place, _connect(orders), threads=orders.threads)
+    else:
+        move(orders.place, None, _connect(orders), threads=orders.threads)
 
 
 def _connect(orders: Orders) -> Any:
@@ -187,7 +192,9 @@ def scene(
     with running(names=[provider]) as served, Ledger(place) as ledger:
         served.put(provider, emulator)
         plan = ledger.add_plan(PlanHeader(f"{provider}:test", timing=timing, rate=rate))
-        ledger.add(plan, (NewItem(bill.reference, {"make": write_operation(bill)}) for bill in bills))
+        ledger.add(
+            plan, (NewItem(bill.reference, {"make": write_operation(bill)}) for bill in bills), page_size=items // 5
+        )
         made = Scene(str(place), served.base_urls[provider], emulator, ledger, plan, items, provider, threads)
         try:
             yield made

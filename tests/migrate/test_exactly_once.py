@@ -27,6 +27,15 @@ def test_killed_workers_make_each_item_once(place: Place) -> None:
         assert {row.target_id for row in stage.ledger.rows(stage.plan)} == set(stage.emulator.invoices)
 
 
+def test_pages_as_jobs_survive_killed_machines(postgres_journal: str) -> None:
+    """With pgqueuer: a machine that dies leaves its job to another one, which finishes its pages; each item once."""
+    with scene(postgres_journal, 50) as stage:
+        killed = kill_and_replace(stage, seed=3, kills=3, workers=2, jobs=True)
+        assert killed >= 2
+        assert stage.ledger.counts(stage.plan) == {"done": 50}
+        assert (stage.made(), stage.doubles()) == (50, 0)
+
+
 def test_without_the_lookup_killed_workers_make_items_twice(tmp_path: Path) -> None:
     """The control: the same run, but an item that is taken a second time is not looked up."""
     with scene(tmp_path / "ledger.sqlite", 50) as stage:

@@ -10,9 +10,9 @@ It needs the extra `migrate` (SQLAlchemy), and for a ledger that several machine
         Worker(ledger, lambda **settings: Client("stripe", api_key=key, **settings)).run()
 
 Public here: `Ledger` (add_plan, plan, add, note, counts, pages, rows, is_finished, decide) and its values `PlanHeader`,
-`Timing`, `NewItem`, `Item`, `Row`, `Result`, `STATES`; `Worker` and `move`; `write_operation`; the errors
-`LeaseExpired`, `LedgerUnavailable` and `ForbiddenEffect`. An item's states: planned → sent → made → (released → armed)
-→ done; refused, unknown, quarantined, skipped. An armed item is done.
+`Timing`, `NewItem`, `Item`, `Row`, `Result`, `STATES`; `Worker`, `move`, and for several machines `work_on_jobs`;
+`write_operation`; the errors `LeaseExpired`, `LedgerUnavailable` and `ForbiddenEffect`. An item's states: planned →
+sent → made → (released → armed) → done; refused, unknown, quarantined, skipped. An armed item is done.
 
 Rules of this room: the claim is the intent, committed before anything is sent; an item that is taken a second time is
 looked up first; a worker whose lease has passed sends nothing more and overwrites nobody.
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from invoice_bridge.migrate.engine import Connect, Worker, move
     from invoice_bridge.migrate.errors import ForbiddenEffect, LeaseExpired, LedgerUnavailable
+    from invoice_bridge.migrate.jobs import work_on_jobs
     from invoice_bridge.migrate.ledger import Ledger
     from invoice_bridge.migrate.operations import Action, write_operation
     from invoice_bridge.migrate.values import STATES, Item, NewItem, PlanHeader, Result, Row, Stage, State, Timing
@@ -47,12 +48,14 @@ __all__ = [
     "Timing",
     "Worker",
     "move",
+    "work_on_jobs",
     "write_operation",
 ]
 
 _HOMES = {
     "engine": ("Connect", "Worker", "move"),
     "errors": ("ForbiddenEffect", "LeaseExpired", "LedgerUnavailable"),
+    "jobs": ("work_on_jobs",),
     "ledger": ("Ledger",),
     "operations": ("Action", "write_operation"),
     "values": ("STATES", "Item", "NewItem", "PlanHeader", "Result", "Row", "Stage", "State", "Timing"),

@@ -99,7 +99,9 @@ class Ledger:
         timing = Timing(**{name: float(value) for name, value in loads(row.timing).items()})
         return PlanHeader(row.target, loads(row.facts), timing, row.rate, row.number)
 
-    def add(self, plan: int, items: Iterable[NewItem], notes: Mapping[str, str] | None = None) -> int:
+    def add(
+        self, plan: int, items: Iterable[NewItem], notes: Mapping[str, str] | None = None, *, page_size: int = PAGE
+    ) -> int:
         """Add items to a plan, and write its notes in the same transaction; return how many were new.
 
         An item whose reference the plan has already is left as it is: planning can be repeated.
@@ -121,7 +123,7 @@ class Ledger:
                 for item in some:
                     if item.reference not in known:
                         known.add(item.reference)
-                        rows.append(_new_row(plan, next(places) // PAGE, item))
+                        rows.append(_new_row(plan, next(places) // page_size, item))
                 if rows:
                     connection.execute(insert(ITEMS), rows)
                 added += len(rows)
