@@ -26,11 +26,10 @@ class _Target(socketserver.ThreadingTCPServer):
 
 
 class _Arrival(socketserver.BaseRequestHandler):
-    server: _Target
-
     def handle(self) -> None:
         while self.request.recv(1):
-            self.server.arrivals.append(time.monotonic())
+            arrivals: list[float] = getattr(self.server, "arrivals", [])
+            arrivals.append(time.monotonic())
             self.request.sendall(b".")
 
 
