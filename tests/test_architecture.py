@@ -295,8 +295,9 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
         "chargebee": {
             *("accrued.py", "compared.py", "conditions.py", "part_shapes.py", "parts.py"),
             *("payments.py", "repayments.py", "subscription.py"),
+            *("imports.py", "import_conditions.py", "import_fields.py", "import_forms.py"),
         },
-        "whop": {"lookup.py", "part_shapes.py", "repayments.py"},
+        "whop": {"import_fields.py", "imports.py", "lookup.py", "part_shapes.py", "repayments.py"},
     }
     assert set(_files(name)) - only_here.get(name, set()) == set(_files("chargeapi"))
     assert set(_files("chargeapi")) == {
@@ -304,7 +305,11 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
         "webhooks.py",
     }  # fmt: skip
     emulator = {path.name for path in (SRC / "providers" / name / "emulator").glob("*.py")}
-    only_there = {"chargebee": {"charges.py", "payments.py"}, "stripe": {"payments.py"}, "whop": {"repayments.py"}}
+    only_there = {
+        "chargebee": {"charges.py", "imports.py", "imported_notes.py", "payments.py"},
+        "stripe": {"payments.py"},
+        "whop": {"repayments.py"},
+    }
     assert emulator - only_there.get(name, set()) == {"__init__.py", "documents.py", "routes.py", "transitions.py"}
 
 
@@ -318,8 +323,9 @@ def _keywords(name: str, call: str) -> list[str]:
 ORDER = [
     "name", "title", "reviewed", "api_version", "base_url", "auth", "headers", "form", "idempotency", "rate",
     "search_rate", "retry_header", "settings", "scope", "mode", "sources", "statuses", "transitions", "fields",
-    "verb_fields", "natives", "errors", "limits", "money", "redactions", "flows", "lookup", "search", "parse", "shape",
-    "refusal", "invoice_id", "reference_in", "webhooks", "emulator",
+    "verb_fields", "import_fields", "natives", "errors", "limits", "import_limits", "money", "redactions", "flows",
+    "lookup", "search", "import_lookup", "parse", "shape", "refusal", "invoice_id", "reference_in", "webhooks",
+    "emulator",
 ]  # fmt: skip
 
 
@@ -354,7 +360,11 @@ def test_a_declaration_is_the_only_thing_in_its_module(name: str) -> None:
 MONEY_MODULES = [
     module
     for module in MODULES
-    if module in {"core/money.py", "core/model.py", "core/bills.py", "core/verbs.py", "core/commands.py"}
+    if module
+    in {
+        *("core/money.py", "core/model.py", "core/bills.py", "core/verbs.py", "core/commands.py", "core/imports.py"),
+        "core/history.py",
+    }
     or module in TABLES
 ]
 

@@ -26,7 +26,7 @@ from invoice_bridge import (
 from invoice_bridge.adapter.declared import History, Matches, cannot
 from invoice_bridge.adapter.lookup import CLOCK_SKEW, PAGES, find_in_listing, find_matches
 from invoice_bridge.adapter.provider import Context
-from invoice_bridge.core.commands import Bill, Find
+from invoice_bridge.core.commands import Bill, Find, NewInvoice
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.wire import Flow
@@ -115,7 +115,7 @@ def test_defect_38_a_dear_lookup_is_not_made_without_being_asked_for() -> None:
 def test_a_search_index_is_asked_where_the_key_covers_its_lag() -> None:
     """The first attempt of an unknown bill is searched for; a known try, another attempt or since= is listed."""
 
-    def search(command: Bill | Find, context: Context, history: History) -> Flow[Matches]:
+    def search(command: NewInvoice | Find, context: Context, history: History) -> Flow[Matches]:
         yield context.get("search", searches=True)
         return Matches()
 

@@ -37,6 +37,7 @@ NAMES = [
     "Finalize",
     "Find",
     "IdempotencyMismatch",
+    "ImportInvoice",
     "Interruption",
     "InvalidSignature",
     "InvalidState",
@@ -73,6 +74,7 @@ NAMES = [
     "Retrieve",
     "SendInvoice",
     "ServerError",
+    "Source",
     "Status",
     "TaxId",
     "TaxLine",
@@ -89,6 +91,7 @@ NAMES = [
     "interrupted",
     "losses",
     "read_command",
+    "read_import",
 ]
 # the names that the design fixes; more may join, none of these may go
 FIXED = {

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Delete,
         Finalize,
         Find,
+        ImportInvoice,
         ListInvoices,
         MarkPaid,
         MarkUncollectible,
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
         Refund,
         Retrieve,
         SendInvoice,
+        Source,
         Update,
         Void,
         read_command,
+        read_import,
     )
     from invoice_bridge.core.errors import (
         AlreadyBilled,
@@ -115,6 +118,7 @@ __all__ = [
     "Finalize",
     "Find",
     "IdempotencyMismatch",
+    "ImportInvoice",
     "Interruption",
     "InvalidSignature",
     "InvalidState",
@@ -151,6 +155,7 @@ __all__ = [
     "Retrieve",
     "SendInvoice",
     "ServerError",
+    "Source",
     "Status",
     "TaxId",
     "TaxLine",
@@ -167,6 +172,7 @@ __all__ = [
     "interrupted",
     "losses",
     "read_command",
+    "read_import",
 ]
 
 _HOMES = {
@@ -179,6 +185,7 @@ _HOMES = {
         "Delete",
         "Finalize",
         "Find",
+        "ImportInvoice",
         "ListInvoices",
         "MarkPaid",
         "MarkUncollectible",
@@ -190,9 +197,11 @@ _HOMES = {
         "Refund",
         "Retrieve",
         "SendInvoice",
+        "Source",
         "Update",
         "Void",
         "read_command",
+        "read_import",
     ),
     "core.errors": (
         "AlreadyBilled",

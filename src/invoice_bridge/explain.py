@@ -22,8 +22,8 @@ from invoice_bridge.adapter.declared import NO_HISTORY, History
 from invoice_bridge.adapter.native import check_names, native_fields
 from invoice_bridge.adapter.provider import Context, Provider
 from invoice_bridge.adapter.rows import Field
-from invoice_bridge.core.commands import Bill, Command
-from invoice_bridge.core.errors import BridgeError
+from invoice_bridge.core.commands import Command, NewInvoice
+from invoice_bridge.core.errors import BridgeError, NotFound
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Loss, Severity
@@ -99,7 +99,7 @@ class Plan:
 
     def origins(self, request: Request) -> Iterator[tuple[str, str, str]]:
         """Each field of a body as (its name, its value, its origin: a path of the command, or a constant)."""
-        for name, shape, value in body_leaves(request.body or {}):
+        for name, shape, value in request_leaves(request):
             row = origin(self.fields, shape)
             text = scalar(value)
             yield name, text if text.isprintable() else repr(text), (row.path or f"constant: {row.why}") if row else "?"
@@ -239,6 +239,13 @@ def body_leaves(value: Any, name: str = "", shape: str = "") -> Iterator[tuple[s
         yield name, shape, value
 
 
+def request_leaves(request: Request) -> Iterator[tuple[str, str, Any]]:
+    """Each leaf of a request's body, its shape as rows name it: "part:name" where the request states a part."""
+    before = f"{request.part}:" if request.part else ""
+    for name, shape, value in body_leaves(request.body or {}):
+        yield name, before + shape, value
+
+
 def _curl(request: Request, marked: Request, provider: Provider, known: Collection[str]) -> str:
     # every user of a machine can read the arguments of a running curl; printf is a builtin of the shell and has none
     variable = f'"${provider.name.upper()}_API_KEY"'
@@ -324,6 +331,9 @@ def _walk(
         request = next(flow)
         while True:
             requests.append(request)
+            if request.misses:
+                request = flow.throw(NotFound("there is none yet", provider=context.provider.name, status=404))
+                continue
             content = b"%PDF-" if request.link else dumps(request.specimen)
             request = flow.send(Response(200, content, provider=context.provider.name))
     except StopIteration:
@@ -339,10 +349,10 @@ def _rows(command: Command, context: Context) -> tuple[Field, ...]:
         natives = native_fields(context.natives)
     except BridgeError:  # the flow refuses them
         natives = ()
-    if not isinstance(command, Bill):
+    if not isinstance(command, NewInvoice):
         of_verb = [row for row in context.provider.verb_fields if row.speaks(command, context)]
         return (*natives, *(of_verb or context.provider.fields))
-    rows = [row for row in context.provider.fields if row.speaks(command, context)]
+    rows = [row for row in context.provider.rows_of(command) if row.speaks(command, context)]
     ranked = sorted(rows, key=lambda row: 1 if not row.path else 0 if row.is_set(command, context) else 2)
     return (*natives, *ranked)
 

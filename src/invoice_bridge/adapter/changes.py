@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.transitions import Transition
-from invoice_bridge.core.commands import Bill
+from invoice_bridge.core.commands import NewInvoice
 from invoice_bridge.core.errors import (
     Declined,
     InvalidState,
@@ -111,7 +111,7 @@ def invalid_state(invoice: Invoice, problem: str, why: str) -> InvalidState:
     return error
 
 
-def customer_id(command: Bill, context: Context, *, example: str, source: str) -> str:
+def customer_id(command: NewInvoice, context: Context, *, example: str, source: str) -> str:
     """Return the customer's id at this provider. Raises Unsupported without one: no customer is made silently."""
     found = command.customer.at(context.provider.name) if command.customer is not None else None
     if found is None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from invoice_bridge.adapter.declared import NO_HISTORY, Cannot, History, Matches
 from invoice_bridge.adapter.provider import Context, Page, Unreadable
-from invoice_bridge.core.commands import Bill, Find, ListInvoices, Retrieve
+from invoice_bridge.core.commands import Find, ImportInvoice, ListInvoices, NewInvoice, Retrieve
 from invoice_bridge.core.errors import (
     AlreadyBilled,
     MalformedResponse,
@@ -33,8 +33,10 @@ LOOKUP_NOTE = "lookup: was the reference billed before?"
 _EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 
 
-def is_findable(command: Bill | Find, context: Context) -> bool:
+def is_findable(command: NewInvoice | Find, context: Context) -> bool:
     """Whether the invoice of this bill can be found by its reference: it is carried, and invoices can be listed."""
+    if finds_import(command, context):
+        return True
     losses = context.on(command).losses
     dropped = any(loss.path == "reference" and loss.fate == Fate.DROPPED for loss in losses)
     return (
@@ -46,7 +48,7 @@ def _ids(invoices: list[Invoice]) -> str:
     return ", ".join(invoice.id for invoice in invoices)
 
 
-def find_matches(command: Bill | Find, context: Context, history: History = NO_HISTORY) -> Flow[Matches]:
+def find_matches(command: NewInvoice | Find, context: Context, history: History = NO_HISTORY) -> Flow[Matches]:
     """Find every invoice that has a bill's reference, each in its current state.
 
     Invoices that are known to have been made are read by their ids, for any customer and time. Then the provider's
@@ -69,15 +71,26 @@ def find_matches(command: Bill | Find, context: Context, history: History = NO_H
             made[invoice.id] = invoice
         else:
             strange = f"{invoice.id}, which the journal knows as this bill, carries the reference {invoice.reference!r}"
-    look = find_in_listing if context.provider.lookup is None else context.provider.lookup
-    seen = yield from look(command, context, history)
+    seen = yield from _look_up(command, context, history)
     gap = seen.gap or strange
     if lost and not made and not findable:
         gap = f"{lost}, which the journal knows, is not there any more and may have got another id when it was issued"
     return Matches(tuple(({invoice.id: invoice for invoice in seen.invoices} | made).values()), gap)
 
 
-def find_in_listing(command: Bill | Find, context: Context, history: History = NO_HISTORY) -> Flow[Matches]:
+def finds_import(command: NewInvoice | Find, context: Context) -> bool:
+    """Whether the command is an import that the provider finds in a way of its own."""
+    return isinstance(command, ImportInvoice) and context.provider.import_lookup is not None
+
+
+def _look_up(command: NewInvoice | Find, context: Context, history: History) -> Flow[Matches]:
+    by_import = context.provider.import_lookup
+    if isinstance(command, ImportInvoice) and by_import is not None:
+        return annotated(by_import(command, context, history))
+    return (context.provider.lookup or find_in_listing)(command, context, history)
+
+
+def find_in_listing(command: NewInvoice | Find, context: Context, history: History = NO_HISTORY) -> Flow[Matches]:
     """Find every invoice that has a bill's reference in the listing of its customer, at most PAGES pages."""
     mine, gap = json_text(command.reference), ""
     listing = listing_command(command, context, history)
@@ -132,7 +145,7 @@ def find(command: Find, context: Context) -> Flow[Invoice]:
     raise NotFound(f"no invoice has the reference {command.reference!r}{lag}", provider=context.provider.name)
 
 
-def listing_command(command: Bill | Find, context: Context, history: History = NO_HISTORY) -> ListInvoices:
+def listing_command(command: NewInvoice | Find, context: Context, history: History = NO_HISTORY) -> ListInvoices:
     """Return the listing that has a bill's invoice: its customer's, from shortly before its first try.
 
     If a try had other content, it may have had another customer: then the listing of all customers.

@@ -31,15 +31,12 @@ from invoice_bridge.adapter.native_bodies import merged
 from invoice_bridge.adapter.rows import Field, Limit, check_limits, check_refused, find_losses
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core import wire
+from invoice_bridge.core.bills import NewInvoice
 from invoice_bridge.core.commands import VERB_LEAVES, Bill, Command, Find, ListInvoices, OnInvoice, verb_reference
-from invoice_bridge.core.errors import (
-    ConfigurationError,
-    MalformedResponse,
-    ProviderError,
-    Unsupported,
-)
+from invoice_bridge.core.errors import ConfigurationError, MalformedResponse, ProviderError, Unsupported
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.idempotency import Idempotency, once_key, step_key, verb_key
+from invoice_bridge.core.imports import ImportInvoice
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Auth, Effect, Flow, Request, Response
@@ -59,6 +56,7 @@ class Verbs:
 
     one_time_charge: FlowFactory | Cannot | None = None
     period_invoice: FlowFactory | Cannot | None = None
+    import_invoice: FlowFactory | Cannot | None = None
     find: FlowFactory | Cannot | None = None
     retrieve: FlowFactory | Cannot | None = None
     list: FlowFactory | Cannot | None = None
@@ -135,10 +133,13 @@ class Provider:
     """What happens to each field of a bill."""
     verb_fields: tuple[Field, ...] = ()
     """What happens to each field of the verbs in VERB_LEAVES; one without a row is refused as not built."""
+    import_fields: tuple[Field, ...] = ()
+    """What happens to each field of an import (`IMPORT_LEAVES`); empty where the provider takes no history."""
     natives: native.NativeTable = native.NO_NATIVES
     """The parameters that only this provider has."""
     errors: tuple[ErrorRow, ...]
     limits: tuple[Limit, ...]
+    import_limits: tuple[Limit, ...] = ()
     money: Currencies
     """The table of currencies: a Units, or the provider's own kind."""
     redactions: tuple[Redaction, ...] = ()
@@ -146,11 +147,13 @@ class Provider:
 
     # verbs
     flows: Verbs
-    lookup: Callable[[Bill | Find, Context, History], Flow[Matches]] | None = None
+    lookup: Callable[[NewInvoice | Find, Context, History], Flow[Matches]] | None = None
     """How a bill is looked up by its reference, if the listing is not enough; see adapter/lookup.py."""
-    search: Callable[[Bill | Find, Context, History], Flow[Matches]] | None = None
+    search: Callable[[NewInvoice | Find, Context, History], Flow[Matches]] | None = None
     """How a bill is found in the provider's search index, which lags behind writes: the first lookup of a create, while
     the idempotency key covers the lag. None if the index does not cover the reference."""
+    import_lookup: Callable[[ImportInvoice, Context, History], Flow[Matches]] | None = None
+    """How an import is looked up, where that is cheaper and surer than a bill: by an id that the caller chose."""
     parse: Callable[..., Invoice]
     """parse(data: Mapping) → Invoice; raises MalformedResponse."""
     shape: Shape[Invoice] | None = None
@@ -178,17 +181,24 @@ class Provider:
         begin: FlowFactory | Cannot | None = getattr(self.flows, command.capability)
         if begin is None:
             raise Unsupported(f"{self.title}: {command.capability} is not built yet")
-        check_limits(self.limits, command)
+        is_import = isinstance(command, ImportInvoice)
+        check_limits(self.import_limits if is_import else self.limits, command)
         if isinstance(begin, Cannot):
             raise Unsupported(f"{self.title}: {begin.reason}", source=begin.source)
-        if isinstance(command, Bill):
-            check_refused(self.fields, command, context)
+        if isinstance(command, NewInvoice):
+            check_refused(self.rows_of(command), command, context)
         for leaf in VERB_LEAVES.get(type(command), ()) if isinstance(command, OnInvoice) else ():
             value = getattr(command, leaf)
             if value is not None and value != () and not self.has_row(command, leaf):
                 raise Unsupported(f"{self.title}: {command.verb}({leaf}=…) is not built yet", remedy="omit it")
         native.check_natives(self.natives, context.on(command).natives, command, context)
         return begin(command, context)
+
+    def rows_of(self, command: Command | None) -> tuple[Field, ...]:
+        """Return the rows that speak of a command's fields."""
+        if isinstance(command, ImportInvoice):
+            return self.import_fields
+        return self.fields if isinstance(command, Bill) else self.verb_fields
 
     def has_row(self, command: Command, leaf: str) -> bool:
         """Whether a row states what happens to a field of a verb, or to its parts."""
@@ -272,7 +282,7 @@ class Context:
     @cached_property
     def losses(self) -> tuple[Loss, ...]:
         """What the provider would not carry of the command, computed once for each context."""
-        rows = self.provider.fields if isinstance(self.command, Bill) else self.provider.verb_fields
+        rows = self.provider.rows_of(self.command)
         losses = find_losses(rows, self.command, self) if rows else ()
         return (*losses, *native.native_losses(self.provider.natives, self.command, self))
 
@@ -301,12 +311,18 @@ class Context:
         note: str = "",
         invoice_id: str | None = None,
         searches: bool = False,
+        misses: bool = False,
     ) -> Request:
-        """Make a reading request; `invoice_id` is the invoice that its answer must be about."""
+        """Make a reading request; `invoice_id` is the invoice that its answer must be about.
+
+        `misses`: what it reads is expected not to be there; see Request.
+        """
         pairs = [(name, wire.scalar(value)) for name, value in query]
         url = self.base_url + wire.path(*segments) + (f"?{wire.query(pairs)}" if pairs else "")
         headers = self.provider.headers(self.settings)
-        return Request("GET", url, headers, specimen=specimen, note=note, invoice_id=invoice_id, searches=searches)
+        return Request(
+            "GET", url, headers, specimen=specimen, note=note, invoice_id=invoice_id, searches=searches, misses=misses
+        )
 
     def post(self, *segments: str, **what: Any) -> Request:
         """Make a POST request: see `send`."""
@@ -326,6 +342,7 @@ class Context:
         invoice_id: str | None = None,
         answers: tuple[str | int, ...] = (),
         states_bill: bool = False,
+        part: str = "",
     ) -> Request:
         """Make a writing request: `opens` if it makes a new invoice, `invoice_id` if it changes one.
 
@@ -364,6 +381,7 @@ class Context:
             invoice_id=invoice_id,
             answers=answers,
             states_bill=states_bill,
+            part=part,
         )
 
     def _encoded(self, body: Mapping[str, Any] | None) -> tuple[bytes, str]:
@@ -394,7 +412,7 @@ class Context:
         scope = self.account
         if isinstance(self.command, OnInvoice) and (reference := verb_reference(self.command)) is not None:
             return once_key(scope, self.command.capability, reference, self.command.attempt, step)
-        if isinstance(self.command, Bill):
+        if isinstance(self.command, NewInvoice):
             return step_key(scope, self.command.reference, self.command.attempt, step)
         if isinstance(self.command, OnInvoice):
             return verb_key(scope, self.command.id, f"{self.command.verb}/{step}", content, self.command.attempt)

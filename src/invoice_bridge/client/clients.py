@@ -18,7 +18,7 @@ from invoice_bridge.client.core import OnDiscrepancy
 from invoice_bridge.client.exchange import Body, Deadline, bounded, bounded_async
 from invoice_bridge.client.http import classify_transport_errors
 from invoice_bridge.client.on_invoices import AsyncVerbs, Verbs
-from invoice_bridge.core.commands import Filters, ListInvoices, OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.commands import Filters, ImportInvoice, ListInvoices, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import (
     AlreadyBilled,
     ConfigurationError,
@@ -115,7 +115,14 @@ class Client(Verbs):
         done: Invoice = self._run(self._steps(call, allow, on_discrepancy), call)
         return done
 
-    def resolve(self, command: OneTimeCharge | PeriodInvoice, *, since: datetime | None = None) -> Resolution:
+    def import_invoice(self, command: ImportInvoice, *, allow: Allow = (), since: datetime | None = None) -> Invoice:
+        call = self._prepare(command, since=since)
+        done: Invoice = self._run(self._steps(call, allow), call)
+        return done
+
+    def resolve(
+        self, command: OneTimeCharge | PeriodInvoice | ImportInvoice, *, since: datetime | None = None
+    ) -> Resolution:
         call = self._prepare_resolve(command, since)
         return self._run(self._resolve_steps(call), call)
 
@@ -256,7 +263,15 @@ class AsyncClient(AsyncVerbs):
         call = await self._in_thread(lambda: self._prepare(command, since=since, on_discrepancy=on_discrepancy))
         return await self._run(self._steps(call, allow, on_discrepancy), call)
 
-    async def resolve(self, command: OneTimeCharge | PeriodInvoice, *, since: datetime | None = None) -> Resolution:
+    async def import_invoice(
+        self, command: ImportInvoice, *, allow: Allow = (), since: datetime | None = None
+    ) -> Invoice:
+        call = await self._in_thread(lambda: self._prepare(command, since=since))
+        return await self._run(self._steps(call, allow), call)
+
+    async def resolve(
+        self, command: OneTimeCharge | PeriodInvoice | ImportInvoice, *, since: datetime | None = None
+    ) -> Resolution:
         call = await self._in_thread(self._prepare_resolve, command, since)
         return await self._run(self._resolve_steps(call), call)
 

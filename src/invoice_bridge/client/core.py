@@ -25,8 +25,9 @@ from invoice_bridge.client.messages import Messages, without_cookies
 from invoice_bridge.client.options import is_loopback, make_client_context, policy_of
 from invoice_bridge.client.settings import ChargebeeSettings, Common, StripeSettings, WhopSettings
 from invoice_bridge.core.commands import (
-    Bill,
     Command,
+    ImportInvoice,
+    NewInvoice,
     OneTimeCharge,
     OnInvoice,
     PeriodInvoice,
@@ -285,12 +286,12 @@ class Core(Generic[Http]):
         now = datetime.now(UTC)
         if isinstance(command, OnInvoice) and verb_reference(command) is not None:
             return Call(command, context, self._memory.recall_verb(command, now), self._memory.digest(command))
-        if not isinstance(command, Bill):
+        if not isinstance(command, NewInvoice):
             return Call(command, context)
         history = self._memory.recall(command, first_try(since, now), now)
         return Call(command, context, history, self._memory.digest(command))
 
-    def _prepare_resolve(self, command: OneTimeCharge | PeriodInvoice, since: datetime | None) -> Call:
+    def _prepare_resolve(self, command: OneTimeCharge | PeriodInvoice | ImportInvoice, since: datetime | None) -> Call:
         """Collect what is known of a bill with an unknown outcome. Raises ConfigurationError."""
         command = self._resolve_names(command)
         now = datetime.now(UTC)
@@ -320,7 +321,7 @@ class Core(Generic[Http]):
 
     def _resolve_steps(self, call: Call) -> Steps[Resolution]:
         """The lookup alone, supervised."""
-        if not isinstance(call.command, Bill) or call.now is None or call.last is None:
+        if not isinstance(call.command, NewInvoice) or call.now is None or call.last is None:
             raise TypeError("only a bill can be resolved, and its call must have `now` and `last`")
         flow = resolve(call.command, call.context, call.history, now=call.now, last=call.last)
         return supervise(flow, call.context, self._policy)
@@ -367,7 +368,7 @@ class Core(Generic[Http]):
         return f"HTTP {response.status}" if response.status >= 300 else "an answer (the limit on requests)"
 
     def _decided(self, call: Call, done: object, trail: Trail) -> None:
-        if isinstance(call.command, Bill):
+        if isinstance(call.command, NewInvoice):
             if isinstance(done, Resolution):
                 logs.resolved(self.provider, done.state)
             elif isinstance(done, Invoice):

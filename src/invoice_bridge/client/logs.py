@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 
-from invoice_bridge.core.commands import Bill, Command
+from invoice_bridge.core.commands import Command, NewInvoice
 from invoice_bridge.core.errors import BridgeError
 from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.engine.interruption import Interruption
@@ -31,7 +31,7 @@ def answered(provider: str, command: Command | None, request: Request, response:
     """Log an answer that is not a success, and every request of a lookup."""
     if response.status >= 300:
         _REQUESTS.info("%s: %s was answered with HTTP %d", provider, _where(request), response.status)
-    if isinstance(command, Bill) and request.note.startswith("lookup"):
+    if isinstance(command, NewInvoice) and request.note.startswith("lookup"):
         _LOOKUPS.info("%s: lookup by %s: HTTP %d", provider, _where(request), response.status)
 
 

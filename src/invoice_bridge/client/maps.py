@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from invoice_bridge import providers
-from invoice_bridge.core.commands import Bill, Command, OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.commands import Bill, Command, ImportInvoice, NewInvoice, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.model import CustomerRef, Line
 
@@ -25,7 +25,7 @@ AllowSetting = Collection[str] | Mapping[str, Collection[str]] | None
 
 MAPS = {"customers": "customer", "payment_methods": "payment method", "products": "product"}
 """The maps, and what each names."""
-KINDS = (OneTimeCharge.verb, PeriodInvoice.verb)
+KINDS = (OneTimeCharge.verb, PeriodInvoice.verb, ImportInvoice.verb)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,8 @@ def _fault_of_codes(value: object) -> str | None:
 
 def _codes() -> set[str]:
     """The codes of all losses at all providers: a profile keeps them through a switch."""
-    return {row.code for name in providers.names() for row in providers.get(name).fields if row.code}
+    declared = [providers.get(name) for name in providers.names()]
+    return {row.code for one in declared for row in (*one.fields, *one.import_fields) if row.code}
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -153,6 +154,6 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 def allowed_codes(setting: AllowSetting, command: Command) -> frozenset[str]:
     """Return the codes that a setting allows for a command."""
-    if setting is None or not isinstance(command, Bill):
+    if setting is None or not isinstance(command, NewInvoice):
         return frozenset()
     return frozenset(setting.get(command.verb, ()) if isinstance(setting, Mapping) else setting)

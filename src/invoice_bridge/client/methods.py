@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, Unpack, overload
 
 from invoice_bridge.client.core import Core, Http, OnDiscrepancy
-from invoice_bridge.core.commands import Filters, ListInvoices, OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.commands import Filters, ImportInvoice, ListInvoices, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.model import CustomerRef, Line
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.natives import NativeOptions
@@ -38,7 +38,18 @@ class Methods(Core[Http]):
         has it, and OutcomeUnknown if a request was lost: see resolve.
         """
 
-    def resolve(self, command: OneTimeCharge | PeriodInvoice, *, since: datetime | None = None) -> Any:
+    def import_invoice(self, command: ImportInvoice, *, allow: Allow = (), since: datetime | None = None) -> Any:
+        """Make an invoice of the past again as it ended, without a charge: see ImportInvoice.of.
+
+        The same reference is imported once, and looked up like a bill; `since` and `allow` are as for create. What is
+        paid, void or uncollectible is mailed to nobody and collected from nobody. In a book, a reference that another
+        account has is imported only with the `source` that is that very invoice, and passes on once it is settled
+        there. Raises Unsupported or LossyTranslation before anything is sent, IdempotencyMismatch if the reference or
+        the number belongs to another invoice, Discrepancy or AmountMismatch if the provider holds something else
+        than the document, and OutcomeUnknown if a request was lost: see resolve.
+        """
+
+    def resolve(self, command: OneTimeCharge | PeriodInvoice | ImportInvoice, *, since: datetime | None = None) -> Any:
         """Find out the outcome of a bill, as a Resolution; this reads and never writes.
 
         `since` (aware) is the time of the first try: no invoice of the bill is older. A journal has that time, and the

@@ -36,7 +36,18 @@ from invoice_bridge.core.totals import (
     taxes_of_lines,
 )
 
-__all__ = ["LEAVES", "Attempt", "Bill", "Command", "Customer", "Id", "OneTimeCharge", "PeriodInvoice", "Reference"]
+__all__ = [
+    "LEAVES",
+    "Attempt",
+    "Bill",
+    "Command",
+    "Customer",
+    "Id",
+    "NewInvoice",
+    "OneTimeCharge",
+    "PeriodInvoice",
+    "Reference",
+]
 
 
 def _customer(value: Any) -> Any:
@@ -68,7 +79,21 @@ class Command(Frozen):
         return self.verb
 
 
-class Bill(Command):
+class NewInvoice(Command):
+    """What the commands share that make an invoice under a reference: the two bills, and the import of history.
+
+    `reference` (1–100 printable characters) is the caller's id of the invoice: the same reference is the same invoice.
+    """
+
+    reference: Reference
+    customer: Customer | None = None
+    lines: tuple[Line, ...] = ()
+
+    if TYPE_CHECKING:  # each of them has it, after its own fields
+        attempt: Attempt
+
+
+class Bill(NewInvoice):
     """What the two bills share.
 
     `reference` (1–100 printable characters) is the caller's id of this bill: the same reference is the same bill.
@@ -81,9 +106,6 @@ class Bill(Command):
     change: it is compared in place of the sum of the lines.
     """
 
-    reference: Reference
-    customer: Customer | None = None
-    lines: tuple[Line, ...] = ()
     discounts: tuple[Discount, ...] = ()
     subscription: Id | None = None
     description: Text | None = None

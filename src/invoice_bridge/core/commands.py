@@ -1,4 +1,5 @@
-"""All commands: the two bills (bills.py) and the verbs on an invoice (verbs.py); a bill is read from a file here.
+"""All commands: the two bills (bills.py), the import of history (imports.py) and the verbs on an invoice (verbs.py); a
+bill or an import is read from a file here.
 
 Rules of this file: commands are frozen, complete values: nothing that is sent derives from a clock, so that a retry is
 the same bytes. Validation that needs no provider happens here, before any request.
@@ -12,8 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from invoice_bridge.core.bills import LEAVES, Bill, Command, OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.bills import LEAVES, Bill, Command, NewInvoice, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.imports import IMPORT_LEAVES, ImportInvoice, Source
 from invoice_bridge.core.verbs import (
     VERB_LEAVES,
     Credit,
@@ -37,6 +39,7 @@ from invoice_bridge.core.verbs import (
 )
 
 __all__ = [
+    "IMPORT_LEAVES",
     "LEAVES",
     "VERB_LEAVES",
     "Bill",
@@ -46,9 +49,11 @@ __all__ = [
     "Filters",
     "Finalize",
     "Find",
+    "ImportInvoice",
     "ListInvoices",
     "MarkPaid",
     "MarkUncollectible",
+    "NewInvoice",
     "OnInvoice",
     "OneTimeCharge",
     "Pay",
@@ -58,11 +63,13 @@ __all__ = [
     "Refund",
     "Retrieve",
     "SendInvoice",
+    "Source",
     "Update",
     "Void",
     "faults",
     "one_line",
     "read_command",
+    "read_import",
     "verb_reference",
 ]
 
@@ -82,6 +89,21 @@ def read_command(data: Mapping[str, Any]) -> OneTimeCharge | PeriodInvoice:
         raise ConfigurationError(f'"command" must be one of {known}, not {_shortened(kind)}')
     try:
         return _KINDS[kind].model_validate(fields)  # type: ignore[return-value]
+    except ValidationError as error:
+        raise ConfigurationError(faults(error)) from None
+
+
+def read_import(data: Mapping[str, Any]) -> ImportInvoice:
+    """Read an import from the mapping of a JSON or TOML file; its `command`, if it is stated, is "import_invoice".
+
+    Raises ConfigurationError, which names every fault.
+    """
+    fields = dict(data)
+    kind = fields.pop("command", ImportInvoice.verb)
+    if kind != ImportInvoice.verb:
+        raise ConfigurationError(f'"command" must be "import_invoice", not {_shortened(kind)}')
+    try:
+        return ImportInvoice.model_validate(fields)
     except ValidationError as error:
         raise ConfigurationError(faults(error)) from None
 

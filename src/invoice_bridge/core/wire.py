@@ -52,7 +52,9 @@ class Request:
     `searches`: it queries a search index, which has a rate limit of its own. `states_bill`: its body is the bill, or a
     part of it, so that a reused idempotency key means another bill; a request that opens one always states it.
     `link`: its address is a document's, which an answer gave, at any host: it is sent without the key, its answer is
-    no JSON, and a redirect is an answer.
+    no JSON, and a redirect is an answer. `misses`: it reads what is expected not to be there, so that a plan answers it
+    with 404. `part` names the part of the command that its body states, where the names in it mean something else than
+    in other requests: rows then name its fields as "part:name".
     """
 
     method: str
@@ -71,6 +73,8 @@ class Request:
     searches: bool = field(default=False, compare=False)
     states_bill: bool = field(default=False, compare=False)
     link: bool = field(default=False, compare=False)
+    misses: bool = field(default=False, compare=False)
+    part: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))

@@ -81,7 +81,7 @@ def _is_native(path: str) -> bool:
 
 
 def _paths() -> set[str]:
-    from invoice_bridge.core.commands import LEAVES, VERB_LEAVES
+    from invoice_bridge.core.commands import IMPORT_LEAVES, LEAVES, VERB_LEAVES
 
-    leaves = {leaf for each in (*LEAVES.values(), *VERB_LEAVES.values()) for leaf in each}
+    leaves = {leaf for each in (*LEAVES.values(), IMPORT_LEAVES, *VERB_LEAVES.values()) for leaf in each}
     return leaves | {leaf.split(".")[0].removesuffix("[]") for leaf in leaves}

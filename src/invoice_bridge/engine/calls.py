@@ -7,7 +7,7 @@ from typing import Any
 
 from invoice_bridge.adapter.declared import History
 from invoice_bridge.adapter.provider import Context
-from invoice_bridge.core.commands import Bill, Command
+from invoice_bridge.core.commands import Command, NewInvoice
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.wire import Flow, Steps
 from invoice_bridge.engine.lookup import resume, start
@@ -29,7 +29,7 @@ def steps_of(
     unknown outcome is looked up, unless `lookup` is "never".
     """
     flow = start(command, context, history, lookup=lookup)
-    if not isinstance(command, Bill) or lookup == "never":
+    if not isinstance(command, NewInvoice) or lookup == "never":
         return supervise(flow, context, policy, before)
 
     def again() -> Flow[Any]:

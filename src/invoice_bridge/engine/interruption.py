@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from invoice_bridge.core.commands import Bill, Command, verb_reference
+from invoice_bridge.core.commands import Command, NewInvoice, verb_reference
 from invoice_bridge.core.errors import Outcome
 from invoice_bridge.core.steps import State, Step
 from invoice_bridge.core.wire import Request, Response
@@ -87,7 +87,7 @@ class Trail:
             return None
         steps = tuple(self._steps())
         reference, advice = verb_reference(command), "make the same call again: its reference takes effect once"
-        if isinstance(command, Bill):
+        if isinstance(command, NewInvoice):
             reference, advice = command.reference, "make the bill again to continue from there, or call resolve()"
         what = f"the reference {reference!r}" if reference is not None else getattr(command, "id", "this call")
         outcome = _outcome(steps)

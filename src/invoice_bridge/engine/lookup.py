@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from invoice_bridge.adapter.declared import NO_HISTORY, History, Matches
-from invoice_bridge.adapter.lookup import _EPOCH, _ids, annotated, find_matches, is_findable
+from invoice_bridge.adapter.lookup import _EPOCH, _ids, annotated, find_matches, finds_import, is_findable
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core import idempotency
-from invoice_bridge.core.commands import Bill, Command, Retrieve, verb_reference
+from invoice_bridge.core.commands import Bill, Command, ImportInvoice, NewInvoice, Retrieve, verb_reference
 from invoice_bridge.core.errors import (
     AlreadyBilled,
     AlreadySettled,
@@ -30,6 +30,7 @@ from invoice_bridge.core.errors import (
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Flow
+from invoice_bridge.engine.imports import check_imported, keep_quiet
 from invoice_bridge.engine.once import start_once
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ def start(command: Command, context: Context, history: History = NO_HISTORY, *, 
     If `history` is unsettled, a request of another attempt was lost less than SETTLE_TIME ago. It has another key, so
     it could still take effect and bill twice: nothing is written then. Raises OutcomeUnknown.
     """
-    if not isinstance(command, Bill):
+    if not isinstance(command, NewInvoice):
         is_once = verb_reference(command) is not None
         return start_once(command, context, history) if is_once else context.provider.flow(command, context)
     if history.applied:
@@ -80,6 +81,8 @@ def start(command: Command, context: Context, history: History = NO_HISTORY, *, 
             else context.provider.flow(command, context)
         )
     flow = _found_again(command, context, history, flow)
+    if isinstance(command, ImportInvoice):
+        flow = keep_quiet(command, context, flow)
     return _checked(command, context, _reading_only(command, flow) if history.unsettled else flow)
 
 
@@ -87,7 +90,7 @@ class LookupNeeded(Unsupported):
     """A bill is refused because it cannot be looked up first; its requests are known nevertheless."""
 
 
-def needs_lookup(command: Bill, context: Context, history: History = NO_HISTORY, lookup: Lookup = "auto") -> bool:
+def needs_lookup(command: NewInvoice, context: Context, history: History = NO_HISTORY, lookup: Lookup = "auto") -> bool:
     """Whether a bill is looked up before it is made.
 
     `lookup` is "always", "never", or "auto", which looks every bill up; "journal" declares the journal complete: a bill
@@ -114,7 +117,8 @@ def needs_lookup(command: Bill, context: Context, history: History = NO_HISTORY,
             remedy="have the reference stored (see the losses); or keep a journal from the first bill on, with "
             'lookup="journal"; or pass lookup="never" if you know that it was not billed',
         )
-    if lookup == "auto" and context.provider.lookup is not None and history.since is None and not history.tried:
+    is_dear = context.provider.lookup is not None and not finds_import(command, context)
+    if lookup == "auto" and is_dear and history.since is None and not history.tried:
         raise LookupNeeded(
             f"{title} has no cheap lookup: each invoice of the account costs a request; nothing was sent",
             remedy='keep a journal from the first bill on, with lookup="journal"; or state the earliest time of a '
@@ -123,7 +127,7 @@ def needs_lookup(command: Bill, context: Context, history: History = NO_HISTORY,
     return True
 
 
-def _checked(command: Bill, context: Context, flow: Flow[T]) -> Flow[T]:
+def _checked(command: NewInvoice, context: Context, flow: Flow[T]) -> Flow[T]:
     """Check the result of a bill: it is this bill, not withdrawn, and not an unfinished draft.
 
     Raises AlreadySettled, Discrepancy, or OutcomeUnknown if the answers were about another bill.
@@ -138,9 +142,17 @@ def _checked(command: Bill, context: Context, flow: Flow[T]) -> Flow[T]:
             "reference up before you try again: resolve()",
             reference=command.reference,
         )
-    if done.status in _SETTLED:
+    if isinstance(command, ImportInvoice):
+        check_imported(command, done)
+        return done
+    if isinstance(command, Bill) and done.status in _SETTLED:
         raise settled(command, done)
-    if done.status is Status.DRAFT and not command.draft and not context.natives.schedules:
+    if (
+        done.status is Status.DRAFT
+        and isinstance(command, Bill)
+        and not command.draft
+        and not context.natives.schedules
+    ):
         raise Discrepancy(
             f"{done.id} should have been issued, but the last answer states that it is still a draft. Make the same "
             "bill again to continue from there",
@@ -165,7 +177,7 @@ def settled(command: Bill, existing: Invoice) -> AlreadySettled:
     )
 
 
-def _reading_only(command: Bill, flow: Flow[T]) -> Flow[T]:
+def _reading_only(command: NewInvoice, flow: Flow[T]) -> Flow[T]:
     """Drive a flow up to its first write, which is refused while another attempt's request may still take effect."""
     try:
         request = next(flow)
@@ -183,7 +195,7 @@ def _reading_only(command: Bill, flow: Flow[T]) -> Flow[T]:
         return done.value  # type: ignore[no-any-return]
 
 
-def _found_again(command: Bill, context: Context, history: History, flow: Flow[Any]) -> Flow[Any]:
+def _found_again(command: NewInvoice, context: Context, history: History, flow: Flow[Any]) -> Flow[Any]:
     """Drive a bill's flow; look the bill up if the last refusal means that the provider has it already.
 
     A request that states the bill is refused because its key was used before: the reference belongs to a bill with
@@ -222,7 +234,7 @@ def _found_again(command: Bill, context: Context, history: History, flow: Flow[A
         ) from refusal
 
 
-def _owner_of_key(command: Bill, context: Context, history: History) -> Flow[list[Invoice]]:
+def _owner_of_key(command: NewInvoice, context: Context, history: History) -> Flow[list[Invoice]]:
     """Return the invoices with the reference, of this customer or of any; none if they cannot be read."""
     existing: tuple[Invoice, ...] = ()
     with suppress(ProviderError):
@@ -233,7 +245,7 @@ def _owner_of_key(command: Bill, context: Context, history: History) -> Flow[lis
     return list(existing)
 
 
-def _moved(command: Bill, context: Context, history: History, refusal: NotFound) -> Flow[Any]:
+def _moved(command: NewInvoice, context: Context, history: History, refusal: NotFound) -> Flow[Any]:
     """Continue from the one issued invoice that has the reference of a draft that no longer exists."""
     if not is_findable(command, context):
         raise refusal
@@ -243,7 +255,7 @@ def _moved(command: Bill, context: Context, history: History, refusal: NotFound)
     return (yield from context.provider.flow(command, replace(context, existing=seen.invoices[0])))
 
 
-def resume(command: Bill, context: Context, history: History = NO_HISTORY) -> Flow[Any]:
+def resume(command: NewInvoice, context: Context, history: History = NO_HISTORY) -> Flow[Any]:
     """Look up a bill whose request failed, and continue from its invoice; return None if there is none.
 
     The bill is not made again then: a listing may not show yet what was made a moment ago.
@@ -256,10 +268,12 @@ def resume(command: Bill, context: Context, history: History = NO_HISTORY) -> Fl
         return None
     context = replace(context, existing=existing[0], done=history.applied)
     flow = _found_again(command, context, history, context.provider.flow(command, context))
+    if isinstance(command, ImportInvoice):
+        flow = keep_quiet(command, context, flow)
     return (yield from _checked(command, context, flow))
 
 
-def _not_now(command: Bill) -> Flow[Any]:
+def _not_now(command: NewInvoice) -> Flow[Any]:
     yield from ()
     raise OutcomeUnknown(
         f"a request of another attempt at {command.reference!r} was lost less than {SETTLE_TIME // _MINUTE} minutes "
@@ -268,7 +282,7 @@ def _not_now(command: Bill) -> Flow[Any]:
     )
 
 
-def _looked_up_first(command: Bill, context: Context, history: History, lookup: Lookup) -> Flow[Any]:
+def _looked_up_first(command: NewInvoice, context: Context, history: History, lookup: Lookup) -> Flow[Any]:
     """Look a bill up, then make it or continue from its invoice.
 
     The search index is used if no earlier try is known, since then only the key can be alive that covers its lag; with
@@ -276,8 +290,9 @@ def _looked_up_first(command: Bill, context: Context, history: History, lookup: 
     """
     is_first = command.attempt == 1 and idempotency.KEY_VERSION == 1 and lookup == "auto" and not history.tried
     covered = context.provider.idempotency.window >= _DAY  # an index may lag for an hour
-    if context.provider.search is not None and is_first and covered and history.since is None:
-        seen = yield from annotated(context.provider.search(command, context, history))
+    searches = context.provider.search if not finds_import(command, context) else None
+    if searches is not None and is_first and covered and history.since is None:
+        seen = yield from annotated(searches(command, context, history))
     else:
         seen = yield from find_matches(command, context, history)
     existing = yield from _only_one(command, seen, context, history)
@@ -288,14 +303,14 @@ def _looked_up_first(command: Bill, context: Context, history: History, lookup: 
             remedy='keep a journal from the first bill on, with lookup="journal"; or pass lookup="never" if you know '
             "that it was not billed",
         )
-    if existing and existing[0].status in _SETTLED:
+    if existing and isinstance(command, Bill) and existing[0].status in _SETTLED:
         raise settled(command, existing[0])
     if existing:
         context = replace(context, existing=existing[0])
     return (yield from context.provider.flow(command, context))
 
 
-def _only_one(command: Bill, seen: Matches, context: Context, history: History) -> Flow[list[Invoice]]:
+def _only_one(command: NewInvoice, seen: Matches, context: Context, history: History) -> Flow[list[Invoice]]:
     """Return the one invoice of this bill, or none. Several are read again: one may have got another id meanwhile."""
     live = _live(command, seen, history)
     if len(live) > 1:
@@ -319,18 +334,20 @@ def _still_there(invoices: list[Invoice], context: Context) -> Flow[list[Invoice
     return there
 
 
-def _live(command: Bill, seen: Matches, history: History) -> list[Invoice]:
+def _live(command: NewInvoice, seen: Matches, history: History) -> list[Invoice]:
     """Return the invoices of this bill: those that were not withdrawn, else the newest that was.
 
     A second attempt, made after a final refusal, ignores withdrawn invoices, except for its own.
     """
+    if isinstance(command, ImportInvoice):  # a void one is an import that is done
+        return list(seen.invoices)
     live = [invoice for invoice in seen.invoices if invoice.status not in _GONE]
     gone = [one for one in seen.invoices if one.status in _GONE and (command.attempt == 1 or one.id in history.mine)]
     return live or sorted(gone, key=lambda one: one.created_at or _EPOCH)[-1:]
 
 
 def resolve(
-    command: Bill, context: Context, history: History = NO_HISTORY, *, now: datetime, last: datetime
+    command: NewInvoice, context: Context, history: History = NO_HISTORY, *, now: datetime, last: datetime
 ) -> Flow[Resolution]:
     """Find out the outcome of a bill; `last` is when its last request was sent, `now` is now."""
     if not is_findable(command, context):

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 from invoice_bridge.adapter.answers import json_of
 from invoice_bridge.adapter.classify import Classified
 from invoice_bridge.adapter.provider import Context
-from invoice_bridge.core.commands import Bill, OnInvoice, verb_reference
+from invoice_bridge.core.commands import NewInvoice, OnInvoice, verb_reference
 from invoice_bridge.core.errors import (
     BridgeError,
     ConfigurationError,
@@ -221,7 +221,7 @@ def _attempts(request: Request, call: _Call) -> Steps[Response | _OnlyFailures]:
     reference, advice = verb_reference(command), "Read the invoice"
     if reference is not None:
         advice = "Make the same call again: its reference takes effect once"
-    elif isinstance(command, Bill):
+    elif isinstance(command, NewInvoice):
         reference, advice = command.reference, "Look the reference up before you try again: resolve()"
     unknown = OutcomeUnknown(
         f"{request.method} {request.path} may or may not have taken effect: {tried.failure}. {advice}",
@@ -230,7 +230,7 @@ def _attempts(request: Request, call: _Call) -> Steps[Response | _OnlyFailures]:
     unknown.__cause__ = tried.failure
     # without a key the bill's request was sent once: only a lookup can tell more
     keyless = (
-        isinstance(command, Bill)
+        isinstance(command, NewInvoice)
         and request.key is None
         and request.method not in call.context.provider.idempotency.repeatable
     )
@@ -299,7 +299,7 @@ def check_subject(request: Request, answer: Response, context: Context) -> None:
         answered = provider.invoice_id(data)
         if answered is not None and answered != request.invoice_id:
             raise _mixed_up(f"the invoice {answered}, but {request.invoice_id} was requested", answer, context)
-    if request.opens and isinstance(context.command, Bill) and provider.reference_in is not None:
+    if request.opens and isinstance(context.command, NewInvoice) and provider.reference_in is not None:
         reference = provider.reference_in(data, context)
         if reference is not None and reference != context.command.reference:
             raise _mixed_up(f"the bill {reference!r}, but {context.command.reference!r} was sent", answer, context)
@@ -365,7 +365,7 @@ def _tells_no_more(answer: Response, refusal: ProviderError, context: Context) -
     if context.provider.is_replay(answer):
         return True
     own = not isinstance(refusal, UnreadableServerError)
-    return own and isinstance(context.command, Bill) and not context.provider.idempotency.keeps_failures
+    return own and isinstance(context.command, NewInvoice) and not context.provider.idempotency.keeps_failures
 
 
 def _step(request: Request, state: State, status: int | None) -> Step:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from invoice_bridge.adapter.answers import json_of
 from invoice_bridge.adapter.declared import NO_HISTORY, History
 from invoice_bridge.adapter.provider import Context, Page, Provider
-from invoice_bridge.core.commands import Bill, Command, OnInvoice, verb_reference
+from invoice_bridge.core.commands import Command, ImportInvoice, NewInvoice, OnInvoice, verb_reference
 from invoice_bridge.core.errors import ConfigurationError, IdempotencyMismatch, MalformedResponse
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Request, Response
@@ -71,11 +71,11 @@ class Memory:
             self._close()
 
     # ── before a call ────────────────────────────────────────────────────────────────────────────────────────────────
-    def digest(self, command: Bill | OnInvoice) -> str | None:
+    def digest(self, command: NewInvoice | OnInvoice) -> str | None:
         """Return the digest of a command's content for the journal, None without one."""
         if self.journal is None:
             return None
-        if isinstance(command, Bill):
+        if isinstance(command, NewInvoice):
             return digest_of(command, self.provider.name)
         return digest_of_verb(command, self.book.account)
 
@@ -106,7 +106,7 @@ class Memory:
             unsettled=any(attempt != command.attempt or keyless for attempt in lost),
         )
 
-    def recall(self, command: Bill, first: datetime | None, now: datetime) -> History:
+    def recall(self, command: NewInvoice, first: datetime | None, now: datetime) -> History:
         """Return the known history of a bill's earlier tries. `first` is the time of the first try, from the caller.
 
         Raises BilledElsewhere, and IdempotencyMismatch if the journal has the reference with other content.
@@ -132,7 +132,7 @@ class Memory:
         unsettled = any(attempt != command.attempt or keyless for attempt in attempts)
         return replace(history, unsettled=True) if unsettled else history
 
-    def _of_tries(self, command: Bill, tries: Sequence[Try], counted: Iterable[Try], now: datetime) -> History:
+    def _of_tries(self, command: NewInvoice, tries: Sequence[Try], counted: Iterable[Try], now: datetime) -> History:
         began = [known.began_at for known in tries]
         since = None if None in began else min(at for at in began if at is not None)
         applied = [known for known in tries if verdict_of(known) == "applied"]
@@ -145,11 +145,11 @@ class Memory:
             other_content=_is_other(counted, digest_of(command, self.provider.name)),
         )
 
-    def _tries(self, command: Bill) -> list[Try]:
+    def _tries(self, command: NewInvoice) -> list[Try]:
         """Return the journal's requests of a bill that may have reached the provider, oldest first."""
         if self.journal is None:
             return []
-        self.journal.refuse_elsewhere(self.book, command.reference)
+        self.journal.refuse_elsewhere(self.book, command.reference, _source(command))
         tries = [known for known in self.journal.tries(self.book, command.reference) if known.may_have_been_sent]
         digest = digest_of(command, self.provider.name)
         pending = unresolved(tries)
@@ -166,7 +166,7 @@ class Memory:
                 raise mismatch
         return tries
 
-    def recall_unsure(self, command: Bill, first: datetime | None, now: datetime) -> Unsure:
+    def recall_unsure(self, command: NewInvoice, first: datetime | None, now: datetime) -> Unsure:
         """Return the known facts about a bill with an unknown outcome. Raises ConfigurationError if there are none."""
         all_tries = () if self.journal is None else self.journal.tries(self.book, command.reference)
         tries = [known for known in all_tries if known.may_have_been_sent]
@@ -197,8 +197,10 @@ class Memory:
         """
         if self.journal is None or not request.writes:
             return None
-        if isinstance(command, Bill):
-            return self.journal.intend(self.book, command.reference, command.attempt, request, now, digest=digest)
+        if isinstance(command, NewInvoice):
+            return self.journal.intend(
+                self.book, command.reference, command.attempt, request, now, digest=digest, source=_source(command)
+            )
         if isinstance(command, OnInvoice) and (own := verb_reference(command)) is not None:
             if not request.effects:  # what prepares a verb moves nothing; what has its effects completes it
                 return None
@@ -228,7 +230,7 @@ class Memory:
             judged = "maybe" if what.ended == "lost" else "deferred"
         if what.answer is not None:
             judged = verdict(request, what.answer, context)
-        if isinstance(context.command, Bill) or request.effects:
+        if isinstance(context.command, NewInvoice) or request.effects:
             self._recent.note(context.command, request.key or f"{request.method} {request.url}", judged, now)
         if self.journal is not None and number is not None and what.ended is not None:
             status = None if what.answer is None else what.answer.status
@@ -249,16 +251,36 @@ class Memory:
         """
         if self.journal is None:
             return
-        if isinstance(done, Resolution) and isinstance(command, Bill):
+        if isinstance(done, Resolution) and isinstance(command, NewInvoice):
             if done.state == "absent":
                 self.journal.release(self.book, command.reference, "absent", done.why, now, last_try=last_try)
             invoices: Sequence[object] = done.invoices
         else:
             invoices = done.items if isinstance(done, Page) else (done,)
+        if isinstance(command, ImportInvoice) and command.is_settled and isinstance(done, Invoice):
+            self._hand_over(command, done, now)
         for invoice in invoices:
             if isinstance(invoice, Invoice) and invoice.status in {Status.VOID, Status.DELETED}:
                 state: Literal["void", "deleted"] = "void" if invoice.status is Status.VOID else "deleted"
                 self.journal.learn(self.book, invoice.id, state, "seen by a client", now)
+
+    def _hand_over(self, command: ImportInvoice, done: Invoice, now: datetime) -> None:
+        """End the source's claim on a reference whose document is settled there and was imported here.
+
+        An open document keeps it until it is closed at the source, which the book learns as for any invoice.
+        """
+        source = _source(command)
+        if self.journal is None or source is None:
+            return
+        why = f"imported as {done.id} at {self.book.account.rstrip(':')}"
+        self.journal.hand_over(self.book, command.reference, source, why, now)
+
+
+def _source(command: NewInvoice) -> tuple[str, str] | None:
+    """The account and the id of the document that an import is made of."""
+    if not isinstance(command, ImportInvoice) or command.source is None:
+        return None
+    return command.source.account_name, command.source.id
 
 
 def _ids(tries: Iterable[Try]) -> tuple[str, ...]:

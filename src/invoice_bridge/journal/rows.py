@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from invoice_bridge.core.commands import Bill, OnInvoice, verb_reference
+from invoice_bridge.core.commands import ImportInvoice, NewInvoice, OnInvoice, verb_reference
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.natives import canonical
 from invoice_bridge.core.values import shortest
@@ -120,10 +120,12 @@ class Claim:
 _NATIVES = ("native", "native_unchecked")
 
 
-def digest_of(command: Bill, provider: str) -> str:
-    """Return a digest of a bill's content as one provider gets it: the same reference must have the same content."""
+def digest_of(command: NewInvoice, provider: str) -> str:
+    """Return a digest of a bill's or import's content as one provider gets it: a reference has one content."""
     content: dict[str, Any] = command.model_dump(mode="json", exclude={"reference", "attempt", "customer", *_NATIVES})
     content |= _natives(command, provider)
+    if isinstance(command, ImportInvoice):  # how far it is taken now, not what it is
+        del content["armed"], content["mail"]
     for line, written in zip(command.lines, content["lines"], strict=True):
         if not line.discount:  # one of zero takes nothing off
             written["discount"] = None
@@ -135,9 +137,9 @@ def digest_of(command: Bill, provider: str) -> str:
     return hashlib.sha256(dumps([command.verb, _stated(content)])).hexdigest()
 
 
-def _natives(command: Bill | OnInvoice, provider: str) -> dict[str, str]:
+def _natives(command: NewInvoice | OnInvoice, provider: str) -> dict[str, str]:
     """The native parameters for one provider, each mapping as one text: false and empty values are content too."""
-    stated = {name: getattr(command, name).get(provider) for name in _NATIVES}
+    stated = {name: getattr(command, name, {}).get(provider) for name in _NATIVES}
     return {name: canonical(natives) for name, natives in stated.items() if natives}
 
 
@@ -156,7 +158,7 @@ def name_of(command: object) -> str | None:
 
     A line break keeps a verb's references apart from those of bills, which have printable characters only.
     """
-    if isinstance(command, Bill):
+    if isinstance(command, NewInvoice):
         return command.reference
     reference = verb_reference(command)
     return None if reference is None or not isinstance(command, OnInvoice) else f"{command.verb}\n{reference}"

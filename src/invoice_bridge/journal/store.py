@@ -91,12 +91,14 @@ class Journal:
         digest: str | None = None,
         guarded: bool = True,
         verb: str = "",
+        source: tuple[str, str] | None = None,
     ) -> int:
         """Record durably that a request is about to be sent; return the row's number.
 
         Raises BilledElsewhere if another account of the book has, or may have, a bill of this reference (unless
         `guarded` is False: a verb on an invoice is always possible); the check and the row are one transaction. `verb`
         is that of a verb whose own reference this is: raises IdempotencyMismatch if the book has it with other content.
+        `source` is the account and the id of the document that an import is made of: see refuse_elsewhere.
         Raises ConfigurationError if the row cannot be written. Either way the request must not be sent.
         """
         self._store.check_in_place()
@@ -108,7 +110,7 @@ class Journal:
             if verb:
                 self.refuse_other_content(book, verb, reference, digest)
             elif guarded:
-                self.refuse_elsewhere(book, reference)
+                self.refuse_elsewhere(book, reference, source)
             return transaction.insert(
                 "INSERT INTO tries "
                 "(account, reference, attempt, method, url, key, began_at, book, mode, digest, invoice_id, "
@@ -308,9 +310,28 @@ class Journal:
         rows = self._read(f"{_ALL_TRIES} WHERE reference = ? ORDER BY number", (reference,))
         return tuple(map(_try, rows))
 
-    def refuse_elsewhere(self, book: Book, reference: str) -> None:
-        """Raise BilledElsewhere if another account of the book has, or may have, a bill of this reference."""
-        other = next((claim for claim in self.claims(book, reference) if claim.account != book.account), None)
+    def hand_over(self, book: Book, reference: str, source: tuple[str, str], why: str, at: datetime) -> int:
+        """End the claim of the document that an import of `book` was made of; return how many tries that covers.
+
+        Raises ConfigurationError if the journal cannot be written.
+        """
+        passed = [claim for claim in self.claims(book, reference) if (claim.account, claim.invoice_id) == source]
+        return sum(
+            self.release(Book(claim.account, book.name, claim.mode), reference, "released", why, at)
+            for claim in passed
+            if claim.account != book.account
+        )
+
+    def refuse_elsewhere(self, book: Book, reference: str, source: tuple[str, str] | None = None) -> None:
+        """Raise BilledElsewhere if another account of the book has, or may have, a bill of this reference.
+
+        `source`, the account and the id of the document that an import is made of, is no such bill where it is known to
+        be made; a bill whose outcome is unknown, or another invoice of that account, is one.
+        """
+        others = [claim for claim in self.claims(book, reference) if claim.account != book.account]
+        other = next(
+            (claim for claim in others if claim.state != "made" or (claim.account, claim.invoice_id) != source), None
+        )
         if other is None:
             return
         what = f"is already billed by {other.invoice_id}" if other.invoice_id else "may already have been billed"

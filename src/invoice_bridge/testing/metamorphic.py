@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.rows import Field
-from invoice_bridge.core.commands import Bill, OneTimeCharge
+from invoice_bridge.core.commands import Bill, NewInvoice, OneTimeCharge
 from invoice_bridge.core.losses import Alters
 from invoice_bridge.core.model import (
     Address,
@@ -30,7 +30,7 @@ from invoice_bridge.core.model import (
     TaxRate,
 )
 from invoice_bridge.core.money import Money
-from invoice_bridge.explain import body_leaves, origin, plan
+from invoice_bridge.explain import origin, plan, request_leaves
 
 _TIED = {
     "lines[].quantity": ("lines[].unit_amount",),
@@ -40,7 +40,7 @@ _TIED = {
 """The leaves that must move where a leaf moves: their fields may change with it."""
 
 
-def row_of(rows: tuple[Field, ...], command: Bill, leaf: str, context: Context) -> Field | None:
+def row_of(rows: tuple[Field, ...], command: NewInvoice, leaf: str, context: Context) -> Field | None:
     """The row that speaks of a leaf of this command: the first whose verbs and condition hold."""
     return next(
         (row for row in rows if row.path == leaf and command.verb in row.verbs and row.when(command, context)), None
@@ -57,13 +57,13 @@ class Seen:
     """Each request's body and query, leaf by leaf: (name, shape, value)."""
 
 
-_LATEST: list[tuple[Bill, Context, tuple[Field, ...], Seen]] = []
+_LATEST: list[tuple[NewInvoice, Context, tuple[Field, ...], Seen]] = []
 """The last plans: a command is compared with many others in turn, and in both directions."""
 
 
-def seen(command: Bill, context: Context) -> Seen:
+def seen(command: NewInvoice, context: Context) -> Seen:
     """Explain a command and keep what is to be compared."""
-    rows = context.provider.fields
+    rows = context.provider.rows_of(command)
     for known, where, fields, latest in _LATEST:
         if known is command and where is context and fields is rows:
             return latest
@@ -72,13 +72,13 @@ def seen(command: Bill, context: Context) -> Seen:
     return _LATEST[0][3]
 
 
-def _seen(command: Bill, context: Context) -> Seen:
+def _seen(command: NewInvoice, context: Context) -> Seen:
     found = plan(command, context, lookup="never")  # rows speak of the bill; whether it is looked up first is ours
     steps = tuple((request.method, urlsplit(request.url).path, request.effects) for request in found.requests)
     refused = type(found.refusal).__name__ if found.refusal is not None else None
     bodies = tuple(
         frozenset(
-            [(name, shape, str(value)) for name, shape, value in body_leaves(request.body or {})]
+            [(name, shape, str(value)) for name, shape, value in request_leaves(request)]
             + [("query", "query", urlsplit(request.url).query)]
         )
         for request in found.requests
@@ -86,9 +86,9 @@ def _seen(command: Bill, context: Context) -> Seen:
     return Seen((steps, refused), bodies)
 
 
-def contradiction(before: Bill, after: Bill, leaf: str, context: Context) -> str | None:
+def contradiction(before: NewInvoice, after: NewInvoice, leaf: str, context: Context) -> str | None:
     """Say what the plans of two commands that differ in one leaf alone contradict in its row; None where nothing."""
-    rows = context.provider.fields
+    rows = context.provider.rows_of(before)
     row = row_of(rows, after, leaf, context)
     if row is None:
         return f"no row of {context.provider.name} speaks of {leaf} in a {after.verb}"
@@ -125,7 +125,7 @@ def _changed(one: Seen, two: Seen) -> set[str]:
     return {shape for a, b in zip_longest(one.fields, two.fields, fillvalue=none) for _, shape, _ in a ^ b}
 
 
-def alteration(before: Bill, after: Bill, context: Context) -> Alters:
+def alteration(before: NewInvoice, after: NewInvoice, context: Context) -> Alters:
     """Tell what really differs between the plans of two commands: the requests, their content alone, or nothing."""
     one, two = seen(before, context), seen(after, context)
     if one.branch != two.branch:

@@ -7,6 +7,8 @@ from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import basic, form_index_last
 from invoice_bridge.providers.chargebee.bills import charge, period
 from invoice_bridge.providers.chargebee.fields import FIELDS, VERB_FIELDS
+from invoice_bridge.providers.chargebee.import_fields import IMPORT_FIELDS, IMPORT_LIMITS
+from invoice_bridge.providers.chargebee.imports import import_invoice, look_up_import
 from invoice_bridge.providers.chargebee.native import NATIVES
 from invoice_bridge.providers.chargebee.payments import collect_part, record_part
 from invoice_bridge.providers.chargebee.repayments import credit, pdf, refund
@@ -61,14 +63,17 @@ CHARGEBEE = Provider(
     transitions=TRANSITIONS,
     fields=FIELDS,
     verb_fields=VERB_FIELDS,
+    import_fields=IMPORT_FIELDS,
     natives=NATIVES,
     errors=ERRORS,
     limits=LIMITS,
+    import_limits=IMPORT_LIMITS,
     money=MONEY,
     redactions=REDACTIONS,
     flows=Verbs(
         one_time_charge=charge,
         period_invoice=period,
+        import_invoice=import_invoice,
         find=find,
         retrieve=retrieve,
         list=page,
@@ -94,6 +99,7 @@ CHARGEBEE = Provider(
             source="chargebee/openapi, API v2, Product Catalog 2.0: no such route",
         ),
     ),
+    import_lookup=look_up_import,
     parse=invoice,
     shape=INVOICE,
     refusal=refusal,

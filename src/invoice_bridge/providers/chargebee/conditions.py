@@ -42,7 +42,7 @@ def reference_field(command: Any, settings: Mapping[str, Any]) -> str | None:
     reference either: invoices that Chargebee makes of its own catalog look like that.
     """
     taken = command.purchase_order or command.subscription is not None or bills_accrued(command)
-    taken = taken or any(carries_price(line, settings) for line in command.lines)
+    taken = taken or (command.verb != "import_invoice" and any(carries_price(line, settings) for line in command.lines))
     return settings.get("reference_field") or (None if taken else "po_number")
 
 

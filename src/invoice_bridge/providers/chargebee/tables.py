@@ -30,6 +30,8 @@ KEY_WINDOW = timedelta(minutes=30)
 """The documentation's own figure; another page says a day, and the shorter one cannot bill twice."""
 NO_MAIL = ("chargebee-event-email", "all-disabled")
 """The header that keeps the events of one request from mailing anybody."""
+QUIET = (NO_MAIL[0], "chargebee-event-webhook", "chargebee-event-actions")
+"""The headers that keep an import from mailing, from webhooks and from the site's automations, if not confirmed."""
 DESCRIPTION_LENGTH = 250
 """The most characters of a line's description."""
 OFFLINE_METHODS = frozenset({"cash", "check", "bank_transfer", "other", "custom"})
@@ -148,6 +150,7 @@ REDACTIONS = (
 SOURCES = {
     "one_time_charge": f"{_API}, create_for_charge_items_and_charges; on catalog 1 charge and create",
     "period_invoice": f"{_API}, create_for_charge_items_and_charges; invoice_unbilled_charges",
+    "import_invoice": "apidocs.chargebee.com, import an invoice, import a credit note",
     "retrieve": f"{_API}, retrieve an invoice",
     "find": f"{_API}, list invoices of a customer",
     "list": f"{_API}, list invoices",

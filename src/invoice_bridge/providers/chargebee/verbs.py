@@ -18,12 +18,12 @@ from invoice_bridge.adapter.provider import Context, Page, Unreadable
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.commands import (
-    Bill,
     Delete,
     Finalize,
     ListInvoices,
     MarkPaid,
     MarkUncollectible,
+    NewInvoice,
     Pay,
     Retrieve,
     Void,
@@ -90,7 +90,7 @@ def _carrier(context: Context) -> str | None:
     field = context.settings.get("reference_field")
     if (
         field is None
-        and isinstance(context.command, Bill)
+        and isinstance(context.command, NewInvoice)
         and reference_field(context.command, context.settings) is None
     ):
         return ""

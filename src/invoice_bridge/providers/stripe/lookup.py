@@ -12,7 +12,7 @@ from invoice_bridge.adapter.declared import History, Matches
 from invoice_bridge.adapter.lookup import find_in_listing, refresh
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
-from invoice_bridge.core.commands import Bill, Find
+from invoice_bridge.core.commands import Find, NewInvoice
 from invoice_bridge.core.errors import MalformedResponse, NotFound, Rejected
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.wire import Flow, Response
@@ -36,7 +36,7 @@ def _is_about_keys(refusal: Rejected | NotFound, context: Context) -> bool:
     return row is not None and (row.key_reused or row.maybe_applied)
 
 
-def search(command: Bill | Find, context: Context, history: History) -> Flow[Matches]:
+def search(command: NewInvoice | Find, context: Context, history: History) -> Flow[Matches]:
     """Find every invoice that carries a bill's reference, whomever it bills, each as it is now.
 
     Hits are filtered by the exact reference: how the index compares texts is not confirmed. Where Stripe itself refuses

@@ -7,9 +7,9 @@ from invoice_bridge.adapter.lookup import PAGES, annotated, find, lookup_start, 
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import (
-    Bill,
     Find,
     ListInvoices,
+    NewInvoice,
 )
 from invoice_bridge.core.errors import (
     MalformedResponse,
@@ -27,7 +27,7 @@ _PLANS_READ = 300  # by one look, at a request each: half of what Whop allows in
 _LOOKED_AT = "lookup: the plan has the reference; repeats for each invoice listed, newest first"
 
 
-def look(command: Bill | Find, context: Context, history: History) -> Flow[Matches]:
+def look(command: NewInvoice | Find, context: Context, history: History) -> Flow[Matches]:
     """Find every invoice of a bill's reference. It stands on the plan of each: one read for each invoice listed.
 
     The whole account's, newest first, from a day before `history.since` on where that is known, at most 300. Whatever
@@ -70,7 +70,7 @@ def find_by_reference(command: Find, context: Context) -> Flow[Invoice]:
         ) from refusal
 
 
-def _sighted(row: Reader, command: Bill | Find, context: Context) -> Flow[Matches]:
+def _sighted(row: Reader, command: NewInvoice | Find, context: Context) -> Flow[Matches]:
     """Tell whether one listed invoice carries the reference."""
     which = row.text("id") or "an invoice without an id"
     unread = Matches(gap=f"the plan of {which}, where its reference stands, is not to be found")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
+from invoice_bridge.core.money import exponent
 from invoice_bridge.providers.chargebee.emulator.payments import ChargebeePayments
 
 ADDRESS = "first_name last_name email company phone line1 line2 line3 city state_code state zip country"
@@ -98,3 +99,37 @@ class ChargebeeCharges(ChargebeePayments):
             invoice["taxes"] = [{"name": "Tax", "amount": tax_total, "object": "tax"}]
             invoice["line_item_taxes"] = [self._line_tax(line) for line in lines if line["is_taxed"]]
         return self._balanced(invoice)
+
+    # ── what the forms of all bills have
+    def _rows(self, given: Mapping[str, Any], group: str) -> list[tuple[int, dict[str, str | None]]]:
+        """The rows of a group of parameters, which come by column: charges[field][index]."""
+        columns: Mapping[str, Mapping[str, str]] = given.get(group, {})
+        if not all(isinstance(column, dict) for column in columns.values()):
+            raise self._refuse(f"{group} : must be given as {group}[field][index]", param=group)
+        places = sorted({int(index) for column in columns.values() for index in column if index.isdecimal()})
+        return [(place, {name: column.get(str(place)) for name, column in columns.items()}) for place in places]
+
+    def _customer(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        customer_id, subscription = given.get("customer_id"), given.get("subscription_id")
+        if subscription is not None and (customer_id is not None or "currency_code" in given):
+            raise self._refuse("subscription_id : cannot be given with customer_id or currency_code")
+        if subscription is not None and subscription not in self.subscriptions:
+            message = f"subscription_id : {subscription} not found"
+            raise self._refuse(message, status=404, code="resource_not_found", param="subscription_id")
+        if customer_id is None and given.get("subscription_id") in self.subscriptions:
+            customer_id = self.subscriptions[given["subscription_id"]]["customer_id"]
+        if customer_id is None:
+            raise self._refuse("customer_id : cannot be blank", param="customer_id")
+        if customer_id not in self.customers:
+            message = f"customer_id : {customer_id} not found"
+            raise self._refuse(message, status=404, code="resource_not_found", param="customer_id")
+        return self.customers[customer_id]
+
+    def _currency(self, given: Mapping[str, Any]) -> str:
+        own = self.subscriptions.get(given.get("subscription_id", ""), {}).get("currency_code", "USD")
+        code = given.get("currency_code", own).upper()  # the site's own where none is said
+        try:
+            exponent(code)
+        except ValueError:
+            raise self._refuse(f"currency_code : {code} is not valid", param="currency_code") from None
+        return str(code)

@@ -9,10 +9,10 @@ from typing import Any
 
 from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.exact import dumps
-from invoice_bridge.core.money import exponent
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.conditions import month_before
-from invoice_bridge.providers.chargebee.emulator.charges import ADDRESS, ChargebeeCharges
+from invoice_bridge.providers.chargebee.emulator.charges import ADDRESS
+from invoice_bridge.providers.chargebee.emulator.imported_notes import ChargebeeImportedNotes
 
 # names of parameters: chargebee 3.29.0, the TypedDicts of Invoice
 _LINE = (
@@ -58,7 +58,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-class ChargebeeEmulator(ChargebeeCharges):
+class ChargebeeEmulator(ChargebeeImportedNotes):
     """One Chargebee test site.
 
     The customer "cus_42" is there with the payment source "pm_42", and its subscription "sub_42" with 29.99 EUR of
@@ -74,6 +74,7 @@ class ChargebeeEmulator(ChargebeeCharges):
         ("GET", "/subscriptions/{id}", "retrieve_subscription"),
         ("POST", "/invoices/create_for_charge_items_and_charges", "create_2"),
         ("POST", "/invoices/charge", "charge"),
+        ("POST", "/invoices/import_invoice", "import_invoice"),
         ("POST", "/invoices", "create_1"),
         ("GET", "/invoices", "list_invoices"),
         ("GET", "/invoices/{id}", "retrieve"),
@@ -88,6 +89,7 @@ class ChargebeeEmulator(ChargebeeCharges):
         ("POST", "/invoices/{id}/pdf", "pdf"),
         ("GET", "/{id}/pdf", "document"),
         ("POST", "/credit_notes", "create_credit_note"),
+        ("POST", "/credit_notes/import_credit_note", "import_credit_note"),
         ("GET", "/transactions", "list_transactions"),
         ("GET", "/unbilled_charges", "list_unbilled"),
         ("POST", "/unbilled_charges/invoice_unbilled_charges", "invoice_unbilled"),
@@ -157,14 +159,6 @@ class ChargebeeEmulator(ChargebeeCharges):
         line = self._line(self._exact({name: given.get(name) for name in names}, ""), "")
         return self._create(call, given | {"auto_collection": "on"}, [line], limited=True)
 
-    def _rows(self, given: Mapping[str, Any], group: str) -> list[tuple[int, dict[str, str | None]]]:
-        """The rows of a group of parameters, which come by column: charges[field][index]."""
-        columns: Mapping[str, Mapping[str, str]] = given.get(group, {})
-        if not all(isinstance(column, dict) for column in columns.values()):
-            raise self._refuse(f"{group} : must be given as {group}[field][index]", param=group)
-        places = sorted({int(index) for column in columns.values() for index in column if index.isdecimal()})
-        return [(place, {name: column.get(str(place)) for name, column in columns.items()}) for place in places]
-
     def _lines(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
         rows = self._rows(given, "charges")
         return [self._line(self._exact(row, f"[{place}]"), f"[{place}]") for place, row in rows]
@@ -188,31 +182,6 @@ class ChargebeeEmulator(ChargebeeCharges):
             param = f"discounts[apply_on][{place}]"
             raise self._refuse(f"{param} : this emulator knows invoice_amount alone", param=param)
         return self._integer(row, "amount", least=1, param=f"discounts[amount][{place}]") or 0
-
-    def _customer(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        customer_id, subscription = given.get("customer_id"), given.get("subscription_id")
-        if subscription is not None and (customer_id is not None or "currency_code" in given):
-            raise self._refuse("subscription_id : cannot be given with customer_id or currency_code")
-        if subscription is not None and subscription not in self.subscriptions:
-            message = f"subscription_id : {subscription} not found"
-            raise self._refuse(message, status=404, code="resource_not_found", param="subscription_id")
-        if customer_id is None and given.get("subscription_id") in self.subscriptions:
-            customer_id = self.subscriptions[given["subscription_id"]]["customer_id"]
-        if customer_id is None:
-            raise self._refuse("customer_id : cannot be blank", param="customer_id")
-        if customer_id not in self.customers:
-            message = f"customer_id : {customer_id} not found"
-            raise self._refuse(message, status=404, code="resource_not_found", param="customer_id")
-        return self.customers[customer_id]
-
-    def _currency(self, given: Mapping[str, Any]) -> str:
-        own = self.subscriptions.get(given.get("subscription_id", ""), {}).get("currency_code", "USD")
-        code = given.get("currency_code", own).upper()  # the site's own where none is said
-        try:
-            exponent(code)
-        except ValueError:
-            raise self._refuse(f"currency_code : {code} is not valid", param="currency_code") from None
-        return str(code)
 
     def _create(
         self,

@@ -1,0 +1,142 @@
+"""The import of history: one request for the invoice as it ended, one for each credit note; nobody is mailed.
+
+The id of the invoice is the document's number, chosen by the caller and unique on the site for good: it is what an
+import is looked up by, and what keeps it from being made twice once the key is forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from invoice_bridge.adapter.answers import object_of
+from invoice_bridge.adapter.declared import History, Matches
+from invoice_bridge.adapter.imported import same_document, verify_import
+from invoice_bridge.adapter.provider import Context
+from invoice_bridge.core.commands import ImportInvoice
+from invoice_bridge.core.errors import IdempotencyMismatch, NotFound, Rejected
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.wire import Effect, Flow, Request
+from invoice_bridge.providers.chargebee.import_forms import (
+    expected_total,
+    has_note,
+    import_id,
+    invoice_form,
+    note_form,
+    note_id,
+    specimen,
+)
+from invoice_bridge.providers.chargebee.tables import QUIET
+from invoice_bridge.providers.chargebee.verbs import bare_specimen, id_in, read_invoice, whole_invoice
+
+_DUPLICATE = "duplicate_entry"
+
+
+def look_up_import(command: ImportInvoice, context: Context, history: History) -> Flow[Matches]:
+    """Read the invoice that has the id which the import chose: one request, exact at any distance of time."""
+    del history
+    try:
+        invoice = yield from _read(command, context, misses=True)
+    except NotFound:
+        return Matches()
+    return Matches((invoice,))
+
+
+def _read(command: ImportInvoice, context: Context, *, misses: bool = False, noted: bool = False) -> Flow[Invoice]:
+    known = import_id(command)
+    answer = yield context.get(
+        "invoices",
+        known,
+        specimen=bare_specimen(known, "paid") if misses else specimen(command, noted=noted),
+        invoice_id=known,
+        misses=misses,
+    )
+    return (yield from whole_invoice(object_of(answer), context.on(command)))
+
+
+def import_invoice(command: ImportInvoice, context: Context) -> Flow[Invoice]:
+    """Make the document again as it ended, then its credit notes, and compare."""
+    total = expected_total(command)
+    if context.existing is None:
+        at = same_document(command, (yield from _make(command, context)), total)
+    else:
+        at = same_document(command, context.existing, total)
+    verify_import(command, at, total)
+    missing = [place for place in range(len(command.credit_notes)) if not has_note(at, note_id(command, place))]
+    for place in missing:
+        yield from _make_note(command, place, context)
+    if missing:
+        at = yield from _read(command, context, noted=True)
+    return verify_import(command, at, total)
+
+
+def _make(command: ImportInvoice, context: Context) -> Flow[Invoice]:
+    """Send the document. An id that is taken may be this import's own, of an earlier try: it is read and compared."""
+    request = context.post(
+        "invoices",
+        "import_invoice",
+        body=invoice_form(command, context),
+        step="import",
+        opens=True,
+        answers=("invoice", "id"),
+        invoice_id=import_id(command),
+        effects=_effects(command),
+        specimen=specimen(command, noted=False),
+    )
+    try:
+        answer = yield _quiet(request)
+    except Rejected as refusal:
+        if refusal.code != _DUPLICATE:
+            raise
+        return (yield from _taken(command, context, refusal))
+    if context.provider.is_replay(answer):
+        return (yield from read_invoice(id_in(answer), context))
+    return (yield from whole_invoice(object_of(answer), context))
+
+
+def _taken(command: ImportInvoice, context: Context, refusal: Rejected) -> Flow[Invoice]:
+    try:
+        return (yield from _read(command, context))
+    except NotFound:
+        raise IdempotencyMismatch(
+            f"number-taken: the id {import_id(command)!r} was used before at this site, by an invoice that is deleted; "
+            "nothing was imported: give another number",
+        ) from refusal
+
+
+def _make_note(command: ImportInvoice, place: int, context: Context) -> Flow[None]:
+    """Send one credit note. One whose id is taken counts if the invoice shows it, which is compared afterwards."""
+    effects = [Effect.RECORDS] if command.credit_notes[place].kind == "refund" else [Effect.RECORDS, Effect.ISSUES]
+    request = context.post(
+        "credit_notes",
+        "import_credit_note",
+        body=note_form(command, place, context),
+        step=f"import-note-{place}",
+        part="note",
+        answers=("credit_note", "id"),
+        effects=effects,
+        specimen={"credit_note": {"id": note_id(command, place)}},
+    )
+    try:
+        yield _quiet(request)
+    except Rejected as refusal:
+        if refusal.code != _DUPLICATE:
+            raise
+        now = yield from _read(command, context, noted=True)
+        if not has_note(now, note_id(command, place)):
+            raise IdempotencyMismatch(
+                f"number-taken: the credit note {note_id(command, place)!r} is there already, of another invoice; the "
+                f"invoice {now.id} was imported without it: give it another number",
+                existing=now,
+            ) from refusal
+
+
+def _effects(command: ImportInvoice) -> list[Effect]:
+    """What an import does to the customer, who is neither mailed nor charged by it."""
+    issues = command.status is Status.OPEN or (command.status is Status.PAID and bool(command.credited))
+    records = bool(command.payments) or command.status in {Status.PAID, Status.UNCOLLECTIBLE}
+    return [*([Effect.ISSUES] if issues else []), *([Effect.RECORDS] if records else [])]
+
+
+def _quiet(request: Request) -> Request:
+    """Keep a request from mailing anybody, calling a webhook or starting the site's own automations."""
+    return replace(request, headers={**request.headers, **dict.fromkeys(QUIET, "all-disabled")})
