@@ -297,7 +297,7 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
             *("payments.py", "repayments.py", "subscription.py"),
             *("imports.py", "import_conditions.py", "import_fields.py", "import_forms.py"),
         },
-        "whop": {"lookup.py", "part_shapes.py", "repayments.py"},
+        "whop": {"import_fields.py", "imports.py", "lookup.py", "part_shapes.py", "repayments.py"},
     }
     assert set(_files(name)) - only_here.get(name, set()) == set(_files("chargeapi"))
     assert set(_files("chargeapi")) == {

@@ -147,7 +147,8 @@ def test_an_outcome_is_written_after_the_session_was_ended(url: str) -> None:
 def test_a_session_that_ends_inside_the_transaction_sends_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The intent is not there, the request is not sent, and the error says so; the next call opens a session."""
     client, transport = emulated(journal=url, lookup="journal")
-    store: Any = client._memory.journal and client._memory.journal._store
+    journal: Any = client._memory.journal
+    store: Any = journal._store
     insert = store.insert
 
     def ends(*statement: Any) -> int:
@@ -183,7 +184,8 @@ def test_a_session_that_ends_in_the_middle_of_a_bill_says_what_is_done(url: str)
 def test_a_commit_whose_answer_is_lost_is_an_open_intent(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The row is there, its request was not sent: the next try looks the bill up, and makes it."""
     client, transport = emulated(journal=url, lookup="journal")
-    store: Any = client._memory.journal and client._memory.journal._store
+    journal: Any = client._memory.journal
+    store: Any = journal._store
     execute = store._execute
 
     def loses(query: str, values: Any = ()) -> Any:

@@ -23,7 +23,14 @@ def _version(text: str) -> tuple[int, ...]:
 
 def test_the_lowest_versions_are_those_of_the_project() -> None:
     """`make lowest` tries every requirement of the library and of its extras but the SDKs', as it is written there."""
-    promised = [*PROJECT["dependencies"], *EXTRAS["cli"], *EXTRAS["emulator"], *EXTRAS["postgres"], *EXTRAS["testing"]]
+    promised = [
+        *PROJECT["dependencies"],
+        *EXTRAS["cli"],
+        *EXTRAS["emulator"],
+        *EXTRAS["postgres"],
+        *EXTRAS["migrate"],
+        *EXTRAS["testing"],
+    ]
     assert set(_lines("lowest.in")) == {*promised, "click>=8.1.8"}
     pinned = dict(line.split("==") for line in _lines("lowest.txt"))
     for requirement in promised:

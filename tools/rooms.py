@@ -25,6 +25,7 @@ FLOORS = (
     ("client",),
     ("cassettes",),
     ("compare",),
+    ("migrate",),
     ("testing",),
     ("cli",),
     ("__main__",),

@@ -117,6 +117,7 @@ COMMANDS = {
         _OFFLINE,
         "Record and check cassettes; only `record --against test` and `live` use the network.",
     ),
+    "migrate": Entry("migrate:app", _ON_BILLS, "Move invoices to another provider."),
     "journal": Entry("journal:app", _OFFLINE, "Read the journal of what was tried, or release a reference."),
 }
 """Every command by its name, in the order of the help."""

@@ -18,6 +18,7 @@ from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.idempotency import LOOKUPS
 from invoice_bridge.core.model import in_utc
 from invoice_bridge.journal.location import Location
+from invoice_bridge.journal.protocol import BillJournal
 
 __all__ = ["check", "check_http", "fault_of_key", "first_try", "locate_journal"]
 
@@ -57,6 +58,7 @@ def check(
     allow: object,
     journal: object,
     requests_per_minute: object,
+    rate_limiter: object,
 ) -> None:
     """Check the settings that every client takes. Raises ConfigurationError."""
     if base_url is not None and not isinstance(base_url, str):
@@ -75,6 +77,7 @@ def check(
     if not isinstance(book, str) or not book.strip() or not book.isprintable():
         raise ConfigurationError(f"book must name a book of bills in printable characters, not {_kind(book)}")
     _check_rate(requests_per_minute)
+    _check_limiter(rate_limiter, requests_per_minute)
     for name, value in maps.items():
         if problem := fault_of_map(name, value):
             raise ConfigurationError(problem)
@@ -100,9 +103,21 @@ def _check_rate(value: object) -> None:
         )
 
 
-def locate_journal(value: object) -> Location | None:
-    """Return the place of a journal: a file or a database. Raises ConfigurationError, which shows no password."""
-    if value is None or isinstance(value, Location):
+def _check_limiter(value: object, requests_per_minute: object) -> None:
+    if value is None:
+        return
+    if missing := [name for name in ("reserve", "release", "observe") if not callable(getattr(value, name, None))]:
+        raise ConfigurationError(f"rate_limiter must be a RateLimiter: {_kind(value)} has no {', '.join(missing)}")
+    if requests_per_minute is not None:
+        raise ConfigurationError("rate_limiter and requests_per_minute both set the limit: leave one of them out")
+
+
+def locate_journal(value: object) -> Location | BillJournal | None:
+    """Return the place of a journal, a file or a database, or the caller's own journal.
+
+    Raises ConfigurationError, which shows no password.
+    """
+    if value is None or isinstance(value, Location | BillJournal):
         return value
     if not isinstance(fspath(value) if isinstance(value, PathLike) else value, str):
         raise ConfigurationError(

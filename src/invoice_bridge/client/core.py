@@ -49,7 +49,7 @@ from invoice_bridge.engine.allow import Allow, names_allowed, refuse_losses
 from invoice_bridge.engine.calls import steps_of
 from invoice_bridge.engine.interruption import Trail
 from invoice_bridge.engine.lookup import Resolution, resolve
-from invoice_bridge.engine.supervise import Lost, NotSent, supervise
+from invoice_bridge.engine.supervise import Lost, NotSent, RateLimiter, supervise
 from invoice_bridge.explain import Plan, losses_of, plan
 from invoice_bridge.journal.location import Location
 from invoice_bridge.journal.memory import Exchange, Memory
@@ -60,6 +60,7 @@ if TYPE_CHECKING:  # at run time it is imported when a client is made: it loads 
 
     import httpx
 
+    from invoice_bridge.journal.protocol import BillJournal
     from invoice_bridge.journal.store import Journal
 
 C = TypeVar("C", bound=Command)
@@ -120,9 +121,10 @@ class Core(Generic[Http]):
         products: Mapping[str, Mapping[str, str]] | None = None,
         allow: AllowSetting = None,
         lookup: Lookup = "auto",
-        journal: str | os.PathLike[str] | None = None,
+        journal: str | os.PathLike[str] | BillJournal | None = None,
         book: str = "default",
         requests_per_minute: int | None = None,
+        rate_limiter: RateLimiter | None = None,
         **settings: Any,
     ) -> None:
         """Make a client of one provider. Raises ConfigurationError for a setting that cannot be used.
@@ -145,6 +147,9 @@ class Core(Generic[Http]):
         the name within which a reference is one bill at all providers. `requests_per_minute` replaces the provider's
         documented limit, which all clients of an account in one process share. All other settings are the provider's.
 
+        `journal` may also be your own `BillJournal`, and `rate_limiter` your own `RateLimiter`, which then limits every
+        request of this client in place of the documented limit. The client closes neither of them.
+
         The idempotency key of a verb derives from the invoice, the verb, its body and `attempt`: while the provider
         remembers the key, a repeated verb is answered but not done again. Raise `attempt` to have it done again. A verb
         with a `reference` (refund, credit, record_payment, a part payment) is done once for each reference.
@@ -158,7 +163,8 @@ class Core(Generic[Http]):
         self._key, self._insecure = key, insecure
         box, journal = [journal], None  # for the same reason: a URL may have a password
         try:
-            place = checks.locate_journal(box.pop())
+            given = checks.locate_journal(box.pop())
+            place = given if isinstance(given, Location) else None
             checks.check(
                 base_url=base_url,
                 timeout=timeout,
@@ -169,8 +175,9 @@ class Core(Generic[Http]):
                 book=book,
                 maps={"customers": customers, "payment_methods": payment_methods, "products": products},
                 allow=allow,
-                journal=place,
+                journal=given,
                 requests_per_minute=requests_per_minute,
+                rate_limiter=rate_limiter,
             )
             if http is not None:
                 checks.check_http(http, is_async=self._is_async)
@@ -183,9 +190,11 @@ class Core(Generic[Http]):
             raise ConfigurationError(self._key.conceal(str(error))) from None
         self._timeout, self._deadline = timeout, deadline
         self._lookup: Lookup = lookup
-        self._policy = policy_of(self._context, self._key, requests_per_minute)
+        self._policy = policy_of(self._context, self._key, requests_per_minute, rate_limiter)
         account = Book(self._context.account, book, mode or self._mode_of_key() or "")
-        self._memory = Memory(self._context.provider, account, None if place is None else _open_journal(place))
+        opened = None if place is None else _open_journal(place)
+        kept = opened if given is None or isinstance(given, Location) else given
+        self._memory = Memory(self._context.provider, account, kept, None if opened is None else opened.close)
         self._maps = Maps.of(provider, customers, payment_methods, products)
         self._allow = allow
         self._closes_http, self._process = http is None, os.getpid()

@@ -23,6 +23,7 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.engine.pace import RateLimiter
 from invoice_bridge.engine.supervise import Policy, doubling
+from invoice_bridge.engine.supervise import RateLimiter as AnyRateLimiter
 from invoice_bridge.explain import make_context
 
 _paces: WeakValueDictionary[str, RateLimiter] = WeakValueDictionary()
@@ -65,15 +66,20 @@ def no_retries() -> Iterator[None]:
         yield
 
 
-def policy_of(context: Context, key: ApiKey, requests_per_minute: int | None) -> Policy:
-    """Return a client's retries and waits, and the rate limiters that it shares with other clients of its account."""
+def policy_of(
+    context: Context, key: ApiKey, requests_per_minute: int | None, rate_limiter: AnyRateLimiter | None = None
+) -> Policy:
+    """Return a client's retries and waits, and the rate limiters that it shares with other clients of its account.
+
+    A rate limiter of the caller's own takes the place of the account's.
+    """
     retries = 0 if _open_switches["no_retries"] else Policy.retries
     if _open_switches["no_waiting"]:
-        return Policy(retries=retries, backoff=lambda _tries: 0.0)
+        return Policy(retries=retries, backoff=lambda _tries: 0.0, pace=rate_limiter)
     return Policy(
         retries=retries,
         backoff=full_jitter,
-        pace=_rate_limiter_of(context, key, requests_per_minute),
+        pace=rate_limiter or _rate_limiter_of(context, key, requests_per_minute),
         search_pace=_search_limiter_of(context, key),
     )
 

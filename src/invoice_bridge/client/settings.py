@@ -9,6 +9,9 @@ from collections.abc import Collection, Mapping
 from os import PathLike
 from typing import Literal, Required, TypedDict
 
+from invoice_bridge.engine.supervise import RateLimiter
+from invoice_bridge.journal.protocol import BillJournal
+
 
 class Common(TypedDict, total=False):
     """The settings of every client; see Client."""
@@ -24,8 +27,9 @@ class Common(TypedDict, total=False):
     allow: Collection[str] | Mapping[str, Collection[str]] | None
     lookup: Literal["auto", "always", "never", "journal"]
     book: str
-    journal: str | PathLike[str] | None
+    journal: str | PathLike[str] | BillJournal | None
     requests_per_minute: int | None
+    rate_limiter: RateLimiter | None
 
 
 class ChargebeeSettings(Common, total=False):

@@ -6,7 +6,7 @@ worst case.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
@@ -32,8 +32,8 @@ from invoice_bridge.journal.rows import (
     verdict_of,
 )
 
-if TYPE_CHECKING:  # it loads sqlite3, which a client without a journal never uses
-    from invoice_bridge.journal.store import Journal
+if TYPE_CHECKING:
+    from invoice_bridge.journal.protocol import BillJournal
 
 
 @dataclass(slots=True)
@@ -59,14 +59,16 @@ class Unsure:
 class Memory:
     """The memory of one client; threads can share it. `journal` is None if the client keeps none."""
 
-    def __init__(self, provider: Provider, book: Book, journal: Journal | None) -> None:
-        self.provider, self.book, self.journal = provider, book, journal
+    def __init__(
+        self, provider: Provider, book: Book, journal: BillJournal | None, close: Callable[[], object] | None = None
+    ) -> None:
+        self.provider, self.book, self.journal, self._close = provider, book, journal, close
         self._recent = RecentLosses()
 
     def close(self) -> None:
-        """Close the journal."""
-        if self.journal is not None:
-            self.journal.close()
+        """Close the journal, if this memory owns it."""
+        if self._close is not None:
+            self._close()
 
     # ── before a call ────────────────────────────────────────────────────────────────────────────────────────────────
     def digest(self, command: NewInvoice | OnInvoice) -> str | None:

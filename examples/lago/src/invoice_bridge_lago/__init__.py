@@ -34,6 +34,10 @@ LAGO = Provider(
     flows=Verbs(
         one_time_charge=bills.charge,
         period_invoice=bills.period,
+        import_invoice=cannot(
+            "a one-off invoice is numbered, dated and demanded when it is made: no document of the past can be stated",
+            source="docs.getlago.com/api-reference/invoices/create-oneoff",
+        ),
         find=find,
         retrieve=verbs.retrieve,
         list=verbs.page,

@@ -55,6 +55,10 @@ CHARGEAPI = Provider(
     flows=Verbs(
         one_time_charge=charge,
         period_invoice=period,
+        import_invoice=cannot(
+            "an invoice is made of the account's own transactions: no amount, line, number, date or status is taken",
+            source="docs.chargeapi.co/api-reference/invoices/create",
+        ),
         find=find,
         retrieve=retrieve,
         list=page,

@@ -35,7 +35,12 @@ def sends_quantity(command: Any, _context: Any) -> bool:
 
 def moves_taxes(command: Any, _context: Any) -> bool:
     """Whether the taxes of the document are put on its first line, of several."""
-    return bool(command.taxes) and not has_line_taxes(command) and len(command.lines) > 1
+    return (
+        command.status is not Status.DRAFT
+        and bool(command.taxes)
+        and not has_line_taxes(command)
+        and len(command.lines) > 1
+    )
 
 
 def sums_taxes(command: Any, _context: Any) -> bool:
@@ -55,7 +60,7 @@ def drops_taxes_within(command: Any, _context: Any) -> bool:
 
 def has_no_rate(command: Any, _context: Any) -> bool:
     """Whether a tax states no rate."""
-    return any(tax.rate is None for tax in command.tax_lines)
+    return command.status is not Status.DRAFT and any(tax.rate is None for tax in command.tax_lines)
 
 
 def has_no_lines(command: Any, _context: Any) -> bool:

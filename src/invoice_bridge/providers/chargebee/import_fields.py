@@ -60,7 +60,9 @@ def _unsent(path: str, source: str = IMPORT, **more: Any) -> Field:
     return unsent(path, source, verbs=_VERB, **more)
 
 
-_TAX = "line_items[].tax1_name, line_items[].tax1_amount, taxes[].name, taxes[].rate, price_type, total"
+_TAX = (
+    "line_items[].tax1_name, line_items[].tax1_amount, taxes[].name, taxes[].rate, price_type, total, write_off_amount"
+)
 _TAXES = ", ".join((*(f"line_items[].tax{place}_name, line_items[].tax{place}_amount" for place in range(2, 11)), _TAX))
 _ISSUED = "date, voided_at, write_off_date, note:date, note:refunded_at, note:linked_refunds[].date"
 IMPORT_FIELDS: tuple[Field, ...] = (
@@ -69,7 +71,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         "reference",
         "",
         "REFERENCE-01",
-        alters=Alters.BODY,
+        alters=Alters.NOTHING,
         severity=Severity.INFO,
         when=lambda command, context: loses_reference(command, context) and command.number is not None,
         sent="nothing; the invoice is looked up by its number",
@@ -159,7 +161,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
     _carried("period.start", "line_items[].date_from"),
     _carried("period.end", "line_items[].date_to"),
     _unsent("lines[].discount", f"{IMPORT}: the discounts of the document are sent, which have it in their sum"),
-    _carried("discounts[].amount", "discounts[].amount, discounts[].entity_type, total"),
+    _carried("discounts[].amount", "discounts[].amount, discounts[].entity_type, total, write_off_amount"),
     _carried("discounts[].name", "discounts[].description"),
     _approximated(
         "discounts[].code",
@@ -174,8 +176,6 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         "TAX-01",
         when=drops_taxes,
         severity=Severity.CHANGES_MONEY,
-        alters=Alters.BODY,
-        native="total",
         sent="the total without the tax on top",
         why="a pending invoice is imported without taxes",
         remedy="import it once it is issued, or leave the draft behind",
@@ -206,8 +206,6 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         "TAX-03",
         when=drops_taxes,
         severity=Severity.CHANGES_MONEY,
-        alters=Alters.BODY,
-        native="total",
         sent="the total without the tax on top",
         why="a pending invoice is imported without taxes",
         remedy="import it once it is issued, or leave the draft behind",
@@ -231,7 +229,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         why="an invoice has a field for what was rounded off, and no other",
     ),
     _carried("adjustments[].kind", "round_off, line_items[].description, line_items[].amount"),
-    _carried("adjustments[].amount", "round_off, line_items[].amount, total"),
+    _carried("adjustments[].amount", "round_off, line_items[].amount, total, write_off_amount"),
     # ── how it ended
     _approximated(
         "status",
@@ -329,23 +327,23 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         why="how much of a credit note is tax is not known",
         remedy="correct the tax report of that month by hand",
     ),
+    _approximated(
+        "credit_notes[].amount",
+        "note:total, note:line_items[].amount, note:linked_refunds[].amount",
+        "CREDIT-DATE-01",
+        when=lacks_note_dates,
+        source=IMPORT_NOTE,
+        severity=Severity.WARNS,
+        alters=Alters.BRANCH,
+        sent="the date of the payment, or of the document",
+        why="a credit note needs a date, and the document states none",
+        remedy="state its date",
+    ),
     _carried(
         "credit_notes[].amount",
         "note:total, note:line_items[].amount, note:linked_refunds[].amount",
         source=IMPORT_NOTE,
         alters=Alters.BRANCH,
-    ),
-    _approximated(
-        "credit_notes[].number",
-        "",
-        "CREDIT-DATE-01",
-        when=lacks_note_dates,
-        source=IMPORT_NOTE,
-        severity=Severity.WARNS,
-        alters=Alters.BODY,
-        sent="the date of the payment, or of the document",
-        why="a credit note needs a date, and the document states none",
-        remedy="state its date",
     ),
     _carried("credit_notes[].number", "note:id", source=IMPORT_NOTE),
     _carried("credit_notes[].id", "note:id, note:linked_refunds[].reference_number", source=IMPORT_NOTE),

@@ -6,6 +6,8 @@ from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer
 from invoice_bridge.providers.whop.bills import charge, period
 from invoice_bridge.providers.whop.fields import FIELDS, VERB_FIELDS
+from invoice_bridge.providers.whop.import_fields import IMPORT_FIELDS, IMPORT_LIMITS
+from invoice_bridge.providers.whop.imports import import_invoice
 from invoice_bridge.providers.whop.lookup import find_by_reference, look
 from invoice_bridge.providers.whop.native import NATIVES
 from invoice_bridge.providers.whop.repayments import refund
@@ -78,14 +80,17 @@ WHOP = Provider(
     transitions=TRANSITIONS,
     fields=FIELDS,
     verb_fields=VERB_FIELDS,
+    import_fields=IMPORT_FIELDS,
     natives=NATIVES,
     errors=ERRORS,
     limits=LIMITS,
+    import_limits=IMPORT_LIMITS,
     money=MONEY,
     redactions=REDACTIONS,
     flows=Verbs(
         one_time_charge=charge,
         period_invoice=period,
+        import_invoice=import_invoice,
         find=find_by_reference,
         retrieve=retrieve,
         list=page,

@@ -35,7 +35,7 @@ _SPECIMEN_ID = LEGACY_ID + "{create.id}"
 # ── the two bills ────────────────────────────────────────────────────────────────────────────────────────────────────
 def charge(command: OneTimeCharge, context: Context) -> Flow[Invoice]:
     """Bill lines, or one amount, once."""
-    return _bill(command, context, command.total)
+    return bill(command, context, command.total)
 
 
 def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
@@ -46,10 +46,11 @@ def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
             source=CREATE,
             remedy="give the lines",
         )
-    return (yield from _bill(command, context, command.total))
+    return (yield from bill(command, context, command.total))
 
 
-def _bill(command: OneTimeCharge | PeriodInvoice, context: Context, total: Money) -> Flow[Invoice]:
+def bill(command: OneTimeCharge | PeriodInvoice, context: Context, total: Money) -> Flow[Invoice]:
+    """Make an invoice of a bill's lines, which come to `total`, or go on from the one that is there; compare it."""
     if context.existing is not None:
         return _standing(command, total, context.existing, context)
     answer = yield _create(command, context, total)

@@ -232,6 +232,7 @@ REDACTIONS = (
 SOURCES = {
     "one_time_charge": "docs.whop.com/api-reference/legacy/invoices/create-invoice",
     "period_invoice": "docs.whop.com/api-reference/legacy/invoices/create-invoice",
+    "import_invoice": "docs.whop.com/api-reference/legacy/invoices/create-invoice",
     "retrieve": "whop-sdk 2.6.0, invoices.retrieve",
     "list": "whop-sdk 2.6.0, invoices.list",
     "find": "whop-sdk 2.6.0, invoices.list and plans.retrieve",

@@ -30,6 +30,10 @@ ACME = Provider(
     flows=Verbs(
         one_time_charge=bills.charge,
         period_invoice=bills.period,
+        import_invoice=cannot(
+            "an invoice is numbered and dated when it is made: no document of the past can be stated",
+            source="docs.acme.test/invoices",
+        ),
         find=find,
         retrieve=verbs.retrieve,
         list=verbs.page,

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from invoice_bridge.testing.conformance.clients import ClientChecks
 from invoice_bridge.testing.conformance.declaration import DeclarationChecks
+from invoice_bridge.testing.conformance.imports import ImportChecks
 from invoice_bridge.testing.conformance.invoices import InvoiceChecks
 from invoice_bridge.testing.conformance.money import MoneyChecks
 from invoice_bridge.testing.conformance.natives import NativeChecks
@@ -34,6 +35,7 @@ class Conformance(
     PlanChecks,
     OnceChecks,
     MoneyChecks,
+    ImportChecks,
     InvoiceChecks,
     TransitionChecks,
     ReadingChecks,

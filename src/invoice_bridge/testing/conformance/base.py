@@ -23,6 +23,7 @@ from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Request
 from invoice_bridge.emulator import Emulator, EmulatorTransport, FakeClock
 from invoice_bridge.explain import Plan, make_context, plan
+from invoice_bridge.testing.documents import documents
 
 _MAY = Period.month(2026, 5)
 MONEY_VERBS = ("pay_part", "record_payment", "refund", "credit")
@@ -222,7 +223,7 @@ class Checks:
         drafts, opens = created.status is Status.DRAFT, created.status is Status.OPEN
         if verb in {"one_time_charge", "period_invoice"}:
             return bill.verb == verb and bool(created.id)
-        if verb in {"find", "retrieve", "pdf", *MONEY_VERBS}:
+        if verb in {"find", "retrieve", "pdf", "import_invoice", *MONEY_VERBS}:
             return self.did_read_or_move(client, verb, bill, created, emulator)
         if verb == "list":
             return created.id in {invoice.id for invoice in client.list()}
@@ -241,9 +242,20 @@ class Checks:
         done: Invoice | None = getattr(client, verb)(created.id) if opens else None
         return done is not None and done.status is becomes
 
+    def did_import(self, client: Client, emulator: Emulator) -> bool:
+        """Import the first document of those that the provider takes, and see whether it ended as stated."""
+        for command in documents(emulator.customer):
+            made = client.explain(command)
+            if made.refusal is None:
+                done = client.import_invoice(command, allow=[loss.code for loss in made.losses])
+                return done.status is command.status
+        return False
+
     def did_read_or_move(self, client: Client, verb: str, bill: Bill, created: Invoice, emulator: Emulator) -> bool:
         """Read an invoice or its document, or move a part of its money, and see what that did."""
         opens = created.status is Status.OPEN
+        if verb == "import_invoice":
+            return self.did_import(client, emulator)
         if verb == "find":
             return client.find(bill.reference, customer=emulator.customer).id == created.id
         if verb == "retrieve":
@@ -266,6 +278,8 @@ class Checks:
             client.create(next(bill for bill in self.commands(emulator) if bill.verb == verb))
         elif verb == "list":
             next(iter(client.list()))
+        elif verb == "import_invoice":
+            client.import_invoice(next(documents(emulator.customer)))
         elif verb == "find":
             client.find("reference-1")
         elif verb in MONEY_VERBS:

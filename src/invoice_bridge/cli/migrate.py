@@ -1,0 +1,55 @@
+"""invoice-bridge migrate: work on a plan of a ledger, from as many machines as there are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from invoice_bridge.cli import exits
+from invoice_bridge.cli.connect import journal_file
+from invoice_bridge.cli.output import print_parts
+from invoice_bridge.client.config import read_profile
+
+app = typer.Typer(cls=exits.Group, no_args_is_help=True, help="Move invoices to another provider.")
+
+
+@app.callback()
+def _group() -> None:
+    """Move invoices to another provider."""
+
+
+@app.command("worker")
+def worker(
+    *,
+    database_url: Annotated[
+        str,
+        typer.Option(
+            "--database-url",
+            metavar="URL",
+            callback=journal_file,
+            help="The PostgreSQL database of the ledger; the password is in PGPASSWORD or ~/.pgpass.",
+        ),
+    ],
+    config: Annotated[str, typer.Option("--config", metavar="FILE", help="A TOML file of profiles.")],
+    profile: Annotated[
+        str | None, typer.Option("--profile", metavar="NAME", help="The profile of the target's account.")
+    ] = None,
+    plan: Annotated[int | None, typer.Option("--plan", metavar="NUMBER", help="The plan; else the last one.")] = None,
+    threads: Annotated[int, typer.Option("--threads", min=1, max=32, help="Items under way at a time.")] = 4,
+) -> None:
+    """Work on the pages of a plan until it is finished; start one on each machine."""
+    from invoice_bridge.client.clients import Client
+    from invoice_bridge.migrate.jobs import work_on_jobs
+
+    own = {
+        name: value
+        for name, value in read_profile(config, profile).items()
+        if name not in {"journal", "lookup", "deadline", "timeout", "requests_per_minute"}  # the ledger's
+    }
+
+    def connect(**settings: Any) -> Client:
+        return Client(**own, **settings)
+
+    done = work_on_jobs(database_url, connect, plan=plan, threads=threads)
+    print_parts(", ".join(f"{number} {state}" for state, number in sorted(done.items())) or "nothing was left to do")

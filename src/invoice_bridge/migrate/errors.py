@@ -1,0 +1,19 @@
+"""The errors of a ledger's rules, which keep a request from being sent."""
+
+from __future__ import annotations
+
+from invoice_bridge.core.errors import ConfigurationError
+
+__all__ = ["ForbiddenEffect", "LeaseExpired", "LedgerUnavailable"]
+
+
+class LeaseExpired(ConfigurationError):
+    """The lease of this worker has passed, so another one may take its items over; the request was not sent."""
+
+
+class LedgerUnavailable(ConfigurationError):
+    """The database of the ledger cannot be reached, read or written; nothing was sent."""
+
+
+class ForbiddenEffect(ConfigurationError):
+    """The request would mail or collect, and the item is history; the request was not sent."""

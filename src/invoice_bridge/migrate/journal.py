@@ -1,0 +1,151 @@
+"""The journal that a worker gives its client: what the ledger knows of the item in hand, and the fence.
+
+Rules of this file: no statement is run. The claim was the intent of every request of an item; `intend` only checks that
+the claim still holds, that the request belongs to the item, and that history is not charged. An item that was taken
+before counts as tried since then, so that the client looks it up first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.wire import Effect, Request
+from invoice_bridge.engine.lookup import SETTLE_TIME
+from invoice_bridge.engine.supervise import Verdict
+from invoice_bridge.journal.rows import Book, Ended, State, Try
+from invoice_bridge.migrate.errors import ForbiddenEffect
+from invoice_bridge.migrate.leases import Fence
+from invoice_bridge.migrate.values import Item
+
+__all__ = ["Course", "ItemJournal"]
+
+_CHARGES = frozenset({Effect.MAILS, Effect.COLLECTS})
+
+
+@dataclass
+class Course:
+    """An item in hand, and how many of its writing requests may have left."""
+
+    item: Item
+    intended: int = 0
+    not_sent: int = 0
+    forbidden: list[str] = field(default_factory=list)
+
+    @property
+    def sent(self) -> int:
+        """Return how many requests may have left."""
+        return self.intended - self.not_sent
+
+
+class ItemJournal:
+    """The journal of a worker's items; a BillJournal. Each thread has one item in hand at a time."""
+
+    def __init__(self, fence: Fence) -> None:
+        self._fence, self._threads = fence, threading.local()
+
+    @contextmanager
+    def on(self, item: Item) -> Iterator[Course]:
+        """Take an item in hand: the block makes its requests in this thread."""
+        course = Course(item)
+        self._threads.course = course
+        try:
+            yield course
+        finally:
+            self._threads.course = None
+
+    def _course(self) -> Course:
+        course: Course | None = getattr(self._threads, "course", None)
+        if course is None:
+            raise ConfigurationError("this thread has no item of the ledger in hand; nothing was sent")
+        return course
+
+    # ── what the client asks ─────────────────────────────────────────────────────────────────────────────────────────
+    def tries(self, book: Book, reference: str) -> tuple[Try, ...]:
+        """Return the try that an earlier claim may have made, at its time or a little earlier.
+
+        Its effect has had its settling time, or the ledger would not have given the item out. So the try is dated
+        before the client's own settling time too.
+        """
+        item = self._course().item
+        if item.reference != reference or not item.is_repeat:
+            return ()
+        began = item.first_sent_at - SETTLE_TIME
+        return (
+            Try(0, book.account, reference, item.attempt, "POST", "", None, began, None, None, None, None, book.name),
+        )
+
+    def verb_tries(self, book: Book, verb: str, reference: str) -> tuple[Try, ...]:  # noqa: ARG002
+        """Return none: verbs with a reference search the invoice for it."""
+        return ()
+
+    def refuse_other_content(self, book: Book, verb: str, reference: str, digest: str | None) -> None:
+        """Refuse nothing: an item's operation never changes."""
+
+    def refuse_elsewhere(self, book: Book, reference: str) -> None:
+        """Refuse nothing: an item is the plan's, whose target is one account."""
+
+    def reference_of(self, book: Book, invoice_id: str) -> str | None:  # noqa: ARG002
+        """Return the reference of the item in hand, so that verbs on invoices pass the fence too."""
+        return self._course().item.reference
+
+    # ── around a request ─────────────────────────────────────────────────────────────────────────────────────────────
+    def intend(
+        self,
+        book: Book,  # noqa: ARG002
+        reference: str,  # noqa: ARG002
+        attempt: int,  # noqa: ARG002
+        request: Request,
+        at: datetime,  # noqa: ARG002
+        *,
+        digest: str | None = None,  # noqa: ARG002
+        guarded: bool = True,  # noqa: ARG002
+        verb: str = "",  # noqa: ARG002
+    ) -> int:
+        """Let a request of the item in hand be sent. Raises LeaseExpired and ForbiddenEffect."""
+        course = self._course()
+        effects = sorted(effect.value for effect in request.effects & _CHARGES)
+        if course.item.history and effects:
+            course.forbidden += effects
+            raise ForbiddenEffect(
+                f"{request.method} {request.path} {' and '.join(effects)}, and {course.item.reference!r} is history, "
+                "which is never charged again; nothing was sent"
+            )
+        self._fence.check()
+        course.intended += 1
+        return course.intended
+
+    def conclude(
+        self,
+        number: int,  # noqa: ARG002
+        ended: Ended,
+        at: datetime,  # noqa: ARG002
+        *,
+        status: int | None = None,  # noqa: ARG002
+        invoice_id: str | None = None,  # noqa: ARG002
+        verdict: Verdict | None = None,  # noqa: ARG002
+    ) -> None:
+        """Count a request that did not leave."""
+        if ended == "not_sent":
+            self._course().not_sent += 1
+
+    def learn(self, book: Book, invoice_id: str, state: State, why: str, at: datetime) -> bool:  # noqa: ARG002
+        """Learn nothing: the ledger is written by `settle`."""
+        return False
+
+    def release(
+        self,
+        book: Book,  # noqa: ARG002
+        reference: str,  # noqa: ARG002
+        state: State,  # noqa: ARG002
+        why: str,  # noqa: ARG002
+        at: datetime,  # noqa: ARG002
+        *,
+        last_try: int | None = None,  # noqa: ARG002
+    ) -> int:
+        """Release nothing: the ledger has no claims of other accounts."""
+        return 0

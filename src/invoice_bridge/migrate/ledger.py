@@ -1,0 +1,347 @@
+"""The ledger of a migration: plan, queue, journal and evidence in one table of a database.
+
+Rules of this file: the claim is the intent. One transaction takes up to BATCH items, and is committed before anything
+is sent for them; one more writes what became of them. A worker writes only under its own claim, so that it overwrites
+nobody who took its item over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from itertools import count, islice
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Self
+
+from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.exact import dumps, loads
+from invoice_bridge.migrate.database import Database
+from invoice_bridge.migrate.errors import LeaseExpired
+from invoice_bridge.migrate.schema import ITEMS, NOTES, PLANS, WORKERS, now
+from invoice_bridge.migrate.values import (
+    REACHES,
+    STAGES,
+    Item,
+    NewItem,
+    PlanHeader,
+    Result,
+    Row,
+    Stage,
+    State,
+    Timing,
+    following_stage,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+from sqlalchemy import and_, delete, func, insert, select, true, update
+
+__all__ = ["BATCH", "Ledger"]
+
+BATCH = 25
+"""The most items that one claim takes: what a worker that dies leaves to be looked up."""
+PAGE = 500
+"""Items of one page, the job of an engine."""
+_MOST = 1_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OPEN = ("planned", "sent", "made", "released", "unknown")
+
+
+class Ledger:
+    """The ledger in a file, or in a PostgreSQL database by its URL; threads share it. close() closes it.
+
+    A URL needs the extra `migrate-postgres`; its password is best in PGPASSWORD or ~/.pgpass. Raises ConfigurationError
+    if it cannot be opened, read or written, or if it is another program's.
+    """
+
+    def __init__(self, place: str | PathLike[str]) -> None:
+        box = [place]
+        del place  # a traceback that shows variables shall not show a password
+        self.database = Database(box.pop())
+        self.close = self.database.close
+
+    def __repr__(self) -> str:
+        return f"Ledger({self.database.location.name!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ── plans ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def add_plan(self, header: PlanHeader) -> int:
+        """Write the header of a plan; return its number."""
+        with self.database.writing() as connection:
+            added = connection.execute(
+                insert(PLANS)
+                .values(
+                    target=header.target,
+                    facts=_json(header.facts),
+                    timing=_json({name: str(value) for name, value in asdict(header.timing).items()}),
+                    rate=header.rate,
+                    made_at=now(),
+                )
+                .returning(PLANS.c.number)
+            )
+            return int(added.scalar_one())
+
+    def plan(self, number: int | None = None) -> PlanHeader:
+        """Return the header of a plan, by default of the last one. Raises ConfigurationError if there is none."""
+        query = select(PLANS).order_by(PLANS.c.number.desc()).limit(1)
+        with self.database.reading() as connection:
+            row = connection.execute(query if number is None else query.where(PLANS.c.number == number)).first()
+        if row is None:
+            which = "no plan" if number is None else f"no plan {number}"
+            raise ConfigurationError(f"the ledger {self.database.location} has {which}: plan the migration first")
+        timing = Timing(**{name: float(value) for name, value in loads(row.timing).items()})
+        return PlanHeader(row.target, loads(row.facts), timing, row.rate, row.number)
+
+    def add(
+        self, plan: int, items: Iterable[NewItem], notes: Mapping[str, str] | None = None, *, page_size: int = PAGE
+    ) -> int:
+        """Add items to a plan, and write its notes in the same transaction; return how many were new.
+
+        An item whose reference the plan has already is left as it is: planning can be repeated.
+        """
+        added = 0
+        with self.database.writing() as connection:
+            first = connection.execute(select(func.count()).select_from(ITEMS).where(ITEMS.c.plan == plan)).scalar_one()
+            places = count(first)
+            remaining = iter(items)
+            while some := list(islice(remaining, _MOST)):
+                known = set(
+                    connection.execute(
+                        select(ITEMS.c.reference).where(
+                            ITEMS.c.plan == plan, ITEMS.c.reference.in_([item.reference for item in some])
+                        )
+                    ).scalars()
+                )
+                rows = []
+                for item in some:
+                    if item.reference not in known:
+                        known.add(item.reference)
+                        rows.append(_new_row(plan, next(places) // page_size, item))
+                if rows:
+                    connection.execute(insert(ITEMS), rows)
+                added += len(rows)
+            for name, text in (notes or {}).items():
+                connection.execute(delete(NOTES).where(NOTES.c.plan == plan, NOTES.c.name == name))
+                connection.execute(insert(NOTES).values(plan=plan, name=name, text=text))
+        return added
+
+    def note(self, plan: int, name: str) -> str | None:
+        """Return a note of a plan, None if there is none."""
+        with self.database.reading() as connection:
+            query = select(NOTES.c.text).where(NOTES.c.plan == plan, NOTES.c.name == name)
+            return connection.execute(query).scalar()
+
+    # ── what the ledger has ──────────────────────────────────────────────────────────────────────────────────────────
+    def counts(self, plan: int, page: int | None = None) -> dict[State, int]:
+        """Return how many items each state has, for the states that have any."""
+        query = select(ITEMS.c.state, func.count()).where(ITEMS.c.plan == plan, _on(page)).group_by(ITEMS.c.state)
+        with self.database.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def pages(self, plan: int) -> list[int]:
+        """Return the pages of a plan that have an item which is not at its end."""
+        query = select(ITEMS.c.page).where(ITEMS.c.plan == plan, ITEMS.c.state.in_(_OPEN)).distinct()
+        with self.database.reading() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    def rows(self, plan: int, states: Sequence[State] | None = None) -> Iterator[Row]:
+        """Yield the items of a plan, in its order, of some states or of all; a thousand are read at a time."""
+        last = 0
+        while True:
+            query = select(ITEMS).where(ITEMS.c.plan == plan, ITEMS.c.number > last).order_by(ITEMS.c.number)
+            if states is not None:
+                query = query.where(ITEMS.c.state.in_(states))
+            with self.database.reading() as connection:
+                some = connection.execute(query.limit(_MOST)).all()
+            yield from map(_row, some)
+            if len(some) < _MOST:
+                return
+            last = some[-1].number
+
+    def is_finished(self, plan: int, page: int | None = None) -> bool:
+        """Return whether no item of a plan, or of a page, is left to be worked on."""
+        query = select(ITEMS.c.number).where(ITEMS.c.plan == plan, ITEMS.c.state.in_(_OPEN), _on(page)).limit(1)
+        with self.database.reading() as connection:
+            return connection.execute(query).first() is None
+
+    def decide(self, plan: int, reference: str, decision: State, why: str) -> bool:
+        """Record what a person decided about a quarantined item; return whether it was one.
+
+        "planned" has it looked up and tried again under the next attempt; "done", "refused" and "skipped" end it.
+        """
+        if decision not in {"planned", "done", "refused", "skipped"} or not why.strip():
+            raise ConfigurationError('decide "planned", "done", "refused" or "skipped", and state why')
+        values: dict[str, Any] = {"state": decision, "reason": "decided", "detail": why, "ended_at": now()}
+        if decision == "planned":  # it was sent before: `sent_at` stays, so that it is looked up first
+            values |= {"due_at": 0, "unknowns": 0, "defers": 0, "attempt": ITEMS.c.attempt + 1, "ended_at": None}
+        with self.database.writing() as connection:
+            decided = connection.execute(
+                update(ITEMS)
+                .where(ITEMS.c.plan == plan, ITEMS.c.reference == reference, ITEMS.c.state == "quarantined")
+                .values(values)
+            )
+        return decided.rowcount == 1
+
+    # ── what workers do ──────────────────────────────────────────────────────────────────────────────────────────────
+    def claim(self, header: PlanHeader, worker: int, page: int | None = None, most: int = BATCH) -> list[Item]:
+        """Take items for a worker: those that are due, then those of workers that died. The claim is the intent.
+
+        An empty list means that nothing is due now. Raises LeaseExpired if the worker's own lease has passed.
+        """
+        if not 1 <= most <= BATCH:
+            raise ValueError(f"a claim takes from 1 to {BATCH} items")
+        with self.database.writing() as connection:
+            check_lease(connection, worker)
+            mine = and_(ITEMS.c.plan == header.number, _on(page))
+            due = select(ITEMS).where(mine, ITEMS.c.due_at <= now()).order_by(ITEMS.c.due_at, ITEMS.c.number)
+            rows = list(connection.execute(due.limit(most).with_for_update(skip_locked=True)).all())
+            if len(rows) < most:
+                grace = _microseconds(header.timing.deadline + header.timing.settling)
+                dead = select(WORKERS.c.number).where(WORKERS.c.lease_until + grace < now())
+                stale = select(ITEMS).where(mine, ITEMS.c.worker.in_(dead)).order_by(ITEMS.c.number)
+                rows += connection.execute(stale.limit(most - len(rows)).with_for_update(skip_locked=True)).all()
+            if not rows:
+                return []
+            instant = connection.execute(select(now())).scalar_one()
+            connection.execute(
+                update(ITEMS)
+                .where(ITEMS.c.number.in_([row.number for row in rows]))
+                .values(
+                    state="sent",
+                    worker=worker,
+                    due_at=None,
+                    claim=ITEMS.c.claim + 1,
+                    sent_at=func.coalesce(ITEMS.c.sent_at, instant),
+                )
+            )
+        return [_item(row, instant) for row in rows]
+
+    def settle(self, worker: int, results: Iterable[Result]) -> list[Item]:
+        """Write what became of items, in one transaction; return those that another worker has taken over meanwhile.
+
+        Their rows stay as they are.
+        """
+        lost = []
+        with self.database.writing() as connection:
+            for result in results:
+                written = connection.execute(
+                    update(ITEMS)
+                    .where(
+                        ITEMS.c.number == result.item.number,
+                        ITEMS.c.worker == worker,
+                        ITEMS.c.claim == result.item.claim,
+                    )
+                    .values(_settled(result))
+                )
+                if written.rowcount != 1:
+                    lost.append(result.item)
+        return lost
+
+
+def check_lease(connection: Connection, worker: int) -> None:
+    """Raise LeaseExpired if the lease of a worker has passed on the database's clock."""
+    query = select(WORKERS.c.number).where(WORKERS.c.number == worker, WORKERS.c.lease_until > now())
+    if connection.execute(query).first() is None:
+        raise LeaseExpired(f"the lease of worker {worker} has passed: nothing was taken")
+
+
+def _on(page: int | None) -> Any:
+    return true() if page is None else ITEMS.c.page == page
+
+
+def _settled(result: Result) -> dict[str, Any]:
+    item, state = result.item, result.state
+    values: dict[str, Any] = {
+        "worker": None,
+        "reason": result.reason,
+        "detail": result.detail,
+        "requests": ITEMS.c.requests + result.requests,
+    }
+    if result.target_id is not None:
+        values["target_id"] = result.target_id
+    if result.target:
+        values["target"] = _json(result.target)
+    if not result.sent and not item.is_repeat:  # nothing left under this claim, nor under an earlier one
+        values["sent_at"] = None
+    if result.next_attempt:
+        values["attempt"] = ITEMS.c.attempt + 1
+    if state == REACHES[item.stage] or state == "done":
+        following = following_stage(item.operation, item.stage)
+        state = "done" if following is None else REACHES[item.stage]
+        values |= {"reached": state, "unknowns": 0, "defers": 0, "attempt": 1 if following else ITEMS.c.attempt}
+        if following is not None:
+            return values | {"state": state, "due_at": now(), "sent_at": None}
+    elif state == "unknown":
+        values["unknowns"] = ITEMS.c.unknowns + 1
+    elif result.again_in is not None:
+        values["defers"] = ITEMS.c.defers + (1 if result.sent else 0)
+        state = BEFORE[item.stage]
+    if result.again_in is not None:
+        return values | {"state": state, "due_at": now() + _microseconds(result.again_in)}
+    return values | {"state": state, "due_at": None, "ended_at": now()}
+
+
+BEFORE: dict[Stage, State] = {"make": "planned", "release": "made", "arm": "released"}
+"""The state of an item whose next stage is this one."""
+_NEXT: dict[str, Stage] = {"planned": "make", "made": "release", "released": "arm"}
+
+
+def _item(row: Any, instant: int) -> Item:
+    operation = loads(row.operation)
+    stage = _NEXT[row.reached]
+    if stage not in operation:
+        stage = following_stage(operation, stage) or stage
+    return Item(
+        number=row.number,
+        reference=row.reference,
+        operation=operation,
+        stage=stage,
+        history=row.history,
+        attempt=row.attempt,
+        claim=row.claim + 1,
+        unknowns=row.unknowns,
+        defers=row.defers,
+        is_repeat=row.sent_at is not None,
+        first_sent_at=_instant(row.sent_at) or _EPOCH + timedelta(microseconds=instant),
+        target_id=row.target_id,
+    )
+
+
+def _new_row(plan: int, page: int, item: NewItem) -> dict[str, Any]:
+    if item.state == "planned" and not any(stage in item.operation for stage in STAGES):
+        raise ConfigurationError(f"the item {item.reference!r} has no operation: give it one, or skip it")
+    ended = item.state != "planned"
+    return {
+        "plan": plan, "page": page, "reference": item.reference, "operation": _json(item.operation),
+        "source": _json(item.source), "history": item.history, "state": item.state, "reached": "planned",
+        "reason": item.reason, "detail": item.detail, "due_at": None if ended else 0, "worker": None, "claim": 0,
+        "attempt": 1, "unknowns": 0, "defers": 0, "sent_at": None, "ended_at": None, "requests": 0, "target_id": None,
+        "target": "{}",
+    }  # fmt: skip
+
+
+def _row(row: Any) -> Row:
+    return Row(
+        row.number, row.reference, row.page, row.state, row.reason, row.detail, loads(row.operation),
+        loads(row.source), row.history, row.attempt, row.claim, row.requests, _instant(row.sent_at),
+        _instant(row.ended_at), row.target_id, loads(row.target),
+    )  # fmt: skip
+
+
+def _instant(value: int | None) -> datetime | None:
+    return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def _microseconds(seconds: float) -> int:
+    return round(seconds * 1_000_000)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return dumps(dict(value)).decode()

@@ -1,0 +1,100 @@
+"""A target that only notes when each request arrives, and worker processes that send as fast as the ledger allows."""
+
+import multiprocessing
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from invoice_bridge.migrate import Ledger, Timing
+from invoice_bridge.migrate.leases import Lease
+from invoice_bridge.migrate.pace import SharedPace
+
+_WARM_UP = 0.3
+_THREADS = 4
+
+
+class _Target(socketserver.ThreadingTCPServer):
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Arrival)
+        self.arrivals: list[float] = []
+
+
+class _Arrival(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        while self.request.recv(1):
+            arrivals: list[float] = getattr(self.server, "arrivals", [])
+            arrivals.append(time.monotonic())
+            self.request.sendall(b".")
+
+
+@contextmanager
+def target() -> Iterator[_Target]:
+    """Serve the target."""
+    with _Target() as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def send(place: str, port: int, rate: int, until: float, *, shared: bool) -> None:
+    """Send until an instant, each request after a slot; unless `shared`, this process has a pace of its own."""
+    with Ledger(place) as ledger:
+        lease = Lease(ledger.database, Timing())
+        account = "target" if shared else f"target {multiprocessing.current_process().pid}"
+        pace = SharedPace(ledger.database, account, rate, lease.fence)
+
+        def loop() -> None:
+            with socket.create_connection(("127.0.0.1", port)) as wire:
+                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                while time.monotonic() < until:
+                    pace.reserve()
+                    wire.sendall(b".")
+                    wire.recv(1)
+
+        running = [threading.Thread(target=loop) for _ in range(_THREADS)]
+        for each in running:
+            each.start()
+        for each in running:
+            each.join()
+        lease.end()
+
+
+def measure(
+    place: str | Path, rate: int, seconds: float, *, shared: bool = True, processes: int = 3
+) -> tuple[float, int]:
+    """Return the share of the rate that was used, and the most requests in any second by the target's clock."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    Ledger(place).close()
+    with target() as server:
+        port = server.server_address[1]
+        until = time.monotonic() + seconds + 1.5
+        running = [
+            context.Process(target=send, args=(str(place), port, rate, until), kwargs={"shared": shared})
+            for _ in range(processes)
+        ]
+        for each in running:
+            each.start()
+        for each in running:
+            each.join(seconds + 30)
+            assert each.exitcode == 0
+        arrivals = sorted(server.arrivals)
+    began = arrivals[0] + _WARM_UP
+    counted = [at for at in arrivals if began <= at < until - 0.2]
+    used = (len(counted) - 1) / (counted[-1] - counted[0]) / rate
+    first, most = 0, 0
+    for last, at in enumerate(arrivals):
+        while arrivals[first] <= at - 1.0:
+            first += 1
+        most = max(most, last - first + 1)
+    return used, most

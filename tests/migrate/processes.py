@@ -1,0 +1,229 @@
+"""Workers of a migration as real processes, which kill or stop themselves at a stated point.
+
+The points: "claim" (committed, nothing sent), "send" (before a request leaves), "answer" (after its answer),
+"settle" (before what became of the items is written), "settled" (after).
+"""
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from invoice_bridge import Client, Money, OneTimeCharge
+from invoice_bridge.adapter.emulation.core import Emulator
+from invoice_bridge.emulator.server import running
+from invoice_bridge.migrate import Ledger, NewItem, PlanHeader, Timing, move, work_on_jobs, write_operation
+from invoice_bridge.migrate.journal import ItemJournal
+from invoice_bridge.migrate.leases import Fence
+from invoice_bridge.testing.fault_cases import make_emulator
+
+POINTS = ("claim", "send", "answer", "settle", "settled")
+SHORT = Timing(lease=1.2, beat=0.3, deadline=1.5, settling=0.7)
+"""Takeover after 3.4 seconds."""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What one worker process is told to do."""
+
+    place: str
+    url: str
+    key: str
+    provider: str = "stripe"
+    threads: int = 3
+    point: str = ""
+    after: int = 0
+    """How many times the point is passed before the signal."""
+    signal: int = signal.SIGKILL
+    fenced: bool = True
+    looks_up: bool = True
+    settings: str = "{}"
+    jobs: bool = False
+
+
+def work(orders: Orders) -> None:
+    """Run a worker in this process."""
+    passed: Counter[str] = Counter()
+
+    def reach(point: str) -> None:
+        passed[point] += 1
+        if point == orders.point and passed[point] == orders.after + 1:
+            os.kill(os.getpid(), orders.signal)
+
+    claim, settle = Ledger.claim, Ledger.settle
+
+    def watched_claim(self: Ledger, *arguments: Any, **options: Any) -> Any:
+        items = claim(self, *arguments, **options)
+        if items:
+            reach("claim")
+        return items
+
+    def watched_settle(self: Ledger, *arguments: Any, **options: Any) -> Any:
+        reach("settle")
+        lost = settle(self, *arguments, **options)
+        reach("settled")
+        return lost
+
+    intend, conclude = ItemJournal.intend, ItemJournal.conclude
+
+    def watched_intend(self: ItemJournal, *arguments: Any, **options: Any) -> int:
+        reach("send")
+        return intend(self, *arguments, **options)
+
+    def watched_conclude(self: ItemJournal, *arguments: Any, **options: Any) -> None:
+        reach("answer")
+        conclude(self, *arguments, **options)
+
+    ledgers: Any = Ledger
+    ledgers.claim, ledgers.settle = watched_claim, watched_settle
+    replaced: Any = ItemJournal
+    replaced.intend, replaced.conclude = watched_intend, watched_conclude
+    if not orders.looks_up:
+        replaced.tries = lambda *_arguments: ()
+    if not orders.fenced:
+        unfenced: Any = Fence
+        unfenced.check, unfenced.is_open = lambda _self: None, True
+    if orders.jobs:
+        work_on_jobs(orders.place, _connect(orders), threads=orders.threads)
+    else:
+        move(orders.place, None, _connect(orders), threads=orders.threads)
+
+
+def _connect(orders: Orders) -> Any:
+    own = json.loads(orders.settings)
+    return lambda **settings: Client(orders.provider, api_key=orders.key, base_url=orders.url, **own, **settings)
+
+
+@dataclass
+class Scene:
+    """A target served over HTTP, a ledger with a plan for it, and the worker processes."""
+
+    place: str
+    url: str
+    emulator: Emulator
+    ledger: Ledger
+    plan: int
+    items: int
+    provider: str
+    threads: int = 3
+    started: list[BaseProcess] = field(default_factory=list)
+
+    def start(self, point: str = "", after: int = 0, **orders: Any) -> BaseProcess:
+        """Start a worker process."""
+        processes = multiprocessing.get_context("forkserver")
+        processes.set_forkserver_preload([__name__, "invoice_bridge.migrate.engine", "invoice_bridge.client.clients"])
+        given = {
+            "provider": self.provider,
+            "settings": json.dumps({**self.emulator.settings, **self.emulator.reference_settings}),
+            "threads": self.threads,
+            **orders,
+        }
+        told = Orders(self.place, self.url, self.emulator.key, point=point, after=after, **given)
+        process = processes.Process(target=work, args=(told,))
+        process.start()
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill what still runs."""
+        for process in self.started:
+            process.kill()
+            process.join(10)
+
+    def finished(self, within: float) -> bool:
+        """Wait until nothing is left to do."""
+        ends = time.monotonic() + within
+        while time.monotonic() < ends:
+            if self.ledger.is_finished(self.plan):
+                return True
+            time.sleep(0.05)
+        return False
+
+    def doubles(self) -> int:
+        """Return how many invoices more than one the references have at the target, drafts and unknown ones too."""
+        return len(self.emulator.invoices) - len({self._reference(one) for one in self.emulator.invoices.values()})
+
+    def made(self) -> int:
+        """Return how many of the plan's references the target has."""
+        known = {row.reference for row in self.ledger.rows(self.plan)}
+        return len(known & {self._reference(one) for one in self.emulator.invoices.values()})
+
+    def _reference(self, document: Any) -> str:
+        found = json.dumps(document, default=str)
+        for row in self._references:
+            if f'"{row}"' in found:
+                return row
+        return "none of the plan"
+
+    @property
+    def _references(self) -> list[str]:
+        return [f"mig-{number:05}" for number in range(self.items)]
+
+
+@contextmanager
+def scene(
+    place: Any,
+    items: int,
+    *,
+    provider: str = "stripe",
+    forgets: bool = True,
+    timing: Timing = SHORT,
+    rate: int | None = None,
+    threads: int = 3,
+) -> Iterator[Scene]:
+    """Serve a target, and plan so many bills for it. By default the target forgets idempotency keys at once."""
+    emulator = make_emulator(provider, None, lambda: datetime.now(UTC), forgets=forgets)
+    customer = emulator.customer
+    bills = (
+        OneTimeCharge(
+            reference=f"mig-{number:05}", customer=customer, amount=Money(100 + number, "EUR"), description="moved"
+        )
+        for number in range(items)
+    )
+    with running(names=[provider]) as served, Ledger(place) as ledger:
+        served.put(provider, emulator)
+        plan = ledger.add_plan(PlanHeader(f"{provider}:test", timing=timing, rate=rate))
+        ledger.add(
+            plan, (NewItem(bill.reference, {"make": write_operation(bill)}) for bill in bills), page_size=items // 5
+        )
+        made = Scene(str(place), served.base_urls[provider], emulator, ledger, plan, items, provider, threads)
+        try:
+            yield made
+        finally:
+            made.end()
+
+
+def kill_and_replace(stage: Scene, seed: int, kills: int, workers: int, **orders: Any) -> int:
+    """Keep so many workers running, and have them killed at seeded points; return how many were killed."""
+    dice = random.Random(seed)
+
+    def one(last: bool) -> BaseProcess:
+        if last:
+            return stage.start(**orders)
+        point = dice.choice(POINTS)
+        after = dice.randrange(12 if point in {"send", "answer"} else 2)
+        return stage.start(point, after, **orders)
+
+    begun, killed = workers, 0
+    alive = [one(last=False) for _ in range(workers)]
+    ends = time.monotonic() + 60 + 5 * kills
+    while alive and time.monotonic() < ends:
+        for process in list(alive):
+            process.join(0.02)
+            if process.exitcode is None:
+                continue
+            alive.remove(process)
+            killed += process.exitcode == -signal.SIGKILL
+            if not stage.ledger.is_finished(stage.plan):
+                begun += 1
+                alive.append(one(last=begun > kills))
+    return killed
