@@ -357,7 +357,7 @@ def _paused(pause: float, pace: RateLimiter) -> Steps[None]:
 
 
 def _tells_no_more(answer: Response, refusal: ProviderError, context: Context) -> bool:
-    """Whether sending a failed write again would show nothing, or could bill twice.
+    """Whether sending a failed write again would show nothing, or could bill or move money twice.
 
     A stored failure is only replayed. If the provider does not document that it stores failures, this one may have come
     after the fact and freed the key; a proxy's page shows nothing of what is stored.
@@ -365,7 +365,8 @@ def _tells_no_more(answer: Response, refusal: ProviderError, context: Context) -
     if context.provider.is_replay(answer):
         return True
     own = not isinstance(refusal, UnreadableServerError)
-    return own and isinstance(context.command, Bill) and not context.provider.idempotency.keeps_failures
+    is_once = isinstance(context.command, Bill) or verb_reference(context.command) is not None
+    return own and is_once and not context.provider.idempotency.keeps_failures
 
 
 def _step(request: Request, state: State, status: int | None) -> Step:
