@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from invoice_bridge.client.clients import Client
 from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import BridgeError
 from invoice_bridge.core.losses import Severity
-from invoice_bridge.core.model import Collection, Line, Period
+from invoice_bridge.core.model import Collection, Discount, Line, Period, TaxRate
 from invoice_bridge.core.money import Money
 from invoice_bridge.explain import explain, losses
 
@@ -102,7 +103,41 @@ def bills(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
             if plan.refusal is None and shape not in shapes:
                 shapes.add(shape)
                 commands[f"{name}, {option}"] = command
+    for option in ("manual", "send", "collect"):
+        if (whole := _whole_bill(provider, shared | options[option])) is not None:
+            commands[f"a whole bill, {option}"] = whole
+        taxed = {"lines": (Line(description="Energy", amount=_PRICE),), "tax": (TaxRate(name="VAT", rate=20),)}
+        if (whole := _whole_bill(provider, shared | options[option] | taxed)) is not None:
+            commands[f"a taxed bill, {option}"] = whole
     return commands
+
+
+def _whole_bill(provider: str, fields: dict[str, Any]) -> OneTimeCharge | None:
+    """Return a bill with every field of this list that the provider takes beside the others; None if it takes none."""
+    emulator = in_memory(provider)
+    lines = (
+        Line(description="Energy", amount=_PRICE, discount=Money(500, "EUR"), metadata={"meter": "7"}),
+        Line(description="Parking", quantity=Decimal(2), unit_amount=Money(250, "EUR")),
+    )
+    more: dict[str, Any] = {
+        "subscription": emulator.subscription,
+        "discounts": (Discount(name="Spring", amount=Money(300, "EUR")),),
+        "native": {"stripe": {"footer": "Thanks"}, "chargebee": {"payment_initiator": "merchant"}},
+        "purchase_order": "PO-7",
+        "metadata": {"site": "7"},
+        "issued_at": _MAY.end,
+    }
+    taken: OneTimeCharge | None = None
+    stated: dict[str, Any] = {"lines": lines, "period": _MAY} | fields
+    for name in (None, *more):
+        tried = stated if name is None else stated | {name: more[name]}
+        try:
+            command = OneTimeCharge(**tried)
+            _requests(provider, command, None)
+        except (ValueError, RuntimeError):  # two fields that exclude each other, or one that the provider refuses
+            continue
+        taken, stated = command, tried
+    return taken
 
 
 def cases(name: str) -> Iterator[Case]:
