@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -84,14 +84,7 @@ def bills(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
         "bill lines": (PeriodInvoice, {"lines": (Line(description="a", amount=_PRICE),)}),
         "bill a period": (PeriodInvoice, {"subscription": emulator.subscription}),
     }
-    due = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=30)
-    options: dict[str, dict[str, Any]] = {
-        "manual": {},
-        "send": {"collection": Collection.send(due=due)},
-        "send in days": {"collection": Collection.send(net_days=30), "issued_at": _MAY.end},
-        "collect": {"collection": Collection.charge(emulator.payment_method)},
-        "draft": {"draft": True},
-    }
+    options = _options(emulator)
     commands: dict[str, OneTimeCharge | PeriodInvoice] = {}
     shapes: set[Any] = set()
     for name, (kind, fields) in kinds.items():
@@ -103,6 +96,27 @@ def bills(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
             if plan.refusal is None and shape not in shapes:
                 shapes.add(shape)
                 commands[f"{name}, {option}"] = command
+    return commands
+
+
+def _options(emulator: Any) -> dict[str, dict[str, Any]]:
+    """Return the ways in which a bill is collected."""
+    due = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=30)
+    return {
+        "manual": {},
+        "send": {"collection": Collection.send(due=due)},
+        "send in days": {"collection": Collection.send(net_days=30), "issued_at": _MAY.end},
+        "collect": {"collection": Collection.charge(emulator.payment_method)},
+        "draft": {"draft": True},
+    }
+
+
+@cache
+def every_bill(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
+    """Return the bills of each way, and bills with every field that the provider takes."""
+    emulator = in_memory(provider)
+    shared: dict[str, Any] = {"reference": "res-2026-05-17", "customer": emulator.customer}
+    commands, options = dict(bills(provider)), _options(emulator)
     for option in ("manual", "send", "collect"):
         if (whole := _whole_bill(provider, shared | options[option])) is not None:
             commands[f"a whole bill, {option}"] = whole
@@ -140,9 +154,12 @@ def _whole_bill(provider: str, fields: dict[str, Any]) -> OneTimeCharge | None:
     return taken
 
 
-def cases(name: str) -> Iterator[Case]:
-    """Yield every case of a provider. A bill that a flipped switch makes impossible has no case with that switch."""
-    for title, command in bills(name).items():
+def cases(name: str, commands: Mapping[str, OneTimeCharge | PeriodInvoice] | None = None) -> Iterator[Case]:
+    """Yield every case of a provider, of these bills or of every_bill.
+
+    A bill that a flipped switch makes impossible has no case with that switch.
+    """
+    for title, command in (every_bill(name) if commands is None else commands).items():
         for flipped in (None, *in_memory(name).SWITCHES):
             for place, method in enumerate(_requests(name, command, flipped)):
                 for kind in _KINDS:
