@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -136,7 +137,7 @@ def _whole_bill(provider: str, fields: dict[str, Any]) -> OneTimeCharge | None:
     more: dict[str, Any] = {
         "subscription": emulator.subscription,
         "discounts": (Discount(name="Spring", amount=Money(300, "EUR")),),
-        "native": {"stripe": {"footer": "Thanks"}, "chargebee": {"payment_initiator": "merchant"}},
+        "native": {provider: _plain_native(provider)},
         "purchase_order": "PO-7",
         "metadata": {"site": "7"},
         "issued_at": _MAY.end,
@@ -152,6 +153,14 @@ def _whole_bill(provider: str, fields: dict[str, Any]) -> OneTimeCharge | None:
             continue
         taken, stated = command, tried
     return taken
+
+
+def _plain_native(provider: str) -> dict[str, Any]:
+    """Return the first parameter of the provider's own that changes no amount and has no parts."""
+    for row in providers.get(provider).natives.of("one_time_charge"):
+        if not (row.money or row.requires or row.schedules or row.effects or re.search(r"[.\[]", row.path)):
+            return {row.path: row.kind.samples[0]}
+    return {}
 
 
 def cases(name: str, commands: Mapping[str, OneTimeCharge | PeriodInvoice] | None = None) -> Iterator[Case]:
