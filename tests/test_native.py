@@ -207,6 +207,18 @@ def test_reading_takes_none() -> None:
     assert isinstance(listing.refusal, ConfigurationError)
 
 
+@given(command=bills(with_natives=True))
+def test_a_bill_with_natives_is_sent_or_refused_and_never_half(command: OneTimeCharge | PeriodInvoice) -> None:
+    """For every bill at every provider: a plan is refused, or its requests have every parameter that was stated."""
+    for name, settings in (("stripe", {}), ("chargebee", {"site": "acme-test"}), ("whop", {"account_id": "biz_42"})):
+        made = explain(name, command, lookup="never", **settings)
+        if made.refusal is not None:
+            continue
+        places = {where for request in made.requests for _, _, where in made.origins(request)}
+        assert ("native" in places) is bool(command.native.get(name)), command
+        assert read_command({"command": command.verb, **loads(command.model_dump_json().encode())}) == command
+
+
 # ── keys, digests, losses ────────────────────────────────────────────────────────────────────────────────────────────
 @given(command=bills())
 def test_a_bill_without_natives_is_as_before(command: OneTimeCharge | PeriodInvoice) -> None:

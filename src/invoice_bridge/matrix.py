@@ -192,12 +192,14 @@ def _of_verb(row: Field) -> str:
 
 def native_table(provider: Provider) -> str:
     """The parameters that only this provider has, then those that are never sent."""
+    computed: frozenset[str] = getattr(provider.emulator, "COMPUTES", frozenset())
     rows = [
         [
             f"`{row.path}`",
             "bills" if "one_time_charge" in row.verbs else ", ".join(f"`{verb}`" for verb in row.verbs),
             row.kind.name,
             f"yes: `{loss_code(provider.name, row.path)}`" if row.money else "",
+            ("computes it" if row.path in computed else "refuses it") if row.money else "",
             ", ".join(sorted(row.effects)),
             row.doubt,
             row.source,
@@ -208,7 +210,11 @@ def native_table(provider: Provider) -> str:
     return "\n\n".join(
         [
             table(
-                ["native parameter", "of", "value", "changes the amount", "effects", "not confirmed", "source"], rows
+                [
+                    *("native parameter", "of", "value", "changes the amount", "the emulator", "effects"),
+                    *("not confirmed", "source"),
+                ],
+                rows,
             ),
             table(["native parameter that is never sent", "why not", "source"], refused),
         ]

@@ -82,6 +82,6 @@ def list_invoices(
         created_from=instant(created_from, "--from") if created_from else None,
         created_to=instant(created_to, "--to") if created_to else None,
         full=full,
-        **read_natives("list", native),
+        native=read_natives("list", native).get("native", {}),
     )
     return islice(found, limit)

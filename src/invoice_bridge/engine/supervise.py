@@ -371,7 +371,7 @@ def _paused(pause: float, pace: RateLimiter) -> Steps[None]:
 
 
 def _tells_no_more(answer: Response, refusal: ProviderError, context: Context) -> bool:
-    """Whether sending a failed write again would show nothing, or could bill twice.
+    """Whether sending a failed write again would show nothing, or could bill or move money twice.
 
     A stored failure is only replayed. If the provider does not document that it stores failures, this one may have come
     after the fact and freed the key; a proxy's page shows nothing of what is stored.
