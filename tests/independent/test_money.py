@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from invoice_bridge import Declined, Discrepancy, Money, OutcomeUnknown, Status
-from tests.independent.money import DAY, HOUR, KINDS, PAIRS, PART, TOTAL, VERBS, Case, with_fault
+from tests.independent.money import DAY, HOUR, KINDS, PAIRS, PART, TOTAL, VERBS, Call, Case, with_fault
 from tests.independent.server import Fault
 
 of_every_verb = pytest.mark.parametrize("provider, verb", PAIRS)
@@ -124,6 +124,60 @@ def test_a_refund_that_failed_later_is_not_done_by_the_journal(tmp_path: Path) -
     assert isinstance(again.error, Discrepancy), case
     assert "does not show it" in str(again.error)
     assert again.error.invoice is not None
+
+
+# ── two at once ──────────────────────────────────────────────────────────────────────────────────────────────────────
+def meanwhile(case: Case, after: int, **more: Any) -> list[Call]:
+    """Make the verb's call as another process, once the next call's request of that place is answered."""
+    made: list[Call] = []
+    receive = case.server.receive
+
+    def received(request: Any) -> Any:
+        answer = receive(request)
+        if case.sent(1) > after and not made:
+            case.server.receive = receive
+            made.append(case.make(**more))
+            case.server.call = 1
+        return answer
+
+    case.server.receive = received
+    return made
+
+
+def places_of_writes(provider: str, verb: str) -> list[int]:
+    case = a_case(provider, verb)
+    case.make()
+    return [place for place, request in enumerate(case.server.requests) if request.writes]
+
+
+@of_every_verb
+def test_two_processes_with_one_reference_do_it_once(provider: str, verb: str) -> None:
+    """Both have read that nothing was done: the key is the same."""
+    for place in range(places_of_writes(provider, verb)[-1]):
+        case = a_case(provider, verb)
+        others = meanwhile(case, place)
+        first = case.make()
+        assert others[0].done is not None
+        assert (case.effects, case.amount, list(case.faults_found())) == (1, PART, []), f"at {place}: {case}"
+        assert first.done is not None or isinstance(first.error, Discrepancy), case
+
+
+@pytest.mark.parametrize("fault", [None, Fault("reset_after")])
+@of_every_verb
+def test_two_attempts_at_once_are_one_in_a_journal(
+    provider: str, verb: str, fault: Fault | None, tmp_path: Path
+) -> None:
+    """The keys differ: the intent of one is refused where the other's was sent since, or took effect."""
+    writes = places_of_writes(provider, verb)
+    for place in range(writes[-1]):
+        (tmp_path / str(place)).mkdir()
+        case = a_case(provider, verb, tmp_path / str(place))
+        others = meanwhile(case, place, fault=fault, place=writes[-1], attempt=2)
+        call = case.make()
+        assert others
+        assert (case.effects, list(case.faults_found())) == (1, []), f"at {place}: {case}"
+        assert call.done is not None or call.error is not None
+        assert getattr(call.error, "steps", ()) is not None
 
 
 # ── too much ─────────────────────────────────────────────────────────────────────────────────────────────────────────
