@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge import Declined, Discrepancy, Money, OutcomeUnknown, Status
+from invoice_bridge import Declined, Discrepancy, InvalidState, Money, OutcomeUnknown, Status
 from tests.independent.money import DAY, HOUR, KINDS, PAIRS, PART, TOTAL, VERBS, Call, Case, with_fault
 from tests.independent.server import Fault
 
@@ -196,3 +196,29 @@ def test_a_refund_of_the_rest_leaves_other_invoices_alone() -> None:
     assert call.done is not None, case
     assert (case.effects, case.amount) == (1, TOTAL)
     assert call.done.status is Status.PAID
+
+
+# ── words that nobody knows ──────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("word", ["needs_attention", "timeout", "gone_fishing"])
+@keeps_no_reference
+def test_a_transaction_whose_end_nobody_knows_is_no_success(verb: str, word: str) -> None:
+    """Chargebee states neither that it succeeded nor that it is on its way: the call does not return."""
+    case = a_case("chargebee", verb)
+    case.server.switches["transaction_status"] = word
+    call = case.make()
+    assert isinstance(call.error, OutcomeUnknown), case
+    assert word in str(call.error)
+
+
+def test_nothing_is_collected_beside_a_payment_that_needs_attention() -> None:
+    """The bank may have taken it: a person finds that out first."""
+    case = a_case("chargebee", "pay")
+    case.server.switches["transaction_status"] = "needs_attention"
+    case.server._take = lambda doc, amount, kind: case.server._link(doc, {"id": "txn_9", "status": "x"}, amount)
+    case.make()
+    del case.server._take
+    case.server.switches.clear()
+    call = case.make(reference="another", pause=25 * HOUR)
+    assert isinstance(call.error, InvalidState), case
+    assert "needs_attention" in str(call.error)
+    assert case.effects == 0
