@@ -220,11 +220,11 @@ def _collected(answer: Response, context: Context) -> Flow[Invoice]:
     """Read the invoice after a payment. Raises Declined if its transaction failed; a pending one is a normal end."""
     transaction = Reader(object_of(answer), "chargebee").child("transaction")
     invoice = yield from invoice_after(answer, context)
-    check_transaction(transaction, invoice, "payment", context)
+    check_transaction(transaction, invoice, "payment", "collected", context)
     return invoice
 
 
-def check_transaction(transaction: Reader, invoice: Invoice, noun: str, context: Context) -> None:
+def check_transaction(transaction: Reader, invoice: Invoice, noun: str, done: str, context: Context) -> None:
     """Check that a transaction succeeded or is on its way. Raises Declined if it failed, else OutcomeUnknown.
 
     Of "timeout" the sources disagree whether money may have moved; of "needs_attention" a person has to find that out.
@@ -233,7 +233,7 @@ def check_transaction(transaction: Reader, invoice: Invoice, noun: str, context:
     if word in {"success", "in_progress"}:
         return
     if word in FAILED:
-        declined = Declined(f"the {noun} {which} moved no money: it is {word}", provider="chargebee")
+        declined = Declined(f"the {noun} {which} is not {done}: it is {word}", provider="chargebee")
         declined.invoice = invoice
         raise declined
     unknown = OutcomeUnknown(

@@ -104,7 +104,7 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
     def after(answer: Response) -> Flow[Invoice]:
         transaction = Reader(object_of(answer), "chargebee").child("transaction")
         done = yield from invoice_after(answer, context)
-        check_transaction(transaction, done, "refund", context)
+        check_transaction(transaction, done, "refund", "made", context)
         returned = transaction.money("amount", MONEY, transaction.text("currency_code") or invoice.currency)
         if returned != amount:
             raise AmountMismatch(
