@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from invoice_bridge import Declined, Discrepancy, InvalidState, Money, OutcomeUnknown, Status
+from invoice_bridge import (
+    Declined,
+    Discrepancy,
+    InvalidState,
+    MalformedResponse,
+    Money,
+    OutcomeUnknown,
+    Status,
+    interrupted,
+)
 from tests.independent.money import DAY, HOUR, KINDS, PAIRS, PART, TOTAL, VERBS, Call, Case, with_fault
 from tests.independent.server import Fault
 
@@ -178,6 +188,40 @@ def test_two_attempts_at_once_are_one_in_a_journal(
         assert (case.effects, list(case.faults_found())) == (1, []), f"at {place}: {case}"
         assert call.done is not None or call.error is not None
         assert getattr(call.error, "steps", ()) is not None
+
+
+@pytest.mark.parametrize("pause", [10.0, 25 * HOUR])
+@of_every_verb
+def test_a_task_that_is_cancelled_leaves_no_second_effect(
+    provider: str, verb: str, pause: float, tmp_path: Path
+) -> None:
+    """At each request that writes, once it has taken effect; then the same call, from another process."""
+    for place in places_of_writes(provider, verb):
+        (tmp_path / str(place)).mkdir()
+        case = a_case(provider, verb, tmp_path / str(place))
+        stop = asyncio.run(case.make_cancelled(place))
+        assert isinstance(stop, asyncio.CancelledError)
+        known = interrupted(stop)
+        assert known is not None
+        assert (known.outcome, known.invoice_id) == ("unknown", case.id)
+        call = case.make(pause=pause)
+        assert case.effects == 1, f"at {place}: {case}"
+        assert call.done is not None or isinstance(call.error, Discrepancy), case
+
+
+def test_the_refunds_of_another_payment_are_not_read_for_this_one() -> None:
+    """Stripe's filter is ignored, or an intermediary repeats the listing of the payment before: nothing is refunded."""
+    case = a_case("stripe", "refund")
+    case.make()
+    case.server.refunds[0]["payment_intent"] = "pi_of_another"
+    case.server.list_refunds = lambda request: case.server._listing(case.server.refunds, request, "/v1/refunds")
+    case.server.routes = [
+        (method, pattern, case.server.list_refunds if method == "GET" and "refunds" in pattern.pattern else handler)
+        for method, pattern, handler in case.server.routes
+    ]
+    call = case.make(reference="another", pause=10)
+    assert isinstance(call.error, MalformedResponse), case
+    assert case.effects == 1
 
 
 # ── too much ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -77,6 +77,9 @@ def _collected(command: Refund, invoice: Invoice, context: Context) -> Flow[list
     listing = {**_LIST, "data": refunded}
     for each in found:
         each.refunds = yield from listed_rows(context, ("v1", "refunds"), [(each.kind, each.which)], specimen=listing)
+        for row in each.refunds:
+            if row.identity(each.kind) not in {None, each.which}:
+                raise row.fault(each.kind, f"is not {each.which}: an intermediary mixes up answers")
     return found
 
 
