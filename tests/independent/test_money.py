@@ -242,6 +242,34 @@ def test_a_refund_of_the_rest_leaves_other_invoices_alone() -> None:
     assert call.done.status is Status.PAID
 
 
+@pytest.mark.parametrize("provider", ["stripe", "chargebee"])
+@pytest.mark.parametrize("first, then", [("refund", "credit"), ("credit", "refund")])
+def test_what_was_paid_is_given_back_once(provider: str, first: str, then: str) -> None:
+    """Refunded in the dashboard and then credited to the balance, or the other way round: once is enough."""
+    case = Case(provider, VERBS["refund"])
+    expect: dict[str, Any] = {"expect": Money(0, "EUR")} if provider == "chargebee" else {}
+    case.verb = VERBS[first]
+    assert case.make(amount=Money(2000, "EUR"), reference="first", **expect).done is not None, case
+    case.verb = VERBS[then]
+    if provider == "chargebee":
+        expect = {"expect": Money(2000, "EUR")} if then == "credit" else expect
+    call = case.make(amount=Money(600, "EUR"), reference="second", pause=10, **expect)
+    assert isinstance(call.error, Discrepancy), case
+    if provider == "stripe":
+        assert "20.00 EUR of it was given back" in str(call.error)
+    assert case.make(amount=Money(500, "EUR"), reference="third", pause=10, **expect).done is not None, case
+
+
+def test_the_rest_of_what_was_not_credited_is_refunded() -> None:
+    """Without an amount a refund leaves out what the customer has as a balance."""
+    case = a_case("stripe", "refund")
+    case.verb = VERBS["credit"]
+    assert case.make().done is not None
+    case.verb = VERBS["refund"]
+    assert case.make(amount=None, pause=10).done is not None, case
+    assert (case.effects, case.amount) == (1, TOTAL - PART)
+
+
 # ── words that nobody knows ──────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("word", ["needs_attention", "timeout", "gone_fishing"])
 @keeps_no_reference
