@@ -17,6 +17,7 @@ from invoice_bridge import (
     Money,
     OutcomeUnknown,
     Status,
+    Unsupported,
     interrupted,
 )
 from tests.independent.money import DAY, HOUR, KINDS, PAIRS, PART, TOTAL, VERBS, Call, Case, with_fault
@@ -306,3 +307,13 @@ def test_nothing_is_collected_beside_a_payment_that_needs_attention() -> None:
     assert isinstance(call.error, InvalidState), case
     assert "needs_attention" in str(call.error)
     assert case.effects == 0
+
+
+def test_a_part_beside_a_refund_of_an_unknown_amount_is_refused() -> None:
+    """Whop lists a refund in another currency: what is left is not known, and Whop would give back what it can."""
+    case = a_case("whop", "refund")
+    assert case.make().done is not None
+    case.server.refunds[0]["amount"] = {"amount": "11.00", "currency": "usd", "decimals": 2}
+    call = case.make(reference="second", pause=10)
+    assert isinstance(call.error, Unsupported), case
+    assert case.effects == 1

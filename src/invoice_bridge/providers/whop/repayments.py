@@ -71,6 +71,8 @@ class _Settled:
     def left(self) -> Money | None:
         """Return what can still be given back; None where Whop does not state it in the invoice's currency."""
         total = None if self.currency is None else stated(self.at.child("total"), self.currency)
+        if _sum(self.refunds, self.currency, leaves_out=_FAILED) is None:  # one of them states no such amount
+            return None
         return None if total is None else total - (self.moved() or Money.zero(total.currency))
 
 
