@@ -95,7 +95,7 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
         equals=command.reference,
         failed_if=(("status",), FAILED),
         specimen={"id": "{refund.id}", "object": "refund", "status": "succeeded", "amount": MONEY.to_units(amount)}
-        | {"metadata": form["metadata"]},
+        | {"metadata": form.get("metadata")},
     )
 
     def after(answer: Response) -> Flow[Invoice]:
