@@ -15,6 +15,7 @@ from invoice_bridge import (
     InvalidState,
     MalformedResponse,
     Money,
+    NotFound,
     OutcomeUnknown,
     Status,
     Unsupported,
@@ -317,3 +318,17 @@ def test_a_part_beside_a_refund_of_an_unknown_amount_is_refused() -> None:
     call = case.make(reference="second", pause=10)
     assert isinstance(call.error, Unsupported), case
     assert case.effects == 1
+
+
+def test_an_invoice_that_had_the_reference_before_is_not_found() -> None:
+    """Stripe's index is a minute behind: the invoice has another reference by now, so it is not this one."""
+    case = a_case("stripe", "credit")
+    doc = case.server.invoices[case.id]
+    doc["metadata"]["invoice_bridge_reference"] = "res-1"
+    case.server.record("changed", doc)
+    case.clock.skip(120)
+    with case.client() as client:
+        assert client.find("res-1").id == case.id
+        doc["metadata"]["invoice_bridge_reference"] = "res-2"
+        with pytest.raises(NotFound):
+            client.find("res-1")
