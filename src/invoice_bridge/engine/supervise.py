@@ -251,7 +251,10 @@ def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Attemp
         answer = yield Send(request)
     except NotSent as error:
         return _Attempt(Unreachable(f"{provider.title} cannot be reached: {error}"), again=True, sent=False)
-    except ConfigurationError as problem:  # no intent, no request: but an earlier try of it may have taken effect
+    except (
+        ConfigurationError,
+        IdempotencyMismatch,
+    ) as problem:  # no intent, no request: but an earlier try of it may have taken effect
         return _Attempt(problem, again=False, sent=False)
     except Lost as error:
         failure = Unreachable(f"{provider.title} gave no answer: {error}")
