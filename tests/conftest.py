@@ -1,5 +1,6 @@
 """What holds for every test: no network but loopback, no key from the environment, the same examples every time."""
 
+import gc
 import ipaddress
 import os
 import shutil
@@ -92,6 +93,12 @@ def pytest_configure(config: pytest.Config) -> None:
     for variable in list(os.environ):
         if variable.upper().startswith(FOREIGN_PREFIXES) or variable.upper().endswith(FOREIGN_SUFFIX):
             patch.delenv(variable)
+
+
+def pytest_collection_finish() -> None:
+    """Exempt the collected tests from garbage collection: each full collection would visit all of them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ async def _connect(host: str, port: int, local: tuple[str, int] | None) -> _Open
     """Connect to a host. Raises OSError if no address of it answers.
 
     asyncio's `happy_eyeballs_delay` does the same, but leaves the socket open if the caller is cancelled in the moment
-    in which it connects (seen in CPython 3.11.7). Here each address has a task, and what a task opened is used or closed.
+    in which it connects (seen in CPython 3.11.7). Here each address has a task, and what it opened is used or closed.
     """
     loop = asyncio.get_running_loop()
     if _is_address(host):
