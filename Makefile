@@ -4,6 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 DOCS = $(wildcard README.md) $(shell find docs -name '*.md' 2>/dev/null | sort)
 
+# Half as many workers again as cores: a worker that waits for a server or a process leaves its core to another one.
+# One that has nothing left to do takes tests from another one's end: the long tests come first (tests/conftest.py).
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+WORKERS = $(shell echo $$(($(CORES) + $(CORES) / 2)))
+PARALLEL = -n $(WORKERS) --dist worksteal
+
 # Stamps: an environment is set up once and again only when what it was made from has changed.
 DEMO := .venv/ready-for-demo
 DEV := .venv/ready-for-development
@@ -19,7 +25,7 @@ demo: $(DEMO) ## every provider, over real HTTP, against the emulators: no key, 
 	@$(BIN)/invoice-bridge demo
 
 test: $(DEV) ## run the tests
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q $(PARALLEL)
 
 check: $(DEV) ## format, lint, types, generated docs; changes nothing
 	@$(TREE) > .venv/tree-before-check
@@ -48,7 +54,7 @@ bench: .venv-bench/ready ## measure the library against its peers and its gates;
 	@touch $@
 
 evidence: $(DEV) ## run the tests, and write down what they prove (then: make docs)
-	PYTEST_EVIDENCE=write $(BIN)/python -m pytest -q -n auto
+	PYTEST_EVIDENCE=write $(BIN)/python -m pytest -q $(PARALLEL)
 
 golden: $(DEV) ## write down anew what every adapter does (tests/golden); read the difference
 	PYTEST_GOLDEN=write $(BIN)/python -m pytest -q tests/test_golden.py tests/test_courses.py
@@ -85,7 +91,7 @@ faults: $(DEV) ## every fault at every request of every bill, with kill -9; firs
 	@touch $@
 
 lowest: .venv-lowest/ready ## run the tests with the lowest versions that the library and its extras ask for
-	.venv-lowest/bin/python -m pytest -q -n auto $(LOWEST)
+	.venv-lowest/bin/python -m pytest -q $(PARALLEL) $(LOWEST)
 
 .venv-lowest/ready: private BIN = .venv-lowest/bin
 .venv-lowest/ready: requirements/dev.txt requirements/lowest.txt pyproject.toml | $(BIN)/python
