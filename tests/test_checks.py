@@ -1,10 +1,21 @@
 """An invoice that has the reference already: what of it can be compared, and what is said where nothing can."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from invoice_bridge import Discrepancy, IdempotencyMismatch, Invoice, Money, OneTimeCharge, Problem, Status
+from invoice_bridge import (
+    Discrepancy,
+    IdempotencyMismatch,
+    Invoice,
+    Line,
+    Money,
+    OneTimeCharge,
+    Period,
+    Problem,
+    Status,
+)
 from invoice_bridge.adapter.checks import same_bill
 
 CHARGE = OneTimeCharge(reference="res-1", customer="buy_1", amount=Money(1900, "EUR"))
@@ -42,3 +53,32 @@ def test_what_cannot_be_read_beside_the_amount_does_not_matter() -> None:
     with pytest.raises(IdempotencyMismatch, match=r"it holds 25\.00 EUR, not 19\.00 EUR"):
         same_bill(CHARGE, _held(subtotal=Money(2500, "EUR"), problems=[paid]))
     assert same_bill(CHARGE, _held(problems=[Problem(path="due", why="is no instant")])).id == "in_1"
+
+
+NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    "asked,billed,is_same",
+    [
+        ((0, 1), (1, 2), False),
+        ((1, 2), (0, 1), False),
+        ((0, 2), (1, 3), True),
+        ((1, 3), (0, 2), True),
+        ((0, 3), (1, 2), True),
+        ((0, 1), (2, 3), False),
+        ((2, 3), (0, 1), False),
+    ],
+)
+def test_a_bill_of_another_time_is_another_bill(asked: Any, billed: Any, is_same: bool) -> None:
+    """Periods that only touch do not meet: the end of one is the start of the next."""
+    one, other = (Period(start=NOON + HOUR * hours[0], end=NOON + HOUR * hours[1]) for hours in (asked, billed))
+    lines = (Line(description="Nights", amount=Money(1900, "EUR"), period=one),)
+    command = OneTimeCharge(reference="res-1", customer="buy_1", lines=lines)
+    held = _held(subtotal=Money(1900, "EUR"), lines=(Line(amount=Money(1900, "EUR"), period=other),))
+    if is_same:
+        assert same_bill(command, held) is held
+    else:
+        with pytest.raises(IdempotencyMismatch):
+            same_bill(command, held)
