@@ -112,6 +112,7 @@ TARGETS = {
             "providers/stripe/test_stripe_exactly_once.py",
             "providers/chargebee/test_chargebee_payments.py",
             "providers/chargebee/test_chargebee_repayments.py",
+            "providers/chargebee/test_chargebee_refused_again.py",
             "providers/whop/test_whop_repayments.py",
             "test_tables.py",
             "test_money_refusals.py",
