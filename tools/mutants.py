@@ -125,6 +125,7 @@ TARGETS = {
             "providers/whop/native.py",
             "test_kinds.py",
             "test_native.py",
+            "test_whole_bill.py",
             "test_docs.py",
             "providers/chargebee/test_chargebee_native.py",
             "providers/whop/test_whop_native.py",
