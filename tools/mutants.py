@@ -124,6 +124,7 @@ TARGETS = {
             "providers/chargeapi/native.py providers/chargebee/native.py providers/stripe/native.py "
             "providers/whop/native.py",
             "test_kinds.py",
+            "test_native_refusals.py",
             "test_native.py",
             "test_whole_bill.py",
             "test_docs.py",
