@@ -3,6 +3,7 @@
 The texts are compared whole: who reads one decides whether to pay again.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,14 +18,20 @@ from invoice_bridge import (
     Invoice,
     MalformedResponse,
     Money,
+    NotFound,
+    OutcomeUnknown,
     Pay,
     RecordPayment,
     Refund,
     Status,
     Unsupported,
 )
+from invoice_bridge.adapter.declared import History
 from invoice_bridge.adapter.once import Entry, check_before, check_part, download, made_before, require_expect
-from invoice_bridge.core.wire import Response
+from invoice_bridge.core.wire import Flow, Response
+from invoice_bridge.engine.once import start_once
+from invoice_bridge.explain import make_context
+from invoice_bridge.providers.stripe import STRIPE
 from tests.toy import toy_context
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -147,6 +154,67 @@ def test_more_than_remains_is_refused(remaining: Money | None, words: str) -> No
         )
     assert str(refused.value) == f"5.00 EUR was asked for, but {words} on in_1; nothing was done"
     assert (refused.value.asked, refused.value.found) == (eur(500), remaining)
+
+
+# ── a request that was lost ──────────────────────────────────────────────────────────────────────────────────────────
+def _refunds(command: Any, context: Any) -> Flow[Any]:
+    """Read, then write; the answer to the reading may be a refusal."""
+    try:
+        yield context.get("invoices", command.id, specimen={})
+    except NotFound:
+        return "gone"
+    yield context.post("refunds", body={}, step="refund", specimen={})
+    return "refunded"
+
+
+def _start(history: History, *answers: Any) -> tuple[Any, list[str]]:
+    """Drive a refund; return what came of it, and the requests that were sent."""
+    provider = replace(STRIPE, flows=replace(STRIPE.flows, refund=_refunds, retrieve=_read))
+    context = make_context(provider, {}).on(REFUND)
+    flow, sent = start_once(REFUND, context, history), []
+    try:
+        request = next(flow)
+        for answer in answers:
+            sent.append(f"{request.method} {request.url.removeprefix('https://api.stripe.com/')}")
+            request = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
+    except StopIteration as done:
+        return done.value, sent
+    raise AssertionError(f"it goes on with {request.method} {request.url}")
+
+
+def _read(command: Any, context: Any) -> Flow[Any]:
+    yield context.get("invoices", command.id, specimen={})
+    return "read"
+
+
+DONE = Response(200, b"{}", provider="acme")
+
+
+def test_a_verb_whose_request_was_lost_waits() -> None:
+    """Reading is allowed, writing is not; the reference is on the error."""
+    with pytest.raises(OutcomeUnknown) as refused:
+        _start(History(unsettled=True), DONE)
+    assert refused.value.reference == "re-1"
+    assert str(refused.value).startswith(
+        "a request of refund 're-1' was lost a few minutes ago and may still take effect: nothing was sent. Make the "
+        "same call again in five minutes"
+    )
+
+
+def test_a_verb_that_took_effect_is_read_and_not_made_again() -> None:
+    """The journal has its success: the invoice is read in place of the write."""
+    assert _start(History(applied=frozenset({"refund"})), DONE, DONE) == (
+        "read",
+        ["GET invoices/in_1", "GET invoices/in_1"],
+    )
+
+
+def test_a_verb_of_which_nothing_is_known_is_made() -> None:
+    """And what its flow makes of a refusal is its own, with or without a journal."""
+    assert _start(History(), DONE, DONE) == ("refunded", ["GET invoices/in_1", "POST refunds"])
+    gone = NotFound("no such invoice", provider="acme")
+    for history in (History(), History(unsettled=True), History(applied=frozenset({"refund"}))):
+        assert _start(history, gone) == ("gone", ["GET invoices/in_1"])
 
 
 # ── a document ───────────────────────────────────────────────────────────────────────────────────────────────────────

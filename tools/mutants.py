@@ -218,6 +218,9 @@ TARGETS = {
             "test_errors.py",
             "test_commands.py",
             "test_client.py",
+            "test_native.py",
+            "test_whole_bill.py",
+            "test_docs.py",
         ),
         _module(
             "compare/differences",
