@@ -1,5 +1,6 @@
 """What is said of a map or of an allow that cannot be used, whole: who reads it copies the way out of it."""
 
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -56,6 +57,16 @@ def test_a_name_without_an_id_is_refused(maps: dict[str, Any], command: Any, tex
     with pytest.raises(ConfigurationError) as refused:
         Maps("stripe", **maps).translate(command)
     assert str(refused.value) == text
+
+
+def test_the_maps_of_a_client_cannot_be_changed() -> None:
+    """What the caller puts in afterwards is in no bill."""
+    given = {"acme": {"stripe": "cus_1"}}
+    maps = Maps.of("stripe", given, None, {})
+    given["acme"]["stripe"] = "cus_2"
+    assert (maps.customers, maps.payment_methods, maps.products) == ({"acme": {"stripe": "cus_1"}}, {}, {})
+    with pytest.raises(FrozenInstanceError):
+        maps.customers = {}  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What is said of native parameters that are not sent, whole: the place, the reason and the way out."""
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, fields, replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from invoice_bridge import Collection, ConfigurationError, Discount, Line, Money, OneTimeCharge, Unsupported, explain
 from invoice_bridge.adapter.kinds import Kind
-from invoice_bridge.adapter.native import NO_NATIVES, Native, NativeTable, RefusedNative, in_currency
+from invoice_bridge.adapter.native import NO_NATIVES, NOTHING_GIVEN, Native, NativeTable, RefusedNative, in_currency
 from invoice_bridge.core.commands import Retrieve
+from invoice_bridge.core.losses import Fate, Severity
 from invoice_bridge.core.totals import discount_lines
 from invoice_bridge.explain import make_context, plan
 from invoice_bridge.providers.stripe import STRIPE
@@ -62,8 +63,10 @@ def _refusal(table: NativeTable = TABLE, **more: Any) -> Any:
         ({"plan": {}}, ".plan is empty: give it a value, or leave it out"),
         (
             {"lines": [{"a[b": 3}]},
-            (".lines[0]: 'a[b' is not the name of one parameter; write what is inside another as a mapping or a list in "
-            "it"),
+            (
+                ".lines[0]: 'a[b' is not the name of one parameter; write what is inside another as a mapping or a "
+                "list in it"
+            ),
         ),
         ({"off": Money(1, "USD")}, ".off: it is in USD, the bill in EUR; nothing was sent"),
     ],
@@ -159,6 +162,14 @@ def test_an_unchecked_parameter_that_is_not_sent_is_named(unchecked: dict[str, A
     assert str(_refusal(native_unchecked={"stripe": unchecked})) == f"native_unchecked.stripe{text}"
 
 
+@pytest.mark.parametrize("value", [Kind.flag(), TABLE, *TABLE.rows[:1], *TABLE.refused, NOTHING_GIVEN])
+def test_a_table_cannot_be_changed(value: Any) -> None:
+    """One client's tables are all clients' tables."""
+    name = fields(value)[0].name
+    with pytest.raises(FrozenInstanceError):
+        setattr(value, name, getattr(value, name))
+
+
 def test_a_retrieval_takes_no_parameters() -> None:
     """It has no body that they could join."""
     refused = plan(Retrieve(id="in_1", native={"stripe": {"a": 1}}), make_context(STRIPE, {})).refusal
@@ -216,3 +227,18 @@ def test_explain_says_whose_parameters_are_left_out() -> None:
     assert [(loss.code, loss.path, loss.sent, loss.why, loss.remedy) for loss in losses] == [
         ("IB-STRIPE-NATIVE-01", "native.chargebee", "nothing", "it is for chargebee alone", "")
     ]
+
+
+def test_explain_says_that_nothing_was_checked_of_a_newer_parameter() -> None:
+    """It may change what is billed, so that it is allowed by its code or its whole path alone."""
+    bill = OneTimeCharge(
+        reference="r", customer="c", amount=Money(1, "EUR"), native_unchecked={"stripe": {"x": {"y": 1}}}
+    )
+    (loss,) = [loss for loss in explain("stripe", bill, lookup="never").losses if "NATIVE" in loss.code]
+    assert (loss.code, loss.path) == ("IB-STRIPE-NATIVE-UNCHECKED-01", "native_unchecked.stripe.x.y")
+    assert (loss.fate, loss.severity) == (Fate.PROVIDER_RATED, Severity.CHANGES_MONEY)
+    assert (loss.sent, loss.why, loss.remedy) == (
+        "the parameter as it is",
+        "it is newer than the table: neither its name nor its value nor its effect was checked",
+        "check it against the provider's documentation, then allow it by its code or its whole path",
+    )

@@ -57,6 +57,12 @@ def test_the_buyers_fee_is_expected_and_named() -> None:
         client.create(bill({"charge_buyer_fee": True}, 2070), allow=[FEE])
 
 
+def test_no_method_may_be_enabled_or_disabled() -> None:
+    """An empty list is a value of its own: all that the platform offers, or nothing of it, is left as it is."""
+    methods = {"enabled": [], "disabled": [], "include_platform_defaults": True}
+    assert refusal(bill({"plan": {"payment_method_configuration": methods}})) is None
+
+
 def test_no_fee_is_charged_unseen() -> None:
     """A charge is collected by the request that makes it: nothing could be compared before."""
     assert isinstance(refusal(bill({"charge_buyer_fee": True}, 2060, collection=CHARGE)), Unsupported)
