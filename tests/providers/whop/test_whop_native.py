@@ -6,7 +6,17 @@ from typing import Any
 import httpx
 import pytest
 
-from invoice_bridge import ALL, AmountMismatch, Client, Collection, LossyTranslation, Money, OneTimeCharge, Unsupported
+from invoice_bridge import (
+    ALL,
+    AmountMismatch,
+    Client,
+    Collection,
+    Line,
+    LossyTranslation,
+    Money,
+    OneTimeCharge,
+    Unsupported,
+)
 from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 from invoice_bridge.adapter.native import Native
@@ -61,6 +71,16 @@ def test_no_method_may_be_enabled_or_disabled() -> None:
     """An empty list is a value of its own: all that the platform offers, or nothing of it, is left as it is."""
     methods = {"enabled": [], "disabled": [], "include_platform_defaults": True}
     assert refusal(bill({"plan": {"payment_method_configuration": methods}})) is None
+
+
+def test_a_product_that_is_named_has_a_tax_code_of_its_own() -> None:
+    """The parameter is for a product that the bill makes."""
+    code: dict[str, Any] = {"product": {"product_tax_code_id": "ptc_1"}}
+    assert refusal(bill(code, 2000)) is None
+    line = Line(description="Seats", amount=Money(2000, "EUR"), product="prod_1")
+    refused = refusal(bill(code, 2000, amount=None, lines=(line,)))
+    assert isinstance(refused, Unsupported)
+    assert refused.remedy == "the lines or the setting product_id name a product, which has a tax code of its own"
 
 
 def test_no_fee_is_charged_unseen() -> None:
