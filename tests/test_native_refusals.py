@@ -78,6 +78,24 @@ def test_a_parameter_that_the_table_does_not_take_is_named(native: dict[str, Any
     assert str(refused) == f"native.stripe{text}"
 
 
+@pytest.mark.parametrize(
+    "native,needed",
+    [
+        ({"transfer_data": {"amount": Money(1, "EUR")}}, "transfer_data.destination"),
+        ({"issuer": {"account": "acct_1"}}, "issuer.type"),
+        ({"automatic_tax": {"liability": {"account": "acct_1"}}}, "automatic_tax.liability.type"),
+        ({"rendering": {"template_version": 2}}, "rendering.template"),
+        ({"shipping_details": {"name": "Ada"}}, "shipping_details.address"),
+        ({"shipping_details": {"phone": "1"}}, "shipping_details.name, shipping_details.address"),
+    ],
+)
+def test_what_stripe_takes_with_another_parameter_alone_needs_it(native: dict[str, Any], needed: str) -> None:
+    """It would be refused, or mean nothing, without."""
+    refused = _refusal(STRIPE.natives, native={"stripe": native})
+    assert isinstance(refused, ConfigurationError)
+    assert str(refused).endswith(f" needs {needed} beside it; nothing was sent")
+
+
 def test_a_table_without_rows_takes_none() -> None:
     """There is no name to propose."""
     assert str(_refusal(NO_NATIVES, native={"stripe": {"fee": True}})) == (
