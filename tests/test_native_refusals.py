@@ -96,6 +96,13 @@ def test_what_stripe_takes_with_another_parameter_alone_needs_it(native: dict[st
     assert str(refused).endswith(f" needs {needed} beside it; nothing was sent")
 
 
+def test_a_list_of_lines_at_stripe_has_one_entry_for_each() -> None:
+    """Before any request is made."""
+    refused = _refusal(STRIPE.natives, native={"stripe": {"lines": [{"discountable": False}, {}]}})
+    assert isinstance(refused, Unsupported)
+    assert str(refused) == f"native.stripe.lines is to have an entry for each of the bill's 1 lines, and has 2; {EACH}"
+
+
 def test_a_table_without_rows_takes_none() -> None:
     """There is no name to propose."""
     assert str(_refusal(NO_NATIVES, native={"stripe": {"fee": True}})) == (

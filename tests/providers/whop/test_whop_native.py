@@ -81,6 +81,9 @@ def test_a_product_that_is_named_has_a_tax_code_of_its_own() -> None:
     refused = refusal(bill(code, 2000, amount=None, lines=(line,)))
     assert isinstance(refused, Unsupported)
     assert refused.remedy == "the lines or the setting product_id name a product, which has a tax code of its own"
+    refused = refusal(bill({"product_id": "prod_2"}, amount=None, lines=(line,)))
+    assert isinstance(refused, Unsupported)
+    assert refused.remedy == "the lines name a product: state it there"
 
 
 def test_no_fee_is_charged_unseen() -> None:
