@@ -157,6 +157,7 @@ TARGETS = {
             "journal/storage",
             "journal/location.py journal/prune.py journal/schema.py journal/database.py journal/sqlite.py",
             "test_refusals.py",
+            "test_journal_schema.py",
             "test_journal_prune.py",
             "test_journal_postgres.py",
             "test_journal.py",
