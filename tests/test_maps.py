@@ -15,7 +15,15 @@ EXAMPLES = {"customers": "acme", "payment_methods": "card", "products": "seat"}
 @pytest.mark.parametrize("name", MAPS)
 def test_a_map_of_another_form_is_refused_with_an_example(name: str) -> None:
     """The example is one of that map's own."""
-    for value in (["acme"], {7: {}}, {"a": "cus_1"}, {"a": {"stripe": ""}}, {"a": {"stripe": 7}}, {"a": {7: "cus_1"}}):
+    wrong: list[Any] = [
+        ["acme"],
+        {7: {}},
+        {"a": "cus_1"},
+        {"a": {"stripe": ""}},
+        {"a": {"stripe": 7}},
+        {"a": {7: "cus_1"}},
+    ]
+    for value in wrong:
         assert fault_of_map(name, value) == (
             f"{name} must map your own names to ids by provider: write "
             f'{name}={{"{EXAMPLES[name]}": {{"<provider>": "<id>"}}}}'

@@ -147,7 +147,10 @@ def test_a_parameter_that_this_bill_cannot_carry_says_the_way_out(
     more: dict[str, Any], text: str, source: str, remedy: str
 ) -> None:
     """The reason, its source, and what to do."""
-    refused = _refusal(**{key: {"stripe": value} if key.startswith("native") else value for key, value in more.items()})
+    given: dict[str, Any] = {
+        key: {"stripe": value} if key.startswith("native") else value for key, value in more.items()
+    }
+    refused = _refusal(TABLE, **given)
     assert isinstance(refused, Unsupported)
     assert str(refused) == (f"{text}; {remedy}" if remedy else text)
     assert (refused.source, refused.remedy) == (source, remedy)

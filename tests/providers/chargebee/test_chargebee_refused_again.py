@@ -65,8 +65,7 @@ def _invoice(world: World, verb: Verb) -> str:
     if verb is credit:
         world.client.credit(made.id, amount=eur(500), reference="before", expect=eur(0))
     if verb is collect:
-        expect = {"payment_method": "pm_42", "expect": eur(2500)}
-        world.client.pay(made.id, amount=eur(500), reference="before", **expect)
+        world.client.pay(made.id, amount=eur(500), reference="before", payment_method="pm_42", expect=eur(2500))
     return made.id
 
 
