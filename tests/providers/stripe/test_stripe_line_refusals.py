@@ -86,6 +86,6 @@ def test_as_much_as_stripe_takes_is_sent() -> None:
     assert len(line_forms(OneTimeCharge(reference="r", customer="c", lines=[line()] * 249, discounts=[LOWER]))) == 250
     rates = [rate("19.1234", f"T{n}") for n in range(20)]
     (form,) = line_forms(OneTimeCharge(reference="r", customer="c", lines=[line()], tax=rates))
-    assert len(form["tax_amounts"]) == 20
+    assert len(form.get("tax_amounts", [])) == 20
     same = [line(price="p_1", product="prod_1")] * 2
     assert len(line_forms(OneTimeCharge(reference="r", customer="c", lines=same))) == 2
