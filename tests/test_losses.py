@@ -23,7 +23,7 @@ from invoice_bridge import (
     Update,
     losses,
 )
-from invoice_bridge.adapter.rows import Field, check_limits, find_losses, leaves_of, values_at
+from invoice_bridge.adapter.rows import Field, Limit, check_limits, find_losses, leaves_of, values_at
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.engine.allow import refuse_losses
 from tests.toy import ACME, FIELDS, toy_context
@@ -102,6 +102,13 @@ def test_a_row_that_depends_on_the_clock_is_conditional_without_one() -> None:
     assert (found(5), found(6)) == (None, late)
     assert found(None) == replace(late, severity=Severity.INFO, conditional=True)
     assert str(found(None)) == "[IB-ACME-LATE-01] ($.period) depending on the clock: it is too old"
+
+
+def test_a_row_and_a_limit_cannot_be_changed() -> None:
+    """One client's rows are all clients' rows."""
+    for value, name in ((FIELDS[0], "path"), (Limit("metadata", 1, "docs"), "path")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, name, "other")
 
 
 def test_an_instant_decides_the_losses_that_depend_on_the_clock() -> None:
