@@ -402,3 +402,9 @@ def test_plans_of_all_registered_providers_are_made_without_a_key() -> None:
         with pytest.raises(ConfigurationError, match="has no setting 'api_key'"):
             explain(name, CHARGE, api_key=KEY)
         assert name in providers.names()
+
+
+def test_a_placeholder_at_the_end_of_a_body_is_a_variable() -> None:
+    """Nothing follows it."""
+    text = explain("stripe", Refund(id="in_1", reference="re-1")).curl()
+    assert 're-1&payment_intent=\'"$PAYMENT_PAYMENT_INTENT"\n\n' in text

@@ -90,6 +90,7 @@ def test_an_expected_total_fits_the_bill(total: Money) -> None:
     "native, words",
     [
         ({"coupon_idz": ["x"]}, "native.chargebee.coupon_idz: chargebee has no such .* nearest are 'coupon_ids'"),
+        ({"charges": [{"avalara_type": 1}]}, r"nearest are '[^',]+', '[^',]+', '[^',]+'; what is newer than the table"),
         ({"coupon_ids": "spring"}, "native.chargebee.coupon_ids: it is to be a list of 1 to 100 values"),
         ({"coupon_ids": []}, "native.chargebee.coupon_ids: it is to be a list"),
         ({"coupon_ids": [7]}, "native.chargebee.coupon_ids: it is to be a text"),
