@@ -24,7 +24,7 @@ from invoice_bridge.cli.connect import (
     provider_beside,
     read_settings,
 )
-from invoice_bridge.cli.files import pairs, read_bill, read_bytes
+from invoice_bridge.cli.files import pairs, read_bytes, read_new_invoice
 from invoice_bridge.cli.terminal import in_color, loss_json, write_json
 from invoice_bridge.client.config import key_variable
 from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
@@ -85,7 +85,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show the exact requests of a bill, their effects and the losses; nothing is sent."""
-    bill, of_client = read_bill(file), {} if lookup is None else {"lookup": lookup.value}
+    bill, of_client = read_new_invoice(file), {} if lookup is None else {"lookup": lookup.value}
     name = provider_beside(config, profile, provider, {"--set": settings})
     if config is not None:
         with client_to_ask(config, profile, **of_client) as client:
@@ -128,7 +128,7 @@ def losses(
     as_json: AsJson = False,
 ) -> None:
     """List what a provider would not carry of a bill; exit code 1 if that would stop it."""
-    bill, now, allowed = read_bill(file), datetime.now(UTC), frozenset[str]()
+    bill, now, allowed = read_new_invoice(file), datetime.now(UTC), frozenset[str]()
     name = provider_beside(config, profile, provider, {"--set": settings})
     if config is not None:
         with client_to_ask(config, profile) as client:

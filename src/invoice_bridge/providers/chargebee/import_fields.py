@@ -264,6 +264,16 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         why="a write-off needs a date",
         remedy="state uncollectible_at",
     ),
+    _approximated(
+        "status",
+        "status",
+        "PAID-AT-02",
+        when=lacks("paid_at", Status.PAID),
+        alters=Alters.BRANCH,
+        sent="nothing: it is paid at the time of the import",
+        why="the document states no paid_at; its payments keep their own dates",
+        remedy="state paid_at",
+    ),
     _carried("status", "status, is_written_off", alters=Alters.BRANCH),
     _approximated(
         "issued_at",
