@@ -1,8 +1,10 @@
 """An import states a document of the past, whole or not at all, and never leads to a charge."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -324,3 +326,22 @@ def test_an_import_that_ends_in_another_status_is_a_discrepancy() -> None:
         with pytest.raises((Discrepancy, AmountMismatch)) as refused:
             client.import_invoice(document(status=Status.VOID, voided_at=PAID_AT))
     assert refused.value.outcome == "partly_done"
+
+
+@pytest.mark.parametrize("name", ["chargeapi"])
+def test_a_provider_that_takes_no_history_says_why(name: str) -> None:
+    """Unsupported, with the reason and its source, whatever the document is."""
+    for one in documents("flt_1"):
+        refusal = explain(name, one).refusal
+        assert isinstance(refusal, Unsupported)
+        assert refusal.source
+
+
+def test_the_page_about_imports_runs() -> None:
+    """The example of the how-to page is what it says it is."""
+    page = Path(__file__).parents[1] / "docs" / "how-to" / "import-history.md"
+    (example,) = re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    known: dict[str, Any] = {"print": lambda plan: None}
+    exec(example, known)  # noqa: S102 - our own page
+    assert known["document"].status is Status.PAID
+    assert explain("chargebee", known["document"], site="acme-test").refusal is None

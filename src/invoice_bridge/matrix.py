@@ -186,11 +186,7 @@ def provider_page(name: str) -> str:
             table(["loss", "field", "fate", "severity", "what is sent", "why", "what to do"], losing),
             table(["field of the command", "lands in", "bills", "alters", "loss, or why", "source"], carried),
             table(["field of a verb", "lands in", "loss, or why", "source"], of_verbs),
-            *(
-                [table(["field of an import", "lands in", "alters", "loss, or why", "source"], imported)]
-                if imported
-                else []
-            ),
+            *_if_any(["field of an import", "lands in", "alters", "loss, or why", "source"], imported),
             native_table(provider),
             table(["its code", "its type", "HTTP", "becomes", "source"], errors),
             table(["limit on", "at most", "source"], limits),
@@ -198,6 +194,11 @@ def provider_page(name: str) -> str:
             table(["hidden in recordings", "which", "becomes", "source"], hidden),
         ]
     )
+
+
+def _if_any(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table, where it has rows."""
+    return [table(head, rows)] if rows else []
 
 
 def _of_verb(row: Field) -> str:

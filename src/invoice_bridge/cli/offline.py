@@ -27,7 +27,7 @@ from invoice_bridge.cli.connect import (
 from invoice_bridge.cli.files import pairs, read_bytes, read_new_invoice
 from invoice_bridge.cli.terminal import in_color, loss_json, write_json
 from invoice_bridge.client.config import key_variable
-from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.commands import ImportInvoice, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.decode import decode as decode_invoice
@@ -107,7 +107,10 @@ def explain(
 
 
 def _plans(
-    bill: OneTimeCharge | PeriodInvoice, provider: str, given: Mapping[str, str], of_client: Mapping[str, Any]
+    bill: OneTimeCharge | PeriodInvoice | ImportInvoice,
+    provider: str,
+    given: Mapping[str, str],
+    of_client: Mapping[str, Any],
 ) -> Iterator[Plan]:
     for name in providers.names() if provider == "all" else (provider,):
         declared = providers.get(name)

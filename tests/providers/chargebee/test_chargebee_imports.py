@@ -73,7 +73,10 @@ WHOLE = document(
     lines=(
         Line(
             description="Energy", quantity=2, unit_amount=eur(500), period=Period.month(2026, 2),
-            taxes=(TaxLine(name="VAT", rate=Decimal(19), amount=eur(171)), TaxLine(name="City", rate=Decimal("1.5"), amount=eur(100))),
+            taxes=(
+                TaxLine(name="VAT", rate=Decimal(19), amount=eur(171)),
+                TaxLine(name="City", rate=Decimal("1.5"), amount=eur(100)),
+            ),
         ),
         Line(description="Credit of a wrong meter", amount=eur(-10)),
     ),
