@@ -166,6 +166,13 @@ def test_a_source_is_named_whole(said: tuple[Any, Any, Any]) -> None:
     assert Source("stripe", "", "in_1").account_name == "stripe:"
 
 
+UNREAD: dict[str, Any] = {
+    "status": Status.OPEN, "paid_at": None, "amount_paid": None, "payments": (), "payments_complete": False,
+    "amount_remaining": Money(400, "EUR"), "amount_credited": None, "credit_notes_complete": False,
+}  # fmt: skip
+"""An invoice of which neither payments nor credit notes were read."""
+
+
 # ── made of an invoice that was read ─────────────────────────────────────────────────────────────────────────────────
 def test_an_import_is_made_of_an_invoice_that_was_read() -> None:
     """Status, number, dates, payments and the document's customer are kept; the target's customer has another id."""
@@ -187,7 +194,8 @@ def test_an_import_is_made_of_an_invoice_that_was_read() -> None:
         ("source-incomplete", {"total": eur(1001), "amount_paid": eur(1001)}),
         ("source-incomplete", {"payments": (paid_by(400),), "payments_complete": False}),
         ("source-incomplete", {"amount_paid": eur(900), "payments": (paid_by(900),), "amount_due": eur(1000)}),
-        ("source-incomplete", {"amount_credited": None, "credit_notes_complete": False, "amount_paid": None}),
+        ("source-incomplete", UNREAD),
+        ("source-incomplete", UNREAD | {"amount_remaining": None, "status": Status.UNCOLLECTIBLE}),
         ("source-incomplete", {"credit_notes": (CreditNote(id="cn", amount=eur(1)),)}),
         ("source-total-unknown", {"total": None}),
         ("negative", {"total": eur(-1000), "lines": (Line(amount=eur(-1000)),)}),
