@@ -157,8 +157,8 @@ class ImportInvoice(NewInvoice):
         """Make the import of an invoice that was read whole: see Client.retrieve.
 
         `customer` is the customer at the target, by default the invoice's own; name, address and tax ids stay those of
-        the document. `reference` is by default the invoice's, else its id; `number` its number. `total` is what you know
-        it to be where the source states none (Whop before a payment). Raises Unsupported, with the reason first
+        the document. `reference` is by default the invoice's, else its id; `number` its number. `total` is what you
+        know it to be where the source states none (Whop before a payment). Raises Unsupported, with the reason first
         ("source-incomplete: …"), for an invoice of which not everything is known, and for one that is no demand for
         money.
         """
