@@ -103,6 +103,8 @@ def test_what_changes_the_amount_is_neither_mailed_nor_charged_uncompared(
     assert not emulator.ledger
     assert not emulator.invoices
     assert explain("whop", command, lookup="never", account_id="biz_42").requests == ()
+
+
 def test_no_method_may_be_enabled_or_disabled() -> None:
     """An empty list is a value of its own: all that the platform offers, or nothing of it, is left as it is."""
     methods = {"enabled": [], "disabled": [], "include_platform_defaults": True}
