@@ -71,8 +71,6 @@ def result_of_error(course: Course, error: Exception, timing: Timing) -> Result:
     if isinstance(error, _PERSON) or (isinstance(error, ForbiddenEffect) and error.outcome != "nothing_done"):
         return Result(item, "quarantined", **facts)
     if not isinstance(error, BridgeError) or error.outcome != "nothing_done":
-        if not sent and not item.is_repeat and isinstance(error, BridgeError):
-            return Result(item, "refused", **facts)
         if item.unknowns + 1 >= MOST_UNKNOWNS:
             return Result(item, "quarantined", **facts)
         return Result(item, "unknown", **facts, again_in=timing.settling, next_attempt=item.unknowns > 0)
