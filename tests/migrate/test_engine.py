@@ -155,7 +155,7 @@ def item(**facts: Any) -> Item:
         (Unreachable("away"), "planned", True),
         (Unauthorized("wrong key"), "planned", True),
         (LeaseExpired("passed"), "planned", True),
-        (settled(LeaseExpired("passed"), "partly_done"), "unknown", True),
+        (settled(LeaseExpired("passed"), "partly_done"), "planned", True),
         (LedgerUnavailable("away"), "planned", True),
         (settled(Rejected("no"), "partly_done"), "unknown", True),
         (settled(Rejected("no"), "done_unread"), "unknown", True),
