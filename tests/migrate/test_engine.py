@@ -49,7 +49,7 @@ from invoice_bridge.testing.documents import documents
 from tests.clients import emulated_at
 from tests.databases import Place, is_url, run_elsewhere
 
-TIMING = Timing(lease=2.0, beat=0.2, deadline=2.0, settling=0.2)
+TIMING = Timing(lease=8.0, beat=0.5, deadline=3.0, settling=0.2)
 BILL = OneTimeCharge(reference="res-0", customer="cus_42", amount=Money(1999, "EUR"))
 
 
@@ -280,6 +280,26 @@ def test_move_can_be_repeated_and_run_twice_at_once(place: Place) -> None:
         requests = emulator.requests
         assert move(place, 0, connect) == {}
         assert emulator.requests == requests
+
+
+def test_a_claim_whose_commit_is_not_confirmed_is_taken_over(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker lives on and does not know its items: it ends that lease, and takes them over under the next."""
+    plan = plan_of(ledger, 30, timing=Timing(lease=1.0, beat=0.2, deadline=1.0, settling=0.2))
+    claim, lost = ledger.claim, []
+
+    def loses_the_answer(*arguments: Any) -> Any:
+        items = claim(*arguments)
+        if not lost:
+            lost.extend(items)
+            raise LedgerUnavailable("the answer to COMMIT is lost")
+        return items
+
+    monkeypatch.setattr(ledger, "claim", loses_the_answer)
+    _, emulator = work(ledger)
+    assert len(lost) == 25
+    assert ledger.counts(plan) == {"done": 30}
+    assert len(emulator.invoices) == 30
+    assert sum(row.claim for row in ledger.rows(plan)) == 55
 
 
 def test_sessions_that_end_in_the_middle_cost_nothing(postgres_journal: str) -> None:

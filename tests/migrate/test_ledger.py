@@ -23,7 +23,7 @@ from invoice_bridge.migrate.leases import Lease, seconds_now
 from invoice_bridge.migrate.ledger import BATCH
 from tests.databases import Place
 
-QUICK = Timing(lease=0.4, beat=0.1, deadline=0.2, settling=0.2)
+QUICK = Timing(lease=1.0, beat=0.2, deadline=1.0, settling=1.0)
 BILL = OneTimeCharge(reference="res-1", customer="cus_42", amount=Money(1999, "EUR"))
 
 
@@ -141,7 +141,7 @@ def test_items_of_a_dead_worker_are_taken_over_once_nothing_of_it_can_be_under_w
     """Not before lease, deadline and settling time; then as items that may have been sent, under a new claim."""
     dead = Lease(ledger.database, QUICK)
     taken = ledger.claim(header, dead.number, most=5)
-    ledger.claim(header, lease.number), ledger.claim(header, lease.number), ledger.claim(header, lease.number)
+    assert [len(ledger.claim(header, lease.number)) for _ in range(3)] == [25, 25, 5]
     dead.end()
     assert ledger.claim(header, lease.number) == []
     wait(QUICK.lease)
