@@ -52,6 +52,8 @@ class Orders:
 
 def work(orders: Orders) -> None:
     """Run a worker in this process."""
+    if orders.signal == signal.SIGSTOP:
+        os.setsid()  # else the system wakes it, and ends it, once nobody is left who could (an orphaned group)
     passed: Counter[str] = Counter()
 
     def reach(point: str) -> None:

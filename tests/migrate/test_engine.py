@@ -285,7 +285,8 @@ def test_move_can_be_repeated_and_run_twice_at_once(place: Place) -> None:
 def test_a_claim_whose_commit_is_not_confirmed_is_taken_over(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker lives on and does not know its items: it ends that lease, and takes them over under the next."""
     plan = plan_of(ledger, 30, timing=Timing(lease=1.0, beat=0.2, deadline=1.0, settling=0.2))
-    claim, lost = ledger.claim, []
+    claim = ledger.claim
+    lost: list[Item] = []
 
     def loses_the_answer(*arguments: Any) -> Any:
         items = claim(*arguments)
