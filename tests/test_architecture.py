@@ -295,7 +295,7 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
         "chargebee": {
             *("accrued.py", "compared.py", "conditions.py", "part_shapes.py", "parts.py"),
             *("payments.py", "repayments.py", "subscription.py"),
-            *("imports.py", "import_conditions.py", "import_fields.py", "import_forms.py"),
+            *("imports.py", "import_conditions.py", "import_fields.py", "import_forms.py", "import_limits.py"),
         },
         "whop": {"import_fields.py", "imports.py", "lookup.py", "part_shapes.py", "repayments.py"},
     }

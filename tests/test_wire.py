@@ -362,7 +362,7 @@ def test_a_request_has_no_place_for_a_credential() -> None:
     """A Request's fields are these; the key is no part of it."""
     assert list(Request.__dataclass_fields__) == [
         "method", "url", "headers", "content", "effects", "key", "body", "specimen", "note", "empty",
-        "opens", "invoice_id", "answers", "searches", "states_bill", "link",
+        "opens", "invoice_id", "answers", "searches", "states_bill", "link", "misses", "part",
     ]  # fmt: skip
 
 

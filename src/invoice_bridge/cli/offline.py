@@ -24,10 +24,10 @@ from invoice_bridge.cli.connect import (
     provider_beside,
     read_settings,
 )
-from invoice_bridge.cli.files import pairs, read_bill, read_bytes
+from invoice_bridge.cli.files import pairs, read_bytes, read_new_invoice
 from invoice_bridge.cli.terminal import in_color, loss_json, write_json
 from invoice_bridge.client.config import key_variable
-from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.commands import ImportInvoice, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.decode import decode as decode_invoice
@@ -85,7 +85,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show the exact requests of a bill, their effects and the losses; nothing is sent."""
-    bill, of_client = read_bill(file), {} if lookup is None else {"lookup": lookup.value}
+    bill, of_client = read_new_invoice(file), {} if lookup is None else {"lookup": lookup.value}
     name = provider_beside(config, profile, provider, {"--set": settings})
     if config is not None:
         with client_to_ask(config, profile, **of_client) as client:
@@ -107,7 +107,10 @@ def explain(
 
 
 def _plans(
-    bill: OneTimeCharge | PeriodInvoice, provider: str, given: Mapping[str, str], of_client: Mapping[str, Any]
+    bill: OneTimeCharge | PeriodInvoice | ImportInvoice,
+    provider: str,
+    given: Mapping[str, str],
+    of_client: Mapping[str, Any],
 ) -> Iterator[Plan]:
     for name in providers.names() if provider == "all" else (provider,):
         declared = providers.get(name)
@@ -128,7 +131,7 @@ def losses(
     as_json: AsJson = False,
 ) -> None:
     """List what a provider would not carry of a bill; exit code 1 if that would stop it."""
-    bill, now, allowed = read_bill(file), datetime.now(UTC), frozenset[str]()
+    bill, now, allowed = read_new_invoice(file), datetime.now(UTC), frozenset[str]()
     name = provider_beside(config, profile, provider, {"--set": settings})
     if config is not None:
         with client_to_ask(config, profile) as client:
