@@ -16,7 +16,7 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix docs bench evidence golden cassettes mutants soak fuzz campaign faults lowest sdks requirements clean
+.PHONY: help demo test check fix docs bench evidence golden cassettes mutants soak fuzz campaign faults migrations lowest sdks requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -70,7 +70,7 @@ mutants: $(DEV) .venv-mutants/ready ## change adapters and core a token at a tim
 	@.venv-mutants/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/mutants.txt
 	@touch $@
 
-soak: fuzz campaign faults ## hostile input, then the independent campaign and the whole fault matrix: hours
+soak: fuzz campaign faults migrations ## hostile input, the independent campaign, the whole fault matrix, killed migrations: hours
 
 fuzz: .venv-soak/ready ## feed hostile input to everything that reads what others write (RUNS=, SEED=, TARGETS=)
 	.venv-soak/bin/python tools/fuzz.py --runs $(or $(RUNS),1000000) $(if $(SEED),--seed $(SEED)) $(TARGETS)
@@ -82,6 +82,10 @@ campaign: $(DEV) ## seeded cases against provider servers that share nothing wit
 faults: $(DEV) ## every fault at every request of every bill, with kill -9; first the control (SAMPLE=, SEED=, PROVIDERS=)
 	$(BIN)/python tools/faults.py --control --sample 100 $(if $(SEED),--seed $(SEED)) $(PROVIDERS)
 	$(BIN)/python tools/faults.py $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(PROVIDERS)
+
+migrations: $(DEV) ## migrations whose workers are killed, stopped and paced; first the control (KILLS=, STOPS=, SEED=)
+	$(BIN)/python tools/migrations.py --control --kills 16 --stops 4 $(if $(SEED),--seed $(SEED))
+	$(BIN)/python tools/migrations.py --kills $(or $(KILLS),250) --stops $(or $(STOPS),200) $(if $(SEED),--seed $(SEED))
 
 .venv-soak/ready: private BIN = .venv-soak/bin
 .venv-soak/ready: requirements/soak.txt pyproject.toml | $(BIN)/python

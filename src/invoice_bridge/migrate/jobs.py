@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.journal.location import Location
 from invoice_bridge.migrate.engine import Connect, Worker
 from invoice_bridge.migrate.errors import LedgerUnavailable
 from invoice_bridge.migrate.ledger import Ledger
@@ -43,12 +44,14 @@ def work_on_jobs(
     Each machine calls it with the URL of the same PostgreSQL database. The first one makes pgqueuer's tables, and the
     jobs. Raises Unauthorized or ConfigurationError for what concerns every item.
     """
-    with Ledger(database_url) as ledger:
-        if not ledger.database.is_postgres:
-            raise ConfigurationError(
-                f"the ledger {database_url} is a file of this machine, which needs no jobs: call move(), or plan the "
-                "migration in a PostgreSQL database"
-            )
+    box = [Location(database_url)]
+    del database_url  # a traceback that shows variables shall not show a password
+    if not box[0].is_url:
+        raise ConfigurationError(
+            f"the ledger {box[0]} is a file of this machine, which needs no jobs: call move(), or plan the migration "
+            "in a PostgreSQL database"
+        )
+    with Ledger(box.pop()) as ledger:
         chosen = ledger.plan(plan)
 
         def worker_of(page: int) -> Worker:
