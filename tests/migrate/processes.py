@@ -212,7 +212,7 @@ def kill_and_replace(stage: Scene, seed: int, kills: int, workers: int, **orders
         if last:
             return stage.start(**orders)
         point = dice.choice(POINTS)
-        after = dice.randrange(12 if point in {"send", "answer"} else 2)
+        after = dice.randrange(5) if point in {"send", "answer"} else 0  # whoever takes items reaches its point
         return stage.start(point, after, **orders)
 
     begun, killed = workers, 0
