@@ -202,7 +202,7 @@ def test_a_verb_whose_request_was_lost_waits() -> None:
 
 
 def test_a_verb_that_took_effect_is_read_and_not_made_again() -> None:
-    """The journal has its success: the invoice is read in place of the write, and one that does not show it is named."""
+    """The journal has its success: the invoice is read in place of the write; one that does not show it is named."""
     applied = History(applied=frozenset({"refund"}))
     other = Discrepancy("another amount", asked=None, found=None)
     assert _start(applied, other, DONE) == ("in_1", ["GET invoices/in_1", "GET invoices/in_1"])
