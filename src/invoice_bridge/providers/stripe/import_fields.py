@@ -109,11 +109,17 @@ IMPORT_FIELDS: tuple[Field, ...] = (
     _carried("source.id", f"metadata.{SOURCE_KEY}"),
     _unsent("source.account", "the book alone reads it"),
     _carried("armed", "", alters=Alters.BRANCH, source=f"{_INVOICE}.hosted_invoice_url: a draft cannot be paid"),
-    _carried(
+    _approximated(
         "mail",
         "collection_method",
+        "MAIL-01",
+        source=f"{_INVOICE}.collection_method; docs.stripe.com/billing/subscriptions/out-of-band-invoices",
         alters=Alters.BRANCH,
-        source=f"{_INVOICE}.collection_method; that finalizing mails is not confirmed",
+        severity=Severity.WARNS,
+        sent="send_invoice with the due date",
+        why="whether Stripe mails such an invoice when it is finalized without auto_advance is not confirmed, and "
+        "depends on the account's settings",
+        remedy="look at it at Stripe, and mail it with send_invoice where it was not",
     ),
     # ── the customer: the document shows the one of today
     _carried("customer.id", "customer, payment:customer_details.customer", alters=Alters.BRANCH),
