@@ -354,7 +354,7 @@ def test_comparing_nothing_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="both sides are empty: nothing was compared"):
         compare([], [])
     assert not compare([], many(1)).same
-    with pytest.raises(ConfigurationError, match="right side: none of its 1 invoices says reference: name what both"):
+    with pytest.raises(ConfigurationError, match="right side: none of its 1 invoices states reference: name what both"):
         compare(many(1), [bill(reference=None)])
     assert compare(bill(reference=None), bill(reference=None)).same
 

@@ -41,7 +41,7 @@ _TIED = {
 
 
 def row_of(rows: tuple[Field, ...], command: NewInvoice, leaf: str, context: Context) -> Field | None:
-    """The row that speaks of a leaf of this command: the first whose verbs and condition hold."""
+    """Return the row that speaks of a leaf of this command: the first whose verbs and condition hold."""
     return next(
         (row for row in rows if row.path == leaf and command.verb in row.verbs and row.when(command, context)), None
     )
@@ -120,7 +120,7 @@ def contradiction(before: NewInvoice, after: NewInvoice, leaf: str, context: Con
 
 
 def _changed(one: Seen, two: Seen) -> set[str]:
-    """The shapes of the fields that differ between plans."""
+    """Return the shapes of the fields that differ between plans."""
     none: frozenset[tuple[str, str, str]] = frozenset()
     return {shape for a, b in zip_longest(one.fields, two.fields, fillvalue=none) for _, shape, _ in a ^ b}
 
@@ -134,7 +134,7 @@ def alteration(before: NewInvoice, after: NewInvoice, context: Context) -> Alter
 
 
 def origins(rows: tuple[Field, ...], shape: str) -> set[str]:
-    """The paths of all rows whose native field covers a body's field."""
+    """Return the paths of all rows whose native field covers a body's field."""
     return {row.path for row in rows if origin((row,), shape) is not None}
 
 
@@ -154,7 +154,7 @@ def leaves_with_variants() -> frozenset[str]:
 
 
 def _with(command: Bill, **fields: Any) -> Bill:
-    """The command with other fields, checked again."""
+    """Return the command with other fields, checked again."""
     kept = {name: getattr(command, name) for name in type(command).model_fields}
     return type(command)(**(kept | fields))
 
@@ -199,7 +199,7 @@ def _lines(change: Callable[[Line, str], list[tuple[Line, Line]]]) -> Callable[[
 
 
 def _rates(command: Bill) -> bool:
-    """Whether the caller rates the bill, so that lines may be put into it."""
+    """Return whether the caller rates the bill, so that lines may be put into it."""
     return isinstance(command, OneTimeCharge) or bool(command.lines)
 
 
@@ -213,7 +213,7 @@ def _line_texts(name: str) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
 
 
 def _catalog_ids(name: str) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
-    """A product or price that the caller names, and one of a line that was read from an invoice."""
+    """Return a product or price that the caller names, and one of a line that was read from an invoice."""
     return _lines(
         lambda line, _: [
             (_line(line, id=known, **{name: "one_1"}), _line(line, id=known, **{name: "two_2"}))
@@ -223,7 +223,7 @@ def _catalog_ids(name: str) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
 
 
 def _discounts(one: dict[str, Any], two: dict[str, Any]) -> Callable[[Bill], list[tuple[Bill, Bill]]]:
-    """A discount off the whole bill, where the caller rates it."""
+    """Return a discount off the whole bill, where the caller rates it."""
 
     def make(command: Bill) -> list[tuple[Bill, Bill]]:
         if not _rates(command):

@@ -1,4 +1,4 @@
-"""ChargeAPI: invoices at the pinned API version, one JSON request a step; it is told a period, never an amount."""
+"""ChargeAPI: invoices at the pinned API version, one JSON request per step. It accepts a period, never an amount."""
 
 from invoice_bridge.adapter.declared import Named, cannot
 from invoice_bridge.adapter.lookup import find
@@ -38,7 +38,7 @@ CHARGEAPI = Provider(
         "Idempotency-Key",
         KEY_WINDOW,
         source="docs.chargeapi.co/idempotency; only its older generation states the 24 hours",
-        # no mark of an answer that repeats an earlier one is documented: what may be old is read again
+        # replayed answers carry no documented mark, so an answer that may be old is read again
     ),
     rate=None,  # docs.chargeapi.co/errors lists rate_limit_exceeded; no page gives a number
     mode=mode,

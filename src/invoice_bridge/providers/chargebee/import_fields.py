@@ -1,6 +1,6 @@
-"""What becomes of each leaf of an import at Chargebee, and the limits of its two requests.
+"""The fate of each leaf of an import at Chargebee, and the limits of its two requests.
 
-Of several rows that speak of the same path the first one decides.
+Of several rows of one path the first that applies decides.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _TAX = (
 _TAXES = ", ".join((*(f"line_items[].tax{place}_name, line_items[].tax{place}_amount" for place in range(2, 11)), _TAX))
 _ISSUED = "date, voided_at, write_off_date, note:date, note:refunded_at, note:linked_refunds[].date"
 IMPORT_FIELDS: tuple[Field, ...] = (
-    # ── which document it is
+    # ── identity of the document
     _approximated(
         "reference",
         "",
@@ -98,7 +98,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         why="an import is mailed to nobody, whatever the site's settings say",
         remedy="leave mail out, and mail the invoice from Chargebee",
     ),
-    # ── the customer, as the document shows it
+    # ── the customer on the document
     _carried("customer.id", "customer_id, note:customer_id"),
     _carried("customer.email", "billing_address.email"),
     _carried("customer.name", "billing_address.first_name"),
@@ -230,7 +230,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
     ),
     _carried("adjustments[].kind", "round_off, line_items[].description, line_items[].amount"),
     _carried("adjustments[].amount", "round_off, line_items[].amount, total, write_off_amount"),
-    # ── how it ended
+    # ── the final state
     _approximated(
         "status",
         "status",
@@ -367,7 +367,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         remedy="keep it on your side, under the reference",
     ),
     _carried("subscription", "subscription_id", source=f"{IMPORT}, subscription_id"),
-    # ── what lines have of the source's own
+    # ── the source's own ids on lines
     _unsent("lines[].id"),
     _unsent("lines[].proration"),
     _unsent("lines[].provider"),
