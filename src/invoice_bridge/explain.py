@@ -289,8 +289,9 @@ def losses(provider: str, command: Command, *, as_of: datetime | None = None, **
 def explain(provider: str, command: Command, *, lookup: Lookup = "auto", **settings: Any) -> Plan:
     """Show exactly what a command would send: requests in order with their effects, then the losses.
 
-    Needs no network and no key; never raises for what the provider cannot do (see Plan.refusal). What an earlier answer
-    gives stands as a placeholder like {open.id}. Raises ConfigurationError for an unknown provider or setting.
+    Needs no network and no key; never raises for what the provider cannot do (see Plan.refusal). A value from an
+    earlier answer appears as a placeholder like {open.id}. Raises ConfigurationError for an unknown provider or
+    setting.
     """
     return plan(command, make_context(providers.get(provider), settings), lookup=lookup)
 
@@ -303,7 +304,7 @@ def losses_of(command: Command, context: Context, as_of: datetime | None = None)
 
 
 def plan(command: Command, context: Context, history: History = NO_HISTORY, *, lookup: Lookup = "auto") -> Plan:
-    """Feed a command's flow its own specimens and collect what it asks to send."""
+    """Feed a command's flow its own specimens and collect its requests."""
     context = context.on(command)
     requests, refusal = _walk(command, context, history, lookup)
     if isinstance(refusal, LookupNeeded):
@@ -312,7 +313,7 @@ def plan(command: Command, context: Context, history: History = NO_HISTORY, *, l
     twin = _without_braces(command)
     twins = () if twin is command else _walk(twin, context.on(twin), history, lookup)[0]
     if [_size(request) for request in twins] != [_size(request) for request in requests]:
-        twins = ()  # a flow that reads the braces themselves: better a placeholder too many than a wrong position
+        twins = ()  # a flow that reads the braces themselves: an extra placeholder is better than a wrong position
     unset = frozenset(name for name, value in context.settings.items() if value == f"{{{name}}}")
     return Plan(
         context.provider.name, requests, losses_of(command, context), refusal, _rows(command, context), unset, twins
@@ -328,8 +329,8 @@ def _walk(
 ) -> tuple[tuple[Request, ...], BridgeError | None]:
     """Return the requests of a command's flow when it is fed its own specimens, and the refusal that ended it.
 
-    A bill that the journal knows is looked up by the ids of its invoices: what they are now is not known here. As with
-    the listing, nothing is found, and the requests that would follow then are shown.
+    A bill that the journal knows is looked up by the ids of its invoices, whose present state is unknown here. As
+    with the listing, the lookup returns nothing, and the requests that follow are shown.
     """
     requests: list[Request] = []
     made = {quote(invoice_id, safe="") for invoice_id in history.made} if isinstance(command, NewInvoice) else set()

@@ -1,6 +1,6 @@
 """The capability matrix and the provider pages, read from the providers' own tables.
 
-Rules of this file: nothing is claimed here; every cell is a field of `Flows`, every row a row of a table.
+Rules of this file: this file claims nothing: every cell is a field of `Verbs`, every row a row of a table.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VERBS = tuple(verb.name for verb in fields(Verbs))
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Whether a provider does a verb: "built", "cannot" (the provider has no such thing) or "not built"."""
+    """The state of a verb at a provider: "built", "cannot" (the provider has no such function) or "not built"."""
 
     provider: str
     verb: str
@@ -40,7 +40,7 @@ class Cell:
     reason: str = ""
     source: str = ""
     evidence: tuple[str, ...] = ()
-    """What this release's tests prove: documented, oracle, emulator, recording, live (see tests/evidence.py)."""
+    """The evidence of this release's tests: documented, oracle, emulator, recording, live (see tests/evidence.py)."""
 
 
 def cell(provider: Provider, verb: str) -> Cell:
@@ -55,7 +55,7 @@ def cell(provider: Provider, verb: str) -> Cell:
 
 @cache
 def evidence() -> dict[str, dict[str, list[str]]]:
-    """Return what this release's tests prove: provider → verb → kinds. Written by `make evidence`, never by hand."""
+    """Return the evidence of this release's tests: provider → verb → kinds. Written by `make evidence`, never by hand."""
     proofs: dict[str, dict[str, list[str]]] = json.loads(
         files("invoice_bridge").joinpath("evidence.json").read_text("utf-8")
     )
@@ -256,7 +256,7 @@ def state_diagram(provider: Provider) -> str:
 
 
 def model_page() -> str:
-    """Return every field of an invoice and of its parts: what it is in JSON, and what it means."""
+    """Return every field of an invoice and of its parts: its JSON type and its meaning."""
     schema = Invoice.model_json_schema(mode="serialization")
     types = {"Invoice": schema, **schema["$defs"]}
     tables = []
@@ -270,7 +270,7 @@ def model_page() -> str:
 
 
 def _in_json(field: Mapping[str, Any]) -> str:
-    """Return what a field is in JSON, in words."""
+    """Return the JSON type of a field, in words."""
     if "anyOf" in field:
         kinds = [_in_json(each) for each in field["anyOf"]]
         return ", or ".join(kind for kind in kinds if kind != "`null`") + (", or `null`" if "`null`" in kinds else "")
@@ -305,7 +305,7 @@ def _paths(paths: Iterable[str]) -> str:
 
 
 def idempotency_page() -> str:
-    """Return how long each provider remembers a key, and when a bill is looked up there by itself."""
+    """Return the lifetime of each provider's keys, and the bills that lookup="auto" looks up there."""
     rows = [
         [provider.title, _keys(provider.idempotency), _looked_up(provider), provider.idempotency.source]
         for provider in map(providers.get, providers.names())

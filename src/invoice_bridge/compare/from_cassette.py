@@ -95,8 +95,8 @@ def _provider(path: Path, interactions: list[dict[str, Any]]) -> Provider:
     found = [name for name in providers.names() if hosts and all(_is_host(name, host) for host in hosts)]
     if len(found) != 1:
         raise ConfigurationError(
-            f"{path}: whose answers are these? {beside.name} is missing, and no provider has these hosts: "
-            f"{', '.join(sorted(hosts)) or 'none was recorded'}"
+            f"{path}: the provider of these answers is unknown: {beside.name} is missing, and no single provider has "
+            f"these hosts: {', '.join(sorted(hosts)) or 'none was recorded'}"
         )
     return providers.get(found[0])
 

@@ -46,7 +46,7 @@ class Frozen(BaseModel):
             return super().model_rebuild(
                 force=force,
                 raise_errors=raise_errors,
-                _parent_namespace_depth=_parent_namespace_depth + 1,  # of whoever calls this
+                _parent_namespace_depth=_parent_namespace_depth + 1,  # the caller's
                 _types_namespace=_types_namespace,
             )
 

@@ -16,7 +16,7 @@ _EVENTS = "chargebee 3.29.0, EventType"
 def verify(delivery: Delivery, secret: bytes, _at: datetime) -> None:
     """Check the Basic authentication of the webhook; the secret is "user:password".
 
-    It proves the sender, but neither the body nor the time: whoever copies a delivery can repeat it. So read the
+    It proves the sender, but neither the body nor the time: anybody who copies a delivery can repeat it. So read the
     invoice from the provider before you act, and never act on the event alone.
     """
     user, colon, password = secret.partition(b":")

@@ -82,7 +82,7 @@ def _carried(path: str, native: str, source: str = CREATE, **more: Any) -> Field
 
 
 def _dropped(path: str, word: str, why: str, **more: Any) -> Field:
-    remedy = more.pop("remedy", "say it in the description")
+    remedy = more.pop("remedy", "write it in the description")
     return dropped(path, f"{_CODE}-{word}", more.pop("source", CREATE), why=why, remedy=remedy, verbs=_VERB, **more)
 
 
@@ -206,7 +206,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         severity=Severity.WARNS,
         sent="the line's whole amount, once",
         why="a quantity is sent where it comes to the amount with the unit amount",
-        remedy="say it in the line's description",
+        remedy="write it in the line's description",
     ),
     _carried("lines[].quantity", "line_items[].quantity", LINE_SOURCE, when=_sends_quantity),
     _unsent("lines[].quantity", LINE_SOURCE),
