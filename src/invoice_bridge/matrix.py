@@ -55,7 +55,7 @@ def cell(provider: Provider, verb: str) -> Cell:
 
 @cache
 def evidence() -> dict[str, dict[str, list[str]]]:
-    """Return the evidence of this release's tests: provider → verb → kinds. Written by `make evidence`, never by hand."""
+    """Return the tests' evidence: provider → verb → kinds. Written by `make evidence`, never by hand."""
     proofs: dict[str, dict[str, list[str]]] = json.loads(
         files("invoice_bridge").joinpath("evidence.json").read_text("utf-8")
     )

@@ -189,7 +189,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         "LINES-01",
         when=_has_no_lines,
         severity=Severity.WARNS,
-        sent="one line over the whole amount",
+        sent="one line with the whole amount",
         why="the document's lines are not known",
         remedy="state the lines",
     ),

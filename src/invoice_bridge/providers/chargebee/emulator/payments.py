@@ -153,7 +153,7 @@ class ChargebeePayments(ChargebeeTransitions):
 
     @staticmethod
     def _refundable(found: Mapping[str, Any]) -> int:
-        """Return the amount still available for refundable credit notes (apidocs.chargebee.com, record refund for an invoice)."""
+        """Return the limit of refundable credit notes (apidocs.chargebee.com, record refund for an invoice)."""
         issued = sum(row["cn_total"] for row in found["issued_credit_notes"] if row["cn_status"] != "voided")
         return int(found["amount_paid"] + found["credits_applied"] - issued)
 
