@@ -20,7 +20,8 @@ from invoice_bridge.core.model import Line
 from invoice_bridge.emulator import Emulator, EmulatorTransport
 from invoice_bridge.explain import body_leaves, origin
 from invoice_bridge.testing.conformance.base import Checks, plan_of
-from invoice_bridge.testing.metamorphic import contradiction, leaves_with_variants, variants
+from invoice_bridge.testing.metamorphic import contradiction
+from invoice_bridge.testing.variants import leaves_with_variants, variants
 
 
 class TableChecks(Checks):
@@ -36,7 +37,7 @@ class TableChecks(Checks):
     def test_every_row_can_be_tested(self, declared: Provider) -> None:
         """Each row is about a leaf that bills have and that this suite can change; "" is a constant of the body."""
         unknown = sorted({row.path for row in declared.fields if row.path} - set(leaves_with_variants()))
-        assert not unknown, f"no bill has {', '.join(unknown)}, or testing/metamorphic.py lacks a variant for it"
+        assert not unknown, f"no bill has {', '.join(unknown)}, or testing/variants.py lacks a variant for it"
 
     @pytest.mark.parametrize(
         "kind, leaf",
@@ -52,7 +53,7 @@ class TableChecks(Checks):
             refusal = plan_of(bills[0], context).refusal
             pytest.skip(f"{context.provider.title} refuses every {kind.verb} of this suite: {refusal}")
         pairs = [pair for bill in possible for pair in variants(bill, leaf)]
-        assert pairs, f"no bill can be made that differs in {leaf} alone: see _VARIANTS in testing/metamorphic.py"
+        assert pairs, f"no bill can be made that differs in {leaf} alone: see _VARIANTS in testing/variants.py"
         wrong = [said for one, two in pairs if (said := contradiction(one, two, leaf, context)) is not None]
         assert not wrong, "\n".join(sorted(set(wrong)))
         refusals = [plan_of(two, context).refusal for _, two in pairs]
