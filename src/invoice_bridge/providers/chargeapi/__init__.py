@@ -63,7 +63,7 @@ CHARGEAPI = Provider(
         retrieve=retrieve,
         list=page,
         pdf=cannot(
-            "ChargeAPI's invoices have neither a PDF nor a hosted page",
+            "invoices have neither a PDF nor a hosted page",
             source="docs.chargeapi.co/api-reference/invoices/object",
         ),
         finalize=finalize,
@@ -73,11 +73,11 @@ CHARGEAPI = Provider(
             source="docs.chargeapi.co/api-reference/invoices/pay",
         ),
         mark_paid=cannot(
-            "ChargeAPI cannot record a payment made elsewhere: only pay marks an invoice as paid, and pay collects",
+            "a payment made elsewhere cannot be recorded: only pay marks an invoice as paid, and pay collects",
             source="docs.chargeapi.co/api-reference/invoices/pay",
         ),
         record_payment=cannot(
-            "ChargeAPI cannot record a payment made elsewhere, in whole or in part",
+            "a payment made elsewhere cannot be recorded, in whole or in part",
             source="docs.chargeapi.co/api-reference/invoices/pay",
         ),
         refund=cannot(
@@ -99,7 +99,7 @@ CHARGEAPI = Provider(
             source="docs.chargeapi.co/api-reference/invoices/void",
         ),
         send_invoice=cannot(
-            "ChargeAPI mails no invoices; mail it yourself",
+            "no request mails an invoice; mail it yourself",
             source="docs.chargeapi.co/api-reference/invoices/object",
         ),
     ),

@@ -189,7 +189,7 @@ TITLE_LENGTH = 80
 LIMITS = (Limit("description", 1000, "whop-sdk 2.6.0, Plan.description: 1000 characters at most"),)
 
 CANNOT_FINALIZE = "no call finalizes a legacy draft: finalize it in Whop's dashboard, or create it without draft"
-CANNOT_PAY = "Whop charges an invoice when it is created, or the customer pays it online: no call collects it later"
+CANNOT_PAY = "an invoice is charged when it is created, or the customer pays it online: no call collects it later"
 CANNOT_RECORD = (
     "no part, date, method or reference of a payment made elsewhere can be recorded: use mark_paid, which records the "
     "whole amount"
