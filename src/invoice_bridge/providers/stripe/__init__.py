@@ -1,4 +1,4 @@
-"""Stripe: invoices at the pinned API version, one form-encoded request a step."""
+"""Stripe: invoices at the pinned API version, one form-encoded request per step."""
 
 from invoice_bridge.adapter.declared import Named, Setting
 from invoice_bridge.adapter.lookup import find
