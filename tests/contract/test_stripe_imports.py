@@ -79,7 +79,9 @@ def history(draw: st.DrawFn, *statuses: Status) -> ImportInvoice:
     )  # fmt: skip
     on_top = sum(tax.amount.minor for tax in taxes or [t for line in lines for t in line.taxes] if not tax.inclusive)
     total = sum(line.amount.minor for line in lines) + on_top
-    total += sum(each.amount.minor for each in adjustments) - sum(each.amount.minor for each in discounts if each.amount)
+    total += sum(each.amount.minor for each in adjustments) - sum(
+        each.amount.minor for each in discounts if each.amount
+    )
     status = draw(st.sampled_from(statuses))
     dates = {Status.PAID: "paid_at", Status.VOID: "voided_at", Status.UNCOLLECTIBLE: "uncollectible_at"}
     said: dict[str, Any] = {dates[status]: PAID_AT} if status in dates else {}
@@ -167,7 +169,9 @@ def test_a_whole_document_is_these_forms() -> None:
     command = ImportInvoice(
         reference="res-1", number="N-1", customer=CustomerRef(id="cus_42"), status=Status.PAID, total=eur(1150),
         issued_at=ISSUED, paid_at=PAID_AT, due_at=PAID_AT + timedelta(days=1),
-        lines=(Line(description="Energy", quantity=2, unit_amount=eur(500), taxes=(vat,), period=Period.month(2026, 2)),),
+        lines=(
+            Line(description="Energy", quantity=2, unit_amount=eur(500), taxes=(vat,), period=Period.month(2026, 2)),
+        ),
         discounts=(Discount(name="Spring", amount=eur(40)),), source=Source("chargebee", "acme", "inv_1"),
         payments=(Payment(id="txn_1", amount=eur(1150), at=PAID_AT, state="succeeded", method="card"),),
         credit_notes=(CreditNote(id="re_1", number="R-1", amount=eur(50), kind="refund", at=PAID_AT),),
