@@ -67,8 +67,8 @@ class LedgerEntry:
     event: str
     """issued, mailed, collected, recorded (paid elsewhere), refunded, credited, voided, written_off, deleted
 
-    balance_applied (by issuing: above zero what the customer owed is billed, below it a credit is used up), carried_over
-    (to the next invoice, which bills it)
+    balance_applied (by issuing: above zero what the customer owed is billed, below it a credit is used up);
+    carried_over (to the next invoice, which bills it)
     """
     invoice_id: str
     customer: str | None

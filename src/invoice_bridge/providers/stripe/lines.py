@@ -109,9 +109,7 @@ def _fitting(text: str, most: int, what: str, source: str) -> str:
     return text
 
 
-def line_form(
-    line: Line, currency: str, taxes: list[InvoiceAddLinesParamsLineTaxAmount]
-) -> InvoiceAddLinesParamsLine:
+def line_form(line: Line, currency: str, taxes: list[InvoiceAddLinesParamsLineTaxAmount]) -> InvoiceAddLinesParamsLine:
     """The form of one line with the taxes that it has in amounts. Raises Unsupported."""
     form: InvoiceAddLinesParamsLine = {}
     if line.description is not None:

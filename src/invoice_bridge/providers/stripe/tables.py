@@ -221,7 +221,7 @@ REDACTIONS = (
 SOURCES = {
     "one_time_charge": "stripe-python 16.1.0, InvoiceService.create and add_lines",
     "period_invoice": "stripe-python 16.1.0, InvoiceItemService.list and InvoiceService.add_lines",
-    "import_invoice": "stripe-python 16.1.0, InvoiceCreateParams.number and effective_at, InvoiceService.attach_payment",
+    "import_invoice": "stripe-python 16.1.0, InvoiceCreateParams.number and effective_at, Invoice.attach_payment",
     "retrieve": "stripe-python 16.1.0, InvoiceService.retrieve, InvoicePaymentService.list and CreditNoteService.list",
     "find": "stripe-python 16.1.0, InvoiceService.search and list",
     "list": "stripe-python 16.1.0, InvoiceService.list",
