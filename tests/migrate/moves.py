@@ -32,7 +32,7 @@ class Move:
 
     def migration(self, **settings: Any) -> Migration:
         """A migration between the accounts, on one ledger, at a pace that no test waits for."""
-        given = {"source": self.source, "target": self.target, "rate": 1000, "timing": QUICK} | settings
+        given: dict[str, Any] = {"source": self.source, "target": self.target, "rate": 1000, "timing": QUICK} | settings
         return Migration(self.folder / "ledger.sqlite", **given)
 
     def client(self, side: str) -> Client:
@@ -72,10 +72,10 @@ class Move:
 def move(folder: Path, source: str = "stripe", target: str = "chargebee") -> Iterator[Move]:
     """Serve both accounts."""
     with running(names=[source, target]) as served:
-        sides = []
+        sides: list[dict[str, Any]] = []
         for name in (source, target):
             emulator = served.emulators[name]
             sides.append(
                 {"provider": name, "api_key": emulator.key, "base_url": served.base_urls[name], **emulator.settings}
             )
-        yield Move(folder, *sides, dict(served.emulators))
+        yield Move(folder, sides[0], sides[1], dict(served.emulators))

@@ -198,6 +198,8 @@ class Stages:
         invoice_id, _ = self._source_of(item)
         made = target.retrieve(item.target_id or "")
         found = self._check_closed(invoice_id, made)
+        if item.is_repeat and made.status is Status.PAID:
+            return made  # an earlier try issued and paid it
         armed = make(target, self._accepting(item, "arm"))
         if found.status is not Status.PAID or armed.status is Status.PAID or not armed.amount_remaining:
             return armed
@@ -206,7 +208,7 @@ class Stages:
             amount=armed.amount_remaining,
             at=found.paid_at or item.first_sent_at,
             reference=f"{item.reference}/paid-at-source",
-            expect=armed.amount_paid or Money.zero(armed.amount_remaining.currency),
+            expect=armed.amount_remaining,
         )
 
 
