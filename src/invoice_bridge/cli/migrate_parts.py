@@ -33,8 +33,7 @@ def show_preview(preview: Preview) -> None:
 
 
 def _safe(line: str) -> str:
-    indent = line[: len(line) - len(line.lstrip())]
-    return indent + exits.printable(line)
+    return "".join(letter if letter.isprintable() else " " for letter in line)
 
 
 @contextmanager
