@@ -37,7 +37,8 @@ class Move:
 
     def client(self, side: str) -> Client:
         """A client of the source or the target that looks nothing up."""
-        return Client(**{**getattr(self, side), "lookup": "never"})
+        given: dict[str, Any] = {**getattr(self, side), "lookup": "never"}
+        return Client(**given)
 
     def bill(self, end: str, reference: str, minor: int) -> str:
         """Make an invoice at the source that ends so; return its id."""
