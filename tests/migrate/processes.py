@@ -33,7 +33,7 @@ SHORT = Timing(lease=2.0, beat=0.4, deadline=4.0, settling=0.5)
 
 @dataclass(frozen=True)
 class Orders:
-    """What one worker process is told to do."""
+    """What one worker process has to do."""
 
     place: str
     url: str
@@ -129,8 +129,8 @@ class Scene:
             "threads": self.threads,
             **orders,
         }
-        told = Orders(self.place, self.url, self.emulator.key, point=point, after=after, **given)
-        process = processes.Process(target=work, args=(told,))
+        given_orders = Orders(self.place, self.url, self.emulator.key, point=point, after=after, **given)
+        process = processes.Process(target=work, args=(given_orders,))
         process.start()
         self.started.append(process)
         return process
@@ -160,9 +160,9 @@ class Scene:
         return len(known & {self._reference(one) for one in self.emulator.invoices.values()})
 
     def _reference(self, document: Any) -> str:
-        found = json.dumps(document, default=str)
+        text = json.dumps(document, default=str)
         for row in self._references:
-            if f'"{row}"' in found:
+            if f'"{row}"' in text:
                 return row
         return "none of the plan"
 
@@ -212,7 +212,7 @@ def kill_and_replace(stage: Scene, seed: int, kills: int, workers: int, **orders
         if last:
             return stage.start(**orders)
         point = dice.choice(POINTS)
-        after = dice.randrange(12 if point in {"send", "answer"} else 2)
+        after = dice.randrange(5) if point in {"send", "answer"} else 0  # whoever takes items reaches its point
         return stage.start(point, after, **orders)
 
     begun, killed = workers, 0

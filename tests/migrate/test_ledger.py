@@ -2,6 +2,8 @@
 
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,11 +19,12 @@ from invoice_bridge.migrate import (
     PlanHeader,
     Result,
     Timing,
+    work_on_jobs,
     write_operation,
 )
 from invoice_bridge.migrate.leases import Lease, seconds_now
 from invoice_bridge.migrate.ledger import BATCH
-from tests.databases import Place
+from tests.databases import Place, is_url
 
 QUICK = Timing(lease=1.0, beat=0.2, deadline=1.0, settling=1.0)
 BILL = OneTimeCharge(reference="res-1", customer="cus_42", amount=Money(1999, "EUR"))
@@ -262,3 +265,21 @@ def test_a_ledger_that_cannot_be_written_raises_an_error(tmp_path: Path) -> None
         with pytest.raises(LedgerUnavailable, match="cannot be written: full"):
             ledger.add(plan, items(1))
         assert ledger.counts(plan) == {}
+
+
+def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    """The room can be imported; the first name that needs SQLAlchemy, or pgqueuer, says what to install."""
+    code = (
+        "import sys; sys.modules['sqlalchemy'] = None\n"
+        "import invoice_bridge.migrate as migrate; migrate.NewItem\n"
+        "try: migrate.Ledger\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed == 'ConfigurationError a migration needs SQLAlchemy: run pip install "invoice-bridge[migrate]"\n'
+    if is_url(place):
+        with Ledger(place) as ledger:
+            ledger.add(ledger.add_plan(PlanHeader("stripe:acct_1")), items(1))
+        monkeypatch.setitem(sys.modules, "pgqueuer", None)
+        with pytest.raises(ConfigurationError, match="need pgqueuer"):
+            work_on_jobs(str(place), lambda **_settings: None)  # type: ignore[arg-type]

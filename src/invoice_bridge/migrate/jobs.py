@@ -73,18 +73,17 @@ class _Jobs:
 
     async def run(self, stale_after: timedelta) -> None:
         """Put a job for each page that is not finished, and work until the plan is."""
-        from pgqueuer import PgQueuer
-
+        PgQueuer = _import_pgqueuer()  # noqa: N806 - a class
         async with await self._connect() as connection:
             queue = PgQueuer.from_psycopg_connection(connection)
             await self._enqueue(queue.queries)
 
-            @queue.entrypoint(_ENTRYPOINT)
             async def move_page(job: Any) -> None:
                 plan, page = map(int, bytes(job.payload).split(b"/"))
                 if plan == self._plan:
                     await asyncio.to_thread(self._move, page)
 
+            queue.entrypoint(_ENTRYPOINT)(move_page)
             watching = asyncio.create_task(self._watch(queue))
             try:
                 await queue.run(
@@ -146,3 +145,13 @@ class _Jobs:
             return self._ledger.is_finished(self._plan)
         except LedgerUnavailable:  # asked again
             return False
+
+
+def _import_pgqueuer() -> Any:
+    try:
+        from pgqueuer import PgQueuer
+    except ImportError:
+        raise ConfigurationError(
+            'pages as jobs need pgqueuer: run pip install "invoice-bridge[migrate-postgres]"'
+        ) from None
+    return PgQueuer
