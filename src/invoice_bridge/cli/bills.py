@@ -55,7 +55,7 @@ def import_invoice(
         typer.Option("--lookup", help="Look the import up before it is made; journal: --journal FILE has every one."),
     ] = None,
 ) -> Invoice:
-    """Make an invoice of the past again as it ended, from a file of an ImportInvoice. Nobody is charged."""
+    """Make an invoice of the past again as it ended. Nobody is charged."""
     return client.import_invoice(read_document(file), allow=allow or ())
 
 
