@@ -1,4 +1,4 @@
-"""invoice-bridge migrate: work on a plan of a ledger, from as many machines as there are."""
+"""invoice-bridge migrate: the group of the steps, and the worker for as many machines as there are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from invoice_bridge.cli import exits
+from invoice_bridge.cli import exits, migrate_parts, migrate_steps
 from invoice_bridge.cli.connect import journal_file
 from invoice_bridge.cli.output import print_parts
 from invoice_bridge.client.config import read_profile
@@ -17,6 +17,17 @@ app = typer.Typer(cls=exits.Group, no_args_is_help=True, help="Move invoices to 
 @app.callback()
 def _group() -> None:
     """Move invoices to another provider."""
+
+
+app.command("plan")(migrate_steps.plan)
+app.command("preview")(migrate_parts.preview)
+app.command("run")(migrate_steps.run)
+app.command("status")(migrate_parts.status)
+app.command("sweep")(migrate_steps.sweep)
+app.command("verify")(migrate_steps.verify)
+app.command("evidence")(migrate_parts.evidence)
+app.command("undo")(migrate_steps.undo)
+app.add_typer(migrate_parts.quarantine, name="quarantine")
 
 
 @app.command("worker")
