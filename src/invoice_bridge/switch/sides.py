@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from invoice_bridge.core.commands import Bill, Command, Find, NewInvoice, OneTimeCharge, PeriodInvoice
+from invoice_bridge.adapter.lookup import is_findable
+from invoice_bridge.core.commands import Bill, Command, NewInvoice, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import (
     AlreadyBilled,
     BilledElsewhere,
@@ -116,7 +117,15 @@ class Sides(Generic[C]):
                     continue
 
     def _find_elsewhere(self, command: NewInvoice, other: C) -> Asks[None]:
-        customer = other._resolve_names(Find(reference=command.reference, customer=command.customer)).customer  # noqa: SLF001
+        command = other._resolve_names(command)  # noqa: SLF001
+        remedy = 'keep the journal complete and give both clients lookup="journal"'
+        if not is_findable(command, other._context.on(command)):  # noqa: SLF001
+            raise Unsupported(
+                f"{other.provider} would not carry the reference of this bill, so it cannot be looked up at that side "
+                "of the switch; nothing was sent",
+                remedy=remedy,
+            )
+        customer = command.customer
         is_there = customer is not None and customer.at(other.provider) is not None
         whose: dict[str, Any] = {"customer": customer} if is_there else {}
         try:
@@ -129,7 +138,7 @@ class Sides(Generic[C]):
             raise Unsupported(
                 f"{refusal.reason}; the other side of the switch is asked before a bill is made, so nothing was sent",
                 source=refusal.source,
-                remedy='keep the journal complete and give both clients lookup="journal"',
+                remedy=remedy,
             ) from None
         if invoice is not None and invoice.status in {Status.VOID, Status.DELETED}:
             return
