@@ -1,4 +1,4 @@
-"""One period, one provider: under crashes at every edge, skewed clocks, payments in between, and a switch that is moved.
+"""One period, one provider: under crashes at every edge, skewed clocks, payments in between, and a moved switch.
 
 A process is stopped, or loses an answer, at any edge: before and after each request, and before and after each write of
 the journal. The controls run the same machine with one rule taken away, and must see a period billed twice.
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -38,6 +38,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.pair = Pair(self.folder / "bills.sqlite")
+        Journal(self.pair.place).close()
         self.at = datetime(2026, 12, 1, tzinfo=UTC)
         self.history = [self.at]
         self.tried: set[tuple[int, int]] = set()
@@ -47,7 +48,7 @@ class Machine(RuleBasedStateMachine):
     def skew(self, old: timedelta, new: timedelta) -> None:
         """The providers' clocks are up to two days apart."""
         for shop, by in ((self.pair.old, old), (self.pair.new, new)):
-            shop.emulator.clock.advance(by.total_seconds())
+            shop.emulator.clock.now += by
 
     @rule(month=MONTHS, stop=st.none() | st.integers(1, 24), loses=st.booleans(), pays=st.booleans())
     def bill(self, month: tuple[int, int], stop: int | None, loses: bool, pays: bool) -> None:
@@ -96,7 +97,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(hours=st.sampled_from([-24, 1, 24]))
     def later(self, hours: int) -> None:
-        """Time passes by the journal's rows, or a host's clock was a day ahead when it wrote them; keys are forgotten."""
+        """Time passes by the journal's rows, or a host's clock was a day ahead as it wrote them; keys are forgotten."""
         shift_rows(self.pair.place, -timedelta(hours=hours))
         for shop in (self.pair.old, self.pair.new):
             shop.emulator.kept.clear()
@@ -107,7 +108,7 @@ class Machine(RuleBasedStateMachine):
         for year, month in self.tried:
             reference = f"flt/{year}-{month:02}"
             bills = self.pair.bills(reference)
-            assert len(bills) <= 1, [(bill.provider, bill.id) for bill in bills]
+            assert len(bills) <= 1
             start = datetime(year, month, 1, tzinfo=UTC)
             sides = {"chargebee" if start >= at else "stripe" for at in self.history}
             assert {bill.provider for bill in bills} <= sides
@@ -144,6 +145,8 @@ def run(machine: Callable[[], RuleBasedStateMachine], examples: int) -> None:
         derandomize=True,
         database=None,
         print_blob=False,
+        phases=[Phase.generate],
+        report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=how)  # type: ignore[no-untyped-call]
@@ -151,7 +154,7 @@ def run(machine: Callable[[], RuleBasedStateMachine], examples: int) -> None:
 
 def test_one_period_one_provider() -> None:
     """Whatever stops the processes, each period is billed once, at a side that the switch had for it."""
-    run(Machine, 25)
+    run(Machine, 20)
 
 
 @pytest.mark.slow
@@ -172,14 +175,14 @@ def test_control_without_one_book_a_period_is_billed_twice(monkeypatch: pytest.M
             made.new._memory.journal = alone
             return made
 
-    with pytest.raises(AssertionError, match=r"stripe.*chargebee"):
+    with pytest.raises(AssertionError, match=r"2 == 1|2 <= 1"):
         run(Apart, 100)
 
 
 def test_control_without_the_intents_a_period_is_billed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """A crash leaves no row: what was stopped after a request left is unknown to the next process."""
     monkeypatch.setattr("invoice_bridge.journal.memory.Memory.intend", lambda *_: None)
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=r"2 == 1|2 <= 1"):
         run(Machine, 100)
 
 
