@@ -15,7 +15,8 @@ from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.commands import NewInvoice
 from invoice_bridge.core.losses import Alters
-from invoice_bridge.explain import origin, plan, request_leaves
+from invoice_bridge.explain import origin, request_leaves
+from invoice_bridge.testing.planned import planned
 
 _TIED = {
     "lines[].quantity": ("lines[].unit_amount",),
@@ -58,7 +59,7 @@ def seen(command: NewInvoice, context: Context) -> Seen:
 
 
 def _seen(command: NewInvoice, context: Context) -> Seen:
-    found = plan(command, context, lookup="never")  # rows speak of the bill; whether it is looked up first is ours
+    found = planned(command, context, lookup="never")  # rows speak of the bill; whether it is looked up first is ours
     steps = tuple((request.method, urlsplit(request.url).path, request.effects) for request in found.requests)
     refused = type(found.refusal).__name__ if found.refusal is not None else None
     bodies = tuple(

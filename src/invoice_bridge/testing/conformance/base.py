@@ -22,8 +22,9 @@ from invoice_bridge.core.model import Collection, Invoice, Line, Period, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Request
 from invoice_bridge.emulator import Emulator, EmulatorTransport, FakeClock
-from invoice_bridge.explain import Plan, make_context, plan
+from invoice_bridge.explain import Plan, make_context
 from invoice_bridge.testing.documents import documents
+from invoice_bridge.testing.planned import planned
 
 _MAY = Period.month(2026, 5)
 MONEY_VERBS = ("pay_part", "record_payment", "refund", "credit")
@@ -68,7 +69,7 @@ def lookup_mode(declared: Provider) -> Lookup:
 
 def plan_of(command: Command, context: Context) -> Plan:
     """Explain a command as the checks send it; see lookup_mode."""
-    return plan(command, context, lookup=lookup_mode(context.provider))
+    return planned(command, context, lookup=lookup_mode(context.provider))
 
 
 class Checks:

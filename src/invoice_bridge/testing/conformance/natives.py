@@ -22,9 +22,9 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.emulator import Emulator, EmulatorTransport
 from invoice_bridge.engine.allow import ALL
-from invoice_bridge.explain import plan
 from invoice_bridge.testing.conformance.base import Checks
 from invoice_bridge.testing.native_rows import commands_for, row_contradiction, stating
+from invoice_bridge.testing.planned import planned
 
 _ENOUGH = 6
 """The number of commands that are compared with and without a parameter."""
@@ -40,7 +40,7 @@ class NativeChecks(Checks):
         """Return the commands that can carry a parameter and that the provider supports."""
         for command in commands_for(row, emulator.customer, emulator.payment_method, emulator.subscription):
             if row.when(command, context):
-                whole = plan(stating(command, row, context, 0), context, lookup="never")
+                whole = planned(stating(command, row, context, 0), context, lookup="never")
                 if whole.refusal is None:
                     yield command
 
@@ -83,13 +83,13 @@ class NativeChecks(Checks):
         """A value of another kind, and a name outside the table, raise an error that names the fault."""
         for row in self.rows(declared):
             command = next(self.carrying(row, context, emulator))
-            bad = plan(stating(command, row, context, 2), context, lookup="never")
+            bad = planned(stating(command, row, context, 2), context, lookup="never")
             assert isinstance(bad.refusal, ConfigurationError), row.path
             assert row.path.rpartition(".")[2] in str(bad.refusal)
             assert bad.requests == ()
             name = row.path.split("[", maxsplit=1)[0].split(".")[0] + "x"
             unknown = command.model_copy(update={"native": {self.provider: {name: "one"}}})
-            refusal = plan(unknown, context, lookup="never").refusal
+            refusal = planned(unknown, context, lookup="never").refusal
             assert isinstance(refusal, ConfigurationError | Unsupported), name
             if isinstance(unknown, OneTimeCharge | PeriodInvoice):
                 with pytest.raises((ConfigurationError, Unsupported)):
@@ -109,9 +109,9 @@ class NativeChecks(Checks):
             whole = stating(command, row, context, 0)
             assert isinstance(whole, OneTimeCharge | PeriodInvoice)
             blind = whole.model_copy(update={"expect_total": None})
-            assert isinstance(plan(blind, context, lookup="never").refusal, Unsupported)
+            assert isinstance(planned(blind, context, lookup="never").refusal, Unsupported)
             code = loss_code(self.provider, row.path)
-            others = [loss.code for loss in plan(whole, context, lookup="never").losses if loss.code != code]
+            others = [loss.code for loss in planned(whole, context, lookup="never").losses if loss.code != code]
             for allow in ([*others, "native"], [*others, "lines"]):
                 with pytest.raises(LossyTranslation) as refused:
                     client.create(whole, allow=allow)
@@ -133,7 +133,9 @@ class NativeChecks(Checks):
                 with self.meeting(fresh, context, lookup="never") as (client, _):
                     refusal = ""
                     try:
-                        client.create(whole, allow=[loss.code for loss in plan(whole, context, lookup="never").losses])
+                        client.create(
+                            whole, allow=[loss.code for loss in planned(whole, context, lookup="never").losses]
+                        )
                     except ProviderError as refused:
                         refusal = str(refused).casefold()
                     except BridgeError:
@@ -156,6 +158,6 @@ class NativeChecks(Checks):
             fresh: Emulator = declared.emulator()
             with self.meeting(fresh, context, lookup="never") as (client, _):
                 with pytest.raises(ProviderError) as refused:
-                    client.create(whole, allow=[loss.code for loss in plan(whole, context, lookup="never").losses])
+                    client.create(whole, allow=[loss.code for loss in planned(whole, context, lookup="never").losses])
                 assert not isinstance(refused.value, NotFound), row.path
             assert not fresh.ledger, row.path

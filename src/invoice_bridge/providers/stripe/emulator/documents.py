@@ -226,7 +226,7 @@ class StripeDocuments(Emulator):
         self._due(found, given)
 
     def _native(self, found: dict[str, Any], given: Mapping[str, Any]) -> None:
-        """Read coupons, default tax rates, and the instant at which Stripe finalizes a draft; no shipping is computed."""
+        """Read coupons, default tax rates, and the instant at which Stripe finalizes a draft; shipping is refused."""
         self._refuse_uncomputed(given, "", "shipping_cost")
         if isinstance(rows := given.get("discounts"), dict):
             codes = [next((row[word] for word in COUPON_WORDS if row.get(word)), None) for row in rows.values()]
