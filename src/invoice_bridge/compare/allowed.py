@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from invoice_bridge.compare.differences import Difference, Facts, shown
-from invoice_bridge.compare.kinds import SHAPES, WORDS, Kind, row_of, severity, shape_of
+from invoice_bridge.compare.kinds import DOCUMENT, SHAPES, WORDS, Kind, row_of, severity, shape_of
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.losses import Severity
 
@@ -75,7 +75,7 @@ class Allowed:
 
     def _check_path(self) -> None:
         shape = shape_of(self.path)
-        if row_of(shape) not in SHAPES or shape.endswith(tuple(f"{word}." for word in WORDS)):
+        if row_of(shape) not in {*SHAPES, *DOCUMENT} or shape.endswith(tuple(f"{word}." for word in WORDS)):
             near = get_close_matches(shape, SHAPES, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"valid names: {', '.join(SHAPES)}, metadata.…"
             raise ConfigurationError(f"{self.path!r} is no path that is compared; {hint}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from invoice_bridge.compare.kinds import AMOUNT_PATHS, LISTS, ORDER, OWN, PATHS, row_of, severity, shape_of
+from invoice_bridge.compare.kinds import AMOUNT_PATHS, DOCUMENT, LISTS, ORDER, OWN, PATHS, row_of, severity, shape_of
 from invoice_bridge.compare.pairing import Item, comparable, pair, without_hints
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.model import Status
@@ -82,7 +82,7 @@ def _fields(left: Facts, right: Facts) -> Iterator[Difference]:
     if ours["status"] == theirs["status"] and not _known(left, right):
         yield _differing("status", ours["status"], theirs["status"])
     one_provider = _is_one_provider(left, right)
-    for path in PATHS:
+    for path in (*PATHS, *DOCUMENT):
         if path in OWN and not one_provider:
             continue
         if path in {"metadata", "custom_fields"}:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from invoice_bridge.compare.kinds import (
+    DOCUMENT,
     IGNORED,
     KINDS,
     LIST_TYPES,
@@ -51,9 +52,17 @@ def facts(
     as_of: datetime | None = None,
     customers: Customers | None = None,
     products: Customers | None = None,
+    *,
+    document: bool = False,
 ) -> dict[str, Any]:
-    """Return an invoice's compared fields as plain JSON values; a field that it does not state is left out."""
+    """Return an invoice's compared fields as plain JSON values; a field that it does not state is left out.
+
+    `document`: its number and dates too, to whole seconds, which is what most providers keep.
+    """
     said = _said(invoice, _INVOICE)
+    for name in DOCUMENT if document else ():
+        if (value := getattr(invoice, name)) is not None:
+            said[name] = _spelled(value.replace(microsecond=0) if isinstance(value, datetime) else value)
     said.pop("customer.tax_ids", None)  # one of the lists
     if invoice.purchase_order is not None and invoice.purchase_order == invoice.reference:
         # one field at the provider may carry both (Chargebee's po_number); the text is compared as the reference

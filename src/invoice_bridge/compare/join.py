@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import marshal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -19,10 +19,12 @@ from invoice_bridge.compare.allowed import Allow, Allowed, allowances
 from invoice_bridge.compare.differences import Difference, Facts, Verdict, differences
 from invoice_bridge.compare.facts import facts
 from invoice_bridge.compare.kinds import PATHS, Customers
+from invoice_bridge.compare.losses import declarations
 from invoice_bridge.compare.result import Comparison, Store
 from invoice_bridge.compare.sources import Side, is_single, read
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import in_utc
 
 Progress = Callable[[str, int, int | None], object]
@@ -44,6 +46,8 @@ def compare(
     customers: Customers | None = None,
     products: Customers | None = None,
     progress: Progress | None = None,
+    document: bool = False,
+    losses: Iterable[Loss] = (),
 ) -> Comparison:
     """Compare two sides by their meaning; each is an invoice, invoices, a client, or a path (see `Side`).
 
@@ -55,11 +59,15 @@ def compare(
     customers' ids are compared if it, or CustomerRef.ids, joins them. `products` does the same for lines, by the ids
     of products or prices.
 
+    `document`: both sides are one document, as after an import, so its number and its dates are compared too. What the
+    import was known to lose, `losses`, is declared equal, but never an amount, a status or a customer.
+
     Raises ConfigurationError if both sides are empty, lines are incomplete, a side has a key twice, or a file cannot
     be read. Raises MalformedResponse for a recorded answer that cannot be read, and for an invoice with `problems`.
     Errors of a client pass through. A partly read side is never compared.
     """
-    declared = allowances(allow)
+    given = allowances(allow)
+    declared = (*given, *declarations(losses))
     moment = None if as_of is None else in_utc(as_of)
     _check_keys(keys)
     store = _open(len(keys))
@@ -70,7 +78,7 @@ def compare(
                 place,
                 side,
                 keys=keys,
-                measure=lambda one: facts(one, moment, customers, products),
+                measure=lambda one: facts(one, moment, customers, products, document=document),
                 progress=progress,
             )
         _check_something(store, keys, single=is_single(left) and is_single(right))
@@ -82,7 +90,7 @@ def compare(
     except BaseException:
         store.close()
         raise
-    unused = tuple(one for place, one in enumerate(declared) if place not in told.used)
+    unused = tuple(one for place, one in enumerate(given) if place not in told.used)
     return Comparison(store, counts=told.verdicts, unsaid=told.unsaid, unused=unused, as_of=moment, keys=tuple(keys))
 
 

@@ -234,6 +234,8 @@ SHAPES: Mapping[str, Kind] = MappingProxyType(_shapes(Invoice) | {"past_due": Ki
 `lines[]` is a whole line, `taxes[]` a whole tax; "metadata" covers every "metadata.key". `past_due` is derived from
 one clock. `amounts` differs if two invoices state no amount in common: then none was compared.
 """
+DOCUMENT = ("number", "issued_at", "paid_at", "voided_at", "uncollectible_at")
+"""What is compared too where both sides are one document, as after an import: compare(…, document=True)."""
 OWN = frozenset(_own(Invoice))
 """The paths that are compared within one provider only."""
 ORDER: Mapping[str, int] = MappingProxyType({shape: place for place, shape in enumerate(SHAPES)})
@@ -262,7 +264,7 @@ def row_of(shape: str) -> str:
 def severity(shape: str) -> Severity:
     """Return the severity of a difference: the amounts, the customer and the status change money."""
     row = row_of(shape)
-    grave = SHAPES[row] in _GRAVE or row == "lines[].discount"
+    grave = SHAPES.get(row) in _GRAVE or row == "lines[].discount"
     return Severity.CHANGES_MONEY if grave else Severity.WARNS
 
 
