@@ -218,10 +218,7 @@ class Migration:
         history. Raises ConfigurationError, before anything is sent, for another account, mode, URL or key version, a
         plan that is not complete or was changed, and losses that nobody accepted.
         """
-        header = self.ledger.plan(plan)
-        self._check(header, "plan", "sweep", "undo")
-        preview = self.preview(header.number)
-        check_plan(self.ledger, header.number, preview, allow)
+        header = self._runnable(plan, allow)
         page = None
         amounts = tuple(at_most)
         if first is not None or amounts:
@@ -242,6 +239,29 @@ class Migration:
             return worker.run()
         stages = Stages(self.source, self.target, allow, reads_again=read_again)
         return run_plan(self.ledger, header.number, stages, page=page, threads=threads, watch=count)
+
+    def work(self, plan: int | None = None, *, allow: Collection[str] = (), threads: int = 4) -> Counter[str]:
+        """Move what a plan has, together with other machines that call this on the same PostgreSQL database.
+
+        It refuses what `run` refuses, and returns once the plan is finished. An undo is run by one machine.
+        """
+        from invoice_bridge.migrate.jobs import work_on_jobs
+
+        header = self._runnable(plan, allow)
+        self._check(header, "plan", "sweep")
+        stages = Stages(self.source, self.target, allow, reads_again=True)
+        place = self.ledger.database.location.reveal()
+        try:
+            return work_on_jobs(place, stages.connect, plan=header.number, threads=threads, actions=stages.actions)
+        finally:
+            stages.close()
+
+    def _runnable(self, plan: int | None, allow: Collection[str]) -> PlanHeader:
+        """Return the header of a plan that may be worked on. Raises ConfigurationError."""
+        header = self.ledger.plan(plan)
+        self._check(header, "plan", "sweep", "undo")
+        check_plan(self.ledger, header.number, self.preview(header.number), allow)
+        return header
 
     def _check(self, header: PlanHeader, *kinds: str) -> None:
         if header.facts.get("kind") not in kinds:
