@@ -301,3 +301,41 @@ def test_an_interrupted_run_goes_on(between: Move, monkeypatch: pytest.MonkeyPat
         assert migration.run(allow=allow)["done"] == 60 - counts["done"]
         assert len(between.emulators["chargebee"].invoices) == 60
         assert migration.verify().ok
+
+
+@both_ways
+def test_what_was_moved_is_not_moved_again(between: Move) -> None:
+    """By a second plan of the ledger, by a plan in another ledger, or by one that was made before."""
+    between.fill(4, ("paid",))
+    documents = between.emulators[between.target["provider"]].invoices
+    with between.migration() as migration:
+        allow = planned(migration, between)
+        assert migration.run(first=2, allow=allow) == {"done": 2}
+        migration.plan(customers=between.customers)
+        again = migration.preview()
+        assert dict(again.counts) == {"planned": 2, "skipped": 2}
+        assert dict(again.reasons) == {("skipped", "moved-before"): 2}
+        with pytest.raises(ConfigurationError, match="plan 2 was made after plan 1"):
+            migration.run(1, allow=allow)
+        assert migration.run(allow=allow) == {"done": 2}
+        assert migration.verify(2).ok
+    with Migration(between.folder / "other.sqlite", source=between.source, target=between.target) as other:
+        planned(other, between)
+        assert dict(other.preview().counts) == {"skipped": 4}
+        assert dict(other.preview().reasons) == {("skipped", "already-at-target"): 4}
+        assert other.preview().closes
+        assert other.run(allow=allow) == {}
+    assert len(documents) == 4
+
+
+def test_a_plan_that_is_under_way_is_finished_first(between: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else two plans would have one item in hand."""
+    between.fill(1, ("paid",))
+    with between.migration() as migration:
+        allow = planned(migration, between)
+        with migration.ledger.database.writing() as connection:
+            connection.execute(update(ITEMS).values(state="unknown", due_at=0))
+        with pytest.raises(ConfigurationError, match="plan 1 has 1 items under way"):
+            migration.plan(customers=between.customers)
+        migration.run(allow=allow)
+        migration.plan(customers=between.customers)

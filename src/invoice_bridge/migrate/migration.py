@@ -30,7 +30,7 @@ from invoice_bridge.migrate.mapping import CustomerOf, Numbers, customers_of, pr
 from invoice_bridge.migrate.operations import Action
 from invoice_bridge.migrate.planning import COMPLETE, MISSING, Planner, read_source
 from invoice_bridge.migrate.preview import Preview, preview_of
-from invoice_bridge.migrate.queries import CHOSEN
+from invoice_bridge.migrate.queries import CHOSEN, plans_of
 from invoice_bridge.migrate.running import Progress, Stages, check_plan, choose_items, run_plan
 from invoice_bridge.migrate.totals import Totals
 from invoice_bridge.migrate.undoing import undo_items, undo_one
@@ -165,12 +165,31 @@ class Migration:
         number = self._unfinished(facts)
         if number is None:
             rate = self._rate or self.target.requests_per_second
+            self._check_none_under_way()
             number = self.ledger.add_plan(PlanHeader(self.target.name, facts, self._timing, rate))
-        with self.source.reader() as source:
-            read_source(self.ledger, number, source, planner, between=between, progress=progress)
+        planner.others = tuple(other for other in self._plans() if other < number)
+        with self.source.reader() as source, self.target.reader() as target:
+            read_source(self.ledger, number, source, planner, target=target, between=between, progress=progress)
         if isinstance(customers, str | PathLike):
             write_template(customers, self.missing_customers(number))
         return number
+
+    def _plans(self, *kinds: str) -> list[int]:
+        """Return the plans of this ledger between these accounts, of some kinds, by default all that move."""
+        ours = (self.source.facts(), self.target.facts())
+        return [
+            number
+            for number, facts in plans_of(self.ledger)
+            if facts.get("kind") in (kinds or ("plan", "sweep")) and (facts["source"], facts["target"]) == ours
+        ]
+
+    def _check_none_under_way(self) -> None:
+        for other in self._plans():
+            counts = self.ledger.counts(other)
+            if under_way := sum(counts.get(state, 0) for state in ("sent", "made", "released", "unknown")):
+                raise ConfigurationError(
+                    f"plan {other} has {under_way} items under way: run it to its end before you plan anew"
+                )
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -260,6 +279,11 @@ class Migration:
         """Return the header of a plan that may be worked on. Raises ConfigurationError."""
         header = self.ledger.plan(plan)
         self._check(header, "plan", "sweep", "undo")
+        newer = [other for other in self._plans("plan") if other > header.number]
+        if newer and header.facts["kind"] != "undo":
+            raise ConfigurationError(
+                f"plan {newer[-1]} was made after plan {header.number}, and has its items too: run plan {newer[-1]}"
+            )
         check_plan(self.ledger, header.number, self.preview(header.number), allow)
         return header
 
