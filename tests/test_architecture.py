@@ -291,7 +291,8 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
         "stripe": {
             *("collected.py", "compared.py", "lines.py", "lookup.py", "payments.py", "repayments.py", "whole.py"),
             *("line_shapes.py", "part_shapes.py", "payment_shapes.py"),
-            *("imports.py", "import_conditions.py", "import_fields.py", "import_forms.py"),
+            *("imports.py", "import_conditions.py", "import_fields.py", "import_forms.py", "import_limits.py"),
+            *("import_parts.py", "import_part_fields.py"),
         },
         "chargebee": {
             *("accrued.py", "compared.py", "conditions.py", "part_shapes.py", "parts.py"),

@@ -22,7 +22,7 @@ from invoice_bridge import (
     TaxLine,
     providers,
 )
-from invoice_bridge.client.config import _PROFILE, _PROVIDER, _TOP, read_profile
+from invoice_bridge.client.config import _PROFILE, _PROVIDER, _SWITCH, _TOP, read_profile
 from invoice_bridge.client.maps import KINDS, MAPS, Maps, allowed_codes
 from invoice_bridge.client.reference import KEYS
 from invoice_bridge.core.bills import Bill
@@ -331,7 +331,12 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "billing-
 
 def test_the_reference_has_every_key_of_every_table() -> None:
     """What the file takes, and what its page lists, are the same."""
-    tables = {"The top of the file": _TOP, "`[profiles.NAME]`": _PROFILE, "`[providers.NAME]`": _PROVIDER}
+    tables = {
+        "The top of the file": _TOP,
+        "`[profiles.NAME]`": _PROFILE,
+        "`[providers.NAME]`": _PROVIDER,
+        "`[switch]`": _SWITCH,
+    }
     assert {name: set(keys) for name, keys in KEYS.items()} == {name: set(keys) for name, keys in tables.items()}
 
 
