@@ -320,6 +320,13 @@ def plan(command: Command, context: Context, history: History = NO_HISTORY, *, l
     )
 
 
+def outline(command: Command, context: Context) -> tuple[tuple[Request, ...], tuple[Loss, ...], BridgeError | None]:
+    """Return the requests of a command that is not looked up, its losses and its refusal: a plan that nobody reads."""
+    context = context.on(command)
+    requests, refusal = _walk(command, context, NO_HISTORY, "never")
+    return requests, context.losses, refusal
+
+
 def _size(request: Request) -> tuple[int, int]:
     return len(request.url), len(request.content)
 

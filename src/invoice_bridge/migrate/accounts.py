@@ -24,7 +24,7 @@ _MAPS = ("customers", "products", "payment_methods")
 _OF_CLIENT = (
     "timeout", "deadline", "mode", "insecure", "allow", "lookup", "journal", "book", "requests_per_minute",
 )  # fmt: skip
-_OF_LEDGER = ("journal", "lookup", "deadline", "timeout", "requests_per_minute", "allow", "book")
+_OF_WORKER = ("journal", "lookup", "deadline", "timeout", "allow", "book")
 
 
 class Account:
@@ -57,11 +57,12 @@ class Account:
         return {"provider": self.provider, "account": self.name, "mode": self.mode, "url": self.context.base_url}
 
     def client(self, **settings: Any) -> Client:
-        """Make a client of the account; what the ledger decides is in `settings`, not in the profile."""
+        """Make a client of the account; what a worker decides is in `settings`, not in the profile."""
         from invoice_bridge.client.clients import Client
 
-        own = {name: value for name, value in self._arguments.items() if name not in _OF_LEDGER or not settings}
-        return Client(**{**own, **settings})
+        left_out = {*_OF_WORKER, *(("requests_per_minute",) if "rate_limiter" in settings else ())}
+        own = {name: value for name, value in self._arguments.items() if name not in left_out}
+        return Client(**own, **settings)
 
     def reader(self) -> Client:
         """Make a client that only reads, at the profile's own pace."""

@@ -30,7 +30,7 @@ from invoice_bridge.migrate.mapping import CustomerOf, Numbers, customers_of, pr
 from invoice_bridge.migrate.operations import Action
 from invoice_bridge.migrate.planning import COMPLETE, MISSING, Planner, read_source
 from invoice_bridge.migrate.preview import Preview, preview_of
-from invoice_bridge.migrate.queries import CHOSEN
+from invoice_bridge.migrate.queries import CHOSEN, plans_of
 from invoice_bridge.migrate.running import Progress, Stages, check_plan, choose_items, run_plan
 from invoice_bridge.migrate.totals import Totals
 from invoice_bridge.migrate.undoing import undo_items, undo_one
@@ -165,12 +165,31 @@ class Migration:
         number = self._unfinished(facts)
         if number is None:
             rate = self._rate or self.target.requests_per_second
+            self._check_none_under_way()
             number = self.ledger.add_plan(PlanHeader(self.target.name, facts, self._timing, rate))
-        with self.source.reader() as source:
-            read_source(self.ledger, number, source, planner, between=between, progress=progress)
+        planner.others = tuple(other for other in self._plans() if other < number)
+        with self.source.reader() as source, self.target.reader() as target:
+            read_source(self.ledger, number, source, planner, target=target, between=between, progress=progress)
         if isinstance(customers, str | PathLike):
             write_template(customers, self.missing_customers(number))
         return number
+
+    def _plans(self, *kinds: str) -> list[int]:
+        """Return the plans of this ledger between these accounts, of some kinds, by default all that move."""
+        ours = (self.source.facts(), self.target.facts())
+        return [
+            number
+            for number, facts in plans_of(self.ledger)
+            if facts.get("kind") in (kinds or ("plan", "sweep")) and (facts["source"], facts["target"]) == ours
+        ]
+
+    def _check_none_under_way(self) -> None:
+        for other in self._plans():
+            counts = self.ledger.counts(other)
+            if under_way := sum(counts.get(state, 0) for state in ("sent", "made", "released", "unknown")):
+                raise ConfigurationError(
+                    f"plan {other} has {under_way} items under way: run it to its end before you plan anew"
+                )
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -218,10 +237,7 @@ class Migration:
         history. Raises ConfigurationError, before anything is sent, for another account, mode, URL or key version, a
         plan that is not complete or was changed, and losses that nobody accepted.
         """
-        header = self.ledger.plan(plan)
-        self._check(header, "plan", "sweep", "undo")
-        preview = self.preview(header.number)
-        check_plan(self.ledger, header.number, preview, allow)
+        header = self._runnable(plan, allow)
         page = None
         amounts = tuple(at_most)
         if first is not None or amounts:
@@ -242,6 +258,34 @@ class Migration:
             return worker.run()
         stages = Stages(self.source, self.target, allow, reads_again=read_again)
         return run_plan(self.ledger, header.number, stages, page=page, threads=threads, watch=count)
+
+    def work(self, plan: int | None = None, *, allow: Collection[str] = (), threads: int = 4) -> Counter[str]:
+        """Move what a plan has, together with other machines that call this on the same PostgreSQL database.
+
+        It refuses what `run` refuses, and returns once the plan is finished. An undo is run by one machine.
+        """
+        from invoice_bridge.migrate.jobs import work_on_jobs
+
+        header = self._runnable(plan, allow)
+        self._check(header, "plan", "sweep")
+        stages = Stages(self.source, self.target, allow, reads_again=True)
+        place = self.ledger.database.location.reveal()
+        try:
+            return work_on_jobs(place, stages.connect, plan=header.number, threads=threads, actions=stages.actions)
+        finally:
+            stages.close()
+
+    def _runnable(self, plan: int | None, allow: Collection[str]) -> PlanHeader:
+        """Return the header of a plan that may be worked on. Raises ConfigurationError."""
+        header = self.ledger.plan(plan)
+        self._check(header, "plan", "sweep", "undo")
+        newer = [other for other in self._plans("plan") if other > header.number]
+        if newer and header.facts["kind"] != "undo":
+            raise ConfigurationError(
+                f"plan {newer[-1]} was made after plan {header.number}, and has its items too: run plan {newer[-1]}"
+            )
+        check_plan(self.ledger, header.number, self.preview(header.number), allow)
+        return header
 
     def _check(self, header: PlanHeader, *kinds: str) -> None:
         if header.facts.get("kind") not in kinds:

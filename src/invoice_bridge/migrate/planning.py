@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,12 @@ from invoice_bridge.core.commands import ImportInvoice, ListInvoices
 from invoice_bridge.core.errors import BridgeError, Unsupported
 from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.imports import Source
-from invoice_bridge.core.losses import Loss, Severity
+from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import CustomerRef, Invoice, Line, Status
-from invoice_bridge.explain import plan as explain_plan
+from invoice_bridge.explain import outline
 from invoice_bridge.migrate.mapping import CustomerOf, Numbers, source_customer
 from invoice_bridge.migrate.operations import write_operation
-from invoice_bridge.migrate.queries import Planned, planned_in, sources_of
+from invoice_bridge.migrate.queries import Planned, planned_in, skip_planned, sources_of
 from invoice_bridge.migrate.reasons import word_of
 from invoice_bridge.migrate.totals import Totals
 from invoice_bridge.migrate.values import NewItem
@@ -55,6 +55,8 @@ class Planner:
     open_invoices: bool = False
     earlier: tuple[int, ...] = ()
     """The plans whose items a sweep leaves out."""
+    others: tuple[int, ...] = ()
+    """The plans of this ledger between the same accounts: what they may have moved is not moved again."""
     missing: dict[str, CustomerRef] = field(default_factory=dict)
     """The customers that are not mapped."""
     totals: Totals = field(default_factory=Totals)
@@ -98,13 +100,13 @@ class Planner:
                 "release": {"command": "close", "id": invoice.id},
                 "arm": write_operation(command),
             }
-        shown = explain_plan(command, self.target, lookup="never")
-        if shown.refusal is not None:
-            raise shown.refusal
+        requests, losses, refusal = outline(command, self.target)
+        if refusal is not None:
+            raise refusal
         more = {
-            "losses": [[loss.code, loss.severity.value, loss.path] for loss in _unique(shown.losses)],
-            "requests": len(shown.requests),
-            "effects": sorted(effect.value for effect in shown.effects),
+            "losses": [[loss.code, loss.severity.value, loss.path] for loss in _unique(losses)],
+            "requests": len(requests),
+            "effects": sorted({effect.value for request in requests for effect in request.effects}),
         }
         return NewItem(reference, operation, {**facts, **more})
 
@@ -157,21 +159,17 @@ def _unique(losses: Iterable[Loss]) -> list[Loss]:
     return [found[key] for key in sorted(found)]
 
 
-def stops(severity: str) -> bool:
-    """Whether a loss of that severity must be accepted by its code before anything is moved."""
-    return severity != Severity.INFO.value
-
-
 def read_source(
     ledger: Ledger,
     plan: int,
     source: Client,
     planner: Planner,
     *,
+    target: Client | None = None,
     between: Between = (None, None),
     progress: Progress = lambda _read: None,
 ) -> None:
-    """Read the listing from where the plan is, and complete the plan."""
+    """Read the listing from where the plan is, leave out what the target has, and complete the plan."""
     if ledger.note(plan, COMPLETE) is not None:
         return
     planner.totals = Totals.read(ledger.note(plan, TOTALS))
@@ -190,7 +188,23 @@ def read_source(
         _write_page(ledger, plan, planner, items, page.next)
         command = page.next
         progress(planner.totals.count)
+    if target is not None:
+        _leave_out_what_is_there(ledger, plan, target)
     ledger.add(plan, (), {COMPLETE: digest_of_plan(ledger, plan)})
+
+
+def _leave_out_what_is_there(ledger: Ledger, plan: int, target: Client) -> None:
+    """Skip what the target has a document of: moved with another ledger, or by hand. It reads the whole listing."""
+    command: ListInvoices | None = ListInvoices()
+    while command is not None:
+        page = target.page(command)
+        there = {
+            one.reference: f"the target has {one.id} of that reference, which is {one.status}"
+            for one in page.items
+            if isinstance(one, Invoice) and one.reference
+        }
+        skip_planned(ledger, plan, there, "already-at-target")
+        command = page.next
 
 
 def _write_page(
@@ -205,6 +219,7 @@ def _write_page(
     wanted = {name for item in read for name in (_reference(item), f"{_reference(item)}~{_id(item)}")}
     known = sources_of(ledger, plan, wanted)
     before = planned_in(ledger, planner.earlier, wanted)
+    moved = planned_in(ledger, planner.others, wanted)
     new: list[NewItem] = []
     for item in read:
         reference, own = _reference(item), _id(item)
@@ -217,6 +232,10 @@ def _write_page(
             continue
         known[reference] = own
         made = planner.item(item, reference, earlier)
+        if earlier is None and made.state == "planned" and own in moved and moved[own].may_be_at_target:
+            made = replace(
+                made, operation={}, state="skipped", reason="moved-before", detail=f"by plan {moved[own].plan}"
+            )
         planner.totals.add(made.source)
         new.append(made)
     people = [one.model_dump(mode="json", include={"id", "name", "email"}) for one in planner.missing.values()]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, update
 
 from invoice_bridge.core.exact import loads
-from invoice_bridge.migrate.schema import ITEMS, NOTES, WORKERS, now
+from invoice_bridge.migrate.schema import ITEMS, NOTES, PLANS, WORKERS, now
 
 if TYPE_CHECKING:
     from invoice_bridge.migrate.ledger import Ledger
@@ -26,6 +26,8 @@ __all__ = [
     "live_workers",
     "notes_of",
     "planned_in",
+    "plans_of",
+    "skip_planned",
     "sources_of",
     "span_of",
     "targets_of",
@@ -50,6 +52,32 @@ def sources_of(ledger: Ledger, plan: int, references: Collection[str]) -> dict[s
     return found
 
 
+def plans_of(ledger: Ledger) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return the number and the facts of every plan, the first one first."""
+    with ledger.database.reading() as connection:
+        rows = connection.execute(select(PLANS.c.number, PLANS.c.facts).order_by(PLANS.c.number)).all()
+    return [(row.number, loads(row.facts)) for row in rows]
+
+
+def skip_planned(ledger: Ledger, plan: int, found: Mapping[str, str], reason: str) -> int:
+    """Leave out planned items that were never sent, by reference with a detail each; return how many."""
+    skipped = 0
+    with ledger.database.writing() as connection:
+        for reference, detail in found.items():
+            changed = connection.execute(
+                update(ITEMS)
+                .where(
+                    ITEMS.c.plan == plan,
+                    ITEMS.c.reference == reference,
+                    ITEMS.c.state == "planned",
+                    ITEMS.c.sent_at.is_(None),
+                )
+                .values(state="skipped", reason=reason, detail=detail, due_at=None)
+            )
+            skipped += changed.rowcount
+    return skipped
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """What an earlier plan has of a document: `is_released` means that it closed the document at the source."""
@@ -58,6 +86,11 @@ class Planned:
     state: str
     fingerprint: str
     is_released: bool
+
+    @property
+    def may_be_at_target(self) -> bool:
+        """Whether something of it may have been made at the target."""
+        return self.state not in {"planned", "refused", "skipped"}
 
 
 def planned_in(ledger: Ledger, plans: Collection[int], references: Collection[str]) -> dict[str, Planned]:

@@ -24,6 +24,8 @@ WORDS: Final = {
     "currency-not-carried": "the target does not carry its currency",
     "payment-pending": "a payment of it is on its way",
     "too-many-lines": "the target takes fewer lines",
+    "moved-before": "an earlier plan of this ledger has moved it, or may have",
+    "already-at-target": "the target has a document of its reference",
     "changed-since-plan": "it is not any more as it was planned",
 }
 """Each word, and what it means for an item."""

@@ -18,10 +18,10 @@ from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.migrate.documents import differences_of
 from invoice_bridge.migrate.engine import Worker
-from invoice_bridge.migrate.operations import make, read_operation
+from invoice_bridge.migrate.operations import Action, make, read_operation
 from invoice_bridge.migrate.planning import COMPLETE, digest_of_plan, fingerprint
 from invoice_bridge.migrate.queries import choose
-from invoice_bridge.migrate.values import Item, Result
+from invoice_bridge.migrate.values import Item, Result, Stage
 
 if TYPE_CHECKING:
     from invoice_bridge.client.clients import Client
@@ -122,6 +122,11 @@ class Stages:
         of_source = {name: value for name, value in settings.items() if name != "rate_limiter"}
         self._sources.append(self._source.client(**of_source))
         return self._target.client(**settings)
+
+    @property
+    def actions(self) -> dict[Stage, Action]:
+        """What does each stage."""
+        return {"make": self.make, "release": self.release, "arm": self.arm}
 
     def close(self) -> None:
         """Close the clients of the source."""
@@ -229,7 +234,7 @@ def run_plan(
             plan=plan,
             page=page,
             threads=threads,
-            actions={"make": stages.make, "release": stages.release, "arm": stages.arm},
+            actions=stages.actions,
             watch=watch,
         )
         return worker.run()
