@@ -69,8 +69,8 @@ class _Common:
 
     def losses(self, command: Command, *, as_of: datetime | None = None, on: date | None = None) -> tuple[Loss, ...]:
         """List what the side that bills a command would not carry of it."""
-        found: tuple[Loss, ...] = self._of(command, on).losses(command, as_of=as_of)
-        return found
+        losses: tuple[Loss, ...] = self._of(command, on).losses(command, as_of=as_of)
+        return losses
 
     def allowed(self, command: Command) -> frozenset[str]:
         """Return the codes of losses that both sides allow in a command."""

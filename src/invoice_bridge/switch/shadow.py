@@ -69,8 +69,8 @@ class _Common:
 
     def losses(self, command: Command, *, as_of: datetime | None = None) -> tuple[Loss, ...]:
         """List what main would not carry of a command."""
-        found: tuple[Loss, ...] = self.main.losses(command, as_of=as_of)
-        return found
+        losses: tuple[Loss, ...] = self.main.losses(command, as_of=as_of)
+        return losses
 
     def allowed(self, command: Command) -> frozenset[str]:
         """Return the codes of losses that main allows in a command."""
