@@ -18,10 +18,12 @@ from invoice_bridge.client.core import OnDiscrepancy
 from invoice_bridge.client.on_invoices import AsyncVerbs, Verbs
 from invoice_bridge.core.commands import Command, ImportInvoice, ListInvoices, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.engine.allow import Allow
 from invoice_bridge.explain import Plan
+from invoice_bridge.journal.rows import Book
 from invoice_bridge.journal.store import Journal
 from invoice_bridge.switch.explained import Report, findings_of, month_of, report_of
 
@@ -56,6 +58,23 @@ class _Common:
         """The name of the provider that bills."""
         name: str = self.main.provider
         return name
+
+    @property
+    def book(self) -> Book:
+        """The book of main's bills."""
+        book: Book = self.main.book
+        return book
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of main, which has the notes too."""
+        return self._notes
+
+    @property
+    def lookup(self) -> Lookup:
+        """When main looks a bill up before it makes it."""
+        lookup: Lookup = self.main.lookup
+        return lookup
 
     def __repr__(self) -> str:
         main = getattr(self, "main", None)
