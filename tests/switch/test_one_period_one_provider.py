@@ -33,9 +33,12 @@ DAY = timedelta(days=1)
 class Machine(RuleBasedStateMachine):
     """Processes of one application that bill three months at two providers."""
 
+    root: Path
+    """A folder for the journals of one test."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=self.root))
         self.pair = Pair(self.folder / "bills.sqlite")
         Journal(self.pair.place).close()
         self.at = datetime(2026, 12, 1, tzinfo=UTC)
@@ -128,6 +131,12 @@ class Machine(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path) -> None:
+    """Keep the journals of a machine where pytest keeps its files."""
+    Machine.root = tmp_path
+
+
 def shift_rows(place: Any, by: timedelta) -> None:
     """Shift the times of all rows."""
     for number, began, ended in run_elsewhere(place, "SELECT number, began_at, ended_at FROM tries"):
@@ -153,14 +162,11 @@ def run(machine: type[RuleBasedStateMachine], examples: int) -> None:
 
 
 def test_one_period_one_provider() -> None:
-    """Whatever stops the processes, each period is billed once, at a side that the switch had for it."""
-    run(Machine, 20)
+    """Whatever stops the processes, each period is billed once, at a side that the switch had for it.
 
-
-@pytest.mark.slow
-def test_one_period_one_provider_at_length() -> None:
-    """The same, for longer."""
-    run(Machine, 300)
+    With --hypothesis-profile=soak for longer.
+    """
+    run(Machine, 20 if settings.default is None or settings.default.max_examples < 2_000 else 400)
 
 
 def test_control_without_one_book_a_period_is_billed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
