@@ -124,6 +124,7 @@ ALLOWED_BELOW: Mapping[str, set[str]] = {
     "cli/": EFFECTS,  # a program for people
     "client/": EFFECTS - CHANCE,  # the only room that does network I/O; keys come from environment variables
     "migrate/": EFFECTS,  # a durable engine
+    "switch/": CLOCK | {"asyncio", "os"},  # awaits clients; its rows have the time at which they were written
     "testing/": EFFECTS - CHANCE,  # tests for users: they run clients against emulators
     "cassettes/": {"httpx"},  # records what a transport sees
 }

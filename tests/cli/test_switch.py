@@ -90,7 +90,7 @@ def test_the_report_of_a_month(cli: Cli, file: Path, pair: Pair) -> None:
         billing.create(pair.period(11, purchase_order="PO-7"), allow=[*ALLOWED, "purchase_order"])
         expected = billing.report("2026-11")
     shown = cli("switch", "report", "--config", str(file), "--month", "2026-11")
-    assert (shown.code, "1 bills compared with chargebee" in shown.out) == (0 if expected.is_clean else 1, True)
+    assert (shown.code, "1 bill compared with chargebee" in shown.out) == (0 if expected.is_clean else 1, True)
     told = json.loads(cli("switch", "report", "--config", str(file), "--json").out)
     assert (told["bills"], len(told["rows"])) == (1, len(expected.rows))
     empty = cli("switch", "report", "--config", str(file), "--month", "2026-10")

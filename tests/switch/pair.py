@@ -151,7 +151,7 @@ class Pair:
     def period(self, month: int, year: int = 2026, **given: Any) -> PeriodInvoice:
         """The bill of a month."""
         lines = [Line(description="Charging", amount=Money(2500, "EUR"))]
-        least = {
+        least: dict[str, Any] = {
             "reference": f"flt/{year}-{month:02}",
             "customer": self.customer,
             "period": Period.month(year, month),
@@ -162,7 +162,7 @@ class Pair:
 
     def charge(self, **given: Any) -> OneTimeCharge:
         """A one-time charge."""
-        least = {"reference": "res-1", "customer": self.customer, "amount": Money(2500, "EUR")}
+        least: dict[str, Any] = {"reference": "res-1", "customer": self.customer, "amount": Money(2500, "EUR")}
         return OneTimeCharge(**(least | given))
 
     def bills(self, reference: str) -> list[Invoice]:

@@ -107,7 +107,8 @@ def test_an_instant_that_cannot_be_read_decides_nothing(journal: Journal, place:
 
 def test_two_processes_keep_one_instant(journal: Journal, place: Place) -> None:
     """Both use the switch first at the same moment, with two instants: one is kept, the other is refused."""
-    barrier, ends = threading.Barrier(2), []
+    barrier = threading.Barrier(2)
+    ends: list[datetime | None] = []
 
     def process(at: datetime) -> None:
         with closing(Journal(place)) as own:

@@ -38,6 +38,8 @@ def test_main_bills_and_the_candidate_is_sent_nothing(pair: Pair) -> None:
         assert billing.explain(pair.charge()).provider == "stripe"
         assert billing.losses(pair.charge()) == billing.main.losses(pair.charge())
         assert repr(billing) == "Shadow('stripe', 'chargebee')"
+        assert (billing.book, billing.lookup) == (billing.main.book, "journal")
+        assert billing.journal is billing.main.journal
         assert billing.report().bills == 2
     assert pair.new.requests == 0
 

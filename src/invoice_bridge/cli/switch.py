@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -155,8 +155,9 @@ def _print_report(made: Report) -> None:
     if not made.bills:
         print_parts(f"{when}: no bill was compared with {made.candidate}")
         return
+    count = "1 bill" if made.bills == 1 else f"{made.bills} bills"
     print_parts(
-        f"{when}: {made.bills} bills compared with {made.candidate}: {made.refused} would be refused, "
+        f"{when}: {count} compared with {made.candidate}: {made.refused} would be refused, "
         f"{made.stopped} stopped by a loss"
     )
     table = grid("bills", "what", "severity", "code", "field", "why", "for example")
@@ -193,11 +194,9 @@ def _opened(config: str) -> Iterator[_Opened]:
     file = read_sides(config, needs_key=False)
     if is_missing(file.place):
         raise ConfigurationError(f"{config}: the first bill makes the journal; {file.place}: there is no such file")
-    with (
-        closing(Journal(file.place)) as journal,
-        Client(**{**file.old, "journal": journal}) as old,
-        Client(**{**file.new, "journal": journal}) as new,
-    ):
+    with closing(Journal(file.place)) as journal, ExitStack() as stack:
+        sides: list[dict[str, Any]] = [{**side, "journal": journal} for side in (file.old, file.new)]
+        old, new = (stack.enter_context(Client(**side)) for side in sides)
         shared_journal(old, new)
         yield _Opened(file, journal, old.book, new.book)
 

@@ -8,13 +8,10 @@ from typing import Any, Literal, Unpack, overload
 
 from invoice_bridge.client.core import Core, Http, OnDiscrepancy
 from invoice_bridge.core.commands import Filters, ImportInvoice, ListInvoices, OneTimeCharge, PeriodInvoice
-from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.model import CustomerRef, Line
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.natives import NativeOptions
 from invoice_bridge.engine.allow import Allow
-from invoice_bridge.journal.protocol import BillJournal
-from invoice_bridge.journal.rows import Book
 
 
 class Methods(Core[Http]):
@@ -22,21 +19,6 @@ class Methods(Core[Http]):
 
     The verbs that change an invoice take `native`, parameters of one provider alone, and `native_unchecked`.
     """
-
-    @property
-    def book(self) -> Book:
-        """The book of this client's bills, with its account and its mode ("" if neither a setting nor the key says)."""
-        return self._memory.book
-
-    @property
-    def journal(self) -> BillJournal | None:
-        """The journal of this client, None if it keeps none."""
-        return self._memory.journal
-
-    @property
-    def lookup(self) -> Lookup:
-        """When this client looks a bill up before it makes it."""
-        return self._lookup
 
     def create(
         self,

@@ -27,11 +27,14 @@ from invoice_bridge.core.commands import (
     PeriodInvoice,
 )
 from invoice_bridge.core.errors import ConfigurationError, Unsupported
+from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.engine.allow import Allow
 from invoice_bridge.engine.lookup import Resolution
 from invoice_bridge.explain import Plan
+from invoice_bridge.journal.rows import Book
+from invoice_bridge.journal.store import Journal
 from invoice_bridge.switch.sides import Ask, Asks, At, Sides
 
 if TYPE_CHECKING:
@@ -52,6 +55,23 @@ class _Common:
         """The names of both providers."""
         return f"{self._sides.old.provider} → {self._sides.new.provider}"
 
+    @property
+    def book(self) -> Book:
+        """The book of both sides, with the account and the mode of the new one."""
+        book: Book = self._sides.new.book
+        return book
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of both sides."""
+        return self._sides.journal
+
+    @property
+    def lookup(self) -> Lookup:
+        """When the new side looks a bill up before it makes it."""
+        lookup: Lookup = self._sides.new.lookup
+        return lookup
+
     def __repr__(self) -> str:
         sides: Sides[Any] | None = getattr(self, "_sides", None)
         inside = "" if sides is None else f"{sides.old.provider!r}, {sides.new.provider!r}"
@@ -69,8 +89,8 @@ class _Common:
 
     def losses(self, command: Command, *, as_of: datetime | None = None, on: date | None = None) -> tuple[Loss, ...]:
         """List what the side that bills a command would not carry of it."""
-        found: tuple[Loss, ...] = self._of(command, on).losses(command, as_of=as_of)
-        return found
+        losses: tuple[Loss, ...] = self._of(command, on).losses(command, as_of=as_of)
+        return losses
 
     def allowed(self, command: Command) -> frozenset[str]:
         """Return the codes of losses that both sides allow in a command."""

@@ -18,10 +18,12 @@ from invoice_bridge.client.core import OnDiscrepancy
 from invoice_bridge.client.on_invoices import AsyncVerbs, Verbs
 from invoice_bridge.core.commands import Command, ImportInvoice, ListInvoices, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.engine.allow import Allow
 from invoice_bridge.explain import Plan
+from invoice_bridge.journal.rows import Book
 from invoice_bridge.journal.store import Journal
 from invoice_bridge.switch.explained import Report, findings_of, month_of, report_of
 
@@ -57,6 +59,23 @@ class _Common:
         name: str = self.main.provider
         return name
 
+    @property
+    def book(self) -> Book:
+        """The book of main's bills."""
+        book: Book = self.main.book
+        return book
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of main, which has the notes too."""
+        return self._notes
+
+    @property
+    def lookup(self) -> Lookup:
+        """When main looks a bill up before it makes it."""
+        lookup: Lookup = self.main.lookup
+        return lookup
+
     def __repr__(self) -> str:
         main = getattr(self, "main", None)
         inside = "" if main is None else f"{main.provider!r}, {self.candidate.provider!r}"
@@ -69,8 +88,8 @@ class _Common:
 
     def losses(self, command: Command, *, as_of: datetime | None = None) -> tuple[Loss, ...]:
         """List what main would not carry of a command."""
-        found: tuple[Loss, ...] = self.main.losses(command, as_of=as_of)
-        return found
+        losses: tuple[Loss, ...] = self.main.losses(command, as_of=as_of)
+        return losses
 
     def allowed(self, command: Command) -> frozenset[str]:
         """Return the codes of losses that main allows in a command."""

@@ -195,8 +195,8 @@ class Sides(Generic[C]):
         )
         if len(claimed) == 1:
             side = claimed[0]
-            found: Invoice = yield Ask(lambda: side.find(reference, customer=customer))
-            return found
+            invoice: Invoice = yield Ask(lambda: side.find(reference, customer=customer))
+            return invoice
         both: list[Invoice] = []
         for side in (self.old, self.new):
             try:
