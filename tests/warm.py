@@ -1,7 +1,7 @@
 """Runs pytest in copies of one warm process: each starts with pytest, the library and its suite imported.
 
-A run in a process of its own spends most of a second on those imports. Here they are made once, in the environment's own
-interpreter; each run is a fork of it, with a folder, a search path and a module table of its own.
+A run in a process of its own spends most of a second on those imports. Here they are made once, in the environment's
+own interpreter; each run is a fork of it, with a folder, a search path and a module table of its own.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _run(arguments: list[str], folder: str, path: str, printed: str) -> int:
     code: Any = 70
     try:
         code = pytest.main(arguments)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a fork must never go on as its parent
         traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
