@@ -25,6 +25,7 @@ from invoice_bridge.migrate import Ledger, NewItem, PlanHeader, Timing, move, wo
 from invoice_bridge.migrate.journal import ItemJournal
 from invoice_bridge.migrate.leases import Fence
 from invoice_bridge.testing.fault_cases import make_emulator
+from tests.migrate import other_engines
 
 POINTS = ("claim", "send", "answer", "settle", "settled")
 SHORT = Timing(lease=2.0, beat=0.4, deadline=4.0, settling=0.5)
@@ -48,6 +49,8 @@ class Orders:
     looks_up: bool = True
     settings: str = "{}"
     jobs: bool = False
+    engine: str = ""
+    """Another engine of jobs than ours: "dbos" or "procrastinate"."""
 
 
 def work(orders: Orders) -> None:
@@ -96,6 +99,8 @@ def work(orders: Orders) -> None:
         unfenced.check, unfenced.is_open = lambda _self: None, True
     if orders.jobs:
         work_on_jobs(orders.place, _connect(orders), threads=orders.threads)
+    elif orders.engine:
+        other_engines.run(orders.engine, orders.place, _connect(orders), threads=orders.threads)
     else:
         move(orders.place, None, _connect(orders), threads=orders.threads)
 
