@@ -98,14 +98,15 @@ def work(orders: Orders) -> None:
         unfenced: Any = Fence
         unfenced.check, unfenced.is_open = lambda _self: None, True
     if orders.jobs:
-        work_on_jobs(orders.place, _connect(orders), threads=orders.threads)
+        work_on_jobs(orders.place, connect_to(orders), threads=orders.threads)
     elif orders.engine:
-        other_engines.run(orders.engine, orders.place, _connect(orders), threads=orders.threads)
+        other_engines.run(orders.engine, orders.place, connect_to(orders), threads=orders.threads)
     else:
-        move(orders.place, None, _connect(orders), threads=orders.threads)
+        move(orders.place, None, connect_to(orders), threads=orders.threads)
 
 
-def _connect(orders: Orders) -> Any:
+def connect_to(orders: Orders) -> Any:
+    """Return what makes the client of the target."""
     own = json.loads(orders.settings)
     return lambda **settings: Client(orders.provider, api_key=orders.key, base_url=orders.url, **own, **settings)
 
@@ -128,17 +129,20 @@ class Scene:
         """Start a worker process."""
         processes = multiprocessing.get_context("forkserver")
         processes.set_forkserver_preload([__name__, "invoice_bridge.migrate.engine", "invoice_bridge.client.clients"])
+        process = processes.Process(target=work, args=(self.orders(point=point, after=after, **orders),))
+        process.start()
+        self.started.append(process)
+        return process
+
+    def orders(self, **orders: Any) -> Orders:
+        """Return the orders of a worker of this plan."""
         given = {
             "provider": self.provider,
             "settings": json.dumps({**self.emulator.settings, **self.emulator.reference_settings}),
             "threads": self.threads,
             **orders,
         }
-        given_orders = Orders(self.place, self.url, self.emulator.key, point=point, after=after, **given)
-        process = processes.Process(target=work, args=(given_orders,))
-        process.start()
-        self.started.append(process)
-        return process
+        return Orders(self.place, self.url, self.emulator.key, **given)
 
     def end(self) -> None:
         """Kill what still runs."""
