@@ -106,7 +106,7 @@ lowest: .venv-lowest/ready ## run the tests with the lowest versions that the li
 	@touch $@
 
 engines: .venv-engines/ready ## move pages under DBOS and Procrastinate, whose workers are killed
-	.venv-engines/bin/python -m pytest -q -n 0 tests/migrate/test_other_engines.py
+	.venv-engines/bin/python -m pytest -q -n 0 --durations=0 tests/migrate/test_other_engines.py
 
 .venv-engines/ready: private BIN = .venv-engines/bin
 .venv-engines/ready: requirements/dev.txt requirements/engines.txt pyproject.toml | $(BIN)/python

@@ -18,12 +18,14 @@ from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from invoice_bridge import Client, Money, OneTimeCharge
+from invoice_bridge import Client, ImportInvoice, Money, OneTimeCharge, explain
 from invoice_bridge.adapter.emulation.core import Emulator
+from invoice_bridge.core.commands import NewInvoice
 from invoice_bridge.emulator.server import running
 from invoice_bridge.migrate import Ledger, NewItem, PlanHeader, Timing, move, work_on_jobs, write_operation
 from invoice_bridge.migrate.journal import ItemJournal
 from invoice_bridge.migrate.leases import Fence
+from invoice_bridge.testing.documents import documents
 from invoice_bridge.testing.fault_cases import make_emulator
 from tests.migrate import other_engines
 
@@ -180,6 +182,21 @@ class Scene:
         return [f"mig-{number:05}" for number in range(self.items)]
 
 
+def _bill(reference: str, number: int, customer: str | None) -> OneTimeCharge:
+    return OneTimeCharge(reference=reference, customer=customer, amount=Money(100 + number, "EUR"), description="moved")
+
+
+def _history(reference: str, number: int, customer: str | None) -> ImportInvoice:
+    """Return an invoice of the past: paid, void or uncollectible in turn."""
+    settled = [one for one in documents(customer) if one.reference in {"doc-paid", "doc-void", "doc-lost"}]
+    return settled[number % 3].model_copy(update={"reference": reference, "number": f"H-{number:05}"})
+
+
+def _item(command: NewInvoice, provider: str) -> NewItem:
+    allow = tuple(loss.code for loss in explain(provider, command).losses) if command.verb == ImportInvoice.verb else ()
+    return NewItem(command.reference, {"make": write_operation(command, allow)})
+
+
 @contextmanager
 def scene(
     place: Any,
@@ -190,22 +207,20 @@ def scene(
     timing: Timing = SHORT,
     rate: int | None = None,
     threads: int = 3,
+    imports: bool = False,
 ) -> Iterator[Scene]:
-    """Serve a target, and plan so many bills for it. By default the target forgets idempotency keys at once."""
+    """Serve a target, and plan so many bills, or imports of history, for it.
+
+    By default the target forgets idempotency keys at once.
+    """
     emulator = make_emulator(provider, None, lambda: datetime.now(UTC), forgets=forgets)
     customer = emulator.customer
-    bills = (
-        OneTimeCharge(
-            reference=f"mig-{number:05}", customer=customer, amount=Money(100 + number, "EUR"), description="moved"
-        )
-        for number in range(items)
-    )
+    commands = _history if imports else _bill
     with running(names=[provider]) as served, Ledger(place) as ledger:
         served.put(provider, emulator)
         plan = ledger.add_plan(PlanHeader(f"{provider}:test", timing=timing, rate=rate))
-        ledger.add(
-            plan, (NewItem(bill.reference, {"make": write_operation(bill)}) for bill in bills), page_size=items // 5
-        )
+        bills = (commands(f"mig-{number:05}", number, customer) for number in range(items))
+        ledger.add(plan, (_item(bill, provider) for bill in bills), page_size=items // 5)
         made = Scene(str(place), served.base_urls[provider], emulator, ledger, plan, items, provider, threads)
         try:
             yield made

@@ -91,7 +91,7 @@ def test_a_server_that_is_killed_and_restarted_twice_costs_nothing() -> None:
 def test_a_server_that_stays_away_ends_the_run_with_an_error_and_the_next_run_finishes() -> None:
     """The error names the ledger; what was sent and not written is looked up by the next run."""
     with _own_server() as server, scene(server.url, 100, rate=40, timing=BRIEF) as stage:
-        failure = _run_until_it_fails(stage, lambda: server.kill())
+        failure = _run_until_it_fails(stage, server.kill)
         assert failure.startswith("LedgerUnavailable: the ledger postgresql://")
         made = len(stage.emulator.invoices)
         assert 0 < made < 100
