@@ -36,9 +36,9 @@ def email(*paths: str) -> Leaf:
     return Leaf("email", paths)
 
 
-def flag(path: str) -> Leaf:
+def flag(*paths: str) -> Leaf:
     """A boolean."""
-    return Leaf("flag", (path,))
+    return Leaf("flag", paths)
 
 
 def integer(path: str) -> Leaf:
@@ -66,9 +66,9 @@ def day(path: str, *, ends: bool = False) -> Leaf:
     return Leaf("day", (path,), {"ends": ends})
 
 
-def identity(path: str) -> Leaf:
+def identity(*paths: str) -> Leaf:
     """An id: alone, or that of the whole object in its place."""
-    return Leaf("identity", (path,))
+    return Leaf("identity", paths)
 
 
 def strings(path: str) -> Leaf:

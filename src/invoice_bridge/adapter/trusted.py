@@ -50,6 +50,7 @@ _CUSTOMER, _CUSTOMER_NAMES = defaults_of(CustomerRef), set(CustomerRef.model_fie
 _SENT, _COLLECTION_NAMES = {**defaults_of(Collection), "kind": "send"}, set(Collection.model_fields)
 _collection, _address = maker(Collection), maker(Address)
 _ADDRESS = ("line1", "line2", "city", "state", "postal_code", "country")
+_NO_ADDRESS = (None,) * len(_ADDRESS)
 MANUAL, _CHARGED = Collection.manual(), Collection.charge()
 
 
@@ -95,7 +96,7 @@ def customer_of(
 
 def address_of(*lines: str | None) -> Address | None:
     """An address of its two lines, city, state, postal code and country; None where all of them are absent."""
-    if all(line is None for line in lines):
+    if lines == _NO_ADDRESS:
         return None
     return _address(dict(zip(_ADDRESS, lines, strict=True)))
 

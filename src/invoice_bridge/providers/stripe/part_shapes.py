@@ -60,10 +60,12 @@ TAX_ID = Shape(TaxId, value=text("value"), kind=text("type"))
 
 def customer_address(at: Reader, _currency: str | None) -> Address | None:
     """The address as the invoice shows it; of an expanded customer where the invoice has none."""
+    if at.data.get("customer_address") is None and type(at.data.get("customer")) is str:
+        return None
     own = at.child("customer_address")
     if not own.data:
         own = at.expanded("customer").child("address")
-    return address_of(*(own.text(name) for name in ("line1", "line2", "city", "state", "postal_code", "country")))
+    return address_of(*[own.text(name) for name in ("line1", "line2", "city", "state", "postal_code", "country")])
 
 
 ADDRESS_PATHS = tuple(

@@ -204,4 +204,5 @@ def with_credit_notes(invoice: Invoice, rows: Iterable[Mapping[str, Any]]) -> In
 
 def has_none(values: Mapping[str, Any], at: Reader) -> bool:
     """Whether an invoice states that no credit note lowers it or gives anything back."""
-    return values["currency"] is not None and all(at.data.get(name) == 0 for name in CREDITED)
+    before, after = (at.data.get(name) for name in CREDITED)
+    return before == 0 and after == 0 and values["currency"] is not None
