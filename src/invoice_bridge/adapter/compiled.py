@@ -55,6 +55,8 @@ class Code:
         # in the order of the model, in which it is printed and written; what derive takes out comes last
         blank = {name: None if name in read else value for name, value in defaults.items()}
         self._blank = blank | dict.fromkeys(name for name in fields if name not in blank)
+        for name in (name for name, leaf in fields.items() if leaf.kind == "rows"):  # what an absent list reads as
+            self._blank |= {name: (), f"{name}_complete": False} if f"{name}_complete" in blank else {name: ()}
         self.names: dict[str, Any] = _NAMES | {
             "BY_CURRENCY": AmountsByCurrency({}) if units is None else units.amounts,
             "DEFAULTS": defaults,
@@ -113,7 +115,14 @@ class Code:
 
     def _field(self, name: str, leaf: Leaf) -> None:
         """Read a leaf into `values`, where all that is read is None until then."""
-        if leaf.kind in {"required_text", "strings", "currency", "rows"}:
+        if leaf.kind == "derived":
+            return
+        if leaf.kind == "rows":
+            for place, path in enumerate(leaf.paths):
+                prefix, _, last = path.rpartition(".")
+                self._add(f"v = {self._getter(prefix)}({last!r})")
+                self._add(*self._rows(name, leaf, path, _reader(prefix), last, is_first=not place))
+        elif leaf.kind in {"required_text", "strings", "currency"}:
             prefix, _, last = leaf.paths[0].rpartition(".")
             self._add(f"v = {self._getter(prefix)}({last!r})")
             self._add(*getattr(self, f"_{leaf.kind}")(name, leaf, _reader(prefix), last))
@@ -202,11 +211,15 @@ class Code:
         return [f"values[{name!r}] = v if {plain} else {reader}.required_text({last!r})"]
 
     def _strings(self, name: str, _leaf: Leaf, reader: str, last: str) -> list[str]:
-        return ["x = plain_strings(v)", f"values[{name!r}] = {reader}.strings({last!r}) if x is None else x"]
+        return [
+            "x = {} if v is None else plain_strings(v)",
+            f"values[{name!r}] = {reader}.strings({last!r}) if x is None else x",
+        ]
 
     def _currency(self, name: str, leaf: Leaf, reader: str, last: str) -> list[str]:
         unless = leaf.options["unless"]
-        needed = "True" if unless is None else f"not values[{unless!r}]"
+        needed = "True" if unless is None else f"not unless_{name}(r)"
+        self.names[f"unless_{name}"] = unless
         return [
             "currency = CODES.get(v) if type(v) is str else None",
             f"if currency is None: currency = {reader}.currency({last!r}, needed={needed})",
@@ -214,15 +227,22 @@ class Code:
             "amounts = BY_CURRENCY[currency]",
         ]
 
-    def _rows(self, name: str, leaf: Leaf, reader: str, last: str) -> list[str]:
+    def _rows(  # noqa: PLR0917 - called by _field alone
+        self, name: str, leaf: Leaf, path: str, reader: str, last: str, *, is_first: bool
+    ) -> list[str]:
+        """The lines for one of the lists; each is read, so that what is wrong in it is noted, and the first counts."""
         self.names[f"row_{name}"] = leaf.options["shape"].read
-        path = leaf.paths[0].replace("?", "")
         whole = f"{name}_complete"
+        put_whole = is_first and whole in self._blank
+        unless_read = "" if is_first else f"if not values[{name!r}]: "
         return [
             f"if given: v = given.get({name!r}, v)",
-            f"if type(v) is not list and v is not None: {reader}.children({last!r})",
-            f"values[{name!r}], x = read_rows(r, v, {path!r}, row_{name}, currency, amounts)",
-            *([f"values[{whole!r}] = x"] if whole in self._blank else []),
+            # an absent or empty list costs this question alone: `blank` has what it reads as
+            "if v or type(v) is not list and v is not None:",
+            f"    if type(v) is not list: {reader}.children({last!r})",
+            f"    made, x = read_rows(r, v, {path.replace('?', '')!r}, row_{name}, currency, amounts)",
+            f"    {unless_read}values[{name!r}] = made",
+            *([f"    values[{whole!r}] = x", f"elif v is not None: values[{whole!r}] = True"] if put_whole else []),
         ]
 
 
@@ -255,8 +275,6 @@ def _read_rows(  # noqa: PLR0917 - called from the compiled function alone
 
 def _plain_strings(value: Any) -> dict[str, str] | None:
     """The texts of an object that has nothing else; None where it takes a Reader to say what it has."""
-    if value is None:
-        return {}
     if type(value) is not dict:
         return None
     try:

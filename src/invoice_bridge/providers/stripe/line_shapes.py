@@ -7,7 +7,19 @@ from decimal import Decimal
 from typing import Any
 
 from invoice_bridge.adapter.reading import Reader
-from invoice_bridge.adapter.shapes import Shape, computed, flag, identity, money, number, rows, span, strings, text, unix
+from invoice_bridge.adapter.shapes import (
+    Shape,
+    computed,
+    flag,
+    identity,
+    money,
+    number,
+    rows,
+    span,
+    strings,
+    text,
+    unix,
+)
 from invoice_bridge.core.model import Line
 from invoice_bridge.core.money import Money, exponent, trusted
 from invoice_bridge.providers.stripe.part_shapes import TAX
@@ -57,16 +69,9 @@ def line_discount(at: Reader, currency: str | None) -> Money | None:
     return at.total_of(at.children("discount_amounts"), "amount", MONEY, currency)
 
 
-def prefer_taxes(values: dict[str, Any], _at: Reader, _given: Mapping[str, Any]) -> None:
-    """Take the list of before basil where it is the one that is there."""
-    before = values.pop("taxes_before")
-    values["taxes"] = values["taxes"] or before
-
-
-def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> None:
+def _derive(values: dict[str, Any], _at: Reader, _given: Mapping[str, Any]) -> None:
     if values["product"] is not None or values["price"] is not None:
         values["provider"] = "stripe"
-    prefer_taxes(values, at, given)
 
 
 LINE = Shape(
@@ -94,10 +99,7 @@ LINE = Shape(
         "parent.subscription_item_details.subscription", "parent.invoice_item_details.subscription", "subscription"
     ),
     discount=computed(line_discount, "discount_amounts[].amount", any_of=("discount_amounts",)),
-    taxes=rows("taxes", TAX),
-    taxes_before=rows("tax_amounts", TAX),
+    taxes=rows("taxes", TAX, "tax_amounts"),
     metadata=strings("metadata"),
-    proration=flag(
-        "parent.subscription_item_details.proration", "parent.invoice_item_details.proration", "proration"
-    ),
+    proration=flag("parent.subscription_item_details.proration", "parent.invoice_item_details.proration", "proration"),
 )

@@ -204,5 +204,5 @@ def with_credit_notes(invoice: Invoice, rows: Iterable[Mapping[str, Any]]) -> In
 
 def has_none(values: Mapping[str, Any], at: Reader) -> bool:
     """Whether an invoice states that no credit note lowers it or gives anything back."""
-    before, after = (at.data.get(name) for name in CREDITED)
-    return before == 0 and after == 0 and values["currency"] is not None
+    get = at.data.get
+    return get(CREDITED[0]) == 0 and get(CREDITED[1]) == 0 and values["currency"] is not None
