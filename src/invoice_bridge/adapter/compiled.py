@@ -55,6 +55,9 @@ class Code:
         # in the order of the model, in which it is printed and written; what derive takes out comes last
         blank = {name: None if name in read else value for name, value in defaults.items()}
         self._blank = blank | dict.fromkeys(name for name in fields if name not in blank)
+        for name, leaf in fields.items():
+            if leaf.kind == "stated":
+                self._blank[name] = defaults[name]
         for name in (name for name, leaf in fields.items() if leaf.kind == "rows"):  # what an absent list reads as
             self._blank |= {name: (), f"{name}_complete": False} if f"{name}_complete" in blank else {name: ()}
         self.names: dict[str, Any] = _NAMES | {
@@ -90,7 +93,7 @@ class Code:
             # where derive took out a field it has its default; what is no field and was left in comes last
             self._add("if len(values) != len(DEFAULTS): values = {**DEFAULTS, **values}")
         for name, leaf in self._fields.items():
-            if leaf.kind == "strings":
+            if leaf.kind == "strings" and self._derive is not None:
                 self._add(f"x = values[{name!r}]", f"values[{name!r}] = FrozenDict(x) if x else NO_STRINGS")
         if "raw" in self.names["DEFAULTS"]:
             self._add("values['provider'] = r.provider")
@@ -116,6 +119,10 @@ class Code:
     def _field(self, name: str, leaf: Leaf) -> None:
         """Read a leaf into `values`, where all that is read is None until then."""
         if leaf.kind == "derived":
+            return
+        if leaf.kind == "stated":
+            is_read = " or ".join(f"values[{other!r}] is not None" for other in leaf.options["fields"])
+            self._add(f"if {is_read}: values[{name!r}] = {leaf.options['word']!r}")
             return
         if leaf.kind == "rows":
             for place, path in enumerate(leaf.paths):
@@ -211,10 +218,10 @@ class Code:
         return [f"values[{name!r}] = v if {plain} else {reader}.required_text({last!r})"]
 
     def _strings(self, name: str, _leaf: Leaf, reader: str, last: str) -> list[str]:
-        return [
-            "x = {} if v is None else plain_strings(v)",
-            f"values[{name!r}] = {reader}.strings({last!r}) if x is None else x",
-        ]
+        lines = ["x = v if type(v) is dict and is_plain(v) else {} if v is None else " + f"{reader}.strings({last!r})"]
+        if self._derive is None:
+            return [*lines, f"values[{name!r}] = FrozenDict(x) if x else NO_STRINGS"]
+        return [*lines, f"values[{name!r}] = x.copy()"]  # from which derive may take some
 
     def _currency(self, name: str, leaf: Leaf, reader: str, last: str) -> list[str]:
         unless = leaf.options["unless"]
@@ -227,9 +234,7 @@ class Code:
             "amounts = BY_CURRENCY[currency]",
         ]
 
-    def _rows(  # noqa: PLR0917 - called by _field alone
-        self, name: str, leaf: Leaf, path: str, reader: str, last: str, *, is_first: bool
-    ) -> list[str]:
+    def _rows(self, name: str, leaf: Leaf, path: str, reader: str, last: str, *, is_first: bool) -> list[str]:
         """The lines for one of the lists; each is read, so that what is wrong in it is noted, and the first counts."""
         self.names[f"row_{name}"] = leaf.options["shape"].read
         whole = f"{name}_complete"
@@ -273,15 +278,12 @@ def _read_rows(  # noqa: PLR0917 - called from the compiled function alone
     return tuple(found), whole
 
 
-def _plain_strings(value: Any) -> dict[str, str] | None:
-    """The texts of an object that has nothing else; None where it takes a Reader to say what it has."""
-    if type(value) is not dict:
-        return None
+def _is_plain(value: dict[str, Any]) -> bool:
+    """Whether an object has plain texts alone, so that it takes no Reader to say what it has."""
     try:
-        plain = "".join([*value, *value.values()]).isascii()
+        return "".join([*value, *value.values()]).isascii()
     except TypeError:
-        return None
-    return value.copy() if plain else None
+        return False
 
 
 _NAMES: dict[str, Any] = {
@@ -297,9 +299,9 @@ _NAMES: dict[str, Any] = {
     "View": View,
     "WRITTEN": WRITTEN,
     "email_of": email_of,
+    "is_plain": _is_plain,
     "new": new,
     "period_of": period_of,
-    "plain_strings": _plain_strings,
     "put_extra": put_extra,
     "put_names": put_names,
     "put_private": put_private,

@@ -108,6 +108,11 @@ def computed(read: Callable[[Reader, str | None], Any], *paths: str, any_of: tup
     return Leaf("computed", paths, {"read": read, "any_of": any_of})
 
 
+def stated(word: str, *fields: str) -> Leaf:
+    """A word of ours, where one of these fields, which are before it in the table, was read; else the default."""
+    return Leaf("stated", (), {"word": word, "fields": fields})
+
+
 def derived(*paths: str) -> Leaf:
     """A value that the `derive` of the table makes of what is at these paths."""
     return Leaf("derived", paths)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.adapter.shapes import (
@@ -16,6 +14,7 @@ from invoice_bridge.adapter.shapes import (
     number,
     rows,
     span,
+    stated,
     strings,
     text,
     unix,
@@ -69,14 +68,8 @@ def line_discount(at: Reader, currency: str | None) -> Money | None:
     return at.total_of(at.children("discount_amounts"), "amount", MONEY, currency)
 
 
-def _derive(values: dict[str, Any], _at: Reader, _given: Mapping[str, Any]) -> None:
-    if values["product"] is not None or values["price"] is not None:
-        values["provider"] = "stripe"
-
-
 LINE = Shape(
     Line,
-    _derive,
     units=MONEY,
     needs="amount",
     amount=money("amount"),
@@ -94,6 +87,7 @@ LINE = Shape(
     # of `pricing` since basil, of `price` before, of `plan` where there was no price yet
     product=identity("pricing.price_details.product", "price?.product", "plan?.product"),
     price=identity("pricing.price_details.price", "price", "plan"),
+    provider=stated("stripe", "product", "price"),
     # what a line belongs to is its `parent` since basil, and was its own before
     subscription=identity(
         "parent.subscription_item_details.subscription", "parent.invoice_item_details.subscription", "subscription"

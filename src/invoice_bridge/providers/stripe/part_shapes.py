@@ -58,7 +58,15 @@ DISCOUNT = Shape(
 TAX_ID = Shape(TaxId, value=text("value"), kind=text("type"))
 
 
-ADDRESS = Shape(Address, **{name: text(name) for name in ("line1", "line2", "city", "state", "postal_code", "country")})
+ADDRESS = Shape(
+    Address,
+    line1=text("line1"),
+    line2=text("line2"),
+    city=text("city"),
+    state=text("state"),
+    postal_code=text("postal_code"),
+    country=text("country"),
+)
 
 
 def customer_address(at: Reader, _currency: str | None) -> Address | None:
