@@ -4,13 +4,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 DOCS = $(wildcard README.md) $(shell find docs -name '*.md' 2>/dev/null | sort)
 
+# Half as many workers again as cores: a worker that waits for a server or a process leaves its core to another one.
+# One that has nothing left to do takes tests from another one's end: the long tests come first (tests/conftest.py).
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+WORKERS = $(shell echo $$(($(CORES) + $(CORES) / 2)))
+PARALLEL = -n $(WORKERS) --dist worksteal
+
 # Stamps: an environment is set up once and again only when what it was made from has changed.
 DEMO := .venv/ready-for-demo
 DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix docs bench evidence golden cassettes mutants soak fuzz campaign faults lowest sdks requirements clean
+.PHONY: help demo test check fix docs bench evidence golden cassettes mutants soak fuzz campaign faults migrations lowest sdks requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -19,7 +25,7 @@ demo: $(DEMO) ## every provider, over real HTTP, against the emulators: no key, 
 	@$(BIN)/invoice-bridge demo
 
 test: $(DEV) ## run the tests
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q $(PARALLEL)
 
 check: $(DEV) ## format, lint, types, generated docs; changes nothing
 	@$(TREE) > .venv/tree-before-check
@@ -48,7 +54,7 @@ bench: .venv-bench/ready ## measure the library against its peers and its gates;
 	@touch $@
 
 evidence: $(DEV) ## run the tests, and write down what they prove (then: make docs)
-	PYTEST_EVIDENCE=write $(BIN)/python -m pytest -q -n auto
+	PYTEST_EVIDENCE=write $(BIN)/python -m pytest -q $(PARALLEL)
 
 golden: $(DEV) ## write down anew what every adapter does (tests/golden); read the difference
 	PYTEST_GOLDEN=write $(BIN)/python -m pytest -q tests/test_golden.py tests/test_courses.py
@@ -64,7 +70,7 @@ mutants: $(DEV) .venv-mutants/ready ## change adapters and core a token at a tim
 	@.venv-mutants/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/mutants.txt
 	@touch $@
 
-soak: fuzz campaign faults ## hostile input, then the independent campaign and the whole fault matrix: hours
+soak: fuzz campaign faults migrations ## hostile input, the independent campaign, the whole fault matrix, killed migrations: hours
 
 fuzz: .venv-soak/ready ## feed hostile input to everything that reads what others write (RUNS=, SEED=, TARGETS=)
 	.venv-soak/bin/python tools/fuzz.py --runs $(or $(RUNS),1000000) $(if $(SEED),--seed $(SEED)) $(TARGETS)
@@ -77,6 +83,10 @@ faults: $(DEV) ## every fault at every request of every bill, with kill -9; firs
 	$(BIN)/python tools/faults.py --control --sample 100 $(if $(SEED),--seed $(SEED)) $(PROVIDERS)
 	$(BIN)/python tools/faults.py $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(PROVIDERS)
 
+migrations: $(DEV) ## migrations whose workers are killed, stopped and paced; first the control (KILLS=, STOPS=, SEED=)
+	$(BIN)/python tools/migrations.py --control --kills 16 --stops 4 $(if $(SEED),--seed $(SEED))
+	$(BIN)/python tools/migrations.py --kills $(or $(KILLS),250) --stops $(or $(STOPS),200) $(if $(SEED),--seed $(SEED))
+
 .venv-soak/ready: private BIN = .venv-soak/bin
 .venv-soak/ready: requirements/soak.txt pyproject.toml | $(BIN)/python
 	@echo "installing requirements/soak.txt into .venv-soak"
@@ -85,7 +95,7 @@ faults: $(DEV) ## every fault at every request of every bill, with kill -9; firs
 	@touch $@
 
 lowest: .venv-lowest/ready ## run the tests with the lowest versions that the library and its extras ask for
-	.venv-lowest/bin/python -m pytest -q -n auto $(LOWEST)
+	.venv-lowest/bin/python -m pytest -q $(PARALLEL) $(LOWEST)
 
 .venv-lowest/ready: private BIN = .venv-lowest/bin
 .venv-lowest/ready: requirements/dev.txt requirements/lowest.txt pyproject.toml | $(BIN)/python

@@ -1,5 +1,6 @@
 """What holds for every test: no network but loopback, no key from the environment, the same examples every time."""
 
+import gc
 import ipaddress
 import os
 import shutil
@@ -30,6 +31,25 @@ MEMORY: Final = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its ow
 ROOM: Final = 4 << 30
 if MEMORY.is_dir() and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC and shutil.disk_usage(MEMORY).free > ROOM:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+LONG: Final = (
+    "tests/compare/test_report.py",
+    "tests/e2e/test_fault_matrix.py",
+    "tests/e2e/test_lago.py",
+    "tests/e2e/test_new_provider.py",
+    "tests/e2e/test_report_page.py",
+    "tests/e2e/test_two_providers.py",
+    "tests/providers/whop/test_whop_tables.py",
+    "tests/secrets/test_programs.py",
+    "tests/test_benchmarks.py",
+    "tests/test_courses.py",
+    "tests/test_golden.py",
+    "tests/testing/test_plugin.py",
+)
+"""Files with a test that takes seconds: they start first."""
+
+if missing := [name for name in LONG if not (ROOT / name).is_file()]:
+    raise pytest.UsageError(f"tests/conftest.py: LONG names files that are not there: {', '.join(missing)}")
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
 hypothesis.settings.register_profile("soak", deadline=None, max_examples=2_000)
@@ -92,6 +112,18 @@ def pytest_configure(config: pytest.Config) -> None:
     for variable in list(os.environ):
         if variable.upper().startswith(FOREIGN_PREFIXES) or variable.upper().endswith(FOREIGN_SUFFIX):
             patch.delenv(variable)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start long tests first, so that no worker waits for a long one at the end of a parallel run."""
+    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in LONG)
+
+
+def pytest_collection_finish() -> None:
+    """Exempt the collected tests from garbage collection: each full collection would visit all of them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

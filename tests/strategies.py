@@ -35,6 +35,7 @@ from invoice_bridge import (
     Status,
     TaxId,
     TaxLine,
+    TaxRate,
     Update,
     Void,
 )
@@ -63,13 +64,45 @@ quantities = st.decimals(min_value=0, max_value=10**6, places=3, allow_nan=False
 
 
 @st.composite
-def lines(draw: st.DrawFn, currency: str) -> Line:
+def lines(draw: st.DrawFn, currency: str, *, is_plain: bool = False) -> Line:
     """A line: an amount alone, or a whole quantity of a unit amount."""
-    said: dict[str, Any] = {"description": draw(st.none() | words), "period": draw(st.none() | periods)}
+    said: dict[str, Any] = {
+        "description": draw(st.none() | words),
+        "period": draw(st.none() | periods),
+    }
+    if not is_plain:
+        said |= {"product": draw(st.none() | words), "price": draw(st.none() | words), "metadata": draw(metadata)}
     if draw(st.booleans()):
         return Line(amount=draw(money(currency)), **said)
     return Line(quantity=draw(st.integers(0, 99)), unit_amount=draw(money(currency, most=10**6)), **said)
 
+
+@st.composite
+def billed(draw: st.DrawFn, rows: tuple[Line, ...], currency: str) -> dict[str, Any]:
+    """The lines of a bill with discounts of theirs, or discounts of the bill, and its tax: one of each at most."""
+    taxes = draw(st.sampled_from(["none", "provider"]) | rates)
+    how = draw(st.sampled_from(["", "lines", "bill"] if isinstance(taxes, str) else ["", "lines"]))
+    if how == "lines":
+        offs = [draw(st.none() | money(currency, most=min(row.amount.minor, 10**9))) for row in rows]
+        rows = tuple(row.model_copy(update={"discount": off}) for row, off in zip(rows, offs, strict=True))
+    whole = sum(row.amount.minor for row in rows)
+    off_all = (Discount(name=draw(words), amount=draw(money(currency, 1, whole))),) if how == "bill" and whole else ()
+    return {"lines": rows, "discounts": off_all, "tax": taxes}
+
+
+rates = st.booleans().flatmap(
+    lambda within: st.lists(
+        st.builds(TaxRate, name=words, rate=st.integers(0, 100), inclusive=st.just(within)), min_size=1, max_size=2
+    ).map(tuple)
+)
+natives = st.dictionaries(
+    st.sampled_from(["chargebee", "stripe", "whop"]),
+    st.dictionaries(
+        st.sampled_from(["footer", "payment_initiator", "coupon_ids"]), words | st.lists(words), max_size=2
+    ),
+    max_size=2,
+)
+"""Parameters of one provider; some are of another kind than their table has, or unknown to it."""
 
 collections = st.one_of(
     st.just(Collection.manual()),
@@ -81,8 +114,13 @@ collections = st.one_of(
 
 
 @st.composite
-def bills(draw: st.DrawFn, customer: str = "cus_42") -> OneTimeCharge | PeriodInvoice:
-    """A bill in a currency whose units every provider's table knows, with lines of its own."""
+def bills(
+    draw: st.DrawFn, customer: str = "cus_42", *, is_plain: bool = False, with_natives: bool = False
+) -> OneTimeCharge | PeriodInvoice:
+    """A bill in a currency whose units every provider's table knows, with lines of its own.
+
+    A plain one belongs to no subscription, has no discounts, products, prices or rates of tax of its own.
+    """
     currency = draw(st.sampled_from(["EUR", "USD", "JPY"]))
     said: dict[str, Any] = {
         "reference": draw(words),
@@ -92,15 +130,21 @@ def bills(draw: st.DrawFn, customer: str = "cus_42") -> OneTimeCharge | PeriodIn
         "metadata": draw(metadata),
         "issued_at": draw(st.none() | instants),
         "collection": draw(collections),
-        "tax": draw(st.sampled_from(["none", "provider"])),
+        "subscription": None if is_plain else draw(st.none() | words),
         "draft": draw(st.booleans()),
         "attempt": draw(st.integers(1, 3)),
+        "native": draw(natives) if with_natives else {},
     }
-    rows = tuple(draw(st.lists(lines(currency), min_size=1, max_size=4)))
+    rows = tuple(draw(st.lists(lines(currency, is_plain=is_plain), min_size=1, max_size=4)))
+    if is_plain:
+        said |= {"lines": rows, "tax": draw(st.sampled_from(["none", "provider"]))}
+    else:
+        said |= draw(billed(rows, currency))
     if draw(st.booleans()):
-        return PeriodInvoice(lines=rows, period=draw(periods), currency=currency, **said)
+        return PeriodInvoice(period=draw(periods), currency=currency, **said)
     if draw(st.booleans()):
-        return OneTimeCharge(lines=rows, period=draw(st.none() | periods), **said)
+        return OneTimeCharge(period=draw(st.none() | periods), **said)
+    said |= {"lines": (), "discounts": ()}
     return OneTimeCharge(amount=draw(money(currency)), period=draw(st.none() | periods), **said)
 
 

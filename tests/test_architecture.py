@@ -289,13 +289,13 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
     """Any two adapters read side by side; what only one needs has a file of its own there."""
     only_here = {
         "stripe": {
-            *("compared.py", "lines.py", "lookup.py", "payments.py", "repayments.py", "whole.py"),
+            *("collected.py", "compared.py", "lines.py", "lookup.py", "payments.py", "repayments.py", "whole.py"),
             *("line_shapes.py", "part_shapes.py", "payment_shapes.py"),
         },
         "chargebee": {
             *("accrued.py", "compared.py", "conditions.py", "part_shapes.py", "parts.py"),
             *("payments.py", "repayments.py", "subscription.py"),
-            *("imports.py", "import_conditions.py", "import_fields.py", "import_forms.py"),
+            *("imports.py", "import_conditions.py", "import_fields.py", "import_forms.py", "import_limits.py"),
         },
         "whop": {"import_fields.py", "imports.py", "lookup.py", "part_shapes.py", "repayments.py"},
     }

@@ -1,11 +1,25 @@
 """An invoice that has the reference already: what of it can be compared, and what is said where nothing can."""
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from invoice_bridge import Discrepancy, IdempotencyMismatch, Invoice, Money, OneTimeCharge, Problem, Status
-from invoice_bridge.adapter.checks import same_bill
+from invoice_bridge import (
+    AmountMismatch,
+    Discrepancy,
+    IdempotencyMismatch,
+    Invoice,
+    Line,
+    Money,
+    OneTimeCharge,
+    Period,
+    Problem,
+    Status,
+    TaxRate,
+)
+from invoice_bridge.adapter.checks import same_bill, verify
 
 CHARGE = OneTimeCharge(reference="res-1", customer="buy_1", amount=Money(1900, "EUR"))
 TORN = Problem(path="subtotal", why="is no number", money=True)
@@ -42,3 +56,59 @@ def test_what_cannot_be_read_beside_the_amount_does_not_matter() -> None:
     with pytest.raises(IdempotencyMismatch, match=r"it holds 25\.00 EUR, not 19\.00 EUR"):
         same_bill(CHARGE, _held(subtotal=Money(2500, "EUR"), problems=[paid]))
     assert same_bill(CHARGE, _held(problems=[Problem(path="due", why="is no instant")])).id == "in_1"
+
+
+NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    "asked,billed,is_same",
+    [
+        ((0, 1), (1, 2), False),
+        ((1, 2), (0, 1), False),
+        ((0, 2), (1, 3), True),
+        ((1, 3), (0, 2), True),
+        ((0, 3), (1, 2), True),
+        ((0, 1), (2, 3), False),
+        ((2, 3), (0, 1), False),
+    ],
+)
+def test_a_bill_of_another_time_is_another_bill(asked: Any, billed: Any, is_same: bool) -> None:
+    """Periods that only touch do not meet: the end of one is the start of the next."""
+    one, other = (Period(start=NOON + HOUR * hours[0], end=NOON + HOUR * hours[1]) for hours in (asked, billed))
+    lines = (Line(description="Nights", amount=Money(1900, "EUR"), period=one),)
+    command = OneTimeCharge(reference="res-1", customer="buy_1", lines=lines)
+    held = _held(subtotal=Money(1900, "EUR"), lines=(Line(amount=Money(1900, "EUR"), period=other),))
+    if is_same:
+        assert same_bill(command, held) is held
+    else:
+        with pytest.raises(IdempotencyMismatch):
+            same_bill(command, held)
+
+
+@pytest.mark.parametrize(
+    "stated,text",
+    [
+        ({"tax": 361, "total": 2261}, None),
+        ({}, None),
+        ({"tax": 362}, "asked for a tax of 3.61 EUR, the invoice in_1 states 3.62 EUR and is open"),
+        ({"total": 2262}, "asked for a total with its tax of 22.61 EUR, the invoice in_1 states 22.62 EUR and is open"),
+        (
+            {"tax": 361, "total": 1},
+            "asked for a total with its tax of 22.61 EUR, the invoice in_1 states 0.01 EUR and is open",
+        ),
+    ],
+)
+def test_the_tax_of_a_bills_own_rates_is_what_the_invoice_must_have(stated: dict[str, int], text: str | None) -> None:
+    """Nineteen per cent of 19.00: the tax and the total, each where it is stated."""
+    lines = (Line(description="Nights", amount=Money(1900, "EUR")),)
+    rates = (TaxRate(name="VAT", rate=Decimal(19)),)
+    command = OneTimeCharge(reference="res-1", customer="buy_1", lines=lines, tax=rates)
+    held = _held(**{name: Money(units, "EUR") for name, units in stated.items()})
+    if text is None:
+        assert verify(command, held) is held
+        return
+    with pytest.raises(AmountMismatch) as refused:
+        verify(command, held)
+    assert str(refused.value) == text

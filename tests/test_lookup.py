@@ -29,10 +29,10 @@ from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import Bill, Find, NewInvoice
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Severity
-from invoice_bridge.core.wire import Flow
+from invoice_bridge.core.wire import Flow, Response
 from invoice_bridge.engine.lookup import needs_lookup, resolve, resume, start
 from tests.clients import emulated_at
-from tests.listing import CHARGE, FLOWS, MAY, NOON, UNCARRIED, Desk, begin, mine, row, run, use_of
+from tests.listing import CHARGE, FLOWS, LISTING, MAY, NOON, UNCARRIED, Desk, begin, mine, row, run, use_of
 from tests.toy import DOCS, FIELDS
 
 LIST = "GET /invoices?buyer=buy_1"
@@ -217,6 +217,16 @@ def test_an_id_of_the_journal_that_leads_nowhere_hides_no_other(known: str) -> N
     assert (nothing.invoices, nothing.gap) == ((), "")
 
 
+def test_an_id_of_the_journal_that_leads_nowhere_is_a_gap_where_no_reference_is_carried() -> None:
+    """The listing cannot have the bill under its reference, so that nothing proves that it was not made."""
+    context = use_of(CHARGE, fields=(UNCARRIED, *FIELDS[1:]))
+    matches = run(find_matches(CHARGE, context, History(tried=True, made=("in_9",))), Desk())
+    assert (matches.invoices, matches.gap) == (
+        (),
+        "in_9, which the journal knows, is not there any more and may have got another id when it was issued",
+    )
+
+
 def test_an_invoice_of_the_journal_that_carries_another_reference_is_a_gap() -> None:
     """The journal and the provider contradict each other: neither is believed, and the message names both."""
     matches = run(find_matches(CHARGE, use_of(CHARGE), History(tried=True, made=("in_1",))), Desk([row(1)]))
@@ -398,3 +408,52 @@ def test_the_real_bound_is_a_hundred_pages() -> None:
         desk = Desk([row(number) for number in range(pages)], size=1)
         assert run(find_matches(CHARGE, use_of(CHARGE)), desk).gap == gap
         assert len(desk.sent) == 100
+
+
+# ── a draft that got another id ──────────────────────────────────────────────────────────────────────────────────────
+def _issue_a_draft(command: Any, context: Context) -> Flow[Any]:
+    if context.existing is not None:
+        return context.existing
+    return (yield context.post("invoices", "in_0", "issue", step="issue", specimen={"id": "in_0"}))
+
+
+def _issued(desk: Desk, *, repeats: bool = True, **known: Any) -> Any:
+    """Issue a draft that the provider does not have any more, after a try that may have taken effect."""
+    flow = begin(CHARGE, lookup="never", flows=replace(FLOWS, one_time_charge=_issue_a_draft), **known)
+    request = next(flow)
+    assert request.url.endswith("/invoices/in_0/issue")
+    answer = Response(404, b'{"message":"none","code":"missing"}', provider="acme", repeats=repeats)
+    gone = LISTING.error(answer)
+
+    def rest() -> Flow[Any]:
+        try:
+            request = flow.throw(gone)
+            while True:
+                request = flow.send((yield request))
+        except StopIteration as done:
+            return done.value
+
+    return run(rest(), desk)
+
+
+def test_a_draft_that_got_another_id_is_the_one_invoice_of_its_reference() -> None:
+    """An earlier try issued it: the bill goes on from what the listing has."""
+    assert _issued(Desk([row(1), mine(2)])).id == "in_2"
+
+
+@pytest.mark.parametrize(
+    "rows,known",
+    [
+        ([], {}),
+        ([mine(1), mine(2)], {}),
+        ([mine(1, status="draft")], {}),
+        ([mine(1), {"id": None, "ref": "res-1"}], {}),
+        ([mine(1)], {"repeats": False}),
+        ([mine(1)], {"fields": (UNCARRIED, *FIELDS[1:])}),
+    ],
+    ids=["none", "several", "a draft", "a gap", "no earlier try", "no reference is carried"],
+)
+def test_a_draft_that_is_gone_is_no_other_invoice(rows: list[dict[str, Any]], known: dict[str, Any]) -> None:
+    """Where not exactly one issued invoice is known to be it, the refusal stays."""
+    with pytest.raises(NotFound):
+        _issued(Desk(rows), **known)

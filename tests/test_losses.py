@@ -21,8 +21,9 @@ from invoice_bridge import (
     PeriodInvoice,
     Unsupported,
     Update,
+    losses,
 )
-from invoice_bridge.adapter.rows import Field, check_limits, find_losses, leaves_of, values_at
+from invoice_bridge.adapter.rows import Field, Limit, check_limits, find_losses, leaves_of, values_at
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.engine.allow import refuse_losses
 from tests.toy import ACME, FIELDS, toy_context
@@ -101,6 +102,37 @@ def test_a_row_that_depends_on_the_clock_is_conditional_without_one() -> None:
     assert (found(5), found(6)) == (None, late)
     assert found(None) == replace(late, severity=Severity.INFO, conditional=True)
     assert str(found(None)) == "[IB-ACME-LATE-01] ($.period) depending on the clock: it is too old"
+
+
+def test_a_row_and_a_limit_cannot_be_changed() -> None:
+    """One client's rows are all clients' rows."""
+    for value, name in ((FIELDS[0], "path"), (Limit("metadata", 1, "docs"), "path")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, name, "other")
+
+
+def test_an_instant_decides_the_losses_that_depend_on_the_clock() -> None:
+    """Of a bill whose due date is past at that instant, or not yet; without an instant nobody knows."""
+    due = Collection(kind="send", due=datetime(2026, 6, 1, tzinfo=UTC))
+    bill = OneTimeCharge(reference="r", customer="c", amount=Money(1900, "EUR"), collection=due)
+
+    def late(as_of: datetime | None) -> list[bool]:
+        lost = losses("stripe", bill, as_of=as_of)
+        return [loss.conditional for loss in lost if loss.path == "collection.due"]
+
+    assert late(None) == [True]
+    assert late(datetime(2026, 5, 31, tzinfo=UTC)) == []
+    assert late(datetime(2026, 6, 1, tzinfo=UTC)) == [False]
+    with pytest.raises(ValueError, match="no time zone"):
+        losses("stripe", bill, as_of=datetime(2026, 6, 1))
+
+
+@pytest.mark.parametrize("name", ["native.whop.plan", "native_unchecked.whop.plan.newer"])
+def test_another_providers_parameter_may_be_allowed_here(name: str) -> None:
+    """A profile keeps what it allows through a switch; a path that no bill has is refused."""
+    refuse_losses((), [name], "Stripe")
+    with pytest.raises(ConfigurationError, match="which is not a path of a bill"):
+        refuse_losses((), [name.replace("native", "natural")], "Stripe")
 
 
 def test_a_row_without_a_code_is_carried_whole() -> None:

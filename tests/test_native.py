@@ -90,6 +90,7 @@ def test_an_expected_total_fits_the_bill(total: Money) -> None:
     "native, words",
     [
         ({"coupon_idz": ["x"]}, "native.chargebee.coupon_idz: chargebee has no such .* nearest are 'coupon_ids'"),
+        ({"charges": [{"avalara_type": 1}]}, r"nearest are '[^',]+', '[^',]+', '[^',]+'; what is newer than the table"),
         ({"coupon_ids": "spring"}, "native.chargebee.coupon_ids: it is to be a list of 1 to 100 values"),
         ({"coupon_ids": []}, "native.chargebee.coupon_ids: it is to be a list"),
         ({"coupon_ids": [7]}, "native.chargebee.coupon_ids: it is to be a text"),
@@ -205,6 +206,18 @@ def test_reading_takes_none() -> None:
         assert isinstance(refused, Unsupported)
     listing = plan(ListInvoices(native={"stripe": {"status": "open"}}), context)
     assert isinstance(listing.refusal, ConfigurationError)
+
+
+@given(command=bills(with_natives=True))
+def test_a_bill_with_natives_is_sent_or_refused_and_never_half(command: OneTimeCharge | PeriodInvoice) -> None:
+    """For every bill at every provider: a plan is refused, or its requests have every parameter that was stated."""
+    for name, settings in (("stripe", {}), ("chargebee", {"site": "acme-test"}), ("whop", {"account_id": "biz_42"})):
+        made = explain(name, command, lookup="never", **settings)
+        if made.refusal is not None:
+            continue
+        places = {where for request in made.requests for _, _, where in made.origins(request)}
+        assert ("native" in places) is bool(command.native.get(name)), command
+        assert read_command({"command": command.verb, **loads(command.model_dump_json().encode())}) == command
 
 
 # ── keys, digests, losses ────────────────────────────────────────────────────────────────────────────────────────────

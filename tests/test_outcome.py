@@ -38,7 +38,7 @@ from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.checks import payable, verify
 from invoice_bridge.core.commands import Command, Delete
 from invoice_bridge.core.steps import Step
-from invoice_bridge.core.wire import Effect, Response, Send, Sleep, Steps
+from invoice_bridge.core.wire import Effect, Flow, Request, Response, Send, Sleep, Steps
 from invoice_bridge.engine.supervise import Lost, NotSent, Policy, supervise, verdict
 from tests.toy import ACME, PAY, toy_context
 
@@ -745,6 +745,25 @@ def test_the_edges_of_success() -> None:
     for status in (200, 299):
         assert _drive(CHARGE, OPENED, Response(status, done, provider="acme")).result.id == "in_1"
     assert _drive(CHARGE, OPENED, Response(300, done, provider="acme")).error is not None
+
+
+@pytest.mark.parametrize(
+    "status,is_read", [(301, True), (302, True), (303, True), (307, True), (308, True), (304, False)]
+)
+def test_a_redirect_of_a_documents_link_is_the_flows_to_follow(status: int, is_read: bool) -> None:
+    """Of a link alone: a redirect of the provider's own request is no answer of the provider's."""
+    context = toy_context().on(CHARGE)
+
+    def follows(request: Request) -> Flow[int]:
+        return (yield request).status
+
+    for request, is_answer in (
+        (Request("GET", "https://a.test/x.pdf", link=True), is_read),
+        (Request("GET", "/"), False),
+    ):
+        moved = Response(status, b"", {"location": "https://a.test/"}, provider="acme")
+        course = _answered(supervise(follows(request), context, Policy()), moved)
+        assert (course.result == status, course.error is None) == (is_answer, is_answer)
 
 
 def test_the_longest_wait_that_a_provider_may_ask_for_is_waited() -> None:

@@ -26,6 +26,7 @@ from invoice_bridge.client.config import _PROFILE, _PROVIDER, _TOP, read_profile
 from invoice_bridge.client.maps import KINDS, MAPS, Maps, allowed_codes
 from invoice_bridge.client.reference import KEYS
 from invoice_bridge.core.bills import Bill
+from invoice_bridge.core.imports import ImportInvoice
 from invoice_bridge.emulator import EmulatorTransport
 from invoice_bridge.journal.location import Location
 from invoice_bridge.journal.store import Journal
@@ -186,7 +187,7 @@ def test_an_allow_that_means_nothing_is_refused(allow: Any, problem: str) -> Non
 
 def test_the_kinds_and_maps_are_all_there_are() -> None:
     """The lists mirror the types."""
-    assert set(KINDS) == {kind.verb for kind in Bill.__subclasses__()}
+    assert set(KINDS) == {ImportInvoice.verb, *(kind.verb for kind in Bill.__subclasses__())}
     assert set(MAPS) | {"provider"} == set(Maps.__slots__)
     assert allowed_codes([CODE], Pay(id="in_1")) == frozenset()
 

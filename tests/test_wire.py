@@ -363,6 +363,7 @@ def test_a_request_has_no_place_for_a_credential() -> None:
     assert list(Request.__dataclass_fields__) == [
         "method", "url", "headers", "content", "effects", "key", "body", "specimen", "note", "empty",
         "opens", "invoice_id", "answers", "equals", "excludes", "failed_if", "searches", "states_bill", "link",
+        "misses", "part",
     ]  # fmt: skip
 
 

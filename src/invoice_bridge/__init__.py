@@ -89,7 +89,9 @@ if TYPE_CHECKING:
     from invoice_bridge.engine.allow import ALL
     from invoice_bridge.engine.interruption import Interruption, interrupted
     from invoice_bridge.engine.lookup import Resolution
+    from invoice_bridge.engine.supervise import RateLimiter
     from invoice_bridge.explain import Plan, explain, losses
+    from invoice_bridge.journal.protocol import BillJournal
     from invoice_bridge.journal.store import Journal
 
 __all__ = [
@@ -100,6 +102,7 @@ __all__ = [
     "AlreadySettled",
     "AmountMismatch",
     "AsyncClient",
+    "BillJournal",
     "BilledElsewhere",
     "BridgeError",
     "Client",
@@ -147,6 +150,7 @@ __all__ = [
     "Problem",
     "ProviderError",
     "RateLimited",
+    "RateLimiter",
     "RecordPayment",
     "Refund",
     "Rejected",
@@ -253,12 +257,14 @@ _HOMES = {
     "engine.allow": ("ALL",),
     "engine.interruption": ("Interruption", "interrupted"),
     "engine.lookup": ("Resolution",),
+    "engine.supervise": ("RateLimiter",),
     "explain": ("Plan", "explain", "losses"),
+    "journal.protocol": ("BillJournal",),
     "journal.store": ("Journal",),
 }
 """The modules, and the public names that each has; a test holds it equal to the imports above."""
 
-_ROOMS = frozenset({"webhooks", *(module.partition(".")[0] for module in _HOMES)})
+_ROOMS = frozenset({"migrate", "webhooks", *(module.partition(".")[0] for module in _HOMES)})
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
 

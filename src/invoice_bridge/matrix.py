@@ -124,7 +124,7 @@ def provider_page(name: str) -> str:
     verbs = [[f"`{verb}`", source] for verb, source in provider.sources.items()]
     losing = [
         [f"`{row.code}`", _of_verb(row), row.fate, row.severity, row.sent, row.why, row.remedy]
-        for row in (*provider.fields, *provider.verb_fields)
+        for row in (*provider.fields, *provider.verb_fields, *provider.import_fields)
         if row.code
     ]
     of_verbs = [
@@ -147,10 +147,21 @@ def provider_page(name: str) -> str:
         ]
         for row in provider.fields
     ]
+    imported = [
+        [
+            f"`{row.path}`" if row.path else "constant",
+            ", ".join(f"`{native}`" for native in row.native.split(", ") if native),
+            row.alters,
+            row.code or row.why,
+            row.source,
+        ]
+        for row in provider.import_fields
+    ]
     errors = [
         [row.code or "", row.type or "", str(row.status or ""), _error(row), row.source] for row in provider.errors
     ]
     limits = [[f"`{row.path}`", str(row.maximum), row.source] for row in provider.limits]
+    limits += [[f"`{row.path}` of `import_invoice`", str(row.maximum), row.source] for row in provider.import_limits]
     alike = groupby(provider.redactions, key=lambda row: (row.where, row.becomes, row.source))
     hidden = [
         [
@@ -175,6 +186,7 @@ def provider_page(name: str) -> str:
             table(["loss", "field", "fate", "severity", "what is sent", "why", "what to do"], losing),
             table(["field of the command", "lands in", "bills", "alters", "loss, or why", "source"], carried),
             table(["field of a verb", "lands in", "loss, or why", "source"], of_verbs),
+            *_if_any(["field of an import", "lands in", "alters", "loss, or why", "source"], imported),
             native_table(provider),
             table(["its code", "its type", "HTTP", "becomes", "source"], errors),
             table(["limit on", "at most", "source"], limits),
@@ -182,6 +194,11 @@ def provider_page(name: str) -> str:
             table(["hidden in recordings", "which", "becomes", "source"], hidden),
         ]
     )
+
+
+def _if_any(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table, where it has rows."""
+    return [table(head, rows)] if rows else []
 
 
 def _of_verb(row: Field) -> str:
@@ -192,12 +209,14 @@ def _of_verb(row: Field) -> str:
 
 def native_table(provider: Provider) -> str:
     """The parameters that only this provider has, then those that are never sent."""
+    computed: frozenset[str] = getattr(provider.emulator, "COMPUTES", frozenset())
     rows = [
         [
             f"`{row.path}`",
             "bills" if "one_time_charge" in row.verbs else ", ".join(f"`{verb}`" for verb in row.verbs),
             row.kind.name,
             f"yes: `{loss_code(provider.name, row.path)}`" if row.money else "",
+            ("computes it" if row.path in computed else "refuses it") if row.money else "",
             ", ".join(sorted(row.effects)),
             row.doubt,
             row.source,
@@ -208,7 +227,11 @@ def native_table(provider: Provider) -> str:
     return "\n\n".join(
         [
             table(
-                ["native parameter", "of", "value", "changes the amount", "effects", "not confirmed", "source"], rows
+                [
+                    *("native parameter", "of", "value", "changes the amount", "the emulator", "effects"),
+                    *("not confirmed", "source"),
+                ],
+                rows,
             ),
             table(["native parameter that is never sent", "why not", "source"], refused),
         ]

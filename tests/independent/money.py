@@ -6,6 +6,7 @@ client knows, until it returns or nothing more can come of it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from invoice_bridge import BridgeError, Client, Invoice, Money
+from invoice_bridge import AsyncClient, BridgeError, Client, Invoice, Money
 from tests.independent.calls import BASE, SECRET, SETTINGS, on_clock
 from tests.independent.chargebee_money import ChargebeeMoney
 from tests.independent.server import RESET, Clock, Fault, Provider, Request
@@ -33,30 +34,30 @@ class Verb:
     name: str
     effect: str
     paid: tuple[int, ...]
-    call: Callable[[Client, str, dict[str, Any]], Invoice]
+    call: Callable[[Any, str, dict[str, Any]], Any]
 
 
 def _eur(minor: int) -> Money:
     return Money(minor, "EUR")
 
 
-def _expecting(client: Client, minor: int) -> dict[str, Any]:
+def _expecting(client: Any, minor: int) -> dict[str, Any]:
     return {"expect": _eur(minor)} if client.provider == "chargebee" else {}
 
 
-def _refund(client: Client, id: str, more: dict[str, Any]) -> Invoice:
+def _refund(client: Any, id: str, more: dict[str, Any]) -> Any:
     return client.refund(id, **{"amount": _eur(PART), "reference": "r-1", **_expecting(client, 0), **more})
 
 
-def _credit(client: Client, id: str, more: dict[str, Any]) -> Invoice:
+def _credit(client: Any, id: str, more: dict[str, Any]) -> Any:
     return client.credit(id, **{"amount": _eur(PART), "reference": "c-1", **_expecting(client, 0), **more})
 
 
-def _record(client: Client, id: str, more: dict[str, Any]) -> Invoice:
+def _record(client: Any, id: str, more: dict[str, Any]) -> Any:
     return client.record_payment(id, **{"amount": _eur(PART), "at": PAID_AT, "reference": "w-1", **more})
 
 
-def _pay(client: Client, id: str, more: dict[str, Any]) -> Invoice:
+def _pay(client: Any, id: str, more: dict[str, Any]) -> Any:
     expecting = _expecting(client, TOTAL)
     return client.pay(id, **{"amount": _eur(PART), "reference": "p-1", "payment_method": "pm_1", **expecting, **more})
 
@@ -73,11 +74,18 @@ VERBS = {
 PAIRS = [(name, verb) for name in ("stripe", "chargebee") for verb in VERBS] + [("whop", "refund")]
 
 
-class _Transport(httpx.BaseTransport):
-    """Answers from a server of this directory, in this process."""
+class _Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Answers from a server of this directory, in this process; `cancel` ends the task at the request of that place."""
 
-    def __init__(self, server: Provider) -> None:
-        self.server = server
+    def __init__(self, server: Provider, cancel: int | None = None) -> None:
+        self.server, self.left = server, cancel
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self.handle_request(request)
+        if self.left == 0:
+            raise asyncio.CancelledError
+        self.left = None if self.left is None else self.left - 1
+        return answer
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         query = [(name, value) for name, value in request.url.params.multi_items()]
@@ -165,6 +173,22 @@ class Case:
                 client.close()
         call.effects = self.effects
         return call
+
+    async def make_cancelled(self, place: int) -> BaseException | None:
+        """Make the verb's call in a task that is cancelled once the request of that place has taken effect."""
+        self.calls.append(Call(1))
+        self.server.call = 1
+        http = httpx.AsyncClient(transport=_Transport(self.server, place))
+        settings = {**SETTINGS.get(self.provider, {}), "journal": self.journal}
+        base_url = f"http://127.0.0.1{BASE[self.provider]}"
+        async with AsyncClient(self.provider, api_key=SECRET, base_url=base_url, http=http, **settings) as client:
+            try:
+                await self.verb.call(client, self.id, {})
+            except (BridgeError, asyncio.CancelledError) as stop:
+                return stop
+            finally:
+                await http.aclose()
+        return None
 
     def sent(self, number: int) -> int:
         """How many requests a call sent."""

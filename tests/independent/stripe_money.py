@@ -148,9 +148,9 @@ class StripeMoney(Stripe):
 
     def _shown(self, doc: Doc) -> Doc:
         rows = [self._expanded(row, "payment_intent") for row in self.paid_by if row["invoice"] == doc["id"]]
-        notes = sum(note["total"] for note in self.notes if note["invoice"] == doc["id"])
+        notes = [note for note in self.notes if note["invoice"] == doc["id"]]
         payments = {"object": "list", "data": rows[:10], "has_more": len(rows) > 10}
-        return super()._shown(doc) | {"payments": payments, "pre_payment_credit_notes_amount": notes}
+        return super()._shown(doc) | {"payments": payments, **_credited(notes)}
 
     # ── listings ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def _listing(self, rows: list[Doc], request: Request, url: str) -> Answer:
@@ -219,6 +219,7 @@ class StripeMoney(Stripe):
             raise self._refuse("invalid", "more than the invoice's total", param="amount")
         note = {"id": self.new_id("cn_"), "object": "credit_note", "invoice": doc["id"], "amount": amount}
         note |= {"total": amount, "subtotal": amount, "currency": "eur", "status": "issued", "_at": self.clock.now()}
+        note |= {"pre_payment_amount": before, "post_payment_amount": amount - before, "refunds": []}
         note |= {"metadata": _metadata(fields), "type": "pre_payment" if before else "post_payment"}
         self.notes.insert(0, note)
         doc["amount_remaining"] -= before
@@ -228,3 +229,10 @@ class StripeMoney(Stripe):
         if fields.get("email_type", "credit_note") != "none":
             self.record("mailed", doc, amount)
         return Answer(200, {name: value for name, value in note.items() if name != "_at"})
+
+
+def _credited(notes: list[Doc]) -> Doc:
+    return {
+        f"{when}_credit_notes_amount": sum(note[f"{when}_amount"] for note in notes)
+        for when in ("pre_payment", "post_payment")
+    }

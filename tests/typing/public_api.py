@@ -19,6 +19,7 @@ from invoice_bridge import (
     AlreadySettled,
     AsyncClient,
     BilledElsewhere,
+    BillJournal,
     BridgeError,
     Client,
     Collection,
@@ -45,6 +46,7 @@ from invoice_bridge import (
     Plan,
     Problem,
     RateLimited,
+    RateLimiter,
     Request,
     Resolution,
     Retrieve,
@@ -79,6 +81,10 @@ def clients(http: httpx.Client, asynchronous: httpx.AsyncClient, name: str, sett
     assert_type(AsyncClient("whop", api_key=KEY, account_id="biz_1", journal=Path("bills.sqlite")), AsyncClient)
     assert_type(Client("stripe", api_key=KEY, journal="bills.sqlite", book="billing", lookup="journal"), Client)
     assert_type(Journal("bills.sqlite"), Journal)
+    own: BillJournal = Journal("bills.sqlite")
+    limits: RateLimiter | None = None
+    assert_type(Client("stripe", api_key=KEY, journal=own, rate_limiter=limits), Client)
+    Client("stripe", api_key=KEY, rate_limiter=60)  # type: ignore[call-overload]
 
     assert_type(Client("lago", api_key=KEY), Client)
     assert_type(Client("lago", api_key=KEY, base_url="http://127.0.0.1:8787", lookup="always", **settings), Client)

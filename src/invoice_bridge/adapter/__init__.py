@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         nested,
     )
     from invoice_bridge.adapter.emulation.transport import EmulatorTransport
+    from invoice_bridge.adapter.imported import same_document, verify_import
     from invoice_bridge.adapter.instants import day_in_utc, rfc3339_millis, rfc3339_seconds, unix_seconds
     from invoice_bridge.adapter.kinds import Kind
     from invoice_bridge.adapter.lookup import (
@@ -259,6 +260,7 @@ __all__ = [
     "rfc3339_seconds",
     "rows",
     "same_bill",
+    "same_document",
     "sent",
     "span",
     "strings",
@@ -273,12 +275,14 @@ __all__ = [
     "unsent",
     "values_at",
     "verify",
+    "verify_import",
 ]
 
 _HOMES = {
     "answers": ("json_of", "object_of", "text_of"),
     "changes": ("check_state", "customer_id", "delete_draft", "invalid_state", "submit_change"),
     "checks": ("payable", "same_bill", "verify"),
+    "imported": ("same_document", "verify_import"),
     "declared": (
         "Cannot",
         "Currencies",

@@ -9,6 +9,11 @@ from invoice_bridge.core.errors import MalformedResponse
 
 __all__ = ["check_link", "check_next_page"]
 
+_PLAIN_LINK = re.compile(
+    r"(?i:https?)://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\])(?::\d+)?(?:[/?#][!-\[\]-~]{0,8000})?"
+)
+"""An address in printable ASCII without a backslash, whose host is a name or an IPv6 address."""
+
 
 def check_next_page(url: str, base_url: str, provider: str) -> None:
     """Raise MalformedResponse for another origin than the configured one, and outside the base URL's path."""
@@ -32,11 +37,20 @@ def check_next_page(url: str, base_url: str, provider: str) -> None:
 
 
 def check_link(url: str, base_url: str, provider: str) -> None:
-    """Raise MalformedResponse for a document's link that is not https, unless it is at the configured origin."""
+    """Raise MalformedResponse for a document's link that is not https, unless it is at the configured origin.
+
+    What programs read in different ways is refused too: blanks, backslashes, encoded or internationalized host names.
+    """
     ours = urlsplit(base_url)
     try:
         theirs = urlsplit(url)
-        is_usable = bool(theirs.hostname) and theirs.username is None and (theirs.port is None or theirs.port > 0)
+        port = theirs.port  # raises for what is none
+        is_usable = (
+            _PLAIN_LINK.fullmatch(url) is not None
+            and not any(label.startswith("xn--") for label in (theirs.hostname or "").split("."))
+            and theirs.username is None
+            and (port is None or port > 0)
+        )
     except ValueError:
         raise MalformedResponse("the document's link is not a URL", provider=provider) from None
     is_ours = (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)

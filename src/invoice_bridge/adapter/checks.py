@@ -161,8 +161,6 @@ def _is_elsewhen(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> bool
 
 
 def _meet(one: Period, other: Period) -> bool:
-    if one.start == one.end or other.start == other.end:  # an instant has no inside
-        return one.start <= other.end and other.start <= one.end
     return one.start < other.end and other.start < one.end
 
 

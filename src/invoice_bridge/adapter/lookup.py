@@ -127,8 +127,10 @@ def find(command: Find, context: Context) -> Flow[Invoice]:
     """
     searches = context.provider.search if command.customer is None else None
     seen = yield from (searches or find_matches)(command, context, NO_HISTORY)
-    live = [invoice for invoice in seen.invoices if invoice.status not in {Status.VOID, Status.DELETED}]
-    gone = [invoice for invoice in seen.invoices if invoice not in live]
+    # an index or a listing may be behind: it was read again, and may have another reference by now
+    mine = [invoice for invoice in seen.invoices if invoice.reference == command.reference]
+    live = [invoice for invoice in mine if invoice.status not in {Status.VOID, Status.DELETED}]
+    gone = [invoice for invoice in mine if invoice not in live]
     if len(live) > 1:
         raise AlreadyBilled(
             f"the reference {command.reference!r} is on {len(live)} invoices: {_ids(live)}", existing=live[0]

@@ -192,7 +192,8 @@ def _check_spelling(value: Any, place: str, wrong: re.Pattern[str]) -> None:
 
 def _check_unchecked(table: NativeTable, unchecked: Mapping[str, Any], command: Command, place: str) -> None:
     """Refuse what the table knows, and what no request can carry as it is."""
-    known, refused = {row.path for row in table.of(command.verb)}, {row.path: row.why for row in table.refused}
+    known = {row.path for row in table.of(command.verb)}
+    refused = {row.path: row.why for row in table.refused if command.verb in row.verbs or row.verbs == BILLS}
     for shape, value in shapes_of(unchecked):
         above = [shape[: mark.start()] for mark in re.finditer(r"[.\[]|$", shape)]
         if why := next((refused[path] for path in above if path in refused), None):

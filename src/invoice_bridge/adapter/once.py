@@ -175,7 +175,7 @@ def download(url: str, context: Context) -> Flow[bytes]:
     answer = yield context.link(url)
     for _ in range(_REDIRECTS):
         if answer.status < 300:
-            if not answer.content.startswith(_PDF):
+            if answer.status != 200 or not answer.content.startswith(_PDF):
                 kind = answer.headers.get("content-type", "no content type")
                 raise _no_document(f"the link of the document gives no PDF ({kind})", context, answer)
             return answer.content

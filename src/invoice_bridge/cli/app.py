@@ -80,6 +80,9 @@ COMMANDS = {
     "create": Entry(
         "bills:create", _ON_BILLS, "Make a bill. The same reference is billed once, however late it is repeated."
     ),
+    "import": Entry(
+        "bills:import_invoice", _ON_BILLS, "Make an invoice of the past again as it ended. Nobody is charged."
+    ),
     "resolve": Entry("bills:resolve", _ON_BILLS, "Find out the outcome of a bill; this only reads."),
     "list": Entry("bills:list_invoices", _ON_BILLS, "List invoices, all pages of them."),
     "show": Entry("invoices:retrieve", _ON_INVOICES, "Read one invoice, with all its lines."),

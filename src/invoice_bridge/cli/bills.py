@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from invoice_bridge.cli.connect import BillFile, Lookup, with_client
-from invoice_bridge.cli.files import instant, read_bill
+from invoice_bridge.cli.files import instant, read_bill, read_document, read_new_invoice
 from invoice_bridge.cli.natives import ExpectTotal, Native, Unchecked, read_natives, with_natives
 from invoice_bridge.client.clients import Client
 from invoice_bridge.core.errors import ConfigurationError
@@ -43,6 +43,23 @@ def create(
 
 
 @with_client
+def import_invoice(
+    client: Client,
+    file: BillFile,
+    *,
+    allow: Annotated[
+        list[str] | None, typer.Option("--allow", metavar="PATH", help="Accept a loss by its path or code; repeatable.")
+    ] = None,
+    lookup: Annotated[  # noqa: ARG001 - the client's
+        Lookup | None,
+        typer.Option("--lookup", help="Look the import up before it is made; journal: --journal FILE has every one."),
+    ] = None,
+) -> Invoice:
+    """Make an invoice of the past again as it ended. Nobody is charged."""
+    return client.import_invoice(read_document(file), allow=allow or ())
+
+
+@with_client
 def resolve(
     client: Client,
     file: BillFile,
@@ -58,7 +75,7 @@ def resolve(
     moment = instant(since, "--since") if since else None
     if moment is not None and moment > datetime.now(UTC):
         raise ConfigurationError(f"--since {since} is in the future: give the time of the first try")
-    return client.resolve(with_natives(read_bill(file), native, native_unchecked, expect_total), since=moment)
+    return client.resolve(with_natives(read_new_invoice(file), native, native_unchecked, expect_total), since=moment)
 
 
 @with_client
@@ -82,6 +99,6 @@ def list_invoices(
         created_from=instant(created_from, "--from") if created_from else None,
         created_to=instant(created_to, "--to") if created_to else None,
         full=full,
-        **read_natives("list", native),
+        native=read_natives("list", native).get("native", {}),
     )
     return islice(found, limit)

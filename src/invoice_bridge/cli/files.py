@@ -9,16 +9,18 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice, read_command
+from invoice_bridge.core.commands import ImportInvoice, OneTimeCharge, PeriodInvoice, read_command, read_import
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.exact import decimal, loads
 from invoice_bridge.core.money import Money
 
+T = TypeVar("T")
 _AMOUNT = re.compile(r"(\S+)\s+([A-Z]{3})", re.ASCII)
 _AMOUNTS = frozenset({"amount", "unit_amount", "discount", "expect_total"})
 
@@ -42,6 +44,26 @@ def read_bill(path: str) -> OneTimeCharge | PeriodInvoice:
 
     Raises ConfigurationError.
     """
+    return _read_as(path, lambda data: read_command(_amounts(data)))
+
+
+def read_document(path: str) -> ImportInvoice:
+    """Read an import like a bill; every amount in it may be written "19.99 EUR". Raises ConfigurationError."""
+    return _read_as(path, lambda data: read_import(_all_amounts(data, "")))
+
+
+def read_new_invoice(path: str) -> OneTimeCharge | PeriodInvoice | ImportInvoice:
+    """Read a bill or an import, as its "command" says. Raises ConfigurationError."""
+
+    def read(data: dict[str, Any]) -> OneTimeCharge | PeriodInvoice | ImportInvoice:
+        if data.get("command") == ImportInvoice.verb:
+            return read_import(_all_amounts(data, ""))
+        return read_command(_amounts(data))
+
+    return _read_as(path, read)
+
+
+def _read_as(path: str, read: Callable[[dict[str, Any]], T]) -> T:
     shown = "stdin" if path == "-" else path
     try:
         text = read_bytes(path).decode("utf-8-sig")
@@ -56,9 +78,27 @@ def read_bill(path: str) -> OneTimeCharge | PeriodInvoice:
     if not isinstance(data, dict):
         raise ConfigurationError(f'{shown}: a bill is an object with a "command", not a list or a single value')
     try:
-        return read_command(_amounts(data))
+        return read(data)
     except ConfigurationError as error:
         raise ConfigurationError(f"{shown}: {error}") from None
+
+
+_MONEY = frozenset({"amount", "unit_amount", "total", "discount", "base", "refunded"})
+"""The names of the amounts of an import, at any depth."""
+
+
+def _all_amounts(value: Any, at: str) -> Any:
+    """Read the amounts that are written as text, at any depth."""
+    if isinstance(value, dict):
+        return {
+            name: amount(_text(inner), f"{at}{name}")
+            if name in _MONEY and isinstance(inner, str | int | Decimal)
+            else _all_amounts(inner, f"{at}{name}.")
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_all_amounts(inner, f"{at}{place}.") for place, inner in enumerate(value)]
+    return value
 
 
 def _amounts(bill: dict[str, Any]) -> dict[str, Any]:

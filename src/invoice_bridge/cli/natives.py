@@ -10,18 +10,21 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
 
 from invoice_bridge import providers
 from invoice_bridge.cli.files import amount
-from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice, faults
+from invoice_bridge.core.commands import ImportInvoice, OneTimeCharge, PeriodInvoice, faults
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.exact import loads
 from invoice_bridge.core.money import Money
 
+B = TypeVar(
+    "B", OneTimeCharge, PeriodInvoice, OneTimeCharge | PeriodInvoice, OneTimeCharge | PeriodInvoice | ImportInvoice
+)
 _PANEL = "Parameters of one provider"
 Native = Annotated[
     list[str] | None,
@@ -56,13 +59,14 @@ _PART = re.compile(r"([^.\[\]]+)((?:\[\d+\])*)")
 _LONGEST_LIST = 1000
 
 
-def with_natives(
-    bill: OneTimeCharge | PeriodInvoice,
-    native: list[str] | None,
-    unchecked: list[str] | None,
-    expect_total: str | None,
-) -> OneTimeCharge | PeriodInvoice:
+def with_natives(bill: B, native: list[str] | None, unchecked: list[str] | None, expect_total: str | None) -> B:
     """Return a bill with the parameters of its options, beside those of its file. Raises ConfigurationError."""
+    if isinstance(bill, ImportInvoice):
+        if native or unchecked or expect_total:
+            raise ConfigurationError(
+                "an import takes no --native, --native-unchecked or --expect-total: leave them out"
+            )
+        return bill
     stated: dict[str, Any] = read_natives(bill.verb, native, unchecked, bill.native, bill.native_unchecked)
     if expect_total:
         stated["expect_total"] = amount(expect_total, "--expect-total")

@@ -24,11 +24,11 @@ from invoice_bridge.cli.connect import (
     provider_beside,
     read_settings,
 )
-from invoice_bridge.cli.files import pairs, read_bill, read_bytes
+from invoice_bridge.cli.files import pairs, read_bytes, read_new_invoice
 from invoice_bridge.cli.natives import ExpectTotal, Native, Unchecked, with_natives
 from invoice_bridge.cli.terminal import in_color, loss_json, write_json
 from invoice_bridge.client.config import key_variable
-from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.commands import ImportInvoice, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.decode import decode as decode_invoice
@@ -89,7 +89,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show the exact requests of a bill, their effects and the losses; nothing is sent."""
-    bill = with_natives(read_bill(file), native, native_unchecked, expect_total)
+    bill = with_natives(read_new_invoice(file), native, native_unchecked, expect_total)
     of_client = {} if lookup is None else {"lookup": lookup.value}
     name = provider_beside(config, profile, provider, {"--set": settings})
     if config is not None:
@@ -112,7 +112,10 @@ def explain(
 
 
 def _plans(
-    bill: OneTimeCharge | PeriodInvoice, provider: str, given: Mapping[str, str], of_client: Mapping[str, Any]
+    bill: OneTimeCharge | PeriodInvoice | ImportInvoice,
+    provider: str,
+    given: Mapping[str, str],
+    of_client: Mapping[str, Any],
 ) -> Iterator[Plan]:
     for name in providers.names() if provider == "all" else (provider,):
         declared = providers.get(name)
@@ -136,7 +139,7 @@ def losses(
     as_json: AsJson = False,
 ) -> None:
     """List what a provider would not carry of a bill; exit code 1 if that would stop it."""
-    bill, now = with_natives(read_bill(file), native, native_unchecked, expect_total), datetime.now(UTC)
+    bill, now = with_natives(read_new_invoice(file), native, native_unchecked, expect_total), datetime.now(UTC)
     allowed = frozenset[str]()
     name = provider_beside(config, profile, provider, {"--set": settings})
     if config is not None:

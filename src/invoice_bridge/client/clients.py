@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 from invoice_bridge.adapter.provider import Page, Unreadable
 from invoice_bridge.client.calls import Call, Intent, filter_page, make_command
-from invoice_bridge.client.core import OnDiscrepancy
+from invoice_bridge.client.core import REFUSED_INTENTS, OnDiscrepancy
 from invoice_bridge.client.exchange import Body, Deadline, bounded, bounded_async
 from invoice_bridge.client.http import classify_transport_errors
 from invoice_bridge.client.on_invoices import AsyncVerbs, Verbs
 from invoice_bridge.core.commands import Filters, ImportInvoice, ListInvoices, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import (
-    AlreadyBilled,
     ConfigurationError,
 )
 from invoice_bridge.core.lazy import LazyModule
@@ -80,7 +79,7 @@ class Client(Verbs):
                         after = self._answered(call, step.request, reply, trail)
                     else:
                         time.sleep(self._wait(deadline, step.seconds, after))
-                except (NotSent, Lost, ConfigurationError, AlreadyBilled) as error:
+                except (NotSent, Lost, *REFUSED_INTENTS) as error:
                     problem = error
                     if isinstance(step, Send):
                         after = self._failed(step.request, error)
@@ -198,7 +197,7 @@ class AsyncClient(AsyncVerbs):
                         after = self._answered(call, step.request, reply, trail)
                     else:
                         await asyncio.sleep(self._wait(deadline, step.seconds, after))
-                except (NotSent, Lost, ConfigurationError, AlreadyBilled) as error:
+                except (NotSent, Lost, *REFUSED_INTENTS) as error:
                     problem = error
                     if isinstance(step, Send):
                         after = self._failed(step.request, error)

@@ -40,6 +40,7 @@ from invoice_bridge.core.errors import (
     ConfigurationError,
     Discrepancy,
     IdempotencyMismatch,
+    OutcomeUnknown,
 )
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Loss
@@ -67,6 +68,8 @@ C = TypeVar("C", bound=Command)
 Http = TypeVar("Http", "httpx.Client", "httpx.AsyncClient")
 
 OnDiscrepancy = Literal["raise", "report"]
+REFUSED_INTENTS = (ConfigurationError, AlreadyBilled, IdempotencyMismatch, OutcomeUnknown)
+"""What the journal raises in place of an intent; the request is not sent."""
 
 
 def _open_journal(place: Location) -> Journal:

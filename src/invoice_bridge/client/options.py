@@ -75,12 +75,12 @@ def policy_of(
     """
     retries = 0 if _open_switches["no_retries"] else Policy.retries
     if _open_switches["no_waiting"]:
-        return Policy(retries=retries, backoff=lambda _tries: 0.0, pace=rate_limiter)
+        return Policy(retries=retries, backoff=lambda _tries: 0.0, pace=rate_limiter, search_pace=rate_limiter)
     return Policy(
         retries=retries,
         backoff=full_jitter,
         pace=rate_limiter or _rate_limiter_of(context, key, requests_per_minute),
-        search_pace=_search_limiter_of(context, key),
+        search_pace=rate_limiter or _search_limiter_of(context, key),
     )
 
 

@@ -20,8 +20,15 @@ __all__ = ["facts_of"]
 _READ_WHOLE = "read it whole: client.retrieve(id), or list(full=True)"
 
 
-def facts_of(invoice: Invoice, customer: CustomerRef | str | None) -> dict[str, Any]:
-    """Return the fields of an import, but for its reference, number and source. Raises Unsupported."""
+def facts_of(invoice: Invoice, customer: CustomerRef | str | None, known: Money | None = None) -> dict[str, Any]:
+    """Return the fields of an import, but for its reference, number and source; `known` is its total if it states none.
+
+    Raises Unsupported.
+    """
+    if known is not None and invoice.total not in {None, known}:
+        raise _refuse("source-incomplete", invoice, f"totals {invoice.total}, not {known}", "leave total out")
+    if known is not None:
+        invoice = invoice.model_copy(update={"total": known})
     _check_known(invoice)
     total = invoice.total
     assert total is not None  # noqa: S101 - checked above
@@ -64,7 +71,7 @@ def _check_known(invoice: Invoice) -> None:
     if not invoice.lines_complete:
         raise _refuse("source-incomplete", invoice, "lacks lines", _READ_WHOLE)
     if invoice.total is None:
-        raise _refuse("source-total-unknown", invoice, "does not state its total", "leave it out, or import it by hand")
+        raise _refuse("source-total-unknown", invoice, "does not state its total", "pass total=…, if you know it")
     if invoice.total.minor < 0:
         raise _refuse("negative", invoice, f"totals {invoice.total}, which is a credit", "credit it at the target")
     if invoice.issued_at is None and invoice.created_at is None:
@@ -160,8 +167,8 @@ def _is_credited(invoice: Invoice, notes: tuple[CreditNote, ...]) -> bool:
     if invoice.status in {Status.DRAFT, Status.VOID}:
         return False
     paid = invoice.amount_paid
-    if paid is None or invoice.total is None:
-        return invoice.status is not Status.OPEN or invoice.amount_remaining != invoice.total
+    if paid is None or invoice.total is None:  # a provider that states neither keeps no credit notes
+        return bool(notes) or (invoice.status is Status.OPEN and invoice.amount_remaining not in {None, invoice.total})
     remaining = invoice.amount_remaining if invoice.status is Status.OPEN else _zero(invoice)
     return remaining is None or invoice.total - paid != remaining
 
@@ -181,7 +188,7 @@ def _payments(invoice: Invoice, notes: tuple[CreditNote, ...]) -> tuple[Payment,
     listed = sum_of(payment.amount for payment in payments if payment.amount) or _zero(invoice)
     paid = invoice.amount_paid
     if paid is None:
-        paid = listed if invoice.payments_complete else _paid_by_status(invoice)
+        paid = listed if payments and invoice.payments_complete else _paid_by_status(invoice)
     if paid is None or paid < listed:
         raise _refuse("source-incomplete", invoice, "does not state what was paid", _READ_WHOLE)
     if paid != listed:
@@ -192,8 +199,11 @@ def _payments(invoice: Invoice, notes: tuple[CreditNote, ...]) -> tuple[Payment,
 
 
 def _paid_by_status(invoice: Invoice) -> Money | None:
-    if invoice.status is Status.OPEN and invoice.amount_remaining == invoice.total:
-        return _zero(invoice)
+    """What was paid where no figure is stated: nothing of what all remains, everything of what is paid."""
+    if invoice.status is Status.OPEN and invoice.amount_remaining in {None, invoice.total}:
+        return _zero(invoice) if not invoice.payments else None
+    if invoice.status is Status.PAID and not invoice.payments and not invoice.credit_notes:
+        return invoice.total
     return None
 
 

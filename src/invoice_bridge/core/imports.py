@@ -152,15 +152,17 @@ class ImportInvoice(NewInvoice):
         number: str | None = None,
         source: Source | None = None,
         reference: str | None = None,
+        total: Money | None = None,
     ) -> Self:
         """Make the import of an invoice that was read whole: see Client.retrieve.
 
         `customer` is the customer at the target, by default the invoice's own; name, address and tax ids stay those of
-        the document. `reference` is by default the invoice's, else its id; `number` its number. Raises Unsupported with
-        the reason first ("source-incomplete: …") for an invoice of which not everything is known, and for one that is
-        no demand for money.
+        the document. `reference` is by default the invoice's, else its id; `number` its number. `total` is what you
+        know it to be where the source states none (Whop before a payment). Raises Unsupported, with the reason first
+        ("source-incomplete: …"), for an invoice of which not everything is known, and for one that is no demand for
+        money.
         """
-        facts = facts_of(invoice, customer)
+        facts = facts_of(invoice, customer, total)
         return cls(
             reference=reference or invoice.reference or invoice.id,
             number=number or invoice.number,

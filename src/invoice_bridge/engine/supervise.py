@@ -47,7 +47,11 @@ class Lost(Exception):
 
 
 class RateLimiter(Protocol):
-    """Limits the requests of an account; see invoice_bridge.engine.pace."""
+    """Limits the requests of an account; threads share it. See invoice_bridge.engine.pace for the library's own.
+
+    A client calls `reserve` before each request, and waits as long as it returns. An AsyncClient calls it on its event
+    loop: one that waits inside is for a Client. ConfigurationError from it keeps the request from being sent.
+    """
 
     def reserve(self) -> float:
         """Return the seconds until a request may be sent; it counts as sent then."""
@@ -251,7 +255,10 @@ def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Attemp
         answer = yield Send(request)
     except NotSent as error:
         return _Attempt(Unreachable(f"{provider.title} cannot be reached: {error}"), again=True, sent=False)
-    except ConfigurationError as problem:  # no intent, no request: but an earlier try of it may have taken effect
+    except (
+        ConfigurationError,
+        IdempotencyMismatch,
+    ) as problem:  # no intent, no request: but an earlier try of it may have taken effect
         return _Attempt(problem, again=False, sent=False)
     except Lost as error:
         failure = Unreachable(f"{provider.title} gave no answer: {error}")
@@ -371,7 +378,7 @@ def _paused(pause: float, pace: RateLimiter) -> Steps[None]:
 
 
 def _tells_no_more(answer: Response, refusal: ProviderError, context: Context) -> bool:
-    """Whether sending a failed write again would show nothing, or could bill twice.
+    """Whether sending a failed write again would show nothing, or could bill or move money twice.
 
     A stored failure is only replayed. If the provider does not document that it stores failures, this one may have come
     after the fact and freed the key; a proxy's page shows nothing of what is stored.

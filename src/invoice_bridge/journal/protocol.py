@@ -33,8 +33,11 @@ class BillJournal(Protocol):
         """Raise IdempotencyMismatch if the book has, or may have, a verb's reference with other content."""
         ...
 
-    def refuse_elsewhere(self, book: Book, reference: str) -> None:
-        """Raise BilledElsewhere if another account of the book has, or may have, a bill of this reference."""
+    def refuse_elsewhere(self, book: Book, reference: str, source: tuple[str, str] | None = None) -> None:
+        """Raise BilledElsewhere if another account of the book has, or may have, a bill of this reference.
+
+        `source`, the account and the id of the document that an import is made of, is no such bill.
+        """
         ...
 
     def reference_of(self, book: Book, invoice_id: str) -> str | None:
@@ -52,6 +55,7 @@ class BillJournal(Protocol):
         digest: str | None = None,
         guarded: bool = True,
         verb: str = "",
+        source: tuple[str, str] | None = None,
     ) -> int:
         """Allow a request to be sent now, and return a number for its outcome.
 
@@ -80,4 +84,8 @@ class BillJournal(Protocol):
         self, book: Book, reference: str, state: State, why: str, at: datetime, *, last_try: int | None = None
     ) -> int:
         """End the claim of every try of a reference; return how many tries that covers."""
+        ...
+
+    def hand_over(self, book: Book, reference: str, source: tuple[str, str], why: str, at: datetime) -> int:
+        """End the claim of the document that an import was made of; return how many tries that covers."""
         ...

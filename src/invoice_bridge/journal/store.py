@@ -18,9 +18,10 @@ from datetime import UTC, datetime
 from os import PathLike
 from typing import Any
 
-from invoice_bridge.core.errors import BilledElsewhere, ConfigurationError, IdempotencyMismatch
+from invoice_bridge.core.errors import BilledElsewhere, ConfigurationError, IdempotencyMismatch, OutcomeUnknown
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Request
+from invoice_bridge.engine.lookup import SETTLE_TIME
 from invoice_bridge.engine.supervise import Verdict
 from invoice_bridge.journal.database import Store, Transaction
 from invoice_bridge.journal.location import Location
@@ -97,7 +98,8 @@ class Journal:
 
         Raises BilledElsewhere if another account of the book has, or may have, a bill of this reference (unless
         `guarded` is False: a verb on an invoice is always possible); the check and the row are one transaction. `verb`
-        is that of a verb whose own reference this is: raises IdempotencyMismatch if the book has it with other content.
+        is that of a verb whose own reference this is: raises IdempotencyMismatch if the book has it with other content,
+        and OutcomeUnknown if another attempt took effect, or may still do so, since the caller last read the journal.
         `source` is the account and the id of the document that an import is made of: see refuse_elsewhere.
         Raises ConfigurationError if the row cannot be written. Either way the request must not be sent.
         """
@@ -109,6 +111,7 @@ class Journal:
         with self._store.writing("so the request was not sent", [(book.name, reference)]) as transaction:
             if verb:
                 self.refuse_other_content(book, verb, reference, digest)
+                self._refuse_other_attempt(book, verb, reference, attempt, at)
             elif guarded:
                 self.refuse_elsewhere(book, reference, source)
             return transaction.insert(
@@ -269,6 +272,22 @@ class Journal:
                 )
                 mismatch.invoice_id = known.invoice_id
                 raise mismatch
+
+    def _refuse_other_attempt(self, book: Book, verb: str, reference: str, attempt: int, at: datetime) -> None:
+        """Raise OutcomeUnknown if another attempt of a verb took effect, or was sent so recently that it still may."""
+        tries = [known for known in self.verb_tries(book, verb, reference) if known.may_have_been_sent]
+        pending = {
+            step
+            for step, known in unresolved(tries).items()
+            if known.last_at is None or at - known.last_at < SETTLE_TIME
+        }
+        for known in tries:
+            if known.attempt != attempt and (verdict_of(known) == "applied" or known.step in pending):
+                raise OutcomeUnknown(
+                    f"attempt {known.attempt} of {verb} {reference!r} was sent meanwhile, by another process: nothing "
+                    "was sent. Make the same call again in five minutes",
+                    reference=reference,
+                )
 
     def claims(self, book: Book | None = None, reference: str | None = None) -> tuple[Claim, ...]:
         """Return the bills that were made and not withdrawn, or may have been made, of one reference or of all.

@@ -70,4 +70,13 @@ if not TYPE_CHECKING:  # SQLAlchemy is loaded with the first name that needs it
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        try:
+            return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        except ModuleNotFoundError as error:
+            from invoice_bridge.core.errors import ConfigurationError
+
+            if (error.name or "").partition(".")[0] != "sqlalchemy":
+                raise
+            raise ConfigurationError(
+                'a migration needs SQLAlchemy: run pip install "invoice-bridge[migrate]"'
+            ) from None

@@ -12,17 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import create_engine, event, insert, inspect, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import QueuePool
+
 from invoice_bridge.core.commands import one_line
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.journal.location import Location
-
-try:
-    from sqlalchemy import create_engine, event, insert, inspect, select
-    from sqlalchemy.exc import SQLAlchemyError
-    from sqlalchemy.pool import QueuePool
-except ImportError as error:  # an extra, not a requirement
-    raise ConfigurationError(f'a migration needs {error.name}: run pip install "invoice-bridge[migrate]"') from None
-
 from invoice_bridge.migrate.errors import LedgerUnavailable
 from invoice_bridge.migrate.schema import APPLICATION, LEDGER, VERSION, create_tables
 

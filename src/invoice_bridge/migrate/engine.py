@@ -83,7 +83,7 @@ class Worker:
                 self._run_under_one_lease()
                 away = 0.0
             except LedgerUnavailable:  # a server that restarts comes back
-                if away > self._patience:
+                if away > self._patience or self._stop.is_set():
                     raise
                 self._stop.wait(1.0)
                 away += 1.0
@@ -134,15 +134,16 @@ class Worker:
     def _loop(self, lease: Lease, journal: ItemJournal, client: Client) -> None:
         """Claim, send and settle until the lease passes, the worker is stopped, or nothing is left."""
         idle = _IDLE
-        while not self._stop.is_set() and lease.is_held:
+        while not self._stop.is_set() and lease.is_held and not lease.is_retired:
             try:
                 items = self.ledger.claim(self.header, lease.number, self.page, BATCH)
                 if not items and self.ledger.is_finished(self.header.number, self.page):
                     return
             except LeaseExpired:
                 return
-            except LedgerUnavailable:  # the database is away: it may come back while the lease lasts, or under another
-                items = []
+            except LedgerUnavailable:  # what was claimed, if it was, is taken over once this lease has ended
+                lease.is_retired = True
+                return
             if not items:
                 self._stop.wait(idle)
                 idle = min(idle * 1.5, _LONGEST_IDLE)

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.journal.location import Location
 from invoice_bridge.migrate.engine import Connect, Worker
 from invoice_bridge.migrate.errors import LedgerUnavailable
 from invoice_bridge.migrate.ledger import Ledger
@@ -43,12 +44,14 @@ def work_on_jobs(
     Each machine calls it with the URL of the same PostgreSQL database. The first one makes pgqueuer's tables, and the
     jobs. Raises Unauthorized or ConfigurationError for what concerns every item.
     """
-    with Ledger(database_url) as ledger:
-        if not ledger.database.is_postgres:
-            raise ConfigurationError(
-                f"the ledger {database_url} is a file of this machine, which needs no jobs: call move(), or plan the "
-                "migration in a PostgreSQL database"
-            )
+    box = [Location(database_url)]
+    del database_url  # a traceback that shows variables shall not show a password
+    if not box[0].is_url:
+        raise ConfigurationError(
+            f"the ledger {box[0]} is a file of this machine, which needs no jobs: call move(), or plan the migration "
+            "in a PostgreSQL database"
+        )
+    with Ledger(box.pop()) as ledger:
         chosen = ledger.plan(plan)
 
         def worker_of(page: int) -> Worker:
@@ -70,18 +73,17 @@ class _Jobs:
 
     async def run(self, stale_after: timedelta) -> None:
         """Put a job for each page that is not finished, and work until the plan is."""
-        from pgqueuer import PgQueuer
-
+        PgQueuer = _import_pgqueuer()  # noqa: N806 - a class
         async with await self._connect() as connection:
             queue = PgQueuer.from_psycopg_connection(connection)
             await self._enqueue(queue.queries)
 
-            @queue.entrypoint(_ENTRYPOINT)
             async def move_page(job: Any) -> None:
                 plan, page = map(int, bytes(job.payload).split(b"/"))
                 if plan == self._plan:
                     await asyncio.to_thread(self._move, page)
 
+            queue.entrypoint(_ENTRYPOINT)(move_page)
             watching = asyncio.create_task(self._watch(queue))
             try:
                 await queue.run(
@@ -143,3 +145,13 @@ class _Jobs:
             return self._ledger.is_finished(self._plan)
         except LedgerUnavailable:  # asked again
             return False
+
+
+def _import_pgqueuer() -> Any:
+    try:
+        from pgqueuer import PgQueuer
+    except ImportError:
+        raise ConfigurationError(
+            'pages as jobs need pgqueuer: run pip install "invoice-bridge[migrate-postgres]"'
+        ) from None
+    return PgQueuer

@@ -86,7 +86,7 @@ class ItemJournal:
     def refuse_other_content(self, book: Book, verb: str, reference: str, digest: str | None) -> None:
         """Refuse nothing: an item's operation never changes."""
 
-    def refuse_elsewhere(self, book: Book, reference: str) -> None:
+    def refuse_elsewhere(self, book: Book, reference: str, source: tuple[str, str] | None = None) -> None:
         """Refuse nothing: an item is the plan's, whose target is one account."""
 
     def reference_of(self, book: Book, invoice_id: str) -> str | None:  # noqa: ARG002
@@ -105,6 +105,7 @@ class ItemJournal:
         digest: str | None = None,  # noqa: ARG002
         guarded: bool = True,  # noqa: ARG002
         verb: str = "",  # noqa: ARG002
+        source: tuple[str, str] | None = None,  # noqa: ARG002
     ) -> int:
         """Let a request of the item in hand be sent. Raises LeaseExpired and ForbiddenEffect."""
         course = self._course()
@@ -148,4 +149,8 @@ class ItemJournal:
         last_try: int | None = None,  # noqa: ARG002
     ) -> int:
         """Release nothing: the ledger has no claims of other accounts."""
+        return 0
+
+    def hand_over(self, book: Book, reference: str, source: tuple[str, str], why: str, at: datetime) -> int:  # noqa: ARG002
+        """Hand nothing over: the ledger has no claims of other accounts."""
         return 0

@@ -63,6 +63,8 @@ class Lease:
         self.fence = fence or Fence()
         self._database, self._timing = database, timing
         self._stop = threading.Event()
+        self.is_retired = False
+        """Whether nothing more is taken under it: a claim may have been committed whose answer was lost."""
         began = seconds_now()
         with database.writing() as connection:
             self.number = int(

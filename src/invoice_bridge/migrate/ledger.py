@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.exact import dumps, loads
+from invoice_bridge.journal.location import Location
 from invoice_bridge.migrate.database import Database
 from invoice_bridge.migrate.errors import LeaseExpired
 from invoice_bridge.migrate.schema import ITEMS, NOTES, PLANS, WORKERS, now
@@ -56,7 +57,7 @@ class Ledger:
     if it cannot be opened, read or written, or if it is another program's.
     """
 
-    def __init__(self, place: str | PathLike[str]) -> None:
+    def __init__(self, place: str | PathLike[str] | Location) -> None:
         box = [place]
         del place  # a traceback that shows variables shall not show a password
         self.database = Database(box.pop())

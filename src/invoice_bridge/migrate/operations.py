@@ -1,6 +1,6 @@
 """The operation of an item: a command of the library for each stage, as JSON, and the losses that it may have.
 
-    {"make": {"command": "one_time_charge", "reference": "res-1", …, "allow": ["purchase_order"]}}
+    {"make": {"command": "import_invoice", "reference": "in_1", …, "allow": ["IB-STRIPE-IMPORT-PAID-AT-01"]}}
 
 Rules of this file: the engine does not know which command it is. `make` makes the document at the target, `release`
 closes it at the source, `arm` issues it at the target.
@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from invoice_bridge.core.bills import Bill
-from invoice_bridge.core.commands import read_command
+from invoice_bridge.core.commands import ImportInvoice, NewInvoice, read_command, read_import
 from invoice_bridge.core.exact import loads
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.migrate.values import Item, Stage
@@ -26,7 +25,7 @@ Action = Callable[["Client", Item], Invoice]
 """What does one stage of an item with the client of the target; it may be repeated for the same item."""
 
 
-def write_operation(command: Bill, allow: tuple[str, ...] = ()) -> dict[str, Any]:
+def write_operation(command: NewInvoice, allow: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the JSON of one stage: a command, and the losses that it may have."""
     fields: dict[str, Any] = loads(command.model_dump_json(exclude_defaults=True))
     return {"command": command.verb, **fields, "allow": list(allow)}
@@ -34,10 +33,11 @@ def write_operation(command: Bill, allow: tuple[str, ...] = ()) -> dict[str, Any
 
 def make(client: Client, item: Item) -> Invoice:
     """Make the document of an item at the target, under the attempt that the ledger has. Raises BridgeError."""
-    fields = dict(item.operation["make"])
+    fields = {**item.operation["make"], "attempt": item.attempt}
     allow = tuple(fields.pop("allow", ()))
-    command = read_command({**fields, "attempt": item.attempt})
-    return client.create(command, allow=allow)
+    if fields["command"] == ImportInvoice.verb:
+        return client.import_invoice(read_import(fields), allow=allow)
+    return client.create(read_command(fields), allow=allow)
 
 
 ACTIONS: Mapping[Stage, Action] = {"make": make}

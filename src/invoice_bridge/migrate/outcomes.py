@@ -50,9 +50,13 @@ def result_of(course: Course, invoice: Invoice) -> Result:
     )
 
 
-def is_of_the_ledger(error: BridgeError) -> bool:
-    """Whether an item was not sent because of the ledger, and can be taken again as if it had not been taken."""
-    return isinstance(error, LeaseExpired | LedgerUnavailable) and error.outcome == "nothing_done"
+def is_of_the_ledger(error: Exception) -> bool:
+    """Whether a request was not sent because of the ledger: no fault of the item, nor of a setting."""
+    return isinstance(error, LeaseExpired | LedgerUnavailable)
+
+
+def _did_nothing(error: Exception) -> bool:
+    return isinstance(error, BridgeError) and error.outcome == "nothing_done"
 
 
 def is_for_all(error: BridgeError) -> bool:
@@ -68,15 +72,16 @@ def result_of_error(course: Course, error: Exception, timing: Timing) -> Result:
     facts: dict[str, Any] = {"requests": sent, "reason": reason, "detail": detail}
     if isinstance(error, BridgeError):
         facts["target_id"] = error.invoice_id
+    if is_of_the_ledger(error):  # as if this worker had died here: looked up, and no step nearer to quarantine
+        left = not _did_nothing(error)
+        return Result(item, "planned", **facts, again_in=timing.settling if left else 0.0, sent=left)
     if isinstance(error, _PERSON) or (isinstance(error, ForbiddenEffect) and error.outcome != "nothing_done"):
         return Result(item, "quarantined", **facts)
-    if not isinstance(error, BridgeError) or error.outcome != "nothing_done":
-        if not sent and not item.is_repeat and isinstance(error, BridgeError):
-            return Result(item, "refused", **facts)
+    if not isinstance(error, BridgeError) or not _did_nothing(error):
         if item.unknowns + 1 >= MOST_UNKNOWNS:
             return Result(item, "quarantined", **facts)
         return Result(item, "unknown", **facts, again_in=timing.settling, next_attempt=item.unknowns > 0)
-    if is_of_the_ledger(error) or is_for_all(error):
+    if is_for_all(error):
         return Result(item, "planned", **facts, again_in=0.0, sent=False)
     if isinstance(error, ConfigurationError) and not isinstance(error, ForbiddenEffect):
         return Result(item, "quarantined", **facts)

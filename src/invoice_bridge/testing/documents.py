@@ -73,6 +73,10 @@ def documents(customer: str | None) -> Iterator[ImportInvoice]:
 def _documents_with_parts(who: CustomerRef, paid: tuple[Payment, ...]) -> Iterator[ImportInvoice]:
     vat = TaxLine(name="VAT", rate=Decimal(19), amount=eur(399), inclusive=False)
     whole: dict[str, Any] = {"customer": who, "issued_at": ISSUED}
+    known = CustomerRef(
+        id=who.id, name="A", email="a@example.test", tax_ids=(TaxId(kind="eu_vat", value="DE1"),),
+        address=Address(line1="1 High Street", city="Ulm", postal_code="89073", country="DE"),
+    )  # fmt: skip
     yield ImportInvoice(
         reference="doc-whole", number="H-10", status=Status.PAID, paid_at=PAID, total=eur(2500),
         lines=(
@@ -82,14 +86,7 @@ def _documents_with_parts(who: CustomerRef, paid: tuple[Payment, ...]) -> Iterat
         taxes=(vat,), discounts=(Discount(name="Spring", code="SPRING", amount=eur(400)),),
         adjustments=(Adjustment(kind="rounding", amount=eur(1)),), payments=paid,
         description="March", purchase_order="PO-1", source=Source("acme", "acct_1", "in_1"),
-        **whole | {
-            "customer": who.model_copy(
-                update={
-                    "name": "A", "email": "a@example.test", "tax_ids": (TaxId(kind="eu_vat", value="DE1"),),
-                    "address": Address(line1="1 High Street", city="Ulm", postal_code="89073", country="DE"),
-                }
-            )
-        },
+        customer=known, issued_at=ISSUED,
     )  # fmt: skip
     yield ImportInvoice(reference="doc-bare", number="H-11", status=Status.OPEN, due_at=LATER, total=eur(900), **whole)
     yield ImportInvoice(reference="doc-bare-draft", status=Status.DRAFT, total=eur(900), **whole)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any, Literal
 
@@ -19,7 +21,7 @@ from invoice_bridge.client.clients import Client
 from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import BridgeError
 from invoice_bridge.core.losses import Severity
-from invoice_bridge.core.model import Collection, Line, Period
+from invoice_bridge.core.model import Collection, Discount, Line, Period, TaxRate
 from invoice_bridge.core.money import Money
 from invoice_bridge.explain import explain, losses
 
@@ -83,14 +85,7 @@ def bills(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
         "bill lines": (PeriodInvoice, {"lines": (Line(description="a", amount=_PRICE),)}),
         "bill a period": (PeriodInvoice, {"subscription": emulator.subscription}),
     }
-    due = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=30)
-    options: dict[str, dict[str, Any]] = {
-        "manual": {},
-        "send": {"collection": Collection.send(due=due)},
-        "send in days": {"collection": Collection.send(net_days=30), "issued_at": _MAY.end},
-        "collect": {"collection": Collection.charge(emulator.payment_method)},
-        "draft": {"draft": True},
-    }
+    options = _options(emulator)
     commands: dict[str, OneTimeCharge | PeriodInvoice] = {}
     shapes: set[Any] = set()
     for name, (kind, fields) in kinds.items():
@@ -105,9 +100,75 @@ def bills(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
     return commands
 
 
-def cases(name: str) -> Iterator[Case]:
-    """Yield every case of a provider. A bill that a flipped switch makes impossible has no case with that switch."""
-    for title, command in bills(name).items():
+def _options(emulator: Any) -> dict[str, dict[str, Any]]:
+    """Return the ways in which a bill is collected."""
+    due = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=30)
+    return {
+        "manual": {},
+        "send": {"collection": Collection.send(due=due)},
+        "send in days": {"collection": Collection.send(net_days=30), "issued_at": _MAY.end},
+        "collect": {"collection": Collection.charge(emulator.payment_method)},
+        "draft": {"draft": True},
+    }
+
+
+@cache
+def every_bill(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
+    """Return the bills of each way, and bills with every field that the provider takes."""
+    emulator = in_memory(provider)
+    shared: dict[str, Any] = {"reference": "res-2026-05-17", "customer": emulator.customer}
+    commands, options = dict(bills(provider)), _options(emulator)
+    for option in ("manual", "send", "collect"):
+        if (whole := _whole_bill(provider, shared | options[option])) is not None:
+            commands[f"a whole bill, {option}"] = whole
+        taxed = {"lines": (Line(description="Energy", amount=_PRICE),), "tax": (TaxRate(name="VAT", rate=20),)}
+        if (whole := _whole_bill(provider, shared | options[option] | taxed)) is not None:
+            commands[f"a taxed bill, {option}"] = whole
+    return commands
+
+
+def _whole_bill(provider: str, fields: dict[str, Any]) -> OneTimeCharge | None:
+    """Return a bill with every field of this list that the provider takes beside the others; None if it takes none."""
+    emulator = in_memory(provider)
+    lines = (
+        Line(description="Energy", amount=_PRICE, discount=Money(500, "EUR"), metadata={"meter": "7"}),
+        Line(description="Parking", quantity=Decimal(2), unit_amount=Money(250, "EUR")),
+    )
+    more: dict[str, Any] = {
+        "subscription": emulator.subscription,
+        "discounts": (Discount(name="Spring", amount=Money(300, "EUR")),),
+        "native": {provider: _plain_native(provider)},
+        "purchase_order": "PO-7",
+        "metadata": {"site": "7"},
+        "issued_at": _MAY.end,
+    }
+    taken: OneTimeCharge | None = None
+    stated: dict[str, Any] = {"lines": lines, "period": _MAY} | fields
+    for name in (None, *more):
+        tried = stated if name is None else stated | {name: more[name]}
+        try:
+            command = OneTimeCharge(**tried)
+            _requests(provider, command, None)
+        except (ValueError, RuntimeError):  # two fields that exclude each other, or one that the provider refuses
+            continue
+        taken, stated = command, tried
+    return taken
+
+
+def _plain_native(provider: str) -> dict[str, Any]:
+    """Return the first parameter of the provider's own that changes no amount and has no parts."""
+    for row in providers.get(provider).natives.of("one_time_charge"):
+        if not (row.money or row.requires or row.schedules or row.effects or re.search(r"[.\[]", row.path)):
+            return {row.path: row.kind.samples[0]}
+    return {}
+
+
+def cases(name: str, commands: Mapping[str, OneTimeCharge | PeriodInvoice] | None = None) -> Iterator[Case]:
+    """Yield every case of a provider, of these bills or of every_bill.
+
+    A bill that a flipped switch makes impossible has no case with that switch.
+    """
+    for title, command in (every_bill(name) if commands is None else commands).items():
         for flipped in (None, *in_memory(name).SWITCHES):
             for place, method in enumerate(_requests(name, command, flipped)):
                 for kind in _KINDS:

@@ -39,6 +39,7 @@ from invoice_bridge.testing.fault_cases import (
     allowed_losses,
     bills,
     cases,
+    every_bill,
     faults_of,
     in_memory,
     lookup_mode,
@@ -166,7 +167,7 @@ class Verdict:
 
 def run(case: Case, served: Served, *, forgets: bool = False) -> Verdict:
     """Run one case and judge it."""
-    command = bills(case.provider)[case.bill]
+    command = every_bill(case.provider)[case.bill]
     stage = Stage(served, case, forgets=forgets)
     began = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as folder:

@@ -198,6 +198,25 @@ def test_rows_on_catalog_1(row: Native) -> None:
     assert (met == 0) is (collected or only_2)
 
 
+def test_what_post_invoices_charge_lacks_is_refused_where_it_bills() -> None:
+    """A bill that one request makes and collects; any other bill takes the parameter, one of two lines too."""
+
+    def refusal(native: dict[str, Any], **more: Any) -> Any:
+        given: dict[str, Any] = {"tax": "provider", "collection": Collection.charge("pm_42")} | more
+        command = OneTimeCharge(reference="r", customer="cus_42", native={"chargebee": native}, **given)
+        return explain("chargebee", command, lookup="never", site="acme-test", product_catalog=1).refusal
+
+    note, one, line = {"remove_general_note": True}, Money(2000, "EUR"), Line(amount=Money(1000, "EUR"))
+    refused = refusal(note, amount=one)
+    assert isinstance(refused, Unsupported)
+    assert "POST /invoices/charge takes none of it" in str(refused)
+    assert refusal(note, amount=one, collection=Collection.manual()) is None
+    assert refusal(note, lines=(line, line)) is None
+    named = {"charges": [{"entity_description": "Seats"}]}
+    assert "write entity_description alone" in str(refusal(named, amount=one))
+    assert refusal(named, amount=one, collection=Collection.manual()) is None
+
+
 # ── the SDK as oracle ────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def seam() -> Iterator[Seam]:

@@ -315,6 +315,8 @@ def test_a_credit_note_of_a_paid_invoice_is_a_balance(world: World) -> None:
     made = billed(world, collection=CHARGED)
     done = world.client.credit(made.id, amount=eur(700), reference="cn-1", expect=eur(0))
     assert (done.status, done.amount_credited, done.credit_notes[0].kind) == (Status.PAID, eur(700), "credit")
+    assert done.credit_notes == world.client.retrieve(made.id).credit_notes
+    assert done.credit_notes[0].number == world.stripe.credit_notes[0]["number"]
     assert world.stripe.customers["cus_42"]["balance"] == -700
     assert world.events == ["issued", "collected", "credited"]
 

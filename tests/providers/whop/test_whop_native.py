@@ -6,7 +6,17 @@ from typing import Any
 import httpx
 import pytest
 
-from invoice_bridge import ALL, AmountMismatch, Client, Collection, LossyTranslation, Money, OneTimeCharge, Unsupported
+from invoice_bridge import (
+    ALL,
+    AmountMismatch,
+    Client,
+    Collection,
+    Line,
+    LossyTranslation,
+    Money,
+    OneTimeCharge,
+    Unsupported,
+)
 from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 from invoice_bridge.adapter.native import Native
@@ -93,6 +103,32 @@ def test_what_changes_the_amount_is_neither_mailed_nor_charged_uncompared(
     assert not emulator.ledger
     assert not emulator.invoices
     assert explain("whop", command, lookup="never", account_id="biz_42").requests == ()
+
+
+def test_no_method_may_be_enabled_or_disabled() -> None:
+    """An empty list is a value of its own: all that the platform offers, or nothing of it, is left as it is."""
+    methods = {"enabled": [], "disabled": [], "include_platform_defaults": True}
+    assert refusal(bill({"plan": {"payment_method_configuration": methods}})) is None
+
+
+def test_a_product_that_is_named_has_a_tax_code_of_its_own() -> None:
+    """The parameter is for a product that the bill makes."""
+    code: dict[str, Any] = {"product": {"product_tax_code_id": "ptc_1"}}
+    assert refusal(bill(code, 2000)) is None
+    line = Line(description="Seats", amount=Money(2000, "EUR"), product="prod_1")
+    refused = refusal(bill(code, 2000, amount=None, lines=(line,)))
+    assert isinstance(refused, Unsupported)
+    assert refused.remedy == "the lines or the setting product_id name a product, which has a tax code of its own"
+    refused = refusal(bill({"product_id": "prod_2"}, amount=None, lines=(line,)))
+    assert isinstance(refused, Unsupported)
+    assert refused.remedy == "the lines name a product: state it there"
+
+
+def test_no_fee_is_charged_unseen() -> None:
+    """A charge is collected by the request that makes it: nothing could be compared before."""
+    assert isinstance(refusal(bill({"charge_buyer_fee": True}, 2060, collection=CHARGE)), Unsupported)
+    newer = bill({}, None, collection=CHARGE, native_unchecked={"whop": {"newer": True}})
+    assert isinstance(refusal(newer), Unsupported)
 
 
 def test_a_payment_token_is_charged() -> None:

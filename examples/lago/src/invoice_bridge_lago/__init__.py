@@ -36,7 +36,7 @@ LAGO = Provider(
         period_invoice=bills.period,
         import_invoice=cannot(
             "a one-off invoice is numbered, dated and demanded when it is made: no document of the past can be stated",
-            source="docs.getlago.com/api-reference/invoices/create-oneoff",
+            source="getlago.com/docs/api-reference/invoices/create-oneoff",
         ),
         find=find,
         retrieve=verbs.retrieve,

@@ -129,6 +129,8 @@ class Emulator(ABC):
     """(method, path with {id}, name of the method that answers)"""
     SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {}
     """name → (default, what is not confirmed)"""
+    COMPUTES: ClassVar[frozenset[str]] = frozenset()
+    """The native parameters that change the amount and whose effect it computes: it refuses all others of that kind."""
     statuses: ClassVar[tuple[StatusRow, ...]] = ()
     """The provider's own table of statuses."""
     transitions: ClassVar[Mapping[str, Transition]] = {}

@@ -7,7 +7,8 @@ from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import basic, form_index_last
 from invoice_bridge.providers.chargebee.bills import charge, period
 from invoice_bridge.providers.chargebee.fields import FIELDS, VERB_FIELDS
-from invoice_bridge.providers.chargebee.import_fields import IMPORT_FIELDS, IMPORT_LIMITS
+from invoice_bridge.providers.chargebee.import_fields import IMPORT_FIELDS
+from invoice_bridge.providers.chargebee.import_limits import IMPORT_LIMITS
 from invoice_bridge.providers.chargebee.imports import import_invoice, look_up_import
 from invoice_bridge.providers.chargebee.native import NATIVES
 from invoice_bridge.providers.chargebee.payments import collect_part, record_part

@@ -1,4 +1,4 @@
-"""What becomes of each leaf of an import at Chargebee, and the limits of its two requests.
+"""What becomes of each leaf of an import at Chargebee.
 
 Of several rows that speak of the same path the first one decides.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoice_bridge.adapter.rows import Field, Limit, approximated, carried, dropped, unsent
+from invoice_bridge.adapter.rows import Field, approximated, carried, dropped, unsent
 from invoice_bridge.core.losses import Alters, Severity
 from invoice_bridge.core.model import Status
 from invoice_bridge.providers.chargebee.import_conditions import (
@@ -36,12 +36,9 @@ from invoice_bridge.providers.chargebee.import_forms import (
     IMPORT,
     IMPORT_NOTE,
 )
-from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH
 
 _VERB = ("import_invoice",)
 _CODE = "IB-CHARGEBEE-IMPORT"
-_ZOD = "chargebee-node, src/schema/invoice.schema.ts, import_invoice"
-_ZOD_NOTE = "chargebee-node, src/schema/credit_note.schema.ts, import_credit_note"
 
 
 def _carried(path: str, native: str, **more: Any) -> Field:
@@ -264,6 +261,16 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         why="a write-off needs a date",
         remedy="state uncollectible_at",
     ),
+    _approximated(
+        "status",
+        "status",
+        "PAID-AT-02",
+        when=lacks("paid_at", Status.PAID),
+        alters=Alters.BRANCH,
+        sent="nothing: it is paid at the time of the import",
+        why="the document states no paid_at; its payments keep their own dates",
+        remedy="state paid_at",
+    ),
     _carried("status", "status, is_written_off", alters=Alters.BRANCH),
     _approximated(
         "issued_at",
@@ -396,28 +403,3 @@ IMPORT_FIELDS: tuple[Field, ...] = (
     ),
 )
 """What becomes of each field of an import."""
-
-
-IMPORT_LIMITS = (
-    Limit("number", 50, f"{_ZOD}, id"),
-    Limit("purchase_order", 100, f"{_ZOD}, po_number"),
-    Limit("subscription", 50, f"{_ZOD}, subscription_id"),
-    Limit("customer.name", 150, f"{_ZOD}, billing_address[first_name]"),
-    Limit("customer.email", 70, f"{_ZOD}, billing_address[email]"),
-    Limit("customer.address.line1", 150, f"{_ZOD}, billing_address[line1]"),
-    Limit("customer.address.line2", 150, f"{_ZOD}, billing_address[line2]"),
-    Limit("customer.address.city", 50, f"{_ZOD}, billing_address[city]"),
-    Limit("customer.address.state", 50, f"{_ZOD}, billing_address[state]"),
-    Limit("customer.address.postal_code", 20, f"{_ZOD}, billing_address[zip]"),
-    Limit("customer.address.country", 50, f"{_ZOD}, billing_address[country]"),
-    Limit("customer.tax_ids[].value", 20, f"{_ZOD}, vat_number"),
-    Limit("lines[].description", DESCRIPTION_LENGTH, f"{_ZOD}, line_items[description]"),
-    Limit("taxes[].name", 50, f"{_ZOD}, line_items[tax1_name]"),
-    Limit("lines[].taxes[].name", 50, f"{_ZOD}, line_items[tax1_name]"),
-    Limit("discounts[].name", DESCRIPTION_LENGTH, f"{_ZOD}, discounts[description]"),
-    Limit("payments[].id", 100, f"{_ZOD}, payments[reference_number]"),
-    Limit("credit_notes[].number", 50, f"{_ZOD_NOTE}, id"),
-    Limit("credit_notes[].id", 50, f"{_ZOD_NOTE}, id"),
-    Limit("credit_notes[].reason", 100, f"{_ZOD_NOTE}, create_reason_code"),
-    Limit("description", 64_000, f"{_ZOD}, notes[note]: 65,000, of which the source takes a line"),
-)

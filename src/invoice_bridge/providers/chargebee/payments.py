@@ -18,12 +18,13 @@ from invoice_bridge.adapter.instants import unix_seconds
 from invoice_bridge.adapter.once import Entry, check_before, check_part, made_before, require_expect, submit_once
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
-from invoice_bridge.core.commands import Pay, RecordPayment
-from invoice_bridge.core.errors import Declined, MalformedResponse, Unsupported
+from invoice_bridge.core.commands import Pay, RecordPayment, verb_reference
+from invoice_bridge.core.errors import Declined, MalformedResponse, OutcomeUnknown, Unsupported
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Flow, Response
+from invoice_bridge.providers.chargebee.shapes import unwrapped
 from invoice_bridge.providers.chargebee.tables import FAILED, MONEY, OFFLINE_METHODS, SOURCES, TRANSITIONS
 from invoice_bridge.providers.chargebee.verbs import bare_specimen, invoice_after, read_invoice, whole_invoice
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from chargebee.models import enums
     from chargebee.models.invoice.operations import Invoice as Sdk
 
+_ATTENTION = "needs_attention"
 _IDS = 100
 """The most transactions of one page (chargebee/openapi, API v2, list transactions), and so of one filter of ids."""
 
@@ -122,6 +124,7 @@ def record_part(command: RecordPayment, context: Context) -> Flow[Invoice]:
     check_state(invoice, transition, "cannot take a payment")
     if invoice.payment_pending:
         raise invalid_state(invoice, "cannot take a payment", "a payment is already in progress")
+    _check_attention(invoice)
     check_before(command, invoice)
     check_part(command.amount, invoice)
     word = (command.method or "other").strip().lower().replace(" ", "_")
@@ -148,6 +151,13 @@ def record_part(command: RecordPayment, context: Context) -> Flow[Invoice]:
     return (yield from submit_once(context, request, read, find=find, after=after, transition=transition))
 
 
+def _check_attention(invoice: Invoice) -> None:
+    """Raise InvalidState if an invoice has a payment of which a person has yet to find out whether it was made."""
+    rows = Reader(unwrapped(invoice.raw or {}), "chargebee").children("linked_payments")
+    if any(row.text("txn_status") == _ATTENTION for row in rows):
+        raise invalid_state(invoice, "cannot take a payment", f"one of its payments is {_ATTENTION}: resolve it first")
+
+
 def _amount(row: Reader) -> Money | None:
     return row.money("amount", MONEY, row.text("currency_code"))
 
@@ -171,6 +181,7 @@ def collect_part(command: Pay, context: Context) -> Flow[Invoice]:
     if invoice.status is Status.PAID:  # by this very part, perhaps: then it is the amount that is another one
         check_before(command, invoice)
     payable(command, invoice, transition)
+    _check_attention(invoice)
     check_part(amount, invoice)
     body: Sdk.CollectPaymentParams = {
         "amount": MONEY.to_units(amount),
@@ -209,11 +220,26 @@ def _collected(answer: Response, context: Context) -> Flow[Invoice]:
     """Read the invoice after a payment. Raises Declined if its transaction failed; a pending one is a normal end."""
     transaction = Reader(object_of(answer), "chargebee").child("transaction")
     invoice = yield from invoice_after(answer, context)
-    if transaction.text("status") in FAILED:
-        declined = Declined(
-            f"the payment {transaction.text('id')} is not collected: it is {transaction.text('status')}",
-            provider="chargebee",
-        )
+    check_transaction(transaction, invoice, "payment", "collected", context)
+    return invoice
+
+
+def check_transaction(transaction: Reader, invoice: Invoice, noun: str, done: str, context: Context) -> None:
+    """Check that a transaction succeeded or is on its way. Raises Declined if it failed, else OutcomeUnknown.
+
+    Of "timeout" the sources disagree whether money may have moved; of "needs_attention" a person has to find that out.
+    """
+    word, which = transaction.text("status"), transaction.text("id")
+    if word in {"success", "in_progress"}:
+        return
+    if word in FAILED:
+        declined = Declined(f"the {noun} {which} is not {done}: it is {word}", provider="chargebee")
         declined.invoice = invoice
         raise declined
-    return invoice
+    unknown = OutcomeUnknown(
+        f"the {noun} {which} of {invoice.id} is {word}: whether money has moved is not known. Look at it at Chargebee "
+        "before you try again",
+        reference=verb_reference(context.command),
+    )
+    unknown.invoice_id = invoice.id
+    raise unknown

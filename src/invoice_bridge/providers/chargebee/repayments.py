@@ -18,11 +18,12 @@ from invoice_bridge.adapter.once import Entry, check_before, check_part, downloa
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import Credit, Pdf, Refund
-from invoice_bridge.core.errors import AmountMismatch, Declined, Discrepancy, MalformedResponse, Unsupported
+from invoice_bridge.core.errors import AmountMismatch, Discrepancy, MalformedResponse, Unsupported
 from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.providers.chargebee.payments import (
+    check_transaction,
     read_specimen,
     state_of,
     transactions_of,
@@ -103,12 +104,7 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
     def after(answer: Response) -> Flow[Invoice]:
         transaction = Reader(object_of(answer), "chargebee").child("transaction")
         done = yield from invoice_after(answer, context)
-        if transaction.text("status") in FAILED:
-            declined = Declined(
-                f"the refund {transaction.text('id')} is {transaction.text('status')}", provider="chargebee"
-            )
-            declined.invoice = done
-            raise declined
+        check_transaction(transaction, done, "refund", "made", context)
         returned = transaction.money("amount", MONEY, transaction.text("currency_code") or invoice.currency)
         if returned != amount:
             raise AmountMismatch(

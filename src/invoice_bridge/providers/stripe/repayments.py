@@ -6,7 +6,6 @@ made. A credit note refunds nothing and mails nobody: `refund_amount` is never s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from invoice_bridge.adapter.answers import object_of
@@ -19,7 +18,16 @@ from invoice_bridge.core.errors import AmountMismatch, Declined, Discrepancy, Un
 from invoice_bridge.core.model import CreditNote, Invoice, Payment, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Flow, Response
-from invoice_bridge.providers.stripe.payments import INTENT, invoice_payments, specimen_of, with_payments
+from invoice_bridge.providers.stripe.collected import (
+    EMPTY,
+    FAILED,
+    Collected,
+    amount_of,
+    check_not_given_back,
+    not_given_back,
+    payments_with_refunds,
+)
+from invoice_bridge.providers.stripe.payments import INTENT, specimen_of, with_payments
 from invoice_bridge.providers.stripe.tables import (
     CREDIT_REASONS,
     MONEY,
@@ -33,51 +41,17 @@ from invoice_bridge.providers.stripe.verbs import bare_specimen, listed_rows, re
 if TYPE_CHECKING:
     from stripe.params import CreditNoteCreateParams, CreditNoteCreateParamsLine, RefundCreateParams
 
-_LIST: Mapping[str, Any] = {"object": "list", "data": [], "has_more": False}
-_KINDS = ("payment_intent", "charge")
-"""What Stripe collected with, and can refund; a payment record was paid elsewhere."""
-_FAILED = frozenset({"failed", "canceled"})
-
 
 # ── refunds ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-class _Collected:
-    """A payment of an invoice that Stripe collected: what it came to, and its refunds."""
-
-    def __init__(self, row: Reader, kind: str, which: str, currency: str | None) -> None:
-        self.id, self.kind, self.which = row.required_text("id"), kind, which
-        self.amount = row.money("amount_paid", MONEY, currency)
-        received = row.child("payment").expanded(kind).integer("amount_received")
-        self.is_of_others = received is None or received != row.integer("amount_paid")
-        """Whether it may have paid other invoices too (stripe-python 16.1.0, InvoicePayment.amount_paid)."""
-        self.refunds: list[Reader] = []
-
-    def refunded(self, currency: str) -> Money:
-        """Return what was given back of it, or is about to be."""
-        rows = [row for row in self.refunds if row.text("status") not in _FAILED]
-        return Reader.total_of(rows, "amount", MONEY, currency) or Money.zero(currency)
-
-    def left(self, currency: str) -> Money:
-        """Return what can still be given back of it."""
-        return Money.zero(currency) if self.amount is None else self.amount - self.refunded(currency)
-
-
-def _collected(command: Refund, invoice: Invoice, context: Context) -> Flow[list[_Collected]]:
+def _collected(command: Refund, invoice: Invoice, context: Context) -> Flow[list[Collected]]:
     """Read what Stripe collected of an invoice, each payment with its refunds."""
-    found: list[_Collected] = []
     before, amount = (0 if each is None else MONEY.to_units(each) for each in (command.expect, command.amount))
     paid = before + (amount or 1)
     intent = {"type": INTENT, INTENT: {"id": "{payment.payment_intent}", "amount_received": paid}}
     specimen = {"id": "{payment.id}", "status": "paid", "amount_paid": paid, "payment": intent}
     refunded = [{"id": "{refunded.id}", "amount": before, "status": "succeeded"}] if before else []
-    for row in (yield from invoice_payments(invoice.id, context, expand=INTENT, specimens=[specimen])):
-        payment = row.child("payment")
-        kind = next((kind for kind in _KINDS if payment.identity(kind)), None)
-        if row.text("status") == "paid" and kind is not None:
-            found.append(_Collected(row, kind, payment.identity(kind) or "", invoice.currency))
-    listing = {**_LIST, "data": refunded}
-    for each in found:
-        each.refunds = yield from listed_rows(context, ("v1", "refunds"), [(each.kind, each.which)], specimen=listing)
-    return found
+    listing = {**EMPTY, "data": refunded}
+    return (yield from payments_with_refunds(invoice, context, specimens=[specimen], listing=listing))
 
 
 def refund(command: Refund, context: Context) -> Flow[Invoice]:
@@ -85,7 +59,7 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
     transition = TRANSITIONS["refund"]
     specimen = specimen_of(command.id, "paid", command.amount or command.expect)
     invoice = yield from with_payments(command.id, context, specimen=specimen)
-    payments: list[_Collected] = []
+    payments: list[Collected] = []
 
     def find() -> Flow[Entry | None]:
         payments[:] = yield from _collected(command, invoice, context)
@@ -105,6 +79,12 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
     check_before(command, invoice)
     chosen, amount = _payment_for(command, invoice, payments)
     form = _refund_form(command, chosen, amount)
+    if amount_of(invoice, "post_payment_credit_notes_amount"):  # the customer has that back already
+        notes = yield from listed_rows(context, ("v1", "credit_notes"), [("invoice", command.id)])
+        rest = not_given_back(invoice, payments, notes)
+        if rest is not None and command.amount is None and 0 < rest.minor < amount.minor:
+            amount, form["amount"] = rest, MONEY.to_units(rest)
+        check_not_given_back(amount, invoice, rest)
     request = context.post(
         "v1",
         "refunds",
@@ -113,9 +93,9 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
         effects=transition.effects,
         answers=("metadata", REFERENCE_KEY),
         equals=command.reference,
-        failed_if=(("status",), _FAILED),
+        failed_if=(("status",), FAILED),
         specimen={"id": "{refund.id}", "object": "refund", "status": "succeeded", "amount": MONEY.to_units(amount)}
-        | {"metadata": form["metadata"]},
+        | {"metadata": form.get("metadata")},
     )
 
     def after(answer: Response) -> Flow[Invoice]:
@@ -128,7 +108,7 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
         else:
             next(each for each in payments if each.which == chosen.which).refunds.append(made)
         again = yield from read()
-        if made.text("status") in _FAILED:
+        if made.text("status") in FAILED:
             declined = Declined(f"the refund {made.text('id')} is {made.text('status')}", provider="stripe")
             declined.invoice = again
             raise declined
@@ -146,7 +126,7 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
     return (yield from submit_once(context, request, read, find=find, after=after, transition=transition))
 
 
-def _refund_form(command: Refund, chosen: _Collected, amount: Money) -> RefundCreateParams:
+def _refund_form(command: Refund, chosen: Collected, amount: Money) -> RefundCreateParams:
     form: RefundCreateParams = {"metadata": {REFERENCE_KEY: command.reference}}
     if command.amount is not None or chosen.is_of_others:  # Stripe's default is all that is left of the whole payment
         form["amount"] = MONEY.to_units(amount)
@@ -171,10 +151,10 @@ def _amount(row: Reader, invoice: Invoice) -> Money | None:
 
 def _state(row: Reader) -> Literal["done", "pending", "failed"]:
     word = row.text("status")
-    return "failed" if word in _FAILED else "done" if word == "succeeded" else "pending"
+    return "failed" if word in FAILED else "done" if word == "succeeded" else "pending"
 
 
-def _payment_for(command: Refund, invoice: Invoice, payments: list[_Collected]) -> tuple[_Collected, Money]:
+def _payment_for(command: Refund, invoice: Invoice, payments: list[Collected]) -> tuple[Collected, Money]:
     """Choose the payment to refund, and the amount. Raises InvalidState, Discrepancy or Unsupported if none can be.
 
     Without an amount it is all that is left of the invoice's own payment.
@@ -213,7 +193,7 @@ def _payment_for(command: Refund, invoice: Invoice, payments: list[_Collected]) 
     return covering[0], command.amount  # the listing is newest first
 
 
-def _with_refunds(invoice: Invoice, payments: list[_Collected]) -> Invoice:
+def _with_refunds(invoice: Invoice, payments: list[Collected]) -> Invoice:
     """Add to an invoice what was refunded of each of its payments, and in all."""
     currency = invoice.currency
     if currency is None:
@@ -244,7 +224,7 @@ def credit(command: Credit, context: Context) -> Flow[Invoice]:
 
     def find() -> Flow[Entry | None]:
         query = [("invoice", command.id)]
-        notes[:] = yield from listed_rows(context, ("v1", "credit_notes"), query, specimen=_LIST)
+        notes[:] = yield from listed_rows(context, ("v1", "credit_notes"), query, specimen=EMPTY)
         rows = [row for row in notes if _reference(row) == command.reference]
         return made_before(command, [_note_entry(row, command, invoice) for row in rows], invoice)
 
@@ -257,6 +237,9 @@ def credit(command: Credit, context: Context) -> Flow[Invoice]:
     check_state(invoice, transition, "cannot be credited")
     check_before(command, invoice)
     form = _credit_form(command, invoice)
+    if invoice.status is Status.PAID:  # a refund of it is no credit note
+        payments = yield from payments_with_refunds(invoice, context)
+        check_not_given_back(command.total, invoice, not_given_back(invoice, payments, notes))
     request = context.post(
         "v1",
         "credit_notes",

@@ -112,8 +112,10 @@ def listed_rows(
         answer = yield context.get(*path, query=[*query, ("limit", _PAGE), *after], specimen=specimen, note=note)
         found = Reader(object_of(answer), "stripe").listing("data")
         rows += found
-        if object_of(answer).get("has_more") is not True or not found:
+        if object_of(answer).get("has_more") is not True:
             return rows
+        if not found:
+            raise MalformedResponse("the listing goes on after an empty page", provider="stripe", response=answer)
         following: list[tuple[str, object]] = [("starting_after", found[-1].required_text("id"))]
         if following == after:
             raise MalformedResponse("the listing returns the same page again", provider="stripe", response=answer)

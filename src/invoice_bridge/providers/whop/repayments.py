@@ -15,7 +15,7 @@ from invoice_bridge.adapter.changes import check_state, invalid_state
 from invoice_bridge.adapter.lookup import PAGES
 from invoice_bridge.adapter.once import Entry, check_before, made_before, submit_once
 from invoice_bridge.adapter.provider import Context
-from invoice_bridge.adapter.reading import Reader
+from invoice_bridge.adapter.reading import Notes, Reader
 from invoice_bridge.core.commands import Refund
 from invoice_bridge.core.errors import (
     AmountMismatch,
@@ -71,6 +71,8 @@ class _Settled:
     def left(self) -> Money | None:
         """Return what can still be given back; None where Whop does not state it in the invoice's currency."""
         total = None if self.currency is None else stated(self.at.child("total"), self.currency)
+        if _sum(self.refunds, self.currency, leaves_out=_FAILED) is None:  # one of them states no such amount
+            return None
         return None if total is None else total - (self.moved() or Money.zero(total.currency))
 
 
@@ -97,6 +99,7 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
         return (yield from read())
     check_state(settled.invoice, transition, "cannot be refunded")
     _check(command, settled)
+    before = _returned(settled.at, settled.invoice.currency)
     request = context.post(
         "payments",
         settled.payment,
@@ -109,11 +112,11 @@ def refund(command: Refund, context: Context) -> Flow[Invoice]:
     )
 
     def after(answer: Response) -> Flow[Invoice]:
-        before, now = settled.at, Reader(about(answer, settled.payment), "whop", "$.payment")
+        now = Reader(about(answer, settled.payment), "whop", "$.payment", Notes())  # what cannot be read is not shown
         made = next(iter((yield from entries())), None)
         again = yield from read()
         shown = again.amount_refunded
-        is_shown = _has_grown(before, now, settled.invoice.currency) or (
+        is_shown = _returned(now, settled.invoice.currency) > before or (
             context.provider.is_replay(answer)  # of this very refund, and the payment has its amount now
             and shown is not None
             and shown.minor >= (1 if command.amount is None else command.amount.minor)
@@ -281,11 +284,10 @@ def _check(command: Refund, settled: _Settled) -> None:
 
 
 # ── a refund ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _has_grown(before: Reader, now: Reader, currency: str | None) -> bool:
-    """Whether a payment states that more of it was given back than before."""
-    amounts = [stated(at.child("refunded_amount"), currency) for at in (before, now)]
-    then, by_now = (0 if amount is None else amount.minor for amount in amounts)
-    return by_now > then
+def _returned(payment: Reader, currency: str | None) -> int:
+    """Return what a payment states that was given back of it, in minor units; 0 if it states nothing."""
+    amount = stated(payment.child("refunded_amount"), currency)
+    return 0 if amount is None else amount.minor
 
 
 def _reference(row: Reader) -> str | None:

@@ -12,7 +12,14 @@ from invoice_bridge.adapter.native import Native, loss_code
 from invoice_bridge.adapter.provider import Context, Provider
 from invoice_bridge.client.clients import Client
 from invoice_bridge.core.commands import Bill, Command, OneTimeCharge, PeriodInvoice
-from invoice_bridge.core.errors import BridgeError, ConfigurationError, LossyTranslation, ProviderError, Unsupported
+from invoice_bridge.core.errors import (
+    BridgeError,
+    ConfigurationError,
+    LossyTranslation,
+    NotFound,
+    ProviderError,
+    Unsupported,
+)
 from invoice_bridge.emulator import Emulator, EmulatorTransport
 from invoice_bridge.engine.allow import ALL
 from invoice_bridge.explain import plan
@@ -133,3 +140,22 @@ class NativeChecks(Checks):
                         pass  # the emulator holds nothing for this bill to bill, or computes another total
                     assert "unknown" not in refusal, row.path
                     assert "does not build" not in refusal, row.path
+
+    def test_the_emulator_ignores_no_parameter_that_changes_the_amount(
+        self, declared: Provider, context: Context, emulator: Emulator
+    ) -> None:
+        """What it does not compute it refuses: an amount that leaves the parameter out would be made up."""
+        money = [row for row in self.rows(declared) if row.money]
+        assert {row.path for row in declared.natives.rows if row.money} >= emulator.COMPUTES
+        left = [row for row in money if row.path not in emulator.COMPUTES]
+        if not left:
+            pytest.skip(f"the emulator of {declared.title} computes every parameter that changes the amount")
+        for row in left:
+            whole = stating(next(self.carrying(row, context, emulator)), row, context, 0)
+            assert isinstance(whole, OneTimeCharge | PeriodInvoice)
+            fresh: Emulator = declared.emulator()
+            with self.meeting(fresh, context, lookup="never") as (client, _):
+                with pytest.raises(ProviderError) as refused:
+                    client.create(whole, allow=[loss.code for loss in plan(whole, context, lookup="never").losses])
+                assert not isinstance(refused.value, NotFound), row.path
+            assert not fresh.ledger, row.path

@@ -11,6 +11,10 @@ from invoice_bridge.providers.chargebee.emulator.payments import ChargebeePaymen
 
 ADDRESS = "first_name last_name email company phone line1 line2 line3 city state_code state zip country"
 _SALES = {"wholesale", "retail", "consumed", "vendor_use"}
+_TAXED_BY = (
+    *("avalara_sale_type", "avalara_transaction_type", "avalara_service_type", "avalara_tax_code"),
+    *("hsn_code", "taxjar_product_code", "tax_profile_id", "tax_providers_fields"),
+)
 _INITIATORS = {"customer", "merchant"}
 
 
@@ -20,6 +24,17 @@ class ChargebeeCharges(ChargebeePayments):
     The coupons "spring" (20 % of the invoice) and "welcome" (5.00 off) are there already. `multi_decimal` is whether
     the site has multi-decimal pricing.
     """
+
+    COMPUTES = frozenset(
+        {
+            "coupon_ids",
+            "coupon",
+            "discounts[].apply_on",
+            "discounts[].amount",
+            "amount_in_decimal",
+            "charges[].amount_in_decimal",
+        }
+    )
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -43,6 +58,14 @@ class ChargebeeCharges(ChargebeePayments):
         except (InvalidOperation, TypeError):
             raise self._refuse(f"{param} : must be a decimal number", param=param) from None
         return {**row, "amount": str(units)}
+
+    def _refuse_uncomputed(self, given: Mapping[str, Any]) -> None:
+        """Refuse what decides the tax of a line by tables that are not here: its amount would be made up."""
+        charges = given.get("charges", {})
+        for name in _TAXED_BY:
+            if name in given or name in charges:
+                param = f"charges[{name}]" if name in charges else name
+                raise self._refuse(f"{param} : this emulator does not compute the tax that it decides", param=param)
 
     def _among(self, given: Mapping[str, Any], name: str, words: set[str], param: str = "") -> None:
         if (word := given.get(name)) is not None and word not in words:

@@ -131,6 +131,7 @@ class ChargebeeEmulator(ChargebeeImportedNotes):
         given = self._params(
             call, _CREATE_2, charges=f"{_LINE} entity_description", item_prices=_ITEM, discounts=_DISCOUNT, **_GROUPS
         )
+        self._refuse_uncomputed(given)
         lines = [*self._lines(given), *self._items(given)]
         if not lines:
             raise self._refuse("Cannot create an invoice without any line items", code="invalid_request")
@@ -144,6 +145,7 @@ class ChargebeeEmulator(ChargebeeImportedNotes):
         """POST /invoices: product catalog 1."""
         self._needs_catalog(1)
         given = self._params(call, _CREATE_1, charges=_LINE, **_GROUPS)
+        self._refuse_uncomputed(given)
         lines = self._lines(given)
         if not lines:
             raise self._refuse("Cannot create an invoice without any line items", code="invalid_request")
@@ -153,6 +155,7 @@ class ChargebeeEmulator(ChargebeeImportedNotes):
         """POST /invoices/charge: product catalog 1; one line, collected at once."""
         self._needs_catalog(1)
         given = self._params(call, _CHARGE, tax_providers_fields=_TAX_FIELDS, coupon_ids="0 1 2 3 4 5 6 7 8 9")
+        self._refuse_uncomputed(given)
         if "description" not in given:
             raise self._refuse("description : cannot be blank", param="description")
         names = ("amount", "amount_in_decimal", "avalara_sale_type", "description", "date_from", "date_to")

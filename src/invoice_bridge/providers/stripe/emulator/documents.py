@@ -26,6 +26,7 @@ LINE_PARAMS = (
 )
 _TAX_AMOUNT = "amount tax_rate_data.display_name tax_rate_data.inclusive tax_rate_data.percentage taxable_amount"
 TAX_PARAMS = " ".join(f"lines.tax_amounts.{name}" for name in _TAX_AMOUNT.split())
+COUPON_WORDS = ("coupon", "promotion_code", "discount")
 _FIRST_LINES = 10
 _HOUR = 3600
 ITEM_FIELDS = ("amount", "currency", "description", "metadata", "period", "pricing", "quantity", "quantity_decimal")
@@ -71,6 +72,7 @@ class StripeDocuments(Emulator):
         "taxed_items": (False, "whether pending items carry a tax rate of their own (InvoiceItem.tax_rates)"),
         "search": (True, "whether the account can search: not for merchants in India (docs.stripe.com/search)"),
     }
+    COMPUTES = frozenset({*(f"discounts[].{name}" for name in COUPON_WORDS), "default_tax_rates"})
     tax_percent = 20
     """What automatic tax adds, on top or within."""
     discount_percent = 10
@@ -224,9 +226,10 @@ class StripeDocuments(Emulator):
         self._due(found, given)
 
     def _native(self, found: dict[str, Any], given: Mapping[str, Any]) -> None:
-        """Coupons, default tax rates, and when a draft is finalized by itself."""
+        """Coupons, default tax rates, and when a draft is finalized by itself; shipping is not computed."""
+        self._refuse_uncomputed(given, "", "shipping_cost")
         if isinstance(rows := given.get("discounts"), dict):
-            codes = [row.get("coupon") or row.get("promotion_code") or row.get("discount") for row in rows.values()]
+            codes = [next((row[word] for word in COUPON_WORDS if row.get(word)), None) for row in rows.values()]
             for code in codes:
                 if code not in self.coupons:
                     raise self._missing("coupon", str(code), "discounts[0][coupon]")
@@ -238,6 +241,12 @@ class StripeDocuments(Emulator):
             found["default_tax_rates"] = [{"id": rate, "object": "tax_rate"} for rate in rates.values()]
         if "automatically_finalizes_at" in given:
             found["automatically_finalizes_at"] = self._integer(given, "automatically_finalizes_at")
+
+    def _refuse_uncomputed(self, given: Mapping[str, Any], at: str, *names: str) -> None:
+        for name in names:
+            if name in given:
+                message = f"This emulator does not compute what {name} changes of the amount"
+                raise self._refuse(message, param=f"{at}[{name}]" if at else name)
 
     def _due(self, found: dict[str, Any], given: Mapping[str, Any]) -> None:
         if "days_until_due" in given:
@@ -279,6 +288,7 @@ class StripeDocuments(Emulator):
         def name(field: str) -> str:
             return f"{at}[{field}]" if at else field
 
+        self._refuse_uncomputed(given, at, "discounts", "discountable", "tax_rates")
         priced_by = (given.get("pricing") or {}).get("price")
         price = (
             given.get("price_data") or ({} if priced_by is None else self._price(priced_by, currency, name)) or given

