@@ -291,6 +291,7 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
         "stripe": {
             *("collected.py", "compared.py", "lines.py", "lookup.py", "payments.py", "repayments.py", "whole.py"),
             *("line_shapes.py", "part_shapes.py", "payment_shapes.py"),
+            *("imports.py", "import_conditions.py", "import_fields.py", "import_forms.py"),
         },
         "chargebee": {
             *("accrued.py", "compared.py", "conditions.py", "part_shapes.py", "parts.py"),
@@ -307,7 +308,7 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
     emulator = {path.name for path in (SRC / "providers" / name / "emulator").glob("*.py")}
     only_there = {
         "chargebee": {"charges.py", "imports.py", "imported_notes.py", "payments.py"},
-        "stripe": {"payments.py"},
+        "stripe": {"imports.py", "payments.py"},
         "whop": {"repayments.py"},
     }
     assert emulator - only_there.get(name, set()) == {"__init__.py", "documents.py", "routes.py", "transitions.py"}

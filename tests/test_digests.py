@@ -50,7 +50,7 @@ def test_the_digest_of_a_verb_is_that_of_its_account_and_content() -> None:
         (_bill(COUNTED), _bill(COUNTED, reference="s", attempt=2)),
         (_bill(COUNTED), _bill(_line(unit_amount=Money(200, "EUR"), quantity=Decimal("2.5")))),
         (_bill(_line()), _bill(_line(discount=Money(0, "EUR")))),
-        (_bill(_line()),),
+        (_bill(_line()), _bill(_line())),
         (_bill(_line()), _bill(_line(), customer=CustomerRef(ids={"stripe": "cus_42", "whop": "mber_1"}))),
         (_bill(_line()), _bill(_line(), native={"whop": {"charge_buyer_fee": True}})),
     ],

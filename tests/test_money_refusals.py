@@ -29,7 +29,7 @@ from invoice_bridge import (
 from invoice_bridge.adapter.declared import History
 from invoice_bridge.adapter.once import Entry, check_before, check_part, download, made_before, require_expect
 from invoice_bridge.core.wire import Flow, Response
-from invoice_bridge.engine.once import start_once
+from invoice_bridge.engine.once import NotShown, start_once
 from invoice_bridge.explain import make_context
 from invoice_bridge.providers.stripe import STRIPE
 from tests.toy import toy_context
@@ -178,13 +178,13 @@ def _start(history: History, *answers: Any) -> tuple[Any, list[str]]:
             sent.append(f"{request.method} {request.url.removeprefix('https://api.stripe.com/')}")
             request = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
     except StopIteration as done:
-        return done.value, sent
+        return getattr(done.value, "id", done.value), sent
     raise AssertionError(f"it goes on with {request.method} {request.url}")
 
 
 def _read(command: Any, context: Any) -> Flow[Any]:
     yield context.get("invoices", command.id, specimen={})
-    return "read"
+    return held(amount_remaining=eur(500))
 
 
 DONE = Response(200, b"{}", provider="acme")
@@ -202,11 +202,12 @@ def test_a_verb_whose_request_was_lost_waits() -> None:
 
 
 def test_a_verb_that_took_effect_is_read_and_not_made_again() -> None:
-    """The journal has its success: the invoice is read in place of the write."""
-    assert _start(History(applied=frozenset({"refund"})), DONE, DONE) == (
-        "read",
-        ["GET invoices/in_1", "GET invoices/in_1"],
-    )
+    """The journal has its success: the invoice is read in place of the write; one that does not show it is named."""
+    applied = History(applied=frozenset({"refund"}))
+    other = Discrepancy("another amount", asked=None, found=None)
+    assert _start(applied, other, DONE) == ("in_1", ["GET invoices/in_1", "GET invoices/in_1"])
+    with pytest.raises(NotShown, match=r"has the refund 're-1' of in_1 as done, and Stripe does not show it"):
+        _start(applied, DONE, DONE)
 
 
 def test_a_verb_of_which_nothing_is_known_is_made() -> None:

@@ -209,7 +209,7 @@ def test_what_post_invoices_charge_lacks_is_refused_where_it_bills() -> None:
     note, one, line = {"remove_general_note": True}, Money(2000, "EUR"), Line(amount=Money(1000, "EUR"))
     refused = refusal(note, amount=one)
     assert isinstance(refused, Unsupported)
-    assert "POST /invoices/charge takes none of it" in str(refused)
+    assert "POST /invoices/charge does not take it" in str(refused)
     assert refusal(note, amount=one, collection=Collection.manual()) is None
     assert refusal(note, lines=(line, line)) is None
     named = {"charges": [{"entity_description": "Seats"}]}

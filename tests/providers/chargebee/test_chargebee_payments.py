@@ -345,7 +345,7 @@ def test_no_more_is_collected_than_remains(world: World, amount: Money) -> None:
 def test_a_part_needs_a_payment_source(world: World) -> None:
     """Chargebee collects from one that is named; nothing is sent without."""
     made = billed(world)
-    with pytest.raises(Unsupported, match="Chargebee collects from a payment source that is named") as refused:
+    with pytest.raises(Unsupported, match="Chargebee only collects from a named payment source") as refused:
         world.client.pay(made.id, amount=eur(1000), reference="part-1", expect=eur(2500))
     assert refused.value.source == "chargebee/openapi, API v2, collect_payment"
     assert refused.value.remedy == "pass payment_method, the id of a payment source of the customer (pm_…)"

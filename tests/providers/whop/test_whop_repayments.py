@@ -240,8 +240,8 @@ def test_what_whop_did_not_collect_is_not_refunded(bench: Bench, make: Callable[
 @pytest.mark.parametrize(
     "given, why",
     [
-        ({"amount": eur(2501)}, "25.01 EUR was asked for, but at most 25.00 EUR of inv_00000001 can be refunded"),
-        ({"amount": Money(1000, "USD")}, "10.00 USD was asked for, but inv_00000001 is in EUR"),
+        ({"amount": eur(2501)}, "asked to refund 25.01 EUR, but at most 25.00 EUR of inv_00000001 can be refunded"),
+        ({"amount": Money(1000, "USD")}, "asked to refund 10.00 USD, but inv_00000001 is in EUR"),
         (
             {"amount": eur(1000), "expect": eur(1)},
             "expected amount_refunded of inv_00000001 to be 0.01 EUR, but the provider states 0.00 EUR",

@@ -65,7 +65,11 @@ class LedgerEntry:
     """One line of the ledger: what happened to a customer, when, and by which invoice. `units` are the provider's."""
 
     event: str
-    """issued, mailed, collected, recorded (paid elsewhere), refunded, credited, voided, written_off, deleted"""
+    """issued, mailed, collected, recorded (paid elsewhere), refunded, credited, voided, written_off, deleted
+
+    balance_applied (by issuing: above zero what the customer owed is billed, below it a credit is used up), carried_over
+    (to the next invoice, which bills it)
+    """
     invoice_id: str
     customer: str | None
     units: Any

@@ -7,6 +7,8 @@ from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer, form_index_inside
 from invoice_bridge.providers.stripe.bills import charge, period
 from invoice_bridge.providers.stripe.fields import FIELDS, VERB_FIELDS
+from invoice_bridge.providers.stripe.import_fields import IMPORT_FIELDS, IMPORT_LIMITS
+from invoice_bridge.providers.stripe.imports import import_invoice
 from invoice_bridge.providers.stripe.lookup import search
 from invoice_bridge.providers.stripe.native import NATIVES
 from invoice_bridge.providers.stripe.payments import collect_part, record_part
@@ -68,14 +70,17 @@ STRIPE = Provider(
     transitions=TRANSITIONS,
     fields=FIELDS,
     verb_fields=VERB_FIELDS,
+    import_fields=IMPORT_FIELDS,
     natives=NATIVES,
     errors=ERRORS,
     limits=LIMITS,
+    import_limits=IMPORT_LIMITS,
     money=MONEY,
     redactions=REDACTIONS,
     flows=Verbs(
         one_time_charge=charge,
         period_invoice=period,
+        import_invoice=import_invoice,
         find=find,
         retrieve=retrieve,
         list=page,

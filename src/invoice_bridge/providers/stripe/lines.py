@@ -31,8 +31,8 @@ if TYPE_CHECKING:
         InvoiceAddLinesParamsLineTaxAmount,
     )
 
-_TAXES_PER_LINE = 20
-_RATE_DECIMALS = 4
+TAXES_PER_LINE = 20
+RATE_DECIMALS = 4
 
 
 def line_forms(command: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesParamsLine]:
@@ -58,7 +58,8 @@ def line_forms(command: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesPa
         )
     _check_rates(command)
     products_of_prices(command)
-    return [_line_form(line, command.currency, command.rates) for line in command.billed_lines]
+    rates = command.rates
+    return [line_form(line, command.currency, _tax_amounts(line, rates)) for line in command.billed_lines]
 
 
 def products_of_prices(command: OneTimeCharge | PeriodInvoice) -> dict[str, str]:
@@ -79,14 +80,14 @@ def products_of_prices(command: OneTimeCharge | PeriodInvoice) -> dict[str, str]
 
 def _check_rates(command: OneTimeCharge | PeriodInvoice) -> None:
     source = f"{ADD_LINES}, lines[].tax_amounts"
-    if len(command.rates) > _TAXES_PER_LINE:
-        raise Unsupported(f"Stripe takes at most {_TAXES_PER_LINE} taxes on a line", source=source)
+    if len(command.rates) > TAXES_PER_LINE:
+        raise Unsupported(f"Stripe takes at most {TAXES_PER_LINE} taxes on a line", source=source)
     for rate in command.rates:
         try:
-            scale(rate.rate, _RATE_DECIMALS)
+            scale(rate.rate, RATE_DECIMALS)
         except ValueError:
             raise Unsupported(
-                f"Stripe takes tax rates with at most {_RATE_DECIMALS} decimals, and {rate.name} is {rate.rate} %",
+                f"Stripe takes tax rates with at most {RATE_DECIMALS} decimals, and {rate.name} is {rate.rate} %",
                 source=source,
                 remedy="give fewer decimals",
             ) from None
@@ -108,7 +109,10 @@ def _fitting(text: str, most: int, what: str, source: str) -> str:
     return text
 
 
-def _line_form(line: Line, currency: str, rates: tuple[TaxRate, ...]) -> InvoiceAddLinesParamsLine:
+def line_form(
+    line: Line, currency: str, taxes: list[InvoiceAddLinesParamsLineTaxAmount]
+) -> InvoiceAddLinesParamsLine:
+    """The form of one line with the taxes that it has in amounts. Raises Unsupported."""
     form: InvoiceAddLinesParamsLine = {}
     if line.description is not None:
         form["description"] = _fitting(line.description, LINE_TEXT, "the line's description", LINE_TEXT_SOURCE)
@@ -123,8 +127,8 @@ def _line_form(line: Line, currency: str, rates: tuple[TaxRate, ...]) -> Invoice
                 remedy="leave the key out",
             )
         form["metadata"] = dict(line.metadata)
-    if rates:
-        form["tax_amounts"] = _tax_amounts(line, rates)
+    if taxes:
+        form["tax_amounts"] = taxes
     amount = MONEY.to_units(line.amount)
     if carries_price(line):  # the amount is Stripe's: it is compared on the draft
         form["pricing"] = {"price": cast("str", line.price)}

@@ -144,13 +144,13 @@ def record_part(command: RecordPayment, context: Context) -> Flow[Invoice]:
 
     def after(_answer: Response) -> Flow[Invoice]:
         paid = yield from read()
-        yield from _check_attached(paid, context, RECORD, record, command.reference)
+        yield from check_attached(paid, context, RECORD, record, command.reference)
         return paid
 
     return (yield from submit_once(context, request, read, find=find, after=after, transition=transition))
 
 
-def _check_attached(invoice: Invoice, context: Context, kind: str, which: str, reference: str) -> Flow[None]:
+def check_attached(invoice: Invoice, context: Context, kind: str, which: str, reference: str) -> Flow[None]:
     """Check that an invoice, read with its payments, has this one. Raises OutcomeUnknown.
 
     The answer to the request that attached it may be an earlier one. What came without payments cannot be checked.
@@ -306,5 +306,5 @@ def _attached(command: Pay, invoice: Invoice, context: Context, method: str) -> 
     )
     # collected without being attached, it would pay nothing of the invoice
     attached = yield from with_payments(command.id, context)
-    yield from _check_attached(attached, context, INTENT, intent, reference)
+    yield from check_attached(attached, context, INTENT, intent, reference)
     return intent

@@ -29,6 +29,14 @@ API_VERSION = "2026-10-28.endive"
 KEY_WINDOW = timedelta(hours=24)
 REFERENCE_KEY = "invoice_bridge_reference"
 """The metadata key under which an invoice carries the caller's reference."""
+IMPORT_KEY = "invoice_bridge_import"
+"""The metadata key that marks an invoice as imported; its value is the status in which the document ended."""
+PART_KEY = "invoice_bridge_part"
+"""The metadata key of the payments and credit notes of an import: its reference, and which part of it each is."""
+SOURCE_KEY = "invoice_bridge_source"
+"""The metadata key under which what was imported keeps where it comes from."""
+DATE_KEYS = {name: f"invoice_bridge_{name}" for name in ("due_at", "paid_at", "voided_at", "uncollectible_at")}
+"""The date of an imported document that Stripe cannot date back → the metadata key that keeps it."""
 REASON_KEY = "invoice_bridge_reason"
 """The metadata key under which a refund carries a reason that is none of Stripe's own words."""
 REFUND_REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
@@ -212,6 +220,7 @@ REDACTIONS = (
 SOURCES = {
     "one_time_charge": "stripe-python 16.1.0, InvoiceService.create and add_lines",
     "period_invoice": "stripe-python 16.1.0, InvoiceItemService.list and InvoiceService.add_lines",
+    "import_invoice": "stripe-python 16.1.0, InvoiceCreateParams.number and effective_at, InvoiceService.attach_payment",
     "retrieve": "stripe-python 16.1.0, InvoiceService.retrieve, InvoicePaymentService.list and CreditNoteService.list",
     "find": "stripe-python 16.1.0, InvoiceService.search and list",
     "list": "stripe-python 16.1.0, InvoiceService.list",

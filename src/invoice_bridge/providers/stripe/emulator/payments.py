@@ -10,7 +10,7 @@ from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.emulator.transitions import StripeTransitions
 
 _PAGING = "ending_before expand limit starting_after"
-_REPORT = (
+REPORT = (
     "amount_requested.currency amount_requested.value canceled customer_details customer_presence description expand "
     "failed guaranteed.guaranteed_at initiated_at metadata outcome payment_method_details processor_details "
     "shipping_details"
@@ -43,7 +43,7 @@ class StripePayments(StripeTransitions):
 
     def report_payment(self, call: IncomingRequest) -> Response:
         """POST /v1/payment_records/report_payment: no invoice has it until it is attached."""
-        given = self._params(call, _REPORT)
+        given = self._params(call, REPORT)
         for name in ("amount_requested", "initiated_at", "payment_method_details"):
             if name not in given:
                 raise self._refuse(f"Missing required param: {name}.", code="parameter_missing", param=name)

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.emulator.documents import ITEM_FIELDS, LINE_PARAMS, TAX_PARAMS
-from invoice_bridge.providers.stripe.emulator.payments import StripePayments
+from invoice_bridge.providers.stripe.emulator.imports import StripeImports
 from invoice_bridge.providers.stripe.tables import (
     LINES_PER_INVOICE,
 )
@@ -45,7 +45,7 @@ _BOUNDS: Mapping[str, Callable[[int, int], bool]] = {
 }
 
 
-class StripeEmulator(StripePayments):
+class StripeEmulator(StripeImports):
     """Stripe's invoices, invoice items and customers; the customer "cus_42" is there already."""
 
     ROUTES = (
@@ -66,7 +66,9 @@ class StripeEmulator(StripePayments):
         ("POST", "/v1/invoices/{id}/mark_uncollectible", "mark_uncollectible"),
         ("POST", "/v1/invoices/{id}/attach_payment", "attach_payment"),
         ("GET", "/v1/invoice_payments", "list_payments"),
+        ("GET", "/v1/payment_records", "list_records"),
         ("POST", "/v1/payment_records/report_payment", "report_payment"),
+        ("POST", "/v1/payment_records/{id}/report_refund", "report_refund"),
         ("POST", "/v1/payment_intents", "create_intent"),
         ("POST", "/v1/payment_intents/{id}/confirm", "confirm_intent"),
         ("POST", "/v1/refunds", "create_refund"),

@@ -111,10 +111,13 @@ class StripeTransitions(StripeDocuments):
         """Apply the customer's balance, as finalizing does; what is below the minimum charge moves to it."""
         due = found["amount_due"]
         if found["total"] > 0:
+            if applied := due - found["total"]:  # above zero what was owed is billed, below it a credit is used up
+                self.record_part("balance_applied", found, applied)
             customer["balance"] = min(found["total"] + found["starting_balance"], 0)
         least = MINIMUM_CHARGE.get(found["currency"].upper(), 0)
         if self.switches["minimum_charge"] and 0 < due < least:
             customer["balance"] = due
+            self.record_part("carried_over", found, due)  # the next invoice bills it
             found |= {"amount_due": 0, "amount_remaining": 0}
         found["ending_balance"] = customer["balance"]
 
