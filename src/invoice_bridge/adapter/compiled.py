@@ -56,7 +56,7 @@ class Code:
         blank = {name: None if name in read else value for name, value in defaults.items()}
         self._blank = blank | dict.fromkeys(name for name in fields if name not in blank)
         for name, leaf in fields.items():
-            if leaf.kind == "stated":
+            if leaf.kind in {"stated", "derived"} and name in defaults:
                 self._blank[name] = defaults[name]
         for name in (name for name, leaf in fields.items() if leaf.kind == "rows"):  # what an absent list reads as
             self._blank |= {name: (), f"{name}_complete": False} if f"{name}_complete" in blank else {name: ()}
@@ -156,14 +156,16 @@ class Code:
             self._read(name, leaf.options["end"])
             self._add("x = period_of(start, x)")
             return
-        for path in leaf.paths:
-            self._getter(path.rpartition(".")[0])
+        for place, path in enumerate(leaf.paths):
+            prefix = path.rpartition(".")[0]
+            if not place or not prefix.endswith("?"):
+                self._getter(prefix)
         self._add("x = None", *self._first_of(leaf, leaf.paths))
 
     def _first_of(self, leaf: Leaf, paths: tuple[str, ...]) -> list[str]:
         """The lines that read the first path at which there is a value, or a number of any kind."""
         prefix, _, last = paths[0].rpartition(".")
-        lines = [f"v = {self._getters[prefix]}({last!r})"]
+        lines = self._value(prefix, last)
         if len(paths) == 1 or leaf.kind != "decimal":
             lines.append("if v is not None:")
         else:
@@ -173,6 +175,19 @@ class Code:
         if len(paths) > 1 and leaf.kind != "decimal":
             lines += ["if x is None:", *(f"    {line}" for line in self._first_of(leaf, paths[1:]))]
         return lines
+
+    def _value(self, prefix: str, last: str) -> list[str]:
+        """The lines that make v of what is at a path. What may stand as its id alone is not looked at before it counts:
+        `unmapped` lists it otherwise.
+        """
+        if prefix in self._getters:
+            return [f"v = {self._getters[prefix]}({last!r})"]
+        outer, _, name = prefix.rpartition(".")
+        alone = f"None if v is None or type(v) is str else {_reader(prefix)}.data.get({last!r})"
+        return [
+            f"v = {self._getter(outer)}({name.rstrip('?')!r})",
+            f"v = v.get({last!r}) if type(v) is dict else {alone}",
+        ]
 
     # each kind of leaf: the lines that make x of a v that is there
     def _text(self, _leaf: Leaf, reader: str, last: str) -> list[str]:
