@@ -77,7 +77,9 @@ class Reader:
         """Read an object whole; what cannot be read of it is in `problems`."""
         reader = _new(cls)
         reader.data = data if type(data) is dict or isinstance(data, Mapping) else {}
-        reader.provider, reader.notes, reader._place = provider, Notes(), "$"  # noqa: SLF001 - of this class
+        reader.provider, reader._place = provider, "$"  # noqa: SLF001 - of this class
+        reader.notes = notes = _new(Notes)
+        notes.by_path = None
         return reader
 
     def row(self, path: str, place: int, data: Mapping[str, Any]) -> Reader:

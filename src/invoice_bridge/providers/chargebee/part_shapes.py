@@ -84,16 +84,16 @@ def add_taxes(values: dict[str, Any]) -> None:
     if values["taxes"]:
         of_lines = [tax for taxes in by_line.values() for tax in taxes]
         values["taxes"] = tuple([whole_tax(tax, of_lines, inclusive=inclusive) for tax in values["taxes"]])
-    if not by_line and not any(line.taxes for line in values["lines"]):
-        return
-    lines = []
-    for line in values["lines"]:
-        if taxes := (by_line.get(line.id) if line.id is not None else None) or line.taxes:
-            taxed = tuple([_tax_line({**vars(tax), "inclusive": inclusive}) for tax in taxes])
-            lines.append(_whole_line({**vars(line), "taxes": taxed}))
-        else:
-            lines.append(line)
-    values["lines"] = tuple(lines)
+    if by_line or any([line.taxes for line in values["lines"]]):  # noqa: C419 - a list is made faster than it is asked
+        values["lines"] = tuple([_taxed(line, by_line, inclusive=inclusive) for line in values["lines"]])
+
+
+def _taxed(line: Line, by_line: Mapping[str | None, list[TaxLine]], *, inclusive: bool | None) -> Line:
+    taxes = (by_line.get(line.id) if line.id is not None else None) or line.taxes
+    if not taxes:
+        return line
+    taxed = tuple([_tax_line({**vars(tax), "inclusive": inclusive}) for tax in taxes])
+    return _whole_line({**vars(line), "taxes": taxed})
 
 
 # ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -193,7 +193,7 @@ def rounding(amount: Money | None) -> tuple[Adjustment, ...]:
     Its sign is not confirmed by a recording; the import takes −99 to 99, so it is below zero where it lowers. Nothing
     else moves a total: shipping is a line, and applied credits lower what is due, not the total.
     """
-    return (Adjustment(kind="rounding", amount=amount),) if amount else ()
+    return () if amount is None or not amount.minor else (Adjustment(kind="rounding", amount=amount),)
 
 
 # ── payments and credit notes ────────────────────────────────────────────────────────────────────────────────────────
@@ -327,31 +327,27 @@ def customer(values: dict[str, Any], at: Reader) -> CustomerRef | None:
     Their name is the person's, else the company's. An address has two lines here: the third one joins the second.
     """
     take = values.pop
-    person = _joined(" ", take("first_name"), take("last_name"))
+    first, last, line2, line3 = take("first_name"), take("last_name"), take("line2"), take("line3")
+    person = f"{first} {last}" if first and last else first or last
     address = address_of(
         take("line1"),
-        _joined(", ", take("line2"), take("line3")),
+        f"{line2}, {line3}" if line2 and line3 else line2 or line3,
         take("city"),
         take("state"),
         take("zip"),
         take("country"),
     )
     name = person or at.child("billing_address").text("company")
-    tax_ids = _tax_ids(take("vat"), take("vat_prefix"))
+    vat, prefix = take("vat"), take("vat_prefix")
+    tax_ids = () if vat is None else _tax_ids(vat, prefix)
     return customer_of(take("customer_id"), take("email"), name, address, tax_ids)
 
 
-def _joined(between: str, first: str | None, second: str | None) -> str | None:
-    return f"{first}{between}{second}" if first and second else first or second
-
-
-def _tax_ids(vat: str | None, prefix: str | None) -> tuple[TaxId, ...]:
+def _tax_ids(vat: str, prefix: str | None) -> tuple[TaxId, ...]:
     """The customer's VAT number.
 
     A prefix states its first two characters where they are not those of the country, such as XI in Northern Ireland.
     Whether the number then has them too is not confirmed: they are put before it where it has not.
     """
-    if vat is None:
-        return ()
     whole = vat if prefix is None or vat.startswith(prefix) else prefix + vat
     return (_tax_id({"kind": "vat_number", "value": whole}),)

@@ -52,7 +52,7 @@ from invoice_bridge.providers.chargebee.part_shapes import (
 from invoice_bridge.providers.chargebee.tables import MONEY, STATUSES
 
 _STATUS = {row.native: row.status for row in STATUSES}
-_SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE, Status.DELETED}
+_SETTLED = (Status.PAID, Status.VOID, Status.UNCOLLECTIBLE, Status.DELETED)  # as a set it would hash each in Python
 
 
 def invoice(
@@ -64,6 +64,8 @@ def invoice(
     reference is read of po_number where this adapter may have written it: see `_reference`. Raises MalformedResponse
     without an id, and for an object that states that it is no invoice.
     """
+    if all_lines is None and reference_field is None:
+        return INVOICE.whole(unwrapped(data), "chargebee")
     return INVOICE.whole(unwrapped(data), "chargebee", lines=all_lines, reference_field=reference_field)
 
 
@@ -166,9 +168,10 @@ def _status(at: Reader, word: str | None, *, deleted: bool | None) -> Status:
 def _discount(at: Reader, values: Mapping[str, Any], *, all_listed: bool) -> Money | None:
     """The discounts: by line where all are listed, else as listed for the invoice, else lines less sub_total."""
     currency, subtotal, price_type = values["currency"], values["subtotal"], values["price_type"]
-    if all_listed and (rows := at.children("line_item_discounts")):
+    get = at.data.get
+    if all_listed and get("line_item_discounts") and (rows := at.children("line_item_discounts")):
         return at.total_of(rows, "discount_amount", MONEY, currency)
-    if rows := at.children("discounts"):
+    if get("discounts") and (rows := at.children("discounts")):
         return at.total_of(rows, "amount", MONEY, currency)
     if price_type == "tax_inclusive":
         return None

@@ -56,7 +56,7 @@ from invoice_bridge.providers.stripe.payment_shapes import (
 from invoice_bridge.providers.stripe.tables import MONEY, PURCHASE_ORDER, REFERENCE_KEY, STATUSES
 
 _STATUS = {row.native: row.status for row in STATUSES}
-_SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE, Status.DELETED}
+_SETTLED = (Status.PAID, Status.VOID, Status.UNCOLLECTIBLE, Status.DELETED)  # as a set it would hash each in Python
 
 
 def invoice(
