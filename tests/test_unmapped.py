@@ -65,3 +65,16 @@ def test_every_recording_is_looked_at(shared_dir: Path) -> None:
     """A recording that is added must be added here."""
     there = {str(path.relative_to(shared_dir / "recordings")) for path in (shared_dir / "recordings").rglob("*.json")}
     assert there - {"chargeapi/page_list.json"} == set(INVOICES)
+
+
+def test_a_plan_that_is_not_looked_at_is_listed() -> None:
+    """The `plan` of a line names its price and product only where nothing newer does; else nothing carries it."""
+    line: dict[str, Any] = {"id": "il_1", "amount": 100, "plan": "plan_1"}
+    data: dict[str, Any] = {"id": "in_1", "object": "invoice", "currency": "eur", "lines": {"data": [line]}}
+    old = decode("stripe", data)
+    assert old.lines[0].price == "plan_1"
+    assert old.unmapped() == ()
+    line["pricing"] = {"price_details": {"price": "price_1", "product": "prod_1"}}
+    new = decode("stripe", data)
+    assert (new.lines[0].price, new.lines[0].product) == ("price_1", "prod_1")
+    assert new.unmapped() == ("lines.data[].plan",)

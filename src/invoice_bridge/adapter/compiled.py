@@ -55,6 +55,11 @@ class Code:
         # in the order of the model, in which it is printed and written; what derive takes out comes last
         blank = {name: None if name in read else value for name, value in defaults.items()}
         self._blank = blank | dict.fromkeys(name for name in fields if name not in blank)
+        for name, leaf in fields.items():
+            if leaf.kind in {"stated", "derived"} and name in defaults:
+                self._blank[name] = defaults[name]
+        for name in (name for name, leaf in fields.items() if leaf.kind == "rows"):  # what an absent list reads as
+            self._blank |= {name: (), f"{name}_complete": False} if f"{name}_complete" in blank else {name: ()}
         self.names: dict[str, Any] = _NAMES | {
             "BY_CURRENCY": AmountsByCurrency({}) if units is None else units.amounts,
             "DEFAULTS": defaults,
@@ -88,7 +93,7 @@ class Code:
             # where derive took out a field it has its default; what is no field and was left in comes last
             self._add("if len(values) != len(DEFAULTS): values = {**DEFAULTS, **values}")
         for name, leaf in self._fields.items():
-            if leaf.kind == "strings":
+            if leaf.kind == "strings" and self._derive is not None:
                 self._add(f"x = values[{name!r}]", f"values[{name!r}] = FrozenDict(x) if x else NO_STRINGS")
         if "raw" in self.names["DEFAULTS"]:
             self._add("values['provider'] = r.provider")
@@ -113,7 +118,18 @@ class Code:
 
     def _field(self, name: str, leaf: Leaf) -> None:
         """Read a leaf into `values`, where all that is read is None until then."""
-        if leaf.kind in {"required_text", "strings", "currency", "rows"}:
+        if leaf.kind == "derived":
+            return
+        if leaf.kind == "stated":
+            is_read = " or ".join(f"values[{other!r}] is not None" for other in leaf.options["fields"])
+            self._add(f"if {is_read}: values[{name!r}] = {leaf.options['word']!r}")
+            return
+        if leaf.kind == "rows":
+            for place, path in enumerate(leaf.paths):
+                prefix, _, last = path.rpartition(".")
+                self._add(f"v = {self._getter(prefix)}({last!r})")
+                self._add(*self._rows(name, leaf, path, _reader(prefix), last, is_first=not place))
+        elif leaf.kind in {"required_text", "strings", "currency"}:
             prefix, _, last = leaf.paths[0].rpartition(".")
             self._add(f"v = {self._getter(prefix)}({last!r})")
             self._add(*getattr(self, f"_{leaf.kind}")(name, leaf, _reader(prefix), last))
@@ -140,14 +156,16 @@ class Code:
             self._read(name, leaf.options["end"])
             self._add("x = period_of(start, x)")
             return
-        for path in leaf.paths:
-            self._getter(path.rpartition(".")[0])
+        for place, path in enumerate(leaf.paths):
+            prefix = path.rpartition(".")[0]
+            if not place or not prefix.endswith("?"):
+                self._getter(prefix)
         self._add("x = None", *self._first_of(leaf, leaf.paths))
 
     def _first_of(self, leaf: Leaf, paths: tuple[str, ...]) -> list[str]:
         """The lines that read the first path at which there is a value, or a number of any kind."""
         prefix, _, last = paths[0].rpartition(".")
-        lines = [f"v = {self._getters[prefix]}({last!r})"]
+        lines = self._value(prefix, last)
         if len(paths) == 1 or leaf.kind != "decimal":
             lines.append("if v is not None:")
         else:
@@ -157,6 +175,19 @@ class Code:
         if len(paths) > 1 and leaf.kind != "decimal":
             lines += ["if x is None:", *(f"    {line}" for line in self._first_of(leaf, paths[1:]))]
         return lines
+
+    def _value(self, prefix: str, last: str) -> list[str]:
+        """The lines that make v of what is at a path. What may stand as its id alone is not looked at before it counts:
+        `unmapped` lists it otherwise.
+        """
+        if prefix in self._getters:
+            return [f"v = {self._getters[prefix]}({last!r})"]
+        outer, _, name = prefix.rpartition(".")
+        alone = f"None if v is None or type(v) is str else {_reader(prefix)}.data.get({last!r})"
+        return [
+            f"v = {self._getter(outer)}({name.rstrip('?')!r})",
+            f"v = v.get({last!r}) if type(v) is dict else {alone}",
+        ]
 
     # each kind of leaf: the lines that make x of a v that is there
     def _text(self, _leaf: Leaf, reader: str, last: str) -> list[str]:
@@ -202,11 +233,15 @@ class Code:
         return [f"values[{name!r}] = v if {plain} else {reader}.required_text({last!r})"]
 
     def _strings(self, name: str, _leaf: Leaf, reader: str, last: str) -> list[str]:
-        return ["x = plain_strings(v)", f"values[{name!r}] = {reader}.strings({last!r}) if x is None else x"]
+        lines = ["x = v if type(v) is dict and is_plain(v) else {} if v is None else " + f"{reader}.strings({last!r})"]
+        if self._derive is None:
+            return [*lines, f"values[{name!r}] = FrozenDict(x) if x else NO_STRINGS"]
+        return [*lines, f"values[{name!r}] = x.copy()"]  # from which derive may take some
 
     def _currency(self, name: str, leaf: Leaf, reader: str, last: str) -> list[str]:
         unless = leaf.options["unless"]
-        needed = "True" if unless is None else f"not values[{unless!r}]"
+        needed = "True" if unless is None else f"not unless_{name}(r)"
+        self.names[f"unless_{name}"] = unless
         return [
             "currency = CODES.get(v) if type(v) is str else None",
             f"if currency is None: currency = {reader}.currency({last!r}, needed={needed})",
@@ -214,15 +249,20 @@ class Code:
             "amounts = BY_CURRENCY[currency]",
         ]
 
-    def _rows(self, name: str, leaf: Leaf, reader: str, last: str) -> list[str]:
+    def _rows(self, name: str, leaf: Leaf, path: str, reader: str, last: str, *, is_first: bool) -> list[str]:
+        """The lines for one of the lists; each is read, so that what is wrong in it is noted, and the first counts."""
         self.names[f"row_{name}"] = leaf.options["shape"].read
-        path = leaf.paths[0].replace("?", "")
         whole = f"{name}_complete"
+        put_whole = is_first and whole in self._blank
+        unless_read = "" if is_first else f"if not values[{name!r}]: "
         return [
             f"if given: v = given.get({name!r}, v)",
-            f"if type(v) is not list and v is not None: {reader}.children({last!r})",
-            f"values[{name!r}], x = read_rows(r, v, {path!r}, row_{name}, currency, amounts)",
-            *([f"values[{whole!r}] = x"] if whole in self._blank else []),
+            # an absent or empty list costs this question alone: `blank` has what it reads as
+            "if v or type(v) is not list and v is not None:",
+            f"    if type(v) is not list: {reader}.children({last!r})",
+            f"    made, x = read_rows(r, v, {path.replace('?', '')!r}, row_{name}, currency, amounts)",
+            f"    {unless_read}values[{name!r}] = made",
+            *([f"    values[{whole!r}] = x", f"elif v is not None: values[{whole!r}] = True"] if put_whole else []),
         ]
 
 
@@ -253,17 +293,12 @@ def _read_rows(  # noqa: PLR0917 - called from the compiled function alone
     return tuple(found), whole
 
 
-def _plain_strings(value: Any) -> dict[str, str] | None:
-    """The texts of an object that has nothing else; None where it takes a Reader to say what it has."""
-    if value is None:
-        return {}
-    if type(value) is not dict:
-        return None
+def _is_plain(value: dict[str, Any]) -> bool:
+    """Whether an object has plain texts alone, so that it takes no Reader to say what it has."""
     try:
-        plain = "".join([*value, *value.values()]).isascii()
+        return "".join([*value, *value.values()]).isascii()
     except TypeError:
-        return None
-    return value.copy() if plain else None
+        return False
 
 
 _NAMES: dict[str, Any] = {
@@ -279,9 +314,9 @@ _NAMES: dict[str, Any] = {
     "View": View,
     "WRITTEN": WRITTEN,
     "email_of": email_of,
+    "is_plain": _is_plain,
     "new": new,
     "period_of": period_of,
-    "plain_strings": _plain_strings,
     "put_extra": put_extra,
     "put_names": put_names,
     "put_private": put_private,

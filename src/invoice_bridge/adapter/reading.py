@@ -29,6 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 _new = object.__new__
+_NOTHING: Mapping[str, Any] = {}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EXACT_FLOAT_DIGITS = 15
 _LARGEST = 10**20  # the largest integer of 64 bits has 19 digits
@@ -69,14 +70,16 @@ class Reader:
     def __init__(self, data: Any, provider: str, at: str = "$", notes: Notes | None = None) -> None:
         self.data: Mapping[str, Any] = data if type(data) is dict or isinstance(data, Mapping) else {}
         self.provider, self.notes = provider, notes
-        self._place: str | tuple[Reader, str, int] = at
+        self._place: str | tuple[Reader, str] | tuple[Reader, str, int] = at
 
     @classmethod
     def noting(cls, data: Any, provider: str) -> Reader:
         """Read an object whole; what cannot be read of it is in `problems`."""
         reader = _new(cls)
         reader.data = data if type(data) is dict or isinstance(data, Mapping) else {}
-        reader.provider, reader.notes, reader._place = provider, Notes(), "$"  # noqa: SLF001 - of this class
+        reader.provider, reader._place = provider, "$"  # noqa: SLF001 - of this class
+        reader.notes = notes = _new(Notes)
+        notes.by_path = None
         return reader
 
     def row(self, path: str, place: int, data: Mapping[str, Any]) -> Reader:
@@ -95,8 +98,8 @@ class Reader:
         """Where the object stands: "$.lines.data[0]"."""
         if isinstance(self._place, str):
             return self._place
-        outer, path, place = self._place
-        return f"{outer.at}.{path}[{place}]"
+        outer, path, *place = self._place
+        return f"{outer.at}.{path}[{place[0]}]" if place else f"{outer.at}.{path}"
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -150,7 +153,7 @@ class Reader:
         if value is None:
             return None
         if isinstance(value, str):
-            return clean_text(value) if value else None
+            return (value if value.isascii() else clean_text(value)) if value else None
         self._wrong(name, "text")
         return None
 
@@ -165,7 +168,7 @@ class Reader:
     def integer(self, name: str) -> int | None:
         """A whole number."""
         value = self.data.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
+        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
             return value
         self._wrong(name, "whole number")
         return None
@@ -173,6 +176,8 @@ class Reader:
     def decimal(self, name: str) -> Decimal | None:
         """A number, or a decimal written as text."""
         value = self.data.get(name)
+        if value is None:
+            return None
         if isinstance(value, int | Decimal | str) and not isinstance(value, bool):
             try:
                 return decimal(value)
@@ -216,28 +221,39 @@ class Reader:
     def child(self, name: str) -> Reader:
         """A nested object; an empty one where it is absent."""
         value = self.data.get(name)
-        if not isinstance(value, Mapping) and value != []:
-            self._wrong(name, "object")
-        return Reader(value, self.provider, f"{self.at}.{name}", self.notes)
+        if type(value) is not dict and not isinstance(value, Mapping):
+            if value is not None and value != []:
+                self._wrong(name, "object")
+            value = _NOTHING
+        return self._inner(name, value)
 
     def expanded(self, name: str) -> Reader:
         """A nested object that may stand as its id alone: an empty one then."""
-        return self.child(name) if isinstance(self.data.get(name), Mapping) else self._empty(name)
+        value = self.data.get(name)
+        return self._inner(name, value if type(value) is dict or isinstance(value, Mapping) else _NOTHING)
 
-    def _empty(self, name: str) -> Reader:
-        return Reader(None, self.provider, f"{self.at}.{name}", self.notes)
+    def _inner(self, name: str, data: Mapping[str, Any]) -> Reader:
+        """The Reader of a nested object; where it stands is written out only when it is asked for."""
+        inner = _new(Reader)
+        inner.data, inner.provider, inner.notes = data, self.provider, self.notes
+        inner._place = (self, name)  # noqa: SLF001 - of this class
+        return inner
 
     def identity(self, name: str) -> str | None:
         """An id: alone, or that of the whole object in its place."""
-        return self.child(name).text("id") if isinstance(self.data.get(name), Mapping) else self.text(name)
+        value = self.data.get(name)
+        if type(value) is dict or isinstance(value, Mapping):
+            return self._inner(name, value).text("id")
+        return None if value is None else self.text(name)
 
     def has_list(self, name: str) -> bool:
         """Whether a list is there, empty or not."""
         value = self.data.get(name)
+        if value is None:
+            return False
         if type(value) is list or isinstance(value, list | tuple):
             return True
-        if value is not None:
-            self._wrong(name, "list")
+        self._wrong(name, "list")
         return False
 
     def count(self, name: str) -> int:
@@ -364,7 +380,11 @@ def bounded(amount: Money) -> Money:
 
 def clean_text(text: str) -> str:
     """Replace half a surrogate pair, which JSON can spell and no text can hold, by U+FFFD."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    try:
+        text.encode()  # refuses any half, and costs a tenth of the repair
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def build(read: Reader | str, **fields: Any) -> Invoice:

@@ -36,9 +36,9 @@ def email(*paths: str) -> Leaf:
     return Leaf("email", paths)
 
 
-def flag(path: str) -> Leaf:
+def flag(*paths: str) -> Leaf:
     """A boolean."""
-    return Leaf("flag", (path,))
+    return Leaf("flag", paths)
 
 
 def integer(path: str) -> Leaf:
@@ -66,9 +66,9 @@ def day(path: str, *, ends: bool = False) -> Leaf:
     return Leaf("day", (path,), {"ends": ends})
 
 
-def identity(path: str) -> Leaf:
+def identity(*paths: str) -> Leaf:
     """An id: alone, or that of the whole object in its place."""
-    return Leaf("identity", (path,))
+    return Leaf("identity", paths)
 
 
 def strings(path: str) -> Leaf:
@@ -76,8 +76,8 @@ def strings(path: str) -> Leaf:
     return Leaf("strings", (path,))
 
 
-def currency(path: str, *, unless: str | None = None) -> Leaf:
-    """The currency of all amounts of the object, in any case; where the flag `unless` is on it may be absent."""
+def currency(path: str, *, unless: Callable[[Reader], bool] | None = None) -> Leaf:
+    """The currency of all amounts of the object, in any case; of an object that is `unless` it may be absent."""
     return Leaf("currency", (path,), {"unless": unless})
 
 
@@ -91,12 +91,13 @@ def span(start: Leaf, end: Leaf) -> Leaf:
     return Leaf("period", (*start.paths, *end.paths), {"start": start, "end": end})
 
 
-def rows(path: str, shape: Shape[Any]) -> Leaf:
-    """The objects of a list, each of a shape. What is no object, or has no amount, is left out and noted.
+def rows(path: str, shape: Shape[Any], *others: str) -> Leaf:
+    """The objects of a list, or of the first of several lists that has any, each of a shape. What is no object, or has
+    no amount, is left out and noted.
 
     Where the model has a field `<name>_complete`, it is whether there is a list of which nothing was left out.
     """
-    return Leaf("rows", (path,), {"shape": shape})
+    return Leaf("rows", (path, *others), {"shape": shape})
 
 
 def computed(read: Callable[[Reader, str | None], Any], *paths: str, any_of: tuple[str, ...] = ()) -> Leaf:
@@ -105,6 +106,16 @@ def computed(read: Callable[[Reader, str | None], Any], *paths: str, any_of: tup
     With `any_of`, fields of the object, it is None where none of them is there, and the function is not called.
     """
     return Leaf("computed", paths, {"read": read, "any_of": any_of})
+
+
+def stated(word: str, *fields: str) -> Leaf:
+    """A word of ours, where one of these fields, which are before it in the table, was read; else the default."""
+    return Leaf("stated", (), {"word": word, "fields": fields})
+
+
+def derived(*paths: str) -> Leaf:
+    """A value that the `derive` of the table makes of what is at these paths."""
+    return Leaf("derived", paths)
 
 
 Derive = Callable[[dict[str, Any], Reader, Mapping[str, Any]], None]
@@ -174,8 +185,9 @@ def _listed(leaf: Leaf) -> Iterable[str]:
     if leaf.kind != "rows":
         yield from (path.replace("?", "") for path in leaf.paths)
         return
-    for paths in leaf.options["shape"].paths.values():
-        yield from (f"{leaf.paths[0]}[].{path}" for path in paths)
+    for listed in leaf.paths:
+        for paths in leaf.options["shape"].paths.values():
+            yield from (f"{listed}[].{path}" for path in paths)
 
 
 def _compiled(shape: Shape[Any]) -> Callable[..., Any]:

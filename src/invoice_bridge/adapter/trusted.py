@@ -48,8 +48,9 @@ put_values, put_names, put_extra, put_private = (
 _put_start, _put_end = (vars(Period)[slot].__set__ for slot in ("start", "end"))
 _CUSTOMER, _CUSTOMER_NAMES = defaults_of(CustomerRef), set(CustomerRef.model_fields)
 _SENT, _COLLECTION_NAMES = {**defaults_of(Collection), "kind": "send"}, set(Collection.model_fields)
-_collection, _address = maker(Collection), maker(Address)
-_ADDRESS = ("line1", "line2", "city", "state", "postal_code", "country")
+_collection = maker(Collection)
+_ADDRESS_NAMES = set(Address.model_fields)
+_NO_ADDRESS = (None,) * len(_ADDRESS_NAMES)
 MANUAL, _CHARGED = Collection.manual(), Collection.charge()
 
 
@@ -95,9 +96,23 @@ def customer_of(
 
 def address_of(*lines: str | None) -> Address | None:
     """An address of its two lines, city, state, postal code and country; None where all of them are absent."""
-    if all(line is None for line in lines):
+    if lines == _NO_ADDRESS:
         return None
-    return _address(dict(zip(_ADDRESS, lines, strict=True)))
+    line1, line2, city, state, postal_code, country = lines
+    values = {
+        "line1": line1,
+        "line2": line2,
+        "city": city,
+        "state": state,
+        "postal_code": postal_code,
+        "country": country,
+    }
+    made = new(Address)
+    put_values(made, values)
+    put_names(made, _ADDRESS_NAMES)
+    put_extra(made, None)
+    put_private(made, None)
+    return made
 
 
 def period_of(start: datetime | None, end: datetime | None) -> Period | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from invoice_bridge.adapter.reading import Reader, bounded, email_of
+from invoice_bridge.adapter.reading import Reader, bounded, nothing_left
 from invoice_bridge.adapter.shapes import (
     Shape,
     computed,
@@ -21,11 +21,13 @@ from invoice_bridge.adapter.shapes import (
     text,
     unix,
 )
-from invoice_bridge.adapter.trusted import address_of, customer_of
+from invoice_bridge.adapter.trusted import address_of, customer_of, maker
 from invoice_bridge.core.model import Adjustment, CreditNote, CustomerRef, Discount, Line, Payment, TaxId, TaxLine
 from invoice_bridge.core.money import Money, trusted
 from invoice_bridge.core.parts import PaymentState
 from invoice_bridge.providers.chargebee.tables import MONEY
+
+_note, _tax_id, _tax_line, _whole_line = maker(CreditNote), maker(TaxId), maker(TaxLine), maker(Line)
 
 # ── taxes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 TAX = Shape(TaxLine, units=MONEY, needs="amount", amount=money("amount"), name=text("name"))
@@ -63,12 +65,12 @@ def whole_tax(tax: TaxLine, of_lines: Iterable[TaxLine], *, inclusive: bool | No
     same name.
     """
     rows = [row for row in of_lines if row.name == tax.name]
-    facts: dict[str, Any] = {"inclusive": inclusive}
+    facts: dict[str, Any] = {**vars(tax), "inclusive": inclusive}
     if rows and sum(row.amount.minor for row in rows) == tax.amount.minor:
         bases = [row.base.minor for row in rows if row.base is not None]
         facts["rate"] = rows[0].rate if len({row.rate for row in rows}) == 1 else None
         facts["base"] = trusted(sum(bases), tax.amount.currency) if len(bases) == len(rows) else None
-    return tax.model_copy(update=facts)
+    return _tax_line(facts)
 
 
 def add_taxes(values: dict[str, Any]) -> None:
@@ -77,18 +79,21 @@ def add_taxes(values: dict[str, Any]) -> None:
     `price_type` says of the whole invoice whether prices include tax. Lines of before there was a list of their taxes
     state one rate and one amount, which then is what a line keeps.
     """
-    by_line: dict[str | None, list[TaxLine]] = values.pop("taxes_by_line")
+    by_line: dict[str | None, list[TaxLine]] = values.pop("taxes_by_line") or {}
     inclusive = _INCLUSIVE.get(values.pop("price_type") or "")
-    of_lines = [tax for taxes in by_line.values() for tax in taxes]
-    values["taxes"] = tuple(whole_tax(tax, of_lines, inclusive=inclusive) for tax in values["taxes"])
-    if not by_line and not any(line.taxes for line in values["lines"]):
-        return
-    lines = []
-    for line in values["lines"]:
-        taxes = by_line.get(line.id) if line.id is not None else None
-        taxed = tuple(tax.model_copy(update={"inclusive": inclusive}) for tax in taxes or line.taxes)
-        lines.append(line.model_copy(update={"taxes": taxed}))
-    values["lines"] = tuple(lines)
+    if values["taxes"]:
+        of_lines = [tax for taxes in by_line.values() for tax in taxes]
+        values["taxes"] = tuple([whole_tax(tax, of_lines, inclusive=inclusive) for tax in values["taxes"]])
+    if by_line or any([line.taxes for line in values["lines"]]):  # noqa: C419 - a list is made faster than it is asked
+        values["lines"] = tuple([_taxed(line, by_line, inclusive=inclusive) for line in values["lines"]])
+
+
+def _taxed(line: Line, by_line: Mapping[str | None, list[TaxLine]], *, inclusive: bool | None) -> Line:
+    taxes = (by_line.get(line.id) if line.id is not None else None) or line.taxes
+    if not taxes:
+        return line
+    taxed = tuple([_tax_line({**vars(tax), "inclusive": inclusive}) for tax in taxes])
+    return _whole_line({**vars(line), "taxes": taxed})
 
 
 # ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -100,7 +105,10 @@ _PRODUCTS = {"plan", "plan_setup", "addon"}
 
 def _line_amount(at: Reader, currency: str | None) -> Money | None:
     """The amount; where it is missing, the one in decimals of the major unit (multi-decimal sites), if it is exact."""
-    if "amount" in at or "amount_in_decimal" not in at or currency is None:
+    stated = at.data.get("amount")
+    if type(stated) is int and (known := MONEY.amounts[currency][stated]) is not None:
+        return known
+    if stated is not None or "amount_in_decimal" not in at or currency is None:
         return at.money("amount", MONEY, currency)
     amount = at.text("amount_in_decimal")
     try:
@@ -112,24 +120,30 @@ def _line_amount(at: Reader, currency: str | None) -> Money | None:
 
 def _unit_amount(at: Reader, currency: str | None) -> Money | None:
     """The unit price in whole units; with decimals that integer is rounded, and none is better than a wrong one."""
-    if "unit_amount_in_decimal" not in at:
-        return at.money("unit_amount", MONEY, currency)
+    if at.data.get("unit_amount_in_decimal") is None:
+        stated = at.data.get("unit_amount")
+        known = MONEY.amounts[currency][stated] if type(stated) is int else None
+        return at.money("unit_amount", MONEY, currency) if known is None else known
     at.leave("unit_amount_in_decimal")
+    at.leave("unit_amount")
     return None
 
 
 def _line(values: dict[str, Any], at: Reader, _given: Mapping[str, Any]) -> None:
     kind, entity = values.pop("entity_type"), values.pop("entity_id")
-    if kind in _PRICES:
-        values["price"], values["provider"] = entity, "chargebee"
-    elif kind in _PRODUCTS:
-        values["product"], values["provider"] = entity, "chargebee"
-    elif entity is not None:
-        at.leave("entity_id")
+    if entity is not None or kind != "adhoc":
+        if kind in _PRICES:
+            values["price"], values["provider"] = entity, "chargebee"
+        elif kind in _PRODUCTS:
+            values["product"], values["provider"] = entity, "chargebee"
+        elif entity is not None:
+            at.leave("entity_id")
     # Which lines have a mode is not confirmed: one without it may be prorated all the same.
-    values["proration"] = True if values.pop("proration_mode") is not None else None
+    if values.pop("proration_mode") is not None:
+        values["proration"] = True
     rate, tax = values.pop("tax_rate"), values.pop("tax_amount")
-    values["taxes"] = (TaxLine(rate=rate, amount=tax),) if tax else ()
+    if tax is not None and tax.minor:
+        values["taxes"] = (_tax_line({"rate": rate, "amount": tax}),)
 
 
 LINE = Shape(
@@ -140,7 +154,7 @@ LINE = Shape(
     amount=computed(_line_amount, "amount", "amount_in_decimal"),
     description=text("description"),
     quantity=number("quantity_in_decimal", "quantity"),
-    unit_amount=computed(_unit_amount, "unit_amount"),
+    unit_amount=computed(_unit_amount, "unit_amount", any_of=("unit_amount",)),
     period=span(unix("date_from"), unix("date_to")),
     id=text("id"),
     entity_type=text("entity_type"),
@@ -179,7 +193,7 @@ def rounding(amount: Money | None) -> tuple[Adjustment, ...]:
     Its sign is not confirmed by a recording; the import takes −99 to 99, so it is below zero where it lowers. Nothing
     else moves a total: shipping is a line, and applied credits lower what is due, not the total.
     """
-    return (Adjustment(kind="rounding", amount=amount),) if amount else ()
+    return () if amount is None or not amount.minor else (Adjustment(kind="rounding", amount=amount),)
 
 
 # ── payments and credit notes ────────────────────────────────────────────────────────────────────────────────────────
@@ -209,8 +223,10 @@ PAYMENT = Shape(
 )
 
 
-def comes_to(payments: Iterable[Payment], paid: Money | None) -> bool:
+def comes_to(payments: tuple[Payment, ...], paid: Money | None) -> bool:
     """Whether the successful payments come to what was paid, as they must (apidocs.chargebee.com, invoices)."""
+    if not payments:
+        return paid is None or not paid.minor
     amounts = [payment.amount for payment in payments if payment.state == "succeeded"]
     return paid is None or sum(amount.minor for amount in amounts if amount is not None) == paid.minor
 
@@ -221,6 +237,9 @@ def tries(at: Reader, _currency: str | None) -> int | None:
     A row without a transaction only reminded the customer. Without rows there was no try where no payment is listed
     either; else the payment may have been collected at once, or recorded by hand.
     """
+    rows, payments = at.data.get("dunning_attempts"), at.data.get("linked_payments")
+    if type(rows) is list and not rows and type(payments) is list:
+        return None if payments else 0
     if not at.has_list("dunning_attempts"):
         return None
     rows = at.children("dunning_attempts")
@@ -249,28 +268,50 @@ _KINDS: Mapping[str, Literal["refund", "credit"]] = {"refunded": "refund", "refu
 which was spent on other invoices never is "refunded" is not confirmed."""
 
 
-def is_write_off(note: Reader) -> bool:
+def _is_write_off(note: Reader) -> bool:
     """Whether a credit note is the one that a write-off makes of itself."""
     return note.text("cn_create_reason_code") == "Write Off" or note.text("cn_reason_code") == "write_off"
 
 
-def credit_notes(at: Reader, currency: str | None) -> tuple[CreditNote, ...]:
-    """The credit notes against this invoice, but for voided ones, which credit nothing."""
-    notes = []
+def add_credit_notes(values: dict[str, Any], at: Reader) -> None:
+    """Add the credit notes against this invoice, but for voided ones, which credit nothing, and what they come to.
+
+    What is credited leaves out the note that a write-off makes of itself. What is refunded is documented for a note
+    that was refunded; whether one spent on other invoices says the same word is not.
+    """
+    currency = values["currency"]
+    lists = [at.data.get(name) for name in _NOTES]
+    if lists == [[], []]:  # of most invoices
+        values["amount_credited"] = values["amount_refunded"] = nothing_left(currency)
+        values["credit_notes_complete"] = True
+        return
+    rows = {name: at.children(name) for name in _NOTES}
+    has_issued = at.has_list("issued_credit_notes")
+    both = has_issued and at.has_list("adjustment_credit_notes")
+    notes, credited, refunded = [], [], []
     for name in _NOTES:
-        for row in at.children(name):
+        for row in rows[name]:
             status = row.text("cn_status")
             note = None if status == "voided" else CREDIT_NOTE.read(row, currency)
+            written_off = (note is not None or (both and name == "adjustment_credit_notes")) and _is_write_off(row)
             if note is None:
                 continue
             kind = _KINDS.get(status or "", "unknown") if name == "issued_credit_notes" else "adjustment"
-            notes.append(note.model_copy(update={"kind": "write_off" if is_write_off(row) else kind}))
-    return tuple(notes)
+            notes.append(_note({**vars(note), "kind": "write_off" if written_off else kind}))
+            if name == "issued_credit_notes" or not written_off:
+                credited.append(row)
+            if name == "issued_credit_notes" and status == "refunded":
+                refunded.append(row)
+    values["credit_notes"] = tuple(notes)
+    if both:
+        values["amount_credited"] = _total(at, credited, currency)
+    if has_issued:
+        values["amount_refunded"] = _total(at, refunded, currency)
+    values["credit_notes_complete"] = both and all(at.count(name) == len(rows[name]) for name in _NOTES)
 
 
-def lists_credit_notes(at: Reader) -> bool:
-    """Whether both lists of credit notes are there, and hold nothing else."""
-    return all(at.has_list(name) and at.count(name) == len(at.children(name)) for name in _NOTES)
+def _total(at: Reader, rows: list[Reader], currency: str | None) -> Money | None:
+    return at.total_of(rows, "cn_total", MONEY, currency) if rows else nothing_left(currency)
 
 
 def written_off_at(notes: Iterable[CreditNote]) -> datetime | None:
@@ -280,46 +321,33 @@ def written_off_at(notes: Iterable[CreditNote]) -> datetime | None:
 
 
 # ── the customer ─────────────────────────────────────────────────────────────────────────────────────────────────────
-_BILLED = ("first_name", "last_name", "company", "email", "line1", "line2", "line3", "city", "state", "state_code")
-CUSTOMER = (
-    "customer_id",
-    *(f"billing_address.{name}" for name in (*_BILLED, "zip", "country")),
-    "vat_number",
-    "vat_number_prefix",
-)
-
-
-def customer(at: Reader, _currency: str | None) -> CustomerRef | None:
-    """Whom the invoice names: the customer's id, and the billing address as it was then.
+def customer(values: dict[str, Any], at: Reader) -> CustomerRef | None:
+    """Whom the invoice names: the customer's id, and the billing address as it was when the invoice was made.
 
     Their name is the person's, else the company's. An address has two lines here: the third one joins the second.
     """
-    billed = at.child("billing_address")
-    person = _joined(" ", billed.text("first_name"), billed.text("last_name"))
+    take = values.pop
+    first, last, line2, line3 = take("first_name"), take("last_name"), take("line2"), take("line3")
+    person = f"{first} {last}" if first and last else first or last
     address = address_of(
-        billed.text("line1"),
-        _joined(", ", billed.text("line2"), billed.text("line3")),
-        billed.text("city"),
-        billed.text("state") or billed.text("state_code"),
-        billed.text("zip"),
-        billed.text("country"),
+        take("line1"),
+        f"{line2}, {line3}" if line2 and line3 else line2 or line3,
+        take("city"),
+        take("state"),
+        take("zip"),
+        take("country"),
     )
-    name = person or billed.text("company")
-    return customer_of(at.text("customer_id"), email_of(billed, "email"), name, address, _tax_ids(at))
+    name = person or at.child("billing_address").text("company")
+    vat, prefix = take("vat"), take("vat_prefix")
+    tax_ids = () if vat is None else _tax_ids(vat, prefix)
+    return customer_of(take("customer_id"), take("email"), name, address, tax_ids)
 
 
-def _joined(between: str, *parts: str | None) -> str | None:
-    return between.join(part for part in parts if part) or None
-
-
-def _tax_ids(at: Reader) -> tuple[TaxId, ...]:
+def _tax_ids(vat: str, prefix: str | None) -> tuple[TaxId, ...]:
     """The customer's VAT number.
 
     A prefix states its first two characters where they are not those of the country, such as XI in Northern Ireland.
     Whether the number then has them too is not confirmed: they are put before it where it has not.
     """
-    vat, prefix = at.text("vat_number"), at.text("vat_number_prefix")
-    if vat is None:
-        return ()
     whole = vat if prefix is None or vat.startswith(prefix) else prefix + vat
-    return (TaxId(kind="vat_number", value=whole),)
+    return (_tax_id({"kind": "vat_number", "value": whole}),)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 from invoice_bridge.adapter.reading import Reader
-from invoice_bridge.adapter.shapes import Shape, computed, money, number, rows, span, strings, text, unix
+from invoice_bridge.adapter.shapes import (
+    Shape,
+    computed,
+    flag,
+    identity,
+    money,
+    number,
+    rows,
+    span,
+    stated,
+    strings,
+    text,
+    unix,
+)
 from invoice_bridge.core.model import Line
 from invoice_bridge.core.money import Money, exponent, trusted
 from invoice_bridge.providers.stripe.part_shapes import TAX
@@ -47,35 +58,6 @@ def _unit_amount(at: Reader, currency: str | None) -> Money | None:
     return None
 
 
-def line_product(at: Reader, _currency: str | None) -> str | None:
-    """The product: of `pricing` since basil, of `price` before, of `plan` where there was no price yet."""
-    details = at.child("pricing").child("price_details")
-    found = details.identity("product") or at.expanded("price").identity("product")
-    return found or at.expanded("plan").identity("product")
-
-
-def line_price(at: Reader, _currency: str | None) -> str | None:
-    """The price, likewise."""
-    found = at.child("pricing").child("price_details").identity("price") or at.identity("price")
-    return found or at.identity("plan")
-
-
-def line_subscription(at: Reader, _currency: str | None) -> str | None:
-    """The subscription that a line belongs to: of its `parent` since basil, its own before."""
-    parent = at.child("parent")
-    of_item = parent.child("subscription_item_details").identity("subscription")
-    return of_item or parent.child("invoice_item_details").identity("subscription") or at.identity("subscription")
-
-
-def line_proration(at: Reader, _currency: str | None) -> bool | None:
-    """Whether a line bills a part of a period, likewise."""
-    parent = at.child("parent")
-    for name in ("subscription_item_details", "invoice_item_details"):
-        if (found := parent.child(name).flag("proration")) is not None:
-            return found
-    return at.flag("proration")
-
-
 def line_discount(at: Reader, currency: str | None) -> Money | None:
     """What the invoice's discounts take off a line."""
     rows = at.data.get("discount_amounts")
@@ -86,21 +68,8 @@ def line_discount(at: Reader, currency: str | None) -> Money | None:
     return at.total_of(at.children("discount_amounts"), "amount", MONEY, currency)
 
 
-def prefer_taxes(values: dict[str, Any], _at: Reader, _given: Mapping[str, Any]) -> None:
-    """Take the list of before basil where it is the one that is there."""
-    before = values.pop("taxes_before")
-    values["taxes"] = values["taxes"] or before
-
-
-def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> None:
-    if values["product"] is not None or values["price"] is not None:
-        values["provider"] = "stripe"
-    prefer_taxes(values, at, given)
-
-
 LINE = Shape(
     Line,
-    _derive,
     units=MONEY,
     needs="amount",
     amount=money("amount"),
@@ -115,32 +84,16 @@ LINE = Shape(
     ),
     period=span(unix("period.start"), unix("period.end")),
     id=text("id"),
-    product=computed(
-        line_product,
-        "pricing.price_details.product",
-        "price.product",
-        "plan.product",
-        any_of=("pricing", "price", "plan"),
-    ),
-    price=computed(
-        line_price, "pricing.price_details.price", "price.id", "plan.id", any_of=("pricing", "price", "plan")
-    ),
-    subscription=computed(
-        line_subscription,
-        "parent.subscription_item_details.subscription",
-        "parent.invoice_item_details.subscription",
-        "subscription",
-        any_of=("parent", "subscription"),
+    # of `pricing` since basil, of `price` before, of `plan` where there was no price yet
+    product=identity("pricing.price_details.product", "price?.product", "plan?.product"),
+    price=identity("pricing.price_details.price", "price", "plan"),
+    provider=stated("stripe", "product", "price"),
+    # what a line belongs to is its `parent` since basil, and was its own before
+    subscription=identity(
+        "parent.subscription_item_details.subscription", "parent.invoice_item_details.subscription", "subscription"
     ),
     discount=computed(line_discount, "discount_amounts[].amount", any_of=("discount_amounts",)),
-    taxes=rows("taxes", TAX),
-    taxes_before=rows("tax_amounts", TAX),
+    taxes=rows("taxes", TAX, "tax_amounts"),
     metadata=strings("metadata"),
-    proration=computed(
-        line_proration,
-        "parent.subscription_item_details.proration",
-        "parent.invoice_item_details.proration",
-        "proration",
-        any_of=("parent", "proration"),
-    ),
+    proration=flag("parent.subscription_item_details.proration", "parent.invoice_item_details.proration", "proration"),
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.adapter.shapes import Shape, computed, identity, money, number, text
-from invoice_bridge.adapter.trusted import address_of, maker
+from invoice_bridge.adapter.trusted import maker
 from invoice_bridge.core.model import (
     Address,
     Adjustment,
@@ -58,18 +58,30 @@ DISCOUNT = Shape(
 TAX_ID = Shape(TaxId, value=text("value"), kind=text("type"))
 
 
+ADDRESS = Shape(
+    Address,
+    line1=text("line1"),
+    line2=text("line2"),
+    city=text("city"),
+    state=text("state"),
+    postal_code=text("postal_code"),
+    country=text("country"),
+)
+
+
 def customer_address(at: Reader, _currency: str | None) -> Address | None:
     """The address as the invoice shows it; of an expanded customer where the invoice has none."""
+    if at.data.get("customer_address") is None and type(at.data.get("customer")) is str:
+        return None
     own = at.child("customer_address")
     if not own.data:
         own = at.expanded("customer").child("address")
-    return address_of(*(own.text(name) for name in ("line1", "line2", "city", "state", "postal_code", "country")))
+    address = ADDRESS.read(own)
+    return None if set(vars(address).values()) == {None} else address
 
 
 ADDRESS_PATHS = tuple(
-    f"{place}.{name}"
-    for place in ("customer_address", "customer.address")
-    for name in ("line1", "line2", "city", "state", "postal_code", "country")
+    f"{place}.{name}" for place in ("customer_address", "customer.address") for name in ADDRESS.fields
 )
 
 
@@ -117,10 +129,23 @@ PATHS_BEFORE_LISTS = (
 
 
 # ── of the invoice ───────────────────────────────────────────────────────────────────────────────────────────────────
-def custom_fields(at: Reader, _currency: str | None) -> FrozenDict:
+Headed = list[tuple[str | None, str | None]]
+
+
+def custom_fields(headed: Headed) -> FrozenDict:
     """The fields that the document shows, by their headings; the purchase order has a field of its own."""
-    rows = [(row.text("name"), row.text("value")) for row in at.children("custom_fields")]
-    return FrozenDict({name: value for name, value in rows if name and value and name != PURCHASE_ORDER})
+    fields = {name: value for name, value in headed if name and value and name != PURCHASE_ORDER}
+    return FrozenDict(fields) if fields else NO_FIELDS
+
+
+def headings(at: Reader, _currency: str | None) -> Headed:
+    """The heading and the text of each custom field."""
+    pairs: Headed = []
+    for row in at.children("custom_fields"):
+        name, value = row.data.get("name"), row.data.get("value")
+        is_plain = type(name) is str and type(value) is str and name and value and (name + value).isascii()
+        pairs.append((name, value) if is_plain else (row.text("name"), row.text("value")))
+    return pairs
 
 
 NO_FIELDS = FrozenDict()

@@ -12,6 +12,7 @@ from invoice_bridge.adapter.shapes import (
     Shape,
     computed,
     currency,
+    derived,
     email,
     flag,
     identity,
@@ -28,7 +29,7 @@ from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.model import Collection, Invoice, Status
 from invoice_bridge.core.money import Money, nothing
 from invoice_bridge.core.wire import Response
-from invoice_bridge.providers.stripe.line_shapes import LINE, prefer_taxes
+from invoice_bridge.providers.stripe.line_shapes import LINE
 from invoice_bridge.providers.stripe.part_shapes import (
     ADDRESS_PATHS,
     DISCOUNT,
@@ -41,6 +42,7 @@ from invoice_bridge.providers.stripe.part_shapes import (
     customer_address,
     discount_before_lists,
     discounts_before_lists,
+    headings,
     tax_before_lists,
 )
 from invoice_bridge.providers.stripe.payment_shapes import (
@@ -54,7 +56,7 @@ from invoice_bridge.providers.stripe.payment_shapes import (
 from invoice_bridge.providers.stripe.tables import MONEY, PURCHASE_ORDER, REFERENCE_KEY, STATUSES
 
 _STATUS = {row.native: row.status for row in STATUSES}
-_SETTLED = {Status.PAID, Status.VOID, Status.UNCOLLECTIBLE, Status.DELETED}
+_SETTLED = (Status.PAID, Status.VOID, Status.UNCOLLECTIBLE, Status.DELETED)  # as a set it would hash each in Python
 
 
 def invoice(
@@ -98,14 +100,6 @@ def refusal(answer: Response) -> Refusal:
     )
 
 
-def _purchase_order(at: Reader, _currency: str | None) -> str | None:
-    """The custom field that carries a purchase order, by the heading that we give it; see custom_fields for others."""
-    for row in at.children("custom_fields"):
-        if row.text("name") == PURCHASE_ORDER:
-            return row.text("value")
-    return None
-
-
 def _discount(at: Reader, currency: str | None) -> Money | None:
     rows = at.data.get("total_discount_amounts")
     if type(rows) is list and not rows and currency is not None:
@@ -144,6 +138,16 @@ def _derived_subtotal(
         return None
     before = total - tax_on_top + discount
     return before if shipping is None else before - shipping
+
+
+def _credited(at: Reader, currency: str | None) -> Money | None:
+    """What credit notes took off: mostly nothing, of which no sum is made."""
+    before, after = at.data.get(CREDITED[0]), at.data.get(CREDITED[1])
+    if type(before) is int and type(after) is int and not before and not after:
+        none = MONEY.amounts[currency][0]
+        if none is not None:
+            return none
+    return _sum(at, CREDITED, currency)
 
 
 def _sum(at: Reader, names: tuple[str, ...], currency: str | None) -> Money | None:
@@ -195,7 +199,7 @@ def _pending(at: Reader, _currency: str | None) -> bool | None:
     return any(payment.child("payment_intent").text("status") == "processing" for payment in payments)
 
 
-def _is_deleted(at: Reader, _currency: str | None) -> bool:
+def _is_deleted(at: Reader) -> bool:
     return at.flag("deleted") is True or _STATUS.get(at.text("status") or "") is Status.DELETED
 
 
@@ -216,13 +220,12 @@ def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> Non
         if values["lines_complete"]
         else _derived_subtotal(at, currency, total, discount=discount, tax_on_top=on_top)
     )
-    values["amount_credited"] = _sum(at, CREDITED, currency)
+    values["amount_credited"] = _credited(at, currency)
     if status in _SETTLED:
         # a void invoice keeps its full remainder on the wire (sandbox recording, dahlia); nobody can collect it
         values["amount_remaining"] = nothing_left(currency)
     id_, email, name = values.pop("customer_id"), values.pop("customer_email"), values.pop("customer_name")
     values["customer"] = customer_of(id_, email, name, values.pop("address"), values.pop("tax_ids"))
-    prefer_taxes(values, at, given)
     values["subscription"] = values["subscription"] or values.pop("subscription_before")
     values["adjustments"] = adjustments(at, values, on_top)
     more, charges = values.pop("more_payments"), values.pop("charges")
@@ -235,8 +238,11 @@ def _derive(values: dict[str, Any], at: Reader, given: Mapping[str, Any]) -> Non
     if values["payments_complete"]:
         settle(values)
     values["credit_notes_complete"] = has_none(values, at)
-    if values["custom_fields"] is None:
+    if (headed := values["custom_fields"]) is None:
         values["custom_fields"] = NO_FIELDS
+    else:  # that with the heading which we give it is the purchase order
+        values["purchase_order"] = next((value for name, value in headed if name == PURCHASE_ORDER), None)
+        values["custom_fields"] = custom_fields(headed)
     values["period"] = period_span([line.period for line in lines])
     values["collection"] = _collection(at, values, is_ours=reference is not None)
     live = values.pop("live")
@@ -267,9 +273,9 @@ INVOICE = Shape(
     ),
     id=required("id"),
     native_status=text("status"),
-    deleted=computed(_is_deleted, "deleted"),
+    deleted=flag("deleted"),
     # of a deleted invoice only the id is left (stripe/openapi fixtures): that there is no currency is no problem then
-    currency=currency("currency", unless="deleted"),
+    currency=currency("currency", unless=_is_deleted),
     number=text("number"),
     lines=rows("lines.data", LINE),
     more=flag("lines.has_more"),
@@ -282,9 +288,8 @@ INVOICE = Shape(
     customer_name=text("customer_name", "customer?.name"),
     customer_id=identity("customer"),
     description=text("description"),
-    purchase_order=computed(
-        _purchase_order, "custom_fields[].name", "custom_fields[].value", any_of=("custom_fields",)
-    ),
+    purchase_order=derived("custom_fields[].name", "custom_fields[].value"),
+    custom_fields=computed(headings, "custom_fields[].name", "custom_fields[].value", any_of=("custom_fields",)),
     metadata=strings("metadata"),
     created_at=unix("created"),
     issued_at=unix("effective_at", "status_transitions.finalized_at"),
@@ -303,12 +308,10 @@ INVOICE = Shape(
     live=flag("livemode"),
     subscription=identity("parent.subscription_details.subscription"),
     subscription_before=identity("subscription"),
-    custom_fields=computed(custom_fields, "custom_fields[].name", "custom_fields[].value", any_of=("custom_fields",)),
     footer=text("footer"),
     address=computed(customer_address, *ADDRESS_PATHS, any_of=("customer_address", "customer")),
     tax_ids=rows("customer_tax_ids", TAX_ID),
-    taxes=rows("total_taxes", TAX),
-    taxes_before=rows("total_tax_amounts", TAX),
+    taxes=rows("total_taxes", TAX, "total_tax_amounts"),
     discounts=rows("total_discount_amounts", DISCOUNT),
     payments=rows("payments.data", PAYMENT),
     more_payments=flag("payments.has_more"),
