@@ -1,4 +1,4 @@
-"""The instants of a switch between two accounts, kept in their book: whoever bills decides by the same ones.
+"""The instants of a switch between two accounts, kept in their book: every client that bills decides by them.
 
 Rules of this file: a row is only added. An instant is kept when a switch is first used, and a later one replaces it
 only through `move`, with a reason. The offset of an instant is kept too: the days of the switch are those of that

@@ -8,7 +8,6 @@ with Handover(old, new, at=datetime(2026, 12, 1, tzinfo=UTC)) as billing:
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date, datetime
@@ -258,6 +257,8 @@ class AsyncHandover(_Common, AsyncVerbs):
                     self._after()
 
     async def _follow(self, asks: Asks[T]) -> T:
+        import asyncio  # the names of this package are imported without it
+
         answer, problem = None, None
         while True:
             try:

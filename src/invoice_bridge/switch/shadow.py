@@ -7,7 +7,6 @@ with Shadow(main, candidate) as billing:
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -230,6 +229,8 @@ class AsyncShadow(_Common, AsyncVerbs):
         since: datetime | None = None,
     ) -> Invoice:
         """Make a bill at main, then note what the candidate would make of it. See Client.create."""
+        import asyncio  # the names of this package are imported without it
+
         made: Invoice = await self.main.create(command, allow=allow, on_discrepancy=on_discrepancy, since=since)
         await asyncio.to_thread(self._note, command, made)
         return made
