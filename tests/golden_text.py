@@ -50,7 +50,7 @@ def flat(value: Any, path: str = "") -> Iterator[Field]:
 
 
 @cache
-def _leaf(kind: type, value: Any) -> str:
+def _leaf(kind: object, value: Any) -> str:
     """Write a leaf; its type is part of what is known, because True is 1."""
     return shortened(dumps(value).decode())
 

@@ -169,7 +169,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         sent="the line's whole amount, once",
         why="a quantity is sent where it comes to the amount with a unit amount that is not below zero, and where the "
         "line's text can name a product",
-        remedy="write it in the line's description",
+        remedy="write it into the line's description",
     ),
     carry(
         "lines[].quantity",
