@@ -32,7 +32,7 @@ def prepare(engine: str, place: str) -> None:
 
 # ── DBOS ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _run_dbos(place: str, connect: Connect, threads: int, executor: str) -> None:
-    from dbos import DBOS, SetWorkflowID
+    from dbos import DBOS, SetWorkflowID  # pyright: ignore[reportMissingImports]
 
     database, _, options = place.partition("&options=")
     schema = f"dbos_{options.rpartition('%3D')[2]}"
@@ -68,7 +68,7 @@ def _run_dbos(place: str, connect: Connect, threads: int, executor: str) -> None
 
 # ── Procrastinate ────────────────────────────────────────────────────────────────────────────────────────────────────
 def _app(place: str) -> Any:
-    from procrastinate import App, PsycopgConnector
+    from procrastinate import App, PsycopgConnector  # pyright: ignore[reportMissingImports]
 
     return App(connector=PsycopgConnector(conninfo=place))
 
