@@ -12,7 +12,9 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+from types import NoneType
 from typing import Any
 from urllib.parse import quote
 
@@ -30,6 +32,7 @@ from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Loss, Severity
 from invoice_bridge.core.model import in_utc
+from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Effect, Request, Response, scalar
 from invoice_bridge.engine.lookup import LookupNeeded, start
 from invoice_bridge.engine.once import NotShown
@@ -194,12 +197,17 @@ def _pieces(text: str, marked: str, known: Collection[str]) -> list[str]:
     return [*pieces, text[start:]]
 
 
+_WITHOUT_TEXT = frozenset({NoneType, bool, datetime, int, Decimal, Money})
+
+
 def _without_braces(value: Any) -> Any:
     """Return the same command with "}" for each "{" in its texts.
 
     Both are encoded alike, one byte in JSON and in a path, three in a query or form: every placeholder keeps its place.
     The command itself where it has no brace.
     """
+    if type(value) in _WITHOUT_TEXT or not value:
+        return value
     if isinstance(value, str):
         return value.replace("{", "}") if "{" in value and not isinstance(value, StrEnum) else value
     if isinstance(value, BaseModel):
@@ -208,7 +216,7 @@ def _without_braces(value: Any) -> Any:
     if isinstance(value, list | tuple):
         others = [_without_braces(one) for one in value]
         return value if all(map(operator.is_, others, value)) else type(value)(others)
-    if value is not None and isinstance(value, Mapping):
+    if isinstance(value, Mapping):
         pairs = {_without_braces(name): _without_braces(one) for name, one in value.items()}
         return value if pairs == value else pairs
     return value

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from invoice_bridge.adapter.declared import Units
-from invoice_bridge.adapter.reading import Reader, email_of
+from invoice_bridge.adapter.reading import Reader, clean_text, email_of
 from invoice_bridge.adapter.recurring import NO_AMOUNTS, NUMBERS, SECONDS, WRITTEN, AmountsByCurrency
 from invoice_bridge.adapter.trusted import (
     defaults_of,
@@ -191,7 +191,10 @@ class Code:
 
     # each kind of leaf: the lines that make x of a v that is there
     def _text(self, _leaf: Leaf, reader: str, last: str) -> list[str]:
-        return [f"x = v if type(v) is str and v and v.isascii() else {reader}.text({last!r})"]
+        return [
+            "if type(v) is str and v: x = v if v.isascii() else clean_text(v)",
+            f"else: x = {reader}.text({last!r})",
+        ]
 
     def _identity(self, _leaf: Leaf, reader: str, last: str) -> list[str]:
         return [f"x = v if type(v) is str and v and v.isascii() else {reader}.identity({last!r})"]
@@ -313,6 +316,7 @@ _NAMES: dict[str, Any] = {
     "SECONDS": SECONDS,
     "View": View,
     "WRITTEN": WRITTEN,
+    "clean_text": clean_text,
     "email_of": email_of,
     "is_plain": _is_plain,
     "new": new,

@@ -260,7 +260,7 @@ def values_at(command: Any, path: str) -> list[Any]:
         return [] if value is None else [value]
     found = [command]
     for place, (bare, is_list) in enumerate(steps):
-        if place and found and isinstance(found[0], Mapping):
+        if place and found and _is_mapping(type(found[0])):
             found = [word for one in found for word in (one if bare == "key" else one.values())]
         else:
             found = [value for one in found if (value := getattr(one, bare, None)) is not None]
@@ -269,6 +269,11 @@ def values_at(command: Any, path: str) -> list[Any]:
         if not found:
             break
     return found
+
+
+@lru_cache(256)
+def _is_mapping(kind: type[Any]) -> bool:
+    return issubclass(kind, Mapping)
 
 
 @lru_cache(1024)

@@ -7,7 +7,7 @@ is made equal to its own `model_validate`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -51,6 +51,8 @@ _SENT, _COLLECTION_NAMES = {**defaults_of(Collection), "kind": "send"}, set(Coll
 _collection = maker(Collection)
 _ADDRESS_NAMES = set(Address.model_fields)
 _NO_ADDRESS = (None,) * len(_ADDRESS_NAMES)
+_last_period = [Period(datetime(2000, 1, 1, tzinfo=UTC), datetime(2000, 1, 2, tzinfo=UTC))]
+"""The period that was made last: an invoice's lines mostly have one, and share it."""
 MANUAL, _CHARGED = Collection.manual(), Collection.charge()
 
 
@@ -117,11 +119,15 @@ def address_of(*lines: str | None) -> Address | None:
 
 def period_of(start: datetime | None, end: datetime | None) -> Period | None:
     """A period from two instants in UTC; None where one is absent or where they do not span any time."""
+    last = _last_period[0]
+    if last.start is start and last.end is end:
+        return last
     if start is None or end is None or start >= end:
         return None
     period = new(Period)
     _put_start(period, start)
     _put_end(period, end)
+    _last_period[0] = period
     return period
 
 
@@ -131,6 +137,6 @@ def period_span(periods: list[Period | None]) -> Period | None:
     for period in periods:
         if span is None:
             span = period
-        elif period is not None and (period.start < span.start or period.end > span.end):
+        elif period is not None and period is not span and (period.start < span.start or period.end > span.end):
             span = period_of(min(span.start, period.start), max(span.end, period.end))
     return span

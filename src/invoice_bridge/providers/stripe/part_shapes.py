@@ -77,7 +77,10 @@ def customer_address(at: Reader, _currency: str | None) -> Address | None:
     if not own.data:
         own = at.expanded("customer").child("address")
     address = ADDRESS.read(own)
-    return None if set(vars(address).values()) == {None} else address
+    for value in vars(address).values():
+        if value is not None:
+            return address
+    return None
 
 
 ADDRESS_PATHS = tuple(
