@@ -33,8 +33,8 @@ PROCESSES = (1, 3)
 _THREADS, _ITEMS, _SMALL = 4, 600, 20
 ABOUT = (
     "Workers move imports of paid invoices from a ledger, a SQLite file or a PostgreSQL server of this machine: one "
-    "request an invoice at Chargebee; at Stripe five that write, and one that reads. The peer sends the same bytes with "
-    "one `httpx.Client` a process, "
+    "request an invoice at Chargebee; at Stripe five that write, and one that reads. The peer sends the same "
+    "bytes with one `httpx.Client` a process, "
     "from as many threads and processes, does not parse the answers, and knows of no ledger. A sample is the wall time "
     "from the first process's beginning to the last one's end, divided by the invoices. The ledger's share is the CPU "
     "time of claims, settling, leases and questions whether the plan is finished, of that of the worker's process, in "
