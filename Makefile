@@ -85,6 +85,7 @@ faults: $(DEV) ## every fault at every request of every bill, with kill -9; firs
 
 migrations: $(DEV) ## migrations whose workers are killed, stopped and paced; first the control (KILLS=, STOPS=, SEED=)
 	$(BIN)/python tools/migrations.py --control --kills 16 --stops 4 $(if $(SEED),--seed $(SEED))
+	MIGRATIONS=whole $(BIN)/python -m pytest -q -n 0 tests/migrate/test_outages.py
 	$(BIN)/python tools/migrations.py --kills $(or $(KILLS),250) --stops $(or $(STOPS),200) $(if $(SEED),--seed $(SEED))
 
 .venv-soak/ready: private BIN = .venv-soak/bin

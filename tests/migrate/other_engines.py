@@ -6,6 +6,7 @@ nobody until its user retries the stalled jobs.
 """
 
 import asyncio
+from importlib import import_module
 from typing import Any
 
 from invoice_bridge.migrate import Connect, Ledger, move
@@ -32,8 +33,8 @@ def prepare(engine: str, place: str) -> None:
 
 # ── DBOS ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _run_dbos(place: str, connect: Connect, threads: int, executor: str) -> None:
-    from dbos import DBOS, SetWorkflowID  # pyright: ignore[reportMissingImports]
-
+    dbos: Any = import_module("dbos")  # by name: it is not among the development requirements
+    DBOS = dbos.DBOS  # noqa: N806 - a class
     database, _, options = place.partition("&options=")
     schema = f"dbos_{options.rpartition('%3D')[2]}"
     DBOS(
@@ -47,10 +48,10 @@ def _run_dbos(place: str, connect: Connect, threads: int, executor: str) -> None
         }
     )
 
-    @DBOS.workflow()
     def move_page(page: int) -> dict[str, int]:
         return move(place, page, connect, threads=threads)
 
+    workflow = DBOS.workflow()(move_page)
     with Ledger(place) as ledger:
         plan = ledger.plan().number
         pages = ledger.pages(plan)
@@ -58,8 +59,8 @@ def _run_dbos(place: str, connect: Connect, threads: int, executor: str) -> None
     try:
         handles = []
         for page in pages:
-            with SetWorkflowID(f"{plan}/{page}"):
-                handles.append(DBOS.start_workflow(move_page, page))
+            with dbos.SetWorkflowID(f"{plan}/{page}"):
+                handles.append(DBOS.start_workflow(workflow, page))
         for handle in handles:
             handle.get_result()
     finally:
@@ -68,9 +69,8 @@ def _run_dbos(place: str, connect: Connect, threads: int, executor: str) -> None
 
 # ── Procrastinate ────────────────────────────────────────────────────────────────────────────────────────────────────
 def _app(place: str) -> Any:
-    from procrastinate import App, PsycopgConnector  # pyright: ignore[reportMissingImports]
-
-    return App(connector=PsycopgConnector(conninfo=place))
+    procrastinate: Any = import_module("procrastinate")
+    return procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=place))
 
 
 async def _prepare_procrastinate(place: str) -> None:
@@ -86,10 +86,10 @@ async def _prepare_procrastinate(place: str) -> None:
 async def _run_procrastinate(place: str, connect: Connect, threads: int) -> None:
     app = _app(place)
 
-    @app.task(name="move_page")  # type: ignore[untyped-decorator, unused-ignore]
     def move_page(page: int) -> None:
         move(place, page, connect, threads=threads)
 
+    app.task(move_page, name="move_page")
     async with app.open_async():
         working = asyncio.create_task(
             app.run_worker_async(
