@@ -36,7 +36,7 @@ _RUN = re.compile(r"(.)\1{19,}")
 def flat(value: Any, path: str = "") -> Iterator[Field]:
     """Yield the leaves of a JSON value with their paths, as JSON; an amount is one leaf."""
     if (kind := type(value)) in _PLAIN_LEAVES:
-        yield path or "all", _leaf(kind, value)
+        yield path or "all", _leaf(kind.__name__, value)
     elif isinstance(value, Mapping) and value.keys() == {"minor", "currency"}:
         yield path, f"{value['minor']} {value['currency']}"
     elif isinstance(value, Mapping) and value:
@@ -50,7 +50,7 @@ def flat(value: Any, path: str = "") -> Iterator[Field]:
 
 
 @cache
-def _leaf(kind: type, value: Any) -> str:
+def _leaf(kind: str, value: Any) -> str:
     """Write a leaf; its type is part of what is known, because True is 1."""
     return shortened(dumps(value).decode())
 
