@@ -16,7 +16,7 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix docs bench evidence golden cassettes mutants soak fuzz campaign faults migrations lowest sdks requirements clean
+.PHONY: help demo test check fix docs bench evidence golden cassettes mutants soak fuzz campaign faults migrations engines lowest sdks requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -105,6 +105,17 @@ lowest: .venv-lowest/ready ## run the tests with the lowest versions that the li
 	@$(call install,requirements/lowest.txt)
 	@touch $@
 
+engines: .venv-engines/ready ## move pages under DBOS and Procrastinate, whose workers are killed
+	.venv-engines/bin/python -m pytest -q -n 0 --durations=0 tests/migrate/test_other_engines.py
+
+.venv-engines/ready: private BIN = .venv-engines/bin
+.venv-engines/ready: requirements/dev.txt requirements/engines.txt pyproject.toml | $(BIN)/python
+	@echo "installing requirements/dev.txt, and over it requirements/engines.txt, into .venv-engines"
+	@.venv/bin/python -m venv --clear .venv-engines
+	@$(call install,requirements/dev.txt)
+	@$(call install,requirements/engines.txt)
+	@touch $@
+
 sdks: $(DEV) ## try every version of the official SDKs that the extras take
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
 	$(BIN)/python tools/sdks.py
@@ -114,13 +125,14 @@ requirements: ## pin requirements/*.in again, with hashes and without addresses 
 	uv pip compile -q -U $(COMPILE) requirements/mutants.in -o requirements/mutants.txt
 	uv pip compile -q -U $(COMPILE) requirements/soak.in -o requirements/soak.txt
 	uv pip compile -q -U $(COMPILE) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
+	uv pip compile -q -U $(COMPILE) requirements/engines.in -c requirements/dev.txt -o requirements/engines.txt
 	uv pip compile -q -U $(COMPILE) --resolution lowest-direct requirements/lowest.in -o requirements/lowest.txt
 	uv pip compile -q $(COMPILE) requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 
 COMPILE = --universal --generate-hashes --no-header -p 3.11
 
 clean: ## remove .venv, caches and builds
-	rm -rf .venv .venv-bench .venv-lowest .venv-mutants .venv-soak .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-bench .venv-engines .venv-lowest .venv-mutants .venv-soak .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # What git sees of the work tree, as one number: the same before and after `make check`.

@@ -39,7 +39,19 @@ class Environment:
 
     def run(self, *command: str, cwd: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command there; `path` goes before what is installed."""
-        environment = {
+        return subprocess.run(
+            command,
+            cwd=cwd,
+            env=self.variables(path),
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+            timeout=300,
+        )
+
+    def variables(self, path: Path | None = None) -> dict[str, str]:
+        """The environment variables of what runs there."""
+        return {
             "PATH": f"{self.home / 'bin'}:/usr/bin:/bin",
             "HOME": str(self.home),
             "COLUMNS": "160",
@@ -51,6 +63,3 @@ class Environment:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             **({} if path is None else {"PYTHONPATH": str(path)}),
         }
-        return subprocess.run(
-            command, cwd=cwd, env=environment, capture_output=True, encoding="utf-8", check=False, timeout=300
-        )

@@ -52,6 +52,16 @@ def _flat(fields: dict[str, Any]) -> dict[str, str]:
     return found
 
 
+_LATEST: list[tuple[dict[str, Any], dict[str, str]]] = []
+"""The happy result that was last compared with, which many are in turn; kept, so that no other has its identity."""
+
+
+def _flat_again(fields: dict[str, Any]) -> dict[str, str]:
+    if not _LATEST or _LATEST[0][0] is not fields:
+        _LATEST[:] = [(fields, _flat(fields))]
+    return _LATEST[0][1]
+
+
 def outcome(result: Result, happy: Result, value: str, old: Any, reading: Result | None = None) -> str:
     """Write a result as its difference to the happy one; `value` was tried in the place of `old`.
 
@@ -86,7 +96,7 @@ def _changes(fields: dict[str, Any], others: dict[str, Any]) -> Iterator[str]:
         if before and not after:
             yield "no lines"
             del old["lines"]
-    now, then = _flat(new), _flat(old)
+    now, then = _flat(new), _flat(old) if len(old) < len(others) else _flat_again(others)
     yield from (f"{name}: {text}" for name, text in now.items() if then.get(name) != text)
     gone = [name for name in then if name not in now]
     amounts = [name for name, text in then.items() if _AMOUNT.fullmatch(text)]

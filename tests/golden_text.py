@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,15 @@ FREE = (ANSWER, HEADER, READ)
 WIDTH = 180
 """From here on a line is not filled further."""
 _PLAIN = re.compile(r"[\w-]+")
+_PLAIN_LEAVES = frozenset({str, int, bool, type(None)})
 _RUN = re.compile(r"(.)\1{19,}")
 
 
 def flat(value: Any, path: str = "") -> Iterator[Field]:
     """Yield the leaves of a JSON value with their paths, as JSON; an amount is one leaf."""
-    if isinstance(value, Mapping) and value.keys() == {"minor", "currency"}:
+    if (kind := type(value)) in _PLAIN_LEAVES:
+        yield path or "all", _leaf(kind.__name__, value)
+    elif isinstance(value, Mapping) and value.keys() == {"minor", "currency"}:
         yield path, f"{value['minor']} {value['currency']}"
     elif isinstance(value, Mapping) and value:
         for name, inner in value.items():
@@ -45,6 +49,13 @@ def flat(value: Any, path: str = "") -> Iterator[Field]:
         yield path or "all", shortened(dumps(value).decode())
 
 
+@cache
+def _leaf(kind: str, value: Any) -> str:
+    """Write a leaf; its type is part of what is known, because True is 1."""
+    return shortened(dumps(value).decode())
+
+
+@cache
 def inner_path(path: str, step: str | int) -> str:
     """Return the path of a member or an item; a name that is not plain is in quotes."""
     if isinstance(step, int):

@@ -124,6 +124,7 @@ ALLOWED_BELOW: Mapping[str, set[str]] = {
     "cli/": EFFECTS,  # a program for people
     "client/": EFFECTS - CHANCE,  # the only room that does network I/O; keys come from environment variables
     "migrate/": EFFECTS,  # a durable engine
+    "switch/": CLOCK | {"asyncio", "os"},  # awaits clients; its rows have the time at which they were written
     "testing/": EFFECTS - CHANCE,  # tests for users: they run clients against emulators
     "cassettes/": {"httpx"},  # records what a transport sees
 }
@@ -291,7 +292,8 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
         "stripe": {
             *("collected.py", "compared.py", "lines.py", "lookup.py", "payments.py", "repayments.py", "whole.py"),
             *("line_shapes.py", "part_shapes.py", "payment_shapes.py"),
-            *("imports.py", "import_conditions.py", "import_fields.py", "import_forms.py"),
+            *("imports.py", "import_conditions.py", "import_fields.py", "import_forms.py", "import_limits.py"),
+            *("import_parts.py", "import_part_fields.py"),
         },
         "chargebee": {
             *("accrued.py", "compared.py", "conditions.py", "part_shapes.py", "parts.py"),

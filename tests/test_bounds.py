@@ -30,6 +30,7 @@ from tests.costs import ANSWERS, cost, gzipped
 from tests.secrets.canary import says, spellings
 
 WHOLE = dumps(row(1))
+PACKED = gzip.compress(WHOLE, mtime=0)  # without the time: it is in the names of tests, which all processes must share
 AT = datetime(2026, 11, 29, tzinfo=UTC)
 
 
@@ -61,7 +62,7 @@ def test_what_was_compressed_is_read_however_it_is_cut(content: bytes, cuts: lis
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_answers_in_gzip_and_in_none_are_read(coding: str, is_async: bool) -> None:
     """Only gzip is asked for."""
-    content = gzip.compress(WHOLE) if coding.lower() == "gzip" else WHOLE
+    content = PACKED if coding.lower() == "gzip" else WHOLE
     asked: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -90,15 +91,15 @@ async def test_answers_in_gzip_and_in_none_are_read(coding: str, is_async: bool)
     [
         ("br", WHOLE, "not as one gzip"),
         ("deflate", zlib.compress(WHOLE), "not as one gzip"),
-        ("gzip, gzip", gzip.compress(gzip.compress(WHOLE)), "not as one gzip"),
-        ("gzip, identity", gzip.compress(WHOLE), "not as one gzip"),
+        ("gzip, gzip", gzip.compress(PACKED, mtime=0), "not as one gzip"),
+        ("gzip, identity", PACKED, "not as one gzip"),
         ("x" * 10_000, WHOLE, "not as one gzip"),
         ("gzip", WHOLE, "the answer is not gzip"),
-        ("gzip", gzip.compress(WHOLE)[:-9], "the answer's gzip is truncated"),
-        ("gzip", gzip.compress(WHOLE)[:-8] + bytes(8), "the answer is not gzip"),
-        ("gzip", gzip.compress(WHOLE) + b" ", "continues after its gzip"),
-        ("gzip", gzip.compress(WHOLE) * 2, "continues after its gzip"),
-        ("gzip", gzip.compress(WHOLE) + bytes(512), "continues after its gzip"),
+        ("gzip", PACKED[:-9], "the answer's gzip is truncated"),
+        ("gzip", PACKED[:-8] + bytes(8), "the answer is not gzip"),
+        ("gzip", PACKED + b" ", "continues after its gzip"),
+        ("gzip", PACKED * 2, "continues after its gzip"),
+        ("gzip", PACKED + bytes(512), "continues after its gzip"),
     ],
 )
 def test_an_answer_in_another_coding_is_lost(coding: str, content: bytes, problem: str, status: int) -> None:
@@ -118,8 +119,8 @@ def test_an_answer_in_another_coding_is_lost(coding: str, content: bytes, proble
 def test_pieces_behind_the_end_of_gzip_are_refused() -> None:
     """In a piece of their own, too; an empty piece is none."""
     with pytest.raises(Unreachable, match="continues after its gzip"):
-        client_of(answering(gzip.compress(WHOLE), b" ", coding="gzip")).retrieve("in_1", whole=False)
-    assert client_of(answering(gzip.compress(WHOLE), b"", coding="gzip")).retrieve("in_1", whole=False).id == "in_1"
+        client_of(answering(PACKED, b" ", coding="gzip")).retrieve("in_1", whole=False)
+    assert client_of(answering(PACKED, b"", coding="gzip")).retrieve("in_1", whole=False).id == "in_1"
 
 
 def test_no_body_needs_no_gzip() -> None:
@@ -130,9 +131,9 @@ def test_no_body_needs_no_gzip() -> None:
 
 def test_an_answer_that_was_read_before_is_taken_as_it_is() -> None:
     """A test's own answers, and those that a hook of an injected client has read: httpx has decompressed them."""
-    packed = {"content": gzip.compress(WHOLE), "headers": {"Content-Encoding": "gzip"}}
+    packed = {"content": PACKED, "headers": {"Content-Encoding": "gzip"}}
     assert client_of(lambda _: httpx.Response(200, **packed)).retrieve("in_1", whole=False).id == "in_1"  # type: ignore[arg-type]
-    transport = httpx.MockTransport(answering(gzip.compress(WHOLE), coding="gzip"))
+    transport = httpx.MockTransport(answering(PACKED, coding="gzip"))
     http = httpx.Client(transport=transport, event_hooks={"response": [lambda answer: answer.read()]})
     assert Client("stripe", api_key=KEY, base_url=BASE, http=http).retrieve("in_1", whole=False).id == "in_1"
 
@@ -142,7 +143,7 @@ def test_an_answer_that_was_read_before_is_taken_as_it_is() -> None:
 def test_an_answer_is_as_long_as_it_may_be(coding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of that length is read, one of a byte more is not: on the wire, and decompressed."""
     assert LARGEST == 4_000_000
-    packed = gzip.compress(WHOLE) if coding else WHOLE
+    packed = PACKED if coding else WHOLE
     monkeypatch.setattr(exchange, "LARGEST", max(len(WHOLE), len(packed)))
     assert client_of(answering(packed, coding=coding)).retrieve("in_1", whole=False).id == "in_1"
     monkeypatch.setattr(exchange, "LARGEST", max(len(WHOLE), len(packed)) - 1)

@@ -370,7 +370,7 @@ GOOD = {"command": "one_time_charge", "reference": "r", "amount": {"minor": 1, "
         ({"lines": [{"unit_amount": {"minor": 2.5, "currency": "EUR"}}]}, "lines.0.unit_amount.minor: "),
         ({"lines": [{"unit_amount": {"nonsense": 1}}]}, "lines.0.unit_amount.nonsense: "),
         ({"lines": "x"}, "lines: "),
-        ({"collection": {"kind": "send"}}, "it: Collection.send takes exactly one of"),
+        ({"collection": {"kind": "send"}}, "Collection.send takes exactly one of"),
         ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
         ({1: 2}, "Keys should be strings"),
     ],
@@ -382,6 +382,12 @@ def test_what_is_wrong_with_a_file_is_said_in_its_own_words(change: dict[Any, An
     assert fault in str(caught.value)
     assert "pydantic" not in str(caught.value)
     assert "Value error" not in str(caught.value)
+
+
+def test_a_fault_of_the_whole_bill_names_no_place() -> None:
+    """The sentence begins the message, where no single field is at fault."""
+    with pytest.raises(ConfigurationError, match=r"^Collection\.send takes exactly one of due=… and net_days=…$"):
+        read_command(GOOD | {"collection": {"kind": "send"}})
 
 
 def test_all_faults_are_said_at_once() -> None:

@@ -26,7 +26,13 @@ class TestStripe(Conformance):
     provider = "stripe"
     losses_elsewhere = frozenset(  # of documents that no variant is: test_stripe_imports.py
         f"IB-STRIPE-IMPORT-{word}-{n}"
-        for word, n in (("MINIMUM", "01"), ("TAX", "02"), ("TAX-WITHIN", "02"), ("PAYMENT-DATE", "01"), ("METADATA", "01"))
+        for word, n in (
+            ("MINIMUM", "01"),
+            ("TAX", "02"),
+            ("TAX-WITHIN", "02"),
+            ("PAYMENT-DATE", "01"),
+            ("METADATA", "01"),
+        )
     )
 
 

@@ -31,6 +31,7 @@ from invoice_bridge.core.wire import Request
 from invoice_bridge.emulator import EmulatorTransport, FakeClock, Fault, Faults, Kind
 from invoice_bridge.emulator.server import running
 from invoice_bridge.journal.rows import Book, Try
+from invoice_bridge.journal.schema import VERSION
 from invoice_bridge.journal.store import Journal
 from invoice_bridge.providers.stripe import STRIPE
 from invoice_bridge.testing import no_retries
@@ -140,7 +141,7 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     newer = tmp_path / "newer.sqlite"
     Journal(newer).close()
     with closing(sqlite3.connect(newer)) as file:
-        file.execute("PRAGMA user_version = 4")
+        file.execute(f"PRAGMA user_version = {VERSION + 1}")
     counted, used = tmp_path / "counted.sqlite", tmp_path / "used.sqlite"
     with closing(sqlite3.connect(counted)) as file:
         file.execute("PRAGMA user_version = 1")

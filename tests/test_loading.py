@@ -338,7 +338,7 @@ def test_every_command_is_listed() -> None:
         for node in ast.parse(MODULES[f"invoice_bridge.cli.{module}"].read_text("utf-8")).body
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
     }
-    groups = {"compare:compare", "new_provider:scaffold", "cassettes:app", "journal:app", "migrate:app"}
+    groups = {"compare:compare", "new_provider:scaffold", "cassettes:app", "journal:app", "migrate:app", "switch:app"}
     assert sorted(listed) == sorted(public | groups)
-    for name in ("cassettes", "journal", "migrate"):
+    for name in ("cassettes", "journal", "migrate", "switch"):
         assert isinstance(import_module(f"invoice_bridge.cli.{name}").app, typer.Typer)

@@ -84,7 +84,7 @@ def test_the_maps_of_a_client_cannot_be_changed() -> None:
             ["IB-STRIPE-METADATA-1"],
             (
                 "'IB-STRIPE-METADATA-1' is not the code of a loss: the nearest are IB-STRIPE-METADATA-01, "
-                "IB-WHOP-METADATA-01, IB-STRIPE-LINE-TAX-01"
+                "IB-STRIPE-IMPORT-METADATA-01, IB-STRIPE-IMPORT-DATE-01"
             ),
         ),
         (["metadata"], "'metadata' is not the code of a loss: `losses` and `explain` show the codes of a bill"),

@@ -386,7 +386,7 @@ def test_a_journal_of_schema_1_is_taken_over_in_place(file: Path) -> None:
     assert len(journal.tries(STRIPE, "res-0")) == 1
     journal.close()
     with closing(sqlite3.connect(file)) as other:
-        assert other.execute("PRAGMA user_version").fetchone() == (3,)
+        assert other.execute("PRAGMA user_version").fetchone() == (4,)
 
 
 # ── unsettled stays unsettled ────────────────────────────────────────────────────────────────────────────────────────

@@ -22,7 +22,7 @@ from invoice_bridge import (
     TaxLine,
     providers,
 )
-from invoice_bridge.client.config import _PROFILE, _PROVIDER, _TOP, read_profile
+from invoice_bridge.client.config import _PROFILE, _PROVIDER, _SWITCH, _TOP, read_profile, read_switch
 from invoice_bridge.client.maps import KINDS, MAPS, Maps, allowed_codes
 from invoice_bridge.client.reference import KEYS
 from invoice_bridge.core.bills import Bill
@@ -331,16 +331,22 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "billing-
 
 def test_the_reference_has_every_key_of_every_table() -> None:
     """What the file takes, and what its page lists, are the same."""
-    tables = {"The top of the file": _TOP, "`[profiles.NAME]`": _PROFILE, "`[providers.NAME]`": _PROVIDER}
+    tables = {
+        "The top of the file": _TOP,
+        "`[profiles.NAME]`": _PROFILE,
+        "`[providers.NAME]`": _PROVIDER,
+        "`[switch]`": _SWITCH,
+    }
     assert {name: set(keys) for name, keys in KEYS.items()} == {name: set(keys) for name, keys in tables.items()}
 
 
 def test_the_file_of_the_reference_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each profile of the page's block reads."""
-    (block,) = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    block, switch = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     monkeypatch.setenv("STRIPE_API_KEY", KEY)
     monkeypatch.setenv("STRIPE_LIVE_KEY", KEY)
-    (tmp_path / "billing.toml").write_text(block, "utf-8")
+    (tmp_path / "billing.toml").write_text(block + switch, "utf-8")
+    assert set(read_switch(tmp_path / "billing.toml")["at"]) == {"acme", "*"}
     main, live = (read_profile(tmp_path / "billing.toml", name) for name in ("main", "live"))
     assert (main["customers"]["acme"]["stripe"], live["customers"]["acme"]["stripe"]) == ("cus_42", "cus_live_42")
     assert live["allow"] == {"period_invoice": ["IB-WHOP-PERIOD-01", "IB-WHOP-PERIOD-03"]}

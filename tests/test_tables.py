@@ -47,7 +47,7 @@ from invoice_bridge.core.model import (
     Words,
 )
 from invoice_bridge.testing.conformance import Conformance
-from invoice_bridge.testing.metamorphic import leaves_with_variants
+from invoice_bridge.testing.variants import leaves_with_variants
 
 TYPED = {
     "chargeapi": settings.Common,
@@ -140,7 +140,7 @@ def test_every_verb_with_fields_has_leaves() -> None:
 def test_defect_62_every_leaf_has_a_variant() -> None:
     """Defect 62: the suite can change every leaf, and knows no other."""
     leaves = {leaf for each in LEAVES.values() for leaf in each}
-    assert _differences(set(leaves_with_variants()), leaves, "_VARIANTS in testing/metamorphic.py") == []
+    assert _differences(set(leaves_with_variants()), leaves, "_VARIANTS in testing/variants.py") == []
 
 
 def test_defect_62_kinds_are_the_fields_of_the_model() -> None:
@@ -243,7 +243,7 @@ def test_defect_62_a_new_leaf_needs_a_row_and_a_variant(monkeypatch: pytest.Monk
     lying = stripe.fields
     object.__setattr__(stripe, "fields", (*lying, Field("note", "memo", "docs")))
     try:
-        with pytest.raises(AssertionError, match=r"testing/metamorphic\.py lacks a variant"):
+        with pytest.raises(AssertionError, match=r"testing/variants\.py lacks a variant"):
             suite.test_every_row_can_be_tested(stripe)
     finally:
         object.__setattr__(stripe, "fields", lying)

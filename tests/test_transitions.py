@@ -342,7 +342,9 @@ def test_a_verb_without_a_row_fails_the_suite(request: pytest.FixtureRequest) ->
         (replace(whop, transitions=Transitions({**whop.transitions, "finalize": STRIPE_FINALIZE})), "finalize"),
     )
     for declared, verb in cases:
-        with pytest.raises(AssertionError, match=f"{verb}: a row of TRANSITIONS for what is built, and no other"):
+        with pytest.raises(
+            AssertionError, match=f"{verb}: a built verb needs a row of TRANSITIONS, any other has none"
+        ):
             _Suite().test_every_verb_is_built_or_refused_with_a_source(declared, verb, request)
 
 

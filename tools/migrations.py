@@ -43,6 +43,7 @@ class Case:
     kills: int = 0
     jobs: bool = False
     protected: bool = True
+    imports: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,14 @@ class Ended:
     doubles: int
     states: dict[State, int]
     seconds: float
+    charged: int = 0
+    """How many mails and payments the target has in its ledger, where the items are history."""
 
     @property
     def is_wrong(self) -> bool:
-        return bool(self.doubles) or self.made != ITEMS or bool(set(self.states) - {"done", "quarantined"})
+        return (
+            bool(self.doubles or self.charged) or self.made != ITEMS or bool(set(self.states) - {"done", "quarantined"})
+        )
 
 
 @contextmanager
@@ -79,11 +84,13 @@ def _place(case: Case, server: str | None) -> Iterator[str]:
 def run(case: Case, server: str | None) -> Ended:
     """Run one case and judge it."""
     began = time.monotonic()
-    with _place(case, server) as place, scene(place, ITEMS, provider=case.provider) as stage:
+    with _place(case, server) as place, scene(place, ITEMS, provider=case.provider, imports=case.imports) as stage:
         play = {"kill": _kill, "stop": _stop, "dead": _kill_for_good}[case.kind]
         signals = play(stage, case)
         states = stage.ledger.counts(stage.plan)
-        return Ended(case, signals, stage.made(), stage.doubles(), states, time.monotonic() - began)
+        charges = [entry for entry in stage.emulator.ledger if case.imports and entry.event in {"mailed", "collected"}]
+        seconds = time.monotonic() - began
+        return Ended(case, signals, stage.made(), stage.doubles(), states, seconds, len(charges))
 
 
 def _kill(stage: Scene, case: Case) -> int:
@@ -125,8 +132,17 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
         database, workers = ("sqlite", "postgres")[number % 2], (1, 3)[number // 2 % 2]
         jobs = database == "postgres" and number % 8 == 5
         provider = ("stripe", "chargebee")[number // 4 % 2]
+        imports = provider == "chargebee" and not options.control  # Chargebee takes no id twice, so no control of it
         yield Case(
-            "kill", provider, database, workers, options.seed + number, per_run, jobs, protected=not options.control
+            "kill",
+            provider,
+            database,
+            workers,
+            options.seed + number,
+            per_run,
+            jobs,
+            protected=not options.control,
+            imports=imports and number % 8 in {4, 5, 7},
         )
         number, planned = number + 1, planned + per_run
     for number in range(options.stops):
@@ -161,7 +177,8 @@ def main() -> int:
     parser.add_argument("--control", action="store_true")
     options = parser.parse_args()
     server, url = _server()
-    wrong = doubled = signals = items = quarantined = 0
+    wrong = doubled = signals = items = quarantined = imported = 0
+    began = time.monotonic()
     takeover = SHORT.lease + SHORT.deadline + SHORT.settling
     print(f"takeover {takeover:.1f} s after the last beat; {ITEMS} items a run", flush=True)
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
@@ -171,10 +188,12 @@ def main() -> int:
             signals, items, doubled = signals + ended.signals, items + ITEMS, doubled + ended.doubles
             quarantined += ended.states.get("quarantined", 0)
             wrong += ended.is_wrong
+            imported += ITEMS if ended.case.imports else 0
             if ended.is_wrong or options.control:
                 print(f"  {ended}", flush=True)
     print(
-        f"{len(todo)} runs, {items} items, {signals} signals: {doubled} made twice, {quarantined} quarantined, "
+        f"{len(todo)} runs, {items} items ({imported} imports), {signals} signals, "
+        f"{time.monotonic() - began:.0f} s: {doubled} made twice, {quarantined} quarantined, "
         f"{wrong} runs wrong",
         flush=True,
     )

@@ -252,6 +252,17 @@ TARGETS = {
             "cassettes/test_again.py",
             "cassettes/test_recorder.py",
         ),
+        _module(
+            "cassettes/redaction_rules",
+            "cassettes/redaction_rules.py",
+            "cassettes/test_redaction.py",
+            "cassettes/test_redaction_edges.py",
+            "cassettes/test_redacted_fields.py",
+            "cassettes/test_second_judge.py",
+            "cassettes/test_check.py",
+            "cassettes/test_again.py",
+            "cassettes/test_recorder.py",
+        ),
     )
 }
 

@@ -25,7 +25,7 @@ FLOORS = (
     ("client",),
     ("cassettes",),
     ("compare",),
-    ("migrate",),
+    ("migrate", "switch"),
     ("testing",),
     ("cli",),
     ("__main__",),

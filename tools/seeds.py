@@ -95,8 +95,10 @@ LISTING_EVIDENCE = "`tests/providers/chargeapi/test_chargeapi_listing.py`"
 
 UNREAD = {
     ("chargeapi", "object"): 'not read: it is "invoice" in each; it stays in `Invoice.raw`',
-    ("whop", "fetch_invoice_token"): "not read: whoever has it reads the invoice. It stays in `Invoice.raw`, and "
-    "recordings hide it",
+    (
+        "whop",
+        "fetch_invoice_token",
+    ): "not read: anybody who has it can read the invoice. It stays in `Invoice.raw`, and recordings hide it",
 }
 """Fields of an answer that no neutral field has, each with the reason."""
 DERIVED = {

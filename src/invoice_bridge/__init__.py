@@ -93,6 +93,8 @@ if TYPE_CHECKING:
     from invoice_bridge.explain import Plan, explain, losses
     from invoice_bridge.journal.protocol import BillJournal
     from invoice_bridge.journal.store import Journal
+    from invoice_bridge.switch.handover import AsyncHandover, Handover
+    from invoice_bridge.switch.shadow import AsyncShadow, Shadow
 
 __all__ = [
     "ALL",
@@ -102,6 +104,8 @@ __all__ = [
     "AlreadySettled",
     "AmountMismatch",
     "AsyncClient",
+    "AsyncHandover",
+    "AsyncShadow",
     "BillJournal",
     "BilledElsewhere",
     "BridgeError",
@@ -120,6 +124,7 @@ __all__ = [
     "EventType",
     "Finalize",
     "Find",
+    "Handover",
     "IdempotencyMismatch",
     "ImportInvoice",
     "Interruption",
@@ -159,6 +164,7 @@ __all__ = [
     "Retrieve",
     "SendInvoice",
     "ServerError",
+    "Shadow",
     "Source",
     "Status",
     "TaxId",
@@ -261,6 +267,8 @@ _HOMES = {
     "explain": ("Plan", "explain", "losses"),
     "journal.protocol": ("BillJournal",),
     "journal.store": ("Journal",),
+    "switch.handover": ("AsyncHandover", "Handover"),
+    "switch.shadow": ("AsyncShadow", "Shadow"),
 }
 """The modules, and the public names that each has; a test holds it equal to the imports above."""
 

@@ -82,7 +82,7 @@ def _mapping(provider: Provider, payload: Any, inexact: set[str]) -> Mapping[str
         except ValueError as error:
             raise MalformedResponse(f"not JSON: {error}", provider=provider.name) from None
         if type(read) is dict:
-            return read  # exact as it is, and what `loads` read `dumps` can write
+            return read  # exact already, and `dumps` can write all that `loads` reads
         payload = read
     for name in ("to_dict", "raw_data", "model_dump", "values"):  # the last: chargebee before 3
         if not isinstance(payload, Mapping) and hasattr(payload, name):
@@ -91,7 +91,7 @@ def _mapping(provider: Provider, payload: Any, inexact: set[str]) -> Mapping[str
     if not isinstance(payload, Mapping):
         raise MalformedResponse(f"an invoice is a JSON object, not {type(payload).__name__}", provider=provider.name)
     try:
-        # an invoice keeps it, and must be able to write it again, and to be read as the same
+        # an invoice stores it, so it must be writable and read back as the same
         exact: Mapping[str, Any] = loads(dumps(_exact(payload, provider, inexact)))
     except (RecursionError, TypeError, ValueError) as error:
         raise MalformedResponse(f"this is not JSON: {error}", provider=provider.name) from None

@@ -1,6 +1,6 @@
 """Plan: the exact requests of a command in order, their effects, and what would be lost. No network, no key.
 
-A flow is fed the specimen of each of its requests' happy answers, so what is explained is made by the code that sends.
+A flow gets a specimen of the successful answer to each request, so the code that sends also explains.
 A plan prints as text (effects first), as JSON, and as curl commands that take the key from the environment.
 """
 
@@ -45,7 +45,7 @@ _BOLD, _RED, _YELLOW, _DIM, _PLAIN = "\033[1m", "\033[31m", "\033[33m", "\033[2m
 class Plan:
     """What a command would do at a provider: `requests` in order, `losses`, and `refusal` where it cannot be done.
 
-    Where it is refused only because it cannot be looked up first, the requests are those it would send otherwise.
+    If it is refused only because no lookup is possible, the requests are those that it would send otherwise.
     """
 
     provider: str
@@ -53,17 +53,17 @@ class Plan:
     losses: tuple[Loss, ...] = ()
     refusal: BridgeError | None = None
     fields: tuple[Field, ...] = field(default=(), repr=False, compare=False)
-    """The provider's rows for this command, by which a body's fields are told where they come from."""
+    """The provider's rows for this command, which give the origin of each field of a body."""
     unset: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
-    """Required settings that were left out, and stand as placeholders."""
+    """Required settings that were left out and appear as placeholders."""
     twins: tuple[Request, ...] = field(default=(), repr=False, compare=False)
-    """The same requests for the same command without braces: a brace in one of them is never the caller's own."""
+    """The requests of the same command without braces: a brace in one of them is never the caller's own."""
     allowed: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
     """The codes of losses that the client's settings allow."""
 
     @property
     def effects(self) -> frozenset[Effect]:
-        """Everything the whole plan does to the customer."""
+        """All effects of the plan on the customer."""
         return frozenset().union(*(request.effects for request in self.requests))
 
     def __str__(self) -> str:
@@ -104,14 +104,14 @@ class Plan:
         return f"{loss.severity} (allowed)" if is_allowed else str(loss.severity)
 
     def origins(self, request: Request) -> Iterator[tuple[str, str, str]]:
-        """Each field of a body as (its name, its value, its origin: a path of the command, or a constant)."""
+        """Return each field of a body as (its name, its value, its origin: a path of the command, or a constant)."""
         for name, shape, value in request_leaves(request):
             row = origin(self.fields, shape)
             text = scalar(value)
             yield name, text if text.isprintable() else repr(text), (row.path or f"constant: {row.why}") if row else "?"
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as plain JSON: effects, requests (with origins), losses, refusal."""
+        """Return the plan as plain JSON: effects, requests (with origins), losses, refusal."""
         return {
             "provider": self.provider,
             "effects": sorted(self.effects),
@@ -140,7 +140,7 @@ class Plan:
         }
 
     def curl(self) -> str:
-        """The plan as shell commands: the key comes from the environment, what an answer gives is a variable."""
+        """Return the plan as shell commands: the key comes from the environment, answers from variables."""
         provider, known = providers.get(self.provider), self.placeholders
         pairs = zip(self.requests, self._marked, strict=True)
         return "\n\n".join(_curl(request, marked, provider, known) for request, marked in pairs)
@@ -151,7 +151,7 @@ class Plan:
 
     @property
     def _marked(self) -> tuple[Request, ...]:
-        """The requests in which every placeholder is one; the requests themselves where the command has no brace."""
+        """Return requests in which each brace is a placeholder's: the twins, or `requests` if there are none."""
         return self.twins or self.requests
 
     def given_by(self, name: str) -> str:
@@ -163,7 +163,7 @@ class Plan:
 
     @property
     def placeholders(self) -> frozenset[str]:
-        """What stands for something not known yet: what answers give ("open.id"), and settings that were left out."""
+        """Return the names of unknown values: those that answers give ("open.id"), and missing settings."""
         given = {name for request in self._marked for name in _PLACEHOLDER.findall(dumps(request.specimen).decode())}
         return self.unset | given
 
@@ -188,7 +188,7 @@ def _pattern(known: Collection[str]) -> re.Pattern[str]:
 def _pieces(text: str, marked: str, known: Collection[str]) -> list[str]:
     """Split a text at its placeholders: text, name, text, …
 
-    `marked` is the same text with the caller's own braces replaced, so that what looks like a placeholder is one.
+    `marked` is the same text with the caller's own braces replaced, so that every brace is a placeholder's.
     """
     pieces, start = [], 0
     for found in _pattern(known).finditer(marked):
@@ -201,7 +201,7 @@ _WITHOUT_TEXT = frozenset({NoneType, bool, datetime, int, Decimal, Money})
 
 
 def _without_braces(value: Any) -> Any:
-    """The same command with "}" for each "{" in its texts.
+    """Return the same command with "}" for each "{" in its texts.
 
     Both are encoded alike, one byte in JSON and in a path, three in a query or form: every placeholder keeps its place.
     The command itself where it has no brace.
@@ -223,7 +223,7 @@ def _without_braces(value: Any) -> Any:
 
 
 def origin(rows: Iterable[Field], shape: str) -> Field | None:
-    """The row that a body's field belongs to: the most exact of those whose native names cover it."""
+    """Return the row that a body's field belongs to: the most exact of those whose native names cover it."""
     best: tuple[int, Field] | None = None
     for row in rows:
         for native in row.native.split(", "):
@@ -235,14 +235,14 @@ def origin(rows: Iterable[Field], shape: str) -> Field | None:
 
 
 def body_leaves(value: Any, name: str = "", shape: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Each leaf of a body: its name with list indexes, its shape without them, its value; an empty list is one too."""
+    """Return each leaf of a body, an empty list too: its name with indexes, its shape without, its value."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from body_leaves(
                 inner, f"{name}.{key}" if name else str(key), f"{shape}.{key}" if shape else str(key)
             )
     elif isinstance(value, list | tuple):
-        if not value and shape:  # what says "none of them" is content as well
+        if not value and shape:  # an empty list is content as well
             yield name, shape, "[]"
         for place, inner in enumerate(value):
             yield from body_leaves(inner, f"{name}[{place}]", f"{shape}[]")
@@ -251,7 +251,7 @@ def body_leaves(value: Any, name: str = "", shape: str = "") -> Iterator[tuple[s
 
 
 def request_leaves(request: Request) -> Iterator[tuple[str, str, Any]]:
-    """Each leaf of a request's body, its shape as rows name it: "part:name" where the request states a part."""
+    """Return each leaf of a request's body, its shape as rows name it: "part:name" where the request states a part."""
     before = f"{request.part}:" if request.part else ""
     for name, shape, value in body_leaves(request.body or {}):
         yield name, before + shape, value
@@ -297,21 +297,22 @@ def losses(provider: str, command: Command, *, as_of: datetime | None = None, **
 def explain(provider: str, command: Command, *, lookup: Lookup = "auto", **settings: Any) -> Plan:
     """Show exactly what a command would send: requests in order with their effects, then the losses.
 
-    Needs no network and no key; never raises for what the provider cannot do (see Plan.refusal). What an earlier answer
-    gives stands as a placeholder like {open.id}. Raises ConfigurationError for an unknown provider or setting.
+    Needs no network and no key; never raises for what the provider cannot do (see Plan.refusal). A value from an
+    earlier answer appears as a placeholder like {open.id}. Raises ConfigurationError for an unknown provider or
+    setting.
     """
     return plan(command, make_context(providers.get(provider), settings), lookup=lookup)
 
 
 def losses_of(command: Command, context: Context, as_of: datetime | None = None) -> tuple[Loss, ...]:
-    """The losses of a command in a context; only bills can lose anything."""
+    """Return the losses of a command in a context; only bills can lose anything."""
     if as_of is not None or context.as_of is not None:
         context = replace(context, as_of=None if as_of is None else in_utc(as_of))
     return context.on(command).losses
 
 
 def plan(command: Command, context: Context, history: History = NO_HISTORY, *, lookup: Lookup = "auto") -> Plan:
-    """Feed a command's flow its own specimens and collect what it asks to send."""
+    """Feed a command's flow its own specimens and collect its requests."""
     context = context.on(command)
     requests, refusal = _walk(command, context, history, lookup)
     if isinstance(refusal, LookupNeeded):
@@ -320,11 +321,18 @@ def plan(command: Command, context: Context, history: History = NO_HISTORY, *, l
     twin = _without_braces(command)
     twins = () if twin is command else _walk(twin, context.on(twin), history, lookup)[0]
     if [_size(request) for request in twins] != [_size(request) for request in requests]:
-        twins = ()  # a flow that reads the braces themselves: better a placeholder too many than a wrong position
+        twins = ()  # a flow that reads the braces themselves: an extra placeholder is better than a wrong position
     unset = frozenset(name for name, value in context.settings.items() if value == f"{{{name}}}")
     return Plan(
         context.provider.name, requests, losses_of(command, context), refusal, _rows(command, context), unset, twins
     )
+
+
+def outline(command: Command, context: Context) -> tuple[tuple[Request, ...], tuple[Loss, ...], BridgeError | None]:
+    """Return the requests of a command that is not looked up, its losses and its refusal: a plan that nobody reads."""
+    context = context.on(command)
+    requests, refusal = _walk(command, context, NO_HISTORY, "never")
+    return requests, context.losses, refusal
 
 
 def _size(request: Request) -> tuple[int, int]:
@@ -334,10 +342,10 @@ def _size(request: Request) -> tuple[int, int]:
 def _walk(
     command: Command, context: Context, history: History, lookup: Lookup
 ) -> tuple[tuple[Request, ...], BridgeError | None]:
-    """The requests of a command's flow when it is fed its own specimens, and the refusal that ended it.
+    """Return the requests of a command's flow when it is fed its own specimens, and the refusal that ended it.
 
-    A bill that the journal knows is looked up by the ids of its invoices: what they are now is not known here. As with
-    the listing, nothing is found, and the requests that would follow then are shown.
+    A bill that the journal knows is looked up by the ids of its invoices, whose present state is unknown here. As
+    with the listing, the lookup returns nothing, and the requests that follow are shown.
     """
     requests: list[Request] = []
     made = {quote(invoice_id, safe="") for invoice_id in history.made} if isinstance(command, NewInvoice) else set()
@@ -366,7 +374,7 @@ def _walk(
 
 
 def _rows(command: Command, context: Context) -> tuple[Field, ...]:
-    """The rows that speak of a command: natives and those of what it says first, then constants, then the rest."""
+    """Return the rows of a command: its natives and stated leaves first, then constants, then the rest."""
     try:
         natives = native_fields(context.natives)
     except BridgeError:  # the flow refuses them

@@ -1,6 +1,6 @@
 """The capability matrix and the provider pages, read from the providers' own tables.
 
-Rules of this file: nothing is claimed here; every cell is a field of `Flows`, every row a row of a table.
+Rules of this file: this file claims nothing: every cell is a field of `Verbs`, every row a row of a table.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VERBS = tuple(verb.name for verb in fields(Verbs))
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Whether a provider does a verb: "built", "cannot" (the provider has no such thing) or "not built"."""
+    """The state of a verb at a provider: "built", "cannot" (the provider has no such function) or "not built"."""
 
     provider: str
     verb: str
@@ -40,7 +40,7 @@ class Cell:
     reason: str = ""
     source: str = ""
     evidence: tuple[str, ...] = ()
-    """What this release's tests prove: documented, oracle, emulator, recording, live (see tests/evidence.py)."""
+    """The evidence of this release's tests: documented, oracle, emulator, recording, live (see tests/evidence.py)."""
 
 
 def cell(provider: Provider, verb: str) -> Cell:
@@ -55,7 +55,7 @@ def cell(provider: Provider, verb: str) -> Cell:
 
 @cache
 def evidence() -> dict[str, dict[str, list[str]]]:
-    """Return what this release's tests prove: provider → verb → kinds. Written by `make evidence`, never by hand."""
+    """Return the tests' evidence: provider → verb → kinds. Written by `make evidence`, never by hand."""
     proofs: dict[str, dict[str, list[str]]] = json.loads(
         files("invoice_bridge").joinpath("evidence.json").read_text("utf-8")
     )
@@ -76,14 +76,14 @@ def _shown(found: Cell) -> str:
 
 # ── as documentation ─────────────────────────────────────────────────────────────────────────────────────────────────
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(text.replace("|", "\\|") or "–" for text in row) + " |" for row in rows]
     return "\n".join(lines)
 
 
 def matrix_page() -> str:
-    """The matrix, then the reason and source of every "cannot"."""
+    """Return the matrix, then the reason and source of every "cannot"."""
     names, found = providers.names(), matrix()
     rows = [[f"`{verb}`", *(_shown(cells[name]) for name in names)] for verb, cells in found.items()]
     refused = [c for cells in found.values() for c in cells.values() if c.state == "cannot"]
@@ -99,7 +99,7 @@ def matrix_page() -> str:
 
 
 def provider_page(name: str) -> str:
-    """What one adapter declares: facts, statuses, transitions, losses, limits and currencies."""
+    """Return what one adapter declares: facts, statuses, transitions, losses, limits and currencies."""
     provider = providers.get(name)
     shown = {setting.name: f"{{{setting.name}}}" for setting in provider.missing_settings({})}
     settings = [f"`{s.name}`{' (required)' if s.required else ''}: {s.help}" for s in provider.settings]
@@ -202,13 +202,13 @@ def _if_any(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _of_verb(row: Field) -> str:
-    """A field of a bill, or of the verb that it belongs to."""
+    """Return a field of a bill, or of the verb that it belongs to."""
     is_bills = {"one_time_charge", "period_invoice"}.issuperset(row.verbs)
     return f"`{row.path}`" + ("" if is_bills else f" of `{row.verbs[0]}`")
 
 
 def native_table(provider: Provider) -> str:
-    """The parameters that only this provider has, then those that are never sent."""
+    """Return the parameters that only this provider has, then those that are never sent."""
     computed: frozenset[str] = getattr(provider.emulator, "COMPUTES", frozenset())
     rows = [
         [
@@ -239,7 +239,7 @@ def native_table(provider: Provider) -> str:
 
 
 def transitions_table(provider: Provider) -> str:
-    """What each verb does to an invoice that is there: allowed → becomes, the effects of its request, what is open."""
+    """Return each verb's transition of an invoice: allowed → becomes, the effects, and what is unconfirmed."""
     rows = [
         [
             f"`{verb}`",
@@ -264,7 +264,7 @@ def _not_confirmed(row: Transition) -> str:
 
 
 def state_diagram(provider: Provider) -> str:
-    """The same table as a Mermaid diagram, an arrow for each pair of statuses; "?" where no word of it is confirmed."""
+    """Return the table as a Mermaid diagram, an arrow for each pair of statuses; "?" marks unconfirmed pairs."""
     verbs: dict[tuple[Status, Status], list[str]] = {}
     for verb, row in provider.transitions.items():
         doubted = {word for doubt in row.doubts for word in doubt.words}
@@ -279,7 +279,7 @@ def state_diagram(provider: Provider) -> str:
 
 
 def model_page() -> str:
-    """Every field of an invoice and of its parts: what it is in JSON, and what it means."""
+    """Return every field of an invoice and of its parts: its JSON type and its meaning."""
     schema = Invoice.model_json_schema(mode="serialization")
     types = {"Invoice": schema, **schema["$defs"]}
     tables = []
@@ -293,7 +293,7 @@ def model_page() -> str:
 
 
 def _in_json(field: Mapping[str, Any]) -> str:
-    """What a field is in JSON, in words."""
+    """Return the JSON type of a field, in words."""
     if "anyOf" in field:
         kinds = [_in_json(each) for each in field["anyOf"]]
         return ", or ".join(kind for kind in kinds if kind != "`null`") + (", or `null`" if "`null`" in kinds else "")
@@ -328,7 +328,7 @@ def _paths(paths: Iterable[str]) -> str:
 
 
 def idempotency_page() -> str:
-    """How long each provider remembers a key, and when a bill is looked up there by itself."""
+    """Return the lifetime of each provider's keys, and the bills that lookup="auto" looks up there."""
     rows = [
         [provider.title, _keys(provider.idempotency), _looked_up(provider), provider.idempotency.source]
         for provider in map(providers.get, providers.names())

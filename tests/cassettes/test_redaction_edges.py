@@ -13,7 +13,8 @@ import pytest
 from vcr.request import Request as VcrRequest
 
 from invoice_bridge.adapter.redactions import Where
-from invoice_bridge.cassettes.redaction import EVERYWHERE, SHORTEST_KEY, VERSION, Redactor, _rules
+from invoice_bridge.cassettes.redaction import SHORTEST_KEY, VERSION, Redactor
+from invoice_bridge.cassettes.redaction_rules import EVERYWHERE, rules_of
 
 _REQUEST: Any = VcrRequest  # vcrpy has no types of its own
 URL = "https://api.example.test/v1/x"
@@ -271,8 +272,8 @@ def test_notes_name_the_place_and_its_kind() -> None:
 
 def test_rules_are_made_once_and_do_not_change() -> None:
     """They are shared by every redactor of a provider."""
-    rules = _rules("stripe", ids=False)
-    assert rules is _rules("stripe", ids=False)
+    rules = rules_of("stripe", ids=False)
+    assert rules is rules_of("stripe", ids=False)
     with pytest.raises(dataclasses.FrozenInstanceError):
         rules.headers = {}  # type: ignore[misc]
     made = Redactor("stripe").interaction(exchange())

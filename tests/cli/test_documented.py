@@ -27,7 +27,14 @@ ELSEWHERE = {
     "invoice-bridge emulate": "serves until it is stopped: test_the_emulators_are_served_until_interrupted",
 }
 """What starts so is not run here, and why."""
-RUN_ELSEWHERE = {"cassettes.md", "test-two-providers.md", "write-an-adapter.md", "webhooks.md"}
+RUN_ELSEWHERE = {
+    "cassettes.md",
+    "migrate.md",
+    "switch-providers.md",
+    "test-two-providers.md",
+    "write-an-adapter.md",
+    "webhooks.md",
+}
 """Pages that a test of their own runs, or that show no command."""
 ENDS = {
     "losses examples/period-invoice.toml --provider whop": {1},

@@ -31,6 +31,19 @@ def test_the_examples_are_bills() -> None:
 CHARGE = '"command": "one_time_charge", "reference": "r", "customer": "c"'
 
 
+def test_the_taxes_of_a_line_are_written_as_text(tmp_path: Path) -> None:
+    """Their amounts and bases read exactly, as the amount of the line does."""
+    bill = tmp_path / "bill.toml"
+    bill.write_text(
+        'command = "one_time_charge"\nreference = "r"\ncustomer = "c"\n[[lines]]\namount = "100.00 EUR"\n'
+        '[[lines.taxes]]\nname = "VAT"\nrate = "7"\namount = "7.00 EUR"\nbase = "100.00 EUR"\n'
+    )
+    command = read_bill(str(bill))
+    assert isinstance(command, OneTimeCharge)
+    (tax,) = command.lines[0].taxes
+    assert (tax.amount, tax.base, tax.rate) == (Money(700, "EUR"), Money(10000, "EUR"), Decimal(7))
+
+
 @pytest.mark.parametrize(
     "name,content,fault",
     [
@@ -49,6 +62,16 @@ CHARGE = '"command": "one_time_charge", "reference": "r", "customer": "c"'
         ("a.json", f'{{{CHARGE}, "amount": "1,5 EUR"}}'.encode(), "amount: '1,5' is not an amount"),
         ("a.json", f'{{{CHARGE}, "amount": "1 EUX"}}'.encode(), "amount: 'EUX' is not an ISO 4217 currency code"),
         ("a.json", f'{{{CHARGE}, "lines": [{{"amount": "1"}}]}}'.encode(), "lines.0.amount: '1' is not an amount"),
+        (
+            "a.json",
+            f'{{{CHARGE}, "lines": [{{"amount": "1 EUR", "taxes": [{{"amount": "1"}}]}}]}}'.encode(),
+            "a.json: lines.0.taxes.0.amount: '1' is not an amount: write it like",
+        ),
+        (
+            "a.json",
+            f'{{{CHARGE}, "amount": "9 EUR", "discounts": [{{"name": "Spring", "amount": "10 EUR"}}]}}'.encode(),
+            "a.json: the discounts come to 10.00 EUR, more than the lines, 9.00 EUR",
+        ),
         ("a.json", f'{{{CHARGE}, "amount": 19.99}}'.encode(), "a.json: amount"),
         ("a.json", f'{{{CHARGE}, "amuont": "1 EUR"}}'.encode(), "a.json: amuont"),
         ("a.toml", b'command = "period_invoice"\nperiod = { start = 2026-05-01, end = 2026-06-01 }', "time zone"),

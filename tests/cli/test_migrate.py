@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from invoice_bridge import Money, OneTimeCharge
 from invoice_bridge.emulator.server import Served
 from invoice_bridge.migrate import Ledger, NewItem, PlanHeader, Timing, write_operation
 from tests.cli.conftest import Done
+from tests.migrate.moves import move
 
 BILLING = """
 [profiles.target]
@@ -15,6 +18,17 @@ journal = "bills.sqlite"
 [providers.stripe]
 base_url = "{url}"
 requests_per_minute = 60
+"""
+MOVING = """
+[profiles.old]
+provider = "stripe"
+[profiles.new]
+provider = "chargebee"
+[providers.stripe]
+base_url = "{stripe}"
+[providers.chargebee]
+base_url = "{chargebee}"
+settings = {{ site = "{site}" }}
 """
 
 
@@ -50,3 +64,28 @@ def test_what_cannot_be_used_is_refused(cli: Callable[..., Done], tmp_path: Path
     assert "hunter2" not in shown.err
     file = cli("migrate", "worker", "--database-url", str(tmp_path / "ledger.sqlite"), *ends)
     assert (file.code, "is a file of this machine" in file.err) == (2, True)
+
+
+def test_a_worker_moves_what_plan_has_written(
+    postgres_journal: str, cli: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the source's profile it reads each invoice again, and accepts losses by name; without it, it refuses."""
+    with move(tmp_path) as between:
+        between.fill(4, ("paid", "open"))
+        monkeypatch.setenv("STRIPE_API_KEY", between.source["api_key"])
+        monkeypatch.setenv("CHARGEBEE_API_KEY", between.target["api_key"])
+        config = tmp_path / "moving.toml"
+        urls = {side["provider"]: side["base_url"] for side in (between.source, between.target)}
+        config.write_text(MOVING.format(**urls, site=between.target["site"]), "utf-8")
+        (tmp_path / "customers.csv").write_text("source_id,target_id\ncus_42,cus_42\n", "utf-8")
+        ends = ("--config", str(config), "--from", "old")
+        ledger = ("--ledger", postgres_journal)
+        file = ("--customers", str(tmp_path / "customers.csv"))
+        planned = cli("migrate", "plan", *ledger, *ends, "--to", "new", *file, "--open", "--rate", "1000")
+        assert "items: 4 planned" in planned.out
+        worker = ("migrate", "worker", "--database-url", postgres_journal, "--config", str(config), "--profile", "new")
+        refused = cli(*worker)
+        assert (refused.code, "--from" in refused.err) == (2, True)
+        assert between.emulators["chargebee"].invoices == {}
+        assert "4 done" in cli(*worker, "--from", "old").out
+        assert "4 of 4 verified" in cli("migrate", "verify", *ledger, *ends, "--to", "new").out

@@ -64,7 +64,7 @@ def test_an_unused_declaration_is_reported() -> None:
     assert found.unused == (SHORTER,)
     assert found.same
     assert found.to_json()["unused"] == [{"path": "lines[].description", "reason": "descriptions are cut"}]
-    assert "declared equal, but nothing differs so: lines[].description (descriptions are cut)" in found.text()
+    assert "declared equal, but unused: lines[].description (descriptions are cut)" in found.text()
     assert (
         allowing(bill(), bill(provider="whop", description=None), Allowed(path="description", reason="unsaid"))[2] == 1
     )
@@ -135,9 +135,9 @@ def test_what_changes_money_is_declared_by_its_values() -> None:
     [
         (
             {"path": "total"},
-            "this changes money, so it is not declared wholesale: say left and right, or tolerance_minor",
+            "this changes money, so one path does not cover it: give left and right, or tolerance_minor",
         ),
-        ({"path": "status"}, "this changes money, so it is not declared wholesale: say left and right"),
+        ({"path": "status"}, "this changes money, so one path does not cover it: give left and right"),
         ({"path": "lines[]"}, "this changes money"),
         ({"path": "total", "left": "1.00 EUR"}, "this changes money"),
         ({"path": "description", "tolerance_minor": 1}, "tolerance_minor is for amounts of money alone"),
@@ -146,7 +146,7 @@ def test_what_changes_money_is_declared_by_its_values() -> None:
         ({"path": "descripton"}, "'descripton' is no path that is compared; did you mean 'description'?"),
         ({"path": "created_at"}, "'created_at' is no path that is compared"),
         ({"path": "metadata"}, 'metadata is compared key by key: write path = "metadata.KEY"'),
-        ({"path": "description", "reason": " "}, "it needs a reason"),
+        ({"path": "description", "reason": " "}, "give a reason"),
         ({"path": "description", "providers": ["stripe"]}, "providers are two, the left one and the right one"),
         ({"path": "description", "references": "res-1"}, "references must be a list of texts, not 'res-1'"),
         ({"path": 5}, "path must be a text, not 5"),
@@ -190,8 +190,8 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ('[[allow]]\npath = "description"', "[[allow]] 1: it needs a reason"),
         ('[[allow]]\nreason = "r"', "[[allow]] 1: it needs a path"),
         ('[[allow]]\npath = "total"\nreason = "r"', "[[allow]] 1: total: this changes money"),
-        ('[allow]\npath = "description"', "it holds [[allow]] tables alone"),
-        ('[[alow]]\npath = "description"', "it holds [[allow]] tables alone, not 'alow'"),
+        ('[allow]\npath = "description"', "it may only have [[allow]] tables"),
+        ('[[alow]]\npath = "description"', "it may only have [[allow]] tables, not 'alow'"),
         ("path = ", "it is not TOML"),
     ],
 )

@@ -40,7 +40,7 @@ def test_the_same_bills_exit_with_0(cli: Cli, sides: Callable[..., list[str]]) -
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
         "1 matched, 0 left only, 0 right only, 0 differing, 0 declared equal; unsaid by one side: 0",
-        "past due was not compared: that takes one clock for both sides (as_of)",
+        "past due was not compared: it needs one clock for both sides (as_of)",
     ]
 
 
@@ -105,7 +105,7 @@ def test_allowed_differences_exit_with_0(cli: Cli, sides: Callable[..., list[str
     allow.write_text(entry + '[[allow]]\npath = "description"\nreason = "old"\n', "utf-8")
     done = cli("compare", *given, "--allow", str(allow))
     assert done.code == 0
-    assert done.out.splitlines()[-1] == "declared equal, but nothing differs so: description (old)"
+    assert done.out.splitlines()[-1] == "declared equal, but unused: description (old)"
     assert cli("compare", *given, "--allow", str(allow), "--strict").code == 1
 
 

@@ -88,7 +88,7 @@ def test_defect_20_comparing_nothing_is_never_green() -> None:
     """Two empty sides, sides without a key, and pairs without an amount in common: none of them is the same."""
     with pytest.raises(ConfigurationError, match="nothing was compared"):
         compare([], [])
-    with pytest.raises(ConfigurationError, match="says reference"):
+    with pytest.raises(ConfigurationError, match="states reference"):
         compare([bill(reference=None)], [bill(reference=None)])
     assert not compare([bill(reference="a")], [bill(reference="b")]).same
     quiet = dict.fromkeys(

@@ -177,8 +177,8 @@ def test_the_head_says_what_was_compared_and_what_came_of_it(written: Write) -> 
     assert page.texts["h1"] == "The two sides do not bill the same."
     assert "<title>Comparison of old.ndjson and new.ndjson</title>" in page.source
     assert (
-        "1 of 3 pairs differ. 1 invoice stands on the left only. 1 pair differs "
-        "only where that is declared, with a reason. 1 value is said by one side alone, which is no difference."
+        "1 of 3 pairs differ. 1 invoice is on the left only. 1 pair differs "
+        "only where that is declared, with a reason. 1 value is stated by only one side, which is no difference."
     ) in page.texts["p"]
     assert page.texts["strong"] == "old.ndjsonnew.ndjson"
     assert "stripe 4" in page.texts["span"]
@@ -191,7 +191,7 @@ def test_sides_that_bill_the_same_say_so(written: Write) -> None:
     """The answer is the other one, and no field is listed."""
     page = written([bill()], [other()])
     assert page.texts["h1"] == "Both sides bill the same."
-    assert "No field differs, and none is said by one side alone." in page.texts["p"]
+    assert "No field differs, and every value is stated by both sides." in page.texts["p"]
     assert page.values("data-class") == ["differing", "left_only", "right_only", "declared_equal", "matched"]
     assert page.values("disabled") == ["", "", "", ""]
 
@@ -206,12 +206,12 @@ def test_totals_are_exact_and_silence_is_counted(written: Write) -> None:
     assert cells(written(left, right)) == [
         "2", "1", "-1",
         f"1{'9' * 28}.98", f"-{'9' * 28}.99", f"-2{'9' * 28}.97",
-        "7.001 does not say", "7.00", "0.00",
+        "7.001 does not state it", "7.00", "0.00",
         "280.00", "140.00", "-140.00",
         "0", "1", "+1",
         "–", "5", "–",
-        "–", "–1 does not say", "–",
-        "–", "–1 does not say", "–",
+        "–", "–1 does not state it", "–",
+        "–", "–1 does not state it", "–",
     ]  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def test_a_failure_shows_the_differing_paths_in_two_columns() -> None:
     assert str(caught.value).splitlines() == [
         "the two sides do not bill the same",
         "res-1  stripe in_1 | chargebee 19  differing",
-        "     tax          24.00 EUR   | –           one side does not say",
+        "     tax          24.00 EUR   | –           one side does not state",
         "  !! total        148.00 EUR  | 148.01 EUR",
         "  !  description  May         | June",
         "0 matched, 0 left only, 0 right only, 1 differing, 0 declared equal; unsaid by one side: 1",

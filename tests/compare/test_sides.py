@@ -161,7 +161,7 @@ def test_without_provenance_the_host_tells(tmp_path: Path) -> None:
         assert [one.provider for one in recorded(tmp_path / f"{provider}.yaml")] == [provider]
     text = STRIPE.read_text("utf-8").replace("api.stripe.com", "127.0.0.1:8787")
     (tmp_path / "local.yaml").write_text(text, "utf-8")
-    with pytest.raises(ConfigurationError, match=r"whose answers are these\? local.provenance.json is not there"):
+    with pytest.raises(ConfigurationError, match=r"these answers is unknown: local.provenance.json is missing"):
         list(recorded(tmp_path / "local.yaml"))
     (tmp_path / "local.provenance.json").write_text('{"provider": "stripe"}', "utf-8")
     assert len(list(recorded(tmp_path / "local.yaml"))) == 1
@@ -354,7 +354,7 @@ def test_comparing_nothing_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="both sides are empty: nothing was compared"):
         compare([], [])
     assert not compare([], many(1)).same
-    with pytest.raises(ConfigurationError, match="right side: none of its 1 invoices says reference: name what both"):
+    with pytest.raises(ConfigurationError, match="right side: none of its 1 invoices states reference: name what both"):
         compare(many(1), [bill(reference=None)])
     assert compare(bill(reference=None), bill(reference=None)).same
 

@@ -101,6 +101,7 @@ class Sdk:
         }
         money: dict[tuple[str, ...], Any] = {
             ("GET", "invoice_payments"): client.v1.invoice_payments.list,
+            ("GET", "payment_records"): client.v1.payment_records.list,
             ("POST", "payment_records", "report_payment"): client.v1.payment_records.report_payment,
             ("POST", "payment_intents"): client.v1.payment_intents.create,
             ("GET", "refunds"): client.v1.refunds.list,
@@ -118,6 +119,8 @@ class Sdk:
                 service.create(params, options)
             case "GET", ["invoices"]:
                 service.list(params, options)
+            case "GET", ["customers", customer_id]:
+                client.v1.customers.retrieve(customer_id, params or None, options)
             case "GET", ["invoiceitems"]:
                 client.v1.invoice_items.list(params, options)
             case "GET", ["invoice_payments"]:
@@ -160,7 +163,7 @@ def requests(command: Command, **settings: Any) -> Iterator[Request]:
     while True:
         yield request
         specimen = dumps(request.specimen).replace(b"{open.id}", b"in_1").replace(b"{item.id}", b"ii_1")
-        specimen = re.sub(rb"\{([a-z]+)\.[a-z_]+\}", rb"\1_1", specimen)
+        specimen = re.sub(rb"\{([a-z]+(?:_\d+)?)\.[a-z_]+\}", rb"\1_1", specimen)
         try:
             request = flow.send(Response(200, specimen, provider="stripe"))
         except StopIteration:

@@ -16,6 +16,7 @@ from invoice_bridge import ConfigurationError, providers
 from invoice_bridge.scaffold import new_provider
 from tests.cli.conftest import execute
 from tests.environment import Environment
+from tests.warm import WarmPytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCAFFOLD = ROOT / "src" / "invoice_bridge" / "scaffold" / "adapter"
@@ -47,6 +48,13 @@ def installed(environment: Environment, tmp_path_factory: pytest.TempPathFactory
     done = environment.run("pip", "install", "--no-deps", "--target", str(found.site), ".", cwd=found.project)
     assert done.returncode == 0, done.stderr
     return found
+
+
+@pytest.fixture(scope="session")
+def warm(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPytest]:
+    """Runs the suite on many copies of the adapter, without importing it anew for each."""
+    with WarmPytest.started(environment, tmp_path_factory.mktemp("warm")) as started:
+        yield started
 
 
 # ── what is written ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -322,7 +330,7 @@ SABOTAGES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SABOTAGES)
-def test_the_suite_finds(name: str, environment: Environment, installed: Installed, tmp_path: Path) -> None:
+def test_the_suite_finds(name: str, warm: WarmPytest, installed: Installed, tmp_path: Path) -> None:
     """Each fault that is put into the working adapter makes the check that is about it fail."""
     sabotage, site = SABOTAGES[name], tmp_path / "site"
     shutil.copytree(installed.site, site, ignore=shutil.ignore_patterns("__pycache__"))
@@ -330,7 +338,7 @@ def test_the_suite_finds(name: str, environment: Environment, installed: Install
     text = path.read_text(encoding="utf-8")
     assert text.count(sabotage.was) == 1
     path.write_text(text.replace(sabotage.was, sabotage.becomes), encoding="utf-8")
-    done = environment.run("pytest", "-qx", "--tb=short", "-k", sabotage.found_by, cwd=installed.project, path=site)
+    done = warm.run("-qx", "--tb=short", "-k", sabotage.found_by, cwd=installed.project, path=site)
     assert done.returncode == 1, done.stdout
     assert re.search(rf"^FAILED .*::{sabotage.found_by}", done.stdout, re.MULTILINE)
 

@@ -13,6 +13,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "how-to" / "test-two-providers.md"
 
 
+WARMING = """
+import importlib
+import pkgutil
+
+def test_imports():
+    for room in ("core", "adapter", "engine", "journal", "client", "providers", "emulator"):
+        package = importlib.import_module(f"invoice_bridge.{room}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+"""
+"""Has pytest compile the library, as the first run of a project does: a plugin's modules are compiled by pytest."""
+
+
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """A virtual environment outside the tree, into which the wheel is installed."""
@@ -23,6 +36,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     made = Environment.make(folder / "environment")
     done = made.run("pip", "install", "--no-deps", "--ignore-installed", str(wheel), cwd=folder)
     assert done.returncode == 0, done.stderr
+    (folder / "test_warming.py").write_text(WARMING, encoding="utf-8")
+    done = shell(made, "env -u PYTHONDONTWRITEBYTECODE pytest -q test_warming.py", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
     return made
 
 

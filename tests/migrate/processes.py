@@ -18,13 +18,16 @@ from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from invoice_bridge import Client, Money, OneTimeCharge
+from invoice_bridge import Client, ImportInvoice, Money, OneTimeCharge, explain
 from invoice_bridge.adapter.emulation.core import Emulator
+from invoice_bridge.core.commands import NewInvoice
 from invoice_bridge.emulator.server import running
 from invoice_bridge.migrate import Ledger, NewItem, PlanHeader, Timing, move, work_on_jobs, write_operation
 from invoice_bridge.migrate.journal import ItemJournal
 from invoice_bridge.migrate.leases import Fence
+from invoice_bridge.testing.documents import documents
 from invoice_bridge.testing.fault_cases import make_emulator
+from tests.migrate import other_engines
 
 POINTS = ("claim", "send", "answer", "settle", "settled")
 SHORT = Timing(lease=2.0, beat=0.4, deadline=4.0, settling=0.5)
@@ -48,6 +51,8 @@ class Orders:
     looks_up: bool = True
     settings: str = "{}"
     jobs: bool = False
+    engine: str = ""
+    """Another engine of jobs than ours: "dbos" or "procrastinate"."""
 
 
 def work(orders: Orders) -> None:
@@ -95,12 +100,15 @@ def work(orders: Orders) -> None:
         unfenced: Any = Fence
         unfenced.check, unfenced.is_open = lambda _self: None, True
     if orders.jobs:
-        work_on_jobs(orders.place, _connect(orders), threads=orders.threads)
+        work_on_jobs(orders.place, connect_to(orders), threads=orders.threads)
+    elif orders.engine:
+        other_engines.run(orders.engine, orders.place, connect_to(orders), threads=orders.threads)
     else:
-        move(orders.place, None, _connect(orders), threads=orders.threads)
+        move(orders.place, None, connect_to(orders), threads=orders.threads)
 
 
-def _connect(orders: Orders) -> Any:
+def connect_to(orders: Orders) -> Any:
+    """Return what makes the client of the target."""
     own = json.loads(orders.settings)
     return lambda **settings: Client(orders.provider, api_key=orders.key, base_url=orders.url, **own, **settings)
 
@@ -123,17 +131,20 @@ class Scene:
         """Start a worker process."""
         processes = multiprocessing.get_context("forkserver")
         processes.set_forkserver_preload([__name__, "invoice_bridge.migrate.engine", "invoice_bridge.client.clients"])
+        process = processes.Process(target=work, args=(self.orders(point=point, after=after, **orders),))
+        process.start()
+        self.started.append(process)
+        return process
+
+    def orders(self, **orders: Any) -> Orders:
+        """Return the orders of a worker of this plan."""
         given = {
             "provider": self.provider,
             "settings": json.dumps({**self.emulator.settings, **self.emulator.reference_settings}),
             "threads": self.threads,
             **orders,
         }
-        given_orders = Orders(self.place, self.url, self.emulator.key, point=point, after=after, **given)
-        process = processes.Process(target=work, args=(given_orders,))
-        process.start()
-        self.started.append(process)
-        return process
+        return Orders(self.place, self.url, self.emulator.key, **given)
 
     def end(self) -> None:
         """Kill what still runs."""
@@ -171,6 +182,21 @@ class Scene:
         return [f"mig-{number:05}" for number in range(self.items)]
 
 
+def _bill(reference: str, number: int, customer: str | None) -> OneTimeCharge:
+    return OneTimeCharge(reference=reference, customer=customer, amount=Money(100 + number, "EUR"), description="moved")
+
+
+def _history(reference: str, number: int, customer: str | None) -> ImportInvoice:
+    """Return an invoice of the past: paid, void or uncollectible in turn."""
+    settled = [one for one in documents(customer) if one.reference in {"doc-paid", "doc-void", "doc-lost"}]
+    return settled[number % 3].model_copy(update={"reference": reference, "number": f"H-{number:05}"})
+
+
+def _item(command: NewInvoice, provider: str) -> NewItem:
+    allow = tuple(loss.code for loss in explain(provider, command).losses) if command.verb == ImportInvoice.verb else ()
+    return NewItem(command.reference, {"make": write_operation(command, allow)})
+
+
 @contextmanager
 def scene(
     place: Any,
@@ -181,22 +207,20 @@ def scene(
     timing: Timing = SHORT,
     rate: int | None = None,
     threads: int = 3,
+    imports: bool = False,
 ) -> Iterator[Scene]:
-    """Serve a target, and plan so many bills for it. By default the target forgets idempotency keys at once."""
+    """Serve a target, and plan so many bills, or imports of history, for it.
+
+    By default the target forgets idempotency keys at once.
+    """
     emulator = make_emulator(provider, None, lambda: datetime.now(UTC), forgets=forgets)
     customer = emulator.customer
-    bills = (
-        OneTimeCharge(
-            reference=f"mig-{number:05}", customer=customer, amount=Money(100 + number, "EUR"), description="moved"
-        )
-        for number in range(items)
-    )
+    commands = _history if imports else _bill
     with running(names=[provider]) as served, Ledger(place) as ledger:
         served.put(provider, emulator)
         plan = ledger.add_plan(PlanHeader(f"{provider}:test", timing=timing, rate=rate))
-        ledger.add(
-            plan, (NewItem(bill.reference, {"make": write_operation(bill)}) for bill in bills), page_size=items // 5
-        )
+        bills = (commands(f"mig-{number:05}", number, customer) for number in range(items))
+        ledger.add(plan, (_item(bill, provider) for bill in bills), page_size=items // 5)
         made = Scene(str(place), served.base_urls[provider], emulator, ledger, plan, items, provider, threads)
         try:
             yield made

@@ -27,6 +27,15 @@ def test_killed_workers_make_each_item_once(place: Place) -> None:
         assert {row.target_id for row in stage.ledger.rows(stage.plan)} == set(stage.emulator.invoices)
 
 
+def test_killed_workers_import_history_once_and_charge_nobody(tmp_path: Path) -> None:
+    """Paid, void and uncollectible invoices at Chargebee: each once, and nothing is mailed or collected."""
+    with scene(tmp_path / "ledger.sqlite", 30, provider="chargebee", imports=True) as stage:
+        assert kill_and_replace(stage, seed=5, kills=1, workers=1) == 1
+        assert stage.ledger.counts(stage.plan) == {"done": 30}
+        assert (stage.made(), stage.doubles()) == (30, 0)
+        assert not {entry.event for entry in stage.emulator.ledger} & {"mailed", "collected"}
+
+
 def test_pages_as_jobs_survive_killed_machines(postgres_journal: str) -> None:
     """With pgqueuer: a machine that dies leaves its job to another one, which finishes its pages; each item once."""
     with scene(postgres_journal, 50) as stage:

@@ -12,7 +12,7 @@ from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.explain import make_context
 from invoice_bridge.testing import Conformance
 from invoice_bridge.testing.conformance import WRITING
-from invoice_bridge.testing.metamorphic import _VARIANTS
+from invoice_bridge.testing.variants import _VARIANTS
 
 
 class _Suite(Conformance):

@@ -1,7 +1,7 @@
 """The kit of a provider's adapter: declarations, reading, checks, lookups, and the parts of its emulator.
 
-An adapter outside this library imports only from here and from `invoice_bridge.core`. A name is loaded when it is first
-used: an adapter that bills loads nothing of its emulator. The room imports core only.
+An adapter outside this library imports only from here and from `invoice_bridge.core`. A name is loaded on first use:
+an adapter that bills loads nothing of its emulator. The room imports core only.
 """
 
 from __future__ import annotations
@@ -398,7 +398,7 @@ _HOMES = {
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
 
-if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+if not TYPE_CHECKING:  # a type checker that saw it would accept every misspelt name
 
     def __getattr__(name: str) -> Any:
         if name not in _MODULES:

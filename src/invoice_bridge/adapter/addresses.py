@@ -59,7 +59,7 @@ def check_link(url: str, base_url: str, provider: str) -> None:
 
 
 def _is_below(path: str, base: str) -> bool:
-    """Whether a URL's path stays within the base path, however it is decoded on its way.
+    """Return whether a URL's path stays within the base path, however it is decoded on its way.
 
     Proxies and servers resolve dots (RFC 3986, 5.2.4) after decoding, some take a backslash for a slash, and some
     decode twice: a path with a dot segment in any of these readings is refused.

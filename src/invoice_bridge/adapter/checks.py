@@ -84,9 +84,9 @@ def _verify_rates(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> Inv
 
 
 def after_discount(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> Money | None:
-    """What an invoice holds before tax, as the bill's total states it: less the discounts, where the bill has some.
+    """Return an invoice's amount before tax, like the bill's total: after discounts, if the bill has some.
 
-    A provider that takes them as lines below zero states no discount; one that takes them as such states both.
+    A provider that accepts them as negative lines states no discount; one that accepts discounts states both.
     """
     if command.discount is None or found.subtotal is None or found.discount is None:
         return found.subtotal
@@ -154,7 +154,7 @@ def same_bill(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: 
 
 
 def _is_elsewhen(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> bool:
-    """Whether both sides say when, and not one of their lines meets one of the other's: no rounding explains that."""
+    """Return whether both sides state periods and no line overlaps one of the other side's."""
     asked = [line.period for line in command.billed_lines if line.period is not None]
     billed = [line.period for line in found.lines if line.period is not None]
     return bool(asked and billed) and not any(_meet(one, other) for one in asked for other in billed)

@@ -1,4 +1,4 @@
-"""The typed error of a refusal, by the provider's table, else by the HTTP status."""
+"""Return the typed error of a refusal by the provider's table or the HTTP status."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def classify(
     try:
         words = refusal(answer)
     except MalformedResponse as unreadable:
-        if answer.status == 429:  # a proxy's page: whoever says it, it means "not now"
+        if answer.status == 429:  # a proxy's page means "not now" too
             return Classified(RateLimited("too many requests", retry_after=_retry_after(answer), **facts))
         broken = answer.status >= 500
         page = (UnreadableServerError if broken else MalformedResponse)(unreadable.message, **facts)
@@ -58,7 +58,7 @@ def classify(
     becomes = row.becomes if row else _by_status(answer.status)
     if becomes is RateLimited:
         return Classified(RateLimited(words.message, retry_after=_retry_after(answer), **facts))
-    # a server error may have come after the fact, unless a row speaks of that very status
+    # a server error may follow a successful write, unless a row states this status
     named = row is not None and row.status is not None
     return Classified(
         becomes(words.message, **facts),
@@ -80,12 +80,12 @@ def _by_status(status: int) -> type[ProviderError]:
 
 
 def _retry_after(answer: Response) -> int | None:
-    """Seconds to wait, from Retry-After: a number, or a date, which counts from the answer's own Date (RFC 9110)."""
+    """Return the seconds of Retry-After: a number, or a date less the answer's own Date (RFC 9110)."""
     text = answer.headers.get("retry-after", "")
     if text.isascii() and text.isdecimal() and len(text) < 9:
         return int(text)
     try:
         wait = parsedate_to_datetime(text) - parsedate_to_datetime(answer.headers.get("date", ""))
-    except (ValueError, TypeError, OverflowError):  # no dates, or one without a zone
+    except (ValueError, TypeError, OverflowError):  # not a date, or one without a zone
         return None
     return max(0, -(-wait // timedelta(seconds=1)))

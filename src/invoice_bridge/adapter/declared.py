@@ -1,4 +1,4 @@
-"""Values that an adapter declares or returns: statuses, refusals, amounts, rates, settings, what it cannot do."""
+"""Values that an adapter declares or returns: statuses, refusals, amounts, rates, settings, and refusals of verbs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money, exponent
 
 
-# ── what is known of a bill ──────────────────────────────────────────────────────────────────────────────────────────
+# ── earlier tries of a bill ──────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is known of the earlier tries of a bill: by a journal, by the client's own memory, or from the caller."""
+    """The earlier tries of a bill, as known from a journal, the client's memory or the caller."""
 
     tried: bool | None = None
     """Whether there was an earlier try; None without a journal."""
@@ -59,7 +59,7 @@ def status_of(rows: Iterable[StatusRow], word: object) -> Status:
 
 @dataclass(frozen=True, slots=True)
 class ErrorRow:
-    """How a refusal is recognized: its code (or type, or HTTP status), and the error it becomes.
+    """A row that recognizes a refusal by its code, type or HTTP status, and the error that it becomes.
 
     `maybe_applied`: the request may still have taken effect (for instance, an earlier try of it is still running).
     `key_reused`: its idempotency key was used before with another request.
@@ -74,7 +74,7 @@ class ErrorRow:
     key_reused: bool = False
 
     def fits(self, code: str | None, kind: str | None, status: int) -> bool:
-        """Whether this row matches an answer."""
+        """Return whether this row matches an answer."""
         return (
             (self.code is None or self.code == code)
             and (self.type is None or self.type == kind)
@@ -84,10 +84,10 @@ class ErrorRow:
 
 @dataclass(frozen=True)
 class Units:
-    """What a provider's integer amounts mean: how many decimals each currency has there.
+    """The meaning of a provider's integer amounts: the number of decimals of each currency.
 
     A currency that is not listed is refused: its factor is not confirmed. `read_only` lists those that are read and
-    never sent: a wrong factor there shows in a report, and not on a bill; `read_source` names the documentation.
+    never sent: a wrong factor appears in a report, and not on a bill; `read_source` names the documentation.
     `multiple_of` lists those whose numbers must be whole multiples when they are sent.
     """
 
@@ -99,7 +99,7 @@ class Units:
 
     @cached_property
     def amounts(self) -> AmountsByCurrency:
-        """The amounts that whole numbers mean, by currency; None for one that `from_units` has to judge."""
+        """Return the amounts of whole numbers by currency; None for one that only `from_units` can decide."""
         return AmountsByCurrency({**self.read_only, **self.decimals})
 
     def to_units(self, money: Money) -> int:
@@ -126,7 +126,7 @@ class Units:
 
     @property
     def readable(self) -> frozenset[str]:
-        """The codes whose amounts are read: those that can be billed, and those that are only read."""
+        """Return the codes whose amounts are read: those that can be billed, and those that are only read."""
         return frozenset(self.decimals) | frozenset(self.read_only)
 
     def from_units(self, units: int, currency: str) -> Money:
@@ -156,7 +156,7 @@ class Currencies(Protocol):
 
     @property
     def currencies(self) -> frozenset[str]:
-        """The ISO 4217 codes that can be billed; any other is refused."""
+        """Return the ISO 4217 codes that can be billed; any other is refused."""
         ...
 
     @property
@@ -212,14 +212,14 @@ class Named:
         return getattr(import_module(module), name)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # what copying and pickling look for is not there
+        if name.startswith("__"):  # copying and pickling look for names that do not exist
             raise AttributeError(name)
         return getattr(self.load(), name)
 
 
 @dataclass(frozen=True, slots=True)
 class Cannot:
-    """Something that the provider cannot do, with the reason and its source."""
+    """A verb that the provider cannot do, with the reason and its source."""
 
     reason: str
     source: str

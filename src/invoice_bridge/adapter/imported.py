@@ -1,7 +1,7 @@
 """Compare what a provider holds of an import with the document, before it is finished and after.
 
-Rules of this file: what is not stated never satisfies a comparison of money. The provider's own document decides
-whether a reference or a number is this import's: nothing is done to another one.
+Rules of this file: a missing amount never satisfies a comparison of money. The provider's own document decides
+whether a reference or a number is this import's: any other one is left alone.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ __all__ = ["same_document", "verify_import"]
 def same_document(command: ImportInvoice, found: Invoice, total: Money | None = None) -> Invoice:
     """Check that an existing invoice is the document of this import; return it.
 
-    `total` is what the provider is to state, by default the document's. Compared are, where both sides state them: the
-    currency, the total, the customer's id, the number and the reference. A draft without lines has no total yet. Raises
+    `total` is the total that the provider must state, by default the document's. The currency, the total, the
+    customer's id, the number and the reference are compared if both sides state them. A draft without lines has no
+    total yet. Raises
     IdempotencyMismatch, with that invoice as `existing`.
     """
     asked = command.total if total is None else total
@@ -46,10 +47,10 @@ def same_document(command: ImportInvoice, found: Invoice, total: Money | None = 
 
 
 def verify_import(command: ImportInvoice, found: Invoice, total: Money | None = None) -> Invoice:
-    """Compare the total, what was paid and what is left to pay with the document's; return the invoice.
+    """Compare the total and the amounts paid and remaining with the document's; return the invoice.
 
-    What was paid and what is left are compared once the invoice is in the document's status: before, they change with
-    each request. Raises AmountMismatch or Discrepancy; what the provider does not state of a total counts as another
+    The amounts paid and remaining are compared once the invoice has the document's status: before, they change with
+    each request. Raises AmountMismatch or Discrepancy; a total that the provider does not state counts as another
     one.
     """
     asked = command.total if total is None else total

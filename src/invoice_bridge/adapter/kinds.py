@@ -1,6 +1,7 @@
-"""The kinds of values that native parameters take: what a caller may write, and what is sent for it.
+"""The kinds of values that native parameters take: the caller's value and the value sent for it.
 
-Rules of this file: `read` raises ValueError for anything that the provider would not take; nothing is rounded, cut off
+Rules of this file: `read` raises ValueError for any value that the provider would not accept; nothing is rounded, cut
+off
 or guessed. Amounts are Money, so that no number in the provider's own units is ever written by hand.
 """
 
@@ -21,7 +22,7 @@ _DECIMAL = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of value: its name for a reader, and how a caller's value is read into what is sent.
+    """A kind of value: its name for a reader, and the function from the caller's value to the value sent.
 
     `samples` are two values that it takes and one that it refuses.
     """
@@ -32,7 +33,7 @@ class Kind:
 
     @staticmethod
     def text(longest: int = 255, pattern: str = "", *, samples: tuple[str, str] = ("one", "two")) -> Kind:
-        """A text of one to `longest` characters, which matches the pattern as a whole."""
+        """Return a text of one to `longest` characters, which matches the pattern as a whole."""
 
         def read(value: Any) -> str:
             if not isinstance(value, str) or not value:
@@ -47,7 +48,7 @@ class Kind:
 
     @staticmethod
     def one_of(*words: str) -> Kind:
-        """One of these words."""
+        """Return one of these words."""
 
         def read(value: Any) -> str:
             if not isinstance(value, str) or value not in words:
@@ -58,7 +59,7 @@ class Kind:
 
     @staticmethod
     def whole(least: int = 0, most: int = 2**31 - 1) -> Kind:
-        """A whole number between the two, both included. It is never an amount."""
+        """Return a whole number between the two, both included. It is never an amount."""
 
         def read(value: Any) -> int:
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
@@ -80,7 +81,7 @@ class Kind:
 
     @staticmethod
     def decimal_text(longest: int) -> Kind:
-        """A decimal number, sent as plain text: a Decimal or a text such as "19.9875"."""
+        """Return a decimal number, sent as plain text: a Decimal or a text such as "19.9875"."""
 
         def read(value: Any) -> str:
             if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
@@ -94,7 +95,7 @@ class Kind:
 
     @staticmethod
     def moment(write: Callable[[datetime], Any]) -> Kind:
-        """An instant with its time zone: a datetime, or a text such as 2026-05-01T00:00:00Z."""
+        """Return an instant with its time zone: a datetime, or a text such as 2026-05-01T00:00:00Z."""
 
         def read(value: Any) -> Any:
             if isinstance(value, str):
@@ -111,7 +112,7 @@ class Kind:
 
     @staticmethod
     def amount(write: Callable[[Money], Any]) -> Kind:
-        """An amount of money: Money, or {"minor": 1999, "currency": "EUR"} in a file."""
+        """Return an amount of money: Money, or {"minor": 1999, "currency": "EUR"} in a file."""
 
         def read(value: Any) -> Any:
             if isinstance(value, Mapping) and set(value) == {"minor", "currency"}:
@@ -129,7 +130,7 @@ class Kind:
 
     @staticmethod
     def list_of(kind: Kind, *, least: int = 1, most: int = 100) -> Kind:
-        """A list of values of a kind, one at least by default."""
+        """Return a list of values of a kind, one at least by default."""
 
         def read(value: Any) -> list[Any]:
             if not isinstance(value, list | tuple) or not least <= len(value) <= most:

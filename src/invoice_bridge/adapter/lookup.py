@@ -1,4 +1,4 @@
-"""Find the invoices that carry a bill's reference: in the listing of its customer, or as the provider can."""
+"""Find the invoices that carry a bill's reference: in the listing of its customer, or in the provider's own way."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 def is_findable(command: NewInvoice | Find, context: Context) -> bool:
-    """Whether the invoice of this bill can be found by its reference: it is carried, and invoices can be listed."""
+    """Return whether a lookup can find this bill: its reference is sent, and invoices can be listed."""
     if finds_import(command, context):
         return True
     losses = context.on(command).losses
@@ -59,14 +59,14 @@ def find_matches(command: NewInvoice | Find, context: Context, history: History 
     made: dict[str, Invoice] = {}
     findable, lost, strange = is_findable(command, context), "", ""
     for invoice_id in history.made:
-        if (again := retrieval(invoice_id)) is None:  # torn in the journal: the listing has it
+        if (again := retrieval(invoice_id)) is None:  # unreadable in the journal, but the listing has it
             continue
         try:
             invoice: Invoice = yield from annotated(context.provider.flow(again, context.on(again)))
         except NotFound:  # a draft that was deleted, or got another id
             lost = invoice_id
             continue
-        if not findable:  # what was read as its reference is something else, such as a purchase order
+        if not findable:  # the text read as its reference is something else, such as a purchase order
             invoice = invoice.model_copy(update={"reference": None})
         if invoice.reference in {None, command.reference}:
             made[invoice.id] = invoice
@@ -80,7 +80,7 @@ def find_matches(command: NewInvoice | Find, context: Context, history: History 
 
 
 def finds_import(command: NewInvoice | Find, context: Context) -> bool:
-    """Whether the command is an import that the provider finds in a way of its own."""
+    """Return whether the command is an import for which the provider has a lookup of its own."""
     return isinstance(command, ImportInvoice) and context.provider.import_lookup is not None
 
 
@@ -95,7 +95,7 @@ def find_in_listing(command: NewInvoice | Find, context: Context, history: Histo
     """Find every invoice that has a bill's reference in the listing of its customer, at most PAGES pages."""
     mine, gap = json_text(command.reference), ""
     listing = listing_command(command, context, history)
-    seen: dict[str, Invoice] = {}  # by id: one that moves on while it is listed is on two pages
+    seen: dict[str, Invoice] = {}  # by id: an invoice that changes during the listing is on two pages
     for _ in range(PAGES):
         page: Page = yield from annotated(context.provider.flow(listing, context.on(listing)))
         for item in page.items:
@@ -122,7 +122,7 @@ def find_in_listing(command: NewInvoice | Find, context: Context, history: Histo
 def find(command: Find, context: Context) -> Flow[Invoice]:
     """Find the one invoice that has a reference: in the listing of a customer, else in the search index or listing.
 
-    An invoice that was withdrawn counts only if no other has the reference. Raises NotFound, AlreadyBilled if several
+    A withdrawn invoice counts only if no other has the reference. Raises NotFound, AlreadyBilled if several
     have it, and Unsupported if the listing could not be read to its end.
     """
     searches = context.provider.search if command.customer is None else None
@@ -149,10 +149,10 @@ def find(command: Find, context: Context) -> Flow[Invoice]:
 
 
 def find_known(command: Find, context: Context, made: tuple[str, ...]) -> Flow[Invoice]:
-    """Find the invoice of a reference among those that a journal knows it made, else as the provider can.
+    """Find the invoice of a reference among those in the journal, otherwise in the provider's own way.
 
-    Each is read by its id, so that no search index lags behind. One that was withdrawn is returned if no other has the
-    reference. Raises what `find` raises, and Discrepancy where the invoice of the journal has another reference.
+    Each is read by its id, so no search index can lag. A withdrawn one is returned if no other has the reference.
+    Raises what `find` raises, and Discrepancy if the invoice of the journal has another reference.
     """
     known: dict[str, Invoice] = {}
     strange: tuple[str, str] | None = None
@@ -194,7 +194,7 @@ def find_known(command: Find, context: Context, made: tuple[str, ...]) -> Flow[I
 
 
 def _is_for(command: Find, invoice: Invoice, context: Context) -> bool:
-    """Whether an invoice is one of the customer's whose listing was asked for, as far as it states one."""
+    """Return whether an invoice belongs to the customer of the listing, as far as it states one."""
     here = context.provider.name
     if command.customer is None or invoice.customer is None:
         return True
@@ -217,7 +217,7 @@ def listing_command(command: NewInvoice | Find, context: Context, history: Histo
 
 
 def lookup_start(history: History) -> datetime | None:
-    """Return when a lookup begins; None for the very beginning, as no provider existed before 1970."""
+    """Return the start of a lookup; None for the beginning, because no provider existed before 1970."""
     return None if history.since is None or history.since < _EPOCH else history.since - CLOCK_SKEW
 
 

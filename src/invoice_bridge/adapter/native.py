@@ -1,8 +1,8 @@
-"""Native parameters: what only one provider has, as its table declares it, and how it joins a request.
+"""Native parameters: parameters of one provider, as its table declares them, and their place in a request.
 
 Rules of this file: pure, and no provider's name. A parameter that the table does not have is an error that names the
-nearest; one that a bill could not carry is refused before anything is sent, never left out. What a row of `FIELDS`
-writes is never overwritten.
+nearest; one that a bill could not carry is refused before anything is sent, never left out. They never overwrite a
+field that a row of `FIELDS` writes.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ class Native:
     """One parameter: `path` in the body of the request `step`, "charges[].hsn_code" in each of a list.
 
     `money`: it changes what is billed, so that a bill needs `expect_total`. `effects` join those of the request.
-    `when` is whether a command can carry it, `unless` what to do where it cannot. `replaces` lists the fields beside it
-    that it takes the place of: constants, and what it states more exactly. `check(value, command, place)` raises
+    `when` decides whether a command can carry it, `unless` states what to do if not. `replaces` lists the fields
+    beside it that it replaces: constants, and fields that it states more exactly. `check(value, command, place)`
+    raises
     ValueError for a value that contradicts the command. `requires` lists what must be stated beside it. `per_line`: its
     list has an entry for each line of the bill, in order. `schedules`: the invoice stays a draft until later. `doubt`
-    is what is not confirmed of it.
+    states what is unconfirmed.
     """
 
     path: str
@@ -61,7 +62,7 @@ class Native:
 
     @property
     def name(self) -> str:
-        """The parameter of the request that it is, or is a part of."""
+        """Return the parameter of the request that contains it, or that it is."""
         return re.split(r"[.\[]", self.path)[0]
 
 
@@ -76,12 +77,12 @@ class RefusedNative:
 
 
 def compares_always(_command: Bill, _context: Setup) -> bool:
-    """Whether a bill is compared before it is collected: always."""
+    """Return whether a bill is compared before it is collected: always."""
     return True
 
 
 def count_billed(command: Any, _context: Setup) -> int:
-    """How many lines a bill is sent with: its own, and those of its discounts."""
+    """Return how many lines a bill is sent with: its own, and those of its discounts."""
     return len(getattr(command, "billed_lines", ()))
 
 
@@ -89,9 +90,9 @@ def count_billed(command: Any, _context: Setup) -> int:
 class NativeTable:
     """The native parameters of a provider.
 
-    `compares` is whether what a bill comes to can be compared before it is collected. `mails` is whether a bill with
-    Collection.send is mailed by the request that makes it. `count_lines` is how many lines a bill has in the request,
-    each of which has an entry in a list of parameters `per_line`.
+    `compares` decides whether a bill's total can be compared before it is collected. `mails` states whether the
+    request that makes a bill with Collection.send also mails it. `count_lines` returns the number of lines in the
+    request: a list of parameters `per_line` has an entry for each.
     """
 
     rows: tuple[Native, ...] = ()
@@ -115,10 +116,10 @@ def in_currency(value: Any, command: Any, _place: int) -> None:
         raise ValueError(f"it is in {stated}, the bill in {command.currency}")
 
 
-# ── what a command states ────────────────────────────────────────────────────────────────────────────────────────────
+# ── natives of a command ────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a command states for one provider: the parameters of each step, as they are sent, and their rows."""
+    """The native parameters of a command for one provider, by step as they are sent, with their rows."""
 
     steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     rows: tuple[Native, ...] = ()
@@ -126,12 +127,12 @@ class Given:
 
     @property
     def changes_money(self) -> bool:
-        """Whether a parameter changes what is billed, or may."""
+        """Return whether a parameter changes what is billed, or may."""
         return bool(self.unchecked) or any(row.money for row in self.rows)
 
     @property
     def schedules(self) -> bool:
-        """Whether the invoice stays a draft until the provider issues it."""
+        """Return whether the invoice stays a draft until the provider issues it."""
         return any(row.schedules for row in self.rows)
 
 
@@ -176,7 +177,7 @@ _UNSPELLABLE = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def _check_spelling(value: Any, place: str, wrong: re.Pattern[str]) -> None:
-    """Refuse a name that is a path: a form spells it like a field of the bill's own, and JSON has no such field."""
+    """Refuse a name that is a path: a form would write it like a field of the bill, and JSON has no such field."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             if wrong.search(name):
@@ -191,7 +192,7 @@ def _check_spelling(value: Any, place: str, wrong: re.Pattern[str]) -> None:
 
 
 def _check_unchecked(table: NativeTable, unchecked: Mapping[str, Any], command: Command, place: str) -> None:
-    """Refuse what the table knows, and what no request can carry as it is."""
+    """Refuse parameters of the table, and values that no request can carry unchanged."""
     known = {row.path for row in table.of(command.verb)}
     refused = {row.path: row.why for row in table.refused if command.verb in row.verbs or row.verbs == BILLS}
     for shape, value in shapes_of(unchecked):
@@ -327,7 +328,7 @@ def check_names(command: Command, here: str, names: Callable[[], Iterable[str]])
 
 
 def check_natives(table: NativeTable, given: Given, command: Command, context: Setup) -> None:
-    """Check that what a bill comes to can be compared, where natives change it. Raises Unsupported before sending."""
+    """Check that a bill's total can be compared if natives change it. Raises Unsupported before sending."""
     if not isinstance(command, Bill):
         return
     title, total = context.provider.name, total_with_tax(cast("Any", command))
@@ -360,9 +361,9 @@ def check_natives(table: NativeTable, given: Given, command: Command, context: S
         )
 
 
-# ── losses, and where a field of a body comes from ───────────────────────────────────────────────────────────────────
+# ── losses, and the origin of a body's field ───────────────────────────────────────────────────────────────────
 def native_losses(table: NativeTable, command: Command | None, context: Setup) -> Iterator[Loss]:
-    """Yield what natives mean for a command: parameters of other providers, and those that change what is billed.
+    """Yield the losses of natives: parameters of other providers, and those that change the amount.
 
     A parameter that the table does not have yields none: the flow refuses it.
     """
@@ -407,7 +408,7 @@ def native_losses(table: NativeTable, command: Command | None, context: Setup) -
 
 
 def loss_code(provider: str, path: str) -> str:
-    """Return the permanent code of the loss that a parameter means which changes what is billed."""
+    """Return the permanent code of the loss of a parameter that changes the amount."""
     return f"IB-{provider.upper()}-NATIVE-{re.sub('[^A-Z0-9]+', '-', path.upper()).strip('-')}-01"
 
 

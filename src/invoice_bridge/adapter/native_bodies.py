@@ -1,4 +1,4 @@
-"""How native parameters join the body of a request.
+"""Add native parameters to the body of a request.
 
 Rules of this file: those of native.py.
 """
@@ -35,7 +35,7 @@ def _thawed(value: Any) -> Any:
 
 
 def _drop(body: dict[str, Any], shape: str, replaced: Iterable[str]) -> None:
-    """Remove what a parameter takes the place of, where it lies directly in the object at `shape`."""
+    """Remove the fields that a parameter replaces, if they are directly in the object at `shape`."""
     for path in replaced:
         parent, _, name = path.rpartition(".")
         if parent == shape:
@@ -43,7 +43,7 @@ def _drop(body: dict[str, Any], shape: str, replaced: Iterable[str]) -> None:
 
 
 def _refuse_both(stated: Mapping[str, Any], name: str, replaced: Iterable[str], shape: str) -> None:
-    """Refuse two parameters one of which takes the place of the other: one of them would be lost."""
+    """Refuse two parameters if one replaces the other, because one would be lost."""
     for path in replaced:
         parent, _, other = path.rpartition(".")
         if parent == shape and other != name and other in stated:

@@ -1,7 +1,6 @@
 """What an adapter declares: a provider is a value, made of facts, tables and flows.
 
-Rules of this file: no provider's name, no network. Everything that must be true of a provider in more than one place is
-read from its Provider value.
+Rules of this file: no provider's name, no network. Every fact that several places need is read from the Provider value.
 """
 
 from __future__ import annotations
@@ -114,7 +113,7 @@ class Provider:
     rate: Rate | None = None
     """The provider's documented rate limit; None if it states no number."""
     search_rate: Rate | None = None
-    """The rate limit of its search index, if that is another one."""
+    """The rate limit of its search index, if it differs."""
     retry_header: str | None = None
     """A header of answers that states "true" or "false": whether the request should be retried."""
     settings: tuple[Setting, ...] = ()
@@ -143,17 +142,17 @@ class Provider:
     money: Currencies
     """The table of currencies: a Units, or the provider's own kind."""
     redactions: tuple[Redaction, ...] = ()
-    """What a recording must not show, beyond the rows of every provider."""
+    """The rows that redact recordings, beyond those of every provider."""
 
     # verbs
     flows: Verbs
     lookup: Callable[[NewInvoice | Find, Context, History], Flow[Matches]] | None = None
-    """How a bill is looked up by its reference, if the listing is not enough; see adapter/lookup.py."""
+    """The lookup of a bill by its reference, if the listing is not enough; see adapter/lookup.py."""
     search: Callable[[NewInvoice | Find, Context, History], Flow[Matches]] | None = None
     """How a bill is found in the provider's search index, which lags behind writes: the first lookup of a create, while
     the idempotency key covers the lag. None if the index does not cover the reference."""
     import_lookup: Callable[[ImportInvoice, Context, History], Flow[Matches]] | None = None
-    """How an import is looked up, where that is cheaper and surer than a bill: by an id that the caller chose."""
+    """The lookup of an import, if an id that the caller chose makes it cheaper than a bill's."""
     parse: Callable[..., Invoice]
     """parse(data: Mapping) → Invoice; raises MalformedResponse."""
     shape: Shape[Invoice] | None = None
@@ -165,7 +164,7 @@ class Provider:
     reference_in: Callable[[Any, Context], str | None] | None = None
     """Returns the reference in the JSON of an answer to the request that opens a bill, or None."""
     webhooks: Webhooks | None = None
-    """How its deliveries are verified and read; None: not built."""
+    """The verification and reading of its deliveries; None: not built."""
     emulator: Callable[..., Any]
     """emulator(clock=…, …) → the in-memory provider. `Named` by its path: billing code never imports a test double."""
 
@@ -195,13 +194,13 @@ class Provider:
         return begin(command, context)
 
     def rows_of(self, command: Command | None) -> tuple[Field, ...]:
-        """Return the rows that speak of a command's fields."""
+        """Return the rows of a command's fields."""
         if isinstance(command, ImportInvoice):
             return self.import_fields
         return self.fields if isinstance(command, Bill) else self.verb_fields
 
     def has_row(self, command: Command, leaf: str) -> bool:
-        """Whether a row states what happens to a field of a verb, or to its parts."""
+        """Return whether a row states what happens to a field of a verb, or to its parts."""
         return any(
             command.verb in row.verbs and (row.path == leaf or row.path.startswith((f"{leaf}[", f"{leaf}.")))
             for row in self.verb_fields
@@ -220,12 +219,12 @@ class Provider:
         return classify(answer, self.name, self.errors, self.refusal)
 
     def is_replay(self, answer: Response) -> bool:
-        """Whether an answer is marked as a replay of the answer to an earlier request with the same key."""
+        """Return whether an answer is marked as a replay of the answer to an earlier request with the same key."""
         marked = self.idempotency.replay_header
         return marked is not None and answer.headers.get(marked.lower()) == "true"
 
     def wants_retry(self, answer: Response, *, default: bool) -> bool:
-        """Whether to retry a refused request: as the provider states, else `default`."""
+        """Return whether to retry a refused request: as the provider states, else `default`."""
         advice = None if self.retry_header is None else answer.headers.get(self.retry_header.lower())
         return {"true": True, "false": False}.get(advice or "", default)
 
@@ -256,10 +255,10 @@ class Provider:
         return tuple(setting for setting in self.settings if setting.required and settings.get(setting.name) is None)
 
 
-# ── what a flow is given ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── the context of a flow ─────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Context:
-    """What a flow may use: the settings, and one way to make requests. It knows no key, no clock and no network."""
+    """The context of a flow: the settings, and one way to make requests. It has no key, clock or network."""
 
     provider: Provider
     settings: Mapping[str, Any]
@@ -276,19 +275,19 @@ class Context:
 
     @property
     def account(self) -> str:
-        """The account within which a reference is unique, as far as the settings state it: "chargebee:acme"."""
+        """Return the account within which a reference is unique, as far as the settings state it: "chargebee:acme"."""
         return f"{self.provider.name}:{self.provider.scope(self.settings)}"
 
     @cached_property
     def losses(self) -> tuple[Loss, ...]:
-        """What the provider would not carry of the command, computed once for each context."""
+        """Return the losses of the command, computed once for each context."""
         rows = self.provider.rows_of(self.command)
         losses = find_losses(rows, self.command, self) if rows else ()
         return (*losses, *native.native_losses(self.provider.natives, self.command, self))
 
     @cached_property
     def natives(self) -> native.Given:
-        """The native parameters of the command, read and checked. Raises ConfigurationError or Unsupported."""
+        """Return the native parameters of the command, read and checked. Raises ConfigurationError or Unsupported."""
         return native.read_natives(self.provider.natives, self.command, self)
 
     def on(self, command: Command) -> Context:
@@ -296,7 +295,7 @@ class Context:
         return self if command is self.command else replace(self, command=command)
 
     def has_done(self, request: Request) -> bool:
-        """Whether a request is known to have taken effect, even if the provider has forgotten its key.
+        """Return whether a request is known to have taken effect, even if the provider has forgotten its key.
 
         Its address counts as well as its key: another attempt, or a verb of the caller's, may have sent it for the same
         invoice.
@@ -315,7 +314,7 @@ class Context:
     ) -> Request:
         """Make a reading request; `invoice_id` is the invoice that its answer must be about.
 
-        `misses`: what it reads is expected not to be there; see Request.
+        `misses`: the object may not exist; see Request.
         """
         pairs = [(name, wire.scalar(value)) for name, value in query]
         url = self.base_url + wire.path(*segments) + (f"?{wire.query(pairs)}" if pairs else "")
@@ -391,7 +390,7 @@ class Context:
         )
 
     def _encoded(self, body: Mapping[str, Any] | None) -> tuple[bytes, str]:
-        """A body as the provider takes it, and its content type; nothing where there is none."""
+        """Return an encoded body and its content type; nothing without a body."""
         if body is None:
             return b"", ""
         if self.provider.form is None:

@@ -1,4 +1,4 @@
-"""What a recording of a provider must not show: rows, each with its place and its replacement.
+"""Rows that redact recordings of a provider, each with a place and a replacement.
 
 Rules of this file: data types alone. The rows are each provider's own (tables.py); `cassettes.redaction` applies them.
 """
@@ -15,7 +15,7 @@ class Where(StrEnum):
     HEADER = "header"
     """A header of that name."""
     QUERY = "query"
-    """A parameter of an address; every FIELD row holds there too."""
+    """A parameter of an address; every FIELD row applies there too."""
     FIELD = "field"
     """A field of a form or of JSON, at any depth. "customer.name" holds only inside `customer`."""
     PATH = "path"

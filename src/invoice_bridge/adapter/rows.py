@@ -22,30 +22,30 @@ __all__ = ["Field", "approximated", "carried", "defaulted", "dropped", "provider
 
 
 class Named(Protocol):
-    """A provider, as far as rows know it."""
+    """The part of a provider that rows need."""
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Return its name."""
         ...
 
 
 class Setup(Protocol):
-    """What a row may depend on besides the command: settings, the provider's name, and the time if it is given."""
+    """The facts that a row may depend on besides the command: settings, the provider's name, the time if given."""
 
     @property
     def provider(self) -> Named:
-        """The provider."""
+        """Return the provider."""
         ...
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The settings of the client, read and checked."""
+        """Return the settings of the client, read and checked."""
         ...
 
     @property
     def as_of(self) -> datetime | None:
-        """The present, for what depends on the clock."""
+        """Return the present, for what depends on the clock."""
         ...
 
 
@@ -57,8 +57,8 @@ def _always(_command: Any, _context: Setup) -> bool:
 class Field:
     """One row: what happens to the field at `path` of the commands named in `verbs`.
 
-    `native` is the provider's field. A row with a `code` is a loss if `when` holds and the field is set; a row without
-    one is carried whole. `source` names the provider's documentation and may not be empty.
+    `native` is the provider's field. A row with a `code` is a loss if `when` holds and the field is set; a field of a
+    row without one is carried in full. `source` names the provider's documentation and may not be empty.
     """
 
     path: str
@@ -79,11 +79,11 @@ class Field:
     """Whether a bill that has the field is refused before anything is sent."""
 
     def speaks(self, command: Any, context: Setup) -> bool:
-        """Whether the row applies to this command: its verb and its condition."""
+        """Return whether the row applies to this command: its verb and its condition."""
         return command.verb in self.verbs and (self.when is _always or self.when(command, context))
 
     def is_set(self, command: Any, context: Setup) -> bool:
-        """Whether the command has a value at the row's path."""
+        """Return whether the command has a value at the row's path."""
         if self.path == "customer.id":  # the id at this provider, however the customer was given
             return command.customer is not None and command.customer.at(context.provider.name) is not None
         for value in values_at(command, self.path):
@@ -92,7 +92,7 @@ class Field:
         return False
 
     def loss(self, command: Any, context: Setup) -> Loss | None:
-        """Return the loss that this row means for a command, or None."""
+        """Return the loss of a command by this row, or None."""
         if not self.code or not self.speaks(command, context) or not self.is_set(command, context):
             return None
         found = Loss(self.code, self.path, self.fate, self.severity, self.sent, self.why, self.remedy)
@@ -104,7 +104,7 @@ class Field:
 
 
 def carried(path: str, native: str, source: str, **more: Any) -> Field:
-    """Make a row for a field that the provider takes whole, as its field `native`."""
+    """Make a row for a field that the provider accepts in full, as its field `native`."""
     return Field(path, native, source, **more)
 
 
@@ -133,12 +133,12 @@ def provider_rated(path: str, code: str, source: str, **more: Any) -> Field:
 
 
 def unsent(path: str, source: str, **more: Any) -> Field:
-    """Make a row for a field that is not sent and not lost: it is compared with the answer, or holds by itself."""
+    """Make a row for a field that is neither sent nor lost: it is compared with the answer, or always true."""
     return Field(path, "", source, Alters.NOTHING, **more)
 
 
 def refused(path: str, source: str, *, why: str, remedy: str, **more: Any) -> Field:
-    """Make a row for a field that the provider has no way to take: a bill that has it is refused, as `why` says."""
+    """Make a row for a field that the provider cannot accept: a bill with it is refused, with `why`."""
     return Field(path, "", source, Alters.BRANCH, why=f"{_REFUSED}{why}", remedy=remedy, refuses=True, **more)
 
 
@@ -147,7 +147,7 @@ _NOWHERE = {"alters": Alters.NOTHING, "sent": "nothing"}
 
 
 def read_parts(code: str, source: str, *, sent: tuple[str, ...] = ()) -> tuple[Field, ...]:
-    """The rows for what lines and customers have when they were read from an invoice, and for what no row here sends.
+    """Return the rows for parts that were read from an invoice, and for leaves that no row here sends.
 
     `code` begins the codes of their losses: "IB-ACME". `sent` are the paths of those that a provider takes, with rows
     of its own. Discounts and rates of tax are refused, unless the provider takes them.
@@ -230,7 +230,7 @@ _LOWER = "state the discount as a line below zero, or lower the amount"
 
 
 def discounts_as_lines(code: str, source: str, *, amount: str, text: str, **more: Any) -> tuple[Field, ...]:
-    """The rows of an adapter that sends discounts as lines below zero (`billed_lines`), in its fields for their parts.
+    """Return the rows of an adapter that sends discounts as negative lines (`billed_lines`), with its field names.
 
     Such lines come to the total exactly. `code` begins the codes of their losses: "IB-ACME".
     """
@@ -264,7 +264,7 @@ def values_at(command: Any, path: str) -> list[Any]:
             found = [word for one in found for word in (one if bare == "key" else one.values())]
         else:
             found = [value for one in found if (value := getattr(one, bare, None)) is not None]
-        if is_list:  # a text is no list: tax="none" has no rates
+        if is_list:  # a str is not a list: tax="none" has no rates
             found = [item for items in found if not isinstance(items, str) for item in items]
         if not found:
             break
@@ -278,7 +278,7 @@ def _is_mapping(kind: type[Any]) -> bool:
 
 @lru_cache(1024)
 def _steps(path: str) -> tuple[tuple[str, bool], ...]:
-    """The names of a path, and whether each is a list whose items are meant."""
+    """Return the names of a path, each with whether it means the items of a list."""
     return tuple((name.removesuffix("[]"), name.endswith("[]")) for name in path.split("."))
 
 
@@ -296,7 +296,7 @@ def check_limits(limits: Iterable[Limit], command: Any) -> None:
 
 
 def check_refused(fields: Iterable[Field], command: Any, context: Setup) -> None:
-    """Raise Unsupported for a field of a bill that its row refuses, and for rates of tax that no row speaks of."""
+    """Raise Unsupported for a field of a bill that its row refuses, and for rates of tax without a row."""
     spoken_of = False
     for row in fields:
         if (row.refuses or row.path == "tax[]") and row.speaks(command, context) and row.is_set(command, context):
@@ -310,7 +310,7 @@ def check_refused(fields: Iterable[Field], command: Any, context: Setup) -> None
 
 
 def find_losses(fields: Iterable[Field], command: Any, context: Setup) -> tuple[Loss, ...]:
-    """Return every loss that a provider's rows mean for a command, in the order of the rows."""
+    """Return every loss of a command by a provider's rows, in their order."""
     return tuple(loss for row in fields if (loss := row.loss(command, context)))
 
 
@@ -354,7 +354,7 @@ def _below(hint: Any, path: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The most that the provider accepts at a path: characters of a text, entries of a list or mapping.
+    """The maximum that the provider accepts at a path: characters of a text, entries of a list or mapping.
 
     "metadata" counts its keys; "metadata.key" and "metadata.value" limit each of them.
     """

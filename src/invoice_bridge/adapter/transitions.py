@@ -1,4 +1,4 @@
-"""What each verb does to an invoice: one table per provider, read by its flows, emulator, docs and the suite.
+"""The transition of each verb: one table per provider, read by its flows, emulator, docs and the suite.
 
 Rules of this file: a row states what the flow does, and its source states why. It names our statuses only, except in a
 Doubt, where the provider's own words differ. Only verbs that change an existing invoice have a row.
@@ -19,7 +19,7 @@ COMMANDS = {
     if command not in {Retrieve, Pdf}
     for verb in ((command.verb, "pay_part") if command is Pay else (command.verb,))
 }
-"""verb → its command, of those that change an invoice that is there already"""
+"""verb → its command, for verbs that change an existing invoice"""
 CHANGES = tuple(COMMANDS)
 """The verbs that change an existing invoice."""
 
@@ -54,11 +54,11 @@ class Transition:
     doubts: tuple[Doubt, ...] = ()
 
     def is_sent(self, status: Status) -> bool:
-        """Whether a verb that reads the invoice first sends its request then."""
+        """Return whether a verb that reads the invoice first then sends its request."""
         return status in self.allowed or status in self.undocumented
 
     def is_allowed(self, status: Status, native: str, switches: Mapping[str, bool]) -> bool:
-        """Whether a provider whose doubts are settled by `switches` allows it for an invoice with this native word."""
+        """Return whether a provider with these `switches` allows it for an invoice with this native status."""
         return status in self.allowed and all(switches[row.switch] for row in self.doubts if native in row.words)
 
     def of_fields(self, fields: Collection[str]) -> Transition:

@@ -24,7 +24,7 @@ TOLERANCE = timedelta(minutes=5)
 
 
 class EventType(StrEnum):
-    """What happened to an invoice. `unknown` is any other event; it never changes your data."""
+    """The kind of an event. `unknown` is any other event; it never changes your data."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -38,9 +38,9 @@ class EventType(StrEnum):
     CREDITED = "credited"
     """A credit note was issued, changed or withdrawn."""
     REFUNDED = "refunded"
-    """Money was given back, is about to be, or could not be: read the invoice or the refund in `raw`."""
+    """A refund was made, is pending or failed: read the invoice or the refund in `raw`."""
     DISPUTED = "disputed"
-    """The customer disputes a payment with their bank, or that dispute went on."""
+    """The customer disputes a payment with their bank, or that dispute changed."""
     UNKNOWN = "unknown"
 
 
@@ -66,7 +66,7 @@ class InvoiceEvent(Frozen):
     raw: Raw = Field(default=None, repr=False)
 
 
-# ── what an adapter declares ─────────────────────────────────────────────────────────────────────────────────────────
+# ── an adapter's declarations ─────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class EventRow:
     """A provider's name for an event, and ours.
@@ -100,7 +100,7 @@ class Delivery:
 class EventFacts:
     """The facts of an event as the provider words them. `invoice` is the JSON of the invoice that it carries.
 
-    An event without an id is refused: it could not be told from another.
+    An event without an id is refused, because nothing would distinguish it from another.
     """
 
     id: str | None
@@ -114,10 +114,10 @@ class EventFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhooks:
-    """How a provider's deliveries are verified and read.
+    """The verification and reading of a provider's deliveries.
 
     `verify(delivery, secret, at)` raises InvalidSignature, and ConfigurationError for a secret of another shape. `read`
-    raises MalformedResponse for what is no event.
+    raises MalformedResponse for content that is not an event.
     """
 
     verify: Callable[[Delivery, bytes, datetime], None] | Cannot

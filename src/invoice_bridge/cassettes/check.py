@@ -21,7 +21,8 @@ from invoice_bridge import providers
 from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.cassettes import bodies, files, provenance
 from invoice_bridge.cassettes.provenance import Provenance
-from invoice_bridge.cassettes.redaction import VERSION, Redactor, key_shapes
+from invoice_bridge.cassettes.redaction import VERSION, Redactor
+from invoice_bridge.cassettes.redaction_rules import key_shapes
 from invoice_bridge.core.errors import ConfigurationError
 
 SECRET, UNREAD, PROVENANCE, REPLAY, AGE, API_VERSION = (

@@ -121,6 +121,7 @@ COMMANDS = {
         "Record and check cassettes; only `record --against test` and `live` use the network.",
     ),
     "migrate": Entry("migrate:app", _ON_BILLS, "Move invoices to another provider."),
+    "switch": Entry("switch:app", _ON_BILLS, "Follow a switch of provider, and move its instant."),
     "journal": Entry("journal:app", _OFFLINE, "Read the journal of what was tried, or release a reference."),
 }
 """Every command by its name, in the order of the help."""

@@ -213,7 +213,7 @@ def provider_beside(
             raise ConfigurationError(f"{given[0]} cannot go with --config: the profile states it")
         return None
     if profile is not None:
-        raise ConfigurationError("--profile needs --config FILE, the file it stands in")
+        raise ConfigurationError("--profile needs --config FILE, the file that has it")
     if provider is None:
         raise ConfigurationError("name a provider: write --config FILE, or --provider NAME and its settings")
     return provider

@@ -102,7 +102,7 @@ def _all_amounts(value: Any, at: str) -> Any:
 
 
 def _amounts(bill: dict[str, Any]) -> dict[str, Any]:
-    """Read the amounts that are written as text, of the bill, its lines and its discounts."""
+    """Read the amounts that are written as text, of the bill, its lines with their taxes, and its discounts."""
     read = _read(bill, "")
     for name in ("lines", "discounts"):
         if isinstance(parts := bill.get(name), list):
@@ -113,10 +113,13 @@ def _amounts(bill: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(given: dict[str, Any], at: str) -> dict[str, Any]:
-    return {
+    read = {
         name: amount(_text(value), at + name) if name in _AMOUNTS and isinstance(value, str | int | Decimal) else value
         for name, value in given.items()
     }
+    if isinstance(taxes := given.get("taxes"), list):
+        read["taxes"] = _all_amounts(taxes, f"{at}taxes.")
+    return read
 
 
 def _text(value: str | int | Decimal) -> str:

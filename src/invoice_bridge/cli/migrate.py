@@ -1,15 +1,17 @@
-"""invoice-bridge migrate: work on a plan of a ledger, from as many machines as there are."""
+"""invoice-bridge migrate: the group of the steps, and the worker for as many machines as there are."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from invoice_bridge.cli import exits
+from invoice_bridge.cli import exits, migrate_parts, migrate_steps
 from invoice_bridge.cli.connect import journal_file
 from invoice_bridge.cli.output import print_parts
 from invoice_bridge.client.config import read_profile
+from invoice_bridge.core.errors import ConfigurationError
 
 app = typer.Typer(cls=exits.Group, no_args_is_help=True, help="Move invoices to another provider.")
 
@@ -17,6 +19,17 @@ app = typer.Typer(cls=exits.Group, no_args_is_help=True, help="Move invoices to 
 @app.callback()
 def _group() -> None:
     """Move invoices to another provider."""
+
+
+app.command("plan")(migrate_steps.plan)
+app.command("preview")(migrate_parts.preview)
+app.command("run")(migrate_steps.run)
+app.command("status")(migrate_parts.status)
+app.command("sweep")(migrate_steps.sweep)
+app.command("verify")(migrate_steps.verify)
+app.command("evidence")(migrate_parts.evidence)
+app.command("undo")(migrate_steps.undo)
+app.add_typer(migrate_parts.quarantine, name="quarantine")
 
 
 @app.command("worker")
@@ -35,21 +48,45 @@ def worker(
     profile: Annotated[
         str | None, typer.Option("--profile", metavar="NAME", help="The profile of the target's account.")
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="NAME", help="The profile of the source's account, for what `plan` has written."
+        ),
+    ] = None,
+    allow: Annotated[list[str] | None, typer.Option("--allow", metavar="CODE", help="Accept a loss by its code.")] = (
+        None
+    ),
     plan: Annotated[int | None, typer.Option("--plan", metavar="NUMBER", help="The plan; else the last one.")] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, max=32, help="Items under way at a time.")] = 4,
 ) -> None:
     """Work on the pages of a plan until it is finished; start one on each machine."""
     from invoice_bridge.client.clients import Client
     from invoice_bridge.migrate.jobs import work_on_jobs
+    from invoice_bridge.migrate.ledger import Ledger
+    from invoice_bridge.migrate.migration import Migration
 
+    target = read_profile(config, profile)
+    if source is not None:
+        with Migration(database_url, source=read_profile(config, source), target=target) as migration:
+            _show(migration.work(plan, allow=allow or (), threads=threads))
+        return
+    with Ledger(database_url) as ledger:
+        if ledger.database.is_postgres and "kind" in ledger.plan(plan).facts:
+            raise ConfigurationError(
+                "this plan reads its source again before it moves an item: name the source's profile with --from"
+            )
     own = {
         name: value
-        for name, value in read_profile(config, profile).items()
+        for name, value in target.items()
         if name not in {"journal", "lookup", "deadline", "timeout", "requests_per_minute"}  # the ledger's
     }
 
     def connect(**settings: Any) -> Client:
         return Client(**own, **settings)
 
-    done = work_on_jobs(database_url, connect, plan=plan, threads=threads)
+    _show(work_on_jobs(database_url, connect, plan=plan, threads=threads))
+
+
+def _show(done: Mapping[str, int]) -> None:
     print_parts(", ".join(f"{number} {state}" for state, number in sorted(done.items())) or "nothing was left to do")

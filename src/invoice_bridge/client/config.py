@@ -34,6 +34,10 @@
     acme-card = { stripe = "pm_1" }
     [products]                            # the same, for the products and prices of lines
     seat = { stripe = "prod_1" }
+    [switch]                              # two profiles side by side: Handover.from_config, Shadow.from_config
+    old = "main"
+    new = "next"
+    at = 2026-12-01T00:00:00Z             # or [switch.at] with one for each customer, "*" for all others
     [profiles.live.customers]             # in this profile, instead of the entry above; also the other two
     acme = { stripe = "cus_9" }
 
@@ -48,6 +52,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -59,7 +64,7 @@ from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.idempotency import LOOKUPS
 from invoice_bridge.journal.location import Location
 
-__all__ = ["key_variable", "read_profile"]
+__all__ = ["key_variable", "read_profile", "read_switch"]
 
 _LONG_WORD = re.compile(r"""(['"])(\S{4})\S{16,}?\1""")
 """A quoted word that may be a key in the wrong place."""
@@ -111,6 +116,25 @@ def read_profile(path: str | os.PathLike[str], profile: str | None = None, *, ne
     return {"provider": name, **({"api_key": key} if key else {}), **taken, **settings}
 
 
+def read_switch(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the table [switch] of a file: `old` and `new`, the names of profiles, and `at` where it has one.
+
+    `at` is an instant, or a mapping of customers to instants. Raises ConfigurationError.
+    """
+    file = _File(os.fspath(path))
+    switch = file.switch
+    if switch is None:
+        raise file.fault("[switch]", 'it has none: write [switch] and under it old = "…" and new = "…", two profiles')
+    for name in ("old", "new"):
+        if name not in switch:
+            raise file.fault("[switch]", f'it has no {name}: write {name} = "…", the name of a profile')
+        if switch[name] not in file.profiles:
+            raise file.fault(f"[switch] {name}", f"there is no profile {switch[name]!r}; it has {_list(file.profiles)}")
+    if switch["old"] == switch["new"]:
+        raise file.fault("[switch]", "old and new are the same profile: name two of them")
+    return switch
+
+
 def key_variable(provider: str) -> str:
     """Return the environment variable that has a provider's key by default: STRIPE_API_KEY."""
     return re.sub(r"\W", "_", provider).upper() + "_API_KEY"
@@ -136,6 +160,8 @@ class _File:
         self.profiles = data.get("profiles", {})
         self.providers: dict[str, dict[str, Any]] = data.get("providers", {})
         self.maps: dict[str, dict[str, dict[str, str]]] = {name: data[name] for name in MAPS if name in data}
+        self.switch: dict[str, Any] | None = data.get("switch")
+        self._table(self.switch or {}, "switch", _SWITCH, "[switch]")
         self._provider_tables(self.providers, "providers")
         for name, own in self.profiles.items():
             at = f"profiles.{name}"
@@ -295,6 +321,15 @@ def _journal_variable(value: Any) -> str | None:
     return "it must name an environment variable, in capitals like BILLS_JOURNAL, and not be the URL itself"
 
 
+def _switch_at(value: Any) -> str | None:
+    each = list(value.values()) if isinstance(value, dict) else [value]
+    if each and all(isinstance(at, datetime) and at.utcoffset() is not None for at in each):
+        return None
+    return (
+        "it must be an instant with its offset, without quotes: 2026-12-01T00:00:00Z, or a table of customers to such"
+    )
+
+
 def _journal(value: Any) -> str | None:
     if problem := _text(value):
         return problem
@@ -310,7 +345,14 @@ def _journal(value: Any) -> str | None:
     return None
 
 
-_TOP: Mapping[str, _Check] = {"default": _text, "profiles": _table, "providers": _table, **dict.fromkeys(MAPS, _table)}
+_TOP: Mapping[str, _Check] = {
+    "default": _text,
+    "profiles": _table,
+    "providers": _table,
+    "switch": _table,
+    **dict.fromkeys(MAPS, _table),
+}
+_SWITCH: Mapping[str, _Check] = {"old": _text, "new": _text, "at": _switch_at}
 _PROFILE: Mapping[str, _Check] = {
     "provider": _text,
     "mode": _mode,

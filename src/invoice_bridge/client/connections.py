@@ -33,7 +33,7 @@ else:
 __all__ = ["AsyncConnections", "Connections"]
 
 MOST: Final = 100
-"""Connections at once: what httpx allows. Whoever comes then waits for one, as long as the exchange may take."""
+"""Connections at once, as in httpx. A further exchange waits for one, at most for its own bound."""
 _LIMITS: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE)
 _LOG: Final = logging.getLogger("httpx")
 """Where httpx itself logs a line for each answer."""

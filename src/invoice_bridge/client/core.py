@@ -20,6 +20,7 @@ from invoice_bridge.client.checks import fault_of_key, first_try
 from invoice_bridge.client.credentials import ApiKey
 from invoice_bridge.client.exchange import Deadline
 from invoice_bridge.client.http import LOGGERS, failures_of, loggers_of, without_keys
+from invoice_bridge.client.known import Known
 from invoice_bridge.client.maps import AllowSetting, Maps, allowed_codes
 from invoice_bridge.client.messages import Messages, without_cookies
 from invoice_bridge.client.options import is_loopback, make_client_context, policy_of
@@ -78,7 +79,7 @@ def _open_journal(place: Location) -> Journal:
     return Journal(place)
 
 
-class Core(Generic[Http]):
+class Core(Known, Generic[Http]):
     """What the two clients share: everything except the waiting."""
 
     _is_async = False
@@ -192,7 +193,7 @@ class Core(Generic[Http]):
         except ConfigurationError as error:
             raise ConfigurationError(self._key.conceal(str(error))) from None
         self._timeout, self._deadline = timeout, deadline
-        self._lookup: Lookup = lookup
+        self._lookup = lookup
         self._policy = policy_of(self._context, self._key, requests_per_minute, rate_limiter)
         account = Book(self._context.account, book, mode or self._mode_of_key() or "")
         opened = None if place is None else _open_journal(place)

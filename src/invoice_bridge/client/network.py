@@ -1,8 +1,8 @@
 """The network below a client's own connections: what keeps a synchronous exchange to its bound.
 
 Rules of this file: it speaks the interface of httpcore's network backends, and raises httpcore's exceptions. What is
-written waits for the first read after it, so that a request leaves in one piece; a server that closes before it has
-read all may have answered, so that a write that fails is told by the read.
+written waits for the first read after it, so that a request leaves in one piece; a server that closes early may have
+answered, so a failed write is reported by the read.
 
 httpcore takes a network backend, but httpx hands none on: a connection of httpcore is put where the transport has its
 pool, which scans itself at every request; of a proxy's pool, the backend. Transports stay httpx's own.
@@ -57,7 +57,7 @@ def is_usable(connection: Any, origin: httpcore.Origin) -> bool:
 
 
 class _Line:
-    """One connection of httpcore where httpx's transport has a pool: whoever has the transport has the connection."""
+    """One connection of httpcore in place of the pool of httpx's transport, for one user at a time."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls, self._network = tls, _Network(httpcore.SyncBackend())

@@ -47,7 +47,7 @@ def bound_network_async(transport: Transport, tls: ssl.SSLContext) -> Transport:
 
 
 class _AsyncLine:
-    """One connection of httpcore where httpx's transport has a pool: whoever has the transport has the connection."""
+    """One connection of httpcore in place of the pool of httpx's transport, for one user at a time."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls, self._network = tls, _AsyncNetwork()

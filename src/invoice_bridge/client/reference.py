@@ -17,6 +17,7 @@ KEYS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
         "customers": (_MAP, "none", "your own names of customers; with a map, a bill's customer is such a name"),
         "payment_methods": (_MAP, "none", "the same for `Collection.charge(payment_method=…)` and `pay`"),
         "products": (_MAP, "none", "the same for the `product` and the `price` of lines"),
+        "switch": ("table", "none", "`[switch]`, below: two profiles side by side"),
     },
     "`[profiles.NAME]`": {
         "provider": ("text", "required", "the provider's name: the one line to change"),
@@ -43,6 +44,15 @@ KEYS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
         "insecure": ("`true` or `false`", "`false`", "accepts plain http to any host, and checks no certificate"),
         "requests_per_minute": ("whole number", "the provider's documented limit", "what your plan allows"),
         "settings": ("table", "none", "the provider's own settings, below"),
+    },
+    "`[switch]`": {
+        "old": ("text", "required", "the profile that is left; in a shadow phase, the one that bills"),
+        "new": ("text", "required", "the profile that is moved to; in a shadow phase, the one that only explains"),
+        "at": (
+            "instant, or table: customer → instant",
+            "a shadow phase",
+            'what starts from here on is billed at `new`; in a table, `"*"` are all customers that it does not name',
+        ),
     },
 }
 """Table → key → what it takes, what it is where it is left out, and what it means."""

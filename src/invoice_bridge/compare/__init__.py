@@ -1,7 +1,7 @@
-"""Semantic comparison: where two providers, two accounts or two recordings bill differently.
+"""Semantic comparison: the differences between the bills of two providers, accounts or recordings.
 
-Identity (ids, instants of record keeping, URLs, numbers) is ignored by kind; a field that one side does not state is
-distinguished from one that it states differently; comparing nothing is an error.
+Identity (ids, instants of record keeping, URLs, numbers) is ignored by kind; a field that one side omits is not a
+field with another value; comparing nothing is an error.
 """
 
 from invoice_bridge.compare.allowed import Allowed, read_allowed

@@ -1,4 +1,4 @@
-"""Differences that are declared equal, each with its reason, from a TOML file or from code.
+"""Declarations that a difference is none, each with its reason, from a TOML file or from code.
 
     [[allow]]
     path = "lines[].description"          # as the report prints it, with or without the line's number
@@ -17,7 +17,7 @@
     left = "open"                         # the values as the report prints them
     right = "paid"
 
-Rules of this file: a difference in money is declared by its two values or by a tolerance, never wholesale.
+Rules of this file: a difference in money needs its two values or a tolerance.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from invoice_bridge.compare.differences import Difference, Facts, shown
-from invoice_bridge.compare.kinds import SHAPES, WORDS, Kind, row_of, severity, shape_of
+from invoice_bridge.compare.kinds import DOCUMENT, SHAPES, WORDS, Kind, row_of, severity, shape_of
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.losses import Severity
 
@@ -58,7 +58,7 @@ class Allowed:
             if not isinstance(value, str) and not (value is None and name in {"left", "right"}):
                 raise ConfigurationError(f"{name} must be a text, not {value!r}")
         if not self.reason.strip():
-            raise ConfigurationError(f"{self.path}: it needs a reason: why is this difference none?")
+            raise ConfigurationError(f"{self.path}: give a reason why this difference does not matter")
         self._check_lists()
         self._check_path()
 
@@ -75,7 +75,7 @@ class Allowed:
 
     def _check_path(self) -> None:
         shape = shape_of(self.path)
-        if row_of(shape) not in SHAPES or shape.endswith(tuple(f"{word}." for word in WORDS)):
+        if row_of(shape) not in {*SHAPES, *DOCUMENT} or shape.endswith(tuple(f"{word}." for word in WORDS)):
             near = get_close_matches(shape, SHAPES, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"valid names: {', '.join(SHAPES)}, metadata.…"
             raise ConfigurationError(f"{self.path!r} is no path that is compared; {hint}")
@@ -91,12 +91,12 @@ class Allowed:
         said = any(values) if shape.endswith("[]") else None not in values
         if severity(shape) is Severity.CHANGES_MONEY and tolerance is None and not said:
             raise ConfigurationError(
-                f"{self.path}: this changes money, so it is not declared wholesale: say left and right"
+                f"{self.path}: this changes money, so one path does not cover it: give left and right"
                 + (", or tolerance_minor" if SHAPES[row_of(shape)] is Kind.MONEY else "")
             )
 
     def covers(self, found: Difference, left: Facts, right: Facts) -> bool:
-        """Whether it covers this difference between these two invoices."""
+        """Return whether the declaration covers this difference of two invoices."""
         if self.path not in {found.path, found.shape}:
             return False
         if self.providers is not None and self.providers != (left["provider"], right["provider"]):
@@ -125,7 +125,7 @@ _KEYS = tuple(field.name for field in fields(Allowed))
 
 
 def _apart(found: Difference) -> int:
-    """Return how many minor units two amounts differ by; for two currencies, more than any tolerance."""
+    """Return the difference of two amounts in minor units; for two currencies, more than any tolerance."""
     if found.left["currency"] != found.right["currency"]:
         return 10**31
     return abs(int(found.left["minor"]) - int(found.right["minor"]))
@@ -158,7 +158,7 @@ def read_allowed(path: str | Path) -> tuple[Allowed, ...]:
     entries = data.pop("allow", [])
     if data or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ConfigurationError(
-            f"{where}: it holds [[allow]] tables alone" + "".join(f", not {key!r}" for key in data)
+            f"{where}: it may only have [[allow]] tables" + "".join(f", not {key!r}" for key in data)
         )
     return tuple(_entry(entry, f"{where}: [[allow]] {place}") for place, entry in enumerate(entries, 1))
 

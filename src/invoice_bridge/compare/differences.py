@@ -1,4 +1,4 @@
-"""Two invoices' facts → what differs, path by path.
+"""The differences of two invoices' facts, path by path.
 
 The items of a list are matched by content, not by position, because providers order them differently: see pairing.py.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from invoice_bridge.compare.kinds import AMOUNT_PATHS, LISTS, ORDER, OWN, PATHS, row_of, severity, shape_of
+from invoice_bridge.compare.kinds import AMOUNT_PATHS, DOCUMENT, LISTS, ORDER, OWN, PATHS, row_of, severity, shape_of
 from invoice_bridge.compare.pairing import Item, comparable, pair, without_hints
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.model import Status
@@ -28,7 +28,7 @@ class Verdict(StrEnum):
     DIFFERING = "differing"
     DECLARED_EQUAL = "declared_equal"
     UNSAID = "unsaid"
-    """One side, of another provider, does not state it: a path's verdict, never a pair's."""
+    """One side of another provider does not state it: a verdict of a path, never of a pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Difference:
     """One path at which two invoices differ.
 
     `left` and `right` are in the neutral invoice's JSON form; None if that side does not state it, or has no such item.
-    `lines[2]` counts from 0, on the left; on the right for a line that is only there. `payments[]` is the whole list,
-    where one side does not state it. `reason` is that of the declaration that makes the two equal.
+    `lines[2]` counts from 0, on the left; on the right for a line that only the right has. `payments[]` is the whole
+    list, if one side does not state it. `reason` is that of the declaration that covers it.
     """
 
     path: str
@@ -49,7 +49,7 @@ class Difference:
 
     @property
     def shape(self) -> str:
-        """The path without the numbers of items: "lines[].amount"."""
+        """Return the path without the numbers of items: "lines[].amount"."""
         return shape_of(self.path)
 
     def to_json(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _fields(left: Facts, right: Facts) -> Iterator[Difference]:
     if ours["status"] == theirs["status"] and not _known(left, right):
         yield _differing("status", ours["status"], theirs["status"])
     one_provider = _is_one_provider(left, right)
-    for path in PATHS:
+    for path in (*PATHS, *DOCUMENT):
         if path in OWN and not one_provider:
             continue
         if path in {"metadata", "custom_fields"}:
@@ -90,13 +90,13 @@ def _fields(left: Facts, right: Facts) -> Iterator[Difference]:
         elif path == "customer.id":
             yield from _customer(left, right)
         elif path == "past_due" and ours["status"] != theirs["status"]:
-            continue  # the status says it: what is paid on one side is not also "no longer past due"
+            continue  # the status covers it: a paid invoice is not also "no longer past due"
         elif (one := ours.get(path)) != (other := theirs.get(path)):
             yield _told(path, one, other, one_provider=one_provider)
 
 
 def _is_one_provider(left: Facts, right: Facts) -> bool:
-    """Whether both sides are one provider: then a field that one side lacks has vanished, not merely unstated."""
+    """Return whether both sides are one provider: then a missing field has vanished, and is not just unstated."""
     return bool(left["provider"] == right["provider"])
 
 
@@ -112,14 +112,14 @@ def _differing(path: str, left: Any, right: Any) -> Difference:
 
 
 def _known(left: Facts, right: Facts) -> bool:
-    """Whether equal statuses mean the same: two unknown words do only where they are one provider's same word."""
+    """Return whether equal statuses mean the same; unknown ones only with the same word of one provider."""
     if left["said"]["status"] != Status.UNKNOWN.value:
         return True
     return (left["provider"], left.get("word")) == (right["provider"], right.get("word"))
 
 
 def _words(name: str, left: Facts, right: Facts) -> Iterator[Difference]:
-    """Metadata, key by key. A side without any does not say; one that has some and lacks a key says it is not there.
+    """Compare metadata by key. A side without any states nothing; one with some but without the key states its absence.
 
     Within one provider a side without any has lost it.
     """
@@ -132,7 +132,7 @@ def _words(name: str, left: Facts, right: Facts) -> Iterator[Difference]:
 
 
 def _customer(left: Facts, right: Facts) -> Iterator[Difference]:
-    """The customers' ids: within one provider as they are, else where one side knows the id at the other's provider."""
+    """Return the customers' ids; across providers only if one side knows the id at the other's."""
     ours, theirs = left["said"].get("customer.id"), right["said"].get("customer.id")
     if _is_one_provider(left, right):
         if ours != theirs:
@@ -144,7 +144,7 @@ def _customer(left: Facts, right: Facts) -> Iterator[Difference]:
 
 
 def _nothing_shared(left: Facts, right: Facts) -> Difference | None:
-    """A difference where no amount was compared, though the two say some: that must not pass for agreement."""
+    """Return a difference if no amount was compared although both state some: that is not agreement."""
     ours, theirs = _amounts(left), _amounts(right)
     if ours & theirs or not ours | theirs:
         return None
@@ -161,10 +161,10 @@ def _list(names: set[str]) -> str:
 
 # ── lists ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _parts(name: str, left: Facts, right: Facts) -> Iterator[Difference]:
-    """The items of a list other than the lines.
+    """Return the items of a list other than the lines.
 
-    Of two providers only payments that were made are compared: how often one tried is its own affair. A list that may
-    lack items states nothing, within one provider too; else a list that is not there has vanished.
+    Across providers only successful payments are compared, because each provider retries by its own rules. A list
+    that may lack items states nothing, even within one provider; any other missing list has vanished.
     """
     one_provider = _is_one_provider(left, right)
     if f"{name}[]" in OWN and not one_provider:
@@ -209,12 +209,12 @@ def _items(name: str, ours: list[Item], theirs: list[Item], left: Facts, right: 
 
 
 def _item(place: str, ours: Item, theirs: Item, *, one_provider: bool) -> Iterator[Difference]:
-    """The fields of two items that belong together, in the order of the model."""
+    """Return the fields of two items that belong together, in the order of the model."""
     for path in sorted({*ours, *theirs}, key=lambda path: (_order(place, path), path)):
         one, other = ours.get(path), theirs.get(path)
         if path.startswith("=") or one == other:
             continue
-        if isinstance(one, list) or isinstance(other, list):  # of a line, and compared within one provider alone
+        if isinstance(one, list) or isinstance(other, list):  # of a line, and compared within one provider only
             for found in _items(path, one or [], other or [], _NESTED, _NESTED):
                 yield replace(found, path=f"{place}.{found.path}")
         else:
@@ -231,7 +231,7 @@ _NESTED: Facts = {"provider": "", "id": None}
 
 
 def _catalog(place: str, ours: Item, theirs: Item, *, one_document: bool) -> Iterator[Difference]:
-    """What two lines bill: by the ids between two readings of one invoice, else by the caller's names of products."""
+    """Return what two lines bill: ids for two readings of one invoice, otherwise the caller's product names."""
     if one_document:
         for path in ("product", "price"):
             if ours.get(path) != theirs.get(path):
@@ -245,11 +245,11 @@ def _catalog(place: str, ours: Item, theirs: Item, *, one_document: bool) -> Ite
 
 # ── for a reader ─────────────────────────────────────────────────────────────────────────────────────────────────────
 _NAMES = ("description", "name", "code", "kind", "state", "reason", "value")
-"""What an item of a list is called for a reader: the first that it says."""
+"""The name of a list item for a reader: the first of these fields that it has."""
 
 
 def shown(value: Any) -> str:
-    """Spell a side's value for a reader on one line: money in major units, control characters as escapes."""
+    """Write a side's value for a reader on one line: money in major units, control characters as escapes."""
     if value is None:
         return "–"
     if isinstance(value, bool):

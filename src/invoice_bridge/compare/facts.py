@@ -1,7 +1,7 @@
-"""An invoice as plain JSON values by path: what is compared of it, and nothing else.
+"""An invoice's compared fields as plain JSON values by path.
 
-Rules of this file: what an invoice does not say is left out. An item of a list may have hints, names that begin with
-"=": they help to find its mate, and are compared with nothing.
+Rules of this file: a field that an invoice does not state is left out. An item of a list may have hints, names that
+begin with "=": they help to find its counterpart and are not compared.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from invoice_bridge.compare.kinds import (
+    DOCUMENT,
     IGNORED,
     KINDS,
     LIST_TYPES,
@@ -24,7 +25,7 @@ from invoice_bridge.core.model import PAST_DUE_WORDS, CreditNote, Invoice, Line,
 from invoice_bridge.core.money import Money
 
 _Rows: TypeAlias = "tuple[tuple[str, str, str, _Rows | None], ...]"
-"""Attribute, path, how it is taken ("value", "words", "parts", "list"), and the same for what it is made of."""
+"""Attribute, path, way of reading ("value", "words", "parts", "list"), and the same for its parts."""
 _HINTS = ("id", "at")
 _INVOICE_LISTS = ("taxes", "discounts", "adjustments", "payments", "credit_notes")
 
@@ -51,9 +52,17 @@ def facts(
     as_of: datetime | None = None,
     customers: Customers | None = None,
     products: Customers | None = None,
+    *,
+    document: bool = False,
 ) -> dict[str, Any]:
-    """Return what is compared of an invoice, as plain JSON values; what it does not say is left out."""
+    """Return an invoice's compared fields as plain JSON values; a field that it does not state is left out.
+
+    `document`: its number and dates too, to whole seconds, which is what most providers keep.
+    """
     said = _said(invoice, _INVOICE)
+    for name in DOCUMENT if document else ():
+        if (value := getattr(invoice, name)) is not None:
+            said[name] = _spelled(value.replace(microsecond=0) if isinstance(value, datetime) else value)
     said.pop("customer.tax_ids", None)  # one of the lists
     if invoice.purchase_order is not None and invoice.purchase_order == invoice.reference:
         # one field at the provider may carry both (Chargebee's po_number); the text is compared as the reference
@@ -73,10 +82,10 @@ def facts(
 
 
 def _lists(invoice: Invoice) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
-    """The items of the other lists, and which of those lists may lack some; an empty one states nothing.
+    """Return the items of the other lists, and the lists that may lack some; an empty one states nothing.
 
-    A list that is complete says so also where it is empty. The credit note that a write-off makes of itself at some
-    providers is left out: the status says it.
+    A complete list states its completeness even if it is empty. The credit note that a write-off makes at some
+    providers is left out: the status covers it.
     """
     lists: dict[str, list[dict[str, Any]]] = {}
     whole = {"payments": invoice.payments_complete, "credit_notes": invoice.credit_notes_complete}
@@ -94,11 +103,11 @@ def _lists(invoice: Invoice) -> tuple[dict[str, list[dict[str, Any]]], list[str]
 
 
 def _item(part: Any, name: str, names: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What an item of a list says, with the hints by which it finds its mate."""
+    """Return the stated fields of a list item, with the hints that find its counterpart."""
     said = _said(part, _ITEMS[name])
     if isinstance(part, Payment | CreditNote):
         for path in ("state", "kind"):
-            if said.get(path) == "unknown":  # a word that nobody knows states nothing
+            if said.get(path) == "unknown":  # an unknown word states nothing
                 del said[path]
     for hint in _HINTS:
         if (value := getattr(part, hint, None)) is not None:
@@ -110,12 +119,12 @@ def _item(part: Any, name: str, names: Mapping[str, str] | None = None) -> dict[
 
 
 def _names(provider: str, products: Customers | None) -> dict[str, str]:
-    """The caller's names of products, by the provider's ids."""
+    """Return the caller's names of products, by the provider's ids."""
     return {ids[provider]: name for name, ids in (products or {}).items() if provider in ids}
 
 
 def _said(value: Any, rows: _Rows) -> dict[str, Any]:
-    """What a value says, by path; texts and switches are in the neutral invoice's JSON form already."""
+    """Return a value's fields by path; texts and flags already have the neutral invoice's JSON form."""
     said: dict[str, Any] = {}
     for name, path, how, inner_rows in rows:
         inner = getattr(value, name)
@@ -152,10 +161,10 @@ def _spelled(value: Any) -> Any:
 
 
 def _is_past_due(invoice: Invoice, as_of: datetime) -> bool | None:
-    """Whether it is past due; None where nothing says so by that clock.
+    """Return whether it is past due by that clock; None if that is unknown.
 
-    A provider's word is of the moment at which it was read: "overdue" stays true, "open" may have been so yesterday
-    only, and says nothing at all at a provider that has no other word.
+    A provider's word is that of its reading: "overdue" stays true, "open" may be outdated, and means nothing at a
+    provider that has no other word.
     """
     if invoice.due_at is None and invoice.native_status not in PAST_DUE_WORDS:
         return None
@@ -163,7 +172,7 @@ def _is_past_due(invoice: Invoice, as_of: datetime) -> bool | None:
 
 
 def _ids(invoice: Invoice, customers: Customers | None) -> dict[str, str]:
-    """The customer's ids at all providers, where the invoice or the map of customers says them."""
+    """Return the customer's ids at all providers, from the invoice or the map of customers."""
     who = invoice.customer
     if who is None or who.ids or not customers:
         return dict(who.ids) if who is not None else {}

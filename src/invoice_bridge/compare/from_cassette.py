@@ -1,8 +1,7 @@
 """The invoices of a cassette: the last state of each that its answers show, read by the provider's own adapter.
 
-Rules of this file: nothing is sent. The provider's retrieve flow is run against the recorded answers, so that what
-stands in a second answer (further lines, a plan, a payment) is read as it would be live; an answer that says it is an
-invoice and cannot be read raises.
+Rules of this file: nothing is sent. The provider's retrieve flow runs against the recorded answers, so that second
+answers (further lines, a plan, a payment) are read as in live use. An unreadable invoice raises.
 """
 
 from __future__ import annotations
@@ -33,18 +32,18 @@ PROVENANCE_ENDING = ".provenance.json"
 
 @dataclass
 class _Seen:
-    """What a cassette says of one invoice: its last whole document, where its status stood last, whether it is gone."""
+    """One invoice of a cassette: its last complete document, its last status, and whether it was deleted."""
 
     document: Mapping[str, Any] | None = None
     is_whole: bool = False
-    """Whether that document has all of its lines."""
+    """Whether that document has all its lines."""
     status: Status | None = None
     deleted: bool = False
 
 
 @dataclass
 class _Recording:
-    """A cassette's answers: reads by method and path, and invoices by id, each as it was last."""
+    """A cassette's answers: reads by method and path, and invoices by id, each in its last state."""
 
     reads: dict[str, Response] = field(default_factory=dict)
     invoices: dict[str, _Seen] = field(default_factory=dict)
@@ -53,8 +52,8 @@ class _Recording:
 def recorded(path: Path) -> Iterator[Invoice]:
     """Read the last state of every invoice that a cassette's answers show, in the order of their first appearance.
 
-    The provider is the one its provenance names, else the one whose host was asked. Raises ConfigurationError where
-    neither is known and for a file that is no cassette, MalformedResponse for a recorded answer that cannot be read.
+    The provider is that of its provenance, or of the recorded host. Raises ConfigurationError if both are unknown and
+    for a file that is not a cassette, MalformedResponse for a recorded answer that cannot be read.
     """
     interactions = _load(path)
     declared = _provider(path, interactions)
@@ -79,7 +78,8 @@ def _load(path: Path) -> list[dict[str, Any]]:
         return recording.interactions(file.read(recording.MAX_BYTES + 1), str(path))
 
 
-# ── whose answers they are ───────────────────────────────────────────────────────────────────────────────────────────
+# ── the provider of the answers
+# ───────────────────────────────────────────────────────────────────────────────────────────
 def _provider(path: Path, interactions: list[dict[str, Any]]) -> Provider:
     beside = path.with_suffix(PROVENANCE_ENDING)
     if beside.exists():
@@ -95,20 +95,21 @@ def _provider(path: Path, interactions: list[dict[str, Any]]) -> Provider:
     found = [name for name in providers.names() if hosts and all(_is_host(name, host) for host in hosts)]
     if len(found) != 1:
         raise ConfigurationError(
-            f"{path}: whose answers are these? {beside.name} is not there, and the hosts do not tell: "
-            f"{', '.join(sorted(hosts)) or 'none was asked'}"
+            f"{path}: the provider of these answers is unknown: {beside.name} is missing, and no single provider has "
+            f"these hosts: {', '.join(sorted(hosts)) or 'none was recorded'}"
         )
     return providers.get(found[0])
 
 
 def _is_host(name: str, host: str) -> bool:
-    """Whether a host is a provider's; a setting in its name ("{site}.…") may be any label."""
+    """Return whether a host is a provider's; a setting in its name ("{site}.…") may be any label."""
     own = urlsplit(make_context(providers.get(name), {}).base_url).netloc
     pattern = "".join("[^.]+" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{\w+\})", own))
     return re.fullmatch(pattern, host) is not None
 
 
-# ── what they say ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the invoices in the answers
+# ────────────────────────────────────────────────────────────────────────────────────────────────────
 def _note(interaction: Mapping[str, Any], declared: Provider, recording: _Recording) -> None:
     request, answer = interaction["request"], interaction["response"]
     status, content = int(answer["status"]["code"]), _content(answer)
@@ -128,17 +129,17 @@ def _note(interaction: Mapping[str, Any], declared: Provider, recording: _Record
         raise MalformedResponse(f"it is not JSON: {error}") from None
     for invoice_id, document in _documents(data, declared):
         seen = recording.invoices.setdefault(invoice_id, _Seen())
-        if seen.deleted:  # what a provider answers to a deletion may be the id alone
+        if seen.deleted:  # the answer to a deletion may have only the id
             continue
         found = declared.parse(document)
         seen.status = found.status
-        # an item of a listing may leave lines out: it tells how the invoice stands, not what is on it
+        # an item of a listing may omit lines: it shows the invoice's status, not its content
         if found.lines_complete or seen.document is None or not seen.is_whole:
             seen.document, seen.is_whole = document, found.lines_complete
 
 
 def _documents(data: Any, declared: Provider) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The invoices in an answer: itself, or the items of a list in it."""
+    """Return the invoices in an answer: itself, or the items of a list in it."""
     if not isinstance(data, Mapping):
         return
     lists = [items for items in data.values() if isinstance(items, list)]
@@ -155,7 +156,7 @@ def _documents(data: Any, declared: Provider) -> Iterator[tuple[str, Mapping[str
 
 
 def _content(answer: Mapping[str, Any]) -> bytes:
-    """The body as it was meant: vcrpy keeps compressed answers compressed."""
+    """Return the decoded body: vcrpy keeps compressed answers compressed."""
     body = answer["body"]["string"]
     content = body.encode("utf-8") if isinstance(body, str) else bytes(body or b"")
     named = {name.lower(): value for name, value in answer["headers"].items()}.get("content-encoding", [])
@@ -192,14 +193,14 @@ def _last(path: Path, invoice_id: str, seen: _Seen, context: Context, recording:
 
 
 def _retrieved(invoice_id: str, seen: _Seen, context: Context, recording: _Recording) -> Invoice:
-    """Run the adapter's retrieve against what was recorded; where it cannot do without more, the document alone."""
+    """Run the adapter's retrieve against the recording; if that lacks an answer, read the document alone."""
     command = Retrieve(id=invoice_id)
     flow = context.provider.flow(command, context.on(command))
     next(flow)
     answer: Response | None = Response(200, dumps(seen.document), provider=context.provider.name)
     while True:
         try:
-            if answer is None:  # what may not be read live is left out there too
+            if answer is None:  # live reading omits a forbidden answer too
                 request = flow.throw(Unauthorized("this was not recorded", provider=context.provider.name))
             elif answer.status >= 400:
                 request = flow.throw(context.provider.error(answer))
@@ -213,6 +214,6 @@ def _retrieved(invoice_id: str, seen: _Seen, context: Context, recording: _Recor
 
 
 def _recorded_answer(request: Request, recording: _Recording, context: Context) -> Response | None:
-    """The last recorded answer to a read, on whatever host and below whatever root it was recorded."""
+    """Return the last recorded answer to a read, regardless of its host and root path."""
     below = request.url.removeprefix(context.base_url)
     return next((answer for path, answer in recording.reads.items() if path.endswith(below)), None)

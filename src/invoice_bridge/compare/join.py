@@ -1,14 +1,14 @@
 """The comparison itself: read both sides, join them on disk, compare pair by pair.
 
-Rules of this file: memory does not grow with the sides. What is read goes into a temporary SQLite database (an
-anonymous file that SQLite deletes by itself), and the result reads its rows back from there.
+Rules of this file: memory does not grow with the sides. Both sides go into a temporary SQLite database (an anonymous
+file that SQLite deletes by itself), and the result reads its rows from there.
 """
 
 from __future__ import annotations
 
 import json
 import marshal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -19,14 +19,16 @@ from invoice_bridge.compare.allowed import Allow, Allowed, allowances
 from invoice_bridge.compare.differences import Difference, Facts, Verdict, differences
 from invoice_bridge.compare.facts import facts
 from invoice_bridge.compare.kinds import PATHS, Customers
+from invoice_bridge.compare.losses import declarations
 from invoice_bridge.compare.result import Comparison, Store
 from invoice_bridge.compare.sources import Side, is_single, read
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import in_utc
 
 Progress = Callable[[str, int, int | None], object]
-"""Called with the stage ("left", "right", "pairs"), how many are done, and of how many if that is known."""
+"""Called with the stage ("left", "right", "pairs"), the number done, and the total if that is known."""
 
 _SIDES = ("left", "right")
 _OWN_KEYS = ("id", "number", "file")
@@ -44,22 +46,28 @@ def compare(
     customers: Customers | None = None,
     products: Customers | None = None,
     progress: Progress | None = None,
+    document: bool = False,
+    losses: Iterable[Loss] = (),
 ) -> Comparison:
     """Compare two sides by their meaning; each is an invoice, invoices, a client, or a path (see `Side`).
 
     Two single invoices are compared as they are. Otherwise invoices are joined by the first of `keys` under which both
     sides match: "reference", "metadata.order", "customer.email", "period.start", "number", "id", "file" (the
     file's name in a folder) … and "a+b" for several together. `allow` declares differences equal: `Allowed` values, or
-    a TOML file (see invoice_bridge.compare.allowed). `as_of` (aware) is the time at which both sides are past due or
-    not; without it that is not compared. `customers` maps your own names to ids per provider, as a client takes it:
-    customers' ids are compared if it, or CustomerRef.ids, joins them. `products` does the same for what a line bills,
-    by the ids of products or prices.
+    a TOML file (see invoice_bridge.compare.allowed). `as_of` (aware) is the time at which being past due is compared;
+    without it that is not compared. `customers` maps your own names to ids per provider, as a client takes it:
+    customers' ids are compared if it, or CustomerRef.ids, joins them. `products` does the same for lines, by the ids
+    of products or prices.
+
+    `document`: both sides are one document, as after an import, so its number and its dates are compared too. What the
+    import was known to lose, `losses`, is declared equal, but never an amount, a status or a customer.
 
     Raises ConfigurationError if both sides are empty, lines are incomplete, a side has a key twice, or a file cannot
-    be read; MalformedResponse for a recorded answer that cannot be read, and for an invoice that has `problems`; and
-    whatever a client raises. A side that was read in part is never compared.
+    be read. Raises MalformedResponse for a recorded answer that cannot be read, and for an invoice with `problems`.
+    Errors of a client pass through. A partly read side is never compared.
     """
-    declared = allowances(allow)
+    given = allowances(allow)
+    declared = (*given, *declarations(losses))
     moment = None if as_of is None else in_utc(as_of)
     _check_keys(keys)
     store = _open(len(keys))
@@ -70,7 +78,7 @@ def compare(
                 place,
                 side,
                 keys=keys,
-                measure=lambda one: facts(one, moment, customers, products),
+                measure=lambda one: facts(one, moment, customers, products, document=document),
                 progress=progress,
             )
         _check_something(store, keys, single=is_single(left) and is_single(right))
@@ -82,7 +90,7 @@ def compare(
     except BaseException:
         store.close()
         raise
-    unused = tuple(one for place, one in enumerate(declared) if place not in told.used)
+    unused = tuple(one for place, one in enumerate(given) if place not in told.used)
     return Comparison(store, counts=told.verdicts, unsaid=told.unsaid, unused=unused, as_of=moment, keys=tuple(keys))
 
 
@@ -96,14 +104,14 @@ def _open(keys: int) -> Store:
         + ");"
         "CREATE TABLE row (n INTEGER PRIMARY KEY, l INTEGER, r INTEGER, label TEXT, verdict TEXT, found TEXT)"
     )
-    store.execute("BEGIN")  # one transaction that never ends: else every row is written through to the file
+    store.execute("BEGIN")  # one transaction that never ends: otherwise each row is written to the file
     return store
 
 
 # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _check_keys(keys: Sequence[str]) -> None:
     if isinstance(keys, str) or not keys:
-        raise ConfigurationError(f'keys is a list of what invoices are joined by, as keys=["reference"], not {keys!r}')
+        raise ConfigurationError(f'keys is a list such as keys=["reference"], not {keys!r}')
     known = [*PATHS, *_OWN_KEYS]
     for key in keys:
         for part in key.split("+"):
@@ -114,7 +122,7 @@ def _check_keys(keys: Sequence[str]) -> None:
 
 
 def _key(key: str, said: Facts) -> str | None:
-    """The value of a key, None where any part of it is not said."""
+    """Return the value of a key, None if a part of it is not stated."""
     values = [said.get(part) for part in key.split("+")]
     if None in values:
         return None
@@ -133,7 +141,7 @@ def _fill(
 ) -> None:
     """Write a side's facts, keys and bodies.
 
-    Raises ConfigurationError for lines that are not complete, MalformedResponse for an invoice that was read in part.
+    Raises ConfigurationError for lines that are not complete, MalformedResponse for a partly read invoice.
     """
     insert = f"INSERT INTO bill VALUES (NULL, {place}, ?, ?, ?, NULL{', ?' * len(keys)})"  # noqa: S608 - own text
     done = 0
@@ -148,7 +156,7 @@ def _fill(
         if not one.invoice.lines_complete:
             raise ConfigurationError(
                 f"{_SIDES[place]} side: {one.place}: its lines are not complete, so it cannot be compared; "
-                "read it whole (a client's retrieve and list do)"
+                "read it in full (a client's retrieve and list do)"
             )
         found = measure(one.invoice)
         known = {**found["said"], "id": one.invoice.id, "number": one.invoice.number, "file": one.file}
@@ -165,7 +173,7 @@ def _fill(
 
 
 def _check_something(store: Store, keys: Sequence[str], *, single: bool) -> None:
-    """Refuse to compare nothing with nothing, or sides of which one has no key at all."""
+    """Refuse two empty sides, and a side without any key."""
     any_key = " OR ".join(f"key{place} IS NOT NULL" for place in range(len(keys)))
     rows = store.execute(f"SELECT side, count(*), sum({any_key}) FROM bill GROUP BY side").fetchall()  # noqa: S608 - own text
     if not rows:
@@ -173,14 +181,14 @@ def _check_something(store: Store, keys: Sequence[str], *, single: bool) -> None
     for side, count, keyed in rows:
         if not keyed and not single:
             raise ConfigurationError(
-                f"{_SIDES[side]} side: none of its {count} invoices says {' or '.join(keys)}: name what both sides say "
-                "as another key"
+                f"{_SIDES[side]} side: none of its {count} invoices states {' or '.join(keys)}: name what both "
+                "sides state as another key"
             )
 
 
 # ── joining ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _join(store: Store, keys: Sequence[str]) -> None:
-    """Find each invoice's mate, by one key after the other. Raises ConfigurationError for a key that is there twice."""
+    """Find each invoice's counterpart by one key after the other. Raises ConfigurationError for a duplicate key."""
     store.execute("CREATE INDEX by_mate ON bill (mate, side)")
     for place, key in enumerate(keys):
         store.execute(f"CREATE INDEX by_key{place} ON bill (key{place}, side)")
@@ -191,7 +199,7 @@ def _join(store: Store, keys: Sequence[str]) -> None:
         if twice is not None:
             side, value, first, last = twice
             raise ConfigurationError(
-                f"{_SIDES[side]} side: two invoices have the {key} {value!r} ({first}; {last}): which is meant? "
+                f"{_SIDES[side]} side: two invoices have the {key} {value!r} ({first}; {last}): which one is it? "
                 f"Join by more, as in {key}+period.start, or leave one out"
             )
         store.execute(
@@ -205,9 +213,9 @@ def _join(store: Store, keys: Sequence[str]) -> None:
         )
 
 
-# ── judging ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── verdicts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 class _Totals:
-    """What is counted on the way."""
+    """The counts of a comparison."""
 
     def __init__(self) -> None:
         self.verdicts: dict[Verdict, int] = dict.fromkeys((one for one in Verdict if one is not Verdict.UNSAID), 0)
@@ -223,7 +231,7 @@ _ALONE = "SELECT NULL, n, label, NULL, facts FROM bill WHERE side = 1 AND mate I
 
 
 def _classify(store: Store, declared: tuple[Allowed, ...], progress: Progress | None) -> _Totals:
-    """Write the verdicts: the left side in its order, alone or with its mate, then what is alone on the right."""
+    """Write the verdicts: the left side in its order, then the unmatched invoices of the right side."""
     told = _Totals()
     (total,) = store.execute("SELECT count(*) FROM bill WHERE side = 0 OR mate IS NULL").fetchone()
     rows = chain(store.execute(_PAIRS), store.execute(_ALONE))
@@ -245,7 +253,7 @@ def _classify(store: Store, declared: tuple[Allowed, ...], progress: Progress | 
 
 
 def _declare(left: Facts, right: Facts, declared: tuple[Allowed, ...], told: _Totals) -> list[Difference]:
-    """The differences of a pair, those that a declaration covers marked as declared equal."""
+    """Return the differences of a pair, marked as declared equal if a declaration covers them."""
     found = differences(left, right)
     for place, one in enumerate(found):
         if one.verdict is Verdict.UNSAID:
@@ -259,6 +267,6 @@ def _declare(left: Facts, right: Facts, declared: tuple[Allowed, ...], told: _To
 
 
 def _of_pair(found: list[Difference]) -> Verdict:
-    """The gravest of the paths' verdicts; a silence of one side is no difference."""
+    """Return the worst verdict of the paths; a field that one side does not state is no difference."""
     verdicts = {one.verdict for one in found}
     return next((one for one in (Verdict.DIFFERING, Verdict.DECLARED_EQUAL) if one in verdicts), Verdict.MATCHED)

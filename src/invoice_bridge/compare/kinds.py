@@ -1,7 +1,7 @@
-"""What each field of an invoice is to a comparison: identity, which is ignored, or something that must agree.
+"""The role of each field of an invoice in a comparison: identity, which is ignored, or a fact that must agree.
 
-Rules of this file: every field of the model stands in exactly one row (a test keeps it so). What is compared of an
-invoice is taken from it in facts.py, by these rows.
+Rules of this file: every field of the model is in exactly one row (a test enforces it). facts.py takes the compared
+fields from an invoice by these rows.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ from invoice_bridge.core.model import (
 
 
 class Kind(StrEnum):
-    """What a field is to a comparison."""
+    """The role of a field in a comparison."""
 
     IDENTITY = "identity"
-    """Differs between any two providers, and means nothing: ids, numbers, URLs, when a record was made."""
+    """Differs between any two providers and means nothing: ids, numbers, URLs, times of records."""
     MONEY = "money"
     STATUS = "status"
     CUSTOMER = "customer"
-    """An id that is compared only where CustomerRef.ids, or a map of customers, says how the two sides' ids join."""
+    """An id that is compared only if CustomerRef.ids or a map of customers joins the two sides' ids."""
     CATALOG = "catalog"
-    """An id of a product or price: compared where a map of products names it, and between two readings of one invoice.
+    """An id of a product or price: compared if a map of products names it, and between two readings of one invoice.
 
-    Elsewhere it means nothing: a provider may make a product for each amount that is billed (Stripe does).
+    Otherwise it means nothing: a provider may make a product for each billed amount (Stripe does).
     """
     TERMS = "terms"
-    """What was agreed: when it is due, for which period, who moves the money."""
+    """The agreement: the due date, the period, who moves the money."""
     TEXT = "text"
     OWN = "own"
-    """Compared within one provider alone: another one words, keeps or splits it otherwise."""
+    """Compared within one provider only: another one words, stores or splits it differently."""
     PARTS = "parts"
-    """Compared by the table of its own type; the items of a list are joined by what they say, not by their order."""
+    """Compared by the table of its own type; list items are joined by content, not by order."""
     OWN_PARTS = "own parts"
-    """The same, within one provider alone."""
+    """The same, within one provider only."""
     REQUIRED = "required"
-    """Must be so on both sides, else a side was read in part: all lines are there, and nothing was unreadable."""
+    """Required on both sides, because otherwise a side was only partly read: all lines, and no unreadable value."""
 
 
 KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
@@ -62,7 +62,7 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "id": Kind.IDENTITY,
             "number": Kind.IDENTITY,
             "status": Kind.STATUS,
-            "native_status": Kind.IDENTITY,  # the provider's word; `status` is what it means
+            "native_status": Kind.IDENTITY,  # the provider's word; `status` is its meaning
             "currency": Kind.MONEY,
             "subtotal": Kind.MONEY,
             "discount": Kind.MONEY,
@@ -82,7 +82,7 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "purchase_order": Kind.TEXT,
             "metadata": Kind.TEXT,
             "subscription": Kind.OWN,
-            "custom_fields": Kind.OWN,  # each provider has other rules of what may stand there
+            "custom_fields": Kind.OWN,  # each provider has its own rules for this field
             "footer": Kind.OWN,  # (same)
             "taxes": Kind.PARTS,
             "discounts": Kind.OWN_PARTS,  # `discount` is their sum; providers list them by invoice or by line
@@ -91,8 +91,8 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "payments_complete": Kind.IDENTITY,  # a list that is not complete states nothing
             "credit_notes": Kind.PARTS,
             "credit_notes_complete": Kind.IDENTITY,  # (same)
-            # When a provider's record was made, or changed: the same bill is opened and paid at two providers at two
-            # instants. When it is due was agreed with the customer.
+            # The times of a provider's record: two providers open and pay the same bill at two instants. The due date
+            # was agreed with the customer.
             "created_at": Kind.IDENTITY,
             "issued_at": Kind.IDENTITY,
             "due_at": Kind.TERMS,
@@ -100,15 +100,15 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "voided_at": Kind.IDENTITY,
             "uncollectible_at": Kind.IDENTITY,
             "updated_at": Kind.IDENTITY,
-            "attempts": Kind.IDENTITY,  # how often a provider tried to collect is its own affair
+            "attempts": Kind.IDENTITY,  # each provider retries a collection by its own rules
             "next_attempt_at": Kind.IDENTITY,
             "collection": Kind.PARTS,
             "payment_method": Kind.IDENTITY,
-            "payment_pending": Kind.STATUS,  # money is on its way, or it is not
+            "payment_pending": Kind.STATUS,  # a pending payment is a fact
             "hosted_url": Kind.IDENTITY,
             "pdf_url": Kind.IDENTITY,
             "test_mode": Kind.IDENTITY,
-            "losses": Kind.IDENTITY,  # of the call that made it, not of the bill
+            "losses": Kind.IDENTITY,  # belongs to the call that made it, not to the bill
             "discrepancies": Kind.IDENTITY,  # (same)
             "problems": Kind.REQUIRED,
             "raw": Kind.IDENTITY,
@@ -123,7 +123,7 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "product": Kind.CATALOG,
             "price": Kind.CATALOG,
             "subscription": Kind.OWN,
-            "discount": Kind.OWN,  # the invoice's `discount` is compared; how it is split by line differs
+            "discount": Kind.OWN,  # the invoice's `discount` is compared; its split by line differs
             "taxes": Kind.OWN_PARTS,  # (same)
             "metadata": Kind.OWN,
             "proration": Kind.OWN,
@@ -134,7 +134,7 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "email": Kind.TEXT,
             "name": Kind.TEXT,
             "ids": Kind.IDENTITY,
-            "address": Kind.OWN_PARTS,  # a provider prints the one that it keeps of its customer
+            "address": Kind.OWN_PARTS,  # a provider prints its own record of the customer
             "tax_ids": Kind.OWN_PARTS,  # (same)
         },
         Period: {"start": Kind.TERMS, "end": Kind.TERMS},
@@ -147,7 +147,7 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
         Address: dict.fromkeys(("line1", "line2", "city", "state", "postal_code", "country"), Kind.TEXT),
         TaxId: {"kind": Kind.TEXT, "value": Kind.TEXT},
         TaxLine: {
-            "name": Kind.OWN,  # what a tax is called differs as does what a plan is called
+            "name": Kind.OWN,  # names of taxes differ, like names of plans
             "rate": Kind.TERMS,
             "amount": Kind.MONEY,
             "base": Kind.MONEY,
@@ -161,7 +161,7 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
             "at": Kind.IDENTITY,  # when the record was made; as `paid_at`
             "state": Kind.STATUS,
             "method": Kind.IDENTITY,
-            "recorded_outside": Kind.OWN,  # what is moved to another provider was taken elsewhere
+            "recorded_outside": Kind.OWN,  # a moved payment was taken elsewhere
             "refunded": Kind.MONEY,
         },
         CreditNote: {
@@ -174,7 +174,7 @@ KINDS: Mapping[type, Mapping[str, Kind]] = MappingProxyType(
         },
     }
 )
-"""Every field of the model, and its kind."""
+"""Every field of the model and its role."""
 
 PART_TYPES: Mapping[str, type] = MappingProxyType(
     {"customer": CustomerRef, "period": Period, "collection": Collection, "address": Address}
@@ -191,7 +191,7 @@ LIST_TYPES: Mapping[str, type] = MappingProxyType(
     }
 )
 WORDS = ("metadata", "custom_fields")
-"""Fields that are objects of texts: compared key by key."""
+"""Fields that map keys to texts: compared by key."""
 IGNORED = frozenset({Kind.IDENTITY, Kind.REQUIRED})
 _GRAVE = {Kind.MONEY, Kind.STATUS, Kind.CUSTOMER}
 _TEXTS = {TaxId}
@@ -215,7 +215,7 @@ def _shapes(of: type, prefix: str = "") -> dict[str, Kind]:
 
 
 def _own(of: type, prefix: str = "", *, inside: bool = False) -> set[str]:
-    """The shapes that are compared within one provider alone."""
+    """Return the shapes that are compared within one provider only."""
     shapes: set[str] = set()
     for name, kind in KINDS[of].items():
         own = inside or kind in {Kind.OWN, Kind.OWN_PARTS}
@@ -231,11 +231,13 @@ def _own(of: type, prefix: str = "", *, inside: bool = False) -> set[str]:
 SHAPES: Mapping[str, Kind] = MappingProxyType(_shapes(Invoice) | {"past_due": Kind.STATUS, "amounts": Kind.MONEY})
 """Every path that can differ, "lines[].amount" for that of any line, in the order of the model.
 
-`lines[]` is a whole line, `taxes[]` a whole tax; "metadata" stands for every "metadata.key". `past_due` is derived by
-one clock. `amounts` differs where two invoices say no amount in common: then none was compared.
+`lines[]` is a whole line, `taxes[]` a whole tax; "metadata" covers every "metadata.key". `past_due` is derived from
+one clock. `amounts` differs if two invoices state no amount in common: then none was compared.
 """
+DOCUMENT = ("number", "issued_at", "paid_at", "voided_at", "uncollectible_at")
+"""What is compared too where both sides are one document, as after an import: compare(…, document=True)."""
 OWN = frozenset(_own(Invoice))
-"""Those of them that are compared within one provider alone."""
+"""The paths that are compared within one provider only."""
 ORDER: Mapping[str, int] = MappingProxyType({shape: place for place, shape in enumerate(SHAPES)})
 
 PATHS = tuple(shape for shape in SHAPES if "[]" not in shape)
@@ -247,24 +249,24 @@ AMOUNT_PATHS = frozenset(
 
 
 def shape_of(path: str) -> str:
-    """Return a path without the numbers of its items: "lines[].taxes[].amount"; a key of words stays as it is."""
+    """Return a path without the numbers of its items: "lines[].taxes[].amount"; a key of a mapping stays as it is."""
     keyed = _KEYED.match(path)
     head, rest = (path, "") if keyed is None else (keyed[1], path[len(keyed[1]) :])
     return re.sub(r"\[\d+\]", "[]", head) + rest
 
 
 def row_of(shape: str) -> str:
-    """Return the shape that stands in SHAPES for this one: "metadata" for "metadata.order"."""
+    """Return the shape that covers this one in SHAPES: "metadata" for "metadata.order"."""
     keyed = _KEYED.match(shape)
     return shape if keyed is None else keyed[1]
 
 
 def severity(shape: str) -> Severity:
-    """How much a difference at a path matters: what was billed, to whom and how it stands changes money."""
+    """Return the severity of a difference: the amounts, the customer and the status change money."""
     row = row_of(shape)
-    grave = SHAPES[row] in _GRAVE or row == "lines[].discount"
+    grave = SHAPES.get(row) in _GRAVE or row == "lines[].discount"
     return Severity.CHANGES_MONEY if grave else Severity.WARNS
 
 
 Customers = Mapping[str, Mapping[str, str]]
-"""Names of the caller's own → provider → id there: what Client(customers=…) takes. Products likewise."""
+"""The caller's names → provider → id there, as for Client(customers=…). Products have the same form."""

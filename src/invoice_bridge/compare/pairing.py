@@ -1,7 +1,7 @@
-"""Which items of two lists belong together: by what they say, the surest first.
+"""The pairing of two lists' items by content, strongest evidence first.
 
-Items that agree in everything that is compared come first. Then those of one id, which means something within one
-provider alone; then those that have the most telling things in common; what is left over is paired in its order.
+Items that agree in every compared field come first. Then those with the same id, which has a meaning within one
+provider only; then those that share the most distinctive fields. The rest is paired in order.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ def _minor(item: Item) -> Any:
 
 
 def _both(*paths: str) -> Alike:
-    """What items have in common that agree in all of these, and say the first of them."""
+    """Return a key that items share if they agree in all of these fields and state the first."""
     return lambda item: None if paths[0] not in item else tuple(repr(item.get(path)) for path in paths)
 
 
 def everything(item: Item) -> object:
-    """What two items have in common that agree in all that is compared."""
+    """Return a key that two items share if they agree in every compared field."""
     return repr(sorted((path, value) for path, value in item.items() if not path.startswith("=")))
 
 
@@ -45,11 +45,11 @@ _ALIKE: Mapping[str, tuple[Alike, ...]] = {
     "credit_notes": (_both("=at", "amount"), _minor, _both("=at"), _REST),
     "tax_ids": (_both("kind"), _REST),
 }
-"""What two items have in common that belong together, the surest first. None belongs to nothing."""
+"""Keys that paired items share, strongest first. None pairs with nothing."""
 
 
 def comparable(name: str, item: Item, *, one_provider: bool) -> dict[str, Any]:
-    """What is compared of an item of a list, with its hints: of two providers nothing that each has of its own."""
+    """Return the compared fields of a list item, with hints; across providers without ids of their own."""
     shape = f"{name}[]."
     kept: dict[str, Any] = {}
     for path, value in item.items():
@@ -60,14 +60,14 @@ def comparable(name: str, item: Item, *, one_provider: bool) -> dict[str, Any]:
 
 
 def without_hints(item: Item) -> dict[str, Any]:
-    """An item as a reader sees it."""
+    """Return an item in the form for a reader."""
     return {path: value for path, value in item.items() if not path.startswith("=")}
 
 
 def pair(
     name: str, left: list[dict[str, Any]], right: list[dict[str, Any]], *, one_provider: bool
 ) -> tuple[list[tuple[int, int]], list[int], list[int]]:
-    """Pair items that belong together; give back the pairs and the places of those that are left on each side."""
+    """Pair the items of two lists; return the pairs and the positions of the unpaired items on each side."""
     pairs: list[tuple[int, int]] = []
     ours, theirs = list(range(len(left))), list(range(len(right)))
     rules = (everything, *((_ID,) if one_provider else ()), *_ALIKE[name.rpartition(".")[2]])

@@ -22,10 +22,10 @@ _MARKS = {Severity.CHANGES_MONEY: "!!", Severity.WARNS: "!", Severity.INFO: " "}
 
 
 class Store:
-    """A temporary database: an anonymous file that is gone once it is closed, or nobody refers to it any more."""
+    """A temporary database in an anonymous file, which ends with close() or the last reference."""
 
     def __init__(self) -> None:
-        # whichever thread collects it closes it
+        # the thread that collects it closes it
         self.connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self.execute = self.connection.execute
         self.close = weakref.finalize(self, self.connection.close)
@@ -35,7 +35,7 @@ class Store:
 class Row:
     """One pair of invoices, or one invoice that is on one side only.
 
-    `key` is what they were joined by (None for two single invoices without a reference). `names` are the provider and
+    `key` is the value that joined them (None for two single invoices without a reference). `names` are the provider and
     the id on each side. `left` and `right` are the invoices, read from disk on access; None if there is none.
     """
 
@@ -48,17 +48,17 @@ class Row:
 
     @cached_property
     def left(self) -> Invoice | None:
-        """The left side's invoice."""
+        """Return the left side's invoice."""
         return self._read(self._at[0])
 
     @cached_property
     def right(self) -> Invoice | None:
-        """The right side's invoice."""
+        """Return the right side's invoice."""
         return self._read(self._at[1])
 
     @property
     def facts(self) -> tuple[Facts | None, Facts | None]:
-        """What was compared of the left and of the right invoice (compare.kinds.facts); far quicker than they are."""
+        """Return the compared facts of both invoices (compare.kinds.facts), as stored on disk."""
         found = [self._store.execute("SELECT facts FROM bill WHERE n = ?", (n,)).fetchone() for n in self._at]
         left, right = (None if one is None else marshal.loads(one[0]) for one in found)  # noqa: S302 - written by us
         return left, right
@@ -68,7 +68,7 @@ class Row:
         return None if found is None else Invoice.model_validate_json(found[0])
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values: the verdict ("class"), the key, whose invoices they are, the differences."""
+        """Return the row as plain JSON values: the verdict ("class"), the key, providers and ids, the differences."""
         return {
             "class": self.verdict.value,
             "key": self.key,
@@ -78,11 +78,11 @@ class Row:
         }
 
     def lines(self) -> Iterator[str]:
-        """The row for a reader: its paths in two columns, "!!" before what changes money."""
+        """Return the row for a reader: its paths in two columns, "!!" before what changes money."""
         names = ["nothing" if name is None else shown(" ".join(name)) for name in self.names]
         head = "" if self.key is None else shown(self.key) + "  "
         yield f"{head}{names[0]} | {names[1]}  {self.verdict.value.replace('_', ' ')}"
-        notes = {Verdict.UNSAID: "one side does not say", Verdict.DIFFERING: ""}
+        notes = {Verdict.UNSAID: "one side does not state", Verdict.DIFFERING: ""}
         if self.differences:
             yield from columns(
                 (
@@ -123,7 +123,7 @@ class Comparison:
         self.unsaid, self.unused, self.as_of, self.keys = unsaid, unused, as_of, keys
 
     def close(self) -> None:
-        """Free the disk space, as the last reference would. The rows cannot be read after that."""
+        """Free the disk space, like the end of the last reference. The rows cannot be read after that."""
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -137,7 +137,7 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether nothing differs and nothing is missing. A field that one side does not state is no difference."""
+        """Return whether nothing differs or is missing. A field that one side does not state is no difference."""
         return not any(self.counts[one] for one in (Verdict.DIFFERING, Verdict.LEFT_ONLY, Verdict.RIGHT_ONLY))
 
     @property
@@ -173,15 +173,15 @@ class Comparison:
         return ", ".join(told) + f"; unsaid by one side: {self.unsaid}"
 
     def text_lines(self) -> Iterator[str]:
-        """Yield what differs, is missing, declared equal or unstated, line by line in two columns; the summary last."""
+        """Yield the report's lines in two columns: differing, missing, declared equal, unstated; the summary last."""
         for row in self.rows:
             if row.verdict is not Verdict.MATCHED or row.differences:
                 yield from row.lines()
         yield self.summary()
         if self.as_of is None:
-            yield "past due was not compared: that takes one clock for both sides (as_of)"
+            yield "past due was not compared: it needs one clock for both sides (as_of)"
         for one in self.unused:
-            yield f"declared equal, but nothing differs so: {one.path} ({shown(one.reason)})"
+            yield f"declared equal, but unused: {one.path} ({shown(one.reason)})"
 
     def text(self) -> str:
         """Return the whole report for a reader."""

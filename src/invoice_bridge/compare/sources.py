@@ -1,7 +1,7 @@
 """The sides of a comparison: invoices, a client, a cassette, a file of neutral invoices, a folder.
 
-Rules of this file: one invoice at a time; an unreadable one raises an error that names the place. A side that was
-read in part is never compared.
+Rules of this file: one invoice at a time; an unreadable one raises an error that names the place. A partly read side
+is never compared.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ JSON_ENDING = ".json"
 
 
 class Read(NamedTuple):
-    """An invoice, its JSON, where it was read (for a message), and the file it stands in, without its ending."""
+    """An invoice, its JSON, its place (for a message), and the name of its file without the ending."""
 
     invoice: Invoice
     body: str
@@ -37,7 +37,7 @@ class Read(NamedTuple):
 
 
 def is_single(side: Side) -> bool:
-    """Whether a side is one invoice by its nature, so that nothing has to be joined: a file that is one object, too."""
+    """Return whether a side is a single invoice, such as a file with one object, so that nothing is joined."""
     if not isinstance(side, str | Path):
         return isinstance(side, Invoice)
     path = Path(side)
@@ -105,7 +105,7 @@ def _file(path: Path, name: str) -> Iterator[Read]:
 
 
 def _texts(path: Path) -> Iterator[tuple[str, bytes]]:
-    """The lines of a file that say something, each with its place."""
+    """Return the lines of a file that are not empty, each with its place."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             text = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
@@ -114,7 +114,7 @@ def _texts(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _json(path: Path) -> Iterator[tuple[str, bytes]]:
-    """The invoices of a JSON document: one, or an array of them.
+    """Return the invoices of a JSON document: one, or an array of them.
 
     An array with one invoice a line, as `invoice-bridge list --json` prints it, is read line by line.
     """

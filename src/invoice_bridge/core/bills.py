@@ -75,12 +75,12 @@ class Command(Frozen):
 
     @property
     def capability(self) -> str:
-        """Its name in a provider's flows."""
+        """Return its name in a provider's flows."""
         return self.verb
 
 
 class NewInvoice(Command):
-    """What the commands share that make an invoice under a reference: the two bills, and the import of history.
+    """The common base of the commands that make an invoice under a reference: the two bills, and the import of history.
 
     `reference` (1–100 printable characters) is the caller's id of the invoice: the same reference is the same invoice.
     """
@@ -89,21 +89,21 @@ class NewInvoice(Command):
     customer: Customer | None = None
     lines: tuple[Line, ...] = ()
 
-    if TYPE_CHECKING:  # each of them has it, after its own fields
+    if TYPE_CHECKING:  # each of them has it after its own fields
         attempt: Attempt
 
 
 class Bill(NewInvoice):
-    """What the two bills share.
+    """The common base of the two bills.
 
     `reference` (1–100 printable characters) is the caller's id of this bill: the same reference is the same bill.
     Only the caller raises `attempt`, to try again after a final refusal. `customer` is an id at the client's provider,
     or a CustomerRef. `collection` states who collects; by default nobody. `draft` leaves the invoice a draft.
-    `discounts` are taken off the whole bill, a line's own `discount` off that line. `subscription` is the provider's
+    `discounts` apply to the whole bill, a line's own `discount` to that line. `subscription` is the provider's
     subscription that the bill belongs to. `tax`: "none" asks for no tax, "provider" lets the provider add it; rates of
     the caller's own (`TaxRate`) apply to every line. `native` has parameters of one provider alone, `native_unchecked`
-    those that its table does not have yet. `expect_total` is what the invoice must total, with all that natives and tax
-    change: it is compared in place of the sum of the lines.
+    those that its table does not have yet. `expect_total` is the required total of the invoice, with all changes by
+    natives and tax: it is compared instead of the sum of the lines.
     """
 
     discounts: tuple[Discount, ...] = ()
@@ -149,19 +149,19 @@ class Bill(NewInvoice):
 
     @property
     def subtotal(self) -> Money | None:
-        """The sum of the lines, before discounts and tax; None if the provider rates the bill."""
+        """Return the sum of the lines, before discounts and tax; None if the provider rates the bill."""
         return sum_of(line.amount for line in self.lines)
 
     @property
     def discount(self) -> Money | None:
-        """What all discounts take off, of the bill or of its lines; None without one."""
+        """Return the sum of all discounts, of the bill and of its lines; None without one."""
         of_lines = (line.discount for line in self.lines)
         of_bill = (discount.amount for discount in self.discounts)
         return sum_of(amount for amount in (*of_lines, *of_bill) if amount)
 
     @property
     def rates(self) -> tuple[TaxRate, ...]:
-        """The rates of tax that the bill states itself."""
+        """Return the rates of tax that the bill states itself."""
         return () if isinstance(self.tax, str) else self.tax
 
     def _less_discount(self, subtotal: Money | None) -> Money | None:
@@ -189,7 +189,7 @@ def _multiplies(line: Line, unit_amount: Money) -> bool:
 class OneTimeCharge(Bill):
     """Bill lines, or one amount, once.
 
-    Give `amount`, or `lines`, or both where the lines add up to it exactly. Discounts are taken off that amount.
+    Give `amount`, or `lines`, or both if the lines add up to it exactly. Discounts reduce that amount.
     `period` is the service period, if any.
 
     >>> OneTimeCharge(reference="res-1", customer="cus_42", amount=Money.parse("19.99", "EUR")).currency
@@ -201,7 +201,7 @@ class OneTimeCharge(Bill):
     amount: Amount | None = None
     period: Period | None = None
 
-    if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
+    if TYPE_CHECKING:  # the accepted arguments, which are wider than the attributes
 
         def __init__(
             self,
@@ -241,24 +241,24 @@ class OneTimeCharge(Bill):
 
     @property
     def subtotal(self) -> Money | None:
-        """The amount, or the sum of the lines, before discounts and tax."""
+        """Return the amount, or the sum of the lines, before discounts and tax."""
         return self.amount if self.amount is not None else sum_of(line.amount for line in self.lines)
 
     @property
     def total(self) -> Money:
-        """The amount to bill after discounts, before tax on top."""
+        """Return the amount to bill after discounts, before tax on top."""
         return self._less_discount(self.subtotal) or Money.zero(self.currency)
 
     @property
     def currency(self) -> str:
-        """The currency of the bill."""
+        """Return the currency of the bill."""
         return self.amount.currency if self.amount is not None else self.lines[0].amount.currency
 
     @property
     def stated_lines(self) -> tuple[Line, ...]:
-        """The lines before discounts, each over its own period or else the bill's.
+        """Return the lines before discounts, each with its own period or the bill's.
 
-        A bare amount is one line, named by the description or else the reference.
+        A bare amount is one line, named by the description or the reference.
         """
         if self.lines:
             return tuple(_within(line, self.period) for line in self.lines)
@@ -267,7 +267,7 @@ class OneTimeCharge(Bill):
 
     @property
     def billed_lines(self) -> tuple[Line, ...]:
-        """The lines and what discounts take off, as lines below zero: together they are the total."""
+        """Return the lines and what discounts take off, as lines below zero: together they are the total."""
         return _with_discounts(self, self.period)
 
 
@@ -275,7 +275,7 @@ class PeriodInvoice(Bill):
     """Bill a service period.
 
     With lines, the caller has rated it; without, the provider bills the charges that it accrued in the period, those
-    of the `subscription` where one is named.
+    of the `subscription` if one is named.
     """
 
     verb: ClassVar[str] = "period_invoice"
@@ -283,7 +283,7 @@ class PeriodInvoice(Bill):
     period: Period
     currency: Currency
 
-    if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
+    if TYPE_CHECKING:  # the accepted arguments, which are wider than the attributes
 
         def __init__(
             self,
@@ -320,27 +320,27 @@ class PeriodInvoice(Bill):
 
     @property
     def total(self) -> Money | None:
-        """The amount to bill after discounts, before tax on top; None if the provider rates it."""
+        """Return the amount to bill after discounts, before tax on top; None if the provider rates it."""
         return self._less_discount(self.subtotal)
 
     @property
     def stated_lines(self) -> tuple[Line, ...]:
-        """The lines before discounts, each over its own period or else the invoice's."""
+        """Return the lines before discounts, each with its own period or the invoice's."""
         return tuple(_within(line, self.period) for line in self.lines)
 
     @property
     def billed_lines(self) -> tuple[Line, ...]:
-        """The lines and what discounts take off, as lines below zero: together they are the total."""
+        """Return the lines and what discounts take off, as lines below zero: together they are the total."""
         return _with_discounts(self, self.period)
 
 
 def taxes_of_bill(command: OneTimeCharge | PeriodInvoice) -> tuple[TaxLine, ...]:
-    """The taxes that a bill states itself, one for each rate; empty where it states none."""
+    """Return the taxes that a bill states itself, one for each rate; empty if it states none."""
     return taxes_of_lines(command.stated_lines, command.rates) if command.rates else ()
 
 
 def total_with_tax(command: OneTimeCharge | PeriodInvoice) -> Money | None:
-    """The total with the tax on top that a bill states itself; None if the provider rates the bill."""
+    """Return the total with the tax on top that a bill states itself; None if the provider rates the bill."""
     total = command.total
     return total if total is None else total + tax_on_top(taxes_of_bill(command), total.currency)
 

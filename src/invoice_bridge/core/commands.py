@@ -120,7 +120,7 @@ def faults(error: ValidationError) -> str:
     """Describe what is wrong with a value, one clause for each fault: "lines.0.amount: …"; all in one line."""
     return one_line(
         "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg'].removeprefix('Value error, ')}"
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}".removeprefix(": ")
             for fault in error.errors(include_url=False, include_input=False)
         )
     )

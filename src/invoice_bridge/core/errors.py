@@ -1,4 +1,4 @@
-"""Every error that this library raises, and what is known after it.
+"""Every error that this library raises, and the known outcome after it.
 
 BridgeError                      .outcome .invoice_id .steps
 ├── ConfigurationError           a setting, a profile or a key cannot be used; nothing was sent
@@ -172,7 +172,7 @@ class AlreadySettled(AlreadyBilled):
 class ProviderError(BridgeError):
     """The provider refused, or sent an answer that it does not document."""
 
-    def __init__(  # every field has a default: a proxy's page carries none of them
+    def __init__(  # every field has a default, because a proxy's page has none of them
         self,
         message: str,
         *,
@@ -192,7 +192,7 @@ class ProviderError(BridgeError):
 
     @property
     def repeats(self) -> bool:
-        """Whether an earlier try of the refused request may have taken effect; see Response."""
+        """Return whether an earlier try of the refused request may have taken effect; see Response."""
         return self.response is not None and self.response.repeats
 
 

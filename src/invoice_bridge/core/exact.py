@@ -47,8 +47,9 @@ def _loads(content: bytes | str, signs: bytes | None) -> Any:
 
 
 def _fast(content: bytes | str) -> Any:
-    """What msgspec reads, where it is installed (the extra `fast`). What it refuses, the standard library refuses, or
-    reads otherwise (half a surrogate pair): its word is the one that counts.
+    """Parse with msgspec if it is installed (the extra `fast`).
+
+    The standard library decides on content that msgspec refuses, such as half a surrogate pair.
     """
     if _decoders is None:
         _find_decoder()
@@ -90,7 +91,7 @@ def loads_bounded(content: bytes | str) -> Any:
 
 
 def _signs(content: bytes | str) -> bytes:
-    """The brackets and commas of JSON, those inside texts among them: in one pass, as each takes a fifth of reading."""
+    """Return only the brackets and commas, also those inside texts: one pass costs a fifth of the parsing."""
     text = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
     return text.translate(None, _NO_SIGNS)
 
@@ -100,7 +101,7 @@ def _count(content: bytes | str, sign: str) -> int:
 
 
 def _may_be_deep(signs: bytes) -> bool:
-    """Whether the brackets alone, those inside texts among them, leave it open that some are nested too deep.
+    """Return whether the brackets alone, those inside texts among them, leave it open that some are nested too deep.
 
     The innermost pairs are taken out, once for each level: a tenth of the time of looking at every value.
     """
@@ -116,7 +117,7 @@ def _may_be_deep(signs: bytes) -> bool:
 
 
 def _is_deep(value: Any) -> bool:
-    """Whether containers stand more than _DEEPEST in one another: what is read must be writable again."""
+    """Return whether containers stand more than _DEEPEST in one another: what is read must be writable again."""
     level = [value]
     for _ in range(_DEEPEST):
         level = [

@@ -85,7 +85,7 @@ def _check_known(invoice: Invoice) -> None:
 
 
 def _unbalanced(invoice: Invoice) -> Money | None:
-    """What the total has beyond the parts as an import states them; None where they agree or no line is known."""
+    """Return the total less the parts as an import states them, None if they agree or no line is known."""
     subtotal = sum_of(line.amount for line in invoice.lines)
     if subtotal is None or invoice.total is None:
         return None
@@ -101,7 +101,7 @@ def _unbalanced(invoice: Invoice) -> Money | None:
 
 
 def _customer(invoice: Invoice, customer: CustomerRef | str | None) -> CustomerRef | None:
-    """The customer at the target, with what the document says of the customer."""
+    """Return the customer at the target, with what the document says of the customer."""
     of_document = invoice.customer
     if customer is None:
         return of_document
@@ -113,7 +113,7 @@ def _customer(invoice: Invoice, customer: CustomerRef | str | None) -> CustomerR
 
 
 def _discounts(invoice: Invoice) -> tuple[Discount, ...]:
-    """The discounts with their amounts; one over all where only their sum is stated."""
+    """Return the discounts with their amounts; one over all where only their sum is stated."""
     stated = [discount for discount in invoice.discounts if discount.amount is None or discount.amount]
     known = sum_of(discount.amount for discount in stated if discount.amount)
     whole = invoice.discount or sum_of(line.discount for line in invoice.lines if line.discount)
@@ -126,7 +126,7 @@ def _discounts(invoice: Invoice) -> tuple[Discount, ...]:
 
 
 def _taxes(invoice: Invoice) -> tuple[TaxLine, ...]:
-    """The taxes of the document, else its sum as one; whether that is on top shows in the arithmetic."""
+    """Return the taxes of the document, else its sum as one; whether that is on top shows in the arithmetic."""
     if invoice.taxes or not invoice.tax or any(line.taxes for line in invoice.lines):
         return invoice.taxes
     subtotal = sum_of(line.amount for line in invoice.lines)
@@ -135,7 +135,7 @@ def _taxes(invoice: Invoice) -> tuple[TaxLine, ...]:
 
 
 def _less(subtotal: Money, invoice: Invoice) -> Money:
-    """The lines less discounts, with adjustments: the total where no tax comes on top."""
+    """Return the lines less discounts, with adjustments: the total where no tax comes on top."""
     amount = subtotal
     for discount in _discounts(invoice):
         amount -= discount.amount or Money.zero(amount.currency)
@@ -145,7 +145,7 @@ def _less(subtotal: Money, invoice: Invoice) -> Money:
 
 
 def _credit_notes(invoice: Invoice) -> tuple[CreditNote, ...]:
-    """The credit notes, and what was given back without one. That of a write-off is the write-off itself."""
+    """Return the credit notes, and what was given back without one. That of a write-off is the write-off itself."""
     notes = tuple(note for note in invoice.credit_notes if note.kind != "write_off")
     if wrong := next((note for note in notes if note.kind == "unknown" or note.amount is None), None):
         raise _refuse("source-incomplete", invoice, f"has a credit note {wrong.id} of which not all is stated")
@@ -161,7 +161,7 @@ def _credit_notes(invoice: Invoice) -> tuple[CreditNote, ...]:
 
 
 def _is_credited(invoice: Invoice, notes: tuple[CreditNote, ...]) -> bool:
-    """Whether credit notes may be missing: what they come to is neither nothing nor what those that were read say."""
+    """Return whether credit notes may be missing: the credited amount differs from zero and from their sum."""
     if invoice.amount_credited is not None:
         return invoice.amount_credited != (sum_of(note.amount for note in notes if note.amount) or _zero(invoice))
     if invoice.status in {Status.DRAFT, Status.VOID}:
@@ -179,7 +179,7 @@ def _zero(invoice: Invoice) -> Money:
 
 
 def _payments(invoice: Invoice, notes: tuple[CreditNote, ...]) -> tuple[Payment, ...]:
-    """The payments that succeeded, and what the customer's balance paid, as a payment."""
+    """Return the payments that succeeded, and what the customer's balance paid, as a payment."""
     if invoice.status in {Status.DRAFT, Status.VOID}:
         return ()
     if any(payment.state in {"pending", "unknown"} for payment in invoice.payments):
@@ -208,7 +208,7 @@ def _paid_by_status(invoice: Invoice) -> Money | None:
 
 
 def _from_balance(invoice: Invoice, paid: Money, notes: tuple[CreditNote, ...]) -> Iterator[Payment]:
-    """What is neither paid nor credited of a paid invoice, where its amount due says that a balance took it over."""
+    """Return the unpaid, uncredited part of a paid invoice that moved to a balance by its amount due."""
     if invoice.status is not Status.PAID or invoice.total is None:
         return
     credited = sum_of(note.amount for note in notes if note.kind == "adjustment" and note.amount) or _zero(invoice)

@@ -64,7 +64,7 @@ class Source:
 
     @property
     def account_name(self) -> str:
-        """The account as a journal names it: "stripe:acct_1"."""
+        """Return the account as a journal names it: "stripe:acct_1"."""
         return f"{self.provider}:{self.account}"
 
 
@@ -217,7 +217,7 @@ class ImportInvoice(NewInvoice):
 
     @property
     def _beside_lines(self) -> Money:
-        """What discounts, tax on top and adjustments add to the lines."""
+        """Return what discounts, tax on top and adjustments add to the lines."""
         beside = tax_on_top(self.tax_lines, self.currency)
         for adjustment in self.adjustments:
             beside += adjustment.amount
@@ -246,17 +246,17 @@ class ImportInvoice(NewInvoice):
 
     @property
     def currency(self) -> str:
-        """The currency of the document."""
+        """Return the currency of the document."""
         return self.total.currency
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing of it can be collected any more: paid, void or uncollectible. It is mailed to nobody."""
+        """Return whether nothing of it can be collected any more: paid, void or uncollectible. It is not mailed."""
         return self.status in _HISTORY
 
     @property
     def stated_lines(self) -> tuple[Line, ...]:
-        """The lines, each over its own period or else the document's; one line over all where none is known."""
+        """Return the lines, each over its own period or else the document's; one line over all where none is known."""
         if not self.lines:
             return (Line(description=NO_LINES, amount=self.total - self._beside_lines, period=self.period),)
         return tuple(
@@ -266,22 +266,22 @@ class ImportInvoice(NewInvoice):
 
     @property
     def tax_lines(self) -> tuple[TaxLine, ...]:
-        """The taxes of the document, else those of its lines."""
+        """Return the taxes of the document, else those of its lines."""
         return self.taxes or tuple(tax for line in self.lines for tax in line.taxes)
 
     @property
     def paid(self) -> Money:
-        """What the payments come to."""
+        """Return what the payments come to."""
         return sum_of(payment.amount for payment in self.payments if payment.amount) or Money.zero(self.currency)
 
     @property
     def credited(self) -> Money:
-        """What credit notes have taken off what was to be paid."""
+        """Return what credit notes have taken off what was to be paid."""
         return self._notes("adjustment")
 
     @property
     def given_back(self) -> Money:
-        """What credit notes gave back of what was paid, in money or as credit."""
+        """Return what credit notes gave back of what was paid, in money or as credit."""
         return self._notes("refund", "credit")
 
     def _notes(self, *kinds: str) -> Money:
@@ -290,7 +290,7 @@ class ImportInvoice(NewInvoice):
 
     @property
     def open_amount(self) -> Money:
-        """What payments and credit notes leave of the total: still to pay, or what was given up or withdrawn."""
+        """Return what payments and credit notes leave of the total: still to pay, or what was given up or withdrawn."""
         return self.total - self.paid - self.credited
 
 

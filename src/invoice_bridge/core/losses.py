@@ -1,4 +1,4 @@
-"""Losses: what a provider would not carry of a command, each with its fate and severity."""
+"""Losses: the fields of a command that a provider would not carry, each with its fate and severity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Alters", "Fate", "Loss", "Severity"]
 
 
 class Fate(StrEnum):
-    """What happens to a field on its way to the provider."""
+    """The fate of a field on its way to the provider."""
 
     CARRIED = "carried"
     DROPPED = "dropped"
@@ -21,7 +21,7 @@ class Fate(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much a loss matters: `info` is reported only, the others stop the command unless allowed."""
+    """The severity of a loss: `info` is only reported, the others stop the command unless allowed."""
 
     INFO = "info"
     WARNS = "warns"
@@ -29,7 +29,7 @@ class Severity(StrEnum):
 
 
 class Alters(StrEnum):
-    """What changing the field changes: bytes of some request, which requests are made, or nothing."""
+    """The effect of a changed field: bytes of some request, the choice of requests, or nothing."""
 
     BODY = "body"
     BRANCH = "branch"
@@ -38,7 +38,7 @@ class Alters(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One thing that a command would lose. `code` is permanent; `path` is the field of the command ("period.start").
+    """One loss of a command. `code` is permanent; `path` is the field of the command ("period.start").
 
     `conditional`: the loss depends on the clock, and no `as_of` was given; it is then reported only.
     """

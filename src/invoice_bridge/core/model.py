@@ -1,4 +1,4 @@
-"""The neutral invoice: one meaning per field, whatever the provider calls it.
+"""The neutral invoice: one meaning per field, independent of the provider's words.
 
 Rules of this file: every value is frozen; money is exact; instants are aware and in UTC; None means "the provider does
 not say", or says it so that it cannot be read (`Invoice.problems`), never zero. The JSON form is stable: money
@@ -79,21 +79,22 @@ class Invoice(Frozen):
 
     Amounts, in the order of the arithmetic: `subtotal` (the sum of the lines, before discounts), `discount`, `tax`,
     `total`; `amount_due` is the total less credits, fixed at issue; `amount_remaining` is what can still be collected,
-    zero when paid, void or written off. None means that the provider does not say, and that it cannot be derived
-    exactly. `currency` is None where the provider does not state one (of a deleted invoice Stripe states nothing but
-    its id), or none that ISO 4217 has; then no amount is read.
+    zero when paid, void or written off. None means that the provider does not state it, and that it cannot be derived
+    exactly. `currency` is None if the provider states none (of a deleted invoice Stripe states only the id), or one
+    that ISO 4217 does not have; then no amount is read.
 
-    What the lists hold: `taxes` of the whole invoice, `discounts`, `adjustments` (whatever else moves the total),
-    `payments` and attempts at them, `credit_notes` against it. `payments_complete` and `credit_notes_complete` say that
-    all of them are here: a client's retrieve and its full listing read them where the provider lists them apart.
-    `subscription` is the one that it bills, where there is one alone. `custom_fields` are those that the document
-    shows, by their headings. `attempts` counts the provider's tries to collect, `next_attempt_at` is when it will try
+    The lists: `taxes` of the whole invoice, `discounts`, `adjustments` (any other change of the total), `payments`
+    and attempts at them, `credit_notes` against it. `payments_complete` and `credit_notes_complete` state that those
+    lists are complete: a client's retrieve and its full listing read them if the provider lists them separately.
+    `subscription` is the billed one, if there is exactly one. `custom_fields` are those on the document, by heading.
+    `attempts` counts the provider's tries to collect, `next_attempt_at` is when it will try
     again.
 
-    `purchase_order` is the customer's own number as the document shows it. `problems` lists what could not be read, so
-    that a None there is not taken for silence; a line whose amount could not be read is left out, and `lines_complete`
-    is False. `losses` is what the provider does not carry of the bill that made it; `discrepancies` says in words what
-    differs from that bill, where create was told to report it rather than raise.
+    `purchase_order` is the customer's own number on the document. `problems` lists the values that could not be read,
+    so that their None is not mistaken for absence; a line whose amount could not be read is left out, and
+    `lines_complete`
+    is False. `losses` are those of the bill that created it; `discrepancies` states in words its differences from
+    that bill, if create was asked to report them instead of raising.
     """
 
     provider: Text
@@ -173,17 +174,17 @@ class Invoice(Frozen):
         return self
 
     def is_past_due(self, as_of: datetime) -> bool:
-        """Whether it is open and due before `as_of` (aware); without a due date, the provider's own word decides."""
+        """Return whether it is open and due before `as_of` (aware). Without a due date the provider's word decides."""
         now = in_utc(as_of)
         if self.status is not Status.OPEN:
             return False
         return self.due_at < now if self.due_at is not None else self.native_status in PAST_DUE_WORDS
 
     def unbalanced(self) -> Money | None:
-        """By how much the total differs from subtotal − discount + tax on top + adjustments; None where it does not.
+        """Return the total less (subtotal − discount + tax on top + adjustments); None if they agree.
 
-        What is not stated counts as nothing, so that the rest shows. None too where the subtotal or the total is not
-        stated. Tax is on top, but for tax lines that are `inclusive`; without tax lines, all of `tax` or none of it is.
+        An unstated part counts as zero, so that the rest shows. None too if the subtotal or the total is not stated.
+        Tax is on top, except for tax lines that are `inclusive`; without tax lines, all of `tax` or none of it is.
         """
         if self.subtotal is None or self.total is None:
             return None
@@ -221,4 +222,4 @@ AMOUNTS = (
 """The names of an invoice's amounts, in the order of the arithmetic."""
 
 PAST_DUE_WORDS = frozenset({"overdue", "not_paid", "past_due"})
-"""Native statuses that say "past due" by themselves."""
+"""Native statuses that mean "past due"."""

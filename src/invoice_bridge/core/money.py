@@ -149,7 +149,7 @@ class Money:
 
     @property
     def major(self) -> Decimal:
-        """The exact amount in major units: Decimal("19.99")."""
+        """Return the exact amount in major units: Decimal("19.99")."""
         with localcontext() as exact:
             exact.prec = 40
             return Decimal(self.minor).scaleb(-exponent(self.currency))

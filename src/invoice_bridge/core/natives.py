@@ -66,7 +66,7 @@ def _freeze_natives(value: Mapping[str, Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON has it: amounts as objects, instants and decimals as text."""
+    """Return the value as JSON has it: amounts as objects, instants and decimals as text."""
     if isinstance(value, Mapping):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, tuple | list):

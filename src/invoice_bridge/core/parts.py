@@ -20,7 +20,7 @@ from invoice_bridge.core.values import Amount, Frozen, Instant, Quantity, Text, 
 
 
 class Status(StrEnum):
-    """Where an invoice stands. `unknown` is a word the provider has and we do not; it is never terminal."""
+    """The status of an invoice. `unknown` is a provider's word that we do not know; it is never terminal."""
 
     DRAFT = "draft"
     OPEN = "open"
@@ -33,9 +33,9 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A half-open span of time: `start` belongs to it, `end` does not. Both aware; kept in UTC.
+    """A half-open span of time: it includes `start` and excludes `end`. Both aware; kept in UTC.
 
-    Raises ValueError for naive datetimes and where start is not before end.
+    Raises ValueError for naive datetimes, and if start is not before end.
     """
 
     start: Instant
@@ -52,7 +52,7 @@ class Period:
 
     @classmethod
     def month(cls, year: int, month: int, tz: str = "UTC") -> Period:
-        """Return a calendar month as it is lived in time zone `tz` (an IANA name like "Europe/Paris")."""
+        """Return a calendar month in the time zone `tz` (an IANA name like "Europe/Paris")."""
         zone = ZoneInfo(tz)
         following = (year + 1, 1) if month == 12 else (year, month + 1)
         return cls(datetime(year, month, 1, tzinfo=zone), datetime(*following, 1, tzinfo=zone))
@@ -84,14 +84,14 @@ class Address(Frozen):
 
 
 class TaxId(Frozen):
-    """A tax number as the invoice shows it. `kind` is the provider's word for what it is, such as "eu_vat"."""
+    """A tax number as the invoice shows it. `kind` is the provider's word for its type, such as "eu_vat"."""
 
     kind: Text | None = None
     value: Text | None = None
 
 
 class CustomerRef(Frozen):
-    """Who is billed. `id` is an id at the client's provider; `ids` maps provider names to ids: a switch is one word.
+    """A billed customer. `id` is the id at the client's provider, `ids` has ids by provider, so a switch is one word.
 
     `address` and `tax_ids` are read from invoices; no bill sends them.
     """
@@ -104,14 +104,14 @@ class CustomerRef(Frozen):
     tax_ids: tuple[TaxId, ...] = ()
 
     def at(self, provider: str) -> str | None:
-        """The id to use at a provider. With `ids`, only those: another provider's id may name another customer."""
+        """Return the id at a provider. With `ids`, only those: another provider's id may name another customer."""
         return self.ids.get(provider) if self.ids else self.id
 
 
 class TaxLine(Frozen):
     """One tax, of an invoice or of a line. `rate` is in percent ("19"), `base` the amount that it is computed on.
 
-    `inclusive`: the tax is within the amounts of the lines; False where it comes on top of them.
+    `inclusive`: the amounts of the lines include the tax; False if it is on top of them.
     """
 
     name: Text | None = None
@@ -124,14 +124,14 @@ class TaxLine(Frozen):
 class TaxRate(Frozen):
     """A tax that a bill states itself: its `name` on the document, and its `rate` in percent ("19").
 
-    `inclusive`: the amounts of the lines contain it; else it comes on top of them.
+    `inclusive`: the amounts of the lines include it; otherwise it is on top of them.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     rate: Annotated[Quantity, AfterValidator(shortest)]
     inclusive: bool = False
 
-    if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
+    if TYPE_CHECKING:  # the accepted arguments, which are wider than the attributes
 
         def __init__(self, *, name: str, rate: Decimal | int | str, inclusive: bool = False) -> None: ...
 
@@ -145,7 +145,7 @@ class TaxRate(Frozen):
 class Discount(Frozen):
     """One discount of an invoice: `id` is the provider's, `code` what the customer typed, `name` what is shown of it.
 
-    `amount` is how much it takes off, None where only the sum of all discounts is stated. A bill states the amount.
+    `amount` is the discounted amount, None if only the sum of all discounts is stated. A bill states the amount.
     """
 
     id: Text | None = None
@@ -160,9 +160,10 @@ PaymentState = Literal["succeeded", "pending", "failed", "canceled", "unknown"]
 class Payment(Frozen):
     """A payment of an invoice, or an attempt at one.
 
-    `amount` is what it paid, or was to pay. `state`: "pending" is on its way, "unknown" a word that we do not know.
-    `method` is the id of the payment method, or else the provider's word for its kind. `recorded_outside`: the money
-    was taken elsewhere and only recorded here. `refunded` is how much of it was given back.
+    `amount` is the amount paid or attempted. `state`: "pending" is not settled yet, "unknown" is a word that we do
+    not know.
+    `method` is the id of the payment method, or else the provider's word for its kind. `recorded_outside`: the
+    payment was made elsewhere and only recorded here. `refunded` is the refunded part of it.
     """
 
     id: Text | None = None
@@ -175,10 +176,10 @@ class Payment(Frozen):
 
 
 class CreditNote(Frozen):
-    """A credit note against an invoice. `amount` is what it credits in all.
+    """A credit note against an invoice. `amount` is the whole credited amount.
 
-    `kind`: "adjustment" lowers what is still to be paid, "refund" gives back what was paid, "credit" gives the customer
-    a balance, "write_off" gives the invoice up, "unknown" where the provider does not say.
+    `kind`: "adjustment" reduces the amount due, "refund" returns a payment, "credit" adds to the customer's balance,
+    "write_off" writes the invoice off, "unknown" is anything else.
     """
 
     id: Text | None = None
@@ -190,7 +191,7 @@ class CreditNote(Frozen):
 
 
 class Adjustment(Frozen):
-    """What moves the total beside lines, discounts and tax; `amount` is added to it, and is below zero where it lowers.
+    """A change of the total besides lines, discounts and tax. `amount` is added to it, so a reduction is negative.
 
     "shipping", "rounding", "credit" (of the customer's credit, before tax) and "other".
     """
@@ -202,12 +203,12 @@ class Adjustment(Frozen):
 class Line(Frozen):
     """One line. `amount` is authoritative.
 
-    It may be left out where quantity × unit_amount gives it exactly. `quantity` is an exact decimal (1 where nothing
-    else is said on a command). `unit_amount` is None where it is not a whole number of minor units. Tiers and discounts
+    It may be omitted if quantity × unit_amount gives it exactly. `quantity` is an exact decimal (1 by default on a
+    command). `unit_amount` is None if it is not a whole number of minor units. Tiers and discounts
     make a read line's amount differ from quantity × unit_amount.
 
-    `product` and `price` are ids at the provider of what the line bills; the amount stays the caller's. `discount` is
-    what is taken off this line, which `amount` has not lost yet.
+    `product` and `price` are the provider's ids for the line; the amount remains the caller's. `discount` is this
+    line's discount, not yet deducted from `amount`.
 
     The rest is read from invoices: `id` of the line, `subscription` that it belongs to, its `taxes`. `proration`: it
     bills a part of a period. `provider` is the one whose product and price it names; None is the client's own.
@@ -228,7 +229,7 @@ class Line(Frozen):
     proration: bool | None = None
     provider: Text | None = None
 
-    if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
+    if TYPE_CHECKING:  # the accepted arguments, which are wider than the attributes
 
         def __init__(
             self,
@@ -250,9 +251,9 @@ class Line(Frozen):
         ) -> None: ...
 
     def names_at(self, provider: str) -> bool:
-        """Whether a bill may send its product and price to a provider: neither read ones, nor another provider's.
+        """Return whether a bill may send its product and price: neither read ones, nor another provider's.
 
-        A line that has an id was read from an invoice: what it bills there may be gone, or made for it alone.
+        A line with an id was read from an invoice: its product may no longer exist, or exist for that line only.
         """
         return self.id is None and self.provider in {None, provider}
 
@@ -267,7 +268,7 @@ class Line(Frozen):
             unit = unit if isinstance(unit, Money) else Money(**unit)
             quantity = Decimal(quantity) if isinstance(quantity, int | str) else quantity
         except (ArithmeticError, TypeError, ValueError):
-            return data  # each field says itself what is wrong with it
+            return data  # each field's own error says what is wrong
         if not isinstance(quantity, Decimal):
             return data
         try:
@@ -279,9 +280,9 @@ class Line(Frozen):
 
 
 class Collection(Frozen):
-    """Who moves the money. Made by manual(), send() or charge(), never by hand.
+    """The way of collection. Made by manual(), send() or charge(), never by hand.
 
-    manual: the invoice is open, nobody is mailed or charged. send: the provider mails it and never takes money. charge:
+    manual: the invoice is open, nobody is mailed or charged. send: the provider mails it and never charges. charge:
     the provider collects, from `payment_method` or from the customer's own default.
     """
 
@@ -292,12 +293,12 @@ class Collection(Frozen):
 
     @classmethod
     def manual(cls) -> Collection:
-        """Leave it open: nobody is mailed, nothing is charged. The default."""
+        """Leave it open: nothing is mailed or charged. This is the default."""
         return cls(kind="manual")
 
     @classmethod
     def send(cls, *, due: datetime | None = None, net_days: int | None = None) -> Collection:
-        """Have the provider mail it, due at an instant or so many days after it is issued; exactly one of the two."""
+        """Have the provider mail it, due at an instant or a number of days after the issue; exactly one of the two."""
         if (due is None) == (net_days is None):
             raise ValueError("Collection.send takes exactly one of due=… and net_days=…")
         return cls(kind="send", due=due, net_days=net_days)
@@ -319,7 +320,7 @@ class Collection(Frozen):
 class Problem(Frozen):
     """A value of a provider's answer that could not be read, and so reads as None.
 
-    `path` is where it stands in `Invoice.raw` ("lines.data[0].amount"); in a second answer that belongs to the invoice,
+    `path` is its place in `Invoice.raw` ("lines.data[0].amount"); in a second answer that belongs to the invoice,
     the path there ("payment.total.amount"). `why` completes a sentence that begins with the path. `money`: it is an
     amount, or the currency without which no amount can be read.
     """

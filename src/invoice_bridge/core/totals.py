@@ -49,7 +49,7 @@ def check_discounts(lines: Iterable[Line], discounts: tuple[Discount, ...], subt
 
 
 def discount_lines(lines: Iterable[Line], discounts: Iterable[Discount], period: Period | None) -> tuple[Line, ...]:
-    """What discounts take off, as lines below zero: each line's own after one another, then those of the bill."""
+    """Return the discounts as negative lines: those of each line in order, then those of the bill."""
     of_lines = (
         Line(
             description=f"Discount: {line.description}" if line.description else "Discount",
@@ -68,14 +68,14 @@ def discount_lines(lines: Iterable[Line], discounts: Iterable[Discount], period:
 
 
 def _text(discount: Discount) -> str:
-    """What the line of a discount says: its name, and its code in brackets."""
+    """Return what the line of a discount says: its name, and its code in brackets."""
     if discount.name and discount.code:
         return f"{discount.name} ({discount.code})"
     return discount.name or discount.code or "Discount"
 
 
 def taxes_of(line: Line, rates: Iterable[TaxRate]) -> tuple[TaxLine, ...]:
-    """The taxes of a line at the rates that a bill states, on its amount less its own discount.
+    """Return the taxes of a line at the rates that a bill states, on its amount less its own discount.
 
     Each tax is rounded to the minor unit by itself, halves away from zero. Taxes within the amount are taken out of it
     together: of 119.00 with 19 % within, 19.00 is tax and 100.00 its base.
@@ -96,7 +96,7 @@ def taxes_of(line: Line, rates: Iterable[TaxRate]) -> tuple[TaxLine, ...]:
 
 
 def taxes_of_lines(lines: Iterable[Line], rates: tuple[TaxRate, ...]) -> tuple[TaxLine, ...]:
-    """The taxes of all lines, one for each rate: what is rounded is each line's tax, not their sum."""
+    """Return the taxes of all lines, one for each rate: what is rounded is each line's tax, not their sum."""
     by_line = [taxes_of(line, rates) for line in lines]
     return tuple(
         tax.model_copy(
@@ -111,5 +111,5 @@ def _bases(by_line: Iterable[tuple[TaxLine, ...]], place: int) -> Iterable[Money
 
 
 def tax_on_top(taxes: Iterable[TaxLine], currency: str) -> Money:
-    """What taxes add to the lines; those within their amounts add nothing."""
+    """Return what taxes add to the lines; those within their amounts add nothing."""
     return sum_of(tax.amount for tax in taxes if not tax.inclusive) or Money.zero(currency)

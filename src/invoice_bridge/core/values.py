@@ -46,7 +46,7 @@ class Frozen(BaseModel):
             return super().model_rebuild(
                 force=force,
                 raise_errors=raise_errors,
-                _parent_namespace_depth=_parent_namespace_depth + 1,  # of whoever calls this
+                _parent_namespace_depth=_parent_namespace_depth + 1,  # the caller's
                 _types_namespace=_types_namespace,
             )
 
@@ -77,7 +77,7 @@ def in_utc(instant: datetime) -> datetime:
 
 def _no_bare_number(value: Any) -> Any:
     if isinstance(value, int | float | Decimal):
-        raise ValueError(f"{value!r} is a number, not an instant: seconds and milliseconds cannot be told apart")
+        raise ValueError(f"{value!r} is a number, not an instant: seconds and milliseconds look alike")
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         raise ValueError(f"{value!r} is a number, not an instant: write 2026-05-01T00:00:00Z")
     return value

@@ -86,7 +86,7 @@ class Pay(OnInvoice):
 
     @property
     def capability(self) -> str:
-        """A part payment is a capability of its own: not every provider that collects takes an amount."""
+        """Return a part payment is a capability of its own: not every provider that collects takes an amount."""
         return "pay" if self.amount is None else "pay_part"
 
     @model_validator(mode="after")
@@ -176,7 +176,7 @@ class Credit(OnInvoice):
 
     @property
     def total(self) -> Money:
-        """The amount to credit."""
+        """Return the amount to credit."""
         if self.amount is not None:
             return self.amount
         total = self.lines[0].amount
@@ -307,7 +307,7 @@ class ListInvoices(Command):
         ) -> None: ...
 
     def matches(self, invoice: Invoice, provider: str) -> bool:
-        """Whether an invoice passes the filters; a field that the provider does not state fails its filter."""
+        """Return whether an invoice passes the filters; a field that the provider does not state fails its filter."""
         customer = self.customer.at(provider) if self.customer else None
         return (
             (self.status is None or invoice.status is self.status)

@@ -90,12 +90,12 @@ class Request:
 
     @property
     def writes(self) -> bool:
-        """Whether it may change something at the provider."""
+        """Return whether it may change something at the provider."""
         return self.method != "GET"
 
     @property
     def path(self) -> str:
-        """The path of its address, for logs and errors; that of a link is not shown, as whoever has it can read it."""
+        """Return the path for logs and errors, but not that of a link: anybody who has it can read the document."""
         return "/(link)" if self.link else urlsplit(self.url).path
 
 
@@ -122,7 +122,7 @@ class Response:
 
     @cached_property
     def parsed(self) -> Any:
-        """The body as JSON, read exactly. Raises ValueError for anything else."""
+        """Return the body as JSON, read exactly. Raises ValueError for anything else."""
         return loads_bounded(self.content)
 
 
@@ -136,7 +136,7 @@ Flow = Generator[Request, Response, T]
 
 
 def exchange(request: Request) -> Flow[Response]:
-    """The flow of one request: its answer."""
+    """Return the flow of one request: its answer."""
     return (yield request)
 
 

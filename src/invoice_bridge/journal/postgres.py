@@ -19,7 +19,7 @@ from weakref import finalize
 from invoice_bridge.core.commands import one_line
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.journal.location import Location
-from invoice_bridge.journal.schema import ADDED, FACTS, INDEXES, TRIES, VERSION, for_postgres
+from invoice_bridge.journal.schema import ADDED, FACTS, INDEXES, MORE, TRIES, VERSION, for_postgres
 
 if TYPE_CHECKING:  # at run time it is imported when a journal is opened
     import psycopg
@@ -154,8 +154,8 @@ class Postgres:
             for name, kind in ADDED:
                 self._execute(f"ALTER TABLE tries ADD COLUMN IF NOT EXISTS {name} {kind}")
             self._execute(FACTS)
-            for index in INDEXES:
-                self._execute(index)
+            for statement in (*MORE, *INDEXES):
+                self._execute(statement)
             self._execute("UPDATE invoice_bridge_journal SET version = ?", (VERSION,))
 
     def _version(self) -> int | None:

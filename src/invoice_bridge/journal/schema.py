@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-VERSION = 3
+VERSION = 4
 TRIES = """
 CREATE TABLE IF NOT EXISTS tries (
     number INTEGER PRIMARY KEY,
@@ -35,18 +35,36 @@ CREATE TABLE IF NOT EXISTS facts (
     last_try INTEGER NOT NULL
 )
 """
+SWITCHES = """
+CREATE TABLE IF NOT EXISTS switches (
+    number INTEGER PRIMARY KEY,
+    book TEXT NOT NULL, mode TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, customer TEXT NOT NULL,
+    at TEXT NOT NULL, why TEXT NOT NULL, kept_at TEXT NOT NULL
+)
+"""
+SHADOWS = """
+CREATE TABLE IF NOT EXISTS shadows (
+    number INTEGER PRIMARY KEY,
+    book TEXT NOT NULL, mode TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, month TEXT NOT NULL,
+    reference TEXT NOT NULL, findings TEXT NOT NULL, noted_at TEXT NOT NULL
+)
+"""
+MORE = (SWITCHES, SHADOWS)
+"""The tables that version 4 added: see journal/switches.py and journal/shadows.py."""
 INDEXES = (
     "CREATE INDEX IF NOT EXISTS tries_by_reference ON tries (account, reference)",
     "CREATE INDEX IF NOT EXISTS tries_by_book ON tries (book, reference)",
     "CREATE INDEX IF NOT EXISTS tries_by_invoice ON tries (invoice_id)",
     "CREATE INDEX IF NOT EXISTS facts_by_book ON facts (book, reference)",
+    "CREATE INDEX IF NOT EXISTS switches_by_book ON switches (book)",
+    "CREATE INDEX IF NOT EXISTS shadows_by_book ON shadows (book, month)",
 )
 COLUMNS = (
     "number, account, reference, attempt, method, url, key, began_at, ended_at, ended, status, invoice_id, "
     "book, mode, digest, verdict, verb"
 )
 
-_OURS = re.compile(r"\b(tries|facts)(?=\b|_by_)")
+_OURS = re.compile(r"\b(tries|facts|switches|shadows)(?=\b|_by_)")
 _TYPES = {
     "INTEGER PRIMARY KEY": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
     "INTEGER": "BIGINT",

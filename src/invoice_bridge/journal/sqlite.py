@@ -12,7 +12,7 @@ from weakref import finalize
 
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.lazy import LazyModule
-from invoice_bridge.journal.schema import ADDED, FACTS, INDEXES, TRIES, VERSION
+from invoice_bridge.journal.schema import ADDED, FACTS, INDEXES, MORE, TRIES, VERSION
 
 if TYPE_CHECKING:
     import sqlite3
@@ -64,8 +64,8 @@ class Sqlite:
             if name not in present:
                 execute(f"ALTER TABLE tries ADD COLUMN {name} {kind}")
         execute(FACTS)
-        for index in INDEXES:
-            execute(index)
+        for statement in (*MORE, *INDEXES):
+            execute(statement)
         execute(f"PRAGMA application_id = {_APPLICATION}")
         execute(f"PRAGMA user_version = {VERSION}")
         execute("COMMIT")

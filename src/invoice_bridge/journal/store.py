@@ -40,6 +40,8 @@ from invoice_bridge.journal.rows import (
     verdict_of,
 )
 from invoice_bridge.journal.schema import COLUMNS
+from invoice_bridge.journal.shadows import Shadows
+from invoice_bridge.journal.switches import Switches
 
 _ALL_TRIES = f"SELECT {COLUMNS} FROM tries"  # noqa: S608 - constants
 _ALL_FACTS = "SELECT number, book, account, mode, reference, invoice_id, state, why, at, last_try FROM facts"
@@ -76,6 +78,7 @@ class Journal:
             )
         self._store = _open(location)
         self.close = self._store.close
+        self.switches, self.shadows = Switches(self._store), Shadows(self._store)
 
     def __repr__(self) -> str:
         return f"Journal({self.path!r})"

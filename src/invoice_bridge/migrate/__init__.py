@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from invoice_bridge.migrate.errors import ForbiddenEffect, LeaseExpired, LedgerUnavailable
     from invoice_bridge.migrate.jobs import work_on_jobs
     from invoice_bridge.migrate.ledger import Ledger
+    from invoice_bridge.migrate.migration import Migration
     from invoice_bridge.migrate.operations import Action, write_operation
+    from invoice_bridge.migrate.preview import Preview
     from invoice_bridge.migrate.values import STATES, Item, NewItem, PlanHeader, Result, Row, Stage, State, Timing
+    from invoice_bridge.migrate.verifying import Verification
 
 __all__ = [
     "STATES",
@@ -39,13 +42,16 @@ __all__ = [
     "LeaseExpired",
     "Ledger",
     "LedgerUnavailable",
+    "Migration",
     "NewItem",
     "PlanHeader",
+    "Preview",
     "Result",
     "Row",
     "Stage",
     "State",
     "Timing",
+    "Verification",
     "Worker",
     "move",
     "work_on_jobs",
@@ -57,8 +63,11 @@ _HOMES = {
     "errors": ("ForbiddenEffect", "LeaseExpired", "LedgerUnavailable"),
     "jobs": ("work_on_jobs",),
     "ledger": ("Ledger",),
+    "migration": ("Migration",),
     "operations": ("Action", "write_operation"),
+    "preview": ("Preview",),
     "values": ("STATES", "Item", "NewItem", "PlanHeader", "Result", "Row", "Stage", "State", "Timing"),
+    "verifying": ("Verification",),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 

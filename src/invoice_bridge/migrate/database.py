@@ -36,6 +36,16 @@ _LIMITS = (
     "SET LOCAL idle_in_transaction_session_timeout = '10s'"  # a worker that is stopped in between keeps no lock
 )
 _CONNECTIONS = 32
+_FULL = "free some space on its disk and run again: what was sent is looked up first"
+_READ_ONLY = "make it writable for this user and run again: what was sent is looked up first"
+_REMEDIES = {
+    "SQLITE_FULL": _FULL,
+    "SQLITE_IOERR": _FULL,  # a quota, or a limit on the size of files, is no SQLITE_FULL
+    "SQLITE_READONLY": _READ_ONLY,
+    "53100": _FULL,
+    "25006": _READ_ONLY,
+}
+"""What to do, by the beginning of SQLite's error name or PostgreSQL's SQLSTATE."""
 
 
 class Database:
@@ -96,7 +106,10 @@ class Database:
 
     def _describe(self, failure: SQLAlchemyError) -> str:
         cause = getattr(failure, "orig", None) or failure
-        return self.location.conceal(one_line(" ".join(str(cause).split()))) or type(cause).__name__
+        problem = self.location.conceal(one_line(" ".join(str(cause).split()))) or type(cause).__name__
+        code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
+        remedy = next((remedy for start, remedy in _REMEDIES.items() if code.startswith(start)), "")
+        return f"{problem}; {remedy}" if remedy else problem
 
     # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
     def _engine(self, *, durable: bool) -> Engine:
@@ -130,7 +143,10 @@ class Database:
         try:
             os.close(os.open(name, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as failure:
-            raise ConfigurationError(f"the ledger {name} cannot be opened: {failure}") from None
+            raise ConfigurationError(
+                f"the ledger {name} cannot be opened: {failure}; name a file that this user can write, in a folder "
+                "that exists"
+            ) from None
 
     def _connect_sqlite(self, *, durable: bool) -> sqlite3.Connection:
         file = sqlite3.connect(self.location.name, timeout=30, isolation_level=None, check_same_thread=False)

@@ -12,7 +12,10 @@ class LeaseExpired(ConfigurationError):
 
 
 class LedgerUnavailable(ConfigurationError):
-    """The database of the ledger cannot be reached, read or written; nothing was sent."""
+    """The database of the ledger cannot be reached, read or written.
+
+    Nothing was sent without a claim in it; what may have been sent under one is looked up by the next run.
+    """
 
 
 class ForbiddenEffect(ConfigurationError):

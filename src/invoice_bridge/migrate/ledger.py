@@ -312,6 +312,7 @@ def _item(row: Any, instant: int) -> Item:
         is_repeat=row.sent_at is not None,
         first_sent_at=_instant(row.sent_at) or _EPOCH + timedelta(microseconds=instant),
         target_id=row.target_id,
+        source=loads(row.source),
     )
 
 

@@ -19,7 +19,7 @@ from invoice_bridge.migrate.values import Item, Stage
 if TYPE_CHECKING:
     from invoice_bridge.client.clients import Client
 
-__all__ = ["Action", "make", "write_operation"]
+__all__ = ["Action", "make", "read_operation", "write_operation"]
 
 Action = Callable[["Client", Item], Invoice]
 """What does one stage of an item with the client of the target; it may be repeated for the same item."""
@@ -38,6 +38,11 @@ def make(client: Client, item: Item) -> Invoice:
     if fields["command"] == ImportInvoice.verb:
         return client.import_invoice(read_import(fields), allow=allow)
     return client.create(read_command(fields), allow=allow)
+
+
+def read_operation(stage: Mapping[str, Any]) -> ImportInvoice:
+    """Return the import of a stage's JSON. Raises ConfigurationError."""
+    return read_import({name: value for name, value in stage.items() if name != "allow"})
 
 
 ACTIONS: Mapping[Stage, Action] = {"make": make}

@@ -7,7 +7,6 @@ worker, and so do several settings' errors in a row.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +24,7 @@ from invoice_bridge.core.errors import (
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.migrate.errors import ForbiddenEffect, LeaseExpired, LedgerUnavailable
 from invoice_bridge.migrate.journal import Course
+from invoice_bridge.migrate.reasons import word_of
 from invoice_bridge.migrate.values import REACHES, Result, Timing, following_stage
 
 __all__ = ["is_for_all", "is_of_the_ledger", "result_of", "result_of_error"]
@@ -68,7 +68,7 @@ def result_of_error(course: Course, error: Exception, timing: Timing) -> Result:
     """Return the result of a stage that failed."""
     item, sent = course.item, course.sent
     detail = f"{type(error).__name__}: {error}"[:_LONGEST_DETAIL]
-    reason = _word(error)
+    reason = word_of(error)
     facts: dict[str, Any] = {"requests": sent, "reason": reason, "detail": detail}
     if isinstance(error, BridgeError):
         facts["target_id"] = error.invoice_id
@@ -89,12 +89,8 @@ def result_of_error(course: Course, error: Exception, timing: Timing) -> Result:
         if item.defers + 1 >= _MOST_DEFERS:
             return Result(item, "quarantined", **facts)
         return Result(item, "planned", **facts, again_in=min(2.0**item.defers, _LONGEST_DEFER))
-    return Result(item, "refused", **facts)
-
-
-def _word(error: Exception) -> str:
-    """Return the stable word for an error: its class, in small letters ("already-billed")."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
+    # after `make` there is a document at the target, so that a refusal is no end
+    return Result(item, "refused" if item.stage == "make" else "quarantined", **facts)
 
 
 def _facts(invoice: Invoice) -> Mapping[str, Any]:

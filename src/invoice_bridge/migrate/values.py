@@ -103,6 +103,7 @@ class Item:
     """Whether its requests may have been sent before, so that it is looked up first."""
     first_sent_at: datetime
     target_id: str | None
+    source: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

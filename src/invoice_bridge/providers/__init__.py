@@ -30,7 +30,7 @@ def _entry_points() -> EntryPoints:
 
 
 def names() -> tuple[str, ...]:
-    """The names of all providers, built in and installed, sorted."""
+    """Return the names of all providers, built in and installed, sorted."""
     return tuple(sorted({*_BUILT_IN, *(point.name for point in _entry_points())}))
 
 

@@ -167,7 +167,7 @@ def _taxes(command: ImportInvoice) -> list[Pair]:
 
 
 def _net(command: ImportInvoice) -> Money:
-    """The total without tax on top."""
+    """Return the total without tax on top."""
     tax = sum(tax.amount.minor for tax in command.tax_lines if not tax.inclusive)
     return command.total - Money(tax, command.currency)
 
@@ -206,7 +206,7 @@ def _adjustments(one: tuple[Any, int], two: tuple[Any, int]) -> _Make:
 
 
 def _payments(one: dict[str, Any], two: dict[str, Any]) -> _Make:
-    """A payment of a part of an open document."""
+    """Return a payment of a part of an open document."""
 
     def make(command: ImportInvoice) -> list[Pair]:
         def paid(said: dict[str, Any]) -> ImportInvoice:
@@ -230,7 +230,7 @@ def _refunded_payments(command: ImportInvoice) -> list[Pair]:
 
 
 def _notes(one: dict[str, Any], two: dict[str, Any]) -> _Make:
-    """A credit note: an adjustment of an open document, a refund of one that is paid."""
+    """Return a credit note: an adjustment of an open document, a refund of one that is paid."""
 
     def make(command: ImportInvoice) -> list[Pair]:
         kind = "refund" if command.status is Status.PAID else "adjustment"
@@ -267,7 +267,7 @@ def _arms(command: ImportInvoice) -> list[Pair]:
 
 
 def _totals(command: ImportInvoice) -> list[Pair]:
-    """The total of a document without lines: with lines they decide it."""
+    """Return the total of a document without lines: with lines they decide it."""
     if command.lines or command.payments:
         return []
     one, two = (Money(minor, command.currency) for minor in (900, 1800))
@@ -288,7 +288,7 @@ def _currencies(command: ImportInvoice) -> list[Pair]:
 
 
 def _in(value: Any, currency: str) -> Any:
-    """The same with every amount in another currency."""
+    """Return the same with every amount in another currency."""
     if isinstance(value, Money):
         return Money(value.minor, currency)
     if isinstance(value, ImportInvoice):

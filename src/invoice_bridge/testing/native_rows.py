@@ -33,7 +33,8 @@ from invoice_bridge.core.commands import (
 from invoice_bridge.core.model import Collection, Line, Period
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Request
-from invoice_bridge.explain import body_leaves, plan
+from invoice_bridge.explain import body_leaves
+from invoice_bridge.testing.planned import planned
 
 _MAY = Period.month(2026, 5)
 _PRICE = Money(1200, "EUR")
@@ -119,8 +120,8 @@ def row_contradiction(command: Command, row: Native, context: Context) -> str | 
     Where the command is refused without it, the plans with one value and another are compared.
     """
     expected = {"expect_total": getattr(command, "total", None) or _PRICE} if row.money else {}
-    plain = plan(command.model_copy(update=expected), context, lookup="never")
-    with_one, with_two = (plan(stating(command, row, context, sample), context, lookup="never") for sample in (0, 1))
+    plain = planned(command.model_copy(update=expected), context, lookup="never")
+    with_one, with_two = (planned(stating(command, row, context, sample), context, lookup="never") for sample in (0, 1))
     if plain.refusal is not None:
         plain = with_two
     for made in (with_one, with_two):

@@ -18,7 +18,8 @@ from invoice_bridge.explain import make_context, plan
 from invoice_bridge.providers.chargeapi import CHARGEAPI
 from invoice_bridge.providers.chargeapi.fields import FIELDS
 from invoice_bridge.providers.chargeapi.tables import ERRORS, LIMITS, MONEY, STATUSES
-from invoice_bridge.testing.metamorphic import alteration, contradiction, row_of, variants
+from invoice_bridge.testing.metamorphic import alteration, contradiction, row_of
+from invoice_bridge.testing.variants import variants
 from tests import strategies
 from tests.providers.chargeapi.bench import MAY, may_charge, may_invoice
 

@@ -167,7 +167,7 @@ def test_a_balance_that_comes_between_is_not_collected(make: Make) -> None:
     world.stripe._issue = late  # type: ignore[method-assign]
     with pytest.raises(AmountMismatch, match="Stripe demands another amount"):
         world.client.create(charge())
-    assert (world.events, collected(world)) == (["issued"], [])
+    assert (world.events, collected(world)) == (["balance_applied", "issued"], [])
 
 
 def test_a_figure_that_is_missing_is_not_collected() -> None:

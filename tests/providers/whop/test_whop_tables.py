@@ -19,7 +19,8 @@ from invoice_bridge.explain import make_context, plan
 from invoice_bridge.providers.whop import WHOP
 from invoice_bridge.providers.whop.fields import FIELDS
 from invoice_bridge.providers.whop.tables import ERRORS, LIMITS, MONEY, RATE, STATUSES, VERSIONS, pin
-from invoice_bridge.testing.metamorphic import alteration, contradiction, row_of, variants
+from invoice_bridge.testing.metamorphic import alteration, contradiction, row_of
+from invoice_bridge.testing.variants import variants
 from tests import strategies
 
 USE = make_context(WHOP, {"account_id": "biz_42"})

@@ -52,11 +52,11 @@ class IncomingRequest:
         )
 
     def form(self) -> list[tuple[str, str]]:
-        """The body as form fields, in order."""
+        """Return the body as form fields, in order."""
         return parse_qsl(self.content.decode("utf-8"), keep_blank_values=True)
 
     def json(self) -> Any:
-        """The body as JSON, read exactly. Raises ValueError."""
+        """Return the body as JSON, read exactly. Raises ValueError."""
         return loads(self.content) if self.content else {}
 
 
@@ -67,8 +67,8 @@ class LedgerEntry:
     event: str
     """issued, mailed, collected, recorded (paid elsewhere), refunded, credited, voided, written_off, deleted
 
-    balance_applied (by issuing: above zero what the customer owed is billed, below it a credit is used up), carried_over
-    (to the next invoice, which bills it)
+    balance_applied (by issuing: above zero what the customer owed is billed, below it a credit is used up);
+    carried_over (to the next invoice, which bills it)
     """
     invoice_id: str
     customer: str | None
@@ -111,7 +111,7 @@ def nested(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 
 def fits(wanted: Sequence[str], segments: Sequence[str]) -> bool:
-    """Whether path segments match those of a route; {id} matches any segment."""
+    """Return whether path segments match those of a route; {id} matches any segment."""
     return len(wanted) == len(segments) and all(
         want.startswith("{") or want == have for want, have in zip(wanted, segments, strict=True)
     )
@@ -259,7 +259,7 @@ class Emulator(ABC):
         return (call.method, call.segments, call.query, call.content)
 
     def keeps(self, answer: Response) -> bool:
-        """Whether an answer is stored under its key."""
+        """Return whether an answer is stored under its key."""
         return bool(answer.status)
 
     def replayed(self, answer: Response) -> Response:
@@ -295,7 +295,7 @@ class Emulator(ABC):
 
     # what the providers share
     def allows(self, verb: str, native: str) -> bool:
-        """Whether the provider's table allows a verb in a native status; switches decide what is unconfirmed."""
+        """Return whether the provider's table allows a verb in a native status; switches decide what is unconfirmed."""
         return self.transitions[verb].is_allowed(status_of(self.statuses, native), native, self.switches)
 
     def next_id(self, prefix: str) -> str:

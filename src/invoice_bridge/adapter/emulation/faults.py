@@ -184,7 +184,7 @@ class Faults:
 
     @property
     def landing(self) -> int:
-        """The number of writes that are not applied yet."""
+        """Return the number of writes that are not applied yet."""
         return len(self._held)
 
     def land(self) -> list[Response]:
@@ -209,7 +209,7 @@ class Faults:
         return True
 
     def _is_listing(self, call: IncomingRequest) -> bool:
-        """Whether a request reads a list: its route does not end in an id. The path may have a prefix."""
+        """Return whether a request reads a list: its route does not end in an id. The path may have a prefix."""
         ends = [pattern.strip("/").split("/") for method, pattern, _ in self.emulator.ROUTES if method == "GET"]
         return call.method == "GET" and any(
             not end[-1].startswith("{") and fits(end, call.segments[-len(end) :]) for end in ends

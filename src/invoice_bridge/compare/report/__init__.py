@@ -1,7 +1,7 @@
 """A comparison as one HTML file that needs nothing else: no network, no font, no library.
 
 Rules of this file: rows are written as they are read, and counted on the way, so memory does not grow with them; the
-summary stands after them in the file. What a provider said reaches the page as data, escaped, and never as markup; the
+summary follows them in the file. A provider's text reaches the page as escaped data, never as markup; the
 page's policy forbids everything but its own style and script, by their hashes.
 """
 
@@ -37,12 +37,12 @@ def write_html(
 ) -> None:
     """Write a comparison as one HTML page for readers; it opens from disk and loads nothing.
 
-    `sides` says what was compared, for the page's head; `made_at` (aware) when, and is left out without it. Every row
-    is listed. Both invoices of a row, with what the provider sent, are embedded where anything differs or is unsaid,
-    and for the first thousand rows that match without a word; beyond 64 million characters of them, no more are, and
-    the page says so. It holds what the invoices hold: customers' names, mail addresses, payment links.
+    `sides` names the two sides in the page's head; `made_at` (aware) is the time, omitted if None. Every row
+    is listed. Both invoices of a row, with what the provider sent, are embedded if anything differs or is unstated,
+    and for the first thousand rows that match fully. Above 64 million characters no more are embedded, and the page
+    says so. The page contains the invoices' data: customers' names, mail addresses, payment links.
 
-    Raises ConfigurationError where the file is a link or cannot be written; what was there before then stays.
+    Raises ConfigurationError if the file is a link or cannot be written; an existing file then remains.
     """
     target = Path(path)
     with replacing(target, errors="backslashreplace") as file:
@@ -50,7 +50,7 @@ def write_html(
 
 
 def _parts(found: Comparison, sides: tuple[str, str], made_at: datetime | None) -> Iterator[str]:
-    """The page in the order of its template; its rows fill the tally, from which what follows them is made."""
+    """Return the page in the order of its template; its rows fill the tally for the parts after them."""
     style, script = (_asset(name) for name in ("page.css", "page.js"))
     tally = Tally()
     named = (f"left: {sides[0]}", f"right: {sides[1]}") if sides[0] == sides[1] else sides

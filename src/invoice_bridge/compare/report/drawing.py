@@ -1,7 +1,7 @@
 """The drawings of a report as inline SVG: a strip of classes, and bands between two columns of statuses.
 
-Rules of this file: shapes are named by class, never styled in place; whatever a drawing says stands in a list beside
-it, too, so a drawing is one image to a screen reader.
+Rules of this file: shapes are named by class, never styled in place; a list beside each drawing has the same content,
+so a drawing is one image to a screen reader.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 Band = tuple[str, str, int]
 
 _WIDTH, _LABEL, _BAR, _GAP = 440, 130, 8, 10
-_THINNEST = 2.0  # pixels, so that one invoice among 10,000 is seen
+_THINNEST = 2.0  # pixels, so that one invoice among 10,000 is visible
 _NODE = 18.0
 
 
 def strip(parts: Iterable[tuple[str, int]]) -> str:
-    """Draw counts side by side as one strip, 1,000 wide. Each part that is not empty stays visible."""
+    """Draw counts side by side as one strip, 1,000 wide, with every part that is not empty visible."""
     some = [(name, count) for name, count in parts if count]
     total = sum(count for _, count in some)
     drawn, at = [], 0.0
@@ -32,7 +32,7 @@ def strip(parts: Iterable[tuple[str, int]]) -> str:
 
 
 def bands(flows: Sequence[Band], order: Sequence[str]) -> str:
-    """Draw what became of what: a band from a name on the left to a name on the right, as thick as it is often.
+    """Draw the pairs of names: a band from the left to the right, as thick as its count.
 
     `order` has every name once, from top to bottom; `flows` are sorted by it.
     """

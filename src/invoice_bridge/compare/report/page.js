@@ -101,7 +101,7 @@ function refresh() {
 
 // ── the list ────────────────────────────────────────────────────────────────────────────────────────────────────────
 const LABELS = [...byId("list").tHead.rows[0].cells].map((cell) => cell.textContent);
-const MARKS = ["", " (declared)", " (left does not say)", " (right does not say)"];
+const MARKS = ["", " (declared)", " (left does not state)", " (right does not state)"];
 
 function line(row, place) {
   const customer = row.customer.length > 1 ? [row.customer[0], make("small", {}, row.customer[1])] : row.customer;

@@ -1,7 +1,7 @@
 """The summary of a report as HTML: head, classes, totals, statuses, fields, and the choices of the table's filters.
 
-Rules of this file: every text of a side or of the caller is escaped where it is put in; nothing is styled in place,
-because the page's policy forbids it.
+Rules of this file: every text of a side or of the caller is escaped on insertion; inline styles are absent because
+the page's policy forbids them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _number(number: int) -> str:
 
 # ── the head ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def head(found: Comparison, tally: Tally, sides: tuple[str, str], made_at: datetime | None) -> Iterator[str]:
-    """What was compared, how, and what came of it in one sentence."""
+    """Return what was compared, how, and the result in one sentence."""
     answer = "Both sides bill the same." if found.same else "The two sides do not bill the same."
     yield f'<h1 class="{"same" if found.same else "differs"}">{answer}</h1>\n'
     yield f'<p class="lead">{_sentence(found)}</p>\n<dl>'
@@ -57,7 +57,7 @@ def head(found: Comparison, tally: Tally, sides: tuple[str, str], made_at: datet
         entries = "".join(
             f"<li><code>{escape(shown(one.path))}</code> {escape(shown(one.reason))}</li>" for one in found.unused
         )
-        yield f'<div class="note"><p>Declared equal, but nothing differs so:</p><ul>{entries}</ul></div>\n'
+        yield f'<div class="note"><p>Declared equal, but unused:</p><ul>{entries}</ul></div>\n'
 
 
 def _sentence(found: Comparison) -> str:
@@ -65,14 +65,16 @@ def _sentence(found: Comparison) -> str:
     pairs = counts[Verdict.MATCHED] + counts[Verdict.DECLARED_EQUAL] + counts[Verdict.DIFFERING]
     told = [f"{_number(counts[Verdict.DIFFERING])} of {_count(pairs, 'pair differs', 'pairs differ')}."]
     told += [
-        f"{_count(counts[verdict], 'invoice stands', 'invoices stand')} on the {side} only."
+        f"{_count(counts[verdict], 'invoice is', 'invoices are')} on the {side} only."
         for verdict, side in ((Verdict.LEFT_ONLY, "left"), (Verdict.RIGHT_ONLY, "right"))
         if counts[verdict]
     ]
     if declared := counts[Verdict.DECLARED_EQUAL]:
         told.append(f"{_count(declared, 'pair differs', 'pairs differ')} only where that is declared, with a reason.")
     if found.unsaid:
-        told.append(f"{_count(found.unsaid, 'value is', 'values are')} said by one side alone, which is no difference.")
+        told.append(
+            f"{_count(found.unsaid, 'value is', 'values are')} stated by only one side, which is no difference."
+        )
     return " ".join(told)
 
 
@@ -87,7 +89,7 @@ def _instant(moment: datetime) -> str:
 
 
 def classes(found: Comparison) -> Iterator[str]:
-    """How many rows are of each class: a strip, and a button for each that filters the table."""
+    """Return the number of rows of each class: a strip, and buttons that filter the table."""
     yield strip([(verdict.value, found.counts[verdict]) for verdict in CLASSES])
     yield '<ul class="chips">'
     for verdict, name in CLASSES.items():
@@ -105,7 +107,7 @@ def _off(count: int) -> str:
 
 # ── totals ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 def totals(tally: Tally, sides: tuple[str, str]) -> Iterator[str]:
-    """The control totals of each currency, on each side."""
+    """Return the control totals of each currency, on each side."""
     heads = "".join(
         f'<th scope="col">{name}<small>{escape(shown(side))}</small></th>'
         for name, side in zip(("Left", "Right"), sides, strict=True)
@@ -124,7 +126,7 @@ def totals(tally: Tally, sides: tuple[str, str]) -> Iterator[str]:
             yield f'<tr><th scope="row">{_NAMES[name]}</th>'
             for one, count in zip(found, counts, strict=True):
                 silent = count - (one.said if one else 0)
-                note = f"<small>{_count(silent, 'does', 'do')} not say</small>" if silent and count else ""
+                note = f"<small>{_count(silent, 'does', 'do')} not state it</small>" if silent and count else ""
                 yield f"<td>{'–' if one is None else _grouped(spelled(one.minor, currency))}{note}</td>"
             left, right = found
             yield (
@@ -140,7 +142,7 @@ def _apart(minor: int, currency: str | None) -> str:
 
 
 def _grouped(text: str) -> str:
-    """Set the thousands apart to the eye only: copied into a sheet, the number has no blanks."""
+    """Separate thousands only visually: a copied number has no spaces."""
     sign, whole, point, rest = "-" * text.startswith("-"), *text.removeprefix("-").partition(".")
     begin = len(whole) % 3 or 3
     groups = [whole[:begin], *(whole[place : place + 3] for place in range(begin, len(whole), 3))]
@@ -156,7 +158,7 @@ def _sorted(flows: Iterable[Flow]) -> list[Flow]:
 
 
 def statuses(tally: Tally) -> Iterator[str]:
-    """The flow of statuses: a drawing, and the same as a list of which each entry filters the table."""
+    """Return the flow of statuses: a drawing, and the same as a list whose entries filter the table."""
     flows = [(left or MISSING, right or MISSING, tally.flows[left, right]) for left, right in _sorted(tally.flows)]
     yield f'<div class="flow"><div class="scroll">{bands(flows, [status or MISSING for status in _ORDER])}</div>'
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Left", "Right", "Rows"))
@@ -173,10 +175,10 @@ def statuses(tally: Tally) -> Iterator[str]:
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 def fields(tally: Tally) -> Iterator[str]:
-    """The differences by field and kind, as a table whose cells are the darker the more rows they count."""
+    """Return the differences by field and kind, as a table that shades cells by their number of rows."""
     found = tally.fields()
     if not found:
-        yield "<p>No field differs, and none is said by one side alone.</p>"
+        yield "<p>No field differs, and every value is stated by both sides.</p>"
         return
     most = max(max(counts) for _, _, counts in found)
     heads = "".join(f'<th scope="col">{name}</th>' for name in KINDS)
@@ -197,7 +199,7 @@ def fields(tally: Tally) -> Iterator[str]:
                 yield "<td></td>"
                 continue
             tint = ("money" if grave else "warns", "declared", "unsaid", "unsaid")[place]
-            # a quarter more colour for each root of the largest count: 1 stays visible beside 10,000
+            # the root of the count scales the colour, so 1 stays visible beside 10,000
             depth = 1 + sum(count**4 > most**power for power in (1, 2, 3))
             yield (
                 f'<td><button type="button" class="{tint} depth{depth}" data-field="{path}" data-kind="{place}" '
@@ -211,7 +213,7 @@ def fields(tally: Tally) -> Iterator[str]:
 
 # ── the table ────────────────────────────────────────────────────────────────────────────────────────────────────────
 def choices(found: Comparison, tally: Tally) -> Iterator[str]:
-    """The filters of the table that are lists."""
+    """Return the filters of the table that are select lists."""
     yield _select(
         "class", "Class", [(verdict.value, name) for verdict, name in CLASSES.items() if found.counts[verdict]]
     )
@@ -231,7 +233,7 @@ def _select(name: str, label: str, options: list[tuple[str, str]]) -> str:
 
 
 def foot(tally: Tally) -> Iterator[str]:
-    """What is in the file, and what is not."""
+    """Return the notice about the file's content."""
     whole = "Both invoices of every row are in this file."
     if tally.embedded < tally.rows:
         whole = (
@@ -246,7 +248,7 @@ def foot(tally: Tally) -> Iterator[str]:
 
 
 def facts(tally: Tally) -> str:
-    """What the script needs to know beside the rows."""
+    """Return the data that the script needs besides the rows."""
     told = {
         "shapes": [shown(shape) for shape in tally.shapes],
         "grave": [shape for shape, grave, _ in tally.fields() if grave],

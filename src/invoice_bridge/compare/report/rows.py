@@ -1,7 +1,7 @@
-"""The rows of a report as lines of JSON: of each row one for the table, then one for what opens.
+"""The rows of a report as lines of JSON: for each row one for the table, then one for its details.
 
-Rules of this file: every value is text as a reader sees it, because a browser's numbers are not exact; "<" is escaped,
-so that no text can end the element it stands in; so are characters that turn the direction of writing.
+Rules of this file: every value is text as a reader sees it, because a browser's numbers are not exact; "<" is
+escaped, so that no text can end its element; so are characters that change the direction of writing.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.model import Invoice
 
 MATCHED = 1000
-"""So many rows that match without a word open with both invoices."""
+"""The number of fully matching rows that open with both invoices."""
 LARGEST = 64_000_000
-"""So many characters of invoices are embedded at most: a browser still opens that."""
+"""The maximum of embedded characters, which a browser still opens."""
 
 _TURNS = re.compile("[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _APART = {
@@ -42,7 +42,7 @@ _HEADS = {
     "credit_notes": "Credit notes",
 }
 _TITLES = ("description", "name", "code", "kind", "state", "value")
-"""What an item is called: the first of these that it says."""
+"""The name of an item: the first of these that it has."""
 _NOTES = {
     "=at": "{}",
     "rate": "{} %",
@@ -59,7 +59,7 @@ _NOTES = {
     "kind": "{}",
     "state": "{}",
 }
-"""How else a value of an item reads; whatever is not here reads by its name."""
+"""The labels of an item's fields; any other field is labelled by its name."""
 _SWITCHES = {
     ("inclusive", True): "within the price",
     ("inclusive", False): "on top of the price",
@@ -90,7 +90,7 @@ def _line(value: Any) -> str:
 
 
 def _listed(row: Row, facts: tuple[Facts | None, Facts | None], found: list[int]) -> list[Any]:
-    """What the table shows and its filters look at."""
+    """Return the values that the table shows and its filters read."""
     left, right = ({} if told is None else told["said"] for told in facts)
     names = ["" if name is None else shown(" ".join(name)) for name in row.names]
     customer = [
@@ -113,7 +113,7 @@ def _listed(row: Row, facts: tuple[Facts | None, Facts | None], found: list[int]
 
 
 def _apart(left: Mapping[str, Any] | None, right: Mapping[str, Any] | None) -> str:
-    """Right less left, where both are said in one currency."""
+    """Return right less left, if both are stated in one currency."""
     if left is None or right is None or left["currency"] != right["currency"]:
         return ""
     minor = right["minor"] - left["minor"]
@@ -131,9 +131,9 @@ def _difference(one: Difference) -> list[str | int]:
     ]
 
 
-# ── what opens ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the details ───────────────────────────────────────────────────────────────────────────────────────────────────────
 def _opened(row: Row, facts: tuple[Facts | None, Facts | None]) -> dict[str, Any]:
-    """Both invoices: their fields beside each other, their lines, and what the providers sent."""
+    """Return both invoices: their fields side by side, their lines, and the providers' JSON."""
     sides = (row.left, row.right)
     left, right = (None if one is None else one.model_dump(mode="json", exclude=_APART) for one in sides)
     kinds = {one.path: KINDS[kind(one)] for one in row.differences}
@@ -149,7 +149,7 @@ def _opened(row: Row, facts: tuple[Facts | None, Facts | None]) -> dict[str, Any
 
 
 def _fields(prefix: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Every field that a side says, by path, with both texts; lists have tables of their own."""
+    """Return every field that a side states, by path, with both texts; lists have tables of their own."""
     for name in dict.fromkeys(chain(left, right)):
         one, other = left.get(name), right.get(name)
         if isinstance(one, list) or isinstance(other, list):
@@ -161,7 +161,7 @@ def _fields(prefix: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> I
 
 
 def _parts(left: Facts | None, right: Facts | None) -> list[list[Any]]:
-    """The lists that a side has: their head, and for each side its items, and whether some may be missing."""
+    """Return the lists of both sides: their head, each side's items, and whether some may be missing."""
     tables: list[list[Any]] = []
     for name in LISTS:
         sides = [_list(name, told) for told in (left, right)]
@@ -183,7 +183,7 @@ def _list(name: str, told: Facts | None) -> list[Facts]:
 
 
 def _items(name: str, own: list[Facts], others: list[Facts], *, left: Facts | None, right: Facts | None) -> list[Any]:
-    """A side's items, in its order, each with what the comparison says of it: "" where there is no other side."""
+    """Return a side's items in its order, each with its verdict: "" if there is no other side."""
     if left is None or right is None:
         return [[*_texts(item), ""] for item in own]
     one_provider = left["provider"] == right["provider"]
@@ -202,7 +202,7 @@ def _items(name: str, own: list[Facts], others: list[Facts], *, left: Facts | No
 
 
 def _texts(item: Facts) -> list[Any]:
-    """An item for a reader: what it is called, what else it says, its amount."""
+    """Return an item for a reader: its name, its other fields, its amount."""
     title = next((path for path in _TITLES if path in item), None)
     notes = [text for text in (_priced(item), _span(item)) if text]
     for path, value in item.items():
@@ -236,7 +236,7 @@ def _span(item: Facts) -> str:
 
 
 def _raw(invoice: Invoice | None) -> str | None:
-    """The provider's own JSON, as exact text."""
+    """Return the provider's own JSON, as exact text."""
     if invoice is None or invoice.raw is None:
         return None
     return _TURNS.sub(lambda found: f"\\u{ord(found[0]):04x}", dumps(invoice.raw).decode("utf-8"))

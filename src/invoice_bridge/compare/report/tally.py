@@ -1,6 +1,6 @@
-"""What is counted while the rows of a report are written: amounts, statuses, fields.
+"""The counts of a report, taken while its rows are written: amounts, statuses, fields.
 
-Rules of this file: sums are integers of minor units. What a side does not say is counted, not taken for zero.
+Rules of this file: sums are integers of minor units. An unstated amount is counted as such, not as zero.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.money import exponent
 
 SUMS = ("total", "amount_paid", "amount_remaining")
-KINDS = ("differs", "declared equal", "left does not say", "right does not say")
-"""What a pair's two values at a path can be to each other, where they are not alike."""
+KINDS = ("differs", "declared equal", "left does not state", "right does not state")
+"""The relations of a pair's two values at a path, if they are not alike."""
 
 Flow = tuple[str | None, str | None]
-"""The status of the left and of the right invoice; None where there is none."""
+"""The status of the left and of the right invoice; None if there is none."""
 
 
 def kind(found: Difference) -> int:
-    """The place of a difference's kind in KINDS."""
+    """Return the place of a difference's kind in KINDS."""
     if found.verdict is Verdict.UNSAID:
         return 2 if found.left is None else 3
     return 1 if found.verdict is Verdict.DECLARED_EQUAL else 0
 
 
 def spelled(minor: int, currency: str) -> str:
-    """Spell a sum in major units; it may be longer than an amount of money can be."""
+    """Write a sum in major units; it may be longer than any Money."""
     digits = exponent(currency)
     text = f"{abs(minor):0{digits + 1}d}"
     return ("-" if minor < 0 else "") + (f"{text[:-digits]}.{text[-digits:]}" if digits else text)
@@ -38,7 +38,7 @@ def spelled(minor: int, currency: str) -> str:
 
 @dataclass
 class Sum:
-    """An exact sum in minor units, and how many invoices stand behind it."""
+    """An exact sum in minor units, and the number of its invoices."""
 
     minor: int = 0
     said: int = 0
@@ -65,7 +65,7 @@ class Side:
 
 
 class Tally:
-    """All that a report's summary says, counted row by row."""
+    """The content of a report's summary, counted row by row."""
 
     def __init__(self) -> None:
         self.sides = (Side(), Side())
@@ -82,12 +82,12 @@ class Tally:
                 side.add(told)
         left, right = (None if told is None else told["said"]["status"] for told in facts)
         self.flows[left, right] += 1
-        cells = dict.fromkeys((one.shape, kind(one)) for one in row.differences)  # a set has an order by chance
+        cells = dict.fromkeys((one.shape, kind(one)) for one in row.differences)  # the order of a set is random
         self.cells.update(cells.keys())
         return sorted(4 * self.shapes.setdefault(shape, len(self.shapes)) + number for shape, number in cells)
 
     def fields(self) -> list[tuple[str, bool, list[int]]]:
-        """The fields with differences: whether they change money, and how many rows of each kind; the gravest first."""
+        """Return the fields with differences, worst first: whether they change money, and rows of each kind."""
         counted = {shape: [self.cells[shape, number] for number in range(len(KINDS))] for shape in self.shapes}
         grave = {shape: severity(shape) is Severity.CHANGES_MONEY for shape in counted}
         order = sorted(

@@ -1,4 +1,4 @@
-"""ChargeAPI: invoices at the pinned API version, one JSON request a step; it is told a period, never an amount."""
+"""ChargeAPI: invoices at the pinned API version, one JSON request per step. It accepts a period, never an amount."""
 
 from invoice_bridge.adapter.declared import Named, cannot
 from invoice_bridge.adapter.lookup import find
@@ -38,7 +38,7 @@ CHARGEAPI = Provider(
         "Idempotency-Key",
         KEY_WINDOW,
         source="docs.chargeapi.co/idempotency; only its older generation states the 24 hours",
-        # no mark of an answer that repeats an earlier one is documented: what may be old is read again
+        # replayed answers carry no documented mark, so an answer that may be old is read again
     ),
     rate=None,  # docs.chargeapi.co/errors lists rate_limit_exceeded; no page gives a number
     mode=mode,
@@ -63,7 +63,7 @@ CHARGEAPI = Provider(
         retrieve=retrieve,
         list=page,
         pdf=cannot(
-            "ChargeAPI's invoices have neither a PDF nor a hosted page",
+            "invoices have neither a PDF nor a hosted page",
             source="docs.chargeapi.co/api-reference/invoices/object",
         ),
         finalize=finalize,
@@ -73,11 +73,11 @@ CHARGEAPI = Provider(
             source="docs.chargeapi.co/api-reference/invoices/pay",
         ),
         mark_paid=cannot(
-            "ChargeAPI cannot record a payment made elsewhere: only pay marks an invoice as paid, and pay collects",
+            "a payment made elsewhere cannot be recorded: only pay marks an invoice as paid, and pay collects",
             source="docs.chargeapi.co/api-reference/invoices/pay",
         ),
         record_payment=cannot(
-            "ChargeAPI cannot record a payment made elsewhere, in whole or in part",
+            "a payment made elsewhere cannot be recorded, in whole or in part",
             source="docs.chargeapi.co/api-reference/invoices/pay",
         ),
         refund=cannot(
@@ -99,7 +99,7 @@ CHARGEAPI = Provider(
             source="docs.chargeapi.co/api-reference/invoices/void",
         ),
         send_invoice=cannot(
-            "ChargeAPI mails no invoices; mail it yourself",
+            "no request mails an invoice; mail it yourself",
             source="docs.chargeapi.co/api-reference/invoices/object",
         ),
     ),

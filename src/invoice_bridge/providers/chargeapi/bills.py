@@ -35,7 +35,7 @@ _SPECIMEN_ID = "{open.id}"
 
 # ── the two bills ────────────────────────────────────────────────────────────────────────────────────────────────────
 def charge(command: OneTimeCharge, context: Context) -> Flow[Invoice]:
-    """Bill an amount once: the transactions of its period, provided that they come to that amount."""
+    """Bill an amount once: the transactions of its period, if they add up to that amount."""
     if command.period is None:
         raise Unsupported(
             "ChargeAPI accepts no amount: it bills the transactions of a period, and this charge has no period",
@@ -46,7 +46,7 @@ def charge(command: OneTimeCharge, context: Context) -> Flow[Invoice]:
 
 
 def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
-    """Bill a service period: its transactions, provided that they come to the caller's lines where there are any."""
+    """Bill a service period: its transactions, if they add up to the caller's lines, where it gives any."""
     return _bill(command, context, command.period)
 
 
@@ -75,7 +75,7 @@ def _bill(command: OneTimeCharge | PeriodInvoice, context: Context, window: Peri
 
 
 def _open(command: OneTimeCharge | PeriodInvoice, context: Context, body: Mapping[str, Any]) -> Flow[Invoice]:
-    """The draft, read once more: the answer may be what an earlier try was told, and the invoice issued since."""
+    """Read the draft again: the answer may repeat an earlier one, and the invoice may be issued by now."""
     specimen = _specimen(command, body, "draft")
     answer = yield context.post("invoices", body=body, step="open", specimen=specimen, opens=True, answers=("id",))
     opened = text_of(answer, "id")
@@ -83,11 +83,11 @@ def _open(command: OneTimeCharge | PeriodInvoice, context: Context, body: Mappin
 
 
 def _create_body(command: OneTimeCharge | PeriodInvoice, context: Context, window: Period) -> dict[str, Any]:
-    MONEY.to_units(Money.zero(command.currency))  # refuses a currency whose amounts could not be read back
+    MONEY.to_units(Money.zero(command.currency))  # refuses a currency whose amounts cannot be read back
     body: dict[str, Any] = {"period_start": rfc3339_millis(window.start), "period_end": rfc3339_millis(window.end)}
-    if command.customer is not None:  # without one it is an invoice of the account itself; a name or e-mail is no fleet
+    if command.customer is not None:  # without an id the account itself is billed: a name or an e-mail is no fleet
         body["fleet"] = customer_id(command, context, example="flt_…", source=_CREATE)
-    body["currency"] = command.currency.lower()  # as in all samples; whether upper case is taken is not documented
+    body["currency"] = command.currency.lower()  # as in all samples; no page says whether upper case is accepted
     if command.description is not None:
         body["description"] = command.description
     return body | {"metadata": metadata_with(command.metadata, command.reference)}
@@ -104,10 +104,10 @@ def _due(command: Bill) -> str | None:
 
 
 def _is_this_bill(command: OneTimeCharge | PeriodInvoice, found: Invoice, window: Period, fleet: str | None) -> None:
-    """Check that what the key or the lookup brought is this bill, not another one. Raises IdempotencyMismatch.
+    """Check that the invoice of the key or the lookup is this bill. Raises IdempotencyMismatch.
 
-    What is no draft was compared with its bill before it was issued: another currency or amount is another bill. A
-    draft's amount moves with its window, so that it differs says nothing yet: see _compare.
+    An issued invoice was compared with its bill before: another currency or amount means another bill. A draft's
+    amount changes with its transactions, so a difference proves nothing yet: see _compare.
     """
     theirs = found.customer.id if found.customer is not None else None
     wrong = next(
@@ -133,9 +133,10 @@ def _is_this_bill(command: OneTimeCharge | PeriodInvoice, found: Invoice, window
 
 
 def _compare(command: OneTimeCharge | PeriodInvoice, found: Invoice, draft: Invoice | None) -> Invoice:
-    """Compare the invoice with what was asked, and with the draft it was made of; every difference names what is left.
+    """Compare the invoice with the command and with its draft; every error names the invoice that remains.
 
-    Where the caller states an amount the invoice must state one too: what cannot be compared is not billed. With
+    If the caller states an amount, the invoice must state one too: an amount that cannot be compared is not billed.
+    With
     tax="none" finalizing may not change the total.
     """
     stated_late = found.status is Status.DRAFT and command.tax == "provider"  # finalizing adds the tax
@@ -170,10 +171,10 @@ def _compare(command: OneTimeCharge | PeriodInvoice, found: Invoice, draft: Invo
 
 
 def _collectable(command: OneTimeCharge | PeriodInvoice, invoice: Invoice) -> Money:
-    """What collecting an open invoice takes. Raises AmountMismatch where it is not stated, or is less than its lines.
+    """Return the amount that pay will collect. Raises AmountMismatch if it is missing or less than the lines.
 
-    Finalizing calculates tax, which no field states (an older page, invoices/finalize): with tax="provider" it may make
-    the invoice larger, and never smaller.
+    Finalizing calculates tax, which no field states (an older page, invoices/finalize): with tax="provider" it may
+    increase the invoice, but never reduce it.
     """
     demanded, lines = invoice.amount_remaining, invoice.subtotal
     if demanded is None:
@@ -193,7 +194,7 @@ def _collectable(command: OneTimeCharge | PeriodInvoice, invoice: Invoice) -> Mo
 
 
 def _compare_collected(invoice: Invoice, demanded: Money) -> Invoice:
-    """Check that what was collected is what the open invoice demanded. Raises AmountMismatch after the fact."""
+    """Compare the amount collected with what the open invoice demanded. Raises AmountMismatch after the fact."""
     if invoice.status is Status.PAID and invoice.amount_paid is not None and invoice.amount_paid != demanded:
         raise AmountMismatch(
             f"{invoice.id} demanded {demanded}, but {invoice.amount_paid} was collected: refund it in ChargeAPI's "

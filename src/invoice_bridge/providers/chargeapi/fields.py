@@ -1,4 +1,4 @@
-"""What becomes of each leaf of a bill: the rows that losses, explain and the reference read."""
+"""The fate of each leaf of a bill: the rows behind losses, explain and the reference."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _NO_LINES = "ChargeAPI makes the lines itself, from the period's transactions"
 
 
 def _line_part(part: str, code: str, what: str) -> Field:
-    """A part of a line that is neither sent nor compared."""
+    """Return a part of a line that is neither sent nor compared."""
     return dropped(
         f"lines[].{part}",
         code,
@@ -70,7 +70,7 @@ def _line_part(part: str, code: str, what: str) -> Field:
 
 
 def _discount(path: str, code: str) -> Field:
-    """A discount: no request takes one, and the total after it is what the transactions must come to."""
+    """Return a discount's row: no request takes one, so the transactions must add up to the total after it."""
     return provider_rated(
         path,
         code,
@@ -82,8 +82,8 @@ def _discount(path: str, code: str) -> Field:
     )
 
 
-# Of amount and lines, the rows name what the command states: amount where it has one, lines where it has some, both
-# where it has both. `allow` takes the same names, so callers accept exactly what they wrote.
+# The rows name the amount, the lines or both: whichever the command states. `allow` takes the same names, so callers
+# accept exactly what they wrote.
 FIELDS = (
     carried("reference", f"metadata.{REFERENCE_KEY}", CREATE),
     approximated(

@@ -1,6 +1,6 @@
 """The parameters that only ChargeAPI has: the status filter of a listing, in its own words.
 
-Its bills have none: whatever its pages document of one is a field of a command.
+Its bills have none: every documented parameter of a bill is a field of a command.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """ChargeAPI's statuses, fields, errors, limits and currencies: data, each row with its source.
 
 Its documentation has two generations. Invoice create, list, update and object were read in the newest; retrieve,
-finalize, pay and void in the older one only, and are taken to hold still.
+finalize, pay and void only in the older one, which is assumed to be still valid.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from invoice_bridge.core.money import codes, historic_codes
 from invoice_bridge.core.wire import Effect
 
 API_VERSION = "2026-03-01"
-"""The only version the documentation shows; sent with every request, for without it the account's own decides."""
+"""The only documented version. Every request sends it, because the account's own version would apply otherwise."""
 KEY_WINDOW = timedelta(hours=24)
 REFERENCE_KEY = "invoice_bridge_reference"
 """The metadata key under which an invoice carries the caller's reference."""
 METADATA_BYTES = 20_000
-"""The most that all metadata may hold; the page says 20 KB, and the smaller reading is taken."""
+"""The maximum size of all metadata: the page says 20 KB, read as the smaller of its two meanings."""
 METADATA_SOURCE = "docs.chargeapi.co/metadata (older generation; the newest states no limits)"
 
 OBJECT = "docs.chargeapi.co/api-reference/invoices/object"
@@ -39,17 +39,17 @@ _PAYMENT = "docs.chargeapi.co/api-reference/payment-methods/object"
 
 
 def headers(_settings: Mapping[str, Any]) -> dict[str, str]:
-    """The version."""
+    """Return the version."""
     return {"Charge-Version": API_VERSION}
 
 
 def mode(key: str, _settings: Mapping[str, Any], _base_url: str) -> str | None:
-    """The mode a key's prefix names (docs.chargeapi.co/authentication); one host serves both."""
+    """Return the mode that the key's prefix names (docs.chargeapi.co/authentication); one host serves both modes."""
     return next((mode for mode in ("test", "live") if key.startswith(f"ch_sk_{mode}_")), None)
 
 
-# The object's page says overdue and not uncollectible, the list's filter the other way round, in both generations; both
-# are read. null is documented without a meaning: it reads as unknown, like any other word.
+# The object's page lists overdue but not uncollectible, and the list's filter the reverse, in both generations: both
+# are read. null is documented without a meaning, so it reads as unknown, like any other word.
 STATUSES = (
     StatusRow("draft", Status.DRAFT, OBJECT),
     StatusRow("open", Status.OPEN, OBJECT),
@@ -60,7 +60,7 @@ STATUSES = (
 )
 
 # "The smallest currency unit": taken as ISO 4217's minor unit. Amounts are read here and never sent, so a wrong reading
-# would show as an AmountMismatch and not as a wrong bill. Withdrawn codes stand on old invoices.
+# would show as an AmountMismatch and not as a wrong bill. Withdrawn codes occur on old invoices.
 _WITHDRAWN = "ANG BGN HRK"
 _BILLED = {code: digits for digits in (0, 2, 3, 4) for code in codes(digits)} | dict.fromkeys(_WITHDRAWN.split(), 2)
 MONEY = Units(
@@ -70,7 +70,7 @@ MONEY = Units(
     read_source=f"{OBJECT}, amount_due: the smallest currency unit, as the withdrawn codes had it while in use",
 )
 
-# Which HTTP status goes with which code is not said (a state error may be 400 or 409), so the code decides.
+# The HTTP status of each code is not documented (a state error may be 400 or 409), so the code decides.
 ERRORS = (
     ErrorRow(RateLimited, _ERRORS, code="rate_limit_exceeded"),
     ErrorRow(Unauthorized, "docs.chargeapi.co/authentication", type="authentication_error"),
@@ -93,7 +93,7 @@ ERRORS = (
     ErrorRow(Rejected, _ERRORS, code="owner_scope_invalid"),
     ErrorRow(Rejected, _ERRORS, code="policy_blocked"),
     ErrorRow(Rejected, _ERRORS, code="unsupported_expand_value"),
-    # 409 stands in the table of statuses without a meaning: with no code above it may be "the first try still runs"
+    # the table of statuses lists 409 without a meaning: without a code above it may mean that the first try still runs
     ErrorRow(InvalidState, f"{_ERRORS} (older generation, HTTP 409)", status=409, maybe_applied=True),
 )
 
@@ -120,7 +120,7 @@ REDACTIONS = (
         where=Where.ID,
     ),
 )
-"""The invoice itself has nothing personal; the other rows are of what is recorded beside it."""
+"""The invoice itself has no personal data; the other rows are for the objects recorded beside it."""
 
 SOURCES = {
     "one_time_charge": "docs.chargeapi.co/api-reference/invoices/create",
@@ -137,14 +137,14 @@ SOURCES = {
 
 TRANSITIONS = Transitions(
     {
-        # whether finalizing alone starts a collection is not confirmed; it is counted as one
+        # it is not confirmed whether finalizing alone collects, so it is counted as a collection
         "finalize": transition(
             Status.DRAFT,
             becomes=[Status.OPEN, Status.PAID],
             effects=[Effect.ISSUES, Effect.COLLECTS],
             source=FINALIZE,
         ),
-        # the page refuses paid and void invoices, and names no other status
+        # the page refuses paid and void invoices and names no other status
         "pay": transition(
             Status.OPEN,
             undocumented=[Status.UNCOLLECTIBLE],

@@ -1,9 +1,9 @@
 """ChargeAPI's verbs, one generator each. A bill is one ladder: open → read → compare → finalize → compare → collect.
 
-ChargeAPI is told a period and makes the lines itself, so the comparison is all that stands between a caller's amount
-and another bill. An answer that merely repeats an earlier one is not marked, and whether a key that comes with another
-body is refused is not documented: so the invoice is read once after it is opened, and must be the bill that was asked.
-A bill that was looked up and found goes on from there, by the same steps.
+ChargeAPI accepts a period and makes the lines itself, so only the comparison protects the caller's amount. A replayed
+answer is not marked, and it is not documented whether a known key with another body is refused: so the invoice is
+read once after it is opened, and must be the bill of the command. A bill that the lookup finds continues by the same
+steps.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ from invoice_bridge.providers.chargeapi.tables import (
     TRANSITIONS,
 )
 
-# Sent as a filter: only words that both of the provider's lists of statuses know, or the filter's own. `open` is not
-# sent: whether it finds an overdue invoice, which counts as open here, is not documented.
+# A filter is sent only if both of the provider's lists of statuses know the word, or it is the filter's own. `open`
+# is not sent: it is not documented whether it includes overdue invoices, which count as open here.
 _FILTERS = {status: status.value for status in (Status.DRAFT, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE)}
 _TOKEN = re.compile(r"page_[A-Za-z0-9_-]+")
-"""A page's token as the documentation shows it; anything else is taken for an address."""
+"""A page's token as the documentation shows it; anything else is read as a URL."""
 _ISSUES_NOTE = "it is not confirmed whether finalizing starts a collection, so it is counted as one"
 
 
 def metadata_with(metadata: Mapping[str, str], reference: str | None) -> dict[str, str]:
-    """The caller's metadata with the reference in it. Raises Unsupported for a key that carries the reference."""
+    """Return the caller's metadata with the reference. Raises Unsupported if the caller uses the reference's key."""
     if REFERENCE_KEY in metadata:
         raise Unsupported(f"the metadata key {REFERENCE_KEY} carries the reference", remedy="use another key")
     found = dict(metadata) | ({REFERENCE_KEY: reference} if reference is not None else {})
@@ -74,14 +74,14 @@ def read_invoice(invoice_id: str, context: Context, specimen: Mapping[str, Any] 
 def page(command: ListInvoices, context: Context) -> Flow[Page]:
     """Read one page of invoices, newest first.
 
-    The next and the previous one are the URLs that ChargeAPI gives, on its own origin only; a page's token alone is a
-    cursor too, with the same filters.
+    The next and the previous page are the URLs that ChargeAPI gives, on its own origin only. A bare token is a cursor
+    too, with the same filters.
     """
     answer = yield _listing(command, context)
     whole = object_of(answer)
     rows, url, before = whole.get("data"), whole.get("next_page_url", ""), whole.get("previous_page_url")
     if not isinstance(rows, list) or not (url is None or (isinstance(url, str) and url)):
-        # an older generation says has_more instead, and null alone is the end: to stop here would lose invoices
+        # an older generation has has_more instead, and only null is the end: stopping here would lose invoices
         problem = "the answer is not a page of invoices with a next_page_url"
         raise MalformedResponse(problem, provider="chargeapi", status=answer.status, response=answer)
     items: list[Invoice | Unreadable] = []
@@ -114,7 +114,7 @@ def _listing(command: ListInvoices, context: Context) -> Request:
 
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
 def finalize_request(invoice_id: str, context: Context, specimen: Mapping[str, Any]) -> Request:
-    """The request that finalizes a draft."""
+    """Return the request that finalizes a draft."""
     return context.post(
         "invoices",
         invoice_id,
@@ -128,7 +128,7 @@ def finalize_request(invoice_id: str, context: Context, specimen: Mapping[str, A
 
 
 def pay_request(invoice_id: str, context: Context, payment_method: str | None, specimen: Mapping[str, Any]) -> Request:
-    """The request that collects an invoice."""
+    """Return the request that collects an invoice."""
     body = {} if payment_method is None else {"payment_method": payment_method}
     return context.post(
         "invoices",
@@ -142,7 +142,7 @@ def pay_request(invoice_id: str, context: Context, payment_method: str | None, s
 
 
 def changed(invoice_id: str, context: Context, request: Request, transition: Transition) -> Flow[Invoice]:
-    """Send a change and read the invoice again; what a refusal means depends on its status by then."""
+    """Send a change and read the invoice again; the status by then decides what a refusal means."""
 
     def after(answer: Response) -> Flow[Invoice]:
         yield from ()
@@ -152,10 +152,10 @@ def changed(invoice_id: str, context: Context, request: Request, transition: Tra
 
 
 def finalize(command: Finalize, context: Context) -> Flow[Invoice]:
-    """Turn a draft into an open invoice. Whether that alone collects is not confirmed.
+    """Turn a draft into an open invoice. It is not confirmed whether that alone collects.
 
-    It is read afterwards: the answer may be what the same request was told within the last day, and the invoice paid or
-    void since. (Of pay and void such an answer stays true: paid and void are final.)
+    The invoice is read afterwards: the answer may repeat one of the last day, and the invoice be paid or void by now.
+    (After pay and void a repeated answer stays true: paid and void are final.)
     """
     request = finalize_request(command.id, context, bare_specimen(command.id, "open"))
     yield from changed(command.id, context, request, TRANSITIONS["finalize"])
@@ -163,7 +163,7 @@ def finalize(command: Finalize, context: Context) -> Flow[Invoice]:
 
 
 def collect(command: Pay, context: Context) -> Flow[Invoice]:
-    """Collect an open invoice, whole. Reads it first: what `pay` does to a draft is not documented."""
+    """Collect an open invoice in full. Reads it first, because `pay` on a draft is not documented."""
     units = None if command.expect is None else MONEY.to_units(command.expect)
     currency = "eur" if command.expect is None else command.expect.currency.lower()
     specimen = bare_specimen(command.id, "open") | {"currency": currency, "amount_due": units}
@@ -175,7 +175,7 @@ def collect(command: Pay, context: Context) -> Flow[Invoice]:
 
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
-    """Withdraw an open invoice; one sentence of the documentation allows an uncollectible one too. Never a draft."""
+    """Void an open invoice, never a draft; one sentence of the documentation allows an uncollectible one too."""
     request = context.post(
         "invoices",
         command.id,
@@ -191,9 +191,9 @@ def void(command: Void, context: Context) -> Flow[Invoice]:
 def update(command: Update, context: Context) -> Flow[Invoice]:
     """Change a draft or an open invoice (an older page refuses the latter).
 
-    With metadata it reads first and sends the reference along: whether new metadata replaces the old is not said, and
-    an invoice that lost its reference could be billed again. It reads afterwards too: the same change sent again within
-    a day is answered and not applied. Raises Discrepancy where the change is not there.
+    With metadata it reads first and sends the reference along: no page says whether new metadata replaces the old,
+    and an invoice without its reference could be billed again. It reads afterwards too: the same change within a day
+    gets the old answer and is not applied. Raises Discrepancy if the invoice does not show the change.
     """
     due = None if command.due_at is None else rfc3339_millis(command.due_at)
     body: dict[str, Any] = {"description": command.description, "due_date": due}
@@ -229,5 +229,5 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
 def bare_specimen(invoice_id: str, status: str) -> dict[str, Any]:
-    """The happy answer about an invoice, as far as a verb needs it."""
+    """Return the successful answer about an invoice, as far as a verb needs it."""
     return {"id": invoice_id, "object": "invoice", "status": status, "currency": "eur"}

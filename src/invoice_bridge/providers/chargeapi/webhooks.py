@@ -1,4 +1,4 @@
-"""ChargeAPI's deliveries: no way to verify them is documented, and no event of an invoice is."""
+"""ChargeAPI's deliveries: neither a way to verify them nor an event of an invoice is documented."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _GUIDE = "docs.chargeapi.co/webhooks"
 
 
 def read(at: Reader, _delivery: Delivery) -> EventFacts:
-    """Read an event. Should it carry an invoice, which no documented one does, that is read; its type stays unknown."""
+    """Read an event. An invoice in it is read, although no documented event has one; the type stays unknown."""
     if at.text("object") != "event":
         raise at.fault("object", "is not event")
     about = at.child("data").child("object")
@@ -27,11 +27,11 @@ def read(at: Reader, _delivery: Delivery) -> EventFacts:
     )
 
 
-# The header is shown as Charge-Signature: t=<RFC 3339>,v1=<64 hex>; what exactly is signed, and how old it may be, is
-# not said. A verifier that guesses would refuse genuine deliveries, or take others' for genuine.
+# The header is shown as Charge-Signature: t=<RFC 3339>,v1=<64 hex>; no page says what is signed or how old it may be.
+# A verifier that guesses would refuse genuine deliveries or accept forged ones.
 WEBHOOKS = Webhooks(
     verify=cannot("what the signature of a delivery covers is not documented, so none can be verified", source=_GUIDE),
     read=read,
-    events=(),  # documented are charge.succeeded and report.succeeded alone; poll for changes of invoices
+    events=(),  # only charge.succeeded and report.succeeded are documented; poll for changes of invoices
     source=_GUIDE,
 )

@@ -96,7 +96,7 @@ CHARGEBEE = Provider(
         delete=delete,
         send_invoice=cannot(
             "only the site's e-mail settings mail invoices; no documented request mails one",
-            # the SDK names send_email; neither the specification nor a page says what it does, so it is not used
+            # the SDK has send_email, but neither the specification nor a page says what it does: so it is not used
             source="chargebee/openapi, API v2, Product Catalog 2.0: no such route",
         ),
     ),

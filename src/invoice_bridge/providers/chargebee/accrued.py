@@ -1,4 +1,4 @@
-"""Billing what a subscription has accrued: unbilled charges, invoiced by customer."""
+"""The flow that bills a subscription's unbilled charges, invoiced by customer."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ from invoice_bridge.providers.chargebee.parts import (
 from invoice_bridge.providers.chargebee.verbs import change, read_invoice, whole_invoice
 
 
-# ── what has accrued ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── unbilled charges ─────────────────────────────────────────────────────────────────────────────────────────────────
 def bill_accrued(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
     """Invoice a subscription's unbilled charges, all of which must lie inside the period and make one invoice.
 
-    The request that makes the invoice takes no name; the one after it gives it the reference. Where the first took
-    effect and the second never left, only the key of the first knows the invoice: within the key window the same bill
-    made again is answered with that invoice, and names it. Past the window it stays without a name and is not found.
-    Nothing is billed twice then, as its charges have left the pile: the same bill made again raises NothingToBill, or
-    invoices what has accrued inside the period since.
+    The request that makes the invoice takes no name; the one after it gives it the reference. If the first takes
+    effect and the second is never sent, only the key of the first leads to the invoice: while the key lives, the same
+    bill gets that invoice again and names it. Later the invoice keeps no reference and no lookup finds it. Nothing is
+    billed twice then, because its charges are billed already: the same bill raises NothingToBill, or invoices what
+    has accrued inside the period since.
     """
     if command.subscription is None:
         raise Unsupported(
@@ -73,7 +73,7 @@ def bill_accrued(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
         at = same_bill(command, context.existing)
         if at.reference is None and (
             names := naming_form(command, context)
-        ):  # the journal knows it; its name step never came
+        ):  # the journal knows the invoice, but its name step was never sent
             specimen = bill_specimen(command, at.id, "payment_due", context)
             at = yield from _named(at.id, names, context, specimen)
     if at.status is Status.DRAFT:  # the subscription asks for pending invoices
@@ -83,7 +83,7 @@ def bill_accrued(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
 
 
 def _invoice_accrued(command: PeriodInvoice, subscription: str, context: Context) -> Flow[tuple[Invoice, Money | None]]:
-    """Invoice the pile and name the invoice; returns the sum of the pile with it, None where that was another one."""
+    """Invoice the unbilled charges and name the invoice; also return their sum, None if they were others."""
     expected = yield from _accrued(command, subscription, context)
     body: UnbilledCharge.InvoiceUnbilledChargesParams = {"subscription_id": subscription}
     specimen = bill_specimen(command, SPECIMEN_ID, "payment_due", context)
@@ -103,8 +103,9 @@ def _invoice_accrued(command: PeriodInvoice, subscription: str, context: Context
         "before it named its invoice leaves an invoice without the reference: check the subscription's newest "
         "invoices"
     )
-    # Sent for an empty pile too: an earlier try may have emptied it, which the key alone can tell. Where there was
-    # none, Chargebee has nothing to make an invoice of; a charge that accrues in between is compared late, as ever.
+    # This is sent without unbilled charges too: an earlier try may have billed them, and only the key shows it.
+    # Without an earlier try Chargebee has nothing to invoice; a charge that accrues in between is compared
+    # afterwards.
     try:
         answer = yield unmailed(request, command)
     except (Rejected, InvalidState) as refusal:
@@ -122,22 +123,22 @@ def _invoice_accrued(command: PeriodInvoice, subscription: str, context: Context
         at = yield from _named(made, names, context, specimen)
     else:
         at = yield from read_invoice(made, context) if replayed else whole_invoice(rows[0].data, context)
-    if replayed or expected is None:  # the pile is what accrued since, not what this invoice was made of
+    if replayed or expected is None:  # the unbilled charges accrued since; this invoice was made of others
         return same_bill(command, at), None
     return at, expected
 
 
 def _named(invoice_id: str, names: dict[str, str], context: Context, specimen: Mapping[str, Any]) -> Flow[Invoice]:
-    """Write the bill's names on an invoice of the pile, which carries none."""
+    """Write the bill's reference on the invoice of unbilled charges, which has none."""
     return change(
         invoice_id, "update_details", context, specimen, NAMES_BILL, body=names, step="name", states_bill=True
     )
 
 
 def _accrued(command: PeriodInvoice, subscription: str, context: Context) -> Flow[Money | None]:
-    """The sum of a subscription's unbilled charges, None where it has none.
+    """Return the sum of a subscription's unbilled charges, None if it has none.
 
-    Raises Discrepancy where one of them is not what was asked for: all would be billed together.
+    Raises Discrepancy if one of them does not belong to the bill, because Chargebee bills them all together.
     """
     total: Money | None = None
     offset: list[tuple[str, object]] = []
@@ -187,7 +188,7 @@ def _fitting(command: PeriodInvoice, row: Reader, context: Context) -> Money:
 
 
 def _inside(start: Any, end: Any, period: Period) -> bool:
-    """Whether a charge's service period lies inside: a charge of one instant belongs where that instant does."""
+    """Return whether a charge's service period, which may be one instant, lies inside the bill's."""
     return bool(period.start <= start and (end <= period.end if end > start else start < period.end))
 
 

@@ -52,7 +52,7 @@ def charge(command: OneTimeCharge, context: Context) -> Flow[Invoice]:
 
 
 def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
-    """Bill a service period: the caller's lines, or the subscription's unbilled charges where all lie inside it."""
+    """Bill a service period: the caller's lines, or the subscription's unbilled charges if all lie inside it."""
     return _bill(command, context) if command.lines else bill_accrued(command, context)
 
 
@@ -125,7 +125,7 @@ def _opening_on_catalog_1(command: OneTimeCharge | PeriodInvoice, context: Conte
     collects = command.collection.kind == "charge"
     route: tuple[str, ...] = ("invoices",)
     body = _create_form(command, context)
-    # /charge collects at once and carries one line without a note, taxed as the site says: used where that is the bill
+    # /charge collects at once and carries one line without a note, taxed by the site: used for exactly such bills
     if collects and fits_charge(command):
         route, body = ("invoices", "charge"), _single_form(command, context)
     return context.post(
@@ -147,7 +147,7 @@ def _create_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> Ma
         "charges": [_charge_form(line, command) for line in lines_of_bill(command)],
         "auto_collection": _on_or_off(on=command.collection.kind == "charge"),
     }
-    if command.subscription is not None:  # whose customer and currency it takes: they were compared
+    if command.subscription is not None:  # the invoice takes the subscription's customer and currency, compared before
         del body["customer_id"], body["currency_code"]
         body["subscription_id"] = command.subscription
     if command.description is not None:
@@ -160,7 +160,7 @@ def _create_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> Ma
 
 
 def fits_charge(command: OneTimeCharge | PeriodInvoice) -> bool:
-    """Whether a bill to be collected on product catalog 1 is what POST /invoices/charge carries."""
+    """Return whether POST /invoices/charge can carry this bill of product catalog 1 that is to be collected."""
     lines = lines_of_bill(command)
     return len(lines) == 1 and command.tax == "provider" and command.description in {None, lines[0].description}
 
@@ -195,9 +195,9 @@ def _check_amount(line: Line) -> None:
 
 
 def _item_form(line: Line) -> Sdk.CreateForChargeItemsAndChargesItemPriceParams:
-    """A line of an item price, once at the line's amount: it replaces the price of the catalog.
+    """Return a line of an item price, once at the line's amount: it replaces the price of the catalog.
 
-    A quantity would multiply what an item of a flat fee has one of, so none is sent.
+    No quantity is sent, because it would multiply an item of a flat fee.
     """
     _check_amount(line)
     form: Sdk.CreateForChargeItemsAndChargesItemPriceParams = {"unit_price": MONEY.to_units(line.amount)}
@@ -218,21 +218,21 @@ def _charge_form(line: Line, command: Bill) -> Sdk.CreateForChargeItemsAndCharge
     }
     if line.description is not None:
         form["description"] = line.description
-    if line.period is not None:  # the same two instants: whether Chargebee counts the last one in is not documented
+    if line.period is not None:  # the same two instants: no page says whether Chargebee includes the last one
         form["date_from"], form["date_to"] = unix_seconds(line.period.start), unix_seconds(line.period.end)
     return form
 
 
 def _on_or_off(*, on: bool) -> enums.AutoCollection:
-    return cast("enums.AutoCollection", "on" if on else "off")  # the SDK's enum is no text; the wire's is
+    return cast("enums.AutoCollection", "on" if on else "off")  # the SDK's enum is not a str, the value on the wire is
 
 
 # ── sending, and what a replayed answer means ────────────────────────────────────────────────────────────────────────
 def _open(request: Request, command: Bill, context: Context) -> Flow[Invoice]:
-    """Send the creating request; a replayed answer is of an earlier try, so the invoice is read once more.
+    """Send the creating request; a replayed answer is an earlier one, so the invoice is read again.
 
-    An earlier try may have closed the pending invoice, which gives it another id; what was replayed then stands, and
-    closing it again under the same key replays that as well.
+    An earlier try may have closed the pending invoice, which gives it another id. The replayed answer is used then,
+    and closing it again under the same key replays that answer too.
     """
     answer = yield unmailed(request, command)
     if context.provider.is_replay(answer):

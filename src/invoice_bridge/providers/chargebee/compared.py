@@ -1,4 +1,4 @@
-"""What a bill asked for against what Chargebee will collect, before it is closed or collected."""
+"""Comparisons of a bill with what Chargebee will collect, before the invoice is closed or collected."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from invoice_bridge.providers.chargebee.tables import MONEY
 
 
 def check_demand(command: Bill, at: Invoice, context: Context) -> Invoice:
-    """Check that what was collected or is demanded is the invoice's total.
+    """Check that the amount collected or demanded is the invoice's total.
 
-    Issuing an invoice applies the customer's credits and excess payments, and whether there are any is not known before
-    (apidocs.chargebee.com, close a pending invoice): they take off, and never add. Raises AmountMismatch after the
+    Issuing an invoice applies the customer's credits and excess payments, which are not known before
+    (apidocs.chargebee.com, close a pending invoice). They only reduce the amount. Raises AmountMismatch after the
     fact, unless allow=["balance"].
     """
     if at.status is Status.DRAFT or at.total is None or "balance" in context.allowed:
@@ -40,9 +40,7 @@ def check_demand(command: Bill, at: Invoice, context: Context) -> Invoice:
             found=collected,
             invoice=at,
         )
-    if (
-        context.existing is not None and at.status is not Status.OPEN
-    ):  # what was settled long ago demands nothing any more
+    if context.existing is not None and at.status is not Status.OPEN:  # a settled invoice demands nothing any more
         return at
     applied = Reader(at.raw, "chargebee").money("credits_applied", MONEY, at.currency)
     if applied:
@@ -57,7 +55,7 @@ def check_demand(command: Bill, at: Invoice, context: Context) -> Invoice:
 
 
 def closable(command: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invoice:
-    """Check that a pending invoice states what it comes to: a figure that is missing never passes a comparison."""
+    """Check that a pending invoice states its total: a missing amount never passes a comparison."""
     if at.total is None:
         raise AmountMismatch(
             f"the pending invoice {at.id} does not state its total, so it was not closed; nothing was collected",
@@ -68,7 +66,7 @@ def closable(command: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invoice:
 
 
 def check_closing(command: Bill, found: Invoice) -> None:
-    """Refuse to close a draft that was found, for a bill that is not to be collected.
+    """Refuse to close an existing draft for a bill that must not be collected.
 
     Such a bill never begins as a draft, and an invoice does not show whether its auto_collection is on.
     """
@@ -82,7 +80,7 @@ def check_closing(command: Bill, found: Invoice) -> None:
 
 
 def compared(command: OneTimeCharge | PeriodInvoice, at: Invoice, expected: Money | None = None) -> Invoice:
-    """Compare; where something was collected already, a difference says so.
+    """Compare the invoice with the bill; the error says what was collected already.
 
     A bill of the caller's own lines has no discount, and its total is its amount, with the tax on top or within; or it
     is what the bill expects with its native parameters.
@@ -104,9 +102,9 @@ def compared(command: OneTimeCharge | PeriodInvoice, at: Invoice, expected: Mone
 
 def _discounted_as_asked(command: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invoice:
     asked = command.total
-    if command.expect_total is not None:  # what natives take off is in it
+    if command.expect_total is not None:  # it includes what native parameters deduct
         return at
-    if asked is None or at.total is None:  # accrued charges may be discounted: Chargebee rates them
+    if asked is None or at.total is None:  # accrued charges may have discounts, because Chargebee rates them
         return at
     on_top = asked if at.tax is None else asked + at.tax
     taken = sum_of(discount.amount for discount in command.discounts if discount.amount) or Money.zero(asked.currency)
@@ -124,7 +122,7 @@ def _discounted_as_asked(command: OneTimeCharge | PeriodInvoice, at: Invoice) ->
 
 
 def _compare_prices(command: OneTimeCharge | PeriodInvoice, at: Invoice) -> Invoice:
-    """Compare what item prices come to with the amounts of the lines that name them, price by price.
+    """Compare the sum of each item price on the invoice with the lines that name it.
 
     Only a bill that names item prices has an invoice with lines of the catalog here.
     """

@@ -1,4 +1,4 @@
-"""What becomes of each leaf of a bill: the rows that losses, explain and the reference read."""
+"""The fate of each leaf of a bill: the rows behind losses, explain and the reference."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from invoice_bridge.providers.chargebee.tables import CREATE, HEADERS, NO_MAIL, 
 
 
 def _checked(path: str) -> Field:
-    """A row for what no request names: what comes back is compared with it before anything is billed."""
+    """Make a row for a leaf that no request carries: the answer is compared with it before anything is billed."""
     return unsent(path, UNBILLED, when=accrued)
 
 
@@ -51,7 +51,7 @@ def _terms(path: str, code: str) -> Field:
     )
 
 
-# Of several rows that speak of the same path the first one decides; what a loss row leaves over is carried by the next.
+# Of several rows of one path the first that applies decides; what a loss row does not cover the next one carries.
 FIELDS = (
     carried("customer.id", "customer_id", CREATE, when=names_its_customer),
     _checked("customer.id"),
@@ -86,7 +86,7 @@ FIELDS = (
         sent="the line's whole amount, once",
     ),
     unsent("lines[].quantity", f"{CREATE}: one is what an amount without a quantity means"),
-    # it goes where its quantity goes, which is asked about already
+    # it goes where its quantity goes, and that loss is reported already
     dropped(
         "lines[].unit_amount",
         "IB-CHARGEBEE-QUANTITY-02",
@@ -109,7 +109,7 @@ FIELDS = (
         remedy="if it is an item price of this site, bill the line without its id and provider",
     ),
     carried("lines[].price", "item_prices[].item_price_id", CREATE),
-    # charges[] and item_prices[] have no discount: the amount that is left is billed
+    # charges[] and item_prices[] have no discount: the amount after it is billed
     approximated(
         "lines[].discount",
         "charges[].amount, item_prices[].unit_price, amount",
@@ -246,7 +246,7 @@ FIELDS = (
         why="the invoice is made pending and compared before it is issued, as Chargebee may calculate another amount "
         "from a discount, an item price or a native parameter",
     ),
-    # a draft says how it will be collected; what is to be collected at once is made pending, compared, then closed
+    # a draft shows how it will be collected; a bill to collect at once is made pending, compared, then closed
     carried("collection.kind", "auto_collection, payment_source_id", CREATE, when=lambda command, _use: command.draft),
     carried("collection.kind", "auto_collection, create_pending_invoice", CREATE, alters=Alters.BRANCH),
     _terms("collection.net_days", "TERMS-01"),
@@ -317,7 +317,7 @@ FIELDS = (
         "subscription_id",
         "IB-CHARGEBEE-SUBSCRIPTION-02",
         f"{SUBSCRIPTION}, payment_source_id",
-        alters=Alters.BRANCH,  # it is read first, at an address of its own
+        alters=Alters.BRANCH,  # it is read first, by a request of its own
         severity=Severity.WARNS,
         when=takes_the_subscriptions_source,
         sent="the subscription, and no payment source",
@@ -341,7 +341,7 @@ FIELDS = (
 
 
 def constant(native: str, source: str, verbs: tuple[str, ...], why: str) -> Field:
-    """Make a row for what the requests of a verb always say."""
+    """Make a row for a constant of a verb's requests."""
     return carried("", native, source, alters=Alters.NOTHING, verbs=verbs, why=why)
 
 
@@ -349,7 +349,7 @@ _PAID, _RECORDED, _REFUNDED, _CREDITED = (("pay",), ("record_payment",), ("refun
 
 
 def _noted(source: str, verbs: tuple[str, ...]) -> Field:
-    """A row for a reference that people can read, and no request: `expect` does what it would do."""
+    """Make a row for a reference that people can read but no request can: `expect` replaces it."""
     why = "a comment for people; no documented request reads it, so `expect` (the amount before) is required"
     return carried("reference", "comment", source, verbs=verbs, why=why)
 

@@ -1,4 +1,4 @@
-"""What the rows of an import depend on; see import_fields.py."""
+"""The conditions of an import's rows; see import_fields.py."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ def ended_as(*statuses: Status) -> When:
 
 
 def lacks_number(command: Any, _context: Any) -> bool:
-    """Whether the document has no number, so that its reference is the id."""
+    """Return whether the document has no number, so that its reference is the id."""
     return command.number is None
 
 
 def loses_quantity(command: Any, _context: Any) -> bool:
-    """Whether a line has a quantity that is not sent."""
+    """Return whether a line has a quantity that is not sent."""
     return any(line.quantity not in {None, 1} and not carries_quantity(line) for line in command.lines)
 
 
 def sends_quantity(command: Any, _context: Any) -> bool:
-    """Whether a line has a quantity that is sent."""
+    """Return whether a line has a quantity that is sent."""
     return any(carries_quantity(line) for line in command.lines)
 
 
 def moves_taxes(command: Any, _context: Any) -> bool:
-    """Whether the taxes of the document are put on its first line, of several."""
+    """Return whether the first of several lines carries the taxes of the document."""
     return (
         command.status is not Status.DRAFT
         and bool(command.taxes)
@@ -44,32 +44,32 @@ def moves_taxes(command: Any, _context: Any) -> bool:
 
 
 def sums_taxes(command: Any, _context: Any) -> bool:
-    """Whether the taxes of the document are those of its lines, which are sent."""
+    """Return whether the document's taxes are those of its lines, which are sent."""
     return has_line_taxes(command)
 
 
 def drops_taxes(command: Any, _context: Any) -> bool:
-    """Whether tax on top is left out, and with it a part of the total."""
+    """Return whether tax on top is left out, and a part of the total with it."""
     return command.status is Status.DRAFT and bool(tax_on_top(command.tax_lines, command.currency))
 
 
 def drops_taxes_within(command: Any, _context: Any) -> bool:
-    """Whether taxes are left out."""
+    """Return whether taxes are left out."""
     return bool(command.status is Status.DRAFT)
 
 
 def has_no_rate(command: Any, _context: Any) -> bool:
-    """Whether a tax states no rate."""
+    """Return whether a tax states no rate."""
     return command.status is not Status.DRAFT and any(tax.rate is None for tax in command.tax_lines)
 
 
 def has_no_lines(command: Any, _context: Any) -> bool:
-    """Whether no line of the document is known."""
+    """Return whether the document states no line."""
     return not command.lines
 
 
 def has_parts_of_seconds(command: Any, _context: Any) -> bool:
-    """Whether a date is no whole second."""
+    """Return whether a date has a fraction of a second."""
     dates = [command.issued_at, command.due_at, command.paid_at, command.voided_at, command.uncollectible_at]
     dates += [part.at for part in (*command.payments, *command.credit_notes)]
     periods = [command.period, *(line.period for line in command.lines)]
@@ -78,7 +78,7 @@ def has_parts_of_seconds(command: Any, _context: Any) -> bool:
 
 
 def is_taken_off(command: Any, _context: Any) -> bool:
-    """Whether a credit note took a part of a paid document off."""
+    """Return whether a credit note reduced a paid document."""
     return command.status is Status.PAID and bool(command.credited)
 
 
@@ -88,35 +88,35 @@ def lacks(name: str, status: Status) -> When:
 
 
 def has_other_method(command: Any, _context: Any) -> bool:
-    """Whether a payment was made in a way that the import has no word for."""
+    """Return whether the import has no word for a payment's method."""
     return any(payment.method is not None and payment.method.lower() not in METHODS for payment in command.payments)
 
 
 def lacks_note_dates(command: Any, _context: Any) -> bool:
-    """Whether a credit note has no date."""
+    """Return whether a credit note has no date."""
     return any(note.at is None for note in command.credit_notes)
 
 
 def gives_credit(command: Any, _context: Any) -> bool:
-    """Whether a credit note left a balance of the customer."""
+    """Return whether a credit note left the customer a balance."""
     return any(note.kind == "credit" for note in command.credit_notes)
 
 
 def has_two_tax_ids(command: Any, _context: Any) -> bool:
-    """Whether the customer has several tax numbers."""
+    """Return whether the customer has several tax numbers."""
     return command.customer is not None and len(command.customer.tax_ids) > 1
 
 
 def has_tax(command: Any, _context: Any) -> bool:
-    """Whether the document has tax."""
+    """Return whether the document has tax."""
     return bool(command.tax_lines)
 
 
 def loses_reference(command: Any, context: Any) -> bool:
-    """Whether no field carries the reference."""
+    """Return whether no field carries the reference."""
     return reference_field(command, context.settings) is None
 
 
 def has_other_adjustment(command: Any, _context: Any) -> bool:
-    """Whether something else than rounding moves the total."""
+    """Return whether an adjustment other than rounding changes the total."""
     return any(adjustment.kind != "rounding" for adjustment in command.adjustments)

@@ -1,6 +1,6 @@
-"""What becomes of each leaf of an import at Chargebee.
+"""The fate of each leaf of an import at Chargebee, and the limits of its two requests.
 
-Of several rows that speak of the same path the first one decides.
+Of several rows of one path the first that applies decides.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _TAX = (
 _TAXES = ", ".join((*(f"line_items[].tax{place}_name, line_items[].tax{place}_amount" for place in range(2, 11)), _TAX))
 _ISSUED = "date, voided_at, write_off_date, note:date, note:refunded_at, note:linked_refunds[].date"
 IMPORT_FIELDS: tuple[Field, ...] = (
-    # ── which document it is
+    # ── identity of the document
     _approximated(
         "reference",
         "",
@@ -92,10 +92,10 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         "mail",
         "MAIL-01",
         sent="the headers that switch all mails off",
-        why="an import is mailed to nobody, whatever the site's settings say",
+        why="an import is never mailed, even if the site's settings mail invoices",
         remedy="leave mail out, and mail the invoice from Chargebee",
     ),
-    # ── the customer, as the document shows it
+    # ── the customer on the document
     _carried("customer.id", "customer_id, note:customer_id"),
     _carried("customer.email", "billing_address.email"),
     _carried("customer.name", "billing_address.first_name"),
@@ -122,8 +122,8 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         "LINES-01",
         when=has_no_lines,
         severity=Severity.WARNS,
-        sent="one line over the whole amount",
-        why="the document's lines are not known, and an import needs one",
+        sent="one line with the whole amount",
+        why="the document states no lines, and an import needs one",
         remedy="state the lines",
     ),
     _carried("total", "total, write_off_amount"),
@@ -137,8 +137,8 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         alters=Alters.NOTHING,
         severity=Severity.WARNS,
         sent="the line's whole amount, once",
-        why="a quantity is sent where it is a whole number and comes to the amount with the unit amount",
-        remedy="say it in the line's description",
+        why="a quantity is sent only if it is a whole number and quantity × unit amount is the amount",
+        remedy="write it in the line's description",
     ),
     _carried("lines[].quantity", "line_items[].quantity", when=sends_quantity),
     _unsent("lines[].quantity", f"{IMPORT}: one is what an amount without a quantity means"),
@@ -149,7 +149,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         when=loses_quantity,
         alters=Alters.NOTHING,
         sent="the line's whole amount, once",
-        why="a unit amount is sent with its quantity alone",
+        why="a unit amount is sent only with its quantity",
     ),
     _carried("lines[].unit_amount", "line_items[].unit_amount", when=sends_quantity),
     _unsent("lines[].unit_amount", f"{IMPORT}: of one, it is the amount"),
@@ -223,11 +223,11 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         "ADJUSTMENT-01",
         when=has_other_adjustment,
         sent="a line of its own",
-        why="an invoice has a field for what was rounded off, and no other",
+        why="an invoice has a field for rounding, but none for other adjustments",
     ),
     _carried("adjustments[].kind", "round_off, line_items[].description, line_items[].amount"),
     _carried("adjustments[].amount", "round_off, line_items[].amount, total, write_off_amount"),
-    # ── how it ended
+    # ── the final state
     _approximated(
         "status",
         "status",
@@ -237,7 +237,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         sent="not_paid",
         why="an invoice imported as posted or payment_due may be collected by itself; not_paid is not, as far as it is "
         "documented",
-        remedy="look at it at Chargebee before you switch its collection on",
+        remedy="check it at Chargebee before you switch its collection on",
     ),
     _approximated(
         "status",
@@ -278,7 +278,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         "DATE-01",
         when=has_parts_of_seconds,
         sent="whole seconds",
-        why="Chargebee counts whole seconds; parts of one are left off every date",
+        why="Chargebee counts whole seconds: every date loses its fraction of a second",
     ),
     _carried("issued_at", _ISSUED),
     _carried("due_at", "due_date"),
@@ -318,8 +318,8 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         severity=Severity.CHANGES_MONEY,
         alters=Alters.BRANCH,
         sent="a refundable credit note that is due",
-        why="credit that is left over is taken off the customer's next invoices",
-        remedy="import it last of all, once everything is closed at the source",
+        why="remaining credit is deducted from the customer's next invoices",
+        remedy="import it last, once everything is closed at the source",
     ),
     _carried("credit_notes[].kind", "note:type, note:status", source=IMPORT_NOTE, alters=Alters.BRANCH),
     _approximated(
@@ -331,7 +331,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         severity=Severity.WARNS,
         alters=Alters.BRANCH,
         sent="the whole amount, as a line without tax",
-        why="how much of a credit note is tax is not known",
+        why="the tax in a credit note is not known",
         remedy="correct the tax report of that month by hand",
     ),
     _approximated(
@@ -363,7 +363,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
     _dropped(
         "custom_fields",
         "CUSTOM-FIELDS-01",
-        why="an invoice shows the fields that the site has, and no others",
+        why="an invoice shows only the custom fields of the site",
         remedy="leave them out",
     ),
     _dropped(
@@ -374,7 +374,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         remedy="keep it on your side, under the reference",
     ),
     _carried("subscription", "subscription_id", source=f"{IMPORT}, subscription_id"),
-    # ── what lines have of the source's own
+    # ── the source's own ids on lines
     _unsent("lines[].id"),
     _unsent("lines[].proration"),
     _unsent("lines[].provider"),

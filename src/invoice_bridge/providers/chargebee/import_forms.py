@@ -1,7 +1,7 @@
 """The bodies of an import: the invoice as a document, and its credit notes.
 
-Rules of this file: what the document states is sent as it is, to the unit; nothing is computed but what Chargebee's
-form needs of it. Field names and limits: chargebee-node, invoice.schema.ts and credit_note.schema.ts.
+Rules of this file: what the document states is sent as it is, to the unit, and computed only where Chargebee's form
+needs it. Field names and limits: chargebee-node, invoice.schema.ts and credit_note.schema.ts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 IMPORT = "apidocs.chargebee.com/docs/api/invoices/import-invoice"
 IMPORT_NOTE = "apidocs.chargebee.com/docs/api/credit_notes/import-credit-note"
 METHODS = frozenset({"cash", "check", "bank_transfer"})
-"""The methods of a payment that are carried by their own word; any other is "other": the import takes no card."""
+"""The payment methods that have a word of their own; any other is "other": the import accepts no card."""
 TAXES_PER_LINE = 10
 _ID_LENGTH = 50
 _ROUNDED = 99
@@ -37,32 +37,32 @@ _WORDS = {"shipping": "Shipping", "credit": "Credit applied", "rounding": "Round
 
 
 def import_id(command: ImportInvoice) -> str:
-    """The id of the invoice at Chargebee: the document's number, else the reference."""
+    """Return the id of the invoice at Chargebee: the document's number, else the reference."""
     return command.number or command.reference
 
 
 def expected_total(command: ImportInvoice) -> Money:
-    """What Chargebee is to state: a pending invoice takes no taxes, so those on top are missing there."""
+    """Return the total that Chargebee must state: a pending invoice takes no taxes, so it lacks those on top."""
     if command.status is not Status.DRAFT:
         return command.total
     return command.total - tax_on_top(command.tax_lines, command.currency)
 
 
 def native_status(command: ImportInvoice) -> str:
-    """The status that is sent. "posted" and "payment_due" never are: both may collect."""
+    """Return the status that is sent. "posted" and "payment_due" never are: both may collect."""
     words = {Status.DRAFT: "pending", Status.VOID: "voided", Status.UNCOLLECTIBLE: "paid"}
-    if command.status is Status.PAID:  # what an adjustment takes off comes after, and makes it paid
+    if command.status is Status.PAID:  # the adjustment that follows makes it paid
         return "not_paid" if command.credited else "paid"
     return words.get(command.status, "not_paid")
 
 
 def seconds(instant: datetime) -> int:
-    """Whole seconds; parts of one are left off: see the loss IB-CHARGEBEE-IMPORT-DATE-01."""
+    """Return whole seconds without the fraction: see the loss IB-CHARGEBEE-IMPORT-DATE-01."""
     return unix_seconds(instant.astimezone(UTC).replace(microsecond=0))
 
 
 def invoice_form(command: ImportInvoice, context: Context) -> dict[str, Any]:
-    """The body of POST /invoices/import_invoice. Raises Unsupported for a reference that is too long to be the id."""
+    """Return the body of POST /invoices/import_invoice. Raises Unsupported if the reference is too long for an id."""
     _check_id(command)
     body: Sdk.ImportInvoiceParams = {
         "id": import_id(command),
@@ -105,7 +105,7 @@ def _check_id(command: ImportInvoice) -> None:
 
 
 def _ending(command: ImportInvoice) -> dict[str, Any]:
-    """The status and the dates of the document's end."""
+    """Return the final status of the document and its dates."""
     status = native_status(command)
     ending: Sdk.ImportInvoiceParams = {"status": status}  # type: ignore[typeddict-item]
     if command.due_at is not None:
@@ -125,13 +125,13 @@ def _ending(command: ImportInvoice) -> dict[str, Any]:
 
 
 def _note(command: ImportInvoice) -> str | None:
-    """The document's memo, and where it comes from."""
+    """Return the document's memo and its source."""
     origin = None if command.source is None else f"Imported from {command.source.provider} {command.source.id}"
     return "\n".join(text for text in (command.description, origin) if text) or None
 
 
 def _billed(customer: CustomerRef | None) -> dict[str, Any]:
-    """The billing address and the VAT number that the document shows."""
+    """Return the billing address and the VAT number that the document shows."""
     if customer is None:
         return {}
     address = customer.address
@@ -155,7 +155,7 @@ def _billed(customer: CustomerRef | None) -> dict[str, Any]:
 
 # ── lines, taxes, discounts ──────────────────────────────────────────────────────────────────────────────────────────
 def carries_quantity(line: Line) -> bool:
-    """Whether a line's quantity and unit amount are sent: whole numbers that come to its amount."""
+    """Return whether a line's quantity and unit amount are sent: whole numbers that multiply to its amount."""
     quantity, unit = line.quantity, line.unit_amount
     if quantity is None or unit is None or quantity != quantity.to_integral_value():
         return False
@@ -166,12 +166,12 @@ def carries_quantity(line: Line) -> bool:
 
 
 def has_line_taxes(command: ImportInvoice) -> bool:
-    """Whether the document states its taxes line by line; else the first line has them all."""
+    """Return whether the document states its taxes by line; otherwise the first line carries them all."""
     return any(line.taxes for line in command.lines)
 
 
 def is_inclusive(command: ImportInvoice) -> bool:
-    """Whether the amounts of the lines contain their taxes. Raises Unsupported where some do and some do not."""
+    """Return whether the lines' amounts include their taxes. Raises Unsupported if only some do."""
     kinds = {bool(tax.inclusive) for tax in command.tax_lines}
     if len(kinds) > 1:
         raise Unsupported(
@@ -183,7 +183,7 @@ def is_inclusive(command: ImportInvoice) -> bool:
 
 
 def tax_labels(command: ImportInvoice) -> dict[tuple[str | None, Decimal | None], str]:
-    """The name of each tax at Chargebee, which knows taxes by their names: with the rate where a name has several."""
+    """Return each tax's name at Chargebee, where the name is its identity: with the rate if a name has several."""
     kinds = list(dict.fromkeys(_tax_kind(tax) for line in tax_carriers(command) for tax in line))
     names = [name or "Tax" for name, _ in kinds]
     return {
@@ -197,7 +197,7 @@ def _tax_kind(tax: TaxLine) -> tuple[str | None, Decimal | None]:
 
 
 def tax_carriers(command: ImportInvoice) -> list[tuple[TaxLine, ...]]:
-    """The taxes of each line, as they are sent."""
+    """Return the taxes of each line as they are sent."""
     if has_line_taxes(command):
         return [line.taxes for line in command.lines]
     return [command.taxes, *(() for _ in command.stated_lines[1:])]
@@ -240,7 +240,7 @@ def _line(
 
 
 def _adjustments(command: ImportInvoice) -> tuple[int, list[dict[str, Any]]]:
-    """What rounds the total off, where Chargebee's field takes it, and the rest as lines."""
+    """Return the rounding, if Chargebee's field accepts it, and the other adjustments as lines."""
     rounded, rows = 0, []
     for adjustment in command.adjustments:
         units = MONEY.to_units(adjustment.amount)
@@ -266,7 +266,7 @@ def _discount(discount: Discount) -> dict[str, Any]:
 
 
 def discount_name(discount: Discount) -> str | None:
-    """What the document shows of a discount: its name, and its code in brackets."""
+    """Return the text of a discount: its name, and its code in brackets."""
     if discount.name and discount.code:
         return f"{discount.name} ({discount.code})"
     return discount.name or discount.code
@@ -290,13 +290,13 @@ def _payment(payment: Payment) -> dict[str, Any]:
 
 
 def note_id(command: ImportInvoice, place: int) -> str:
-    """The id of a credit note at Chargebee: its number, else its id, else one made of the invoice's."""
+    """Return a credit note's id at Chargebee: its number, its id, or one derived from the invoice's."""
     note = command.credit_notes[place]
     return note.number or note.id or f"CN-{import_id(command)}-{place + 1}"
 
 
 def note_form(command: ImportInvoice, place: int, context: Context) -> dict[str, Any]:
-    """The body of POST /credit_notes/import_credit_note for one credit note of the document."""
+    """Return the body of POST /credit_notes/import_credit_note for one credit note of the document."""
     note = command.credit_notes[place]
     assert note.amount is not None  # noqa: S101 - an import has no credit note without one
     units, date = MONEY.to_units(note.amount), seconds(note_date(command, note))
@@ -326,12 +326,12 @@ def note_form(command: ImportInvoice, place: int, context: Context) -> dict[str,
 
 
 def note_date(command: ImportInvoice, note: CreditNote) -> datetime:
-    """The date of a credit note: its own, else that of the payment or of the document."""
+    """Return the date of a credit note: its own, or that of the payment or of the document."""
     return note.at or command.paid_at or command.issued_at
 
 
 def specimen(command: ImportInvoice, *, noted: bool) -> dict[str, Any]:
-    """The happy answer about an import: after its own request, or after its credit notes."""
+    """Return the successful answer about an import: after its own request, or after its credit notes."""
     paid = MONEY.to_units(command.paid)
     left = MONEY.to_units(expected_total(command)) - paid - (MONEY.to_units(command.credited) if noted else 0)
     is_done = command.status is Status.PAID and not left
@@ -351,5 +351,5 @@ def specimen(command: ImportInvoice, *, noted: bool) -> dict[str, Any]:
 
 
 def has_note(invoice: Invoice, note: str) -> bool:
-    """Whether an invoice has a credit note of this id already."""
+    """Return whether an invoice has a credit note with this id already."""
     return any(other.id == note for other in invoice.credit_notes)

@@ -1,7 +1,7 @@
 """The import of history: one request for the invoice as it ended, one for each credit note; nobody is mailed.
 
-The id of the invoice is the document's number, chosen by the caller and unique on the site for good: it is what an
-import is looked up by, and what keeps it from being made twice once the key is forgotten.
+The id of the invoice is the document's number, chosen by the caller and unique on the site for good: a lookup
+searches for it, and it prevents a second import once the key is forgotten.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _make_note(command: ImportInvoice, place: int, context: Context) -> Flow[Non
 
 
 def _effects(command: ImportInvoice) -> list[Effect]:
-    """What an import does to the customer, who is neither mailed nor charged by it."""
+    """Return what an import does to the customer, who is neither mailed nor charged by it."""
     issues = command.status is Status.OPEN or (command.status is Status.PAID and bool(command.credited))
     records = bool(command.payments) or command.status in {Status.PAID, Status.UNCOLLECTIBLE}
     return [*([Effect.ISSUES] if issues else []), *([Effect.RECORDS] if records else [])]

@@ -32,7 +32,7 @@ def _on_catalog_1(context: Any) -> bool:
 
 
 def _is_charge(command: Any, context: Any) -> bool:
-    """Whether the bill is made by POST /invoices/charge."""
+    """Return whether the bill is made by POST /invoices/charge."""
     collects = _on_catalog_1(context) and command.collection.kind == "charge"
     return bool(not bills_accrued(command) and collects and fits_charge(command))
 
@@ -51,7 +51,7 @@ def _compares(command: Any, context: Any) -> bool:
 
 
 def _closes(command: Any, context: Any) -> bool:
-    """Whether a pending invoice is made first, which a second request closes."""
+    """Return whether a pending invoice is made first, which a second request closes."""
     return _compares(command, context) and command.collection.kind == "charge" and not command.draft
 
 
@@ -60,7 +60,7 @@ def _bills_on_catalog_2(command: Any, context: Any) -> bool:
 
 
 def _count_charges(command: Any, context: Any) -> int:
-    """How many charges a bill has: discounts are none, and a line of an item price is no charge."""
+    """Return how many charges a bill has: discounts are none, and a line of an item price is no charge."""
     return sum(not carries_price(line, context.settings) for line in lines_of_bill(command))
 
 

@@ -29,7 +29,7 @@ PAGE = 100
 
 # ── the parts of a bill ──────────────────────────────────────────────────────────────────────────────────────────────
 def lines_of_bill(command: OneTimeCharge | PeriodInvoice) -> tuple[Line, ...]:
-    """The lines, each less its own discount.
+    """Return the lines, each less its own discount.
 
     A bare amount whose description is too long for a line is named by the reference: the note has it.
     """
@@ -44,24 +44,24 @@ def _less_discount(line: Line) -> Line:
 
 
 def customer_of_bill(command: Bill, context: Context) -> str:
-    """The id of the customer. Raises Unsupported where the bill names none."""
+    """Return the id of the customer. Raises Unsupported where the bill names none."""
     return customer_id(command, context, example="cus_…", source=_CREATE)
 
 
 def discounts_of_bill(command: Bill) -> list[int]:
-    """What each discount of the whole bill takes off, in Chargebee's units."""
+    """Return what each discount of the whole bill takes off, in Chargebee's units."""
     return [MONEY.to_units(discount.amount) for discount in command.discounts if discount.amount is not None]
 
 
 def naming_form(command: Bill, context: Context) -> dict[str, str]:
-    """The purchase order and the reference, each in the field that carries it."""
+    """Return the purchase order and the reference, each in the field that carries it."""
     names = {} if command.purchase_order is None else {"po_number": command.purchase_order}
     field = reference_field(command, context.settings)
     return names if field is None else {**names, field: command.reference}
 
 
 def net_term_days(command: Bill) -> int | None:
-    """The payment terms. Raises Unsupported for a due date that is no whole number of days after the invoice's date."""
+    """Return the payment terms. Raises Unsupported if the due date is not whole days after the invoice's date."""
     due, issued = command.collection.due, command.issued_at
     if due is None:
         return command.collection.net_days
@@ -77,7 +77,7 @@ def net_term_days(command: Bill) -> int | None:
 
 
 def issuing(command: Bill) -> list[Effect]:
-    """The effects of issuing a bill."""
+    """Return the effects of issuing a bill."""
     return [Effect.ISSUES, Effect.MAILS] if command.collection.kind == "send" else [Effect.ISSUES]
 
 
@@ -119,7 +119,7 @@ def closed(command: OneTimeCharge | PeriodInvoice, draft_id: str, context: Conte
 def bill_specimen(
     command: OneTimeCharge | PeriodInvoice, invoice_id: str, status: str, context: Context
 ) -> dict[str, Any]:
-    """The happy answer to a bill."""
+    """Return the happy answer to a bill."""
     rows: list[dict[str, Any]] = []
     for line in lines_of_bill(command):
         rows.append({"amount": MONEY.to_units(line.amount)})

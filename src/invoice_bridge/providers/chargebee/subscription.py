@@ -1,8 +1,8 @@
-"""The subscription that lines of the caller's own are billed to, read before anything is made.
+"""The check of the subscription that the caller's lines are billed to, before anything is made.
 
 An invoice of a subscription takes its customer and its currency from it: the request that makes it names neither
-(apidocs.chargebee.com, create an invoice: customer_id or subscription_id, and currency_code with customer_id only). So
-both are compared before; afterwards the invoice would be issued.
+(apidocs.chargebee.com, create an invoice: customer_id or subscription_id, and currency_code with customer_id only).
+So both are compared before the invoice is made, because it is issued at once.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from invoice_bridge.providers.chargebee.tables import SUBSCRIPTION
 def check_subscription(command: OneTimeCharge | PeriodInvoice, subscription: str, context: Context) -> Flow[None]:
     """Check that a subscription is of the bill's customer and in its currency, and collects nothing by itself.
 
-    Raises Discrepancy. Raises Unsupported where its own auto_collection is on and the bill is not to be collected,
-    unless allow=["collection.kind"]: that auto_collection=off of the request overrides the customer's setting is
-    documented, that it overrides the subscription's is not.
+    Raises Discrepancy. Raises Unsupported if its own auto_collection is on and the bill must not be collected, unless
+    allow=["collection.kind"]: the request's auto_collection=off is documented to override the customer's setting, but
+    not the subscription's.
     """
     customer = customer_of_bill(command, context)
     specimen = {"id": subscription, "customer_id": customer, "currency_code": command.currency}

@@ -27,19 +27,19 @@ from invoice_bridge.core.wire import Effect
 
 API_VERSION = "v2"
 KEY_WINDOW = timedelta(minutes=30)
-"""The documentation's own figure; another page says a day, and the shorter one cannot bill twice."""
+"""The documentation's figure. Another page says a day, but the shorter one cannot bill twice."""
 NO_MAIL = ("chargebee-event-email", "all-disabled")
-"""The header that keeps the events of one request from mailing anybody."""
+"""The header that prevents mail about the events of one request."""
 QUIET = (NO_MAIL[0], "chargebee-event-webhook", "chargebee-event-actions")
-"""The headers that keep an import from mailing, from webhooks and from the site's automations, if not confirmed."""
+"""The headers that prevent mail, webhooks and automations of an import; their effect is not confirmed."""
 DESCRIPTION_LENGTH = 250
-"""The most characters of a line's description."""
+"""The maximum length of a line's description."""
 OFFLINE_METHODS = frozenset({"cash", "check", "bank_transfer", "other", "custom"})
 """The methods of payments made elsewhere (chargebee/openapi, record_payment); others are those of one country."""
 REASON_LENGTH = 198
-"""The most characters of a reason: a comment of 300 has the reference before it."""
+"""The maximum length of a reason: it follows the reference in a comment of 300 characters."""
 FAILED = frozenset({"failure", "late_failure", "voided"})
-"""The words of a transaction that moved no money in the end (chargebee 3.29.0, Transaction.Status)."""
+"""The statuses of a transaction that moved no money (chargebee 3.29.0, Transaction.Status)."""
 
 _INVOICE = "chargebee/openapi, API v2, Product Catalog 2.0, 2026-08-28, Invoice"
 CREATE = "apidocs.chargebee.com, create invoice for items and one-time charges"
@@ -81,9 +81,9 @@ SETTINGS = (
 
 
 def mode(key: str, settings: Mapping[str, Any], base_url: str) -> str | None:
-    """What the key's prefix and the site say: a test site's name ends in -test.
+    """Return the mode by the key's prefix and the site: a test site's name ends in -test.
 
-    The name of a site tells "live" at chargebee.com only; below another base URL it is just a name.
+    Any other name means "live" at chargebee.com only; below another base URL a name means nothing.
     """
     said = {mode for mode in ("test", "live") if key.startswith(f"{mode}_")}
     host = urlsplit(base_url).hostname or ""
@@ -93,7 +93,7 @@ def mode(key: str, settings: Mapping[str, Any], base_url: str) -> str | None:
         said.add("test")
     elif at_home:
         said.add("live")
-    return " and ".join(sorted(said)) or None  # "live and test": no mode that is asked for agrees with that
+    return " and ".join(sorted(said)) or None  # "live and test" agrees with no requested mode
 
 
 # ── verbs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -145,7 +145,7 @@ REDACTIONS = (
     *hidden(Becomes.ID, _PEOPLE, "customer_id", "customer.id", "subscription_id", "subscription.id"),
     Redaction(Where.PATH, r"/(?:customers|subscriptions)/([^/]+)", f"{_API}, Customer and Subscription", Becomes.ID),
 )
-"""An invoice's id is its number, counted up within the site: it stays."""
+"""An invoice's id is its number, a sequence of the site, so redaction leaves it."""
 
 SOURCES = {
     "one_time_charge": f"{_API}, create_for_charge_items_and_charges; on catalog 1 charge and create",
@@ -206,7 +206,7 @@ TRANSITIONS = Transitions(
             effects=[Effect.RECORDS],
             source=f"{SOURCES['mark_paid']}: {_ISSUED}",
         ),
-        # "the invoice status does not change"; of an invoice that is paid in part it is not documented, so not tried
+        # "the invoice status does not change"; for a partly paid invoice this is not documented, so it is not attempted
         "refund": transition(Status.PAID, effects=[Effect.REFUNDS], source=SOURCES["refund"]),
         # an adjustment of the unpaid component, or a refundable note of the paid one
         "credit": transition(
@@ -225,20 +225,20 @@ TRANSITIONS = Transitions(
             effects=[Effect.VOIDS],
             source=f"{SOURCES['mark_uncollectible']}: {_ISSUED}",
         ),
-        # it would delete issued and void invoices too, which no flow asks for
+        # Chargebee would delete issued and void invoices too, but no flow asks for it
         "delete": transition(Status.DRAFT, becomes=[Status.DELETED], source=SOURCES["delete"]),
     }
 )
 NAMES_BILL = transition(*Status, source=UPDATE_DETAILS)
-"""The request that names the invoice of a subscription: update_details, which is documented without a condition."""
+"""The request that writes the reference on a subscription's invoice: update_details, documented without a condition."""
 
 # ── currencies ───────────────────────────────────────────────────────────────────────────────────────────────────────
 # The currencies page: a zero-decimal currency is counted in major units, and it names four; every other currency is
-# counted in hundredths, three-decimal ones too. That is enough to read all of them. To send one, a wrong factor would
-# bill a hundredfold, and the site's own list of supported currencies marks zero-decimal ones with a sign that the copy
-# read had lost: so every other code without decimals in ISO 4217 is refused, and so are those whose decimals are seldom
-# used (TWD; MGA and MRU, whose fifths are no decimals) and the codes that are no cash (BOV … XAD). HUF and MRO are on
-# that list without the sign.
+# counted in hundredths, even those with three decimals. That is enough to read all of them. In sending, a wrong
+# factor would bill a hundredfold. The site's own list of supported currencies marks zero-decimal ones with a sign
+# that our copy had lost: so every other code without decimals in ISO 4217 is refused, and so are those whose decimals
+# are seldom used (TWD; MGA and MRU, whose fifths are no decimals) and the codes that are no cash (BOV … XAD). HUF and
+# MRO are on that list without the sign.
 _ZERO_DECIMAL = ("JPY", "KRW", "XAF", "XOF")
 _NOT_CONFIRMED = {"TWD", "MGA", "MRU", "BOV", "CHE", "CHW", "COU", "MXV", "USN", "XAD"}
 _CURRENCIES = "apidocs.chargebee.com/docs/api/currencies"
@@ -271,8 +271,8 @@ ERRORS = (
     ErrorRow(Declined, _ERRORS, code="payment_method_verification_failed"),
     ErrorRow(Declined, _ERRORS, code="payment_method_not_present"),
     ErrorRow(InvalidState, _ERRORS, code="invalid_state_for_request"),
-    # The code's name says little: only with the type and the HTTP status that are documented is it the key's. Any other
-    # refusal of that name is a plain one; both bill nothing.
+    # The code's name is ambiguous: it concerns the key only with the documented type and HTTP status. Any other
+    # refusal of that name is an ordinary one; both bill nothing.
     ErrorRow(
         Rejected,
         "apidocs.chargebee.com/docs/api/v1/idempotency",

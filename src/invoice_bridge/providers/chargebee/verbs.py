@@ -1,8 +1,9 @@
-"""Chargebee's verbs, one generator each. A bill that is not to be collected is one request; one that is: a pending
-invoice → compare → close, which collects.
+"""Chargebee's verbs, one generator each. A bill is one request, or pending → compare → close.
 
-Product catalog 1 has no pending invoices: what collects there cannot be compared first, and says so. Every bill sends
-its currency and auto_collection: neither the site's default currency nor the customer's card is used by surprise.
+Closing collects. Product catalog 1 has no pending invoices: a collection there cannot be compared first, and a loss
+says so. Every bill
+sends its currency and auto_collection, so that neither the site's default currency nor the customer's card is used by
+surprise.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ _OPEN = ("posted", "payment_due", "not_paid")
 
 
 def invoice_after(answer: Response, context: Context) -> Flow[Invoice]:
-    """The invoice that a verb's answer carries; where the answer is replayed, as it stands now."""
+    """Return the invoice in a verb's answer; after a replayed answer read its present state."""
     if context.provider.is_replay(answer):
         return (yield from read_invoice(id_in(answer), context))
     return (yield from whole_invoice(object_of(answer), context))
 
 
 def id_in(answer: Response) -> str:
-    """The id of the invoice that an answer wraps."""
+    """Return the id of the invoice in an answer."""
     return Reader(unwrapped(object_of(answer)), "chargebee").required_text("id")
 
 
@@ -67,7 +68,7 @@ def close_draft(invoice_id: str, context: Context, specimen: Mapping[str, Any]) 
         context,
         specimen,
         TRANSITIONS["finalize"],
-        note="collects where auto_collection is on; applies credits and excess payments",
+        note="collects if auto_collection is on; applies credits and excess payments",
     )
 
 
@@ -86,7 +87,7 @@ def read_invoice(invoice_id: str, context: Context, native: str = "payment_due")
 
 
 def _carrier(context: Context) -> str | None:
-    """The field in which an invoice's reference is read; "" where this very bill has none for it."""
+    """Return the field that holds an invoice's reference, "" if this bill has none."""
     field = context.settings.get("reference_field")
     if (
         field is None
@@ -98,7 +99,7 @@ def _carrier(context: Context) -> str | None:
 
 
 def whole_invoice(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
-    """An invoice with all its lines: where it has many, line_items_next_offset says where to go on."""
+    """Read an invoice with all its lines: a long one continues at line_items_next_offset."""
     field = _carrier(context)
     first, whole = invoice(data, reference_field=field), unwrapped(data)
     if whole.get("line_items_next_offset") is None:  # most have few lines
@@ -122,8 +123,8 @@ def whole_invoice(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
 def page(command: ListInvoices, context: Context) -> Flow[Page]:
     """Read one page of invoices, each with all its lines.
 
-    The created range is not sent: Chargebee filters by the document's date, which may lie long before an invoice was
-    first issued, and would leave out what belongs to the range. The client applies it to what comes back.
+    The created range is not sent: Chargebee filters by the document's date, which may lie long before the creation,
+    and would omit invoices of the range. The client applies it to the answer.
     """
     pairs: list[tuple[str, object]] = [("limit", command.limit), *_status_filter(command.status)]
     if command.customer is not None and (customer := command.customer.at(context.provider.name)) is not None:
@@ -145,7 +146,7 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
 
 
 def _status_filter(status: Status | None) -> list[tuple[str, object]]:
-    """The native filter: always with an operator, as one without is silently ignored."""
+    """Return the native filter, always with an operator: Chargebee silently ignores one without."""
     if status is Status.OPEN:
         return [("status[in]", dumps(_OPEN).decode())]
     if status is Status.DELETED:
@@ -161,12 +162,12 @@ def _status_filter(status: Status | None) -> list[tuple[str, object]]:
 
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
 def close(command: Finalize, context: Context) -> Flow[Invoice]:
-    """Close a pending invoice; it collects where the invoice was made to, or where the customer's settings say so."""
+    """Close a pending invoice; it collects if the invoice or the customer's settings require it."""
     return close_draft(command.id, context, bare_specimen(command.id, "payment_due"))
 
 
 def collect(command: Pay, context: Context) -> Flow[Invoice]:
-    """Collect what is left to pay, as it was read, from a payment source of the customer's."""
+    """Collect the remaining amount, as read before, from one of the customer's payment sources."""
     if command.payment_method is None:
         raise Unsupported(
             "Chargebee only collects from a named payment source",
@@ -183,11 +184,11 @@ def collect(command: Pay, context: Context) -> Flow[Invoice]:
 
 
 def record_payment(command: MarkPaid, context: Context) -> Flow[Invoice]:
-    """Record a payment made elsewhere, of what is left to pay as it was read; its date is the provider's present."""
+    """Record a payment made elsewhere of the remaining amount, as read before; Chargebee dates it now."""
     transition = TRANSITIONS["mark_paid"]
     found = yield from _payable(Pay(id=command.id), context, transition)
     transaction: Sdk.RecordPaymentTransactionParams = {"payment_method": cast("enums.PaymentMethod", "other")}
-    if found.amount_remaining is not None:  # more than is due would become the customer's excess payment
+    if found.amount_remaining is not None:  # a surplus would become the customer's excess payment
         transaction["amount"] = MONEY.to_units(found.amount_remaining)
     body: Sdk.RecordPaymentParams = {"transaction": transaction}
     specimen = bare_specimen(command.id, "paid")
@@ -195,7 +196,7 @@ def record_payment(command: MarkPaid, context: Context) -> Flow[Invoice]:
 
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
-    """Withdraw an issued invoice on which nothing was paid or credited; a reason is a comment on it."""
+    """Void an issued invoice without payments or credits; the reason becomes a comment."""
     body: Sdk.VoidInvoiceParams | None = None if command.reason is None else {"comment": command.reason}
     return change(command.id, "void", context, bare_specimen(command.id, "voided"), TRANSITIONS["void"], body=body)
 
@@ -207,7 +208,7 @@ def write_off(command: MarkUncollectible, context: Context) -> Flow[Invoice]:
 
 
 def delete(command: Delete, context: Context) -> Flow[Invoice]:
-    """Discard a draft. Reads it first: Chargebee would delete an issued invoice too, and its usages for good."""
+    """Delete a draft. Reads it first, because Chargebee would delete an issued invoice too, with its usages."""
     transition = TRANSITIONS["delete"]
     found = check_state((yield from read_invoice(command.id, context, "pending")), transition, "cannot be deleted")
     request = context.post(
@@ -228,7 +229,7 @@ def delete(command: Delete, context: Context) -> Flow[Invoice]:
 
 
 def _payable(command: Pay, context: Context, transition: Transition) -> Flow[Invoice]:
-    """Read an invoice that is to be paid. What was written off is natively paid, and takes no payment any more."""
+    """Read an invoice before it is paid. A written-off one is natively paid and takes no payment any more."""
     answer = yield context.get(
         "invoices",
         command.id,
@@ -251,7 +252,7 @@ def change(
     note: str = "",
     states_bill: bool = False,
 ) -> Flow[Invoice]:
-    """Send a change and read what it answers; what a refusal means depends on the invoice's status by then."""
+    """Send a change and read the answer; the invoice's status by then decides what a refusal means."""
     request = context.post(
         "invoices",
         invoice_id,
@@ -273,7 +274,7 @@ def change(
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
 def bare_specimen(invoice_id: str, status: str, due: Money | None = None, *, deleted: bool = False) -> dict[str, Any]:
-    """The happy answer about an invoice, as far as a verb needs it."""
+    """Return the successful answer about an invoice, as far as a verb needs it."""
     found: dict[str, Any] = {"id": invoice_id, "status": status, "currency_code": "EUR", "line_items": []}
     if due is not None:
         found |= {"currency_code": due.currency, "amount_due": MONEY.to_units(due)}

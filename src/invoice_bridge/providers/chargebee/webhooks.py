@@ -1,4 +1,4 @@
-"""Chargebee's deliveries: nothing is signed, the sender knows a user and a password."""
+"""Chargebee's deliveries: unsigned, with a user and a password that the sender knows."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _EVENTS = "chargebee 3.29.0, EventType"
 
 
 def verify(delivery: Delivery, secret: bytes, _at: datetime) -> None:
-    """Check the Basic authentication that was set for the webhook; the secret is "user:password".
+    """Check the Basic authentication of the webhook; the secret is "user:password".
 
-    It shows who sends, not what: nothing covers the body, and no instant keeps a delivery from being sent again. So
-    act on the invoice as it is read from the provider, not on the event alone.
+    It proves the sender, but neither the body nor the time: anybody who copies a delivery can repeat it. So read the
+    invoice from the provider before you act, and never act on the event alone.
     """
     user, colon, password = secret.partition(b":")
     if not colon or not user + password:
@@ -45,7 +45,7 @@ def read(at: Reader, _delivery: Delivery) -> EventFacts:
 
 
 def _named(content: Reader) -> str | None:
-    """The invoice of a credit note; else that of a transaction, where it has one alone."""
+    """Return the invoice of a credit note, or that of a transaction with a single one."""
     if (credited := content.child("credit_note").text("reference_invoice_id")) is not None:
         return credited
     linked = {row.text("invoice_id") for row in content.child("transaction").children("linked_invoices")}
@@ -54,9 +54,9 @@ def _named(content: Reader) -> str | None:
 
 _CREDIT_NOTES = ("created", "created_with_backdating", "updated", "deleted")
 
-# There is no invoice_paid and no invoice_voided: invoice_updated comes for both, and the invoice's status says which.
-# So "paid" says that the invoice is paid now; it comes again when a paid invoice is changed. There is no event of a
-# dispute either: a chargeback is a credit note with that reason, once somebody has recorded it.
+# There is no invoice_paid and no invoice_voided: invoice_updated is sent for both, and the invoice's status shows
+# which. So "paid" means that the invoice is paid now, and is repeated when a paid invoice changes. There is no event
+# of a dispute either: a chargeback is a credit note with that reason, once it is recorded.
 WEBHOOKS = Webhooks(
     verify=verify,
     read=read,
@@ -72,7 +72,7 @@ WEBHOOKS = Webhooks(
         EventRow("payment_failed", EventType.PAYMENT_FAILED, _EVENTS),
         EventRow("payment_initiated", EventType.UPDATED, _EVENTS),
         EventRow("payment_refunded", EventType.REFUNDED, _EVENTS),
-        EventRow("refund_initiated", EventType.REFUNDED, _EVENTS),  # it is on its way: nothing is refunded yet
+        EventRow("refund_initiated", EventType.REFUNDED, _EVENTS),  # it is in progress: nothing is refunded yet
         *(EventRow(f"credit_note_{name}", EventType.CREDITED, _EVENTS) for name in _CREDIT_NOTES),
     ),
     source=_GUIDE,

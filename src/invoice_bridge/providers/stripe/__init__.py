@@ -1,4 +1,4 @@
-"""Stripe: invoices at the pinned API version, one form-encoded request a step."""
+"""Stripe: invoices at the pinned API version, one form-encoded request per step."""
 
 from invoice_bridge.adapter.declared import Named, Setting
 from invoice_bridge.adapter.lookup import find
@@ -7,7 +7,8 @@ from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer, form_index_inside
 from invoice_bridge.providers.stripe.bills import charge, period
 from invoice_bridge.providers.stripe.fields import FIELDS, VERB_FIELDS
-from invoice_bridge.providers.stripe.import_fields import IMPORT_FIELDS, IMPORT_LIMITS
+from invoice_bridge.providers.stripe.import_fields import IMPORT_FIELDS
+from invoice_bridge.providers.stripe.import_limits import IMPORT_LIMITS
 from invoice_bridge.providers.stripe.imports import import_invoice
 from invoice_bridge.providers.stripe.lookup import search
 from invoice_bridge.providers.stripe.native import NATIVES

@@ -62,7 +62,7 @@ def charge(command: OneTimeCharge, context: Context) -> Flow[Invoice]:
 
 
 def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
-    """Bill a service period: the caller's lines, or the customer's pending items that lie inside it."""
+    """Bill a service period: the caller's lines, or the customer's pending items inside it."""
     form = _invoice_form(command, context)
     if command.lines:
         return (yield from _bill(command, context, form, line_forms(command), expected=command.total))
@@ -97,7 +97,7 @@ def _bill(
 ) -> Flow[Invoice]:
     at = context.existing or (yield from _open(command, context, form))
     resumed = at.status is not Status.DRAFT or bool(at.lines)
-    if resumed or context.existing is not None:  # an empty draft that was found may be another customer's
+    if resumed or context.existing is not None:  # an existing empty draft may be another customer's
         same_bill(command, at, expected)
     if not resumed:
         add: InvoiceAddLinesParams = {"lines": lines}
@@ -119,7 +119,9 @@ def _bill(
         request = finalize_request(at.id, context, _specimen(command, at.id, "open", expected))
         at = yield from changed(at.id, context, request, TRANSITIONS["finalize"])
         at = compare_demand(compare_bill(command, at, expected), context)
-    elif resumed and at.status in TRANSITIONS["finalize"].becomes:  # what an earlier call refused is refused again
+    elif (
+        resumed and at.status in TRANSITIONS["finalize"].becomes
+    ):  # a bill that an earlier call refused is refused again
         compare_demand(at, context)
     if resumed and at.status is Status.OPEN and command.collection.kind == "charge":
         at = yield from read_invoice(at.id, context, payments=True)
@@ -131,7 +133,7 @@ def _bill(
 def _handed_over(
     command: OneTimeCharge | PeriodInvoice, at: Invoice, context: Context, expected: Money | None
 ) -> Flow[Invoice]:
-    """Mail an open invoice, or collect it. What the journal knows to have been mailed is not mailed again."""
+    """Mail an open invoice, or collect it. An invoice that the journal lists as mailed is not mailed again."""
     if command.collection.kind == "charge":
         compare_collected(compare_demand(at, context), at.amount_remaining)
         specimen = _specimen(command, at.id, "paid", expected)
@@ -160,7 +162,7 @@ def _invoice_form(command: OneTimeCharge | PeriodInvoice, context: Context) -> I
         "auto_advance": False,
         "pending_invoice_items_behavior": "exclude",
         "automatic_tax": {"enabled": command.tax == "provider"},
-        "discounts": "",  # left out, the customer's own discount would lower the bill
+        "discounts": "",  # without it the customer's own discount would reduce the bill
         "metadata": {**command.metadata, REFERENCE_KEY: command.reference},
         "collection_method": "send_invoice" if command.collection.kind == "send" else "charge_automatically",
     }
@@ -188,10 +190,10 @@ def _customer(command: Bill, context: Context) -> str:
 
 # ── what has accrued, and what was billed ────────────────────────────────────────────────────────────────────────────
 def _pending_items(command: PeriodInvoice, context: Context) -> Flow[list[tuple[str, Money]]]:
-    """The pending items to bill, oldest first, with their amounts.
+    """Return the pending items to bill, oldest first, with their amounts.
 
-    Those of the customer, in the currency, inside the period, of the subscription. Without one, items that belong to a
-    subscription stay where they are: its own next invoice bills them.
+    They are the customer's, in the currency, inside the period, and the subscription's. Without a subscription, items
+    that belong to one are left out: its own next invoice bills them.
     """
     customer = _customer(command, context)
     rows = yield from listed_rows(
@@ -216,7 +218,7 @@ def _pending_items(command: PeriodInvoice, context: Context) -> Flow[list[tuple[
 
 
 def _inside(spell: Reader, period: Period) -> bool:
-    """Whether an item's service period lies inside: an item of one instant belongs where that instant does."""
+    """Return whether an item's service period, which may be one instant, lies inside the bill's."""
     start, end = spell.unix("start"), spell.unix("end")
     if start is None or end is None:
         return False
@@ -249,7 +251,7 @@ def _specimen(
 
 
 def _specimen_lines(command: OneTimeCharge | PeriodInvoice, units: int) -> list[dict[str, Any]]:
-    """One line of the whole amount; each line by itself where a price of Stripe's rates one, which is compared."""
+    """Return one line of the whole amount, or every line if a price of Stripe's rates one: that is compared."""
     if not any(carries_price(line) for line in command.lines):
         return [{"amount": units}]
     products = products_of_prices(command)

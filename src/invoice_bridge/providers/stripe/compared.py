@@ -1,7 +1,8 @@
-"""What is compared before Stripe issues or collects a bill: what it holds, and what it will demand.
+"""Comparisons of a bill with the invoice and the amount due, before Stripe issues or collects it.
 
 Stripe adds a balance of the customer when it finalizes (stripe-python 16.1.0, Invoice.starting_balance), and moves an
-amount below its minimum charge to that balance (Invoice.amount_due). Both are seen on the draft, and nothing is issued.
+amount below its minimum charge to that balance (Invoice.amount_due). The draft shows both, so the bill stops before
+anything is issued.
 A difference after finalizing is a Discrepancy before anything is collected.
 """
 
@@ -20,14 +21,14 @@ from invoice_bridge.providers.stripe.tables import MINIMUM_CHARGE, MONEY
 
 
 def compare_bill(command: OneTimeCharge | PeriodInvoice, invoice: Invoice, expected: Money | None = None) -> Invoice:
-    """Compare what an invoice holds with the bill: also what Stripe may add although the bill does not ask for it.
+    """Compare an invoice with the bill, including discounts and taxes that Stripe may add by itself.
 
-    Raises AmountMismatch for a discount, and for tax where the bill says tax="none": pending items carry tax rates of
+    Raises AmountMismatch for a discount, and for tax if the bill has tax="none": pending items carry tax rates of
     their own, which automatic_tax[enabled]=false does not remove (stripe-python 16.1.0, InvoiceItem.tax_rates).
     """
     verify(command, invoice, expected)
     _compare_prices(command, invoice)
-    if command.expect_total is not None:  # what natives and tax change is in it
+    if command.expect_total is not None:  # it includes what native parameters and tax change
         return invoice
     asked = command.total if command.total is not None else expected if expected is not None else invoice.subtotal
     if invoice.discount:
@@ -51,7 +52,7 @@ def compare_bill(command: OneTimeCharge | PeriodInvoice, invoice: Invoice, expec
 
 
 def _compare_prices(command: OneTimeCharge | PeriodInvoice, invoice: Invoice) -> None:
-    """Compare what Stripe's prices come to with the amounts of the lines that name them, price by price.
+    """Compare the sum of each Stripe price on the invoice with the lines that name it.
 
     Raises AmountMismatch, and Discrepancy for a price of another product than the line names.
     """
@@ -84,8 +85,8 @@ def _compare_prices(command: OneTimeCharge | PeriodInvoice, invoice: Invoice) ->
 def compare_minimum(invoice: Invoice, context: Context) -> Invoice:
     """Check that a draft is not below Stripe's minimum charge, which would move its amount to the customer's balance.
 
-    The minimum is that of the settlement currency, which is not known here: a currency that has no row is not checked
-    before, but what is demanded is compared after finalizing too. Raises AmountMismatch, unless allow=["minimum"].
+    The minimum is that of the settlement currency, which is unknown here: a currency without a row is not checked,
+    but the amount due is compared after finalizing too. Raises AmountMismatch, unless allow=["minimum"].
     """
     total = invoice.total
     least = None if total is None else MINIMUM_CHARGE.get(total.currency)
@@ -102,7 +103,7 @@ def compare_minimum(invoice: Invoice, context: Context) -> Invoice:
 
 
 def compare_demand(invoice: Invoice, context: Context) -> Invoice:
-    """Check that what Stripe demands for an invoice, or will demand for a draft, is its total and nothing else.
+    """Check that Stripe demands, or will demand for a draft, exactly the total.
 
     Raises AmountMismatch for a balance of the customer, unless allow=["balance"].
     """
@@ -112,7 +113,7 @@ def compare_demand(invoice: Invoice, context: Context) -> Invoice:
     balance = reader.integer("starting_balance") or 0
     due, total = invoice.amount_due, invoice.total
     credited = reader.integer("pre_payment_credit_notes_amount") or 0
-    if due is not None and credited:  # a credit note lowers what is due, and was issued on purpose
+    if due is not None and credited:  # a credit note reduces the amount due, and was issued on purpose
         due += MONEY.from_units(credited, due.currency)
     if "minimum" in context.allowed and balance == 0 and due is not None and not due.minor:
         return invoice
@@ -132,9 +133,9 @@ def compare_demand(invoice: Invoice, context: Context) -> Invoice:
 
 
 def compare_collected(invoice: Invoice, remaining: Money | None) -> Invoice:
-    """Check what is about to be collected: it is stated, and it is no more than the invoice's total.
+    """Check that the amount to collect is stated and not more than the invoice's total.
 
-    Raises Discrepancy or AmountMismatch; a figure that is missing never passes.
+    Raises Discrepancy or AmountMismatch; a missing amount never passes.
     """
     total = invoice.total
     if remaining is None or total is None:

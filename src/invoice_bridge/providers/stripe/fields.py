@@ -1,4 +1,4 @@
-"""What becomes of each leaf of a bill: the rows that losses, explain and the reference read."""
+"""The fate of each leaf of a bill: the rows behind losses, explain and the reference."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _QUANTITY_DECIMALS = 12
 
 
 def carries_quantity(line: Line) -> bool:
-    """Whether a quantity and unit amount can be sent: Stripe takes neither below zero, and 12 decimals at most."""
+    """Return whether a quantity and unit amount can be sent: neither is negative or has over 12 decimals."""
     if line.quantity is None or line.unit_amount is None or line.quantity < 0 or line.unit_amount.minor < 0:
         return False
     try:
@@ -34,12 +34,12 @@ def carries_quantity(line: Line) -> bool:
 
 
 def carries_price(line: Line) -> bool:
-    """Whether a line goes by its price, which Stripe multiplies by the quantity: what comes out is compared."""
+    """Return whether a line is sent by its price, which Stripe multiplies by the quantity: that is compared."""
     return line.price is not None and line.names_at("stripe") and _is_rated(line)
 
 
 def carries_product(line: Line) -> bool:
-    """Whether a line names its product; one with a price has the price's own."""
+    """Return whether a line names its product; a line with a price has the price's product."""
     return line.product is not None and line.names_at("stripe") and line.amount.minor >= 0 and not carries_price(line)
 
 
@@ -54,7 +54,7 @@ def _is_rated(line: Line) -> bool:
 
 
 def constant(native: str, source: str, verbs: tuple[str, ...], why: str) -> Field:
-    """Make a row for what the requests of a verb always say."""
+    """Make a row for a constant of a verb's requests."""
     return carried("", native, source, alters=Alters.NOTHING, verbs=verbs, why=why)
 
 
@@ -129,9 +129,9 @@ FIELDS = (
         remedy='name the payment method: Collection.charge("pm_…")',
     ),
     # stripe-python 16.1.0: only pending items of that subscription can join the invoice, and its cycle is not affected.
-    # That an item of a subscription may be attached to an invoice without one is not documented: so it is named there.
+    # No page says that an item of a subscription may join an invoice without one: so the invoice names it too.
     carried("subscription", "subscription", CREATE),
-    # No request names these where the charges are accrued: they choose among the pending items that come back.
+    # No request names these if the charges are accrued: they select among the pending items of the answer.
     carried("period.start", "lines[].invoice_item", ITEMS, alters=Alters.NOTHING, when=_is_accrued),
     carried("period.end", "lines[].invoice_item", ITEMS, alters=Alters.NOTHING, when=_is_accrued),
     carried("period.start", "lines[].period.start", ADD_LINES),
@@ -159,7 +159,7 @@ FIELDS = (
         why="a quantity needs a unit amount, neither may be negative, and the quantity has at most 12 decimals",
         remedy="give unit_amount, or leave the quantity out",
     ),
-    # A quantity and a unit amount go together, or the amount goes alone.
+    # A quantity and a unit amount are sent together, or the amount alone.
     carried("lines[].quantity", "lines[].quantity, lines[].quantity_decimal, lines[].price_data", ADD_LINES),
     carried(
         "lines[].unit_amount", "lines[].price_data.unit_amount, lines[].quantity, lines[].quantity_decimal", ADD_LINES

@@ -1,4 +1,4 @@
-"""The lines of a bill as Stripe takes them: an amount, a quantity of a unit amount, or a price that Stripe rates."""
+"""The lines of a bill in Stripe's form: an amount, a quantity of a unit amount, or a price that Stripe rates."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RATE_DECIMALS = 4
 
 
 def line_forms(command: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesParamsLine]:
-    """The lines of a bill, and its discounts as lines below zero. Raises Unsupported."""
+    """Return the lines of a bill, and its discounts as negative lines. Raises Unsupported."""
     if len(command.billed_lines) > LINES_PER_INVOICE:
         raise Unsupported(
             f"the bill has {len(command.billed_lines)} lines, its discounts included, and Stripe takes at most "
@@ -63,7 +63,7 @@ def line_forms(command: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesPa
 
 
 def products_of_prices(command: OneTimeCharge | PeriodInvoice) -> dict[str, str]:
-    """The product that the lines of a price name, by the price. Raises Unsupported where they name two."""
+    """Return the product that the lines of each price name. Raises Unsupported if they name two."""
     products: dict[str, str] = {}
     for line in command.lines:
         if line.price is None or line.product is None or not carries_price(line):
@@ -109,9 +109,7 @@ def _fitting(text: str, most: int, what: str, source: str) -> str:
     return text
 
 
-def line_form(
-    line: Line, currency: str, taxes: list[InvoiceAddLinesParamsLineTaxAmount]
-) -> InvoiceAddLinesParamsLine:
+def line_form(line: Line, currency: str, taxes: list[InvoiceAddLinesParamsLineTaxAmount]) -> InvoiceAddLinesParamsLine:
     """The form of one line with the taxes that it has in amounts. Raises Unsupported."""
     form: InvoiceAddLinesParamsLine = {}
     if line.description is not None:
@@ -150,7 +148,7 @@ def line_form(
 
 
 def _price_data(line: Line, currency: str, unit_amount: int) -> InvoiceAddLinesParamsLinePriceData:
-    """The unit amount of a line, under the product that it names or one of its own."""
+    """Return the unit amount of a line, under the product that it names or a new one."""
     form: InvoiceAddLinesParamsLinePriceData = {"currency": currency.lower()}
     if carries_product(line):
         form["product"] = cast("str", line.product)
@@ -163,14 +161,14 @@ def _price_data(line: Line, currency: str, unit_amount: int) -> InvoiceAddLinesP
 
 
 def _tax_amounts(line: Line, rates: tuple[TaxRate, ...]) -> list[InvoiceAddLinesParamsLineTaxAmount]:
-    """The taxes of a line in amounts: Stripe makes or reuses a rate object for each, and rounds nothing."""
+    """Return the taxes of a line in amounts: Stripe makes or reuses a rate object for each, without rounding."""
     return [
         {
             "amount": MONEY.to_units(tax.amount),
             "tax_rate_data": {
                 "display_name": rate.name,
                 "inclusive": rate.inclusive,
-                "percentage": cast("float", rate.rate),  # a decimal on the wire: no float is ever made of it
+                "percentage": cast("float", rate.rate),  # a decimal on the wire, never a float
             },
             "taxable_amount": MONEY.to_units(line.amount if tax.base is None else tax.base),
         }

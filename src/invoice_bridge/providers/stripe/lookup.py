@@ -1,8 +1,8 @@
-"""How a bill is found in Stripe's search index, by the reference in its metadata.
+"""The lookup of a bill in Stripe's search index, by the reference in its metadata.
 
-The index lags behind what was written: under a minute as a rule, up to an hour in outages, and the idempotency key
-covers a day (docs.stripe.com/api/invoices/search). Merchants in India have no search: then the customer's listing is
-read instead.
+The index lags by under a minute as a rule and up to an hour in outages, and the idempotency key covers a day
+(docs.stripe.com/api/invoices/search). Merchants in India have no search: there the customer's listing is read
+instead.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ def _hits(answer: Response) -> list[Reader]:
 
 
 def _is_about_keys(refusal: Rejected | NotFound, context: Context) -> bool:
-    """Whether a refusal speaks of an idempotency key, which no search has."""
+    """Return whether a refusal concerns an idempotency key, which no search has."""
     row = None if refusal.response is None else context.provider.classify(refusal.response)
     return row is not None and (row.key_reused or row.maybe_applied)
 
 
 def search(command: NewInvoice | Find, context: Context, history: History) -> Flow[Matches]:
-    """Find every invoice that carries a bill's reference, whomever it bills, each as it is now.
+    """Find every invoice with a bill's reference, of any customer, each in its present state.
 
-    Hits are filtered by the exact reference: how the index compares texts is not confirmed. Where Stripe itself refuses
-    the search, the listing is read.
+    Hits are filtered by the exact reference: it is not confirmed how the index compares texts. If Stripe itself
+    refuses the search, the listing is read.
     """
     quoted = command.reference.replace("\\", "\\\\").replace("'", "\\'")
     query = [("query", f"metadata['{REFERENCE_KEY}']:'{quoted}'"), ("limit", _HITS)]
@@ -70,7 +70,7 @@ def search(command: NewInvoice | Find, context: Context, history: History) -> Fl
                 )
             if hit.reference == command.reference and hit.id not in found:
                 now = yield from refresh(hit, context)
-                if now is not None:  # an id stays: what is not there any more is a draft that was deleted
+                if now is not None:  # ids never change: a missing invoice is a deleted draft
                     found[hit.id] = now
         page = Reader(object_of(answer), "stripe").text("next_page")
         if object_of(answer).get("has_more") is not True or page is None:

@@ -1,6 +1,6 @@
-"""The parameters that only Stripe has: coupons, tax rates, what the document shows, Connect.
+"""The parameters that only Stripe has: coupons, tax rates, texts of the document, Connect.
 
-Those of a line are given by `lines`, an entry for each line of the bill.
+Those of lines are in `lines`, which has one entry for each line of the bill.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _pay(path: str, kind: Kind) -> tuple[Native, Native]:
 
 
 ROWS = (
-    # ── what changes the amount ──
+    # ── parameters that change the amount ──
     *(
         _open(f"discounts[].{name}", _ID, money=True, replaces=("discounts",))
         for name in ("coupon", "promotion_code", "discount")
@@ -64,7 +64,7 @@ ROWS = (
     *(_line(f"discounts[].{name}", _ID) for name in ("coupon", "promotion_code", "discount")),
     _line("discountable", Kind.flag()),
     _line("tax_rates", Kind.list_of(_ID)),
-    # ── what does not ──
+    # ── parameters that do not ──
     _open("footer", Kind.text(5000)),
     _open("statement_descriptor", Kind.text(22)),
     _open("number", Kind.text(26)),

@@ -38,7 +38,7 @@ SOURCE_KEY = "invoice_bridge_source"
 DATE_KEYS = {name: f"invoice_bridge_{name}" for name in ("due_at", "paid_at", "voided_at", "uncollectible_at")}
 """The date of an imported document that Stripe cannot date back → the metadata key that keeps it."""
 REASON_KEY = "invoice_bridge_reason"
-"""The metadata key under which a refund carries a reason that is none of Stripe's own words."""
+"""The metadata key under which a refund carries a reason that Stripe has no word for."""
 REFUND_REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
 """Stripe's own words (stripe-python 16.1.0, RefundCreateParams.reason); "fraudulent" also blocks the card."""
 CREDIT_REASONS = frozenset({"duplicate", "fraudulent", "order_change", "product_unsatisfactory"})
@@ -49,7 +49,7 @@ LINES_PER_INVOICE = 250
 LINE_TEXT = 500
 LINE_TEXT_SOURCE = "docs.stripe.com/changelog/2018-10-31, 500 characters of a line's description"
 PRODUCT_NAME = 250
-"""The longest name of a product: a line with a quantity names one."""
+"""The maximum length of a product's name: a line with a quantity names one."""
 PRODUCT_NAME_SOURCE = "docs.stripe.com/changelog, 250 characters of a product's name; second-hand"
 
 _INVOICE = "stripe-python 16.1.0, Invoice"
@@ -71,13 +71,13 @@ def read_account(value: object) -> str:
 
 
 def headers(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The version, and the account to act for."""
+    """Return the headers of the version and of the account to act for."""
     account = settings.get("account")
     return {"Stripe-Version": API_VERSION} | ({"Stripe-Account": account} if account else {})
 
 
 def mode(key: str, _settings: Mapping[str, Any], _base_url: str) -> str | None:
-    """The mode a key's prefix names (docs.stripe.com/keys)."""
+    """Return the mode that a key's prefix names (docs.stripe.com/keys)."""
     return next((mode for mode in ("test", "live") if key.startswith((f"sk_{mode}_", f"rk_{mode}_"))), None)
 
 
@@ -87,18 +87,18 @@ STATUSES = (
     StatusRow("paid", Status.PAID, _INVOICE),
     StatusRow("void", Status.VOID, _INVOICE),
     StatusRow("uncollectible", Status.UNCOLLECTIBLE, _INVOICE),
-    # what invoice.deleted events carry; the answer to DELETE has no status, and says deleted: true
+    # in invoice.deleted events; the answer to DELETE has no status but deleted: true
     StatusRow(
         "deleted", Status.DELETED, "stripe/openapi of 2022, Invoice.status; a public recording of invoice.deleted"
     ),
 )
 
 # docs.stripe.com/currencies. ISK and UGX have no minor unit in ISO 4217, yet Stripe counts hundredths in whole units.
-# Three-decimal codes: the last digit must be 0 (text of 2022; whether that is still enforced is not confirmed).
+# Three-decimal codes: the last digit must be 0 (text of 2022; not confirmed that this is still enforced).
 _ZERO_DECIMAL = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
 _WHOLE_UNITS = "ISK UGX"
 _THREE_DECIMAL = "BHD JOD KWD OMR TND"
-_WITHDRAWN = "ANG BGN HRK"  # two decimals while in use; still found on old invoices
+_WITHDRAWN = "ANG BGN HRK"  # two decimals while in use; old invoices still have them
 _NOT_LISTED = "BOV CHE CHW COU CUP ERN IRR KPW MXV SDG SSP SYP USN XAD"  # two decimals, not on the page: never sent
 
 
@@ -117,8 +117,8 @@ MONEY = Units(
     _SENT,
     source="docs.stripe.com/currencies",
     multiple_of=_each(_WHOLE_UNITS, 100) | _each(_THREE_DECIMAL, 10),
-    # Left out are the codes of three and four decimals and UYI, which the page does not list either: their factor would
-    # be a guess.
+    # The codes of three and four decimals and UYI, which the page does not list either, are left out: their factor
+    # would be a guess.
     read_only=_each(_NOT_LISTED, 2)
     | {code: digits for digits in (0, 2) for code in historic_codes(digits) if code not in _SENT},
     read_source=(
@@ -127,8 +127,9 @@ MONEY = Units(
     ),
 )
 
-# In the currency's own units. Stripe's minimum is that of the settlement currency, which may be another one: whoever
-# settles in a third currency meets a limit near these. Other currencies have a minimum too; it is not on the sheet.
+# In the currency's own units. Stripe's minimum is that of the settlement currency, which may be another one: an
+# account that settles in a third currency has a limit near these. Other currencies have a minimum too, but the page
+# does not list it.
 MINIMUM_CHARGE: Mapping[str, int] = {
     "EUR": 50, "USD": 50, "GBP": 30, "PLN": 200, "SEK": 300, "NOK": 300, "JPY": 50, "KRW": 50, "HUF": 17500,
     "MXN": 1000, "THB": 1000,
@@ -141,10 +142,10 @@ RATE = Rate(25, 1, "docs.stripe.com/rate-limits: 25 a second in a sandbox and fo
 ERRORS = (
     ErrorRow(RateLimited, _ERRORS, code="rate_limit"),
     ErrorRow(RateLimited, _ERRORS, code="lock_timeout"),
-    # the first try of the same key is still running: its outcome is not known yet
+    # the first try of the same key is still running: its outcome is unknown
     ErrorRow(Rejected, "docs.stripe.com/error-low-level", code="idempotency_key_in_use", maybe_applied=True),
     ErrorRow(Rejected, "stripe-python 16.1.0, retries of HTTP 409", status=409, maybe_applied=True),
-    # which HTTP status it has is not confirmed; its type is
+    # its type is confirmed, its HTTP status is not
     ErrorRow(Rejected, "docs.stripe.com/api/idempotent_requests", type="idempotency_error", key_reused=True),
     ErrorRow(ServerError, "stripe-python 16.1.0, APIError for HTTP 424", status=424, maybe_applied=True),
     # HTTP 404 for the invoice itself, 400 for another object that the request names, such as the customer
@@ -215,12 +216,12 @@ REDACTIONS = (
         where=Where.ID,
     ),
 )
-"""The state of an address goes with its city; `status` has another name. The country stays: taxes depend on it."""
+"""An address's state is redacted with its city; an invoice has `status`. The country is kept for its taxes."""
 
 SOURCES = {
     "one_time_charge": "stripe-python 16.1.0, InvoiceService.create and add_lines",
     "period_invoice": "stripe-python 16.1.0, InvoiceItemService.list and InvoiceService.add_lines",
-    "import_invoice": "stripe-python 16.1.0, InvoiceCreateParams.number and effective_at, InvoiceService.attach_payment",
+    "import_invoice": "stripe-python 16.1.0, InvoiceCreateParams.number and effective_at, Invoice.attach_payment",
     "retrieve": "stripe-python 16.1.0, InvoiceService.retrieve, InvoicePaymentService.list and CreditNoteService.list",
     "find": "stripe-python 16.1.0, InvoiceService.search and list",
     "list": "stripe-python 16.1.0, InvoiceService.list",
@@ -260,7 +261,7 @@ TRANSITIONS = Transitions(
             source=_WORKFLOW,
             doubts=[_PAYS_LATER],
         ),
-        # of an uncollectible invoice it is not documented, so it is not tried
+        # for an uncollectible invoice this is not documented, so it is not attempted
         "pay_part": transition(
             Status.OPEN,
             becomes=[Status.OPEN, Status.PAID],
@@ -300,13 +301,13 @@ TRANSITIONS = Transitions(
         "mark_uncollectible": transition(
             Status.OPEN, becomes=[Status.UNCOLLECTIBLE], effects=[Effect.VOIDS], source=_WORKFLOW
         ),
-        # a finalized invoice is no longer editable, but for its metadata
+        # a finalized invoice is no longer editable, except for its metadata
         "update": transition(Status.DRAFT, anywhere=["metadata"], source=SOURCES["update"]),
         "delete": transition(Status.DRAFT, becomes=[Status.DELETED], source=_WORKFLOW),
         "send_invoice": transition(Status.OPEN, effects=[Effect.MAILS], source=_WORKFLOW),
     }
 )
 PAYS_BILL = replace(TRANSITIONS["pay"], allowed=frozenset({Status.OPEN}))
-"""The collection of a bill, which is open: one that was given up in between is not collected."""
+"""The collection of a bill: open only, so an invoice written off in between is not collected."""
 MAILS_BILL = replace(TRANSITIONS["send_invoice"], becomes=frozenset({Status.PAID}))
-"""The mail of a bill: where it was lost and the invoice is paid by now, nobody need be mailed again."""
+"""The mail of a bill: paid too, because after a lost answer a paid invoice needs no second mail."""

@@ -1,9 +1,9 @@
-"""Stripe's verbs, one generator each. A bill is one ladder, whether it is new, resumed or was looked up:
+"""Stripe's verbs, one generator each. A bill is one ladder, whether it is new, resumed or looked up:
 
     open → add lines → compare → finalize → compare → mail or collect → compare
 
-Nothing is charged or mailed by Stripe on its own: every invoice is made with auto_advance=false, without the customer's
-pending items and discounts. What Stripe still adds when it finalizes, a balance of the customer, is compared before.
+Stripe charges and mails nothing on its own: every invoice is made with auto_advance=false, without the customer's
+pending items and discounts. The customer's balance, which Stripe still applies when it finalizes, is compared before.
 """
 
 from __future__ import annotations
@@ -47,11 +47,14 @@ if TYPE_CHECKING:
 
 _EPOCH, _SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 _PAGE = 100
-_PAYMENTS = ("expand[0]", "payments.data.payment.payment_intent")  # else an invoice does not say what is on its way
+_PAYMENTS = (
+    "expand[0]",
+    "payments.data.payment.payment_intent",
+)  # without it an invoice does not show pending payments
 
 
 def check_keys(metadata: Mapping[str, str]) -> None:
-    """Raise Unsupported for metadata keys that Stripe would read otherwise."""
+    """Raise Unsupported for metadata keys that Stripe would interpret."""
     if REFERENCE_KEY in metadata:
         raise Unsupported(f"the metadata key {REFERENCE_KEY} carries the reference", remedy="use another key")
     if wrong := [key for key in metadata if not key or "[" in key or "]" in key]:
@@ -79,20 +82,20 @@ def read_invoice(
 
 
 def read_answer(answer: Response, context: Context) -> Flow[Invoice]:
-    """The invoice after a write. The answer to a key that came before may be old: then it is read once more."""
+    """Return the invoice after a write. A replayed answer may be old, so the invoice is read again."""
     if context.provider.is_replay(answer):
         return (yield from read_invoice(text_of(answer, "id"), context))
     return (yield from whole_lines(object_of(answer), context))
 
 
 def whole_lines(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
-    """An invoice with all its lines: the first ten come with it, the rest is paged."""
+    """Complete the lines of an invoice: its answer has the first ten, the rest is paged."""
     first = invoice(data)
     return first if first.lines_complete else invoice(data, all_lines=(yield from all_lines(first, context)))
 
 
 def all_lines(first: Invoice, context: Context) -> Flow[list[Mapping[str, Any]]]:
-    """All lines of an invoice, as Stripe has them."""
+    """Return all lines of an invoice in Stripe's form."""
     rows = yield from listed_rows(context, ("v1", "invoices", first.id, "lines"), [])
     return [row.data for row in rows]
 
@@ -105,7 +108,7 @@ def listed_rows(
     specimen: Mapping[str, Any] | None = None,
     note: str = "",
 ) -> Flow[list[Reader]]:
-    """Everything that a listing holds, page after page. Raises MalformedResponse for one that does not end."""
+    """Return all rows of a listing, page by page. Raises MalformedResponse if it does not end."""
     rows: list[Reader] = []
     after: list[tuple[str, object]] = []
     for _ in range(PAGES):
@@ -124,7 +127,7 @@ def listed_rows(
 
 
 def ceil(instant: datetime) -> int:
-    """The first whole second that is not before an instant."""
+    """Return the first whole second that is not before an instant."""
     return -((_EPOCH - instant) // _SECOND)
 
 
@@ -157,14 +160,14 @@ def _paid(invoice_id: str, context: Context, form: InvoicePayParams, transition:
 
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
-    """Withdraw an open invoice; the documentation allows an uncollectible one too (not observed)."""
+    """Void an open invoice; the documentation allows an uncollectible one too (not observed)."""
     transition, specimen = TRANSITIONS["void"], bare_specimen(command.id, "void")
     request = post_form(command.id, "void", context, effects=transition.effects, specimen=specimen)
     return changed(command.id, context, request, transition)
 
 
 def mark_uncollectible(command: MarkUncollectible, context: Context) -> Flow[Invoice]:
-    """Give an open invoice up as a bad debt."""
+    """Write an open invoice off as a bad debt."""
     transition, specimen = TRANSITIONS["mark_uncollectible"], bare_specimen(command.id, "uncollectible")
     request = post_form(command.id, "mark_uncollectible", context, effects=transition.effects, specimen=specimen)
     return changed(command.id, context, request, transition)
@@ -184,10 +187,10 @@ def mail(command: SendInvoice, context: Context) -> Flow[Invoice]:
 
 
 def _made_mailable(command: SendInvoice, context: Context) -> Flow[None]:
-    """Let a manual invoice be mailed: Stripe mails only what is send_invoice, and that needs a due date.
+    """Make a manual invoice mailable: Stripe mails only invoices of send_invoice, which need a due date.
 
-    It is payable at once then. The sources disagree on whether an open invoice can be changed so: where it cannot, the
-    request to mail it is refused in Stripe's own words.
+    It is payable at once then. The sources disagree on whether an open invoice can be changed like this: if not,
+    Stripe refuses the request to mail it in its own words.
     """
     form: InvoiceUpdateParams = {"collection_method": "send_invoice", "days_until_due": 0}
     request = context.post(
@@ -204,7 +207,7 @@ def _made_mailable(command: SendInvoice, context: Context) -> Flow[None]:
 
 
 def update(command: Update, context: Context) -> Flow[Invoice]:
-    """Change a draft; of an issued invoice Stripe changes the metadata only."""
+    """Change a draft, or the metadata of an issued invoice."""
     form: InvoiceUpdateParams = {}
     if command.description is not None:
         form["description"] = command.description
@@ -247,7 +250,7 @@ def _shows(command: Update, at: Invoice) -> bool:
 
 
 def delete(command: Delete, context: Context) -> Flow[Invoice]:
-    """Discard a draft. Reads it first: the answer to DELETE is its id alone."""
+    """Delete a draft. Reads it first, because the answer to DELETE has only the id."""
     found = yield from read_invoice(command.id, context)
     specimen = {"id": command.id, "object": "invoice", "deleted": True}
     request = context.send("DELETE", "v1", "invoices", command.id, specimen=specimen, invoice_id=command.id)
@@ -264,7 +267,7 @@ def delete(command: Delete, context: Context) -> Flow[Invoice]:
 
 
 def finalize_request(invoice_id: str, context: Context, specimen: Mapping[str, Any]) -> Request:
-    """The request that finalizes a draft and leaves it to us what follows."""
+    """Return the request that finalizes a draft without a further step of Stripe's own."""
     form: InvoiceFinalizeInvoiceParams = {"auto_advance": False}
     effects = TRANSITIONS["finalize"].effects
     return post_form(invoice_id, "finalize", context, form, step="finalize", effects=effects, specimen=specimen)
@@ -273,12 +276,12 @@ def finalize_request(invoice_id: str, context: Context, specimen: Mapping[str, A
 def post_form(
     invoice_id: str, action: str, context: Context, form: Mapping[str, Any] | None = None, **what: Any
 ) -> Request:
-    """The request of an action on an invoice."""
+    """Return the request of an action on an invoice."""
     return context.post("v1", "invoices", invoice_id, action, body=form or None, invoice_id=invoice_id, **what)
 
 
 def changed(invoice_id: str, context: Context, request: Request, transition: Transition) -> Flow[Invoice]:
-    """Send a change and read what it answers; what a refusal means depends on the invoice's status by then."""
+    """Send a change and read the answer; the invoice's status by then decides what a refusal means."""
 
     def after(answer: Response) -> Flow[Invoice]:
         return read_answer(answer, context)
@@ -288,5 +291,5 @@ def changed(invoice_id: str, context: Context, request: Request, transition: Tra
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
 def bare_specimen(invoice_id: str, status: str) -> dict[str, Any]:
-    """The happy answer about an invoice, as far as a verb needs it."""
+    """Return the successful answer about an invoice, as far as a verb needs it."""
     return {"id": invoice_id, "object": "invoice", "status": status, "currency": "eur", "lines": {"data": []}}

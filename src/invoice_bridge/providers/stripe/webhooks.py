@@ -26,8 +26,8 @@ _THIN_PREFIX = "v1."
 def verify(delivery: Delivery, secret: bytes, at: datetime) -> None:
     """Check `t=…,v1=…[,v1=…]`: HMAC-SHA256 of "t.body" under the secret as it is written.
 
-    Any v1 may fit: while a secret is rolled there are two. Other schemes are passed over: v0 is a decoy of test mode.
-    The instant may lie five minutes away on either side; the official SDK takes any instant of the future.
+    Any v1 may match: while a secret is rolled there are two. Other schemes are ignored: v0 is a decoy of test mode.
+    The timestamp may be five minutes off in either direction; the official SDK accepts any future one.
     """
     parts = [part.partition("=") for part in delivery.required_header("stripe-signature").split(",")]
     instants = [value for name, _, value in parts if name == "t"]
@@ -43,7 +43,7 @@ def verify(delivery: Delivery, secret: bytes, at: datetime) -> None:
 
 
 def read(at: Reader, _delivery: Delivery) -> EventFacts:
-    """Read a snapshot event, which carries the object as it was, or a thin one, which only names it."""
+    """Read a snapshot event, which carries the object, or a thin event, which only names it."""
     if at.text("object") == "v2.core.event":
         related = at.child("related_object")
         return EventFacts(
@@ -68,7 +68,7 @@ def read(at: Reader, _delivery: Delivery) -> EventFacts:
 
 
 def _named(about: Reader, event: str | None) -> str | None:
-    """The invoice that a payment, an item or a credit note of an invoice belongs to, alone or expanded.
+    """Return the invoice of a payment, an item or a credit note, as an id or expanded.
 
     A refund, a charge and a dispute name their payment intent, which names no invoice since basil (2025-03); before,
     a charge named its invoice (docs.stripe.com/changelog/basil).
@@ -82,8 +82,8 @@ def _test_mode(at: Reader) -> bool | None:
     return None if live is None else not live
 
 
-# Both invoice.paid and invoice.payment_succeeded report one payment; the first comes for payments made elsewhere too.
-# A partial payment is none of them. invoice.upcoming is a preview without an id, invoice.will_be_due a reminder.
+# Both invoice.paid and invoice.payment_succeeded report one payment; the first is sent for payments made elsewhere
+# too. A partial payment sends neither. invoice.upcoming is a preview without an id, invoice.will_be_due a reminder.
 _TYPES = {
     "created": EventType.CREATED,
     "deleted": EventType.DELETED,

@@ -1,8 +1,8 @@
 """Reading invoices of Stripe whole, one or a page of them: lines, payments and credit notes.
 
 An invoice comes with its first ten lines. Its payments and credit notes have listings of their own (stripe-python
-16.1.0, InvoicePaymentService.list and CreditNoteService.list), which a restricted key may not read, and a server that
-only looks like Stripe may not have: then the invoice says that they are not complete.
+16.1.0, InvoicePaymentService.list and CreditNoteService.list), which a restricted key may not read and an imitation
+of Stripe may not have: then the invoice marks them as incomplete.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _EPOCH, _SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 _FILTERS = frozenset({Status.DRAFT, Status.OPEN, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE})
-_PAYMENTS = (  # four levels are the most (docs.stripe.com/api/expanding_objects)
+_PAYMENTS = (  # four levels are the maximum (docs.stripe.com/api/expanding_objects)
     ("expand[0]", "data.payment.payment_intent.latest_charge"),
     ("expand[1]", "data.payment.charge"),
     ("expand[2]", "data.payment.payment_record"),
@@ -58,7 +58,7 @@ def _read_whole(invoice_id: str, context: Context) -> Flow[Invoice]:
 
 
 def _complete(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
-    """An invoice with all its lines, payments and credit notes; each is asked for where the invoice has not all."""
+    """Complete an invoice's lines, payments and credit notes, with a request for each incomplete list."""
     first = invoice(data)
     if first.status is Status.DELETED:
         return first
@@ -66,7 +66,7 @@ def _complete(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
     owner = ("invoice", first.id)
     payments = yield from _allowed(context, "invoice_payments", [owner, *_PAYMENTS])
     found = invoice(data, all_lines=lines, all_payments=payments)
-    if found.credit_notes_complete:  # the invoice states that there is none
+    if found.credit_notes_complete:  # the invoice states that it has none
         return found
     notes = yield from _allowed(context, "credit_notes", [owner])
     return found if notes is None else with_credit_notes(found, notes)
@@ -75,7 +75,7 @@ def _complete(data: Mapping[str, Any], context: Context) -> Flow[Invoice]:
 def _allowed(
     context: Context, collection: str, query: Sequence[tuple[str, object]]
 ) -> Flow[list[Mapping[str, Any]] | None]:
-    """All of a listing of an invoice's own; None where the key may not read it, and where there is no such listing."""
+    """Return all rows of an invoice's listing, None if the key may not read it or it does not exist."""
     specimen: dict[str, Any] = {"data": [], "has_more": False}
     try:
         rows: list[Reader] = yield from listed_rows(context, ("v1", collection), query, specimen=specimen, note=_PAGES)

@@ -1,4 +1,4 @@
-"""Whop: legacy invoices at a pinned version, one JSON request a bill."""
+"""Whop: legacy invoices at a pinned version, one JSON request per bill."""
 
 from invoice_bridge.adapter.declared import Named, Setting, cannot
 from invoice_bridge.adapter.provider import Provider, Verbs

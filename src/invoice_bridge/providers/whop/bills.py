@@ -39,7 +39,7 @@ def charge(command: OneTimeCharge, context: Context) -> Flow[Invoice]:
 
 
 def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
-    """Bill a service period by the caller's lines: Whop accrues nothing that it could bill by itself."""
+    """Bill a service period by the caller's lines: Whop accrues no charges."""
     if command.total is None:
         raise Unsupported(
             "Whop cannot bill the usage of a period: it accrues nothing",
@@ -50,18 +50,18 @@ def period(command: PeriodInvoice, context: Context) -> Flow[Invoice]:
 
 
 def bill(command: OneTimeCharge | PeriodInvoice, context: Context, total: Money) -> Flow[Invoice]:
-    """Make an invoice of a bill's lines, which come to `total`, or go on from the one that is there; compare it."""
+    """Make an invoice of a bill's lines, whose sum is `total`, or continue with the existing one; compare it."""
     if context.existing is not None:
         return _standing(command, total, context.existing, context)
     answer = yield _create(command, context, total)
-    if context.provider.is_replay(answer):  # the answer of an earlier try: how does it stand now?
+    if context.provider.is_replay(answer):  # the answer of an earlier try: read its present state
         answer = yield invoice_request(invoice(object_of(answer)).id, context, _specimen(command, total))
     found, price = yield from complete_invoice(answer, context)
     return _compared(command, total, found, price)
 
 
 def _standing(command: OneTimeCharge | PeriodInvoice, total: Money, found: Invoice, context: Context) -> Invoice:
-    """Go on from the invoice that was there before: there is no further step, so it is this bill or it is not."""
+    """Continue with the existing invoice: there is no further step, so it is either this bill or another one."""
     same_bill(command, found, total)
     if _other_address(command, found):
         raise IdempotencyMismatch(
@@ -69,7 +69,7 @@ def _standing(command: OneTimeCharge | PeriodInvoice, total: Money, found: Invoi
             "another address; nothing was done to it: give a new bill a new reference",
             existing=found,
         )
-    if found.subtotal is None:  # its lines and its plan's price contradict each other, or it has neither
+    if found.subtotal is None:  # its lines and its plan's price contradict each other, or both are missing
         raise AmountMismatch(
             f"asked for {total}, but the amount of {found.id} ({found.status}) is unknown: the price of its plan "
             "and its lines do not agree",
@@ -89,7 +89,7 @@ def _standing(command: OneTimeCharge | PeriodInvoice, total: Money, found: Invoi
 
 
 def _other_address(command: Bill, found: Invoice) -> bool:
-    """Whether it bills somebody else: who is no member has no id, but an address."""
+    """Return whether it bills another customer: a non-member has no id, only an address."""
     if command.customer is None or command.customer.at(found.provider) is not None or found.customer is None:
         return False
     asked, theirs = command.customer.email, found.customer.email
@@ -129,12 +129,12 @@ def _create(command: OneTimeCharge | PeriodInvoice, context: Context, total: Mon
 
 
 def _title(command: Bill) -> str:
-    """The product's title: the description, else the reference, else a word: the plan carries both of them whole."""
+    """Return the product's title: the description, the reference or a word; the plan carries both in full."""
     return next((text for text in (command.description, command.reference) if text and fits_title(text)), "Invoice")
 
 
 def _line_item(line: Line, otherwise: str) -> dict[str, Any]:
-    item: dict[str, Any] = {"label": line.description or otherwise}  # Whop demands a label
+    item: dict[str, Any] = {"label": line.description or otherwise}  # Whop requires a label
     if line.unit_amount is not None and line.quantity is not None and carries_quantity(line):
         whole = line.quantity == line.quantity.to_integral_value()
         return item | {
@@ -145,7 +145,7 @@ def _line_item(line: Line, otherwise: str) -> dict[str, Any]:
 
 
 def _customer(command: Bill, context: Context) -> dict[str, Any]:
-    """A member by its id, or anybody by e-mail and name; a draft may be without."""
+    """Return a member by id, or anybody by e-mail and name; a draft may have no customer."""
     who = command.customer
     member = who.at(context.provider.name) if who is not None else None
     if member is not None:
@@ -168,7 +168,7 @@ def _customer(command: Bill, context: Context) -> dict[str, Any]:
 
 
 def _collection(command: Bill) -> dict[str, Any]:
-    """When it is due, or what is charged. Nothing derives from now: a due date counted in days needs the issue date."""
+    """Return the due date or the method to charge, never derived from now: days need the issue date."""
     how = command.collection
     if how.kind == "charge":
         has_token = "payment_token_id" in command.native.get("whop", {})
@@ -178,7 +178,7 @@ def _collection(command: Bill) -> dict[str, Any]:
                 source=f"{CREATE}, payment_method_id",
                 remedy='use Collection.charge("pmt_…"), or native={"whop": {"payment_token_id": "payt_…"}} for a token',
             )
-        # The documentation demands a due date of all but drafts: it is the issue date, for what is charged at once.
+        # The documentation requires a due date on all but drafts: for an immediate charge it is the issue date.
         if command.issued_at is None and not command.draft:
             raise Unsupported(
                 "Whop requires a due date on every invoice that is not a draft, and this library never computes "
@@ -226,7 +226,7 @@ def _effects(command: Bill, *, is_scheduled: bool) -> tuple[list[Effect], str]:
 
 
 def _compared(command: OneTimeCharge | PeriodInvoice, total: Money, found: Invoice, price: Money | None) -> Invoice:
-    """Compare what Whop holds with what was asked. Raises AmountMismatch, which says that it went out already."""
+    """Compare Whop's invoice with the bill. Raises AmountMismatch, which says that it is issued already."""
     if found.currency == total.currency:
         wrong = [amount for amount in (price, found.subtotal) if amount is not None and amount != total]
         if wrong:
@@ -245,11 +245,11 @@ def _compared(command: OneTimeCharge | PeriodInvoice, total: Money, found: Invoi
 
 
 def _verified(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> Invoice:
-    """Compare the bill with the invoice, and with what its payment says was collected.
+    """Compare the bill with the invoice and with the amount that its payment collected.
 
-    A payment's total is the price after discounts, plus tax on top (whop-sdk 2.6.0, Payment.total): what a bill with
-    tax="provider" allows is the amount asked for, with that tax or with the tax within. Where nothing was collected, or
-    the payment cannot be read, there is nothing more to compare. Raises AmountMismatch, which says what was collected.
+    A payment's total is the price after discounts, plus tax on top (whop-sdk 2.6.0, Payment.total): a bill with
+    tax="provider" allows its amount with that tax on top, or with the tax included. If nothing was collected, or the
+    payment cannot be read, nothing more is compared. Raises AmountMismatch, which says what was collected.
     """
     collected = found.amount_paid
     if collected and collected.currency == found.currency == command.currency and command.total is not None:
@@ -269,7 +269,7 @@ def _verified(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> Invoice
                 found=collected,
                 invoice=found,
             )
-    if found.total is None and command.expect_total is not None:  # nothing states what it totals before it is paid
+    if found.total is None and command.expect_total is not None:  # no field states its total before it is paid
         command = command.model_copy(update={"expect_total": None})
     return verify(command, found)
 

@@ -1,4 +1,4 @@
-"""What becomes of each leaf of a bill: the rows that losses, explain and the reference read."""
+"""The fate of each leaf of a bill: the rows behind losses, explain and the reference."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from invoice_bridge.providers.whop.tables import (
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 def carries_quantity(line: Line) -> bool:
-    """Whether a line goes as quantity × unit price: a quantity of zero or below is not documented."""
+    """Return whether a line is sent as quantity × unit price: a quantity of zero or below is not documented."""
     return line.quantity is not None and line.unit_amount is not None and line.quantity > 0
 
 
 def fits_title(text: str) -> bool:
-    """Whether a text is short enough for the title of a product."""
+    """Return whether a text is short enough for the title of a product."""
     return len(text) <= TITLE_LENGTH
 
 
 def product_of(command: Any, settings: Mapping[str, Any]) -> str | None:
-    """The existing product that a bill is of: the one that its lines name, or the setting.
+    """Return the existing product that a bill is of: the one that its lines name, or the setting.
 
-    None where they name several: an invoice of Whop's is of one product.
+    None if they name several, because a Whop invoice has one product.
     """
     named = {line.product for line in command.lines if line.product is not None and line.names_at("whop")}
     return named.pop() if len(named) == 1 else settings.get("product_id")
@@ -146,8 +146,8 @@ _MEMBER = f"{CREATE}: member_id, or email_address and customer_name"
 _TAX = "whop-sdk 2.6.0, Plan.collect_tax: based on the account's tax configuration"
 
 
-# A text that is left out is made up from another, so the product's title and a line's label come from several leaves;
-# the sum of the lines is the plan's price. Of the rows that name a field the first that the command sets is its origin.
+# A missing text is replaced by another, so the product's title and a line's label come from several leaves; the sum
+# of the lines is the plan's price. The origin of a field is the first of its rows that the command sets.
 FIELDS = (
     carried("lines[].description", "line_items[].label", LINE_SOURCE),
     approximated(
@@ -198,13 +198,13 @@ FIELDS = (
     carried("lines[].unit_amount", "line_items[].unit_price", LINE_SOURCE, when=_unit_amount_is_kept),
     carried("lines[].amount", "plan.initial_price, line_items[].unit_price", LINE_SOURCE),
     carried("amount", "plan.initial_price, line_items[].unit_price", PLAN_SOURCE, verbs=("one_time_charge",)),
-    # prices are in major units: a currency of other decimals moves their points
+    # prices are in major units: a currency with other decimals moves the decimal point
     carried("currency", "plan.currency, plan.initial_price, line_items[].unit_price", PLAN_SOURCE),
     dropped(
         "lines[].quantity",
         "IB-WHOP-QUANTITY-01",
         LINE_SOURCE,
-        native="line_items[].quantity",  # other lines of the bill may carry theirs
+        native="line_items[].quantity",  # other lines of the bill may still carry theirs
         why="a quantity needs a unit amount, and one of zero or below is not documented",
         remedy="give unit_amount, or leave the quantity out",
         sent="the line's amount alone",
@@ -215,7 +215,7 @@ FIELDS = (
         "lines[].unit_amount",
         "IB-WHOP-UNIT-AMOUNT-01",
         LINE_SOURCE,
-        severity=Severity.INFO,  # the quantity that goes with it has stopped the bill already
+        severity=Severity.INFO,  # its quantity has stopped the bill already
         why="a unit amount goes with its quantity, and one of zero or below is not documented",
         sent="the line's amount alone",
         when=_unit_amount_is_lost,
@@ -302,7 +302,7 @@ FIELDS = (
         when=_drafts_to_mail,
     ),
     carried("collection.payment_method", "payment_method_id", CREATE),
-    # A charge is collected by the request that makes the invoice: what the account adds cannot be compared before, and
+    # The request that makes the invoice also collects a charge: what the account adds cannot be compared before, and
     # no request can switch it off.
     defaulted(
         "tax",
@@ -314,8 +314,8 @@ FIELDS = (
         "was collected is compared afterwards",
         when=_charged_untaxed,
     ),
-    # Info for what is mailed or drafted: the customer sees the total before paying it, and the amount before tax, which
-    # is what a command states, is carried exactly.
+    # It is only an info on a mailed bill or a draft: the customer sees the total before paying, and the command's
+    # amount, which is before tax, is carried exactly.
     defaulted(
         "tax",
         "IB-WHOP-TAX-01",

@@ -1,6 +1,6 @@
-"""What becomes of each leaf of an import at Whop, and what it refuses.
+"""The fate of each leaf of an import at Whop, and the refusals.
 
-Of several rows that speak of the same path the first one decides.
+Of several rows of one path the first that applies decides.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _has_tax_within(command: Any, _context: Any) -> bool:
 
 
 def _sums_taxes(command: Any, _context: Any) -> bool:
-    """Whether the taxes of the document stand in for those of the lines."""
+    """Return whether the document's taxes replace those of the lines."""
     return bool(command.taxes)
 
 
@@ -82,7 +82,7 @@ def _carried(path: str, native: str, source: str = CREATE, **more: Any) -> Field
 
 
 def _dropped(path: str, word: str, why: str, **more: Any) -> Field:
-    remedy = more.pop("remedy", "say it in the description")
+    remedy = more.pop("remedy", "write it in the description")
     return dropped(path, f"{_CODE}-{word}", more.pop("source", CREATE), why=why, remedy=remedy, verbs=_VERB, **more)
 
 
@@ -132,7 +132,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         remedy="close it at the source and import what is left to pay as a document of its own",
     ),
     *(_unsent(f"credit_notes[].{name}") for name in ("id", "number", "reason", "kind", "at")),
-    # ── which document it is
+    # ── identity of the document
     _carried("reference", "plan.internal_notes, product.title, line_items[].label", PLAN_SOURCE),
     _unsent("attempt", IDEMPOTENCY),
     _dropped("number", "NUMBER-01", "Whop numbers its invoices itself"),
@@ -189,7 +189,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         "LINES-01",
         when=_has_no_lines,
         severity=Severity.WARNS,
-        sent="one line over the whole amount",
+        sent="one line with the whole amount",
         why="the document's lines are not known",
         remedy="state the lines",
     ),
@@ -206,7 +206,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         severity=Severity.WARNS,
         sent="the line's whole amount, once",
         why="a quantity is sent where it comes to the amount with the unit amount",
-        remedy="say it in the line's description",
+        remedy="write it in the line's description",
     ),
     _carried("lines[].quantity", "line_items[].quantity", LINE_SOURCE, when=_sends_quantity),
     _unsent("lines[].quantity", LINE_SOURCE),
@@ -269,7 +269,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         why="an invoice has lines and nothing beside them",
     ),
     _carried("adjustments[].kind", "line_items[].label", LINE_SOURCE),
-    # ── texts and what is lost
+    # ── texts and losses
     _approximated(
         "description",
         "plan.description, line_items[].label",

@@ -1,6 +1,6 @@
-"""The import of history, as far as Whop takes it: drafts, and open invoices that it mails when it makes them.
+"""The import of history, as far as Whop accepts it: drafts, and open invoices that it mails at once.
 
-Nothing makes a paid, void or uncollectible invoice there: mark_paid is for an open one, and a request that opens one
+No request makes a paid, void or uncollectible invoice: mark_paid is for an open one, and a request that opens one
 mails or charges (whop-sdk 2.6.0, invoices). The rows of import_fields.py refuse those before anything is sent.
 """
 
@@ -28,7 +28,7 @@ def import_invoice(command: ImportInvoice, context: Context) -> Flow[Invoice]:
 
 
 def bill_of(command: ImportInvoice) -> OneTimeCharge:
-    """The document as a bill of the same total. Raises Unsupported for an open one without a due date."""
+    """Return the document as a bill of the same total. Raises Unsupported for an open one without a due date."""
     how: dict[str, Any] = {"draft": True}
     if command.status is Status.OPEN:
         if command.due_at is None:
@@ -49,7 +49,7 @@ def bill_of(command: ImportInvoice) -> OneTimeCharge:
 
 
 def multiplies(line: Line) -> bool:
-    """Whether a line's quantity and unit amount come to its amount, which tiers may prevent."""
+    """Return whether a line's quantity and unit amount multiply to its amount, which tiers may prevent."""
     try:
         quantity = 1 if line.quantity is None else line.quantity
         return line.unit_amount is None or times(line.unit_amount, quantity) == line.amount
@@ -65,7 +65,7 @@ def _line(line: Line) -> Line:
 
 
 def _other_lines(command: ImportInvoice) -> tuple[Line, ...]:
-    """Discounts, tax on top and adjustments as lines: together with the document's they come to its total."""
+    """Return discounts, tax on top and adjustments as lines: with the document's own they add up to its total."""
     taxes = [Line(description=_tax_label(tax), amount=tax.amount) for tax in command.tax_lines if not tax.inclusive]
     moved = [Line(description=_WORDS[each.kind], amount=each.amount) for each in command.adjustments]
     return (*discount_lines((), command.discounts, None), *taxes, *moved)

@@ -1,4 +1,4 @@
-"""How a bill is looked up at Whop: by its reference, which stands on the plan and not on the invoice."""
+"""The lookup of a bill at Whop, by its reference, which is on the plan and not on the invoice."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from invoice_bridge.core.wire import Flow
 from invoice_bridge.providers.whop.shapes import invoice, plan_id, with_plan
 from invoice_bridge.providers.whop.verbs import about, listed_rows, plan_request
 
-_PLANS_READ = 300  # by one look, at a request each: half of what Whop allows in a minute
+_PLANS_READ = 300  # the maximum of one lookup, at one request each: half of Whop's limit per minute
 _LOOKED_AT = "lookup: the plan has the reference; repeats for each invoice listed, newest first"
 
 
 def look(command: NewInvoice | Find, context: Context, history: History) -> Flow[Matches]:
-    """Find every invoice of a bill's reference. It stands on the plan of each: one read for each invoice listed.
+    """Find every invoice of a bill's reference. The reference is on the plan: one read for each listed invoice.
 
-    The whole account's, newest first, from a day before `history.since` on where that is known, at most 300. Whatever
-    keeps a plan from being read is a gap, a missing permission (plan:basic:read) among it.
+    It lists the whole account, newest first, back to a day before `history.since` if that is known, at most 300. A
+    plan that cannot be read is a gap, also for lack of permission (plan:basic:read).
     """
     seen: list[Invoice] = []
     gap, read = "", 0
@@ -44,7 +44,7 @@ def look(command: NewInvoice | Find, context: Context, history: History) -> Flow
             read += 1
             try:
                 one = yield from _sighted(row, command, context)
-            except Unauthorized as refusal:  # no other one can be read then
+            except Unauthorized as refusal:  # then no other one can be read either
                 told = f"the key may not read the plans, which have the references ({refusal.message})"
                 return Matches(tuple(seen), f"{told}: give it the permission plan:basic:read")
             seen += one.invoices
@@ -56,9 +56,9 @@ def look(command: NewInvoice | Find, context: Context, history: History) -> Flow
 
 
 def find_by_reference(command: Find, context: Context) -> Flow[Invoice]:
-    """Find the one invoice that has a reference, among the newest 300 of the account.
+    """Find the invoice with a reference among the newest 300 of the account.
 
-    The listing of a customer would be no shorter: items of a listing name no member, so each plan is read.
+    A customer's listing would not be shorter: items of a listing name no member, so each plan is read.
     """
     try:
         return (yield from find(command, context))
@@ -71,7 +71,7 @@ def find_by_reference(command: Find, context: Context) -> Flow[Invoice]:
 
 
 def _sighted(row: Reader, command: NewInvoice | Find, context: Context) -> Flow[Matches]:
-    """Tell whether one listed invoice carries the reference."""
+    """Return whether a listed invoice carries the reference."""
     which = row.text("id") or "an invoice without an id"
     unread = Matches(gap=f"the plan of {which}, which has its reference, does not exist")
     if (plan := plan_id(row.data)) is None:
@@ -87,6 +87,6 @@ def _sighted(row: Reader, command: NewInvoice | Find, context: Context) -> Flow[
         now = yield from annotated(refresh(with_plan(invoice(row.data), shown), context))
         return Matches() if now is None else Matches((now,))
     except MalformedResponse as error:
-        if isinstance(error, ServerError):  # a proxy's page: the next try may read it
+        if isinstance(error, ServerError):  # a proxy's page: the next try may succeed
             raise
         return Matches(gap=f"{which} carries it and cannot be read: {error.message}")

@@ -1,7 +1,7 @@
 """The parameters that only Whop has: when it finalizes, a payment token, the buyer's fee, the product, plan attributes.
 
-Whop collects, or mails, in the request that makes the invoice: what changes the amount cannot be compared before, so
-that such a bill is refused unless it is a draft.
+The request that makes the invoice also collects or mails it: a change of the amount cannot be compared before, so
+such a bill is refused unless it is a draft.
 """
 
 from __future__ import annotations

@@ -28,9 +28,9 @@ NATIVE_ID = "pay_"
 REFERENCE_KEY = "invoice_bridge_reference"
 """The metadata key under which a refund carries its reference."""
 REASON_KEY = "invoice_bridge_reason"
-"""The metadata key under which a refund carries its reason: Whop's own word for it cannot be written."""
+"""The metadata key under which a refund carries its reason: no request can set Whop's own field for it."""
 METADATA_LENGTH = 500
-"""Characters of a value of a refund's metadata (whop-sdk 2.6.0, payments.refund)."""
+"""The maximum length of a value in a refund's metadata (whop-sdk 2.6.0, payments.refund)."""
 
 CREATE = "whop-sdk 2.6.0, CreateInvoicesRequest"
 PLAN_SOURCE = "whop-sdk 2.6.0, CreateInvoicesRequestProductPlan"
@@ -48,8 +48,11 @@ _MIGRATION = "docs.whop.com/developer/guides/migrate-from-legacy-invoices"
 
 
 # ── version pins ─────────────────────────────────────────────────────────────────────────────────────────────────────
-_FIRST_LEGACY = (date(2026, 9, 2), 2)  # the first version that says account_id where earlier ones say company_id
-FIRST_NATIVE = (date(2026, 10, 24), 0)  # from here on /invoices is another API: ids pay_…, an invoice is a payment
+_FIRST_LEGACY = (date(2026, 9, 2), 2)  # the first version with account_id instead of company_id
+FIRST_NATIVE = (
+    date(2026, 10, 24),
+    0,
+)  # from here on /invoices is another API of ids pay_…
 _RELEASED = (  # whop-sdk 2.6.0, ApiKeyApiVersionDate; the last three from docs.whop.com/developer/guides
     "2025-01-01 2026-06-08 2026-06-09 2026-06-20 2026-07-01 2026-07-08 2026-07-08-1 2026-07-18 2026-07-20 2026-07-22 "
     "2026-07-23 2026-07-25 2026-07-26 2026-07-27 2026-07-29 2026-07-29-1 2026-07-31 2026-08-03 2026-08-05 2026-08-05-1 "
@@ -73,12 +76,12 @@ def pin(version: str) -> tuple[date, int]:
 
 
 def speaks_legacy(version: str) -> bool:
-    """Whether a pin reaches the legacy invoices in the words this adapter writes. Raises ValueError."""
+    """Return whether a pin reaches the legacy invoices with this adapter's field names. Raises ValueError."""
     return _FIRST_LEGACY <= pin(version) < FIRST_NATIVE
 
 
 def read_version(value: Any) -> str:
-    """Check the setting api_version. Raises ValueError for pins whose /invoices this adapter does not speak."""
+    """Check the setting api_version. Raises ValueError for pins whose /invoices this adapter does not support."""
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a version: write it like {API_VERSION!r}")
     if pin(value) >= FIRST_NATIVE:
@@ -103,12 +106,12 @@ def prefixed(prefix: str) -> Any:
 
 
 def headers(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The version: without it a newly made key answers with the native API (docs.whop.com/developer/api/versioning)."""
+    """Return the version: without it new keys get the native API (docs.whop.com/developer/api/versioning)."""
     return {"Api-Version-Date": settings.get("api_version") or API_VERSION}
 
 
 def mode(_key: str, _settings: Mapping[str, Any], base_url: str) -> str | None:
-    """The mode a host names; Whop's keys look the same in both (docs.whop.com/developer/guides/sandbox)."""
+    """Return the mode of a host; keys look the same in both (docs.whop.com/developer/guides/sandbox)."""
     return {"sandbox-api.whop.com": "test", "api.whop.com": "live"}.get(str(urlsplit(base_url).hostname))
 
 
@@ -146,9 +149,9 @@ class MajorUnits:
         return Money.parse(units, currency)
 
 
-# Of the 90 values the ISO codes only; ape, btc, eth, usdt, whop_usd and xau have no minor unit there and are refused.
-# How many decimals Whop charges in MGA (fifths in practice) and where coins are gone is not confirmed: the ISO exponent
-# bounds what is sent, and the plan's price is compared after each bill.
+# Of the 90 values only the ISO codes are accepted: ape, btc, eth, usdt, whop_usd and xau have no minor unit there. It
+# is not confirmed how many decimals Whop charges in MGA (fifths in practice) and where coins were withdrawn: the ISO
+# exponent bounds what is sent, and the plan's price is compared after each bill.
 _ISO = (
     "AED ALL AMD ARS AUD AWG BAM BGN BHD BOB BRL BSD CAD CHF CLP CNY COP CRC CZK DKK DOP DZD EGP ETB EUR GBP GHS GMD "
     "GTQ GYD HKD HUF IDR ILS INR JMD JOD JPY KES KHR KRW KWD KZT LKR MAD MDL MGA MKD MNT MOP MUR MXN MYR NAD NGN NOK "
@@ -169,7 +172,7 @@ STATUSES = (
 
 RATE = Rate(600, 60, "docs.whop.com/developer/troubleshooting: 600 a minute for each key and kind of call; the default")
 
-# The error of a call that the invoice's state does not allow is not documented: it is explained by reading (`act`).
+# The error of a call that the invoice's state forbids is not documented: the flow reads the invoice to explain it.
 ERRORS = (
     ErrorRow(Rejected, IDEMPOTENCY, code="idempotency_key_mismatch", key_reused=True),
     ErrorRow(Rejected, IDEMPOTENCY, code="idempotency_request_in_progress", maybe_applied=True),
@@ -182,11 +185,11 @@ ERRORS = (
 )
 
 TITLE_LENGTH = 80
-"""Characters of a product's title (whop-sdk 2.6.0, products/client.py)."""
+"""The maximum length of a product's title (whop-sdk 2.6.0, products/client.py)."""
 LIMITS = (Limit("description", 1000, "whop-sdk 2.6.0, Plan.description: 1000 characters at most"),)
 
 CANNOT_FINALIZE = "no call finalizes a legacy draft: finalize it in Whop's dashboard, or create it without draft"
-CANNOT_PAY = "Whop charges an invoice when it is created, or the customer pays it online: no call collects it later"
+CANNOT_PAY = "an invoice is charged when it is created, or the customer pays it online: no call collects it later"
 CANNOT_RECORD = (
     "no part, date, method or reference of a payment made elsewhere can be recorded: use mark_paid, which records the "
     "whole amount"
@@ -227,7 +230,7 @@ REDACTIONS = (
         where=Where.ID,
     ),
 )
-"""API keys have no shape of their own here: they are known by the header they stand in."""
+"""API keys have no recognizable form: redaction knows them by their header."""
 
 SOURCES = {
     "one_time_charge": "docs.whop.com/api-reference/legacy/invoices/create-invoice",
@@ -272,7 +275,7 @@ TRANSITIONS = Transitions(
         ),
         "update": transition(Status.DRAFT, source=SOURCES["update"]),
         "delete": transition(Status.DRAFT, becomes=[Status.DELETED], source=SOURCES["delete"]),
-        # what resend does with others is not documented
+        # resend on other statuses is not documented
         "send_invoice": transition(
             Status.OPEN, effects=[Effect.MAILS], source=SOURCES["send_invoice"], doubts=[_PAST_DUE]
         ),

@@ -1,8 +1,8 @@
 """Whop's verbs, one generator each. A bill is one request: POST /invoices makes it, and mails or charges it at once.
 
-There is no step between the making and the charging, so whatever can be checked is checked before that request, and
-what Whop made of it is compared afterwards, with the plan it charges for. A draft mails and charges nothing. An invoice
-that the lookup found is compared in the same way, and nothing is made.
+No step separates making and charging, so all checks come before that request, and the result is compared afterwards
+with the plan that Whop charges for. A draft mails and charges nothing. An invoice that the lookup finds is compared
+in the same way, and nothing is made.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ from invoice_bridge.providers.whop.tables import LEGACY_ID, NATIVE_ID, TRANSITIO
 
 CREATE = "whop-sdk 2.6.0, CreateInvoicesRequest"
 _MILLISECOND = timedelta(milliseconds=1)
-# past_due is a second word for open, and which of several statuses in one query are honoured is not confirmed: an open
-# listing is not narrowed by the server
+# past_due is a second word for open, and it is not confirmed that a query accepts several statuses: so a listing of
+# open invoices has no filter at the server
 _NATIVE = {status: status.value for status in (Status.DRAFT, Status.PAID, Status.VOID, Status.UNCOLLECTIBLE)}
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def retrieve(command: Retrieve, context: Context) -> Flow[Invoice]:
-    """Read one invoice with what its plan and its payment say."""
+    """Read one invoice with the fields of its plan and its payment."""
     return _read(legacy_id(command.id), context)
 
 
 def legacy_id(invoice_id: str) -> str:
-    """The id of a legacy invoice. Raises Unsupported for others; the public tokens that also read one are not taken."""
+    """Return the id of a legacy invoice. Raises Unsupported for others, including the public tokens that read one."""
     if invoice_id.startswith(LEGACY_ID):
         return invoice_id
     if invoice_id.startswith(NATIVE_ID):
@@ -69,14 +69,14 @@ def legacy_id(invoice_id: str) -> str:
 
 
 def invoice_request(invoice_id: str, context: Context, specimen: Mapping[str, Any] | None = None) -> Request:
-    """The request for one invoice."""
+    """Return the request for one invoice."""
     return context.get(
         "invoices", invoice_id, specimen=specimen or bare_specimen(invoice_id, "open"), invoice_id=invoice_id
     )
 
 
 def _glance(invoice_id: str, context: Context) -> Flow[Invoice]:
-    """An invoice alone, to see how it stands."""
+    """Read an invoice alone, for its present state."""
     answer = yield invoice_request(invoice_id, context)
     return invoice(object_of(answer))
 
@@ -91,7 +91,7 @@ def _whole(answer: Response, context: Context) -> Flow[Invoice]:
 
 
 def complete_invoice(answer: Response, context: Context) -> Flow[tuple[Invoice, Money | None]]:
-    """An invoice with its plan's and its payment's words, and the plan's price.
+    """Complete an invoice with the fields of its plan and payment, and return the plan's price.
 
     Reading those needs further permissions (plan:basic:read, payment:basic:read); without them their fields stay None.
     """
@@ -111,12 +111,12 @@ def complete_invoice(answer: Response, context: Context) -> Flow[tuple[Invoice, 
 
 
 def plan_request(plan: str, context: Context, note: str) -> Request:
-    """The request for a plan, which has the reference and the exact price."""
+    """Return the request for a plan, which has the reference and the exact price."""
     return context.get("plans", plan, specimen={"id": plan}, note=note)
 
 
 def about(answer: Response, wanted: str) -> Mapping[str, Any]:
-    """The object of an answer. Raises MalformedResponse where it is not the one that was asked for."""
+    """Return the object of an answer. Raises MalformedResponse if it is not the requested one."""
     at = Reader(object_of(answer), "whop")
     if at.text("id") != wanted:
         raise at.fault("id", f"is not {wanted}: an intermediary mixes up answers")
@@ -133,8 +133,8 @@ def _allowed(request: Request) -> Flow[Response | None]:
 def page(command: ListInvoices, context: Context) -> Flow[Page]:
     """Read one page of invoices, newest first.
 
-    Items of a listing are a part of the invoice; `full` retrieves each, and so does a filter by customer, whom items
-    leave out.
+    Items of a listing are a part of the invoice; `full` retrieves each, and so does a filter by customer, because
+    items lack it.
     """
     if command.customer is not None and command.customer.at(context.provider.name) is None:
         raise Unsupported("Whop's invoices are filtered by the id of a member", remedy='pass customer="mber_…"')
@@ -148,19 +148,19 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
             )
         except MalformedResponse as error:
             items.append(Unreadable(row.data, error))
-        except NotFound:  # a draft deleted since the page was made
+        except NotFound:  # a draft that was deleted since the page was read
             continue
     return Page(tuple(items), following)
 
 
 def listed_rows(command: ListInvoices, context: Context) -> Flow[tuple[list[Reader], ListInvoices | None]]:
-    """One page of the listing as it comes, and the command for the next."""
+    """Read one page of the listing, and return the command for the next."""
     listed = bare_specimen(LEGACY_ID + "{listed.id}", "open", plan="{listed.plan}")
     answer = yield context.get(
         "invoices", query=_filters(command, context), specimen={"data": [listed], "page_info": {"has_next_page": False}}
     )
     at = Reader(object_of(answer), "whop")
-    more = at.child("page_info").flag("has_next_page")  # it decides: end_cursor is filled on the last page too
+    more = at.child("page_info").flag("has_next_page")  # the last page has an end_cursor too
     if more is None or not isinstance(object_of(answer).get("data"), list):
         problem = "the listing has no $.data, or does not state whether it continues"
         raise MalformedResponse(problem, provider="whop", status=answer.status, response=answer)
@@ -169,16 +169,14 @@ def listed_rows(command: ListInvoices, context: Context) -> Flow[tuple[list[Read
 
 
 def _filters(command: ListInvoices, context: Context) -> list[tuple[str, object]]:
-    """The account always, else a listing may be another's; the rest narrows to a superset and is filtered again."""
+    """Return the filters: always the account's; the others narrow to a superset, which is filtered again."""
     pairs: list[tuple[str, object]] = [("account_id", context.settings["account_id"]), ("first", command.limit)]
     pairs += [("order", "created_at"), ("direction", "desc")]
     if command.cursor is not None:
         pairs.append(("after", command.cursor))
     if command.status is not None and command.status in _NATIVE:
         pairs.append(("statuses", _NATIVE[command.status]))
-    if (
-        command.created_from is not None
-    ):  # whole milliseconds, one wider: whether the bounds belong to it is not documented
+    if command.created_from is not None:  # whole milliseconds, one wider: no page says whether the bounds are inclusive
         pairs.append(("created_after", _bound(command.created_from, -1)))
     if command.created_to is not None:
         pairs.append(("created_before", _bound(command.created_to, 2)))
@@ -195,31 +193,31 @@ def _bound(instant: datetime, wider: int) -> str:
 
 # ── the verbs on an invoice ──────────────────────────────────────────────────────────────────────────────────────────
 def record_payment(command: MarkPaid, context: Context) -> Flow[Invoice]:
-    """Record a payment made elsewhere. Reads first: while a bank payment clears it would be paid twice."""
+    """Record a payment made elsewhere. Reads first: during a pending bank payment it would be paid twice."""
     transition = TRANSITIONS["mark_paid"]
     payable(Pay(id=command.id), (yield from _glance(legacy_id(command.id), context)), transition)
     return (yield from _change(command.id, "mark_paid", context, transition))
 
 
 def void(command: Void, context: Context) -> Flow[Invoice]:
-    """Withdraw an open invoice for good."""
+    """Void an open invoice for good."""
     return _change(command.id, "void", context, TRANSITIONS["void"])
 
 
 def mark_uncollectible(command: MarkUncollectible, context: Context) -> Flow[Invoice]:
-    """Give an open invoice up as a bad debt."""
+    """Write an open invoice off as a bad debt."""
     return _change(command.id, "mark_uncollectible", context, TRANSITIONS["mark_uncollectible"])
 
 
 def mail(command: SendInvoice, context: Context) -> Flow[Invoice]:
-    """Mail an open invoice again. Reads first: what `resend` does with others is not documented."""
+    """Mail an open invoice again. Reads first: `resend` on other statuses is not documented."""
     transition = TRANSITIONS["send_invoice"]
     check_state((yield from _glance(legacy_id(command.id), context)), transition, "cannot be sent")
     return (yield from _change(command.id, "resend", context, transition))
 
 
 def update(command: Update, context: Context) -> Flow[Invoice]:
-    """Change the description or the due date of a draft. PATCH takes no idempotency key: a lost one stays unknown."""
+    """Change the description or the due date of a draft. PATCH takes no key: a lost one stays unknown."""
     if command.metadata is not None:
         raise Unsupported(
             "Whop's legacy invoices have no metadata",
@@ -245,7 +243,7 @@ def update(command: Update, context: Context) -> Flow[Invoice]:
 
 
 def delete(command: Delete, context: Context) -> Flow[Invoice]:
-    """Discard a draft. Reads it first: the answer is a bare `true`."""
+    """Delete a draft. Reads it first: the answer is a bare `true`."""
     transition = TRANSITIONS["delete"]
     draft = bare_specimen(legacy_id(command.id), "draft")
     found = check_state((yield from _read(command.id, context, draft)), transition, "cannot be deleted")
@@ -280,5 +278,5 @@ def _is_true(answer: Response) -> bool:
 
 # ── specimens: what explain feeds back ───────────────────────────────────────────────────────────────────────────────
 def bare_specimen(invoice_id: str, status: str, currency: str = "usd", plan: str = "{plan.id}") -> dict[str, Any]:
-    """The happy answer about an invoice, as far as a verb needs it."""
+    """Return the successful answer about an invoice, as far as a verb needs it."""
     return {"id": invoice_id, "status": status, "current_plan": {"id": plan, "currency": currency}, "line_items": []}

@@ -43,7 +43,7 @@ def verify(delivery: Delivery, secret: bytes, at: datetime) -> None:
 
 
 def read(at: Reader, delivery: Delivery) -> EventFacts:
-    """Read the envelope. What repeated deliveries share is the header webhook-id, which is signed too."""
+    """Read the envelope. Repeated deliveries share the header webhook-id, which is signed too."""
     kind = at.text("type")
     about = at.child("data")
     is_invoice = (kind or "").startswith("invoice.")
@@ -58,10 +58,11 @@ def read(at: Reader, delivery: Delivery) -> EventFacts:
     )
 
 
-# Whop has no events for an invoice that is changed, issued or deleted. Its payment.failed carries a payment, which need
-# not be an invoice's, so it is no event of an invoice here. A refund and a dispute name a payment too, and no invoice:
-# their events have no invoice_id, and `raw` has the payment's id, which Invoice.payments has. A refund that is pending
-# or failed comes by the same events, so REFUNDED says to read the invoice. A dispute_alert is a warning, no dispute.
+# Whop has no events for an invoice that is changed, issued or deleted. Its payment.failed carries a payment, which
+# may have no invoice, so it is no event of an invoice here. A refund and a dispute name a payment too, and no
+# invoice:
+# their events have no invoice_id, and `raw` has the payment's id, which Invoice.payments has. A pending or failed
+# refund sends the same events, so REFUNDED says to read the invoice. A dispute_alert is a warning, no dispute.
 WEBHOOKS = Webhooks(
     verify=verify,
     read=read,

@@ -1,14 +1,13 @@
-"""The conformance suite: an adapter that is registered inherits one class and is held to every promise of this library.
+"""The conformance suite: a registered adapter inherits one class and is checked against every promise of this library.
 
     from invoice_bridge.testing import Conformance
 
     class TestAcme(Conformance):
         provider = "acme"
 
-Everything is read from the provider's declaration and run against its emulator; nothing is left out but what the
-provider declares it cannot do: such a check is skipped with the provider's reason. A check that should have had
-something to check and found nothing fails. A subclass may add `bills` and `vectors`: literal bytes that a bill must
-become.
+Everything is read from the provider's declaration and run against its emulator; only verbs that the provider declares
+it cannot do are left out: such a check is skipped with the provider's reason. A check without any subject fails. A
+subclass may add `bills`, and `vectors`: the literal bytes of a bill's requests.
 """
 
 from __future__ import annotations

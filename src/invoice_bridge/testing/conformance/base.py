@@ -1,4 +1,4 @@
-"""What every part of the conformance suite works with: the provider, its emulator, clients and bills."""
+"""The common parts of the conformance suite: the provider, its emulator, clients and bills."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from invoice_bridge.core.model import Collection, Invoice, Line, Period, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Request
 from invoice_bridge.emulator import Emulator, EmulatorTransport, FakeClock
-from invoice_bridge.explain import Plan, make_context, plan
+from invoice_bridge.explain import Plan, make_context
 from invoice_bridge.testing.documents import documents
+from invoice_bridge.testing.planned import planned
 
 _MAY = Period.month(2026, 5)
 MONEY_VERBS = ("pay_part", "record_payment", "refund", "credit")
@@ -38,7 +39,7 @@ BEFORE = {
 }
 """capability → the amount of an invoice that its `expect` is compared with"""
 PART = Money(1000, "EUR")
-"""A part of what the bills of this suite come to."""
+"""A part of the amount of this suite's bills."""
 
 
 def part_of(verb: str, emulator: Emulator, reference: str | None = None) -> dict[str, Any]:
@@ -52,23 +53,23 @@ def part_of(verb: str, emulator: Emulator, reference: str | None = None) -> dict
 
 
 def expected(verb: str, invoice: Invoice | None) -> dict[str, Any]:
-    """Return the amount before a verb as its `expect`; without an invoice, one with which a part can be moved."""
+    """Return the amount before a verb as its `expect`; without an invoice, an amount that allows a partial verb."""
     if invoice is None:
         return {"expect": PART if BEFORE[verb] == "amount_remaining" else PART - PART}
     return {"expect": getattr(invoice, BEFORE[verb]) or PART - PART}
 
 
 def lookup_mode(declared: Provider) -> Lookup:
-    """Bills are looked up where a check is about that: an adapter is shown by what it sends for the bill itself.
+    """Return the lookup mode: checks examine the requests of the bill itself, unless they are about lookups.
 
-    Without keys nothing else keeps a bill from being made twice.
+    A provider without keys always needs the lookup, because nothing else prevents a second bill.
     """
     return "never" if declared.idempotency.methods else "auto"
 
 
 def plan_of(command: Command, context: Context) -> Plan:
     """Explain a command as the checks send it; see lookup_mode."""
-    return plan(command, context, lookup=lookup_mode(context.provider))
+    return planned(command, context, lookup=lookup_mode(context.provider))
 
 
 class Checks:
@@ -76,15 +77,15 @@ class Checks:
 
     provider: ClassVar[str]
     bills: ClassVar[tuple[OneTimeCharge | PeriodInvoice, ...]] = ()
-    """More bills to hold the adapter to, beside those made here."""
+    """More bills to check the adapter with, besides those made here."""
     vectors: ClassVar[Mapping[str, tuple[OneTimeCharge | PeriodInvoice, tuple[bytes, ...]]]] = {}
     """name → (a bill, the content of each request that it must become)"""
     change: ClassVar[Mapping[str, Any]] = {"description": "Changed"}
-    """What an update changes, for a provider that does not take a description: see Client.update."""
+    """The change of an update, for a provider without a description: see Client.update."""
     expects: ClassVar[frozenset[str]] = frozenset()
-    """The verbs whose reference the provider cannot keep: they take `expect`, and another amount before stops them."""
+    """The verbs whose reference the provider cannot keep: they need `expect`, and another amount before stops them."""
     losses_elsewhere: ClassVar[frozenset[str]] = frozenset()
-    """Codes of losses that only other settings than the emulator's mean: a test of yours meets each."""
+    """Codes of losses that only other settings than the emulator's cause: cover each by your own test."""
 
     @pytest.fixture
     def declared(self) -> Provider:
@@ -93,14 +94,14 @@ class Checks:
 
     @pytest.fixture(autouse=True)
     def no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        """An emulator has no limit on requests and is there again at once: nothing is waited for."""
+        """Skip all waiting: an emulator has no rate limit and is available again at once."""
         monkeypatch.setattr("time.sleep", lambda _seconds: None)
         with no_waiting():
             yield
 
     @pytest.fixture
     def clock(self) -> FakeClock:
-        """The present of that provider; a check may move it on."""
+        """The clock of that provider; a check may advance it."""
         return FakeClock()
 
     @pytest.fixture
@@ -116,7 +117,7 @@ class Checks:
 
     @pytest.fixture
     def transport(self, emulator: Emulator, context: Context) -> EmulatorTransport:
-        """The wire between the client and the emulator; `sent` lists what went through."""
+        """The transport between the client and the emulator; `sent` lists its requests."""
         return EmulatorTransport(emulator, context.base_url)
 
     @pytest.fixture
@@ -135,7 +136,7 @@ class Checks:
     def meeting(
         self, emulator: Emulator, context: Context, *faults: Fault, lookup: Lookup | None = None
     ) -> Iterator[tuple[Client, EmulatorTransport]]:
-        """Another client of an emulator, whose requests meet these faults, and what it sends."""
+        """Another client of an emulator, with these faults on its requests, and the requests it sends."""
         transport = EmulatorTransport(Faults(emulator, faults), context.base_url)
         with httpx.Client(transport=transport) as http:
             yield (
@@ -150,7 +151,7 @@ class Checks:
             )
 
     def commands(self, emulator: Emulator) -> list[OneTimeCharge | PeriodInvoice]:
-        """Bills of many kinds; what the provider cannot do among them is refused, and left out by `possible`."""
+        """Bills of many kinds; `possible` leaves out those that the provider refuses."""
         who, price = emulator.customer, Money(2500, "EUR")
         rows = (
             Line(description="Energy", amount=Money(1300, "EUR")),
@@ -186,7 +187,7 @@ class Checks:
         return [*found, *self.bills]
 
     def possible(self, context: Context, emulator: Emulator) -> list[tuple[OneTimeCharge | PeriodInvoice, Plan]]:
-        """The bills that this provider can do, with their plans; there must be some of them."""
+        """Return the bills that this provider can do, with their plans; at least one."""
         planned = [(bill, plan_of(bill, context)) for bill in self.commands(emulator)]
         found = [(bill, made) for bill, made in planned if made.refusal is None]
         assert found, f"{self.provider} refuses every bill: {planned[0][1].refusal}"
@@ -195,19 +196,19 @@ class Checks:
     def bill(
         self, context: Context, emulator: Emulator, *, draft: bool = False
     ) -> tuple[OneTimeCharge | PeriodInvoice, Plan]:
-        """One bill that is issued and left open where the provider allows that, or a draft."""
+        """One bill that is issued and left open if the provider allows that, otherwise a draft."""
         found = [(bill, made) for bill, made in self.possible(context, emulator) if bill.draft is draft]
         calm = [(bill, made) for bill, made in found if bill.collection.kind != "charge"]
         return (calm or found)[0]
 
     def create(self, client: Client, bill: OneTimeCharge | PeriodInvoice, made: Plan) -> Invoice:
-        """Create a bill, accepting by name whatever it loses."""
+        """Create a bill, allowing all of its losses by name."""
         return client.create(bill, allow=[loss.code for loss in made.losses])
 
     def subjects(
         self, declared: Provider, context: Context
     ) -> Iterator[tuple[Bill, Emulator, Callable[[Client], Invoice]]]:
-        """Each bill that the provider can do with a fresh emulator of its own, and how an invoice is made of it there.
+        """Return each bill that the provider supports, with a fresh emulator and a function that makes its invoice.
 
         The last one is a draft that no bill makes, where the emulator adds such (`Emulator.add_draft`).
         """
@@ -219,7 +220,7 @@ class Checks:
             yield possible[0][0], emulator, lambda client: client.retrieve(draft)
 
     def did(self, client: Client, verb: str, bill: Bill, created: Invoice, emulator: Emulator) -> bool:
-        """Do a verb to a fresh invoice where its state allows that, and see what it did."""
+        """Run a verb on a fresh invoice whose state allows it, and check the result."""
         drafts, opens = created.status is Status.DRAFT, created.status is Status.OPEN
         if verb in {"one_time_charge", "period_invoice"}:
             return bill.verb == verb and bool(created.id)
@@ -243,7 +244,7 @@ class Checks:
         return done is not None and done.status is becomes
 
     def did_import(self, client: Client, emulator: Emulator) -> bool:
-        """Import the first document of those that the provider takes, and see whether it ended as stated."""
+        """Import the first document that the provider accepts, and check its final state."""
         for command in documents(emulator.customer):
             made = client.explain(command)
             if made.refusal is None:
@@ -252,7 +253,7 @@ class Checks:
         return False
 
     def did_read_or_move(self, client: Client, verb: str, bill: Bill, created: Invoice, emulator: Emulator) -> bool:
-        """Read an invoice or its document, or move a part of its money, and see what that did."""
+        """Read an invoice or its document, or move a part of its money, and check the result."""
         opens = created.status is Status.OPEN
         if verb == "import_invoice":
             return self.did_import(client, emulator)
@@ -269,11 +270,11 @@ class Checks:
         return opens and getattr(client, METHODS.get(verb, verb))(created.id, **part).status is Status.OPEN
 
     def before(self, verb: str, invoice: Invoice | None = None) -> dict[str, Any]:
-        """The amount before a verb, of those whose reference the provider cannot keep; see `expects`."""
+        """Return the amount before a verb, of those whose reference the provider cannot keep; see `expects`."""
         return expected(verb, invoice) if verb in self.expects else {}
 
     def attempt(self, client: Client, verb: str, emulator: Emulator) -> None:
-        """Ask for a verb, whatever comes of it."""
+        """Run a verb and ignore its result or error."""
         if verb in {"one_time_charge", "period_invoice"}:
             client.create(next(bill for bill in self.commands(emulator) if bill.verb == verb))
         elif verb == "list":
@@ -295,15 +296,15 @@ class Checks:
                 pytest.skip(f"{declared.title} cannot {verb}: {flow.reason} ({flow.source})")
 
     def proves(self, request: pytest.FixtureRequest, verb: str, kind: str) -> None:
-        """Declare what a test proves of a verb, for the capability matrix; it counts where the test passes."""
+        """Declare what a test proves of a verb, for the capability matrix; it counts if the test passes."""
         request.node.user_properties.append(("proves", f"{self.provider}:{verb}:{kind}"))
 
 
 def shown(request: Request) -> tuple[str, str, bytes, str | None]:
-    """Return what of a request a plan shows: method, address, content and key."""
+    """Return the parts of a request that a plan shows: method, address, content and key."""
     return request.method, request.url, request.content, request.key
 
 
 def plain(request: Request) -> tuple[str, str, bytes, dict[str, str]]:
-    """Return what of a request goes over the wire: method, address, content and headers."""
+    """Return the parts of a request on the wire: method, address, content and headers."""
     return request.method, request.url, request.content, dict(request.headers)

@@ -70,7 +70,7 @@ class ClientChecks(Checks):
         assert one[1]
 
     def test_a_customer_of_another_provider_is_not_billed(self, context: Context, emulator: Emulator) -> None:
-        """An id that is meant for another provider is refused: it may name somebody else here."""
+        """An id of another provider is refused: it may name another customer here."""
         bill, _ = self.bill(context, emulator)
         elsewhere = bill.model_copy(update={"customer": CustomerRef(ids={"another": "x"})})
         assert isinstance(plan_of(elsewhere, context).refusal, Unsupported)

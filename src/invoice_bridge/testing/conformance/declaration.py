@@ -38,7 +38,7 @@ class DeclarationChecks(Checks):
         assert found.source
         changes = found.state == "built" and verb in CHANGES
         assert (verb in declared.transitions) is changes, (
-            f"{verb}: a row of TRANSITIONS for what is built, and no other"
+            f"{verb}: a built verb needs a row of TRANSITIONS, any other has none"
         )
         if found.state == "built":
             self.proves(request, verb, "documented")
@@ -49,7 +49,7 @@ class DeclarationChecks(Checks):
     def test_every_built_verb_works(
         self, declared: Provider, context: Context, verb: str, request: pytest.FixtureRequest
     ) -> None:
-        """Against the emulator, each verb that is built does what it says to an invoice of the right state."""
+        """Against the emulator, each built verb has its documented result on an invoice in the right state."""
         self.needs(declared, verb)
         for bill, emulator, make in self.subjects(declared, context):
             with httpx.Client(transport=EmulatorTransport(emulator, context.base_url)) as http:
@@ -63,14 +63,14 @@ class DeclarationChecks(Checks):
                 try:
                     created = make(client)
                 except BridgeError:
-                    continue  # the emulator holds nothing for this bill to bill
+                    continue  # the emulator has nothing to bill for it
                 if self.did(client, verb, bill, created, emulator):
                     self.proves(request, verb, "emulator")
                     return
-        pytest.fail(f"no bill of this suite brings an invoice to which {verb} can be done")
+        pytest.fail(f"no bill of this suite makes an invoice that allows {verb}")
 
     def test_every_row_has_a_source(self, declared: Provider) -> None:
-        """Each row of each table says where the provider documents it."""
+        """Each row of each table names its source in the provider's documentation."""
         tables: tuple[Iterable[Any], ...] = (declared.statuses, declared.fields, declared.errors, declared.limits)
         rows = [*declared.transitions.values(), *(row for table in tables for row in table)]
         rows += [] if declared.webhooks is None else [declared.webhooks, *declared.webhooks.events]
@@ -78,7 +78,7 @@ class DeclarationChecks(Checks):
         assert [row for row in (*rows, declared.idempotency, declared.money) if not row.source.strip()] == []
 
     def test_statuses_are_told_apart(self, declared: Provider) -> None:
-        """Each native word stands once, none reads as unknown, and a word that is not in the table does."""
+        """Each native word occurs once, none reads as unknown, and a word outside the table does."""
         words = [row.native for row in declared.statuses]
         assert words, "the table of statuses is empty: every invoice would read as unknown (tables.py)"
         assert len(words) == len(set(words))
@@ -86,7 +86,7 @@ class DeclarationChecks(Checks):
         assert [declared.status(word) for word in ("", None, "no such word", "PAID")] == [Status.UNKNOWN] * 4
 
     def test_a_delivery_of_anybody_is_refused(self, declared: Provider) -> None:
-        """A webhook without a signature, or with an invented one, is never read; what is sent stands in no error."""
+        """A webhook without a signature, or with an invented one, is never read; no error contains its content."""
         at = datetime(2026, 5, 1, tzinfo=UTC)
         signature = f"t={int(at.timestamp())},v1={'0' * 64}"
         invented = dict.fromkeys(("authorization", "signature", f"{declared.name}-signature"), signature)
@@ -99,10 +99,10 @@ class DeclarationChecks(Checks):
             assert len(names) == len(set(names))
 
     def test_loss_codes_are_unique_and_speak(self, declared: Provider) -> None:
-        """Each loss has one permanent code, and says why and what is sent instead."""
+        """Each loss has one permanent code, a reason, and the value that is sent instead."""
         losing = [row for row in declared.fields if row.code]
         if not losing:
-            pytest.skip(f"no row of {declared.title} is a loss: it declares to carry every bill whole")
+            pytest.skip(f"no row of {declared.title} is a loss: it declares to carry every bill in full")
         codes = [row.code for row in losing]
         assert len(codes) == len(set(codes))
         assert [row.code for row in losing if not (row.why and row.sent)] == []

@@ -40,18 +40,18 @@ class ImportChecks(Checks):
         return declared
 
     def possible_imports(self, context: Context, emulator: Emulator) -> list[tuple[ImportInvoice, Plan]]:
-        """The documents that the provider takes, with their plans; there must be some."""
+        """Return the documents that the provider accepts, with their plans; at least one."""
         planned = [(command, plan_of(command, context)) for command in documents(emulator.customer)]
         found = [(command, made) for command, made in planned if made.refusal is None]
         assert found, f"{self.provider} refuses every import: {planned[0][1].refusal}"
         return found
 
     def carry_in(self, client: Client, command: ImportInvoice, made: Plan) -> Invoice:
-        """Import a document, accepting by name whatever it loses."""
+        """Import a document, allowing all of its losses by name."""
         return client.import_invoice(command, allow=[loss.code for loss in made.losses])
 
     def test_every_leaf_of_an_import_has_a_row(self, importer: Provider) -> None:
-        """Whatever a document can state, a row says what becomes of it, and no row speaks of anything else."""
+        """Every field that a document can state has a row, and no row is about another field."""
         spoken_of = {row.path for row in importer.import_fields if row.path}
         missing = [leaf for leaf in IMPORT_LEAVES if leaf not in spoken_of]
         assert not missing, f"add a row to IMPORT_FIELDS of {importer.name} for {', '.join(missing)}"
@@ -61,7 +61,7 @@ class ImportChecks(Checks):
         assert not unknown, f"testing/import_variants.py lacks a variant for {', '.join(unknown)}"
 
     def test_rows_of_imports_have_sources_and_codes(self, importer: Provider) -> None:
-        """Each row says where the provider documents it; each loss has one code, a reason and what is sent."""
+        """Each row names its source in the documentation; each loss has one code, a reason and the value sent."""
         sources = [row.source for row in importer.import_fields] + [row.source for row in importer.import_limits]
         assert [source for source in sources if not source.strip()] == []
         losing = [row for row in importer.import_fields if row.code]
@@ -78,7 +78,7 @@ class ImportChecks(Checks):
         """Changing one leaf changes the body, the branch, or nothing, as its row says."""
         possible = [command for command, _ in self.possible_imports(context, emulator)]
         pairs = [pair for command in possible for pair in import_variants(command, leaf)]
-        if not pairs and any(row.refuses for row in importer.import_fields):  # refused kinds of documents alone have it
+        if not pairs and any(row.refuses for row in importer.import_fields):  # only refused kinds of documents have it
             everything = list(documents(emulator.customer))
             assert [pair for command in everything for pair in import_variants(command, leaf)]
             pytest.skip(f"{importer.title} refuses every document that has {leaf}")
@@ -89,7 +89,7 @@ class ImportChecks(Checks):
     def test_every_field_of_an_import_has_an_origin(
         self, importer: Provider, context: Context, emulator: Emulator
     ) -> None:
-        """What is sent comes from a field of the document, or is a constant that a row explains."""
+        """Every value that is sent comes from a field of the document, or is a constant that a row explains."""
         shapes = {
             shape
             for _, made in self.possible_imports(context, emulator)
@@ -100,7 +100,7 @@ class ImportChecks(Checks):
         assert {shape for shape in shapes if origin(importer.import_fields, shape) is None} == set()
 
     def test_history_is_not_a_charge(self, importer: Provider, context: Context, emulator: Emulator) -> None:
-        """No import collects or gives back; what is settled is mailed to nobody, and open only where that was asked."""
+        """No import collects or refunds; a settled document is not mailed, and an open one only on request."""
         for command, made in self.possible_imports(context, emulator):
             assert not made.effects & _MOVES, command.reference
             if command.is_settled or not command.mail:
@@ -113,14 +113,14 @@ class ImportChecks(Checks):
             assert command.mail or "mailed" not in events, command.reference
 
     def importing(self, emulator: Emulator, context: Context) -> Client:
-        """A client of a fresh emulator."""
+        """Return a client of a fresh emulator."""
         http = httpx.Client(transport=EmulatorTransport(emulator, context.base_url))
         return Client(
             self.provider, api_key=emulator.key, http=http, lookup=lookup_mode(context.provider), **emulator.settings
         )
 
     def test_an_import_ends_as_the_document_did(self, importer: Provider, context: Context, emulator: Emulator) -> None:
-        """Read back, each import has the status of the document, or is a draft where it was not to be armed."""
+        """Read back, each import has the status of the document, or is a draft if it was not to be armed."""
         for command, made in self.possible_imports(context, emulator):
             fresh: Emulator = importer.emulator()
             with self.importing(fresh, context) as client:
@@ -133,7 +133,7 @@ class ImportChecks(Checks):
             assert command.total in stated or grave, command.reference
 
     def test_an_import_is_made_once(self, importer: Provider, context: Context, emulator: Emulator) -> None:
-        """The same document imported by two clients in turn, each looking it up first, is one invoice."""
+        """The same document imported by two clients in turn, each after a lookup, is one invoice."""
         for command, made in self.possible_imports(context, emulator):
             fresh: Emulator = importer.emulator()
             with self.meeting(fresh, context, lookup="always") as (client, _):
@@ -168,7 +168,7 @@ class ImportChecks(Checks):
     def test_a_loss_of_an_import_stops_it_before_anything_is_sent(
         self, importer: Provider, client: Client, transport: EmulatorTransport, context: Context, emulator: Emulator
     ) -> None:
-        """Every row that means a grave loss is met by some document, which is refused unless it is allowed by name."""
+        """Every row of a severe loss applies to some document, which is refused unless the loss is allowed by name."""
         rows = [row for row in importer.import_fields if row.code and row.severity is not Severity.INFO]
         rows = [row for row in rows if row.clock is None]
         assert rows, f"no row of {importer.title} is a loss that stops an import"
@@ -187,7 +187,7 @@ class ImportChecks(Checks):
         assert [row.code for row in rows if row.code not in met | self.losses_elsewhere] == []
 
     def changed(self, context: Context, emulator: Emulator) -> Iterator[ImportInvoice]:
-        """The documents that the provider takes, then those with one leaf changed that it takes too."""
+        """Return the documents that the provider accepts, then those accepted with one leaf changed."""
         possible = [command for command, _ in self.possible_imports(context, emulator)]
         yield from possible
         for leaf in IMPORT_LEAVES:
@@ -205,7 +205,7 @@ def _template(content: bytes) -> bytes:
 
 
 def _comparable(requests: list[tuple[str, str, bytes]]) -> list[tuple[str, str, bytes]]:
-    """Requests without what an earlier answer gives: their addresses may have an id in its place."""
+    """Return requests without the values of earlier answers, whose places in addresses may have an id."""
     return [
         (method, re.sub(r"(\{|%7B)[A-Za-z_.]+(\}|%7D)|(?<=/)[a-z]+_[0-9a-zA-Z]+(?=/|$)", "*", url), content)
         for method, url, content in requests

@@ -33,14 +33,14 @@ EFFECTS = {
     "voided": Effect.VOIDS,
     "written_off": Effect.VOIDS,
 }
-"""What the ledger of an emulator shows → the effect that a request declares."""
+"""Event in the ledger of an emulator → the effect that a request declares."""
 
 
 class InvoiceChecks(Checks):
     """The invoices that are made: read back, listed, and changed only as their state allows."""
 
     def test_an_invoice_is_read_back(self, client: Client, context: Context, emulator: Emulator) -> None:
-        """What was created is retrieved and listed: the currency and sum that were asked, all lines, the reference."""
+        """A created invoice is retrieved and listed with its currency, sum, reference and all lines."""
         bill, made = self.bill(context, emulator)
         created = self.create(client, bill, made)
         assert (created.provider, created.currency) == (self.provider, bill.currency)
@@ -61,7 +61,7 @@ class InvoiceChecks(Checks):
         assert Invoice.model_validate_json(read.model_dump_json()) == read
 
     def test_all_lines_are_read(self, client: Client, context: Context, emulator: Emulator) -> None:
-        """Of a bill with several lines each is read back, in their order, with its amount."""
+        """Each line of a bill with several is read back, in order, with its amount."""
         compared = 0
         for bill, made in self.possible(context, emulator):
             rated = [
@@ -77,16 +77,16 @@ class InvoiceChecks(Checks):
     def test_what_an_invoice_states_comes_to_its_total(
         self, client: Client, context: Context, emulator: Emulator
     ) -> None:
-        """Lines, discount, tax on top and adjustments come to the total of every invoice that states both."""
+        """Lines, discount, tax on top and adjustments add up to the total of every invoice that states both."""
         for bill, made in self.possible(context, emulator):
             try:
                 read = client.retrieve(self.create(client, bill, made).id)
             except BridgeError:
-                continue  # the emulator holds nothing for this bill to bill
+                continue  # the emulator has nothing to bill for it
             assert read.unbalanced() is None, f"{bill.reference}: {read.unbalanced()} too much or too little"
 
     def test_every_effect_is_declared(self, declared: Provider, context: Context) -> None:
-        """Whatever the emulator's ledger shows of a bill, one of the requests had declared as its effect."""
+        """Every event of a bill in the emulator's ledger is a declared effect of one of its requests."""
         seen: set[str] = set()
         for bill, made in self.possible(context, declared.emulator()):
             emulator: Emulator = declared.emulator()
@@ -101,7 +101,7 @@ class InvoiceChecks(Checks):
                 try:
                     self.create(client, bill, made)
                 except BridgeError:
-                    continue  # the emulator holds nothing for this bill to bill
+                    continue  # the emulator has nothing to bill for it
             events = {entry.event for entry in emulator.ledger}
             assert {EFFECTS[event] for event in events} <= made.effects
             seen |= events
@@ -123,7 +123,7 @@ class InvoiceChecks(Checks):
     def test_states_are_respected(
         self, declared: Provider, client: Client, context: Context, emulator: Emulator
     ) -> None:
-        """What is void stays void: a second void says so and carries the invoice; nothing is collected from it."""
+        """A void invoice stays void: a second void raises with the invoice, and nothing is collected."""
         self.needs(declared, "void")
         bill, made = self.bill(context, emulator)
         created = self.create(client, bill, made)
@@ -141,7 +141,7 @@ class InvoiceChecks(Checks):
     def test_a_draft_is_never_collected(
         self, declared: Provider, client: Client, context: Context, emulator: Emulator
     ) -> None:
-        """Paying a draft is refused before any writing request."""
+        """Paying a draft is refused before any write."""
         self.needs(declared, "pay")
         drafts = [pair for pair in self.possible(context, emulator) if pair[0].draft]
         if not drafts:

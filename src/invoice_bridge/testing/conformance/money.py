@@ -1,4 +1,4 @@
-"""Verbs that move or record money: the same reference takes effect once, whatever is lost and however late it comes."""
+"""Verbs that move or record money: the same reference takes effect once, however often it is repeated."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class MoneyChecks(Checks):
     def test_a_reference_of_a_verb_takes_effect_once(
         self, declared: Provider, context: Context, verb: str, later: str
     ) -> None:
-        """A client that remembers nothing repeats it: nothing happens again, and the invoice is returned.
+        """A client without memory repeats it: nothing happens again, and the invoice is returned.
 
-        Where the provider keeps no reference, `expect` stops it with a Discrepancy.
+        If the provider keeps no reference, `expect` stops it with a Discrepancy.
         """
         self.needs(declared, verb)
         emulator, invoice = self.begun(declared, context, verb)
@@ -90,7 +90,7 @@ class MoneyChecks(Checks):
     def test_a_verb_whose_answers_were_all_lost_is_done_once(
         self, declared: Provider, context: Context, *, verb: str, kind: Kind, later: str
     ) -> None:
-        """Whichever request loses every answer: the same call, made again, leaves the effect of one call."""
+        """If any request loses every answer, the same call made again has the effect of one call."""
         self.needs(declared, verb)
         if verb in self.expects or not declared.idempotency.methods:
             pytest.skip(f"{declared.title} keeps no reference of a {verb}, or knows no keys")
@@ -116,7 +116,7 @@ class MoneyChecks(Checks):
     def test_clients_that_share_a_journal_do_a_verb_once(
         self, declared: Provider, context: Context, verb: str, tmp_path: Path
     ) -> None:
-        """What one of them did, the other does not send; another content is refused, of another invoice too."""
+        """A second client does not repeat the first one's verb; other content is refused, on another invoice too."""
         self.needs(declared, verb)
         journal = tmp_path / "bills.sqlite"
         emulator, invoice = self.begun(declared, context, verb)
@@ -144,7 +144,7 @@ class MoneyChecks(Checks):
         assert emulator.ledger == held
 
     def test_every_field_of_a_verb_has_a_row(self, declared: Provider) -> None:
-        """A field is carried, dropped as a loss, or refused: a row of VERB_FIELDS states which, with its source."""
+        """A row of VERB_FIELDS states with its source whether a field is carried, dropped as a loss, or refused."""
         checked = 0
         for capability, kind in COMMANDS.items():
             if kind not in VERB_LEAVES or not callable(getattr(declared.flows, capability)):
@@ -161,7 +161,7 @@ class MoneyChecks(Checks):
         assert len(codes) == len(set(codes))
 
     def test_a_loss_of_a_verb_stops_it(self, declared: Provider, context: Context) -> None:
-        """What a provider does not keep of a verb raises LossyTranslation before a request; `allow` accepts it."""
+        """A field that a provider does not keep raises LossyTranslation before a request; `allow` accepts it."""
         rows = [row for row in declared.verb_fields if row.code and row.severity is not Severity.INFO]
         if not rows:
             pytest.skip(f"no row of {declared.title}'s verbs is a loss that stops it")
@@ -179,9 +179,9 @@ class MoneyChecks(Checks):
                     assert not isinstance(sent.value, LossyTranslation)
                     assert transport.sent, "an allowed loss stopped the verb too"
 
-    # ── how an invoice comes to where the verb can be done ───────────────────────────────────────────────────────────
+    # ── invoices that allow the verb ───────────────────────────────────────────────────────────
     def begun(self, declared: Provider, context: Context, verb: str) -> tuple[Emulator, Invoice]:
-        """A fresh emulator with an invoice to which the verb can be done."""
+        """Return a fresh emulator with an invoice that allows the verb."""
         for bill, emulator, make in self.subjects(declared, context):
             collected = verb == "refund"
             if bill.draft or (bill.collection.kind == "charge") is not collected:
@@ -190,13 +190,13 @@ class MoneyChecks(Checks):
                 try:
                     invoice = client.retrieve(make(client).id)
                 except BridgeError:
-                    continue  # the emulator holds nothing for this bill to bill
+                    continue  # the emulator has nothing to bill for it
             if invoice.status is (Status.PAID if collected else Status.OPEN):
                 return emulator, invoice
-        pytest.fail(f"no bill of this suite brings an invoice to where {verb} can be done")
+        pytest.fail(f"no bill of this suite makes an invoice that allows {verb}")
 
     def move(self, client: Client, verb: str, emulator: Emulator, invoice: Invoice, **other: Any) -> Invoice:
-        """Do the verb to the invoice, with one reference."""
+        """Run the verb on the invoice, with one reference."""
         given = part_of(verb, emulator) | other
         if "expect" not in other:
             given |= self.before(verb, invoice)
@@ -205,14 +205,14 @@ class MoneyChecks(Checks):
 
     @staticmethod
     def events(emulator: Emulator) -> list[tuple[str, Any]]:
-        """What happened to the customers of an emulator, and to how much."""
+        """Return the events of an emulator's customers, with their amounts."""
         return [(entry.event, entry.units) for entry in emulator.ledger]
 
     @contextmanager
     def keeping(
         self, emulator: Emulator, context: Context, journal: Path
     ) -> Iterator[tuple[Client, EmulatorTransport]]:
-        """A client with a journal, and what it sends."""
+        """Return a client with a journal, and the requests it sends."""
         transport = EmulatorTransport(emulator, context.base_url)
         with httpx.Client(transport=transport) as http:
             client = Client(
@@ -223,5 +223,5 @@ class MoneyChecks(Checks):
 
 
 def _anywhere(path: str) -> str:
-    """A pattern for a path with ids that count up: those of another run differ."""
+    """Return a pattern for a path with sequential ids, which differ in another run."""
     return re.sub(r"_\d{8}", r"_\\d+", path)

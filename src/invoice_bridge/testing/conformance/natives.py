@@ -1,4 +1,4 @@
-"""Native parameters: each row joins its request, and what changes the amount is not taken unseen."""
+"""Native parameters: each row joins its request, and a changed amount needs the caller's consent."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.emulator import Emulator, EmulatorTransport
 from invoice_bridge.engine.allow import ALL
-from invoice_bridge.explain import plan
 from invoice_bridge.testing.conformance.base import Checks
 from invoice_bridge.testing.native_rows import commands_for, row_contradiction, stating
+from invoice_bridge.testing.planned import planned
 
 _ENOUGH = 6
-"""How many commands that carry a parameter are compared with and without it."""
+"""The number of commands that are compared with and without a parameter."""
 
 
 class NativeChecks(Checks):
     """The native parameters that an adapter declares."""
 
     natives_elsewhere: ClassVar[frozenset[str]] = frozenset()
-    """Paths of native rows that only other settings than the emulator's reach: a test of yours meets each."""
+    """Paths of native rows that only other settings than the emulator's reach: cover each by your own test."""
 
     def carrying(self, row: Native, context: Context, emulator: Emulator) -> Iterator[Command]:
-        """The commands that can carry a parameter and that the provider can do."""
+        """Return the commands that can carry a parameter and that the provider supports."""
         for command in commands_for(row, emulator.customer, emulator.payment_method, emulator.subscription):
             if row.when(command, context):
-                whole = plan(stating(command, row, context, 0), context, lookup="never")
+                whole = planned(stating(command, row, context, 0), context, lookup="never")
                 if whole.refusal is None:
                     yield command
 
     def rows(self, declared: Provider) -> list[Native]:
-        """The rows that the emulator's settings reach."""
+        """Return the rows that the emulator's settings reach."""
         rows = [row for row in declared.natives.rows if row.path not in self.natives_elsewhere]
         if not rows:
             pytest.skip(f"{declared.title} declares no native parameters")
         return rows
 
     def test_a_native_row_tells_the_truth(self, declared: Provider, context: Context, emulator: Emulator) -> None:
-        """A parameter joins one request, as its row says, and changes nothing else: no other request, no key."""
+        """A parameter joins one request, as its row states, and changes nothing else: no other request, no key."""
         wrong, unreached = [], []
         for row in self.rows(declared):
             commands = list(islice(self.carrying(row, context, emulator), _ENOUGH))
@@ -80,16 +80,16 @@ class NativeChecks(Checks):
     def test_a_wrong_native_value_is_refused_before_anything_is_sent(
         self, declared: Provider, context: Context, emulator: Emulator, client: Client, transport: EmulatorTransport
     ) -> None:
-        """A value of another kind, and a name that the table does not have, are errors that say so."""
+        """A value of another kind, and a name outside the table, raise an error that names the fault."""
         for row in self.rows(declared):
             command = next(self.carrying(row, context, emulator))
-            bad = plan(stating(command, row, context, 2), context, lookup="never")
+            bad = planned(stating(command, row, context, 2), context, lookup="never")
             assert isinstance(bad.refusal, ConfigurationError), row.path
             assert row.path.rpartition(".")[2] in str(bad.refusal)
             assert bad.requests == ()
             name = row.path.split("[", maxsplit=1)[0].split(".")[0] + "x"
             unknown = command.model_copy(update={"native": {self.provider: {name: "one"}}})
-            refusal = plan(unknown, context, lookup="never").refusal
+            refusal = planned(unknown, context, lookup="never").refusal
             assert isinstance(refusal, ConfigurationError | Unsupported), name
             if isinstance(unknown, OneTimeCharge | PeriodInvoice):
                 with pytest.raises((ConfigurationError, Unsupported)):
@@ -99,7 +99,7 @@ class NativeChecks(Checks):
     def test_what_changes_the_amount_is_named(
         self, declared: Provider, context: Context, emulator: Emulator, client: Client, transport: EmulatorTransport
     ) -> None:
-        """Such a parameter needs expect_total, and its loss is accepted by its name alone, never with all others."""
+        """Such a parameter needs expect_total, and its loss is accepted only by name, never with all others."""
         money = [row for row in self.rows(declared) if row.money]
         if not money:
             pytest.skip(f"no native parameter of {declared.title} changes the amount")
@@ -109,9 +109,9 @@ class NativeChecks(Checks):
             whole = stating(command, row, context, 0)
             assert isinstance(whole, OneTimeCharge | PeriodInvoice)
             blind = whole.model_copy(update={"expect_total": None})
-            assert isinstance(plan(blind, context, lookup="never").refusal, Unsupported)
+            assert isinstance(planned(blind, context, lookup="never").refusal, Unsupported)
             code = loss_code(self.provider, row.path)
-            others = [loss.code for loss in plan(whole, context, lookup="never").losses if loss.code != code]
+            others = [loss.code for loss in planned(whole, context, lookup="never").losses if loss.code != code]
             for allow in ([*others, "native"], [*others, "lines"]):
                 with pytest.raises(LossyTranslation) as refused:
                     client.create(whole, allow=allow)
@@ -123,7 +123,7 @@ class NativeChecks(Checks):
     def test_a_native_parameter_reaches_the_emulator(
         self, declared: Provider, context: Context, emulator: Emulator
     ) -> None:
-        """The emulator knows each parameter of a bill: it may refuse the value, and never the name."""
+        """The emulator knows each parameter of a bill: it may refuse the value, but never the name."""
         for row in self.rows(declared):
             commands = [one for one in self.carrying(row, context, emulator) if isinstance(one, Bill)]
             for command in commands[:1]:
@@ -133,11 +133,13 @@ class NativeChecks(Checks):
                 with self.meeting(fresh, context, lookup="never") as (client, _):
                     refusal = ""
                     try:
-                        client.create(whole, allow=[loss.code for loss in plan(whole, context, lookup="never").losses])
+                        client.create(
+                            whole, allow=[loss.code for loss in planned(whole, context, lookup="never").losses]
+                        )
                     except ProviderError as refused:
                         refusal = str(refused).casefold()
                     except BridgeError:
-                        pass  # the emulator holds nothing for this bill to bill, or computes another total
+                        pass  # the emulator has nothing to bill for it, or computes another total
                     assert "unknown" not in refusal, row.path
                     assert "does not build" not in refusal, row.path
 
@@ -156,6 +158,6 @@ class NativeChecks(Checks):
             fresh: Emulator = declared.emulator()
             with self.meeting(fresh, context, lookup="never") as (client, _):
                 with pytest.raises(ProviderError) as refused:
-                    client.create(whole, allow=[loss.code for loss in plan(whole, context, lookup="never").losses])
+                    client.create(whole, allow=[loss.code for loss in planned(whole, context, lookup="never").losses])
                 assert not isinstance(refused.value, NotFound), row.path
             assert not fresh.ledger, row.path

@@ -33,7 +33,7 @@ WRITING = (
 
 @dataclass(frozen=True)
 class _Done:
-    """What doing a verb came to: the requests, the ledger's new events, how many writes took effect."""
+    """The result of a verb: the requests, the ledger's new events, the number of effective writes."""
 
     sent: tuple[Request, ...]
     events: tuple[str, ...]
@@ -48,9 +48,9 @@ class OnceChecks(Checks):
     def test_a_reference_stands_for_one_bill(
         self, *, past: bool, declared: Provider, client: Client, context: Context, emulator: Emulator, clock: FakeClock
     ) -> None:
-        """The same reference with other content raises IdempotencyMismatch, with the bill that stands; nothing is done.
+        """The same reference with other content raises IdempotencyMismatch, with the existing bill; nothing is done.
 
-        Within the window of its key; and past it, where the look can find it.
+        Within the key's lifetime, and later if the lookup can find it.
         """
         bill, made = self.bill(context, emulator)
         if past and not is_findable(bill, context):
@@ -64,7 +64,7 @@ class OnceChecks(Checks):
             pytest.raises(IdempotencyMismatch) as refused,
         ):
             self.create(again, other, plan_of(other, context))
-        if past or declared.idempotency.replay_header is not None:  # elsewhere a repeated answer looks like a new one
+        if past or declared.idempotency.replay_header is not None:  # an unmarked repeated answer looks new
             assert refused.value.outcome == "nothing_done"
         assert emulator.ledger == held
         if is_findable(bill, context):
@@ -72,7 +72,7 @@ class OnceChecks(Checks):
             assert refused.value.existing.id == created.id
 
     def test_a_bill_that_is_found_is_not_made_again(self, declared: Provider, context: Context) -> None:
-        """Past the window of its key a bill is found by its reference: nothing is made, issued or collected again."""
+        """After its key's lifetime a bill is found by its reference: nothing is made, issued or collected again."""
         compared = 0
         for bill, made in self.possible(context, declared.emulator()):
             if not is_findable(bill, context):
@@ -83,7 +83,7 @@ class OnceChecks(Checks):
                 try:
                     created = self.create(client, bill, made)
                 except BridgeError:
-                    continue  # the emulator holds nothing for this bill to bill
+                    continue  # the emulator has nothing to bill for it
                 held = _moved(emulator), {invoice.id for invoice in client.list()}
                 clock.now += declared.idempotency.window
                 again = self.create(client, bill, made)
@@ -94,10 +94,10 @@ class OnceChecks(Checks):
             pytest.skip(f"{declared.title} does not carry the reference of these bills in a listing")
 
     def test_a_lost_answer_is_asked_for_again(self, declared: Provider, context: Context) -> None:
-        """Whichever write loses its answer, the same bytes go out again with the same key; the bill is made once.
+        """If any write loses its answer, the same bytes are sent again with the same key, and one bill is made.
 
-        A write that has no key, and whose method is not declared repeatable, is sent once: the bill is found by its
-        reference then, or it is unknown what became of it. Either way there is one demand for money at most.
+        A write that has no key, and whose method is not declared repeatable, is sent once: then the lookup finds the
+        bill by its reference, or its outcome is unknown. In both cases there is at most one demand for money.
         """
         possible = self.possible(context, declared.emulator())
         charged = [pair for pair in possible if pair[0].collection.kind == "charge" and not pair[0].draft]
@@ -131,7 +131,7 @@ class OnceChecks(Checks):
                 assert issued == 1
 
     def is_repeatable(self, request: Request, declared: Provider) -> bool:
-        """Whether a write may be sent again: it has a key, or its method is declared to be repeatable without one."""
+        """Return whether a write may be repeated: it has a key, or its method is declared repeatable without one."""
         header = declared.idempotency.header.lower()
         keyed = bool(header) and header in {name.lower() for name in request.headers}
         return keyed or request.method in declared.idempotency.repeatable
@@ -141,14 +141,14 @@ class OnceChecks(Checks):
     def test_a_lost_answer_of_a_verb_ends_in_the_truth(
         self, declared: Provider, context: Context, verb: str, kind: Kind
     ) -> None:
-        """Whichever write of a verb is lost, POST, PUT, PATCH or DELETE: it is done, or OutcomeUnknown; never twice.
+        """If any write of a verb (POST, PUT, PATCH, DELETE) is lost, it is done or OutcomeUnknown, never done twice.
 
         A write without a key is sent once, unless its method is declared repeatable.
         """
         self.needs(declared, verb)
         whole = self.doing(declared, context, verb)
         if whole is None:
-            pytest.fail(f"no bill of this suite brings an invoice to which {verb} can be done")
+            pytest.fail(f"no bill of this suite makes an invoice that allows {verb}")
         writes = [request for request in whole.sent if request.writes]
         assert writes, f"{verb} sends no request that writes"
         for place, write in enumerate(writes):
@@ -167,13 +167,13 @@ class OnceChecks(Checks):
                 assert again.writes <= whole.writes, f"{verb} was applied twice"
 
     def doing(self, declared: Provider, context: Context, verb: str, *faults: Fault) -> _Done | None:
-        """Do a verb to the first invoice that allows it, meeting these faults; None where no invoice does."""
+        """Run a verb under these faults on the first invoice that allows it; None if no invoice does."""
         for bill, emulator, make in self.subjects(declared, context):
             with self.meeting(emulator, context) as (client, _):
                 try:
                     created = make(client)
                 except BridgeError:
-                    continue  # the emulator holds nothing for this bill to bill
+                    continue  # the emulator has nothing to bill for it
             held, writes, unknown = len(emulator.ledger), emulator.writes, None
             with self.meeting(emulator, context, *faults) as (client, transport):
                 try:
@@ -199,7 +199,7 @@ class OnceChecks(Checks):
         emulator: Emulator,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """The second try is told what the first one was, or refused, for the invoice is void: neither is an error."""
+        """The second try gets the first one's answer, or a refusal because the invoice is void: neither is an error."""
         self.needs(declared, "void")
         if not declared.idempotency.methods:
             pytest.skip(
@@ -216,9 +216,9 @@ class OnceChecks(Checks):
         assert [entry.event for entry in emulator.ledger].count("voided") == 1
 
     def test_resolve_says_what_became_of_a_bill(self, client: Client, context: Context, emulator: Emulator) -> None:
-        """Found where it stands; else absent, or too early to say just after it was tried. Nothing is written.
+        """A bill resolves as found if it exists; otherwise as absent, or too early after a try. Nothing is written.
 
-        Where the reference cannot be found, nothing is claimed: ambiguous.
+        If the reference cannot be searched, the answer is ambiguous.
         """
         bill, made = self.bill(context, emulator)
         if not is_findable(bill, context):
@@ -236,7 +236,7 @@ class OnceChecks(Checks):
 
 
 def _other(bill: OneTimeCharge | PeriodInvoice) -> OneTimeCharge | PeriodInvoice:
-    """Another bill under the same reference: of more money; or where it states none, of another month."""
+    """Return another bill under the same reference: a larger amount, or another month if it states none."""
     if isinstance(bill, PeriodInvoice) and bill.lines:
         lines = (*bill.lines, Line(description="More", amount=bill.lines[0].amount))
         return bill.model_copy(update={"lines": lines})
@@ -246,5 +246,5 @@ def _other(bill: OneTimeCharge | PeriodInvoice) -> OneTimeCharge | PeriodInvoice
 
 
 def _moved(emulator: Emulator) -> list[tuple[str, str]]:
-    """Which demands for money there were, and which money was taken."""
+    """Return the demands for money and the collected amounts."""
     return [(entry.event, entry.invoice_id) for entry in emulator.ledger if entry.event in {"issued", "collected"}]

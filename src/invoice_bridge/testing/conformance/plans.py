@@ -40,7 +40,7 @@ class PlanChecks(Checks):
                 try:
                     self.create(client, bill, made)
                 except BridgeError:
-                    continue  # the emulator holds nothing for this bill to bill
+                    continue  # the emulator has nothing to bill for it
             compared += 1
             assert [shown(request) for request in made.requests] == _as_shown(transport.sent, made.requests)
         assert compared
@@ -56,7 +56,7 @@ class PlanChecks(Checks):
         assert seen, "no plan of any bill has a request"
 
     def test_vectors(self, context: Context) -> None:
-        """Each literal vector of the subclass is what its bill becomes, byte for byte."""
+        """Each literal vector of the subclass equals its bill's requests, byte for byte."""
         if not self.vectors:
             pytest.skip(f"{type(self).__name__} states no vectors: literal requests from the provider's documentation")
         for name, (bill, contents) in self.vectors.items():
@@ -65,7 +65,7 @@ class PlanChecks(Checks):
     def test_every_post_has_its_own_key(self, declared: Provider, context: Context, emulator: Emulator) -> None:
         """Each write of a bill carries a key of its own, which another reference or attempt changes.
 
-        Only where the provider takes keys for its method; elsewhere no header is sent that would promise something.
+        This holds for methods that take keys; for others no header is sent, because it would be a false promise.
         """
         keys_of = declared.idempotency
         if not keys_of.methods:
@@ -93,7 +93,7 @@ class PlanChecks(Checks):
 
 
 def _as_shown(sent: list[Request], explained: tuple[Request, ...]) -> list[tuple[str, str, bytes, str | None]]:
-    """What was sent, with what stands at an explained placeholder put back as that placeholder."""
+    """Return the sent requests, with each explained placeholder put back in place of its value."""
     found: list[tuple[str, str, bytes, str | None]] = []
     for number, request in enumerate(sent):
         if number >= len(explained):
@@ -114,7 +114,7 @@ def _as_shown(sent: list[Request], explained: tuple[Request, ...]) -> list[tuple
 
 
 def _put_back(text: str, model: str) -> str:
-    """The model, where the text is the model with something at each placeholder; else the text."""
+    """Return the model if the text is the model with filled placeholders, otherwise the text."""
     pattern = "".join(
         r"[^/?&\"]+" if _PLACEHOLDER.fullmatch(piece) else re.escape(piece)
         for piece in re.split(r"(\{[A-Za-z_.]+\}|%7B[A-Za-z_.]+%7D)", model)

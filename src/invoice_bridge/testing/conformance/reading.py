@@ -46,10 +46,10 @@ class ReadingChecks(Checks):
     def test_without_a_currency_no_amount_is_read(
         self, declared: Provider, client: Client, context: Context, emulator: Emulator
     ) -> None:
-        """A currency that is absent or unknown hides no invoice: no amount is read, and `problems` says why."""
+        """An absent or unknown currency hides no invoice: no amount is read, and `problems` has the reason."""
         created = client.retrieve(self.create(client, *self.bill(context, emulator)).id)
         assert created.currency is not None
-        assert created.problems == (), f"what this provider answers is read whole: {created.problems} (shapes.py)"
+        assert created.problems == (), f"this provider's answers must be read in full: {created.problems} (shapes.py)"
         texts = (created.currency, created.currency.lower())
         broken = [_replaced(created.raw, text, wrong) for text in texts for wrong in (None, "", 7, "nope")]
         changed = [data for data in broken if data != created.raw]
@@ -62,7 +62,7 @@ class ReadingChecks(Checks):
 
 
 def _replaced(value: Any, text: str, wrong: Any) -> Any:
-    """JSON in which something else stands wherever that text stood."""
+    """Return the JSON with another value in every place of that text."""
     if isinstance(value, Mapping):
         return {name: _replaced(inner, text, wrong) for name, inner in value.items()}
     if isinstance(value, list | tuple):

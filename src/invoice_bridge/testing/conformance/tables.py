@@ -20,7 +20,8 @@ from invoice_bridge.core.model import Line
 from invoice_bridge.emulator import Emulator, EmulatorTransport
 from invoice_bridge.explain import body_leaves, origin
 from invoice_bridge.testing.conformance.base import Checks, plan_of
-from invoice_bridge.testing.metamorphic import contradiction, leaves_with_variants, variants
+from invoice_bridge.testing.metamorphic import contradiction
+from invoice_bridge.testing.variants import leaves_with_variants, variants
 
 
 class TableChecks(Checks):
@@ -28,15 +29,15 @@ class TableChecks(Checks):
 
     @pytest.mark.parametrize("kind", LEAVES, ids=lambda kind: kind.verb)
     def test_every_leaf_has_a_row(self, declared: Provider, kind: type[Bill]) -> None:
-        """Whatever a caller can say, a row says what becomes of it."""
+        """Every field that a caller can set has a row."""
         spoken_of = {row.path for row in declared.fields if kind.verb in row.verbs}
         missing = [leaf for leaf in LEAVES[kind] if leaf not in spoken_of]
         assert not missing, f"add a row to FIELDS in the tables.py of {declared.name} for {', '.join(missing)}"
 
     def test_every_row_can_be_tested(self, declared: Provider) -> None:
-        """Each row speaks of a leaf that bills have and that this suite can change; "" is a constant of the body."""
+        """Each row is about a leaf that bills have and that this suite can change; "" is a constant of the body."""
         unknown = sorted({row.path for row in declared.fields if row.path} - set(leaves_with_variants()))
-        assert not unknown, f"no bill has {', '.join(unknown)}, or testing/metamorphic.py lacks a variant for it"
+        assert not unknown, f"no bill has {', '.join(unknown)}, or testing/variants.py lacks a variant for it"
 
     @pytest.mark.parametrize(
         "kind, leaf",
@@ -52,15 +53,15 @@ class TableChecks(Checks):
             refusal = plan_of(bills[0], context).refusal
             pytest.skip(f"{context.provider.title} refuses every {kind.verb} of this suite: {refusal}")
         pairs = [pair for bill in possible for pair in variants(bill, leaf)]
-        assert pairs, f"no bill can be made that differs in {leaf} alone: see _VARIANTS in testing/metamorphic.py"
+        assert pairs, f"no bill can be made that differs in {leaf} alone: see _VARIANTS in testing/variants.py"
         wrong = [said for one, two in pairs if (said := contradiction(one, two, leaf, context)) is not None]
         assert not wrong, "\n".join(sorted(set(wrong)))
         refusals = [plan_of(two, context).refusal for _, two in pairs]
         if None not in refusals and all(plan_of(one, context).refusal is not None for one, _ in pairs):
-            pytest.skip(f"{context.provider.title} refuses whatever {leaf} says: {refusals[0]}")
+            pytest.skip(f"{context.provider.title} refuses every value of {leaf}: {refusals[0]}")
 
     def test_every_field_of_a_body_has_an_origin(self, context: Context, emulator: Emulator) -> None:
-        """What is sent comes from a field of the command, or is a constant that a row explains."""
+        """Every value that is sent comes from a field of the command, or is a constant that a row explains."""
         shapes = {
             shape
             for _, made in self.possible(context, emulator)
@@ -75,7 +76,7 @@ class TableChecks(Checks):
     ) -> None:
         """A loss of severity warns or changes_money raises LossyTranslation, unless it is allowed by name.
 
-        Every row that means such a loss is met by some bill that the provider can do.
+        Every row of such a loss applies to some bill that the provider supports.
         """
         grave_rows = [row for row in declared.fields if row.severity is not Severity.INFO and row.clock is None]
         if not grave_rows:
@@ -93,11 +94,11 @@ class TableChecks(Checks):
         assert sorted(self.losses_elsewhere & met) == [], "these are met here: take them out of losses_elsewhere"
 
     def losing(self, context: Context, emulator: Emulator) -> Iterator[tuple[str, Any]]:
-        """For each grave loss that some bill means, or a bill with one leaf changed, its code and that bill."""
+        """Return each severe loss of a bill, or of a bill with one leaf changed: its code and that bill."""
         bills = [bill for bill, _ in self.possible(context, emulator)]
         for row in context.provider.fields:
             if row.code and row.severity is not Severity.INFO and row.clock is None:
-                # most often it is the row's own leaf that has to be set, sometimes another
+                # usually the row's own leaf has to be set, sometimes another one
                 leaves = (row.path, *chain.from_iterable(LEAVES.values()))
                 changed = (pair[1] for leaf in leaves for bill in bills for pair in variants(bill, leaf))
                 losing = (bill for bill in chain(bills, changed) if row.loss(bill, context) is not None)
@@ -107,7 +108,7 @@ class TableChecks(Checks):
                     yield row.code, found
 
     def test_a_text_that_is_too_long_is_refused(self, declared: Provider, context: Context, emulator: Emulator) -> None:
-        """A limit is checked before anything is sent: nothing is cut off, nothing is left behind."""
+        """A limit is checked before anything is sent: nothing is truncated, and no draft remains."""
         bill, _ = self.bill(context, emulator)
         limits = [limit for limit in declared.limits if limit.path in {"description", "purchase_order"}]
         if not limits:

@@ -1,4 +1,4 @@
-"""Each verb in each status that an invoice can be brought to: what the table of transitions says is what happens."""
+"""Each verb in each reachable status of an invoice: the result agrees with the table of transitions."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class TransitionChecks(Checks):
 
     @pytest.mark.parametrize("verb", CHANGES)
     def test_a_verb_does_what_its_row_says(self, declared: Provider, context: Context, verb: str) -> None:
-        """Where the row allows a status the verb leads to what it says; elsewhere it is refused and changes nothing.
+        """In a status that the row allows, the verb leads to the row's result; in any other it changes nothing.
 
-        Some invoice is brought to a status that is allowed, and some to one that is not.
+        Some invoice reaches an allowed status, and some a forbidden one.
         """
         self.needs(declared, verb)
         row, bills = declared.transitions[verb], self.starts(context, declared.emulator(), verb)
@@ -45,11 +45,11 @@ class TransitionChecks(Checks):
                 (self.changes if allowed else self.refuses)(client, emulator, verb, row, invoice)
                 checked.add(allowed)
         wanted = "allowed" if True not in checked else "refused"
-        assert checked == {True, False}, f"no bill of this suite brings an invoice to where {verb} is {wanted}"
+        assert checked == {True, False}, f"no bill of this suite makes an invoice for which {verb} is {wanted}"
 
     @pytest.mark.parametrize("verb", CHANGES)
     def test_a_verb_declares_the_effects_of_its_row(self, declared: Provider, context: Context, verb: str) -> None:
-        """The requests of a verb have the effects of its row between them, so that explain shows what it does."""
+        """The requests of a verb together have the effects of its row, so that explain shows them."""
         self.needs(declared, verb)
         bills = self.starts(context, declared.emulator(), verb)
         with self.beginning(declared, context) as (client, emulator):
@@ -59,7 +59,7 @@ class TransitionChecks(Checks):
         assert plan(command, context).effects == declared.transitions[verb].effects
 
     def changes(self, client: Client, emulator: Emulator, verb: str, row: Transition, invoice: Invoice) -> None:
-        """Do a verb that is allowed: the status is one that it leads to, and no effect is kept silent."""
+        """Run an allowed verb: check that the status is one of its results, and that every effect is declared."""
         written = len(emulator.ledger)
         done = change(client, emulator, verb, invoice.id, self.change, attempt=2, **self.before(verb, invoice))
         assert done.status in (row.becomes or {invoice.status}), f"{verb}: {invoice.status} became {done.status}"
@@ -69,9 +69,9 @@ class TransitionChecks(Checks):
         assert {EFFECTS[event] for event in events & EFFECTS.keys()} <= row.effects, f"{verb} also {events}"
 
     def refuses(self, client: Client, emulator: Emulator, verb: str, row: Transition, invoice: Invoice) -> None:
-        """Do a verb that is not allowed: the error has the invoice, which is what it was, and nothing happened."""
+        """Run a forbidden verb: check that the error has the unchanged invoice, and that nothing happened."""
         written, gone = len(emulator.ledger), invoice.status is Status.DELETED
-        in_doubt = invoice.status in row.allowed  # it is the provider's switch that forbids it
+        in_doubt = invoice.status in row.allowed  # the provider's switch forbids it
         kinds = (InvalidState, NotFound) if gone else (InvalidState, Rejected) if in_doubt else (InvalidState,)
         with pytest.raises(kinds) as refused:
             change(client, emulator, verb, invoice.id, self.change, attempt=2, **self.before(verb, invoice))
@@ -84,7 +84,7 @@ class TransitionChecks(Checks):
 
     @contextmanager
     def beginning(self, declared: Provider, context: Context) -> Iterator[tuple[Client, Emulator]]:
-        """A client of a fresh emulator."""
+        """Return a client of a fresh emulator."""
         emulator: Emulator = declared.emulator()
         with httpx.Client(transport=EmulatorTransport(emulator, context.base_url)) as http:
             yield (
@@ -95,7 +95,7 @@ class TransitionChecks(Checks):
             )
 
     def starts(self, context: Context, emulator: Emulator, verb: str) -> Bills:
-        """One bill of each kind of collection, as a draft and issued; first what can be mailed, where that is asked."""
+        """Return one bill of each kind of collection, as a draft and issued; on request the mailable ones first."""
         order = ("send", "manual", "charge") if verb == "send_invoice" else ("manual", "send", "charge")
         kinds: dict[tuple[bool, str], tuple[OneTimeCharge | PeriodInvoice, Plan]] = {}
         for bill, made in self.possible(context, emulator):
@@ -103,10 +103,10 @@ class TransitionChecks(Checks):
         return [kinds[draft, kind] for kind in order for draft in (True, False) if (draft, kind) in kinds]
 
 
-# ── how an invoice comes to a status ─────────────────────────────────────────────────────────────────────────────────
+# ── the way to a status ─────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Course:
-    """How an invoice is brought to a status: made so by one of these bills, or changed so by rows of the table."""
+    """The ways of an invoice to a status: made by one of these bills, or changed by rows of the table."""
 
     client: Client
     declared: Provider
@@ -118,12 +118,12 @@ class Course:
     """The verbs that need the amount before."""
 
     def brought(self, status: Status, through: frozenset[Status] = frozenset()) -> Invoice | None:
-        """An invoice of this status; None where no bill and no row leads to it without coming `through` one twice."""
+        """Return an invoice of this status, None if no bill and no row reaches it without repeating a status."""
         for bill, made in self.bills:
             try:
                 created = self.client.create(bill, allow=[loss.code for loss in made.losses])
             except BridgeError:
-                continue  # the emulator holds nothing for this bill to bill
+                continue  # the emulator has nothing to bill for it
             if created.status is status:
                 return self.client.retrieve(created.id)
         if (draft := self.emulator.add_draft()) is not None and status is Status.DRAFT:
@@ -143,13 +143,13 @@ class Course:
 def change(
     client: Client, emulator: Emulator, verb: str, invoice_id: str, update: Mapping[str, Any], **more: Any
 ) -> Invoice:
-    """Do a verb to an invoice."""
+    """Run a verb on an invoice."""
     done: Invoice = getattr(client, METHODS.get(verb, verb))(invoice_id, **further(verb, emulator, update), **more)
     return done
 
 
 def further(verb: str, emulator: Emulator, update: Mapping[str, Any]) -> dict[str, Any]:
-    """What a verb needs beside the invoice."""
+    """Return the arguments of a verb besides the invoice."""
     more: dict[str, dict[str, Any]] = {
         "update": dict(update),
         "pay": {"payment_method": emulator.payment_method},

@@ -1,4 +1,4 @@
-"""ChargeAPI in memory: the same rules, the same refusals, as far as its documentation shows them.
+"""ChargeAPI in memory: the rules and the refusals that its documentation shows.
 
 Nothing here was observed on the live service. Lines come from transactions, which tests and examples add themselves.
 """

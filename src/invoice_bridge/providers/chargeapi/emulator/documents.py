@@ -1,4 +1,4 @@
-"""The documents that ChargeAPI's emulator keeps, and what every request meets."""
+"""The documents that ChargeAPI's emulator stores, and the checks that every request passes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Transaction:
 
 
 def stamp(instant: datetime) -> str:
-    """RFC 3339 in UTC with three decimals, as all samples have it."""
+    """Format an instant as all samples do: RFC 3339 in UTC with three decimals."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -36,7 +36,7 @@ def _line(one: Transaction) -> tuple[str, int]:
 
 
 def _lines(transactions: Sequence[Transaction]) -> list[dict[str, Any]]:
-    """One line per description and unit amount, as the samples have it."""
+    """Group transactions as the samples do: one line per description and unit amount."""
     lines = []
     for (description, unit), same in groupby(sorted(transactions, key=_line), key=_line):
         quantity = len(list(same))
@@ -45,7 +45,7 @@ def _lines(transactions: Sequence[Transaction]) -> list[dict[str, Any]]:
 
 
 class ChargeApiDocuments(Emulator):
-    """What ChargeAPI has stored, what every request meets, and how an answer is worded."""
+    """ChargeAPI's stored documents, the checks of every request, and the answers."""
 
     name = "chargeapi"
     key = "ch_sk_test_not_a_key"
@@ -78,7 +78,7 @@ class ChargeApiDocuments(Emulator):
     }
     default_currency = "eur"
     tax_percent = 20
-    """What finalizing adds where the switch says that it does."""
+    """Return the tax that finalizing adds if the switch is on."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -95,15 +95,15 @@ class ChargeApiDocuments(Emulator):
             self.add_transaction(self.customer, 329, "eur", datetime(2026, 5, day, 18, tzinfo=UTC), "Reservation fees")
 
     def add_fleet(self, fleet: str, payment_method: str | None = None) -> None:
-        """Make a fleet that exists already, and its default payment method; one with "declined" in its id declines."""
+        """Add a fleet and its default payment method, which declines if its id contains "declined"."""
         self.fleets[fleet] = payment_method
 
     def add_transaction(self, fleet: str | None, amount: int, currency: str, at: datetime, description: str) -> None:
-        """Have a fleet (None: the account itself) use something; `amount` in the smallest unit of the currency."""
+        """Add a transaction of a fleet (None: of the account itself), `amount` in the currency's smallest unit."""
         self.fleets.setdefault(fleet)
         self.transactions.append(Transaction(fleet, amount, currency.lower(), at, description))
 
-    # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
+    # ── checks of every request ─────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
         """Check the key and the version (docs.chargeapi.co/authentication, /versioning)."""
         if call.headers.get("authorization") != f"Bearer {self.key}":
@@ -114,35 +114,35 @@ class ChargeApiDocuments(Emulator):
             raise self._refuse("The idempotency key is too long", None)
 
     def no_such_route(self, call: IncomingRequest) -> Response:
-        """404, as for any other path."""
+        """Return 404, as for any other path."""
         return self._refuse(f"No such path: {call.method} /{'/'.join(call.segments)}", None, status=404).answer
 
     def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
-        """The key came before with another body: not documented, so refused without a code, or replayed."""
+        """Refuse a known key with another body, without a code, or replay its answer: neither is documented."""
         del call
         if not self.switches["mismatch_refused"]:
             return kept.answer
         return self._refuse("The idempotency key was used with another request", None).answer
 
     def replayed(self, answer: Response) -> Response:
-        """The first outcome again; no header that marks it is documented."""
+        """Return the first outcome again; no header that marks it is documented."""
         return answer
 
     def keeps(self, answer: Response) -> bool:
-        """The first request is authoritative and its outcome replayed; whether a server error is one is a switch."""
+        """Return whether the key replays this answer; for server errors a switch decides."""
         return answer.status < 500 or self.switches["server_errors_stored"]
 
     def in_progress(self, call: IncomingRequest) -> Response:
-        """409 without a code where it does not wait: the status is listed without a meaning, no code for keys is."""
+        """Return 409 without a code: the page lists the status without a meaning, and no code for keys."""
         del call
         return self._refuse("A request with this idempotency key is being processed", None, status=409).answer
 
     def server_error(self) -> Response:
-        """500 as the older generation's table lists it; its code and type are not documented."""
+        """Return 500, as in the older generation's table; its code and type are not documented."""
         return self._refuse("Something went wrong", None, status=500, kind="api_error").answer
 
     def throttled(self, retry_after: str | None) -> Response:
-        """429 (docs.chargeapi.co/errors); that Retry-After comes with it is not documented."""
+        """Return 429 (docs.chargeapi.co/errors); it is not documented that it carries Retry-After."""
         answer = self._refuse("Too many requests", "rate_limit_exceeded", status=429).answer
         return self.with_retry_after(answer, retry_after)
 
@@ -188,7 +188,7 @@ class ChargeApiDocuments(Emulator):
 
     def _filters(self, call: IncomingRequest, known: Sequence[str]) -> dict[str, str]:
         for name, _ in call.query:
-            if name == "expand":  # an invoice is not in the table of what can be expanded
+            if name == "expand":  # invoices are not among the objects that can be expanded
                 raise self._refuse("Nothing can be expanded here", "unsupported_expand_value", param="expand")
             if name not in known:
                 raise self._invalid(f"Unknown parameter: {name}", name)
@@ -216,7 +216,7 @@ class ChargeApiDocuments(Emulator):
         return value
 
     def _words(self, given: Mapping[str, Any]) -> dict[str, str]:
-        """Metadata, within the limits of docs.chargeapi.co/metadata."""
+        """Read metadata within the limits of docs.chargeapi.co/metadata."""
         found = given.get("metadata", {})
         if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
             raise self._invalid("metadata must hold strings", "metadata")
@@ -226,9 +226,9 @@ class ChargeApiDocuments(Emulator):
 
     # ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────
     def _inside(self, found: Mapping[str, Any]) -> list[Transaction]:
-        """The window's transactions, start inclusive and end exclusive, of one fleet and one currency.
+        """Return one fleet's transactions of the period in one currency: start inclusive, end exclusive.
 
-        Without a fleet those that belong to none; what becomes of other currencies is not documented: they stay out.
+        Without a fleet, those that belong to no fleet. Other currencies are left out: no page mentions them.
         """
         start, end = (datetime.fromisoformat(found[name]) for name in ("period_start", "period_end"))
         taken = {id(one) for rows in self.billed.values() for one in rows} if self.switches["billed_once"] else set()
@@ -241,7 +241,7 @@ class ChargeApiDocuments(Emulator):
         ]
 
     def _rated(self, found: dict[str, Any]) -> dict[str, Any]:
-        """The invoice; a draft's lines and amount move with its transactions until they are locked."""
+        """Return the invoice; a draft's lines and amount follow its transactions until finalizing locks them."""
         if found["status"] == "draft":
             found["line_items"] = _lines(self._inside(found))
             found["amount_due"] = sum(line["amount"] for line in found["line_items"])
@@ -254,7 +254,7 @@ class ChargeApiDocuments(Emulator):
         return code.lower()
 
     def _status(self, found: Mapping[str, Any]) -> Any:
-        """Overdue is what an open invoice is once its due date has passed: inferred, no page says what makes it so."""
+        """Return the status: overdue is an open invoice past its due date (inferred: no page defines it)."""
         if found["status"] == "open" and found["due_date"] and found["due_date"] < stamp(self.clock()):
             return "overdue"
         return found["status"]

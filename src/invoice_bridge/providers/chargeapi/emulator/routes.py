@@ -1,4 +1,4 @@
-"""The requests that make, change and list: ChargeAPI's whole emulator."""
+"""The requests that create, change and list invoices: ChargeAPI's whole emulator."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _DUE_AFTER = timedelta(days=7)  # as in the samples; the rule is not documented
 
 
 class ChargeApiEmulator(ChargeApiTransitions):
-    """ChargeAPI's invoices. The fleet "flt_42" is there, with 25.00 EUR of transactions in May 2026, 19.99 in April.
+    """ChargeAPI's invoices. The fleet "flt_42" exists from the start, with 25.00 EUR in May 2026 and 19.99 in April.
 
-    The payment methods "pm_42", "pm_declined" (which declines) and those of the fleets are known; no other is charged.
+    The payment methods "pm_42", "pm_declined" (which declines) and those of the fleets are known; any other is refused.
     """
 
     ROUTES = (
@@ -36,7 +36,7 @@ class ChargeApiEmulator(ChargeApiTransitions):
     )
 
     def create(self, call: IncomingRequest) -> Response:
-        """POST /invoices: always a draft, its lines made of the window's transactions."""
+        """POST /invoices: always a draft, with the transactions of the period as lines."""
         given = self._body(call, _CREATE_PARAMS)
         start, end = self._moment(given, "period_start"), self._moment(given, "period_end")
         if start >= end:
@@ -73,7 +73,7 @@ class ChargeApiEmulator(ChargeApiTransitions):
         return self.json(self._shown(self._find(invoice_id)))
 
     def list(self, call: IncomingRequest) -> Response:
-        """GET /invoices, newest first; a page's token goes with the filters it was made for."""
+        """GET /invoices, newest first; a page's token is valid only with the filters of its page."""
         given = self._filters(call, _LIST_PARAMS)
         if "status" in given and given["status"] not in _LIST_STATUSES:
             raise self._invalid("No such status", "status")
@@ -107,7 +107,7 @@ class ChargeApiEmulator(ChargeApiTransitions):
         return f"{call.root}/invoices?{query([('page', token), *filters])}"
 
     def update(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """POST /invoices/{id}: drafts, and open invoices as the newer page has it."""
+        """POST /invoices/{id}: drafts, and open invoices as on the newer page."""
         given, found = self._body(call, _UPDATE_PARAMS), self._find(invoice_id)
         if not self.allows("update", found["status"]):
             raise self._wrong_state("update", found)

@@ -1,4 +1,4 @@
-"""What each verb does to an invoice of ChargeAPI's, and what it refuses."""
+"""The transition and the refusals of each verb on ChargeAPI's invoices."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ChargeApiTransitions(ChargeApiDocuments):
     def pay(self, call: IncomingRequest, invoice_id: str) -> Response:
         """POST …/pay: collects the whole balance, from the method given or the fleet's own."""
         given, found = self._body(call, ("payment_method",)), self._find(invoice_id)
-        # ChargeAPI's own, if at all: no flow of ours asks for a draft to be paid
+        # only ChargeAPI itself would do this: none of our flows pays a draft
         if found["status"] == "draft" and self.switches["pays_drafts"]:
             self._issue(found)
         method = self._text(given, "payment_method") or self.fleets[found["fleet"]]
@@ -59,7 +59,7 @@ class ChargeApiTransitions(ChargeApiDocuments):
         found |= {"paid_at": stamp(self.clock()), "payment_method": method}
 
     def void(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """POST …/void: open invoices; never a draft, nor one that is paid or void."""
+        """POST …/void: open invoices only, never a draft, a paid or a void one."""
         self._body(call, ())
         found = self._find(invoice_id)
         if not self.allows("void", found["status"]):

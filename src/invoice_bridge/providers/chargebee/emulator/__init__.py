@@ -1,4 +1,4 @@
-"""Chargebee in memory: the same rules, the same refusals, as far as its documentation shows them.
+"""Chargebee in memory: the rules and the refusals that its documentation shows.
 
 Nothing here was observed on the live service. `product_catalog` chooses which catalog the site has.
 """

@@ -1,4 +1,4 @@
-"""What a bill of Chargebee's comes to by its native parameters: coupons and exact decimals."""
+"""The amounts of a bill that native parameters change: coupons and exact decimals."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _INITIATORS = {"customer", "merchant"}
 class ChargebeeCharges(ChargebeePayments):
     """The amounts of a bill.
 
-    The coupons "spring" (20 % of the invoice) and "welcome" (5.00 off) are there already. `multi_decimal` is whether
-    the site has multi-decimal pricing.
+    The coupons "spring" (20 % of the invoice) and "welcome" (5.00 off) are there already. `multi_decimal` states
+    whether the site has multi-decimal pricing.
     """
 
     COMPUTES = frozenset(
@@ -45,7 +45,7 @@ class ChargebeeCharges(ChargebeePayments):
         }
 
     def _exact(self, row: Mapping[str, Any], place: str) -> dict[str, Any]:
-        """A charge whose amount may be given as a decimal of major units."""
+        """Read a charge whose amount may be a decimal of major units."""
         self._among(row, "avalara_sale_type", _SALES, f"charges[avalara_sale_type]{place}" if place else "")
         given = row.get("amount_in_decimal")
         if given is None:
@@ -72,7 +72,7 @@ class ChargebeeCharges(ChargebeePayments):
             raise self._refuse(f"{param or name} : must be one of {', '.join(sorted(words))}", param=param or name)
 
     def _discount_of(self, given: Mapping[str, Any], gross: int) -> list[dict[str, Any]]:
-        """The discounts that a bill asks for: its coupons, in their order."""
+        """Return the discounts of a bill: its coupons, in their order."""
         self._among(given, "payment_initiator", _INITIATORS)
         columns = given.get("coupon_ids", {})
         codes = [columns[place] for place in sorted(columns, key=int)]
@@ -93,7 +93,7 @@ class ChargebeeCharges(ChargebeePayments):
         return [row | {"object": "discount"} for row in rows]
 
     def _discounted_by(self, invoice: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-        """A new invoice with the discounts that the bill asks for: each line has its part, and is taxed on the rest."""
+        """Make an invoice with the bill's discounts: each line bears its part, and is taxed on the rest."""
         lines = invoice["line_items"]
         gross = sum(line["amount"] for line in lines)
         rows = self._discount_of(given, gross)
@@ -123,9 +123,9 @@ class ChargebeeCharges(ChargebeePayments):
             invoice["line_item_taxes"] = [self._line_tax(line) for line in lines if line["is_taxed"]]
         return self._balanced(invoice)
 
-    # ── what the forms of all bills have
+    # ── parameters that all bills share
     def _rows(self, given: Mapping[str, Any], group: str) -> list[tuple[int, dict[str, str | None]]]:
-        """The rows of a group of parameters, which come by column: charges[field][index]."""
+        """Return the rows of a group of parameters, which arrive by column: charges[field][index]."""
         columns: Mapping[str, Mapping[str, str]] = given.get(group, {})
         if not all(isinstance(column, dict) for column in columns.values()):
             raise self._refuse(f"{group} : must be given as {group}[field][index]", param=group)
@@ -150,7 +150,7 @@ class ChargebeeCharges(ChargebeePayments):
 
     def _currency(self, given: Mapping[str, Any]) -> str:
         own = self.subscriptions.get(given.get("subscription_id", ""), {}).get("currency_code", "USD")
-        code = given.get("currency_code", own).upper()  # the site's own where none is said
+        code = given.get("currency_code", own).upper()  # the site's own by default
         try:
             exponent(code)
         except ValueError:

@@ -1,4 +1,4 @@
-"""The documents that Chargebee's emulator keeps, and what every request meets."""
+"""The documents that Chargebee's emulator stores, and the checks that every request passes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, KEY_WI
 _LONGEST_KEY = 100
 _DAY = 86400
 _NAMES = ("first_name", "last_name")
-"""What an invoice's address takes of a customer without an address (apidocs.chargebee.com, update billing info)."""
+"""The fields that an invoice copies from a customer without an address (apidocs.chargebee.com, update billing info)."""
 
 
 class ChargebeeDocuments(Emulator):
-    """What Chargebee has stored, what every request meets, and how an answer is worded."""
+    """Chargebee's stored documents, the checks of every request, and the answers."""
 
     name = "chargebee"
     key = "test_not_a_key"
@@ -78,7 +78,7 @@ class ChargebeeDocuments(Emulator):
         self.subscriptions: dict[str, dict[str, Any]] = {}
         self.unbilled: dict[str, dict[str, Any]] = {}
         self.item_prices: dict[str, int | None] = {"charge-EUR": None, "tiered-EUR": 777}
-        """Item prices of charges in EUR; one whose tiers decide has its amount here, whatever a request says."""
+        """Item prices of charges in EUR; an amount here is decided by tiers and overrides the request's."""
         self.invoices: dict[str, dict[str, Any]] = {}
         self.add_customer("cus_42")
         self.payment_sources |= {"pm_42": "cus_42", "pm_declined": "cus_42", "pm_pending": "cus_42"}
@@ -93,7 +93,7 @@ class ChargebeeDocuments(Emulator):
         self.add_unbilled_charge("sub_42", 499, may + timedelta(days=16), description="Roadside call")
 
     def add_customer(self, customer_id: str, **facts: Any) -> None:
-        """Make a customer that exists already."""
+        """Add an existing customer."""
         self.customers[customer_id] = {
             "id": customer_id,
             "auto_collection": "on",
@@ -114,7 +114,7 @@ class ChargebeeDocuments(Emulator):
         currency: str = "EUR",
         description: str = "Unbilled",
     ) -> str:
-        """Let a subscription accrue a charge over a period, or at one instant; returns its id."""
+        """Add an unbilled charge of a subscription, over a period or at one instant; return its id."""
         charge_id = self.next_id("li_")
         self.unbilled[charge_id] = {
             "id": charge_id,
@@ -135,9 +135,9 @@ class ChargebeeDocuments(Emulator):
         }
         return charge_id
 
-    # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
+    # ── checks of every request ─────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
-        """Check the key: HTTP Basic, the key as user, no password."""
+        """Check the key: HTTP Basic, with the key as user and no password."""
         if call.headers.get("authorization") != "Basic " + base64.b64encode(f"{self.key}:".encode()).decode():
             message = "Sorry, authentication failed. Invalid api key"
             raise self._refuse(message, status=401, code="api_authentication_failed", kind=None)
@@ -145,39 +145,39 @@ class ChargebeeDocuments(Emulator):
             raise self._refuse(f"{self.key_header} : is longer than {_LONGEST_KEY} characters")
 
     def no_such_route(self, call: IncomingRequest) -> Response:
-        """405 for a known path, 404 for any other."""
+        """Return 405 for a known path, 404 for any other."""
         paths = {pattern for _, pattern, _ in self.ROUTES}
         if "/" + "/".join(call.segments) in paths:
             return self._refuse("HTTP method not supported", status=405, code="http_method_not_supported").answer
         return self._refuse("Sorry, we couldn't find that resource", status=404, code="resource_not_found").answer
 
     def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
-        """422: the key came before with other parameters."""
+        """Return 422: the key is known with other parameters."""
         del call, kept
         message = "The idempotency key was used with different parameters"
         return self._refuse(message, status=422, code="unable_to_process_request").answer
 
     def keeps(self, answer: Response) -> bool:
-        """Results are stored; whether refusals are, the switch says."""
+        """Return whether the answer is stored under its key: results are, and for refusals the switch decides."""
         return answer.status < 300 or (self.switches["failures_stored"] and answer.status != 429)
 
     def replayed(self, answer: Response) -> Response:
-        """The stored answer, marked."""
+        """Return the stored answer with its mark."""
         return Response(answer.status, answer.content, {**answer.headers, "chargebee-idempotency-replayed": "true"})
 
     def in_progress(self, call: IncomingRequest) -> Response:
-        """409 where it does not wait: nothing is documented, so it is taken for the only code that goes with 409."""
+        """Return 409 with the only code that is documented for a 409; the case itself is not documented."""
         del call
         message = "A request with this idempotency key is being processed"
         return self._refuse(message, status=409, code="invalid_state_for_request").answer
 
     def server_error(self) -> Response:
-        """500 (apidocs.chargebee.com, error handling)."""
+        """Return 500 (apidocs.chargebee.com, error handling)."""
         message = "Sorry, something went wrong"
         return self._refuse(message, status=500, code="internal_error", kind="operation_failed").answer
 
     def throttled(self, retry_after: str | None) -> Response:
-        """429; Retry-After "may" be sent (chargebee.com/docs, API limits)."""
+        """Return 429; Retry-After "may" be sent (chargebee.com/docs, API limits)."""
         message = "Too many requests"
         refused = self._refuse(message, status=429, code="api_request_limit_exceeded", kind="operation_failed")
         return self.with_retry_after(refused.answer, retry_after)
@@ -203,7 +203,7 @@ class ChargebeeDocuments(Emulator):
             raise self._refuse("This API operation is not enabled for this site", code="configuration_incompatible")
 
     def _params(self, call: IncomingRequest, known: str = "", **groups: str) -> dict[str, Any]:
-        """The form, checked against what the route knows; custom fields (cf_…) are always let through."""
+        """Return the form after checking it against the route's parameters; custom fields (cf_…) always pass."""
         given = nested(call.form())
         for name, value in given.items():
             inner = groups.get(name, "").split()
@@ -234,7 +234,7 @@ class ChargebeeDocuments(Emulator):
         return self._aged(found)
 
     def _aged(self, found: dict[str, Any]) -> dict[str, Any]:
-        """A posted invoice becomes payment_due when its due date comes."""
+        """Turn posted invoices into payment_due once their due date has passed."""
         if found["status"] == "posted" and found["due_date"] <= self.now_seconds():
             found |= {"status": "payment_due", "dunning_status": "in_progress"}
             found["next_retry_at"] = found["due_date"] + _DAY
@@ -354,7 +354,7 @@ class ChargebeeDocuments(Emulator):
 
     @staticmethod
     def _spread(lines: list[dict[str, Any]], whole: int) -> int:
-        """Let each line lose its own part of a discount; the first one has what is left by rounding."""
+        """Deduct from each line its part of a discount; the first line takes the rounding difference."""
         total: int = sum(line["amount"] for line in lines)
         for line in lines:
             line["discount_amount"] = line["amount"] * whole // total
@@ -363,7 +363,7 @@ class ChargebeeDocuments(Emulator):
 
     @staticmethod
     def _tax_the_rest(lines: list[dict[str, Any]]) -> None:
-        """Tax what a discount leaves of each line: the same part of it."""
+        """Tax each line after its part of the discount."""
         for line in lines:
             tax = Decimal(line["tax_amount"]) * (line["amount"] - line["discount_amount"]) / line["amount"]
             line["tax_amount"] = int(tax.quantize(Decimal(1), ROUND_HALF_UP))

@@ -1,4 +1,4 @@
-"""Credit notes at Chargebee that are imported as they ended."""
+"""The import of Chargebee's credit notes in their final state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOTE_STATUSES = {"adjustment": {"adjusted", "voided"}, "refundable": {"adjusted
 
 
 class ChargebeeImportedNotes(ChargebeeImports):
-    """The route that imports credit notes, on the imported invoices."""
+    """The route that imports credit notes of imported invoices."""
 
     def import_credit_note(self, call: IncomingRequest) -> Response:
         """POST /credit_notes/import_credit_note."""
@@ -74,7 +74,7 @@ class ChargebeeImportedNotes(ChargebeeImports):
         return amount
 
     def _noted(self, found: dict[str, Any], note: dict[str, Any], kind: str) -> dict[str, Any]:
-        """Put a credit note on its invoice, which an adjustment of all that is due makes paid."""
+        """Apply a credit note to its invoice; an adjustment of the whole amount due makes it paid."""
         if kind == "adjustment":
             if note["cn_total"] > found["amount_due"]:
                 raise self._refuse("total : is more than the amount due", param="total")

@@ -1,6 +1,6 @@
-"""History at Chargebee: invoices and credit notes that are imported as they ended.
+"""The import of history: invoices and credit notes of Chargebee in their final state.
 
-Limits: chargebee-node, src/schema/invoice.schema.ts and credit_note.schema.ts. What is not documented is a switch.
+Limits: chargebee-node, src/schema/invoice.schema.ts and credit_note.schema.ts. Each undocumented rule is a switch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TAX = "name rate amount description juris_type juris_name juris_code"
 
 
 class ChargebeeImports(ChargebeeCharges):
-    """The two routes that import; nothing they make is collected, unless its status may be."""
+    """The two import routes; nothing that they make is collected, unless its status allows it."""
 
     SWITCHES = {  # noqa: RUF012 - a ClassVar of the base
         **ChargebeeCharges.SWITCHES,
@@ -47,7 +47,7 @@ class ChargebeeImports(ChargebeeCharges):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.credit_reasons = {"Other", "Product Unsatisfactory", "Service Unsatisfactory"}
-        """The site's reasons of credit notes, which the switch credit_reason_checked makes it hold to."""
+        """The site's reasons for credit notes; the switch credit_reason_checked enforces them."""
         self.imported_notes: set[str] = set()
 
     # ── invoices ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -183,7 +183,7 @@ class ChargebeeImports(ChargebeeCharges):
         def param(name: str) -> str:
             return f"line_items[{name}][{place}]"
 
-        least = -(10**17)  # no minimum is documented
+        least = -(10**17)  # no page states a minimum
         text = self._text(row, "description", DESCRIPTION_LENGTH, param=param("description"))
         if text is None:
             raise self._refuse(f"{param('description')} : cannot be blank", param=param("description"))
@@ -222,7 +222,7 @@ class ChargebeeImports(ChargebeeCharges):
         }
 
     def _named_taxes(self, given: Mapping[str, Any], status: str) -> dict[str, str]:
-        """Each tax of the document by its name, with its rate, and that every line's is among them."""
+        """Return each tax of the document by name, with its rate; refuse a line's tax that is not among them."""
         taxes: dict[str, str] = {}
         for place, row in self._rows(given, "taxes"):
             name, rate = row.get("name"), row.get("rate")
@@ -343,7 +343,7 @@ class ChargebeeImports(ChargebeeCharges):
         found |= self._balanced(found)
 
     def _after_import(self, found: dict[str, Any], call: IncomingRequest) -> None:
-        """What the site does by itself: mails, and the collection of what its retry settings take up."""
+        """Do what the site does by itself: send mail, and collect invoices that its retry settings include."""
         if self.mails_invoices and call.headers.get(NO_MAIL[0]) != NO_MAIL[1]:
             self._note("mailed", found)
         if found["status"] in {"posted", "payment_due"} and self.switches["import_open_collects"]:

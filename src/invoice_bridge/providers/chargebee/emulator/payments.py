@@ -1,4 +1,4 @@
-"""Transactions, refunds and credit notes of Chargebee's invoices, on the documents; and the links of their PDFs."""
+"""Transactions, refunds and credit notes of Chargebee's invoices, and the links of their PDFs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _NOTES = 2000
 
 
 class ChargebeePayments(ChargebeeTransitions):
-    """What gives money of an invoice back, and how each payment of one is read.
+    """The refunds and credit notes of an invoice, and its payments.
 
-    The payment source "pm_slow_refund" takes refunds that stay in progress until `settle_refunds`, "pm_no_refund" takes
-    none. Which of several payments a refund is taken from is not documented: here it is the last one.
+    The payment source "pm_slow_refund" takes refunds that stay in progress until `settle_refunds`, "pm_no_refund"
+    takes none. No page says which of several payments is refunded: here it is the last one.
     """
 
     SWITCHES = {  # noqa: RUF012 - a ClassVar of the base
@@ -153,7 +153,7 @@ class ChargebeePayments(ChargebeeTransitions):
 
     @staticmethod
     def _refundable(found: Mapping[str, Any]) -> int:
-        """What refundable credit notes may still come to (apidocs.chargebee.com, record refund for an invoice)."""
+        """Return the limit of refundable credit notes (apidocs.chargebee.com, record refund for an invoice)."""
         issued = sum(row["cn_total"] for row in found["issued_credit_notes"] if row["cn_status"] != "voided")
         return int(found["amount_paid"] + found["credits_applied"] - issued)
 
@@ -186,7 +186,7 @@ class ChargebeePayments(ChargebeeTransitions):
         return self.json({"credit_note": made, "invoice": self._shown(found)})
 
     def _lines_total(self, found: Mapping[str, Any], columns: Mapping[str, Mapping[str, str]]) -> int:
-        """What lines of the invoice come to, with the tax of each."""
+        """Return the amount of some lines of the invoice, with their tax."""
         lines, total = {row["id"]: row for row in found["line_items"]}, 0
         for place, line_id in columns.get("reference_line_item_id", {}).items():
             param = f"line_items[amount][{place}]"
@@ -248,7 +248,7 @@ class ChargebeePayments(ChargebeeTransitions):
 
     # ── the document ─────────────────────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
-        """Check the key; whoever has the link of a document may read it."""
+        """Check the key, except for the link of a document, which anyone may read."""
         if not (call.method == "GET" and call.segments[1:] == ("pdf",)):
             super().authenticate(call)
 

@@ -1,4 +1,4 @@
-"""The requests that make, change and list: Chargebee's whole emulator."""
+"""The requests that create, change and list invoices: Chargebee's whole emulator."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 class ChargebeeEmulator(ChargebeeImportedNotes):
     """One Chargebee test site.
 
-    The customer "cus_42" is there with the payment source "pm_42", and its subscription "sub_42" with 29.99 EUR of
-    unbilled charges in May 2026. A payment source whose id contains "declined" is declined, one with "pending" stays in
-    progress. `tax_percent` is what taxable lines are taxed at, None where the site has no tax; `mails_invoices` is the
+    The customer "cus_42" exists with the payment source "pm_42", and its subscription "sub_42" with 29.99 EUR of
+    unbilled charges in May 2026. A payment source whose id contains "declined" is declined, one with "pending" stays
+    in progress. `tax_percent` is the rate of taxable lines, None if the site has no tax; `mails_invoices` is the
     site's e-mail setting; `lines_per_page` is how many lines an invoice shows at once.
     """
 
@@ -96,7 +96,7 @@ class ChargebeeEmulator(ChargebeeImportedNotes):
     )
 
     def configurations(self, call: IncomingRequest) -> Response:
-        """GET /configurations: which catalog the site has."""
+        """GET /configurations: the site's product catalog."""
         del call
         version = f"v{self.product_catalog}"
         return self.json({"configurations": [{"domain": "acme-test", "product_catalog_version": version}]})
@@ -126,7 +126,7 @@ class ChargebeeEmulator(ChargebeeImportedNotes):
         return self.json({"subscription": self.subscriptions[subscription_id] | {"object": "subscription"}})
 
     def create_2(self, call: IncomingRequest) -> Response:
-        """POST /invoices/create_for_charge_items_and_charges: product catalog 2; pending where it is asked for."""
+        """POST /invoices/create_for_charge_items_and_charges: product catalog 2; pending on request."""
         self._needs_catalog(2)
         given = self._params(
             call, _CREATE_2, charges=f"{_LINE} entity_description", item_prices=_ITEM, discounts=_DISCOUNT, **_GROUPS
@@ -167,7 +167,7 @@ class ChargebeeEmulator(ChargebeeImportedNotes):
         return [self._line(self._exact(row, f"[{place}]"), f"[{place}]") for place, row in rows]
 
     def _items(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The lines of item prices: at the price of the request, but where the item's tiers decide."""
+        """Return the lines of item prices, at the request's price unless the item has tiers."""
         lines = []
         for place, row in self._rows(given, "item_prices"):
             price = row.get("item_price_id")
@@ -180,7 +180,7 @@ class ChargebeeEmulator(ChargebeeImportedNotes):
         return lines
 
     def _off(self, row: Mapping[str, str | None], place: int) -> int:
-        """What a discount of the whole invoice takes off."""
+        """Return the amount of a discount on the whole invoice."""
         if row.get("apply_on") != "invoice_amount":
             param = f"discounts[apply_on][{place}]"
             raise self._refuse(f"{param} : this emulator knows invoice_amount alone", param=param)
@@ -238,7 +238,7 @@ class ChargebeeEmulator(ChargebeeImportedNotes):
         return self.json({"invoice": self._shown(self._find(invoice_id), start, limit)})
 
     def list_invoices(self, call: IncomingRequest) -> Response:
-        """GET /invoices, newest first. A filter without an operator is silently ignored, as the real one does."""
+        """GET /invoices, newest first. A filter without an operator is silently ignored, as by Chargebee."""
         given = dict(call.query)
         rows = [self._aged(row) for row in reversed(self.invoices.values())]
         if given.pop("include_deleted", "false") != "true":
@@ -303,7 +303,7 @@ class ChargebeeEmulator(ChargebeeImportedNotes):
         raise self._refuse(f"{field}[{operator}] : is not valid", param=f"{field}[{operator}]")
 
     def _listed(self, field: str, value: str) -> list[str]:
-        """A list as published, ["a","b"] or [a,b]; as the SDK spells it, ['a', 'b'], where the switch says so."""
+        """Read a list as documented, ["a","b"] or [a,b]; with the switch also as the SDK writes it, ['a', 'b']."""
         item = (
             r"""\s*(?:"[^"']*"|'[^"']*'|[^"',\]]*)\s*""" if self.switches["quoted_lists"] else r'(?:"[^"]*"|[^"\', ]*)'
         )

@@ -1,4 +1,4 @@
-"""What each verb does to an invoice of Chargebee's, and what it refuses."""
+"""The transition and the refusals of each verb on Chargebee's invoices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ONLINE: Mapping[str, Any] = {"payment_method": "card", "gateway": "chargebee"}
 _CREDITS = 500
 _DAY = 86400
 _DELETES_TOO = ("voided", "payment_due", "posted", "not_paid")
-"""Chargebee's own: it deletes these as well, which no flow of ours asks for."""
+"""Chargebee deletes these as well, but none of our flows asks for it."""
 
 
 class ChargebeeTransitions(ChargebeeDocuments):
@@ -34,7 +34,7 @@ class ChargebeeTransitions(ChargebeeDocuments):
         """The id of a transaction → how it was paid."""
 
     def _issue(self, found: dict[str, Any], call: IncomingRequest, *, first: bool = False) -> None:
-        """Turn a pending invoice into a demand for money, and collect it where auto_collection is on."""
+        """Issue a pending invoice, and collect it if auto_collection is on."""
         now = self.now_seconds()
         if self.switches["closing_renumbers"] or first:
             self.invoices.pop(found["id"], None)
@@ -102,7 +102,7 @@ class ChargebeeTransitions(ChargebeeDocuments):
 
     @staticmethod
     def _dun(found: dict[str, Any]) -> None:
-        """Begin dunning after the first payment was declined: the attempt 0, and the next one a day later."""
+        """Begin dunning after the first payment was declined: attempt 0, and the next one a day later."""
         for payment in found["_failed"]:
             found["dunning_attempts"] = [
                 {
@@ -117,7 +117,7 @@ class ChargebeeTransitions(ChargebeeDocuments):
             found["next_retry_at"] = payment["applied_at"] + _DAY
 
     def _note(self, event: str, found: Mapping[str, Any], units: int | None = None) -> None:
-        """Write what happened to an invoice into the ledger, of its total or of a part of it."""
+        """Record an event of an invoice in the ledger, with its total or a part of it."""
         custom = next((value for name, value in found.items() if name.startswith("cf_")), None)
         reference = custom or found.get("po_number")
         amount = found["total"] if units is None else units
@@ -151,7 +151,7 @@ class ChargebeeTransitions(ChargebeeDocuments):
         return self._with_transaction(found, found["linked_payments"][-1])
 
     def record_payment(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """POST …/record_payment: paid elsewhere."""
+        """POST …/record_payment: a payment made elsewhere."""
         given = self._params(call, "comment", transaction=_TRANSACTION)
         found = self._find(invoice_id)
         if not self.allows("mark_paid", found["status"]):
@@ -188,7 +188,7 @@ class ChargebeeTransitions(ChargebeeDocuments):
         }
 
     def facts(self, payment: Mapping[str, Any]) -> dict[str, Any]:
-        """How a payment was made, which its invoice does not say."""
+        """Return the method of a payment, which its invoice does not show."""
         return self.paid_by.get(payment["txn_id"], dict(_ONLINE))
 
     def _withdrawable(self, found: Mapping[str, Any], action: str) -> None:
@@ -274,7 +274,7 @@ class ChargebeeTransitions(ChargebeeDocuments):
         """POST /unbilled_charges/invoice_unbilled_charges: all of a subscription's, an invoice per currency."""
         given = self._params(call, "subscription_id customer_id")
         subscription = self.subscriptions.get(given.get("subscription_id", ""))
-        if subscription is None:  # by customer_id only with consolidated invoicing, which this site has not
+        if subscription is None:  # by customer_id only with consolidated invoicing, which this site does not have
             message = f"subscription_id : {given.get('subscription_id')} not found"
             raise self._refuse(message, status=404, code="resource_not_found", param="subscription_id")
         rows = [row for row in self.unbilled.values() if row["subscription_id"] == subscription["id"]]
@@ -301,7 +301,7 @@ class ChargebeeTransitions(ChargebeeDocuments):
         return self.json({"invoices": made})
 
     def _inherited(self) -> dict[str, str]:
-        """What an invoice takes over from its subscription (chargebee 3.29.0, Subscription.po_number)."""
+        """Return what an invoice inherits from its subscription (chargebee 3.29.0, Subscription.po_number)."""
         return {"po_number": "PO-CUSTOMER-7"} if self.switches["subscription_order"] else {}
 
     def _accrued_line(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -313,7 +313,7 @@ class ChargebeeTransitions(ChargebeeDocuments):
         rows, end = found["line_items"], start + (limit or self.lines_per_page)
         shown = {name: value for name, value in found.items() if not name.startswith("_")}
         shown |= {"line_items": rows[start:end], "resource_version": found["updated_at"] * 1000}
-        if found["_failed"]:  # a declined payment is listed among the others, with what it was to pay
+        if found["_failed"]:  # a declined payment is listed among the others, with the amount that it attempted
             payments = [*found["_failed"], *found["linked_payments"]]
             shown["linked_payments"] = sorted(payments, key=lambda row: int(row["applied_at"]))
         if found["status"] != "payment_due":

@@ -1,4 +1,4 @@
-"""The documents that Stripe's emulator keeps, and what every request meets."""
+"""The documents that Stripe's emulator stores, and the checks that every request passes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _INNER = frozenset({"rows", "payments", "inherits", "coupons"})
 
 
 class StripeDocuments(Emulator):
-    """What Stripe has stored, what every request meets, and how an answer is worded."""
+    """Stripe's stored documents, the checks of every request, and the answers."""
 
     name = "stripe"
     key = "sk_test_not_a_key"
@@ -74,14 +74,14 @@ class StripeDocuments(Emulator):
     }
     COMPUTES = frozenset({*(f"discounts[].{name}" for name in COUPON_WORDS), "default_tax_rates"})
     tax_percent = 20
-    """What automatic tax adds, on top or within."""
+    """The rate of automatic tax, on top or included."""
     discount_percent = 10
     coupons: ClassVar[Mapping[str, int]] = {"spring": 20, "welcome": 5}
-    """The percentages of the coupons and promotion codes that are there."""
+    """The percentages of the coupons and promotion codes that exist."""
     tax_rates = ("txr_42",)
-    """The tax rates that are there, each of `tax_percent`."""
+    """The tax rates that exist, each of `tax_percent`."""
     search_lag = timedelta(0)
-    """How old an invoice is when the search index first has it: under a minute by documentation, an hour in outages."""
+    """The lag of the search index: under a minute by documentation, an hour in outages."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -98,7 +98,7 @@ class StripeDocuments(Emulator):
         self.add_customer(self.customer, "someone@example.test")
 
     def add_customer(self, customer_id: str, email: str | None = None, **more: Any) -> dict[str, Any]:
-        """Make a customer that exists already."""
+        """Add an existing customer."""
         head = {"id": customer_id, "object": "customer", "created": self.now_seconds(), "livemode": False}
         balance = 5000 * self.switches["customer_owes"] - 500 * self.switches["customer_credit"]
         coupon = {"id": "di_1", "object": "discount", "coupon": {"percent_off": self.discount_percent}}
@@ -115,32 +115,32 @@ class StripeDocuments(Emulator):
             raise self._refuse("Invalid API Key provided", status=401)
 
     def no_such_route(self, call: IncomingRequest) -> Response:
-        """404, as for any unrecognized URL."""
+        """Return 404, as for any unrecognized URL."""
         return self._refuse(f"Unrecognized request URL ({call.method}: /{'/'.join(call.segments)})", status=404).answer
 
     def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
-        """The key came before with other parameters (docs.stripe.com/error-low-level; HTTP 400 as the SDK expects)."""
+        """Refuse a known key with other parameters (docs.stripe.com/error-low-level; HTTP 400 as the SDK expects)."""
         del call, kept
         message = "Keys for idempotent requests can only be used with the same parameters they were first used with."
         return self._refuse(message, kind="idempotency_error").answer
 
     def keeps(self, answer: Response) -> bool:
-        """Results are stored once the endpoint began; what validation refuses is not."""
+        """Return whether the answer is stored: results are once the endpoint began, refusals of validation are not."""
         return not (answer.status == 400 and b'"code":"parameter' in answer.content) and answer.status not in {401, 429}
 
     def replayed(self, answer: Response) -> Response:
-        """The stored answer, marked as the switch says."""
+        """Return the stored answer, with the mark if the switch is on."""
         return super().replayed(answer) if self.switches["replay_header"] else answer
 
     def in_progress(self, call: IncomingRequest) -> Response:
-        """409 while the first request with the key runs (docs.stripe.com/error-low-level)."""
+        """Return 409 while the first request with the key runs (docs.stripe.com/error-low-level)."""
         del call
         message = "There is currently another in-progress request using this Idempotent Key."
         kind = "idempotency_error" if self.switches["in_use_is_idempotency_error"] else "invalid_request_error"
         return self._refuse(message, status=409, kind=kind, code="idempotency_key_in_use").answer
 
     def server_error(self) -> Response:
-        """500, kept under the key like any result once the endpoint began (docs.stripe.com/api/idempotent_requests)."""
+        """Return 500, stored like any result once the endpoint began (docs.stripe.com/api/idempotent_requests)."""
         return self._refuse("Something went wrong on our end", status=500, kind="api_error").answer
 
     def throttled(self, retry_after: str | None) -> Response:
@@ -226,7 +226,7 @@ class StripeDocuments(Emulator):
         self._due(found, given)
 
     def _native(self, found: dict[str, Any], given: Mapping[str, Any]) -> None:
-        """Coupons, default tax rates, and when a draft is finalized by itself; shipping is not computed."""
+        """Read coupons, default tax rates, and the instant at which Stripe finalizes a draft; shipping is refused."""
         self._refuse_uncomputed(given, "", "shipping_cost")
         if isinstance(rows := given.get("discounts"), dict):
             codes = [next((row[word] for word in COUPON_WORDS if row.get(word)), None) for row in rows.values()]
@@ -336,7 +336,7 @@ class StripeDocuments(Emulator):
         )
 
     def _price(self, price_id: str, currency: str, name: Callable[[str], str]) -> dict[str, Any]:
-        """A price that the account has, in the words of price_data."""
+        """Return one of the account's prices in the form of price_data."""
         if price_id not in self.prices:
             raise self._missing("price", price_id, f"{name('pricing')}[price]")
         product, of, unit = self.prices[price_id]
@@ -345,7 +345,7 @@ class StripeDocuments(Emulator):
         return {"product": product, "unit_amount": str(unit)}
 
     def _tax_amounts(self, given: Mapping[str, Any], at: str) -> list[dict[str, Any]]:
-        """The taxes that a line states in amounts (InvoiceAddLinesParamsLineTaxAmount)."""
+        """Read the taxes that a line states in amounts (InvoiceAddLinesParamsLineTaxAmount)."""
         rows = []
         for place, row in given.items():
             data = row.get("tax_rate_data") or {}
@@ -377,7 +377,7 @@ class StripeDocuments(Emulator):
             tax = taxed - int((Decimal(taxed) * 100 / (100 + self.tax_percent)).quantize(Decimal(1), ROUND_HALF_UP))
         behavior = "inclusive" if within else "exclusive"
         whole = MONEY.multiple_of.get(found["currency"].upper(), 1) if automatic else 1
-        # Stripe rounds UGX to the nearest 100; ISK is taken to be like it
+        # Stripe rounds UGX to the nearest 100; the same is assumed of ISK
         tax = int((Decimal(tax) / whole).quantize(Decimal(1), ROUND_HALF_UP)) * whole
         stated = [row for line in found["rows"] for row in line["taxes"]]
         if stated and automatic:
@@ -398,14 +398,14 @@ class StripeDocuments(Emulator):
         found |= {"amount_due": due, "amount_remaining": due - found["amount_paid"]}
 
     def _percent_off(self, found: Mapping[str, Any]) -> int:
-        """What the customer's own discount takes off, or the coupons that the invoice was made with."""
+        """Return the discount of the customer, or of the coupons that the invoice was made with."""
         if found["inherits"]:
             return int(self.discount_percent)
         return min(sum(self.coupons[code] for code in found.get("coupons", ())), 100)
 
     @staticmethod
     def _rated(found: Mapping[str, Any], subtotal: int, off: int) -> int:
-        """What is taxed where Stripe does not compute the tax: all of it by default rates, or the items with rates."""
+        """Return what is taxed without automatic tax: everything by default rates, or the items with rates."""
         if found.get("default_tax_rates"):
             return subtotal - off
         return sum(row["amount"] for row in found["rows"] if row.get("rated"))

@@ -92,8 +92,9 @@ class StripeImports(StripePayments):
         """POST …/attach_payment; what a record over more than is due does is a switch."""
         given = self._params(call, "expand payment_intent payment_record")
         record, found = self.payment_records.get(given.get("payment_record", "")), self.invoices.get(invoice_id)
-        if record is not None and found is not None and not self.switches["record_amount_above_due"]:
-            if found["status"] == "open" and record["amount_requested"]["value"] > found["amount_remaining"]:
+        if record is not None and found is not None and found["status"] == "open":
+            is_above = record["amount_requested"]["value"] > found["amount_remaining"]
+            if is_above and not self.switches["record_amount_above_due"]:
                 raise self._refuse("The payment record's amount is more than is due.", param="payment_record")
         answer = super().attach_payment(call, invoice_id)
         if record is not None and found is not None and self.switches["record_mails"]:

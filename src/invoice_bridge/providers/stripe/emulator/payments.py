@@ -288,7 +288,7 @@ class StripePayments(StripeTransitions):
 
     # ── the document ─────────────────────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
-        """Check the key; whoever has the link of a document may read it."""
+        """Check the key, except for the link of a document, which anyone may read."""
         if not (call.method == "GET" and call.segments[1:] == ("pdf",)):
             super().authenticate(call)
 

@@ -1,4 +1,4 @@
-"""The requests that make, change and list: Stripe's whole emulator."""
+"""The requests that create, change and list invoices: Stripe's whole emulator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from invoice_bridge.providers.stripe.tables import (
     LINES_PER_INVOICE,
 )
 
-# A name covers what is nested in it, unless what is nested is listed itself.
+# A name covers its nested parameters, unless those are listed themselves.
 _UPDATE = (
     "account_tax_ids application_fee_amount auto_advance automatic_tax.enabled automatic_tax.liability "
     "automatically_finalizes_at collection_method custom_fields.name custom_fields.value days_until_due "
@@ -46,7 +46,7 @@ _BOUNDS: Mapping[str, Callable[[int, int], bool]] = {
 
 
 class StripeEmulator(StripeImports):
-    """Stripe's invoices, invoice items and customers; the customer "cus_42" is there already."""
+    """Stripe's invoices, invoice items and customers; the customer "cus_42" exists from the start."""
 
     ROUTES = (
         ("POST", "/v1/customers", "create_customer"),
@@ -128,7 +128,7 @@ class StripeEmulator(StripeImports):
         return self._page(rows, given, "/v1/invoiceitems")
 
     def create(self, call: IncomingRequest) -> Response:
-        """POST /v1/invoices: always a draft; other pending items only join it where they are asked to."""
+        """POST /v1/invoices: always a draft; other pending items join it only on request."""
         given = self._params(call, _CREATE)
         customer, now = self._customer(given), self.now_seconds()
         behavior = given.get("pending_invoice_items_behavior", "exclude")
@@ -183,7 +183,7 @@ class StripeEmulator(StripeImports):
         return self._ok(self._shown(found))
 
     def retrieve(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """GET /v1/invoices/{id}; the payments come with it only where they are expanded."""
+        """GET /v1/invoices/{id}; with its payments only if they are expanded."""
         given = self._params(call, "expand")
         expands = any(path.split(".")[0] == "payments" for path in (given.get("expand") or {}).values())
         return self._ok(self._shown(self._find(invoice_id, "invoice"), payments=expands))
@@ -202,7 +202,7 @@ class StripeEmulator(StripeImports):
         return self._page([self._shown(row) for row in rows], given, "/v1/invoices")
 
     def search(self, call: IncomingRequest) -> Response:
-        """GET /v1/invoices/search: one exact metadata value, newest first, behind the index's lag."""
+        """GET /v1/invoices/search: one exact metadata value, newest first, after the index's lag."""
         given = self._params(call, "expand limit page query")
         if not self.switches["search"]:
             raise self._refuse("Search is not supported for your account's country.")
@@ -221,11 +221,11 @@ class StripeEmulator(StripeImports):
         return self._ok(body | {"data": [self._shown(row) for row in rows[start : start + limit]]})
 
     def update(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """POST /v1/invoices/{id}: drafts; of an issued invoice the metadata, and of an open one how it is collected."""
+        """POST /v1/invoices/{id}: drafts; the metadata of an issued invoice, the collection method of an open one."""
         changed = deepcopy(self._find(invoice_id))
         given = self._params(call, _UPDATE)
         free = {*self.transitions["update"].anywhere, "expand"}
-        # Stripe's own: how an open invoice is collected; of our flows only send_invoice changes it, on its way
+        # Stripe lets the collection method of an open invoice change; of our flows only send_invoice uses it
         if changed["status"] == "open" and self.switches["method_changes"]:
             free |= {"collection_method", "days_until_due", "due_date"}
         frozen = [name for name in given if name not in free]
@@ -238,7 +238,7 @@ class StripeEmulator(StripeImports):
         return self._ok(self._shown(changed))
 
     def delete(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """DELETE /v1/invoices/{id}: drafts only; the items that it held are not pending again."""
+        """DELETE /v1/invoices/{id}: drafts only; its items do not become pending again."""
         self._params(call, "")
         if not self.allows("delete", self._find(invoice_id, "invoice")["status"]):
             raise self._refuse("You can only delete draft invoices.")
@@ -246,7 +246,7 @@ class StripeEmulator(StripeImports):
         return self._ok({"id": invoice_id, "object": "invoice", "deleted": True})
 
     def add_lines(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """POST /v1/invoices/{id}/add_lines: new lines, or pending items by their ids; all of them or none."""
+        """POST /v1/invoices/{id}/add_lines: new lines, or pending items by id; all or none."""
         given = self._params(call, _ADD_LINES)
         found = self._draft(invoice_id)
         added: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""What each verb does to an invoice of Stripe's, and what it refuses."""
+"""The transition and the refusals of each verb on Stripe's invoices."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class StripeTransitions(StripeDocuments):
     """The verbs, on the documents."""
 
     def begin_payment(self, invoice_id: str) -> None:
-        """Have a bank payment of an open invoice be on its way; `expand` shows it, the invoice itself does not."""
+        """Start a bank payment of an open invoice; `expand` shows it, the invoice itself does not."""
         intent = {"id": self.next_id("pi_"), "object": "payment_intent", "status": "processing"}
         payment = {"type": "payment_intent", "payment_intent": intent}
         row = {"id": self.next_id("inpay_"), "object": "invoice_payment", "status": "open", "payment": payment}
@@ -59,12 +59,12 @@ class StripeTransitions(StripeDocuments):
         return row
 
     def charge_of(self, intent: Mapping[str, Any]) -> dict[str, Any]:
-        """Make the charge of an intent that succeeded; nothing of it is refunded yet."""
+        """Make the charge of a successful intent, with nothing refunded."""
         facts = {"amount": intent["amount"], "amount_refunded": 0, "currency": intent["currency"]}
         return {"id": self.next_id("ch_"), "object": "charge", **facts}
 
     def _add_collected(self, found: dict[str, Any], method: str) -> None:
-        """Add the payment with which Stripe itself collected all that remained."""
+        """Add the payment by which Stripe collected the whole remaining amount."""
         amount = found["amount_remaining"]
         intent = {"id": self.next_id("pi_"), "object": "payment_intent", "amount": amount, "status": "succeeded"}
         intent |= {"currency": found["currency"], "metadata": {}, "payment_method": method, "amount_received": amount}
@@ -75,7 +75,7 @@ class StripeTransitions(StripeDocuments):
         row["status_transitions"] = {"paid_at": self.now_seconds(), "canceled_at": None}
 
     def _becomes(self, found: dict[str, Any], status: str, moment: str, event: str = "", **more: Any) -> Response:
-        found.pop("status_details", None)  # there only while it is uncollectible (since endive)
+        found.pop("status_details", None)  # present only while it is uncollectible (since endive)
         found |= {"status": status, **more}
         found["status_transitions"][moment] = self.now_seconds()
         if event:
@@ -83,12 +83,12 @@ class StripeTransitions(StripeDocuments):
         return self._ok(self._shown(found))
 
     def enter_invoice(self, event: str, found: dict[str, Any]) -> None:
-        """Write what happened to an invoice into the ledger."""
+        """Record an event of an invoice in the ledger."""
         reference = found["metadata"].get(REFERENCE_KEY)
         self.record(event, found["id"], found["customer"], found["total"], found["currency"], reference)
 
     def record_part(self, event: str, found: Mapping[str, Any], amount: int) -> None:
-        """Write what happened to a part of an invoice's money into the ledger."""
+        """Record an event of a part of an invoice's money in the ledger."""
         reference = found["metadata"].get(REFERENCE_KEY)
         self.record(event, found["id"], found["customer"], amount, found["currency"], reference)
 
@@ -108,7 +108,7 @@ class StripeTransitions(StripeDocuments):
             self._becomes(found, "paid", "paid_at", attempted=True)
 
     def _settle_balance(self, found: dict[str, Any], customer: dict[str, Any]) -> None:
-        """Apply the customer's balance, as finalizing does; what is below the minimum charge moves to it."""
+        """Apply the customer's balance, as finalizing does; an amount below the minimum charge moves to it."""
         due = found["amount_due"]
         if found["total"] > 0:
             if applied := due - found["total"]:  # above zero what was owed is billed, below it a credit is used up
@@ -122,7 +122,7 @@ class StripeTransitions(StripeDocuments):
         found["ending_balance"] = customer["balance"]
 
     def finalize(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """POST …/finalize: draft → open, or paid where nothing is due."""
+        """POST …/finalize: draft → open, or paid if nothing is due."""
         given = self._params(call, "auto_advance expand")
         found = self._find(invoice_id)
         if not self.allows("finalize", found["status"]):
@@ -136,7 +136,7 @@ class StripeTransitions(StripeDocuments):
         """POST …/pay: collects, or records a payment made elsewhere; finalizes a draft in the same call."""
         given = self._params(call, _PAY)
         found = self._find(invoice_id)
-        # Stripe's own: a draft is finalized in the same call, which no flow of ours asks for
+        # Stripe finalizes a draft in the same call, but none of our flows asks for it
         if found["status"] != "draft" and not self.allows("pay", found["status"]):
             raise self._refuse(
                 "Invoice is already paid" if found["status"] == "paid" else "This invoice can no longer be paid"
@@ -161,7 +161,7 @@ class StripeTransitions(StripeDocuments):
 
     @staticmethod
     def _decline(method: str) -> str | None:
-        """Why a payment method declines: Stripe's own test methods (docs.stripe.com/testing), and any "declined"."""
+        """Return why a payment method declines: Stripe's test methods (docs.stripe.com/testing), and any "declined"."""
         if "declined" in method:
             return "generic_decline"
         return _DECLINES.get(method)

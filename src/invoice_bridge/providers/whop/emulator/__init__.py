@@ -1,4 +1,4 @@
-"""Whop in memory: the legacy invoices, their plans and payments, as far as its documentation and SDK say."""
+"""Whop in memory: the legacy invoices, their plans and payments, as far as its documentation and SDK describe them."""
 
 from invoice_bridge.providers.whop.emulator.routes import WhopEmulator
 

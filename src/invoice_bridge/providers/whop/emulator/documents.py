@@ -1,4 +1,4 @@
-"""The documents that Whop's emulator keeps, and what every request meets."""
+"""The documents that Whop's emulator stores, and the checks that every request passes."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from invoice_bridge.providers.whop.tables import (
 
 
 def names(text: str) -> list[str]:
-    """The parameter names that a text lists."""
+    """Return the parameter names that a text lists."""
     return text.split()
 
 
-_ITEM = names(  # whop-sdk 2.6.0, InvoiceListItem: what a listing shows of an invoice
+_ITEM = names(  # whop-sdk 2.6.0, InvoiceListItem: the part of an invoice that a listing shows
     "id created_at status number due_date email_address fetch_invoice_token line_items payment_processing"
 )
 _NOT_BUILT = ("subscription_billing_anchor_at",)
 
 
 class WhopDocuments(Emulator):
-    """What Whop has stored, what every request meets, and how an answer is worded."""
+    """Whop's stored documents, the checks of every request, and the answers."""
 
     name = "whop"
     key = "whop_test_not_a_key"
@@ -91,12 +91,12 @@ class WhopDocuments(Emulator):
         ),
     }
     tax_percent = 19
-    """What an account that collects tax adds, or finds within the price."""
+    """The tax rate of an account that collects tax, on top or included."""
     promo_code = "promo_42"
     promo_percent = 10
-    """What a promo code takes off."""
+    """The percentage that a promo code deducts."""
     buyer_fee_percent = 3
-    """What the buyer's fee adds to the price where a bill asks for it; its real figure is not published."""
+    """The buyer's fee on a bill that asks for it; the real figure is not published."""
 
     def __init__(self, *, permissions: frozenset[str] | None = None, **options: Any) -> None:
         super().__init__(**options)
@@ -117,7 +117,7 @@ class WhopDocuments(Emulator):
 
     # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
-        """Check the key, then the version: it alone says which of two APIs /invoices is (developer/api/versioning)."""
+        """Check the key, then the version, which selects one of two APIs of /invoices (developer/api/versioning)."""
         if call.headers.get("authorization") != f"Bearer {self.key}":
             raise self._refuse("The API key is invalid", status=401, kind="unauthorized")
         version = call.headers.get("api-version-date")
@@ -132,7 +132,7 @@ class WhopDocuments(Emulator):
             raise self._refuse("Idempotency-Key is too long: 255 bytes at most", param="Idempotency-Key")
 
     def _native(self, call: IncomingRequest) -> Response:
-        """What the native API would say, as far as that is confirmed: a draft of its own, no legacy invoice."""
+        """Return the native API's answer, as far as it is confirmed: a draft of its own, no legacy invoice."""
         segments = self._below(call)
         if (call.method, segments) == ("POST", ("invoices",)):
             return self.json({"id": self.next_id("pay_"), "number": "#00000001", "status": "draft"})
@@ -148,31 +148,31 @@ class WhopDocuments(Emulator):
         return super()._answer(replace(call, segments=self._below(call)))
 
     def no_such_route(self, call: IncomingRequest) -> Response:
-        """404, in the words of any error."""
+        """Return 404, in the form of any error."""
         del call
         return self._refuse("Not found", status=404, kind="not_found").answer
 
     def fingerprint(self, call: IncomingRequest) -> tuple[Any, ...]:
-        """The version is part of what must be the same (developer/api/idempotency)."""
+        """Return the request's signature, which includes the version (developer/api/idempotency)."""
         return (*super().fingerprint(call), call.headers.get("api-version-date"))
 
     def mismatch(self, call: IncomingRequest, kept: StoredResponse) -> Response:
-        """The key came before with another request."""
+        """Refuse a known key with another request."""
         del call, kept
         message = "This Idempotency-Key was used with a different request"
         return self._refuse(message, code="idempotency_key_mismatch").answer
 
     def keeps(self, answer: Response) -> bool:
-        """Refusals are replayed too, so a new key is needed after a fix; those that never ran are not."""
+        """Return whether the answer is stored: refusals are, so a fix needs a new key; unexecuted requests are not."""
         return answer.status not in {401, 429}
 
     def replayed(self, answer: Response) -> Response:
-        """The first answer again; 409 where the first request ended unknown, which a server error is taken for."""
+        """Return the first answer, or 409 if the first outcome is unknown, as after a server error."""
         is_result = answer.status < 500 or self.switches["server_error_replayed"]
         return super().replayed(answer) if is_result else self._in_progress()
 
     def in_progress(self, call: IncomingRequest) -> Response:
-        """409 while the first request with the key runs (developer/api/idempotency)."""
+        """Return 409 while the first request with the key runs (developer/api/idempotency)."""
         del call
         return self._in_progress()
 
@@ -181,11 +181,11 @@ class WhopDocuments(Emulator):
         return self._refuse(message, status=409, kind="conflict", code="idempotency_request_in_progress").answer
 
     def server_error(self) -> Response:
-        """500, which the SDK declares for invoices; the word for its type is not published."""
+        """Return 500, which the SDK declares for invoices; the word for its type is not published."""
         return self._refuse("Something went wrong", status=500, kind="internal_server_error").answer
 
     def throttled(self, retry_after: str | None) -> Response:
-        """429; the message says how long to wait (developer/troubleshooting), the header is not confirmed."""
+        """Return 429; the message says how long to wait (developer/troubleshooting), the header is not confirmed."""
         answer = self._refuse("Too many requests, slow down", status=429, kind="too_many_requests").answer
         return self.with_retry_after(answer, retry_after)
 
@@ -240,22 +240,22 @@ class WhopDocuments(Emulator):
         raise self._refuse("No such invoice", status=404, kind="not_found")
 
     def _come_due(self, found: dict[str, Any]) -> dict[str, Any]:
-        """A draft that was to be finalized by now is issued, and mailed or charged."""
+        """Issue drafts whose finalize date has passed, and mail or charge them."""
         if found["status"] == "draft" and not self._waits(found["given"]):
             self._issue(found, declined=False)
         return found
 
     def _waits(self, given: Mapping[str, Any]) -> bool:
-        """Whether an invoice stays a draft for now: it is saved as one, or the instant of its issue lies ahead."""
+        """Return whether an invoice is still a draft: saved as one, or with an issue date in the future."""
         at = self._instant(given.get("automatically_finalizes_at") or "")
         return given.get("save_as_draft") is True or (at is not None and at > self.clock())
 
     def _issue(self, found: dict[str, Any], *, declined: bool) -> None:
-        """Issue a draft: transitions.py, of the class that inherits this one, has it."""
+        """Issue a draft; the subclass in transitions.py implements it."""
         raise NotImplementedError
 
     def _status(self, found: dict[str, Any]) -> str:
-        """An open invoice is past due once its due date has passed, unless a payment of it is clearing."""
+        """Mark open invoices as past due once their due date has passed, unless a payment is clearing."""
         due = self._instant(found["given"].get("due_date") or "")
         status: str = found["status"]
         if status != "open" or due is None or found["payment_processing"] or self.clock() <= due:

@@ -1,4 +1,4 @@
-"""The requests that make, change and list: Whop's whole emulator."""
+"""The requests that create, change and list invoices: Whop's whole emulator."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _LIST = names(  # whop-sdk 2.6.0, RawInvoicesClient.list
     "product_ids product_ids[] statuses statuses[]"
 )
 _MINIMUM = Decimal("0.50")
-_LARGEST_PAGE = 100  # what a public consumer asks for; the largest page is not published
+_LARGEST_PAGE = 100  # the page size that a public consumer requests; the maximum is not published
 
 
 class WhopEmulator(WhopRepayments):
     """Whop's legacy invoices of one account.
 
-    "mber_42", its payment methods "pmt_42" and "pmt_declined" (which declines) and "prod_42" are there already. It
-    answers below the root of the API, with or without /api/v1 in front.
+    "mber_42", its payment methods "pmt_42" and "pmt_declined" (which declines) and "prod_42" exist from the start. It
+    answers at the root of the API, with or without the prefix /api/v1.
     """
 
     COMPUTES = frozenset({"charge_buyer_fee"})
@@ -60,7 +60,7 @@ class WhopEmulator(WhopRepayments):
     )
 
     def create(self, call: IncomingRequest) -> Response:
-        """POST /invoices: makes it, and mails or charges it at once unless it is saved as a draft."""
+        """POST /invoices: creates an invoice, and mails or charges it at once unless it is saved as a draft."""
         account = self._account_field(call)
         given = self._body(call, [account, *_BILL])
         if given.get(account) is None:
@@ -112,7 +112,7 @@ class WhopEmulator(WhopRepayments):
         return self.json(self._shown(found))
 
     def _check(self, given: Mapping[str, Any], *, draft: bool) -> None:
-        """The rules of a bill (whop-sdk 2.6.0, CreateInvoicesRequest)."""
+        """Check the rules of a bill (whop-sdk 2.6.0, CreateInvoicesRequest)."""
         method = given.get("collection_method")
         if method not in {"send_invoice", "charge_automatically"}:
             raise (
@@ -210,7 +210,7 @@ class WhopEmulator(WhopRepayments):
         return {"id": made, "title": product["title"]}
 
     def retrieve(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """GET /invoices/{id}, or by the token that lets anybody read it."""
+        """GET /invoices/{id}, also by the public token."""
         del call
         return self.json(self._shown(self._find(invoice_id)))
 
@@ -231,7 +231,7 @@ class WhopEmulator(WhopRepayments):
         return self.json(self.payments[payment_id])
 
     def list(self, call: IncomingRequest) -> Response:
-        """GET /invoices: a part of each invoice; the cursor stays filled on the last page."""
+        """GET /invoices: a part of each invoice; the last page has a cursor too."""
         given: dict[str, list[str]] = {}
         for name, value in call.query:
             if name not in {self._account_field(call), *_LIST}:

@@ -1,4 +1,4 @@
-"""What each verb does to an invoice of Whop's, and what it refuses."""
+"""The transition and the refusals of each verb on Whop's invoices."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class WhopTransitions(WhopDocuments):
         return self._move(call, invoice_id, "void", "void", "voided")
 
     def mark_paid(self, call: IncomingRequest, invoice_id: str) -> Response:
-        """POST …/mark_paid: paid elsewhere; the invoice shows no payment."""
+        """POST …/mark_paid: a payment made elsewhere; the invoice shows no payment."""
         return self._move(call, invoice_id, "mark_paid", "paid", "recorded")
 
     def mark_uncollectible(self, call: IncomingRequest, invoice_id: str) -> Response:
@@ -67,7 +67,7 @@ class WhopTransitions(WhopDocuments):
         self._touch(found)
 
     def _taxed(self, amount: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
-        """The total of a payment after discounts, and the tax in it, where the account collects tax.
+        """Return a payment's total after discounts, and the tax in it if the account collects tax.
 
         whop-sdk 2.6.0, Payment.total: "the price after discounts, plus any tax added on top".
         """
@@ -84,7 +84,7 @@ class WhopTransitions(WhopDocuments):
         return {**amount, "amount": write["total"]}, {**amount, "amount": write["tax"]}
 
     def _with_fee(self, amount: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The price with the buyer's fee on top, where the bill asks for it: that it joins the payment is assumed."""
+        """Return the price with the buyer's fee, if the bill asks for it; it is assumed to join the payment."""
         if given.get("charge_buyer_fee") is not True:
             return amount
         price = Money.parse(amount["amount"], amount["currency"].upper())
@@ -92,7 +92,7 @@ class WhopTransitions(WhopDocuments):
         return {**amount, "amount": f"{whole.major:f}"}
 
     def _charged_method(self, given: Mapping[str, Any]) -> str | None:
-        """The method that a bill names; of what a customer pays online none is kept.
+        """Return the method that a bill names; none is stored for a customer's online payment.
 
         The SDK writes that Payment.payment_method_id begins with payt_, where a bill names pmt_…: not confirmed.
         """

@@ -1,0 +1,161 @@
+"""invoice-bridge migrate: the steps of a move that reach a provider: plan, sweep, run, verify, undo."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from invoice_bridge.cli import exits
+from invoice_bridge.cli.connect import journal_file
+from invoice_bridge.cli.files import amount, instant
+from invoice_bridge.cli.migrate_parts import LedgerFile, PlanNumber, show_preview
+from invoice_bridge.cli.output import print_parts
+
+if TYPE_CHECKING:
+    from invoice_bridge.migrate.migration import Migration
+
+Config = Annotated[str, typer.Option("--config", metavar="FILE", help="A TOML file with both profiles.")]
+From = Annotated[str, typer.Option("--from", metavar="NAME", help="The profile of the source's account.")]
+To = Annotated[str, typer.Option("--to", metavar="NAME", help="The profile of the target's account.")]
+NewLedger = Annotated[
+    str,
+    typer.Option("--ledger", metavar="FILE|URL", callback=journal_file, help="The ledger; it is made if need be."),
+]
+Customers = Annotated[
+    str | None,
+    typer.Option("--customers", metavar="CSV", help="source_id,target_id; customers that are missing are added to it."),
+]
+Products = Annotated[
+    str | None, typer.Option("--products", metavar="CSV", help="source_id,target_id of products and prices.")
+]
+_EVERY = 1.0
+
+
+def _migration(ledger: str, config: str, source: str, target: str, **settings: Any) -> Migration:
+    from invoice_bridge.migrate.migration import Migration
+
+    return Migration.from_config(ledger, config, source, target, **settings)
+
+
+def _counter(what: str) -> Callable[[object], None]:
+    """Return what prints a progress on stderr, at most once a second."""
+    last = [time.monotonic()]
+
+    def show(done: object) -> None:
+        if time.monotonic() - last[0] >= _EVERY:
+            last[0] = time.monotonic()
+            print(f"{done} {what}".strip(), file=sys.stderr, flush=True)
+
+    return show
+
+
+def plan(
+    *,
+    ledger: NewLedger,
+    config: Config,
+    source: From,
+    target: To,
+    customers: Customers = None,
+    products: Products = None,
+    numbers: Annotated[str, typer.Option("--numbers", metavar="RULE", help="keep, prefix:OLD- or new.")] = "keep",
+    drafts: Annotated[bool, typer.Option("--drafts", help="Move drafts too.")] = False,
+    open_invoices: Annotated[
+        bool, typer.Option("--open", help="Move open invoices too: they are closed at the source.")
+    ] = False,
+    created_from: Annotated[
+        str | None, typer.Option("--created-from", metavar="INSTANT", help="Only those created since then.")
+    ] = None,
+    created_to: Annotated[
+        str | None, typer.Option("--created-to", metavar="INSTANT", help="Only those created before then.")
+    ] = None,
+    rate: Annotated[
+        int | None, typer.Option("--rate", min=1, help="Requests per second at the target; else its limit.")
+    ] = None,
+) -> None:
+    """Read the source, and write what is to be done into a ledger; nothing is written at a provider."""
+    between = {
+        "created_from": None if created_from is None else instant(created_from, "--created-from"),
+        "created_to": None if created_to is None else instant(created_to, "--created-to"),
+    }
+    with _migration(ledger, config, source, target, rate=rate) as migration:
+        number = migration.plan(
+            customers=customers,
+            products=products,
+            numbers=numbers,
+            drafts=drafts,
+            open_invoices=open_invoices,
+            progress=_counter("read"),
+            **between,
+        )
+        _show_missing(migration, number, customers)
+        show_preview(migration.preview(number))
+
+
+def sweep(
+    *,
+    ledger: LedgerFile,
+    config: Config,
+    source: From,
+    target: To,
+    customers: Customers = None,
+    products: Products = None,
+    plan: PlanNumber = None,
+) -> None:
+    """Plan what is new at the source since a plan; what changed since is listed."""
+    with _migration(ledger, config, source, target) as migration:
+        number = migration.sweep(plan, customers=customers, products=products, progress=_counter("read"))
+        _show_missing(migration, number, customers)
+        show_preview(migration.preview(number))
+
+
+def _show_missing(migration: Migration, number: int, customers: str | None) -> None:
+    if missing := migration.missing_customers(number):
+        where = f"complete {customers}" if customers else "name a CSV with --customers"
+        exits.print_error(f"{len(missing)} customers have no id at the target: {where}, and plan again")
+
+
+def run(
+    *,
+    ledger: LedgerFile,
+    config: Config,
+    source: From,
+    target: To,
+    plan: PlanNumber = None,
+    first: Annotated[int | None, typer.Option("--first", min=1, metavar="N", help="Only so many items.")] = None,
+    at_most: Annotated[
+        list[str] | None,
+        typer.Option("--at-most", metavar="AMOUNT", help='Only up to an amount, like "500.00 EUR"; for each currency.'),
+    ] = None,
+    allow: Annotated[list[str] | None, typer.Option("--allow", metavar="CODE", help="Accept a loss by its code.")] = (
+        None
+    ),
+    threads: Annotated[int, typer.Option("--threads", min=1, max=32, help="Items under way at a time.")] = 4,
+) -> None:
+    """Move what a plan has. It can be interrupted and repeated; exit code 1 if an item is left to a person."""
+    amounts = [amount(text, "--at-most") for text in at_most or ()]
+    with _migration(ledger, config, source, target) as migration:
+        done = migration.run(plan, first=first, at_most=amounts, allow=allow or (), threads=threads, watch=_counter(""))
+        print_parts(", ".join(f"{number} {state}" for state, number in sorted(done.items())) or "nothing was left")
+        left = migration.ledger.counts(migration.ledger.plan(plan).number)
+    if left.get("quarantined") or left.get("unknown"):
+        exits.print_error("items are left to a person: invoice-bridge migrate quarantine list")
+        raise typer.Exit(exits.DIFFERENCE)
+
+
+def verify(*, ledger: LedgerFile, config: Config, source: From, target: To, plan: PlanNumber = None) -> None:
+    """Read back what was moved, and compare it as documents; exit code 1 unless all of it is verified."""
+    with _migration(ledger, config, source, target) as migration:
+        found = migration.verify(plan, progress=_counter("read back"))
+    print_parts(*map(exits.printable, str(found).splitlines()))
+    if not found.ok:
+        raise typer.Exit(exits.DIFFERENCE)
+
+
+def undo(*, ledger: LedgerFile, config: Config, source: From, target: To, plan: PlanNumber = None) -> None:
+    """Plan to take back what a plan has made, as far as the target lets it; `run` then does it."""
+    with _migration(ledger, config, source, target) as migration:
+        show_preview(migration.preview(migration.undo(plan)))

@@ -1,0 +1,99 @@
+"""Compare a document at the target with the import that it was made from.
+
+Rules of this file: pure. Money, status, currency and customer are compared always; what is not stated never equals a
+sum of money. Where the target declared a loss of a field, another value of that field is declared too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from invoice_bridge.core.commands import ImportInvoice
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.explain import losses_of
+
+if TYPE_CHECKING:
+    from invoice_bridge.adapter.provider import Context
+
+__all__ = ["DocumentDifference", "differences_of"]
+
+
+_MOVES_LINES = (
+    "lines[].amount", "lines[].unit_amount", "lines[].quantity", "lines[].discount", "lines[].taxes",
+    "discounts", "taxes", "adjustments",
+)  # fmt: skip
+"""The losses with which a target has other lines, or other amounts in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentDifference:
+    """One field of a document that is not as it was imported."""
+
+    field: str
+    asked: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.field} is {self.found}, not {self.asked}"
+
+
+def differences_of(command: ImportInvoice, found: Invoice, context: Context) -> list[DocumentDifference]:
+    """Return what differs between an import and the document at the target, declared losses left out."""
+    lost = {loss.path for loss in losses_of(command, context)}
+
+    def is_declared(field: str) -> bool:
+        if field == "lines":  # a line that lost its product still has its amount
+            return any(path.startswith(_MOVES_LINES) for path in lost)
+        return any(path == field or path.startswith((f"{field}.", f"{field}[")) for path in lost)
+
+    return [
+        DocumentDifference(name, _text(asked), _text(stated))
+        for name, asked, stated, is_strict in _compared(command, found)
+        if asked != stated and (is_strict or not is_declared(name))
+    ]
+
+
+def _compared(command: ImportInvoice, found: Invoice) -> Iterator[tuple[str, Any, Any, bool]]:
+    """Yield each field: its name, the import's value, the document's, and whether no loss excuses it."""
+    yield "status", command.status, found.status, True
+    yield "currency", command.currency, found.currency, True
+    yield "total", command.total, found.total, True
+    customer = None if command.customer is None else command.customer.at(found.provider)
+    if customer is not None:
+        yield "customer.id", customer, None if found.customer is None else found.customer.at(found.provider), True
+    if command.status not in {Status.DRAFT, Status.VOID}:
+        yield "amount paid", command.paid, found.amount_paid, True
+        remaining = command.open_amount if command.status is Status.OPEN else Money.zero(command.currency)
+        yield "amount remaining", remaining, found.amount_remaining, True
+    if command.given_back and found.amount_refunded is not None:
+        yield "credit_notes", command.given_back, found.amount_refunded, False
+    if command.number is not None:
+        yield "number", command.number, found.number, False
+    for name in ("issued_at", "due_at", "paid_at", "voided_at", "uncollectible_at"):
+        if (asked := getattr(command, name)) is not None:
+            yield name, _second(asked), _second(getattr(found, name)), False
+    if command.lines and found.lines_complete:
+        yield "lines", _lines(command), _lines(found), False
+
+
+def _second(instant: datetime | None) -> datetime | None:
+    return None if instant is None else instant.replace(microsecond=0)
+
+
+def _lines(document: ImportInvoice | Invoice) -> Counter[int]:
+    return Counter(0 if line.amount is None else line.amount.minor for line in document.lines)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "not stated"
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, Counter):
+        return "of " + ", ".join(str(minor) for minor in sorted(value.elements()))
+    return str(value)

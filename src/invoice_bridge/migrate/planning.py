@@ -1,0 +1,273 @@
+"""The first step: read the source's listing, and write an item for each invoice into the ledger.
+
+Rules of this file: nothing is written at either provider. A page of the listing, the place of the next one and the
+control totals are one transaction, so that a plan that was interrupted goes on where it was. Every invoice of the
+source is an item, also one that is refused or left out: nothing is lost without a word.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from invoice_bridge.adapter.provider import Unreadable
+from invoice_bridge.core.commands import ImportInvoice, ListInvoices
+from invoice_bridge.core.errors import BridgeError, Unsupported
+from invoice_bridge.core.exact import dumps, loads
+from invoice_bridge.core.imports import Source
+from invoice_bridge.core.losses import Loss
+from invoice_bridge.core.model import CustomerRef, Invoice, Line, Status
+from invoice_bridge.explain import outline
+from invoice_bridge.migrate.mapping import CustomerOf, Numbers, source_customer
+from invoice_bridge.migrate.operations import write_operation
+from invoice_bridge.migrate.queries import Planned, planned_in, skip_planned, sources_of
+from invoice_bridge.migrate.reasons import word_of
+from invoice_bridge.migrate.totals import Totals
+from invoice_bridge.migrate.values import NewItem
+
+if TYPE_CHECKING:
+    from invoice_bridge.adapter.provider import Context
+    from invoice_bridge.client.clients import Client
+    from invoice_bridge.migrate.ledger import Ledger
+
+__all__ = ["Planner", "digest_of_plan", "fingerprint"]
+
+_CURSOR, TOTALS, COMPLETE, MISSING = "cursor", "totals", "complete", "missing customers"
+Between = tuple[datetime | None, datetime | None]
+"""From when on, and before when, the documents were created."""
+Progress = Callable[[int], object]
+"""Called with how many invoices were read."""
+
+
+@dataclass
+class Planner:
+    """What turns an invoice of the source into an item of the plan."""
+
+    account: str
+    target: Context
+    customer_of: CustomerOf
+    product_of: Callable[[Line], Line]
+    numbers: Numbers
+    drafts: bool = False
+    open_invoices: bool = False
+    earlier: tuple[int, ...] = ()
+    """The plans whose items a sweep leaves out."""
+    others: tuple[int, ...] = ()
+    """The plans of this ledger between the same accounts: what they may have moved is not moved again."""
+    missing: dict[str, CustomerRef] = field(default_factory=dict)
+    """The customers that are not mapped."""
+    totals: Totals = field(default_factory=Totals)
+    """What was read of the source."""
+
+    def item(self, read: Invoice | Unreadable, reference: str, earlier: Planned | None = None) -> NewItem:
+        """Return the item of an invoice, whatever may become of it; `earlier` is that of an earlier plan."""
+        if isinstance(read, Unreadable):
+            detail = f"the listing's item cannot be read: {read.error}"
+            return NewItem(
+                reference, source={"id": reference}, state="refused", reason="source-incomplete", detail=detail
+            )
+        facts = source_facts(read)
+        try:
+            if earlier is not None:
+                raise Unsupported(
+                    f"changed-since-plan: plan {earlier.plan} has it as it was before, and there it is {earlier.state}"
+                )
+            if (skipped := self._skipped(read)) is not None:
+                return NewItem(reference, source=facts, state="skipped", reason=skipped)
+            return self._planned(read, reference, facts)
+        except (BridgeError, ValueError) as error:  # ValueError: parts that no import can state
+            reason = word_of(error) if isinstance(error, BridgeError) else "source-incomplete"
+            detail = " ".join(str(error).split())[:2_000]
+            return NewItem(reference, source=facts, state="refused", reason=reason, detail=detail)
+
+    def _skipped(self, invoice: Invoice) -> str | None:
+        if invoice.status is Status.DRAFT and not self.drafts:
+            return "draft"
+        if invoice.status is Status.OPEN and not self.open_invoices:
+            return "source-still-billing"
+        return None
+
+    def _planned(self, invoice: Invoice, reference: str, facts: Mapping[str, Any]) -> NewItem:
+        command = self.command(invoice, reference)
+        operation: dict[str, Any] = {"make": write_operation(command)}
+        if invoice.status is Status.OPEN:
+            unarmed = command.model_copy(update={"armed": False})
+            operation = {
+                "make": write_operation(unarmed),
+                "release": {"command": "close", "id": invoice.id},
+                "arm": write_operation(command),
+            }
+        requests, losses, refusal = outline(command, self.target)
+        if refusal is not None:
+            raise refusal
+        more = {
+            "losses": [[loss.code, loss.severity.value, loss.path] for loss in _unique(losses)],
+            "requests": len(requests),
+            "effects": sorted({effect.value for request in requests for effect in request.effects}),
+        }
+        return NewItem(reference, operation, {**facts, **more})
+
+    def command(self, invoice: Invoice, reference: str) -> ImportInvoice:
+        """Return the import of an invoice at the target. Raises Unsupported, with the reason first."""
+        customer = self.customer_of(invoice)
+        if not customer:
+            if invoice.customer is not None and (known := source_customer(invoice)) is not None:
+                self.missing[known] = CustomerRef(id=known, name=invoice.customer.name, email=invoice.customer.email)
+            raise Unsupported(
+                f"customer-unmapped: the customer {source_customer(invoice)!r} of the invoice {invoice.id} has no id "
+                "at the target",
+                remedy="complete the CSV of customers, and plan anew",
+            )
+        source = Source(invoice.provider, self.account.partition(":")[2], invoice.id)
+        made = ImportInvoice.of(invoice, customer=customer, source=source, reference=reference)
+        changes = {**self.numbers.changes(invoice), "lines": tuple(map(self.product_of, made.lines))}
+        return made.model_copy(update=changes)
+
+
+def source_facts(invoice: Invoice) -> dict[str, Any]:
+    """Return what the ledger keeps of an invoice of the source."""
+    dated = invoice.issued_at or invoice.created_at
+    total = invoice.total
+    return {
+        "id": invoice.id,
+        "number": invoice.number,
+        "status": str(invoice.status),
+        "month": "" if dated is None else dated.strftime("%Y-%m"),
+        "currency": invoice.currency or "",
+        "total": None if total is None else total.minor,
+        "fingerprint": fingerprint(invoice),
+    }
+
+
+_LEFT_OUT = frozenset({
+    "raw", "hosted_url", "pdf_url", "updated_at", "attempts", "next_attempt_at", "losses", "discrepancies", "metadata",
+    "payment_method", "native_status",
+})  # fmt: skip
+"""What may change without the document being another one: the providers' own upkeep, and the caller's marks."""
+
+
+def fingerprint(invoice: Invoice) -> str:
+    """Return a digest of what the document says: the same as long as it is not another document."""
+    return hashlib.sha256(invoice.model_dump_json(exclude=set(_LEFT_OUT)).encode()).hexdigest()
+
+
+def _unique(losses: Iterable[Loss]) -> list[Loss]:
+    found = {(loss.code, loss.path): loss for loss in losses}
+    return [found[key] for key in sorted(found)]
+
+
+def read_source(
+    ledger: Ledger,
+    plan: int,
+    source: Client,
+    planner: Planner,
+    *,
+    target: Client | None = None,
+    between: Between = (None, None),
+    progress: Progress = lambda _read: None,
+) -> None:
+    """Read the listing from where the plan is, leave out what the target has, and complete the plan."""
+    if ledger.note(plan, COMPLETE) is not None:
+        return
+    planner.totals = Totals.read(ledger.note(plan, TOTALS))
+    planner.missing = {one["id"]: CustomerRef(**one) for one in loads(ledger.note(plan, MISSING) or "[]")}
+    kept = ledger.note(plan, _CURSOR)
+    first = ListInvoices(full=True, created_from=between[0], created_to=between[1])
+    command: ListInvoices | None = first if kept is None else ListInvoices.model_validate(loads(kept))
+    while command is not None:
+        page = source.page(command)
+        asked = command
+        items = [
+            item
+            for item in page.items
+            if isinstance(item, Unreadable) or asked.matches(item, source.provider)
+        ]  # fmt: skip
+        _write_page(ledger, plan, planner, items, page.next)
+        command = page.next
+        progress(planner.totals.count)
+    if target is not None:
+        _leave_out_what_is_there(ledger, plan, target)
+    ledger.add(plan, (), {COMPLETE: digest_of_plan(ledger, plan)})
+
+
+def _leave_out_what_is_there(ledger: Ledger, plan: int, target: Client) -> None:
+    """Skip what the target has a document of: moved with another ledger, or by hand. It reads the whole listing."""
+    command: ListInvoices | None = ListInvoices()
+    while command is not None:
+        page = target.page(command)
+        there = {
+            one.reference: f"the target has {one.id} of that reference, which is {one.status}"
+            for one in page.items
+            if isinstance(one, Invoice) and one.reference
+        }
+        skip_planned(ledger, plan, there, "already-at-target")
+        command = page.next
+
+
+def _write_page(
+    ledger: Ledger,
+    plan: int,
+    planner: Planner,
+    items: Iterable[Invoice | Unreadable],
+    following: ListInvoices | None,
+) -> None:
+    """Write the items of one page that are new, the totals with them, and where the listing goes on."""
+    read = list(items)
+    wanted = {name for item in read for name in (_reference(item), f"{_reference(item)}~{_id(item)}")}
+    known = sources_of(ledger, plan, wanted)
+    before = planned_in(ledger, planner.earlier, wanted)
+    moved = planned_in(ledger, planner.others, wanted)
+    new: list[NewItem] = []
+    for item in read:
+        reference, own = _reference(item), _id(item)
+        if known.get(reference, own) != own:  # two documents have one reference: each is an item of its own
+            reference = f"{reference}~{own}"
+        if reference in known:
+            continue  # the listing has moved on, and repeats itself
+        earlier = before.get(own)
+        if earlier is not None and (isinstance(item, Unreadable) or _is_as_planned(item, earlier)):
+            continue
+        known[reference] = own
+        made = planner.item(item, reference, earlier)
+        if earlier is None and made.state == "planned" and own in moved and moved[own].may_be_at_target:
+            made = replace(
+                made, operation={}, state="skipped", reason="moved-before", detail=f"by plan {moved[own].plan}"
+            )
+        planner.totals.add(made.source)
+        new.append(made)
+    people = [one.model_dump(mode="json", include={"id", "name", "email"}) for one in planner.missing.values()]
+    notes = {TOTALS: planner.totals.to_json(), MISSING: dumps(people).decode()}
+    if following is not None:
+        notes[_CURSOR] = following.model_dump_json(exclude_defaults=True)
+    ledger.add(plan, new, notes)
+
+
+def _is_as_planned(item: Invoice, earlier: Planned) -> bool:
+    """Whether an earlier plan has an invoice as it is, or has itself closed it at the source."""
+    is_closed_by_plan = earlier.is_released and item.status in {Status.VOID, Status.UNCOLLECTIBLE, Status.PAID}
+    return is_closed_by_plan or earlier.fingerprint == fingerprint(item)
+
+
+def _reference(item: Invoice | Unreadable) -> str:
+    return (item.reference or item.id) if isinstance(item, Invoice) else _id(item)
+
+
+def _id(item: Invoice | Unreadable) -> str:
+    if isinstance(item, Invoice):
+        return item.id
+    own = item.raw.get("id") if isinstance(item.raw, Mapping) else None
+    if isinstance(own, str) and own:
+        return own
+    return "unreadable-" + hashlib.sha256(repr(item.raw).encode()).hexdigest()[:16]
+
+
+def digest_of_plan(ledger: Ledger, plan: int) -> str:
+    """Return a digest over what every item of a plan is to do, in its order."""
+    digest = hashlib.sha256()
+    for row in ledger.rows(plan):
+        digest.update(dumps([row.reference, dict(row.operation), dict(row.source), row.history]))
+        digest.update(b"\n")
+    return digest.hexdigest()

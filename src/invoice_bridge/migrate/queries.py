@@ -1,0 +1,175 @@
+"""What the steps of a migration ask a ledger beside what its workers do.
+
+Rules of this file: one statement each. What is chosen for a run is put on a page of its own, so that workers of that
+page take nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select, update
+
+from invoice_bridge.core.exact import loads
+from invoice_bridge.migrate.schema import ITEMS, NOTES, PLANS, WORKERS, now
+
+if TYPE_CHECKING:
+    from invoice_bridge.migrate.ledger import Ledger
+
+__all__ = [
+    "CHOSEN",
+    "Planned",
+    "choose",
+    "live_workers",
+    "notes_of",
+    "planned_in",
+    "plans_of",
+    "skip_planned",
+    "sources_of",
+    "span_of",
+    "targets_of",
+]
+
+CHOSEN = -1
+"""The page of what a run with a bound has chosen."""
+_SOME = 400
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def sources_of(ledger: Ledger, plan: int, references: Collection[str]) -> dict[str, str]:
+    """Return the id at the source for each of these references that the plan has."""
+    found: dict[str, str] = {}
+    asked = sorted(references)
+    with ledger.database.reading() as connection:
+        for start in range(0, len(asked), _SOME):
+            query = select(ITEMS.c.reference, ITEMS.c.source).where(
+                ITEMS.c.plan == plan, ITEMS.c.reference.in_(asked[start : start + _SOME])
+            )
+            found |= {row.reference: loads(row.source).get("id", "") for row in connection.execute(query)}
+    return found
+
+
+def plans_of(ledger: Ledger) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return the number and the facts of every plan, the first one first."""
+    with ledger.database.reading() as connection:
+        rows = connection.execute(select(PLANS.c.number, PLANS.c.facts).order_by(PLANS.c.number)).all()
+    return [(row.number, loads(row.facts)) for row in rows]
+
+
+def skip_planned(ledger: Ledger, plan: int, found: Mapping[str, str], reason: str) -> int:
+    """Leave out planned items that were never sent, by reference with a detail each; return how many."""
+    skipped = 0
+    with ledger.database.writing() as connection:
+        for reference, detail in found.items():
+            changed = connection.execute(
+                update(ITEMS)
+                .where(
+                    ITEMS.c.plan == plan,
+                    ITEMS.c.reference == reference,
+                    ITEMS.c.state == "planned",
+                    ITEMS.c.sent_at.is_(None),
+                )
+                .values(state="skipped", reason=reason, detail=detail, due_at=None)
+            )
+            skipped += changed.rowcount
+    return skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What an earlier plan has of a document: `is_released` means that it closed the document at the source."""
+
+    plan: int
+    state: str
+    fingerprint: str
+    is_released: bool
+
+    @property
+    def may_be_at_target(self) -> bool:
+        """Whether something of it may have been made at the target."""
+        return self.state not in {"planned", "refused", "skipped"}
+
+
+def planned_in(ledger: Ledger, plans: Collection[int], references: Collection[str]) -> dict[str, Planned]:
+    """Return what earlier plans have of the documents of these references, by their ids; the last plan counts."""
+    found: dict[str, Planned] = {}
+    asked = sorted(references) if plans else []
+    with ledger.database.reading() as connection:
+        for start in range(0, len(asked), _SOME):
+            query = select(ITEMS).where(
+                ITEMS.c.plan.in_(sorted(plans)), ITEMS.c.reference.in_(asked[start : start + _SOME])
+            )
+            for row in connection.execute(query.order_by(ITEMS.c.plan)):
+                source = loads(row.source)
+                is_released = "release" in loads(row.operation) and row.reached in {"released", "done"}
+                found[source.get("id", "")] = Planned(row.plan, row.state, source.get("fingerprint", ""), is_released)
+    return found
+
+
+def targets_of(ledger: Ledger, plan: int, references: Collection[str]) -> dict[str, str | None]:
+    """Return the id at the target for each of these references that the plan has; None where none is known."""
+    found: dict[str, str | None] = {}
+    asked = sorted(references)
+    with ledger.database.reading() as connection:
+        for start in range(0, len(asked), _SOME):
+            query = select(ITEMS.c.reference, ITEMS.c.target_id).where(
+                ITEMS.c.plan == plan, ITEMS.c.reference.in_(asked[start : start + _SOME])
+            )
+            found |= {row.reference: row.target_id for row in connection.execute(query)}
+    return found
+
+
+def choose(ledger: Ledger, plan: int, numbers: Sequence[int]) -> None:
+    """Put items on the page of what was chosen."""
+    with ledger.database.writing() as connection:
+        for start in range(0, len(numbers), _SOME):
+            connection.execute(
+                update(ITEMS)
+                .where(ITEMS.c.plan == plan, ITEMS.c.number.in_(numbers[start : start + _SOME]))
+                .values(page=CHOSEN)
+            )
+
+
+def notes_of(ledger: Ledger, plan: int, prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the notes whose names have a prefix, without it, with their JSON, in the order of their names."""
+    last = prefix
+    while True:
+        query = (
+            select(NOTES.c.name, NOTES.c.text)
+            .where(NOTES.c.plan == plan, NOTES.c.name > last, NOTES.c.name.startswith(prefix, autoescape=True))
+            .order_by(NOTES.c.name)
+            .limit(_SOME)
+        )
+        with ledger.database.reading() as connection:
+            some = connection.execute(query).all()
+        yield from ((row.name.removeprefix(prefix), loads(row.text)) for row in some)
+        if len(some) < _SOME:
+            return
+        last = some[-1].name
+
+
+def write_notes(ledger: Ledger, plan: int, notes: Iterable[tuple[str, str]]) -> None:
+    """Write notes of a plan, in one transaction."""
+    ledger.add(plan, (), dict(notes))
+
+
+def live_workers(ledger: Ledger) -> list[str]:
+    """Return the names of the workers whose lease holds."""
+    query = select(WORKERS.c.name).where(WORKERS.c.lease_until > now(), WORKERS.c.ended_at.is_(None))
+    with ledger.database.reading() as connection:
+        return sorted(connection.execute(query).scalars())
+
+
+def span_of(ledger: Ledger, plan: int) -> tuple[datetime, datetime, int] | None:
+    """Return when the first item of a plan was sent, when the last one ended, and how many ended; None before."""
+    query = select(func.min(ITEMS.c.sent_at), func.max(ITEMS.c.ended_at), func.count(ITEMS.c.ended_at)).where(
+        ITEMS.c.plan == plan, ITEMS.c.sent_at.is_not(None)
+    )
+    with ledger.database.reading() as connection:
+        first, last, ended = connection.execute(query).one()
+    if first is None or last is None:
+        return None
+    return _EPOCH + timedelta(microseconds=first), _EPOCH + timedelta(microseconds=last), ended

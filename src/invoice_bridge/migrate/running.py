@@ -1,0 +1,242 @@
+"""The third step: a plan is checked, bounded, and worked on.
+
+Rules of this file: nothing is sent for a plan that is not complete, that was changed by hand, whose totals do not
+close, or whose losses nobody accepted by their codes. Before an item is made its source is read again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from invoice_bridge.core.errors import ConfigurationError, Discrepancy, Unsupported
+from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.money import Money
+from invoice_bridge.migrate.documents import differences_of
+from invoice_bridge.migrate.engine import Worker
+from invoice_bridge.migrate.operations import Action, make, read_operation
+from invoice_bridge.migrate.planning import COMPLETE, digest_of_plan, fingerprint
+from invoice_bridge.migrate.queries import choose
+from invoice_bridge.migrate.values import Item, Result, Stage
+
+if TYPE_CHECKING:
+    from invoice_bridge.client.clients import Client
+    from invoice_bridge.migrate.accounts import Account
+    from invoice_bridge.migrate.ledger import Ledger
+    from invoice_bridge.migrate.preview import Preview
+
+__all__ = ["Progress", "check_plan", "choose_items", "run_plan"]
+
+
+# ── before anything is sent ──────────────────────────────────────────────────────────────────────────────────────────
+def check_plan(ledger: Ledger, plan: int, preview: Preview, allow: Collection[str]) -> None:
+    """Check that a plan may be worked on. Raises ConfigurationError, with what to do."""
+    kept = ledger.note(plan, COMPLETE)
+    if kept is None:
+        raise ConfigurationError(f"plan {plan} is not complete: plan again, and it goes on where it was interrupted")
+    if kept != digest_of_plan(ledger, plan):
+        raise ConfigurationError(
+            f"plan {plan} is not as it was written: an item was changed, added or removed; plan anew in another ledger"
+        )
+    if not preview.closes:
+        raise ConfigurationError(
+            f"the control totals of plan {plan} do not close, so that invoices of the source are missing: plan anew"
+        )
+    if unknown := sorted(code for code in allow if not code.startswith("IB-")):
+        raise ConfigurationError(f"losses are accepted by their codes, like IB-…, not {unknown[0]!r}: see the preview")
+    if refused := sorted(preview.stopping - set(allow)):
+        shown = ", ".join(f"{code} ({preview.losses[code]} items)" for code in refused)
+        raise ConfigurationError(
+            f"the plan would lose {shown}: accept each with {' '.join(f'--allow {code}' for code in refused)}"
+        )
+
+
+def choose_items(ledger: Ledger, plan: int, most: int | None, amounts: Iterable[Money]) -> int:
+    """Choose the first planned items within a count and within an amount per currency; return how many.
+
+    The choice ends at the first item that would pass an amount. With amounts, an item in a currency that has none
+    ends it too.
+    """
+    left = {amount.currency: amount.minor for amount in amounts}
+    bounded = bool(left)
+    chosen: list[int] = []
+    for row in ledger.rows(plan, ("planned",)):
+        if most is not None and len(chosen) >= most:
+            break
+        if bounded:
+            currency, total = row.source.get("currency", ""), row.source.get("total")
+            if total is None or left.get(currency, -1) < total:
+                break
+            left[currency] -= total
+        chosen.append(row.number)
+    choose(ledger, plan, chosen)
+    return len(chosen)
+
+
+# ── working on it ────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass
+class Progress:
+    """How far a run is. `rate` is items per second, `left` the time that the rest takes at that rate."""
+
+    whole: int
+    ended: Counter[str] = field(default_factory=Counter)
+    began: float = field(default_factory=time.monotonic)
+
+    def add(self, result: Result) -> None:
+        """Count what became of an item."""
+        if result.again_in is None and result.state not in {"made", "released"}:
+            self.ended[result.state] += 1
+
+    @property
+    def rate(self) -> float:
+        """Items that ended per second."""
+        return self.ended.total() / max(time.monotonic() - self.began, 0.001)
+
+    @property
+    def left(self) -> timedelta | None:
+        """How long the rest takes; None before anything ended."""
+        if not self.ended:
+            return None
+        return timedelta(seconds=round((self.whole - self.ended.total()) / self.rate))
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{number} {state}" for state, number in sorted(self.ended.items())) or "nothing yet"
+        left = "" if self.left is None else f", {max(self.left, timedelta())} left"
+        return f"{self.ended.total()}/{self.whole}: {shown}; {self.rate:.1f}/s{left}"
+
+
+class Stages:
+    """What is done for an item, with the clients of both accounts."""
+
+    def __init__(self, source: Account, target: Account, allow: Collection[str], *, reads_again: bool) -> None:
+        self._source, self._target, self._reads_again = source, target, reads_again
+        self._allow = tuple(sorted(allow))
+        self._sources: list[Client] = []
+
+    def connect(self, **settings: Any) -> Client:
+        """Make the client of the target, and with the same fence one of the source."""
+        of_source = {name: value for name, value in settings.items() if name != "rate_limiter"}
+        self._sources.append(self._source.client(**of_source))
+        return self._target.client(**settings)
+
+    @property
+    def actions(self) -> dict[Stage, Action]:
+        """What does each stage."""
+        return {"make": self.make, "release": self.release, "arm": self.arm}
+
+    def close(self) -> None:
+        """Close the clients of the source."""
+        for client in self._sources:
+            client.close()
+
+    def _read(self, invoice_id: str) -> Invoice:
+        return self._sources[-1].retrieve(invoice_id)
+
+    def _source_of(self, item: Item) -> tuple[str, str]:
+        """Return the id and the fingerprint of an item at the source."""
+        return str(item.source["id"]), str(item.source["fingerprint"])
+
+    def make(self, target: Client, item: Item) -> Invoice:
+        """Make the document, if the source is still as it was planned."""
+        invoice_id, planned = self._source_of(item)
+        if self._reads_again and not item.is_repeat and fingerprint(self._read(invoice_id)) != planned:
+            raise Unsupported(f"changed-since-plan: the invoice {invoice_id} is not as it was planned; sweep plans it")
+        return make(target, self._accepting(item, "make"))
+
+    def _accepting(self, item: Item, stage: str) -> Item:
+        operation = {**item.operation[stage], "allow": list(self._allow)}
+        return replace(item, operation={**item.operation, "make": operation})
+
+    def release(self, target: Client, item: Item) -> Invoice:
+        """Compare what was made, close the document at the source, and read it there again."""
+        made = self._whole(target, item)
+        invoice_id, planned = self._source_of(item)
+        before = self._read(invoice_id)
+        if before.status is Status.PAID:
+            return made  # paid meanwhile: nothing is left to close, and arm records it
+        if before.status is Status.OPEN:
+            if fingerprint(before) != planned:
+                raise Discrepancy(
+                    f"changed-since-plan: the open invoice {invoice_id} has changed at the source; it was not closed",
+                    asked=planned, found=fingerprint(before), invoice=made,
+                )  # fmt: skip
+            source = self._sources[-1]
+            is_paid_in_part = bool(before.amount_paid or before.amount_credited or before.payments)
+            (source.mark_uncollectible if is_paid_in_part else source.void)(invoice_id)
+        elif not self._was_closed_here(item, before):
+            raise Discrepancy(
+                f"changed-since-plan: the invoice {invoice_id} is {before.status} at the source, and not by this plan",
+                asked=Status.OPEN, found=before.status, invoice=made,
+            )  # fmt: skip
+        self._check_closed(invoice_id, made)
+        return made
+
+    def _whole(self, target: Client, item: Item) -> Invoice:
+        """Read the document at the target, and compare it with its import."""
+        made = target.retrieve(item.target_id or "")
+        command = read_operation(item.operation["make"])
+        if wrong := [one for one in differences_of(command, made, self._target.context) if one.field != "status"]:
+            raise Discrepancy(f"the document at the target differs: {wrong[0]}", asked="", found="", invoice=made)
+        return made
+
+    def _was_closed_here(self, item: Item, found: Invoice) -> bool:
+        """Whether this plan may have closed it: the item was taken before, and it was closed since then."""
+        closed = found.voided_at or found.uncollectible_at
+        return item.is_repeat and closed is not None and closed >= item.first_sent_at.replace(microsecond=0)
+
+    def _check_closed(self, invoice_id: str, made: Invoice) -> Invoice:
+        found = self._read(invoice_id)
+        if found.status not in {Status.VOID, Status.UNCOLLECTIBLE, Status.PAID}:
+            raise Discrepancy(
+                f"the invoice {invoice_id} is {found.status} at the source after it was closed; it was not issued at "
+                "the target",
+                asked=Status.VOID, found=found.status, invoice=made,
+            )  # fmt: skip
+        return found
+
+    def arm(self, target: Client, item: Item) -> Invoice:
+        """Issue the document, once the source cannot collect it; one that was paid there meanwhile is paid here too."""
+        invoice_id, _ = self._source_of(item)
+        made = target.retrieve(item.target_id or "")
+        found = self._check_closed(invoice_id, made)
+        if item.is_repeat and made.status is Status.PAID:
+            return made  # an earlier try issued and paid it
+        armed = make(target, self._accepting(item, "arm"))
+        if found.status is not Status.PAID or armed.status is Status.PAID or not armed.amount_remaining:
+            return armed
+        return target.record_payment(
+            armed.id,
+            amount=armed.amount_remaining,
+            at=found.paid_at or item.first_sent_at,
+            reference=f"{item.reference}/paid-at-source",
+            expect=armed.amount_remaining,
+        )
+
+
+def run_plan(
+    ledger: Ledger,
+    plan: int,
+    stages: Stages,
+    *,
+    page: int | None,
+    threads: int,
+    watch: Callable[[Result], object],
+) -> Counter[str]:
+    """Work on a plan, or on what was chosen of it, until nothing is left; an interrupt finishes what is under way."""
+    try:
+        worker = Worker(
+            ledger,
+            stages.connect,
+            plan=plan,
+            page=page,
+            threads=threads,
+            actions=stages.actions,
+            watch=watch,
+        )
+        return worker.run()
+    finally:
+        stages.close()

@@ -1,0 +1,158 @@
+"""Verify: read back what was moved, and compare it as documents. What was not read back is a failure.
+
+Rules of this file: nothing is written at either provider. The target's listing is read too, so that a document that is
+there twice shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from invoice_bridge.adapter.provider import Unreadable
+from invoice_bridge.core.commands import ListInvoices
+from invoice_bridge.core.errors import BridgeError, ConfigurationError, NotFound
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.migrate.documents import differences_of
+from invoice_bridge.migrate.operations import read_operation
+from invoice_bridge.migrate.queries import notes_of, targets_of, write_notes
+
+if TYPE_CHECKING:
+    from invoice_bridge.adapter.provider import Context
+    from invoice_bridge.client.clients import Client
+    from invoice_bridge.migrate.ledger import Ledger
+    from invoice_bridge.migrate.values import Row
+
+__all__ = ["Finding", "Verification", "verification_of", "verify_plan"]
+
+_PREFIX, SUMMARY = "verified/", "verification"
+_SOME = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with one item: "differs", "missing", "not read", "doubled" or "not moved"."""
+
+    reference: str
+    kind: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.reference}: {self.kind}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What verify found. It is `ok` only if every item that was to be moved was read back and has no finding."""
+
+    plan: int
+    expected: int
+    verified: int
+    findings: tuple[Finding, ...]
+    at: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was to be moved is at the target, once, and as it was imported."""
+        return not self.findings and self.verified == self.expected
+
+    def __str__(self) -> str:
+        head = f"plan {self.plan}: {self.verified} of {self.expected} verified, {len(self.findings)} findings"
+        return "\n".join([head, *(f"  {finding}" for finding in self.findings)])
+
+
+def verify_plan(
+    ledger: Ledger, plan: int, target: Client, context: Context, progress: Callable[[int], object] = lambda _done: None
+) -> Verification:
+    """Read back every item that was moved, compare it, and keep what was found in the ledger."""
+    began = datetime.now(UTC)
+    expected = verified = 0
+    waiting: list[tuple[str, str]] = []
+
+    def keep(row: Row, finding: Finding | None, at_least: int) -> None:
+        fact = {"reference": row.reference, "target": row.target_id, "ok": finding is None}
+        if finding is not None:
+            fact |= {"kind": finding.kind, "detail": finding.detail}
+        waiting.append((f"{_PREFIX}{row.number:012}", dumps({**fact, "at": began.isoformat()}).decode()))
+        if len(waiting) >= at_least:
+            write_notes(ledger, plan, waiting)
+            waiting.clear()
+
+    findings: list[Finding] = []
+    for row in ledger.rows(plan):
+        if row.state in {"skipped", "refused"}:
+            continue
+        expected += 1
+        finding = _finding(row, target, context)
+        if finding is None:
+            verified += 1
+        else:
+            findings.append(finding)
+        keep(row, finding, _SOME)
+        progress(expected)
+    write_notes(ledger, plan, waiting)
+    findings += _doubled(ledger, plan, target)
+    made = Verification(plan, expected, verified, tuple(findings), began.isoformat().replace("+00:00", "Z"))
+    write_notes(ledger, plan, [(SUMMARY, dumps(_json(made)).decode())])
+    return made
+
+
+def _finding(row: Row, target: Client, context: Context) -> Finding | None:
+    if row.state != "done":
+        return Finding(row.reference, "not moved", f"it is {row.state}{row.reason and f' ({row.reason})'}")
+    if row.reason == "decided" and not row.target_id:
+        return Finding(row.reference, "not read", "a person decided that it is done, and named no document")
+    try:
+        found = target.retrieve(row.target_id or "")
+        stage = row.operation["arm" if "arm" in row.operation else "make"]
+        wrong = differences_of(read_operation(stage), found, context)
+    except NotFound:
+        return Finding(row.reference, "missing", f"the target has no document {row.target_id}")
+    except (BridgeError, KeyError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        return Finding(row.reference, "not read", f"{type(error).__name__}: {error}")
+    if not wrong:
+        return None
+    return Finding(row.reference, "differs", "; ".join(map(str, wrong)))
+
+
+def _doubled(ledger: Ledger, plan: int, target: Client) -> Iterator[Finding]:
+    """Yield the documents of the target's listing that have a reference of the plan, and are not its own."""
+    command: ListInvoices | None = ListInvoices()
+    while command is not None:
+        page = target.page(command)
+        found = [one for one in page.items if not isinstance(one, Unreadable) and one.reference]
+        known = targets_of(ledger, plan, {one.reference for one in found if one.reference})
+        for one in found:
+            reference = one.reference or ""
+            if known.get(reference) is not None and known[reference] != one.id:
+                detail = f"the target also has {one.id} of that reference, which is {one.status}"
+                yield Finding(reference, "doubled", detail)
+        command = page.next
+
+
+def _json(made: Verification) -> dict[str, Any]:
+    return {
+        "plan": made.plan,
+        "expected": made.expected,
+        "verified": made.verified,
+        "ok": made.ok,
+        "at": made.at,
+        "findings": [[one.reference, one.kind, one.detail] for one in made.findings],
+    }
+
+
+def verification_of(ledger: Ledger, plan: int) -> dict[str, Any] | None:
+    """Return what the last verification of a plan found, None if there was none."""
+    from invoice_bridge.core.exact import loads
+
+    text = ledger.note(plan, SUMMARY)
+    return None if text is None else dict(loads(text))
+
+
+def verified_items(ledger: Ledger, plan: int) -> Iterator[dict[str, Any]]:
+    """Yield what the last verification found of each item."""
+    yield from (dict(found) for _, found in notes_of(ledger, plan, _PREFIX))
