@@ -416,7 +416,12 @@ def lines_total(lines: tuple[Line, ...], currency: str | None) -> Money | None:
     """The sum of lines; None without a currency."""
     if currency is None:
         return None
-    return trusted(sum([line.amount.minor for line in lines]), currency) if lines else nothing(currency)
+    if not lines:
+        return nothing(currency)
+    total = 0
+    for line in lines:
+        total += line.amount.minor
+    return trusted(total, currency)
 
 
 def nothing_left(currency: str | None) -> Money | None:

@@ -260,7 +260,8 @@ def values_at(command: Any, path: str) -> list[Any]:
         return [] if value is None else [value]
     found = [command]
     for place, (bare, is_list) in enumerate(steps):
-        if place and found and _is_mapping(type(found[0])):
+        kind: Any = type(found[0])
+        if place and _is_mapping(kind):
             found = [word for one in found for word in (one if bare == "key" else one.values())]
         else:
             found = [value for one in found if (value := getattr(one, bare, None)) is not None]

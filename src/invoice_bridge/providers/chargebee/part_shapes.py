@@ -169,8 +169,14 @@ LINE = Shape(
 
 def one_subscription(lines: Iterable[Line]) -> str | None:
     """The subscription of the lines, where it is one alone: consolidated invoices name it nowhere else."""
-    named = {line.subscription for line in lines if line.subscription is not None}
-    return named.pop() if len(named) == 1 else None
+    named = None
+    for line in lines:
+        if line.subscription is None or line.subscription == named:
+            continue
+        if named is not None:
+            return None
+        named = line.subscription
+    return named
 
 
 # ── discounts and adjustments ────────────────────────────────────────────────────────────────────────────────────────
