@@ -403,7 +403,7 @@ def test_a_journal_that_cannot_be_opened_says_what_to_name(tmp_path: Path) -> No
     )
     path = tmp_path / "bills.sqlite"
     for spoil, text in (
-        ("PRAGMA user_version = 4", f"the journal {path} was written by a newer version of this library: upgrade it"),
+        ("PRAGMA user_version = 5", f"the journal {path} was written by a newer version of this library: upgrade it"),
         ("PRAGMA application_id = 7", f"{path} is another program's database: name another file as journal"),
     ):
         Journal(path).close()
