@@ -54,7 +54,11 @@ def test_the_commands_of_the_page_move_what_they_say(cli: Callable[..., Done], b
             Path("customers.csv").write_text("source_id,target_id\ncus_42,cus_42\n", "utf-8")
     assert "refused customer-unmapped  4" in shown["plan"][0].out
     assert "items: 4 planned, 2 skipped" in shown["preview"][0].out
-    assert [done.out for done in shown["run"]] == ["3 done\n", "1 done\n", "nothing was left\n"]
+    assert [done.out for done in shown["run"]] == [
+        "of the plan: 3 done, 1 planned, 2 skipped\n",
+        "of the plan: 4 done, 2 skipped\n",
+        "nothing was left; of the plan: 4 done, 2 skipped\n",
+    ]
     assert "nothing is left to a person" in shown["quarantine"][0].out
     assert "plan 2: 4 of 4 verified, 0 findings" in shown["verify"][0].out
     assert json.loads(Path("evidence/verification.json").read_text("utf-8"))["ok"] is True

@@ -139,8 +139,9 @@ def run(
     amounts = [amount(text, "--at-most") for text in at_most or ()]
     with _migration(ledger, config, source, target) as migration:
         done = migration.run(plan, first=first, at_most=amounts, allow=allow or (), threads=threads, watch=_counter(""))
-        print_parts(", ".join(f"{number} {state}" for state, number in sorted(done.items())) or "nothing was left")
         left = migration.ledger.counts(migration.ledger.plan(plan).number)
+    states = ", ".join(f"{number} {state}" for state, number in sorted(left.items()))
+    print_parts(f"of the plan: {states}" if done else f"nothing was left; of the plan: {states}")
     if left.get("quarantined") or left.get("unknown"):
         exits.print_error("items are left to a person: invoice-bridge migrate quarantine list")
         raise typer.Exit(exits.DIFFERENCE)
