@@ -16,7 +16,7 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check fix docs bench evidence golden cassettes mutants soak fuzz campaign faults migrations engines lowest sdks requirements clean
+.PHONY: help demo test slow check fix docs bench evidence golden cassettes mutants soak fuzz campaign faults migrations engines lowest sdks requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -24,8 +24,11 @@ help: ## list the targets
 demo: $(DEMO) ## every provider, over real HTTP, against the emulators: no key, no account
 	@$(BIN)/invoice-bridge demo
 
-test: $(DEV) ## run the tests
-	$(BIN)/python -m pytest -q $(PARALLEL)
+test: $(DEV) ## run the tests, but the slow ones
+	$(BIN)/python -m pytest -q $(PARALLEL) --part fast
+
+slow: $(DEV) ## run the slow tests: browsers, other programs, processes that are killed
+	$(BIN)/python -m pytest -q $(PARALLEL) --part slow
 
 check: $(DEV) ## format, lint, types, generated docs; changes nothing
 	@$(TREE) > .venv/tree-before-check

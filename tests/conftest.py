@@ -114,9 +114,22 @@ def pytest_configure(config: pytest.Config) -> None:
             patch.delenv(variable)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make test` runs one part and `make slow` the other one; a plain `pytest` runs both."""
+    parser.addoption("--part", choices=("all", "fast", "slow"), default="all", help="which tests to run, by mark slow")
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start long tests first, so that no worker waits for a long one at the end of a parallel run."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the other part, and start long tests first: no worker waits for one at the end of a parallel run."""
+    part = config.getoption("--part")
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if part == "slow":
+        config.hook.pytest_deselected(items=[item for item in items if not item.get_closest_marker("slow")])
+        items[:] = slow
+    elif part == "fast":
+        for item in slow:  # skipped, not deselected: what it proves then still counts as not tried (tests/evidence.py)
+            item.add_marker(pytest.mark.skip(reason="slow: `make slow` runs it"))
     items.sort(key=lambda item: item.nodeid.partition("::")[0] not in LONG)
 
 

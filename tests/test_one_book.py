@@ -217,7 +217,6 @@ with Client(name, api_key=key, base_url=url, journal=journal, lookup="journal", 
 MANUAL = BOTH.replace("Collection.send(due=datetime(2027, 1, 1, tzinfo=UTC))", "Collection.manual()")
 
 
-@pytest.mark.slow
 def test_two_processes_at_two_providers_bill_once(path: Place) -> None:
     """The check and the first intent are one transaction: of two that start at the same instant one is refused."""
     with running(names=["stripe", "whop"]) as served:
@@ -581,7 +580,6 @@ def test_defect_44_a_settled_invoice_is_no_success(path: Place) -> None:
     assert len(shop.emulator.invoices) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this platform has no SIGKILL")
 def test_a_killed_process_blocks_the_other_provider(path: Place) -> None:
     """SIGKILL while the answer is awaited: the other provider refuses the reference until somebody finds out."""

@@ -21,7 +21,6 @@ def served() -> Iterator[Served]:
         yield found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_no_fault_bills_twice_or_tells_what_is_not_so(name: str, served: Served) -> None:
     """After each case the ledger holds one bill at most, and what the caller was told is true of it."""
@@ -30,7 +29,6 @@ def test_no_fault_bills_twice_or_tells_what_is_not_so(name: str, served: Served)
     assert (count.cases, count.duplicates, count.lies, count.wrong) == (SAMPLE, 0, 0, [])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_without_keys_and_looks_it_bills_twice(name: str, served: Served) -> None:
     """The control: a provider that forgets keys, and a client that never looks, show duplicates to the same judge."""

@@ -191,7 +191,6 @@ def run(case: Case) -> tuple[list[str], bool]:
 PAIRS = [(name, verb) for name in PROVIDERS for verb in EVENTS if can(name, verb)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name, verb", PAIRS)
 def test_no_fault_moves_money_twice_or_says_what_is_not_so(name: str, verb: str) -> None:
     """A seeded sample of each verb's cases."""

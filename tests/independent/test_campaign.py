@@ -29,7 +29,6 @@ def _count(sitting: Court, provider: str, cases: int, *, control: bool = False) 
     return count
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_nobody_is_billed_twice_over_collected_or_told_what_is_not_so(sitting: Court, provider: str) -> None:
     """Faults, lookups, journals, attempts, books and killed processes, judged by the provider's own ledger."""
@@ -38,7 +37,6 @@ def test_nobody_is_billed_twice_over_collected_or_told_what_is_not_so(sitting: C
     assert count.billed >= CASES / 3, f"too few of the bills were made for this to mean anything: {count.ends}"
 
 
-@pytest.mark.slow
 def test_the_control_bills_twice_and_tells_what_is_not_so(sitting: Court) -> None:
     """Where keys are forgotten, nothing is looked up and a provider refuses what it did, the judge sees both."""
     count = Count()

@@ -14,7 +14,7 @@ import pytest
 from tests.databases import Place, is_url
 from tests.migrate.processes import kill_and_replace, scene
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="this platform has no SIGKILL")]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="this platform has no SIGKILL")
 
 
 def test_killed_workers_make_each_item_once(place: Place) -> None:

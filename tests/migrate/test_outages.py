@@ -22,7 +22,7 @@ from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.migrate import Ledger, LedgerUnavailable, Timing, move
 from tests.migrate.processes import Orders, Scene, connect_to, scene
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="no limits and no users of POSIX")]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no limits and no users of POSIX")
 PATIENT = Timing(lease=2.0, beat=0.4, deadline=6.0, settling=0.2)
 """A worker bears 8.2 seconds without its database."""
 _WHOLE = pytest.mark.skipif(

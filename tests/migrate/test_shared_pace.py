@@ -17,7 +17,6 @@ def _open_fence() -> Fence:
     return fence
 
 
-@pytest.mark.slow
 def test_three_processes_use_the_rate_and_never_exceed_it(place: Place) -> None:
     """By the target's clock no second has more; a machine that is busy uses less, so the best of three runs counts."""
     shares = []
@@ -30,7 +29,6 @@ def test_three_processes_use_the_rate_and_never_exceed_it(place: Place) -> None:
     pytest.fail(f"of 25 a second only these shares were used: {shares}")
 
 
-@pytest.mark.slow
 def test_with_a_pace_of_their_own_three_processes_exceed_it(tmp_path: Path) -> None:
     """The control."""
     _, most = measure(tmp_path / "ledger.sqlite", 25, 2.0, shared=False)
