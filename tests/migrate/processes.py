@@ -55,16 +55,16 @@ class Orders:
     """Another engine of jobs than ours: "dbos" or "procrastinate"."""
 
 
-def work(orders: Orders) -> None:
-    """Run a worker in this process."""
-    if orders.signal == signal.SIGSTOP:
+def signal_at(point: str, after: int, number: int) -> None:
+    """Have this process kill or stop itself at a point, once it has passed it so many times."""
+    if number == signal.SIGSTOP:
         os.setsid()  # else the system wakes it, and ends it, once nobody is left who could (an orphaned group)
     passed: Counter[str] = Counter()
 
-    def reach(point: str) -> None:
-        passed[point] += 1
-        if point == orders.point and passed[point] == orders.after + 1:
-            os.kill(os.getpid(), orders.signal)
+    def reach(reached: str) -> None:
+        passed[reached] += 1
+        if reached == point and passed[reached] == after + 1:
+            os.kill(os.getpid(), number)
 
     claim, settle = Ledger.claim, Ledger.settle
 
@@ -94,11 +94,22 @@ def work(orders: Orders) -> None:
     ledgers.claim, ledgers.settle = watched_claim, watched_settle
     replaced: Any = ItemJournal
     replaced.intend, replaced.conclude = watched_intend, watched_conclude
-    if not orders.looks_up:
-        replaced.tries = lambda *_arguments: ()
-    if not orders.fenced:
+
+
+def weaken(*, fenced: bool, looks_up: bool) -> None:
+    """Take the fence or the lookup from the workers of this process: the controls."""
+    journal: Any = ItemJournal
+    if not looks_up:
+        journal.tries = lambda *_arguments: ()
+    if not fenced:
         unfenced: Any = Fence
         unfenced.check, unfenced.is_open = lambda _self: None, True
+
+
+def work(orders: Orders) -> None:
+    """Run a worker in this process."""
+    signal_at(orders.point, orders.after, orders.signal)
+    weaken(fenced=orders.fenced, looks_up=orders.looks_up)
     if orders.jobs:
         work_on_jobs(orders.place, connect_to(orders), threads=orders.threads)
     elif orders.engine:

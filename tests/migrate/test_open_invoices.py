@@ -69,6 +69,18 @@ def test_it_is_closed_at_the_source_before_it_is_issued(between: Move, monkeypat
     assert {entry.event for entry in target.ledger} & {"mailed", "collected"} == set()
 
 
+@pytest.mark.parametrize("between", [("chargebee", "stripe")], indirect=True, ids=" to ".join)
+def test_what_was_made_is_issued_itself_however_late(between: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The target has forgotten the key of the draft when it is issued: no second one is made."""
+    between.bill("open", "res-1", 1000)
+    before(monkeypatch, "arm", between.emulators["stripe"].kept.clear)
+    with between.migration() as migration:
+        migration.plan(customers=between.customers, open_invoices=True, numbers="new")
+        assert migration.run(allow=migration.preview().stopping)["done"] == 1
+        assert states(between) == (["void"], ["open"])
+        assert migration.verify().ok
+
+
 def test_what_was_paid_in_part_is_written_off_at_the_source(between: Move) -> None:
     """A payment cannot be voided; the target has it, and the rest is open there."""
     made = between.bill("open", "res-1", 1000)

@@ -73,12 +73,17 @@ def _compared(command: ImportInvoice, found: Invoice) -> Iterator[tuple[str, Any
     if command.given_back and found.amount_refunded is not None:
         yield "credit_notes", command.given_back, found.amount_refunded, False
     if command.number is not None:
-        yield "number", command.number, found.number, False
+        yield "number", command.number, _number(command, found), False
     for name in ("issued_at", "due_at", "paid_at", "voided_at", "uncollectible_at"):
         if (asked := getattr(command, name)) is not None:
             yield name, _second(asked), _second(getattr(found, name)), False
     if command.lines and found.lines_complete:
         yield "lines", _lines(command), _lines(found), False
+
+
+def _number(command: ImportInvoice, found: Invoice) -> str | None:
+    """Return the number of a document; that of a draft may be its id, which is no number before it is issued."""
+    return found.id if command.status is Status.DRAFT and found.number is None else found.number
 
 
 def _second(instant: datetime | None) -> datetime | None:

@@ -2,7 +2,7 @@
 
 Rules of this file: no statement is run. The claim was the intent of every request of an item; `intend` only checks that
 the claim still holds, that the request belongs to the item, and that history is not charged. An item that was taken
-before counts as tried since then, so that the client looks it up first.
+before counts as tried since then, so that the client looks it up first, and a document that was made counts as made.
 """
 
 from __future__ import annotations
@@ -66,17 +66,22 @@ class ItemJournal:
 
     # ── what the client asks ─────────────────────────────────────────────────────────────────────────────────────────
     def tries(self, book: Book, reference: str) -> tuple[Try, ...]:
-        """Return the try that an earlier claim may have made, at its time or a little earlier.
+        """Return the try that an earlier claim may have made, or the document that an earlier stage has made.
 
-        Its effect has had its settling time, or the ledger would not have given the item out. So the try is dated
-        before the client's own settling time too.
+        The try is dated a little before its time: its effect has had its settling time, or the ledger would not have
+        given the item out. The document is read by its id, however old it is: the key that made it may be forgotten.
         """
         item = self._course().item
-        if item.reference != reference or not item.is_repeat:
+        known = item.target_id if item.stage == "arm" else None
+        if item.reference != reference or not (item.is_repeat or known):
             return ()
         began = item.first_sent_at - SETTLE_TIME
+        ended: Ended | None = None if item.is_repeat else "answered"
+        status = None if item.is_repeat else 200
         return (
-            Try(0, book.account, reference, item.attempt, "POST", "", None, began, None, None, None, None, book.name),
+            Try(
+                0, book.account, reference, item.attempt, "POST", "", None, began, None, ended, status, known, book.name
+            ),
         )
 
     def verb_tries(self, book: Book, verb: str, reference: str) -> tuple[Try, ...]:  # noqa: ARG002

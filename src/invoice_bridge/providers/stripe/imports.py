@@ -210,7 +210,7 @@ def _issue(command: ImportInvoice, at: Invoice, context: Context) -> Flow[Invoic
     is_mailed = at.collection is not None and at.collection.kind == "send"
     if is_mailed is not command.mail:
         raise Unsupported(
-            f"the draft {at.id} of XX and this import asks for the contrary",
+            f"the draft {at.id} is {'' if is_mailed else 'not '}to be mailed, and this import asks for the contrary",
             source="stripe-python 16.1.0, Invoice.collection_method",
             remedy=f"delete the draft, or import it with mail={is_mailed}",
         )
