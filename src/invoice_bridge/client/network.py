@@ -4,29 +4,31 @@ Rules of this file: it speaks the interface of httpcore's network backends, and 
 written waits for the first read after it, so that a request leaves in one piece; a server that closes early may have
 answered, so a failed write is reported by the read.
 
-httpcore takes a network backend, but httpx hands none on: a connection of httpcore is put where the transport has its
-pool, which scans itself at every request; of a proxy's pool, the backend. Transports stay httpx's own.
+httpcore takes a network backend, but httpx hands none on: one connection is put where the transport has its pool, which
+scans itself at every request; of a proxy's pool, the backend. Transports stay httpx's own. The connection is h11's
+protocol (http11.py): httpcore's own costs as much again for each request, in traces and locks that nobody reads here.
 """
 
 from __future__ import annotations
 
 import logging
 import socket
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpcore
 
 from invoice_bridge.client.exchange import current_bound
+from invoice_bridge.client.http11 import CONNECTING, READ, Wire
 from invoice_bridge.engine.supervise import Lost, NotSent
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterator
 
-__all__ = ["IDLE", "KEPT", "READ", "bound_network", "is_usable"]
+__all__ = ["IDLE", "KEPT", "bound_network", "is_usable"]
 
 _LOG = logging.getLogger(__name__)
-READ = 16 * 1024
-"""Bytes read at once: parsing a head of so many takes a fraction of the half second that an exchange may be late."""
 _WRITE = 2 * 1024
 """Bytes written at once. A socket is writable when it has room for so many, so that none waits twice."""
 KEPT = 64 * 1024
@@ -51,31 +53,88 @@ def bound_network(transport: Transport, tls: ssl.SSLContext) -> Transport:
     return transport
 
 
-def is_usable(connection: Any, origin: httpcore.Origin) -> bool:
-    """Whether a connection is open, idle for a short time only, and one to this host."""
-    return connection.can_handle_request(origin) and not connection.is_closed() and not connection.has_expired()
+def is_usable(wire: Wire, stream: Any) -> bool:
+    """Whether a connection is idle, and for a short time only, and the server did not close it."""
+    since = wire.idle_since
+    return since is not None and time.monotonic() - since <= IDLE and not stream.get_extra_info("is_readable")
 
 
 class _Line:
-    """One connection of httpcore in place of the pool of httpx's transport, for one user at a time."""
+    """One connection in place of the pool of httpx's transport, for one user at a time."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls, self._network = tls, _Network(httpcore.SyncBackend())
-        self._connection: httpcore.HTTPConnection | None = None
+        self._origin: httpcore.Origin | None = None
+        self._wire = Wire()
+        self._stream: _Stream | None = None
 
     def handle_request(self, request: httpcore.Request) -> httpcore.Response:
         """Send a request over the connection; over a new one where the server closed it, or it was idle for long."""
-        connection, origin = self._connection, request.url.origin
-        if connection is None or not is_usable(connection, origin):
+        timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
+        stream, origin = self._stream, request.url.origin
+        if stream is None or origin != self._origin or not is_usable(self._wire, stream):
             self.close()
-            connection = self._connection = httpcore.HTTPConnection(
-                origin, ssl_context=self._tls, keepalive_expiry=IDLE, network_backend=self._network
-            )
-        return connection.handle_request(request)
+            stream = self._connect(origin, timeouts.get("connect"))
+            self._origin, self._wire, self._stream = origin, Wire(), stream
+        body: Any = request.stream
+        answer = _Answer(self._wire, stream, timeouts.get("read"))
+        try:
+            return answer.begin(self._wire.request(request, b"".join(body)), timeouts.get("write"))
+        except BaseException:
+            stream.close()
+            raise
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        if self._stream is not None:
+            self._stream.close()
+
+    def _connect(self, origin: httpcore.Origin, timeout: float | None) -> _Stream:
+        host = origin.host.decode("ascii")
+        CONNECTING.debug("connect_tcp.started host=%r port=%d", host, origin.port)
+        stream = self._network.connect_tcp(host, origin.port, timeout)
+        if origin.scheme == b"https":
+            self._tls.set_alpn_protocols(["http/1.1"])
+            stream = stream.start_tls(self._tls, host, timeout)
+        return stream
+
+
+class _Answer:
+    """The answer to one request, while it is read."""
+
+    def __init__(self, wire: Wire, stream: _Stream, timeout: float | None) -> None:
+        self._wire, self._stream, self._timeout = wire, stream, timeout
+        self._is_sent, self._is_closed = True, False
+
+    def begin(self, written: bytes, timeout: float | None) -> httpcore.Response:
+        """Write the request, and read the head of its answer."""
+        try:
+            self._stream.write(written, timeout)
+        except httpcore.WriteError:  # the server may have answered before it closed
+            self._is_sent = False
+        while (answer := self._wire.head(self)) is None:
+            self._receive()
+        return answer
+
+    def _receive(self) -> None:
+        self._wire.receive(self._stream.read(READ, self._timeout))
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            while (piece := self._wire.piece()) != b"":
+                if piece is None:
+                    self._receive()
+                else:
+                    yield piece
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Leave the connection to the next exchange, or close it."""
+        if not self._is_closed:
+            self._is_closed = True
+            if not (self._is_sent and self._wire.end()):
+                self._stream.close()
 
 
 class _Network(httpcore.NetworkBackend):

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import httpcore
 
-from invoice_bridge.client.network import IDLE, KEPT, READ, is_usable
+from invoice_bridge.client.http11 import CONNECTING, READ, Wire
+from invoice_bridge.client.network import KEPT, is_usable
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
 __all__ = ["bound_network_async"]
 
@@ -47,25 +48,82 @@ def bound_network_async(transport: Transport, tls: ssl.SSLContext) -> Transport:
 
 
 class _AsyncLine:
-    """One connection of httpcore in place of the pool of httpx's transport, for one user at a time."""
+    """One connection in place of the pool of httpx's transport, for one user at a time."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls, self._network = tls, _AsyncNetwork()
-        self._connection: httpcore.AsyncHTTPConnection | None = None
+        self._origin: httpcore.Origin | None = None
+        self._wire = Wire()
+        self._stream: _AsyncStream | None = None
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
         """Send a request over the connection; over a new one where the server closed it, or it was idle for long."""
-        connection, origin = self._connection, request.url.origin
-        if connection is None or not is_usable(connection, origin):
+        timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
+        stream, origin = self._stream, request.url.origin
+        if stream is None or origin != self._origin or not is_usable(self._wire, stream):
             await self.aclose()
-            connection = self._connection = httpcore.AsyncHTTPConnection(
-                origin, ssl_context=self._tls, keepalive_expiry=IDLE, network_backend=self._network
-            )
-        return await connection.handle_async_request(request)
+            stream = await self._connect(origin, timeouts.get("connect"))
+            self._origin, self._wire, self._stream = origin, Wire(), stream
+        body: Any = request.stream
+        answer = _AsyncAnswer(self._wire, stream, timeouts.get("read"))
+        try:
+            written = self._wire.request(request, b"".join([piece async for piece in body]))
+            return await answer.begin(written, timeouts.get("write"))
+        except BaseException:
+            stream.abort()
+            raise
 
     async def aclose(self) -> None:
-        if self._connection is not None:
-            await self._connection.aclose()
+        if self._stream is not None:
+            self._stream.abort()
+
+    async def _connect(self, origin: httpcore.Origin, timeout: float | None) -> _AsyncStream:
+        host = origin.host.decode("ascii")
+        CONNECTING.debug("connect_tcp.started host=%r port=%d", host, origin.port)
+        stream = await self._network.connect_tcp(host, origin.port, timeout)
+        if origin.scheme == b"https":
+            self._tls.set_alpn_protocols(["http/1.1"])
+            stream = await stream.start_tls(self._tls, host, timeout)
+        return stream
+
+
+class _AsyncAnswer:
+    """The answer to one request, while it is read."""
+
+    def __init__(self, wire: Wire, stream: _AsyncStream, timeout: float | None) -> None:
+        self._wire, self._stream, self._timeout = wire, stream, timeout
+        self._is_sent, self._is_closed = True, False
+
+    async def begin(self, written: bytes, timeout: float | None) -> httpcore.Response:
+        """Write the request, and read the head of its answer."""
+        try:
+            await self._stream.write(written, timeout)
+        except httpcore.WriteError:  # the server may have answered before it closed
+            self._is_sent = False
+        while (answer := self._wire.head(self)) is None:
+            await self._receive()
+        return answer
+
+    async def _receive(self) -> None:
+        self._wire.receive(await self._stream.read(READ, self._timeout))
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            while (piece := self._wire.piece()) != b"":
+                if piece is None:
+                    await self._receive()
+                else:
+                    yield piece
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Leave the connection to the next exchange, or close it."""
+        if not self._is_closed:
+            self._is_closed = True
+            if not (self._is_sent and self._wire.end()):
+                self._stream.abort()
 
 
 class _AsyncNetwork(httpcore.AsyncNetworkBackend):
@@ -275,6 +333,9 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         return _AsyncStream(transport, incoming)
 
     async def aclose(self) -> None:
+        self.abort()
+
+    def abort(self) -> None:
         self._transport.abort()
 
     def get_extra_info(self, info: str) -> Any:
