@@ -6,7 +6,7 @@ Rules of this file: no provider's name, no network. Every fact that several plac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -27,7 +27,7 @@ from invoice_bridge.adapter.declared import (
     status_of,
 )
 from invoice_bridge.adapter.native_bodies import merged
-from invoice_bridge.adapter.rows import Field, Limit, check_limits, check_refused, find_losses
+from invoice_bridge.adapter.rows import Field, Limit, VerbRows, check_limits, check_refused, find_losses
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core import wire
 from invoice_bridge.core.bills import NewInvoice
@@ -185,7 +185,7 @@ class Provider:
         if isinstance(begin, Cannot):
             raise Unsupported(f"{self.title}: {begin.reason}", source=begin.source)
         if isinstance(command, NewInvoice):
-            check_refused(self.rows_of(command), command, context)
+            check_refused(self.rows_for(command).refusing, command, context)
         for leaf in VERB_LEAVES.get(type(command), ()) if isinstance(command, OnInvoice) else ():
             value = getattr(command, leaf)
             if value is not None and value != () and not self.has_row(command, leaf):
@@ -198,6 +198,17 @@ class Provider:
         if isinstance(command, ImportInvoice):
             return self.import_fields
         return self.fields if isinstance(command, Bill) else self.verb_fields
+
+    def rows_for(self, command: Command) -> VerbRows:
+        """Return the rows of a command's verb, which are chosen once."""
+        rows = self._rows_by_verb.get(command.verb)
+        if rows is None:
+            rows = self._rows_by_verb[command.verb] = VerbRows.of(self.rows_of(command), command.verb)
+        return rows
+
+    @cached_property
+    def _rows_by_verb(self) -> dict[str, VerbRows]:
+        return {}
 
     def has_row(self, command: Command, leaf: str) -> bool:
         """Return whether a row states what happens to a field of a verb, or to its parts."""
@@ -281,8 +292,8 @@ class Context:
     @cached_property
     def losses(self) -> tuple[Loss, ...]:
         """Return the losses of the command, computed once for each context."""
-        rows = self.provider.rows_of(self.command)
-        losses = find_losses(rows, self.command, self) if rows else ()
+        rows = () if self.command is None else self.provider.rows_for(self.command).losing
+        losses = find_losses(rows, self.command, self)
         return (*losses, *native.native_losses(self.provider.natives, self.command, self))
 
     @cached_property
@@ -292,7 +303,11 @@ class Context:
 
     def on(self, command: Command) -> Context:
         """Return the same context for one command: idempotency keys derive from it."""
-        return self if command is self.command else replace(self, command=command)
+        if command is self.command:
+            return self
+        return Context(
+            self.provider, self.settings, self.base_url, command, self.as_of, self.existing, self.done, self.allowed
+        )
 
     def has_done(self, request: Request) -> bool:
         """Return whether a request is known to have taken effect, even if the provider has forgotten its key.
