@@ -33,7 +33,6 @@ from invoice_bridge.core import wire
 from invoice_bridge.core.bills import NewInvoice
 from invoice_bridge.core.commands import VERB_LEAVES, Bill, Command, Find, ListInvoices, OnInvoice, verb_reference
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse, ProviderError, Unsupported
-from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.idempotency import Idempotency, once_key, step_key, verb_key
 from invoice_bridge.core.imports import ImportInvoice
 from invoice_bridge.core.losses import Loss
@@ -201,10 +200,8 @@ class Provider:
 
     def rows_for(self, command: Command) -> VerbRows:
         """Return the rows of a command's verb, which are chosen once."""
-        rows = self._rows_by_verb.get(command.verb)
-        if rows is None:
-            rows = self._rows_by_verb[command.verb] = VerbRows.of(self.rows_of(command), command.verb)
-        return rows
+        known, verb = self._rows_by_verb, command.verb
+        return known.get(verb) or known.setdefault(verb, VerbRows.of(self.rows_of(command), verb))
 
     @cached_property
     def _rows_by_verb(self) -> dict[str, VerbRows]:
@@ -305,9 +302,8 @@ class Context:
         """Return the same context for one command: idempotency keys derive from it."""
         if command is self.command:
             return self
-        return Context(
-            self.provider, self.settings, self.base_url, command, self.as_of, self.existing, self.done, self.allowed
-        )
+        same = (self.provider, self.settings, self.base_url)
+        return Context(*same, command, self.as_of, self.existing, self.done, self.allowed)
 
     def has_done(self, request: Request) -> bool:
         """Return whether a request is known to have taken effect, even if the provider has forgotten its key.
@@ -369,14 +365,14 @@ class Context:
         """
         headers = dict(self.provider.headers(self.settings))
         step = step or "/".join(segments[-1:])
-        content, kind = self._encoded(body)
+        content, kind = wire.encoded(body, self.provider.form)
         keyed = method in self.provider.idempotency.methods
         key = self._key(step, content) if keyed else None  # other natives under one key are a mismatch, not another try
         takes_unchecked = opens or isinstance(self.command, OnInvoice)
         if (more := merged(self.natives, step, body, takes_unchecked=takes_unchecked)) is not None:
             body, effects = more[0], {*effects, *more[1]}
             try:
-                content, kind = self._encoded(body)
+                content, kind = wire.encoded(body, self.provider.form)
             except TypeError as error:
                 raise ConfigurationError(f"native parameters of {self.provider.name}: {error}") from None
         if kind:
@@ -403,14 +399,6 @@ class Context:
             states_bill=states_bill,
             part=part,
         )
-
-    def _encoded(self, body: Mapping[str, Any] | None) -> tuple[bytes, str]:
-        """Return an encoded body and its content type; nothing without a body."""
-        if body is None:
-            return b"", ""
-        if self.provider.form is None:
-            return dumps(body), "application/json"
-        return wire.query(self.provider.form(body)).encode("ascii"), "application/x-www-form-urlencoded"
 
     def follow(self, url: str, *, specimen: Any = None) -> Request:
         """Make a reading request for a complete URL from the provider.

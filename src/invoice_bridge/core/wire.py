@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from invoice_bridge.core.exact import loads_bounded
+from invoice_bridge.core.exact import dumps, loads_bounded
 
 T = TypeVar("T")
 
@@ -239,6 +239,17 @@ def form_index_last(body: Mapping[str, FormValue]) -> list[tuple[str, str]]:
         elif value is not None:
             pairs.append((name, scalar(value)))
     return pairs
+
+
+def encoded(
+    body: Mapping[str, Any] | None, form: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]] | None
+) -> tuple[bytes, str]:
+    """Return the bytes of a body, as a form or without one as JSON, and its content type; nothing without a body."""
+    if body is None:
+        return b"", ""
+    if form is None:
+        return dumps(body), "application/json"
+    return query(form(body)).encode("ascii"), "application/x-www-form-urlencoded"
 
 
 def scalar(value: object) -> str:
