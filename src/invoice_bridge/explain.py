@@ -31,7 +31,7 @@ from invoice_bridge.core.errors import BridgeError, NotFound, Unsupported
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Loss, Severity
-from invoice_bridge.core.model import in_utc
+from invoice_bridge.core.model import Period, in_utc
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Effect, Request, Response, scalar
 from invoice_bridge.engine.lookup import LookupNeeded, start
@@ -197,7 +197,7 @@ def _pieces(text: str, marked: str, known: Collection[str]) -> list[str]:
     return [*pieces, text[start:]]
 
 
-_WITHOUT_TEXT = frozenset({NoneType, bool, datetime, int, Decimal, Money})
+_WITHOUT_TEXT = frozenset({NoneType, bool, datetime, int, Decimal, Money, Period})
 
 
 def _without_braces(value: Any) -> Any:
@@ -211,7 +211,13 @@ def _without_braces(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("{", "}") if "{" in value and not isinstance(value, StrEnum) else value
     if isinstance(value, BaseModel):
-        changed = {name: other for name, one in value if (other := _without_braces(one)) is not one}
+        changed: dict[str, Any] = {}
+        for name, one in vars(value).items():
+            if type(one) is str:
+                if "{" in one:
+                    changed[name] = one.replace("{", "}")
+            elif type(one) not in _WITHOUT_TEXT and (other := _without_braces(one)) is not one:
+                changed[name] = other
         return value.model_copy(update=changed) if changed else value
     if isinstance(value, list | tuple):
         others = [_without_braces(one) for one in value]
@@ -382,9 +388,7 @@ def _rows(command: Command, context: Context) -> tuple[Field, ...]:
     if not isinstance(command, NewInvoice):
         of_verb = [row for row in context.provider.verb_fields if row.speaks(command, context)]
         return (*natives, *(of_verb or context.provider.fields))
-    rows = [row for row in context.provider.rows_of(command) if row.speaks(command, context)]
-    ranked = sorted(rows, key=lambda row: 1 if not row.path else 0 if row.is_set(command, context) else 2)
-    return (*natives, *ranked)
+    return (*natives, *context.provider.rows_for(command).ranked(command, context))
 
 
 def make_context(provider: Provider, settings: Mapping[str, Any], base_url: str | None = None) -> Context:

@@ -43,8 +43,9 @@ def verify(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mon
         )
     if command.expect_total is not None:
         return _expected(command.expect_total, found)
-    asked = command.total if command.total is not None else expected
-    rated_or_taxed = command.total is None or command.tax != "none"
+    total = command.total
+    asked = total if total is not None else expected
+    rated_or_taxed = total is None or command.tax != "none"
     before_tax = after_discount(command, found) if rated_or_taxed or found.total is None else found.total
     if asked is not None and before_tax is not None and before_tax != asked:
         raise AmountMismatch(

@@ -6,7 +6,7 @@ Rules of this file: no provider's name, no network. Every fact that several plac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -27,13 +27,12 @@ from invoice_bridge.adapter.declared import (
     status_of,
 )
 from invoice_bridge.adapter.native_bodies import merged
-from invoice_bridge.adapter.rows import Field, Limit, check_limits, check_refused, find_losses
+from invoice_bridge.adapter.rows import Field, Limit, VerbRows, check_limits, check_refused, find_losses
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core import wire
 from invoice_bridge.core.bills import NewInvoice
 from invoice_bridge.core.commands import VERB_LEAVES, Bill, Command, Find, ListInvoices, OnInvoice, verb_reference
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse, ProviderError, Unsupported
-from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.idempotency import Idempotency, once_key, step_key, verb_key
 from invoice_bridge.core.imports import ImportInvoice
 from invoice_bridge.core.losses import Loss
@@ -185,7 +184,7 @@ class Provider:
         if isinstance(begin, Cannot):
             raise Unsupported(f"{self.title}: {begin.reason}", source=begin.source)
         if isinstance(command, NewInvoice):
-            check_refused(self.rows_of(command), command, context)
+            check_refused(self.rows_for(command).refusing, command, context)
         for leaf in VERB_LEAVES.get(type(command), ()) if isinstance(command, OnInvoice) else ():
             value = getattr(command, leaf)
             if value is not None and value != () and not self.has_row(command, leaf):
@@ -198,6 +197,15 @@ class Provider:
         if isinstance(command, ImportInvoice):
             return self.import_fields
         return self.fields if isinstance(command, Bill) else self.verb_fields
+
+    def rows_for(self, command: Command) -> VerbRows:
+        """Return the rows of a command's verb, which are chosen once."""
+        known, verb = self._rows_by_verb, command.verb
+        return known.get(verb) or known.setdefault(verb, VerbRows.of(self.rows_of(command), verb))
+
+    @cached_property
+    def _rows_by_verb(self) -> dict[str, VerbRows]:
+        return {}
 
     def has_row(self, command: Command, leaf: str) -> bool:
         """Return whether a row states what happens to a field of a verb, or to its parts."""
@@ -281,8 +289,8 @@ class Context:
     @cached_property
     def losses(self) -> tuple[Loss, ...]:
         """Return the losses of the command, computed once for each context."""
-        rows = self.provider.rows_of(self.command)
-        losses = find_losses(rows, self.command, self) if rows else ()
+        rows = () if self.command is None else self.provider.rows_for(self.command).losing
+        losses = find_losses(rows, self.command, self)
         return (*losses, *native.native_losses(self.provider.natives, self.command, self))
 
     @cached_property
@@ -292,7 +300,10 @@ class Context:
 
     def on(self, command: Command) -> Context:
         """Return the same context for one command: idempotency keys derive from it."""
-        return self if command is self.command else replace(self, command=command)
+        if command is self.command:
+            return self
+        same = (self.provider, self.settings, self.base_url)
+        return Context(*same, command, self.as_of, self.existing, self.done, self.allowed)
 
     def has_done(self, request: Request) -> bool:
         """Return whether a request is known to have taken effect, even if the provider has forgotten its key.
@@ -354,14 +365,14 @@ class Context:
         """
         headers = dict(self.provider.headers(self.settings))
         step = step or "/".join(segments[-1:])
-        content, kind = self._encoded(body)
+        content, kind = wire.encoded(body, self.provider.form)
         keyed = method in self.provider.idempotency.methods
         key = self._key(step, content) if keyed else None  # other natives under one key are a mismatch, not another try
         takes_unchecked = opens or isinstance(self.command, OnInvoice)
         if (more := merged(self.natives, step, body, takes_unchecked=takes_unchecked)) is not None:
             body, effects = more[0], {*effects, *more[1]}
             try:
-                content, kind = self._encoded(body)
+                content, kind = wire.encoded(body, self.provider.form)
             except TypeError as error:
                 raise ConfigurationError(f"native parameters of {self.provider.name}: {error}") from None
         if kind:
@@ -388,14 +399,6 @@ class Context:
             states_bill=states_bill,
             part=part,
         )
-
-    def _encoded(self, body: Mapping[str, Any] | None) -> tuple[bytes, str]:
-        """Return an encoded body and its content type; nothing without a body."""
-        if body is None:
-            return b"", ""
-        if self.provider.form is None:
-            return dumps(body), "application/json"
-        return wire.query(self.provider.form(body)).encode("ascii"), "application/x-www-form-urlencoded"
 
     def follow(self, url: str, *, specimen: Any = None) -> Request:
         """Make a reading request for a complete URL from the provider.

@@ -9,16 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, is_dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Protocol, Union, get_args, get_origin, get_type_hints
 
+from invoice_bridge.adapter.paths import is_stated, values_at
 from invoice_bridge.core.errors import Unsupported
 from invoice_bridge.core.losses import Alters, Fate, Loss, Severity
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.parts import Address, TaxId, TaxLine, TaxRate
 
-__all__ = ["Field", "approximated", "carried", "defaulted", "dropped", "provider_rated", "refused", "unsent"]
+__all__ = [
+    "Field",
+    "approximated",
+    "carried",
+    "defaulted",
+    "dropped",
+    "provider_rated",
+    "refused",
+    "unsent",
+    "values_at",
+]
 
 
 class Named(Protocol):
@@ -86,14 +96,11 @@ class Field:
         """Return whether the command has a value at the row's path."""
         if self.path == "customer.id":  # the id at this provider, however the customer was given
             return command.customer is not None and command.customer.at(context.provider.name) is not None
-        for value in values_at(command, self.path):
-            if value is not False and (type(value) is str or value not in ((), {})):
-                return True
-        return False
+        return is_stated(command, self.path)
 
     def loss(self, command: Any, context: Setup) -> Loss | None:
         """Return the loss of a command by this row, or None."""
-        if not self.code or not self.speaks(command, context) or not self.is_set(command, context):
+        if not self.code or not self.is_set(command, context) or not self.speaks(command, context):
             return None
         found = Loss(self.code, self.path, self.fate, self.severity, self.sent, self.why, self.remedy)
         if self.clock is None:
@@ -101,6 +108,41 @@ class Field:
         if context.as_of is None:
             return replace(found, severity=Severity.INFO, conditional=True)
         return found if self.clock(command, context.as_of) else None
+
+
+@dataclass(frozen=True, slots=True)
+class VerbRows:
+    """The rows of one verb in the order of their table, and among them those that state a loss or refuse a field."""
+
+    every: tuple[Field, ...]
+    losing: tuple[Field, ...]
+    refusing: tuple[Field, ...]
+    """With those of `tax[]`, which say that rates of tax are known here."""
+
+    @classmethod
+    def of(cls, rows: Iterable[Field], verb: str) -> VerbRows:
+        """Return the rows of a verb."""
+        every = tuple(row for row in rows if verb in row.verbs)
+        losing = tuple(row for row in every if row.code)
+        return cls(every, losing, tuple(row for row in every if row.refuses or row.path == _RATES))
+
+    def ranked(self, command: Any, context: Setup) -> tuple[Field, ...]:
+        """Return the rows that apply to a command: those of its stated fields first, then constants, then the rest."""
+        stated: list[Field] = []
+        constants: list[Field] = []
+        rest: list[Field] = []
+        known: dict[str, bool] = {}  # several rows have one path
+        for row in self.every:
+            if row.when is not _always and not row.when(command, context):
+                continue
+            if not row.path:
+                constants.append(row)
+                continue
+            is_set = known.get(row.path)
+            if is_set is None:
+                is_set = known[row.path] = row.is_set(command, context)
+            (stated if is_set else rest).append(row)
+        return (*stated, *constants, *rest)
 
 
 def carried(path: str, native: str, source: str, **more: Any) -> Field:
@@ -143,6 +185,7 @@ def refused(path: str, source: str, *, why: str, remedy: str, **more: Any) -> Fi
 
 
 _REFUSED = "refused: "
+_RATES = "tax[]"
 _NOWHERE = {"alters": Alters.NOTHING, "sent": "nothing"}
 
 
@@ -252,37 +295,6 @@ def discounts_as_lines(code: str, source: str, *, amount: str, text: str, **more
     )
 
 
-def values_at(command: Any, path: str) -> list[Any]:
-    """Return the values at a path, one per place: "lines[].period" is each line's, "metadata.key" the keys."""
-    steps = _steps(path)
-    if len(steps) == 1 and not steps[0][1]:  # most paths
-        value = getattr(command, path, None)
-        return [] if value is None else [value]
-    found = [command]
-    for place, (bare, is_list) in enumerate(steps):
-        kind: Any = type(found[0])
-        if place and _is_mapping(kind):
-            found = [word for one in found for word in (one if bare == "key" else one.values())]
-        else:
-            found = [value for one in found if (value := getattr(one, bare, None)) is not None]
-        if is_list:  # a str is not a list: tax="none" has no rates
-            found = [item for items in found if not isinstance(items, str) for item in items]
-        if not found:
-            break
-    return found
-
-
-@lru_cache(256)
-def _is_mapping(kind: type[Any]) -> bool:
-    return issubclass(kind, Mapping)
-
-
-@lru_cache(1024)
-def _steps(path: str) -> tuple[tuple[str, bool], ...]:
-    """Return the names of a path, each with whether it means the items of a list."""
-    return tuple((name.removesuffix("[]"), name.endswith("[]")) for name in path.split("."))
-
-
 def check_limits(limits: Iterable[Limit], command: Any) -> None:
     """Raise Unsupported for a text or list of a bill or an update that is longer than the provider accepts."""
     for limit in limits:
@@ -300,11 +312,11 @@ def check_refused(fields: Iterable[Field], command: Any, context: Setup) -> None
     """Raise Unsupported for a field of a bill that its row refuses, and for rates of tax without a row."""
     spoken_of = False
     for row in fields:
-        if (row.refuses or row.path == "tax[]") and row.speaks(command, context) and row.is_set(command, context):
+        if (row.refuses or row.path == _RATES) and row.speaks(command, context) and row.is_set(command, context):
             if row.refuses:
                 raise Unsupported(f"{row.path}: {row.why.removeprefix(_REFUSED)}", source=row.source, remedy=row.remedy)
             spoken_of = True
-    if not spoken_of and values_at(command, "tax[]"):
+    if not spoken_of and values_at(command, _RATES):
         raise Unsupported(
             f"no row of {context.provider.name} says how rates of tax are sent", remedy='write tax="provider" or "none"'
         )

@@ -150,14 +150,14 @@ class Bill(NewInvoice):
     @property
     def subtotal(self) -> Money | None:
         """Return the sum of the lines, before discounts and tax; None if the provider rates the bill."""
-        return sum_of(line.amount for line in self.lines)
+        return sum_of([line.amount for line in self.lines])
 
     @property
     def discount(self) -> Money | None:
         """Return the sum of all discounts, of the bill and of its lines; None without one."""
-        of_lines = (line.discount for line in self.lines)
-        of_bill = (discount.amount for discount in self.discounts)
-        return sum_of(amount for amount in (*of_lines, *of_bill) if amount)
+        amounts = [off for line in self.lines if (off := line.discount) is not None and off.minor]
+        amounts += [off for discount in self.discounts if (off := discount.amount) is not None and off.minor]
+        return sum_of(amounts) if amounts else None
 
     @property
     def rates(self) -> tuple[TaxRate, ...]:
@@ -242,7 +242,7 @@ class OneTimeCharge(Bill):
     @property
     def subtotal(self) -> Money | None:
         """Return the amount, or the sum of the lines, before discounts and tax."""
-        return self.amount if self.amount is not None else sum_of(line.amount for line in self.lines)
+        return self.amount if self.amount is not None else sum_of([line.amount for line in self.lines])
 
     @property
     def total(self) -> Money:
@@ -261,7 +261,7 @@ class OneTimeCharge(Bill):
         A bare amount is one line, named by the description or the reference.
         """
         if self.lines:
-            return tuple(_within(line, self.period) for line in self.lines)
+            return tuple([_within(line, self.period) for line in self.lines])
         amount = Money.zero(self.currency) if self.amount is None else self.amount
         return (Line(description=self.description or self.reference, amount=amount, period=self.period),)
 

@@ -173,7 +173,11 @@ def _write(value: Any, depth: int) -> str:
     if kind is str:
         return encode_basestring(value)
     if kind is dict and depth < _DEEPEST:
-        pairs = [f"{encode_basestring(str(name))}:{_write(inner, depth + 1)}" for name, inner in value.items()]
+        pairs = []
+        for name, inner in value.items():
+            kind = type(inner)
+            text = encode_basestring(inner) if kind is str else str(inner) if kind is int else _write(inner, depth + 1)
+            pairs.append(f"{encode_basestring(name if type(name) is str else str(name))}:{text}")
         return "{" + ",".join(pairs) + "}"
     if kind is list and depth < _DEEPEST:
         return "[" + ",".join([_write(item, depth + 1) for item in value]) + "]"

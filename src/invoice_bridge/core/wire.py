@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from invoice_bridge.core.exact import loads_bounded
+from invoice_bridge.core.exact import dumps, loads_bounded
 
 T = TypeVar("T")
 
@@ -170,14 +170,14 @@ def path(*segments: str) -> str:
 def _segment(segment: str) -> str:
     if not segment:
         raise ValueError("an id cannot be empty: the request would go to the collection instead")
-    if _UNRESERVED.fullmatch(segment) and not segment.startswith("."):  # most of them
+    if _is_unreserved(segment) and not segment.startswith("."):  # most of them
         return segment
     encoded = quote(segment, safe="{}", errors="strict")
     return encoded.replace(".", "%2E") if set(segment) == {"."} else encoded
 
 
-_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
-"""What is never percent-encoded (RFC 3986, 2.3)."""
+_is_unreserved = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+"""Whether a text has only what is never percent-encoded (RFC 3986, 2.3)."""
 
 
 def query(pairs: Iterable[tuple[str, str]]) -> str:
@@ -186,11 +186,13 @@ def query(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _plus(text: str) -> str:
-    if _UNRESERVED.fullmatch(text):  # most names and values
+    if _is_unreserved(text):  # most names and values
         return text
-    return quote(text, safe=" ", errors="strict").replace(" ", "+")
+    return text.translate(_WRITTEN) if text.isascii() else quote(text, safe=" ", errors="strict").replace(" ", "+")
 
 
+_WRITTEN = {code: quote(chr(code), safe=" ").replace(" ", "+") for code in range(128)}
+"""How a query writes each ASCII character: a third of the time of `quote`."""
 _name = lru_cache(2048)(_plus)
 """The same names recur in every request."""
 
@@ -208,11 +210,13 @@ def form_index_inside(body: Mapping[str, FormValue]) -> list[tuple[str, str]]:
 
 
 def _flatten(prefix: str, value: FormValue, pairs: list[tuple[str, str]]) -> None:
-    if type(value) is str:
-        pairs.append((prefix, value))
-    elif type(value) is dict or isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         for name, inner in value.items():
-            _flatten(f"{prefix}[{name}]" if prefix else str(name), inner, pairs)
+            path = f"{prefix}[{name}]" if prefix else str(name)
+            if type(inner) is str:  # most values
+                pairs.append((path, inner))
+            else:
+                _flatten(path, inner, pairs)
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
             _flatten(f"{prefix}[{index}]", inner, pairs)
@@ -237,8 +241,21 @@ def form_index_last(body: Mapping[str, FormValue]) -> list[tuple[str, str]]:
     return pairs
 
 
+def encoded(
+    body: Mapping[str, Any] | None, form: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]] | None
+) -> tuple[bytes, str]:
+    """Return the bytes of a body, as a form or without one as JSON, and its content type; nothing without a body."""
+    if body is None:
+        return b"", ""
+    if form is None:
+        return dumps(body), "application/json"
+    return query(form(body)).encode("ascii"), "application/x-www-form-urlencoded"
+
+
 def scalar(value: object) -> str:
     """Spell one value of a form or query: true/false, integers, plain decimals, text. Floats are refused."""
+    if type(value) is str:
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, StrEnum):

@@ -30,7 +30,8 @@ def compare_bill(command: OneTimeCharge | PeriodInvoice, invoice: Invoice, expec
     _compare_prices(command, invoice)
     if command.expect_total is not None:  # it includes what native parameters and tax change
         return invoice
-    asked = command.total if command.total is not None else expected if expected is not None else invoice.subtotal
+    total = command.total
+    asked = total if total is not None else expected if expected is not None else invoice.subtotal
     if invoice.discount:
         raise AmountMismatch(
             f"the invoice {invoice.id} has a discount of {invoice.discount}, which the bill does not ask for; it is "

@@ -37,10 +37,10 @@ RATE_DECIMALS = 4
 
 def line_forms(command: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesParamsLine]:
     """Return the lines of a bill, and its discounts as negative lines. Raises Unsupported."""
-    if len(command.billed_lines) > LINES_PER_INVOICE:
+    lines = command.billed_lines
+    if len(lines) > LINES_PER_INVOICE:
         raise Unsupported(
-            f"the bill has {len(command.billed_lines)} lines, its discounts included, and Stripe takes at most "
-            f"{LINES_PER_INVOICE}",
+            f"the bill has {len(lines)} lines, its discounts included, and Stripe takes at most {LINES_PER_INVOICE}",
             source="docs.stripe.com/changelog/2016-02-22, 250 items an invoice",
             remedy="split it into several bills",
         )
@@ -50,7 +50,7 @@ def line_forms(command: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesPa
             source="stripe-python 16.1.0, InvoiceCreateParamsAutomaticTax.enabled; InvoiceAddLinesParamsLineDiscount",
             remedy='lower the amounts of the lines, or bill with tax="none"',
         )
-    if command.tax == "provider" and any(line.amount.minor < 0 for line in command.billed_lines):
+    if command.tax == "provider" and any(line.amount.minor < 0 for line in lines):
         raise Unsupported(
             "Stripe computes no tax for an invoice with a negative line",
             source="stripe-python 16.1.0, InvoiceCreateParamsAutomaticTax.enabled",
@@ -59,7 +59,7 @@ def line_forms(command: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesPa
     _check_rates(command)
     products_of_prices(command)
     rates = command.rates
-    return [line_form(line, command.currency, _tax_amounts(line, rates)) for line in command.billed_lines]
+    return [line_form(line, command.currency, _tax_amounts(line, rates) if rates else []) for line in lines]
 
 
 def products_of_prices(command: OneTimeCharge | PeriodInvoice) -> dict[str, str]:
