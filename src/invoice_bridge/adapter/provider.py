@@ -190,7 +190,7 @@ class Provider:
             value = getattr(command, leaf)
             if value is not None and value != () and not self.has_row(command, leaf):
                 raise Unsupported(f"{self.title}: {command.verb}({leaf}=…) is not built yet", remedy="omit it")
-            command = without_unsent_taxes(self.rows_of(command), command, context)
+        command = without_unsent_taxes(self.rows_of(command), command, context)
         native.check_natives(self.natives, context.on(command).natives, command, context)
         return begin(command, context)
 
