@@ -232,6 +232,11 @@ rates = st.lists(
 ) | st.just([TaxRate(name="VAT", rate=20, inclusive=True)])
 
 
+def taxed(line: Line, stated: list[TaxRate]) -> Line:
+    """The line with taxes of its own."""
+    return Line(**{**{name: getattr(line, name) for name in type(line).model_fields}, "taxes": stated})
+
+
 def discount(currency: str) -> Discount:
     """The least discount that there is."""
     return Discount(name="Less", code="LESS", amount=Money(1, currency))
@@ -257,6 +262,11 @@ def bills(draw: st.DrawFn) -> OneTimeCharge | PeriodInvoice:
     if currency in {"EUR", "JPY", "CLP", "RWF"}:  # elsewhere a tax of a few units cannot be carried
         said |= draw(st.sampled_from([{}, {"tax": draw(rates)}, {"tax": "none", "discounts": [discount(currency)]}]))
     rows = tuple(draw(st.lists(lines(currency), min_size=1, max_size=5)))
+    if currency in {"EUR", "JPY", "CLP", "RWF"} and said["tax"] == "none":
+        stated = [draw(st.just([]) | rates) for _ in rows]
+        rows = tuple(taxed(row, taxes) for row, taxes in zip(rows, stated, strict=True))
+        if any(stated):
+            said.pop("discounts", None)
     if not any(row.amount for row in rows):
         said.pop("discounts", None)
     if draw(st.booleans()):

@@ -257,9 +257,12 @@ def whole(place: str | Path, pair: tuple[str, str], items: int) -> Iterator[Whol
             served[side].put(name, emulator)
             emulators[side] = emulator
             sides[side] = {
-                "provider": name, "api_key": emulator.key, "base_url": served[side].base_urls[name], **emulator.settings,
+                "provider": name,
+                "api_key": emulator.key,
+                "base_url": served[side].base_urls[name],
+                **emulator.settings,
                 **emulator.reference_settings,
-            }  # fmt: skip
+            }
         made = Whole(str(place), served, emulators, sides)
         made.plan()
         try:

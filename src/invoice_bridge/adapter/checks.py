@@ -21,10 +21,10 @@ def verify(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mon
     """Compare what the provider holds with what was asked, before money moves.
 
     The currency and the amount before tax (`expected` if the provider rates it) must agree; with tax="provider",
-    also subtotal − discount + tax = total, unless the tax is within the lines; with rates of the bill's own, the total
-    with that tax. Fields that the provider does not state are not compared. If the bill has `expect_total`, the
-    invoice's total must be stated and equal it; of the rest only the currency is compared. Raises AmountMismatch or
-    Discrepancy.
+    also subtotal − discount + tax = total, unless the tax is within the lines; with tax that the bill states itself,
+    the total with that tax. Fields that the provider does not state are not compared. If the bill has `expect_total`,
+    the invoice's total must be stated and equal it; of the rest only the currency is compared. Raises AmountMismatch
+    or Discrepancy.
     """
     unread = [str(problem) for problem in found.problems if problem.money]
     if unread and None in {found.currency, found.subtotal, found.total, found.tax}:
@@ -45,7 +45,7 @@ def verify(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mon
         return _expected(command.expect_total, found)
     total = command.total
     asked = total if total is not None else expected
-    rated_or_taxed = total is None or command.tax != "none"
+    rated_or_taxed = total is None or command.tax != "none" or command.states_tax
     before_tax = after_discount(command, found) if rated_or_taxed or found.total is None else found.total
     if asked is not None and before_tax is not None and before_tax != asked:
         raise AmountMismatch(
@@ -64,11 +64,11 @@ def verify(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mon
                 found=found.total,
                 invoice=found,
             )
-    return _verify_rates(command, found) if command.rates else found
+    return _verify_taxes(command, found) if command.states_tax else found
 
 
-def _verify_rates(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> Invoice:
-    """Compare the total, and the tax where it is stated, with those of the rates that the bill states itself."""
+def _verify_taxes(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> Invoice:
+    """Compare the total, and the tax where it is stated, with those of the taxes that the bill states itself."""
     taxes = [tax.amount for tax in taxes_of_bill(command)]
     for what, asked, stated in (
         ("tax", sum_of(taxes), found.tax),

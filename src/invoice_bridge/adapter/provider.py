@@ -27,7 +27,15 @@ from invoice_bridge.adapter.declared import (
     status_of,
 )
 from invoice_bridge.adapter.native_bodies import merged
-from invoice_bridge.adapter.rows import Field, Limit, VerbRows, check_limits, check_refused, find_losses
+from invoice_bridge.adapter.rows import (
+    Field,
+    Limit,
+    VerbRows,
+    check_limits,
+    check_refused,
+    find_losses,
+    without_unsent_taxes,
+)
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core import wire
 from invoice_bridge.core.bills import NewInvoice
@@ -189,6 +197,7 @@ class Provider:
             value = getattr(command, leaf)
             if value is not None and value != () and not self.has_row(command, leaf):
                 raise Unsupported(f"{self.title}: {command.verb}({leaf}=…) is not built yet", remedy="omit it")
+        command = without_unsent_taxes(self.rows_of(command), command, context)
         native.check_natives(self.natives, context.on(command).natives, command, context)
         return begin(command, context)
 

@@ -13,10 +13,12 @@ from types import NoneType, UnionType
 from typing import Any, ClassVar, Protocol, Union, get_args, get_origin, get_type_hints
 
 from invoice_bridge.adapter.paths import is_stated, values_at
+from invoice_bridge.core.bills import Bill
 from invoice_bridge.core.errors import Unsupported
 from invoice_bridge.core.losses import Alters, Fate, Loss, Severity
 from invoice_bridge.core.money import Money
-from invoice_bridge.core.parts import Address, TaxId, TaxLine, TaxRate
+from invoice_bridge.core.parts import Address, TaxId
+from invoice_bridge.core.taxes import TaxLine, TaxRate
 
 __all__ = [
     "Field",
@@ -320,6 +322,27 @@ def check_refused(fields: Iterable[Field], command: Any, context: Setup) -> None
         raise Unsupported(
             f"no row of {context.provider.name} says how rates of tax are sent", remedy='write tax="provider" or "none"'
         )
+
+
+def without_unsent_taxes(fields: Iterable[Field], command: Any, context: Setup) -> Any:
+    """Return a bill as its provider gets it: without the taxes of its lines where no row carries them.
+
+    They are a loss that the caller allowed; what is compared before money moves is what was sent.
+    """
+    if (
+        not isinstance(command, Bill)
+        or not any(line.taxes for line in command.lines)
+        or _carries(fields, "lines[].taxes[]", command, context)
+    ):
+        return command
+    return command.model_copy(update={"lines": tuple(line.model_copy(update={"taxes": ()}) for line in command.lines)})
+
+
+def _carries(fields: Iterable[Field], path: str, command: Any, context: Setup) -> bool:
+    """Return whether a row sends a field of this command, and none drops it."""
+    rows = [row for row in fields if row.path == path and row.speaks(command, context)]
+    sends = [row for row in rows if row.fate in {Fate.CARRIED, Fate.APPROXIMATED} and row.alters is Alters.BODY]
+    return bool(sends) and not any(row.fate is Fate.DROPPED for row in rows)
 
 
 def find_losses(fields: Iterable[Field], command: Any, context: Setup) -> tuple[Loss, ...]:

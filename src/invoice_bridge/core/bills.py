@@ -30,6 +30,8 @@ from invoice_bridge.core.money import Currency, Money, times
 from invoice_bridge.core.natives import Natives
 from invoice_bridge.core.totals import (
     check_discounts,
+    check_line_taxes,
+    check_rates,
     discount_lines,
     sum_of,
     tax_on_top,
@@ -101,9 +103,9 @@ class Bill(NewInvoice):
     or a CustomerRef. `collection` states who collects; by default nobody. `draft` leaves the invoice a draft.
     `discounts` apply to the whole bill, a line's own `discount` to that line. `subscription` is the provider's
     subscription that the bill belongs to. `tax`: "none" asks for no tax, "provider" lets the provider add it; rates of
-    the caller's own (`TaxRate`) apply to every line. `native` has parameters of one provider alone, `native_unchecked`
-    those that its table does not have yet. `expect_total` is the required total of the invoice, with all changes by
-    natives and tax: it is compared instead of the sum of the lines.
+    the caller's own (`TaxRate`) apply to every line, and `Line.taxes` are those of one line. `native` has parameters of
+    one provider alone, `native_unchecked` those that its table does not have yet. `expect_total` is the required total
+    of the invoice, with all changes by natives and tax: it is compared instead of the sum of the lines.
     """
 
     discounts: tuple[Discount, ...] = ()
@@ -131,21 +133,14 @@ class Bill(NewInvoice):
                 factor = "" if line.quantity is None else f"{line.quantity} × "
                 raise ValueError(f"line {place}: {factor}{line.unit_amount} is not the line's amount, {line.amount}")
         check_discounts(self.lines, self.discounts, self.subtotal)
-        self._check_rates()
+        check_rates(self.rates, self.discounts, self.subtotal)
+        check_line_taxes(self.lines, self.rates)
         return self
 
-    def _check_rates(self) -> None:
-        if not self.rates:
-            return
-        if self.subtotal is None:
-            raise ValueError('rates of tax need lines: the provider rates this bill, so write tax="provider" or "none"')
-        if self.discounts:
-            raise ValueError(
-                "how a discount of the whole bill lowers the tax of each line is not stated: write the discounts of "
-                "the lines beside rates of tax"
-            )
-        if len({rate.inclusive for rate in self.rates}) > 1:
-            raise ValueError("the rates of a bill are all within the amounts of its lines, or all on top of them")
+    @property
+    def states_tax(self) -> bool:
+        """Return whether the bill states its tax itself, by rates or by the taxes of its lines."""
+        return bool(self.rates) or any(line.taxes for line in self.lines)
 
     @property
     def subtotal(self) -> Money | None:
@@ -336,7 +331,7 @@ class PeriodInvoice(Bill):
 
 def taxes_of_bill(command: OneTimeCharge | PeriodInvoice) -> tuple[TaxLine, ...]:
     """Return the taxes that a bill states itself, one for each rate; empty if it states none."""
-    return taxes_of_lines(command.stated_lines, command.rates) if command.rates else ()
+    return taxes_of_lines(command.stated_lines, command.rates) if command.states_tax else ()
 
 
 def total_with_tax(command: OneTimeCharge | PeriodInvoice) -> Money | None:

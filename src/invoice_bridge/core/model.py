@@ -28,9 +28,8 @@ from invoice_bridge.core.parts import (
     Problem,
     Status,
     TaxId,
-    TaxLine,
-    TaxRate,
 )
+from invoice_bridge.core.taxes import TaxLine, TaxRate
 from invoice_bridge.core.values import (
     Amount,
     Frozen,

@@ -13,10 +13,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from invoice_bridge.core.money import Money, times
-from invoice_bridge.core.values import Amount, Frozen, Instant, Quantity, Text, Words, in_utc, shortest
+from invoice_bridge.core.taxes import TaxLine, TaxRate, with_amounts
+from invoice_bridge.core.values import Amount, Frozen, Instant, Quantity, Text, Words, in_utc
 
 
 class Status(StrEnum):
@@ -108,40 +109,6 @@ class CustomerRef(Frozen):
         return self.ids.get(provider) if self.ids else self.id
 
 
-class TaxLine(Frozen):
-    """One tax, of an invoice or of a line. `rate` is in percent ("19"), `base` the amount that it is computed on.
-
-    `inclusive`: the amounts of the lines include the tax; False if it is on top of them.
-    """
-
-    name: Text | None = None
-    rate: Quantity | None = None
-    amount: Amount
-    base: Amount | None = None
-    inclusive: bool | None = None
-
-
-class TaxRate(Frozen):
-    """A tax that a bill states itself: its `name` on the document, and its `rate` in percent ("19").
-
-    `inclusive`: the amounts of the lines include it; otherwise it is on top of them.
-    """
-
-    name: Annotated[str, Field(min_length=1, max_length=100)]
-    rate: Annotated[Quantity, AfterValidator(shortest)]
-    inclusive: bool = False
-
-    if TYPE_CHECKING:  # the accepted arguments, which are wider than the attributes
-
-        def __init__(self, *, name: str, rate: Decimal | int | str, inclusive: bool = False) -> None: ...
-
-    @model_validator(mode="after")
-    def _is_a_rate(self) -> Self:
-        if not 0 <= self.rate <= 100 or int(self.rate.as_tuple().exponent) < -10:
-            raise ValueError("a rate is a percentage of 0 to 100, with at most 10 decimals: 19 % is 19")
-        return self
-
-
 class Discount(Frozen):
     """One discount of an invoice: `id` is the provider's, `code` what the customer typed, `name` what is shown of it.
 
@@ -208,9 +175,10 @@ class Line(Frozen):
     make a read line's amount differ from quantity × unit_amount.
 
     `product` and `price` are the provider's ids for the line; the amount remains the caller's. `discount` is this
-    line's discount, not yet deducted from `amount`.
+    line's discount, not yet deducted from `amount`. `taxes` are this line's: a `TaxRate` is computed on its amount less
+    its discount, rounded to the minor unit, halves away from zero; a `TaxLine` states the amount itself.
 
-    The rest is read from invoices: `id` of the line, `subscription` that it belongs to, its `taxes`. `proration`: it
+    The rest is read from invoices: `id` of the line, `subscription` that it belongs to. `proration`: it
     bills a part of a period. `provider` is the one whose product and price it names; None is the client's own.
     """
 
@@ -244,7 +212,7 @@ class Line(Frozen):
             price: str | None = None,
             subscription: str | None = None,
             discount: Money | None = None,
-            taxes: Iterable[TaxLine] = (),
+            taxes: Iterable[TaxLine | TaxRate] = (),
             metadata: Mapping[str, str] = ...,
             proration: bool | None = None,
             provider: str | None = None,
@@ -256,6 +224,11 @@ class Line(Frozen):
         A line with an id was read from an invoice: its product may no longer exist, or exist for that line only.
         """
         return self.id is None and self.provider in {None, provider}
+
+    @field_validator("taxes", mode="before")
+    @classmethod
+    def _compute_taxes(cls, taxes: Any, info: ValidationInfo) -> Any:
+        return with_amounts(taxes, info.data.get("amount"), info.data.get("discount"))
 
     @model_validator(mode="before")
     @classmethod

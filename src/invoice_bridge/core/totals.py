@@ -6,10 +6,10 @@ Rules of this file: those of commands.py. Nothing is estimated: each rounding is
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from invoice_bridge.core.money import Money
-from invoice_bridge.core.parts import Discount, Line, Period, TaxLine, TaxRate
+from invoice_bridge.core.parts import Discount, Line, Period
+from invoice_bridge.core.taxes import TaxLine, TaxRate, check_taxes, taxes_at
 
 
 def sum_of(amounts: Iterable[Money]) -> Money | None:
@@ -48,6 +48,37 @@ def check_discounts(lines: Iterable[Line], discounts: tuple[Discount, ...], subt
         raise ValueError(f"the discounts come to {off_all}, more than the lines, {subtotal}")
 
 
+def check_rates(rates: tuple[TaxRate, ...], discounts: tuple[Discount, ...], subtotal: Money | None) -> None:
+    """Check that the rates of a bill have lines to be computed on, of which nothing else is open. Raises ValueError."""
+    if not rates:
+        return
+    if subtotal is None:
+        raise ValueError('rates of tax need lines: the provider rates this bill, so write tax="provider" or "none"')
+    if discounts:
+        raise ValueError(
+            "how a discount of the whole bill lowers the tax of each line is not stated: write the discounts of "
+            "the lines beside rates of tax"
+        )
+    if len({rate.inclusive for rate in rates}) > 1:
+        raise ValueError("the rates of a bill are all within the amounts of its lines, or all on top of them")
+
+
+def check_line_taxes(lines: Iterable[Line], rates: tuple[TaxRate, ...]) -> None:
+    """Check that a line is taxed once, and that its taxes are what their rates give. Raises ValueError."""
+    for place, line in enumerate(lines):
+        if not line.taxes:
+            continue
+        if rates:
+            raise ValueError(
+                f"line {place} states its own taxes, and tax=[…] applies to every line, so that it would be taxed "
+                "twice: write the rates of each line, or those of the bill"
+            )
+        try:
+            check_taxes(line.taxes, net_of(line), is_read=line.id is not None)
+        except ValueError as error:
+            raise ValueError(f"line {place}: {error}") from None
+
+
 def discount_lines(lines: Iterable[Line], discounts: Iterable[Discount], period: Period | None) -> tuple[Line, ...]:
     """Return the discounts as negative lines: those of each line in order, then those of the bill."""
     of_lines = (
@@ -75,39 +106,32 @@ def _text(discount: Discount) -> str:
 
 
 def taxes_of(line: Line, rates: Iterable[TaxRate]) -> tuple[TaxLine, ...]:
-    """Return the taxes of a line at the rates that a bill states, on its amount less its own discount.
+    """Return the taxes of a line: its own, or those at the rates that its bill states for every line.
 
-    Each tax is rounded to the minor unit by itself, halves away from zero. Taxes within the amount are taken out of it
-    together: of 119.00 with 19 % within, 19.00 is tax and 100.00 its base.
+    They are computed on its amount less its own discount; see `taxes_at`.
     """
-    rates = tuple(rates)
-    amount = line.amount if line.discount is None else line.amount - line.discount
-    currency = amount.currency
-    with localcontext() as exact:
-        exact.prec = 60
-        net = Decimal(amount.minor) * 100 / (100 + sum((rate.rate for rate in rates if rate.inclusive), Decimal(0)))
-        taxes = [int((net * rate.rate / 100).quantize(Decimal(1), ROUND_HALF_UP)) for rate in rates]
-    within = sum(tax for tax, rate in zip(taxes, rates, strict=True) if rate.inclusive)
-    base = Money(amount.minor - within, currency)
-    return tuple(
-        TaxLine(name=rate.name, rate=rate.rate, amount=Money(tax, currency), base=base, inclusive=rate.inclusive)
-        for tax, rate in zip(taxes, rates, strict=True)
-    )
+    return line.taxes or taxes_at(rates, net_of(line))
+
+
+def net_of(line: Line) -> Money:
+    """Return a line's amount less its own discount."""
+    return line.amount if line.discount is None else line.amount - line.discount
 
 
 def taxes_of_lines(lines: Iterable[Line], rates: tuple[TaxRate, ...]) -> tuple[TaxLine, ...]:
-    """Return the taxes of all lines, one for each rate: what is rounded is each line's tax, not their sum."""
-    by_line = [taxes_of(line, rates) for line in lines]
-    return tuple(
-        tax.model_copy(
-            update={"amount": sum_of(row[place].amount for row in by_line), "base": sum_of(_bases(by_line, place))}
-        )
-        for place, tax in enumerate(by_line[0] if by_line else ())
-    )
+    """Return the taxes of all lines, one for each name and rate: what is rounded is each line's tax, not their sum."""
+    rows: dict[object, list[TaxLine]] = {}
+    for line in lines:
+        for place, tax in enumerate(taxes_of(line, rates)):
+            rows.setdefault((tax.name, tax.rate, tax.inclusive) if line.taxes else place, []).append(tax)
+    return tuple(_sum(taxes) for taxes in rows.values())
 
 
-def _bases(by_line: Iterable[tuple[TaxLine, ...]], place: int) -> Iterable[Money]:
-    return (base for row in by_line if (base := row[place].base) is not None)
+def _sum(taxes: list[TaxLine]) -> TaxLine:
+    """Return taxes of one rate as one; its base is stated if that of each of them is."""
+    bases = [tax.base for tax in taxes if tax.base is not None]
+    base = sum_of(bases) if len(bases) == len(taxes) else None
+    return taxes[0].model_copy(update={"amount": sum_of(tax.amount for tax in taxes), "base": base})
 
 
 def tax_on_top(taxes: Iterable[TaxLine], currency: str) -> Money:

@@ -134,6 +134,15 @@ def _rates_of_tax(command: Bill) -> list[tuple[Bill, Bill]]:
     return [(_with(command, tax="none"), one), *((one, other) for other in others)]
 
 
+def _taxes_of_a_line(line: Line, currency: str) -> list[tuple[Line, Line]]:
+    """Return taxes without a rate, as lines that were read have them, and rates of the caller's own."""
+    bare = [_line(line, taxes=[TaxLine(amount=Money(minor, currency))]) for minor in (100, 200)]
+    stated = [TaxRate(name="VAT", rate=19), TaxRate(name="VAT", rate=7), TaxRate(name="GST", rate=19)]
+    one, *others = (_line(line, taxes=[rate]) for rate in [*stated, TaxRate(name="VAT", rate=19, inclusive=True)])
+    none = _line(line, taxes=[])
+    return [*((none, taxed) for taxed in (*bare, one)), *((one, other) for other in others)]
+
+
 def _quantities(line: Line, currency: str) -> list[tuple[Line, Line]]:
     unit = 600
     return [
@@ -257,11 +266,7 @@ _VARIANTS: dict[str, Callable[[Bill], list[tuple[Bill, Bill]]]] = {
             (_line(line, discount=Money(100, currency)), _line(line, discount=Money(200, currency)))
         ]
     ),
-    "lines[].taxes[]": _lines(
-        lambda line, currency: [
-            (_line(line, taxes=[]), _line(line, taxes=[TaxLine(amount=Money(minor, currency))])) for minor in (100, 200)
-        ]
-    ),
+    "lines[].taxes[]": _lines(_taxes_of_a_line),
     "lines[].metadata": _lines(
         lambda line, _: [(_line(line, metadata={"key": "one"}), _line(line, metadata={"key": "two"}))]
     ),

@@ -48,10 +48,15 @@ def rate(percent: str = "19", name: str = "VAT") -> TaxRate:
             None,
             "name the price only",
         ),
-        ({"lines": [line()], "tax": [rate()] * 21}, "Stripe takes at most 20 taxes on a line", None, ""),
+        (
+            {"lines": [line()], "tax": [rate()] * 21},
+            "Stripe takes at most 20 taxes on a line, and a line has 21",
+            None,
+            "state several as one",
+        ),
         (
             {"lines": [line()], "tax": [rate("19.12345")]},
-            "Stripe takes tax rates with at most 4 decimals, and VAT is 19.12345 %",
+            "Stripe takes tax rates of 0 to 100 % with at most 4 decimals, and VAT is 19.12345 %",
             None,
             "give fewer decimals",
         ),

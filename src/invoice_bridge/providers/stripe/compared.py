@@ -23,8 +23,9 @@ from invoice_bridge.providers.stripe.tables import MINIMUM_CHARGE, MONEY
 def compare_bill(command: OneTimeCharge | PeriodInvoice, invoice: Invoice, expected: Money | None = None) -> Invoice:
     """Compare an invoice with the bill, including discounts and taxes that Stripe may add by itself.
 
-    Raises AmountMismatch for a discount, and for tax if the bill has tax="none": pending items carry tax rates of
-    their own, which automatic_tax[enabled]=false does not remove (stripe-python 16.1.0, InvoiceItem.tax_rates).
+    Raises AmountMismatch for a discount, and for tax if the bill states none and has tax="none": pending items
+    carry tax rates of their own, which automatic_tax[enabled]=false does not remove (stripe-python 16.1.0,
+    InvoiceItem.tax_rates).
     """
     verify(command, invoice, expected)
     _compare_prices(command, invoice)
@@ -40,7 +41,8 @@ def compare_bill(command: OneTimeCharge | PeriodInvoice, invoice: Invoice, expec
             found=invoice.total,
             invoice=invoice,
         )
-    if command.tax == "none" and asked is not None and invoice.total is not None and invoice.total != asked:
+    untaxed = command.tax == "none" and not command.states_tax
+    if untaxed and asked is not None and invoice.total is not None and invoice.total != asked:
         tax = f", {invoice.tax} of it tax" if invoice.tax else ""
         raise AmountMismatch(
             f"asked for {asked} without tax, but the invoice {invoice.id} totals {invoice.total}{tax}, and is "

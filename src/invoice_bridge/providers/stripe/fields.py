@@ -83,6 +83,14 @@ def _has_product(command: Any, _context: Any) -> bool:
     return any(carries_product(line) for line in command.lines)
 
 
+def loses_line_taxes(command: Any, _context: Any) -> bool:
+    """Return whether the taxes of the lines are not sent: beside automatic tax, or if one has no rate to show."""
+    taxes = [tax for line in command.lines for tax in line.taxes]
+    if not taxes or command.tax == "provider":
+        return bool(taxes)
+    return any(not tax.name or tax.rate is None or tax.inclusive is None for tax in taxes)
+
+
 def _takes_the_subscriptions_method(command: Any, _context: Any) -> bool:
     return bool(command.collection.kind == "charge" and command.collection.payment_method is None)
 
@@ -95,7 +103,11 @@ def _is_accrued(command: Any, _context: Any) -> bool:
     return command.verb == "period_invoice" and not command.lines
 
 
-SENT_PARTS = ("lines[].metadata", "lines[].product", "lines[].price", "lines[].discount", *DISCOUNTS, "tax[]")
+SENT_PARTS = (
+    *("lines[].metadata", "lines[].product", "lines[].price", "lines[].discount", "lines[].taxes[]"),
+    *DISCOUNTS,
+    "tax[]",
+)
 FIELDS = (
     carried("reference", f"metadata.{REFERENCE_KEY}", CREATE),
     carried("customer.id", "customer", CREATE),
@@ -228,6 +240,18 @@ FIELDS = (
     carried("collection.payment_method", "default_payment_method", CREATE),
     carried("tax", "automatic_tax.enabled", CREATE),
     carried("tax[]", "lines[].tax_amounts", f"{ADD_LINES}, lines[].tax_amounts"),
+    dropped(
+        "lines[].taxes[]",
+        "IB-STRIPE-LINE-TAX-01",
+        f"{ADD_LINES}, lines[].tax_amounts",
+        when=loses_line_taxes,
+        why="Stripe takes a line's tax with its name, its rate and whether it is within the amount, and takes none "
+        'where it computes the tax itself (tax="provider")',
+        remedy='state it as TaxRate(name="VAT", rate="19"), or leave it out; what the amounts of the lines do not have '
+        "is not billed",
+        severity=Severity.CHANGES_MONEY,
+    ),
+    carried("lines[].taxes[]", "lines[].tax_amounts", f"{ADD_LINES}, lines[].tax_amounts"),
     carried("draft", "", "docs.stripe.com/invoicing/integration/workflow-transitions", alters=Alters.BRANCH),
     unsent("attempt", "docs.stripe.com/api/idempotent_requests"),
     carried("", "auto_advance", CREATE, alters=Alters.NOTHING, why="Stripe issues and charges nothing by itself"),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 from invoice_bridge.adapter.instants import unix_seconds
 from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import Unsupported
-from invoice_bridge.core.model import Line, TaxRate
+from invoice_bridge.core.model import Line, TaxLine
 from invoice_bridge.core.money import scale
-from invoice_bridge.core.totals import taxes_of
+from invoice_bridge.core.totals import net_of, sum_of, taxes_of
 from invoice_bridge.core.values import shortest
 from invoice_bridge.providers.stripe.fields import carries_price, carries_product, carries_quantity
 from invoice_bridge.providers.stripe.tables import (
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         InvoiceAddLinesParamsLineTaxAmount,
     )
 
+TAX_AMOUNTS = f"{ADD_LINES}, lines[].tax_amounts"
 TAXES_PER_LINE = 20
 RATE_DECIMALS = 4
 
@@ -44,11 +45,13 @@ def line_forms(command: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesPa
             source="docs.stripe.com/changelog/2016-02-22, 250 items an invoice",
             remedy="split it into several bills",
         )
-    if command.tax != "none" and command.discount is not None:
+    if command.discount is not None and _is_discounted_and_taxed(command):
+        own = any(line.taxes for line in command.lines)
         raise Unsupported(
             "Stripe only takes a discount with an amount as a negative line, and such a line has no tax",
             source="stripe-python 16.1.0, InvoiceCreateParamsAutomaticTax.enabled; InvoiceAddLinesParamsLineDiscount",
-            remedy='lower the amounts of the lines, or bill with tax="none"',
+            remedy="lower the amounts of the lines, or "
+            + ("leave the taxes of the lines out" if own else 'bill with tax="none"'),
         )
     if command.tax == "provider" and any(line.amount.minor < 0 for line in lines):
         raise Unsupported(
@@ -56,10 +59,22 @@ def line_forms(command: OneTimeCharge | PeriodInvoice) -> list[InvoiceAddLinesPa
             source="stripe-python 16.1.0, InvoiceCreateParamsAutomaticTax.enabled",
             remedy='bill without that line, or with tax="none"',
         )
-    _check_rates(command)
-    products_of_prices(command)
     rates = command.rates
-    return [line_form(line, command.currency, _tax_amounts(line, rates) if rates else []) for line in lines]
+    taxes = [taxes_of(line, rates) for line in lines]
+    for line, of_line in zip(lines, taxes, strict=True):
+        _check_taxes(line, of_line)
+    products_of_prices(command)
+    return [
+        line_form(line, command.currency, _tax_amounts(line, of_line))
+        for line, of_line in zip(lines, taxes, strict=True)
+    ]
+
+
+def _is_discounted_and_taxed(command: OneTimeCharge | PeriodInvoice) -> bool:
+    """Return whether a discount lowers an amount that is taxed."""
+    if command.tax != "none":
+        return True
+    return any(line.taxes and (line.discount or command.discounts) for line in command.lines)
 
 
 def products_of_prices(command: OneTimeCharge | PeriodInvoice) -> dict[str, str]:
@@ -78,25 +93,43 @@ def products_of_prices(command: OneTimeCharge | PeriodInvoice) -> dict[str, str]
     return products
 
 
-def _check_rates(command: OneTimeCharge | PeriodInvoice) -> None:
-    source = f"{ADD_LINES}, lines[].tax_amounts"
-    if len(command.rates) > TAXES_PER_LINE:
-        raise Unsupported(f"Stripe takes at most {TAXES_PER_LINE} taxes on a line", source=source)
-    for rate in command.rates:
+def _check_taxes(line: Line, taxes: tuple[TaxLine, ...]) -> None:
+    """Check that Stripe takes the taxes of a line. Raises Unsupported."""
+    if len(taxes) > TAXES_PER_LINE:
+        raise Unsupported(
+            f"Stripe takes at most {TAXES_PER_LINE} taxes on a line, and {_title(line)} has {len(taxes)}",
+            source=TAX_AMOUNTS,
+            remedy="state several as one",
+        )
+    for tax in taxes:
+        rate = Decimal(0) if tax.rate is None else tax.rate
         try:
-            scale(rate.rate, RATE_DECIMALS)
+            fits = 0 <= scale(rate, RATE_DECIMALS) <= scale(Decimal(100), RATE_DECIMALS)
         except ValueError:
+            fits = False
+        if not fits:
             raise Unsupported(
-                f"Stripe takes tax rates with at most {RATE_DECIMALS} decimals, and {rate.name} is {rate.rate} %",
-                source=source,
+                f"Stripe takes tax rates of 0 to 100 % with at most {RATE_DECIMALS} decimals, and "
+                f"{tax.name} is {rate} %",
+                source=TAX_AMOUNTS,
                 remedy="give fewer decimals",
-            ) from None
-    if command.rates and any(line.amount.minor < 0 for line in command.billed_lines):
+            )
+        if tax.amount.minor < 0:
+            raise Unsupported(
+                f"it is not documented whether Stripe takes a tax below zero, and {tax.name} is {tax.amount}",
+                source=TAX_AMOUNTS,
+                remedy="lower the amounts of the lines instead",
+            )
+    if taxes and line.amount.minor < 0:
         raise Unsupported(
             "it is not documented whether a negative line takes tax amounts",
-            source=source,
+            source=TAX_AMOUNTS,
             remedy="lower the amounts of the other lines instead",
         )
+
+
+def _title(line: Line) -> str:
+    return "a line" if line.description is None else f"the line {line.description!r}"
 
 
 def _fitting(text: str, most: int, what: str, source: str) -> str:
@@ -160,17 +193,23 @@ def _price_data(line: Line, currency: str, unit_amount: int) -> InvoiceAddLinesP
     return form
 
 
-def _tax_amounts(line: Line, rates: tuple[TaxRate, ...]) -> list[InvoiceAddLinesParamsLineTaxAmount]:
-    """Return the taxes of a line in amounts: Stripe makes or reuses a rate object for each, without rounding."""
+def _tax_amounts(line: Line, taxes: tuple[TaxLine, ...]) -> list[InvoiceAddLinesParamsLineTaxAmount]:
+    """Return the taxes of a line in amounts: Stripe makes or reuses a rate object for each, and computes none.
+
+    The rate is only what the invoice shows (docs.stripe.com/invoicing/taxes/manual-tax-amounts).
+    """
+    within = sum_of(tax.amount for tax in taxes if tax.inclusive)
+    net = net_of(line) if within is None else net_of(line) - within
     return [
         {
             "amount": MONEY.to_units(tax.amount),
             "tax_rate_data": {
-                "display_name": rate.name,
-                "inclusive": rate.inclusive,
-                "percentage": cast("float", rate.rate),  # a decimal on the wire, never a float
+                "display_name": tax.name or "Tax",
+                "inclusive": bool(tax.inclusive),
+                # a decimal on the wire, never a float
+                "percentage": cast("float", Decimal(0) if tax.rate is None else shortest(tax.rate)),
             },
-            "taxable_amount": MONEY.to_units(line.amount if tax.base is None else tax.base),
+            "taxable_amount": MONEY.to_units(net if tax.base is None else tax.base),
         }
-        for tax, rate in zip(taxes_of(line, rates), rates, strict=True)
+        for tax in taxes
     ]

@@ -11,6 +11,7 @@ from invoice_bridge.adapter.instants import unix_seconds
 from invoice_bridge.adapter.kinds import Kind
 from invoice_bridge.adapter.native import Native, NativeTable, RefusedNative, in_currency
 from invoice_bridge.core.wire import Effect
+from invoice_bridge.providers.stripe.fields import loses_line_taxes
 from invoice_bridge.providers.stripe.tables import MONEY
 
 _CREATE = "stripe-python 16.1.0, InvoiceCreateParams"
@@ -34,15 +35,25 @@ def _collects(command: Any, _context: Any) -> bool:
     return command.collection.kind == "charge" and not command.draft
 
 
+def _states_no_tax(command: Any, context: Any) -> bool:
+    return not command.states_tax or loses_line_taxes(command, context)
+
+
+def _takes_rates(command: Any, context: Any) -> bool:
+    return _has_lines(command, context) and _states_no_tax(command, context)
+
+
+_TAXED = "Stripe takes no tax rates on accrued items or beside taxes in amounts: leave the parameter or the taxes out"
+
+
 def _open(path: str, kind: Kind, **more: Any) -> Native:
     return Native(path, "open", kind, f"{_CREATE}.{path.split('.', maxsplit=1)[0].split('[', maxsplit=1)[0]}", **more)
 
 
 def _line(path: str, kind: Kind, **more: Any) -> Native:
     unless = "the lines of accrued items come from the pending items: set it there"
-    return Native(
-        f"lines[].{path}", "lines", kind, _LINES, money=True, per_line=True, when=_has_lines, unless=unless, **more
-    )
+    more = {"when": _has_lines, "unless": unless, **more}
+    return Native(f"lines[].{path}", "lines", kind, _LINES, money=True, per_line=True, **more)
 
 
 def _pay(path: str, kind: Kind) -> tuple[Native, Native]:
@@ -59,11 +70,11 @@ ROWS = (
         _open(f"discounts[].{name}", _ID, money=True, replaces=("discounts",))
         for name in ("coupon", "promotion_code", "discount")
     ),
-    _open("default_tax_rates", Kind.list_of(_ID), money=True),
+    _open("default_tax_rates", Kind.list_of(_ID), money=True, when=_states_no_tax, unless=_TAXED),
     _open("shipping_cost.shipping_rate", _ID, money=True),
     *(_line(f"discounts[].{name}", _ID) for name in ("coupon", "promotion_code", "discount")),
     _line("discountable", Kind.flag()),
-    _line("tax_rates", Kind.list_of(_ID)),
+    _line("tax_rates", Kind.list_of(_ID), when=_takes_rates, unless=_TAXED),
     # ── parameters that do not ──
     _open("footer", Kind.text(5000)),
     _open("statement_descriptor", Kind.text(22)),

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from invoice_bridge.adapter.emulation.core import Emulator, ErrorResponse, IncomingRequest, StoredResponse, nested
 from invoice_bridge.core.wire import Response
+from invoice_bridge.providers.stripe.emulator.tax_amounts import by_rate, read_tax_amounts
 from invoice_bridge.providers.stripe.tables import (
     API_VERSION,
     KEY_WINDOW,
@@ -95,6 +96,7 @@ class StripeDocuments(Emulator):
         self.payment_records: dict[str, dict[str, Any]] = {}
         self.refunds: list[dict[str, Any]] = []
         self.credit_notes: list[dict[str, Any]] = []
+        self.made_rates: dict[tuple[str, str, Decimal], str] = {}
         self.add_customer(self.customer, "someone@example.test")
 
     def add_customer(self, customer_id: str, email: str | None = None, **more: Any) -> dict[str, Any]:
@@ -331,7 +333,9 @@ class StripeDocuments(Emulator):
                 "quantity_decimal": f"{quantity:f}",
                 "pricing": {"type": "price_details", "price_details": minted, "unit_amount_decimal": f"{unit:f}"},
                 "parent": None,
-                "taxes": self._tax_amounts(given.get("tax_amounts") or {}, name("tax_amounts")),
+                "taxes": read_tax_amounts(
+                    given.get("tax_amounts") or {}, name("tax_amounts"), self._refuse, self._integer, self._rate_id
+                ),
             }
         )
 
@@ -344,22 +348,9 @@ class StripeDocuments(Emulator):
             raise self._refuse(f"The price is in {of}, not in {currency}", param=f"{name('pricing')}[price]")
         return {"product": product, "unit_amount": str(unit)}
 
-    def _tax_amounts(self, given: Mapping[str, Any], at: str) -> list[dict[str, Any]]:
-        """Read the taxes that a line states in amounts (InvoiceAddLinesParamsLineTaxAmount)."""
-        rows = []
-        for place, row in given.items():
-            data = row.get("tax_rate_data") or {}
-            for field in ("display_name", "inclusive", "percentage"):
-                if field not in data:
-                    param = f"{at}[{place}][tax_rate_data][{field}]"
-                    raise self._refuse(f"Missing required param: {param}.", code="parameter_missing", param=param)
-            amounts = {
-                field: self._integer(row, field, f"{at}[{place}][{field}]") for field in ("amount", "taxable_amount")
-            }
-            behavior = "inclusive" if data["inclusive"] == "true" else "exclusive"
-            rate = {"tax_rate": self.next_id("txr_")}
-            rows.append({**amounts, "tax_behavior": behavior, "tax_rate_details": rate, "type": "tax_rate_details"})
-        return rows
+    def _rate_id(self, known: tuple[str, str, Decimal]) -> str:
+        """Return the id of a rate object: one that matches an earlier one exactly is that one."""
+        return self.made_rates.setdefault(known, self.next_id("txr_"))
 
     def _row(self, row: dict[str, Any]) -> dict[str, Any]:
         rest = {"livemode": False, "discountable": True, "discounts": [], "discount_amounts": []}
@@ -382,9 +373,11 @@ class StripeDocuments(Emulator):
         stated = [row for line in found["rows"] for row in line["taxes"]]
         if stated and automatic:
             raise self._refuse("You cannot set tax amounts on an invoice that uses automatic tax.")
+        if stated and found.get("default_tax_rates"):
+            raise self._refuse("You cannot set tax amounts on an invoice that has default tax rates.")
         base = taxed - tax if within else taxed
         taxes: list[dict[str, Any]] = [{"amount": tax, "tax_behavior": behavior, "taxable_amount": base}]
-        taxes = (taxes if automatic or tax else []) + stated
+        taxes = (taxes if automatic or tax else []) + by_rate(stated)
         tax += sum(row["amount"] for row in stated)
         on_top = sum(row["amount"] for row in taxes if row["tax_behavior"] == "exclusive")
         total = subtotal - off + on_top
