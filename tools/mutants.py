@@ -6,265 +6,47 @@
 A target is a provider (its tables, fields, shapes, bills and verbs) or another part: journal, journal/storage, lookup,
 outcome, explain, losses, compare/differences, cassettes/redaction, transitions, money (verbs that move or record it),
 natives (native parameters and totals), bills (a subscription, discounts, tax, products, the maps of a profile), and
-the compiler of shapes. Mutants come from
+the compiler of shapes: tools/mutant_targets.py names their files and tests. Mutants come from
 mutmut; the printed seed draws the sample. A mutant of a provider is killed if the provider's tests, the conformance
 suite, the check of the generated pages or the type checks fail; a mutant of the core, if the tests of that module or
-the type checks fail. The exit code is 1 if fewer than 95 % of any target's sample are killed, or if the tests fail
-without a mutant. The tool prints the survivors, and the time for each mutant.
+the type checks fail. The exit code is 1 if fewer than 95 % of any target's sample are killed, or if a control fails:
+the unchanged files must pass, and a function that raises must be noticed. The tool prints the survivors, and the time
+for each mutant.
+
+Tests run in forks of two processes that are ready (tools/warm_tests.py). First "hot", where a change is put into
+functions that exist, and only the tests that enter them run. What survives, or is no change of a function alone, runs
+"cold": from the file, with all tests of the target. What survives that goes to mypy.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import json
 import random
 import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from compileall import compile_dir
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue
 from time import monotonic
+from typing import Any
 
+from mutant_targets import NOT_COLLECTED, PASSED, REFUSED, TARGETS, TIMEOUT, Target
 from mutmut import Context, RelativeMutationID, list_mutations, mutate
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "invoice_bridge"
-FILES = ("tables.py", "fields.py", "shapes.py", "bills.py", "verbs.py")
 ENOUGH = 0.95
 LONGEST = 300
-CLASSES = {"chargeapi": "TestChargeAPI", "chargebee": "TestChargebee", "stripe": "TestStripe", "whop": "TestWhop"}
-
-
-@dataclass(frozen=True)
-class Target:
-    """The files to change, and the tests that must notice."""
-
-    name: str
-    files: tuple[str, ...]
-    """The files to change, below the package."""
-    tests: tuple[str, ...]
-    """The tests to run: first those that are fast and likely to fail."""
-    types: str
-    """The package or module whose types are checked."""
-    options: tuple[str, ...] = ()
-    """More options for pytest."""
-
-    def tests_of(self, file: str) -> tuple[str, ...]:
-        """Return the tests to run for a file: for one of a provider, without those of the other providers alone."""
-        if not file.startswith("providers/"):
-            return self.tests
-        others = [name for name in CLASSES if f"providers/{name}/" not in file]
-        words = [word for name in others for word in (f"providers/{name}", f"[{name}]")]
-        return tuple(test for test in self.tests if not any(word in test for word in words))
-
-
-def _provider(name: str) -> Target:
-    tests = (
-        f"tests/test_golden.py::test_nothing_has_changed_unseen[{name}]",
-        f"tests/providers/{name}",
-        "tests/test_docs.py",
-        f"tests/test_conformance.py::{CLASSES[name]}",
-    )
-    files = tuple(f"providers/{name}/{file}" for file in FILES)
-    return Target(name, files, tests, f"invoice_bridge.providers.{name}")
-
-
-def _module(name: str, files: str, *tests: str) -> Target:
-    paths = tuple(f"tests/{test}" for test in tests)
-    return Target(name, tuple(files.split()), paths, "invoice_bridge", options=("-m", "not slow"))
-
-
-_LOOKUP_TESTS = ("test_lookup.py", "test_resolve.py", "test_client_told.py", "test_idempotency.py")
-# tests that take half a minute (conformance, every method under every fault) are omitted, because every survivor would
-# need that time; how many more mutants they would kill is not measured. Golden files are compared where a target has
-# flows of providers: a flow's requests, its specimens and the words of its refusals are in them
-TARGETS = {
-    target.name: target
-    for target in (
-        *map(_provider, CLASSES),
-        _module(
-            "journal",
-            "journal/rows.py journal/store.py journal/sqlite.py journal/recent.py",
-            "test_refusals.py",
-            "test_attacks.py",
-            "test_claims.py",
-            "test_digests.py",
-            "test_journal.py",
-            "test_journal_prune.py",
-            "test_one_book.py",
-            "test_resolve.py",
-            "test_idempotency.py",
-            "test_client_failures.py",
-        ),
-        _module(
-            "money",
-            "adapter/once.py engine/once.py providers/stripe/payments.py providers/stripe/repayments.py "
-            "providers/chargebee/payments.py providers/chargebee/repayments.py providers/whop/repayments.py",
-            "providers/stripe/test_stripe_repayments.py",
-            "providers/stripe/test_stripe_exactly_once.py",
-            "providers/chargebee/test_chargebee_payments.py",
-            "providers/chargebee/test_chargebee_repayments.py",
-            "providers/chargebee/test_chargebee_refused_again.py",
-            "providers/whop/test_whop_repayments.py",
-            "test_tables.py",
-            "test_money_refusals.py",
-            "test_golden.py::test_nothing_has_changed_unseen[whop]",
-            "test_golden.py::test_nothing_has_changed_unseen[chargebee]",
-            "test_golden.py::test_nothing_has_changed_unseen[stripe]",
-        ),
-        _module(
-            "natives",
-            "adapter/native.py adapter/native_bodies.py adapter/kinds.py core/natives.py core/totals.py "
-            "providers/chargeapi/native.py providers/chargebee/native.py providers/stripe/native.py "
-            "providers/whop/native.py",
-            "test_kinds.py",
-            "test_native_refusals.py",
-            "test_native.py",
-            "test_whole_bill.py",
-            "test_docs.py",
-            "providers/chargebee/test_chargebee_native.py",
-            "providers/whop/test_whop_native.py",
-            "test_commands.py",
-            "test_seeds.py",
-        ),
-        _module(
-            "bills",
-            "providers/chargebee/conditions.py providers/chargebee/subscription.py providers/stripe/lines.py "
-            "providers/stripe/whole.py client/maps.py",
-            "test_profiles.py",
-            "test_maps.py",
-            "providers/chargebee/test_chargebee_conditions.py",
-            "providers/chargebee/test_chargebee_parts.py",
-            "providers/chargebee/test_chargebee_whole_bill.py",
-            "providers/chargebee/test_chargebee_compared.py",
-            "providers/stripe/test_stripe_line_refusals.py",
-            "providers/stripe/test_stripe_parts.py",
-            "providers/stripe/test_stripe_whole.py",
-            "providers/stripe/test_stripe_whole_bill.py",
-            "providers/stripe/test_stripe_requests.py",
-            "providers/stripe/test_stripe_period.py",
-            "test_bill_attacks.py",
-            "test_golden.py::test_nothing_has_changed_unseen[chargebee]",
-            "test_golden.py::test_nothing_has_changed_unseen[stripe]",
-            "test_docs.py",
-        ),
-        _module(
-            "journal/storage",
-            "journal/location.py journal/prune.py journal/schema.py journal/database.py journal/sqlite.py",
-            "test_refusals.py",
-            "test_journal_schema.py",
-            "test_journal_prune.py",
-            "test_journal_postgres.py",
-            "test_journal.py",
-            "test_one_book.py",
-            "cli/test_journal.py",
-        ),
-        _module(
-            "shapes",
-            "adapter/compiled.py adapter/recurring.py adapter/shapes.py adapter/trusted.py",
-            "test_shapes.py",
-            "test_reading.py",
-            "test_unmapped.py",
-            "test_rooms.py",
-        ),
-        _module(
-            "transitions",
-            "adapter/transitions.py adapter/changes.py providers/chargeapi/tables.py providers/chargebee/tables.py "
-            "providers/stripe/tables.py providers/whop/tables.py",
-            "test_transitions.py",
-            "test_docs.py",
-            "test_provider.py",
-            "test_matrix.py",
-            "providers/chargeapi/test_chargeapi_tables.py",
-            "providers/chargeapi/test_chargeapi_verbs.py",
-            "providers/chargebee/test_chargebee_tables.py",
-            "providers/chargebee/test_chargebee_reading.py",
-            "providers/chargebee/test_chargebee_verbs.py",
-            "providers/stripe/test_stripe_tables.py",
-            "providers/stripe/test_stripe_requests.py",
-            "providers/stripe/test_stripe_verbs.py",
-            "providers/whop/test_whop_tables.py",
-            "providers/whop/test_whop_requests.py",
-        ),
-        _module(
-            "lookup",
-            "engine/lookup.py adapter/lookup.py",
-            "test_refusals.py",
-            "test_attacks.py",
-            *_LOOKUP_TESTS,
-            "test_find.py",
-            "test_one_book.py",
-            "test_defects.py",
-        ),
-        _module(
-            "outcome",
-            "engine/supervise.py adapter/checks.py",
-            "test_refusals.py",
-            "test_checks.py",
-            "test_outcome.py",
-            "test_whole_bill.py",
-            "test_client_failures.py",
-            "test_client_told.py",
-            "test_defects.py",
-        ),
-        _module(
-            "explain",
-            "explain.py",
-            "test_explain_whole.py",
-            "test_explain.py",
-            "test_losses.py",
-            "cli/test_commands.py",
-        ),
-        _module(
-            "losses",
-            "core/losses.py adapter/rows.py engine/allow.py",
-            "test_losses.py",
-            "test_tables.py",
-            "test_errors.py",
-            "test_commands.py",
-            "test_client.py",
-            "test_native.py",
-            "test_whole_bill.py",
-            "test_docs.py",
-        ),
-        _module(
-            "compare/differences",
-            "compare/differences.py",
-            "compare/test_differences.py",
-            "compare/test_kinds.py",
-            "compare/test_compare_defects.py",
-            "compare/test_same_bill.py",
-            "compare/test_allowed.py",
-            "compare/test_seeded.py",
-        ),
-        _module(
-            "cassettes/redaction",
-            "cassettes/redaction.py",
-            "cassettes/test_redaction.py",
-            "cassettes/test_redaction_edges.py",
-            "cassettes/test_redacted_fields.py",
-            "cassettes/test_second_judge.py",
-            "cassettes/test_check.py",
-            "cassettes/test_again.py",
-            "cassettes/test_recorder.py",
-        ),
-        _module(
-            "cassettes/redaction_rules",
-            "cassettes/redaction_rules.py",
-            "cassettes/test_redaction.py",
-            "cassettes/test_redaction_edges.py",
-            "cassettes/test_redacted_fields.py",
-            "cassettes/test_second_judge.py",
-            "cassettes/test_check.py",
-            "cassettes/test_again.py",
-            "cassettes/test_recorder.py",
-        ),
-    )
-}
+"""Seconds of the type checks; tests have ten times as long as they took unchanged, and a minute."""
 
 
 @dataclass(frozen=True)
@@ -290,40 +72,197 @@ def sample(target: Target, size: int, chance: random.Random) -> list[Mutant]:
     return chance.sample(every, min(size, len(every)))
 
 
-def passes(target: Target, tests: tuple[str, ...], copy: Path, python: str) -> bool:
-    """Return whether these tests and the type checks of a target pass with the copy."""
-    types = ["mypy", "--cache-dir", str(copy / "mypy"), "-p", target.types]
-    environment = {
+class ControlFailed(Exception):
+    """The tests fail without any mutant, or they do not notice one that cannot be missed."""
+
+
+class Tester:
+    """A process that runs tests in forks of itself."""
+
+    def __init__(self, python: str, mode: str, copy: Path, listed: str, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [python, str(ROOT / "tools" / "warm_tests.py"), mode, str(copy), listed, "--", *arguments],
+            cwd=ROOT,
+            env=environment(copy),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.ready = self._read()
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise ControlFailed("the tests cannot be collected without any mutant")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        """End the process: it stops where its stdin ends."""
+        self.process.communicate()
+
+
+def environment(copy: Path) -> dict[str, str]:
+    return {
         "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": str(copy),
+        "PYTHONPATH": f"{copy}:{ROOT}",
         "MYPYPATH": str(copy),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",  # two mutants within a second may have one size
+        "WARM_TESTS_NOTES": str(copy / "entered.json"),
     }
-    for command in (["pytest", "-x", "-q", "-p", "no:cacheprovider", *target.options, *tests], types):
+
+
+@dataclass
+class Bench:
+    """A copy of the package, and the two processes that test it."""
+
+    copy: Path
+    python: str
+    target: Target
+    hot: Tester
+    cold: Tester
+    seconds: float = LONGEST
+    first: Counter[str] = field(default_factory=Counter)
+    """The mutants that each argument's tests noticed: those that notice much run first."""
+
+    def put(self, file: str, text: str) -> str:
+        """Write a file of the copy; return what was in it."""
+        place = self.copy / "invoice_bridge" / file
+        before = place.read_text("utf-8")
+        place.write_text(text, "utf-8")
+        return before
+
+    def last(self, mode: str) -> str:
+        """Return the end of what the tests printed."""
+        return (self.copy / f"{mode}.txt").read_text("utf-8", "replace")[-2000:]
+
+    def in_functions(self, file: str, old: str, new: str) -> dict[str, Any]:
+        return self.hot.ask(do="change", file=file, old=old, new=new)
+
+    def from_file(self, tests: tuple[str, ...]) -> dict[str, Any]:
+        """Run the tests that noticed most so far, then the others: most mutants need no more than the first file."""
+        ordered = sorted(tests, key=lambda test: -self.first[test])
+        seconds = 0.0
+        for some in (ordered[:1], ordered[1:]):
+            done = self.cold.ask(tests=some, seconds=self.seconds) if some else {"code": PASSED, "seconds": 0.0}
+            seconds += done["seconds"]
+            if done["code"] not in {PASSED, NOT_COLLECTED}:
+                break
+        self.first.update(test for test in tests if done.get("failed", "").startswith(test))
+        return done | {"seconds": seconds}
+
+    def check_types(self) -> bool:
+        types = ["mypy", "--cache-dir", str(self.copy / "mypy"), "-p", self.target.types]
         try:
             done = subprocess.run(
-                [python, "-m", *command], cwd=ROOT, env=environment, capture_output=True, timeout=LONGEST, check=False
+                [self.python, "-m", *types],
+                cwd=ROOT,
+                env=environment(self.copy),
+                capture_output=True,
+                timeout=LONGEST,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return False
-        if done.returncode != 0:
-            return False
-    return True
+        return done.returncode == 0
 
-
-def survives(mutant: Mutant, copy: Path, python: str) -> str | None:
-    """Put a mutant into the copy and run the checks; return the changed lines if it survives, else None."""
-    place = copy / "invoice_bridge" / mutant.file
-    original = place.read_text("utf-8")
-    changed, _ = mutate(Context(source=original, filename=mutant.file, mutation_id=mutant.mutation))
-    place.write_text(changed, "utf-8")
-    try:
-        if not passes(mutant.target, mutant.target.tests_of(mutant.file), copy, python):
-            return None
+    def survives(self, mutant: Mutant) -> tuple[str, str]:
+        """Put a mutant into the copy and run the checks; return what noticed it, or "" and the changed lines."""
+        original = (PACKAGE / mutant.file).read_text("utf-8")
+        changed, _ = mutate(Context(source=original, filename=mutant.file, mutation_id=mutant.mutation))
+        self.put(mutant.file, changed)
+        try:
+            for way, done in (
+                ("hot", lambda: self.in_functions(mutant.file, original, changed)),
+                ("cold", lambda: self.from_file(self.target.tests_of(mutant.file))),
+            ):
+                code = done()["code"]
+                if code not in {PASSED, NOT_COLLECTED, REFUSED}:
+                    return "late" if code == TIMEOUT else way, ""
+            if not self.check_types():
+                return "types", ""
+        finally:
+            self.put(mutant.file, original)
         before, after = (set(text.splitlines()) for text in (original, changed))
-        return " / ".join(line.strip() for line in after - before)
-    finally:
-        place.write_text(original, "utf-8")
+        return "", " / ".join(line.strip() for line in after - before)
+
+    def check_controls(self, learned: dict[str, Any] | None) -> dict[str, Any]:
+        """Check that unchanged code passes and a raising function is noticed; return which tests enter which code."""
+        done = self.from_file(self.target.tests)
+        if done["code"] != PASSED:
+            raise ControlFailed(f"the tests fail without any mutant: {self.last('cold')}")
+        self.seconds = 60 + 10 * done["seconds"]
+        if learned is None:
+            done = self.hot.ask(do="enter", file=self.target.files[0], old="", new="")
+            if done["code"] != PASSED:
+                raise ControlFailed(f"the tests fail with code that is equal: {self.last('hot')}")
+            learned = json.loads(Path(done["entered"]).read_text("utf-8"))
+        self.hot.ask(do="learn", **learned)
+        self._check_noticed(learned["by"])
+        if not self.check_types():
+            raise ControlFailed("the type checks fail without any mutant")
+        return learned
+
+    def _check_noticed(self, entered: list[Any]) -> None:
+        """Let the function that most tests enter raise: both ways must notice it."""
+        _, name, line, _ = max(entered, key=lambda row: ("" not in row[3], not row[1].endswith(">"), len(row[3])))
+        place = next(row[0] for row in entered if (row[1], row[2]) == (name, line))
+        file = str(Path(place).relative_to(self.copy / "invoice_bridge"))
+        original = (PACKAGE / file).read_text("utf-8")
+        tree = ast.parse(original)
+        for node in ast.walk(tree):
+            starts = (
+                {node.lineno, *(one.lineno for one in node.decorator_list)}
+                if isinstance(node, ast.FunctionDef)
+                else set()
+            )
+            if line in starts:
+                node.body.insert(0, ast.parse("raise RuntimeError('control')").body[0])
+        changed = ast.unparse(tree)
+        self.put(file, changed)
+        try:
+            codes = {self.in_functions(file, original, changed)["code"], self.from_file(self.target.tests)["code"]}
+        finally:
+            self.put(file, original)
+        if codes & {PASSED, NOT_COLLECTED, TIMEOUT} or codes == {REFUSED}:
+            raise ControlFailed(f"no test notices that {file}:{line} {name} raises: {codes}")
+
+
+def test_target(
+    target: Target, mutants: list[Mutant], copies: list[Path], python: str
+) -> tuple[list[tuple[str, str]], float]:
+    """Return for each mutant what noticed it, or "" and the changed lines; and the seconds without the controls."""
+    with ExitStack() as stack:
+        benches: Queue[Bench] = Queue()
+        learned: dict[str, Any] | None = None
+        for copy in copies:
+            hot = Tester(python, "hot", copy, " ".join(target.files), *target.tests, *target.options)
+            stack.callback(hot.close)
+            cold = Tester(python, "cold", copy, " ".join(hot.ready["modules"]), *target.options)
+            stack.callback(cold.close)
+            bench = Bench(copy, python, target, hot, cold)
+            learned = bench.check_controls(learned)
+            benches.put(bench)
+
+        def check(mutant: Mutant) -> tuple[str, str]:
+            bench = benches.get()
+            try:
+                way, text = bench.survives(mutant)
+            finally:
+                benches.put(bench)
+            print(f"  {way or 'survived':<8}  {mutant}", file=sys.stderr, flush=True)
+            return way, text
+
+        began = monotonic()
+        with ThreadPoolExecutor(len(copies)) as jobs:
+            return list(jobs.map(check, mutants)), monotonic() - began
 
 
 def main() -> int:
@@ -344,35 +283,26 @@ def main() -> int:
         options.error("--sample and --jobs must be 1 or more")
     print(f"seed {given.seed}, {given.sample} mutants of each of {', '.join(names)}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        copies: Queue[Path] = Queue()
-        for number in range(given.jobs):
-            copy = Path(shutil.copytree(PACKAGE, Path(folder) / str(number) / "invoice_bridge"))
+        copies = [Path(folder) / str(number) for number in range(given.jobs)]
+        for copy in copies:
+            shutil.copytree(PACKAGE, copy / "invoice_bridge")
             compile_dir(copy, quiet=2)  # otherwise every run compiles the whole package; a mutant's file is newer
-            copies.put(copy.parent)
-
-        def check(mutant: Mutant) -> str | None:
-            copy = copies.get()
-            try:
-                return survives(mutant, copy, given.python)
-            finally:
-                copies.put(copy)
-
         enough = True
         for target in map(TARGETS.__getitem__, names):
-            if not passes(target, target.tests, Path(folder) / "0", given.python):
-                print(f"{target.name}: the tests fail without any mutant: fix them first")
+            mutants = sample(target, given.sample, random.Random(f"{given.seed}:{target.name}"))
+            try:
+                results, seconds = test_target(target, mutants, copies, given.python)
+            except ControlFailed as error:
+                print(f"{target.name}: {error}")
                 return 1
-            mutants, began = sample(target, given.sample, random.Random(f"{given.seed}:{target.name}")), monotonic()
-            with ThreadPoolExecutor(given.jobs) as jobs:
-                survivors = [
-                    (mutant, text)
-                    for mutant, text in zip(mutants, jobs.map(check, mutants), strict=True)
-                    if text is not None
-                ]
-            rate, each = 1 - len(survivors) / len(mutants), (monotonic() - began) * given.jobs / len(mutants)
+            survivors = [(mutant, text) for mutant, (way, text) in zip(mutants, results, strict=True) if not way]
+            rate, each = 1 - len(survivors) / len(mutants), seconds * given.jobs / len(mutants)
             enough = enough and rate >= ENOUGH
-            killed = f"{len(mutants) - len(survivors)} of {len(mutants)} killed"
-            print(f"{target.name}: {killed}, {rate:.1%}; {each:.0f} s a mutant", flush=True)
+            ways = ", ".join(
+                f"{way} {count}" for way, count in sorted(Counter(way for way, _ in results if way).items())
+            )
+            killed = f"{len(mutants) - len(survivors)} of {len(mutants)} killed ({ways})"
+            print(f"{target.name}: {killed}, {rate:.1%}; {each:.1f} s a mutant", flush=True)
             for mutant, text in survivors:
                 print(f"  survived  {mutant}\n            → {text}", flush=True)
     return 0 if enough else 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 import re
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -69,13 +69,14 @@ class Plan:
     def __str__(self) -> str:
         return self.text()
 
-    def text(self, *, color: bool = False) -> str:
-        """Lay the plan out for a reader: effects first, then each request and where its fields come from; losses."""
+    def text(self, *, color: bool = False, spell: Callable[[str], str] = str) -> str:
+        """Lay the plan out: effects, requests and where their fields come from, losses; `spell` rewrites sentences."""
 
         def paint(style: str, words: str) -> str:
             return f"{style}{words}{_PLAIN}" if color else words
 
-        refused = "" if self.refusal is None else f"{self.provider}: refused before anything is sent: {self.refusal}"
+        why = spell(str(self.refusal))
+        refused = "" if self.refusal is None else f"{self.provider}: refused before anything is sent: {why}"
         if refused and not self.requests:
             return paint(_RED, refused)
         does = ", ".join(sorted(self.effects)) or "nothing to the customer"
@@ -96,7 +97,7 @@ class Plan:
             ]
             lines += [paint(_DIM, f"     ({request.note})")] if request.note else []
         lines += ["", paint(_BOLD, "losses:" if self.losses else "losses: none")]
-        lines += [paint(_YELLOW, f"  {self._severity(loss)}: {loss}") for loss in self.losses]
+        lines += [paint(_YELLOW, f"  {self._severity(loss)}: {spell(str(loss))}") for loss in self.losses]
         return "\n".join(lines)
 
     def _severity(self, loss: Loss) -> str:

@@ -326,7 +326,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["show", "in_1", "--config", "none.toml"], 2, "none.toml: there is no such file"),
         (["show", "in_1", "--provider", "strip"], 2, "there is no provider 'strip'; did you mean 'stripe'?"),
         (["show", "in_1", "--provider", "stripe", "--mode", "x"], 2, "--mode is test or live, not 'x'"),
-        (["show", "in_1", "--provider", "stripe", "--mode", "live"], 2, 'mode="live" was asked for'),
+        (["show", "in_1", "--provider", "stripe", "--mode", "live"], 2, "--mode live was asked for"),
         (["show", "in_1", "--provider", "stripe", "--set", "acount=1"], 2, "has no setting 'acount'; did you mean"),
         (["show", "in_1", "--provider", "stripe", "--set", "account"], 2, "write --set name=value"),
         (["show", "in_1", "--provider", "stripe", "--base-url", "http://example.com"], 2, "over plain http"),

@@ -138,7 +138,7 @@ def test_a_bill_is_made_with_them_and_looked_up_with_them(stripe: Cli, served: S
     coupon = ("--native", "stripe.discounts[0].coupon=spring")
     refused = stripe("create", CHARGE, *coupon)
     assert refused.code == 2
-    assert "give expect_total" in refused.err
+    assert "give --expect-total" in refused.err
     total = ("--expect-total", "15.99 EUR")
     lossy = stripe("create", CHARGE, *coupon, *total)
     assert lossy.code == 1

@@ -67,7 +67,7 @@ NEEDED = {
         ("--subscription", "sub_42"),
         (
             "Chargebee's unbilled charges belong to a subscription; name the subscription: "
-            "PeriodInvoice(subscription=…), or bill lines of your own"
+            'subscription = "…", or bill lines of your own'
         ),
     ),
 }
@@ -124,7 +124,7 @@ REFUSED = {
     ),
     "a key of the other mode": (
         (*RECORD, "--against", "live", "--allow-network", "--customer", "cus_42"),
-        'Stripe: mode="live" was asked for, but the key or host is for test',
+        'Stripe: mode = "live" was asked for, but the key or host is for test',
     ),
     "no key": (
         (*RECORD, "--against", "test", "--allow-network", "--customer", "cus_42", "--key-env", "NOT_SET"),

@@ -51,7 +51,6 @@ _BEFORE = {
     "credit": "amount_credited",
 }
 """verb → the amount of the invoice that its `expect` is compared with."""
-_NOUNS = {"pay": "payment", "record_payment": "payment", "refund": "refund", "credit": "credit note"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def made_before(command: MoneyVerb, entries: Iterable[Entry], invoice: Invoice) 
     `entries` are those of this invoice with exactly this reference. Raises IdempotencyMismatch if the amount differs,
     InvalidState if it failed (another try is another payment: it needs a new reference), and AlreadyBilled for several.
     """
-    found, noun = list(entries), _NOUNS[command.verb]
+    found, noun = list(entries), command.noun
     if not found:
         return None
     if len(found) > 1:
@@ -132,7 +131,7 @@ def require_expect(command: MoneyVerb, context: Context, source: str) -> None:
     """Raise Unsupported without `expect`: the provider keeps no reference, so nothing else prevents a second time."""
     if command.expect is None:
         raise Unsupported(
-            f"{context.provider.title} keeps no reference of a {_NOUNS[command.verb]}, so a repetition would make a "
+            f"{context.provider.title} keeps no reference of a {command.noun}, so a repetition would make a "
             "second one; nothing was sent",
             source=source,
             remedy=f"pass expect=…, the invoice's {_BEFORE[command.verb]} before it",

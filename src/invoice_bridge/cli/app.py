@@ -138,7 +138,9 @@ class Listed(exits.Commands):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that the arguments name, and load it."""
         name, listed, rest = super().resolve_command(ctx, args)
-        return name, listed and COMMANDS[str(listed.name)].load(str(listed.name)), rest
+        command = listed and COMMANDS[str(listed.name)].load(str(listed.name))
+        exits.name_options(command)
+        return name, command, rest
 
 
 app = typer.Typer(

@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
 from io import TextIOWrapper
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 import typer
@@ -36,6 +39,8 @@ HELP: Final = (
     "141 the reader of the output has closed it."
 )
 
+_options: ContextVar[Mapping[str, str]] = ContextVar("options", default=MappingProxyType({}))
+
 # Newer versions of typer contain their own click, older ones import it: BadParameter leads to the right error class.
 _CLICK_ERROR = cast("type[Exception]", typer.BadParameter.__mro__[2])
 
@@ -49,6 +54,20 @@ def code_of(error: BridgeError) -> int:
     return USAGE
 
 
+def name_options(command: Any) -> None:
+    """Let messages name the options of this command, the one that runs."""
+    from invoice_bridge.cli.spelling import options_of
+
+    _options.set(options_of(getattr(command, "params", ())))
+
+
+def spell(message: object) -> str:
+    """Return a message of the library with the running command's options in place of Python's arguments."""
+    from invoice_bridge.cli.spelling import spelled
+
+    return spelled(str(message), _options.get())
+
+
 def describe(error: BridgeError) -> str:
     """Return one line with the error, and the outcome if a write may have been made."""
     known = {
@@ -58,7 +77,8 @@ def describe(error: BridgeError) -> str:
         "unknown": "it may or may not have been done",
     }[error.outcome]
     invoice = f"; the invoice is {error.invoice_id}" if known and error.invoice_id else ""
-    text = str(error)
+    is_own = not isinstance(error, ProviderError) or error.response is None  # else it is the provider's text
+    text = spell(error) if is_own else str(error)
     if isinstance(error, LossyTranslation):  # its last line is for Python
         options = " ".join(f"--allow {shlex.quote(path)}" for path in dict.fromkeys(loss.path for loss in error.losses))
         text = f"{text.rpartition(chr(10))[0]}\n{options} accepts it"
@@ -87,6 +107,12 @@ class Group(TyperGroup):
             return super().parse_args(ctx, args)
         except typer.Exit as end:  # click before 8.2, after it printed the help
             raise typer.Exit(USAGE if is_bare else end.exit_code) from None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the arguments name, and keep it for messages about its options."""
+        name, command, rest = super().resolve_command(ctx, args)
+        name_options(command)
+        return name, command, rest
 
 
 class Commands(Group):

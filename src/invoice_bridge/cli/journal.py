@@ -146,7 +146,7 @@ def prune(
     ],
     made: Annotated[
         bool,
-        typer.Option("--made", help='Also bills that were made: made again, they are new bills to lookup="journal".'),
+        typer.Option("--made", help="Also bills that were made: made again, they are new bills to --lookup journal."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count them, and remove nothing.")] = False,
     journal: File = None,

@@ -106,7 +106,7 @@ def explain(
 
         print_parts(plans_table(plans))
     else:
-        sys.stdout.write(plans[0].text(color=in_color()) + "\n")
+        sys.stdout.write(plans[0].text(color=in_color(), spell=exits.spell) + "\n")
     if provider != "all" and (refusal := plans[0].refusal) is not None:
         raise typer.Exit(exits.code_of(refusal))  # as `create` of this bill would end
 
@@ -153,7 +153,8 @@ def losses(
     else:
         for loss in found:
             is_allowed = loss.code in allowed and loss.severity is not Severity.INFO
-            print(f"{loss.severity.value}: {exits.printable(loss)}{' (allowed by the profile)' if is_allowed else ''}")
+            after = " (allowed by the profile)" if is_allowed else ""
+            print(f"{loss.severity.value}: {exits.printable(exits.spell(loss))}{after}")
         if not found:
             print(f"{name} carries this bill whole")
     if any(loss.severity is not Severity.INFO and loss.code not in allowed for loss in found):

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from invoice_bridge import providers
-from invoice_bridge.cli.exits import printable
+from invoice_bridge.cli.exits import printable, spell
 from invoice_bridge.cli.parts import Row, part_rows
 from invoice_bridge.cli.terminal import escaped, wants_no_color, write_json
 from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Period
@@ -176,7 +176,7 @@ def invoice_parts(invoice: Invoice) -> Iterator[RenderableType]:
         yield from (Text(f"not read: {printable(problem)}") for problem in invoice.problems)
     if invoice.losses:
         yield ""
-        yield from (Text(f"loses {printable(loss)}") for loss in invoice.losses)
+        yield from (Text(f"loses {printable(spell(loss))}") for loss in invoice.losses)
 
 
 def _parts(rows: Iterable[Row]) -> Table:
@@ -319,7 +319,7 @@ def plans_table(plans: Sequence[Plan]) -> Table:
 
 def _does(plan: Plan) -> Text:
     if plan.refusal is not None:
-        return Text(f"refused: {printable(plan.refusal)}", style="red")
+        return Text(f"refused: {printable(spell(plan.refusal))}", style="red")
     return Text(", ".join(sorted(plan.effects)) or "stores only", style="bold")
 
 

@@ -318,7 +318,9 @@ class Core(Known, Generic[Http]):
                 call.history,
                 lookup=self._lookup,
                 policy=self._policy,
-                before=lambda: refuse_losses(self._not_allowed(losses, call.command), allow, context.provider.title),
+                before=lambda: refuse_losses(
+                    self._not_allowed(losses, call.command), allow, context.provider.title, call.command.noun
+                ),
             )
         except Discrepancy as other:
             if on_discrepancy == "raise" or other.invoice is None:

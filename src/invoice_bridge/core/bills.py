@@ -71,9 +71,10 @@ Tax: TypeAlias = Literal["provider", "none"] | Rates
 
 
 class Command(Frozen):
-    """The base of every command. `verb` is its name."""
+    """The base of every command. `verb` is its name, `noun` what it makes, in the words of a message."""
 
     verb: ClassVar[str]
+    noun: ClassVar[str] = "bill"
 
     @property
     def capability(self) -> str:

@@ -67,14 +67,17 @@ class Unsupported(BridgeError):
 
 
 class LossyTranslation(BridgeError):
-    """The command would lose something at this provider; nothing was sent. `losses` lists every loss."""
+    """The command would lose something at this provider; nothing was sent. `losses` lists every loss.
 
-    def __init__(self, losses: tuple[Loss, ...], provider: str) -> None:
-        self.losses = losses
+    `what` is the noun of the command: "bill", "refund", "void" …
+    """
+
+    def __init__(self, losses: tuple[Loss, ...], provider: str, what: str = "bill") -> None:
+        self.losses, self.what = losses, what
         listed = "\n".join(f"  {loss}" for loss in losses)
         names = ", ".join(repr(loss.path) for loss in losses)
-        super().__init__(f"{provider} would not carry this bill as it is:\n{listed}\nallow=[{names}] accepts it")
-        self._made_of = losses, provider
+        super().__init__(f"{provider} would not carry this {what} as it is:\n{listed}\nallow=[{names}] accepts it")
+        self._made_of = losses, provider, what
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._made_of, self.__dict__

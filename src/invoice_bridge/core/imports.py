@@ -83,6 +83,7 @@ class ImportInvoice(NewInvoice):
     """
 
     verb: ClassVar[str] = "import_invoice"
+    noun: ClassVar[str] = "import"
 
     status: Status
     total: Amount

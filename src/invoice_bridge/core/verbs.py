@@ -78,6 +78,7 @@ class Pay(OnInvoice):
     """
 
     verb: ClassVar[str] = "pay"
+    noun: ClassVar[str] = "payment"
 
     expect: Amount | None = None
     payment_method: Id | None = None
@@ -113,6 +114,7 @@ class RecordPayment(OnInvoice):
     """
 
     verb: ClassVar[str] = "record_payment"
+    noun: ClassVar[str] = "payment"
 
     amount: Amount
     at: Instant
@@ -133,6 +135,7 @@ class Refund(OnInvoice):
     """
 
     verb: ClassVar[str] = "refund"
+    noun: ClassVar[str] = "refund"
 
     amount: Amount | None = None
     reason: Text | None = None
@@ -154,6 +157,7 @@ class Credit(OnInvoice):
     """
 
     verb: ClassVar[str] = "credit"
+    noun: ClassVar[str] = "credit note"
 
     amount: Amount | None = None
     lines: tuple[Line, ...] = ()
@@ -194,6 +198,7 @@ class Void(OnInvoice):
     """Withdraw an issued invoice for good. `reason` is kept where the provider keeps one, else it is a loss."""
 
     verb: ClassVar[str] = "void"
+    noun: ClassVar[str] = "void"
 
     reason: Text | None = None
 

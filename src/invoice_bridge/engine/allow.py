@@ -42,7 +42,7 @@ def covers(name: str, path: str) -> bool:
     return path == name or path.startswith((f"{name}.", f"{name}["))
 
 
-def refuse_losses(losses: tuple[Loss, ...], allow: Allow, provider: str) -> None:
+def refuse_losses(losses: tuple[Loss, ...], allow: Allow, provider: str, what: str = "bill") -> None:
     """Raise LossyTranslation for losses that `allow` does not accept.
 
     A name accepts the losses of its code, at its path, or below it ("period" accepts "period.start"). A path without
@@ -73,7 +73,7 @@ def refuse_losses(losses: tuple[Loss, ...], allow: Allow, provider: str) -> None
         return isinstance(allow, _All) and loss.severity is Severity.WARNS
 
     if refused := tuple(loss for loss in losses if not accepted(loss)):
-        raise LossyTranslation(refused, provider)
+        raise LossyTranslation(refused, provider, what)
 
 
 def _is_native(path: str) -> bool:

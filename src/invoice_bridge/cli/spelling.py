@@ -1,0 +1,93 @@
+"""The library's messages in the words of a terminal: options and fields of a file, instead of Python's arguments.
+
+Rules of this file: a message keeps its wording, and only what is Python in it changes: `since=…` becomes `--since …` if
+the command has that option, else `since = …`, a field of the bill's file in TOML. A provider's own text is never read
+here. tests/cli/test_spelling.py reads every message of the library: a new one that names Python needs a row here.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+_OPTIONS = {"due_at": "due", "created_from": "created_from", "lines": "line"}
+"""Arguments whose option has another name."""
+
+_VALUE = r"\[(?:[^\[\]]|\[[^\]]*\])*\]|\"[^\"]*\"|'[^']*'|Money…|[\w.…]+"
+_ARGUMENT = re.compile(rf"(?<![\w.$%{{?&-])([a-z][a-z_]+)=({_VALUE})")
+_FIELDS = {
+    *("allow", "amount", "armed", "attempt", "before", "customer", "draft", "expect", "expect_total", "insecure"),
+    *("issued_at", "journal", "lookup", "mail", "mode", "native", "payment_method", "reference", "since"),
+    *("subscription", "tax", "total"),
+}
+"""The arguments that messages name: another word before `=` is the provider's, or the caller's own."""
+
+_CALLS: tuple[tuple[str, str], ...] = (
+    (
+        r"Collection\.send takes exactly one of due=… and net_days=…",
+        "a collection of kind send takes either due or net_days",
+    ),
+    (r"belongs to Collection\.(send|charge), not to (\w+)", r"belongs to a collection of kind \1, not of kind \2"),
+    (r"Collection\.(send|charge)\((due|net_days|payment_method)=…\)", r'collection = {kind = "\1", \2 = …}'),
+    (r"Collection\.charge\((\"[^\"]*\")\)", r'collection = {kind = "charge", payment_method = \1}'),
+    (r"Collection\.charge\(\) without", 'collection = {kind = "charge"} without'),
+    (r"Collection\.manual\(\)", 'collection = {kind = "manual"}'),
+    (r"CustomerRef\(ids=\{\"?(\w+)\"?: (\"[^\"]*\")\}\)", r"customer = {ids = {\1 = \2}}"),
+    (r"pass the ids: CustomerRef\(ids=\{…\}\), in a file ", "pass the ids in the file: "),
+    (r"CustomerRef\(email=\"…\", name=\"…\"\)", 'customer = {email = "…", name = "…"}'),
+    (r"PeriodInvoice\(subscription=…\)", 'subscription = "…"'),
+    (r"Money\.parse\(\"([^\"]+)\", \"(\w+)\"\)", r'"\1 \2"'),
+    (r"native=\{\"(\w+)\": \{\"(\w+)\": \"([^\"]*)\"\}\}", r"--native \1.\2=\3"),
+    (r"client\.retrieve\(id\), or list\(full=True\)", "invoice-bridge show ID, or list --full"),
+    (r"create\(…, since=…\)", "--since …"),
+    (r"\bretrieve\(\) it with its own client and this journal", "`invoice-bridge show` it there with this journal"),
+    (r"\bresolve\(\) it there", "`invoice-bridge resolve` it there"),
+    (r"\b[Cc]all resolve\(\)", "`invoice-bridge resolve` its file"),
+    (r"\bresolve\(\)", "`invoice-bridge resolve`"),
+    (r"write datetime\(…, tzinfo=UTC\), or …Z in a file", "write …Z"),
+    (r"Money\(minor, \"(\w+)\"\) with an integer", r'{minor = …, currency = "\1"} with an integer'),
+    (r"int of minor units, or text for Money\.parse, not", r'int of minor units, or text like "19.99 EUR", not'),
+    (r"write datetime\(…, tzinfo=UTC\)", "write …Z"),
+    (r"a datetime with tzinfo, in a file ", ""),
+    (r"\bTrue\b", "true"),
+    (r"\bFalse\b", "false"),
+    (r"an aware datetime, or a text", "a text"),
+)
+_PHRASES = tuple((re.compile(pattern), words) for pattern, words in _CALLS)
+
+
+def options_of(parameters: Iterable[Any]) -> dict[str, str]:
+    """Return the options of a command by the arguments' names: of click's parameters those with a long name."""
+    return {
+        parameter.name: option
+        for parameter in parameters
+        for option in parameter.opts[:1]
+        if option.startswith("--") and parameter.name
+    }
+
+
+def spelled(message: str, options: Mapping[str, str]) -> str:
+    """Return a message of the library as a user of the terminal writes it; `options` are those of the command."""
+    for pattern, words in _PHRASES:
+        message = pattern.sub(words, message)
+    message = _ARGUMENT.sub(partial(_argument, options=options), message)
+    return re.sub(r"\bdue_at\b", options.get("due", "due_at"), message)
+
+
+def _argument(found: re.Match[str], options: Mapping[str, str]) -> str:
+    name, value = found.groups()
+    option = options.get(_OPTIONS.get(name, name))
+    if name not in _FIELDS and option is None:
+        return found[0]
+    if name == "allow":
+        names = re.findall(r"[^\s\[\],'\"]+(?:\[[^\]]*\][^\s\[\],'\"]*)?", value)
+        return " ".join(f"--allow {shlex.quote(one)}" for one in names)
+    if value == "Money…":
+        value = '"17.99 EUR"'
+    if option is None:
+        return f"{name} = {value}"
+    bare = value.strip("\"'")
+    return option if bare == "true" else f"{option} {bare if bare == '…' or '…' in bare else shlex.quote(bare)}"
