@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from importlib.metadata import version
 from os import PathLike
@@ -32,9 +33,10 @@ from invoice_bridge.migrate.planning import COMPLETE, MISSING, Planner, read_sou
 from invoice_bridge.migrate.preview import Preview, preview_of
 from invoice_bridge.migrate.queries import CHOSEN, plans_of
 from invoice_bridge.migrate.running import Progress, Stages, check_plan, choose_items, run_plan
+from invoice_bridge.migrate.serving import serving
 from invoice_bridge.migrate.totals import Totals
 from invoice_bridge.migrate.undoing import undo_items, undo_one
-from invoice_bridge.migrate.values import NewItem, PlanHeader, Result, Row, Stage, State, Timing
+from invoice_bridge.migrate.values import OPEN_STATES, NewItem, PlanHeader, Result, Row, Stage, State, Timing
 from invoice_bridge.migrate.verifying import Verification, verify_plan
 
 __all__ = ["Migration"]
@@ -309,6 +311,10 @@ class Migration:
         """Write plan, ledger, verification and a page into a new folder, with the digest of each file."""
         return write_evidence(self.ledger, self.preview(plan), folder)
 
+    def serving(self, plan: int | None = None, *, port: int = 0) -> AbstractContextManager[str]:
+        """Show the ledger as a page on this machine while the block runs; it gives the address, and only reads."""
+        return serving(self.ledger, plan, port=port)
+
     def quarantine(self, plan: int | None = None) -> list[Row]:
         """Return the items that a person decides about."""
         return list(self.ledger.rows(self.ledger.plan(plan).number, ("quarantined",)))
@@ -337,10 +343,7 @@ class Migration:
 
 
 def _open(counts: Mapping[State, int]) -> dict[State, int]:
-    return {state: number for state, number in counts.items() if state in _OPEN}
-
-
-_OPEN = frozenset({"planned", "sent", "made", "released", "unknown"})
+    return {state: number for state, number in counts.items() if state in OPEN_STATES}
 
 
 def _instant(text: str | None) -> datetime | None:
