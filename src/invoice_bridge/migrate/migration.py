@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -252,7 +253,7 @@ class Migration:
             watch(progress)
 
         if header.facts["kind"] == "undo":
-            actions: dict[Stage, Action] = {"make": undo_one}
+            actions: dict[Stage, Action] = {"make": partial(undo_one, context=self.target.context)}
             worker = Worker(
                 self.ledger, self.target.client, plan=header.number, page=page, threads=threads, watch=count,
                 actions=actions,
@@ -334,7 +335,7 @@ class Migration:
         number = self.ledger.add_plan(PlanHeader(header.target, facts, header.timing, header.rate))
         totals = Totals()
         items: list[NewItem] = []
-        for item in undo_items(self.ledger, header.number):
+        for item in undo_items(self.ledger, header.number, self.target.context.provider.deletes_imports):
             totals.add(item.source)
             items.append(item)
         self.ledger.add(number, items, {planning.TOTALS: totals.to_json()})
