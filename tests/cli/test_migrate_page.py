@@ -62,7 +62,7 @@ def test_the_commands_of_the_page_move_what_they_say(cli: Callable[..., Done], b
     assert "nothing is left to a person" in shown["quarantine"][0].out
     assert "plan 2: 4 of 4 verified, 0 findings" in shown["verify"][0].out
     assert json.loads(Path("evidence/verification.json").read_text("utf-8"))["ok"] is True
-    assert "refused undo-impossible  4" in shown["undo"][0].out
+    assert "refused undo-impossible  2" in shown["undo"][0].out
     assert len(between.emulators["chargebee"].invoices) == 4
 
 

@@ -261,23 +261,6 @@ def test_verify_finds_what_is_not_as_it_was_moved(between: Move) -> None:
         assert word in details
 
 
-def test_undo_is_a_plan_of_its_own(between: Move) -> None:
-    """Drafts go, the rest stays and is listed; the plan says so before it runs."""
-    between.fill(6, ("draft", "paid"))
-    with between.migration() as migration:
-        allow = planned(migration, between, drafts=True)
-        assert migration.run(allow=allow) == {"done": 6}
-        number = migration.undo()
-        made = migration.preview(number)
-        assert dict(made.counts) == {"planned": 3, "refused": 3}
-        assert dict(made.reasons) == {("refused", "undo-impossible"): 3}
-        assert made.closes
-        assert len(between.emulators["chargebee"].invoices) == 6
-        assert migration.run(number) == {"done": 3}
-        with between.client("target") as client:
-            assert sorted(str(one.status) for one in client.list()) == ["paid"] * 3
-
-
 def test_an_interrupted_run_goes_on(between: Move, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C finishes what is under way, and writes it: repeated, the rest is moved, and each item once."""
     between.fill(60, ("paid",))

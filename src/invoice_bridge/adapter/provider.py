@@ -160,6 +160,8 @@ class Provider:
     the idempotency key covers the lag. None if the index does not cover the reference."""
     import_lookup: Callable[[ImportInvoice, Context, History], Flow[Matches]] | None = None
     """The lookup of an import, if an id that the caller chose makes it cheaper than a bill's."""
+    deletes_imports: frozenset[Status] = frozenset()
+    """The statuses in which `Delete(imported=True)` deletes what an import made, beside drafts."""
     parse: Callable[..., Invoice]
     """parse(data: Mapping) → Invoice; raises MalformedResponse."""
     shape: Shape[Invoice] | None = None

@@ -90,6 +90,27 @@ def evidence(
         print_parts(str(write_evidence(opened, _preview(opened, number), folder)))
 
 
+def serve(
+    *,
+    ledger: LedgerFile,
+    plan: PlanNumber = None,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="The port on loopback; 0 takes a free one.")
+    ] = 8790,
+) -> None:
+    """Show the ledger as a page on this machine until it is interrupted; the page only reads."""
+    import sys
+
+    from invoice_bridge.migrate.serving import serve as serve_page
+
+    def ready(url: str) -> None:
+        print_parts(f"{url} shows the ledger. Ctrl-C ends it.")
+        sys.stdout.flush()
+
+    with _opened(ledger, plan) as (opened, _):
+        serve_page(opened, plan, port=port, ready=ready)
+
+
 @quarantine.command("list")
 def list_items(*, ledger: LedgerFile, plan: PlanNumber = None, as_json: AsJson = False) -> None:
     """List the items that a person decides about."""

@@ -197,8 +197,12 @@ class Methods(Core[Http]):
     ) -> Any:
         """Change the description, the due date or the metadata; None leaves a field as it is."""
 
-    def delete(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
-        """Discard a draft; return it as it was, with the status deleted. Raises InvalidState."""
+    def delete(self, id: str, *, imported: bool = False, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
+        """Discard a draft; return it as it was, with the status deleted. Raises InvalidState.
+
+        `imported` discards also an issued invoice that import_invoice has made, with the payments that it wrote down,
+        where the provider allows that (Chargebee). Its number stays used.
+        """
 
     def send_invoice(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
         """Have the provider mail an open invoice."""

@@ -152,8 +152,8 @@ class Verbs(Methods["httpx.Client"]):
         changes = {"description": description, "due_at": due_at, "metadata": metadata}
         return self._do(Update, id=id, attempt=attempt, **changes, **natives)
 
-    def delete(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
-        return self._do(Delete, id=id, attempt=attempt, **natives)
+    def delete(self, id: str, *, imported: bool = False, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
+        return self._do(Delete, id=id, imported=imported, attempt=attempt, **natives)
 
     def send_invoice(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
         return self._do(SendInvoice, id=id, attempt=attempt, **natives)
@@ -284,8 +284,10 @@ class AsyncVerbs(Methods["httpx.AsyncClient"]):
         changes = {"description": description, "due_at": due_at, "metadata": metadata}
         return await self._do(Update, id=id, attempt=attempt, **changes, **natives)
 
-    async def delete(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
-        return await self._do(Delete, id=id, attempt=attempt, **natives)
+    async def delete(
+        self, id: str, *, imported: bool = False, attempt: int = 1, **natives: Unpack[NativeOptions]
+    ) -> Invoice:
+        return await self._do(Delete, id=id, imported=imported, attempt=attempt, **natives)
 
     async def send_invoice(self, id: str, *, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Invoice:
         return await self._do(SendInvoice, id=id, attempt=attempt, **natives)

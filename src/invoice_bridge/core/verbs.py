@@ -226,9 +226,14 @@ class Update(OnInvoice):
 
 
 class Delete(OnInvoice):
-    """Discard a draft."""
+    """Discard a draft; with `imported` also an issued invoice that an import has made, where the provider allows it.
+
+    The payments that the import wrote down are deleted with it. One that money came in for since then is refused.
+    """
 
     verb: ClassVar[str] = "delete"
+
+    imported: bool = False
 
 
 class SendInvoice(OnInvoice):

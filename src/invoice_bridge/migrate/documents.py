@@ -7,12 +7,13 @@ sum of money. Where the target declared a loss of a field, another value of that
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.core.commands import ImportInvoice
+from invoice_bridge.core.losses import Fate
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.explain import losses_of
@@ -44,7 +45,9 @@ class DocumentDifference:
 
 def differences_of(command: ImportInvoice, found: Invoice, context: Context) -> list[DocumentDifference]:
     """Return what differs between an import and the document at the target, declared losses left out."""
-    lost = {loss.path for loss in losses_of(command, context)}
+    losses = losses_of(command, context)
+    lost = {loss.path for loss in losses}
+    dropped = {loss.path for loss in losses if loss.fate is Fate.DROPPED}
 
     def is_declared(field: str) -> bool:
         if field == "lines":  # a line that lost its product still has its amount
@@ -54,8 +57,15 @@ def differences_of(command: ImportInvoice, found: Invoice, context: Context) -> 
     return [
         DocumentDifference(name, _text(asked), _text(stated))
         for name, asked, stated, is_strict in _compared(command, found)
-        if asked != stated and (is_strict or not is_declared(name))
+        if asked != stated and (is_strict or not is_declared(name) or _is_another_day(name, asked, stated, dropped))
     ]
+
+
+def _is_another_day(name: str, asked: Any, stated: Any, dropped: Collection[str]) -> bool:
+    """Whether a document has another date of issue, where the target only approximates it: a loss is no other day."""
+    if name != "issued_at" or name in dropped:
+        return False
+    return stated is None or asked.astimezone(UTC).date() != stated.astimezone(UTC).date()
 
 
 def _compared(command: ImportInvoice, found: Invoice) -> Iterator[tuple[str, Any, Any, bool]]:
@@ -79,6 +89,8 @@ def _compared(command: ImportInvoice, found: Invoice) -> Iterator[tuple[str, Any
             yield name, _second(asked), _second(getattr(found, name)), False
     if command.lines and found.lines_complete:
         yield "lines", _lines(command), _lines(found), False
+        if len(command.lines) == len(found.lines):  # else a discount or a tax is a line of its own there
+            yield "lines[].description", _texts(command), _texts(found), False
 
 
 def _number(command: ImportInvoice, found: Invoice) -> str | None:
@@ -94,11 +106,15 @@ def _lines(document: ImportInvoice | Invoice) -> Counter[int]:
     return Counter(0 if line.amount is None else line.amount.minor for line in document.lines)
 
 
+def _texts(document: ImportInvoice | Invoice) -> Counter[str]:
+    return Counter(line.description or "" for line in document.lines)
+
+
 def _text(value: Any) -> str:
     if value is None:
         return "not stated"
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Counter):
-        return "of " + ", ".join(str(minor) for minor in sorted(value.elements()))
+        return "of " + ", ".join(str(one) for one in sorted(value.elements()))
     return str(value)

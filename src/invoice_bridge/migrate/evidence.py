@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.exact import dumps
+from invoice_bridge.migrate.pages import style
 from invoice_bridge.migrate.verifying import verification_of, verified_items
 
 if TYPE_CHECKING:
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["write_evidence"]
 
 _SUMS = "SHA256SUMS"
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}"
-    "table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .8rem;border-bottom:1px solid #ddd;"
-    "text-align:left}td.n{text-align:right;font-variant-numeric:tabular-nums}.bad{color:#a00000;font-weight:600}"
-)
 
 
 def write_evidence(ledger: Ledger, preview: Preview, folder: str | PathLike[str]) -> Path:
@@ -81,7 +77,8 @@ def _page(preview: Preview, verification: dict[str, Any] | None, ledger: Ledger)
 def _html(preview: Preview, verification: dict[str, Any] | None, ledger: Ledger) -> Iterator[str]:
     title = f"Plan {preview.plan}: {preview.source} → {preview.target}"
     yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
-    yield f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield f"<style>{style()}</style><main><h1>{html.escape(title)}</h1><section>"
     if verification is None:
         yield '<p class="bad">Nothing was verified.</p>'
     else:
@@ -115,8 +112,8 @@ def _html(preview: Preview, verification: dict[str, Any] | None, ledger: Ledger)
 
 
 def _table(names: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    yield "<table><tr>" + "".join(f"<th>{html.escape(name)}</th>" for name in names) + "</tr>"
+    yield '<div class="scroll"><table><tr>' + "".join(f"<th>{html.escape(name)}</th>" for name in names) + "</tr>"
     for row in rows:
         cells = (f"<td{' class=n' if isinstance(cell, int) else ''}>{html.escape(str(cell))}</td>" for cell in row)
         yield "<tr>" + "".join(cells) + "</tr>"
-    yield "</table>"
+    yield "</table></div>"

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 from sqlalchemy import and_, delete, func, insert, select, true, update
 
-__all__ = ["BATCH", "Ledger"]
+__all__ = ["BATCH", "Ledger", "row_of"]
 
 BATCH = 25
 """The most items that one claim takes: what a worker that dies leaves to be looked up."""
@@ -161,7 +161,7 @@ class Ledger:
                 query = query.where(ITEMS.c.state.in_(states))
             with self.database.reading() as connection:
                 some = connection.execute(query.limit(_MOST)).all()
-            yield from map(_row, some)
+            yield from map(row_of, some)
             if len(some) < _MOST:
                 return
             last = some[-1].number
@@ -329,7 +329,8 @@ def _new_row(plan: int, page: int, item: NewItem) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _row(row: Any) -> Row:
+def row_of(row: Any) -> Row:
+    """Return an item as it is shown, from a row of the table."""
     return Row(
         row.number, row.reference, row.page, row.state, row.reason, row.detail, loads(row.operation),
         loads(row.source), row.history, row.attempt, row.claim, row.requests, _instant(row.sent_at),

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -32,9 +34,10 @@ from invoice_bridge.migrate.planning import COMPLETE, MISSING, Planner, read_sou
 from invoice_bridge.migrate.preview import Preview, preview_of
 from invoice_bridge.migrate.queries import CHOSEN, plans_of
 from invoice_bridge.migrate.running import Progress, Stages, check_plan, choose_items, run_plan
+from invoice_bridge.migrate.serving import serving
 from invoice_bridge.migrate.totals import Totals
 from invoice_bridge.migrate.undoing import undo_items, undo_one
-from invoice_bridge.migrate.values import NewItem, PlanHeader, Result, Row, Stage, State, Timing
+from invoice_bridge.migrate.values import OPEN_STATES, NewItem, PlanHeader, Result, Row, Stage, State, Timing
 from invoice_bridge.migrate.verifying import Verification, verify_plan
 
 __all__ = ["Migration"]
@@ -250,7 +253,7 @@ class Migration:
             watch(progress)
 
         if header.facts["kind"] == "undo":
-            actions: dict[Stage, Action] = {"make": undo_one}
+            actions: dict[Stage, Action] = {"make": partial(undo_one, context=self.target.context)}
             worker = Worker(
                 self.ledger, self.target.client, plan=header.number, page=page, threads=threads, watch=count,
                 actions=actions,
@@ -309,6 +312,10 @@ class Migration:
         """Write plan, ledger, verification and a page into a new folder, with the digest of each file."""
         return write_evidence(self.ledger, self.preview(plan), folder)
 
+    def serving(self, plan: int | None = None, *, port: int = 0) -> AbstractContextManager[str]:
+        """Show the ledger as a page on this machine while the block runs; it gives the address, and only reads."""
+        return serving(self.ledger, plan, port=port)
+
     def quarantine(self, plan: int | None = None) -> list[Row]:
         """Return the items that a person decides about."""
         return list(self.ledger.rows(self.ledger.plan(plan).number, ("quarantined",)))
@@ -328,7 +335,7 @@ class Migration:
         number = self.ledger.add_plan(PlanHeader(header.target, facts, header.timing, header.rate))
         totals = Totals()
         items: list[NewItem] = []
-        for item in undo_items(self.ledger, header.number):
+        for item in undo_items(self.ledger, header.number, self.target.context.provider.deletes_imports):
             totals.add(item.source)
             items.append(item)
         self.ledger.add(number, items, {planning.TOTALS: totals.to_json()})
@@ -337,10 +344,7 @@ class Migration:
 
 
 def _open(counts: Mapping[State, int]) -> dict[State, int]:
-    return {state: number for state, number in counts.items() if state in _OPEN}
-
-
-_OPEN = frozenset({"planned", "sent", "made", "released", "unknown"})
+    return {state: number for state, number in counts.items() if state in OPEN_STATES}
 
 
 def _instant(text: str | None) -> datetime | None:

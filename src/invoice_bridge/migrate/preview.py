@@ -151,6 +151,9 @@ def preview_of(ledger: Ledger, plan: int, kept: str | None) -> Preview:
 
 def _checks(facts: Mapping[str, Any], reasons: Mapping[tuple[str, str], int], opened: int) -> Iterator[str]:
     """Yield what no program can know."""
+    if facts.get("kind") == "undo":
+        yield "that the numbers of what is taken back stay used: another plan gives it other numbers, in another ledger"
+        return
     if facts.get("numbers") != "new":
         yield "afterwards, that the next number which the target gives meets none of the imported ones"
     yield "that the customers have no balance at the target: history would use it up; balances are moved last, by hand"

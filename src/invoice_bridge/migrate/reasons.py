@@ -26,6 +26,7 @@ WORDS: Final = {
     "too-many-lines": "the target takes fewer lines",
     "moved-before": "an earlier plan of this ledger has moved it, or may have",
     "already-at-target": "the target has a document of its reference",
+    "undo-impossible": "the target does not let it be taken back",
     "changed-since-plan": "it is not any more as it was planned",
 }
 """Each word, and what it means for an item."""

@@ -1,20 +1,24 @@
 """Undo: a plan of its own that takes back what a plan has made, as far as the target lets it.
 
-Rules of this file: nothing is given back or credited. A draft is deleted (whole), an open invoice is voided (partly:
-its number stays used), anything else stays (impossible) and is listed. A document that changed since it was made is
-not touched.
+Rules of this file: nothing is given back or credited. A draft is deleted (whole), and so is what the target lets an
+import take back with its payments; another open invoice is voided (partly: its number stays used), anything else stays
+(impossible) and is listed. A document that changed since it was made is not touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.core.errors import Discrepancy, NotFound, Unsupported
 from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.migrate.documents import differences_of
+from invoice_bridge.migrate.operations import read_operation
 from invoice_bridge.migrate.values import Item, NewItem
 
 if TYPE_CHECKING:
+    from invoice_bridge.adapter.provider import Context
     from invoice_bridge.client.clients import Client
     from invoice_bridge.migrate.ledger import Ledger
 
@@ -23,8 +27,11 @@ __all__ = ["undo_items", "undo_one"]
 _WAYS = {"draft": ("delete", "whole"), "open": ("void", "partly")}
 
 
-def undo_items(ledger: Ledger, plan: int) -> Iterator[NewItem]:
-    """Yield an item for each document that a plan has made; what cannot be taken back is refused with the reason."""
+def undo_items(ledger: Ledger, plan: int, deletable: Collection[str] = ()) -> Iterator[NewItem]:
+    """Yield an item for each document that a plan has made; what cannot be taken back is refused with the reason.
+
+    `deletable` are the statuses in which the target deletes what an import made.
+    """
     for row in ledger.rows(plan):
         if row.target_id is None or row.state in {"skipped", "planned"}:
             continue
@@ -36,6 +43,21 @@ def undo_items(ledger: Ledger, plan: int) -> Iterator[NewItem]:
         elif row.state in {"sent", "unknown", "quarantined"}:
             detail = f"{row.target_id} is {row.state} in plan {plan}: resolve it first"
             yield NewItem(row.reference, source=source, state="refused", reason="undo-impossible", detail=detail)
+        elif status in deletable and row.operation.get("make", {}).get("credit_notes"):
+            detail = f"{row.target_id} has credit notes at the target, which cannot be taken back"
+            yield NewItem(row.reference, source=source, state="refused", reason="undo-impossible", detail=detail)
+        elif status in deletable:
+            made = {name: value for name, value in row.operation["make"].items() if name != "allow"}
+            operation = {
+                "make": {
+                    "command": "delete",
+                    "id": row.target_id,
+                    "status": status,
+                    "undoes": "whole",
+                    "imported": made,
+                }
+            }
+            yield NewItem(row.reference, operation, source)
         elif status in _WAYS:
             way, how = _WAYS[status]
             operation = {"make": {"command": way, "id": row.target_id, "status": status, "undoes": how}}
@@ -45,7 +67,7 @@ def undo_items(ledger: Ledger, plan: int) -> Iterator[NewItem]:
             yield NewItem(row.reference, source=source, state="refused", reason="undo-impossible", detail=detail)
 
 
-def undo_one(target: Client, item: Item) -> Invoice:
+def undo_one(target: Client, item: Item, context: Context) -> Invoice:
     """Delete or void one document, if it is still as it was made. Raises BridgeError."""
     asked = item.operation["make"]
     try:
@@ -56,6 +78,11 @@ def undo_one(target: Client, item: Item) -> Invoice:
         raise
     if found.status in {Status.VOID, Status.DELETED} and item.is_repeat:
         return found
+    if "imported" in asked:
+        if not item.is_repeat:  # an earlier try may have deleted its payments already
+            _check_as_imported(asked, found, context)
+        deleted: Invoice = target.delete(found.id, imported=True)
+        return deleted
     if found.status != asked["status"]:
         raise Unsupported(f"changed-since-plan: the document {found.id} is {found.status}, not {asked['status']}")
     if found.amount_paid or found.payments:
@@ -64,3 +91,15 @@ def undo_one(target: Client, item: Item) -> Invoice:
         )
     done: Invoice = (target.delete if asked["command"] == "delete" else target.void)(found.id)
     return done
+
+
+def _check_as_imported(asked: Mapping[str, Any], found: Invoice, context: Context) -> None:
+    """Check that a document is what its import made. Raises Unsupported."""
+    wrong = differences_of(read_operation(asked["imported"]), found, context)
+    if wrong:
+        raise Unsupported(f"changed-since-plan: the document {found.id} is not as it was imported: {wrong[0]}")
+    if found.payments and found.due_at is not None and found.due_at > datetime.now(UTC):
+        raise Unsupported(
+            f"undo-impossible: the document {found.id} is due on {found.due_at:%Y-%m-%d}, and the target could collect "
+            "it once its payments are deleted"
+        )

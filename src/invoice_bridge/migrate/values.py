@@ -10,7 +10,7 @@ from typing import Any, Literal
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.engine.lookup import SETTLE_TIME
 
-__all__ = ["STATES", "Item", "NewItem", "PlanHeader", "Result", "Row", "Stage", "State", "Timing"]
+__all__ = ["OPEN_STATES", "STATES", "Item", "NewItem", "PlanHeader", "Result", "Row", "Stage", "State", "Timing"]
 
 State = Literal["planned", "sent", "made", "released", "done", "unknown", "refused", "quarantined", "skipped"]
 """planned: nothing was sent. sent: a worker has taken the item; its requests may have left. made: the document is at
@@ -20,6 +20,8 @@ skipped: the plan leaves it out."""
 STATES: tuple[State, ...] = (
     "planned", "sent", "made", "released", "done", "unknown", "refused", "quarantined", "skipped",
 )  # fmt: skip
+OPEN_STATES: frozenset[State] = frozenset({"planned", "sent", "made", "released", "unknown"})
+"""The states of an item that is left to be worked on."""
 Stage = Literal["make", "release", "arm"]
 STAGES: tuple[Stage, ...] = ("make", "release", "arm")
 REACHES: dict[Stage, State] = {"make": "made", "release": "released", "arm": "done"}

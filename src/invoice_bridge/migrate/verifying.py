@@ -153,6 +153,14 @@ def verification_of(ledger: Ledger, plan: int) -> dict[str, Any] | None:
     return None if text is None else dict(loads(text))
 
 
+def verified_item(ledger: Ledger, plan: int, number: int) -> dict[str, Any] | None:
+    """Return what the last verification found of one item, by its number; None if it was not verified."""
+    from invoice_bridge.core.exact import loads
+
+    text = ledger.note(plan, f"{_PREFIX}{number:012}")
+    return None if text is None else dict(loads(text))
+
+
 def verified_items(ledger: Ledger, plan: int) -> Iterator[dict[str, Any]]:
     """Yield what the last verification found of each item."""
     yield from (dict(found) for _, found in notes_of(ledger, plan, _PREFIX))

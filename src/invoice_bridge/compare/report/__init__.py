@@ -23,7 +23,7 @@ from invoice_bridge.compare.report.tally import Tally
 from invoice_bridge.compare.result import Comparison
 from invoice_bridge.files import replacing
 
-__all__ = ["write_html"]
+__all__ = ["base_style", "write_html"]
 
 _PART = re.compile(r"<!--(\w+)-->")
 
@@ -51,7 +51,7 @@ def write_html(
 
 def _parts(found: Comparison, sides: tuple[str, str], made_at: datetime | None) -> Iterator[str]:
     """Return the page in the order of its template; its rows fill the tally for the parts after them."""
-    style, script = (_asset(name) for name in ("page.css", "page.js"))
+    style, script = base_style() + _asset("page.css"), _asset("page.js")
     tally = Tally()
     named = (f"left: {sides[0]}", f"right: {sides[1]}") if sides[0] == sides[1] else sides
     write: dict[str, Callable[[], Iterable[str]]] = {
@@ -74,6 +74,11 @@ def _parts(found: Comparison, sides: tuple[str, str], made_at: datetime | None) 
             yield from write[text]()
         else:
             yield text
+
+
+def base_style() -> str:
+    """Return the style that all pages of the library share: two palettes, headings, cards and tables."""
+    return _asset("base.css")
 
 
 def _asset(name: str) -> str:

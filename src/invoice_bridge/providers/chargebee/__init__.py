@@ -28,10 +28,10 @@ from invoice_bridge.providers.chargebee.tables import (
     TRANSITIONS,
     mode,
 )
+from invoice_bridge.providers.chargebee.taking_back import DELETED_IMPORTS, delete
 from invoice_bridge.providers.chargebee.verbs import (
     close,
     collect,
-    delete,
     page,
     record_payment,
     retrieve,
@@ -101,6 +101,7 @@ CHARGEBEE = Provider(
         ),
     ),
     import_lookup=look_up_import,
+    deletes_imports=DELETED_IMPORTS,
     parse=invoice,
     shape=INVOICE,
     refusal=refusal,

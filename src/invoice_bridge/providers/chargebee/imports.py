@@ -83,7 +83,7 @@ def _make(command: ImportInvoice, context: Context) -> Flow[Invoice]:
         specimen=specimen(command, noted=False),
     )
     try:
-        answer = yield _quiet(request)
+        answer = yield quiet(request)
     except Rejected as refusal:
         if refusal.code != _DUPLICATE:
             raise
@@ -117,7 +117,7 @@ def _make_note(command: ImportInvoice, place: int, context: Context) -> Flow[Non
         specimen={"credit_note": {"id": note_id(command, place)}},
     )
     try:
-        yield _quiet(request)
+        yield quiet(request)
     except Rejected as refusal:
         if refusal.code != _DUPLICATE:
             raise
@@ -137,6 +137,6 @@ def _effects(command: ImportInvoice) -> list[Effect]:
     return [*([Effect.ISSUES] if issues else []), *([Effect.RECORDS] if records else [])]
 
 
-def _quiet(request: Request) -> Request:
+def quiet(request: Request) -> Request:
     """Keep a request from mailing anybody, calling a webhook or starting the site's own automations."""
     return replace(request, headers={**request.headers, **dict.fromkeys(QUIET, "all-disabled")})

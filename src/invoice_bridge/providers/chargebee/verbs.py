@@ -8,7 +8,7 @@ surprise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from invoice_bridge.adapter.answers import object_of
@@ -36,7 +36,7 @@ from invoice_bridge.core.errors import (
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
-from invoice_bridge.core.wire import Flow, Response
+from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.providers.chargebee.conditions import reference_field
 from invoice_bridge.providers.chargebee.shapes import invoice, unwrapped
 from invoice_bridge.providers.chargebee.tables import MONEY, TRANSITIONS
@@ -211,21 +211,34 @@ def delete(command: Delete, context: Context) -> Flow[Invoice]:
     """Delete a draft. Reads it first, because Chargebee would delete an issued invoice too, with its usages."""
     transition = TRANSITIONS["delete"]
     found = check_state((yield from read_invoice(command.id, context, "pending")), transition, "cannot be deleted")
+    return (yield from send_delete(command.id, context, found, transition))
+
+
+def send_delete(
+    invoice_id: str,
+    context: Context,
+    found: Invoice,
+    transition: Transition,
+    *,
+    before: Callable[[Request], Request] = lambda request: request,
+) -> Flow[Invoice]:
+    """Delete an invoice that was read before; the answer must confirm it. `before` completes the request."""
     request = context.post(
         "invoices",
-        command.id,
+        invoice_id,
         "delete",
-        specimen=bare_specimen(command.id, "pending", deleted=True),
-        invoice_id=command.id,
+        effects=transition.effects,
+        specimen=bare_specimen(invoice_id, "pending", deleted=True),
+        invoice_id=invoice_id,
     )
 
     def says_so(answer: Response) -> bool:
         return Reader(unwrapped(object_of(answer)), "chargebee").flag("deleted") is True
 
     def read() -> Flow[Invoice]:
-        return read_invoice(command.id, context)
+        return read_invoice(invoice_id, context)
 
-    return (yield from delete_draft(context, request, found, read, says_so=says_so, transition=transition))
+    return (yield from delete_draft(context, before(request), found, read, says_so=says_so, transition=transition))
 
 
 def _payable(command: Pay, context: Context, transition: Transition) -> Flow[Invoice]:

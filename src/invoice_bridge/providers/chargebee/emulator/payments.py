@@ -29,6 +29,10 @@ class ChargebeePayments(ChargebeeTransitions):
 
     SWITCHES = {  # noqa: RUF012 - a ClassVar of the base
         **ChargebeeTransitions.SWITCHES,
+        "deleted_payment_inert": (
+            True,
+            "whether a paid invoice whose offline payment is deleted becomes not_paid, which nothing collects",
+        ),
         "pending_refund_noted": (
             False,
             "whether a refund in progress has a credit note: an older copy of the page says that it is made afterwards",
@@ -72,6 +76,32 @@ class ChargebeePayments(ChargebeeTransitions):
                 for row in refunds
             ],
         }
+
+    def delete_offline_transaction(self, call: IncomingRequest, transaction_id: str) -> Response:
+        """POST /transactions/{id}/delete_offline_transaction: a payment that nobody collected, and no refund."""
+        self._text(self._params(call, "comment"), "comment", _COMMENT)
+        for found in self.invoices.values():
+            for row in found["linked_payments"]:
+                if row["txn_id"] == transaction_id:
+                    return self._without(found, row)
+        message = f"{transaction_id} not found"
+        raise self._refuse(message, status=404, code="resource_not_found", param="transaction_id")
+
+    def _without(self, found: dict[str, Any], row: dict[str, Any]) -> Response:
+        """Delete an offline payment. No page says what its invoice then is; by analogy with remove_credit_note."""
+        if self.facts(row)["payment_method"] not in OFFLINE_METHODS or found["issued_credit_notes"]:
+            raise self._refuse(f"{row['txn_id']} is no offline payment, or was refunded", code="invalid_request")
+        shown = self._transaction(found, row)
+        found["linked_payments"].remove(row)
+        found |= self._balanced(found)
+        now = self.now_seconds()
+        if found["status"] == "paid" and found["amount_due"]:
+            inert = "posted" if found["due_date"] > now else "not_paid"
+            found["status"] = inert if self.switches["deleted_payment_inert"] else "payment_due"
+            found.pop("paid_at", None)
+        found["updated_at"] = now
+        self._note("payment_deleted", found, row["applied_amount"])
+        return self.json({"transaction": shown})
 
     # ── refunds ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def refund(self, call: IncomingRequest, invoice_id: str) -> Response:
