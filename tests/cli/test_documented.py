@@ -29,6 +29,7 @@ ELSEWHERE = {
 """What starts so is not run here, and why."""
 RUN_ELSEWHERE = {
     "cassettes.md",
+    "index.md",
     "migrate.md",
     "switch-providers.md",
     "test-two-providers.md",
