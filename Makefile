@@ -48,11 +48,11 @@ docs: $(DEV) ## print the tables into the documentation again
 
 site: $(DEV) ## build the documentation site into build/site, which opens from disk
 	$(BIN)/python tools/site.py
-	$(BIN)/zensical build --strict
+	$(BIN)/zensical build --strict -f build/zensical.toml
 
 serve: $(DEV) ## serve the documentation site on 127.0.0.1:8000 (PORT=)
 	$(BIN)/python tools/site.py
-	$(BIN)/zensical serve -a 127.0.0.1:$(or $(PORT),8000)
+	$(BIN)/zensical serve -f build/zensical.toml -a 127.0.0.1:$(or $(PORT),8000)
 
 bench: .venv-bench/ready ## measure the library against its peers and its gates; writes docs/benchmarks.md (a quarter of an hour)
 	.venv-bench/bin/python benchmarks/run.py

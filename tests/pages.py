@@ -1,6 +1,7 @@
 """Runs the blocks of a page of the documentation in their order, and compares what they print with what the page shows.
 
-    ```toml billing.toml      a block with a file's name is written to that file, whatever its language
+    ```toml billing.toml      a block with a file's name is written to that file, whatever its language; where the file
+                              is there and a TOML block begins with a table, it replaces that table, or adds it
     ```python                 other Python runs, in the names that the blocks before it made
     ```console                each line after `$` runs; the lines after it are what it prints, where the page shows some
     ```text                   right after a Python block: what that block prints
@@ -19,6 +20,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
 
+from invoice_bridge import Client, Handover, Shadow
 from invoice_bridge.cli.app import run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,6 +70,20 @@ def looks_like(shown: str, printed: str) -> bool:
     return re.fullmatch(pattern, text) is not None
 
 
+def with_table(path: Path, text: str) -> str:
+    """Return the text of a file after a block: the block, or the file with the table that the block begins with."""
+    header = re.match(r"\[[^\]\n]+\]$", text, re.MULTILINE)
+    if header is None or not path.is_file():
+        return text
+    parts = re.split(r"^(?=\[)", path.read_text("utf-8"), flags=re.MULTILINE)
+    tables = [part.partition("\n")[0] for part in parts]
+    if header[0] in tables:
+        parts[tables.index(header[0])] = f"{text}\n"
+    else:
+        parts.append(f"\n{text}")
+    return "".join(parts)
+
+
 @dataclass
 class Runner:
     """Runs pages in the current folder. `replaced` changes texts before they run, `programs` are commands not ours."""
@@ -77,11 +93,21 @@ class Runner:
     programs: Mapping[str, Callable[[list[str]], str | None]] = field(default_factory=dict)
     codes: Mapping[str, int] = field(default_factory=dict)
     """How a command ends that does not end with 0, by its beginning after `invoice-bridge`."""
+    served: str | None = None
+    """What `invoice-bridge emulate` printed, where a page starts it. It runs until it is stopped: a test starts it."""
     ran: list[str] = field(default_factory=list)
     compared: int = 0
 
     def run(self, page: str) -> None:
-        """Run every block of a page; fails at the line of the block that fails."""
+        """Run every block of a page; fails at the line of the block that fails. Closes the clients that it made."""
+        try:
+            self._run(page)
+        finally:
+            for value in self.names.values():
+                if isinstance(value, Client | Handover | Shadow):
+                    value.close()
+
+    def _run(self, page: str) -> None:
         printed: str | None = None
         for block in blocks(page):
             where, text = f"{page}:{block.line}", self._replace(block.text)
@@ -93,7 +119,7 @@ class Runner:
             printed = None
             if block.file:
                 Path(block.file).parent.mkdir(parents=True, exist_ok=True)
-                Path(block.file).write_text(text, "utf-8")
+                Path(block.file).write_text(with_table(Path(block.file), text), "utf-8")
             elif block.kind == "python":
                 printed = self._python(where, text)
                 self.ran.append(where)
@@ -120,7 +146,11 @@ class Runner:
         while re.fullmatch(r"[A-Z_]+=\S*", words[0]):
             words.pop(0)
         self.ran.append(command)
-        if words[0] != "invoice-bridge":
+        printed: str | None
+        if words[:2] == ["invoice-bridge", "emulate"]:
+            assert self.served is not None, f"{where}: no test serves the emulators"
+            printed = self.served
+        elif words[0] != "invoice-bridge":
             assert words[0] in self.programs, f"{where}: $ {command}: nothing runs {words[0]!r}"
             printed = self.programs[words[0]](words)
         else:

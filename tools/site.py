@@ -1,4 +1,4 @@
-"""Gather the pages of the documentation site in build/pages, for zensical: `make site` and `make serve`.
+"""Gather the pages and the configuration of the documentation site in build, for zensical: `make site`, `make serve`.
 
 Two things differ between the files that a reader of the repository opens and the pages of the site: the changelog and
 its siblings are beside `docs`, and a diagram is Mermaid's text, which a page could draw only with a script of another
@@ -15,7 +15,8 @@ from pathlib import Path
 import mmdr
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ROOT / "build" / "pages"
+BUILD = ROOT / "build"
+PAGES = BUILD / "pages"
 BESIDE = {
     "CHANGELOG.md": "project/changelog.md",
     "CONTRIBUTING.md": "project/contributing.md",
@@ -62,8 +63,19 @@ def draw(diagram: str) -> str:
     return f'<div class="diagram">{" ".join(svg.split())}</div>\n'
 
 
+def navigation(config: str, pages: set[str]) -> str:
+    """Return the configuration with "folder/*" replaced by the folder's pages that are named nowhere else."""
+    named = set(re.findall(r'"([^"]+\.md)"', config))
+
+    def expand(match: re.Match[str]) -> str:
+        rest = sorted(page for page in pages - named if posixpath.dirname(page) == match[1])
+        return ", ".join(f'"{page}"' for page in rest)
+
+    return re.sub(r'"([^"\n]+)/\*",?', lambda match: f"{expand(match)}," if expand(match) else "", config)
+
+
 def gather() -> int:
-    """Write build/pages anew, and return the number of pages."""
+    """Write build/pages and build/zensical.toml anew, and return the number of pages."""
     shutil.rmtree(PAGES, ignore_errors=True)
     files = sources()
     places = {path.resolve(): place for place, path in files.items()}
@@ -75,7 +87,10 @@ def gather() -> int:
         else:
             shutil.copyfile(path, target)
     shutil.copytree(ROOT / "tools" / "site_files", PAGES / "assets", dirs_exist_ok=True)
-    return sum(place.endswith(".md") for place in files)
+    pages = {place for place in files if place.endswith(".md")}
+    config = navigation((ROOT / "zensical.toml").read_text("utf-8"), pages)
+    (BUILD / "zensical.toml").write_text(config, "utf-8")
+    return len(pages)
 
 
 if __name__ == "__main__":
