@@ -127,7 +127,7 @@ class Runner:
                 for command, shown in dialogue(text):
                     self._command(where, command, shown)
             else:
-                assert block.kind in {"toml", "json", "mermaid", "yaml"}, f"{where}: nothing runs {block.kind!r}"
+                assert block.kind in {"toml", "csv", "json", "mermaid", "yaml"}, f"{where}: nothing runs {block.kind!r}"
 
     def _replace(self, text: str) -> str:
         for old, new in self.replaced.items():

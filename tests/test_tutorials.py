@@ -160,3 +160,28 @@ def test_switch_providers_in_an_hour(emulators: Emulators, shop: Shop) -> None:
         ledger = httpx.get(f"http://127.0.0.1:{emulators.port}/{name}/_ledger").json()["ledger"]
         issued[name] = [entry["units"] for entry in ledger if entry["event"] == "issued"]
     assert issued == {"stripe": [2500, 2500, 1250], "chargebee": [3750, 1250]}
+
+
+def test_migrate_a_year(emulators: Emulators, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve invoices move once, one of them open, and every step prints what the page shows."""
+    for name in ("STRIPE_API_KEY", "CHARGEBEE_API_KEY"):
+        monkeypatch.setenv(name, "")
+
+    def export(words: list[str]) -> None:
+        for word in words[1:]:
+            name, _, value = word.partition("=")
+            monkeypatch.setenv(name, value)
+
+    runner = Runner(
+        replaced={f":{PORT}": f":{emulators.port}"},
+        programs={
+            "pip": lambda _words: None,
+            "export": export,
+            "ls": lambda words: "\n".join(sorted(path.name for path in Path(words[1]).iterdir())),
+        },
+        served=emulators.as_shown(),
+    )
+    runner.run("docs/tutorials/migrate-a-year.md")
+    assert runner.compared > 8
+    ledger = httpx.get(f"http://127.0.0.1:{emulators.port}/stripe/_ledger").json()["ledger"]
+    assert [entry["event"] for entry in ledger if entry["event"] in {"collected", "voided"}] == ["voided", "voided"]

@@ -31,6 +31,7 @@ RUN_ELSEWHERE = {
     "cassettes.md",
     "first-bill.md",
     "index.md",
+    "migrate-a-year.md",
     "migrate.md",
     "switch-in-an-hour.md",
     "switch-providers.md",
