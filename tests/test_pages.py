@@ -10,12 +10,21 @@ NO_ACCOUNT = {"pip": lambda _words: None}
 """What a reader does once, and no test repeats: reaching a registry."""
 
 
-def test_the_first_page_prints_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eight lines and their output."""
+@pytest.mark.parametrize(
+    "page, compared",
+    [
+        ("docs/index.md", 1),
+        ("docs/explanation/flows.md", 1),
+        ("docs/explanation/losses.md", 1),
+        ("docs/explanation/money.md", 1),
+    ],
+)
+def test_a_page_prints_what_it_shows(page: str, compared: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lines run as they are, and print what is below them."""
     monkeypatch.chdir(tmp_path)
     runner = Runner(programs=NO_ACCOUNT)
-    runner.run("docs/index.md")
-    assert runner.compared == 1
+    runner.run(page)
+    assert runner.compared == compared
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from invoice_bridge.cli.exits import code_of
 from invoice_bridge.core import errors
 from invoice_bridge.core.descriptions import DESCRIPTIONS
 from invoice_bridge.core.losses import Alters, Severity
-from invoice_bridge.matrix import table
+from invoice_bridge.matrix import matrix, table
 
 # ── bills ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 FIELDS: Mapping[str, str] = {
@@ -219,6 +219,38 @@ def tree_page() -> str:
     """Return the tree of errors, as the module has it."""
     tree = (errors.__doc__ or "").split("\n\n")[1]
     return f"```text\n{tree}\n```"
+
+
+# ── what is not confirmed ────────────────────────────────────────────────────────────────────────────────────────────
+def unconfirmed_page() -> str:
+    """Return what each provider's documentation leaves open, and the reading that the emulator takes by default."""
+    parts = []
+    for name in providers.names():
+        provider = providers.get(name)
+        switches = provider.emulator().SWITCHES
+        rows = [
+            [_escaped(text), "yes" if default else "no", f"`{switch}`"] for switch, (default, text) in switches.items()
+        ]
+        natives = [[f"`{row.path}`", _escaped(row.doubt)] for row in provider.natives.rows if row.doubt]
+        parts.append(f"### {provider.title}\n\n{table(['not confirmed', 'the emulator says', 'its switch'], rows)}")
+        if natives:
+            parts.append(table(["native parameter", "not confirmed"], natives))
+    return "\n\n".join(parts)
+
+
+def evidence_counts() -> str:
+    """Return how many verbs of each provider have each kind of evidence."""
+    cells = [cell for row in matrix().values() for cell in row.values() if cell.state == "built"]
+    kinds = ("documented", "emulator", "oracle", "recording", "live")
+    rows = [
+        [
+            providers.get(name).title,
+            str(sum(cell.provider == name for cell in cells)),
+            *(str(sum(cell.provider == name and kind in cell.evidence for cell in cells)) for kind in kinds),
+        ]
+        for name in providers.names()
+    ]
+    return table(["provider", "verbs", *kinds], rows)
 
 
 # ── the command line ─────────────────────────────────────────────────────────────────────────────────────────────────
