@@ -16,7 +16,7 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test slow check fix docs bench evidence golden cassettes mutants soak fuzz campaign faults migrations engines lowest sdks requirements clean
+.PHONY: help demo test slow check fix docs site serve bench evidence golden cassettes mutants soak fuzz campaign faults migrations engines lowest sdks requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -45,6 +45,14 @@ fix: $(DEV) ## format, and mend what ruff can mend
 
 docs: $(DEV) ## print the tables into the documentation again
 	$(BIN)/python -m cogapp -r -U --verbosity=1 $(DOCS)
+
+site: $(DEV) ## build the documentation site into build/site, which opens from disk
+	$(BIN)/python tools/site.py
+	$(BIN)/zensical build --strict -f build/zensical.toml
+
+serve: $(DEV) ## serve the documentation site on 127.0.0.1:8000 (PORT=)
+	$(BIN)/python tools/site.py
+	$(BIN)/zensical serve -f build/zensical.toml -a 127.0.0.1:$(or $(PORT),8000)
 
 bench: .venv-bench/ready ## measure the library against its peers and its gates; writes docs/benchmarks.md (a quarter of an hour)
 	.venv-bench/bin/python benchmarks/run.py

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from cogapp import Cog
 
+from invoice_bridge import providers
+
 ROOT = Path(__file__).parent.parent
 PAGES = [
     page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if "[[[cog" in page.read_text("utf-8")
@@ -13,8 +15,10 @@ PAGES = [
 
 
 def test_there_are_generated_pages() -> None:
-    """The invoice and the providers have generated pages."""
-    assert {page.name for page in PAGES} >= {"invoice.md", "providers.md"}
+    """The invoice, the bill, the providers and each of them, the errors, the losses and the commands."""
+    of_providers = {f"{name}.md" for name in providers.names()}
+    generated = {"bill.md", "commands.md", "errors.md", "invoice.md", "losses.md", "providers.md", *of_providers}
+    assert {page.name for page in PAGES} >= generated
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

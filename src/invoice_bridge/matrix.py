@@ -176,29 +176,31 @@ def provider_page(name: str) -> str:
         [f"`{row.native}`", "as the invoice's status" if row.by_status else row.type.value, row.source]
         for row in (provider.webhooks.events if provider.webhooks is not None else ())
     ]
-    return "\n\n".join(
-        [
-            table(["fact", ""], facts),
-            table(["verb", "documented at"], verbs),
-            table(["its word", "status", "source"], words),
-            transitions_table(provider),
-            state_diagram(provider),
-            table(["loss", "field", "fate", "severity", "what is sent", "why", "what to do"], losing),
-            table(["field of the command", "lands in", "bills", "alters", "loss, or why", "source"], carried),
-            table(["field of a verb", "lands in", "loss, or why", "source"], of_verbs),
-            *_if_any(["field of an import", "lands in", "alters", "loss, or why", "source"], imported),
-            native_table(provider),
-            table(["its code", "its type", "HTTP", "becomes", "source"], errors),
-            table(["limit on", "at most", "source"], limits),
-            table(["its event", "becomes", "source"], events),
-            table(["hidden in recordings", "which", "becomes", "source"], hidden),
-        ]
-    )
+    parts = {
+        "Facts": table(["fact", ""], facts),
+        "Sources of the verbs": table(["verb", "documented at"], verbs),
+        "Statuses": table(["its word", "status", "source"], words),
+        "Transitions": f"{transitions_table(provider)}\n\n{state_diagram(provider)}",
+        "Losses": table(["loss", "field", "fate", "severity", "what is sent", "why", "what to do"], losing),
+        "Fields of a bill": table(
+            ["field of the command", "lands in", "bills", "alters", "loss, or why", "source"], carried
+        ),
+        "Fields of a verb": table(["field of a verb", "lands in", "loss, or why", "source"], of_verbs),
+        "Fields of an import": _if_any(
+            ["field of an import", "lands in", "alters", "loss, or why", "source"], imported
+        ),
+        "Native parameters": native_table(provider),
+        "Errors": table(["its code", "its type", "HTTP", "becomes", "source"], errors),
+        "Limits": table(["limit on", "at most", "source"], limits),
+        "Webhooks": table(["its event", "becomes", "source"], events),
+        "Redaction": table(["hidden in recordings", "which", "becomes", "source"], hidden),
+    }
+    return "\n\n".join(f"## {title}\n\n{part}" for title, part in parts.items() if part)
 
 
-def _if_any(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table, where it has rows."""
-    return [table(head, rows)] if rows else []
+def _if_any(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table, or nothing where it has no rows."""
+    return table(head, rows) if rows else ""
 
 
 def _of_verb(row: Field) -> str:

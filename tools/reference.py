@@ -1,0 +1,346 @@
+"""Generated pages of the reference that belong to no room of the library: bills, errors, losses, commands."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from importlib import import_module
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import typer
+
+from invoice_bridge import OneTimeCharge, PeriodInvoice, providers
+from invoice_bridge.adapter.rows import Field
+from invoice_bridge.cli.app import COMMANDS
+from invoice_bridge.cli.exits import code_of
+from invoice_bridge.core import errors
+from invoice_bridge.core.descriptions import DESCRIPTIONS
+from invoice_bridge.core.losses import Alters, Severity
+from invoice_bridge.matrix import matrix, table
+
+# ── bills ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+FIELDS: Mapping[str, str] = {
+    "reference": "Your own id of the bill: the same reference is the same bill. 1 to 100 printable characters.",
+    "customer": "The customer: an id at the client's provider, a name of `[customers]`, or a `CustomerRef`.",
+    "amount": "What is billed, before discounts. Give it, or `lines`, or both if they add up to it exactly.",
+    "currency": "The ISO 4217 code of the invoice.",
+    "period": "The service period, half-open: it includes its start and excludes its end.",
+    "lines": "What is billed. A period invoice without lines bills what the provider accrued itself.",
+    "discounts": "Discounts of the whole bill, each an amount. A line has its own `discount`.",
+    "subscription": "The provider's subscription that the bill belongs to.",
+    "description": "The text on the document.",
+    "purchase_order": "The customer's purchase order number.",
+    "metadata": "Names and values that the provider stores with the invoice.",
+    "issued_at": "The date of the document. None: the day on which it is issued.",
+    "collection": "Who collects: `manual()` nobody; `send(…)` mails it; `charge(…)` charges a payment method.",
+    "tax": '`"none"` asks for no tax, `"provider"` lets the provider add it; or rates of your own, for every line.',
+    "draft": "Leave the invoice a draft: nothing is issued, mailed or collected.",
+    "attempt": "Raise it to bill again after a final refusal, or after the invoice was voided or deleted.",
+    "native": "Parameters that only one provider has, by its name; checked by its table.",
+    "native_unchecked": "Parameters that the table does not have yet; they are sent as they are.",
+    "expect_total": "The total that the invoice must have with all taxes and natives: else nothing is issued.",
+}
+"""Every field of the two bills, in the order in which a reader meets them; a test holds it equal to the models."""
+
+PARTS: Mapping[str, Mapping[str, str]] = {
+    "TaxRate": {
+        "name": "The name of the tax on the document.",
+        "rate": "The rate in percent, an exact decimal.",
+        "inclusive": "Whether the amounts of the lines include it.",
+    },
+}
+"""The same for the parts of a bill that no invoice has."""
+
+
+def bill_page() -> str:
+    """Return every field of the two bills, and where each provider takes it."""
+    schemas = {kind.__name__: kind.model_json_schema() for kind in (OneTimeCharge, PeriodInvoice)}
+    rows = [
+        [
+            f"`{name}`",
+            *(_presence(name, schema) for schema in schemas.values()),
+            _type(next(schema["properties"][name] for schema in schemas.values() if name in schema["properties"])),
+            meaning,
+        ]
+        for name, meaning in FIELDS.items()
+    ]
+    parts = [table(["field", *(f"`{name}`" for name in schemas), "in JSON", "means"], rows)]
+    definitions = schemas["OneTimeCharge"]["$defs"]
+    for name in ("Line", "Collection", "Discount", "TaxRate", "CustomerRef", "Period", "Address", "TaxId", "TaxLine"):
+        meanings = DESCRIPTIONS.get(name) or PARTS[name]
+        given = [
+            [f"`{field}`", _type(each), meanings[field]] for field, each in definitions[name]["properties"].items()
+        ]
+        parts.append(f"### {name}\n\n{table(['field', 'in JSON', 'means'], given)}")
+    return "\n\n".join(parts)
+
+
+def _presence(name: str, schema: Mapping[str, Any]) -> str:
+    if name not in schema["properties"]:
+        return ""
+    return "required" if name in schema.get("required", ()) else "yes"
+
+
+def _type(field: Mapping[str, Any]) -> str:
+    """Return the JSON type of a field, in words."""
+    if "anyOf" in field:
+        kinds = [_type(each) for each in field["anyOf"] if each.get("type") != "null"]
+        return ", or ".join(dict.fromkeys(kinds))
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return '`"19.99 EUR"`' if name == "Money" else f"[{name}](#{name.lower()})"
+    if "enum" in field:
+        return " ".join(f"`{word}`" for word in field["enum"])
+    if field.get("type") == "array":
+        return f"list of {_type(field['items'])}"
+    if field.get("format") == "date-time":
+        return "instant"
+    words = {"string": "text", "boolean": "`true` or `false`", "integer": "whole number", "object": "object"}
+    return words.get(field.get("type", ""), "decimal")
+
+
+def fate_page() -> str:
+    """Return what each provider does with each field of a bill."""
+    names = providers.names()
+    paths = dict.fromkeys(row.path for name in names for row in providers.get(name).fields if row.path)
+    rows = [[f"`{path}`", *(_fate(name, path) for name in names)] for path in sorted(paths)]
+    return table(["field", *(providers.get(name).title for name in names)], rows)
+
+
+def _fate(name: str, path: str) -> str:
+    """Return where a provider takes a field; the losses that it may meet there follow."""
+    rows = [row for row in providers.get(name).fields if row.path == path]
+    lands = dict.fromkeys(native for row in rows if not row.code for native in row.native.split(", ") if native)
+    losses = dict.fromkeys(row.code for row in rows if row.code)
+    parts = [", ".join(f"`{native}`" for native in lands), " ".join(_loss_link(code) for code in losses)]
+    said = "; ".join(part for part in parts if part)
+    if said or not rows:
+        return said
+    reasons = [
+        row.why or ("decides which requests are sent" if row.alters is Alters.BRANCH else "not sent") for row in rows
+    ]
+    return "; ".join(dict.fromkeys(reasons))
+
+
+# ── losses ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def losses_page() -> str:
+    """Return every loss by its code, a section for each provider."""
+    parts = []
+    for name in providers.names():
+        provider = providers.get(name)
+        rows = [row for row in (*provider.fields, *provider.verb_fields, *provider.import_fields) if row.code]
+        shown = [
+            [
+                f'<a id="{row.code.lower()}"></a>`{row.code}`',
+                f"`{row.path}`{_of_verb(row)}",
+                "only reported" if row.severity is Severity.INFO else f"stops: {row.severity.replace('_', ' ')}",
+                row.sent,
+                row.why,
+                row.remedy,
+            ]
+            for row in _first(rows)
+        ]
+        counts = [row.severity for row in _first(rows)]
+        summary = ", ".join(f"{counts.count(kind)} {kind.replace('_', ' ')}" for kind in Severity)
+        heading = f"## {provider.title}\n\n{len(shown)} losses: {summary}."
+        head = ["code", "field", "severity", "what is sent", "why", "what to do"]
+        parts.append(f"{heading}\n\n{table(head, shown)}")
+    return "\n\n".join(parts)
+
+
+def _first(rows: Iterable[Field]) -> list[Field]:
+    return list({row.code: row for row in reversed(list(rows))}.values())[::-1]
+
+
+def _of_verb(row: Field) -> str:
+    if {"one_time_charge", "period_invoice"}.issuperset(row.verbs):
+        return ""
+    return f" of `{row.verbs[0]}`"
+
+
+def _loss_link(code: str) -> str:
+    return f"[{code}](losses.md#{code.lower()})"
+
+
+# ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+REMEDIES: Mapping[str, str] = {
+    "BridgeError": "Catch it where you catch all of them, and read `outcome`.",
+    "ConfigurationError": "Correct the setting, the profile or the key that the message names.",
+    "Unsupported": "Read `reason` and `remedy`; bill in another way, or at another provider.",
+    "LossyTranslation": "Read `losses`. Change the bill, or pass `allow=[code]` once you accept what is lost.",
+    "NothingToBill": "Nothing: there is nothing to bill in that period. Ask again when usage has arrived.",
+    "InvalidSignature": "Refuse the delivery with HTTP 400. If it happens to all of them, check the endpoint's secret.",
+    "Unreachable": "Make the same bill again: nothing was sent.",
+    "OutcomeUnknown": "`resolve(bill)`, or make the same bill again later. Never bill under another reference.",
+    "Discrepancy": "Compare `asked` with `found`. Nothing was collected, unless the message states an amount.",
+    "AmountMismatch": "Find out why the provider's total differs (a balance, a tax …), then correct the bill.",
+    "IdempotencyMismatch": "Look at `existing`. Another bill needs another reference.",
+    "AlreadyBilled": "Several invoices have the reference: a person keeps one and voids the others.",
+    "BilledElsewhere": "The bill is at `provider`. Void it there first, or release the reference with a reason.",
+    "AlreadySettled": "Nothing is owed. To bill a void or deleted one again, raise `attempt`.",
+    "ProviderError": "Read `message`, `code` and `request_id`; the provider's support asks for the last.",
+    "Unauthorized": "Check the key, and its permissions.",
+    "NotFound": "Check the id, and that the key belongs to the account that has it.",
+    "InvalidState": "Read `invoice`: its status does not allow the verb.",
+    "Rejected": "Correct the field that `param` or the message names.",
+    "Declined": "Ask the customer for another payment method. `invoice` is open still, if it was read.",
+    "RateLimited": "Wait for `retry_after` seconds. The client has waited and repeated already.",
+    "ServerError": "Make the same bill again later; with `outcome` unknown, `resolve` it first.",
+    "MalformedResponse": "Report it with the request id. If `outcome` is done_unread, read the invoice.",
+    "UnreadableServerError": "As for a ServerError; a proxy answered in the provider's place.",
+}
+"""What to do after each error; a test holds it equal to the classes."""
+
+
+def error_classes() -> dict[str, type[errors.BridgeError]]:
+    """Return every error class of the library, in the order of its module."""
+    found = inspect.getmembers(errors, lambda value: inspect.isclass(value) and issubclass(value, errors.BridgeError))
+    return dict(sorted(found, key=lambda pair: inspect.getsourcelines(pair[1])[1]))
+
+
+def errors_page() -> str:
+    """Return every error: what it means, what to do, and how a command ends with it."""
+    rows = []
+    for name, kind in error_classes().items():
+        first = " ".join((inspect.getdoc(kind) or "").split("\n\n")[0].split())
+        bases = ", ".join(f"`{base.__name__}`" for base in kind.__bases__ if base is not Exception)
+        rows.append([f"`{name}`", bases, re.sub(r"(?<!`)`(?!`)", "`", first), REMEDIES[name], str(_exit_code(kind))])
+    return table(["error", "is a", "means", "what to do", "exit code"], rows)
+
+
+def _exit_code(kind: type[errors.BridgeError]) -> int:
+    return code_of(kind.__new__(kind))
+
+
+def tree_page() -> str:
+    """Return the tree of errors, as the module has it."""
+    tree = (errors.__doc__ or "").split("\n\n")[1]
+    return f"```text\n{tree}\n```"
+
+
+# ── what is not confirmed ────────────────────────────────────────────────────────────────────────────────────────────
+def unconfirmed_page() -> str:
+    """Return what each provider's documentation leaves open, and the reading that the emulator takes by default."""
+    parts = []
+    for name in providers.names():
+        provider = providers.get(name)
+        switches = provider.emulator().SWITCHES
+        rows = [
+            [_escaped(text), "yes" if default else "no", f"`{switch}`"] for switch, (default, text) in switches.items()
+        ]
+        natives = [[f"`{row.path}`", _escaped(row.doubt)] for row in provider.natives.rows if row.doubt]
+        parts.append(f"### {provider.title}\n\n{table(['not confirmed', 'the emulator says', 'its switch'], rows)}")
+        if natives:
+            parts.append(table(["native parameter", "not confirmed"], natives))
+    return "\n\n".join(parts)
+
+
+def evidence_counts() -> str:
+    """Return how many verbs of each provider have each kind of evidence."""
+    cells = [cell for row in matrix().values() for cell in row.values() if cell.state == "built"]
+    kinds = ("documented", "emulator", "oracle", "recording", "live")
+    rows = [
+        [
+            providers.get(name).title,
+            str(sum(cell.provider == name for cell in cells)),
+            *(str(sum(cell.provider == name and kind in cell.evidence for cell in cells)) for kind in kinds),
+        ]
+        for name in providers.names()
+    ]
+    return table(["provider", "verbs", *kinds], rows)
+
+
+# ── the command line ─────────────────────────────────────────────────────────────────────────────────────────────────
+def commands_page() -> str:
+    """Return every command with its arguments and options, by the panels of the help; read from their functions."""
+    parts: list[str] = []
+    for panel in dict.fromkeys(entry.panel for entry in COMMANDS.values()):
+        parts.append(f"## {panel}")
+        for name, entry in COMMANDS.items():
+            if entry.panel == panel:
+                module, _, attribute = entry.place.partition(":")
+                parts += _command(name, entry.help, getattr(import_module(f"invoice_bridge.cli.{module}"), attribute))
+    return "\n\n".join(parts)
+
+
+def _command(name: str, text: str, what: Any) -> Iterator[str]:
+    yield f"### {name}"
+    yield _escaped(text)
+    if not isinstance(what, typer.Typer):
+        yield from _parameters(name, what)
+        return
+    for each in what.registered_commands:
+        inner = each.name or str(getattr(each.callback, "__name__", "")).replace("_", "-")
+        yield from _command(f"{name} {inner}", _first_sentence(each.help, each.callback), each.callback)
+    for group in what.registered_groups:
+        assert group.typer_instance is not None
+        help_text = group.typer_instance.info.help
+        yield from _command(
+            f"{name} {group.name}", help_text if isinstance(help_text, str) else "", group.typer_instance
+        )
+
+
+def _first_sentence(text: Any, function: Any) -> str:
+    return " ".join((text if isinstance(text, str) else inspect.getdoc(function) or "").split())
+
+
+def _parameters(name: str, function: Any) -> Iterator[str]:
+    hints = get_type_hints(function, include_extras=True)
+    usage, rows = [f"invoice-bridge {name}"], []
+    for parameter in inspect.signature(function).parameters.values():
+        kind, info = _declared(hints[parameter.name])
+        required = parameter.default in (parameter.empty, ...)
+        if isinstance(info, typer.models.ArgumentInfo):
+            shown = info.metavar or parameter.name.upper()
+            usage.append(shown if required else f"[{shown}]")
+            rows.append([f"`{shown}`", "", _means(info, parameter, required)])
+        else:
+            # within Annotated, typer has the first name of an option as its default
+            words = [info.default, *(info.param_decls or ())]
+            flags = [word for word in words if isinstance(word, str) and word.startswith("-")]
+            flags = flags or [f"--{parameter.name.replace('_', '-')}"]
+            rows.append(
+                [", ".join(f"`{flag}`" for flag in flags), _takes(kind, info), _means(info, parameter, required)]
+            )
+    yield f"`{' '.join(usage)}`"
+    if rows:
+        yield table(["argument or option", "takes", "means"], rows)
+
+
+def _declared(hint: Any) -> tuple[Any, Any]:
+    """Return the type of a parameter without None, and what it declares to typer."""
+    kind, *facts = get_args(hint)
+    info = next(each for each in facts if isinstance(each, typer.models.ParameterInfo))
+    kinds = (
+        [each for each in get_args(kind) if each is not NoneType] if get_origin(kind) in (Union, UnionType) else [kind]
+    )
+    return kinds[0], info
+
+
+def _takes(kind: Any, info: Any) -> str:
+    if kind is bool:
+        return ""
+    if info.metavar:
+        return f"`{info.metavar}`"
+    if get_origin(kind) is Literal:
+        return " ".join(f"`{word}`" for word in get_args(kind))
+    if inspect.isclass(kind) and issubclass(kind, Enum):
+        return " ".join(f"`{each.value}`" for each in kind)
+    return "several times" if get_origin(kind) is list else f"`{getattr(kind, '__name__', 'text').upper()}`"
+
+
+def _means(info: Any, parameter: inspect.Parameter, required: bool) -> str:
+    text = _escaped(" ".join((info.help or "").split()))
+    if required:
+        return f"{text} Required.".strip()
+    if parameter.default in (None, False, (), []) or callable(parameter.default):
+        return text
+    default = getattr(parameter.default, "value", parameter.default)
+    return f"{text} Default: `{default}`."
+
+
+def _escaped(text: str) -> str:
+    return text.replace("<", "&lt;").replace("[", "\\[")
