@@ -115,6 +115,7 @@ ALLOWED: Mapping[str, set[str]] = {
     "journal/postgres.py": {"os"},  # a forked child leaves its parent's session open
     "journal/sqlite.py": {"os"},  # makes its file private, before it is opened
     "emulator/server.py": EFFECTS,  # serves the in-memory providers
+    "emulator/connection.py": NETWORK,  # resets, delays and truncates their answers
     "webhooks/asgi.py": {"starlette", "uvicorn"} | CLOCK,  # receives deliveries; their present is its clock's
     "adapter/emulation/transport.py": {"httpx"},  # the types of a transport; it opens no socket
     "client/options.py": CLOCK | {"httpx", "random"},  # the rate limiters' clock; how long to wait is drawn
