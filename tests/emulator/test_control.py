@@ -37,6 +37,9 @@ def server() -> Iterator[Served]:
         yield served
 
 
+_HTTP = httpx.Client()  # one for all: a new one reads the certificates of the machine first
+
+
 class Control:
     """The control API of one provider."""
 
@@ -52,7 +55,7 @@ class Control:
 
     def send(self, method: str, path: str = "", body: Any = None, **headers: str) -> httpx.Response:
         """Send one request."""
-        return httpx.request(method, f"{self.root}/{path}", json=body, headers=headers)
+        return _HTTP.request(method, f"{self.root}/{path}", json=body, headers=headers)
 
 
 def client_of(served: Served, name: str = "stripe", **more: Any) -> Client:

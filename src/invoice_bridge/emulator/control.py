@@ -39,6 +39,7 @@ from invoice_bridge.emulator.answers import (
     read,
 )
 from invoice_bridge.emulator.clock import ServedClock
+from invoice_bridge.emulator.endpoints import Endpoints
 from invoice_bridge.emulator.harm import find_harm
 
 PATH = "_control"
@@ -51,9 +52,11 @@ class Control:
 
     name: str
     faults: MutableMapping[str, Faults]
+    endpoints: Endpoints = field(init=False)
     routes: dict[tuple[str, str], Callable[[bytes], Any]] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.endpoints = Endpoints(self.name)
         self.routes = {
             ("GET", ""): self.overview,
             ("GET", "clock"): self.clock,
@@ -68,6 +71,12 @@ class Control:
             ("POST", "faults/land"): self.land,
             ("GET", "ledger"): self.ledger,
             ("POST", "reset"): self.reset,
+            ("GET", "webhooks"): lambda _: self.endpoints.listed(self.emulator),
+            ("POST", "webhooks"): lambda content: self.endpoints.added(self.emulator, content),
+            ("DELETE", "webhooks"): self.remove_endpoints,
+            ("GET", "webhooks/events"): lambda _: self.endpoints.events(self.emulator),
+            ("GET", "webhooks/deliveries"): lambda _: self.endpoints.deliveries(),
+            ("POST", "webhooks/send"): lambda content: self.endpoints.send_again(self.emulator, content),
         }
 
     @property
@@ -82,7 +91,9 @@ class Control:
             route = self.routes.get((method, path))
             if route is None:
                 raise self._no_route(path)
-            return as_json(route(content))
+            answer = as_json(route(content))
+            self.endpoints.collect(self.emulator)  # a commit that landed, or time that passed
+            return answer
         except Refusal as refusal:
             return refusal.answer
 
@@ -107,6 +118,7 @@ class Control:
             "clock": self.clock(content),
             "switches": self.switches(content),
             **self.scheduled(content),
+            "webhooks": self.endpoints.listed(emulator),
         }
 
     # ── the clock ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -134,7 +146,14 @@ class Control:
             move(ServedClock.of(self.emulator))
         except (ValueError, OverflowError) as error:
             raise Refusal(str(error)) from None
+        self.emulator.pass_time()
+        self.emulator.report()
         return self.clock()
+
+    def remove_endpoints(self, _content: bytes) -> dict[str, Any]:
+        """Remove all webhook endpoints."""
+        self.endpoints.remove_all()
+        return self.endpoints.listed(self.emulator)
 
     # ── switches ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def switches(self, _content: bytes = b"") -> dict[str, Any]:
@@ -216,6 +235,7 @@ class Control:
         before = self.emulator
         ServedClock.of(before).reset()
         made = type(before)(clock=before.clock, switches=before.switches | changed)
-        made.links = before.links
+        made.links, made.emits = before.links, before.emits
         self.faults[self.name] = Faults(made)
+        self.endpoints.forget()
         return self.overview(b"")

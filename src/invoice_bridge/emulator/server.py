@@ -70,10 +70,12 @@ class Served:
     url: str
     faults: dict[str, Faults]
     own_ports: Mapping[str, int] = field(default_factory=dict)
+    controls: dict[str, Control] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name, faults in self.faults.items():
-            faults.emulator.links = self.base_urls[name]
+        self.controls.update({name: Control(name, self.faults) for name in self.faults})
+        for name in self.faults:
+            self._adopt(name)
 
     @property
     def emulators(self) -> Mapping[str, Emulator]:
@@ -88,7 +90,11 @@ class Served:
         if name not in self.faults:
             raise ValueError(f"this server does not serve {name}; it serves {', '.join(self.faults)}")
         self.faults[name] = answers if isinstance(answers, Faults) else Faults(answers)
-        self.faults[name].emulator.links = self.base_urls[name]
+        self._adopt(name)
+
+    def _adopt(self, name: str) -> None:
+        emulator = self.faults[name].emulator
+        emulator.links, emulator.emits = self.base_urls[name], True
 
     @property
     def base_urls(self) -> dict[str, str]:
@@ -159,7 +165,12 @@ def _opened(
         for place in range(len(faults)):
             listeners.append(stack.enter_context(_listen(host, first_port and first_port + place)))
         ports = [listener.getsockname()[1] for listener in listeners[1:]]
-        yield Served(_url(listeners[0]), faults, dict(zip(faults, ports, strict=True))), listeners
+        served = Served(_url(listeners[0]), faults, dict(zip(faults, ports, strict=True)))
+        try:
+            yield served, listeners
+        finally:
+            for control in served.controls.values():
+                control.endpoints.remove_all(wait=1.0)
 
 
 def application(served: Served, host: str = "127.0.0.1") -> Starlette:
@@ -176,7 +187,6 @@ class _Endpoint:
         self.faults = served.faults
         self.roots = {name: _root(name, emulator) for name, emulator in served.emulators.items()}
         self.alone = {port: name for name, port in served.own_ports.items()}
-        self.controls = {name: Control(name, self.faults) for name in self.faults}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -206,13 +216,14 @@ class _Endpoint:
         if below.partition("/")[0] == PATH:
             refusal = refuse_foreign(incoming.headers, self.host)
             control = below.removeprefix(PATH)
-            answer = refusal or self.controls[name].answer(incoming.method, control, content)
-            return Delivery(answer)
+            return Delivery(refusal or self.served.controls[name].answer(incoming.method, control, content))
         query = incoming.scope["query_string"].decode("ascii")  # old versions of starlette see a query in "a%3Fb" too
         request = Request(incoming.method, f"{url}{path}{query and '?' + query}", dict(incoming.headers), content)
         root = url + prefix + self.roots[name]
         faults.emulator.links = root
-        return faults.deliver(request, root)
+        delivery = faults.deliver(request, root)
+        self.served.controls[name].endpoints.collect(faults.emulator)
+        return delivery
 
 
 def listing(served: Served, url: str | None = None) -> dict[str, Any]:
