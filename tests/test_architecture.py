@@ -115,6 +115,8 @@ ALLOWED: Mapping[str, set[str]] = {
     "journal/postgres.py": {"os"},  # a forked child leaves its parent's session open
     "journal/sqlite.py": {"os"},  # makes its file private, before it is opened
     "emulator/server.py": EFFECTS,  # serves the in-memory providers
+    "emulator/courier.py": {"httpx"} | CLOCK,  # delivers their webhooks
+    "emulator/connection.py": NETWORK,  # resets, delays and truncates their answers
     "webhooks/asgi.py": {"starlette", "uvicorn"} | CLOCK,  # receives deliveries; their present is its clock's
     "adapter/emulation/transport.py": {"httpx"},  # the types of a transport; it opens no socket
     "client/options.py": CLOCK | {"httpx", "random"},  # the rate limiters' clock; how long to wait is drawn
@@ -313,7 +315,13 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
         "stripe": {"imports.py", "payments.py", "tax_amounts.py"},
         "whop": {"repayments.py"},
     }
-    assert emulator - only_there.get(name, set()) == {"__init__.py", "documents.py", "routes.py", "transitions.py"}
+    assert emulator - only_there.get(name, set()) == {
+        "__init__.py",
+        "documents.py",
+        "events.py",
+        "routes.py",
+        "transitions.py",
+    }
 
 
 def _keywords(name: str, call: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from invoice_bridge.adapter.declared import Cannot
+from invoice_bridge.adapter.declared import Cannot, cannot
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.errors import InvalidSignature
 from invoice_bridge.core.model import Frozen, Instant, Invoice, Raw, Text
@@ -112,18 +112,23 @@ class EventFacts:
     test_mode: bool | None = None
 
 
+_SIGNS_NOTHING = cannot("its adapter does not sign deliveries", source="the default of an adapter")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhooks:
     """The verification and reading of a provider's deliveries.
 
     `verify(delivery, secret, at)` raises InvalidSignature, and ConfigurationError for a secret of another shape. `read`
-    raises MalformedResponse for content that is not an event.
+    raises MalformedResponse for content that is not an event. `sign(event_id, body, secret, at)` returns the headers of
+    a delivery that `verify` accepts: for emulators and tests.
     """
 
     verify: Callable[[Delivery, bytes, datetime], None] | Cannot
     read: Callable[[Reader, Delivery], EventFacts]
     events: tuple[EventRow, ...]
     source: str
+    sign: Callable[[str, bytes, bytes, datetime], Mapping[str, str]] | Cannot = _SIGNS_NOTHING
 
 
 def check_timestamp(seconds: str, at: datetime) -> None:

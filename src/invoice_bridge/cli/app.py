@@ -65,7 +65,7 @@ COMMANDS = {
         "offline:decode", _OFFLINE, "Read a provider's invoice from its JSON and show it in neutral words."
     ),
     "emulate": Entry(
-        "offline:emulate", _OFFLINE, "Serve in-memory copies of the providers on this machine until it is interrupted."
+        "emulate:emulate", _OFFLINE, "Serve in-memory copies of the providers on this machine until it is interrupted."
     ),
     "compare": Entry(
         "compare:compare",

@@ -1,4 +1,4 @@
-"""The commands that need no key: what would be sent, what would be lost, what providers can do, and the emulators."""
+"""The commands that need no key: what would be sent, what would be lost, and what providers can do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from invoice_bridge.cli.connect import (
 from invoice_bridge.cli.files import pairs, read_bytes, read_new_invoice
 from invoice_bridge.cli.natives import ExpectTotal, Native, Unchecked, with_natives
 from invoice_bridge.cli.terminal import in_color, loss_json, write_json
-from invoice_bridge.client.config import key_variable
 from invoice_bridge.core.commands import ImportInvoice, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.core.losses import Severity
@@ -175,29 +174,3 @@ def decode(
     from invoice_bridge.cli.output import write
 
     write(invoice, as_json=as_json)
-
-
-def emulate(
-    *,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 chooses a free one.")] = 8787,
-    as_json: AsJson = False,
-) -> None:
-    """Serve in-memory copies of the providers on this machine until it is interrupted."""
-    from invoice_bridge.cli.output import grid, print_parts
-    from invoice_bridge.emulator.server import Served, listing, serve
-
-    def ready(served: Served) -> None:
-        if as_json:
-            write_json(listing(served))
-        else:
-            table = grid("provider", "base URL", "variable", "key")
-            for name, url in served.base_urls.items():
-                table.add_row(name, url, key_variable(name), served.emulators[name].key)
-            print_parts(
-                table, "", f"All of this as JSON, and what was billed: {served.url}/. Ctrl-C ends it. To bill:", ""
-            )
-            print_parts(f"  export STRIPE_API_KEY={served.emulators['stripe'].key}")
-            print_parts(f"  invoice-bridge create FILE --provider stripe --base-url {served.base_urls['stripe']}")
-        sys.stdout.flush()
-
-    serve(port, ready=ready)

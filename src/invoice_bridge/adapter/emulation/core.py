@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -18,11 +19,13 @@ from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from invoice_bridge.adapter.declared import StatusRow, status_of
+from invoice_bridge.adapter.emulation.events import EmulatedEvent, Happening, Reports
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.wire import Request, Response
 
 Clock = Callable[[], datetime]
+_EVENTS_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,11 @@ class Emulator(ABC):
     reference_settings: ClassVar[Mapping[str, Any]] = {}
     """Further settings that give every bill a field for its reference."""
 
+    reports: ClassVar[Reports | None] = None
+    """How it words the events of its webhooks; None if its provider documents no event of an invoice."""
+
+    emits = False
+    """Whether it keeps events; a server sets it."""
     links: str = "https://invoice.example.test"
     """The URL below which the links of its documents are; a server sets its own."""
     invoices: dict[str, dict[str, Any]]
@@ -177,6 +185,8 @@ class Emulator(ABC):
         self.requests = 0
         self.writes = 0
         """The number of writes that took effect; refusals and replays do not count."""
+        self.events: deque[EmulatedEvent] = deque(maxlen=_EVENTS_KEPT)
+        self._happenings: list[Happening] = []
         self._lock = threading.RLock()
         self._numbers: dict[str, int] = {}
 
@@ -229,6 +239,8 @@ class Emulator(ABC):
             answer = self._answer(call)
         except ErrorResponse as refused:
             return refused.answer
+        finally:
+            self.report()
         if call.method != "GET" and answer.status < 300:
             self.writes += 1
         return answer
@@ -307,11 +319,31 @@ class Emulator(ABC):
         """Return the provider's present in whole seconds since 1970."""
         return int(self.clock().timestamp())
 
+    def happened(self, what: str, invoice_id: str, document: Mapping[str, Any] | None = None) -> None:
+        """Note what the provider would report when the request is done."""
+        if self.emits:
+            self._happenings.append(Happening(what, invoice_id, document))
+
+    def report(self) -> None:
+        """Make the events of what happened since the last report."""
+        happenings, self._happenings = self._happenings, []
+        if (reports := self.reports) is None:
+            return
+        for happening in happenings:
+            for name, document in reports.describe(self, happening):
+                event_id = self.next_id(reports.prefix)
+                body = dumps(reports.envelope(self, event_id, name, document))
+                self.events.append(EmulatedEvent(event_id, name, happening.invoice_id, self.clock(), body))
+
+    def pass_time(self) -> None:  # noqa: B027 - most providers report nothing by time alone
+        """Note what the provider reports because time has passed, such as an invoice that is now past due."""
+
     def record(  # noqa: PLR0917 - the columns of the ledger, in their order
         self, event: str, invoice_id: str, customer: str | None, units: Any, currency: str, reference: str | None
     ) -> None:
         """Write a line into the ledger."""
         self.ledger.append(LedgerEntry(event, invoice_id, customer, units, currency, reference, self.clock()))
+        self.happened(event, invoice_id)
 
     @staticmethod
     def with_retry_after(answer: Response, retry_after: str | None) -> Response:

@@ -182,6 +182,25 @@ class Faults:
                         self._land(held)
             return delivery
 
+    def add(self, fault: Fault) -> None:
+        """Schedule one more fault, after those that are there."""
+        with self._lock:
+            self.faults = (*self.faults, fault)
+            self._schedule.append(_Scheduled(fault))
+            longest = max(fault.behind, self._before.maxlen or 1)
+            self._before = deque(self._before, maxlen=longest)
+
+    def clear(self) -> None:
+        """Remove all faults. A delayed commit that is still held back stays: land() applies it."""
+        with self._lock:
+            self.faults = ()
+            self._schedule.clear()
+
+    def progress(self) -> list[tuple[Fault, int, bool]]:
+        """Return each fault, the number of requests that matched it, and whether it hits no more."""
+        with self._lock:
+            return [(one.fault, one.seen, one.is_over) for one in self._schedule]
+
     @property
     def landing(self) -> int:
         """Return the number of writes that are not applied yet."""

@@ -31,6 +31,7 @@ def read(at: Reader, _delivery: Delivery) -> EventFacts:
 # A verifier that guesses would refuse genuine deliveries or accept forged ones.
 WEBHOOKS = Webhooks(
     verify=cannot("what the signature of a delivery covers is not documented, so none can be verified", source=_GUIDE),
+    sign=cannot("what the signature of a delivery covers is not documented, so none can be made", source=_GUIDE),
     read=read,
     events=(),  # only charge.succeeded and report.succeeded are documented; poll for changes of invoices
     source=_GUIDE,

@@ -28,6 +28,11 @@ def verify(delivery: Delivery, secret: bytes, _at: datetime) -> None:
         raise InvalidSignature("the delivery's user and password are not those of this webhook")
 
 
+def sign(_event_id: str, _body: bytes, secret: bytes, _at: datetime) -> dict[str, str]:
+    """Return the Basic authentication of a delivery; the secret is "user:password"."""
+    return {"authorization": f"Basic {base64.b64encode(secret).decode()}"}
+
+
 def read(at: Reader, _delivery: Delivery) -> EventFacts:
     """Read an event; the states of one invoice are in order of its resource_version (milliseconds)."""
     if at.text("object") != "event":
@@ -75,5 +80,6 @@ WEBHOOKS = Webhooks(
         EventRow("refund_initiated", EventType.REFUNDED, _EVENTS),  # it is in progress: nothing is refunded yet
         *(EventRow(f"credit_note_{name}", EventType.CREDITED, _EVENTS) for name in _CREDIT_NOTES),
     ),
+    sign=sign,
     source=_GUIDE,
 )

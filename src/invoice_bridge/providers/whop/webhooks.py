@@ -42,6 +42,13 @@ def verify(delivery: Delivery, secret: bytes, at: datetime) -> None:
         )
 
 
+def sign(event_id: str, body: bytes, secret: bytes, at: datetime) -> dict[str, str]:
+    """Return the headers of a delivery: those of Standard Webhooks, with the bytes of the secret as the key."""
+    instant = str(int(at.timestamp()))
+    signature = base64.b64encode(hmac_sha256(secret, event_id.encode(), instant.encode(), body)).decode()
+    return {"webhook-id": event_id, "webhook-timestamp": instant, "webhook-signature": f"v1,{signature}"}
+
+
 def read(at: Reader, delivery: Delivery) -> EventFacts:
     """Read the envelope. Repeated deliveries share the header webhook-id, which is signed too."""
     kind = at.text("type")
@@ -77,5 +84,6 @@ WEBHOOKS = Webhooks(
         EventRow("dispute.created", EventType.DISPUTED, f"{_SDK}, PostDisputeCreatedPayload"),
         EventRow("dispute.updated", EventType.DISPUTED, f"{_SDK}, PostDisputeUpdatedPayload"),
     ),
+    sign=sign,
     source=_GUIDE,
 )

@@ -10,6 +10,7 @@ from typing import Any
 from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.wire import Response, query
 from invoice_bridge.providers.chargeapi.emulator.documents import stamp
+from invoice_bridge.providers.chargeapi.emulator.events import REPORTS
 from invoice_bridge.providers.chargeapi.emulator.transitions import ChargeApiTransitions
 
 _CREATE_PARAMS = ("period_start", "period_end", "fleet", "currency", "description", "metadata")
@@ -25,6 +26,7 @@ class ChargeApiEmulator(ChargeApiTransitions):
     The payment methods "pm_42", "pm_declined" (which declines) and those of the fleets are known; any other is refused.
     """
 
+    reports = REPORTS
     ROUTES = (
         ("POST", "/invoices", "create"),
         ("GET", "/invoices", "list"),

@@ -238,6 +238,7 @@ class ChargebeeDocuments(Emulator):
         if found["status"] == "posted" and found["due_date"] <= self.now_seconds():
             found |= {"status": "payment_due", "dunning_status": "in_progress"}
             found["next_retry_at"] = found["due_date"] + _DAY
+            self.happened("updated", found["id"])
         return found
 
     def _line(self, row: Mapping[str, Any], place: str) -> dict[str, Any]:

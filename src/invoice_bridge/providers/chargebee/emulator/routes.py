@@ -12,6 +12,7 @@ from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.conditions import month_before
 from invoice_bridge.providers.chargebee.emulator.charges import ADDRESS
+from invoice_bridge.providers.chargebee.emulator.events import REPORTS
 from invoice_bridge.providers.chargebee.emulator.imported_notes import ChargebeeImportedNotes
 
 # names of parameters: chargebee 3.29.0, the TypedDicts of Invoice
@@ -67,6 +68,7 @@ class ChargebeeEmulator(ChargebeeImportedNotes):
     site's e-mail setting; `lines_per_page` is how many lines an invoice shows at once.
     """
 
+    reports = REPORTS
     ROUTES = (
         ("GET", "/configurations", "configurations"),
         ("POST", "/customers", "create_customer"),
@@ -226,6 +228,8 @@ class ChargebeeEmulator(ChargebeeImportedNotes):
         if not pending:
             self._issue(found, call, first=True)
         self.invoices[found["id"]] = found
+        if pending:
+            self.happened("created", found["id"])
         return self.json({"invoice": self._shown(found)})
 
     def retrieve(self, call: IncomingRequest, invoice_id: str) -> Response:

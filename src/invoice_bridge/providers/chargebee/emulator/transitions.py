@@ -20,6 +20,8 @@ _METHODS = {"cash", "check", "bank_transfer", "other", "custom", "dana", "touch_
 _OFFLINE = ("payment_method", "reference_number", "custom_payment_method_id", "id_at_gateway")
 _ONLINE: Mapping[str, Any] = {"payment_method": "card", "gateway": "chargebee"}
 _CREDITS = 500
+NO_WEBHOOK = ("chargebee-event-webhook", "all-disabled")
+"""The header of a request whose events are not delivered (chargebee/openapi, headers of import_invoice)."""
 _DAY = 86400
 _DELETES_TOO = ("voided", "payment_due", "posted", "not_paid")
 """Chargebee deletes these as well, but none of our flows asks for it."""
@@ -32,6 +34,29 @@ class ChargebeeTransitions(ChargebeeDocuments):
         super().__init__(**options)
         self.paid_by: dict[str, dict[str, Any]] = {}
         """The id of a transaction → how it was paid."""
+        self.version = 0
+
+    # ── what is reported ─────────────────────────────────────────────────────────────────────────────────────────────
+    def _answer(self, call: IncomingRequest) -> Response:
+        try:
+            return super()._answer(call)
+        finally:
+            if call.headers.get(NO_WEBHOOK[0]) == NO_WEBHOOK[1]:
+                self._happenings.clear()
+
+    def pass_time(self) -> None:
+        """Let the invoices come due whose date has passed."""
+        for found in list(self.invoices.values()):
+            self._aged(found)
+
+    def next_version(self) -> int:
+        """Return the version of an invoice's next state: milliseconds, and more than every one before."""
+        self.version = max(self.version + 1, self.now_seconds() * 1000)
+        return self.version
+
+    def shown(self, invoice_id: str) -> dict[str, Any]:
+        """Return an invoice as an event shows it."""
+        return self._shown(self.invoices[invoice_id])
 
     def _issue(self, found: dict[str, Any], call: IncomingRequest, *, first: bool = False) -> None:
         """Issue a pending invoice, and collect it if auto_collection is on."""
@@ -72,6 +97,7 @@ class ChargebeeTransitions(ChargebeeDocuments):
             message = "The customer has no payment source"
             return self._refuse(message, code="payment_method_not_present", kind="payment")
         if "declined" in source:
+            self.happened("payment_failed", found["id"], self._shown(found))
             found["dunning_status"] = "in_progress"
             found["_failed"].append(self._payment(amount, amount, "failure"))
             return self._refuse("Your card was declined.", code="payment_processing_failed", kind="payment")
@@ -268,6 +294,7 @@ class ChargebeeTransitions(ChargebeeDocuments):
         self._text(given, "po_number", 100)
         found |= {name: value for name, value in given.items() if name != "comment"}
         found["updated_at"] = self.now_seconds()
+        self.happened("updated", found["id"])
         return self.json({"invoice": self._shown(found)})
 
     def invoice_unbilled(self, call: IncomingRequest) -> Response:

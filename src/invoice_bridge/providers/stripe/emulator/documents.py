@@ -407,6 +407,10 @@ class StripeDocuments(Emulator):
     def _share(amount: int, percent: int) -> int:
         return int((Decimal(amount) * percent / 100).quantize(Decimal(1), ROUND_HALF_UP))
 
+    def shown(self, invoice_id: str) -> dict[str, Any]:
+        """Return an invoice as an answer or an event shows it."""
+        return self._shown(self.invoices[invoice_id])
+
     @staticmethod
     def _shown(found: dict[str, Any], *, payments: bool = False) -> dict[str, Any]:
         rows, url = found["rows"], f"/v1/invoices/{found['id']}/lines"

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.emulator.documents import ITEM_FIELDS, LINE_PARAMS, TAX_PARAMS
+from invoice_bridge.providers.stripe.emulator.events import REPORTS
 from invoice_bridge.providers.stripe.emulator.imports import StripeImports
 from invoice_bridge.providers.stripe.tables import (
     LINES_PER_INVOICE,
@@ -47,6 +48,8 @@ _BOUNDS: Mapping[str, Callable[[int, int], bool]] = {
 
 class StripeEmulator(StripeImports):
     """Stripe's invoices, invoice items and customers; the customer "cus_42" exists from the start."""
+
+    reports = REPORTS
 
     ROUTES = (
         ("POST", "/v1/customers", "create_customer"),
@@ -180,6 +183,7 @@ class StripeEmulator(StripeImports):
             self._attach(found, pending[:LINES_PER_INVOICE])
         self._total(found)
         self.invoices[found["id"]] = found
+        self.happened("created", found["id"])
         return self._ok(self._shown(found))
 
     def retrieve(self, call: IncomingRequest, invoice_id: str) -> Response:
@@ -235,6 +239,7 @@ class StripeEmulator(StripeImports):
         if frozen:
             self._total(changed)
         self.invoices[invoice_id] = changed
+        self.happened("updated", invoice_id)
         return self._ok(self._shown(changed))
 
     def delete(self, call: IncomingRequest, invoice_id: str) -> Response:
@@ -242,6 +247,7 @@ class StripeEmulator(StripeImports):
         self._params(call, "")
         if not self.allows("delete", self._find(invoice_id, "invoice")["status"]):
             raise self._refuse("You can only delete draft invoices.")
+        self.happened("removed", invoice_id, self._shown(self.invoices[invoice_id]))
         self.enter_invoice("deleted", self.invoices.pop(invoice_id))
         return self._ok({"id": invoice_id, "object": "invoice", "deleted": True})
 
@@ -262,6 +268,7 @@ class StripeEmulator(StripeImports):
         if not added:
             raise self._refuse("Missing required param: lines.", code="parameter_missing", param="lines")
         self._attach(found, added)
+        self.happened("updated", invoice_id)
         return self._ok(self._shown(found))
 
     def list_lines(self, call: IncomingRequest, invoice_id: str) -> Response:

@@ -106,6 +106,7 @@ class StripeTransitions(StripeDocuments):
         self._becomes(found, "open", "finalized_at", "issued")
         if found["amount_due"] == 0:
             self._becomes(found, "paid", "paid_at", attempted=True)
+            self.happened("settled", found["id"])
 
     def _settle_balance(self, found: dict[str, Any], customer: dict[str, Any]) -> None:
         """Apply the customer's balance, as finalizing does; an amount below the minimum charge moves to it."""
@@ -147,6 +148,7 @@ class StripeTransitions(StripeDocuments):
             raise self._missing("PaymentMethod", method, "payment_method")
         if not elsewhere and (code := self._decline(method)) is not None:
             facts = {"code": "card_declined", "decline_code": code}
+            self.happened("payment_failed", invoice_id)
             raise self._refuse("Your card was declined.", status=402, kind="card_error", **facts)
         if found["status"] == "draft":
             self._issue(found)

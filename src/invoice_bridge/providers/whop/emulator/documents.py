@@ -114,6 +114,7 @@ class WhopDocuments(Emulator):
         self.plans: dict[str, dict[str, Any]] = {}
         self.payments: dict[str, dict[str, Any]] = {}
         self.refunds: list[dict[str, Any]] = []
+        self.reported_late: set[str] = set()
 
     # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
@@ -253,6 +254,21 @@ class WhopDocuments(Emulator):
     def _issue(self, found: dict[str, Any], *, declined: bool) -> None:
         """Issue a draft; the subclass in transitions.py implements it."""
         raise NotImplementedError
+
+    def pass_time(self) -> None:
+        """Issue the drafts whose date has come, and report each invoice once that is past due by now."""
+        for found in list(self.invoices.values()):
+            if self._status(self._come_due(found)) == "past_due" and found["id"] not in self.reported_late:
+                self.reported_late.add(found["id"])
+                self.happened("past_due", found["id"])
+
+    def shown(self, invoice_id: str) -> dict[str, Any]:
+        """Return an invoice as an answer or an event shows it."""
+        return self._shown(self.invoices[invoice_id])
+
+    def now_text(self) -> str:
+        """Return the provider's present as Whop writes it."""
+        return self._now()
 
     def _status(self, found: dict[str, Any]) -> str:
         """Mark open invoices as past due once their due date has passed, unless a payment is clearing."""

@@ -10,6 +10,7 @@ from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.whop.emulator.documents import names
+from invoice_bridge.providers.whop.emulator.events import REPORTS
 from invoice_bridge.providers.whop.emulator.repayments import WhopRepayments
 from invoice_bridge.providers.whop.tables import (
     MONEY,
@@ -42,6 +43,7 @@ class WhopEmulator(WhopRepayments):
     answers at the root of the API, with or without the prefix /api/v1.
     """
 
+    reports = REPORTS
     COMPUTES = frozenset({"charge_buyer_fee"})
     ROUTES = (
         ("POST", "/invoices", "create"),
@@ -92,6 +94,7 @@ class WhopEmulator(WhopRepayments):
         if declined and not self.switches["declined_stays_open"]:
             raise self._refuse("The payment was declined", status=402, kind="payment_required")
         self.invoices[found["id"]] = found
+        self.happened("created", found["id"])
         if not self._waits(given):
             self._issue(found, declined=declined)
         self._touch(found)
