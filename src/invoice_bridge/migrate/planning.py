@@ -20,10 +20,10 @@ from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.imports import Source
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import CustomerRef, Invoice, Line, Status
-from invoice_bridge.explain import outline
 from invoice_bridge.migrate.mapping import CustomerOf, Numbers, source_customer
 from invoice_bridge.migrate.operations import write_operation
-from invoice_bridge.migrate.queries import Planned, planned_in, skip_planned, sources_of
+from invoice_bridge.migrate.outlines import Outlines
+from invoice_bridge.migrate.queries import Planned, planned_in, skip_planned, sources_of, texts_of
 from invoice_bridge.migrate.reasons import word_of
 from invoice_bridge.migrate.totals import Totals
 from invoice_bridge.migrate.values import NewItem
@@ -61,6 +61,9 @@ class Planner:
     """The customers that are not mapped."""
     totals: Totals = field(default_factory=Totals)
     """What was read of the source."""
+
+    def __post_init__(self) -> None:
+        self.outlines = Outlines(self.target)
 
     def item(self, read: Invoice | Unreadable, reference: str, earlier: Planned | None = None) -> NewItem:
         """Return the item of an invoice, whatever may become of it; `earlier` is that of an earlier plan."""
@@ -100,13 +103,11 @@ class Planner:
                 "release": {"command": "close", "id": invoice.id},
                 "arm": write_operation(command),
             }
-        requests, losses, refusal = outline(command, self.target)
-        if refusal is not None:
-            raise refusal
+        outline = self.outlines.of(command, operation["arm" if "arm" in operation else "make"])
         more = {
-            "losses": [[loss.code, loss.severity.value, loss.path] for loss in _unique(losses)],
-            "requests": len(requests),
-            "effects": sorted({effect.value for request in requests for effect in request.effects}),
+            "losses": [[loss.code, loss.severity.value, loss.path] for loss in _unique(outline.losses)],
+            "requests": outline.requests,
+            "effects": list(outline.effects),
         }
         return NewItem(reference, operation, {**facts, **more})
 
@@ -265,9 +266,9 @@ def _id(item: Invoice | Unreadable) -> str:
 
 
 def digest_of_plan(ledger: Ledger, plan: int) -> str:
-    """Return a digest over what every item of a plan is to do, in its order."""
+    """Return a digest over what every item of a plan is to do, in its order, as it is written in the ledger."""
     digest = hashlib.sha256()
-    for row in ledger.rows(plan):
-        digest.update(dumps([row.reference, dict(row.operation), dict(row.source), row.history]))
+    for texts in texts_of(ledger, plan):
+        digest.update("\0".join(texts).encode("utf-8", "surrogatepass"))
         digest.update(b"\n")
     return digest.hexdigest()

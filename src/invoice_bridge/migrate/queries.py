@@ -31,6 +31,7 @@ __all__ = [
     "sources_of",
     "span_of",
     "targets_of",
+    "texts_of",
 ]
 
 CHOSEN = -1
@@ -50,6 +51,21 @@ def sources_of(ledger: Ledger, plan: int, references: Collection[str]) -> dict[s
             )
             found |= {row.reference: loads(row.source).get("id", "") for row in connection.execute(query)}
     return found
+
+
+def texts_of(ledger: Ledger, plan: int) -> Iterator[tuple[str, str, str, str]]:
+    """Yield what each item of a plan is to do, in its order: its reference, operation, source, and "1" for history."""
+    columns = (ITEMS.c.number, ITEMS.c.reference, ITEMS.c.operation, ITEMS.c.source, ITEMS.c.history)
+    last = 0
+    while True:
+        query = select(*columns).where(ITEMS.c.plan == plan, ITEMS.c.number > last).order_by(ITEMS.c.number)
+        with ledger.database.reading() as connection:
+            some = connection.execute(query.limit(_SOME)).all()
+        for number, reference, operation, source, history in some:
+            last = number
+            yield reference, operation, source, "1" if history else ""
+        if len(some) < _SOME:
+            return
 
 
 def plans_of(ledger: Ledger) -> list[tuple[int, Mapping[str, Any]]]:
