@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from invoice_bridge.adapter.declared import Units
-from invoice_bridge.adapter.reading import Reader, clean_text, email_of
+from invoice_bridge.adapter.reading import clean_text, email_of
 from invoice_bridge.adapter.recurring import NO_AMOUNTS, NUMBERS, SECONDS, WRITTEN, AmountsByCurrency
 from invoice_bridge.adapter.trusted import (
     defaults_of,
@@ -47,9 +47,28 @@ class Code:
     """The lines of the function `read` that a table means, and the names that they use."""
 
     def __init__(
-        self, model: type[Frozen], fields: Mapping[str, Leaf], *, derive: Any, units: Units | None, needs: str | None
+        self,
+        model: type[Frozen],
+        fields: Mapping[str, Leaf],
+        *,
+        derive: Any,
+        units: Units | None,
+        needs: str | None,
+        listed: Callable[..., Any] | None = None,
     ) -> None:
-        self.lines = ["def read(r, currency=None, amounts=NO_AMOUNTS, given=NONE):", "    get = r.data.get"]
+        """Write `read`, or where `read` is `listed` already, `read_rows`: the same for each object of a list, which
+        makes a Reader only of one that needs it.
+        """
+        self.lines, self._margin = [*(_ONE if listed is None else _EACH)], "    " if listed is None else "        "
+        self._is_listed, self._row, self._data = listed is not None, "r", "r.data"
+        if listed is not None:
+            self._row, self._data = "of(path, place, item)", "item"
+            if derive is not None or any(
+                leaf.kind == "computed" and not leaf.options.keys() & {"quick", "zero_if_empty"}
+                for leaf in fields.values()
+            ):
+                self.lines.append("        row = of(path, place, item)")
+                self._row = "row"
         read = set(fields) | {f"{name}_complete" for name in fields if f"{name}_complete" in model.model_fields}
         defaults = defaults_of(model)
         # in the order of the model, in which it is printed and written; what derive takes out comes last
@@ -66,6 +85,7 @@ class Code:
             "MODEL": model,
             "MODEL_NAMES": set(defaults),
             "UNITS": units,
+            "read": listed,
             "blank": self._blank.copy,
             "derive": derive,
         }
@@ -75,7 +95,8 @@ class Code:
             leaf = fields[needs]
             self._read(needs, leaf)
             last = leaf.paths[0].rpartition(".")[2]
-            self._add("if x is None:", f"    r.left_out({last!r})", "    return None")
+            left = ["whole = False", "continue"] if self._is_listed else ["return None"]
+            self._add("if x is None:", f"    {self._row}.left_out({last!r})", *(f"    {line}" for line in left))
         self._add("values = blank()")
         if needs is not None:
             self._add(f"values[{needs!r}] = x")
@@ -85,11 +106,11 @@ class Code:
         self._finish()
 
     def _add(self, *lines: str) -> None:
-        self.lines += [f"    {line}" for line in lines]
+        self.lines += [self._margin + line for line in lines]
 
     def _finish(self) -> None:
         if self._derive is not None:
-            self._add("derive(values, r, given)")
+            self._add(f"derive(values, {self._row}, {'NONE' if self._is_listed else 'given'})")
             # where derive took out a field it has its default; what is no field and was left in comes last
             self._add("if len(values) != len(DEFAULTS): values = {**DEFAULTS, **values}")
         for name, leaf in self._fields.items():
@@ -100,21 +121,33 @@ class Code:
             self._add("x = r.notes", "if x is not None and x.by_path is not None: values['problems'] = x.problems")
             self._add("x = r.data", "values['raw'] = x.plain if type(x) is View else x")
         self._add("made = new(MODEL)", "put_values(made, values)", "put_names(made, MODEL_NAMES)")
-        self._add("put_extra(made, None)", "put_private(made, None)", "return made")
+        self._add("put_extra(made, None)", "put_private(made, None)")
+        if self._is_listed:
+            self._add("found.append(made)")
+            self.lines.append("    return tuple(found), whole")
+        else:
+            self._add("return made")
 
     def _getter(self, prefix: str) -> str:
-        """The name of the `get` of a nested object, which is looked up once."""
+        """The `get` of a nested object, which is looked up once."""
         if prefix not in self._getters:
             outer, _, name = prefix.rpartition(".")
             get, bare = self._getter(outer), name.rstrip("?")
             nested, alone = (
                 ("expanded", "v is None or type(v) is str") if name.endswith("?") else ("child", "v is None")
             )
-            made = f"get{len(self._getters)}"
-            slow = f"{_reader(outer)}.{nested}({bare!r}).data.get"
-            self._add(f"v = {get}({bare!r})", f"{made} = v.get if type(v) is dict else NOTHING if {alone} else {slow}")
-            self._getters[prefix] = made
+            inner = f"o{len(self._getters)}"
+            slow = f"{self._reader(outer)}.{nested}({bare!r}).data"
+            self._add(f"v = {get}({bare!r})", f"{inner} = v if type(v) is dict else NONE if {alone} else {slow}")
+            self._getters[prefix] = f"{inner}.get"
         return self._getters[prefix]
+
+    def _reader(self, prefix: str) -> str:
+        """The expression of the Reader of a nested object: only what is not as documented needs one."""
+        steps = prefix.split(".") if prefix else []
+        return self._row + "".join(
+            f".{'expanded' if name.endswith('?') else 'child'}({name.rstrip('?')!r})" for name in steps
+        )
 
     def _field(self, name: str, leaf: Leaf) -> None:
         """Read a leaf into `values`, where all that is read is None until then."""
@@ -128,11 +161,11 @@ class Code:
             for place, path in enumerate(leaf.paths):
                 prefix, _, last = path.rpartition(".")
                 self._add(f"v = {self._getter(prefix)}({last!r})")
-                self._add(*self._rows(name, leaf, path, _reader(prefix), last, is_first=not place))
+                self._add(*self._rows(name, leaf, path, self._reader(prefix), last, is_first=not place))
         elif leaf.kind in {"required_text", "strings", "currency"}:
             prefix, _, last = leaf.paths[0].rpartition(".")
             self._add(f"v = {self._getter(prefix)}({last!r})")
-            self._add(*getattr(self, f"_{leaf.kind}")(name, leaf, _reader(prefix), last))
+            self._add(*getattr(self, f"_{leaf.kind}")(name, leaf, self._reader(prefix), last))
         elif leaf.kind == "computed" and leaf.options["any_of"] == ():
             self._read(name, leaf)
             self._add(f"values[{name!r}] = x")
@@ -146,9 +179,7 @@ class Code:
     def _read(self, name: str, leaf: Leaf) -> None:
         """Read a leaf into x."""
         if leaf.kind == "computed":
-            self.names[f"f_{name}"] = leaf.options["read"]
-            stated = [f"get({one!r}) is not None" for one in leaf.options["any_of"]]
-            self._add(f"x = f_{name}(r, currency)" + (f" if {' or '.join(stated)} else None" if stated else ""))
+            self._add(*self._computed(name, leaf))
             return
         if leaf.kind == "period":
             self._read(name, leaf.options["start"])
@@ -171,7 +202,7 @@ class Code:
         else:
             more = [f"    {line}" for line in self._first_of(leaf, paths[1:])]
             lines += ["if v is None:", *more, "else:"]
-        lines += [f"    {line}" for line in getattr(self, f"_{leaf.kind}")(leaf, _reader(prefix), last)]
+        lines += [f"    {line}" for line in getattr(self, f"_{leaf.kind}")(leaf, self._reader(prefix), last)]
         if len(paths) > 1 and leaf.kind != "decimal":
             lines += ["if x is None:", *(f"    {line}" for line in self._first_of(leaf, paths[1:]))]
         return lines
@@ -183,11 +214,25 @@ class Code:
         if prefix in self._getters:
             return [f"v = {self._getters[prefix]}({last!r})"]
         outer, _, name = prefix.rpartition(".")
-        alone = f"None if v is None or type(v) is str else {_reader(prefix)}.data.get({last!r})"
+        alone = f"None if v is None or type(v) is str else {self._reader(prefix)}.data.get({last!r})"
         return [
             f"v = {self._getter(outer)}({name.rstrip('?')!r})",
             f"v = v.get({last!r}) if type(v) is dict else {alone}",
         ]
+
+    def _computed(self, name: str, leaf: Leaf) -> list[str]:
+        """The lines that make x by the function of a leaf, or by its quick one where that finds a value."""
+        self.names[f"f_{name}"], quick = leaf.options["read"], leaf.options.get("quick")
+        stated = " or ".join(f"get({one!r}) is not None" for one in leaf.options["any_of"])
+        slow = f"f_{name}({self._row}, currency)"
+        if leaf.options.get("zero_if_empty"):
+            (listed,) = leaf.options["any_of"]
+            empty = "amounts[0] if type(v) is list and not v else None"
+            return [f"v = get({listed!r})", f"x = {empty}", f"if x is None and v is not None: x = {slow}"]
+        if quick is None:
+            return [f"x = {slow}" + (f" if {stated} else None" if stated else "")]
+        self.names[f"q_{name}"] = quick
+        return [f"x = q_{name}({self._data}, currency)", f"if x is None and ({stated or 'True'}): x = {slow}"]
 
     # each kind of leaf: the lines that make x of a v that is there
     def _text(self, _leaf: Leaf, reader: str, last: str) -> list[str]:
@@ -243,7 +288,7 @@ class Code:
 
     def _currency(self, name: str, leaf: Leaf, reader: str, last: str) -> list[str]:
         unless = leaf.options["unless"]
-        needed = "True" if unless is None else f"not unless_{name}(r)"
+        needed = "True" if unless is None else f"not unless_{name}({self._row})"
         self.names[f"unless_{name}"] = unless
         return [
             "currency = CODES.get(v) if type(v) is str else None",
@@ -254,46 +299,37 @@ class Code:
 
     def _rows(self, name: str, leaf: Leaf, path: str, reader: str, last: str, *, is_first: bool) -> list[str]:
         """The lines for one of the lists; each is read, so that what is wrong in it is noted, and the first counts."""
-        self.names[f"row_{name}"] = leaf.options["shape"].read
+        self.names[f"rows_{name}"] = leaf.options["shape"].read_rows
         whole = f"{name}_complete"
         put_whole = is_first and whole in self._blank
         unless_read = "" if is_first else f"if not values[{name!r}]: "
         return [
-            f"if given: v = given.get({name!r}, v)",
+            *([] if self._is_listed else [f"if given: v = given.get({name!r}, v)"]),
             # an absent or empty list costs this question alone: `blank` has what it reads as
             "if v or type(v) is not list and v is not None:",
             f"    if type(v) is not list: {reader}.children({last!r})",
-            f"    made, x = read_rows(r, v, {path.replace('?', '')!r}, row_{name}, currency, amounts)",
+            f"    made, x = rows_{name}({self._row}, v, {path.replace('?', '')!r}, currency, amounts)",
             f"    {unless_read}values[{name!r}] = made",
             *([f"    values[{whole!r}] = x", f"elif v is not None: values[{whole!r}] = True"] if put_whole else []),
         ]
 
 
-def _reader(prefix: str) -> str:
-    """The expression of the Reader of a nested object: only what is not as documented needs one."""
-    steps = prefix.split(".") if prefix else []
-    return "r" + "".join(f".{'expanded' if name.endswith('?') else 'child'}({name.rstrip('?')!r})" for name in steps)
-
-
-def _read_rows(  # noqa: PLR0917 - called from the compiled function alone
-    reader: Reader, items: Any, path: str, read: Callable[..., Any], currency: str | None, amounts: Any
-) -> tuple[tuple[Any, ...], bool]:
-    """The values of a list's objects, and whether there is a list of which none was left out."""
-    if type(items) is not list and not isinstance(items, list | tuple):
-        return (), False
-    if not items:
-        return (), True
-    found, whole = [], True
-    for place, item in enumerate(items):
-        if type(item) is dict or isinstance(item, Mapping):
-            value = read(reader.row(path, place, item), currency, amounts)
-            if value is not None:
-                found.append(value)
-                continue
-        else:
-            reader.note(f"{path}[{place}]", "is no object")
-        whole = False
-    return tuple(found), whole
+_ONE = ("def read(r, currency=None, amounts=NO_AMOUNTS, given=NONE):", "    get = r.data.get")
+_EACH = (
+    "def read_rows(r, items, path, currency, amounts):",
+    "    if type(items) is not list and not isinstance(items, LISTS): return (), False",
+    "    found, whole, of = [], True, r.row",
+    "    for place, item in enumerate(items):",
+    "        if type(item) is not dict:",
+    "            if isinstance(item, Mapping): made = read(of(path, place, item), currency, amounts)",
+    "            else: made = r.note(f'{path}[{place}]', 'is no object')",
+    "            if made is None: whole = False",
+    "            else: found.append(made)",
+    "            continue",
+    "        get = item.get",
+)
+"""How the functions begin. `read_rows` makes the values of a list's objects, and says whether there is a list of which
+none was left out."""
 
 
 def _is_plain(value: dict[str, Any]) -> bool:
@@ -308,8 +344,9 @@ _NAMES: dict[str, Any] = {
     "CODES": {written: code for code in all_codes() for written in (code, code.lower())},
     "Decimal": Decimal,
     "FrozenDict": FrozenDict,
+    "LISTS": (list, tuple),
+    "Mapping": Mapping,
     "NONE": {},
-    "NOTHING": {}.get,
     "NO_AMOUNTS": NO_AMOUNTS,
     "NO_STRINGS": FrozenDict(),
     "NUMBERS": NUMBERS,
@@ -325,6 +362,5 @@ _NAMES: dict[str, Any] = {
     "put_names": put_names,
     "put_private": put_private,
     "put_values": put_values,
-    "read_rows": _read_rows,
 }
 """What every compiled function may name."""

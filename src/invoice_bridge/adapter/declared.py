@@ -9,7 +9,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any, Protocol
 
-from invoice_bridge.adapter.recurring import AmountsByCurrency
+from invoice_bridge.adapter.recurring import AmountsByCurrency, WrittenByCurrency
 from invoice_bridge.core.errors import (
     ProviderError,
     Unsupported,
@@ -101,6 +101,11 @@ class Units:
     def amounts(self) -> AmountsByCurrency:
         """Return the amounts of whole numbers by currency; None for one that only `from_units` can decide."""
         return AmountsByCurrency({**self.read_only, **self.decimals})
+
+    @cached_property
+    def written(self) -> WrittenByCurrency:
+        """Return the amounts of whole numbers that are written as text, by currency."""
+        return WrittenByCurrency(self.amounts)
 
     def to_units(self, money: Money) -> int:
         """Return the provider's number for an amount. Raises Unsupported if it cannot carry the amount exactly."""

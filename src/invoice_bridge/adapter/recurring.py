@@ -79,6 +79,34 @@ class AmountsByCurrency(dict[str | None, Amounts]):
         return amounts
 
 
+class _Digits(_Recurring[str, Money]):
+    """Amounts of one currency by the provider's units in a text of digits alone."""
+
+    __slots__ = ("_amounts",)
+
+    def __init__(self, amounts: Amounts) -> None:
+        super().__init__()
+        self._amounts = amounts
+
+    def make(self, key: str) -> Money | None:
+        """Return the amount."""
+        return self._amounts[int(key)] if len(key) < 16 and key.isascii() and key.isdigit() else None
+
+
+class WrittenByCurrency(dict[str, _Digits]):
+    """The amounts of each currency by what is written."""
+
+    __slots__ = ("_amounts",)
+
+    def __init__(self, amounts: AmountsByCurrency) -> None:
+        super().__init__()
+        self._amounts = amounts
+
+    def __missing__(self, currency: str) -> _Digits:
+        digits = self[currency] = _Digits(self._amounts[currency])
+        return digits
+
+
 class _Seconds(_Recurring[int, datetime]):
     """Instants by their unix second."""
 

@@ -100,12 +100,25 @@ def rows(path: str, shape: Shape[Any], *others: str) -> Leaf:
     return Leaf("rows", (path, *others), {"shape": shape})
 
 
-def computed(read: Callable[[Reader, str | None], Any], *paths: str, any_of: tuple[str, ...] = ()) -> Leaf:
+def computed(
+    read: Callable[[Reader, str | None], Any],
+    *paths: str,
+    any_of: tuple[str, ...] = (),
+    quick: Callable[[Mapping[str, Any], str | None], Any] | None = None,
+    zero_if_empty: bool = False,
+) -> Leaf:
     """A value that a function of the object's Reader and its currency finds at these paths.
 
     With `any_of`, fields of the object, it is None where none of them is there, and the function is not called.
+    `quick`, of the object itself, returns what `read` would, or None where it takes `read` to say. `zero_if_empty`: the
+    one of `any_of` is a list, and without items the value is no money.
     """
-    return Leaf("computed", paths, {"read": read, "any_of": any_of})
+    options: dict[str, Any] = {"read": read, "any_of": any_of}
+    if quick is not None:
+        options["quick"] = quick
+    if zero_if_empty:
+        options["zero_if_empty"] = True
+    return Leaf("computed", paths, options)
 
 
 def stated(word: str, *fields: str) -> Leaf:
@@ -146,6 +159,7 @@ class Shape(Generic[M]):
         self.model, self.derive, self.units, self.needs, self.kinds = model, derive, units, needs, kinds
         self.fields, self._also = fields, also
         self._read: Callable[..., M | None] | None = None
+        self._read_rows: Callable[..., tuple[tuple[M, ...], bool]] | None = None
 
     @property
     def paths(self) -> dict[str, tuple[str, ...]]:
@@ -163,6 +177,16 @@ class Shape(Generic[M]):
         if self._read is None:
             self._read = _compiled(self)
         return self._read
+
+    @property
+    def read_rows(self) -> Callable[..., tuple[tuple[M, ...], bool]]:
+        """The function of a Reader, the objects of a list in it, the list's path, the currency and its amounts.
+
+        It returns the values, and whether there is a list of which none was left out; compiled once.
+        """
+        if self._read_rows is None:
+            self._read_rows = _compiled(self, self.read)
+        return self._read_rows
 
     def whole(self, data: Mapping[str, Any], provider: str, **given: Any) -> M:
         """Read a whole object; what cannot be read of it becomes `problems`, and the object itself `raw`.
@@ -190,13 +214,13 @@ def _listed(leaf: Leaf) -> Iterable[str]:
             yield from (f"{listed}[].{path}" for path in paths)
 
 
-def _compiled(shape: Shape[Any]) -> Callable[..., Any]:
+def _compiled(shape: Shape[Any], listed: Callable[..., Any] | None = None) -> Callable[..., Any]:
     """Write the function that a table means and compile it, as dataclasses do with `__init__`.
 
-    It takes a Reader, the currency, its amounts, and what the caller of whole gave.
+    That is `read`; with the `read` of objects which are `listed`, `read_rows`.
     """
-    code = Code(shape.model, shape.fields, derive=shape.derive, units=shape.units, needs=shape.needs)
+    code = Code(shape.model, shape.fields, derive=shape.derive, units=shape.units, needs=shape.needs, listed=listed)
     scope: dict[str, Any] = {}
     exec("\n".join(code.lines), code.names, scope)  # noqa: S102 - of names in tables alone, never of a provider's text
-    read: Callable[..., Any] = scope["read"]
+    read: Callable[..., Any] = scope["read" if listed is None else "read_rows"]
     return read

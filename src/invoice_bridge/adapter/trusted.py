@@ -6,7 +6,7 @@ is made equal to its own `model_validate`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -15,6 +15,18 @@ from pydantic import BaseModel
 from invoice_bridge.core.model import Address, Collection, CustomerRef, Frozen, FrozenDict, Period, TaxId
 
 M = TypeVar("M", bound=Frozen)
+
+
+def are_texts(values: Iterable[Any]) -> bool:
+    """Return whether values are absent or texts that can be taken as they are: not empty, no half of a pair in them."""
+    texts = [value for value in values if value is not None]
+    if "" in texts:
+        return False
+    try:
+        "".join(texts).encode()
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def defaults_of(model: type[Frozen]) -> dict[str, Any]:
@@ -46,8 +58,8 @@ put_values, put_names, put_extra, put_private = (
 )
 """What fills a new value of a model, which lets nothing be set by name."""
 _put_start, _put_end = (vars(Period)[slot].__set__ for slot in ("start", "end"))
-_CUSTOMER, _CUSTOMER_NAMES = defaults_of(CustomerRef), set(CustomerRef.model_fields)
-_SENT, _COLLECTION_NAMES = {**defaults_of(Collection), "kind": "send"}, set(Collection.model_fields)
+_NO_IDS, _CUSTOMER_NAMES = FrozenDict(), set(CustomerRef.model_fields)
+_COLLECTION_NAMES = set(Collection.model_fields)
 _collection = maker(Collection)
 _ADDRESS_NAMES = set(Address.model_fields)
 _NO_ADDRESS = (None,) * len(_ADDRESS_NAMES)
@@ -65,8 +77,7 @@ def charged(payment_method: str | None) -> Collection:
 
 def sent(due: datetime | None) -> Collection:
     """That the provider mails it, due at an instant in UTC where it states one."""
-    values = _SENT.copy()
-    values["due"] = due
+    values = {"kind": "send", "due": due, "net_days": None, "payment_method": None}
     made = new(Collection)
     put_values(made, values)
     put_names(made, _COLLECTION_NAMES)
@@ -85,9 +96,7 @@ def customer_of(
     """Whom an invoice is for; None where nothing is stated of them."""
     if id is None and email is None and name is None and address is None and not tax_ids:
         return None
-    values = _CUSTOMER.copy()
-    values["id"], values["email"], values["name"] = id, email, name
-    values["address"], values["tax_ids"] = address, tax_ids
+    values = {"id": id, "email": email, "name": name, "ids": _NO_IDS, "address": address, "tax_ids": tax_ids}
     made = new(CustomerRef)
     put_values(made, values)
     put_names(made, _CUSTOMER_NAMES)

@@ -117,6 +117,7 @@ def _refuse_change(*_: object, **__: object) -> Any:
 class FrozenDict(dict[str, str]):
     """A dict of strings that cannot be changed."""
 
+    __slots__ = ()
     __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse_change
 
     def __hash__(self) -> int:  # type: ignore[override]

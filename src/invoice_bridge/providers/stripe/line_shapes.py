@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.adapter.shapes import (
@@ -20,7 +22,7 @@ from invoice_bridge.adapter.shapes import (
     unix,
 )
 from invoice_bridge.core.model import Line
-from invoice_bridge.core.money import Money, exponent, trusted
+from invoice_bridge.core.money import Money, exponent
 from invoice_bridge.providers.stripe.part_shapes import TAX
 from invoice_bridge.providers.stripe.tables import MONEY
 
@@ -36,11 +38,6 @@ def _unit_amount(at: Reader, currency: str | None) -> Money | None:
     """
     if currency is None:
         return None
-    pricing, price = at.data.get("pricing"), at.data.get("price")
-    if type(pricing) is dict and price is None:  # as today; the rest of this function reads the older generations too
-        units = pricing.get("unit_amount_decimal")
-        if type(units) is str and units.isascii() and units.isdigit() and len(units) < 16 and currency in _PLAIN:
-            return MONEY.amounts[currency][int(units)]
     if "transform_quantity" in at.expanded("price"):
         return None
     for name in ("pricing", "price"):
@@ -58,11 +55,18 @@ def _unit_amount(at: Reader, currency: str | None) -> Money | None:
     return None
 
 
+def _unit_amount_today(data: Mapping[str, Any], currency: str | None) -> Money | None:
+    """The unit price as it is written since basil; None where it is another generation's, or no plain number."""
+    pricing = data.get("pricing")
+    if type(pricing) is dict and data.get("price") is None:
+        units = pricing.get("unit_amount_decimal")
+        if type(units) is str and currency in _PLAIN:
+            return MONEY.written[currency][units]
+    return None
+
+
 def line_discount(at: Reader, currency: str | None) -> Money | None:
     """What the invoice's discounts take off a line."""
-    rows = at.data.get("discount_amounts")
-    if type(rows) is list and not rows and currency is not None:
-        return trusted(0, currency)
     if not at.has_list("discount_amounts"):
         return None
     return at.total_of(at.children("discount_amounts"), "amount", MONEY, currency)
@@ -81,6 +85,7 @@ LINE = Shape(
         "price.unit_amount_decimal",
         "price.transform_quantity",
         any_of=("pricing", "price"),
+        quick=_unit_amount_today,
     ),
     period=span(unix("period.start"), unix("period.end")),
     id=text("id"),
@@ -92,7 +97,7 @@ LINE = Shape(
     subscription=identity(
         "parent.subscription_item_details.subscription", "parent.invoice_item_details.subscription", "subscription"
     ),
-    discount=computed(line_discount, "discount_amounts[].amount", any_of=("discount_amounts",)),
+    discount=computed(line_discount, "discount_amounts[].amount", any_of=("discount_amounts",), zero_if_empty=True),
     taxes=rows("taxes", TAX, "tax_amounts"),
     metadata=strings("metadata"),
     proration=flag("parent.subscription_item_details.proration", "parent.invoice_item_details.proration", "proration"),

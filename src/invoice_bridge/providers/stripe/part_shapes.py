@@ -6,11 +6,12 @@ Since basil (2025-03) taxes are `taxes`, and what a line belongs to is its `pare
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.adapter.shapes import Shape, computed, identity, money, number, text
-from invoice_bridge.adapter.trusted import maker
+from invoice_bridge.adapter.trusted import address_of, are_texts, maker
 from invoice_bridge.core.model import (
     Address,
     Adjustment,
@@ -83,6 +84,16 @@ def customer_address(at: Reader, _currency: str | None) -> Address | None:
     return None
 
 
+def plain_address(data: Mapping[str, Any], _currency: str | None) -> Address | None:
+    """The address of an invoice that has its own, of texts alone; None where it takes `customer_address` to say."""
+    own = data.get("customer_address")
+    if type(own) is not dict:
+        return None
+    get = own.get
+    lines = (get("line1"), get("line2"), get("city"), get("state"), get("postal_code"), get("country"))
+    return address_of(*lines) if are_texts(lines) else None
+
+
 ADDRESS_PATHS = tuple(
     f"{place}.{name}" for place in ("customer_address", "customer.address") for name in ADDRESS.fields
 )
@@ -145,10 +156,17 @@ def headings(at: Reader, _currency: str | None) -> Headed:
     """The heading and the text of each custom field."""
     pairs: Headed = []
     for row in at.children("custom_fields"):
-        name, value = row.data.get("name"), row.data.get("value")
-        is_plain = type(name) is str and type(value) is str and name and value and (name + value).isascii()
-        pairs.append((name, value) if is_plain else (row.text("name"), row.text("value")))
+        pairs.append((row.text("name"), row.text("value")))
     return pairs
+
+
+def plain_headings(data: Mapping[str, Any], _currency: str | None) -> Headed | None:
+    """The same of texts alone; None where it takes `headings` to say."""
+    rows = data.get("custom_fields")
+    if type(rows) is not list or any(type(row) is not dict for row in rows):
+        return None
+    pairs = [(row.get("name"), row.get("value")) for row in rows]
+    return pairs if all(map(are_texts, pairs)) else None
 
 
 NO_FIELDS = FrozenDict()

@@ -43,6 +43,8 @@ from invoice_bridge.providers.stripe.part_shapes import (
     discount_before_lists,
     discounts_before_lists,
     headings,
+    plain_address,
+    plain_headings,
     tax_before_lists,
 )
 from invoice_bridge.providers.stripe.payment_shapes import (
@@ -172,9 +174,9 @@ def _collection(at: Reader, values: Mapping[str, Any], *, is_ours: bool) -> Coll
     manual one that was paid later, by `pay` or on its page, was made as manual cannot be known: it reads as charged,
     which is what happened by `pay`; what `attempted` says after a payment on the page is not confirmed.
     """
-    method = at.text("collection_method")
-    if method == "send_invoice":
+    if at.data.get("collection_method") == "send_invoice":
         return sent(values["due_at"])
+    method = at.text("collection_method")
     if method != "charge_automatically":
         if method is not None:
             at.leave("collection_method")
@@ -289,7 +291,9 @@ INVOICE = Shape(
     customer_id=identity("customer"),
     description=text("description"),
     purchase_order=derived("custom_fields[].name", "custom_fields[].value"),
-    custom_fields=computed(headings, "custom_fields[].name", "custom_fields[].value", any_of=("custom_fields",)),
+    custom_fields=computed(
+        headings, "custom_fields[].name", "custom_fields[].value", any_of=("custom_fields",), quick=plain_headings
+    ),
     metadata=strings("metadata"),
     created_at=unix("created"),
     issued_at=unix("effective_at", "status_transitions.finalized_at"),
@@ -309,7 +313,7 @@ INVOICE = Shape(
     subscription=identity("parent.subscription_details.subscription"),
     subscription_before=identity("subscription"),
     footer=text("footer"),
-    address=computed(customer_address, *ADDRESS_PATHS, any_of=("customer_address", "customer")),
+    address=computed(customer_address, *ADDRESS_PATHS, any_of=("customer_address", "customer"), quick=plain_address),
     tax_ids=rows("customer_tax_ids", TAX_ID),
     taxes=rows("total_taxes", TAX, "total_tax_amounts"),
     discounts=rows("total_discount_amounts", DISCOUNT),
