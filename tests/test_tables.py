@@ -155,7 +155,7 @@ CONSTRUCTED = {
     invoice_bridge.core.bills: {"OneTimeCharge", "PeriodInvoice"},
     invoice_bridge.core.verbs: {"Find", "ListInvoices"},
     invoice_bridge.core.parts: {"Line"},
-    invoice_bridge.core.taxes: {"TaxRate"},
+    invoice_bridge.core.taxes: {"TaxLine", "TaxRate"},
 }
 
 

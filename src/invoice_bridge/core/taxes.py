@@ -29,6 +29,18 @@ class TaxLine(Frozen):
     base: Amount | None = None
     inclusive: bool | None = None
 
+    if TYPE_CHECKING:  # the accepted arguments, which are wider than the attributes
+
+        def __init__(
+            self,
+            *,
+            name: str | None = None,
+            rate: Decimal | int | str | None = None,
+            amount: Money,
+            base: Money | None = None,
+            inclusive: bool | None = None,
+        ) -> None: ...
+
 
 class TaxRate(Frozen):
     """A tax that a bill states itself: its `name` on the document, and its `rate` in percent ("19").

@@ -101,6 +101,12 @@ def _check_taxes(line: Line, taxes: tuple[TaxLine, ...]) -> None:
             source=TAX_AMOUNTS,
             remedy="state several as one",
         )
+    if taxes and line.amount.minor < 0:
+        raise Unsupported(
+            "it is not documented whether a negative line takes tax amounts",
+            source=TAX_AMOUNTS,
+            remedy="lower the amounts of the other lines instead",
+        )
     for tax in taxes:
         rate = Decimal(0) if tax.rate is None else tax.rate
         try:
@@ -120,12 +126,6 @@ def _check_taxes(line: Line, taxes: tuple[TaxLine, ...]) -> None:
                 source=TAX_AMOUNTS,
                 remedy="lower the amounts of the lines instead",
             )
-    if taxes and line.amount.minor < 0:
-        raise Unsupported(
-            "it is not documented whether a negative line takes tax amounts",
-            source=TAX_AMOUNTS,
-            remedy="lower the amounts of the other lines instead",
-        )
 
 
 def _title(line: Line) -> str:
