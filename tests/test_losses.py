@@ -12,6 +12,7 @@ from invoice_bridge import (
     Collection,
     ConfigurationError,
     CustomerRef,
+    Discount,
     Line,
     Loss,
     LossyTranslation,
@@ -19,11 +20,14 @@ from invoice_bridge import (
     OneTimeCharge,
     Period,
     PeriodInvoice,
+    TaxRate,
     Unsupported,
     Update,
     losses,
 )
+from invoice_bridge.adapter import paths
 from invoice_bridge.adapter.rows import Field, Limit, check_limits, find_losses, leaves_of, values_at
+from invoice_bridge.core.bills import LEAVES
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.engine.allow import refuse_losses
 from tests.toy import ACME, FIELDS, toy_context
@@ -169,6 +173,29 @@ def test_paths_look_into_a_command(path: str, values: list[Any]) -> None:
         metadata={"a": "x", "b": "y"},
     )
     assert values == values_at(command, path)
+
+
+@pytest.mark.parametrize("path", dict.fromkeys(leaf for leaves in LEAVES.values() for leaf in leaves))
+def test_the_function_of_a_path_reads_what_its_steps_do(path: str) -> None:
+    """For every leaf of a bill, whether it is stated or not, and `is_stated` says whether any value is there."""
+    whole = {
+        "customer": CustomerRef(id="c", email="a@b.c", name="n", ids={"acme": "c"}),
+        "lines": [Line(description="one", quantity=2, unit_amount=Money(1, "EUR"), product="p", metadata={"a": "b"})],
+        "period": Period.month(2026, 5),
+        "collection": Collection.send(net_days=14),
+        "tax": [TaxRate(name="VAT", rate=19)],
+        "metadata": {"a": "x"},
+        "native": {"acme": {"x": 1}},
+    }
+    for bill in (
+        _charge(),
+        _charge(**whole, amount=None),
+        _charge(discounts=[Discount(code="c", amount=Money(1, "EUR"))], draft=True),
+    ):
+        values = paths._read_steps(bill, paths._steps(path))
+        assert values_at(bill, path) == values
+        stated = [value for value in values if value is not False and value not in ((), {})]
+        assert paths.is_stated(bill, path) is bool(stated)
 
 
 # ── refusing ─────────────────────────────────────────────────────────────────────────────────────────────────────────

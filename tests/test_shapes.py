@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -292,15 +292,19 @@ def test_a_field_that_derive_takes_out_has_its_default() -> None:
 def test_what_recurs_is_kept_within_bounds_and_is_what_it_would_be_alone() -> None:
     """However many different amounts, instants and numbers come, a few hundred of each stay; none is another's."""
     amounts = recurring.AmountsByCurrency({"EUR": 2, "ISK": 2, "KWD": 2})
+    written = recurring.WrittenByCurrency(amounts)
     for number in range(1, 2000):
         assert amounts["EUR"][number] == Money(number, "EUR")
-        assert amounts["KWD"][number] == Money(number * 10, "KWD")
+        assert amounts["KWD"][number] == written["KWD"][str(number)] == Money(number * 10, "KWD")
         assert recurring.SECONDS[number] == datetime.fromtimestamp(number, UTC)
         assert repr(recurring.NUMBERS[number]) == repr(recurring.NUMBERS[str(number)]) == repr(Decimal(number))
-    kept = (amounts["EUR"], amounts["KWD"], recurring.SECONDS, recurring.NUMBERS)
+    kept = (amounts["EUR"], amounts["KWD"], written["KWD"], recurring.SECONDS, recurring.NUMBERS)
     assert all(0 < len(one) <= 256 for one in kept)
     assert amounts["EUR"][7] is amounts["EUR"][7]
-    assert {amounts["ISK"][1], amounts["XXX"][1], amounts[None][1], amounts["EUR"][10**15]} == {None}
+    assert {written["EUR"][one] for one in ("", "-1", "1.5", "1e2", " 1", "x", "9" * 16)} == {None}
+    assert {amounts["ISK"][1], written["ISK"]["1"], amounts["XXX"][1], amounts[None][1], amounts["EUR"][10**15]} == {
+        None
+    }
     assert (len(amounts["ISK"]), len(amounts["XXX"]), "XXX" in amounts) == (0, 0, False)
 
 
@@ -361,6 +365,96 @@ def test_a_list_is_noted_as_its_reader_notes_it(path: str, value: Any) -> None:
     assert all(problem.path.startswith(path.replace("?", "")) or problem.path == "rows" for problem in invoice.problems)
     whole = isinstance(items, list) and all(isinstance(row, dict) and "sum" in row for row in rows)
     assert invoice.lines_complete is whole
+
+
+def _quick_leaves() -> Iterator[tuple[str, Leaf]]:
+    """Every computed leaf with a quick function, of all tables of all providers."""
+    seen: list[Shape[Any]] = []
+
+    def visit(table: Shape[Any]) -> Iterator[Leaf]:
+        if table not in seen:
+            seen.append(table)
+            for leaf in table.fields.values():
+                if leaf.kind == "rows":
+                    yield from visit(leaf.options["shape"])
+                elif "quick" in leaf.options or "zero_if_empty" in leaf.options:
+                    yield leaf
+
+    for name in PROVIDERS:
+        shape = providers.get(name).shape
+        assert shape is not None
+        yield from ((name, leaf) for leaf in visit(shape))
+
+
+def test_a_quick_function_returns_what_the_whole_one_does_or_nothing() -> None:
+    """On recorded objects, and on spoilt ones, in what is read and what is noted; and each is quick for some."""
+    leaves = list(_quick_leaves())
+    assert {(name, leaf.options["any_of"][0]) for name, leaf in leaves} == {
+        ("stripe", "custom_fields"),
+        ("stripe", "customer_address"),
+        ("stripe", "discount_amounts"),
+        ("stripe", "pricing"),
+    }
+    dice, counts = random.Random(7), dict.fromkeys((leaf.options["any_of"][0] for _, leaf in leaves), 0)
+    whole = [one for data in recorded("stripe") for one in objects(data)] + [
+        {"custom_fields": [{"name": PURCHASE_ORDER, "value": "PO-1"}, {"name": "Größe", "value": "L"}]},
+        {
+            "custom_fields": [],
+            "customer_address": {"line1": "1 rue", "city": "Orléans", "country": "FR", "state": None},
+        },
+        {"discount_amounts": []},
+        {"pricing": {"unit_amount_decimal": "1999"}},
+    ]
+    for provider, leaf in leaves:
+        kept = [one for one in whole if one.get(leaf.options["any_of"][0]) is not None]
+        for data in (*kept, *(spoilt(dice.choice(kept), dice) for _ in range(500))):
+            for currency in ("EUR", "JPY", "CLF", "XXX", None):
+                read = leaf.options["read"]
+                if "quick" in leaf.options:
+                    quick = leaf.options["quick"](data, currency)
+                else:
+                    quick = MONEY.amounts[currency][0] if data.get(leaf.options["any_of"][0]) == [] else None
+                if quick is not None:
+                    counts[leaf.options["any_of"][0]] += 1
+                    reader = Reader(data, provider, notes=Notes())
+                    assert quick == read(reader, currency), data
+                    assert reader.problems == ()
+    assert all(count > 100 for count in counts.values()), counts
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_objects_of_a_list_read_as_each_of_them_alone(provider: str) -> None:
+    """In what is read, in what is left out, and in what is noted at its place; plain or as the view of `unmapped`."""
+    shape = providers.get(provider).shape
+    assert shape is not None
+    lists = [
+        (leaf, path.replace("?", "")) for leaf in shape.fields.values() if leaf.kind == "rows" for path in leaf.paths
+    ]
+    dice, rows = random.Random(9), 0
+    for data in payloads(provider, 300):
+        for leaf, path in lists:
+            table, items = leaf.options["shape"], cast("Any", data)
+            for name in path.split("."):
+                items = items.get(name) if isinstance(items, dict) else None
+            items = [*items, dice.choice(ODD)] if isinstance(items, list) else []
+            outer = Reader(data, provider, notes=Notes())
+            amounts = MONEY.amounts["EUR"]
+            many = table.read_rows(outer, items, path, "EUR", amounts)
+            alone = Reader(data, provider, notes=Notes())
+            found: list[Any] = []
+            for place, item in enumerate(items):
+                if isinstance(item, dict):
+                    found.append(table.read(alone.row(path, place, item), "EUR", amounts))
+                else:
+                    alone.note(f"{path}[{place}]", "is no object")
+                    found.append(None)
+            kept = tuple(one for one in found if one is not None)
+            assert (many, outer.problems) == ((kept, len(kept) == len(items)), alone.problems)
+            assert [list(vars(one)) for one in many[0]] == [list(vars(one)) for one in kept]
+            rows += len(kept)
+            views = [View(item, set()) for item in items if isinstance(item, dict)]
+            assert table.read_rows(alone, views, path, "EUR", amounts)[0] == kept
+    assert rows > 100
 
 
 @pytest.mark.parametrize("words", [{"a": "b"}, {"é": "b"}, {"\ud800": "b"}, {"a": "\ud800"}, {"a": 1}, {}, None, 7])

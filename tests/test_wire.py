@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote_plus, unquote, urlsplit
 
 import httpx
 import pytest
@@ -115,6 +115,12 @@ BODY: Mapping[str, Any] = {
     "empty_map": {},
     "empty_text": "",
 }
+
+
+def test_each_ascii_character_is_written_as_the_standard_library_quotes_it() -> None:
+    """In the value of a query and in a name; a space is a plus there."""
+    for text in [*map(chr, range(128)), "a b+c&d=ü%{x}"]:
+        assert query([(text, text)]) == "=".join([quote_plus(text, safe="")] * 2)
 
 
 def test_the_form_that_numbers_inside() -> None:

@@ -232,7 +232,11 @@ class Code:
         if quick is None:
             return [f"x = {slow}" + (f" if {stated} else None" if stated else "")]
         self.names[f"q_{name}"] = quick
-        return [f"x = q_{name}({self._data}, currency)", f"if x is None and ({stated or 'True'}): x = {slow}"]
+        first = leaf.options["any_of"][0]
+        return [
+            f"x = q_{name}({self._data}, currency) if get({first!r}) is not None else None",
+            f"if x is None and ({stated}): x = {slow}",
+        ]
 
     # each kind of leaf: the lines that make x of a v that is there
     def _text(self, _leaf: Leaf, reader: str, last: str) -> list[str]:

@@ -110,8 +110,9 @@ def computed(
     """A value that a function of the object's Reader and its currency finds at these paths.
 
     With `any_of`, fields of the object, it is None where none of them is there, and the function is not called.
-    `quick`, of the object itself, returns what `read` would, or None where it takes `read` to say. `zero_if_empty`: the
-    one of `any_of` is a list, and without items the value is no money.
+    `quick`, of the object itself, returns what `read` would, or None where it takes `read` to say; it is asked where
+    the first of `any_of` is there. `zero_if_empty`: the one of `any_of` is a list, and without items the value is no
+    money.
     """
     options: dict[str, Any] = {"read": read, "any_of": any_of}
     if quick is not None:
