@@ -1,4 +1,4 @@
-"""Thirteen everyday bills at every provider: each cell of the table is what happens at the emulator."""
+"""Fourteen everyday bills at every provider: each cell of the table is what happens at the emulator."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,10 +35,10 @@ def create(title: str, name: str, allow: tuple[str, ...] = ()) -> Any:
             return error
 
 
-def test_there_are_thirteen() -> None:
+def test_there_are_fourteen() -> None:
     """A bill for each shape that most applications send."""
-    assert len(TITLES) == 13
-    assert len({bill.model_dump_json() for bill in bills().values()}) == 13
+    assert len(TITLES) == 14
+    assert len({bill.model_dump_json() for bill in bills().values()}) == 14
 
 
 @pytest.mark.parametrize("title, name", CELLS)
@@ -68,6 +68,6 @@ def test_a_verdict_has_the_codes_and_the_reason() -> None:
 
 
 def test_most_bills_go_to_two_providers_without_a_change() -> None:
-    """At least eleven of the thirteen are ok or allowed by code at three providers."""
+    """At least eleven of the fourteen are ok or allowed by code at three providers."""
     table = verdicts()
     assert sum(sum(cell.state != "refused" for cell in row.values()) >= 3 for row in table.values()) >= 11

@@ -46,6 +46,7 @@ from invoice_bridge import (
     Retrieve,
     SendInvoice,
     Status,
+    TaxRate,
     Unauthorized,
     Update,
     Void,
@@ -113,6 +114,12 @@ def commands(name: str) -> Iterator[tuple[str, Command]]:
         "rated",
         PeriodInvoice(reference="r", lines=LINES, period=MAY, currency="EUR", collection=ways["due"], **plain),
     )
+    taxed = (
+        Line(description="Energy", amount=Money(1300, "EUR"), taxes=[TaxRate(name="VAT", rate=19)]),
+        Line(description="Parking", quantity=2, unit_amount=Money(600, "EUR"), taxes=[TaxRate(name="VAT", rate="7.5")]),
+        Line(description="Deposit", amount=Money(500, "EUR")),
+    )
+    yield "taxed lines", OneTimeCharge(reference="r", lines=taxed, collection=ways["method"], **plain)
     for way in ("manual", "due", "method"):
         yield (
             f"draft {way}",

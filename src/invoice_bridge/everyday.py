@@ -13,7 +13,7 @@ from typing import Any, Literal
 from invoice_bridge import providers
 from invoice_bridge.core.bills import OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.losses import Severity
-from invoice_bridge.core.model import Collection, CustomerRef, Discount, Line, Period
+from invoice_bridge.core.model import Collection, CustomerRef, Discount, Line, Period, TaxRate
 from invoice_bridge.core.money import Money
 from invoice_bridge.explain import make_context, plan
 from invoice_bridge.matrix import table
@@ -40,13 +40,21 @@ def _bill(**fields: Any) -> dict[str, Any]:
 
 
 def bills() -> dict[str, OneTimeCharge | PeriodInvoice]:
-    """Return the thirteen everyday bills, by what each adds to a dated and mailed bill."""
+    """Return the fourteen everyday bills, by what each adds to a dated and mailed bill."""
     due, before = datetime(2026, 11, 16, tzinfo=UTC), datetime(2026, 10, 31, tzinfo=UTC)
     text = "Reservation fees of the charging station at the northern entrance, floor 2, bay 14. " * 7
     return {
         "one line": OneTimeCharge(**_bill(amount=_PRICE)),
         "many lines": OneTimeCharge(**_bill(lines=_LINES)),
         "tax by the provider": OneTimeCharge(**_bill(amount=_PRICE, tax="provider")),
+        "a tax rate of each line": OneTimeCharge(
+            **_bill(
+                lines=(
+                    Line(description="Energy", amount=_PRICE, taxes=[TaxRate(name="VAT", rate=19)]),
+                    Line(description="Water", amount=_PRICE, taxes=[TaxRate(name="VAT", rate=7)]),
+                )
+            )
+        ),
         "a discount": OneTimeCharge(
             **_bill(lines=_LINES, discounts=(Discount(name="Spring", amount=Money.parse("5.00", "EUR")),))
         ),

@@ -46,6 +46,43 @@ def test_json_is_the_invoice(stripe: Cli) -> None:
     assert shown == invoice.model_copy(update=whole)  # its payments are read too: there is none
 
 
+TAXED = """
+command = "one_time_charge"
+reference = "res-7"
+customer = "cus_42"
+
+[[lines]]
+description = "Book"
+amount = "19.99 EUR"
+taxes = [{ name = "VAT", rate = "7" }]
+
+[[lines]]
+description = "Toy"
+quantity = "3"
+unit_amount = "3.33 EUR"
+taxes = [{ name = "VAT", rate = "19" }]
+"""
+
+
+def test_a_bill_file_states_the_tax_rate_of_each_line(cli: Cli, stripe: Cli, served: Served, tmp_path: Path) -> None:
+    """What is explained is billed: 7 % of 19.99 and 19 % of 9.99 on top. Another rate is another bill."""
+    bill = tmp_path / "bill.toml"
+    bill.write_text(TAXED, "utf-8")
+    shown = cli("explain", str(bill), "--provider", "stripe").out
+    assert "lines[1].tax_amounts[0].amount                      190" in shown
+    done = stripe("create", str(bill), "--json")
+    assert done.code == 0
+    invoice = json.loads(done.out)
+    assert [invoice[name]["minor"] for name in ("subtotal", "tax", "total")] == [2998, 330, 3328]
+    bill.write_text(TAXED.replace('rate = "7"', 'rate = "19"'), "utf-8")
+    assert stripe("create", str(bill)).code != 0
+    bill.write_text(TAXED.replace('rate = "7"', 'rate = "170"'), "utf-8")
+    refused = stripe("create", str(bill))
+    assert refused.code == 2
+    assert "a rate is a percentage of 0 to 100" in refused.err
+    assert [entry.event for entry in served.emulators["stripe"].ledger] == ["issued"]
+
+
 def test_the_same_reference_bills_once(stripe: Cli, served: Served) -> None:
     """A repeated command gives the same invoice, and the ledger has one line."""
     assert stripe("create", CHARGE).out == stripe("create", CHARGE).out

@@ -51,6 +51,8 @@ from invoice_bridge import (
     Resolution,
     Retrieve,
     Status,
+    TaxLine,
+    TaxRate,
     Unreadable,
     Void,
     decode,
@@ -237,6 +239,8 @@ def bills(lines: list[Line]) -> None:
     assert_type(rated.total, Money | None)
     assert_type(Line(quantity="1.5", unit_amount=Money(2, "EUR")).amount, Money)
     assert_type(Line(amount=Money(2, "EUR")).quantity, Decimal | None)
+    assert_type(Line(amount=Money(2, "EUR"), taxes=[TaxRate(name="VAT", rate="7")]).taxes, tuple[TaxLine, ...])
+    Line(amount=Money(2, "EUR"), taxes=[TaxRate(name="VAT", rate=7.5)])  # type: ignore[arg-type]
     assert_type(Collection.charge("pm_1").kind, Literal["manual", "send", "charge"])
     assert_type(read_command({}), OneTimeCharge | PeriodInvoice)
 

@@ -336,7 +336,18 @@ FIELDS = (
         why="Chargebee taxes an invoice by its own settings",
         remedy='write tax="provider", or state the tax as a line',
     ),
-    *read_parts("IB-CHARGEBEE", CREATE, sent=("lines[].price", "lines[].discount", *DISCOUNTS, "tax[]")),
+    dropped(
+        "lines[].taxes[]",
+        "IB-CHARGEBEE-LINE-TAX-01",
+        f"{CREATE}: charges[taxable] and charges[tax_profile_id]; amounts are taken by the import alone",
+        why="a charge names a tax profile of the site, and takes no rate and no amount of tax",
+        remedy='leave the taxes out and write tax="provider", with the native parameter charges[].tax_profile_id where '
+        "lines differ; or state the taxes as lines",
+        severity=Severity.CHANGES_MONEY,
+    ),
+    *read_parts(
+        "IB-CHARGEBEE", CREATE, sent=("lines[].price", "lines[].discount", "lines[].taxes[]", *DISCOUNTS, "tax[]")
+    ),
 )
 
 
