@@ -214,10 +214,12 @@ class Whole:
             f"{row.state} {row.reason}: {row.detail[:150]}" for row in rows if row.state in {"quarantined", "refused"}
         )
         with self.client("target") as client:
-            there = Counter(one.reference for one in client.list())
-        verdict.doubles = sorted(str(name) for name, number in there.items() if number > 1 or name is None)
+            there = Counter(one.reference or "" for one in client.list())
+        verdict.doubles = sorted(name for name, number in there.items() if number > 1 or not name)
         made = {row.reference for row in rows if row.state == "done"}
         verdict.findings += [f"{name} is done and not at the target" for name in sorted(made - set(there))]
+        ended = {row.reference: row.state for row in rows if row.state in {"refused", "skipped"}}
+        verdict.findings += [f"{name} is {ended[name]} and at the target" for name in sorted(set(ended) & set(there))]
         target, source = self.emulators["target"].ledger, self.emulators["source"].ledger
         verdict.charged = [str(entry) for entry in target if entry.event in {"mailed", "collected"}]
         verdict.both = list(self._payable_at_both(rows, source, target))
