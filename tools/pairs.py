@@ -38,9 +38,13 @@ class Case:
     stops: int
     faults: int
     weakened: str = ""
+    numbers: str = "keep"
 
     def __str__(self) -> str:
-        return f"{self.number:3} {' → '.join(self.pair)}, {self.database}, workers {self.workers}, seed {self.seed}"
+        pair = " → ".join(self.pair)
+        return (
+            f"{self.number:3} {pair}, {self.database}, workers {self.workers}, {self.numbers} numbers, seed {self.seed}"
+        )
 
 
 def run(case: Case, server: str | None) -> tuple[Case, Counter[str], Verdict, float]:
@@ -48,7 +52,7 @@ def run(case: Case, server: str | None) -> tuple[Case, Counter[str], Verdict, fl
     began, dice = time.monotonic(), random.Random(case.seed)
     with (
         place_of(case.database, f"pair_{case.seed}_{case.number}", server) as place,
-        whole(place, case.pair, case.items) as stage,
+        whole(place, case.pair, case.items, numbers=case.numbers) as stage,
     ):
         stage.harm(dice, case.items * 4, case.faults)
         orders = {"looks_up": case.weakened != "lookup", "fenced": case.weakened != "fence"}
@@ -68,7 +72,7 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
         kills, stops = (0, options.stops) if weakened == "fence" else (options.kills, options.stops)
         yield Case(
             number, options.seed + number, pair, database, workers, options.items, kills, stops, options.faults,
-            weakened,
+            weakened, "new" if options.control or number // 4 % 2 else "keep",
         )  # fmt: skip
 
 

@@ -163,11 +163,11 @@ class Whole:
         """A client of one account that looks nothing up."""
         return Client(**self.sides[side], lookup="never")
 
-    def plan(self) -> None:
-        """Plan everything, open invoices and drafts too."""
+    def plan(self, numbers: str) -> None:
+        """Plan everything, open invoices and drafts too. With new numbers no target refuses a second document."""
         with self.migration() as migration:
             customers = {self.emulators["source"].customer: self.emulators["target"].customer}
-            migration.plan(customers=customers, open_invoices=True, drafts=True)
+            migration.plan(customers=customers, numbers=numbers, open_invoices=True, drafts=True)
             made = migration.preview()
             assert made.closes
             self.allow = tuple(sorted(made.stopping))
@@ -252,7 +252,7 @@ class Whole:
 
 
 @contextmanager
-def whole(place: str | Path, pair: tuple[str, str], items: int) -> Iterator[Whole]:
+def whole(place: str | Path, pair: tuple[str, str], items: int, *, numbers: str = "keep") -> Iterator[Whole]:
     """Serve both accounts, fill the source, and plan."""
     with ExitStack() as stack:
         served = {
@@ -272,7 +272,7 @@ def whole(place: str | Path, pair: tuple[str, str], items: int) -> Iterator[Whol
                 **emulator.settings, **emulator.reference_settings,
             }  # fmt: skip
         made = Whole(str(place), served, emulators, sides)
-        made.plan()
+        made.plan(numbers)
         try:
             yield made
         finally:
