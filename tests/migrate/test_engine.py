@@ -18,6 +18,7 @@ from invoice_bridge import (
     ConfigurationError,
     Discrepancy,
     Invoice,
+    MalformedResponse,
     Money,
     OneTimeCharge,
     OutcomeUnknown,
@@ -153,6 +154,7 @@ def item(**facts: Any) -> Item:
         (ConfigurationError("no such name in the map"), "quarantined", False),
         (RateLimited("too many"), "planned", True),
         (Unreachable("away"), "planned", True),
+        (MalformedResponse("a torn answer"), "planned", True),
         (Unauthorized("wrong key"), "planned", True),
         (LeaseExpired("passed"), "planned", True),
         (settled(LeaseExpired("passed"), "partly_done"), "planned", True),
@@ -176,6 +178,21 @@ def test_what_is_deferred_too_often_is_quarantined() -> None:
     assert result_of_error(Course(item(defers=19)), Unreachable("away"), TIMING).state == "quarantined"
     waits = [result_of_error(Course(item(defers=defers)), Unreachable("away"), TIMING).again_in for defers in range(9)]
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_an_answer_that_cannot_be_read_is_asked_for_again_and_then_left_to_a_person() -> None:
+    """One that was torn is whole the next time; one that stays so is no refusal either."""
+    torn = MalformedResponse("the answer is not JSON")
+    assert result_of_error(Course(item(defers=3)), torn, TIMING).state == "planned"
+    assert result_of_error(Course(item(defers=4)), torn, TIMING).state == "quarantined"
+
+
+@pytest.mark.parametrize("error", [Unsupported("the lookup has a gap"), Rejected("no such filter")], ids=repr)
+def test_what_was_taken_before_is_refused_only_after_its_lookup(error: BridgeError) -> None:
+    """A lookup that failed leaves open what an earlier worker has made: a person decides."""
+    before_any_request, after_one = Course(item(is_repeat=True)), Course(item(is_repeat=True), intended=1)
+    assert result_of_error(before_any_request, error, TIMING).state == "quarantined"
+    assert result_of_error(after_one, error, TIMING).state == "refused"
 
 
 # ── what concerns every item ─────────────────────────────────────────────────────────────────────────────────────────

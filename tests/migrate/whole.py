@@ -163,11 +163,11 @@ class Whole:
         """A client of one account that looks nothing up."""
         return Client(**self.sides[side], lookup="never")
 
-    def plan(self) -> None:
-        """Plan everything, open invoices and drafts too."""
+    def plan(self, numbers: str) -> None:
+        """Plan everything, open invoices and drafts too. With new numbers no target refuses a second document."""
         with self.migration() as migration:
             customers = {self.emulators["source"].customer: self.emulators["target"].customer}
-            migration.plan(customers=customers, open_invoices=True, drafts=True)
+            migration.plan(customers=customers, numbers=numbers, open_invoices=True, drafts=True)
             made = migration.preview()
             assert made.closes
             self.allow = tuple(sorted(made.stopping))
@@ -214,10 +214,12 @@ class Whole:
             f"{row.state} {row.reason}: {row.detail[:150]}" for row in rows if row.state in {"quarantined", "refused"}
         )
         with self.client("target") as client:
-            there = Counter(one.reference for one in client.list())
-        verdict.doubles = sorted(str(name) for name, number in there.items() if number > 1 or name is None)
+            there = Counter(one.reference or "" for one in client.list())
+        verdict.doubles = sorted(name for name, number in there.items() if number > 1 or not name)
         made = {row.reference for row in rows if row.state == "done"}
         verdict.findings += [f"{name} is done and not at the target" for name in sorted(made - set(there))]
+        ended = {row.reference: row.state for row in rows if row.state in {"refused", "skipped"}}
+        verdict.findings += [f"{name} is {ended[name]} and at the target" for name in sorted(set(ended) & set(there))]
         target, source = self.emulators["target"].ledger, self.emulators["source"].ledger
         verdict.charged = [str(entry) for entry in target if entry.event in {"mailed", "collected"}]
         verdict.both = list(self._payable_at_both(rows, source, target))
@@ -250,7 +252,7 @@ class Whole:
 
 
 @contextmanager
-def whole(place: str | Path, pair: tuple[str, str], items: int) -> Iterator[Whole]:
+def whole(place: str | Path, pair: tuple[str, str], items: int, *, numbers: str = "keep") -> Iterator[Whole]:
     """Serve both accounts, fill the source, and plan."""
     with ExitStack() as stack:
         served = {
@@ -270,7 +272,7 @@ def whole(place: str | Path, pair: tuple[str, str], items: int) -> Iterator[Whol
                 **emulator.settings, **emulator.reference_settings,
             }  # fmt: skip
         made = Whole(str(place), served, emulators, sides)
-        made.plan()
+        made.plan(numbers)
         try:
             yield made
         finally:

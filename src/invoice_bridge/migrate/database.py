@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, insert, inspect, select
@@ -58,6 +59,8 @@ class Database:
         self.is_postgres = self.location.is_url
         if not self.is_postgres:
             self._make_private()
+        # one thread writes at a time to a file: SQLite would have the others sleep for up to a tenth of a second
+        self._turn: AbstractContextManager[Any] = nullcontext() if self.is_postgres else threading.RLock()
         self._durable, self._light = self._engine(durable=True), self._engine(durable=False)
         try:
             self._set_up()
@@ -82,7 +85,7 @@ class Database:
         """
         problem = ""
         try:
-            with (self._durable if durable else self._light).begin() as connection:
+            with self._turn, (self._durable if durable else self._light).begin() as connection:
                 if self.is_postgres:
                     mode = "on" if durable else "off"
                     connection.exec_driver_sql(f"{_LIMITS}; SET LOCAL synchronous_commit = {mode}")

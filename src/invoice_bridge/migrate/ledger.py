@@ -20,8 +20,8 @@ from invoice_bridge.journal.location import Location
 from invoice_bridge.migrate.database import Database
 from invoice_bridge.migrate.errors import LeaseExpired
 from invoice_bridge.migrate.schema import ITEMS, NOTES, PLANS, WORKERS, now
+from invoice_bridge.migrate.settling import microseconds, write_results
 from invoice_bridge.migrate.values import (
-    REACHES,
     STAGES,
     Item,
     NewItem,
@@ -204,7 +204,7 @@ class Ledger:
             due = select(ITEMS).where(mine, ITEMS.c.due_at <= now()).order_by(ITEMS.c.due_at, ITEMS.c.number)
             rows = list(connection.execute(due.limit(most).with_for_update(skip_locked=True)).all())
             if len(rows) < most:
-                grace = _microseconds(header.timing.deadline + header.timing.settling)
+                grace = microseconds(header.timing.deadline + header.timing.settling)
                 dead = select(WORKERS.c.number).where(WORKERS.c.lease_until + grace < now())
                 stale = select(ITEMS).where(mine, ITEMS.c.worker.in_(dead)).order_by(ITEMS.c.number)
                 rows += connection.execute(stale.limit(most - len(rows)).with_for_update(skip_locked=True)).all()
@@ -229,21 +229,8 @@ class Ledger:
 
         Their rows stay as they are.
         """
-        lost = []
         with self.database.writing() as connection:
-            for result in results:
-                written = connection.execute(
-                    update(ITEMS)
-                    .where(
-                        ITEMS.c.number == result.item.number,
-                        ITEMS.c.worker == worker,
-                        ITEMS.c.claim == result.item.claim,
-                    )
-                    .values(_settled(result))
-                )
-                if written.rowcount != 1:
-                    lost.append(result.item)
-        return lost
+            return write_results(connection, worker, results)
 
 
 def check_lease(connection: Connection, worker: int) -> None:
@@ -257,40 +244,6 @@ def _on(page: int | None) -> Any:
     return true() if page is None else ITEMS.c.page == page
 
 
-def _settled(result: Result) -> dict[str, Any]:
-    item, state = result.item, result.state
-    values: dict[str, Any] = {
-        "worker": None,
-        "reason": result.reason,
-        "detail": result.detail,
-        "requests": ITEMS.c.requests + result.requests,
-    }
-    if result.target_id is not None:
-        values["target_id"] = result.target_id
-    if result.target:
-        values["target"] = _json(result.target)
-    if not result.sent and not item.is_repeat:  # nothing left under this claim, nor under an earlier one
-        values["sent_at"] = None
-    if result.next_attempt:
-        values["attempt"] = ITEMS.c.attempt + 1
-    if state == REACHES[item.stage] or state == "done":
-        following = following_stage(item.operation, item.stage)
-        state = "done" if following is None else REACHES[item.stage]
-        values |= {"reached": state, "unknowns": 0, "defers": 0, "attempt": 1 if following else ITEMS.c.attempt}
-        if following is not None:
-            return values | {"state": state, "due_at": now(), "sent_at": None}
-    elif state == "unknown":
-        values["unknowns"] = ITEMS.c.unknowns + 1
-    elif result.again_in is not None:
-        values["defers"] = ITEMS.c.defers + (1 if result.sent else 0)
-        state = BEFORE[item.stage]
-    if result.again_in is not None:
-        return values | {"state": state, "due_at": now() + _microseconds(result.again_in)}
-    return values | {"state": state, "due_at": None, "ended_at": now()}
-
-
-BEFORE: dict[Stage, State] = {"make": "planned", "release": "made", "arm": "released"}
-"""The state of an item whose next stage is this one."""
 _NEXT: dict[str, Stage] = {"planned": "make", "made": "release", "released": "arm"}
 
 
@@ -340,10 +293,6 @@ def row_of(row: Any) -> Row:
 
 def _instant(value: int | None) -> datetime | None:
     return None if value is None else _EPOCH + timedelta(microseconds=value)
-
-
-def _microseconds(seconds: float) -> int:
-    return round(seconds * 1_000_000)
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """What an error means for an item: the table of the engine.
 
 Rules of this file: what may have taken effect is unknown, and is looked up after the settling time; what certainly did
-nothing, and will do nothing again, is refused; what only a person can judge is quarantined. A wrong key stops the
-worker, and so do several settings' errors in a row.
+nothing, under this claim and every earlier one, and will do nothing again, is refused; what only a person can judge is
+quarantined. A wrong key stops the worker, and so do several settings' errors in a row.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from invoice_bridge.core.errors import (
     ConfigurationError,
     Discrepancy,
     IdempotencyMismatch,
+    MalformedResponse,
     RateLimited,
     ServerError,
     Unauthorized,
@@ -32,9 +33,11 @@ __all__ = ["is_for_all", "is_of_the_ledger", "result_of", "result_of_error"]
 MOST_UNKNOWNS = 3
 """How often an outcome may be unknown: it is looked up, then tried under the next attempt, then quarantined."""
 _MOST_DEFERS = 20
+_MOST_UNREADABLE = 5
+"""How often an answer that cannot be read is asked for again: one that was torn is whole the next time."""
 _LONGEST_DEFER = 60.0
 _PERSON = (Discrepancy, IdempotencyMismatch, AlreadyBilled)
-_LATER = (Unreachable, RateLimited, ServerError)
+_LATER = (Unreachable, RateLimited, ServerError, MalformedResponse)
 _LONGEST_DETAIL = 2_000
 
 
@@ -86,11 +89,12 @@ def result_of_error(course: Course, error: Exception, timing: Timing) -> Result:
     if isinstance(error, ConfigurationError) and not isinstance(error, ForbiddenEffect):
         return Result(item, "quarantined", **facts)
     if isinstance(error, _LATER):
-        if item.defers + 1 >= _MOST_DEFERS:
+        if item.defers + 1 >= (_MOST_UNREADABLE if type(error) is MalformedResponse else _MOST_DEFERS):
             return Result(item, "quarantined", **facts)
         return Result(item, "planned", **facts, again_in=min(2.0**item.defers, _LONGEST_DEFER))
-    # after `make` there is a document at the target, so that a refusal is no end
-    return Result(item, "refused" if item.stage == "make" else "quarantined", **facts)
+    # after `make` there is a document at the target, and before a lookup that failed there may be one
+    is_end = item.stage == "make" and (sent > 0 or not item.is_repeat)
+    return Result(item, "refused" if is_end else "quarantined", **facts)
 
 
 def _facts(invoice: Invoice) -> Mapping[str, Any]:

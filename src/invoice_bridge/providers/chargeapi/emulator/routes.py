@@ -83,8 +83,9 @@ class ChargeApiEmulator(ChargeApiTransitions):
         if not limit.isdecimal() or not 1 <= int(limit) <= 100:
             raise self._invalid("limit must be between 1 and 100", "limit")
         filters = tuple((name, value) for name, value in call.query if name != "page")
-        rows = [self._shown(self._rated(row)) for row in reversed(self.invoices.values())]
-        rows = [row for row in rows if all(row[name] == given[name] for name in ("fleet", "status") if name in given)]
+        rows = [row for row in reversed(self.invoices.values()) if given.get("fleet") in {None, row["fleet"]}]
+        if "status" in given:
+            rows = [row for row in rows if self._status(row) == given["status"]]
         first = 0
         if "page" in given:
             anchor, before = self.pages.get(given["page"], ("", ()))
@@ -94,7 +95,7 @@ class ChargeApiEmulator(ChargeApiTransitions):
             first = place
         after = first + int(limit)
         body = {
-            "data": rows[first:after],
+            "data": [self._shown(self._rated(row)) for row in rows[first:after]],
             "next_page_url": self._page_url(call, rows[after]["id"], filters) if after < len(rows) else None,
             "previous_page_url": self._page_url(call, rows[max(first - int(limit), 0)]["id"], filters)
             if first

@@ -185,7 +185,14 @@ class StripeDocuments(Emulator):
             raise self._missing("invoice", invoice_id, param, 404)
         return self.invoices[invoice_id]
 
-    def _page(self, rows: list[dict[str, Any]], given: Mapping[str, Any], url: str) -> Response:
+    def _page(
+        self,
+        rows: list[dict[str, Any]],
+        given: Mapping[str, Any],
+        url: str,
+        show: Callable[[dict[str, Any]], Any] = lambda row: row,
+    ) -> Response:
+        """Answer with one page of rows; `show` makes each row of the page as it is answered."""
         limit = self._integer(given, "limit")
         limit = 10 if limit is None else min(max(limit, 1), 100)  # clamps silently (sandbox recording)
         edges = [name for name in ("starting_after", "ending_before") if name in given]
@@ -197,7 +204,7 @@ class StripeDocuments(Emulator):
                 raise self._missing("object", given[name], name)
             rows = rows[place + 1 :] if name == "starting_after" else rows[:place]
         shown = rows[-limit:] if "ending_before" in given else rows[:limit]
-        return self._ok({"object": "list", "url": url, "has_more": len(rows) > limit, "data": shown})
+        return self._ok({"object": "list", "url": url, "has_more": len(rows) > limit, "data": list(map(show, shown))})
 
     def _customer(self, given: Mapping[str, Any]) -> dict[str, Any]:
         if "customer" not in given:

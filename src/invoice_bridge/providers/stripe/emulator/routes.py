@@ -197,13 +197,14 @@ class StripeEmulator(StripeImports):
         given = self._params(call, _LIST)
         rows = list(reversed(self.invoices.values()))
         for name in ("status", "customer", "collection_method"):
-            rows = [row for row in rows if given.get(name) in {None, row[name]}]
+            if name in given:
+                rows = [row for row in rows if row[name] == given[name]]
         for name in ("created", "due_date"):
             asked = given.get(name)
             for word, bound in asked.items() if isinstance(asked, dict) else ():
                 holds, limit = _BOUNDS[word], self._integer({name: bound}, name, f"{name}[{word}]") or 0
                 rows = [row for row in rows if row[name] is not None and holds(row[name], limit)]
-        return self._page([self._shown(row) for row in rows], given, "/v1/invoices")
+        return self._page(rows, given, "/v1/invoices", self._shown)
 
     def search(self, call: IncomingRequest) -> Response:
         """GET /v1/invoices/search: one exact metadata value, newest first, after the index's lag."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -243,11 +243,10 @@ class WhopEmulator(WhopRepayments):
         account = given.get(self._account_field(call), [self.account])[0]
         if account != self.account:
             raise self._refuse("The key has no access to this account", status=403, kind="forbidden")
-        rows = [
-            self._shown(found) for found in map(self._come_due, self.invoices.values()) if self._wanted(found, given)
-        ]
+        wanted = self._wanted(given)
+        rows = [found for found in map(self._come_due, self.invoices.values()) if wanted(found)]
         if given.get("order", ["created_at"])[0] == "due_date":
-            rows.sort(key=lambda row: row["due_date"] or "")
+            rows.sort(key=lambda row: self._shown(row)["due_date"] or "")
         if given.get("direction", ["desc"])[0] == "desc":
             rows.reverse()
         before = 0
@@ -266,19 +265,23 @@ class WhopEmulator(WhopRepayments):
             "has_next_page": before + first < len(rows),
             "has_previous_page": before > 0,
         }
-        return self.json({"data": [self._item(row) for row in shown], "page_info": info})
+        return self.json({"data": [self._item(self._shown(row)) for row in shown], "page_info": info})
 
-    def _wanted(self, found: dict[str, Any], given: Mapping[str, Any]) -> bool:
+    def _wanted(self, given: Mapping[str, Any]) -> Callable[[dict[str, Any]], bool]:
+        """Return what tells whether a listing with these filters has an invoice."""
         statuses = given.get("statuses", [])
         if self.switches["one_status_filters"]:
             statuses = statuses[-1:]
-        created = self._instant(found["created_at"])
+        methods, products = given.get("collection_methods"), given.get("product_ids")
         after, before = (self._instant(given.get(name, [""])[0]) for name in ("created_after", "created_before"))
-        return (
+
+        def is_within(found: dict[str, Any]) -> bool:
+            created = None if after is None and before is None else self._instant(found["created_at"])
+            return created is None or ((after is None or created > after) and (before is None or created < before))
+
+        return lambda found: (
             (not statuses or self._status(found) in statuses)
-            and found["given"]["collection_method"]
-            in given.get("collection_methods", [found["given"]["collection_method"]])
-            and found["product"]["id"] in given.get("product_ids", [found["product"]["id"]])
-            and (after is None or created is None or created > after)
-            and (before is None or created is None or created < before)
+            and (methods is None or found["given"]["collection_method"] in methods)
+            and (products is None or found["product"]["id"] in products)
+            and is_within(found)
         )
