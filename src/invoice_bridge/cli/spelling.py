@@ -20,7 +20,7 @@ _VALUE = r"\[(?:[^\[\]]|\[[^\]]*\])*\]|\"[^\"]*\"|'[^']*'|Money…|[\w.…]+"
 _ARGUMENT = re.compile(rf"((?:\bpass )?)(?<![\w.$%{{?&-])([a-z][a-z_]+)=({_VALUE})")
 _FIELDS = {
     *("allow", "amount", "armed", "attempt", "before", "customer", "draft", "expect", "expect_total", "insecure"),
-    *("issued_at", "journal", "lookup", "mail", "mode", "native", "payment_method", "reference", "since"),
+    *("issued_at", "journal", "lookup", "mail", "mode", "native", "payment_method", "reference", "since", "state"),
     *("subscription", "tax", "total"),
 }
 """The arguments that messages name: another word before `=` is the provider's, or the caller's own."""
@@ -59,6 +59,7 @@ _CALLS: tuple[tuple[str, str], ...] = (
     (r"\bwrite it in native, where", "write it with --native, where"),
     (r"\b(mark|record)_(paid|payment|uncollectible)\b", r"\1-\2"),
     (r"\bsend_invoice\(\)", "send"),
+    (r"\bExtra inputs are not permitted", "there is no such field"),
     (r"\bTrue\b", "true"),
     (r"\bFalse\b", "false"),
     (r"an aware datetime, or a text", "a text"),
