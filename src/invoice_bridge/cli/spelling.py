@@ -25,7 +25,7 @@ _FIELDS = {
 }
 """The arguments that messages name: another word before `=` is the provider's, or the caller's own."""
 
-_WORDS = {"due_at": "due"} | {name: name for name in ("expect_total", "native_unchecked", "payment_method")}
+_WORDS = {"due_at": "due"} | {name: name for name in ("base_url", "expect_total", "native_unchecked", "payment_method")}
 """Arguments that messages name without a value, and the names of their options."""
 
 _CALLS: tuple[tuple[str, str], ...] = (
@@ -60,6 +60,9 @@ _CALLS: tuple[tuple[str, str], ...] = (
     (r"\b(mark|record)_(paid|payment|uncollectible)\b", r"\1-\2"),
     (r"\bsend_invoice\(\)", "send"),
     (r"\bExtra inputs are not permitted", "there is no such field"),
+    (r"\bapi_key (contains|must|is empty)", r"the key \1"),
+    (r": pass the key only, for instance file\.read\(\)\.strip\(\)", ": the variable has the key only"),
+    (r": pass it as api_key only", ": leave it out there"),
     (r"\bTrue\b", "true"),
     (r"\bFalse\b", "false"),
     (r"an aware datetime, or a text", "a text"),
