@@ -140,6 +140,7 @@ ON_INVOICE = {
         ({"draft": "--draft"}, "or draft=True", "or --draft"),
         (IN_FILE, "create it with draft=True", "create it with draft = true"),
         (IN_FILE, "GET v1/invoices?customer=cus_1&site=acme", "GET v1/invoices?customer=cus_1&site=acme"),
+        (IN_FILE, "the reference 'since=1' has", "the reference 'since=1' has"),
         (IN_FILE, "a word that no message names: colour=red", "a word that no message names: colour=red"),
     ],
 )

@@ -17,7 +17,7 @@ _OPTIONS = {"due_at": "due", "created_from": "created_from", "lines": "line"}
 """Arguments whose option has another name."""
 
 _VALUE = r"\[(?:[^\[\]]|\[[^\]]*\])*\]|\"[^\"]*\"|'[^']*'|Money…|[\w.…]+"
-_ARGUMENT = re.compile(rf"((?:\bpass )?)(?<![\w.$%{{?&-])([a-z][a-z_]+)=({_VALUE})")
+_ARGUMENT = re.compile(rf"((?:\bpass )?)(?<![\w.$%{{?&'\"-])([a-z][a-z_]+)=({_VALUE})")
 _FIELDS = {
     *("allow", "amount", "armed", "attempt", "before", "customer", "draft", "expect", "expect_total", "insecure"),
     *("issued_at", "journal", "lookup", "mail", "mode", "native", "payment_method", "reference", "since", "state"),
