@@ -112,3 +112,17 @@ def test_the_tax_of_a_bills_own_rates_is_what_the_invoice_must_have(stated: dict
     with pytest.raises(AmountMismatch) as refused:
         verify(command, held)
     assert str(refused.value) == text
+
+
+@pytest.mark.parametrize("total,text", [(2500, None), (1900, r"it holds 19\.00 EUR, not 25\.00 EUR"), (None, None)])
+def test_the_expected_total_is_what_the_invoice_totals(total: int | None, text: str | None) -> None:
+    """In place of the sum of the lines, which is the invoice's subtotal; where it states no total, that is compared."""
+    command = OneTimeCharge(
+        reference="res-1", customer="buy_1", amount=Money(1900, "EUR"), expect_total=Money(2500, "EUR"), tax="provider"
+    )
+    held = _held(subtotal=Money(1900, "EUR"), total=None if total is None else Money(total, "EUR"))
+    if text is None:
+        assert same_bill(command, held) is held
+    else:
+        with pytest.raises(IdempotencyMismatch, match=text):
+            same_bill(command, held)

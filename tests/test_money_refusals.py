@@ -196,8 +196,8 @@ def test_a_verb_whose_request_was_lost_waits() -> None:
         _start(History(unsettled=True), DONE)
     assert refused.value.reference == "re-1"
     assert str(refused.value).startswith(
-        "a request of refund 're-1' was lost a few minutes ago and may still take effect: nothing was sent. Make the "
-        "same call again in five minutes"
+        "a request of the refund 're-1' was lost a few minutes ago and may still take effect: nothing was sent. "
+        "Make the same call again in five minutes"
     )
 
 

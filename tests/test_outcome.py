@@ -12,6 +12,7 @@ from invoice_bridge import (
     ConfigurationError,
     Declined,
     Discrepancy,
+    IdempotencyMismatch,
     InvalidState,
     Invoice,
     LossyTranslation,
@@ -39,7 +40,7 @@ from invoice_bridge.adapter.checks import payable, verify
 from invoice_bridge.core.commands import Command, Delete
 from invoice_bridge.core.steps import Step
 from invoice_bridge.core.wire import Effect, Flow, Request, Response, Send, Sleep, Steps
-from invoice_bridge.engine.supervise import Lost, NotSent, Policy, supervise, verdict
+from invoice_bridge.engine.supervise import Lost, NotSent, Policy, check_subject, supervise, verdict
 from tests.toy import ACME, PAY, toy_context
 
 CHARGE = OneTimeCharge(reference="res-1", amount=Money(1900, "EUR"))
@@ -783,3 +784,42 @@ def test_what_the_journal_writes_of_an_answer(status: int, word: str) -> None:
     request = next(ACME.flow(CHARGE, context))
     content = b'{"id":"in_1","currency":"EUR"}' if status < 300 else b'{"message":"no"}'
     assert verdict(request, Response(status, content, provider="acme"), context) == word
+
+
+@pytest.mark.parametrize(
+    "said,text",
+    [
+        (b'{"metadata": {"reference": "back-1"}}', None),
+        (b'{"metadata": {"reference": "back-0"}}', "something earlier: its metadata.reference is 'back-0'"),
+        (b'{"metadata": {"reference": "before"}}', "something earlier: its metadata.reference is 'before'"),
+        (b'{"metadata": {}}', "something else: it has no metadata.reference"),
+    ],
+)
+def test_an_answer_is_about_what_was_asked(said: bytes, text: str | None) -> None:
+    """It has the reference that was sent, and is none that was known before; else an intermediary mixed it up."""
+    context = toy_context().on(CHARGE)
+    asked = replace(
+        context.get("refunds", specimen={}), answers=("metadata", "reference"), excludes=frozenset({"before"})
+    )
+    for request in (replace(asked, equals="back-1"), asked):
+        answer = Response(200, said, provider="acme")
+        if text is None or (request.equals is None and "back-0" in text):
+            check_subject(request, answer, context)
+            continue
+        with pytest.raises(MalformedResponse) as refused:
+            check_subject(request, answer, context)
+        assert str(refused.value) == f"acme: the answer is about {text}: an intermediary mixes up answers (HTTP 200)"
+
+
+@pytest.mark.parametrize("answer,outcome", [(OPENED, "partly_done"), (REPLAYED, "nothing_done")])
+def test_what_another_bill_has_done_is_not_this_ones(answer: Response, outcome: str) -> None:
+    """A reference that turns out to be another bill's: its replayed answer is no write of this call, a new one is."""
+    context = toy_context().on(CHARGE)
+
+    def flow() -> Flow[Invoice]:
+        yield next(ACME.flow(CHARGE, context))
+        raise IdempotencyMismatch("the reference is another bill's")
+
+    course = _answered(supervise(flow(), context, Policy()), answer)
+    assert isinstance(course.error, IdempotencyMismatch)
+    assert course.error.outcome == outcome

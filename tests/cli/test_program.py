@@ -210,7 +210,11 @@ def test_resolve_asks_a_journal_that_is_there(tmp_path: Path) -> None:
         assert (done.code, done.out, done.err) == (2, "", f"invoice-bridge: {told}\n")
     wrong = tmp_path / "bils.sqlite"
     done = execute("resolve", CHARGE, "--provider", "stripe", "--journal", str(wrong), env={"STRIPE_API_KEY": KEY})
-    assert (done.code, done.out, done.err) == (2, "", f"invoice-bridge: --journal {wrong}: there is no such file\n")
+    assert (done.code, done.out, done.err) == (
+        2,
+        "",
+        f"invoice-bridge: --journal {wrong}: there is no such file; `create` makes it with the first bill\n",
+    )
     assert not wrong.exists()
     done = execute("resolve", CHARGE, "--provider", "stripe", "--since", "2999-01-01", env={"STRIPE_API_KEY": KEY})
     told = "--since 2999-01-01 is in the future: give the time of the first try"

@@ -59,7 +59,7 @@ NEEDED = {
     "paid": (
         ("--payment-method", "pm_42"),
         (
-            "Chargebee only collects from a named payment source; pass payment_method, the id of a payment source "
+            "Chargebee only collects from a named payment source; pass --payment-method, the id of a payment source "
             "of the customer (pm_…)"
         ),
     ),

@@ -55,9 +55,7 @@ PROVIDERS = {
     "a manual invoice is changed first: collection_method=send_invoice, days_until_due=0 (payable at once)": "a plan",
 }
 """Texts in a provider's words."""
-SETTINGS = re.compile(
-    r"api_key contains|deadline=60\.0|since must be a datetime|journal must be the path|x, base_url=x"
-)
+SETTINGS = re.compile(r"deadline=60\.0|since must be a datetime|journal must be the path|x, base_url=x")
 """Arguments of Client that no option or profile gives in another type, and a repr."""
 
 
@@ -115,22 +113,34 @@ ON_INVOICE = {
         (IN_FILE, 'allow=["a.b", "lines[0].tax"] accepts', "--allow a.b --allow 'lines[0].tax' accepts"),
         (IN_FILE, "state it: create(…, since=…); or", "state it: --since …; or"),
         (IN_FILE, 'or pass lookup="never" if', "or pass --lookup never if"),
-        (IN_FILE, "pass attempt=2", "pass attempt = 2"),
+        (IN_FILE, "pass attempt=2", "write attempt = 2 in the file"),
         (ON_INVOICE, "pass attempt=2", "pass --attempt 2"),
-        (IN_FILE, "pass reference=…", "pass reference = …"),
+        (IN_FILE, "pass reference=…, or", "write reference = … in the file, or"),
         (ON_INVOICE, "write reference=…", "write --reference …"),
+        (
+            ON_INVOICE,
+            "pass expect=…, the invoice's amount_credited before it",
+            "pass --expect …, the amount credited before it",
+        ),
+        ({"payment_method": "--payment-method"}, "pass payment_method, the id", "pass --payment-method, the id"),
+        (IN_FILE, "check expect_total, then allow", "check --expect-total, then allow"),
+        ({"native_unchecked": "--native-unchecked"}, "goes into native_unchecked", "goes into --native-unchecked"),
+        (IN_FILE, "native_unchecked.stripe.a: the table", "native_unchecked.stripe.a: the table"),
+        (ON_INVOICE, "use mark_paid, which records", "use mark-paid, which records"),
+        (IN_FILE, "collection.payment_method has no id", "collection.payment_method has no id"),
         (ON_INVOICE, "description, due_at or metadata", "description, --due or metadata"),
         (IN_FILE, "description, due_at or metadata", "description, due_at or metadata"),
         (IN_FILE, "write Collection.send(due=…)", 'write collection = {kind = "send", due = …}'),
         (
             IN_FILE,
             'pass customer="cus_…", or CustomerRef(ids={"stripe": "cus_…"})',
-            'pass customer = "cus_…", or customer = {ids = {stripe = "cus_…"}}',
+            'write customer = "cus_…" in the file, or customer = {ids = {stripe = "cus_…"}}',
         ),
         ({"customer": "--customer"}, "pass customer=…, whose", "pass --customer …, whose"),
         ({"draft": "--draft"}, "or draft=True", "or --draft"),
         (IN_FILE, "create it with draft=True", "create it with draft = true"),
         (IN_FILE, "GET v1/invoices?customer=cus_1&site=acme", "GET v1/invoices?customer=cus_1&site=acme"),
+        (IN_FILE, "the reference 'since=1' has", "the reference 'since=1' has"),
         (IN_FILE, "a word that no message names: colour=red", "a word that no message names: colour=red"),
     ],
 )
@@ -196,3 +206,12 @@ def test_a_providers_own_words_stay() -> None:
 def test_a_command_has_the_noun_of_its_messages(command: Command, noun: str) -> None:
     """So a refused void does not speak of a bill."""
     assert command.noun == noun
+
+
+def test_a_key_is_no_argument(cli: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in an environment variable, so no message speaks of api_key."""
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_test_not a_key")
+    done = cli("list", "--provider", "stripe")
+    assert done.err == "invoice-bridge: the key contains a space or a line break: the variable has the key only\n"
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_test_not_a_key")
+    assert "--base-url is not a URL: write" in cli("list", "--provider", "stripe", "--base-url", "https://[::").err

@@ -43,6 +43,9 @@ _OF_CLIENT = ("lookup",)
 """Options that some commands name for themselves, and that are the client's."""
 
 
+_MAKES_INVOICES = ("create", "import_invoice")
+
+
 class Lookup(StrEnum):
     """When a bill is looked up before it is made."""
 
@@ -70,7 +73,7 @@ def journal_file(path: str | None) -> str | None:
 def journal_there(path: str | None) -> str | None:
     """Check that a journal exists: opening it would make one that remembers nothing. Raises ConfigurationError."""
     if path is not None and is_missing(path):
-        raise ConfigurationError(f"--journal {path}: there is no such file")
+        raise ConfigurationError(f"--journal {path}: there is no such file; `create` makes it with the first bill")
     return journal_file(path)
 
 
@@ -150,7 +153,7 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
         named = {name: given.pop(name, None) for name in _OF_CLIENT} | {
             name: chosen.pop(name) for name in ("journal", "book")
         }
-        if command.__name__ != "create":  # a journal is made by the first bill, and not by a wrong name elsewhere
+        if command.__name__ not in _MAKES_INVOICES:  # they make a journal too; elsewhere its name would be a mistake
             journal_there(named["journal"])
         of_client = {name: value for name, value in named.items() if value is not None}
         with Client(**arguments(**chosen) | of_client) as client:

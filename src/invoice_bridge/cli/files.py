@@ -166,7 +166,9 @@ def write_bytes(path: str, content: bytes) -> None:
     try:
         Path(path).write_bytes(content)
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"--output {path}: it cannot be written: {error}") from None
+        raise ConfigurationError(
+            f"--output {path}: it cannot be written: {getattr(error, 'strerror', error)}"
+        ) from None
 
 
 def pairs(given: list[str], option: str) -> dict[str, str]:

@@ -17,13 +17,16 @@ _OPTIONS = {"due_at": "due", "created_from": "created_from", "lines": "line"}
 """Arguments whose option has another name."""
 
 _VALUE = r"\[(?:[^\[\]]|\[[^\]]*\])*\]|\"[^\"]*\"|'[^']*'|Money…|[\w.…]+"
-_ARGUMENT = re.compile(rf"(?<![\w.$%{{?&-])([a-z][a-z_]+)=({_VALUE})")
+_ARGUMENT = re.compile(rf"((?:\bpass )?)(?<![\w.$%{{?&'\"-])([a-z][a-z_]+)=({_VALUE})")
 _FIELDS = {
     *("allow", "amount", "armed", "attempt", "before", "customer", "draft", "expect", "expect_total", "insecure"),
-    *("issued_at", "journal", "lookup", "mail", "mode", "native", "payment_method", "reference", "since"),
+    *("issued_at", "journal", "lookup", "mail", "mode", "native", "payment_method", "reference", "since", "state"),
     *("subscription", "tax", "total"),
 }
 """The arguments that messages name: another word before `=` is the provider's, or the caller's own."""
+
+_WORDS = {"due_at": "due"} | {name: name for name in ("base_url", "expect_total", "native_unchecked", "payment_method")}
+"""Arguments that messages name without a value, and the names of their options."""
 
 _CALLS: tuple[tuple[str, str], ...] = (
     (
@@ -52,6 +55,14 @@ _CALLS: tuple[tuple[str, str], ...] = (
     (r"int of minor units, or text for Money\.parse, not", r'int of minor units, or text like "19.99 EUR", not'),
     (r"write datetime\(…, tzinfo=UTC\)", "write …Z"),
     (r"a datetime with tzinfo, in a file ", ""),
+    (r"\bthe invoice's amount_(remaining|credited|refunded) before it", r"the amount \1 before it"),
+    (r"\bwrite it in native, where", "write it with --native, where"),
+    (r"\b(mark|record)_(paid|payment|uncollectible)\b", r"\1-\2"),
+    (r"\bsend_invoice\(\)", "send"),
+    (r"\bExtra inputs are not permitted", "there is no such field"),
+    (r"\bapi_key (contains|must|is empty)", r"the key \1"),
+    (r": pass the key only, for instance file\.read\(\)\.strip\(\)", ": the variable has the key only"),
+    (r": pass it as api_key only", ": leave it out there"),
     (r"\bTrue\b", "true"),
     (r"\bFalse\b", "false"),
     (r"an aware datetime, or a text", "a text"),
@@ -74,20 +85,22 @@ def spelled(message: str, options: Mapping[str, str]) -> str:
     for pattern, words in _PHRASES:
         message = pattern.sub(words, message)
     message = _ARGUMENT.sub(partial(_argument, options=options), message)
-    return re.sub(r"\bdue_at\b", options.get("due", "due_at"), message)
+    for word, name in _WORDS.items():
+        message = re.sub(rf"(?<![\w.$-]){word}(?![\w.=])", options.get(name, word), message)
+    return message
 
 
 def _argument(found: re.Match[str], options: Mapping[str, str]) -> str:
-    name, value = found.groups()
+    verb, name, value = found.groups()
     option = options.get(_OPTIONS.get(name, name))
     if name not in _FIELDS and option is None:
         return found[0]
     if name == "allow":
         names = re.findall(r"[^\s\[\],'\"]+(?:\[[^\]]*\][^\s\[\],'\"]*)?", value)
-        return " ".join(f"--allow {shlex.quote(one)}" for one in names)
+        return verb + " ".join(f"--allow {shlex.quote(one)}" for one in names)
     if value == "Money…":
         value = '"17.99 EUR"'
     if option is None:
-        return f"{name} = {value}"
+        return f"write {name} = {value} in the file" if verb else f"{name} = {value}"
     bare = value.strip("\"'")
-    return option if bare == "true" else f"{option} {bare if bare == '…' or '…' in bare else shlex.quote(bare)}"
+    return verb + (option if bare == "true" else f"{option} {bare if '…' in bare else shlex.quote(bare)}")

@@ -228,7 +228,9 @@ class ImportInvoice(NewInvoice):
 
     def _check_settled(self) -> None:
         if any(payment.state != "succeeded" or payment.amount is None for payment in self.payments):
-            raise ValueError("payments are those that succeeded, each with its amount; leave attempts out")
+            raise ValueError(
+                'payments are those that succeeded, each with its amount: write state="succeeded", or leave it out'
+            )
         if any(note.amount is None or note.amount.minor <= 0 for note in self.credit_notes):
             raise ValueError("each credit note has an amount above zero")
         if wrong := sorted({note.kind for note in self.credit_notes} - {"adjustment", "refund", "credit"}):

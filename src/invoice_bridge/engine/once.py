@@ -61,7 +61,7 @@ def _reading_only(command: Command, context: Context, history: History, flow: Fl
     reference = verb_reference(command)
     if not history.applied:
         raise OutcomeUnknown(
-            f"a request of {command.verb} {reference!r} was lost a few minutes ago and may still take effect: nothing "
+            f"a request of the {command.noun} {reference!r} was lost a few minutes ago and may still take effect: nothing "
             "was sent. Make the same call again in five minutes",
             reference=reference,
         )
@@ -69,7 +69,7 @@ def _reading_only(command: Command, context: Context, history: History, flow: Fl
     invoice = yield from context.provider.flow(again, context.on(again))
     if not is_shown:
         raise NotShown(
-            f"the journal has the {command.verb} {reference!r} of {invoice.id} as done, and {context.provider.title} "
+            f"the journal has the {command.noun} {reference!r} of {invoice.id} as done, and {context.provider.title} "
             "does not show it: it has failed since, or its listings lag behind. Nothing was sent: look at the invoice "
             "at the provider; to do it once more, give it a new reference",
             asked=reference,

@@ -6,12 +6,13 @@ The answer of the first try is lost, so nobody knows; what the invoice shows dec
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from invoice_bridge import BridgeError, Client, Collection, Invoice, Money, OneTimeCharge, Rejected
+from invoice_bridge import BridgeError, Client, Collection, Discrepancy, Invoice, Money, OneTimeCharge, Rejected
 from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
 from invoice_bridge.emulator import EmulatorTransport
 from tests.providers.chargebee.conftest import API, World
@@ -98,3 +99,30 @@ def test_a_refused_repetition_is_what_the_invoice_shows(
         assert isinstance(refused.value, Rejected)
         assert len(world.events) == effects
     assert transport.posted == 2
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["forgotten", "journal"])
+def test_a_reference_that_chargebee_does_not_keep(world: World, kept: bool, tmp_path: Path) -> None:
+    """After the key's lifetime the expected amount alone protects; a journal refuses what it has as done."""
+    invoice_id = world.client.create(
+        OneTimeCharge(reference="res-1", customer="cus_42", amount=eur(2500), collection=Collection.manual())
+    ).id
+
+    def pay(expect: int) -> Invoice:
+        journal = tmp_path / "bills.sqlite" if kept else None
+        http = httpx.Client(transport=EmulatorTransport(world.site, API))
+        with Client("chargebee", api_key=world.site.key, site="acme-test", http=http, journal=journal) as client:
+            return client.pay(
+                invoice_id, amount=eur(1000), reference="part-1", payment_method="pm_42", expect=eur(expect)
+            )
+
+    pay(2500)
+    world.site.kept.clear()
+    if kept:
+        assert pay(2500).amount_paid == eur(1000)
+        with pytest.raises(Discrepancy, match=f"the journal has the payment 'part-1' of {invoice_id} as done"):
+            pay(1500)
+    else:
+        with pytest.raises(Discrepancy, match=r"expected 25\.00 EUR"):
+            pay(2500)
+        assert pay(1500).amount_paid == eur(2000)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -274,3 +275,25 @@ def test_a_deletion_that_worked_and_was_lost_is_no_error() -> None:
     found = at.client.delete(made.id)
     assert (found.id, found.status, at.stripe.invoices) == (made.id, Status.DELETED, {})
     assert at.sent[-2:] == [f"DELETE /v1/invoices/{made.id}"] * 2
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["forgotten", "journal"])
+def test_a_refunds_reference_on_another_invoice(kept: bool, tmp_path: Path) -> None:
+    """While Stripe remembers the key it is refused. Later only a journal refuses it: refunds are listed by invoice."""
+    at = desk(journal=tmp_path / "bills.sqlite") if kept else desk()
+    one, two = (
+        at.client.pay(at.client.create(OneTimeCharge(reference=name, customer="cus_42", amount=Money(1999, "EUR"))).id)
+        for name in ("res-1", "res-2")
+    )
+    part = Money(100, "EUR")
+    at.client.refund(one.id, amount=part, reference="back-1")
+    with pytest.raises(IdempotencyMismatch, match="'back-1'"):
+        at.client.refund(two.id, amount=part, reference="back-1")
+    at.forget()
+    assert at.client.refund(one.id, amount=part, reference="back-1").amount_refunded == part
+    if kept:
+        with pytest.raises(IdempotencyMismatch, match=f"another refund, of {one.id} at stripe; nothing was sent"):
+            at.client.refund(two.id, amount=part, reference="back-1")
+    else:
+        at.client.refund(two.id, amount=part, reference="back-1")
+    assert at.events.count("refunded") == (1 if kept else 2)

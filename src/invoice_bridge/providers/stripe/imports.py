@@ -181,8 +181,8 @@ def _open(command: ImportInvoice, context: Context, form: object) -> Flow[Invoic
         if refusal.param != _NUMBER:
             raise
         raise IdempotencyMismatch(  # how Stripe refuses a number that is taken is not confirmed
-            f"number-taken: Stripe refuses the number {command.number!r}: {refusal.message}; nothing was imported: "
-            "give another number",
+            f"number-taken: Stripe refuses the number {command.number!r}: {refusal.message} Nothing was imported. "
+            'If this document was imported before, lookup="always" finds it; give another number only if it was not',
         ) from refusal
     return (yield from read_answer(answer, context))
 
