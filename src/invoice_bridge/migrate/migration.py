@@ -28,7 +28,7 @@ from invoice_bridge.migrate.accounts import Account, check_accounts
 from invoice_bridge.migrate.engine import Worker
 from invoice_bridge.migrate.evidence import write_evidence
 from invoice_bridge.migrate.ledger import Ledger
-from invoice_bridge.migrate.mapping import CustomerOf, Numbers, customers_of, products_of, write_template
+from invoice_bridge.migrate.mapping import CustomerOf, Numbers, ProductOf, customers_of, products_of, write_template
 from invoice_bridge.migrate.operations import Action
 from invoice_bridge.migrate.planning import COMPLETE, MISSING, Planner, read_source
 from invoice_bridge.migrate.preview import Preview, preview_of
@@ -90,7 +90,7 @@ class Migration:
         self,
         *,
         customers: Path_ | Mapping[str, str] | CustomerOf | None = None,
-        products: Path_ | Mapping[str, str] | None = None,
+        products: Path_ | Mapping[str, str] | ProductOf | None = None,
         numbers: str = "keep",
         drafts: bool = False,
         open_invoices: bool = False,
@@ -101,9 +101,9 @@ class Migration:
         """Read the source, and write what is to be done into the ledger; return the plan's number.
 
         It goes on with a plan that was interrupted, if it is asked for with the same choices. `customers` and
-        `products` are a CSV file with the columns source_id and target_id, a mapping, or for customers a function of
-        the invoice; else the profile's maps count. Customers that are missing are added to the CSV file, for a person
-        to complete. `numbers` is "keep", "prefix:OLD-" or "new".
+        `products` are a CSV file with the columns source_id and target_id, a mapping, or a function (of the invoice; of
+        the id of a product or price); else the profile's maps count. Customers that are missing are added to the CSV
+        file, for a person to complete. `numbers` is "keep", "prefix:OLD-" or "new".
         """
         choices = {
             "kind": "plan",
@@ -121,7 +121,7 @@ class Migration:
         plan: int | None = None,
         *,
         customers: Path_ | Mapping[str, str] | CustomerOf | None = None,
-        products: Path_ | Mapping[str, str] | None = None,
+        products: Path_ | Mapping[str, str] | ProductOf | None = None,
         progress: planning.Progress = lambda _read: None,
     ) -> int:
         """Plan what is new at the source since a plan; return the new plan's number.
