@@ -299,6 +299,7 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
             *("accrued.py", "compared.py", "conditions.py", "part_shapes.py", "parts.py"),
             *("payments.py", "repayments.py", "subscription.py"),
             *("imports.py", "import_conditions.py", "import_fields.py", "import_forms.py", "import_limits.py"),
+            "taking_back.py",
         },
         "whop": {"import_fields.py", "imports.py", "lookup.py", "part_shapes.py", "repayments.py"},
     }
@@ -327,7 +328,7 @@ ORDER = [
     "name", "title", "reviewed", "api_version", "base_url", "auth", "headers", "form", "idempotency", "rate",
     "search_rate", "retry_header", "settings", "scope", "mode", "sources", "statuses", "transitions", "fields",
     "verb_fields", "import_fields", "natives", "errors", "limits", "import_limits", "money", "redactions", "flows",
-    "lookup", "search", "import_lookup", "parse", "shape", "refusal", "invoice_id", "reference_in", "webhooks",
+    "lookup", "search", "import_lookup", "deletes_imports", "parse", "shape", "refusal", "invoice_id", "reference_in", "webhooks",
     "emulator",
 ]  # fmt: skip
 
