@@ -328,8 +328,8 @@ ORDER = [
     "name", "title", "reviewed", "api_version", "base_url", "auth", "headers", "form", "idempotency", "rate",
     "search_rate", "retry_header", "settings", "scope", "mode", "sources", "statuses", "transitions", "fields",
     "verb_fields", "import_fields", "natives", "errors", "limits", "import_limits", "money", "redactions", "flows",
-    "lookup", "search", "import_lookup", "deletes_imports", "parse", "shape", "refusal", "invoice_id", "reference_in", "webhooks",
-    "emulator",
+    "lookup", "search", "import_lookup", "deletes_imports", "parse", "shape", "refusal", "invoice_id", "reference_in",
+    "webhooks", "emulator",
 ]  # fmt: skip
 
 
