@@ -156,6 +156,23 @@ def verify(*, ledger: LedgerFile, config: Config, source: From, target: To, plan
         raise typer.Exit(exits.DIFFERENCE)
 
 
+def balances(
+    *,
+    ledger: LedgerFile,
+    config: Config,
+    source: From,
+    target: To,
+    customers: Customers = None,
+    plan: PlanNumber = None,
+) -> None:
+    """List what customers have beside invoices, once a plan is run: a person moves it. Exit code 1 if there is any."""
+    with _migration(ledger, config, source, target) as migration:
+        found = migration.credits(plan, customers=customers)
+    print_parts(*map(exits.printable, found.lines()))
+    if not found.is_clear:
+        raise typer.Exit(exits.DIFFERENCE)
+
+
 def undo(*, ledger: LedgerFile, config: Config, source: From, target: To, plan: PlanNumber = None) -> None:
     """Plan to take back what a plan has made, as far as the target lets it; `run` then does it."""
     with _migration(ledger, config, source, target) as migration:
