@@ -12,7 +12,7 @@ import typer
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import journal_file
 from invoice_bridge.cli.files import amount, instant
-from invoice_bridge.cli.migrate_parts import LedgerFile, PlanNumber, show_preview
+from invoice_bridge.cli.migrate_parts import LedgerFile, PlanNumber, show_lines, show_preview
 from invoice_bridge.cli.output import print_parts
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def balances(
     """List what customers have beside invoices, once a plan is run: a person moves it. Exit code 1 if there is any."""
     with _migration(ledger, config, source, target) as migration:
         found = migration.credits(plan, customers=customers)
-    print_parts(*map(exits.printable, found.lines()))
+    show_lines(found.lines())
     if not found.is_clear:
         raise typer.Exit(exits.DIFFERENCE)
 
