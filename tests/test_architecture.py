@@ -295,12 +295,13 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
             *("collected.py", "compared.py", "lines.py", "lookup.py", "payments.py", "repayments.py", "whole.py"),
             *("line_shapes.py", "part_shapes.py", "payment_shapes.py"),
             *("imports.py", "import_conditions.py", "import_fields.py", "import_forms.py", "import_limits.py"),
-            *("import_parts.py", "import_part_fields.py"),
+            *("import_parts.py", "import_part_fields.py", "balances.py"),
         },
         "chargebee": {
             *("accrued.py", "compared.py", "conditions.py", "part_shapes.py", "parts.py"),
             *("payments.py", "repayments.py", "subscription.py"),
             *("imports.py", "import_conditions.py", "import_fields.py", "import_forms.py", "import_limits.py"),
+            *("balances.py", "taking_back.py"),
         },
         "whop": {"import_fields.py", "imports.py", "lookup.py", "part_shapes.py", "repayments.py"},
     }
@@ -335,8 +336,8 @@ ORDER = [
     "name", "title", "reviewed", "api_version", "base_url", "auth", "headers", "form", "idempotency", "rate",
     "search_rate", "retry_header", "settings", "scope", "mode", "sources", "statuses", "transitions", "fields",
     "verb_fields", "import_fields", "natives", "errors", "limits", "import_limits", "money", "redactions", "flows",
-    "lookup", "search", "import_lookup", "parse", "shape", "refusal", "invoice_id", "reference_in", "webhooks",
-    "emulator",
+    "lookup", "search", "import_lookup", "balances", "deletes_imports", "parse", "shape", "refusal", "invoice_id",
+    "reference_in", "webhooks", "emulator",
 ]  # fmt: skip
 
 

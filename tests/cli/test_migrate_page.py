@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,3 +127,21 @@ def test_a_person_decides_on_the_command_line(cli: Callable[..., Done], between:
     assert cli("migrate", "preview", *ledger).code == 0
     assert cli("migrate", "preview", "--ledger", "no.sqlite").code == 2
     assert not Path("no.sqlite").exists()
+
+
+def test_balances_are_listed_on_the_command_line(cli: Callable[..., Done], between: Move) -> None:
+    """As the page shows it; exit code 1 while a person has one to move, 0 without any, 2 before the plan is run."""
+    Path("customers.csv").write_text("source_id,target_id\ncus_42,cus_42\n", "utf-8")
+    ends = ("--ledger", "ledger.sqlite", "--config", "moving.toml", "--from", "old", "--to", "new")
+    ask = ("migrate", "credits", *ends, "--customers", "customers.csv")
+    with between.migration() as migration:
+        migration.plan(customers=between.customers)
+        assert cli(*ask).code == 2
+        migration.run(allow=migration.preview().stopping)
+    assert (cli(*ask).code, cli(*ask).out) == (0, "1 customers read, 0 balances to move by hand, 0 not read\n")
+    emulator: Any = between.emulators["stripe"]
+    emulator.customers["cus_42"].update(balance=-1234, currency="eur")
+    done = cli(*ask)
+    assert done.code == 1
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    assert done.out == shown.partition("\n")[2]

@@ -59,6 +59,9 @@ def test_on_chargebee_undo_ends_where_it_began(between: Move) -> None:
         assert dict(made.counts) == {"planned": 9}
         assert made.closes
         assert "stay used" in made.checks[0]
+        assert dict(made.effects) == {"records": 3, "voids": 6}  # three are drafts
+        assert made.requests == 3 + 3 * 2 + 3
+        assert (made.losses, made.stopping) == ({}, frozenset())  # what the imports lost is accepted already
         assert len(documents(between)[0]) == 1 + 9  # a plan writes nothing
         assert migration.run(number) == {"done": 9}
         assert migration.run(number) == {}

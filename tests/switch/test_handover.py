@@ -21,6 +21,7 @@ from invoice_bridge import (
     Unsupported,
 )
 from invoice_bridge.emulator import Fault, Kind
+from invoice_bridge.journal.switches import EVERYBODY
 from invoice_bridge.switch.sides import Sides
 from tests.clients import no_waiting  # noqa: F401 - a fixture, used by every test
 from tests.databases import Place, run_elsewhere
@@ -191,6 +192,25 @@ def test_the_same_reference_at_the_other_side_is_refused(pair: Pair) -> None:
             billing.create(pair.charge(), on=date(2026, 12, 2), allow=ALLOWED)
         assert (refused.value.provider, refused.value.invoice_id) == ("stripe", made.id)
     assert len(pair.bills("res-1")) == 1
+
+
+def test_after_a_move_a_period_is_recognised_by_its_reference_alone(pair: Pair) -> None:
+    """The same reference is billed once. Under another one it is billed twice: the limit that the how-to states."""
+    with pair.handover() as billing:
+        made = billing.create(pair.period(12), allow=ALLOWED)  # at the new side
+        assert made.provider == "chargebee"
+        later = datetime(2027, 1, 1, tzinfo=UTC)
+        old, new = billing.old.book, billing.new.book
+        billing.journal.switches.move(old, new.account, EVERYBODY, later, why="a month later", now=AT)
+    with pair.handover(later) as billing:  # December now belongs to the old side
+        with pytest.raises(BilledElsewhere) as refused:
+            billing.create(pair.period(12), allow=ALLOWED)
+        assert refused.value.invoice_id == made.id
+        assert (len(pair.old.bills()), len(pair.new.bills())) == (0, 1)
+        assert billing.create(pair.period(12, reference="stripe-2026-12"), allow=ALLOWED).provider == "stripe"
+    assert (len(pair.old.bills()), len(pair.new.bills())) == (1, 1)
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "switch-providers.md").read_text("utf-8")
+    assert "The same period under another reference" in page
 
 
 @pytest.mark.parametrize("lookup", ["auto", "always"])

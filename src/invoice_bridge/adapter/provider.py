@@ -38,6 +38,7 @@ from invoice_bridge.adapter.rows import (
 )
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core import wire
+from invoice_bridge.core.balances import ReadBalances
 from invoice_bridge.core.bills import NewInvoice
 from invoice_bridge.core.commands import VERB_LEAVES, Bill, Command, Find, ListInvoices, OnInvoice, verb_reference
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse, ProviderError, Unsupported
@@ -160,6 +161,8 @@ class Provider:
     the idempotency key covers the lag. None if the index does not cover the reference."""
     import_lookup: Callable[[ImportInvoice, Context, History], Flow[Matches]] | None = None
     """The lookup of an import, if an id that the caller chose makes it cheaper than a bill's."""
+    balances: FlowFactory | None = None
+    """Reads the balances of a customer (`ReadBalances`); None where no documented request states them."""
     deletes_imports: frozenset[Status] = frozenset()
     """The statuses in which `Delete(imported=True)` deletes what an import made, beside drafts."""
     parse: Callable[..., Invoice]
@@ -186,11 +189,12 @@ class Provider:
         Raises Unsupported if the provider cannot do it, if it is not built, if a limit is exceeded, or if a row refuses
         a field.
         """
-        begin: FlowFactory | Cannot | None = getattr(self.flows, command.capability)
+        if isinstance(command, ReadBalances) and self.balances is not None:
+            return self.balances(command, context)
+        begin: FlowFactory | Cannot | None = getattr(self.flows, command.capability, None)
         if begin is None:
             raise Unsupported(f"{self.title}: {command.capability} is not built yet")
-        is_import = isinstance(command, ImportInvoice)
-        check_limits(self.import_limits if is_import else self.limits, command)
+        check_limits(self.import_limits if isinstance(command, ImportInvoice) else self.limits, command)
         if isinstance(begin, Cannot):
             raise Unsupported(f"{self.title}: {begin.reason}", source=begin.source)
         if isinstance(command, NewInvoice):

@@ -29,6 +29,7 @@ app.command("serve")(migrate_parts.serve)
 app.command("sweep")(migrate_steps.sweep)
 app.command("verify")(migrate_steps.verify)
 app.command("evidence")(migrate_parts.evidence)
+app.command("credits")(migrate_steps.balances)
 app.command("undo")(migrate_steps.undo)
 app.add_typer(migrate_parts.quarantine, name="quarantine")
 

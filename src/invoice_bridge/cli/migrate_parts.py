@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,7 +29,12 @@ quarantine = typer.Typer(cls=exits.Group, no_args_is_help=True, help="List and d
 
 def show_preview(preview: Preview) -> None:
     """Print a preview, without the control characters of what a provider wrote."""
-    print_parts(*(_safe(line) for line in preview.lines()))
+    show_lines(preview.lines())
+
+
+def show_lines(lines: Iterable[str]) -> None:
+    """Print lines with their indents, without the control characters of what a provider wrote."""
+    print_parts(*(_safe(line) for line in lines))
 
 
 def _safe(line: str) -> str:

@@ -12,7 +12,7 @@ import typer
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import journal_file
 from invoice_bridge.cli.files import amount, instant
-from invoice_bridge.cli.migrate_parts import LedgerFile, PlanNumber, show_preview
+from invoice_bridge.cli.migrate_parts import LedgerFile, PlanNumber, show_lines, show_preview
 from invoice_bridge.cli.output import print_parts
 
 if TYPE_CHECKING:
@@ -153,6 +153,23 @@ def verify(*, ledger: LedgerFile, config: Config, source: From, target: To, plan
         found = migration.verify(plan, progress=_counter("read back"))
     print_parts(*map(exits.printable, str(found).splitlines()))
     if not found.ok:
+        raise typer.Exit(exits.DIFFERENCE)
+
+
+def balances(
+    *,
+    ledger: LedgerFile,
+    config: Config,
+    source: From,
+    target: To,
+    customers: Customers = None,
+    plan: PlanNumber = None,
+) -> None:
+    """List what customers have beside invoices, once a plan is run: a person moves it. Exit code 1 if there is any."""
+    with _migration(ledger, config, source, target) as migration:
+        found = migration.credits(plan, customers=customers)
+    show_lines(found.lines())
+    if not found.is_clear:
         raise typer.Exit(exits.DIFFERENCE)
 
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from invoice_bridge.migrate.credits import Credit, Credits
     from invoice_bridge.migrate.engine import Connect, Worker, move
     from invoice_bridge.migrate.errors import ForbiddenEffect, LeaseExpired, LedgerUnavailable
     from invoice_bridge.migrate.jobs import work_on_jobs
@@ -37,6 +38,8 @@ __all__ = [
     "STATES",
     "Action",
     "Connect",
+    "Credit",
+    "Credits",
     "ForbiddenEffect",
     "Item",
     "LeaseExpired",
@@ -59,6 +62,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "credits": ("Credit", "Credits"),
     "engine": ("Connect", "Worker", "move"),
     "errors": ("ForbiddenEffect", "LeaseExpired", "LedgerUnavailable"),
     "jobs": ("work_on_jobs",),

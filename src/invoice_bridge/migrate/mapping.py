@@ -15,10 +15,21 @@ from typing import Any
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.model import CustomerRef, Invoice, Line
 
-__all__ = ["CustomerOf", "Numbers", "customers_of", "products_of", "source_customer", "write_template"]
+__all__ = [
+    "CustomerOf",
+    "Numbers",
+    "ProductOf",
+    "customers_of",
+    "ids_of",
+    "products_of",
+    "source_customer",
+    "write_template",
+]
 
 CustomerOf = Callable[[Invoice], str | None]
 """Returns the id of an invoice's customer at the target, None where there is none."""
+ProductOf = Callable[[str], str | None]
+"""Returns the target's product or price for one of the source, None where there is none."""
 _COLUMNS = ("source_id", "target_id", "name", "email")
 
 
@@ -35,7 +46,7 @@ def customers_of(
     """
     if callable(given):
         return given
-    ids = _ids(given, profile, source, target)
+    ids = ids_of(given, profile, source, target)
     return lambda invoice: ids.get(source_customer(invoice) or "")
 
 
@@ -45,27 +56,29 @@ def source_customer(invoice: Invoice) -> str | None:
 
 
 def products_of(
-    given: str | PathLike[str] | Mapping[str, str] | None,
+    given: str | PathLike[str] | Mapping[str, str] | ProductOf | None,
     profile: Mapping[str, Mapping[str, str]],
     source: str,
     target: str,
 ) -> Callable[[Line], Line]:
     """Return what puts the target's products and prices into a line; those that no map has stay as they are."""
-    ids = _ids(given, profile, source, target)
+    of: ProductOf = given if callable(given) else ids_of(given, profile, source, target).get
 
     def translate(line: Line) -> Line:
-        found = {name: ids[own] for name in ("product", "price") if (own := getattr(line, name)) in ids}
+        stated = {name: own for name in ("product", "price") if (own := getattr(line, name)) is not None}
+        found = {name: mapped for name, own in stated.items() if (mapped := of(own))}
         return line.model_copy(update=found) if found else line
 
     return translate
 
 
-def _ids(
+def ids_of(
     given: str | PathLike[str] | Mapping[str, str] | None,
     profile: Mapping[str, Mapping[str, str]],
     source: str,
     target: str,
 ) -> dict[str, str]:
+    """Return the ids at the target by those at the source: of a CSV file, a mapping, or the profile's map."""
     if given is None:
         return {ids[source]: ids[target] for ids in profile.values() if source in ids and target in ids}
     if isinstance(given, Mapping):

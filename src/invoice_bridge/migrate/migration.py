@@ -25,10 +25,19 @@ from invoice_bridge.core.money import Money
 from invoice_bridge.journal.location import Location
 from invoice_bridge.migrate import planning
 from invoice_bridge.migrate.accounts import Account, check_accounts
+from invoice_bridge.migrate.credits import Credits, read_credits
 from invoice_bridge.migrate.engine import Worker
 from invoice_bridge.migrate.evidence import write_evidence
 from invoice_bridge.migrate.ledger import Ledger
-from invoice_bridge.migrate.mapping import CustomerOf, Numbers, customers_of, products_of, write_template
+from invoice_bridge.migrate.mapping import (
+    CustomerOf,
+    Numbers,
+    ProductOf,
+    customers_of,
+    ids_of,
+    products_of,
+    write_template,
+)
 from invoice_bridge.migrate.operations import Action
 from invoice_bridge.migrate.planning import COMPLETE, MISSING, Planner, read_source
 from invoice_bridge.migrate.preview import Preview, preview_of
@@ -90,7 +99,7 @@ class Migration:
         self,
         *,
         customers: Path_ | Mapping[str, str] | CustomerOf | None = None,
-        products: Path_ | Mapping[str, str] | None = None,
+        products: Path_ | Mapping[str, str] | ProductOf | None = None,
         numbers: str = "keep",
         drafts: bool = False,
         open_invoices: bool = False,
@@ -101,9 +110,9 @@ class Migration:
         """Read the source, and write what is to be done into the ledger; return the plan's number.
 
         It goes on with a plan that was interrupted, if it is asked for with the same choices. `customers` and
-        `products` are a CSV file with the columns source_id and target_id, a mapping, or for customers a function of
-        the invoice; else the profile's maps count. Customers that are missing are added to the CSV file, for a person
-        to complete. `numbers` is "keep", "prefix:OLD-" or "new".
+        `products` are a CSV file with the columns source_id and target_id, a mapping, or a function (of the invoice; of
+        the id of a product or price); else the profile's maps count. Customers that are missing are added to the CSV
+        file, for a person to complete. `numbers` is "keep", "prefix:OLD-" or "new".
         """
         choices = {
             "kind": "plan",
@@ -121,7 +130,7 @@ class Migration:
         plan: int | None = None,
         *,
         customers: Path_ | Mapping[str, str] | CustomerOf | None = None,
-        products: Path_ | Mapping[str, str] | None = None,
+        products: Path_ | Mapping[str, str] | ProductOf | None = None,
         progress: planning.Progress = lambda _read: None,
     ) -> int:
         """Plan what is new at the source since a plan; return the new plan's number.
@@ -148,12 +157,15 @@ class Migration:
 
     def _planner(self, customers: Any, products: Any, numbers: str, *, drafts: bool, open_invoices: bool) -> Planner:
         source, target = self.source.provider, self.target.provider
-        maps = {name: {**self.source.maps[name], **self.target.maps[name]} for name in ("customers", "products")}
-        product_of: Callable[[Line], Line] = products_of(products, maps["products"], source, target)
-        customer_of: Callable[[Invoice], str | None] = customers_of(customers, maps["customers"], source, target)
+        product_of: Callable[[Line], Line] = products_of(products, self._maps("products"), source, target)
+        customer_of: Callable[[Invoice], str | None] = customers_of(customers, self._maps("customers"), source, target)
         return Planner(
             self.source.name, self.target.context, customer_of, product_of, Numbers(numbers), drafts, open_invoices
         )
+
+    def _maps(self, name: str) -> dict[str, Mapping[str, str]]:
+        """Return the profiles' map of customers, or of products."""
+        return {**self.source.maps[name], **self.target.maps[name]}
 
     def _read(
         self,
@@ -307,6 +319,29 @@ class Migration:
         self._check(header, "plan", "sweep")
         with self.target.reader() as target:
             return verify_plan(self.ledger, header.number, target, self.target.context, progress)
+
+    def credits(
+        self,
+        plan: int | None = None,
+        *,
+        customers: Path_ | Mapping[str, str] | None = None,
+    ) -> Credits:
+        """Read the balances of the mapped customers at both accounts, last of all: a person moves what is found.
+
+        `customers` is the CSV file or the mapping that the plan was made with; else the profile's map counts. Raises
+        ConfigurationError while a plan is not finished: history would use up a balance.
+        """
+        header = self.ledger.plan(plan)
+        self._check(header, "plan", "sweep")
+        if left := sum(_open(self.ledger.counts(header.number)).values()):
+            raise ConfigurationError(
+                f"plan {header.number} has {left} items left: balances come last, so run it to its end first"
+            )
+        if self.source.context.provider.balances is None:
+            raise ConfigurationError(f"{self.source.provider} states no balances of customers: nothing can be read")
+        ids = ids_of(customers, self._maps("customers"), self.source.provider, self.target.provider)
+        with self.source.reader() as source, self.target.reader() as target:
+            return read_credits(self.ledger, header.number, source, target, ids)
 
     def write_evidence(self, folder: Path_, plan: int | None = None) -> Path:
         """Write plan, ledger, verification and a page into a new folder, with the digest of each file."""

@@ -156,7 +156,8 @@ def _checks(facts: Mapping[str, Any], reasons: Mapping[tuple[str, str], int], op
         return
     if facts.get("numbers") != "new":
         yield "afterwards, that the next number which the target gives meets none of the imported ones"
-    yield "that the customers have no balance at the target: history would use it up; balances are moved last, by hand"
+    yield "that the customers have no balance at the target: history would use it up"
+    yield "the balances at the source, which no plan moves: `migrate credits` lists each one once the plan is run"
     yield "that accounting programs which read the target do not book the imported documents a second time"
     if opened:
         yield f"{opened} open invoices are closed at the source before they can be paid at the target"

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["undo_items", "undo_one"]
 
+_OF_THE_IMPORT = frozenset({"losses", "effects", "requests"})
+"""What the ledger has of the import itself: an undo loses nothing, and has effects of its own."""
 _WAYS = {"draft": ("delete", "whole"), "open": ("void", "partly")}
 
 
@@ -36,7 +38,8 @@ def undo_items(ledger: Ledger, plan: int, deletable: Collection[str] = ()) -> It
         if row.target_id is None or row.state in {"skipped", "planned"}:
             continue
         status = str(row.target.get("status", ""))
-        source = {**row.source, "target_id": row.target_id}
+        source = {name: value for name, value in row.source.items() if name not in _OF_THE_IMPORT}
+        source |= {"target_id": row.target_id, "requests": 0}
         if "release" in row.operation and row.state in {"released", "done"}:
             detail = f"{row.target_id} is closed at the source: taking it back would leave it billed nowhere"
             yield NewItem(row.reference, source=source, state="refused", reason="undo-impossible", detail=detail)
@@ -57,11 +60,14 @@ def undo_items(ledger: Ledger, plan: int, deletable: Collection[str] = ()) -> It
                     "imported": made,
                 }
             }
-            yield NewItem(row.reference, operation, source)
+            payments = len(made.get("payments", ()))
+            effects = ["records", "voids"] if payments else ["voids"]
+            yield NewItem(row.reference, operation, {**source, "requests": payments + 1, "effects": effects})
         elif status in _WAYS:
             way, how = _WAYS[status]
             operation = {"make": {"command": way, "id": row.target_id, "status": status, "undoes": how}}
-            yield NewItem(row.reference, operation, source)
+            effects = ["voids"] if way == "void" else []
+            yield NewItem(row.reference, operation, {**source, "requests": 1, "effects": effects})
         else:
             detail = f"{row.target_id} is {status or 'unknown'} at the target, which does not let it be taken back"
             yield NewItem(row.reference, source=source, state="refused", reason="undo-impossible", detail=detail)

@@ -5,6 +5,7 @@ from invoice_bridge.adapter.lookup import find
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import basic, form_index_last
+from invoice_bridge.providers.chargebee.balances import balances
 from invoice_bridge.providers.chargebee.bills import charge, period
 from invoice_bridge.providers.chargebee.fields import FIELDS, VERB_FIELDS
 from invoice_bridge.providers.chargebee.import_fields import IMPORT_FIELDS
@@ -101,6 +102,7 @@ CHARGEBEE = Provider(
         ),
     ),
     import_lookup=look_up_import,
+    balances=balances,
     deletes_imports=DELETED_IMPORTS,
     parse=invoice,
     shape=INVOICE,

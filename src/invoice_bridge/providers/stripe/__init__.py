@@ -5,6 +5,7 @@ from invoice_bridge.adapter.lookup import find
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.wire import bearer, form_index_inside
+from invoice_bridge.providers.stripe.balances import balances
 from invoice_bridge.providers.stripe.bills import charge, period
 from invoice_bridge.providers.stripe.fields import FIELDS, VERB_FIELDS
 from invoice_bridge.providers.stripe.import_fields import IMPORT_FIELDS
@@ -100,6 +101,7 @@ STRIPE = Provider(
         send_invoice=mail,
     ),
     search=search,
+    balances=balances,
     parse=invoice,
     shape=INVOICE,
     refusal=refusal,

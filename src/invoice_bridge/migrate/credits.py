@@ -1,0 +1,129 @@
+"""Balances: what customers have at the source beside invoices. They are read and listed, last of all; a person moves
+them.
+
+Rules of this file: nothing is written at either provider. No target takes a balance so that it could be looked up and
+taken back like an invoice, and the source would keep its own: the same money would count twice. So each one is listed
+with its amount, and with what the customer has at the target already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from invoice_bridge.core.balances import Balance, ReadBalances
+from invoice_bridge.core.errors import BridgeError, ConfigurationError
+from invoice_bridge.core.exact import dumps
+from invoice_bridge.core.model import CustomerRef
+from invoice_bridge.migrate.queries import write_notes
+
+if TYPE_CHECKING:
+    from invoice_bridge.client.clients import Client
+    from invoice_bridge.migrate.ledger import Ledger
+
+__all__ = ["Credit", "Credits", "read_balances", "read_credits"]
+
+NOTE = "credits"
+_WORDS = {
+    "balance": "balance, which the next invoice uses up",
+    "credit": "promotional credit, which is never paid out",
+    "refundable": "credit that credit notes left",
+    "excess": "payments that no invoice has used",
+    "undirected": "balance in another currency, whose direction is to be looked up there",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """One balance that a person moves, and what the customer has at the target: () is nothing, None is not known."""
+
+    source: str
+    target: str
+    balance: Balance
+    at_target: tuple[Balance, ...] | None
+
+    def __str__(self) -> str:
+        amount = self.balance.amount
+        whose = f"{-amount} owed by" if amount.minor < 0 else f"{amount} of"
+        there = "not known"
+        if self.at_target is not None:
+            there = ", ".join(str(one.amount) for one in self.at_target) or "nothing"
+        return (
+            f"{self.source} → {self.target}: {whose} the customer: {_WORDS[self.balance.kind]}; at the target: {there}"
+        )
+
+
+@dataclass(frozen=True)
+class Credits:
+    """The balances of all mapped customers. `unread` has each customer that could not be read, with the reason."""
+
+    read: int
+    found: tuple[Credit, ...]
+    unread: Mapping[str, str]
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether every customer was read, and none has a balance."""
+        return not self.found and not self.unread
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> Iterator[str]:
+        """Yield the balances as text."""
+        yield f"{self.read} customers read, {len(self.found)} balances to move by hand, {len(self.unread)} not read"
+        totals: dict[tuple[str, str], int] = {}
+        yield from (f"  {credit}" for credit in self.found)
+        for credit in self.found:
+            amount = credit.balance.amount
+            key = credit.balance.kind, amount.currency
+            totals[key] = totals.get(key, 0) + amount.minor
+        yield from (f"  not read: {customer}: {why}" for customer, why in sorted(self.unread.items()))
+        if totals:
+            yield "in all, by kind:"
+        for (kind, currency), minor in sorted(totals.items()):
+            yield f"  {kind}: {type(self.found[0].balance.amount)(minor, currency)}"
+
+
+def read_balances(client: Client, customer: str) -> tuple[Balance, ...]:
+    """Read the balances of one customer. Raises BridgeError."""
+    command = ReadBalances(customer=CustomerRef(ids={client.provider: customer}))
+    call = client._prepare(command)  # noqa: SLF001 - as the switch does: the steps of a client, without a verb of its own
+    found: tuple[Balance, ...] = client._run(client._steps(call), call)  # noqa: SLF001
+    return found
+
+
+def read_credits(ledger: Ledger, plan: int, source: Client, target: Client, customers: Mapping[str, str]) -> Credits:
+    """Read the balances of the mapped customers at both accounts, and keep what was found in the ledger."""
+    if not customers:
+        raise ConfigurationError("no customer is mapped: name the CSV of customers that the plan was made with")
+    found: list[Credit] = []
+    unread: dict[str, str] = {}
+    for own, there in sorted(customers.items()):
+        try:
+            balances = read_balances(source, own)
+        except ConfigurationError:
+            raise
+        except BridgeError as error:
+            unread[own] = f"{type(error).__name__}: {error}"
+            continue
+        if balances:
+            at_target = _at_target(target, there)
+            found += [Credit(own, there, balance, at_target) for balance in balances]
+    made = Credits(len(customers) - len(unread), tuple(found), unread)
+    write_notes(ledger, plan, [(NOTE, dumps(_json(made)).decode())])
+    return made
+
+
+def _at_target(target: Client, customer: str) -> tuple[Balance, ...] | None:
+    try:
+        return read_balances(target, customer)
+    except ConfigurationError:
+        raise
+    except BridgeError:
+        return None
+
+
+def _json(made: Credits) -> dict[str, Any]:
+    return {"read": made.read, "unread": dict(made.unread), "found": [str(credit) for credit in made.found]}
