@@ -16,7 +16,7 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test slow check fix docs site serve bench evidence golden cassettes mutants soak fuzz campaign faults migrations engines lowest sdks requirements clean
+.PHONY: help demo test slow check fix docs site serve pictures bench evidence golden cassettes mutants soak fuzz campaign faults migrations engines lowest sdks requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -53,6 +53,9 @@ site: $(DEV) ## build the documentation site into build/site, which opens from d
 serve: $(DEV) ## serve the documentation site on 127.0.0.1:8000 (PORT=)
 	$(BIN)/python tools/site.py
 	$(BIN)/zensical serve -f build/zensical.toml -a 127.0.0.1:$(or $(PORT),8000)
+
+pictures: $(DEV) ## draw what the program prints, for the README and the site (docs/pictures)
+	$(BIN)/python tools/pictures.py
 
 bench: .venv-bench/ready ## measure the library against its peers and its gates; writes docs/benchmarks.md (a quarter of an hour)
 	.venv-bench/bin/python benchmarks/run.py

@@ -1,10 +1,12 @@
 """Pages whose blocks run as they are, with no account and no server."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.pages import Runner, dialogue, looks_like
+from tests.pages import ROOT, Runner, blocks, dialogue, looks_like
 
 NO_ACCOUNT = {"pip": lambda _words: None}
 """What a reader does once, and no test repeats: reaching a registry."""
@@ -17,14 +19,29 @@ NO_ACCOUNT = {"pip": lambda _words: None}
         ("docs/explanation/flows.md", 1),
         ("docs/explanation/losses.md", 1),
         ("docs/explanation/money.md", 1),
+        ("docs/how-to/compare-in-ci.md", 4),
+        ("docs/how-to/own-http-client.md", 1),
+        ("docs/how-to/test-your-app.md", 4),
     ],
 )
 def test_a_page_prints_what_it_shows(page: str, compared: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its lines run as they are, and print what is below them."""
     monkeypatch.chdir(tmp_path)
-    runner = Runner(programs=NO_ACCOUNT)
+    runner = Runner(programs=NO_ACCOUNT, codes={"compare expected.ndjson actual.ndjson --html": 1})
     runner.run(page)
     assert runner.compared == compared
+
+
+@pytest.mark.slow
+def test_the_page_about_logging_prints_what_it_shows(tmp_path: Path) -> None:
+    """As a program of its own: the tests have set up logging already."""
+    found = blocks("docs/how-to/log.md")
+    (tmp_path / "page.py").write_text("\n".join(block.text for block in found if block.kind == "python"), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+    shown = "".join(block.text for block in found if block.kind == "text")
+    assert looks_like(shown, done.stdout), done.stdout
 
 
 @pytest.mark.parametrize(
@@ -47,3 +64,15 @@ def test_a_console_block_has_commands_and_what_they_print() -> None:
     """A command may go on in the next line; a comment is left out."""
     text = "$ invoice-bridge a \\\n    --b  # why\nprinted\n$ c\n"
     assert dialogue(text) == [("invoice-bridge a      --b", "printed\n"), ("c", "")]
+
+
+def test_every_page_with_examples_is_run() -> None:
+    """A page with Python or commands is named by a test, which runs it."""
+    tests = "".join(path.read_text("utf-8") for path in sorted((ROOT / "tests").rglob("test_*.py")))
+    pages = [page for page in sorted((ROOT / "docs").rglob("*.md")) if _has_examples(page)]
+    assert len(pages) > 15
+    assert [page.name for page in pages if f'{page.name}"' not in tests] == []
+
+
+def _has_examples(page: Path) -> bool:
+    return any(block.kind in {"python", "console"} for block in blocks(page.relative_to(ROOT).as_posix()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from enum import Enum
 from importlib import import_module
 from types import NoneType, UnionType
@@ -12,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 
-from invoice_bridge import OneTimeCharge, PeriodInvoice, providers
+from invoice_bridge import Collection, Money, OneTimeCharge, PeriodInvoice, Plan, explain, providers
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.cli.app import COMMANDS
 from invoice_bridge.cli.exits import code_of
@@ -123,6 +124,41 @@ def _fate(name: str, path: str) -> str:
         row.why or ("decides which requests are sent" if row.alters is Alters.BRANCH else "not sent") for row in rows
     ]
     return "; ".join(dict.fromkeys(reasons))
+
+
+SETTINGS: Mapping[str, Mapping[str, str]] = {"chargebee": {"site": "acme"}, "whop": {"account_id": "biz_42"}}
+
+
+def readme_table() -> str:
+    """Return what becomes of the README's bill at each provider, mailed and not."""
+    ids = {"chargeapi": "flt_42", "chargebee": "cus_42", "stripe": "cus_42", "whop": "mber_42"}
+    rows = []
+    for name in providers.names():
+        cells = []
+        for collection in (Collection.manual(), Collection.send(net_days=14)):
+            bill = OneTimeCharge(
+                reference="res-2026-05-17",
+                customer=ids[name],
+                amount=Money.parse("19.99", "EUR"),
+                description="Reservation fees",
+                collection=collection,
+                issued_at=datetime(2026, 5, 17, tzinfo=UTC) if collection.kind == "send" else None,
+            )
+            answer = _answer(explain(name, bill, lookup="journal", **SETTINGS.get(name, {})))
+            cells.append("refused, for the same reason" if answer in cells else answer)
+        rows.append([providers.get(name).title, *cells])
+    return table(["provider", "as it is", "mailed on 17 May, 14 days to pay"], rows)
+
+
+def _answer(plan: Plan) -> str:
+    if plan.refusal is not None:
+        return f"refused: {plan.refusal}"
+    stopping = [loss for loss in plan.losses if loss.severity is not Severity.INFO]
+    if stopping:
+        return "stops: " + "; ".join(f"`{loss.code}`, {loss.why}" for loss in stopping)
+    effects = dict.fromkeys(str(effect) for request in plan.requests for effect in sorted(request.effects))
+    count = len(plan.requests)
+    return f"{count} request{'s' if count > 1 else ''}: {', '.join(effects)}"
 
 
 # ── losses ───────────────────────────────────────────────────────────────────────────────────────────────────────────

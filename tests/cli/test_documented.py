@@ -28,6 +28,10 @@ ELSEWHERE = {
 }
 """What starts so is not run here, and why."""
 RUN_ELSEWHERE = {
+    "async-threads-celery.md",
+    "compare-in-ci.md",
+    "test-your-app.md",
+    "webhooks-in-frameworks.md",
     "cassettes.md",
     "first-bill.md",
     "index.md",
