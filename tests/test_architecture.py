@@ -311,8 +311,8 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
     }  # fmt: skip
     emulator = {path.name for path in (SRC / "providers" / name / "emulator").glob("*.py")}
     only_there = {
-        "chargebee": {"charges.py", "imports.py", "imported_notes.py", "payments.py"},
-        "stripe": {"imports.py", "payments.py"},
+        "chargebee": {"charges.py", "imports.py", "imported_notes.py", "payments.py", "sources.py"},
+        "stripe": {"imports.py", "methods.py", "payments.py"},
         "whop": {"repayments.py"},
     }
     assert emulator - only_there.get(name, set()) == {
