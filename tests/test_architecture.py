@@ -115,6 +115,7 @@ ALLOWED: Mapping[str, set[str]] = {
     "journal/postgres.py": {"os"},  # a forked child leaves its parent's session open
     "journal/sqlite.py": {"os"},  # makes its file private, before it is opened
     "emulator/server.py": EFFECTS,  # serves the in-memory providers
+    "emulator/ports.py": {"socket", "os"},  # opens their ports
     "emulator/courier.py": {"httpx"} | CLOCK,  # delivers their webhooks
     "emulator/connection.py": NETWORK,  # resets, delays and truncates their answers
     "webhooks/asgi.py": {"starlette", "uvicorn"} | CLOCK,  # receives deliveries; their present is its clock's

@@ -1,6 +1,6 @@
 """Customers, payment methods and invoices that the control API loads, and the test methods of providers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -22,7 +22,7 @@ def server() -> Iterator[Served]:
         yield served
 
 
-def bill(name: str, reference: str, **more: Any) -> Mapping[str, Any]:
+def bill(name: str, reference: str, **more: Any) -> dict[str, Any]:
     """A bill that the provider takes, in the words of a file."""
     customer = CUSTOMERS[name]
     if name == "chargeapi":

@@ -24,7 +24,6 @@ from invoice_bridge import providers
 from invoice_bridge.adapter.emulation.core import Emulator
 from invoice_bridge.core.commands import Command, MarkPaid, MarkUncollectible, Pay, Void, read_command
 from invoice_bridge.core.errors import BridgeError
-from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.wire import Request, Response, Send
 from invoice_bridge.emulator.answers import Body, Refusal, read
 from invoice_bridge.engine.lookup import start
@@ -95,16 +94,16 @@ def load(name: str, emulator: Emulator, content: bytes) -> dict[str, Any]:
 def _make(name: str, emulator: Emulator, row: SeedInvoice, place: int) -> str:
     try:
         bill = read_command(row.bill)
-        invoice = _run(name, emulator, bill.model_copy(update={"draft": row.draft}))
+        invoice = run_command(name, emulator, bill.model_copy(update={"draft": row.draft}))
         if row.then is not None:
-            _run(name, emulator, _THEN[row.then](id=invoice.id))
+            run_command(name, emulator, _THEN[row.then](id=invoice.id))
     except BridgeError as error:
         raise Refusal(f"invoices.{place}: {error}") from None
-    return invoice.id
+    return str(invoice.id)
 
 
-def _run(name: str, emulator: Emulator, command: Command) -> Invoice:
-    """Run a command's flow against the emulator."""
+def run_command(name: str, emulator: Emulator, command: Command) -> Any:
+    """Run a command's flow against the emulator; return its result. Raises BridgeError."""
     provider = providers.get(name)
     settings = {**emulator.settings, **emulator.reference_settings}
     context = make_context(provider, settings, _ROOT).on(command)
@@ -114,7 +113,7 @@ def _run(name: str, emulator: Emulator, command: Command) -> Invoice:
         try:
             step = steps.send(reply)
         except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
+            return done.value
         reply = _answer(emulator, step.request) if isinstance(step, Send) else None
 
 
