@@ -30,6 +30,7 @@ ELSEWHERE = {
 RUN_ELSEWHERE = {
     "cassettes.md",
     "migrate.md",
+    "run-emulators.md",
     "switch-providers.md",
     "test-two-providers.md",
     "write-an-adapter.md",

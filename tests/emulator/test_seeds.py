@@ -201,3 +201,12 @@ def test_cards_of_the_test_gateway(server: Served, number: str, stored: int, cha
     listed = httpx.get(f"{root}/payment_sources?customer_id[is]=cus_42", auth=auth).json()["list"]
     assert [row["payment_source"]["id"] for row in listed] == [source]
     assert httpx.post(f"{root}/payment_sources/{source}/delete", auth=auth).json()["payment_source"]["deleted"] is True
+
+
+@pytest.mark.parametrize(
+    "auth,status",
+    [(("sk_test_not_a_key", ""), 200), (("sk_test_another_one", ""), 401), (("", "sk_test_not_a_key"), 401)],
+)
+def test_stripe_takes_the_key_as_the_user_of_basic_too(server: Served, auth: tuple[str, str], status: int) -> None:
+    """As every example with curl in its documentation does."""
+    assert httpx.get(f"{server.own_urls['stripe']}/v1/customers", auth=auth).status_code == status

@@ -165,7 +165,7 @@ def _show(served: Served) -> None:
     for name, control in served.controls.items():
         for courier in control.endpoints.couriers.values():
             made = courier.endpoint
-            own = webhook_variable(name) in os.environ
+            own = bool(os.environ.get(webhook_variable(name)))
             secret = f"signed with {webhook_variable(name)}" if own else f"test secret {made.secret}"
             print_parts(f"Webhooks of {name} go to {made.url}, {made.manner.replace('_', ' ')}; {secret}")
     first = "stripe" if "stripe" in served.faults else next(iter(served.faults))
