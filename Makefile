@@ -16,7 +16,7 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test slow check fix docs site serve pictures bench evidence golden cassettes mutants soak fuzz campaign faults migrations engines lowest sdks requirements clean
+.PHONY: help demo test slow node check fix docs site serve pictures bench evidence golden cassettes mutants soak fuzz campaign faults migrations engines lowest sdks requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -28,7 +28,15 @@ test: $(DEV) ## run the tests, but the slow ones
 	$(BIN)/python -m pytest -q $(PARALLEL) --part fast
 
 slow: $(DEV) ## run the slow tests: browsers, other programs, processes that are killed
+	@if command -v npm >/dev/null 2>&1; then $(MAKE) -s node; fi
 	$(BIN)/python -m pytest -q $(PARALLEL) --part slow
+
+node: tests/node/node_modules/ready ## install the official SDKs for Node, for the slow tests of the emulators
+
+tests/node/node_modules/ready: tests/node/package.json tests/node/package-lock.json
+	@echo "installing tests/node/package-lock.json into tests/node/node_modules"
+	@cd tests/node && npm ci --silent --ignore-scripts --no-audit --no-fund --omit-lockfile-registry-resolved
+	@touch $@
 
 check: $(DEV) ## format, lint, types, generated docs; changes nothing
 	@$(TREE) > .venv/tree-before-check
@@ -147,7 +155,7 @@ requirements: ## pin requirements/*.in again, with hashes and without addresses 
 COMPILE = --universal --generate-hashes --no-header -p 3.11
 
 clean: ## remove .venv, caches and builds
-	rm -rf .venv .venv-bench .venv-engines .venv-lowest .venv-mutants .venv-soak .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-bench .venv-engines .venv-lowest .venv-mutants .venv-soak .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist tests/node/node_modules
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # What git sees of the work tree, as one number: the same before and after `make check`.

@@ -115,6 +115,7 @@ ALLOWED: Mapping[str, set[str]] = {
     "journal/postgres.py": {"os"},  # a forked child leaves its parent's session open
     "journal/sqlite.py": {"os"},  # makes its file private, before it is opened
     "emulator/server.py": EFFECTS,  # serves the in-memory providers
+    "emulator/ports.py": {"socket", "os"},  # opens their ports
     "emulator/courier.py": {"httpx"} | CLOCK,  # delivers their webhooks
     "emulator/connection.py": NETWORK,  # resets, delays and truncates their answers
     "webhooks/asgi.py": {"starlette", "uvicorn"} | CLOCK,  # receives deliveries; their present is its clock's
@@ -312,8 +313,8 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
     }  # fmt: skip
     emulator = {path.name for path in (SRC / "providers" / name / "emulator").glob("*.py")}
     only_there = {
-        "chargebee": {"charges.py", "imports.py", "imported_notes.py", "payments.py"},
-        "stripe": {"imports.py", "payments.py", "tax_amounts.py"},
+        "chargebee": {"charges.py", "imports.py", "imported_notes.py", "payments.py", "sources.py"},
+        "stripe": {"imports.py", "methods.py", "payments.py", "tax_amounts.py"},
         "whop": {"repayments.py"},
     }
     assert emulator - only_there.get(name, set()) == {

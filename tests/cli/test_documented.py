@@ -38,6 +38,7 @@ RUN_ELSEWHERE = {
     "migrate-a-year.md",
     "migrate.md",
     "switch-in-an-hour.md",
+    "run-emulators.md",
     "switch-providers.md",
     "test-two-providers.md",
     "write-an-adapter.md",

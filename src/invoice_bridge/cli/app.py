@@ -67,6 +67,7 @@ COMMANDS = {
     "emulate": Entry(
         "emulate:emulate", _OFFLINE, "Serve in-memory copies of the providers on this machine until it is interrupted."
     ),
+    "webhooks": Entry("webhooks:app", _OFFLINE, "Receive, send and verify webhooks."),
     "compare": Entry(
         "compare:compare",
         _OFFLINE,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,11 +14,21 @@ import typer
 from invoice_bridge import providers
 from invoice_bridge.cli.connect import AsJson
 from invoice_bridge.cli.terminal import write_json
-from invoice_bridge.client.config import key_variable
+from invoice_bridge.client.config import key_variable, webhook_variable
 from invoice_bridge.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from invoice_bridge.emulator.server import Served
+
+
+class Delivery(StrEnum):
+    """How webhooks arrive."""
+
+    IN_TIME = "in_time"
+    LATE = "late"
+    DOUBLED = "doubled"
+    OUT_OF_ORDER = "out_of_order"
+
 
 _ON, _OFF = {"", "on", "true", "yes", "1"}, {"off", "false", "no", "0"}
 
@@ -48,6 +60,16 @@ def emulate(
             "--switch", metavar="PROVIDER.NAME[=off]", help="Set what documentation leaves open; may be repeated."
         ),
     ] = None,
+    webhooks_to: Annotated[
+        list[str] | None,
+        typer.Option("--webhooks-to", metavar="PROVIDER=URL", help="Deliver its webhooks there; may be repeated."),
+    ] = None,
+    delivery: Annotated[
+        Delivery, typer.Option("--delivery", help="How webhooks arrive; until the answer is 2xx they are sent again.")
+    ] = Delivery.IN_TIME,
+    delivery_seconds: Annotated[
+        float, typer.Option("--delivery-seconds", min=0, help="How late, or how far apart, they are.")
+    ] = 1.0,
     list_switches: Annotated[
         bool, typer.Option("--list-switches", help="List every switch, its default and its source, and exit.")
     ] = False,
@@ -61,10 +83,14 @@ def emulate(
     switches = _switches(names, switch or [])
     from invoice_bridge.emulator.server import FIRST_PORT, listing, serve
 
+    endpoints = list(_endpoints(names, webhooks_to or []))
     if first_port is None:
         first_port = FIRST_PORT if port else 0
 
     def ready(served: Served) -> None:
+        for name, url in endpoints:
+            secret = os.environ.get(webhook_variable(name)) or None
+            served.add_endpoint(name, url, secret, manner=delivery.value, seconds=delivery_seconds)
         if as_json:
             write_json(listing(served))
         else:
@@ -98,6 +124,14 @@ def _switches(names: Iterable[str], given: Iterable[str]) -> dict[str, dict[str,
     return dict(read)
 
 
+def _endpoints(names: Iterable[str], given: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for text in given:
+        provider, _, url = text.partition("=")
+        if provider not in names or not url:
+            raise ConfigurationError(f"--webhooks-to {text}: write PROVIDER=URL, with one of {', '.join(names)}")
+        yield provider, url
+
+
 def _show_switches(names: Iterable[str], *, as_json: bool) -> None:
     tables: dict[str, Mapping[str, tuple[bool, str]]] = {
         name: providers.get(name).emulator().SWITCHES for name in names
@@ -128,6 +162,12 @@ def _show(served: Served) -> None:
         table.add_row(name, url, served.own_urls[name], key_variable(name), served.emulators[name].key)
     print_parts(table, "")
     print_parts(f"All of this as JSON: {served.url}/  The control API of each: /{PATH} below it.  Ctrl-C ends it.")
+    for name, control in served.controls.items():
+        for courier in control.endpoints.couriers.values():
+            made = courier.endpoint
+            own = bool(os.environ.get(webhook_variable(name)))
+            secret = f"signed with {webhook_variable(name)}" if own else f"test secret {made.secret}"
+            print_parts(f"Webhooks of {name} go to {made.url}, {made.manner.replace('_', ' ')}; {secret}")
     first = "stripe" if "stripe" in served.faults else next(iter(served.faults))
     print_parts("To bill:", "", f"  export {key_variable(first)}={served.emulators[first].key}")
     print_parts(f"  invoice-bridge create FILE --provider {first} --base-url {served.base_urls[first]}")

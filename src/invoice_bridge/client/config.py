@@ -140,6 +140,11 @@ def key_variable(provider: str) -> str:
     return re.sub(r"\W", "_", provider).upper() + "_API_KEY"
 
 
+def webhook_variable(provider: str) -> str:
+    """Return the environment variable that has the secret of a provider's webhooks: STRIPE_WEBHOOK_SECRET."""
+    return key_variable(provider).removesuffix("_API_KEY") + "_WEBHOOK_SECRET"
+
+
 def read_maps(path: str | os.PathLike[str]) -> dict[str, dict[str, dict[str, str]]]:
     """Read the maps that all profiles of a file share, by name ("customers"). Raises ConfigurationError.
 

@@ -41,6 +41,7 @@ from invoice_bridge.emulator.answers import (
 from invoice_bridge.emulator.clock import ServedClock
 from invoice_bridge.emulator.endpoints import Endpoints
 from invoice_bridge.emulator.harm import find_harm
+from invoice_bridge.emulator.seeds import load
 
 PATH = "_control"
 """The first segment of the control API's paths: no provider has a path that begins with it."""
@@ -71,6 +72,7 @@ class Control:
             ("POST", "faults/land"): self.land,
             ("GET", "ledger"): self.ledger,
             ("POST", "reset"): self.reset,
+            ("POST", "seed"): lambda content: load(self.name, self.emulator, content),
             ("GET", "webhooks"): lambda _: self.endpoints.listed(self.emulator),
             ("POST", "webhooks"): lambda content: self.endpoints.added(self.emulator, content),
             ("DELETE", "webhooks"): self.remove_endpoints,

@@ -14,14 +14,13 @@ delays one answer delays no other. Only this file needs starlette and uvicorn.
 
 from __future__ import annotations
 
-import errno
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from json import dumps
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -31,9 +30,12 @@ from invoice_bridge.adapter.emulation.faults import Delivery, Faults
 from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.wire import Request
+from invoice_bridge.emulator.answers import Refusal, read
 from invoice_bridge.emulator.clock import ServedClock
 from invoice_bridge.emulator.control import PATH, Control
+from invoice_bridge.emulator.endpoints import NewEndpoint
 from invoice_bridge.emulator.guard import refuse_foreign
+from invoice_bridge.emulator.ports import listen, url_of
 from invoice_bridge.explain import make_context
 
 try:
@@ -56,7 +58,6 @@ PORT = 8787
 """The default port of `invoice-bridge emulate`: every provider, below its name."""
 FIRST_PORT = 8801
 """The default port of the first provider alone; the next ones follow, in the order of their names."""
-_LAST_PORT = 65535
 _STOP_TIMEOUT = 10.0
 
 
@@ -91,6 +92,17 @@ class Served:
             raise ValueError(f"this server does not serve {name}; it serves {', '.join(self.faults)}")
         self.faults[name] = answers if isinstance(answers, Faults) else Faults(answers)
         self._adopt(name)
+
+    def add_endpoint(self, name: str, url: str, secret: str | None = None, **options: Any) -> None:
+        """Deliver a provider's webhooks to `url`; without a secret the emulator's test secret signs.
+
+        `options` are those of endpoints.NewEndpoint. Raises ConfigurationError.
+        """
+        try:
+            body = read(NewEndpoint, dumps({"url": url, "secret": secret, **options}).encode())
+            self.controls[name].endpoints.add(self.faults[name].emulator, body)
+        except Refusal as error:
+            raise ConfigurationError(f"webhooks of {name}: {error}") from None
 
     def _adopt(self, name: str) -> None:
         emulator = self.faults[name].emulator
@@ -161,11 +173,11 @@ def _opened(
 ) -> Iterator[tuple[Served, list[socket.socket]]]:
     """Open the ports, the shared one first."""
     with ExitStack() as stack:
-        listeners = [stack.enter_context(_listen(host, port))]
+        listeners = [stack.enter_context(listen(host, port))]
         for place in range(len(faults)):
-            listeners.append(stack.enter_context(_listen(host, first_port and first_port + place)))
+            listeners.append(stack.enter_context(listen(host, first_port and first_port + place)))
         ports = [listener.getsockname()[1] for listener in listeners[1:]]
-        served = Served(_url(listeners[0]), faults, dict(zip(faults, ports, strict=True)))
+        served = Served(url_of(listeners[0]), faults, dict(zip(faults, ports, strict=True)))
         try:
             yield served, listeners
         finally:
@@ -285,21 +297,6 @@ def _root(name: str, emulator: Emulator) -> str:
     path = _api_path(providers.get(name))
     is_included = all(pattern.startswith(f"{path}/") for _, pattern, _ in emulator.ROUTES)
     return "" if is_included else path
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    if not 0 <= port <= _LAST_PORT:
-        raise ConfigurationError(f"{port} is not a port: choose a number from 0 to {_LAST_PORT}")
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        why = "it is already in use" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
-        raise ConfigurationError(f"port {port} of {host} cannot be used: {why}; choose another port") from None
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _server(served: Served, host: str) -> uvicorn.Server:

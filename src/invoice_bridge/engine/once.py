@@ -61,8 +61,8 @@ def _reading_only(command: Command, context: Context, history: History, flow: Fl
     reference = verb_reference(command)
     if not history.applied:
         raise OutcomeUnknown(
-            f"a request of the {command.noun} {reference!r} was lost a few minutes ago and may still take effect: nothing "
-            "was sent. Make the same call again in five minutes",
+            f"a request of the {command.noun} {reference!r} was lost a few minutes ago and may still take effect: "
+            "nothing was sent. Make the same call again in five minutes",
             reference=reference,
         )
     again = Retrieve(id=getattr(command, "id", ""))

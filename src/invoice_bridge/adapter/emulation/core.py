@@ -298,6 +298,16 @@ class Emulator(ABC):
     def accrue(self) -> None:  # noqa: B027 - most emulators need nothing more
         """Add charges of the customer in May 2026 that no invoice bills yet, unless they exist from the start."""
 
+    def seed_customer(self, customer_id: str, *, email: str | None, name: str | None) -> None:
+        """Add a customer that exists already."""
+        del customer_id, email, name
+        raise NotImplementedError(f"the emulator of {self.name} takes no customers: override `seed_customer`")
+
+    def seed_payment_method(self, method_id: str, customer_id: str) -> None:
+        """Add a payment method that exists already. Raises LookupError for an unknown customer."""
+        del method_id, customer_id
+        raise NotImplementedError(f"the emulator of {self.name} takes no methods: override `seed_payment_method`")
+
     def add_draft(self) -> str | None:
         """Make a draft that no bill creates, such as that of a subscription in its grace period; return its id.
 

@@ -103,6 +103,18 @@ class ChargeApiDocuments(Emulator):
         self.fleets.setdefault(fleet)
         self.transactions.append(Transaction(fleet, amount, currency.lower(), at, description))
 
+    def seed_customer(self, customer_id: str, *, email: str | None, name: str | None) -> None:
+        """Add a fleet; it has neither an address nor a name here, because no invoice shows one."""
+        del email, name
+        self.add_fleet(customer_id)
+
+    def seed_payment_method(self, method_id: str, customer_id: str) -> None:
+        """Make a method the default of a fleet; it declines if its id contains "declined"."""
+        if customer_id not in self.fleets:
+            raise LookupError(f"payment_methods: there is no fleet {customer_id}")
+        self.methods.add(method_id)
+        self.fleets[customer_id] = method_id
+
     # ── checks of every request ─────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
         """Check the key and the version (docs.chargeapi.co/authentication, /versioning)."""

@@ -13,7 +13,7 @@ from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.conditions import month_before
 from invoice_bridge.providers.chargebee.emulator.charges import ADDRESS
 from invoice_bridge.providers.chargebee.emulator.events import REPORTS
-from invoice_bridge.providers.chargebee.emulator.imported_notes import ChargebeeImportedNotes
+from invoice_bridge.providers.chargebee.emulator.sources import ChargebeeSources
 
 # names of parameters: chargebee 3.29.0, the TypedDicts of Invoice
 _LINE = (
@@ -59,7 +59,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-class ChargebeeEmulator(ChargebeeImportedNotes):
+class ChargebeeEmulator(ChargebeeSources):
     """One Chargebee test site.
 
     The customer "cus_42" exists with the payment source "pm_42", and its subscription "sub_42" with 29.99 EUR of
@@ -73,6 +73,10 @@ class ChargebeeEmulator(ChargebeeImportedNotes):
         ("GET", "/configurations", "configurations"),
         ("POST", "/customers", "create_customer"),
         ("GET", "/customers/{id}", "retrieve_customer"),
+        ("POST", "/payment_sources/create_card", "create_card"),
+        ("GET", "/payment_sources", "list_sources"),
+        ("GET", "/payment_sources/{id}", "retrieve_source"),
+        ("POST", "/payment_sources/{id}/delete", "delete_source"),
         ("GET", "/subscriptions/{id}", "retrieve_subscription"),
         ("POST", "/invoices/create_for_charge_items_and_charges", "create_2"),
         ("POST", "/invoices/charge", "charge"),
@@ -271,6 +275,12 @@ class ChargebeeEmulator(ChargebeeImportedNotes):
         given.pop("include_deleted", None)
         rows = self._filtered(self._transactions(), given, _TRANSACTION_FILTERS)
         return self._page(rows, given, "transaction", self._public)
+
+    def list_sources(self, call: IncomingRequest) -> Response:
+        """GET /payment_sources, newest first."""
+        given = dict(call.query)
+        rows = self._filtered(list(reversed(self.sources.values())), given, ("customer_id", "type", "status"))
+        return self._page(rows, given, "payment_source", lambda row: row)
 
     def _filtered(
         self, rows: list[dict[str, Any]], given: Mapping[str, str], known: tuple[str, ...]

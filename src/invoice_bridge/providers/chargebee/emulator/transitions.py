@@ -83,6 +83,8 @@ class ChargebeeTransitions(ChargebeeDocuments):
             refused = self._collect(found, found["_source"], found["amount_to_collect"])
             if refused is not None and first and not self.switches["declined_create_kept"]:
                 raise refused
+            if refused is not None:
+                self.happened("payment_failed", found["id"])
             self._dun(found)
         self.invoices[found["id"]] = found
         collected = found["amount_paid"] > 0
@@ -97,7 +99,6 @@ class ChargebeeTransitions(ChargebeeDocuments):
             message = "The customer has no payment source"
             return self._refuse(message, code="payment_method_not_present", kind="payment")
         if "declined" in source:
-            self.happened("payment_failed", found["id"], self._shown(found))
             found["dunning_status"] = "in_progress"
             found["_failed"].append(self._payment(amount, amount, "failure"))
             return self._refuse("Your card was declined.", code="payment_processing_failed", kind="payment")
@@ -172,6 +173,7 @@ class ChargebeeTransitions(ChargebeeDocuments):
             raise self._refuse("amount : is more than the amount to collect", param="amount")
         source = self._source(given, self.customers[found["customer_id"]])
         if (refused := self._collect(found, source, amount)) is not None:
+            self.happened("payment_failed", found["id"])
             raise refused
         self._note("collected", found, amount)
         return self._with_transaction(found, found["linked_payments"][-1])

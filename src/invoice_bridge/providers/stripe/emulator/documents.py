@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, ClassVar
 
 from invoice_bridge.adapter.emulation.core import Emulator, ErrorResponse, IncomingRequest, StoredResponse, nested
-from invoice_bridge.core.wire import Response
+from invoice_bridge.core.wire import Response, basic, bearer
 from invoice_bridge.providers.stripe.emulator.tax_amounts import by_rate, read_tax_amounts
 from invoice_bridge.providers.stripe.tables import (
     API_VERSION,
@@ -112,8 +112,8 @@ class StripeDocuments(Emulator):
 
     # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
-        """Check the key (docs.stripe.com/api/authentication)."""
-        if call.headers.get("authorization") != f"Bearer {self.key}":
+        """Check the key, as bearer or as the user of Basic (docs.stripe.com/api/authentication)."""
+        if call.headers.get("authorization") not in {bearer(self.key), basic(self.key)}:
             raise self._refuse("Invalid API Key provided", status=401)
 
     def no_such_route(self, call: IncomingRequest) -> Response:

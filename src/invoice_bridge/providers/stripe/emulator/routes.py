@@ -12,7 +12,7 @@ from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.emulator.documents import ITEM_FIELDS, LINE_PARAMS, TAX_PARAMS
 from invoice_bridge.providers.stripe.emulator.events import REPORTS
-from invoice_bridge.providers.stripe.emulator.imports import StripeImports
+from invoice_bridge.providers.stripe.emulator.methods import StripeMethods
 from invoice_bridge.providers.stripe.tables import (
     LINES_PER_INVOICE,
 )
@@ -46,14 +46,21 @@ _BOUNDS: Mapping[str, Callable[[int, int], bool]] = {
 }
 
 
-class StripeEmulator(StripeImports):
+class StripeEmulator(StripeMethods):
     """Stripe's invoices, invoice items and customers; the customer "cus_42" exists from the start."""
 
     reports = REPORTS
 
     ROUTES = (
         ("POST", "/v1/customers", "create_customer"),
+        ("GET", "/v1/customers", "list_customers"),
         ("GET", "/v1/customers/{id}", "retrieve_customer"),
+        ("POST", "/v1/customers/{id}", "update_customer"),
+        ("GET", "/v1/customers/{id}/payment_methods", "list_methods"),
+        ("POST", "/v1/payment_methods", "create_method"),
+        ("GET", "/v1/payment_methods/{id}", "retrieve_method"),
+        ("POST", "/v1/payment_methods/{id}/attach", "attach_method"),
+        ("POST", "/v1/payment_methods/{id}/detach", "detach_method"),
         ("POST", "/v1/invoices", "create"),
         ("GET", "/v1/invoices", "list_invoices"),
         ("GET", "/v1/invoices/search", "search"),
@@ -82,19 +89,6 @@ class StripeEmulator(StripeImports):
         ("POST", "/v1/invoiceitems", "create_item"),
         ("GET", "/v1/invoiceitems", "list_items"),
     )
-
-    def create_customer(self, call: IncomingRequest) -> Response:
-        """POST /v1/customers."""
-        given = self._params(call, "address description email expand metadata name phone")
-        more = {"name": given.get("name"), "metadata": given.get("metadata") or {}}
-        return self._ok(self.add_customer(self.next_id("cus_"), given.get("email"), **more))
-
-    def retrieve_customer(self, call: IncomingRequest, customer_id: str) -> Response:
-        """GET /v1/customers/{id}."""
-        self._params(call, "expand")
-        if customer_id not in self.customers:
-            raise self._missing("customer", customer_id, "id", 404)
-        return self._ok(self.customers[customer_id])
 
     def accrue(self) -> None:
         """Add a pending item of 25.00 EUR in May 2026."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from invoice_bridge.adapter.emulation.core import IncomingRequest
+from invoice_bridge.adapter.emulation.core import ErrorResponse, IncomingRequest
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.emulator.documents import StripeDocuments
 from invoice_bridge.providers.stripe.tables import (
@@ -142,14 +142,16 @@ class StripeTransitions(StripeDocuments):
             raise self._refuse(
                 "Invoice is already paid" if found["status"] == "paid" else "This invoice can no longer be paid"
             )
-        method = given.get("payment_method") or found["default_payment_method"] or "pm_card_of_the_customer"
+        chosen = given.get("payment_method") or found["default_payment_method"] or self._default_of(found["customer"])
+        method = chosen or "pm_card_of_the_customer"
         elsewhere = given.get("paid_out_of_band") == "true"
         if not elsewhere and not re.fullmatch(r"(pm|card|src|ba)_\w+", method):
             raise self._missing("PaymentMethod", method, "payment_method")
+        if not elsewhere:
+            self._usable(method, found["customer"])
         if not elsewhere and (code := self._decline(method)) is not None:
-            facts = {"code": "card_declined", "decline_code": code}
             self.happened("payment_failed", invoice_id)
-            raise self._refuse("Your card was declined.", status=402, kind="card_error", **facts)
+            raise self.declined(code)
         if found["status"] == "draft":
             self._issue(found)
         if found["status"] == "paid":  # nothing was due
@@ -161,8 +163,19 @@ class StripeTransitions(StripeDocuments):
         paid = {"amount_paid": found["amount_due"], "amount_remaining": 0, "auto_advance": False} | tried
         return self._becomes(found, "paid", "paid_at", **paid)
 
-    @staticmethod
-    def _decline(method: str) -> str | None:
+    def declined(self, code: str) -> ErrorResponse:
+        """Return the refusal of a card (docs.stripe.com/declines/codes)."""
+        facts = {"code": "card_declined", "decline_code": code}
+        return self._refuse("Your card was declined.", status=402, kind="card_error", **facts)
+
+    def _default_of(self, customer_id: str) -> str | None:
+        settings: Mapping[str, Any] = self.customers[customer_id].get("invoice_settings") or {}
+        return settings.get("default_payment_method")
+
+    def _usable(self, method: str, customer: str) -> None:
+        """Refuse a method that is not the customer's; methods.py knows the attached ones."""
+
+    def _decline(self, method: str) -> str | None:
         """Return why a payment method declines: Stripe's test methods (docs.stripe.com/testing), and any "declined"."""
         if "declined" in method:
             return "generic_decline"

@@ -116,6 +116,17 @@ class WhopDocuments(Emulator):
         self.refunds: list[dict[str, Any]] = []
         self.reported_late: set[str] = set()
 
+    def seed_customer(self, customer_id: str, *, email: str | None, name: str | None) -> None:
+        """Add a member; an invoice shows its address and its name."""
+        local = f"{customer_id}@example.test"
+        self.members[customer_id] = {"email": email or local, "name": name or customer_id}
+
+    def seed_payment_method(self, method_id: str, customer_id: str) -> None:
+        """Add a saved method of a member; it declines if its id contains "declined"."""
+        if customer_id not in self.members:
+            raise LookupError(f"payment_methods: there is no member {customer_id}")
+        self.methods[method_id] = customer_id
+
     # ── what every request meets ─────────────────────────────────────────────────────────────────────────────────
     def authenticate(self, call: IncomingRequest) -> None:
         """Check the key, then the version, which selects one of two APIs of /invoices (developer/api/versioning)."""

@@ -90,7 +90,7 @@ class WhopEmulator(WhopRepayments):
             "given": given,
         }
         self._keep_plan(found)
-        declined = given.get("payment_method_id") == "pmt_declined" and not draft
+        declined = "declined" in (given.get("payment_method_id") or "") and not draft
         if declined and not self.switches["declined_stays_open"]:
             raise self._refuse("The payment was declined", status=402, kind="payment_required")
         self.invoices[found["id"]] = found
