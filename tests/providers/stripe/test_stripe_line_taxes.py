@@ -108,6 +108,13 @@ def test_a_tax_is_sent_in_amounts(line: Line, sent: list[Any]) -> None:
     assert tax_forms(charge(line)) == [sent]
 
 
+def test_a_rate_is_written_in_one_way(world: World) -> None:
+    """19.00 % is sent as 19, so that the same bill is the same bytes."""
+    world.client.create(charge(taxed(1000, stated(190, "19.00"))))
+    sent = "".join(request.content.decode() for request in world.transport.sent)
+    assert "percentage%5D=19&" in sent
+
+
 @pytest.mark.parametrize(
     "currency,amount,units", [("JPY", 333, 63), ("ISK", 333, 6300), ("CLP", 50, 10), ("KWD", 1000, 190)]
 )
