@@ -24,6 +24,7 @@ from invoice_bridge import (
     TaxRate,
     Unsupported,
 )
+from invoice_bridge.core.bills import taxes_of_bill
 from invoice_bridge.core.exact import loads
 from invoice_bridge.providers.stripe.lines import line_forms
 from tests.providers.stripe.conftest import ROOT, World
@@ -75,6 +76,13 @@ def test_each_line_has_its_own_rate(world: World) -> None:
     assert [[tax.amount for tax in line.taxes] for line in found.lines] == [[eur(140)], [eur(190)], []]
     assert [(tax.amount, tax.base) for tax in found.taxes] == [(eur(140), eur(1999)), (eur(190), eur(999))]
     assert found.losses == ()
+
+
+def test_the_invoice_states_one_tax_for_each_rate(world: World) -> None:
+    """Lines of one rate are added up, as this library does."""
+    bill = charge(taxed(1010, VAT), taxed(500, LOW), taxed(10, VAT))
+    found = world.client.create(bill)
+    assert [tax.amount for tax in found.taxes] == [tax.amount for tax in taxes_of_bill(bill)] == [eur(194), eur(35)]
 
 
 def test_a_period_invoice_has_them_too(world: World) -> None:
