@@ -100,11 +100,14 @@ def test_a_bill_of_another_time_is_another_bill(asked: Any, billed: Any, is_same
         ),
     ],
 )
-def test_the_tax_of_a_bills_own_rates_is_what_the_invoice_must_have(stated: dict[str, int], text: str | None) -> None:
+@pytest.mark.parametrize("of_line", [False, True], ids=["of the bill", "of the line"])
+def test_the_tax_of_a_bills_own_rates_is_what_the_invoice_must_have(
+    stated: dict[str, int], text: str | None, of_line: bool
+) -> None:
     """Nineteen per cent of 19.00: the tax and the total, each where it is stated."""
-    lines = (Line(description="Nights", amount=Money(1900, "EUR")),)
     rates = (TaxRate(name="VAT", rate=Decimal(19)),)
-    command = OneTimeCharge(reference="res-1", customer="buy_1", lines=lines, tax=rates)
+    lines = (Line(description="Nights", amount=Money(1900, "EUR"), taxes=rates if of_line else ()),)
+    command = OneTimeCharge(reference="res-1", customer="buy_1", lines=lines, tax="none" if of_line else rates)
     held = _held(**{name: Money(units, "EUR") for name, units in stated.items()})
     if text is None:
         assert verify(command, held) is held

@@ -101,6 +101,8 @@ def test_the_same_rates_on_every_line_are_those_of_the_bill(
     "line,taxes,base",
     [
         (Line(amount=eur(50), taxes=[LOW]), [4], 50),  # 3.5
+        (Line(amount=eur(50), taxes=[TaxRate(name="T", rate=5)]), [3], 50),  # 2.5
+        (Line(amount=eur(-50), taxes=[TaxRate(name="T", rate=5)]), [-3], -50),
         (Line(amount=eur(7), taxes=[LOW]), [0], 7),  # 0.49
         (Line(amount=eur(-50), taxes=[LOW]), [-4], -50),  # away from zero, as the line above zero
         (Line(amount=eur(1000), taxes=[TaxRate(name="VAT", rate=0)]), [0], 1000),

@@ -24,6 +24,7 @@ from invoice_bridge import (
     TaxRate,
     Unsupported,
 )
+from invoice_bridge.core.bills import taxes_of_bill
 from invoice_bridge.core.exact import loads
 from invoice_bridge.providers.stripe.lines import line_forms
 from tests.providers.stripe.conftest import ROOT, World
@@ -77,6 +78,13 @@ def test_each_line_has_its_own_rate(world: World) -> None:
     assert found.losses == ()
 
 
+def test_the_invoice_states_one_tax_for_each_rate(world: World) -> None:
+    """Lines of one rate are added up, as this library does."""
+    bill = charge(taxed(1010, VAT), taxed(500, LOW), taxed(10, VAT))
+    found = world.client.create(bill)
+    assert [tax.amount for tax in found.taxes] == [tax.amount for tax in taxes_of_bill(bill)] == [eur(194), eur(35)]
+
+
 def test_a_period_invoice_has_them_too(world: World) -> None:
     """The caller's lines of a period."""
     may = Period.month(2026, 5)
@@ -106,6 +114,13 @@ def test_a_tax_within_the_amount_leaves_the_total(world: World) -> None:
 def test_a_tax_is_sent_in_amounts(line: Line, sent: list[Any]) -> None:
     """Amount, rate as it is written on the invoice, whether it is within, and its base."""
     assert tax_forms(charge(line)) == [sent]
+
+
+def test_a_rate_is_written_in_one_way(world: World) -> None:
+    """19.00 % is sent as 19, so that the same bill is the same bytes."""
+    world.client.create(charge(taxed(1000, stated(190, "19.00"))))
+    sent = "".join(request.content.decode() for request in world.transport.sent)
+    assert "percentage%5D=19&" in sent
 
 
 @pytest.mark.parametrize(
