@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +16,9 @@ from invoice_bridge.adapter.provider import Context, Page, Unreadable
 from invoice_bridge.core.commands import Command, ListInvoices, faults
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.core.model import Invoice
+from invoice_bridge.core.wire import Request
+from invoice_bridge.engine.supervise import Lost, NotSent
+from invoice_bridge.journal.memory import Exchange
 
 C = TypeVar("C", bound=Command)
 
@@ -45,6 +49,25 @@ class Intent:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+class Sending:
+    """Around the sending of one request: `sent` lists what may have been sent, `exchange` records the end."""
+
+    def __init__(self, request: Request, sent: list[Request], exchange: Exchange) -> None:
+        self._request, self._sent, self._exchange = request, sent, exchange
+
+    def __enter__(self) -> None:
+        self._sent.append(self._request)
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            self._exchange.ended = "answered"
+        elif isinstance(error, NotSent):
+            self._sent.pop()
+            self._exchange.ended = "not_sent"
+        elif isinstance(error, Lost):
+            self._exchange.ended = "lost"
+
+
 def make_command(kind: type[C], **fields: Any) -> C:
     """Make a command from the arguments of a verb. Raises ConfigurationError for arguments that it does not take."""
     try:
@@ -53,21 +76,32 @@ def make_command(kind: type[C], **fields: Any) -> C:
         raise ConfigurationError(f"{kind.verb}: {faults(error)}") from None
 
 
-def texts_of(value: Any) -> Iterator[str]:
-    """Yield every text in a command at any depth, including names of metadata."""
+def texts_of(value: Any) -> list[str]:
+    """Return every text in a command at any depth, including names of metadata."""
+    texts: list[str] = []
+    _add_texts(value, texts)
+    return texts
+
+
+def _add_texts(value: Any, texts: list[str]) -> None:
     if isinstance(value, str):
-        yield value
+        texts.append(value)
+    elif value is None or isinstance(value, _WITHOUT_TEXTS):
+        return
     elif isinstance(value, BaseModel):
         for inner in value.__dict__.values():
-            if inner is not None:
-                yield from texts_of(inner)
+            _add_texts(inner, texts)
     elif isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from texts_of(name)
-            yield from texts_of(inner)
+            _add_texts(name, texts)
+            _add_texts(inner, texts)
     elif isinstance(value, tuple | list | frozenset | set):
         for inner in value:
-            yield from texts_of(inner)
+            _add_texts(inner, texts)
+
+
+_WITHOUT_TEXTS = (int, date, Decimal)
+"""What most fields hold besides texts; there is no need to ask whether it is a model or a mapping."""
 
 
 def filter_page(

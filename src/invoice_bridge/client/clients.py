@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 from invoice_bridge.adapter.provider import Page, Unreadable
-from invoice_bridge.client.calls import Call, Intent, filter_page, make_command
+from invoice_bridge.client.calls import Call, Intent, Sending, filter_page, make_command
 from invoice_bridge.client.core import REFUSED_INTENTS, OnDiscrepancy
 from invoice_bridge.client.exchange import Body, Deadline, bounded, bounded_async
 from invoice_bridge.client.http import classify_transport_errors
@@ -87,7 +87,7 @@ class Client(Verbs):
     def _send(self, request: Request, deadline: Deadline, call: Call, sent: list[Request]) -> Response:
         number, exchange = self._intend(request, call), Exchange()
         try:
-            with self._exchanging(request, sent, exchange), classify_transport_errors(self._key, self._failures):
+            with Sending(request, sent, exchange), classify_transport_errors(self._key, self._failures):
                 bound = deadline.bound(self._timeout)
                 outgoing = self._messages.outgoing(request, bound)
                 with (
@@ -233,7 +233,7 @@ class AsyncClient(AsyncVerbs):
     async def _send(self, request: Request, deadline: Deadline, call: Call, sent: list[Request]) -> Response:
         number, exchange = await self._intended(request, call), Exchange()
         try:
-            with self._exchanging(request, sent, exchange), classify_transport_errors(self._key, self._failures):
+            with Sending(request, sent, exchange), classify_transport_errors(self._key, self._failures):
                 bound = deadline.bound(self._timeout)
                 outgoing = self._messages.outgoing(request, bound)
                 async with (

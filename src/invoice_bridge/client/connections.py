@@ -196,9 +196,22 @@ def _request(
     """Make the request that httpx.Client would make of the same arguments."""
     if follow_redirects:
         raise TypeError("redirects are not followed")
-    seconds = dict.fromkeys(("connect", "read", "write", "pool"), timeout)
-    kept = {**headers, "Connection": "keep-alive"}
-    request = httpx.Request(method, _parsed(url), headers=kept, content=content, extensions={"timeout": seconds})
+    address = _parsed(url)
+    sent: list[tuple[bytes, bytes]] = [(b"Host", address.netloc)]
+    if not content and method in {"POST", "PUT", "PATCH"}:
+        sent.append((b"Content-Length", b"0"))
+    sent += [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+    sent.append((b"Connection", b"keep-alive"))
+    if content:
+        sent.append((b"Content-Length", b"%d" % len(content)))
+    request = httpx.Request(  # with a stream it adds no header of its own, nor looks for what a body might be
+        method,
+        address,
+        headers=sent,
+        stream=httpx.ByteStream(content or b""),
+        extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout)},
+    )
+    request.read()
     return request if auth is None else auth(request)
 
 

@@ -51,7 +51,7 @@ from invoice_bridge.engine.allow import Allow, names_allowed, refuse_losses
 from invoice_bridge.engine.calls import steps_of
 from invoice_bridge.engine.interruption import Trail
 from invoice_bridge.engine.lookup import Resolution, resolve
-from invoice_bridge.engine.supervise import Lost, NotSent, RateLimiter, supervise
+from invoice_bridge.engine.supervise import NotSent, RateLimiter, supervise
 from invoice_bridge.explain import Plan, losses_of, plan
 from invoice_bridge.journal.location import Location
 from invoice_bridge.journal.memory import Exchange, Memory
@@ -411,18 +411,3 @@ class Core(Known, Generic[Http]):
     def _conclude(self, request: Request, call: Call, number: int | None, exchange: Exchange) -> None:
         """Record the outcome of a request, in the journal and in this client's memory."""
         self._memory.conclude(call.context, request, number, exchange, datetime.now(UTC))
-
-    @contextmanager
-    def _exchanging(self, request: Request, sent: list[Request], exchange: Exchange) -> Iterator[None]:
-        """Wrap the sending of one request: `sent` lists what may have been sent, `exchange` records the end."""
-        sent.append(request)
-        try:
-            yield
-            exchange.ended = "answered"
-        except NotSent:
-            sent.pop()
-            exchange.ended = "not_sent"
-            raise
-        except Lost:
-            exchange.ended = "lost"
-            raise

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -67,21 +65,24 @@ def loggers_of(http: object) -> tuple[str, ...]:
     return (*names, *(logger.replace("httpcore", one) for one in core for logger in LOGGERS if "httpcore" in logger))
 
 
-@contextmanager
-def classify_transport_errors(key: ApiKey, failures: _Failures) -> Iterator[None]:
+class classify_transport_errors:  # noqa: N801 - used as a function, around each exchange
     """Classify a failure of the HTTP library: the request was not sent, or its answer is lost.
 
     Its messages and its logs may quote an answer: the key is removed from both. After a RuntimeError (a closed loop, a
     client closed meanwhile) or an error of the operating system, the request may have been sent.
     """
-    token = _sending.set(key)
-    try:
-        yield
-    except failures.all as error:
-        message = key.conceal(f"{type(error).__name__} {error}".strip())
-        raise (NotSent if isinstance(error, failures.never_sent) else Lost)(message) from error
-    finally:
-        _sending.reset(token)
+
+    def __init__(self, key: ApiKey, failures: _Failures) -> None:
+        self._key, self._failures = key, failures
+
+    def __enter__(self) -> None:
+        self._token = _sending.set(self._key)
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        _sending.reset(self._token)
+        if isinstance(error, self._failures.all):
+            message = self._key.conceal(f"{type(error).__name__} {error}".strip())
+            raise (NotSent if isinstance(error, self._failures.never_sent) else Lost)(message) from error
 
 
 def no_cookies() -> CookieJar:

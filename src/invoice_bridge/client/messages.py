@@ -50,16 +50,28 @@ class Messages:
 
     def _authorize(self, request: httpx.Request) -> httpx.Request:
         """Add the key; it replaces what an injected client would add. Its cookies are left out."""
-        request.headers["Authorization"] = self._provider.auth(self._key.text)
-        request.headers.pop("Cookie", None)
+        headers = request.headers
+        headers["Authorization"] = self._provider.auth(self._key.text)
+        if "Cookie" in headers:
+            del headers["Cookie"]
         return request
 
     def incoming(self, answer: httpx.Response, content: bytes) -> Response:
         """Remove the key from an answer that repeats it, whatever its status. No command contains it."""
-        headers = dict(answer.headers.items())
+        headers = _headers_of(answer)
         if self._key.is_in("\n".join(headers.values())):  # no spelling of a key has a line end
             headers = {name: self._key.conceal(value) for name, value in headers.items()}
         return Response(answer.status_code, self._key.conceal(content), headers, self._provider.name)
+
+
+def _headers_of(answer: httpx.Response) -> dict[str, str]:
+    """Return the headers of an answer: one text for each name, as the HTTP library joins those that come twice."""
+    headers = answer.headers
+    try:
+        read = {name.decode("ascii"): value.decode("ascii") for name, value in headers.raw}
+    except ValueError:
+        read = {}
+    return read if len(read) == len(headers.raw) == len(headers) else dict(headers.items())
 
 
 def _leave_out(request: httpx.Request) -> httpx.Request:

@@ -258,6 +258,8 @@ class _Incoming(asyncio.Protocol):
 
     async def readable(self, timeout: float | None) -> None:
         """Wait until something came, or nothing more will. Raises TimeoutError."""
+        if self.data:  # a flood is read in pieces, and between them others have their turn, a timeout too
+            await asyncio.sleep(0)
         while not self.data and not self.is_over:
             await self._wait(timeout)
 
