@@ -194,7 +194,7 @@ TARGETS = {
         ),
         _module(
             "losses",
-            "core/losses.py adapter/rows.py engine/allow.py",
+            "core/losses.py adapter/paths.py adapter/rows.py engine/allow.py",
             "test_losses.py",
             "test_tables.py",
             "test_errors.py",

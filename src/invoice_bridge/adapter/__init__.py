@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invoice_bridge.adapter.answers import json_of, object_of, text_of
+    from invoice_bridge.adapter.answers import are_texts, json_of, object_of, text_of
     from invoice_bridge.adapter.changes import check_state, customer_id, delete_draft, invalid_state, submit_change
     from invoice_bridge.adapter.checks import payable, same_bill, verify
     from invoice_bridge.adapter.declared import (
@@ -199,6 +199,7 @@ __all__ = [
     "address_of",
     "annotated",
     "approximated",
+    "are_texts",
     "bounded",
     "build",
     "cannot",
@@ -281,7 +282,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "answers": ("json_of", "object_of", "text_of"),
+    "answers": ("are_texts", "json_of", "object_of", "text_of"),
     "changes": ("check_state", "customer_id", "delete_draft", "invalid_state", "submit_change"),
     "checks": ("payable", "same_bill", "verify"),
     "imported": ("same_document", "verify_import"),

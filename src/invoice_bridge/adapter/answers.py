@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from invoice_bridge.core.errors import MalformedResponse
@@ -33,6 +33,18 @@ def text_of(answer: Response, name: str) -> str:
     if isinstance(value, str) and value:
         return value
     raise _malformed(answer, f"the answer has no text at $.{name}")
+
+
+def are_texts(values: Iterable[Any]) -> bool:
+    """Return whether values are absent or texts that can be taken as they are: not empty, no half of a pair in them."""
+    texts = [value for value in values if value is not None]
+    if "" in texts:
+        return False
+    try:
+        "".join(texts).encode()
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _malformed(answer: Response, problem: str) -> MalformedResponse:

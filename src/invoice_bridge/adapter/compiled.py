@@ -303,7 +303,7 @@ class Code:
 
     def _rows(self, name: str, leaf: Leaf, path: str, reader: str, last: str, *, is_first: bool) -> list[str]:
         """The lines for one of the lists; each is read, so that what is wrong in it is noted, and the first counts."""
-        self.names[f"rows_{name}"] = leaf.options["shape"].read_rows
+        self.names[f"rows_{name}"] = leaf.options["shape"].read_list
         whole = f"{name}_complete"
         put_whole = is_first and whole in self._blank
         unless_read = "" if is_first else f"if not values[{name!r}]: "

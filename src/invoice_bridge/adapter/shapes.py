@@ -186,8 +186,16 @@ class Shape(Generic[M]):
         It returns the values, and whether there is a list of which none was left out; compiled once.
         """
         if self._read_rows is None:
-            self._read_rows = _compiled(self, self.read)
+            self._read_rows = _compiled(self, self.read_one)
         return self._read_rows
+
+    def read_one(self, *given: Any) -> M | None:
+        """Call `read`, which is compiled when it is first needed."""
+        return (self._read or self.read)(*given)
+
+    def read_list(self, *given: Any) -> tuple[tuple[M, ...], bool]:
+        """Call `read_rows`, which is compiled when there is the first list."""
+        return (self._read_rows or self.read_rows)(*given)
 
     def whole(self, data: Mapping[str, Any], provider: str, **given: Any) -> M:
         """Read a whole object; what cannot be read of it becomes `problems`, and the object itself `raw`.

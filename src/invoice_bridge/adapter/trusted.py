@@ -6,7 +6,7 @@ is made equal to its own `model_validate`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -15,18 +15,6 @@ from pydantic import BaseModel
 from invoice_bridge.core.model import Address, Collection, CustomerRef, Frozen, FrozenDict, Period, TaxId
 
 M = TypeVar("M", bound=Frozen)
-
-
-def are_texts(values: Iterable[Any]) -> bool:
-    """Return whether values are absent or texts that can be taken as they are: not empty, no half of a pair in them."""
-    texts = [value for value in values if value is not None]
-    if "" in texts:
-        return False
-    try:
-        "".join(texts).encode()
-    except (TypeError, UnicodeEncodeError):
-        return False
-    return True
 
 
 def defaults_of(model: type[Frozen]) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from invoice_bridge.adapter.answers import are_texts
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.adapter.shapes import Shape, computed, identity, money, number, text
-from invoice_bridge.adapter.trusted import address_of, are_texts, maker
+from invoice_bridge.adapter.trusted import address_of, maker
 from invoice_bridge.core.model import (
     Address,
     Adjustment,
