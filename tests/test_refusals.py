@@ -143,9 +143,9 @@ def _eur(minor: int) -> Money:
             "answers of Acme. Look the reference up before you try again: resolve()"),
         ),
         (
-            lambda: run(refresh(_held(id="in 1\n"), use_of(CHARGE)), Desk()),
+            lambda: run(refresh(_held(id="in 1\n" + "x" * 40), use_of(CHARGE)), Desk()),
             BridgeError,
-            "acme: the id 'in 1\\n' cannot be asked for",
+            f"acme: the id 'in 1\\n{'x' * 35}' cannot be asked for",
         ),
     ],
 )  # fmt: skip

@@ -141,6 +141,13 @@ ON_INVOICE = {
         (IN_FILE, "create it with draft=True", "create it with draft = true"),
         (IN_FILE, "GET v1/invoices?customer=cus_1&site=acme", "GET v1/invoices?customer=cus_1&site=acme"),
         (IN_FILE, "the reference 'since=1' has", "the reference 'since=1' has"),
+        (
+            IN_FILE,
+            "the journal has the bill 'since=1 True mark_paid': True",
+            "the journal has the bill 'since=1 True mark_paid': true",
+        ),
+        (IN_FILE, "Stripe's since=1 and the customer's", "Stripe's --since 1 and the customer's"),
+        (IN_FILE, "allow=['a', 'b'] accepts", "--allow a --allow b accepts"),
         (IN_FILE, "a word that no message names: colour=red", "a word that no message names: colour=red"),
     ],
 )

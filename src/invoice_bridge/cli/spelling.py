@@ -70,6 +70,10 @@ _CALLS: tuple[tuple[str, str], ...] = (
 _PHRASES = tuple((re.compile(pattern), words) for pattern, words in _CALLS)
 
 
+_QUOTED = re.compile(r"((?<=[\s(])(?<!, )'[^'\\]*'(?!\w))")
+"""A text of the caller in a message, such as a reference; not the entries of a list."""
+
+
 def options_of(parameters: Iterable[Any]) -> dict[str, str]:
     """Return the options of a command by the arguments' names: of click's parameters those with a long name."""
     return {
@@ -82,6 +86,11 @@ def options_of(parameters: Iterable[Any]) -> dict[str, str]:
 
 def spelled(message: str, options: Mapping[str, str]) -> str:
     """Return a message of the library as a user of the terminal writes it; `options` are those of the command."""
+    parts = _QUOTED.split(message)
+    return "".join(part if place % 2 else _spelled(part, options) for place, part in enumerate(parts))
+
+
+def _spelled(message: str, options: Mapping[str, str]) -> str:
     for pattern, words in _PHRASES:
         message = pattern.sub(words, message)
     message = _ARGUMENT.sub(partial(_argument, options=options), message)
