@@ -5,6 +5,7 @@ The target forgets idempotency keys at once, so that nothing but the ledger's ru
 
 import multiprocessing
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -113,6 +114,47 @@ def test_a_full_disk_ends_the_run_with_an_error_and_the_next_run_finishes(tmp_pa
         assert failure.startswith(f"LedgerUnavailable: the ledger {stage.place} cannot be written: ")
         assert failure.endswith("free some space on its disk and run again: what was sent is looked up first")
         assert 0 < len(stage.emulator.invoices) < 100
+        _finish(stage)
+        assert (stage.made(), stage.doubles()) == (100, 0)
+
+
+@contextmanager
+def _small_disk() -> Iterator[Path]:
+    """A file system of 8 MB; skips where this user may mount none."""
+    with tempfile.TemporaryDirectory() as folder:
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder],
+            capture_output=True,
+            check=False,
+        )
+        if mounted.returncode != 0:
+            pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()[:200]}")
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", "-l", folder], check=True)
+
+
+def _write_without_end(file: Any) -> None:
+    while True:
+        file.write(bytes(4096))
+
+
+@pytest.mark.slow
+def test_a_disk_without_space_ends_the_run_with_an_error_and_the_next_run_finishes() -> None:
+    """A real ENOSPC: the ledger's file system is full in the middle of a run; once there is space it goes on."""
+    with _small_disk() as disk, scene(disk / "ledger.sqlite", 100, timing=BRIEF) as stage:
+        ballast = disk / "ballast"
+
+        def fill() -> None:
+            with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+                _write_without_end(file)
+
+        failure = _run_until_it_fails(stage, fill)
+        assert failure.startswith(f"LedgerUnavailable: the ledger {stage.place} cannot be written: database or disk")
+        assert failure.endswith("free some space on its disk and run again: what was sent is looked up first")
+        assert 0 < len(stage.emulator.invoices) < 100
+        ballast.unlink()
         _finish(stage)
         assert (stage.made(), stage.doubles()) == (100, 0)
 

@@ -17,6 +17,7 @@ from invoice_bridge.explain import make_context
 if TYPE_CHECKING:
     from invoice_bridge.adapter.provider import Context
     from invoice_bridge.client.clients import Client
+    from invoice_bridge.journal.protocol import BillJournal
 
 __all__ = ["Account", "check_accounts"]
 
@@ -24,7 +25,7 @@ _MAPS = ("customers", "products", "payment_methods")
 _OF_CLIENT = (
     "timeout", "deadline", "mode", "insecure", "allow", "lookup", "journal", "book", "requests_per_minute",
 )  # fmt: skip
-_OF_WORKER = ("journal", "lookup", "deadline", "timeout", "allow", "book")
+_OF_WORKER = ("journal", "lookup", "deadline", "timeout", "allow")
 
 
 class Account:
@@ -63,6 +64,15 @@ class Account:
         left_out = {*_OF_WORKER, *(("requests_per_minute",) if "rate_limiter" in settings else ())}
         own = {name: value for name, value in self._arguments.items() if name not in left_out}
         return Client(**own, **settings)
+
+    def open_journal(self) -> tuple[BillJournal | None, bool]:
+        """Return the application's journal that the profile names, and whether it is to be closed after use."""
+        from invoice_bridge.client.checks import locate_journal
+        from invoice_bridge.journal.location import Location
+        from invoice_bridge.journal.store import Journal
+
+        given = locate_journal(self._arguments.get("journal"))
+        return (Journal(given), True) if isinstance(given, Location) else (given, False)
 
     def reader(self) -> Client:
         """Make a client that only reads, at the profile's own pace."""

@@ -1,8 +1,9 @@
 """The journal that a worker gives its client: what the ledger knows of the item in hand, and the fence.
 
-Rules of this file: no statement is run. The claim was the intent of every request of an item; `intend` only checks that
-the claim still holds, that the request belongs to the item, and that history is not charged. An item that was taken
-before counts as tried since then, so that the client looks it up first, and a document that was made counts as made.
+Rules of this file: no statement of the ledger is run. The claim was the intent of every request of an item; `intend`
+only checks that the claim still holds, that the request belongs to the item, and that history is not charged. An item
+that was taken before counts as tried since then, so that the client looks it up first, and a document that was made
+counts as made.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.wire import Effect, Request
@@ -21,6 +23,10 @@ from invoice_bridge.journal.rows import Book, Ended, State, Try
 from invoice_bridge.migrate.errors import ForbiddenEffect
 from invoice_bridge.migrate.leases import Fence
 from invoice_bridge.migrate.values import Item
+
+if TYPE_CHECKING:
+    from invoice_bridge.core.model import Invoice
+    from invoice_bridge.journal.protocol import BillJournal
 
 __all__ = ["Course", "ItemJournal"]
 
@@ -35,6 +41,11 @@ class Course:
     intended: int = 0
     not_sent: int = 0
     forbidden: list[str] = field(default_factory=list)
+    book: Book | None = None
+    """The target's book of the application, if there is one."""
+    source: tuple[str, str] | None = None
+    handed: list[tuple[Book, str, tuple[str, str], str, datetime]] = field(default_factory=list)
+    """The source's claims that end once the target's is kept."""
 
     @property
     def sent(self) -> int:
@@ -43,10 +54,14 @@ class Course:
 
 
 class ItemJournal:
-    """The journal of a worker's items; a BillJournal. Each thread has one item in hand at a time."""
+    """The journal of a worker's items; a BillJournal. Each thread has one item in hand at a time.
+
+    `kept` is the application's own journal, if it keeps one: a reference moves in it from the source to the target.
+    """
 
     def __init__(self, fence: Fence) -> None:
         self._fence, self._threads = fence, threading.local()
+        self.kept: BillJournal | None = None
 
     @contextmanager
     def on(self, item: Item) -> Iterator[Course]:
@@ -92,7 +107,11 @@ class ItemJournal:
         """Refuse nothing: an item's operation never changes."""
 
     def refuse_elsewhere(self, book: Book, reference: str, source: tuple[str, str] | None = None) -> None:
-        """Refuse nothing: an item is the plan's, whose target is one account."""
+        """Raise BilledElsewhere if the application's book has the reference, and not for the item's own source."""
+        course = self._course()
+        course.book, course.source = book, source
+        if self.kept is not None:
+            self.kept.refuse_elsewhere(book, reference, source)
 
     def reference_of(self, book: Book, invoice_id: str) -> str | None:  # noqa: ARG002
         """Return the reference of the item in hand, so that verbs on invoices pass the fence too."""
@@ -139,9 +158,9 @@ class ItemJournal:
         if ended == "not_sent":
             self._course().not_sent += 1
 
-    def learn(self, book: Book, invoice_id: str, state: State, why: str, at: datetime) -> bool:  # noqa: ARG002
-        """Learn nothing: the ledger is written by `settle`."""
-        return False
+    def learn(self, book: Book, invoice_id: str, state: State, why: str, at: datetime) -> bool:
+        """Let the application's book learn that an invoice is void or deleted; the ledger is written by `settle`."""
+        return self.kept is not None and self.kept.learn(book, invoice_id, state, why, at)
 
     def release(
         self,
@@ -153,9 +172,31 @@ class ItemJournal:
         *,
         last_try: int | None = None,  # noqa: ARG002
     ) -> int:
-        """Release nothing: the ledger has no claims of other accounts."""
+        """Release nothing: no command of a migration resolves a bill."""
         return 0
 
-    def hand_over(self, book: Book, reference: str, source: tuple[str, str], why: str, at: datetime) -> int:  # noqa: ARG002
-        """Hand nothing over: the ledger has no claims of other accounts."""
+    def hand_over(self, book: Book, reference: str, source: tuple[str, str], why: str, at: datetime) -> int:
+        """End the source's claim once the target's is kept: see `pass_on`."""
+        self._course().handed.append((book, reference, source, why, at))
         return 0
+
+    def pass_on(self, made: Invoice) -> None:
+        """Keep the target's claim on the item's reference in the application's book, then end the source's.
+
+        In this order, so that at no instant nobody has the reference. Raises ConfigurationError.
+        """
+        course, kept = self._course(), self.kept
+        book, reference = course.book, course.item.reference
+        if kept is None or book is None:
+            return
+        try:
+            if all(known.invoice_id != made.id for known in kept.tries(book, reference)):
+                now = datetime.now(UTC)
+                request = Request("POST", "", note="moved by a migration")
+                number = kept.intend(book, reference, course.item.attempt, request, now, source=course.source)
+                kept.conclude(number, "answered", now, status=200, invoice_id=made.id, verdict="applied")
+            for handed in course.handed:
+                kept.hand_over(*handed)
+        except ConfigurationError as failure:
+            failure.outcome = "done_unread"  # the document is there: the item is looked up, and this is tried again
+            raise

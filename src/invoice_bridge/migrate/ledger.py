@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import count, islice
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
@@ -37,7 +38,7 @@ from invoice_bridge.migrate.values import (
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-from sqlalchemy import and_, delete, func, insert, select, true, update
+from sqlalchemy import BigInteger, Integer, and_, bindparam, delete, func, insert, select, true, update
 
 __all__ = ["BATCH", "Ledger", "row_of"]
 
@@ -198,30 +199,18 @@ class Ledger:
         """
         if not 1 <= most <= BATCH:
             raise ValueError(f"a claim takes from 1 to {BATCH} items")
+        due, stale = _taking(by_page=page is not None)
+        where = {"plan": header.number} | ({} if page is None else {"page": page})
         with self.database.writing() as connection:
-            check_lease(connection, worker)
-            mine = and_(ITEMS.c.plan == header.number, _on(page))
-            due = select(ITEMS).where(mine, ITEMS.c.due_at <= now()).order_by(ITEMS.c.due_at, ITEMS.c.number)
-            rows = list(connection.execute(due.limit(most).with_for_update(skip_locked=True)).all())
+            instant = check_lease(connection, worker)
+            rows = list(connection.execute(due, {**where, "most": most}).all())
             if len(rows) < most:
                 grace = microseconds(header.timing.deadline + header.timing.settling)
-                dead = select(WORKERS.c.number).where(WORKERS.c.lease_until + grace < now())
-                stale = select(ITEMS).where(mine, ITEMS.c.worker.in_(dead)).order_by(ITEMS.c.number)
-                rows += connection.execute(stale.limit(most - len(rows)).with_for_update(skip_locked=True)).all()
+                rows += connection.execute(stale, {**where, "most": most - len(rows), "grace": grace}).all()
             if not rows:
                 return []
-            instant = connection.execute(select(now())).scalar_one()
-            connection.execute(
-                update(ITEMS)
-                .where(ITEMS.c.number.in_([row.number for row in rows]))
-                .values(
-                    state="sent",
-                    worker=worker,
-                    due_at=None,
-                    claim=ITEMS.c.claim + 1,
-                    sent_at=func.coalesce(ITEMS.c.sent_at, instant),
-                )
-            )
+            numbers = [row.number for row in rows]
+            connection.execute(_take(), {"numbers": numbers, "taker": worker, "instant": instant})
         return [_item(row, instant) for row in rows]
 
     def settle(self, worker: int, results: Iterable[Result]) -> list[Item]:
@@ -233,11 +222,46 @@ class Ledger:
             return write_results(connection, worker, results)
 
 
-def check_lease(connection: Connection, worker: int) -> None:
-    """Raise LeaseExpired if the lease of a worker has passed on the database's clock."""
-    query = select(WORKERS.c.number).where(WORKERS.c.number == worker, WORKERS.c.lease_until > now())
-    if connection.execute(query).first() is None:
+def check_lease(connection: Connection, worker: int) -> int:
+    """Return the database's present. Raises LeaseExpired if the lease of a worker has passed on that clock."""
+    row = connection.execute(_lease(), {"which": worker}).first()
+    if row is None:
         raise LeaseExpired(f"the lease of worker {worker} has passed: nothing was taken")
+    return int(row[0])
+
+
+# ── the statements of a claim, made once: making one takes longer than running it ────────────────────────────────────
+@cache
+def _lease() -> Any:
+    return select(now()).where(WORKERS.c.number == bindparam("which"), WORKERS.c.lease_until > now())
+
+
+@cache
+def _taking(*, by_page: bool) -> tuple[Any, Any]:
+    """Return what reads and locks items that are due, and those of workers that died."""
+    mine = ITEMS.c.plan == bindparam("plan")
+    if by_page:
+        mine = and_(mine, ITEMS.c.page == bindparam("page"))
+    dead = select(WORKERS.c.number).where(WORKERS.c.lease_until + bindparam("grace", type_=BigInteger) < now())
+    due = select(ITEMS).where(mine, ITEMS.c.due_at <= now()).order_by(ITEMS.c.due_at, ITEMS.c.number)
+    stale = select(ITEMS).where(mine, ITEMS.c.worker.in_(dead)).order_by(ITEMS.c.number)
+    most = bindparam("most", type_=Integer)
+    return due.limit(most).with_for_update(skip_locked=True), stale.limit(most).with_for_update(skip_locked=True)
+
+
+@cache
+def _take() -> Any:
+    return (
+        update(ITEMS)
+        .where(ITEMS.c.number.in_(bindparam("numbers", expanding=True)))
+        .values(
+            state="sent",
+            worker=bindparam("taker"),
+            due_at=None,
+            claim=ITEMS.c.claim + 1,
+            sent_at=func.coalesce(ITEMS.c.sent_at, bindparam("instant", type_=BigInteger)),
+        )
+    )
 
 
 def _on(page: int | None) -> Any:

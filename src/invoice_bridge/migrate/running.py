@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from invoice_bridge.core.errors import ConfigurationError, Discrepancy, Unsupported
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
+from invoice_bridge.journal.store import Journal
 from invoice_bridge.migrate.documents import differences_of
 from invoice_bridge.migrate.engine import Worker
+from invoice_bridge.migrate.journal import ItemJournal
 from invoice_bridge.migrate.operations import Action, make, read_operation
 from invoice_bridge.migrate.planning import COMPLETE, digest_of_plan, fingerprint
 from invoice_bridge.migrate.queries import choose
@@ -116,10 +118,18 @@ class Stages:
         self._source, self._target, self._reads_again = source, target, reads_again
         self._allow = tuple(sorted(allow))
         self._sources: list[Client] = []
+        self._journals: list[ItemJournal] = []
+        kept, self._is_own = target.open_journal()
+        if kept is None:
+            kept, self._is_own = source.open_journal()
+        self._kept = kept
 
     def connect(self, **settings: Any) -> Client:
         """Make the client of the target, and with the same fence one of the source."""
         of_source = {name: value for name, value in settings.items() if name != "rate_limiter"}
+        journal: ItemJournal = settings["journal"]
+        journal.kept = self._kept
+        self._journals.append(journal)
         self._sources.append(self._source.client(**of_source))
         return self._target.client(**settings)
 
@@ -129,9 +139,11 @@ class Stages:
         return {"make": self.make, "release": self.release, "arm": self.arm}
 
     def close(self) -> None:
-        """Close the clients of the source."""
+        """Close the clients of the source, and the application's journal if it was opened here."""
         for client in self._sources:
             client.close()
+        if isinstance(self._kept, Journal) and self._is_own:
+            self._kept.close()
 
     def _read(self, invoice_id: str) -> Invoice:
         return self._sources[-1].retrieve(invoice_id)
@@ -145,7 +157,11 @@ class Stages:
         invoice_id, planned = self._source_of(item)
         if self._reads_again and not item.is_repeat and fingerprint(self._read(invoice_id)) != planned:
             raise Unsupported(f"changed-since-plan: the invoice {invoice_id} is not as it was planned; sweep plans it")
-        return make(target, self._accepting(item, "make"))
+        return self._passed_on(make(target, self._accepting(item, "make")))
+
+    def _passed_on(self, made: Invoice) -> Invoice:
+        self._journals[-1].pass_on(made)
+        return made
 
     def _accepting(self, item: Item, stage: str) -> Item:
         operation = {**item.operation[stage], "allow": list(self._allow)}
@@ -205,7 +221,7 @@ class Stages:
         found = self._check_closed(invoice_id, made)
         if item.is_repeat and made.status is Status.PAID:
             return made  # an earlier try issued and paid it
-        armed = make(target, self._accepting(item, "arm"))
+        armed = self._passed_on(make(target, self._accepting(item, "arm")))
         if found.status is not Status.PAID or armed.status is Status.PAID or not armed.amount_remaining:
             return armed
         return target.record_payment(
