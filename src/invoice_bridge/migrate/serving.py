@@ -12,6 +12,7 @@ enough.
 from __future__ import annotations
 
 import re
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -230,6 +231,8 @@ def serve(
     Raises ConfigurationError if the port cannot be used, KeyboardInterrupt when the process is interrupted.
     """
     with _listen(ledger, plan, port) as server:
+        if threading.current_thread() is threading.main_thread():  # a shell can have made the process ignore it
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         ready(_url(server))
         server.serve_forever()
     raise KeyboardInterrupt  # serve_forever ends in no other way
