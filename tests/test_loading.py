@@ -12,6 +12,7 @@ from importlib import import_module
 import pytest
 import typer
 
+import invoice_bridge.core.balances  # noqa: F401 - a model that the adapters load
 from invoice_bridge.adapter.webhooks import InvoiceEvent
 from invoice_bridge.cli import app as cli
 from invoice_bridge.core.lazy import LazyModule
@@ -154,6 +155,7 @@ FIELDS = {
     "OneTimeCharge": bill | {"period": span},
     "PeriodInvoice": bill | {"period": span, "currency": "EUR"},
     "Problem": {"path": "a", "why": "b"},
+    "ReadBalances": {"customer": "cus_1"},
     "Update": {"id": "in_1", "due_at": "2026-05-01T00:00:00Z", "metadata": {"a": "b"}},
 }
 def models(of=Frozen):

@@ -5,6 +5,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from sqlalchemy import update
 
 from invoice_bridge import ConfigurationError
 from invoice_bridge.migrate import Item, Ledger, Result
+from invoice_bridge.migrate.pages import preview
 from invoice_bridge.migrate.schema import ITEMS
 from invoice_bridge.migrate.serving import serving
 from tests.migrate.moves import Move, move
@@ -82,8 +85,6 @@ def test_the_page_shows_what_the_ledger_has(url: str, ledger: Ledger) -> None:
         state: str(number) for state, number in ledger.counts(1).items()
     }
     codes = {row[0]: row[1] for row in rows if len(row) == 2 and row[0].startswith("IB-")}
-    from invoice_bridge.migrate.pages import preview
-
     made = preview(ledger, 1)
     assert made is not None
     assert codes == {code: str(number) for code, number in made.losses.items()}
@@ -216,6 +217,32 @@ def test_a_worker_shows_while_it_works(between: Move) -> None:
         assert "Nobody works on it now." in get(url)[1]
 
 
+def test_a_plan_that_takes_long_to_read_shows_its_progress_meanwhile(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page answers while the totals are read, and has them once they are."""
+    monkeypatch.setattr("invoice_bridge.migrate.serving._PATIENCE", 0.05)
+    ready, real = threading.Event(), preview
+
+    def slow(*given: Any) -> Any:
+        ready.wait(20)
+        return real(*given)
+
+    monkeypatch.setattr("invoice_bridge.migrate.pages.preview", slow)
+    with serving(ledger) as url:
+        first = get(url)[1]
+        assert "The plan is being read" in first
+        assert "Items by state" in first
+        assert "http-equiv" in first
+        assert get(url)[0] == 200  # and nobody waits for it
+        ready.set()
+        for _ in range(200):
+            if "The plan is being read" not in get(url)[1]:
+                break
+            time.sleep(0.05)
+        assert "closes" in get(url)[1]
+
+
 def test_what_cannot_be_served_is_refused(tmp_path: Path, ledger: Ledger, url: str) -> None:
     """A port that is taken, and a ledger without a plan."""
     port = urlsplit(url).port or 0
@@ -231,18 +258,20 @@ def test_what_cannot_be_served_is_refused(tmp_path: Path, ledger: Ledger, url: s
 
 @pytest.mark.slow
 def test_the_command_serves_until_it_is_interrupted(between: Move) -> None:
-    """It prints the address, answers, and ends with Ctrl-C."""
-    command = [sys.executable, "-m", "invoice_bridge", "migrate", "serve", "--port", "0"]
-    with subprocess.Popen(
-        [*command, "--ledger", str(between.folder / "ledger.sqlite")], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().split()[0]
-        try:
-            assert get(url)[0] == 200
-        finally:
-            process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+    """It prints the address, answers, and ends with Ctrl-C, also where a shell made it ignore the signal."""
+    ledger = str(between.folder / "ledger.sqlite")
+    command = [sys.executable, "-m", "invoice_bridge", "migrate", "serve", "--port", "0", "--ledger", ledger]
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
+    for words in (command, ignoring):
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[0]
+            try:
+                assert get(url)[0] == 200
+                process.send_signal(signal.SIGINT)
+                assert process.wait(30) == 130
+            finally:
+                process.kill()
 
 
 CHROMIUM = Path("/usr/bin/chromium")

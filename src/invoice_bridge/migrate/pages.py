@@ -124,8 +124,8 @@ def preview(ledger: Ledger, plan: int) -> Preview | None:
     return preview_of(ledger, plan, ledger.note(plan, TOTALS)) if "source" in ledger.plan(plan).facts else None
 
 
-def plan_page(ledger: Ledger, plan: int, made: Preview | None) -> str:
-    """Return the page of a plan; `made` is its preview, which may be some seconds old."""
+def plan_page(ledger: Ledger, plan: int, made: Preview | None, *, is_read: bool = True) -> str:
+    """Return the page of a plan; `made` is its preview, which may be some time old, and is not read yet at first."""
     header = ledger.plan(plan)
     counts: dict[str, int] = {str(state): number for state, number in ledger.counts(plan).items()}
     left = sum(counts.get(state, 0) for state in OPEN_STATES)
@@ -148,10 +148,12 @@ def plan_page(ledger: Ledger, plan: int, made: Preview | None) -> str:
         parts.append(_card("Quarantine: a person decides", [f'<p class="hint">{hint}</p>', table, *more]))
     if made is not None:
         parts += _previewed(plan, made)
+    elif not is_read:
+        parts.append(_card("Control totals", ["<p>The plan is being read; this page loads itself again.</p>"]))
     parts.append(_card("Verification", [_verified(ledger, plan)]))
     parts.append(_card("Workers", [_workers(workers_of(ledger, plan))]))
     parts.append(_foot(ledger))
-    return _page(f"{title}: {accounts}", parts, _REFRESH if left else None)
+    return _page(f"{title}: {accounts}", parts, _REFRESH if left or not is_read else None)
 
 
 def _plans(ledger: Ledger, plan: int) -> str:

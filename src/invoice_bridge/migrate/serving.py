@@ -12,10 +12,12 @@ enough.
 from __future__ import annotations
 
 import re
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -47,18 +49,19 @@ _HEADERS = {
 _TIMEOUT = 10.0
 _ITEM = re.compile(r"/item/(\d{1,18})")
 _PLAN = re.compile(r"/plan/(\d{1,18})(/items)?")
-_COST = 20
+_COST = 5
 """A preview is read again after this many times what its reading took, at the earliest."""
+_PATIENCE = 3.0
 Answer = tuple[HTTPStatus, str, str]
 
 
 class _Site:
-    """What is shown for each path. A preview reads the whole plan, so it is kept for a while."""
+    """What is shown for each path. A preview reads the whole plan: it is read in a thread, and kept for a while."""
 
     def __init__(self, ledger: Ledger, plan: int | None) -> None:
         self._ledger, self._plan = ledger, plan
         self._lock = threading.Lock()
-        self._previews: dict[int, tuple[float, dict[Any, int], Preview | None]] = {}
+        self._previews: dict[int, _Kept] = {}
 
     def answer(self, target: str) -> Answer:
         """Return the answer to a GET."""
@@ -77,7 +80,7 @@ class _Site:
     def _page(self, path: str, query: dict[str, str]) -> str | None:
         if path == "/":
             number = self._ledger.plan(self._plan).number
-            return pages.plan_page(self._ledger, number, self._preview(number))
+            return self._plan_page(number)
         if match := _PLAN.fullmatch(path):
             number = int(match[1])
             try:
@@ -86,23 +89,44 @@ class _Site:
                 return None
             if match[2]:
                 return pages.items_page(self._ledger, number, query)
-            return pages.plan_page(self._ledger, number, self._preview(number))
+            return self._plan_page(number)
         if match := _ITEM.fullmatch(path):
             found = item(self._ledger, int(match[1]))
             return None if found is None else pages.item_page(self._ledger, found)
         return None
 
-    def _preview(self, plan: int) -> Preview | None:
+    def _plan_page(self, plan: int) -> str:
+        """Return the page of a plan, with its preview as it was read last; a first reading is waited for a moment."""
+        counts: dict[Any, int] = dict(self._ledger.counts(plan))
         with self._lock:
-            counts: dict[Any, int] = dict(self._ledger.counts(plan))
-            until, read_at, made = self._previews.get(plan, (0.0, {}, None))
-            if read_at == counts or (made is not None and time.monotonic() < until):
-                return made
-            began = time.monotonic()
-            made = pages.preview(self._ledger, plan)
-            ended = time.monotonic()
-            self._previews[plan] = (ended + _COST * (ended - began), counts, made)
-            return made
+            kept = self._previews.setdefault(plan, _Kept())
+            is_stale = kept.counts != counts and time.monotonic() >= kept.until
+            if is_stale and (kept.reading is None or not kept.reading.is_alive()):
+                kept.reading = threading.Thread(target=self._read, args=(plan, kept, counts), daemon=True)
+                kept.reading.start()
+            reading = kept.reading
+        if kept.counts is None and reading is not None:
+            reading.join(_PATIENCE)
+        return pages.plan_page(self._ledger, plan, kept.preview, is_read=kept.counts is not None)
+
+    def _read(self, plan: int, kept: _Kept, counts: dict[Any, int]) -> None:
+        began = time.monotonic()
+        try:
+            kept.preview = pages.preview(self._ledger, plan)
+        except Exception:  # noqa: BLE001 - the ledger is away, or closed: the page says so by itself
+            return
+        kept.until = time.monotonic() + _COST * (time.monotonic() - began)
+        kept.counts = counts
+
+
+@dataclass
+class _Kept:
+    """The preview of a plan, for which counts it was read, and until when it is not read again."""
+
+    preview: Preview | None = None
+    counts: dict[Any, int] | None = None
+    until: float = 0.0
+    reading: threading.Thread | None = None
 
 
 def _problem(status: HTTPStatus, title: str, text: str) -> Answer:
@@ -207,6 +231,8 @@ def serve(
     Raises ConfigurationError if the port cannot be used, KeyboardInterrupt when the process is interrupted.
     """
     with _listen(ledger, plan, port) as server:
+        if threading.current_thread() is threading.main_thread():  # a shell can have made the process ignore it
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         ready(_url(server))
         server.serve_forever()
     raise KeyboardInterrupt  # serve_forever ends in no other way
