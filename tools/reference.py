@@ -12,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
+from pydantic import BaseModel
 
 from invoice_bridge import Collection, Money, OneTimeCharge, PeriodInvoice, Plan, explain, providers
 from invoice_bridge.adapter.rows import Field
@@ -324,13 +325,17 @@ def _public(name: str, value: Any) -> Iterator[str]:
     if not inspect.isclass(value) and not callable(value):
         yield f"`{value!r}`: in `allow=`, accepts every loss."
         return
-    enum = inspect.isclass(value) and issubclass(value, Enum)
-    if not enum and (shown := _signature(name, value)):
+    if inspect.isclass(value) and issubclass(value, Enum):
+        yield from _docstring(value)
+        yield " ".join(f"`{member.value}`" for member in value)
+        return
+    is_model, fields = inspect.isclass(value) and issubclass(value, BaseModel), getattr(value, "model_fields", {})
+    if not is_model and (shown := _signature(name, value)):
         yield shown
     yield from _docstring(value)
-    if enum:
-        yield " ".join(f"`{member.value}`" for member in value)
-    elif inspect.isclass(value):
+    if is_model:
+        yield f"Fields: {', '.join(f'`{field}`' for field in fields)}."
+    if inspect.isclass(value):
         if "__init__" in vars(value) and inspect.isfunction(value.__init__):
             yield from _docstring(value.__init__)
         for inner, method in _methods(value):
@@ -377,7 +382,9 @@ def _signature(name: str, value: Any) -> str:
 
 
 def _parameter_text(parameter: inspect.Parameter) -> str:
-    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+    stars = (
+        "*" if parameter.kind is parameter.VAR_POSITIONAL else "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+    )
     text = stars + parameter.name
     if parameter.annotation is not parameter.empty:
         text += f": {_annotation(parameter.annotation)}"
@@ -392,7 +399,7 @@ def _parameter_text(parameter: inspect.Parameter) -> str:
 def _annotation(annotation: Any) -> str:
     if annotation is inspect.Signature.empty:
         return "None"
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    text: str = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
     return re.sub(r"\b(?:typing|datetime|collections\.abc|invoice_bridge(?:\.\w+)*)\.(?=[A-Z])", "", text.strip("'"))
 
 
