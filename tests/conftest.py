@@ -44,6 +44,8 @@ LONG: Final = (
     "tests/test_benchmarks.py",
     "tests/test_courses.py",
     "tests/test_golden.py",
+    "tests/test_site.py",
+    "tests/test_tutorials.py",
     "tests/testing/test_plugin.py",
 )
 """Files with a test that takes seconds: they start first."""

@@ -1,5 +1,6 @@
 """The generated parts of the documentation are what the tables say now."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,16 @@ def test_there_are_generated_pages() -> None:
     of_providers = {f"{name}.md" for name in providers.names()}
     generated = {"bill.md", "commands.md", "errors.md", "invoice.md", "losses.md", "providers.md", *of_providers}
     assert {page.name for page in PAGES} >= generated
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/shop/README.md"]
+)
+def test_links_of_pages_beside_the_documentation_lead_somewhere(name: str) -> None:
+    """To files of the repository; those within the documentation are tested with the site."""
+    page = ROOT / name
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")) if "://" not in link]
+    assert [link for link in links if not (page.parent / link.partition("#")[0]).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import invoice_bridge
 from invoice_bridge import OneTimeCharge, PeriodInvoice, providers
 from invoice_bridge.cli.app import run
 from tools import reference
@@ -20,6 +21,17 @@ def test_every_field_of_a_bill_is_described() -> None:
 def test_every_error_has_a_remedy() -> None:
     """The list is that of the classes."""
     assert list(reference.REMEDIES) == list(reference.error_classes())
+
+
+def test_every_public_name_is_on_the_page_about_python() -> None:
+    """Once, in a group; the errors are on their own page."""
+    grouped = [name for names in reference.GROUPS.values() for name in names]
+    public = {"webhooks", *invoice_bridge.__all__} - set(reference.error_classes())
+    assert sorted(grouped) == sorted(public)
+    page = (ROOT / "docs/reference/python.md").read_text("utf-8")
+    assert [name for name in grouped if f"### {name}\n" not in page] == []
+    for method in ("create", "void", "refund", "resolve", "from_config", "list"):
+        assert f"#### Client.{method}\n" in page
 
 
 def test_every_loss_is_on_the_page_once() -> None:

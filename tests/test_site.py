@@ -123,6 +123,16 @@ def test_the_site_loads_nothing_from_another_host(site: Path, pages: dict[Path, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name, word", [("explanation/architecture", "core"), ("reference/providers/stripe", "void")])
+def test_a_diagram_is_drawn(site: Path, name: str, word: str) -> None:
+    """As SVG with its texts, in place of Mermaid's own."""
+    html = (site / f"{name}.html").read_text("utf-8")
+    (drawn,) = re.findall(r'<div class="diagram">\s*<svg.*?</svg>', html, re.DOTALL)
+    assert re.search(rf">\s*{word}\s*<", drawn)
+    assert "stateDiagram-v2" not in html
+
+
+@pytest.mark.slow
 def test_every_page_is_in_the_navigation(pages: dict[Path, Page], site: Path) -> None:
     """A page that no menu leads to is not read."""
     config = tomllib.loads((site.parent / "zensical.toml").read_text("utf-8"))

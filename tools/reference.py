@@ -12,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
+from pydantic import BaseModel
 
 from invoice_bridge import Collection, Money, OneTimeCharge, PeriodInvoice, Plan, explain, providers
 from invoice_bridge.adapter.rows import Field
@@ -255,6 +256,163 @@ def tree_page() -> str:
     """Return the tree of errors, as the module has it."""
     tree = (errors.__doc__ or "").split("\n\n")[1]
     return f"```text\n{tree}\n```"
+
+
+# ── Python ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Clients": ("Client", "AsyncClient", "Handover", "AsyncHandover", "Shadow", "AsyncShadow"),
+    "Without a client": ("explain", "losses", "Plan", "decode", "read_command", "read_import"),
+    "Bills, and the import of history": ("OneTimeCharge", "PeriodInvoice", "ImportInvoice", "Source"),
+    "Values of a bill": (
+        "Money",
+        "Collection",
+        "Period",
+        "Line",
+        "Discount",
+        "TaxRate",
+        "CustomerRef",
+        "Address",
+        "TaxId",
+    ),
+    "The invoice": (
+        *("Invoice", "Status", "Payment", "CreditNote", "Adjustment", "TaxLine", "Problem", "Unreadable", "Page"),
+    ),
+    "Losses and requests": ("Loss", "ALL", "Effect", "Request"),
+    "Journals and limits": ("Journal", "BillJournal", "RateLimiter", "Resolution", "Interruption", "interrupted"),
+    "Webhooks": ("webhooks", "InvoiceEvent", "EventType"),
+    "Commands of the verbs": (
+        *(
+            "Command",
+            "Credit",
+            "Delete",
+            "Finalize",
+            "Find",
+            "ListInvoices",
+            "MarkPaid",
+            "MarkUncollectible",
+            "Pay",
+            "Pdf",
+        ),
+        *("RecordPayment", "Refund", "Retrieve", "SendInvoice", "Update", "Void"),
+    ),
+}
+"""The public names but the errors, in the order of the page; a test holds them equal to those of the package."""
+TWINS = {"AsyncClient": "Client", "AsyncHandover": "Handover", "AsyncShadow": "Shadow"}
+_LINE = 100
+
+
+def python_page() -> str:
+    """Return the public names with their signatures and docstrings."""
+    parts = []
+    for group, names in GROUPS.items():
+        parts.append(f"## {group}")
+        for name in names:
+            parts += [f"### {name}", *_public(name, getattr(import_module("invoice_bridge"), name))]
+    return "\n\n".join(parts)
+
+
+def _public(name: str, value: Any) -> Iterator[str]:
+    if name in TWINS:
+        twin = TWINS[name]
+        yield f"As [{twin}](#{twin.lower()}): its methods are awaited, and `list()` is read with `async for`."
+        return
+    if inspect.ismodule(value):
+        yield from _docstring(value)
+        for inner in sorted({*value.__all__} - {"EventType", "InvoiceEvent"}):  # they are below
+            yield f"#### {name}.{inner}"
+            yield from _public(f"{name}.{inner}", getattr(value, inner))
+        return
+    if not inspect.isclass(value) and not callable(value):
+        yield f"`{value!r}`: in `allow=`, accepts every loss."
+        return
+    if inspect.isclass(value) and issubclass(value, Enum):
+        yield from _docstring(value)
+        yield " ".join(f"`{member.value}`" for member in value)
+        return
+    is_model, fields = inspect.isclass(value) and issubclass(value, BaseModel), getattr(value, "model_fields", {})
+    if not is_model and (shown := _signature(name, value)):
+        yield shown
+    yield from _docstring(value)
+    if is_model:
+        yield f"Fields: {', '.join(f'`{field}`' for field in fields)}."
+    if inspect.isclass(value):
+        if "__init__" in vars(value) and inspect.isfunction(value.__init__):
+            yield from _docstring(value.__init__)
+        for inner, method in _methods(value):
+            yield f"#### {name}.{inner}"
+            if isinstance(method, property):
+                yield from _docstring(method)
+            else:
+                yield _signature(inner, method)
+                yield from _docstring(method)
+
+
+def _methods(kind: type) -> Iterator[tuple[str, Any]]:
+    """Yield what a class of the library offers, with its bases of the library, and without what pydantic adds."""
+    seen: dict[str, Any] = {}
+    for base in kind.__mro__:
+        if base.__module__.startswith("invoice_bridge"):
+            for name, value in vars(base).items():
+                plain = value.__func__ if isinstance(value, classmethod | staticmethod) else value
+                is_offered = inspect.isfunction(plain) or isinstance(value, property)
+                if is_offered and not name.startswith(("_", "model_")):
+                    seen.setdefault(name, plain)
+    yield from seen.items()
+
+
+def _signature(name: str, value: Any) -> str:
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):
+        return ""
+    returns = "" if inspect.isclass(value) else f" -> {_annotation(signature.return_annotation)}"
+    parameters, star = [], False
+    for parameter in signature.parameters.values():
+        if parameter.name in {"self", "cls"}:
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY and not star:
+            parameters.append("*")
+        star = star or parameter.kind in {parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL}
+        parameters.append(_parameter_text(parameter))
+    line = f"{name}({', '.join(parameters)}){returns}"
+    if len(line) > _LINE:
+        inner = "".join(f"    {parameter},\n" for parameter in parameters)
+        line = f"{name}(\n{inner}){returns}"
+    return f"```text\n{line}\n```"
+
+
+def _parameter_text(parameter: inspect.Parameter) -> str:
+    stars = (
+        "*" if parameter.kind is parameter.VAR_POSITIONAL else "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+    )
+    text = stars + parameter.name
+    if parameter.annotation is not parameter.empty:
+        text += f": {_annotation(parameter.annotation)}"
+    if parameter.default is not parameter.empty:
+        plain = isinstance(parameter.default, str | int | float | tuple | NoneType) and not isinstance(
+            parameter.default, Enum
+        )
+        text += f" = {parameter.default!r}" if plain else " = …"
+    return text
+
+
+def _annotation(annotation: Any) -> str:
+    if annotation is inspect.Signature.empty:
+        return "None"
+    text: str = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    return re.sub(r"\b(?:typing|datetime|collections\.abc|invoice_bridge(?:\.\w+)*)\.(?=[A-Z])", "", text.strip("'"))
+
+
+def _docstring(value: Any) -> Iterator[str]:
+    """Yield a docstring as Markdown: an example at the prompt becomes a block."""
+    text = (value.__doc__ if isinstance(value, property) else inspect.getdoc(value)) or ""
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        if paragraph.startswith(">>>"):
+            yield f"```pycon\n{paragraph}\n```"
+        elif re.match(r" {4}", paragraph):
+            yield f"```text\n{inspect.cleandoc(paragraph)}\n```"
+        elif paragraph:
+            yield _escaped(paragraph)
 
 
 # ── what is not confirmed ────────────────────────────────────────────────────────────────────────────────────────────

@@ -60,6 +60,10 @@ def draw(diagram: str) -> str:
     """Return a Mermaid diagram as SVG whose lines and texts have the colour of the page's text."""
     svg: str = mmdr.render(diagram).svg()
     svg = re.sub(r"<style>.*?</style>", "", svg, flags=re.DOTALL)
+    width = re.search(r'viewBox="\S+ \S+ (\S+) ', svg)
+    assert width is not None, svg[:200]
+    least = 0.85 * float(width[1])  # on a narrow screen it scrolls, and stays legible
+    svg = svg.replace('style="max-width', f'style="min-width:{least:.0f}px;max-width', 1)
     return f'<div class="diagram">{" ".join(svg.split())}</div>\n'
 
 

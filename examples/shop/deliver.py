@@ -1,4 +1,4 @@
-"""Send the shop what a provider would send: emulators deliver no webhooks by themselves.
+"""Send the shop the webhook that a provider would send about an invoice of an emulator.
 
 python deliver.py stripe in_00000001
 """

@@ -67,7 +67,7 @@ def create_app() -> FastAPI:
             except BridgeError as error:
                 made.append({"customer": customer, "error": str(error), "outcome": error.outcome})
                 continue
-            store.keep(invoice, f"{customer}/{month}")
+            store.keep(f"{customer}/{month}", invoice)
             made.append({"customer": customer, "provider": invoice.provider, "status": invoice.status})
         return made
 
@@ -77,13 +77,14 @@ def create_app() -> FastAPI:
         if (invoice_id := store.invoice_id(reference)) is None:
             raise HTTPException(404, f"{reference} is not billed")
         invoice = billing.mark_paid(invoice_id)  # at the provider that made it
-        store.keep(invoice, reference)
+        store.keep(reference, invoice)
         return {"provider": invoice.provider, "status": invoice.status}
 
     def on_event(event: InvoiceEvent) -> None:
         """Ask the provider what became of the invoice: a delivery may come twice, late, or from somebody else."""
-        if event.invoice_id is not None:
-            store.keep(billing.retrieve(event.invoice_id))
+        reference = None if event.invoice_id is None else store.reference(event.provider, event.invoice_id)
+        if event.invoice_id is not None and reference is not None:  # the account may have invoices that are not ours
+            store.keep(reference, billing.retrieve(event.invoice_id))
 
     secrets = {name: os.environ[variable] for name, variable in SECRETS.items() if variable in os.environ}
     journal = billing.journal if isinstance(billing.journal, Journal) else None

@@ -61,23 +61,18 @@ class Store:
                 found.setdefault(customer, []).append(Order(*order))
         return found
 
-    def keep(self, invoice: Invoice, reference: str | None = None) -> None:
+    def keep(self, reference: str, invoice: Invoice) -> None:
         """Keep what is known of an invoice now; the same invoice may come any number of times."""
+        facts = (invoice.provider, invoice.id, str(invoice.status), str(invoice.total), str(invoice.amount_remaining))
         with self._open() as database:
-            if reference is None:  # of a delivery: only invoices that the shop made
-                query = "SELECT reference FROM invoices WHERE provider = ? AND id = ?"
-                row = database.execute(query, (invoice.provider, invoice.id)).fetchone()
-                if row is None:
-                    return
-                reference = row[0]
-            facts = (
-                invoice.provider,
-                invoice.id,
-                str(invoice.status),
-                str(invoice.total),
-                str(invoice.amount_remaining),
-            )
             database.execute("INSERT OR REPLACE INTO invoices VALUES (?, ?, ?, ?, ?, ?)", (reference, *facts))
+
+    def reference(self, provider: str, invoice_id: str) -> str | None:
+        """Return the reference of an invoice that the shop made; None for any other."""
+        query = "SELECT reference FROM invoices WHERE provider = ? AND id = ?"
+        with self._open() as database:
+            row = database.execute(query, (provider, invoice_id)).fetchone()
+        return None if row is None else str(row[0])
 
     def invoices(self) -> list[dict[str, str]]:
         """Return what is known of every invoice, by reference."""
