@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--control", action="store_true")
+    parser.add_argument("--imports", action="store_true", help="imports of history in place of bills")
     options = parser.parse_args()
     wrong = False
     for name in options.providers:
@@ -32,7 +33,14 @@ def main() -> int:
         with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
             parts = [
                 pool.submit(
-                    share, name, options.sample, options.seed, part=part, of=options.jobs, forgets=options.control
+                    share,
+                    name,
+                    options.sample,
+                    options.seed,
+                    part=part,
+                    of=options.jobs,
+                    forgets=options.control,
+                    of_imports=options.imports,
                 )
                 for part in range(options.jobs)
             ]

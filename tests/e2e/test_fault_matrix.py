@@ -8,7 +8,7 @@ import pytest
 from invoice_bridge.adapter.emulation.faults import Kind
 from invoice_bridge.emulator.server import Served, running
 from invoice_bridge.testing import fault_matrix
-from invoice_bridge.testing.fault_matrix import Case, choose, run_all
+from invoice_bridge.testing.fault_matrix import Case, choose, imports, run_all
 
 SEED, SAMPLE = 20261122, 40
 PROVIDERS = ("chargeapi", "chargebee", "stripe", "whop")
@@ -29,6 +29,15 @@ def test_no_fault_bills_twice_or_tells_what_is_not_so(name: str, served: Served)
     assert (count.cases, count.duplicates, count.lies, count.wrong) == (SAMPLE, 0, 0, [])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["chargebee", "stripe"])
+def test_no_fault_imports_twice_or_collects(name: str, served: Served) -> None:
+    """After each case there is one document, each of its payments and credit notes once, and nothing was collected."""
+    count = run_all(choose(name, SAMPLE, SEED, imports(name)), served)
+    sys.stdout.write(f"imports at {name}, seed {SEED}: {count}\n")
+    assert (count.cases, count.duplicates, count.lies, count.wrong) == (SAMPLE, 0, 0, [])
+
+
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_without_keys_and_looks_it_bills_twice(name: str, served: Served) -> None:
     """The control: a provider that forgets keys, and a client that never looks, show duplicates to the same judge."""
@@ -40,6 +49,15 @@ def test_without_keys_and_looks_it_bills_twice(name: str, served: Served) -> Non
     ]
     count = run_all(found[-12:], served, forgets=True)
     assert count.duplicates > 0
+
+
+@pytest.mark.slow
+def test_without_keys_and_lookups_it_imports_twice(served: Served) -> None:
+    """The control of imports: a draft has no number that the provider would refuse a second time."""
+    faults = (Kind.RESET_AFTER, Kind.TORN_JSON, Kind.HTML_502_AFTER)
+    drafts = {name: command for name, command in imports("stripe").items() if command.number is None}
+    found = [case for case in choose("stripe", None, SEED, drafts) if case.kind in faults and case.way == "again"]
+    assert run_all(found[:8], served, forgets=True).duplicates > 0
 
 
 def test_a_case_says_what_it_is() -> None:

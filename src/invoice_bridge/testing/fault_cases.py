@@ -18,12 +18,13 @@ from invoice_bridge.adapter.emulation.core import Clock, Emulator
 from invoice_bridge.adapter.emulation.faults import Fault, Kind
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 from invoice_bridge.client.clients import Client
-from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.commands import ImportInvoice, NewInvoice, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import BridgeError
 from invoice_bridge.core.losses import Severity
-from invoice_bridge.core.model import Collection, Discount, Line, Period, TaxRate
+from invoice_bridge.core.model import Collection, Discount, Invoice, Line, Period, TaxRate
 from invoice_bridge.core.money import Money
 from invoice_bridge.explain import explain, losses
+from invoice_bridge.testing.documents import documents
 
 Retry = Literal["again", "killed", "killed, journal", "killed, journal, days later"]
 _RETRIES: tuple[Retry, ...] = ("again", "killed", "killed, journal", "killed, journal, days later")
@@ -127,6 +128,29 @@ def every_bill(provider: str) -> dict[str, OneTimeCharge | PeriodInvoice]:
     return commands
 
 
+@cache
+def imports(provider: str) -> dict[str, ImportInvoice]:
+    """Return one import for every way in which a provider takes history; none if it takes none."""
+    emulator = in_memory(provider)
+    taken: dict[str, ImportInvoice] = {}
+    shapes: set[Any] = set()
+    for command in documents(emulator.customer):
+        plan = explain(provider, command, lookup="never", **emulator.settings)
+        shape = tuple((request.method, request.path, request.effects) for request in plan.requests)
+        if plan.refusal is None and shape not in shapes:
+            shapes.add(shape)
+            taken[f"import {command.reference}"] = command
+    return taken
+
+
+def make(client: Client, command: NewInvoice, allow: list[str]) -> Invoice:
+    """Make a bill, or import a document."""
+    if isinstance(command, ImportInvoice):
+        return client.import_invoice(command, allow=allow)
+    assert isinstance(command, OneTimeCharge | PeriodInvoice)
+    return client.create(command, allow=allow)
+
+
 def _whole_bill(provider: str, fields: dict[str, Any]) -> OneTimeCharge | None:
     """Return a bill with every field of this list that the provider takes beside the others; None if it takes none."""
     emulator = in_memory(provider)
@@ -163,7 +187,7 @@ def _plain_native(provider: str) -> dict[str, Any]:
     return {}
 
 
-def cases(name: str, commands: Mapping[str, OneTimeCharge | PeriodInvoice] | None = None) -> Iterator[Case]:
+def cases(name: str, commands: Mapping[str, NewInvoice] | None = None) -> Iterator[Case]:
     """Yield every case of a provider, of these bills or of every_bill.
 
     A bill that a flipped switch makes impossible has no case with that switch.
@@ -181,7 +205,7 @@ def cases(name: str, commands: Mapping[str, OneTimeCharge | PeriodInvoice] | Non
                             yield Case(name, title, place, kind, times, way, flipped)
 
 
-def _requests(name: str, command: OneTimeCharge | PeriodInvoice, flipped: str | None) -> list[str]:
+def _requests(name: str, command: NewInvoice, flipped: str | None) -> list[str]:
     """Return the methods of a bill's requests in a run without faults; none if the flipped switch refuses the bill."""
     emulator = make_emulator(name, flipped, lambda: datetime.now(UTC))
     transport = EmulatorTransport(emulator)
@@ -192,7 +216,7 @@ def _requests(name: str, command: OneTimeCharge | PeriodInvoice, flipped: str | 
         ) as client,
     ):
         try:
-            client.create(command, allow=allowed_losses(name, command))
+            make(client, command, allowed_losses(name, command))
         except BridgeError as error:
             if flipped is None:
                 raise RuntimeError(f"{name} refuses a bill in a run without faults") from error
@@ -219,7 +243,7 @@ def lookup_mode(name: str, journal: str | None, *, forgets: bool) -> str:
     return "always" if journal is None else "journal"
 
 
-def allowed_losses(name: str, command: OneTimeCharge | PeriodInvoice) -> list[str]:
+def allowed_losses(name: str, command: NewInvoice) -> list[str]:
     """Return the codes of the losses that stop a bill unless they are allowed."""
     every = losses(name, command, **in_memory(name).settings)
     return [loss.code for loss in every if loss.severity is not Severity.INFO]

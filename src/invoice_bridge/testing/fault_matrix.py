@@ -16,7 +16,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,14 @@ import httpx
 from invoice_bridge.adapter.emulation.faults import Faults
 from invoice_bridge.client.clients import Client
 from invoice_bridge.client.options import no_waiting
-from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice, read_command
+from invoice_bridge.core.commands import (
+    ImportInvoice,
+    NewInvoice,
+    OneTimeCharge,
+    PeriodInvoice,
+    read_command,
+    read_import,
+)
 from invoice_bridge.core.errors import BridgeError
 from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.model import Invoice, Status
@@ -41,12 +48,17 @@ from invoice_bridge.testing.fault_cases import (
     cases,
     every_bill,
     faults_of,
+    imports,
     in_memory,
     lookup_mode,
+    make,
     make_emulator,
 )
 
-__all__ = ["Case", "Count", "Held", "Stage", "Told", "Verdict", "bills", "cases", "choose", "run", "run_all", "share"]
+__all__ = [
+    "Case", "Count", "Held", "Stage", "Told", "Verdict", "bills", "cases", "choose", "imports", "run", "run_all",
+    "share",
+]  # fmt: skip
 
 _KILL_TIMEOUT = 5.0
 _TRIES = 3
@@ -77,10 +89,12 @@ class Told:
     invoice: Invoice | None = None
     error: BridgeError | None = None
 
+    is_import: bool = False
+
     def lies(self) -> Iterator[str]:
         """Yield each way in which the result is false."""
         if self.invoice is not None:
-            yield from _untrue(self.invoice, self.after)
+            yield from _untrue_import(self.invoice, self.after) if self.is_import else _untrue(self.invoice, self.after)
         elif self.error is not None and self.error.outcome == "nothing_done":
             if self.after != self.before or self.landing:
                 yield f"the error claims that nothing was done, but something was: {self.error!r}"
@@ -96,6 +110,13 @@ def _untrue(invoice: Invoice, held: Held) -> Iterator[str]:
         yield f"the call returned {invoice.id} as {invoice.status}; the ledger: {held.events}"
     if invoice.status is Status.PAID and invoice.id not in held.ids("collected"):
         yield f"the call returned {invoice.id} as paid; the ledger: {held.events}"
+
+
+def _untrue_import(invoice: Invoice, held: Held) -> Iterator[str]:
+    if invoice.id not in held.invoices:
+        yield f"the call returned {invoice.id}, which the provider does not have"
+    if loud := [name for name, _ in held.events if name == "collected"]:
+        yield f"an import collected: {loud}; the ledger: {held.events}"
 
 
 class Stage:
@@ -122,15 +143,16 @@ class Stage:
         """Open a client of this stage."""
         return _client(self.name, self.url, journal, lookup_mode(self.name, journal, forgets=self.forgets))
 
-    def bill(self, command: OneTimeCharge | PeriodInvoice, journal: str | None = None) -> Told:
+    def bill(self, command: NewInvoice, journal: str | None = None) -> Told:
         """Make a bill and record the result."""
         before = self.held()
         with self.client(journal) as client:
             try:
-                invoice, error = client.create(command, allow=allowed_losses(self.name, command)), None
+                invoice, error = make(client, command, allowed_losses(self.name, command)), None
             except BridgeError as problem:
                 invoice, error = None, problem
-        self.results.append(Told(before, self.held(), self.faults.landing, invoice, error))
+        is_import = isinstance(command, ImportInvoice)
+        self.results.append(Told(before, self.held(), self.faults.landing, invoice, error, is_import))
         return self.results[-1]
 
 
@@ -167,7 +189,11 @@ class Verdict:
 
 def run(case: Case, served: Served, *, forgets: bool = False) -> Verdict:
     """Run one case and judge it."""
-    command = every_bill(case.provider)[case.bill]
+    every: dict[str, OneTimeCharge | PeriodInvoice | ImportInvoice] = {
+        **every_bill(case.provider),
+        **imports(case.provider),
+    }
+    command = every[case.bill]
     stage = Stage(served, case, forgets=forgets)
     began = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as folder:
@@ -192,15 +218,24 @@ def run(case: Case, served: Served, *, forgets: bool = False) -> Verdict:
     return verdict
 
 
-def _duplicates(held: Held, command: OneTimeCharge | PeriodInvoice) -> Iterator[str]:
+def _duplicates(held: Held, command: NewInvoice) -> Iterator[str]:
+    if isinstance(command, ImportInvoice):
+        if len(held.invoices) > 1:
+            yield f"{len(held.invoices)} documents"
+        for event, most in (("recorded", len(command.payments)), ("credited", len(command.credit_notes))):
+            if len(held.ids(event)) > most:
+                yield f"{event} {len(held.ids(event))} times: {held.events}"
+        return
     for event in ("issued", "collected"):
         if len(held.ids(event)) > 1:
             yield f"{event} {len(held.ids(event))} times: {held.events}"
-    if command.draft and len(held.invoices) > 1:
+    if isinstance(command, OneTimeCharge | PeriodInvoice) and command.draft and len(held.invoices) > 1:
         yield f"{len(held.invoices)} drafts"
 
 
-def _false_resolutions(stage: Stage, command: OneTimeCharge | PeriodInvoice, began: datetime) -> Iterator[str]:
+def _false_resolutions(
+    stage: Stage, command: OneTimeCharge | PeriodInvoice | ImportInvoice, began: datetime
+) -> Iterator[str]:
     """Call resolve, and yield each contradiction between its answer and the ledger."""
     with stage.client() as client:
         resolution = client.resolve(command, since=began)
@@ -211,7 +246,7 @@ def _false_resolutions(stage: Stage, command: OneTimeCharge | PeriodInvoice, beg
         yield f"resolve returned absent; the provider holds {issued}"
 
 
-def _bill_in_killed_process(stage: Stage, command: OneTimeCharge | PeriodInvoice, journal: str | None) -> None:
+def _bill_in_killed_process(stage: Stage, command: NewInvoice, journal: str | None) -> None:
     """Make the bill in another process, and kill that process with SIGKILL once the fault has hit a request."""
     document = dumps({"command": command.verb, **loads(command.model_dump_json(exclude_defaults=True).encode())})
     lookup = lookup_mode(stage.name, journal, forgets=stage.forgets)
@@ -232,9 +267,11 @@ def _bill_in_killed_process(stage: Stage, command: OneTimeCharge | PeriodInvoice
 
 
 def _bill_and_die(name: str, url: str, document: bytes, journal: str | None, lookup: str) -> None:
-    command = read_command(loads(document))
+    fields = loads(document)
+    is_import = fields["command"] == ImportInvoice.verb
+    command: NewInvoice = read_import(fields) if is_import else read_command(fields)
     with suppress(BridgeError), _client(name, url, journal, lookup) as client:
-        client.create(command, allow=allowed_losses(name, command))
+        make(client, command, allowed_losses(name, command))
 
 
 # ── many cases ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -283,13 +320,19 @@ def run_all(chosen: Iterable[Case], served: Served, *, forgets: bool = False) ->
     return count
 
 
-def choose(name: str, sample: int | None, seed: int) -> list[Case]:
-    """Return a provider's cases: all of them, or a sample that is the same for the same seed."""
-    every = list(cases(name))
+def choose(name: str, sample: int | None, seed: int, commands: Mapping[str, NewInvoice] | None = None) -> list[Case]:
+    """Return a provider's cases: all of them, or a sample that is the same for the same seed.
+
+    They are of its bills, or of `commands`, such as imports(name).
+    """
+    every = list(cases(name, commands))
     return every if sample is None or sample >= len(every) else random.Random(f"{seed}{name}").sample(every, sample)  # noqa: S311
 
 
-def share(name: str, sample: int | None, seed: int, *, part: int, of: int, forgets: bool = False) -> Count:
+def share(
+    name: str, sample: int | None, seed: int, *, part: int, of: int, forgets: bool = False, of_imports: bool = False
+) -> Count:
     """Run one of `of` equal parts of a provider's cases, with its own server, so that processes can share the work."""
     with running() as served:
-        return run_all(choose(name, sample, seed)[part::of], served, forgets=forgets)
+        chosen = choose(name, sample, seed, imports(name) if of_imports else None)
+        return run_all(chosen[part::of], served, forgets=forgets)
