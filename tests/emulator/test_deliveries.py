@@ -277,6 +277,21 @@ def test_an_endpoint_takes_the_events_it_names(server: Served, receiver: Receive
     assert (missing.status_code, "see webhooks/events" in missing.json()["error"]) == (404, True)
 
 
+@pytest.mark.parametrize("name,path", [("stripe", "v1/events"), ("chargebee", "events")])
+def test_a_delivery_is_confirmed_by_its_id(server: Served, name: str, path: str) -> None:
+    """A receiver of a provider that signs nothing reads the event before it acts on it."""
+    control = control_of(server, name)
+    bill(server, name)
+    event = control.ask("GET", "webhooks/events")["events"][0]
+    key, url = server.emulators[name].key, f"{server.own_urls[name]}/{path}"
+    read = httpx.get(f"{url}/{event['id']}", auth=(key, "")).json()
+    assert read.get("event", read) == event["body"]
+    assert httpx.get(f"{url}/evt_0", auth=(key, "")).status_code == 404
+    if name == "stripe":
+        listed = httpx.get(f"{url}?type=invoice.finalized", auth=(key, "")).json()["data"]
+        assert [row["type"] for row in listed] == ["invoice.finalized"]
+
+
 def test_time_that_passes_is_reported(server: Served, receiver: Receiver) -> None:
     """An invoice that comes due by the clock, once."""
     control = control_of(server, "whop")

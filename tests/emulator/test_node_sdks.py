@@ -15,7 +15,6 @@ from invoice_bridge.emulator.server import running
 
 FOLDER = Path(__file__).parent.parent / "node"
 PACKAGES = {"chargebee": "chargebee", "stripe": "stripe", "whop": "@whop/sdk"}
-PAID = ["paid", "bank_transfer"]
 
 EXPECTED: dict[str, dict[str, Any]] = {
     "stripe": {
@@ -42,6 +41,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
             ["invoice.finalized", "open"],
             ["invoice.paid", "paid"],
         ],
+        "confirmed": "invoice.created",
         "forged": "StripeSignatureVerificationError",
         "stale": "StripeSignatureVerificationError",
         "harm": [],
@@ -65,6 +65,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "declined": [400, "payment", "payment_processing_failed"],
         "collected_later": "paid",
         "webhooks": [["invoice_generated", "payment_due"], ["invoice_updated", "paid"]],
+        "confirmed": "invoice_generated",
         "forged": "WebhookAuthenticationError",
         "harm": [],
     },

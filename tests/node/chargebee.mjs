@@ -94,6 +94,8 @@ await run(async () => {
     seen.push([event.event_type, event.content.invoice.status]);
   }
   note('webhooks', seen);
+  const first_event = JSON.parse(received[0].body).id;
+  note('confirmed', (await chargebee.event.retrieve(first_event)).event.event_type);
   const forged = await refused(async () => check({ ...received[0].headers, authorization: 'Basic bm9ib2R5Omg=' }));
   note('forged', forged.name);
   note('harm', (await control('GET', 'ledger')).harm);

@@ -87,6 +87,7 @@ await run(async () => {
     }),
   );
   const { headers, body } = received[0];
+  note('confirmed', (await stripe.events.retrieve(JSON.parse(body).id)).type);
   const forged = await refused(async () =>
     stripe.webhooks.constructEvent(`${body} `, headers['stripe-signature'], secret),
   );

@@ -159,7 +159,7 @@ class Endpoints:
     def send_again(self, emulator: Emulator, content: bytes) -> dict[str, Any]:
         """Deliver an event once more, to all endpoints."""
         wanted = read(SendAgain, content).event
-        event = next((event for event in emulator.events if event.id == wanted), None)
+        event = emulator.find_event(wanted)
         if event is None:
             raise Refusal(f"there is no event {wanted!r}; see webhooks/events", 404)
         for courier in self.couriers.values():

@@ -345,6 +345,10 @@ class Emulator(ABC):
                 body = dumps(reports.envelope(self, event_id, name, document))
                 self.events.append(EmulatedEvent(event_id, name, happening.invoice_id, self.clock(), body))
 
+    def find_event(self, event_id: str) -> EmulatedEvent | None:
+        """Return an event that it keeps, by its id."""
+        return next((event for event in self.events if event.id == event_id), None)
+
     def pass_time(self) -> None:  # noqa: B027 - most providers report nothing by time alone
         """Note what the provider reports because time has passed, such as an invoice that is now past due."""
 

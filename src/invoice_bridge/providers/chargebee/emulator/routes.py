@@ -77,6 +77,7 @@ class ChargebeeEmulator(ChargebeeSources):
         ("GET", "/payment_sources", "list_sources"),
         ("GET", "/payment_sources/{id}", "retrieve_source"),
         ("POST", "/payment_sources/{id}/delete", "delete_source"),
+        ("GET", "/events/{id}", "retrieve_event"),
         ("GET", "/subscriptions/{id}", "retrieve_subscription"),
         ("POST", "/invoices/create_for_charge_items_and_charges", "create_2"),
         ("POST", "/invoices/charge", "charge"),

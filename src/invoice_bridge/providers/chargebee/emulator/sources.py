@@ -1,4 +1,4 @@
-"""Payment sources: cards of Chargebee's test gateway (chargebee.com/docs, Chargebee Test Gateway)."""
+"""Payment sources, cards of Chargebee's test gateway (chargebee.com/docs, Chargebee Test Gateway), and events."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from invoice_bridge.adapter.emulation.core import IncomingRequest
+from invoice_bridge.core.exact import loads
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.emulator.imported_notes import ChargebeeImportedNotes
 
@@ -66,6 +67,14 @@ class ChargebeeSources(ChargebeeImportedNotes):
         del self.sources[source_id], self.payment_sources[source_id]
         customer = self.customers[found["customer_id"]]
         return self.json({"customer": customer, "payment_source": found | {"deleted": True}})
+
+    def retrieve_event(self, call: IncomingRequest, event_id: str) -> Response:
+        """GET /events/{id}: how a receiver confirms a delivery, which nobody signed; a served emulator keeps events."""
+        del call
+        event = self.find_event(event_id)
+        if event is None:
+            raise self._refuse(f"{event_id} not found", status=404, code="resource_not_found")
+        return self.json({"event": loads(event.body)})
 
     def seed_customer(self, customer_id: str, *, email: str | None, name: str | None) -> None:
         """Add a customer that exists already."""

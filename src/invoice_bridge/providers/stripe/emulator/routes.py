@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from invoice_bridge.adapter.emulation.core import IncomingRequest
+from invoice_bridge.core.exact import loads
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.emulator.documents import ITEM_FIELDS, LINE_PARAMS, TAX_PARAMS
 from invoice_bridge.providers.stripe.emulator.events import REPORTS
@@ -86,9 +87,25 @@ class StripeEmulator(StripeMethods):
         ("POST", "/v1/credit_notes", "create_credit_note"),
         ("GET", "/v1/credit_notes", "list_credit_notes"),
         ("GET", "/{id}/pdf", "document"),
+        ("GET", "/v1/events", "list_events"),
+        ("GET", "/v1/events/{id}", "retrieve_event"),
         ("POST", "/v1/invoiceitems", "create_item"),
         ("GET", "/v1/invoiceitems", "list_items"),
     )
+
+    def retrieve_event(self, call: IncomingRequest, event_id: str) -> Response:
+        """GET /v1/events/{id}: as it was delivered; a served emulator keeps its events."""
+        self._params(call, "expand")
+        event = self.find_event(event_id)
+        if event is None:
+            raise self._missing("event", event_id, "id", 404)
+        return self._ok(loads(event.body))
+
+    def list_events(self, call: IncomingRequest) -> Response:
+        """GET /v1/events, newest first."""
+        given = self._params(call, f"{_PAGING} type")
+        events = [event for event in reversed(self.events) if given.get("type") in {None, event.type}]
+        return self._page([loads(event.body) for event in events], given, "/v1/events")
 
     def accrue(self) -> None:
         """Add a pending item of 25.00 EUR in May 2026."""
