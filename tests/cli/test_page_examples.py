@@ -74,8 +74,8 @@ def test_money_that_moves_back_does_so_once(billing: Client, desk: Path) -> None
         ids[verb] = billing.create(charge(verb)).id
     given = ""
     for line in lines:
-        current = next((ids[verb] for verb in ids if f".{verb}(" in line), "in_1")
-        given += line.replace('"in_1"', f'"{current}"')
+        invoice_id = next((ids[verb] for verb in ids if f".{verb}(" in line), "in_1")
+        given += line.replace('"in_1"', f'"{invoice_id}"')
     block = given.replace('    "in_1",', f'    "{ids["record_payment"]}",')
     for _ in range(2):
         execute(block, {"billing": billing, "Money": Money, "paid_at": NOW})
