@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         StoredResponse,
         nested,
     )
+    from invoice_bridge.adapter.emulation.events import Happening, Reports
     from invoice_bridge.adapter.emulation.transport import EmulatorTransport
     from invoice_bridge.adapter.imported import same_document, verify_import
     from invoice_bridge.adapter.instants import day_in_utc, rfc3339_millis, rfc3339_seconds, unix_seconds
@@ -162,6 +163,7 @@ __all__ = [
     "FakeClock",
     "Field",
     "FlowFactory",
+    "Happening",
     "History",
     "INEXACT",
     "IncomingRequest",
@@ -184,6 +186,7 @@ __all__ = [
     "Redaction",
     "Refusal",
     "RefusedNative",
+    "Reports",
     "Setting",
     "Setup",
     "Shape",
@@ -310,6 +313,7 @@ _HOMES = {
         "StoredResponse",
         "nested",
     ),
+    "emulation.events": ("Happening", "Reports"),
     "emulation.transport": ("EmulatorTransport",),
     "instants": ("day_in_utc", "rfc3339_millis", "rfc3339_seconds", "unix_seconds"),
     "kinds": ("Kind",),
