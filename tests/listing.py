@@ -20,7 +20,8 @@ from invoice_bridge import (
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.checks import same_bill
 from invoice_bridge.adapter.declared import ErrorRow, History
-from invoice_bridge.adapter.provider import Context, Page, Provider, Unreadable, Verbs
+from invoice_bridge.adapter.pages import Page, Unreadable
+from invoice_bridge.adapter.provider import Context, Provider, Verbs
 from invoice_bridge.adapter.reading import Reader, build
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.commands import Bill

@@ -52,7 +52,8 @@ from invoice_bridge import (
     Void,
     providers,
 )
-from invoice_bridge.adapter.provider import Context, Page, Provider
+from invoice_bridge.adapter.pages import Page
+from invoice_bridge.adapter.provider import Context, Provider
 from invoice_bridge.core.commands import Bill
 from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.idempotency import Lookup

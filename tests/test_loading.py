@@ -340,7 +340,16 @@ def test_every_command_is_listed() -> None:
         for node in ast.parse(MODULES[f"invoice_bridge.cli.{module}"].read_text("utf-8")).body
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
     }
-    groups = {"compare:compare", "new_provider:scaffold", "cassettes:app", "journal:app", "migrate:app", "switch:app"}
+    groups = {
+        "cassettes:app",
+        "compare:compare",
+        "emulate:emulate",
+        "journal:app",
+        "migrate:app",
+        "new_provider:scaffold",
+        "switch:app",
+        "webhooks:app",
+    }
     assert sorted(listed) == sorted(public | groups)
-    for name in ("cassettes", "journal", "migrate", "switch"):
+    for name in ("cassettes", "journal", "migrate", "switch", "webhooks"):
         assert isinstance(import_module(f"invoice_bridge.cli.{name}").app, typer.Typer)

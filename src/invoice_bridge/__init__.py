@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invoice_bridge.adapter.provider import Page, Unreadable
+    from invoice_bridge.adapter.pages import Page, Unreadable
     from invoice_bridge.adapter.webhooks import EventType, InvoiceEvent
     from invoice_bridge.client.clients import AsyncClient, Client
     from invoice_bridge.core.commands import (

@@ -50,7 +50,7 @@ from invoice_bridge import (
     webhooks,
 )
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
-from invoice_bridge.adapter.provider import Page, Unreadable
+from invoice_bridge.adapter.pages import Page, Unreadable
 from invoice_bridge.cli.files import read_bill
 from invoice_bridge.client.config import key_variable, read_profile
 from invoice_bridge.client.credentials import ApiKey

@@ -10,7 +10,7 @@ import httpx
 
 from invoice_bridge import Invoice, ListInvoices
 from invoice_bridge.adapter import Context, Field, Provider, Reader, StatusRow, Units, Verbs, build, cannot, object_of
-from invoice_bridge.adapter.provider import Page
+from invoice_bridge.adapter.pages import Page
 from invoice_bridge.adapter.rows import carried, unsent
 from invoice_bridge.core.commands import read_import
 from invoice_bridge.core.idempotency import Idempotency

@@ -1,7 +1,7 @@
 """The kit of a provider's adapter: declarations, reading, checks, lookups, and the parts of its emulator.
 
-An adapter outside this library imports only from here and from `invoice_bridge.core`. A name is loaded on first use:
-an adapter that bills loads nothing of its emulator. The room imports core only.
+An adapter outside this library imports from here and from core alone; a name is loaded on first use. The room imports
+core only: an adapter that bills loads nothing of its emulator.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         StoredResponse,
         nested,
     )
+    from invoice_bridge.adapter.emulation.events import Happening, Reports
     from invoice_bridge.adapter.emulation.transport import EmulatorTransport
     from invoice_bridge.adapter.imported import same_document, verify_import
     from invoice_bridge.adapter.instants import day_in_utc, rfc3339_millis, rfc3339_seconds, unix_seconds
@@ -66,7 +67,8 @@ if TYPE_CHECKING:
         require_expect,
         submit_once,
     )
-    from invoice_bridge.adapter.provider import Context, FlowFactory, Page, Provider, Unreadable, Verbs
+    from invoice_bridge.adapter.pages import Page, Unreadable
+    from invoice_bridge.adapter.provider import Context, FlowFactory, Provider, Verbs
     from invoice_bridge.adapter.reading import (
         INEXACT,
         Notes,
@@ -162,6 +164,7 @@ __all__ = [
     "FakeClock",
     "Field",
     "FlowFactory",
+    "Happening",
     "History",
     "INEXACT",
     "IncomingRequest",
@@ -184,6 +187,7 @@ __all__ = [
     "Redaction",
     "Refusal",
     "RefusedNative",
+    "Reports",
     "Setting",
     "Setup",
     "Shape",
@@ -310,6 +314,7 @@ _HOMES = {
         "StoredResponse",
         "nested",
     ),
+    "emulation.events": ("Happening", "Reports"),
     "emulation.transport": ("EmulatorTransport",),
     "instants": ("day_in_utc", "rfc3339_millis", "rfc3339_seconds", "unix_seconds"),
     "kinds": ("Kind",),
@@ -329,7 +334,8 @@ _HOMES = {
     ),
     "once": ("Entry", "check_before", "check_part", "download", "made_before", "require_expect", "submit_once"),
     "native": ("NO_NATIVES", "Native", "NativeTable", "RefusedNative", "in_currency"),
-    "provider": ("Context", "FlowFactory", "Page", "Provider", "Unreadable", "Verbs"),
+    "pages": ("Page", "Unreadable"),
+    "provider": ("Context", "FlowFactory", "Provider", "Verbs"),
     "reading": (
         "INEXACT",
         "Notes",

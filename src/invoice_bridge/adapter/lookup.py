@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from invoice_bridge.adapter.declared import NO_HISTORY, Cannot, History, Matches
-from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.adapter.pages import Page, Unreadable
+from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import Find, ImportInvoice, ListInvoices, NewInvoice, Retrieve
 from invoice_bridge.core.errors import (
     AlreadyBilled,

@@ -40,8 +40,8 @@ from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core import wire
 from invoice_bridge.core.balances import ReadBalances
 from invoice_bridge.core.bills import NewInvoice
-from invoice_bridge.core.commands import VERB_LEAVES, Bill, Command, Find, ListInvoices, OnInvoice, verb_reference
-from invoice_bridge.core.errors import ConfigurationError, MalformedResponse, ProviderError, Unsupported
+from invoice_bridge.core.commands import VERB_LEAVES, Bill, Command, Find, OnInvoice, verb_reference
+from invoice_bridge.core.errors import ConfigurationError, ProviderError, Unsupported
 from invoice_bridge.core.idempotency import Idempotency, once_key, step_key, verb_key
 from invoice_bridge.core.imports import ImportInvoice
 from invoice_bridge.core.losses import Loss
@@ -80,23 +80,6 @@ class Verbs:
     update: FlowFactory | Cannot | None = None
     delete: FlowFactory | Cannot | None = None
     send_invoice: FlowFactory | Cannot | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """An item of a listing that could not be decoded: the provider's own JSON, and why."""
-
-    raw: Any
-    error: MalformedResponse
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a listing, and the commands that read the next one and, where the provider has it, the previous."""
-
-    items: tuple[Invoice | Unreadable, ...]
-    next: ListInvoices | None = None
-    previous: ListInvoices | None = None
 
 
 # ── the provider ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from invoice_bridge.adapter.declared import NO_HISTORY, History
-from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.adapter.pages import Page, Unreadable
+from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import Command, ListInvoices, faults
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.core.model import Invoice

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
-from invoice_bridge.adapter.provider import Page, Unreadable
+from invoice_bridge.adapter.pages import Page, Unreadable
 from invoice_bridge.client.calls import Call, Intent, Sending, filter_page, make_command
 from invoice_bridge.client.core import REFUSED_INTENTS, OnDiscrepancy
 from invoice_bridge.client.exchange import Body, Deadline, bounded, bounded_async

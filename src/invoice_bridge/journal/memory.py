@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 from invoice_bridge.adapter.answers import json_of
 from invoice_bridge.adapter.declared import NO_HISTORY, History
-from invoice_bridge.adapter.provider import Context, Page, Provider
+from invoice_bridge.adapter.pages import Page
+from invoice_bridge.adapter.provider import Context, Provider
 from invoice_bridge.core.commands import Command, Find, ImportInvoice, NewInvoice, OnInvoice, verb_reference
 from invoice_bridge.core.errors import ConfigurationError, IdempotencyMismatch, MalformedResponse
 from invoice_bridge.core.model import Invoice, Status

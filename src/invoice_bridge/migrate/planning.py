@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from invoice_bridge.adapter.provider import Unreadable
+from invoice_bridge.adapter.pages import Unreadable
 from invoice_bridge.core.commands import ImportInvoice, ListInvoices
 from invoice_bridge.core.errors import BridgeError, Unsupported
 from invoice_bridge.core.exact import dumps, loads

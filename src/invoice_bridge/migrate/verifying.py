@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from invoice_bridge.adapter.provider import Unreadable
+from invoice_bridge.adapter.pages import Unreadable
 from invoice_bridge.core.commands import ListInvoices
 from invoice_bridge.core.errors import BridgeError, ConfigurationError, NotFound
 from invoice_bridge.core.exact import dumps

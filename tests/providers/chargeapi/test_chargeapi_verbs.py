@@ -24,7 +24,7 @@ from invoice_bridge import (
     Unsupported,
 )
 from invoice_bridge.adapter.emulation.core import FakeClock
-from invoice_bridge.adapter.provider import Unreadable
+from invoice_bridge.adapter.pages import Unreadable
 from invoice_bridge.core.commands import Finalize, ListInvoices
 from invoice_bridge.core.exact import dumps
 from tests.providers.chargeapi.bench import ROOT, Bench, may_invoice, stated

@@ -28,7 +28,8 @@ from invoice_bridge import (
 )
 from invoice_bridge.adapter.declared import NO_HISTORY
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
-from invoice_bridge.adapter.provider import Context, Unreadable
+from invoice_bridge.adapter.pages import Unreadable
+from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import ListInvoices, Retrieve, Void
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.steps import Step

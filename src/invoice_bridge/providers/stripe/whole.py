@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.adapter.answers import object_of
-from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.adapter.pages import Page, Unreadable
+from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import ListInvoices, Retrieve
 from invoice_bridge.core.errors import MalformedResponse, NotFound, Unauthorized, Unsupported

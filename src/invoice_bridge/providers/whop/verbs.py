@@ -15,7 +15,8 @@ from invoice_bridge.adapter.answers import json_of, object_of
 from invoice_bridge.adapter.changes import check_state, delete_draft, submit_change
 from invoice_bridge.adapter.checks import payable
 from invoice_bridge.adapter.instants import rfc3339_millis
-from invoice_bridge.adapter.provider import Context, Page, Unreadable
+from invoice_bridge.adapter.pages import Page, Unreadable
+from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.commands import (
