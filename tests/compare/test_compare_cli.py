@@ -50,7 +50,7 @@ def test_a_difference_exits_with_1(cli: Cli, sides: Callable[..., list[str]]) ->
     assert (done.code, done.err) == (1, "")
     assert done.out.splitlines() == [
         "res-1  stripe in_1 | chargebee 19  differing",
-        "  !! total  148.00 EUR  | 148.01 EUR",
+        "  !! total  148.00 EUR  | 148.01 EUR  +0.01",
         "0 matched, 0 left only, 0 right only, 1 differing, 0 declared equal; unsaid by one side: 0",
     ]
 
@@ -66,6 +66,17 @@ def test_json_is_one_document(cli: Cli, sides: Callable[..., list[str]]) -> None
         "keys": ["reference"],
         "as_of": "2026-06-01T00:00:00Z",
         "unused": [],
+        "groups": [
+            {
+                "path": "total",
+                "detail": "",
+                "severity": "changes_money",
+                "invoices": 1,
+                "first": "res-1",
+                "changes": {"EUR": {"sum": 1, "least": 1, "greatest": 1, "count": 1}},
+                "followed_by": {},
+            }
+        ],
         "rows": [
             {
                 "class": "differing",

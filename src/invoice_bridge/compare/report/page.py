@@ -13,9 +13,10 @@ from html import escape
 from importlib.metadata import version
 
 from invoice_bridge.compare.differences import Verdict, shown
+from invoice_bridge.compare.groups import spelled
 from invoice_bridge.compare.report.drawing import bands, strip
 from invoice_bridge.compare.report.rows import MATCHED
-from invoice_bridge.compare.report.tally import KINDS, SUMS, Flow, Side, Tally, spelled
+from invoice_bridge.compare.report.tally import KINDS, SUMS, Flow, Side, Tally
 from invoice_bridge.compare.result import Comparison
 from invoice_bridge.core.model import Status, in_utc
 
