@@ -49,9 +49,9 @@ def test_a_difference_exits_with_1(cli: Cli, sides: Callable[..., list[str]]) ->
     done = cli("compare", *sides(total=eur(14801)), "--as-of", "2026-06-01")
     assert (done.code, done.err) == (1, "")
     assert done.out.splitlines() == [
+        "0 matched, 0 left only, 0 right only, 1 differing, 0 declared equal; unsaid by one side: 0",
         "res-1  stripe in_1 | chargebee 19  differing",
         "  !! total  148.00 EUR  | 148.01 EUR  +0.01",
-        "0 matched, 0 left only, 0 right only, 1 differing, 0 declared equal; unsaid by one side: 0",
     ]
 
 
@@ -116,7 +116,7 @@ def test_allowed_differences_exit_with_0(cli: Cli, sides: Callable[..., list[str
     allow.write_text(entry + '[[allow]]\npath = "description"\nreason = "old"\n', "utf-8")
     done = cli("compare", *given, "--allow", str(allow))
     assert done.code == 0
-    assert done.out.splitlines()[-1] == "declared equal, but unused: description (old)"
+    assert "declared equal, but unused: description (old)" in done.out.splitlines()
     assert cli("compare", *given, "--allow", str(allow), "--strict").code == 1
 
 

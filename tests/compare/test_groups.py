@@ -18,7 +18,9 @@ def pairs(*changes: dict[str, Any]) -> tuple[list[Invoice], list[Invoice]]:
 
 def texts(found: Comparison) -> list[tuple[str, ...]]:
     """Return the groups for a reader."""
-    return [tuple(" ".join(cell.split()) for cell in group.cells()) for group in found.groups]
+    return [
+        tuple(" ".join(cell.split()) for cell in group.cells() if not cell.startswith("(")) for group in found.groups
+    ]
 
 
 def test_one_changed_price_is_one_group_with_what_follows_from_it() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated
 
 import typer
@@ -25,6 +26,7 @@ from invoice_bridge.compare import Comparison, Side
 from invoice_bridge.compare import compare as compare_sides
 from invoice_bridge.compare.kinds import Customers
 from invoice_bridge.compare.report import write_html
+from invoice_bridge.compare.screen import screenful, whole
 from invoice_bridge.core.errors import ConfigurationError
 
 _LIVE = re.compile(r"([A-Za-z][\w-]+):(.*)", re.DOTALL)
@@ -65,6 +67,9 @@ def compare(
         str | None,
         typer.Option("--html", metavar="FILE", help="Also write a page to read and print; it needs no network."),
     ] = None,
+    every_row: Annotated[
+        bool, typer.Option("--all", help="Print every row, matched ones too; else at most one screen.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show where two sides bill differently; exit code 1 if they do, 0 only if something was compared."""
@@ -88,7 +93,7 @@ def compare(
         closing.enter_context(found)
         if html is not None:
             write_html(found, html, sides=(left, right), made_at=datetime.now(UTC))
-        _write(found, as_json=as_json)
+        _write(found, every_row=every_row, as_json=as_json)
         if not found.same or (strict and found.unused):
             raise typer.Exit(exits.DIFFERENCE)
 
@@ -111,12 +116,13 @@ def _is_same_file(left: str, right: str) -> bool:
         return False
 
 
-def _write(found: Comparison, *, as_json: bool) -> None:
+def _write(found: Comparison, *, every_row: bool, as_json: bool) -> None:
     if as_json:
         sys.stdout.writelines(escaped(part) for part in found.json_parts())
         return
     styled = in_color()
-    for line in found.text_lines():
+    width, height = get_terminal_size()
+    for line in whole(found) if every_row else screenful(found, width=width, height=height):
         grave = styled and line.startswith("  !!")
         sys.stdout.write(f"\x1b[31m{line}\x1b[0m\n" if grave else f"{line}\n")
 

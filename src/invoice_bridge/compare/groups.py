@@ -89,8 +89,8 @@ class Group:
             else:
                 self.changes[currency] = Change(minor, minor, minor)
 
-    def cells(self) -> tuple[str, str, str, str]:
-        """Return the group for a reader: mark and path, number of invoices, change, what follows from it."""
+    def cells(self) -> tuple[str, ...]:
+        """Return the group for a reader: path, number of invoices, change, the key of one, what follows from it."""
         mark = "!!" if self.severity is Severity.CHANGES_MONEY else "! "
         changes = "; ".join(change.text(currency) for currency, change in sorted(self.changes.items()))
         follows = ", ".join(self.followed)
@@ -98,6 +98,7 @@ class Group:
             f"  {mark} {shown(self.path)}",
             f"{self.invoices} invoice{'' if self.invoices == 1 else 's'}",
             "  ".join(part for part in (self.detail, changes) if part),
+            "" if self.first is None else f"({shown(self.first)}{', …' if self.invoices > 1 else ''})",
             f"so {follows}" if follows else "",
         )
 

@@ -198,6 +198,10 @@ class Comparison:
             if row.verdict is not Verdict.MATCHED or row.differences:
                 yield from row.lines()
         yield self.summary()
+        yield from self.notes()
+
+    def notes(self) -> Iterator[str]:
+        """Yield what a reader must know beside the counts: what was not compared, and unused declarations."""
         if self.as_of is None:
             yield "past due was not compared: it needs one clock for both sides (as_of)"
         for one in self.unused:
