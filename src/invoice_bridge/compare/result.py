@@ -88,7 +88,7 @@ class Row:
                 (
                     "  "
                     + (_MARKS[one.severity] if one.verdict is Verdict.DIFFERING else " ").ljust(2)
-                    + f" {one.path}",
+                    + f" {shown(one.path)}",
                     shown(one.left),
                     f"| {shown(one.right)}",
                     _note(one),
