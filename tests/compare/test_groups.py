@@ -1,10 +1,13 @@
 """Like differences as one group: causes alone, gravest first, with counts and exact sums."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 from invoice_bridge import Invoice, Line, Money, Status
 from invoice_bridge.compare import Allowed, Comparison, compare
 from invoice_bridge.compare.groups import MOST
+from invoice_bridge.compare.report import write_html
 from tests.compare.bills import LINES, OTHER_IDENTITY, bill, eur
 from tests.compare.test_causes import CENT_MORE, with_line
 
@@ -103,3 +106,24 @@ def test_the_number_of_groups_has_a_bound() -> None:
     with compare(*pairs(*changes)) as many:
         assert len(many.groups) == MOST + 1
         assert next(group.invoices for group in many.groups if group.path == "metadata") == 22
+
+
+def test_the_page_lists_causes_before_totals_as_texts(tmp_path: Path) -> None:
+    """Gravest first, with what follows and the key of one invoice; markup in a key is text."""
+    cent = {"lines": with_line(1, unit_amount=None, amount=eur(3001)), **CENT_MORE}
+    left, right = pairs(cent, {"description": "June"})
+    for side in (left, right):
+        side[0] = side[0].model_copy(update={"reference": "<b>r0"})
+    with compare(left, right) as found:
+        write_html(found, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text("utf-8")
+    causes = page[page.index('id="h-causes"') : page.index('id="h-totals"')]
+    rows = [re.sub(r"<[^>]+>", " ", row.partition("</tr>")[0]).split() for row in causes.split("<tr>")[2:]]
+    follows = ["subtotal,", "total,", "amount_due,", "amount_remaining"]
+    assert rows == [
+        ["lines[].amount", "!!", "changes", "money", "+0.01", "EUR", *follows, "1", "&lt;b&gt;r0"],
+        ["description", "1", "r1"],
+    ]
+    with compare(left[1:], left[1:]) as same:
+        write_html(same, tmp_path / "same.html")
+    assert "h-causes" not in (tmp_path / "same.html").read_text("utf-8")

@@ -89,15 +89,19 @@ class Group:
             else:
                 self.changes[currency] = Change(minor, minor, minor)
 
+    def change_text(self) -> str:
+        """Return how it differs, and by how much in each currency."""
+        changes = "; ".join(change.text(currency) for currency, change in sorted(self.changes.items()))
+        return "  ".join(part for part in (self.detail, changes) if part)
+
     def cells(self) -> tuple[str, ...]:
         """Return the group for a reader: path, number of invoices, change, the key of one, what follows from it."""
         mark = "!!" if self.severity is Severity.CHANGES_MONEY else "! "
-        changes = "; ".join(change.text(currency) for currency, change in sorted(self.changes.items()))
         follows = ", ".join(self.followed)
         return (
             f"  {mark} {shown(self.path)}",
             f"{self.invoices} invoice{'' if self.invoices == 1 else 's'}",
-            "  ".join(part for part in (self.detail, changes) if part),
+            self.change_text(),
             "" if self.first is None else f"({shown(self.first)}{', …' if self.invoices > 1 else ''})",
             f"so {follows}" if follows else "",
         )
