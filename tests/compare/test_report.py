@@ -17,9 +17,9 @@ import pytest
 
 from invoice_bridge import CreditNote, CustomerRef, Discount, Invoice, Line, Money, Payment, Status, TaxId, TaxLine
 from invoice_bridge.compare import Allowed, compare
+from invoice_bridge.compare.groups import spelled
 from invoice_bridge.compare.report import rows as report_rows
 from invoice_bridge.compare.report import write_html
-from invoice_bridge.compare.report.tally import spelled
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.model import AMOUNTS
 from tests.cli.conftest import Done, cli  # noqa: F401 - a fixture

@@ -28,7 +28,7 @@ def test_a_failure_shows_the_differing_paths_in_two_columns() -> None:
         "the two sides do not bill the same",
         "res-1  stripe in_1 | chargebee 19  differing",
         "     tax          24.00 EUR   | –           one side does not state",
-        "  !! total        148.00 EUR  | 148.01 EUR",
+        "  !! total        148.00 EUR  | 148.01 EUR  +0.01",
         "  !  description  May         | June",
         "0 matched, 0 left only, 0 right only, 1 differing, 0 declared equal; unsaid by one side: 1",
     ]

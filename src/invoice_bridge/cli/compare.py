@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated
 
 import typer
@@ -23,8 +24,10 @@ from invoice_bridge.client.clients import Client
 from invoice_bridge.client.config import read_maps, read_profile
 from invoice_bridge.compare import Comparison, Side
 from invoice_bridge.compare import compare as compare_sides
+from invoice_bridge.compare.junit import write_junit
 from invoice_bridge.compare.kinds import Customers
 from invoice_bridge.compare.report import write_html
+from invoice_bridge.compare.screen import screenful, whole
 from invoice_bridge.core.errors import ConfigurationError
 
 _LIVE = re.compile(r"([A-Za-z][\w-]+):(.*)", re.DOTALL)
@@ -65,11 +68,17 @@ def compare(
         str | None,
         typer.Option("--html", metavar="FILE", help="Also write a page to read and print; it needs no network."),
     ] = None,
+    junit: Annotated[
+        str | None, typer.Option("--junit", metavar="FILE", help="Also write a JUnit file: each pair is one test.")
+    ] = None,
+    every_row: Annotated[
+        bool, typer.Option("--all", help="Print every row, matched ones too; else at most one screen.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show where two sides bill differently; exit code 1 if they do, 0 only if something was compared."""
     moment = None if as_of is None else instant(as_of, "--as-of")
-    _check_target(html)  # now, not after an hour of reading
+    _check_targets({"--html": html, "--junit": junit}, (left, right))  # now, not after an hour of reading
     if _is_same_file(left, right):
         raise ConfigurationError(f"{left} is both sides: nothing would be compared; name another file on one of them")
     with ExitStack() as closing:
@@ -88,20 +97,28 @@ def compare(
         closing.enter_context(found)
         if html is not None:
             write_html(found, html, sides=(left, right), made_at=datetime.now(UTC))
-        _write(found, as_json=as_json)
+        if junit is not None:
+            write_junit(found, junit, sides=(left, right), strict=strict)
+        _write(found, every_row=every_row, as_json=as_json)
         if not found.same or (strict and found.unused):
             raise typer.Exit(exits.DIFFERENCE)
 
 
-def _check_target(html: str | None) -> None:
-    if html is None:
-        return
-    if Path(html).is_dir():
-        raise ConfigurationError(f"--html {html}: it is a folder: name a file in it")
-    if Path(html).exists() and not Path(html).is_file():
-        raise ConfigurationError(f"--html {html}: it is not a file that can be replaced: name another one")
-    if not Path(html).parent.is_dir():
-        raise ConfigurationError(f"--html {html}: there is no such folder")
+def _check_targets(targets: dict[str, str | None], sides: tuple[str, str]) -> None:
+    """Refuse a file that cannot be written, or that is read: a side, or the other target."""
+    taken = list(sides)
+    for option, path in targets.items():
+        if path is None:
+            continue
+        if Path(path).is_dir():
+            raise ConfigurationError(f"{option} {path}: it is a folder: name a file in it")
+        if Path(path).exists() and not Path(path).is_file():
+            raise ConfigurationError(f"{option} {path}: it is not a file that can be replaced: name another one")
+        if not Path(path).parent.is_dir():
+            raise ConfigurationError(f"{option} {path}: there is no such folder")
+        if any(path == other or _is_same_file(path, other) for other in taken):
+            raise ConfigurationError(f"{option} {path}: the command uses this file already: name another one")
+        taken.append(path)
 
 
 def _is_same_file(left: str, right: str) -> bool:
@@ -111,12 +128,13 @@ def _is_same_file(left: str, right: str) -> bool:
         return False
 
 
-def _write(found: Comparison, *, as_json: bool) -> None:
+def _write(found: Comparison, *, every_row: bool, as_json: bool) -> None:
     if as_json:
         sys.stdout.writelines(escaped(part) for part in found.json_parts())
         return
     styled = in_color()
-    for line in found.text_lines():
+    width, height = get_terminal_size()
+    for line in whole(found) if every_row else screenful(found, width=width, height=height):
         grave = styled and line.startswith("  !!")
         sys.stdout.write(f"\x1b[31m{line}\x1b[0m\n" if grave else f"{line}\n")
 

@@ -6,8 +6,9 @@ field with another value; comparing nothing is an error.
 
 from invoice_bridge.compare.allowed import Allowed, read_allowed
 from invoice_bridge.compare.differences import Difference, Verdict
+from invoice_bridge.compare.groups import Group
 from invoice_bridge.compare.join import compare
 from invoice_bridge.compare.result import Comparison, Row
 from invoice_bridge.compare.sources import Side
 
-__all__ = ["Allowed", "Comparison", "Difference", "Row", "Side", "Verdict", "compare", "read_allowed"]
+__all__ = ["Allowed", "Comparison", "Difference", "Group", "Row", "Side", "Verdict", "compare", "read_allowed"]

@@ -37,7 +37,8 @@ class Difference:
 
     `left` and `right` are in the neutral invoice's JSON form; None if that side does not state it, or has no such item.
     `lines[2]` counts from 0, on the left; on the right for a line that only the right has. `payments[]` is the whole
-    list, if one side does not state it. `reason` is that of the declaration that covers it.
+    list, if one side does not state it. `reason` is that of the declaration that covers it. `because` are the paths
+    that explain it by arithmetic: the total follows from "lines[0].amount".
     """
 
     path: str
@@ -46,6 +47,22 @@ class Difference:
     verdict: Verdict
     severity: Severity
     reason: str = ""
+    because: tuple[str, ...] = ()
+
+    @property
+    def change(self) -> tuple[int, str] | None:
+        """Return right less left in minor units, and the currency; the amount of an item that one side lacks.
+
+        None if it is no amount, if one side of an amount does not state it, or if the currencies differ.
+        """
+        left, right = _money(self.left), _money(self.right)
+        stated = [one for one in (left, right) if one is not None]
+        currencies = {one["currency"] for one in stated}
+        is_item = left is not self.left or right is not self.right
+        if len(stated) < (1 if is_item else 2) or len(currencies) > 1:
+            return None
+        minor = (0 if right is None else right["minor"]) - (0 if left is None else left["minor"])
+        return minor, currencies.pop()
 
     @property
     def shape(self) -> str:
@@ -61,7 +78,15 @@ class Difference:
             "class": self.verdict.value,
             "severity": self.severity.value,
         }
-        return told | ({"reason": self.reason} if self.reason else {})
+        told |= {"reason": self.reason} if self.reason else {}
+        return told | ({"because": list(self.because)} if self.because else {})
+
+
+def _money(value: Any) -> Mapping[str, Any] | None:
+    """Return the amount that a side states at a path: itself, or that of an item."""
+    if not isinstance(value, Mapping):
+        return None
+    return value if "minor" in value else value.get("amount")
 
 
 def differences(left: Facts, right: Facts) -> list[Difference]:

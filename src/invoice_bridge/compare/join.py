@@ -16,8 +16,10 @@ from itertools import chain
 from typing import Any
 
 from invoice_bridge.compare.allowed import Allow, Allowed, allowances
+from invoice_bridge.compare.causes import by_cause
 from invoice_bridge.compare.differences import Difference, Facts, Verdict, differences
 from invoice_bridge.compare.facts import facts
+from invoice_bridge.compare.groups import Groups
 from invoice_bridge.compare.kinds import PATHS, Customers
 from invoice_bridge.compare.losses import declarations
 from invoice_bridge.compare.result import Comparison, Store
@@ -91,7 +93,15 @@ def compare(
         store.close()
         raise
     unused = tuple(one for place, one in enumerate(given) if place not in told.used)
-    return Comparison(store, counts=told.verdicts, unsaid=told.unsaid, unused=unused, as_of=moment, keys=tuple(keys))
+    return Comparison(
+        store,
+        counts=told.verdicts,
+        unsaid=told.unsaid,
+        unused=unused,
+        as_of=moment,
+        keys=tuple(keys),
+        groups=told.groups.sorted(),
+    )
 
 
 def _open(keys: int) -> Store:
@@ -221,6 +231,7 @@ class _Totals:
         self.verdicts: dict[Verdict, int] = dict.fromkeys((one for one in Verdict if one is not Verdict.UNSAID), 0)
         self.unsaid = 0
         self.used: set[int] = set()
+        self.groups = Groups()
 
 
 _PAIRS = (
@@ -239,11 +250,14 @@ def _classify(store: Store, declared: tuple[Allowed, ...], progress: Progress | 
         found: list[Difference] = []
         if left is None or right is None:
             verdict = Verdict.RIGHT_ONLY if left is None else Verdict.LEFT_ONLY
+            alone = marshal.loads(theirs if left is None else ours)  # noqa: S302 - written above
+            told.groups.add_alone(label, verdict, alone["said"].get("total"))
         elif ours == theirs:
             verdict = Verdict.MATCHED
         else:
             found = _declare(marshal.loads(ours), marshal.loads(theirs), declared, told)  # noqa: S302 - written above
             verdict = _of_pair(found)
+            told.groups.add(label, found)
         told.verdicts[verdict] += 1
         written = _encode([one.to_json() for one in found])
         store.execute("INSERT INTO row VALUES (NULL, ?, ?, ?, ?, ?)", (left, right, label, verdict.value, written))
@@ -254,7 +268,7 @@ def _classify(store: Store, declared: tuple[Allowed, ...], progress: Progress | 
 
 def _declare(left: Facts, right: Facts, declared: tuple[Allowed, ...], told: _Totals) -> list[Difference]:
     """Return the differences of a pair, marked as declared equal if a declaration covers them."""
-    found = differences(left, right)
+    found = by_cause(differences(left, right), left)
     for place, one in enumerate(found):
         if one.verdict is Verdict.UNSAID:
             told.unsaid += 1

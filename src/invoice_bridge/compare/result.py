@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from invoice_bridge.compare.allowed import Allowed
 from invoice_bridge.compare.differences import Difference, Facts, Verdict, columns, shown
+from invoice_bridge.compare.groups import Group, signed
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.model import Invoice
 
@@ -82,19 +83,35 @@ class Row:
         names = ["nothing" if name is None else shown(" ".join(name)) for name in self.names]
         head = "" if self.key is None else shown(self.key) + "  "
         yield f"{head}{names[0]} | {names[1]}  {self.verdict.value.replace('_', ' ')}"
-        notes = {Verdict.UNSAID: "one side does not state", Verdict.DIFFERING: ""}
         if self.differences:
             yield from columns(
                 (
                     "  "
                     + (_MARKS[one.severity] if one.verdict is Verdict.DIFFERING else " ").ljust(2)
-                    + f" {one.path}",
+                    + f" {shown(one.path)}",
                     shown(one.left),
                     f"| {shown(one.right)}",
-                    notes.get(one.verdict, f"declared equal: {shown(one.reason)}"),
+                    _note(one),
                 )
                 for one in self.differences
             )
+
+
+def _note(one: Difference) -> str:
+    """Return what to know about a difference: by how much, and from what it follows."""
+    if one.verdict is Verdict.UNSAID:
+        return "one side does not state"
+    if one.verdict is Verdict.DECLARED_EQUAL:
+        return f"declared equal: {shown(one.reason)}"
+    change = "" if one.change is None else signed(*one.change)
+    return "  ".join(part for part in (change, _follows(one.because)) if part)
+
+
+def _follows(because: tuple[str, ...]) -> str:
+    if not because:
+        return ""
+    rest = f" and {len(because) - 2} more" if len(because) > 2 else ""
+    return f"from {', '.join(because[:2])}{rest}"
 
 
 def _name(name: tuple[str, str] | None) -> dict[str, str] | None:
@@ -105,7 +122,8 @@ class Comparison:
     """The result of a comparison. `rows` can be read repeatedly; close() frees their disk space.
 
     `counts` has the number of rows for each verdict, `unsaid` the number of values that one side of a pair does not
-    state. `unused` are declarations that no difference needed. `as_of` is None if past due was not compared.
+    state. `unused` are declarations that no difference needed. `as_of` is None if past due was not compared. `groups`
+    are like differences of many rows, gravest first.
     """
 
     def __init__(
@@ -117,10 +135,12 @@ class Comparison:
         unused: tuple[Allowed, ...],
         as_of: datetime | None,
         keys: tuple[str, ...],
+        groups: tuple[Group, ...] = (),
     ) -> None:
         self._store = store
         self.counts: Mapping[Verdict, int] = MappingProxyType(dict(counts))
         self.unsaid, self.unused, self.as_of, self.keys = unsaid, unused, as_of, keys
+        self.groups = groups
 
     def close(self) -> None:
         """Free the disk space, like the end of the last reference. The rows cannot be read after that."""
@@ -178,6 +198,10 @@ class Comparison:
             if row.verdict is not Verdict.MATCHED or row.differences:
                 yield from row.lines()
         yield self.summary()
+        yield from self.notes()
+
+    def notes(self) -> Iterator[str]:
+        """Yield what a reader must know beside the counts: what was not compared, and unused declarations."""
         if self.as_of is None:
             yield "past due was not compared: it needs one clock for both sides (as_of)"
         for one in self.unused:
@@ -196,6 +220,7 @@ class Comparison:
             "keys": list(self.keys),
             "as_of": None if self.as_of is None else self.as_of.isoformat().replace("+00:00", "Z"),
             "unused": [one.to_json() for one in self.unused],
+            "groups": [one.to_json() for one in self.groups],
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -220,4 +245,5 @@ def _difference(told: Mapping[str, Any]) -> Difference:
         Verdict(told["class"]),
         Severity(told["severity"]),
         told.get("reason", ""),
+        tuple(told.get("because", ())),
     )

@@ -61,6 +61,7 @@ def _parts(found: Comparison, sides: tuple[str, str], made_at: datetime | None) 
         "rows": lambda: lines(found.rows, tally),
         "head": lambda: page.head(found, tally, named, made_at),
         "classes": lambda: page.classes(found),
+        "causes": lambda: page.causes(found),
         "totals": lambda: page.totals(tally, named),
         "statuses": lambda: page.statuses(tally),
         "fields": lambda: page.fields(tally),

@@ -13,10 +13,12 @@ from html import escape
 from importlib.metadata import version
 
 from invoice_bridge.compare.differences import Verdict, shown
+from invoice_bridge.compare.groups import spelled
 from invoice_bridge.compare.report.drawing import bands, strip
 from invoice_bridge.compare.report.rows import MATCHED
-from invoice_bridge.compare.report.tally import KINDS, SUMS, Flow, Side, Tally, spelled
+from invoice_bridge.compare.report.tally import KINDS, SUMS, Flow, Side, Tally
 from invoice_bridge.compare.result import Comparison
+from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.model import Status, in_utc
 
 CLASSES = {
@@ -29,6 +31,7 @@ CLASSES = {
 MISSING = "not there"
 _NAMES = {"total": "Total", "amount_paid": "Paid", "amount_remaining": "Remaining"}
 _LISTED = 40
+_GRAVE = '<span class="grave" title="changes money">!!<span class="unseen"> changes money</span></span>'
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -149,6 +152,32 @@ def _grouped(text: str) -> str:
     return sign + groups[0] + "".join(f"<i>{group}</i>" for group in groups[1:]) + point + rest
 
 
+# ── causes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def causes(found: Comparison) -> Iterator[str]:
+    """Return the gravest groups of like differences, each with what follows from it; nothing if no invoice differs."""
+    if not found.groups:
+        return
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Cause", "Change", "What follows", "Invoices", "First"))
+    yield (
+        '<section aria-labelledby="h-causes"><h2 id="h-causes">Causes</h2><p class="hint">Like differences, gravest '
+        "first. What follows by the arithmetic of an invoice is not counted again.</p>"
+        '<div class="scroll" tabindex="0" role="region" aria-label="Causes"><table class="causes">'
+        f"<thead><tr>{heads}</tr></thead><tbody>"
+    )
+    for group in found.groups[:_LISTED]:
+        grave = group.severity is Severity.CHANGES_MONEY
+        first = "" if group.first is None else escape(shown(group.first))
+        yield (
+            f'<tr><th scope="row"><code>{escape(shown(group.path))}</code>{_GRAVE if grave else ""}</th>'
+            f"<td>{escape(group.change_text())}</td><td>{escape(', '.join(group.followed))}</td>"
+            f"<td>{_number(group.invoices)}</td><td>{first}</td></tr>"
+        )
+    yield "</tbody></table></div>"
+    if rest := found.groups[_LISTED:]:
+        yield f"<p>{_count(len(rest), 'more cause is', 'more causes are')} not listed here.</p>"
+    yield "</section>"
+
+
 # ── statuses ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 _ORDER = [*(status.value for status in Status), None]
 
@@ -188,11 +217,7 @@ def fields(tally: Tally) -> Iterator[str]:
     )
     for shape, grave, counts in found[:_LISTED]:
         path = escape(shown(shape), quote=True)
-        mark = (
-            '<span class="grave" title="changes money">!!<span class="unseen"> changes money</span></span>'
-            if grave
-            else ""
-        )
+        mark = _GRAVE if grave else ""
         yield f'<tr><th scope="row"><code>{path}</code>{mark}</th>'
         for place, count in enumerate(counts):
             if not count:

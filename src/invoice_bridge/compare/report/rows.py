@@ -14,9 +14,10 @@ from itertools import chain
 from typing import Any
 
 from invoice_bridge.compare.differences import Difference, Facts, Verdict, shown
+from invoice_bridge.compare.groups import spelled
 from invoice_bridge.compare.kinds import LISTS, OWN
 from invoice_bridge.compare.pairing import comparable, everything
-from invoice_bridge.compare.report.tally import KINDS, Tally, kind, spelled
+from invoice_bridge.compare.report.tally import KINDS, Tally, kind
 from invoice_bridge.compare.result import Row
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.losses import Severity

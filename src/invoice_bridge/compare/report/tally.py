@@ -12,7 +12,6 @@ from invoice_bridge.compare.differences import Difference, Facts, Verdict
 from invoice_bridge.compare.kinds import severity
 from invoice_bridge.compare.result import Row
 from invoice_bridge.core.losses import Severity
-from invoice_bridge.core.money import exponent
 
 SUMS = ("total", "amount_paid", "amount_remaining")
 KINDS = ("differs", "declared equal", "left does not state", "right does not state")
@@ -27,13 +26,6 @@ def kind(found: Difference) -> int:
     if found.verdict is Verdict.UNSAID:
         return 2 if found.left is None else 3
     return 1 if found.verdict is Verdict.DECLARED_EQUAL else 0
-
-
-def spelled(minor: int, currency: str) -> str:
-    """Write a sum in major units; it may be longer than any Money."""
-    digits = exponent(currency)
-    text = f"{abs(minor):0{digits + 1}d}"
-    return ("-" if minor < 0 else "") + (f"{text[:-digits]}.{text[-digits:]}" if digits else text)
 
 
 @dataclass

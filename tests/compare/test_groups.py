@@ -1,0 +1,129 @@
+"""Like differences as one group: causes alone, gravest first, with counts and exact sums."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from invoice_bridge import Invoice, Line, Money, Status
+from invoice_bridge.compare import Allowed, Comparison, compare
+from invoice_bridge.compare.groups import MOST
+from invoice_bridge.compare.report import write_html
+from tests.compare.bills import LINES, OTHER_IDENTITY, bill, eur
+from tests.compare.test_causes import CENT_MORE, with_line
+
+
+def pairs(*changes: dict[str, Any]) -> tuple[list[Invoice], list[Invoice]]:
+    """Return invoices of both sides, the right ones changed."""
+    names = [{"id": f"in_{n}", "reference": f"r{n}"} for n in range(len(changes))]
+    right = [bill(**{**OTHER_IDENTITY, **name, **change}) for name, change in zip(names, changes, strict=True)]
+    return [bill(**name) for name in names], right
+
+
+def texts(found: Comparison) -> list[tuple[str, ...]]:
+    """Return the groups for a reader."""
+    return [
+        tuple(" ".join(cell.split()) for cell in group.cells() if not cell.startswith("(")) for group in found.groups
+    ]
+
+
+def test_one_changed_price_is_one_group_with_what_follows_from_it() -> None:
+    """Three invoices, one line each: a group, not 15 differences."""
+    cent = {"lines": with_line(1, unit_amount=None, amount=eur(3001)), **CENT_MORE}
+    with compare(*pairs(cent, cent, cent)) as found:
+        assert texts(found) == [
+            ("!! lines[].amount", "3 invoices", "+0.01 EUR each", "so subtotal, total, amount_due, amount_remaining")
+        ]
+        assert found.head()["groups"] == [
+            {
+                "path": "lines[].amount",
+                "detail": "",
+                "severity": "changes_money",
+                "invoices": 3,
+                "first": "r0",
+                "changes": {"EUR": {"sum": 3, "least": 1, "greatest": 1, "count": 3}},
+                "followed_by": {"subtotal": 3, "total": 3, "amount_due": 3, "amount_remaining": 3},
+            }
+        ]
+
+
+def test_groups_are_sorted_by_severity_then_value_then_number() -> None:
+    """Ten euros on one invoice come before cents on two; texts come last, however many."""
+    changes: list[dict[str, Any]] = [{"description": "x"}] * 4
+    changes += [{"tax": eur(2399)}, {"tax": eur(2398)}, {"discount": eur(1100)}, {"status": Status.VOID}]
+    with compare(*pairs(*changes)) as found:
+        assert texts(found) == [
+            ("!! discount", "1 invoice", "+10.00 EUR", ""),
+            ("!! tax", "2 invoices", "-0.02 to -0.01, sum -0.03 EUR", ""),
+            ("!! status", "1 invoice", "open → void", ""),
+            ("! description", "4 invoices", "", ""),
+        ]
+
+
+def test_an_invoice_on_one_side_only_counts_with_its_total() -> None:
+    """The gravest difference of all is an invoice that is not there."""
+    left, right = pairs({}, {}, {"tax": eur(2401)})
+    with compare(left[1:], right) as more, compare(left, right[1:]) as fewer:
+        assert texts(more)[0] == ("!! invoice", "1 invoice", "right only +148.00 EUR", "")
+        assert texts(fewer)[0] == ("!! invoice", "1 invoice", "left only -148.00 EUR", "")
+
+
+def test_currencies_are_never_summed_together() -> None:
+    """A group has one sum for each currency."""
+    left, right = pairs({"tax": eur(2401)}, {"tax": eur(2401)})
+    yen: dict[str, Any] = {"currency": "JPY", "lines": (Line(description="a", amount=Money(1, "JPY")),)}
+    for side, tax in ((left, 5), (right, 8)):
+        amounts = {name: None for name in bill().model_dump() if name.startswith("amount_")}
+        side[1] = bill(
+            **{**yen, **amounts, "reference": "y", "tax": Money(tax, "JPY"), "subtotal": None, "total": None},
+            discount=None,
+        )
+    with compare(left, right) as found:
+        assert texts(found) == [("!! tax", "2 invoices", "+0.01 EUR; +3 JPY", "")]
+
+
+def test_two_lines_of_one_invoice_count_as_one_invoice() -> None:
+    """The number is that of invoices, the changes are those of lines."""
+    lines = tuple(line.model_copy(update={"unit_amount": None, "amount": line.amount + eur(1)}) for line in LINES[1:])
+    with compare(*pairs({"lines": (LINES[0], *lines)})) as found:
+        (group, *_) = (group for group in found.groups if group.path == "lines[].amount")
+        assert (group.invoices, group.changes["EUR"].count) == (1, 2)
+
+
+def test_what_follows_from_a_declared_cause_is_a_group_of_its_own() -> None:
+    """A difference is never hidden behind a cause that is declared equal."""
+    cent = {"lines": with_line(1, unit_amount=None, amount=eur(3001)), **CENT_MORE}
+    allow = [Allowed(path="lines[].amount", reason="rounded", tolerance_minor=1)]
+    with compare(*pairs(cent), allow=allow) as found:
+        assert texts(found) == [("!! subtotal", "1 invoice", "+0.01 EUR", "so total, amount_due, amount_remaining")]
+
+
+def test_the_number_of_groups_has_a_bound() -> None:
+    """Keys of metadata that no two invoices share become one group, so that memory does not grow with them."""
+    changes = [{"metadata": {f"key-{n}": "1"}} for n in range(MOST // 2)]
+    with compare(*pairs(*changes)) as few:
+        assert len(few.groups) == MOST // 2 + 2  # the two keys that the left side has, and that the right lacks
+    changes = [{"metadata": {f"key-{n}": "1"}} for n in range(MOST + 20)]
+    with compare(*pairs(*changes)) as many:
+        assert len(many.groups) == MOST + 1
+        assert next(group.invoices for group in many.groups if group.path == "metadata") == 22
+
+
+def test_the_page_lists_causes_before_totals_as_texts(tmp_path: Path) -> None:
+    """Gravest first, with what follows and the key of one invoice; markup in a key is text."""
+    cent = {"lines": with_line(1, unit_amount=None, amount=eur(3001)), **CENT_MORE}
+    left, right = pairs(cent, {"description": "June"})
+    for side in (left, right):
+        side[0] = side[0].model_copy(update={"reference": "<b>r0"})
+    with compare(left, right) as found:
+        write_html(found, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text("utf-8")
+    causes = page[page.index('id="h-causes"') : page.index('id="h-totals"')]
+    rows = [re.sub(r"<[^>]+>", " ", row.partition("</tr>")[0]).split() for row in causes.split("<tr>")[2:]]
+    follows = ["subtotal,", "total,", "amount_due,", "amount_remaining"]
+    assert rows == [
+        ["lines[].amount", "!!", "changes", "money", "+0.01", "EUR", *follows, "1", "&lt;b&gt;r0"],
+        ["description", "1", "r1"],
+    ]
+    with compare(left[1:], left[1:]) as same:
+        write_html(same, tmp_path / "same.html")
+    assert "h-causes" not in (tmp_path / "same.html").read_text("utf-8")
