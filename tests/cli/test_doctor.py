@@ -154,6 +154,7 @@ def test_a_wrong_site(cli: Cli, all_served: Served) -> None:
     code, checks, output = examined(cli, *options(all_served, "chargebee", site="acme-tset"))
     assert (code, failures(checks)) == (3, ["account", "host"])
     assert "chargebee:acme-tset" in checks["account"][1]
+    assert "not with Chargebee's invoices" in checks["host"][1]
     assert "settings (site" in output
 
 
@@ -229,6 +230,22 @@ def test_a_key_without_a_permission(cli: Cli, all_served: Served) -> None:
     assert (code, failures(checks)) == (3, ["may search by reference"])
     assert "rak_invoice_read" in checks["may search by reference"][1]
     assert checks["key"][0] == "ok"
+
+
+def test_an_account_of_the_other_mode(cli: Cli, all_served: Served) -> None:
+    """A key that reads as test, and invoices that are live: the account's own answer decides."""
+
+    class Live(StripeEmulator):
+        def __call__(self, *arguments: Any, **options: Any) -> Response:
+            answer = super().__call__(*arguments, **options)
+            content = answer.content.replace(b'"livemode":false', b'"livemode":true')
+            return Response(answer.status, content, answer.headers)
+
+    all_served.put("stripe", Live(clock=clock))
+    bill(all_served, "stripe")
+    code, checks, _ = examined(cli, *options(all_served, "stripe"))
+    assert (code, failures(checks)) == (1, ["mode"])
+    assert checks["mode"][1] == "the key or host is for test, the account's invoices are live"
 
 
 def test_another_api_version_is_a_difference(cli: Cli, all_served: Served) -> None:
