@@ -315,7 +315,7 @@ def test_every_adapter_has_the_same_files(name: str) -> None:
     emulator = {path.name for path in (SRC / "providers" / name / "emulator").glob("*.py")}
     only_there = {
         "chargebee": {"charges.py", "imports.py", "imported_notes.py", "payments.py", "sources.py"},
-        "stripe": {"imports.py", "methods.py", "payments.py", "tax_amounts.py"},
+        "stripe": {"imports.py", "methods.py", "payments.py", "probes.py", "tax_amounts.py"},
         "whop": {"repayments.py"},
     }
     assert emulator - only_there.get(name, set()) == {

@@ -128,6 +128,11 @@ COMMANDS = {
         _ON_BILLS,
         "Check the key, host, account, clock, API version, permissions and journal; this only reads.",
     ),
+    "calibrate": Entry(
+        "calibrate:calibrate",
+        _ON_BILLS,
+        "Settle what a provider's documentation leaves open, at a test account; without --write this only reads.",
+    ),
     "journal": Entry("journal:app", _OFFLINE, "Read the journal of what was tried, or release a reference."),
 }
 """Every command by its name, in the order of the help."""
