@@ -9,6 +9,7 @@ import pytest
 
 from invoice_bridge import ConfigurationError
 from invoice_bridge.adapter.emulation.core import IncomingRequest
+from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
 from invoice_bridge.client.calibration import Calibration, calibrate
 from invoice_bridge.core.errors import Unauthorized
 from invoice_bridge.core.wire import Response
@@ -172,3 +173,24 @@ def test_the_command_refuses_a_live_key(server: Served, cli: Cli, monkeypatch: p
     assert "live" in done.err
     done = cli("calibrate", "whop", "--customer", "mber_1")
     assert (done.code, "no probes" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "html_502_after", "torn_json"])
+def test_a_write_whose_answer_is_lost_is_listed(server: Served, kind: str) -> None:
+    """The draft is there, and its id is not known: the report says so, whatever the other probes show."""
+    emulator = StripeEmulator()
+    server.put("stripe", Faults(emulator, [Fault(Kind(kind), method="POST", path="/v1/invoices$")]))
+    given = {"provider": "stripe", "api_key": emulator.key, "base_url": server.base_urls["stripe"]}
+    result = calibrate(given, PROBES, emulator.customer, "run-1", may_write=True)
+    assert [text.partition("/v1")[2] for text in result.unsure] == ["/invoices"]
+    assert result.observed.get("replay_header") is None
+    assert len(emulator.invoices) <= 1
+
+
+def test_the_command_names_a_write_whose_answer_is_lost(server: Served, cli: Cli) -> None:
+    """And does not end with 0."""
+    emulator = StripeEmulator()
+    server.put("stripe", Faults(emulator, [Fault(Kind.RESET_AFTER, method="POST", path="/v1/invoices$")]))
+    words = ["calibrate", "stripe", "--customer", "cus_42", "--base-url", server.base_urls["stripe"], "--write"]
+    done = cli(*words)
+    assert (done.code, "may have made a draft" in done.out, "ended early" in done.out) == (3, True, True)

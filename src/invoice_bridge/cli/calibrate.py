@@ -63,6 +63,7 @@ def calibrate(
         "skipped": result.skipped,
         "unobserved": dict(probes.unobserved),
         "left": result.left,
+        "unsure": result.unsure,
         "stopped": result.stopped,
     }
     if output is not None:
@@ -73,7 +74,11 @@ def calibrate(
         _show(report, {name: text for name, (_, text) in emulator.SWITCHES.items()})
     if result.stopped:
         raise typer.Exit(exits.PROVIDER)
-    if result.left or any(seen["observed"] is not seen["emulator"] for seen in report["switches"].values()):
+    if (
+        result.left
+        or result.unsure
+        or any(seen["observed"] is not seen["emulator"] for seen in report["switches"].values())
+    ):
         raise typer.Exit(exits.DIFFERENCE)
 
 
@@ -88,5 +93,7 @@ def _show(report: dict[str, Any], texts: dict[str, str]) -> None:
     print_parts(f"{len(report['unobserved'])} more switches have no probe; --json lists the reasons")
     if report["left"]:
         print_parts(exits.printable(f"made and not deleted: {', '.join(report['left'])}"))
+    if report["unsure"]:
+        print_parts(exits.printable(f"may have made a draft, look at the customer: {', '.join(report['unsure'])}"))
     if report["stopped"]:
         print_parts(exits.printable(f"ended early: {report['stopped']}"))

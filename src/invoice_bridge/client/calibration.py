@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from invoice_bridge.adapter.emulation.probes import ProbeFlow, Probes
+from invoice_bridge.adapter.emulation.probes import ProbeFlow, Probes, answer_of
 from invoice_bridge.client.calls import Call
 from invoice_bridge.client.clients import Client
 from invoice_bridge.client.exchange import Deadline
@@ -21,6 +21,8 @@ from invoice_bridge.engine.supervise import Lost, NotSent
 
 __all__ = ["Calibration", "calibrate"]
 
+_FAILED = 500
+
 
 @dataclass
 class Calibration:
@@ -30,6 +32,8 @@ class Calibration:
     skipped: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     """The ids of what was made and could not be taken back."""
+    unsure: list[str] = field(default_factory=list)
+    """Writes whose answer was lost or unreadable: what they made, if anything, is not known and not taken back."""
     stopped: str = ""
     """Why the probes ended early; empty if they did not."""
 
@@ -39,13 +43,22 @@ class _Prober(Client):
 
     may_write = False
 
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.unsure: list[str] = []
+
     def exchange(self, request: Request) -> Response:
         """Send one request, once. Raises Unreachable."""
         if request.method != "GET" and not self.may_write:
             raise ConfigurationError(f"nothing is written before the account is known to be a test account: {request}")
         try:
-            return self._send(request, Deadline.starting(None), Call(ListInvoices(), self._context), [])
+            answer = self._send(request, Deadline.starting(None), Call(ListInvoices(), self._context), [])
+            if request.method != "GET" and (answer.status >= _FAILED or not answer_of(answer)):
+                self.unsure.append(f"{request.method} {request.url}")
+            return answer
         except (NotSent, Lost) as error:
+            if request.method != "GET" and isinstance(error, Lost):
+                self.unsure.append(f"{request.method} {request.url}")
             raise Unreachable(f"{self._context.provider.title} gave no answer: {error}") from error
 
     def check_test(self, probes: Probes, customer: str, run: str) -> None:
@@ -114,4 +127,5 @@ def calibrate(
             result.stopped = str(error)
         finally:
             result.left = client.undo(probes, made) if made else []
+            result.unsure = client.unsure
     return result
