@@ -20,7 +20,13 @@ from invoice_bridge.emulator import EmulatorTransport
 from tests.cli.conftest import EXAMPLES, Done
 
 ROOT = EXAMPLES.parent
-PAGES = ("README.md", "docs/how-to/command-line.md", "docs/how-to/compare.md", "docs/how-to/exactly-once.md")
+PAGES = (
+    "README.md",
+    "docs/how-to/command-line.md",
+    "docs/how-to/compare.md",
+    "docs/how-to/confirm-it-yourself.md",
+    "docs/how-to/exactly-once.md",
+)
 ELSEWHERE = {
     "make": "tests run within it",
     "pip": "reaches a registry",

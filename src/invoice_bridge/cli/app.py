@@ -123,6 +123,16 @@ COMMANDS = {
     ),
     "migrate": Entry("migrate:app", _ON_BILLS, "Move invoices to another provider."),
     "switch": Entry("switch:app", _ON_BILLS, "Follow a switch of provider, and move its instant."),
+    "doctor": Entry(
+        "doctor:doctor",
+        _ON_BILLS,
+        "Check the key, host, account, clock, API version, permissions and journal; this only reads.",
+    ),
+    "calibrate": Entry(
+        "calibrate:calibrate",
+        _ON_BILLS,
+        "Settle what a provider's documentation leaves open, at a test account; without --write this only reads.",
+    ),
     "journal": Entry("journal:app", _OFFLINE, "Read the journal of what was tried, or release a reference."),
 }
 """Every command by its name, in the order of the help."""

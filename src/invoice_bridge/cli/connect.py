@@ -179,12 +179,16 @@ def arguments(
     settings: list[str] | None,
     key_env: str | None = None,
     mode: str | None,
+    needs_key: bool = True,
 ) -> dict[str, Any]:
-    """Turn the options into what a client is made with. Raises ConfigurationError."""
+    """Turn the options into what a client is made with. Raises ConfigurationError.
+
+    Without `needs_key`, a missing key is no fault, and the result has no `api_key`.
+    """
     beside = {"--base-url": base_url, "--set": settings, "--key-env": key_env, "--mode": mode}
     name = provider_beside(config, profile, provider, beside)
     if config is not None or name is None:
-        return read_profile(config or "", profile)
+        return read_profile(config or "", profile, needs_key=needs_key)
     declared, provider = providers.get(name), name
     if mode not in {None, "test", "live"}:
         raise ConfigurationError(f"--mode is test or live, not {mode!r}")
@@ -194,13 +198,13 @@ def arguments(
         )
     variable = key_env or key_variable(provider)
     key = os.environ.get(variable, "").strip()
-    if not key:
+    if not key and needs_key:
         raise ConfigurationError(
             f"there is no key: put it into the environment variable {variable}, or name another with --key-env"
         )
     return {
         "provider": provider,
-        "api_key": key,
+        **({"api_key": key} if key else {}),
         "base_url": base_url,
         "mode": mode,
         **read_settings(declared, pairs(settings or [], "--set")),

@@ -18,8 +18,9 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from json import dumps
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -235,7 +236,9 @@ class _Endpoint:
         faults.emulator.links = root
         delivery = faults.deliver(request, root)
         self.served.controls[name].endpoints.collect(faults.emulator)
-        return delivery
+        now = format_datetime(faults.emulator.clock().astimezone(UTC), usegmt=True)
+        headers = {"date": now, **delivery.answer.headers}  # the provider's present, which its clock may shift
+        return replace(delivery, answer=replace(delivery.answer, headers=headers))
 
 
 def listing(served: Served, url: str | None = None) -> dict[str, Any]:

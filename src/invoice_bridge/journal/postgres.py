@@ -235,6 +235,37 @@ class Postgres:
             _close(self._open, self._process)  # the server rolls back what its client leaves
 
 
+class _Looking(Postgres):
+    """A store that neither makes nor upgrades its tables."""
+
+    def _set_up(self) -> None:
+        """Leave the tables as they are."""
+
+    def state(self) -> tuple[int | None, bool]:
+        """Return the version of the tables, None if there are none, and whether the role may write them."""
+        version = self._version()
+        if version is None:
+            ((may,),) = self._execute("SELECT has_schema_privilege(current_schema(), 'CREATE')").fetchall()
+        else:
+            query = "SELECT has_table_privilege('invoice_bridge_tries', 'INSERT, UPDATE')"
+            ((may,),) = self._execute(query).fetchall()
+        return version, bool(may)
+
+
+def read_version(location: Location) -> tuple[int | None, bool]:
+    """Return the version of a database's tables, None if there are none, and whether its role may write them.
+
+    Raises ConfigurationError.
+    """
+    store = _Looking(location)
+    try:
+        return store.state()
+    except _Failed as failed:
+        raise ConfigurationError(f"the journal {location} cannot be read: {failed}") from None
+    finally:
+        store.close()
+
+
 def _import_psycopg() -> Any:
     try:
         import psycopg

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     sqlite3 = LazyModule("sqlite3")
 
-_APPLICATION = 0x69624A31  # "ibJ1": SQLite's word for whose file it is
+APPLICATION = 0x69624A31  # "ibJ1": SQLite's word for whose file it is
 
 
 class Sqlite:
@@ -52,7 +52,7 @@ class Sqlite:
         execute("BEGIN IMMEDIATE")
         whose = execute("PRAGMA application_id").fetchone()[0]
         version = execute("PRAGMA user_version").fetchone()[0]
-        if whose != _APPLICATION and (whose or version or execute("SELECT 1 FROM sqlite_master").fetchone()):
+        if whose != APPLICATION and (whose or version or execute("SELECT 1 FROM sqlite_master").fetchone()):
             raise ConfigurationError(f"{self.path} is another program's database: name another file as journal")
         if version > VERSION:
             raise ConfigurationError(
@@ -66,7 +66,7 @@ class Sqlite:
         execute(FACTS)
         for statement in (*MORE, *INDEXES):
             execute(statement)
-        execute(f"PRAGMA application_id = {_APPLICATION}")
+        execute(f"PRAGMA application_id = {APPLICATION}")
         execute(f"PRAGMA user_version = {VERSION}")
         execute("COMMIT")
         execute("PRAGMA journal_mode = WAL")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from invoice_bridge.adapter.declared import StatusRow, status_of
@@ -23,6 +23,9 @@ from invoice_bridge.adapter.emulation.events import EmulatedEvent, Happening, Re
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.core.wire import Request, Response
+
+if TYPE_CHECKING:
+    from invoice_bridge.adapter.emulation.probes import Probes
 
 Clock = Callable[[], datetime]
 _EVENTS_KEPT = 10_000
@@ -136,6 +139,8 @@ class Emulator(ABC):
     """(method, path with {id}, name of the method that answers)"""
     SWITCHES: ClassVar[Mapping[str, tuple[bool, str]]] = {}
     """name → (default, what is not confirmed)"""
+    PROBES: ClassVar[Probes | None] = None
+    """The requests that show the switches at an account; None: not built."""
     COMPUTES: ClassVar[frozenset[str]] = frozenset()
     """The native parameters that change the amount and whose effect it computes: it refuses all others of that kind."""
     statuses: ClassVar[tuple[StatusRow, ...]] = ()

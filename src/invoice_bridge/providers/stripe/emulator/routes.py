@@ -14,6 +14,7 @@ from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.stripe.emulator.documents import ITEM_FIELDS, LINE_PARAMS, TAX_PARAMS
 from invoice_bridge.providers.stripe.emulator.events import REPORTS
 from invoice_bridge.providers.stripe.emulator.methods import StripeMethods
+from invoice_bridge.providers.stripe.emulator.probes import PROBES
 from invoice_bridge.providers.stripe.tables import (
     LINES_PER_INVOICE,
 )
@@ -51,6 +52,7 @@ class StripeEmulator(StripeMethods):
     """Stripe's invoices, invoice items and customers; the customer "cus_42" exists from the start."""
 
     reports = REPORTS
+    PROBES = PROBES
 
     ROUTES = (
         ("POST", "/v1/customers", "create_customer"),
