@@ -314,7 +314,8 @@ def test_switches_of_the_start() -> None:
 def test_pages_of_other_sites_are_refused(server: Served, headers: dict[str, str], status: int) -> None:
     """Neither a page's request nor a name that was made to resolve to this machine reaches the control API."""
     for root in (f"{server.url}/stripe", server.own_urls["stripe"]):
-        assert httpx.get(f"{root}/{PATH}", headers=headers).status_code == status
+        for path in (PATH, f"{PATH}/ledger", "_ledger"):
+            assert httpx.get(f"{root}/{path}", headers=headers).status_code == status
 
 
 def test_a_server_on_another_address_takes_any_host() -> None:

@@ -339,6 +339,15 @@ def test_a_header_of_a_request_suppresses_its_events(server: Served) -> None:
         ("stripe", {"url": "ftp://x"}, "write http://HOST:PORT/PATH"),
         ("stripe", {"url": "http://user:word@127.0.0.1/"}, "belong in the secret"),
         ("stripe", {"url": "http://127.0.0.1:99999/"}, "write http://HOST:PORT/PATH"),
+        ("stripe", {"url": "http://:word@127.0.0.1/"}, "belong in the secret"),
+        ("stripe", {"url": "http://127.0.0.1\x01/"}, "write http://HOST:PORT/PATH"),
+        ("stripe", {"url": "http://127.0.0.1:9/\r\nX-A: b"}, "write http://HOST:PORT/PATH"),
+        ("stripe", {"url": "http://127.0.0.1:9/?" + "a" * 70000}, "write http://HOST:PORT/PATH"),
+        ("stripe", {"url": "http://169.254.169.254/latest"}, '169.254.169.254 is not this machine; write "elsewhere"'),
+        ("stripe", {"url": "http://127.0.0.1.evil.test/"}, "is not this machine"),
+        ("stripe", {"url": "http://2130706433/"}, "is not this machine"),
+        ("stripe", {"url": "http://0.0.0.0:9/"}, "is not this machine"),
+        ("stripe", {"url": "http://[::ffff:10.0.0.1]/"}, "is not this machine"),
         ("stripe", {"url": "http://127.0.0.1/", "manner": "never"}, "manner"),
         ("stripe", {"url": "http://127.0.0.1/", "secret": " "}, "needs the endpoint's secret"),
         ("stripe", {}, "url: Field required"),
@@ -351,6 +360,18 @@ def test_what_is_no_endpoint_is_refused(server: Served, name: str, body: Any, me
     answer = control.send("POST", "webhooks", body)
     assert (answer.status_code, message in answer.json()["error"]) == (400, True), answer.text
     assert control.ask("GET", "webhooks")["endpoints"] == []
+
+
+def test_another_machine_is_delivered_to_where_that_is_written(server: Served) -> None:
+    """`elsewhere` in a body; a program that serves, or the command line, names the URL itself."""
+    control = control_of(server, "whop")
+    body = {"url": "http://app.test:9/hooks", "elsewhere": True, "manner": "late"}
+    assert [row["url"] for row in control.ask("POST", "webhooks", body)["endpoints"]] == ["http://app.test:9/hooks"]
+    server.add_endpoint("whop", "http://other.test:9/", manner="late")
+    assert len(control.ask("GET", "webhooks")["endpoints"]) == 2
+    for url in ("http://localhost:9/", "http://app.localhost:9/", "http://[::1]:9/", "https://127.9.9.9/"):
+        assert control.send("POST", "webhooks", {"url": url, "manner": "late"}).status_code == 200
+    control.ask("DELETE", "webhooks")
 
 
 def test_nothing_is_delivered_after_reset_or_removal(server: Served) -> None:

@@ -3,6 +3,7 @@
 import http.client
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -181,6 +182,27 @@ def test_other_hosts_and_methods_are_refused(url: str) -> None:
     assert get(url, "/../../etc/passwd")[0] == 404
     assert get(url, "/plan/99")[0] == 404
     assert get(url, "/item/99999999999999999999")[0] == 404
+
+
+@pytest.mark.parametrize(
+    "path, status",
+    [
+        ("http://[/", 400),
+        ("//[/plan/1", 404),
+        ("/plan/1/items?" + "&".join(f"a{number}=1" for number in range(20)), 400),
+        ("/plan/1/items?after=" + "9" * 30, 200),
+        ("/plan/1/items?after=" + "9" * 5000, 200),
+        ("/plan/1/items?after=%D9%A1", 200),
+        ("/plan/1/items?state=%00", 200),
+        ("/" + "a" * 70000, 414),
+    ],
+)
+def test_every_address_is_answered(path: str, status: int, url: str) -> None:
+    """One that cannot be read too: a browser would show a lost connection."""
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.0 %d " % status)
 
 
 def test_nothing_is_written(url: str, ledger: Ledger) -> None:

@@ -68,12 +68,19 @@ def verify(command: OneTimeCharge | PeriodInvoice, found: Invoice, expected: Mon
 
 
 def _verify_taxes(command: OneTimeCharge | PeriodInvoice, found: Invoice) -> Invoice:
-    """Compare the total, and the tax where it is stated, with those of the taxes that the bill states itself."""
-    taxes = [tax.amount for tax in taxes_of_bill(command)]
-    for what, asked, stated in (
-        ("tax", sum_of(taxes), found.tax),
-        ("total with its tax", total_with_tax(command), found.total),
-    ):
+    """Compare the total, and the tax where it is stated, with those of the taxes that the bill states itself.
+
+    The total has to be stated: nobody but us has computed it.
+    """
+    taxes, total = [tax.amount for tax in taxes_of_bill(command)], total_with_tax(command)
+    if total is not None and found.total is None:
+        raise Discrepancy(
+            f"asked for a total with its tax of {total}, the invoice {found.id} does not state its total and is "
+            f"{found.status}",
+            asked=total,
+            invoice=found,
+        )
+    for what, asked, stated in (("tax", sum_of(taxes), found.tax), ("total with its tax", total, found.total)):
         if asked is not None and stated is not None and asked != stated:
             raise AmountMismatch(
                 f"asked for a {what} of {asked}, the invoice {found.id} states {stated} and is {found.status}",

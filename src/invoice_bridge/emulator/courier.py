@@ -176,7 +176,7 @@ class Courier:
         try:
             headers = sign(endpoint.provider, event.body, secret=endpoint.secret, at=at, event_id=event.id)
             return http.post(endpoint.url, content=event.body, headers=headers).status_code
-        except (httpx.HTTPError, BridgeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, BridgeError) as error:
             return type(error).__name__
 
     def _note(self, posting: Posting, outcome: int | str) -> None:

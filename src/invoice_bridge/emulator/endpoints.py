@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from itertools import islice
 from typing import Any
-from urllib.parse import urlsplit
 
+import httpx
 from pydantic import Field
 
 from invoice_bridge.adapter.emulation.core import Emulator
@@ -23,6 +23,7 @@ from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.exact import loads
 from invoice_bridge.emulator.answers import Body, Refusal, instant_text, read
 from invoice_bridge.emulator.courier import Courier, Endpoint, Manner
+from invoice_bridge.emulator.guard import is_loopback
 from invoice_bridge.webhooks.signing import sign
 
 _LONGEST = 86400.0
@@ -30,9 +31,13 @@ _MOST = 20
 
 
 class NewEndpoint(Body):
-    """POST webhooks: without a secret, the emulator's test secret signs."""
+    """POST webhooks: without a secret, the emulator's test secret signs.
+
+    `elsewhere` allows a host that is not this machine by its name or address.
+    """
 
     url: str
+    elsewhere: bool = False
     secret: str | None = Field(default=None, repr=False)
     manner: Manner = Manner.IN_TIME
     seconds: float = Field(default=1.0, ge=0, le=_LONGEST)
@@ -46,6 +51,19 @@ class SendAgain(Body):
     """POST webhooks/send: the id of an event."""
 
     event: str
+
+
+def _check(body: NewEndpoint) -> None:
+    """Read the URL as what delivers to it does. Raises Refusal for no URL, and for another machine not asked for."""
+    try:
+        parts = httpx.URL(body.url)
+    except (httpx.InvalidURL, ValueError):
+        parts = httpx.URL("")
+    is_url = parts.scheme in {"http", "https"} and parts.host and (parts.port or 0) < 65536 and body.url.isprintable()
+    if not is_url or parts.userinfo:
+        raise Refusal("url: write http://HOST:PORT/PATH; a user and a password belong in the secret")
+    if not (body.elsewhere or is_loopback(parts.host)):
+        raise Refusal(f'url: {parts.host} is not this machine; write "elsewhere": true if events are to be sent there')
 
 
 class Endpoints:
@@ -63,16 +81,9 @@ class Endpoints:
             raise Refusal(f"the documentation of {self.provider} has no event of an invoice, so none is delivered")
         if len(self.couriers) >= _MOST:
             raise Refusal(f"there are {_MOST} endpoints already; remove some")
-        try:
-            parts = urlsplit(body.url)
-            valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.username
-            _ = parts.port
-        except ValueError:
-            valid = False
-        if not valid:
-            raise Refusal("url: write http://HOST:PORT/PATH; a user and a password belong in the secret")
+        _check(body)
         secret = emulator.reports.secret if body.secret is None else body.secret
-        values = body.model_dump(exclude={"secret"})
+        values = body.model_dump(exclude={"secret", "elsewhere"})
         self.made += 1
         made = Endpoint(id=f"we_{self.made}", provider=self.provider, secret=secret, **values)
         try:  # a secret of another shape is refused now, not at the first event

@@ -97,10 +97,10 @@ class Served:
     def add_endpoint(self, name: str, url: str, secret: str | None = None, **options: Any) -> None:
         """Deliver a provider's webhooks to `url`; without a secret the emulator's test secret signs.
 
-        `options` are those of endpoints.NewEndpoint. Raises ConfigurationError.
+        `options` are those of endpoints.NewEndpoint; the URL may be another machine's. Raises ConfigurationError.
         """
         try:
-            body = read(NewEndpoint, dumps({"url": url, "secret": secret, **options}).encode())
+            body = read(NewEndpoint, dumps({"url": url, "secret": secret, "elsewhere": True, **options}).encode())
             self.controls[name].endpoints.add(self.faults[name].emulator, body)
         except Refusal as error:
             raise ConfigurationError(f"webhooks of {name}: {error}") from None
@@ -222,14 +222,16 @@ class _Endpoint:
         if name not in self.faults:
             return _json(listing(self.served, url), 404 if name else 200)
         faults = self.faults[name]
-        if below == "_ledger":
+        is_ledger = below == "_ledger"
+        if is_ledger or below.partition("/")[0] == PATH:
+            if (refusal := refuse_foreign(incoming.headers, self.host)) is not None:
+                return Delivery(refusal)
+            if not is_ledger:
+                control = below.removeprefix(PATH)
+                return Delivery(self.served.controls[name].answer(incoming.method, control, content))
             emulator = faults.emulator
             entries = [{**asdict(entry), "at": entry.at.isoformat()} for entry in list(emulator.ledger)]
             return _json({"provider": name, "requests": emulator.requests, "ledger": entries})
-        if below.partition("/")[0] == PATH:
-            refusal = refuse_foreign(incoming.headers, self.host)
-            control = below.removeprefix(PATH)
-            return Delivery(refusal or self.served.controls[name].answer(incoming.method, control, content))
         query = incoming.scope["query_string"].decode("ascii")  # old versions of starlette see a query in "a%3Fb" too
         request = Request(incoming.method, f"{url}{path}{query and '?' + query}", dict(incoming.headers), content)
         root = url + prefix + self.roots[name]

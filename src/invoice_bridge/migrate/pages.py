@@ -6,6 +6,7 @@ from another address: what is shown is complete without them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -39,6 +40,7 @@ MOST = 100
 """Items of one page of a list."""
 _REFRESH = 5
 _FILTERS = ("state", "reason", "code")
+_AFTER = re.compile(r"[0-9]{1,18}")
 
 
 def style() -> str:
@@ -288,7 +290,7 @@ def _total(source: Mapping[str, Any]) -> Money | str:
 def items_page(ledger: Ledger, plan: int, query: Mapping[str, str]) -> str:
     """Return a list of a plan's items: those of a state, of a reason, with a loss."""
     wanted = {name: query[name] for name in _FILTERS if query.get(name)}
-    after = int(query["after"]) if query.get("after", "").isdecimal() else 0
+    after = int(query["after"]) if _AFTER.fullmatch(query.get("after", "")) else 0
     rows = find_items(ledger, plan, wanted, after, MOST + 1)
     shown = [
         (_item_link(row), row.state, row.reason or "–", str(row.source.get("status") or "–"), _total(row.source),

@@ -65,8 +65,11 @@ class _Site:
 
     def answer(self, target: str) -> Answer:
         """Return the answer to a GET."""
-        asked = urlsplit(target)
-        query = dict(parse_qsl(asked.query, max_num_fields=10))
+        try:
+            asked = urlsplit(target)
+            query = dict(parse_qsl(asked.query, max_num_fields=10))
+        except ValueError as error:
+            return _problem(HTTPStatus.BAD_REQUEST, "The address cannot be read", str(error))
         try:
             text = self._page(asked.path, query)
         except (BridgeError, ValueError) as error:

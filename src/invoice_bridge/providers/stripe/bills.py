@@ -133,7 +133,12 @@ def _bill(
 def _handed_over(
     command: OneTimeCharge | PeriodInvoice, at: Invoice, context: Context, expected: Money | None
 ) -> Flow[Invoice]:
-    """Mail an open invoice, or collect it. An invoice that the journal lists as mailed is not mailed again."""
+    """Mail an open invoice, or collect it. An invoice that the journal lists as mailed is not mailed again.
+
+    Finalizing with auto_advance=false mails nobody: Stripe's page on automatic advancement has it turned off "to decide
+    if and when to send" mails. Its page on out-of-band invoices names a setting of the account instead. Nobody has
+    confirmed either on a live account; if the setting counts, the customer has two mails of one invoice.
+    """
     if command.collection.kind == "charge":
         compare_collected(compare_demand(at, context), at.amount_remaining)
         specimen = _specimen(command, at.id, "paid", expected)

@@ -26,7 +26,7 @@ class StripeImports(StripePayments):
         "effective_at_back": (True, "whether effective_at may lie more than a year back"),
         "finalize_mails_send_invoice": (
             False,
-            "whether finalizing a send_invoice invoice with auto_advance=false mails it",
+            "whether finalizing a send_invoice invoice with auto_advance=false mails it: Stripe's pages differ",
         ),
         "record_mails": (False, "whether a payment record that is attached mails a receipt"),
         "record_amount_above_due": (False, "whether a payment record over more than is due can be attached"),
