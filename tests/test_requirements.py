@@ -41,7 +41,7 @@ def test_the_lowest_versions_are_those_of_the_project() -> None:
 
 
 def test_the_floor_is_what_the_project_depends_on() -> None:
-    """What `make wheel` imports the library with, and `make sbom` lists, is what an installation without extras brings."""
+    """What `make wheel` imports the library with is what an installation without extras brings."""
     assert _lines("floor.in") == PROJECT["dependencies"]
 
 
