@@ -16,7 +16,7 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test slow node check fix docs site serve pictures bench evidence golden cassettes mutants soak fuzz campaign faults migrations engines lowest sdks requirements clean
+.PHONY: help demo test slow node check fix docs site serve pictures bench evidence golden cassettes mutants soak fuzz campaign faults migrations engines lowest pythons wheel sbom workflows sdks requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
@@ -131,6 +131,50 @@ lowest: .venv-lowest/ready ## run the tests with the lowest versions that the li
 	@$(call install,requirements/lowest.txt)
 	@touch $@
 
+pythons: ## run the tests with each Python from 3.11 to 3.14 that is on PATH, each in an environment of its own
+	@for version in 3.11 3.12 3.13 3.14; do \
+	    python$$version -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$$version')" >/dev/null 2>&1 \
+	        || { echo "python$$version: not on this machine, not tried"; continue; }; \
+	    echo "python$$version"; \
+	    [ -x .venv-$$version/bin/python ] || python$$version -m venv .venv-$$version || exit; \
+	    $(MAKE) -s BIN=.venv-$$version/bin .venv-$$version/ready || exit; \
+	    .venv-$$version/bin/python -m pytest -q $(PARALLEL) $(or $(PYTHONS),--part fast) || exit; \
+	done
+
+.venv-3.%/ready: requirements/dev.txt pyproject.toml
+	@echo "installing requirements/dev.txt into $(@D)"
+	@$(call install,requirements/dev.txt)
+	@touch $@
+
+wheel: .venv-release/ready .venv-floor/ready .venv-wheel/ready ## build the wheel and the sdist into dist, and test what they install, from the sdist (WHEEL=)
+	.venv-release/bin/python tools/release.py $(PARALLEL) $(or $(WHEEL),--part fast)
+
+sbom: .venv-release/ready .venv-floor/ready ## list what the library brings along, as CycloneDX, in build/sbom.json
+	@mkdir -p build
+	.venv-release/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible -o build/sbom.json .venv-floor/bin/python
+
+workflows: .venv-release/ready ## audit .github/workflows, without the network
+	.venv-release/bin/zizmor --offline --persona pedantic .github
+
+.venv-release/ready: requirements/release.txt
+	@echo "installing requirements/release.txt into .venv-release"
+	@$(PYTHON) -m venv --clear .venv-release
+	@.venv-release/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/release.txt
+	@touch $@
+
+# without pip, so that the environment and the SBOM have only what the library brings along
+.venv-floor/ready: requirements/floor.txt .venv-release/ready
+	@echo "installing requirements/floor.txt into .venv-floor"
+	@$(PYTHON) -m venv --clear --without-pip .venv-floor
+	@.venv-release/bin/python -m pip -q --disable-pip-version-check --python .venv-floor/bin/python install --require-hashes -r requirements/floor.txt
+	@touch $@
+
+.venv-wheel/ready: requirements/dev.txt
+	@echo "installing requirements/dev.txt into .venv-wheel"
+	@$(PYTHON) -m venv --clear .venv-wheel
+	@.venv-wheel/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
 engines: .venv-engines/ready ## move pages under DBOS and Procrastinate, whose workers are killed
 	.venv-engines/bin/python -m pytest -q -n 0 --durations=0 tests/migrate/test_other_engines.py
 
@@ -153,12 +197,14 @@ requirements: ## pin requirements/*.in again, with hashes and without addresses 
 	uv pip compile -q -U $(COMPILE) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 	uv pip compile -q -U $(COMPILE) requirements/engines.in -c requirements/dev.txt -o requirements/engines.txt
 	uv pip compile -q -U $(COMPILE) --resolution lowest-direct requirements/lowest.in -o requirements/lowest.txt
+	uv pip compile -q -U $(COMPILE) requirements/release.in -c requirements/dev.txt -o requirements/release.txt
+	uv pip compile -q $(COMPILE) requirements/floor.in -c requirements/dev.txt -o requirements/floor.txt
 	uv pip compile -q $(COMPILE) requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 
 COMPILE = --universal --generate-hashes --no-header -p 3.11
 
 clean: ## remove .venv, caches and builds
-	rm -rf .venv .venv-bench .venv-engines .venv-lowest .venv-mutants .venv-soak .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist tests/node/node_modules
+	rm -rf .venv .venv-3.* .venv-bench .venv-engines .venv-floor .venv-lowest .venv-mutants .venv-release .venv-soak .venv-wheel .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist tests/node/node_modules
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # What git sees of the work tree, as one number: the same before and after `make check`.

@@ -40,6 +40,11 @@ def test_the_lowest_versions_are_those_of_the_project() -> None:
         assert not any(found[len(_version(floor)) :]), requirement
 
 
+def test_the_floor_is_what_the_project_depends_on() -> None:
+    """What `make wheel` imports the library with is what an installation without extras brings."""
+    assert _lines("floor.in") == PROJECT["dependencies"]
+
+
 def test_defect_87_python_has_no_upper_bound() -> None:
     """A library that says "<3.14" cannot be installed by a project that does not say so itself."""
     assert PROJECT["requires-python"] == ">=3.11"

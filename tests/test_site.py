@@ -22,7 +22,17 @@ LOADS = {
 """What a browser loads, or sends, without a click."""
 BROWSED = ("how-to/migrate.html", "reference/providers.html", "explanation/architecture.html", "404.html", "index.html")
 """One of each kind: text, tables, a diagram. What each page loads is read from all of them above."""
-MIRRORED = ("docs", "tools", "examples", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "zensical.toml")
+MIRRORED = (
+    "docs",
+    "tools",
+    "examples",
+    "README.md",
+    "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "zensical.toml",
+)
 
 
 @dataclass

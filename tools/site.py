@@ -20,6 +20,7 @@ PAGES = BUILD / "pages"
 BESIDE = {
     "CHANGELOG.md": "project/changelog.md",
     "CONTRIBUTING.md": "project/contributing.md",
+    "CODE_OF_CONDUCT.md": "project/conduct.md",
     "SECURITY.md": "project/security.md",
     "examples/lago/README.md": "project/lago.md",
     "examples/shop/README.md": "project/shop.md",
