@@ -118,6 +118,7 @@ ALLOWED: Mapping[str, set[str]] = {
     "emulator/server.py": EFFECTS,  # serves the in-memory providers
     "emulator/ports.py": {"socket", "os"},  # opens their ports
     "emulator/courier.py": {"httpx"} | CLOCK,  # delivers their webhooks
+    "emulator/endpoints.py": {"httpx"},  # reads the URL of an endpoint as what delivers to it does
     "emulator/connection.py": NETWORK,  # resets, delays and truncates their answers
     "webhooks/asgi.py": {"starlette", "uvicorn"} | CLOCK,  # receives deliveries; their present is its clock's
     "adapter/emulation/transport.py": {"httpx"},  # the types of a transport; it opens no socket

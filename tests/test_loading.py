@@ -341,8 +341,10 @@ def test_every_command_is_listed() -> None:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
     }
     groups = {
+        "calibrate:calibrate",
         "cassettes:app",
         "compare:compare",
+        "doctor:doctor",
         "emulate:emulate",
         "journal:app",
         "migrate:app",

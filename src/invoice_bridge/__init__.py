@@ -186,7 +186,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "adapter.provider": ("Page", "Unreadable"),
+    "adapter.pages": ("Page", "Unreadable"),
     "adapter.webhooks": ("EventType", "InvoiceEvent"),
     "client.clients": ("AsyncClient", "Client"),
     "core.commands": (

@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -137,8 +137,7 @@ def test_defect_19_no_recording_has_the_key(
     """Neither the cassette nor its provenance, in headers, bodies or addresses of answers; nor the recorder's log."""
     caplog.set_level(logging.DEBUG)
     declared, emulator = providers.get(name), repeating(name)
-    changed: dict[str, Any] = {**vars(declared), "emulator": lambda: emulator}
-    made = type(declared)(**changed)
+    made = replace(declared, emulator=lambda: emulator)
     found = providers.get
     monkeypatch.setattr(providers, "get", lambda other: made if other == name else found(other))
     path = recording.record("one_time_charge", name, tmp_path).path

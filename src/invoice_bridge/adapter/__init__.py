@@ -1,7 +1,6 @@
 """The kit of a provider's adapter: declarations, reading, checks, lookups, and the parts of its emulator.
 
-An adapter outside this library imports from here and from core alone; a name is loaded on first use. The room imports
-core only: an adapter that bills loads nothing of its emulator.
+An adapter outside this library imports from here and from core alone; a name is loaded on first use. Imports core.
 """
 
 from __future__ import annotations

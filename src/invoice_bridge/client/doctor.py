@@ -1,7 +1,6 @@
 """Checks whether a client can bill: its key, host, account, clock, API version and permissions. It only reads.
 
-Rules of this file: only GET requests are sent, the journal is neither made nor upgraded, and no text has the key. What
-cannot be known without a write is listed as unknown.
+Rules: only GET is sent, the journal is not made or upgraded, no text has the key. What only a write shows is "unknown".
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ from urllib.parse import urlsplit
 
 from invoice_bridge import providers
 from invoice_bridge.adapter.declared import Cannot
-from invoice_bridge.adapter.provider import Page, Provider
+from invoice_bridge.adapter.pages import Page
+from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.client.calls import Call
 from invoice_bridge.client.clients import Client
 from invoice_bridge.client.exchange import Deadline
