@@ -158,7 +158,7 @@ def tax(cents: int, rate: int | None = 19, **more: Any) -> TaxLine:
         ([{"name": "VAT", "rate": "19", "of": 1}], "Extra inputs"),
         ([VAT, tax(190)], "the amounts of all its taxes, or the rates of all"),
         ([VAT, WITHIN], "all within its amount, or all on top of it"),
-        ([tax(191)], "a tax of 1.91 EUR is not 19 % of 10.00 EUR: state the rate alone"),
+        ([tax(191)], "a tax of 1.91 EUR is not 19 % of 10.00 EUR: state its name and its rate alone"),
         ([tax(189)], "a tax of 1.89 EUR is not 19 %"),
         ([tax(-190)], "a tax of -1.90 EUR is not 19 %"),
         ([tax(1900, base=eur(10000))], "a tax of 19.00 EUR is computed on 100.00 EUR, more than the line's 10.00 EUR"),

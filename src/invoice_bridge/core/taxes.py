@@ -141,8 +141,8 @@ def check_taxes(taxes: tuple[TaxLine, ...], amount: Money, *, is_read: bool) -> 
             raise ValueError(f"a tax of {tax.amount} is computed on {base}, more than the line's {amount}")
         if tax.rate is not None and _differs(tax.amount, base, tax.rate, 1 + Decimal(len(within)) / 2):
             raise ValueError(
-                f"a tax of {tax.amount} is not {tax.rate} % of {base}: state the rate alone, TaxRate(name=…, rate=…), "
-                "and the amount is computed"
+                f"a tax of {tax.amount} is not {tax.rate} % of {base}: state its name and its rate alone, and the "
+                "amount is computed"
             )
 
 
