@@ -19,35 +19,46 @@ import pytest
 from tests.pages import ROOT, Runner, blocks
 
 pytestmark = pytest.mark.slow
-PORT = "8787"
+PORT, FIRST = "8787", 8801
+PROVIDERS = 4
 
 
 @dataclass(frozen=True)
 class Emulators:
-    """The process of `invoice-bridge emulate`: its port, and what it printed."""
+    """The process of `invoice-bridge emulate`: its port, the first of the providers' own, and what it printed."""
 
     port: str
+    first: int
     printed: str
 
     def as_shown(self) -> str:
-        """Return what it printed, with the port of the pages."""
-        return self.printed.replace(f":{self.port}", f":{PORT}")
+        """Return what it printed, with the ports of the pages."""
+        shown = self.printed.replace(f":{self.port}", f":{PORT}")
+        for number in range(PROVIDERS):
+            shown = shown.replace(f":{self.first + number}", f":{FIRST + number}")
+        return shown
 
 
-def free_port() -> str:
-    """Return a free port of four digits, as that of the pages: tables keep their width."""
-    for port in random.sample(range(5000, 9999), 100):
-        with socket.socket() as tried:
-            if tried.connect_ex(("127.0.0.1", port)):
-                return str(port)
-    raise AssertionError("no port is free")
+def free_ports() -> int:
+    """Return the first of five free ports in a row, of four digits as those of the pages: tables keep their width."""
+    for port in random.sample(range(5000, 8700, PROVIDERS + 1), 100):
+        if not any(is_used(port + number) for number in range(PROVIDERS + 1)):
+            return port
+    raise AssertionError("no ports are free")
+
+
+def is_used(port: int) -> bool:
+    """Return whether something listens there."""
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
 def emulators() -> Iterator[Emulators]:
-    """Started as the pages say, on a free port."""
-    port = free_port()
-    command = [sys.executable, "-u", "-m", "invoice_bridge", "emulate", "--port", port]
+    """Started as the pages say, on free ports."""
+    first = free_ports() + 1
+    port = str(first - 1)
+    command = [sys.executable, "-u", "-m", "invoice_bridge", "emulate", "--port", port, "--first-port", str(first)]
     environment = {**os.environ, "COLUMNS": "200"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment) as process:
         try:
@@ -57,7 +68,7 @@ def emulators() -> Iterator[Emulators]:
                 assert time.monotonic() < end, printed
                 if select.select([process.stdout], [], [], 1)[0]:
                     printed += os.read(process.stdout.fileno(), 65536)
-            yield Emulators(port, printed.decode())
+            yield Emulators(port, first, printed.decode())
         finally:
             process.kill()
 
@@ -86,7 +97,7 @@ class Shop:
     """The shop's server, started anew at each `uvicorn` of the page, and the other programs that the page runs."""
 
     def __init__(self, folder: Path, emulators: Emulators) -> None:
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port = folder, str(free_ports())
         self.environment = {**os.environ, "EMULATORS": f"http://127.0.0.1:{emulators.port}"}
         self.environment["SHOP"] = f"http://127.0.0.1:{self.port}"
         self.server: subprocess.Popen[bytes] | None = None
