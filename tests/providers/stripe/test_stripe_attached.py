@@ -38,7 +38,7 @@ def test_a_whole_list_is_not_asked_for_again() -> None:
 
 @pytest.mark.parametrize("more", [{"has_more": True}, {}, {"has_more": None}], ids=["more", "unstated", "null"])
 def test_a_list_that_may_have_more_is_read(more: dict[str, Any]) -> None:
-    """The invoice shows ten payments at most; the rest is on a list of its own."""
+    """What the invoice shows of its payments may be one page of them; the list has all."""
     page = json.dumps({"object": "list", "has_more": False, "data": paid_by("pr_1")}).encode()
     assert requests(raw={"payments": {"data": paid_by("pr_0"), **more}}, answer=page) == 1
 
