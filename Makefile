@@ -23,6 +23,7 @@ help: ## list the targets
 
 demo: $(DEMO) ## every provider, over real HTTP, against the emulators: no key, no account
 	@$(BIN)/invoice-bridge demo
+	@command -v invoice-bridge >/dev/null 2>&1 || echo "invoice-bridge is in .venv: first run  . .venv/bin/activate"
 
 test: $(DEV) ## run the tests, but the slow ones
 	$(BIN)/python -m pytest -q $(PARALLEL) --part fast

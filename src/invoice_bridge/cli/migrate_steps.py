@@ -91,8 +91,8 @@ def plan(
             progress=_counter("read"),
             **between,
         )
-        _show_missing(migration, number, customers)
         show_preview(migration.preview(number))
+        _show_missing(migration, number, customers)
 
 
 def sweep(
@@ -108,14 +108,16 @@ def sweep(
     """Plan what is new at the source since a plan; what changed since is listed."""
     with _migration(ledger, config, source, target) as migration:
         number = migration.sweep(plan, customers=customers, products=products, progress=_counter("read"))
-        _show_missing(migration, number, customers)
         show_preview(migration.preview(number))
+        _show_missing(migration, number, customers)
 
 
 def _show_missing(migration: Migration, number: int, customers: str | None) -> None:
     if missing := migration.missing_customers(number):
         where = f"complete {customers}" if customers else "name a CSV with --customers"
-        exits.print_error(f"{len(missing)} customers have no id at the target: {where}, and plan again")
+        who = "1 customer has" if len(missing) == 1 else f"{len(missing)} customers have"
+        sys.stdout.flush()  # the preview comes first where both are one screen
+        exits.print_error(f"{who} no id at the target: {where}, and plan again")
 
 
 def run(
