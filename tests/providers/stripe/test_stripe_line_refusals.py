@@ -94,6 +94,6 @@ def test_as_much_as_stripe_takes_is_sent() -> None:
     (form,) = line_forms(OneTimeCharge(reference="r", customer="c", lines=[line()], tax=rates))
     assert len(form.get("tax_amounts", [])) == 20
     (form,) = line_forms(OneTimeCharge(reference="r", customer="c", lines=[line()], tax=[rate("0"), rate("100", "T")]))
-    assert [tax["amount"] for tax in form.get("tax_amounts", [])] == [0, 1000]
+    assert [tax["amount"] for tax in form.get("tax_amounts") or ()] == [0, 1000]
     same = [line(price="p_1", product="prod_1")] * 2
     assert len(line_forms(OneTimeCharge(reference="r", customer="c", lines=same))) == 2
