@@ -29,9 +29,11 @@ def test_the_lowest_versions_are_those_of_the_project() -> None:
         *EXTRAS["emulator"],
         *EXTRAS["postgres"],
         *EXTRAS["migrate"],
+        *EXTRAS["migrate-postgres"],
+        *EXTRAS["fast"],
         *EXTRAS["testing"],
     ]
-    assert set(_lines("lowest.in")) == {*promised, "click>=8.1.8"}
+    assert set(_lines("lowest.in")) == {*promised, "click>=8.1.8", "fastapi>=0.115.3"}
     pinned = dict(line.split("==") for line in _lines("lowest.txt"))
     for requirement in promised:
         name, _, floor = requirement.partition(",")[0].partition(">=")
