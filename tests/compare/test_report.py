@@ -1,4 +1,4 @@
-"""The comparison as an HTML page: what is in the file. How it behaves in a browser: tests/e2e/test_report_page.py."""
+"""The comparison as an HTML page: what is in the file. In a browser: tests/e2e/test_report_*.py."""
 
 import json
 import re

@@ -19,7 +19,7 @@ STRANGE = f"a|b`c\"d'e\x00f\u202eg\u2066h\u200bi\n{HOSTILE} 1234567.89 EUR & %41
 
 @pytest.fixture(scope="module")
 def strange(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[str]]]:
-    """A long text, a reference of control characters and markup, a formula, a large amount; the lines of the terminal."""
+    """A long text, a reference of control characters and markup, a formula, a large amount; and what a terminal has."""
     cause = {"lines": (Line(description="Stay", amount=eur(123456789)), *bill().lines[1:]), "subtotal": eur(123459289)}
     sides = (
         [
@@ -45,7 +45,7 @@ def copied(one: Any, button: str) -> str:
     """Click a button, and read what it copied."""
     one.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     one.page.locator(button).click()
-    one.page.wait_for_function("[...document.querySelectorAll('.said')].some((e) => e.textContent)")
+    one.page.wait_for_function("[...document.querySelectorAll('.copied')].some((e) => e.textContent)")
     return str(one.page.evaluate("navigator.clipboard.readText()"))
 
 

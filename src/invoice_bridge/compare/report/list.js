@@ -175,11 +175,11 @@ function show(first = page * PAGE, count = PAGE) {
   const some = matching.slice(first, first + count);
   body.replaceChildren(...some.map(line));
   const last = Math.min(first + count, matching.length);
-  const said = byId("count");
-  if (!matching.length) said.replaceChildren(`No row of ${rows.length} matches.`);
-  else if (matching.length === rows.length) said.replaceChildren(...plural(rows.length, "row", "rows"));
-  else said.replaceChildren(...figures(String(matching.length)), " of ", ...plural(rows.length, "row", "rows"));
-  if (count > PAGE && last < matching.length) said.append("; the first ", ...figures(String(last)), " are printed");
+  const counted = byId("count");
+  if (!matching.length) counted.replaceChildren(`No row of ${rows.length} matches.`);
+  else if (matching.length === rows.length) counted.replaceChildren(...plural(rows.length, "row", "rows"));
+  else counted.replaceChildren(...figures(String(matching.length)), " of ", ...plural(rows.length, "row", "rows"));
+  if (count > PAGE && last < matching.length) counted.append("; the first ", ...figures(String(last)), " are printed");
   const pages = byId("pages");
   pages.hidden = matching.length <= PAGE;
   pages.querySelector("span").replaceChildren(...figures(String(first + 1)), " to ", ...figures(String(last)));

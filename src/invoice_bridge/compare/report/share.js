@@ -99,6 +99,6 @@ function copyOld(text) {
 }
 
 function note(text) {
-  for (const place of document.querySelectorAll(".said")) place.textContent = "";
-  (isOpen() ? panel : document).querySelector(".said").textContent = text;
+  for (const place of document.querySelectorAll(".copied")) place.textContent = "";
+  (isOpen() ? panel : document).querySelector(".copied").textContent = text;
 }
