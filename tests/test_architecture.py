@@ -124,6 +124,7 @@ ALLOWED: Mapping[str, set[str]] = {
     "adapter/emulation/transport.py": {"httpx"},  # the types of a transport; it opens no socket
     "otel.py": {"time"},  # measures how long things take
     "client/options.py": CLOCK | {"httpx", "random"},  # the rate limiters' clock; how long to wait is drawn
+    "compare/report/__init__.py": {"tempfile"},  # its rows wait in a file without a name until the summary is written
     "testing/fault_matrix.py": EFFECTS,  # its sample is drawn by a seed
 }
 ALLOWED_BELOW: Mapping[str, set[str]] = {
