@@ -341,8 +341,8 @@ ORDER = [
     "name", "title", "reviewed", "api_version", "base_url", "auth", "headers", "form", "idempotency", "rate",
     "search_rate", "retry_header", "settings", "scope", "dashboard", "mode", "sources", "statuses", "transitions",
     "fields", "verb_fields", "import_fields", "natives", "errors", "limits", "import_limits", "money", "redactions",
-    "flows", "lookup", "search", "import_lookup", "balances", "deletes_imports", "parse", "shape", "refusal", "invoice_id",
-    "reference_in", "webhooks", "emulator",
+    "flows", "lookup", "search", "import_lookup", "balances", "deletes_imports", "parse", "shape", "refusal",
+    "invoice_id", "reference_in", "webhooks", "emulator",
 ]  # fmt: skip
 
 

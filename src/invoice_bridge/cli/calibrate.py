@@ -15,6 +15,7 @@ from invoice_bridge import providers
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson, Settings, arguments
 from invoice_bridge.cli.output import grid, print_parts
+from invoice_bridge.cli.progress import progress
 from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.client import calibration
 from invoice_bridge.core.errors import ConfigurationError
@@ -47,7 +48,8 @@ def calibrate(
     if probes is None:
         raise ConfigurationError(f"calibrate has no probes for {declared.title} yet: it has them for stripe")
     given = arguments(provider=provider, base_url=base_url, settings=settings, key_env=key_env, mode="test")
-    result = calibration.calibrate(given, probes, customer, f"calibration-{token_hex(8)}", may_write=write)
+    with progress(f"asking {declared.title}"):
+        result = calibration.calibrate(given, probes, customer, f"calibration-{token_hex(8)}", may_write=write)
     own = urlsplit(declared.base_url({setting.name: given.get(setting.name) for setting in declared.settings})).hostname
     host = urlsplit(base_url).hostname if base_url else own
     report: dict[str, Any] = {

@@ -80,9 +80,12 @@ def _read_as(path: str, read: Callable[[dict[str, Any]], T]) -> T:
     try:
         return read(data)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{shown}: {error}") from None
+        words = str(error) if is_json else _JSON_NAME.sub(r"\1 = ", str(error))
+        raise ConfigurationError(f"{shown}: {words}") from None
 
 
+_JSON_NAME = re.compile(r"(?<=[{ ])\"(\w+)\": ")
+"""A name in an object of JSON, which is `name = ` in TOML."""
 _MONEY = frozenset({"amount", "unit_amount", "total", "discount", "base", "refunded"})
 """The names of the amounts of an import, at any depth."""
 
