@@ -122,6 +122,8 @@ ALLOWED: Mapping[str, set[str]] = {
     "emulator/connection.py": NETWORK,  # resets, delays and truncates their answers
     "webhooks/asgi.py": {"starlette", "uvicorn"} | CLOCK,  # receives deliveries; their present is its clock's
     "adapter/emulation/transport.py": {"httpx"},  # the types of a transport; it opens no socket
+    "mcp/data.py": {"secrets"},  # marks data with a word that the data cannot guess
+    "mcp/session.py": {"time", "secrets"},  # a plan holds for a time; fingerprints of a profile are this process's
     "otel.py": {"time"},  # measures how long things take
     "client/options.py": CLOCK | {"httpx", "random"},  # the rate limiters' clock; how long to wait is drawn
     "compare/report/__init__.py": {"tempfile"},  # its rows wait in a file without a name until the summary is written

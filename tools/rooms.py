@@ -26,7 +26,7 @@ FLOORS = (
     ("cassettes",),
     ("compare",),
     ("migrate", "switch"),
-    ("otel", "testing"),
+    ("mcp", "otel", "testing"),
     ("cli",),
     ("__main__",),
 )

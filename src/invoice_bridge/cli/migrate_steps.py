@@ -8,10 +8,11 @@ import typer
 
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import journal_file
-from invoice_bridge.cli.files import amount, instant
+from invoice_bridge.cli.files import instant
 from invoice_bridge.cli.migrate_parts import LedgerFile, PlanNumber, show_lines, show_preview
 from invoice_bridge.cli.output import print_parts
 from invoice_bridge.cli.progress import progress
+from invoice_bridge.core.amounts import amount
 
 if TYPE_CHECKING:
     from invoice_bridge.migrate.migration import Migration
