@@ -67,13 +67,12 @@ class _Prober(Client):
         """Send one request; again only if it came too early. Raises Unreachable, Unauthorized."""
         if request.writes and not self.may_write:
             raise ConfigurationError(f"nothing is written before the account is known to be a test account: {request}")
-        for remaining in reversed(range(_WAITS + 1)):
-            answer = self._exchange_once(request)
-            if answer.status != _TOO_MANY:
-                break
-            if not remaining:
+        answer, waits = self._exchange_once(request), 0
+        while answer.status == _TOO_MANY:
+            if waits == _WAITS:
                 raise Unreachable(f"{self._context.provider.title} still answers that it was asked too often")
             time.sleep(_wait_of(answer))
+            answer, waits = self._exchange_once(request), waits + 1
         if answer.status in {_WRONG_KEY, _NO_PERMISSION}:
             raise Unauthorized(f"the key was refused: {request.method} {request.url}", status=answer.status)
         return answer
