@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from invoice_bridge import Collection, Money, OneTimeCharge, PeriodInvoice, Plan, explain, providers
 from invoice_bridge.adapter.rows import Field
+from invoice_bridge.calibrations import seen_at
 from invoice_bridge.cli.app import COMMANDS
 from invoice_bridge.cli.exits import code_of
 from invoice_bridge.core import errors
@@ -421,12 +422,14 @@ def unconfirmed_page() -> str:
     parts = []
     for name in providers.names():
         provider = providers.get(name)
-        switches = provider.emulator().SWITCHES
+        seen = seen_at(name)
         rows = [
-            [_escaped(text), "yes" if default else "no", f"`{switch}`"] for switch, (default, text) in switches.items()
+            [_escaped(text), "yes" if default else "no", f"`{switch}`", seen.of(switch)]
+            for switch, (default, text) in seen.switches.items()
         ]
         natives = [[f"`{row.path}`", _escaped(row.doubt)] for row in provider.natives.rows if row.doubt]
-        parts.append(f"### {provider.title}\n\n{table(['not confirmed', 'the emulator says', 'its switch'], rows)}")
+        head = ["not confirmed", "the emulator says", "its switch", "test account"]
+        parts.append(f"### {provider.title}\n\n{table(head, rows)}")
         if natives:
             parts.append(table(["native parameter", "not confirmed"], natives))
     return "\n\n".join(parts)
