@@ -62,7 +62,6 @@ LONG = {
     "adapter/provider.py",
     "adapter/reading.py",
     "client/config.py",
-    "client/core.py",
     "core/bills.py",
     "engine/supervise.py",
     "providers/chargebee/import_fields.py",

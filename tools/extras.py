@@ -25,6 +25,7 @@ PACKAGES = {
     "migrate-postgres": {"pgqueuer", "psycopg", "sqlalchemy"},
     "fast": {"msgspec"},
     "report": set(),
+    "otel": {"opentelemetry"},
     "testing": {"hypothesis", "pytest", "vcr", "yaml"},
 }
 """The packages of each extra, by the names that they are imported by."""
@@ -36,6 +37,7 @@ NEEDS = {
     "invoice_bridge.emulator.server": {"emulator"},
     "invoice_bridge.webhooks.asgi": {"emulator"},
     "invoice_bridge.migrate": {"migrate"},
+    "invoice_bridge.otel": {"otel"},
     "invoice_bridge.testing.fault_matrix": {"testing", "emulator"},
     "invoice_bridge.testing": {"testing"},
 }

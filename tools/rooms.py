@@ -26,7 +26,7 @@ FLOORS = (
     ("cassettes",),
     ("compare",),
     ("migrate", "switch"),
-    ("testing",),
+    ("otel", "testing"),
     ("cli",),
     ("__main__",),
 )

@@ -55,6 +55,7 @@ ENDS = {
     "losses examples/period-invoice.toml --provider whop": {1},
     "compare cassettes": {1},
     "compare old.ndjson": {1},
+    "show in_none": {3},
     "resolve bill.json": {0, 3},  # 3 while the bill was made a moment ago
 }
 """How a command ends that does not end with 0: a difference is 1."""

@@ -110,6 +110,8 @@ class Provider:
     settings: tuple[Setting, ...] = ()
     scope: Callable[[Mapping[str, Any]], str] = lambda _settings: ""
     """The account within which a reference is unique, as far as the settings state it."""
+    dashboard: Callable[[Invoice, Mapping[str, Any]], str | None] = lambda _invoice, _settings: None
+    """The address of an invoice in the provider's own dashboard; None where none is known."""
     mode: Callable[[str, Mapping[str, Any], str], str | None]
     """"test" or "live", as far as a key, the settings and a base URL show it; None if they do not."""
 

@@ -157,6 +157,7 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
             journal_there(named["journal"])
         of_client = {name: value for name, value in named.items() if value is not None}
         with Client(**arguments(**chosen) | of_client) as client:
+            exits.name_provider(client.provider)
             answer = command(client, **given)
             write(answer, as_json=as_json)
         if isinstance(answer, Resolution) and answer.state != "found":

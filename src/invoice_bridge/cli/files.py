@@ -171,6 +171,18 @@ def write_bytes(path: str, content: bytes) -> None:
         ) from None
 
 
+def open_in_browser(address: str) -> None:
+    """Open an address in the browser that BROWSER names, or else the system's. Raises ConfigurationError."""
+    import webbrowser
+
+    try:
+        opened = webbrowser.open(address)
+    except (OSError, webbrowser.Error):
+        opened = False
+    if not opened:
+        raise ConfigurationError(f"no browser can be started here: set BROWSER, or open {address} yourself (--print)")
+
+
 def pairs(given: list[str], option: str) -> dict[str, str]:
     """Read a=1 b=2. Raises ConfigurationError naming the option."""
     found: dict[str, str] = {}

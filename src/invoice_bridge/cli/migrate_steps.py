@@ -142,7 +142,7 @@ def run(
     with _migration(ledger, config, source, target) as migration:
         done = migration.run(plan, first=first, at_most=amounts, allow=allow or (), threads=threads, watch=_counter(""))
         left = migration.ledger.counts(migration.ledger.plan(plan).number)
-    states = ", ".join(f"{number} {state}" for state, number in sorted(left.items()))
+    states = ", ".join(f"{number} {state}" for state, number in sorted(left.items())) or "it has no items"
     print_parts(f"of the plan: {states}" if done else f"nothing was left; of the plan: {states}")
     if left.get("quarantined") or left.get("unknown"):
         exits.print_error("items are left to a person: invoice-bridge migrate quarantine list")

@@ -18,6 +18,7 @@ from invoice_bridge.core.commands import Command, ListInvoices, faults
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.wire import Request
+from invoice_bridge.engine.observers import RequestEnded, RequestStarted, begin, is_watched
 from invoice_bridge.engine.supervise import Lost, NotSent
 from invoice_bridge.journal.memory import Exchange
 
@@ -40,6 +41,11 @@ class Call:
     last_try: int | None = None
     """The journal's last row about that bill."""
 
+    @property
+    def verb(self) -> str:
+        """The word for this call: its command's verb, or "resolve"."""
+        return self.command.verb if self.now is None else "resolve"
+
 
 @dataclass
 class Intent:
@@ -53,11 +59,12 @@ class Intent:
 class Sending:
     """Around the sending of one request: `sent` lists what may have been sent, `exchange` records the end."""
 
-    def __init__(self, request: Request, sent: list[Request], exchange: Exchange) -> None:
-        self._request, self._sent, self._exchange = request, sent, exchange
+    def __init__(self, provider: str, request: Request, sent: list[Request], exchange: Exchange) -> None:
+        self._provider, self._request, self._sent, self._exchange = provider, request, sent, exchange
 
     def __enter__(self) -> None:
         self._sent.append(self._request)
+        self._end = begin(RequestStarted(self._provider, self._request)) if is_watched() else None
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is None:
@@ -67,6 +74,8 @@ class Sending:
             self._exchange.ended = "not_sent"
         elif isinstance(error, Lost):
             self._exchange.ended = "lost"
+        if self._end is not None:
+            self._end(RequestEnded(self._exchange.answer, error))
 
 
 def make_command(kind: type[C], **fields: Any) -> C:

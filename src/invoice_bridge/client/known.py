@@ -1,9 +1,10 @@
-"""What a client says of itself: the book, the journal and the lookup that it was made with."""
+"""What a client says of itself: its provider, the book, the journal and the lookup that it was made with."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.journal.memory import Memory
 from invoice_bridge.journal.rows import Book
@@ -15,8 +16,14 @@ if TYPE_CHECKING:
 class Known:
     """Properties of both clients."""
 
+    _context: Context
     _memory: Memory
     _lookup: Lookup
+
+    @property
+    def provider(self) -> str:
+        """The provider's name."""
+        return self._context.provider.name
 
     @property
     def book(self) -> Book:

@@ -68,6 +68,8 @@ class Trail:
     sent: list[Request] = field(default_factory=list)
     answered: dict[int, int] = field(default_factory=dict)
     """Position in `sent` → HTTP status."""
+    result: object = None
+    """What the call returns, once it is known."""
 
     def answer(self, response: Response) -> None:
         """Record the answer to the last request."""

@@ -47,8 +47,7 @@ class Report:
     @property
     def is_clean(self) -> bool:
         """Return whether bills were compared, and none of them is refused, stopped or billed differently."""
-        grave = [row for row in self.rows if row.finding.severity != "info" and not row.finding.is_allowed]
-        return bool(self.bills) and not grave
+        return bool(self.bills) and not any(row.finding.is_grave for row in self.rows)
 
 
 def plan_of(client: Any, command: OneTimeCharge | PeriodInvoice) -> Plan:

@@ -21,6 +21,7 @@ from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.engine.allow import Allow
+from invoice_bridge.engine.observers import Shadowed, is_watched, point
 from invoice_bridge.explain import Plan
 from invoice_bridge.journal.rows import Book
 from invoice_bridge.journal.store import Journal
@@ -105,10 +106,18 @@ class _Common:
         now = datetime.now(UTC)
         findings = findings_of(self.main, self.candidate, command, invoice)
         month, target = month_of(command, invoice, now), self.candidate.book.account
+        is_noted = True
         try:
             self._notes.shadows.note(self.main.book, target, month, command.reference, findings, now=now)
         except ConfigurationError as error:
+            is_noted = False
             _LOG.warning("the shadow of a bill was not noted: %s", error)
+        for finding in findings:
+            if finding.is_grave:
+                what = f"{finding.kind} {finding.code}".rstrip()
+                _LOG.warning("%s: a bill differs at %s: %s", self.provider, self.candidate.provider, what)
+        if is_watched():
+            point(Shadowed(self.provider, self.candidate.provider, findings, is_noted))
 
 
 def _read_file(path: str | os.PathLike[str], profile: str | None) -> Any:

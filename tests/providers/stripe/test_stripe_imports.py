@@ -510,6 +510,27 @@ def test_a_lost_answer_makes_nothing_twice(kind: Kind, path: str, later: timedel
         assert len(world.stripe.payment_records) == 2  # what was reported is attached, and not reported again
 
 
+@pytest.mark.parametrize("said", [{}, {"status": Status.OPEN, "payments": paid_by(300)}], ids=["whole", "a part"])
+def test_a_payment_that_lands_while_it_is_looked_up_is_no_discrepancy(said: dict[str, Any], world: World) -> None:
+    """A killed process's request takes effect after the invoice was read and before its payments are: both are read."""
+    world.transport.faults = Faults(world.stripe, [Fault(Kind.RESET_BEFORE, path="attach_payment", times=99)])
+    with no_waiting(), pytest.raises((OutcomeUnknown, Unreachable)):
+        carry(world, document(**said))
+    world.transport.faults = None
+    (record,) = world.stripe.payment_records
+    listed = world.stripe.list_payments
+
+    def landing(call: Any) -> Any:
+        if "recorded" not in world.events:
+            world.made("/v1/invoices/in_00000001/attach_payment", ("payment_record", record))
+        return listed(call)
+
+    world.stripe.list_payments = landing  # type: ignore[method-assign]
+    done = carry(world, document(**said))
+    assert (done.status, done.amount_paid) == (document(**said).status, document(**said).paid)
+    assert world.events == ["issued", "recorded"]
+
+
 def test_a_bill_of_the_same_reference_is_no_import(world: World) -> None:
     """It was billed, so nothing of it is recorded as paid elsewhere: the import asks for another reference."""
     world.client.create(OneTimeCharge(reference="res-1", customer="cus_42", amount=eur(1000)))
