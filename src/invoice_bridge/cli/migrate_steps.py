@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+import sys
+
 import typer
 
 from invoice_bridge.cli import exits
