@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
 import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
