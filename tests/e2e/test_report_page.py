@@ -299,6 +299,11 @@ def test_it_is_used_by_keyboard_alone(load: Any, report: Path) -> None:
     assert one.focused() == "text"
     keys.type("res-")
     assert one.page.locator("[name=text]").input_value() == "res-"
+    keys.press("Escape")
+    assert (one.focused(), one.count()) == ("text", "10 rows")
+    keys.press("Escape")
+    assert one.page.evaluate("document.activeElement === document.body")
+    one.page.locator("[name=text]").fill("res-")
     one.page.locator("[data-sort=fields]").focus()
     keys.press("Tab")
     assert one.focused() == "res-8"

@@ -88,6 +88,22 @@ def test_back_and_forward_undo_and_redo(load: Any, report: Path) -> None:  # noq
     assert one.page.locator("#pair-name").inner_text() == second
 
 
+def test_a_link_to_a_part_of_the_page_keeps_the_filters(load: Any, report: Path) -> None:  # noqa: F811 - a fixture
+    """Neither it nor the way back changes the list, and the next filter is added to those before it."""
+    one = load(report)
+    one.page.locator("[data-class=differing]").click()
+    rows = one.rows()
+    one.page.locator("nav a", has_text="Totals").click()
+    assert (one.page.url.partition("#")[2], one.rows()) == ("h-totals", rows)
+    one.page.locator("[name=text]").fill("res-2")
+    assert (one.page.url.partition("#")[2], one.rows()) == ("text=res-2&class=differing", ["res-2"])
+    assert one.page.locator("#chosen").inner_text() == "Text res-2; Class differing"
+    one.page.go_back()
+    assert (one.page.url.partition("#")[2], one.rows()) == ("h-totals", rows)
+    one.page.go_back()
+    assert (one.page.url.partition("#")[2], one.rows()) == ("class=differing", rows)
+
+
 def test_an_address_of_nonsense_shows_the_whole_list(load: Any, report: Path) -> None:  # noqa: F811 - a fixture
     """What the file does not have is left out; a part's name goes to that part and filters nothing."""
     for fragment in (

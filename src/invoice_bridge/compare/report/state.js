@@ -3,7 +3,16 @@
 let shown = null; // the filters and order of the list that is shown
 let typing = false;
 
-const state = () => (location.hash.includes("=") ? Object.fromEntries(new URLSearchParams(location.hash.slice(1))) : {});
+let kept = {};
+
+// The address of a part of the page ("#h-totals") has none of it: the browser's history keeps it there.
+function state() {
+  const text = location.hash.slice(1);
+  if (!text || text.includes("=")) kept = Object.fromEntries(new URLSearchParams(text));
+  else if (history.state) kept = history.state;
+  else history.replaceState(kept, "");
+  return kept;
+}
 
 function address(changes) {
   const next = { ...state(), ...changes };
@@ -47,6 +56,7 @@ function apply() {
 // Which buttons and headings agree with the filters.
 function pressed(filters) {
   const count = FILTERS.filter((name) => filters[name] && name !== "text").length;
+  byId("chosen").replaceChildren(...FILTERS.filter((name) => filters[name]).flatMap((name, n) => chosen(name, n)));
   byId("more").textContent = count ? `Filters (${count})` : "Filters";
   form.querySelector("[type=reset]").disabled = !FILTERS.some((name) => filters[name]);
   for (const button of document.querySelectorAll("[data-class], [data-group], [data-status], [data-field]"))
@@ -56,6 +66,13 @@ function pressed(filters) {
     if (button.dataset.sort === by) button.closest("th").setAttribute("aria-sort", down ? "descending" : "ascending");
     else button.closest("th").removeAttribute("aria-sort");
   }
+}
+
+// A filter that is set, as its label and its value: also where the filters are folded, and on paper.
+function chosen(name, n) {
+  const control = form.elements[name];
+  const [label, text] = name === "text" ? ["Text", control.value] : [control.closest("label").firstChild.textContent, control.selectedOptions[0].text];
+  return [n ? "; " : "", `${label} `, make("b", {}, cut(text))];
 }
 
 const own = (data) => ["class", "group", "status", "field", "kind"].filter((name) => name in data).map((name) => [name, data[name]]);
@@ -150,7 +167,11 @@ const KEYS = {
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("dialog")) return;
   if (event.target.closest("input, select")) {
-    if (event.key === "Escape" && event.target.name === "text" && !event.target.value) event.target.blur();
+    if (event.key !== "Escape" || event.target.name !== "text") return;
+    event.preventDefault();
+    if (!event.target.value) event.target.blur();
+    event.target.value = "";
+    go({ text: "", page: "", pair: "" });
     return;
   }
   const inList = { ArrowDown: "j", ArrowUp: "k" }[event.key];
