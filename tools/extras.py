@@ -37,6 +37,7 @@ NEEDS = {
     "invoice_bridge.emulator.connection": {"emulator"},
     "invoice_bridge.emulator.server": {"emulator"},
     "invoice_bridge.webhooks.asgi": {"emulator"},
+    "invoice_bridge.mcp.asking": {"mcp"},
     "invoice_bridge.mcp.server": {"mcp"},
     "invoice_bridge.migrate": {"migrate"},
     "invoice_bridge.otel": {"otel"},

@@ -76,7 +76,7 @@ def desk(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = "stripe") ->
         yield Desk(file, emulator)
 
 
-def bill(number: int = 1, amount: str = "19.99 EUR", **more: Any) -> dict[str, Any]:
+def bill(number: int = 1, amount: Any = "19.99 EUR", **more: Any) -> dict[str, Any]:
     """A bill as a conversation writes it."""
     least = {"command": "one_time_charge", "reference": f"order-{number}", "customer": "cus_42", "amount": amount}
     return {**least, "description": "Fees", **more}

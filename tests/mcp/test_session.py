@@ -77,7 +77,7 @@ def test_a_bill_written_otherwise_is_the_same_bill(at: Desk) -> None:
     """An amount as minor units, fields in another order: what is billed counts, not its spelling."""
     session = at.session()
     plan = session.explain(bill()).hash
-    other = dict(reversed(bill(amount={"minor": 1999, "currency": "EUR"}).items()))  # type: ignore[arg-type]
+    other = dict(reversed(bill(amount={"minor": 1999, "currency": "EUR"}).items()))
     assert session.create(other, plan).total == Money(1999, "EUR")
 
 
@@ -118,7 +118,7 @@ def test_a_hash_expires(at: Desk) -> None:
     session = at.session()
     early, late = session.explain(bill(1)).hash, session.explain(bill(2)).hash
     at.clock.now += 599.9
-    assert session.create(bill(1), early)
+    assert session.create(bill(1), early).reference == "order-1"
     at.clock.now += 0.1
     refused(session, bill(2), late, "shown too long ago")
     assert at.bills == 1
@@ -165,7 +165,7 @@ def test_two_servers_know_their_own_plans_alone(at: Desk) -> None:
     one, other = at.session(), at.session()
     plan = one.explain(bill()).hash
     refused(other, bill(), plan, "never shown by this server")
-    assert one.create(bill(), plan)
+    assert one.create(bill(), plan).reference == "order-1"
     assert at.bills == 1
 
 
@@ -321,11 +321,12 @@ def test_the_screen_has_no_key(at: Desk) -> None:
     assert at.emulator.key not in json.dumps([screen.text, screen.hash])
 
 
-def test_only_so_many_plans_wait(at: Desk) -> None:
+def test_only_so_many_plans_wait(at: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest is dropped: memory does not grow with a conversation."""
+    monkeypatch.setattr("invoice_bridge.mcp.session._MOST_SHOWN", 3)
     session = at.session()
     first = session.explain(bill(0)).hash
-    for number in range(1, 101):
+    for number in range(1, 4):
         session.explain(bill(number))
     refused(session, bill(0), first, "too old")
 

@@ -22,17 +22,21 @@ class Caps:
     per_run: Mapping[str, Money]
     confirm_within: float = 600.0
     """Seconds in which a plan that was shown may be made."""
+    ask: bool = False
+    """Whether nothing is made where the assistant's program cannot ask its user."""
 
 
 def fault_of_caps(value: Any) -> str | None:
     """Describe what is wrong with the table; return None for a valid one."""
-    if not isinstance(value, dict) or not set(value) <= {"per_bill", "per_run", "confirm_within"}:
+    if not isinstance(value, dict) or not set(value) <= {"per_bill", "per_run", "confirm_within", "ask"}:
         return f"it must be a table of {_TABLE}"
     if not {"per_bill", "per_run"} <= set(value):
         return f"it needs both caps: {_TABLE}"
     seconds = value.get("confirm_within", 600)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _LONGEST:
         return f"confirm_within must be a number of seconds above 0, up to {_LONGEST}"
+    if not isinstance(value.get("ask", False), bool):
+        return "ask must be true or false"
     try:
         caps = caps_of(value)
     except (TypeError, ValueError):
@@ -48,7 +52,7 @@ def fault_of_caps(value: Any) -> str | None:
 def caps_of(table: Mapping[str, Any]) -> Caps:
     """Return the caps of a table that has no fault."""
     read = [{m.currency: m for m in map(_money, _listed(table[name]))} for name in ("per_bill", "per_run")]
-    return Caps(read[0], read[1], float(table.get("confirm_within", 600)))
+    return Caps(read[0], read[1], float(table.get("confirm_within", 600)), table.get("ask", False))
 
 
 def _listed(value: Any) -> list[Any]:

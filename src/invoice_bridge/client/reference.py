@@ -43,6 +43,7 @@ KEYS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
         ),
         "per_run": ("list of amounts", "required", "the most that all bills of one run of the server may be together"),
         "confirm_within": ("seconds", "600", "how long a plan that was shown may be made"),
+        "ask": ("`true` or `false`", "`false`", "bills only where the assistant's program can ask its user"),
     },
     "`[providers.NAME]`": {
         "api_key_env": (

@@ -19,7 +19,17 @@ from invoice_bridge.mcp.session import Session
 try:
     from mcp.server.lowlevel import Server
     from mcp.server.stdio import stdio_server
-    from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
+    from mcp_types import (
+        CallToolRequestParams,
+        CallToolResult,
+        InputRequiredResult,
+        ListToolsResult,
+        TextContent,
+        Tool,
+        ToolAnnotations,
+    )
+
+    from invoice_bridge.mcp.asking import ask
 except ImportError as error:  # an extra, not a requirement
     raise ConfigurationError(
         f'a server for assistants needs {error.name}: run pip install "invoice-bridge[mcp]"'
@@ -164,6 +174,10 @@ def answer(session: Session, name: str, arguments: Mapping[str, Any]) -> CallToo
     except Exception as error:  # noqa: BLE001 - one call that fails must not end the run
         _LOG.exception("%s failed", name)
         texts, is_error = [f"{name} failed inside the server: {type(error).__name__}; its log has more."], True
+    return _result(texts, is_error=is_error)
+
+
+def _result(texts: list[str], *, is_error: bool) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text) for text in texts], is_error=is_error)
 
 
@@ -187,9 +201,17 @@ def make_server(session: Session) -> Server[Any]:
     async def list_tools(_context: Any, _params: Any) -> ListToolsResult:
         return ListToolsResult(tools=list(TOOLS.values()))
 
-    async def call_tool(_context: Any, params: CallToolRequestParams) -> CallToolResult:
+    async def call_tool(context: Any, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
+        arguments = params.arguments or {}
+        if params.name == "create":
+            try:
+                _check("create", arguments)
+                if (question := await ask(context, session, params)) is not None:
+                    return question
+            except BridgeError as error:
+                return _result(_error(error), is_error=True)
         # what was sent is waited for, also when the client is gone
-        return await anyio.to_thread.run_sync(answer, session, params.name, params.arguments or {})
+        return await anyio.to_thread.run_sync(answer, session, params.name, arguments)
 
     return Server(
         "invoice-bridge",

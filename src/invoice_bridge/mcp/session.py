@@ -49,13 +49,15 @@ class Screen:
     """How long the plan may be made."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Shown:
-    """A plan that was shown."""
+    """A plan that was shown; `asked` once the person was asked about it."""
 
     bill: str
     profile: str
     until: float
+    question: str
+    asked: bool = False
 
 
 class Session:
@@ -91,7 +93,9 @@ class Session:
             digest = _digest(client, command, plan)
             while len(self._shown) >= _MOST_SHOWN:
                 del self._shown[next(iter(self._shown))]
-            self._shown[digest] = _Shown(_canonical(command), profile, self._clock() + caps.confirm_within)
+            question = f"Make this bill of {_amount(command)} at {client.provider}?\n\n{text}"
+            until = self._clock() + caps.confirm_within
+            self._shown[digest] = _Shown(_canonical(command), profile, until, question)
             return Screen(digest, text, seconds=caps.confirm_within)
 
     def losses(self, data: Mapping[str, Any]) -> tuple[Loss, ...]:
@@ -109,6 +113,32 @@ class Session:
         """Read one invoice."""
         with self._opened() as (client, _, _):
             return client.retrieve(invoice_id)
+
+    # ── what the person says ─────────────────────────────────────────────────────────────────────────────────────────
+    @property
+    def must_ask(self) -> bool:
+        """Whether nothing is made without an answer of the person, as the file says now."""
+        return caps_of(read_caps(self._path, self._profile)).ask
+
+    def question(self, data: Mapping[str, Any], plan_hash: str) -> str | None:
+        """Return what to ask the person before this bill is made; None for one that `create` refuses by itself."""
+        command = read_command(amounts_of_bill(data))
+        with self._lock:
+            shown = self._shown.get(plan_hash)
+            if shown is None or shown.bill != _canonical(command):
+                return None
+            shown.asked = True
+            return shown.question
+
+    def was_asked(self, plan_hash: str) -> bool:
+        """Whether the person was asked about a plan that waits."""
+        with self._lock:
+            return plan_hash in self._shown and self._shown[plan_hash].asked
+
+    def withdraw(self, plan_hash: str) -> None:
+        """Use a hash up: the person did not agree."""
+        with self._lock:
+            self._shown.pop(plan_hash, None)
 
     # ── what bills ───────────────────────────────────────────────────────────────────────────────────────────────────
     def create(self, data: Mapping[str, Any], plan_hash: str) -> Invoice:
