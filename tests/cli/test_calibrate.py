@@ -10,6 +10,7 @@ import pytest
 from invoice_bridge import ConfigurationError, calibrations, providers
 from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
 from invoice_bridge.cli.calibrate import _is_own_host
+from invoice_bridge.cli.emulate import _switches
 from invoice_bridge.emulator.server import Served, running
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
 from invoice_bridge.providers.stripe.emulator.probes import PROBES
@@ -177,6 +178,17 @@ def test_a_file_of_another_host_confirms_nothing(cli: Cli, tmp_path: Path) -> No
     done = cli("providers", "stripe", "--evidence", str(file), "--json")
     assert {row["test_account"] for row in json.loads(done.out)["switches"].values()} == {"not recorded live"}
     assert "it confirms nothing" in done.err
+
+
+def test_an_emulator_does_what_a_calibration_settled(tmp_path: Path) -> None:
+    """A switch of the command line comes after the file's; a file of a provider that is not served is refused."""
+    file = tmp_path / "stripe.json"
+    file.write_text(evidence())
+    names = ["stripe", "whop"]
+    assert _switches(names, [], [str(file)]) == {"stripe": {"search": True, "finalize_empty": True}}
+    assert _switches(names, ["stripe.search=off"], [str(file)])["stripe"]["search"] is False
+    with pytest.raises(ConfigurationError, match="it is of stripe, and whop are served"):
+        _switches(["whop"], [], [str(file)])
 
 
 def test_nothing_here_was_recorded_at_a_provider() -> None:
