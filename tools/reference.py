@@ -435,6 +435,21 @@ def unconfirmed_page() -> str:
     return "\n\n".join(parts)
 
 
+def probes_table() -> str:
+    """Return how many switches of each provider have a probe, and what the probes need."""
+    rows = []
+    for name in providers.names():
+        emulator = providers.get(name).emulator()
+        probes = list(emulator.PROBES.rows.values())
+        writing = sum(probe.writes and not probe.charges for probe in probes)
+        charging = sum(probe.charges for probe in probes)
+        known = f"{len(probes)} of {len(emulator.SWITCHES)}"
+        reading = len(probes) - writing - charging
+        rows.append([providers.get(name).title, known, str(reading), str(writing), str(charging)])
+    head = ["provider", "switches with a probe", "only read", "need `--write`", "need `--charge` too"]
+    return table(head, rows)
+
+
 def evidence_counts() -> str:
     """Return how many verbs of each provider have each kind of evidence."""
     cells = [cell for row in matrix().values() for cell in row.values() if cell.state == "built"]

@@ -33,9 +33,13 @@ from tests.calibration.conftest import NAMES, NOW, emulator_of, given, probes_of
 def test_a_key_that_is_not_of_test_mode_sends_nothing(server: Served, name: str, key: str) -> None:
     """By its prefix, before any request."""
     emulator = emulator_of(name)
-    with pytest.raises(ConfigurationError, match=r"test mode|live"):
+    with pytest.raises(ConfigurationError, match=r"test mode|shows live"):
         run(server, emulator, key=key)
     assert emulator.requests == 0
+    if "live" in key:
+        with pytest.raises(ConfigurationError, match="shows live"):
+            run(server, emulator, key=key, may_write=False)
+        assert emulator.requests == 0
 
 
 def test_a_site_and_a_key_that_disagree_send_nothing(server: Served) -> None:
@@ -43,7 +47,7 @@ def test_a_site_and_a_key_that_disagree_send_nothing(server: Served) -> None:
     emulator = emulator_of("chargebee")
     server.put("chargebee", emulator)
     settings = given(server, emulator, "live_not_a_key")
-    with pytest.raises(ConfigurationError, match="test mode"):
+    with pytest.raises(ConfigurationError, match="shows live and test"):
         calibrate(settings, probes_of("chargebee"), "cus_42", "cal-1", may_write=True)
     settings = {**given(server, emulator, "not_a_key_with_a_mode"), "site": "acme"}
     with pytest.raises(ConfigurationError, match="shows no mode"):

@@ -9,6 +9,8 @@ import pytest
 
 from invoice_bridge import ConfigurationError, calibrations, providers
 from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
+from invoice_bridge.cli.calibrate import _is_own_host
+from invoice_bridge.cli.emulate import _switches
 from invoice_bridge.emulator.server import Served, running
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
 from invoice_bridge.providers.stripe.emulator.probes import PROBES
@@ -76,6 +78,36 @@ def test_the_command_refuses_a_live_key(server: Served, cli: Cli, monkeypatch: p
     monkeypatch.setenv("WHOP_API_KEY", "whop_test_not_a_key")
     done = cli("calibrate", "whop", "--customer", "mber_42", "--set", "account_id=biz_42")
     assert (done.code, "live" in done.err) == (2, True)
+
+
+def test_an_adapter_without_probes(server: Served, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command says what its emulator lacks, and sends nothing."""
+    emulator = StripeEmulator()
+    server.put("stripe", emulator)
+    monkeypatch.setattr(StripeEmulator, "PROBES", None)
+    done = cli(*words(server))
+    assert (done.code, "no probes" in done.err, emulator.requests) == (2, True, 0)
+
+
+@pytest.mark.parametrize(
+    "name,base_url,own",
+    [
+        ("stripe", None, True),
+        ("stripe", "https://api.stripe.com", True),
+        ("stripe", "http://api.stripe.com", False),
+        ("stripe", "https://stripe.example.test", False),
+        ("stripe", "http://127.0.0.1:8787/stripe", False),
+        ("chargebee", None, True),
+        ("chargebee", "https://other.chargebee.com/api/v2", False),
+        ("whop", "https://sandbox-api.whop.com/api/v1", True),
+        ("whop", "http://127.0.0.1:8787/whop/api/v1", False),
+    ],
+)
+def test_only_the_providers_own_host_is_evidence(name: str, base_url: str | None, own: bool) -> None:
+    """Its own, or its sandbox, over TLS."""
+    declared = providers.get(name)
+    given = {"base_url": base_url, **declared.emulator().settings}
+    assert _is_own_host(declared, declared.emulator().PROBES, given) is own
 
 
 def test_the_command_names_a_write_whose_answer_is_lost(server: Served, cli: Cli) -> None:
@@ -146,6 +178,17 @@ def test_a_file_of_another_host_confirms_nothing(cli: Cli, tmp_path: Path) -> No
     done = cli("providers", "stripe", "--evidence", str(file), "--json")
     assert {row["test_account"] for row in json.loads(done.out)["switches"].values()} == {"not recorded live"}
     assert "it confirms nothing" in done.err
+
+
+def test_an_emulator_does_what_a_calibration_settled(tmp_path: Path) -> None:
+    """A switch of the command line comes after the file's; a file of a provider that is not served is refused."""
+    file = tmp_path / "stripe.json"
+    file.write_text(evidence())
+    names = ["stripe", "whop"]
+    assert _switches(names, [], [str(file)]) == {"stripe": {"search": True, "finalize_empty": True}}
+    assert _switches(names, ["stripe.search=off"], [str(file)])["stripe"]["search"] is False
+    with pytest.raises(ConfigurationError, match="it is of stripe, and whop are served"):
+        _switches(["whop"], [], [str(file)])
 
 
 def test_nothing_here_was_recorded_at_a_provider() -> None:

@@ -89,12 +89,16 @@ class _Prober(Client):
             self.unsure.append(f"{request.method} {request.url}")
         return answer
 
+    def check_not_live(self) -> None:
+        """Raise ConfigurationError for a key that shows another mode than test, even if nothing is to be written."""
+        if (mode := self._mode_of_key()) not in {None, "test"}:
+            raise ConfigurationError(f"calibration takes no key that shows {mode} mode: use one of a test account")
+
     def check_test(self, probes: Probes, trial: Trial) -> None:
         """Raise ConfigurationError unless the key, and the account's own answer, are in test mode."""
-        mode = self._mode_of_key()
-        if mode != "test" and not (mode is None and probes.account_decides):
+        if self._mode_of_key() != "test" and not probes.account_decides:
             raise ConfigurationError(
-                f"calibration writes only with a key that shows test mode; this one shows {mode or 'no mode'}: "
+                "calibration writes only with a key that shows test mode, and this one shows no mode: "
                 "use a key of a test account, or leave out --write"
             )
         if self.run_flow(probes.is_live(trial)) is not False:
@@ -165,6 +169,7 @@ def calibrate(
     result = Calibration()
     own = {name: value for name, value in given.items() if name not in {"journal", "lookup"}}
     with _Prober(**own) as client:
+        client.check_not_live()
         trial = client.trial(customer, run, now or datetime.now(UTC))
         if may_write:
             client.check_test(probes, trial)

@@ -8,7 +8,7 @@ the setting product_id names another: its API deletes no product that has invoic
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from ipaddress import ip_address
 from typing import Any
@@ -143,7 +143,10 @@ def _minimum_charge(trial: Trial) -> Flow[bool | None]:
 
 
 def _past_due_is_open(trial: Trial) -> Flow[bool | None]:
-    invoice = made_of((yield _bill(trial, save_as_draft=None, due_date=_days(trial, -2))))
+    draft = yield from _draft(trial)
+    created = datetime.fromisoformat(draft["created_at"])  # by Whop's own clock
+    due = rfc3339_millis(created.replace(microsecond=0) - timedelta(days=2))
+    invoice = made_of((yield _bill(trial, save_as_draft=None, due_date=due)))
     if invoice.get("status") != "past_due":
         return None
     return accepted((yield trial.post("invoices", invoice["id"], "void")), *_REFUSED)
