@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from invoice_bridge.adapter.declared import ErrorRow, Rate, StatusRow, Units
+from invoice_bridge.adapter.limits import Limit
 from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
-from invoice_bridge.adapter.rows import Limit
 from invoice_bridge.adapter.transitions import Transitions, doubt, transition
 from invoice_bridge.core.errors import (
     Declined,
