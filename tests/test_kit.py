@@ -72,8 +72,8 @@ def test_what_the_built_in_adapters_use_is_in_the_kit() -> None:
         name
         for path in sorted((SRC / "providers").rglob("*.py"))
         for module, name in _imported(_tree(path))
-        if module.startswith("invoice_bridge.adapter.") and module != "invoice_bridge.adapter.emulation.probes"
-    }  # probes of a calibration: one provider has them so far, and they may still change
+        if module.startswith("invoice_bridge.adapter.")
+    }
     assert len(used) > 50
     assert used - set(adapter.__all__) == set()
 

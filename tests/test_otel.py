@@ -37,6 +37,7 @@ from invoice_bridge import (
     OutcomeUnknown,
     PeriodInvoice,
     Shadow,
+    otel,
 )
 from invoice_bridge.client.options import no_waiting as without_waits
 from invoice_bridge.emulator import EmulatorTransport, FakeClock, Fault, Faults, Kind
@@ -122,6 +123,7 @@ def seen() -> Iterator[Seen]:
     one = Seen()
     with one.start():
         yield one
+        assert otel._call.get() is None, "a call is over with its end"
     assert observers._observers == ()
 
 

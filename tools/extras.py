@@ -26,6 +26,7 @@ PACKAGES = {
     "fast": {"msgspec"},
     "report": set(),
     "otel": {"opentelemetry"},
+    "mcp": {"mcp", "mcp_types", "opentelemetry", "starlette", "uvicorn", "click"},
     "testing": {"hypothesis", "pytest", "vcr", "yaml"},
 }
 """The packages of each extra, by the names that they are imported by."""
@@ -36,6 +37,8 @@ NEEDS = {
     "invoice_bridge.emulator.connection": {"emulator"},
     "invoice_bridge.emulator.server": {"emulator"},
     "invoice_bridge.webhooks.asgi": {"emulator"},
+    "invoice_bridge.mcp.asking": {"mcp"},
+    "invoice_bridge.mcp.server": {"mcp"},
     "invoice_bridge.migrate": {"migrate"},
     "invoice_bridge.otel": {"otel"},
     "invoice_bridge.testing.fault_matrix": {"testing", "emulator"},

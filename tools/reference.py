@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from invoice_bridge import Collection, Money, OneTimeCharge, PeriodInvoice, Plan, explain, providers
 from invoice_bridge.adapter.rows import Field
+from invoice_bridge.calibrations import seen_at
 from invoice_bridge.cli.app import COMMANDS
 from invoice_bridge.cli.exits import code_of
 from invoice_bridge.core import errors
@@ -422,15 +423,32 @@ def unconfirmed_page() -> str:
     parts = []
     for name in providers.names():
         provider = providers.get(name)
-        switches = provider.emulator().SWITCHES
+        seen = seen_at(name)
         rows = [
-            [_escaped(text), "yes" if default else "no", f"`{switch}`"] for switch, (default, text) in switches.items()
+            [_escaped(text), "yes" if default else "no", f"`{switch}`", seen.of(switch)]
+            for switch, (default, text) in seen.switches.items()
         ]
         natives = [[f"`{row.path}`", _escaped(row.doubt)] for row in provider.natives.rows if row.doubt]
-        parts.append(f"### {provider.title}\n\n{table(['not confirmed', 'the emulator says', 'its switch'], rows)}")
+        head = ["not confirmed", "the emulator says", "its switch", "test account"]
+        parts.append(f"### {provider.title}\n\n{table(head, rows)}")
         if natives:
             parts.append(table(["native parameter", "not confirmed"], natives))
     return "\n\n".join(parts)
+
+
+def probes_table() -> str:
+    """Return how many switches of each provider have a probe, and what the probes need."""
+    rows = []
+    for name in providers.names():
+        emulator = providers.get(name).emulator()
+        probes = list(emulator.PROBES.rows.values())
+        writing = sum(probe.writes and not probe.charges for probe in probes)
+        charging = sum(probe.charges for probe in probes)
+        known = f"{len(probes)} of {len(emulator.SWITCHES)}"
+        reading = len(probes) - writing - charging
+        rows.append([providers.get(name).title, known, str(reading), str(writing), str(charging)])
+    head = ["provider", "switches with a probe", "only read", "need `--write`", "need `--charge` too"]
+    return table(head, rows)
 
 
 def evidence_counts() -> str:

@@ -194,7 +194,7 @@ class Instrumentation:
         if not request.link:  # its path is what opens a document
             span.set_attribute("url.full", request.url.partition("?")[0])
         if request.effects:
-            span.set_attribute("invoice_bridge.request.effects", sorted(request.effects))
+            span.set_attribute("invoice_bridge.request.effects", sorted(effect.value for effect in request.effects))
         if resent:
             span.set_attribute("http.request.resend_count", resent)
         began, token = time.perf_counter(), _enter(span)
@@ -309,9 +309,7 @@ class Instrumentation:
 
     # ── spans ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def _span(self, name: str, attributes: Mapping[str, Any], kind: SpanKind = SpanKind.INTERNAL) -> Span:
-        return self._tracer.start_span(
-            name, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
-        )
+        return self._tracer.start_span(name, kind=kind, attributes=attributes)
 
     def _end(
         self, span: Span, metric: str, began: float, attributes: Mapping[str, Any], error: BaseException | None

@@ -95,7 +95,7 @@ def test_a_worker_stopped_past_its_lease_and_woken_sends_nothing_more(
         pytest.param("written", 0, False, 1, 0, marks=pytest.mark.slow),
     ],
 )
-def test_a_stop_after_the_check_of_the_lease_sends_at_most_that_one_request(
+def test_a_stop_after_the_check_of_the_lease_sends_at_most_that_one_request(  # noqa: PLR0917 - parametrized
     tmp_path: Path, point: str, after: int, forgets: bool, sent: int, doubles: int
 ) -> None:
     """The residue that no client can prevent: a stop within the write itself, and a key that is forgotten."""

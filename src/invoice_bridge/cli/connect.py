@@ -145,6 +145,7 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
     @wraps(command)
     def wrapped(**given: Any) -> None:
         from invoice_bridge.cli.output import write
+        from invoice_bridge.cli.progress import progress
         from invoice_bridge.client.clients import Client
         from invoice_bridge.engine.lookup import Resolution
 
@@ -158,7 +159,8 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
         of_client = {name: value for name, value in named.items() if value is not None}
         with Client(**arguments(**chosen) | of_client) as client:
             exits.name_provider(client.provider)
-            answer = command(client, **given)
+            with progress(f"waiting for {providers.get(client.provider).title}"):
+                answer = command(client, **given)
             write(answer, as_json=as_json)
         if isinstance(answer, Resolution) and answer.state != "found":
             raise typer.Exit(exits.DIFFERENCE if answer.state == "absent" else exits.PROVIDER)

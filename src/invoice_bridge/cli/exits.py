@@ -63,6 +63,11 @@ def name_options(command: Any) -> None:
     _options.set(options_of(getattr(command, "params", ())))
 
 
+def is_json() -> bool:
+    """Return whether the command has `--json`."""
+    return _as_json.get()
+
+
 def name_provider(provider: str) -> None:
     """Let a failure state which provider this command asks."""
     _provider.set(provider)

@@ -83,7 +83,7 @@ def make_command(kind: type[C], **fields: Any) -> C:
     try:
         return kind(**fields)
     except ValidationError as error:
-        raise ConfigurationError(f"{kind.verb}: {faults(error)}") from None
+        raise ConfigurationError(f"{kind.verb}: {faults(error, kind)}") from None
 
 
 def texts_of(value: Any) -> list[str]:
