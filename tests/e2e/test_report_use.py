@@ -62,6 +62,7 @@ def test_the_address_has_the_filters_and_the_open_pair(load: Any, report: Path) 
     assert other.rows() == one.rows() != []
     assert other.page.locator("[name=text]").input_value() == "customer"
     assert other.page.locator("#pair-name").inner_text().startswith("res-3")
+    assert other.page.title().startswith("res-3 – Comparison of before.ndjson and ")
     assert other.page.locator("[data-class=differing]").get_attribute("aria-pressed") == "true"
     assert other.page.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
 
@@ -83,8 +84,10 @@ def test_back_and_forward_undo_and_redo(load: Any, report: Path) -> None:  # noq
     assert one.page.locator("[name=text]").input_value() == "res"
     one.page.go_back()
     assert (one.page.locator("[name=text]").input_value(), one.count()) == ("", "10 rows")
+    one.page.locator("[name=text]").focus()  # Back and Forward change it there too
     for _ in range(3):
         one.page.go_forward()
+    assert one.page.locator("[name=text]").input_value() == "res"
     assert one.page.locator("#pair-name").inner_text() == second
 
 
@@ -111,6 +114,7 @@ def test_an_address_of_nonsense_shows_the_whole_list(load: Any, report: Path) ->
         "h-totals",
         "=",
         "page=-1",
+        "page=1.5",
         "%",
     ):
         one = load(report, fragment=fragment)
