@@ -41,6 +41,9 @@ RUN_ELSEWHERE = {
     "cassettes.md",
     "first-bill.md",
     "index.md",
+    "mcp.md",
+    "opentelemetry.md",
+    "shadow-month.md",
     "migrate-a-year.md",
     "migrate.md",
     "switch-in-an-hour.md",
@@ -80,6 +83,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     emulators = {name: providers.get(name).emulator() for name in providers.names()}
     for name, emulator in emulators.items():
         monkeypatch.setenv(key_variable(name), emulator.key)
+        emulator.emits = True  # as a served one: a calibration reads the events
 
     def route(_: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
         url, is_local = request.url, request.url.host == "127.0.0.1"

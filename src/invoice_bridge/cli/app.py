@@ -138,6 +138,11 @@ COMMANDS = {
         _ON_BILLS,
         "Settle what a provider's documentation leaves open, at a test account; without --write this only reads.",
     ),
+    "mcp": Entry(
+        "mcp:mcp",
+        _ON_BILLS,
+        "Serve an assistant over stdin and stdout: explain a bill, have a person confirm it, make exactly that.",
+    ),
     "journal": Entry("journal:app", _OFFLINE, "Read the journal of what was tried, or release a reference."),
 }
 """Every command by its name, in the order of the help."""

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from invoice_bridge.cli.connect import with_client
-from invoice_bridge.cli.files import amount as needed_amount
 from invoice_bridge.cli.files import instant, open_in_browser, optional_amount, pairs, write_bytes
 from invoice_bridge.cli.natives import Native, Unchecked, read_natives
 from invoice_bridge.client.clients import Client
+from invoice_bridge.core.amounts import amount as needed_amount
 from invoice_bridge.core.model import Invoice, Line
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The invoice's id at the provider.", show_default=False)]

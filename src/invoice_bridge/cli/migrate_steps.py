@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import journal_file
-from invoice_bridge.cli.files import amount, instant
+from invoice_bridge.cli.files import instant
 from invoice_bridge.cli.migrate_parts import LedgerFile, PlanNumber, show_lines, show_preview
 from invoice_bridge.cli.output import print_parts
 from invoice_bridge.cli.progress import progress
+from invoice_bridge.core.amounts import amount
 
 if TYPE_CHECKING:
     from invoice_bridge.migrate.migration import Migration
@@ -78,8 +80,8 @@ def plan(
                 progress=line.show,
                 **between,
             )
-        _show_missing(migration, number, customers)
         show_preview(migration.preview(number))
+        _show_missing(migration, number, customers)
 
 
 def sweep(
@@ -96,14 +98,16 @@ def sweep(
     with _migration(ledger, config, source, target) as migration:
         with progress("reading the source") as line:
             number = migration.sweep(plan, customers=customers, products=products, progress=line.show)
-        _show_missing(migration, number, customers)
         show_preview(migration.preview(number))
+        _show_missing(migration, number, customers)
 
 
 def _show_missing(migration: Migration, number: int, customers: str | None) -> None:
     if missing := migration.missing_customers(number):
         where = f"complete {customers}" if customers else "name a CSV with --customers"
-        exits.print_error(f"{len(missing)} customers have no id at the target: {where}, and plan again")
+        who = "1 customer has" if len(missing) == 1 else f"{len(missing)} customers have"
+        sys.stdout.flush()  # the preview comes first where both are one screen
+        exits.print_error(f"{who} no id at the target: {where}, and plan again")
 
 
 def run(

@@ -16,7 +16,7 @@ import typer
 from pydantic import ValidationError
 
 from invoice_bridge import providers
-from invoice_bridge.cli.files import amount
+from invoice_bridge.core.amounts import amount
 from invoice_bridge.core.commands import ImportInvoice, OneTimeCharge, PeriodInvoice, faults
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.exact import loads

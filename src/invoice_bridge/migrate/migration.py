@@ -41,7 +41,7 @@ from invoice_bridge.migrate.mapping import (
 from invoice_bridge.migrate.operations import Action
 from invoice_bridge.migrate.planning import COMPLETE, MISSING, Planner, read_source
 from invoice_bridge.migrate.preview import Preview, preview_of
-from invoice_bridge.migrate.queries import CHOSEN, plans_of
+from invoice_bridge.migrate.queries import CHOSEN, notes_of, plans_of
 from invoice_bridge.migrate.running import Progress, Stages, check_plan, choose_items, run_plan
 from invoice_bridge.migrate.serving import serving
 from invoice_bridge.migrate.totals import Totals
@@ -225,8 +225,7 @@ class Migration:
 
     def missing_customers(self, plan: int | None = None) -> list[CustomerRef]:
         """Return the customers of the source that have no id at the target."""
-        text = self.ledger.note(self.ledger.plan(plan).number, MISSING) or "[]"
-        return [CustomerRef(**one) for one in loads(text)]
+        return [CustomerRef(**one) for _, one in notes_of(self.ledger, self.ledger.plan(plan).number, MISSING)]
 
     # ── preview, run, status ─────────────────────────────────────────────────────────────────────────────────────────
     def preview(self, plan: int | None = None) -> Preview:

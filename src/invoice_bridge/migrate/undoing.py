@@ -67,8 +67,8 @@ def undo_items(ledger: Ledger, plan: int, deletable: Collection[str] = ()) -> It
         elif row.state in {"sent", "unknown", "quarantined"}:
             detail = f"{row.target_id} is {row.state} in plan {plan}: resolve it first"
             yield NewItem(row.reference, source=source, state="refused", reason="undo-impossible", detail=detail)
-        elif status in deletable and row.operation.get("make", {}).get("credit_notes"):
-            detail = f"{row.target_id} has credit notes at the target, which cannot be taken back"
+        elif status in deletable and _was_given_back(row.operation.get("make", {})):
+            detail = f"{row.target_id} has a credit note of money that was given back, which cannot be taken back"
             yield NewItem(row.reference, source=source, state="refused", reason="undo-impossible", detail=detail)
         elif status in deletable:
             made = {name: value for name, value in row.operation["make"].items() if name != "allow"}
@@ -81,9 +81,9 @@ def undo_items(ledger: Ledger, plan: int, deletable: Collection[str] = ()) -> It
                     "imported": made,
                 }
             }
-            payments = len(made.get("payments", ()))
-            effects = ["records", "voids"] if payments else ["voids"]
-            yield NewItem(row.reference, operation, {**source, "requests": payments + 1, "effects": effects})
+            parts = len(made.get("payments", ())) + len(made.get("credit_notes", ())) + (status == "uncollectible")
+            effects = ["records", "voids"] if parts else ["voids"]
+            yield NewItem(row.reference, operation, {**source, "requests": parts + 1, "effects": effects})
         elif status in _WAYS:
             way, how = _WAYS[status]
             operation = {"make": {"command": way, "id": row.target_id, "status": status, "undoes": how}}
@@ -92,6 +92,11 @@ def undo_items(ledger: Ledger, plan: int, deletable: Collection[str] = ()) -> It
         else:
             detail = f"{row.target_id} is {status or 'unknown'} at the target, which does not let it be taken back"
             yield NewItem(row.reference, source=source, state="refused", reason="undo-impossible", detail=detail)
+
+
+def _was_given_back(made: Mapping[str, Any]) -> bool:
+    """Whether a credit note of an import is more than an adjustment of its own invoice."""
+    return any(note.get("kind") != "adjustment" for note in made.get("credit_notes", ()))
 
 
 def undo_one(target: Client, item: Item, context: Context) -> Invoice:
@@ -125,8 +130,9 @@ def _check_as_imported(asked: Mapping[str, Any], found: Invoice, context: Contex
     wrong = differences_of(read_operation(asked["imported"]), found, context)
     if wrong:
         raise Unsupported(f"changed-since-plan: the document {found.id} is not as it was imported: {wrong[0]}")
-    if found.payments and found.due_at is not None and found.due_at > datetime.now(UTC):
+    parts = found.payments or found.credit_notes
+    if parts and found.due_at is not None and found.due_at > datetime.now(UTC):
         raise Unsupported(
             f"undo-impossible: the document {found.id} is due on {found.due_at:%Y-%m-%d}, and the target could collect "
-            "it once its payments are deleted"
+            "it once its payments and credit notes are deleted"
         )
