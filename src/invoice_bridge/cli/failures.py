@@ -48,7 +48,7 @@ _NEXT: Final[dict[type[BridgeError], str]] = {
     errors.Unsupported: "use another provider or another command; nothing was sent",
     errors.NothingToBill: "choose a period in which the provider has accrued something",
     errors.InvalidSignature: "check the secret, and that the body is unchanged",
-    errors.Unreachable: "check the network and --base-url, then run the command again",
+    errors.Unreachable: "check the network and the address, such as --base-url, then run the command again",
     errors.OutcomeUnknown: _RESOLVE,
     errors.Discrepancy: f"{_LOOK}, and compare it with what was asked",
     errors.IdempotencyMismatch: "use a reference of its own for each bill: this one has another bill",
