@@ -52,8 +52,9 @@ fix: $(DEV) ## format, and mend what ruff can mend
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-docs: $(DEV) ## print the tables into the documentation again
+docs: $(DEV) ## print the tables into the documentation and the shells' completion again
 	$(BIN)/python -m cogapp -r -U --verbosity=1 $(DOCS)
+	$(BIN)/python -m tools.completion
 
 site: $(DEV) ## build the documentation site into build/site, which opens from disk
 	$(BIN)/python tools/site.py
