@@ -89,6 +89,11 @@ COMMANDS = {
     "show": Entry("invoices:retrieve", _ON_INVOICES, "Read one invoice, with all its lines."),
     "find": Entry("invoices:find", _ON_INVOICES, "Find the one invoice that has a reference."),
     "pdf": Entry("invoices:pdf", _ON_INVOICES, "Download the document of an issued invoice into a file."),
+    "open": Entry(
+        "invoices:open_page",
+        _ON_INVOICES,
+        "Open an invoice's page in the browser: the customer's, or else the one in the provider's dashboard.",
+    ),
     "finalize": Entry("invoices:finalize", _ON_INVOICES, "Issue a draft."),
     "pay": Entry("invoices:pay", _ON_INVOICES, "Collect an open invoice now, or a part of it."),
     "mark-paid": Entry(

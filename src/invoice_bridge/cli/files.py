@@ -78,7 +78,12 @@ def _read_as(path: str, read: Callable[[dict[str, Any]], T]) -> T:
     try:
         return read(data)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{shown}: {error}") from None
+        words = str(error) if is_json else _JSON_NAME.sub(r"\1 = ", str(error))
+        raise ConfigurationError(f"{shown}: {words}") from None
+
+
+_JSON_NAME = re.compile(r"(?<=[{ ])\"(\w+)\": ")
+"""A name in an object of JSON, which is `name = ` in TOML."""
 
 
 def optional_amount(text: str | None, where: str) -> Money | None:
@@ -109,6 +114,18 @@ def write_bytes(path: str, content: bytes) -> None:
         raise ConfigurationError(
             f"--output {path}: it cannot be written: {getattr(error, 'strerror', error)}"
         ) from None
+
+
+def open_in_browser(address: str) -> None:
+    """Open an address in the browser that BROWSER names, or else the system's. Raises ConfigurationError."""
+    import webbrowser
+
+    try:
+        opened = webbrowser.open(address)
+    except (OSError, webbrowser.Error):
+        opened = False
+    if not opened:
+        raise ConfigurationError(f"no browser can be started here: set BROWSER, or open {address} yourself (--print)")
 
 
 def pairs(given: list[str], option: str) -> dict[str, str]:

@@ -76,7 +76,7 @@ def with_natives(bill: B, native: list[str] | None, unchecked: list[str] | None,
     try:
         return type(bill).model_validate(given | stated)
     except ValidationError as error:
-        raise ConfigurationError(faults(error)) from None
+        raise ConfigurationError(faults(error, type(bill))) from None
 
 
 def read_natives(

@@ -27,7 +27,7 @@ class Known:
 
     @property
     def book(self) -> Book:
-        """The book of this client's bills, with its account and its mode ("" if neither a setting nor the key says)."""
+        """The book of this client's bills, with its account and its mode ("" if neither settings nor key state it)."""
         return self._memory.book
 
     @property

@@ -26,8 +26,8 @@ class Interruption:
     """What is known of a call that something else stopped.
 
     `outcome` is as on BridgeError. `reference` is that of the bill, or of a verb that moves or records money;
-    `invoice_id` is the invoice of a verb. What the call has none of is None. `steps` are the requests that were
-    sent, in order. `str()` is the note.
+    `invoice_id` is the invoice of a verb. A field that the call does not have is None. `steps` are the requests
+    that were sent, in order. `str()` is the note.
     """
 
     outcome: Outcome

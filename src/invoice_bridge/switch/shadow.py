@@ -131,7 +131,7 @@ def _read_file(path: str | os.PathLike[str], profile: str | None) -> Any:
 class Shadow(_Common, Verbs):
     """Bill at `main` as its client does; explain each bill at `candidate` too, and keep what differs in main's journal.
 
-    The candidate is sent nothing, ever: it needs no right key and no journal, and what fails about it fails no bill.
+    Nothing is ever sent to the candidate: it needs no valid key and no journal, and its failures fail no bill.
     """
 
     def __init__(self, main: Client, candidate: Client) -> None:
@@ -171,7 +171,7 @@ class Shadow(_Common, Verbs):
         on_discrepancy: OnDiscrepancy = "raise",
         since: datetime | None = None,
     ) -> Invoice:
-        """Make a bill at main, then note what the candidate would make of it. See Client.create."""
+        """Make a bill at main, then note how the candidate would bill it. See Client.create."""
         made: Invoice = self.main.create(command, allow=allow, on_discrepancy=on_discrepancy, since=since)
         self._note(command, made)
         return made
@@ -237,7 +237,7 @@ class AsyncShadow(_Common, AsyncVerbs):
         on_discrepancy: OnDiscrepancy = "raise",
         since: datetime | None = None,
     ) -> Invoice:
-        """Make a bill at main, then note what the candidate would make of it. See Client.create."""
+        """Make a bill at main, then note how the candidate would bill it. See Client.create."""
         import asyncio  # the names of this package are imported without it
 
         made: Invoice = await self.main.create(command, allow=allow, on_discrepancy=on_discrepancy, since=since)

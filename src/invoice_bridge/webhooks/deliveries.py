@@ -39,7 +39,7 @@ def parse(
 ) -> InvoiceEvent:
     """Verify a delivery, and return its event.
 
-    `body` is the received bytes, never parsed and written again. `secret` is the endpoint's signing secret, or
+    `body` is the received bytes, unchanged. `secret` is the endpoint's signing secret, or
     "user:password" if the provider does not sign but sends a user and a password. `at` (aware) is the time of the
     delivery. `verified=False` checks nothing and takes no secret: for a delivery that was verified before, or of a
     provider whose scheme is not documented; the event's `verified` is then False. A `journal` records from a verified
