@@ -331,14 +331,15 @@ def _public(name: str, value: Any) -> Iterator[str]:
         yield " ".join(f"`{member.value}`" for member in value)
         return
     is_model, fields = inspect.isclass(value) and issubclass(value, BaseModel), getattr(value, "model_fields", {})
-    if not is_model and (shown := _signature(name, value)):
+    is_protocol = getattr(value, "_is_protocol", False)  # nobody calls it
+    if not is_model and not is_protocol and (shown := _signature(name, value)):
         yield shown
     yield from _docstring(value)
     if is_model:
         yield f"Fields: {', '.join(f'`{field}`' for field in fields)}."
     if inspect.isclass(value):
-        if "__init__" in vars(value) and inspect.isfunction(value.__init__):
-            yield from _docstring(value.__init__)
+        if "__init__" in vars(value) and inspect.isfunction(value.__init__) and value.__init__.__doc__:
+            yield from _docstring(value.__init__)  # one of its own: a dataclass has none, and inherits that of object
         for inner, method in _methods(value):
             yield f"#### {name}.{inner}"
             if isinstance(method, property):

@@ -27,7 +27,7 @@ FLOORS = (
     ("cassettes",),
     ("compare",),
     ("migrate", "switch"),
-    ("testing",),
+    ("mcp", "otel", "testing"),
     ("cli",),
     ("__main__",),
 )

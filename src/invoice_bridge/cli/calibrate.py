@@ -17,6 +17,7 @@ from invoice_bridge.calibrations import CalibrationFile, Made
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson, Settings, arguments
 from invoice_bridge.cli.output import grid, print_parts
+from invoice_bridge.cli.progress import progress
 from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.client import calibration
 from invoice_bridge.core.errors import ConfigurationError
@@ -59,7 +60,8 @@ def calibrate(
         raise ConfigurationError("--charge needs --write: a charge makes an invoice")
     given = arguments(provider=provider, base_url=base_url, settings=settings, key_env=key_env, mode="test")
     run = f"cal-{token_hex(6)}"
-    result = calibration.calibrate(given, probes, customer, run, may_write=write, may_charge=charge)
+    with progress(f"asking {declared.title}"):
+        result = calibration.calibrate(given, probes, customer, run, may_write=write, may_charge=charge)
     file = CalibrationFile(
         provider=declared.name,
         date=datetime.now(UTC).strftime("%Y-%m-%d"),

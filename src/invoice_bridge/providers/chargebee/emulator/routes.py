@@ -101,6 +101,7 @@ class ChargebeeEmulator(ChargebeeSources):
         ("GET", "/{id}/pdf", "document"),
         ("POST", "/credit_notes", "create_credit_note"),
         ("POST", "/credit_notes/import_credit_note", "import_credit_note"),
+        ("POST", "/credit_notes/{id}/delete", "delete_credit_note"),
         ("GET", "/transactions", "list_transactions"),
         ("POST", "/transactions/{id}/delete_offline_transaction", "delete_offline_transaction"),
         ("GET", "/unbilled_charges", "list_unbilled"),
