@@ -58,7 +58,6 @@ def test_what_bills_never_imports_a_test_double() -> None:
 
 LONG = {
     "adapter/native.py",
-    "adapter/provider.py",
     "adapter/reading.py",
     "client/config.py",
     "core/bills.py",

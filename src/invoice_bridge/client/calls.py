@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -89,29 +89,37 @@ def make_command(kind: type[C], **fields: Any) -> C:
 def texts_of(value: Any) -> list[str]:
     """Return every text in a command at any depth, including names of metadata."""
     texts: list[str] = []
-    _add_texts(value, texts)
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        if value is None:  # most fields
+            continue
+        kind: Any = type(value)
+        match _contents_of(kind):
+            case "text":
+                texts.append(value)
+            case "fields":
+                pending += value.__dict__.values()
+            case "names":
+                pending += value
+                pending += value.values()
+            case "items":
+                pending += value
+            case _:
+                pass
     return texts
 
 
-def _add_texts(value: Any, texts: list[str]) -> None:
-    if isinstance(value, str):
-        texts.append(value)
-    elif value is None or isinstance(value, _WITHOUT_TEXTS):
-        return
-    elif isinstance(value, BaseModel):
-        for inner in value.__dict__.values():
-            _add_texts(inner, texts)
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            _add_texts(name, texts)
-            _add_texts(inner, texts)
-    elif isinstance(value, tuple | list | frozenset | set):
-        for inner in value:
-            _add_texts(inner, texts)
-
-
-_WITHOUT_TEXTS = (int, date, Decimal)
-"""What most fields hold besides texts; there is no need to ask whether it is a model or a mapping."""
+@cache
+def _contents_of(kind: type[Any]) -> str:
+    """Return what a kind of value may have texts in."""
+    if issubclass(kind, str):
+        return "text"
+    if issubclass(kind, BaseModel):
+        return "fields"
+    if issubclass(kind, Mapping):
+        return "names"
+    return "items" if issubclass(kind, tuple | list | frozenset | set) else "nothing"
 
 
 def filter_page(

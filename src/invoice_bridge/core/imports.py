@@ -21,6 +21,7 @@ from invoice_bridge.core.model import (
     CreditNote,
     CustomerRef,
     Discount,
+    FrozenDict,
     Instant,
     Invoice,
     Line,
@@ -102,8 +103,8 @@ class ImportInvoice(NewInvoice):
     description: Text | None = None
     purchase_order: Text | None = None
     footer: Text | None = None
-    custom_fields: Words = Field(default_factory=dict)
-    metadata: Words = Field(default_factory=dict)
+    custom_fields: Words = Field(default_factory=FrozenDict)
+    metadata: Words = Field(default_factory=FrozenDict)
     subscription: Id | None = None
     source: Source | None = None
     armed: bool = True

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from invoice_bridge.core.bills import Attempt, Command, Customer, Id, Reference
 from invoice_bridge.core.model import Amount, CustomerRef, Instant, Invoice, Line, Status, Text, Words
 from invoice_bridge.core.money import Money
-from invoice_bridge.core.natives import Natives
+from invoice_bridge.core.natives import FrozenTree, Natives
 
 __all__ = [
     "VERB_LEAVES",
@@ -47,8 +47,8 @@ class OnInvoice(Command):
 
     id: Id
     attempt: Attempt = 1
-    native: Natives = Field(default_factory=dict)
-    native_unchecked: Natives = Field(default_factory=dict)
+    native: Natives = Field(default_factory=FrozenTree)
+    native_unchecked: Natives = Field(default_factory=FrozenTree)
 
 
 class Retrieve(OnInvoice):
@@ -299,7 +299,7 @@ class ListInvoices(Command):
     full: bool = False
     limit: Annotated[int, Field(strict=True, ge=1, le=100)] = 100
     cursor: Text | None = None
-    native: Natives = Field(default_factory=dict)
+    native: Natives = Field(default_factory=FrozenTree)
 
     if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
 

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from invoice_bridge.adapter.declared import ErrorRow, Rate, Setting, StatusRow, Units
+from invoice_bridge.adapter.limits import Limit
 from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
-from invoice_bridge.adapter.rows import Limit
 from invoice_bridge.adapter.transitions import Transitions, transition
 from invoice_bridge.core.errors import (
     Declined,

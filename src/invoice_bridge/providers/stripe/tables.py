@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from invoice_bridge.adapter.declared import ErrorRow, Rate, StatusRow, Units
+from invoice_bridge.adapter.limits import Limit
 from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
-from invoice_bridge.adapter.rows import Limit
 from invoice_bridge.adapter.transitions import Transitions, doubt, transition
 from invoice_bridge.core.errors import (
     Declined,
