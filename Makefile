@@ -16,13 +16,14 @@ DEV := .venv/ready-for-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test slow node check fix docs site serve pictures bench evidence golden cassettes mutants soak fuzz campaign faults migrations engines lowest pythons wheel sbom workflows sdks requirements clean
+.PHONY: help demo test slow node check fix docs site serve pictures bench evidence golden cassettes mutants soak fuzz campaign faults migrations engines lowest pythons coverage wheel sbom workflows sdks requirements clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 20
 
 demo: $(DEMO) ## every provider, over real HTTP, against the emulators: no key, no account
 	@$(BIN)/invoice-bridge demo
+	@command -v invoice-bridge >/dev/null 2>&1 || echo "invoice-bridge is in .venv: first run  . .venv/bin/activate"
 
 test: $(DEV) ## run the tests, but the slow ones
 	$(BIN)/python -m pytest -q $(PARALLEL) --part fast
@@ -134,15 +135,33 @@ lowest: .venv-lowest/ready ## run the tests with the lowest versions that the li
 	@$(call install,requirements/lowest.txt)
 	@touch $@
 
-pythons: ## run the tests with each Python from 3.11 to 3.14 that is on PATH, each in an environment of its own
-	@for version in 3.11 3.12 3.13 3.14; do \
-	    python$$version -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$$version')" >/dev/null 2>&1 \
-	        || { echo "python$$version: not on this machine, not tried"; continue; }; \
-	    echo "python$$version"; \
-	    [ -x .venv-$$version/bin/python ] || python$$version -m venv .venv-$$version || exit; \
+pythons: ## run the tests with each Python from 3.11 to 3.14 that is on PATH or in pyenv (VERSIONS=, PYTHONS=)
+	@tried=0; for version in $(or $(VERSIONS),3.11 3.12 3.13 3.14); do \
+	    for python in python$$version $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/$$version.*/bin/python none; do \
+	        "$$python" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$$version')" >/dev/null 2>&1 && break; \
+	    done; \
+	    [ "$$python" != none ] || { echo "Python $$version: not on this machine, not tried"; continue; }; \
+	    "$$python" --version; tried=$$((tried + 1)); \
+	    [ -x .venv-$$version/bin/python ] || "$$python" -m venv .venv-$$version || exit; \
 	    $(MAKE) -s BIN=.venv-$$version/bin .venv-$$version/ready || exit; \
 	    .venv-$$version/bin/python -m pytest -q $(PARALLEL) $(or $(PYTHONS),--part fast) || exit; \
-	done
+	done; \
+	[ $$tried -gt 0 ] || { echo "no such Python is on this machine" >&2; exit 1; }
+
+coverage: .venv-coverage/ready ## measure which lines and branches of the package the tests reach (COVERAGE=); pages in build/coverage
+	rm -rf build/coverage
+	.venv-coverage/bin/python -m coverage run -m pytest -q $(PARALLEL) $(or $(COVERAGE),--part fast)
+	.venv-coverage/bin/python -m coverage combine -q
+	.venv-coverage/bin/python -m coverage html -q --skip-covered
+	.venv-coverage/bin/python -m coverage report
+
+.venv-coverage/ready: private BIN = .venv-coverage/bin
+.venv-coverage/ready: requirements/dev.txt requirements/coverage.txt pyproject.toml | $(BIN)/python
+	@echo "installing requirements/dev.txt, and over it requirements/coverage.txt, into .venv-coverage"
+	@.venv/bin/python -m venv --clear .venv-coverage
+	@$(call install,requirements/dev.txt)
+	@$(call install,requirements/coverage.txt)
+	@touch $@
 
 .venv-3.%/ready: requirements/dev.txt pyproject.toml
 	@echo "installing requirements/dev.txt into $(@D)"
@@ -201,13 +220,14 @@ requirements: ## pin requirements/*.in again, with hashes and without addresses 
 	uv pip compile -q -U $(COMPILE) requirements/engines.in -c requirements/dev.txt -o requirements/engines.txt
 	uv pip compile -q -U $(COMPILE) --resolution lowest-direct requirements/lowest.in -o requirements/lowest.txt
 	uv pip compile -q -U $(COMPILE) requirements/release.in -c requirements/dev.txt -o requirements/release.txt
+	uv pip compile -q -U $(COMPILE) requirements/coverage.in -o requirements/coverage.txt
 	uv pip compile -q $(COMPILE) requirements/floor.in -c requirements/dev.txt -o requirements/floor.txt
 	uv pip compile -q $(COMPILE) requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 
 COMPILE = --universal --generate-hashes --no-header -p 3.11
 
 clean: ## remove .venv, caches and builds
-	rm -rf .venv .venv-3.* .venv-bench .venv-engines .venv-floor .venv-lowest .venv-mutants .venv-release .venv-soak .venv-wheel .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist tests/node/node_modules
+	rm -rf .venv .venv-3.* .venv-bench .venv-coverage .venv-engines .venv-floor .venv-lowest .venv-mutants .venv-release .venv-soak .venv-wheel .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist tests/node/node_modules
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # What git sees of the work tree, as one number: the same before and after `make check`.

@@ -51,7 +51,7 @@ def test_the_commands_of_the_page_move_what_they_say(cli: Callable[..., Done], b
         assert done.code == 0, f"$ {command}\n{done.out}{done.err}"
         shown.setdefault(words[2], []).append(done)
         if number == 0:
-            assert "1 customers have no id at the target: complete customers.csv" in done.err
+            assert "1 customer has no id at the target: complete customers.csv" in done.err
             Path("customers.csv").write_text("source_id,target_id\ncus_42,cus_42\n", "utf-8")
     assert "refused customer-unmapped  4" in shown["plan"][0].out
     assert "items: 4 planned, 2 skipped" in shown["preview"][0].out
@@ -138,7 +138,7 @@ def test_balances_are_listed_on_the_command_line(cli: Callable[..., Done], betwe
         migration.plan(customers=between.customers)
         assert cli(*ask).code == 2
         migration.run(allow=migration.preview().stopping)
-    assert (cli(*ask).code, cli(*ask).out) == (0, "1 customers read, 0 balances to move by hand, 0 not read\n")
+    assert (cli(*ask).code, cli(*ask).out) == (0, "customers read: 1, balances to move by hand: 0, not read: 0\n")
     emulator: Any = between.emulators["stripe"]
     emulator.customers["cus_42"].update(balance=-1234, currency="eur")
     done = cli(*ask)

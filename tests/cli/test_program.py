@@ -198,7 +198,7 @@ def test_ctrl_c_in_the_middle_of_a_bill_names_the_reference() -> None:
                 assert billing.wait(timeout=20) == 130
     assert told == (
         "invoice-bridge: stopped after POST /v1/invoices was sent, so the outcome of the reference 'res-2026-05-17' is "
-        "unknown: make the bill again to continue from there, or call resolve()\n"
+        "unknown: make the bill again to continue from there, or `invoice-bridge resolve` its file\n"
     )
 
 

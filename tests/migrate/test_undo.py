@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge import InvalidState, Money, OneTimeCharge
+from invoice_bridge import ConfigurationError, InvalidState, Money, OneTimeCharge
 from invoice_bridge.migrate import Migration
 from tests.migrate.moves import Move, move
 from tests.migrate.whole import whole
@@ -45,6 +45,28 @@ def documents(between: Move) -> tuple[list[Any], list[Any]]:
 def moved(migration: Migration, between: Move) -> None:
     migration.plan(customers=between.customers, drafts=True)
     migration.run(allow=migration.preview().stopping)
+
+
+def test_undo_chooses_the_plan_that_made_something(between: Move) -> None:
+    """A sweep that found nothing new is not taken back; of several plans that made documents, one is to be named."""
+    with between.migration() as migration:
+        between.fill(2, ("paid",))
+        migration.plan(customers=between.customers)
+        with pytest.raises(ConfigurationError, match="no plan of this ledger has made anything"):
+            migration.undo()
+        migration.run(1, allow=migration.preview(1).stopping)
+        empty = migration.sweep(customers=between.customers)
+        undo = migration.undo()
+        assert (migration.ledger.plan(undo).facts["of"], dict(migration.preview(undo).counts)) == (1, {"planned": 2})
+        assert migration.run(undo) == {"done": 2}
+        between.bill("paid", "res-late", 500)
+        late = migration.sweep(empty, customers=between.customers)
+        migration.run(late, allow=migration.preview(late).stopping)
+        with pytest.raises(ConfigurationError) as raised:
+            migration.undo()
+        assert f"plan 1 has 2 (taken back by plan {undo}), plan {late} has 1" in str(raised.value)
+        assert str(raised.value).endswith(f"pass plan={late}")
+        assert dict(migration.preview(migration.undo(late)).counts) == {"planned": 1}
 
 
 def test_on_chargebee_undo_ends_where_it_began(between: Move) -> None:

@@ -10,8 +10,11 @@ import typer
 from invoice_bridge.cli import exits, migrate_parts, migrate_steps
 from invoice_bridge.cli.connect import journal_file
 from invoice_bridge.cli.output import print_parts
+from invoice_bridge.cli.progress import progress
 from invoice_bridge.client.config import read_profile
 from invoice_bridge.core.errors import ConfigurationError
+
+_WORKING = "moving, together with other workers"
 
 app = typer.Typer(cls=exits.Group, no_args_is_help=True, help="Move invoices to another provider.")
 
@@ -70,8 +73,12 @@ def worker(
 
     target = read_profile(config, profile)
     if source is not None:
-        with Migration(database_url, source=read_profile(config, source), target=target) as migration:
-            _show(migration.work(plan, allow=allow or (), threads=threads))
+        with (
+            Migration(database_url, source=read_profile(config, source), target=target) as migration,
+            progress(_WORKING),
+        ):
+            done = migration.work(plan, allow=allow or (), threads=threads)
+        _show(done)
         return
     with Ledger(database_url) as ledger:
         if ledger.database.is_postgres and "kind" in ledger.plan(plan).facts:
@@ -87,7 +94,9 @@ def worker(
     def connect(**settings: Any) -> Client:
         return Client(**own, **settings)
 
-    _show(work_on_jobs(database_url, connect, plan=plan, threads=threads))
+    with progress(_WORKING):
+        ended = work_on_jobs(database_url, connect, plan=plan, threads=threads)
+    _show(ended)
 
 
 def _show(done: Mapping[str, int]) -> None:

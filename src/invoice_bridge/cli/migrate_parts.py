@@ -11,6 +11,7 @@ import typer
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson, journal_there
 from invoice_bridge.cli.output import facts, grid, print_parts
+from invoice_bridge.cli.progress import progress
 from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.core.errors import ConfigurationError
 
@@ -58,7 +59,7 @@ def _preview(ledger: Ledger, plan: int) -> Preview:
 
 def preview(*, ledger: LedgerFile, plan: PlanNumber = None) -> None:
     """Show what a plan will do: counts, losses, reasons, control totals, effects; exit code 1 if they do not close."""
-    with _opened(ledger, plan) as (opened, number):
+    with _opened(ledger, plan) as (opened, number), progress("reading the plan"):
         made = _preview(opened, number)
     show_preview(made)
     if not made.closes:
@@ -92,7 +93,9 @@ def evidence(
     from invoice_bridge.migrate.evidence import write_evidence
 
     with _opened(ledger, plan) as (opened, number):
-        print_parts(str(write_evidence(opened, _preview(opened, number), folder)))
+        with progress("writing the evidence"):
+            page = write_evidence(opened, _preview(opened, number), folder)
+        print_parts(str(page))
 
 
 def serve(

@@ -59,7 +59,6 @@ _CALLS: tuple[tuple[str, str], ...] = (
     (r"\bwrite it in native, where", "write it with --native, where"),
     (r"\b(mark|record)_(paid|payment|uncollectible)\b", r"\1-\2"),
     (r"\bsend_invoice\(\)", "send"),
-    (r"\bExtra inputs are not permitted", "there is no such field"),
     (r"\bapi_key (contains|must|is empty)", r"the key \1"),
     (r": pass the key only, for instance file\.read\(\)\.strip\(\)", ": the variable has the key only"),
     (r": pass it as api_key only", ": leave it out there"),

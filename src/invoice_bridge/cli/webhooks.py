@@ -18,6 +18,7 @@ from invoice_bridge import providers
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson, ProviderName, journal_there
 from invoice_bridge.cli.files import instant, read_bytes
+from invoice_bridge.cli.progress import progress
 from invoice_bridge.cli.terminal import escaped, write_json
 from invoice_bridge.client.config import webhook_variable
 from invoice_bridge.core.errors import ConfigurationError, InvalidSignature
@@ -122,7 +123,7 @@ def send(
     event = parse(name, {"webhook-id": event_id or ""}, body, secret=None, at=now, verified=False)
     headers = sign(name, body, secret=secret, at=now - timedelta(seconds=ago), event_id=event_id or event.id)
     try:
-        with httpx.Client(timeout=30, trust_env=False) as http:
+        with httpx.Client(timeout=30, trust_env=False) as http, progress(exits.printable(f"waiting for {to}")):
             status = http.post(to, content=body, headers=headers).status_code
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         exits.print_error(f"{to} cannot be reached: {error}")

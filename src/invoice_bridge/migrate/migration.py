@@ -45,7 +45,7 @@ from invoice_bridge.migrate.queries import CHOSEN, notes_of, plans_of
 from invoice_bridge.migrate.running import Progress, Stages, check_plan, choose_items, run_plan
 from invoice_bridge.migrate.serving import serving
 from invoice_bridge.migrate.totals import Totals
-from invoice_bridge.migrate.undoing import undo_items, undo_one
+from invoice_bridge.migrate.undoing import plan_that_made, undo_items, undo_one
 from invoice_bridge.migrate.values import OPEN_STATES, NewItem, PlanHeader, Result, Row, Stage, State, Timing
 from invoice_bridge.migrate.verifying import Verification, verify_plan
 
@@ -361,9 +361,11 @@ class Migration:
     def undo(self, plan: int | None = None) -> int:
         """Plan to take back what a plan has made, as far as the target lets it; return the new plan's number.
 
-        Preview it, then run it. What cannot be taken back is refused there with the word "undo-impossible".
+        Without `plan`, it is the one that has made anything. Preview it, then run it. What cannot be taken back is
+        refused there with the word "undo-impossible". Raises ConfigurationError if several plans have made something,
+        or none.
         """
-        header = self.ledger.plan(plan)
+        header = self.ledger.plan(plan_that_made(self.ledger, self._plans()) if plan is None else plan)
         self._check(header, "plan", "sweep")
         facts = {**self._facts(), "kind": "undo", "of": header.number, "numbers": "new"}
         number = self.ledger.add_plan(PlanHeader(header.target, facts, header.timing, header.rate))

@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from invoice_bridge.core.errors import Discrepancy, NotFound, Unsupported
+from invoice_bridge.core.errors import ConfigurationError, Discrepancy, NotFound, Unsupported
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.migrate.documents import differences_of
 from invoice_bridge.migrate.operations import read_operation
+from invoice_bridge.migrate.queries import made_by, plans_of
 from invoice_bridge.migrate.values import Item, NewItem
 
 if TYPE_CHECKING:
@@ -22,11 +23,31 @@ if TYPE_CHECKING:
     from invoice_bridge.client.clients import Client
     from invoice_bridge.migrate.ledger import Ledger
 
-__all__ = ["undo_items", "undo_one"]
+__all__ = ["plan_that_made", "undo_items", "undo_one"]
 
 _OF_THE_IMPORT = frozenset({"losses", "effects", "requests"})
 """What the ledger has of the import itself: an undo loses nothing, and has effects of its own."""
 _WAYS = {"draft": ("delete", "whole"), "open": ("void", "partly")}
+
+
+def plan_that_made(ledger: Ledger, plans: Collection[int]) -> int:
+    """Return the one of these plans that has made documents. Raises ConfigurationError if none has, or several have."""
+    counts = made_by(ledger)
+    made = [number for number in plans if number in counts]
+    if not made:
+        raise ConfigurationError("no plan of this ledger has made anything at the target: nothing can be taken back")
+    if len(made) > 1:
+        undone = {facts["of"]: number for number, facts in plans_of(ledger) if facts.get("kind") == "undo"}
+        listed = [
+            f"plan {number} has {counts[number]}"
+            + (f" (taken back by plan {undone[number]})" if number in undone else "")
+            for number in made
+        ]
+        raise ConfigurationError(
+            f"several plans have made documents: {', '.join(listed)}: take them back one by one, the newest first: "
+            f"pass plan={max(set(made) - set(undone), default=made[-1])}"
+        )
+    return made[0]
 
 
 def undo_items(ledger: Ledger, plan: int, deletable: Collection[str] = ()) -> Iterator[NewItem]:

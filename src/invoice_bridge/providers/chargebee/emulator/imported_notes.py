@@ -74,8 +74,10 @@ class ChargebeeImportedNotes(ChargebeeImports):
         return amount
 
     def _noted(self, found: dict[str, Any], note: dict[str, Any], kind: str) -> dict[str, Any]:
-        """Apply a credit note to its invoice; an adjustment of the whole amount due makes it paid."""
-        if kind == "adjustment":
+        """Apply a credit note to its invoice; an adjustment of all that is due makes it paid, a void one nothing."""
+        if kind == "adjustment" and note["cn_status"] == "voided":
+            row = note | {"object": "adjustment_credit_note"}
+        elif kind == "adjustment":
             if note["cn_total"] > found["amount_due"]:
                 raise self._refuse("total : is more than the amount due", param="total")
             row = note | {"object": "adjustment_credit_note"}
