@@ -197,6 +197,7 @@ TARGETS = {
             "losses",
             "core/losses.py adapter/paths.py adapter/rows.py engine/allow.py",
             "test_losses.py",
+            "test_explain_whole.py",
             "test_tables.py",
             "test_errors.py",
             "test_commands.py",
