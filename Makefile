@@ -23,6 +23,7 @@ help: ## list the targets
 
 demo: $(DEMO) ## every provider, over real HTTP, against the emulators: no key, no account
 	@$(BIN)/invoice-bridge demo
+	@command -v invoice-bridge >/dev/null 2>&1 || echo "invoice-bridge is in .venv: first run  . .venv/bin/activate"
 
 test: $(DEV) ## run the tests, but the slow ones
 	$(BIN)/python -m pytest -q $(PARALLEL) --part fast
@@ -51,8 +52,9 @@ fix: $(DEV) ## format, and mend what ruff can mend
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-docs: $(DEV) ## print the tables into the documentation again
+docs: $(DEV) ## print the tables into the documentation and the shells' completion again
 	$(BIN)/python -m cogapp -r -U --verbosity=1 $(DOCS)
+	$(BIN)/python -m tools.completion
 
 site: $(DEV) ## build the documentation site into build/site, which opens from disk
 	$(BIN)/python tools/site.py

@@ -38,6 +38,7 @@ LONG: Final = (
     "tests/e2e/test_lago.py",
     "tests/e2e/test_new_provider.py",
     "tests/e2e/test_report_page.py",
+    "tests/e2e/test_report_use.py",
     "tests/e2e/test_two_providers.py",
     "tests/providers/whop/test_whop_tables.py",
     "tests/secrets/test_programs.py",

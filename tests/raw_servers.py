@@ -1,5 +1,6 @@
 """Servers that answer with exactly these bytes in exactly these pieces, plain or behind TLS; certificates made now."""
 
+import re
 import shutil
 import socket
 import ssl
@@ -9,10 +10,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 import pytest
-
-from tests.test_connections import whole_request
 
 PAUSE = 0.001
 """Seconds between two pieces, so that a client reads them apart."""
@@ -52,16 +52,29 @@ class Authority:
         return context
 
 
-class Raw:
-    """A server, its address, the heads that it read, and how many connections were opened."""
+def whole_request(connection: socket.socket) -> bytes:
+    """A head, and the body that its length announces, in however many pieces they come."""
+    head = b""
+    while b"\r\n\r\n" not in head and (piece := connection.recv(65536)):
+        head += piece
+    length = re.search(rb"content-length: (\d+)", head.lower())
+    wanted = head.find(b"\r\n\r\n") + 4 + (int(length[1]) if length else 0)
+    while len(head) < wanted and (piece := connection.recv(65536)):
+        head += piece
+    return head
 
-    def __init__(self, pieces: Pieces, tls: ssl.SSLContext | None) -> None:
-        self.pieces, self.tls = pieces, tls
+
+class Listening:
+    """What accepts connections on a free port and serves each in a thread; `serve` is the subclass's."""
+
+    scheme = "http"
+
+    def __init__(self) -> None:
         self.heads: list[bytes] = []
         self.opened = 0
-        self.listening = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.listening.getsockname()[1]}"
         self.connections: list[socket.socket] = []
+        self.listening = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.url = f"{self.scheme}://127.0.0.1:{self.listening.getsockname()[1]}"
 
     def accept(self) -> None:
         with suppress(OSError):
@@ -70,6 +83,32 @@ class Raw:
                 self.opened += 1
                 self.connections.append(connection)
                 threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection: socket.socket) -> None:
+        raise NotImplementedError
+
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        """Serve while the block runs."""
+        thread = threading.Thread(target=self.accept, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            for each in (self.listening, *self.connections):
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+                each.close()
+            thread.join(2)
+
+
+class Raw(Listening):
+    """A server that answers in pieces, plain or behind TLS."""
+
+    def __init__(self, pieces: Pieces, tls: ssl.SSLContext | None) -> None:
+        self.pieces, self.tls = pieces, tls
+        self.scheme = "https" if tls else "http"
+        super().__init__()
 
     def serve(self, connection: socket.socket) -> None:
         with suppress(OSError):
@@ -93,14 +132,5 @@ class Raw:
 @contextmanager
 def raw(pieces: Pieces, tls: ssl.SSLContext | None = None) -> Iterator[Raw]:
     """Serve while the block runs."""
-    made = Raw(pieces, tls)
-    thread = threading.Thread(target=made.accept, daemon=True)
-    thread.start()
-    try:
+    with Raw(pieces, tls).running() as made:
         yield made
-    finally:
-        for each in (made.listening, *made.connections):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-        thread.join(2)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import socket
 import threading
 import time
@@ -20,31 +19,21 @@ from invoice_bridge.client.connections import AsyncConnections, Connections
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.testing import no_waiting
 from tests.clients import CHARGE, KEY, row
+from tests.raw_servers import Listening, whole_request
 
 _BODY = dumps(row(1))
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(_BODY)
 GOOD = _HEAD + b"\r\n" + _BODY
 
 
-class Server:
+class Server(Listening):
     """A server that counts connections, answers each request with bytes, and can be told to close."""
 
     def __init__(self, answer: Callable[[bytes, int], bytes]) -> None:
-        self.answer, self.opened, self.asked = answer, 0, 0
-        self.connections: list[socket.socket] = []
-        self.heads: list[bytes] = []
+        super().__init__()
+        self.answer, self.asked = answer, 0
         self.together = self.most = 0
         self.lock = threading.Lock()
-        self.listening = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
-
-    def accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self.listening.accept()
-                self.opened += 1
-                self.connections.append(connection)
-                threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection: socket.socket) -> None:
         with suppress(OSError):
@@ -74,29 +63,9 @@ class Server:
 
 @contextmanager
 def server(answer: Callable[[bytes, int], bytes] = lambda *_: GOOD) -> Iterator[Server]:
-    made = Server(answer)
-    thread = threading.Thread(target=made.accept, daemon=True)
-    thread.start()
-    try:
+    """Serve while the block runs."""
+    with Server(answer).running() as made:
         yield made
-    finally:
-        with suppress(OSError):
-            made.listening.shutdown(socket.SHUT_RDWR)
-        made.listening.close()
-        made.hang_up()
-        thread.join(2)
-
-
-def whole_request(connection: socket.socket) -> bytes:
-    """A head, and the body that its length announces, in however many pieces they come."""
-    head = b""
-    while b"\r\n\r\n" not in head and (piece := connection.recv(65536)):
-        head += piece
-    length = re.search(rb"content-length: (\d+)", head.lower())
-    wanted = head.find(b"\r\n\r\n") + 4 + (int(length[1]) if length else 0)
-    while len(head) < wanted and (piece := connection.recv(65536)):
-        head += piece
-    return head
 
 
 def slow(*_: Any) -> bytes:

@@ -2,11 +2,12 @@
 
 Each creating flow of each provider meets each fault at each of its requests, once and three times in a row. Its caller
 then goes on with the same client, or with another one that has the same journal. Nothing waits and nothing is sent.
-`make golden` writes tests/golden/courses-<provider>.txt anew. A course is written against the plan, which is what is
-sent where nothing goes wrong: "it" is the request that the fault hit, "the rest" what follows it in the plan.
+`make golden` writes tests/golden/courses-<provider>.txt anew, and courses-imports-<provider>.txt for imports. A course
+is written against the plan, which is what is sent where nothing goes wrong: "it" is the request that the fault hit,
+"the rest" what follows it in the plan.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,16 @@ import pytest
 from invoice_bridge import BridgeError, Client, providers
 from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
 from invoice_bridge.adapter.emulation.transport import EmulatorTransport
+from invoice_bridge.core.commands import NewInvoice
 from invoice_bridge.testing.fault_cases import (
     Case,
     allowed_losses,
     bills,
     cases,
     faults_of,
+    imports,
     lookup_mode,
+    make,
     make_emulator,
 )
 from tests.golden_courses import Call, Event, against, ending, named
@@ -59,7 +63,7 @@ def course(case: Case, journal: Path | None, hits: list[Fault]) -> list[Call]:
     emulator = make_emulator(case.provider, None, lambda: datetime.now(UTC))
     faults = Faults(emulator, hits)
     transport = Written(faults, providers.get(case.provider).base_url({**emulator.settings}))
-    bill = bills(case.provider)[case.bill]
+    bill = {**bills(case.provider), **imports(case.provider)}[case.bill]
     allowed = allowed_losses(case.provider, bill)
     settings: dict[str, Any] = {**emulator.settings, **emulator.reference_settings, "journal": journal}
     settings["lookup"] = lookup_mode(case.provider, None if journal is None else str(journal), forgets=False)
@@ -77,7 +81,7 @@ def course(case: Case, journal: Path | None, hits: list[Fault]) -> list[Call]:
             transport.events.clear()
             made, stopped = None, None
             try:
-                made = billing.create(bill, allow=allowed)
+                made = make(billing, bill, allowed)
             except BridgeError as error:
                 stopped = f"{type(error).__name__}, {error.outcome}, {error.invoice_id}"
             end = stopped if made is None else f"{made.id}, {made.status}"
@@ -88,11 +92,11 @@ def course(case: Case, journal: Path | None, hits: list[Fault]) -> list[Call]:
     return calls
 
 
-def courses(name: str, folder: Path) -> Iterator[str]:
-    """Write the plan of every bill, and every course beside it."""
+def courses(name: str, folder: Path, commands: Mapping[str, NewInvoice]) -> Iterator[str]:
+    """Write the plan of every command, and every course beside it."""
     plans: dict[str, dict[str, Call]] = {}
     trials: list[Trial] = []
-    for number, case in enumerate(cases(name, bills(name))):
+    for number, case in enumerate(cases(name, commands)):
         if case.flipped is not None or case.way != "again":
             continue
         ways = {"without a journal": None, "with a journal": folder / f"{number}.sqlite"}
@@ -108,7 +112,7 @@ def courses(name: str, folder: Path) -> Iterator[str]:
         for plan in dict.fromkeys(planned.values()):
             yield f"── {bill}, {listed([way for way in planned if planned[way] == plan])}: {plan}"
     yield from ("", f"═══ {len(trials)} courses with a fault; one that is not listed is as planned ═══")
-    yield from table(trials, dict.fromkeys(bills(name), ()))
+    yield from table(trials, dict.fromkeys(commands, ()))
 
 
 def target(plan: Call, case: Case) -> str:
@@ -122,6 +126,16 @@ def target(plan: Call, case: Case) -> str:
 def test_no_course_has_changed(name: str, tmp_path: Path) -> None:
     """What is sent, in which order, and how it ends: as written down, for every bill and fault."""
     with patch("time.sleep"):
-        text = "\n".join(courses(name, tmp_path)) + "\n"
+        text = "\n".join(courses(name, tmp_path, bills(name))) + "\n"
     assert text.count("→") > 50
     compare(f"courses-{name}", text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in providers.names() if imports(name)])
+def test_no_course_of_an_import_has_changed(name: str, tmp_path: Path) -> None:
+    """The same for imports of history: tests/golden/courses-imports-<provider>.txt."""
+    with patch("time.sleep"):
+        text = "\n".join(courses(name, tmp_path, imports(name))) + "\n"
+    assert text.count("→") > 20
+    compare(f"courses-imports-{name}", text)

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -103,11 +104,31 @@ def test_a_delivery_to_django_is_received(desk: Path) -> None:
     assert done.stdout.split("\n")[:3] == ["204", "400", "['in_1']"], done.stderr
 
 
-def test_the_page_shows_a_way_to_start_each() -> None:
-    """The one console block starts the plain application: a server is started as in the tutorial."""
-    assert [block.text for block in blocks(PAGE) if block.kind == "console"] == [
-        "$ uvicorn with_asgi:app --port 8788\n"
-    ]
+@pytest.mark.slow
+def test_the_commands_of_the_page_start_a_server_and_send_it_a_delivery(desk: Path) -> None:
+    """Each `uvicorn` of the page is a real server, on a free port; the one that is sent a delivery answers 204."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        ports = {"8788": str(one.getsockname()[1]), "8789": str(other.getsockname()[1])}
+    servers: list[subprocess.Popen[bytes]] = []
+
+    def uvicorn(words: list[str]) -> None:
+        servers.append(subprocess.Popen([sys.executable, "-m", *words], stderr=subprocess.DEVNULL, cwd=desk))
+        for _ in range(300):
+            with socket.socket() as tried:
+                if not tried.connect_ex(("127.0.0.1", int(words[-1]))):
+                    return
+            assert servers[-1].poll() is None, f"{words} ended"
+            time.sleep(0.1)
+        raise AssertionError(f"{words} does not start")
+
+    runner = Runner(replaced=ports, programs={"uvicorn": uvicorn, "export": lambda _words: None})
+    try:
+        runner.run(PAGE)
+    finally:
+        for server in servers:
+            server.kill()
+            server.wait(30)
+    assert (len(servers), runner.compared) == (2, 1)
 
 
 # ── asyncio, threads, tasks ──────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ you commit it.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -60,6 +60,7 @@ from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.emulator import EmulatorTransport
 from invoice_bridge.explain import make_context, plan
+from invoice_bridge.testing.documents import documents as history_documents
 from tests.golden_fold import TEXTS, Marks, Trial, table
 from tests.golden_outcome import AS_READ, ASKED, CURRENCY, PROBLEM, Result, Step, invoice_json, outcome
 from tests.golden_text import READ, Blocks, Keys, compare, inner_path, opened, plans, sent
@@ -278,8 +279,17 @@ def marks(command: Command | None) -> Marks:
     return ((f"{total.minor} {currency}", ASKED), (currency, CURRENCY)) if total else ((currency, CURRENCY),)
 
 
-def golden(name: str) -> Iterator[str]:
-    """Write everything that is held of a provider."""
+def import_commands(name: str) -> Iterator[tuple[str, Command]]:
+    """Imports of documents of every status and kind, each with the name it has in the golden file."""
+    emulator: Any = providers.get(name).emulator()
+    for command in history_documents(emulator.customer):
+        yield command.reference.removeprefix("doc-"), command
+
+
+def golden(
+    name: str, commands: Callable[[str], Iterator[tuple[str, Command]]], history: Callable[[str], dict[str, Any]]
+) -> Iterator[str]:
+    """Write everything that is held of a provider's commands, and of how it reads a history."""
     declared = providers.get(name)
     emulator: Any = declared.emulator()
     context = make_context(declared, emulator.settings)
@@ -287,7 +297,7 @@ def golden(name: str) -> Iterator[str]:
     lookup: Lookup = "auto" if declared.lookup is None else "journal"
     made = [(title, command, plan(command, context, lookup=lookup)) for title, command in commands(name)]
     requests = [request for _, _, planned in made for request in planned.requests]
-    always = dict(set.intersection(*(set(request.headers.items()) for request in requests)))
+    always = dict(set.intersection(*(set(request.headers.items()) for request in requests))) if requests else {}
     keys, cases, trials = Keys(), [], []
     documents: dict[bytes, tuple[str, Command]] = {}
     for title, command, planned in made:
@@ -319,7 +329,7 @@ def golden(name: str) -> Iterator[str]:
     named: dict[str, tuple[Any, Command | None]] = {}
     for data, (title, command) in documents.items():
         named[f"answer {title}"] = (loads(data), command)
-    for title, raw in (history(name) | OLDER.get(name, {})).items():
+    for title, raw in history(name).items():
         named[title] = (raw, bills.get(title))
     yield from readings(declared, named)
 
@@ -375,7 +385,7 @@ OLDER: dict[str, dict[str, Any]] = {
 
 
 def history(name: str) -> dict[str, Any]:
-    """The provider's own JSON of invoices in several states, as its emulator tells them."""
+    """The provider's own JSON of invoices in several states, as its emulator states them, and older shapes of it."""
     declared = providers.get(name)
     emulator = declared.emulator()
     base = declared.base_url(emulator.settings)
@@ -396,10 +406,16 @@ def history(name: str) -> dict[str, Any]:
                         with suppress(BridgeError):
                             found[verb] = getattr(client, verb)(made.id).raw
                             break
-    return found
+    return found | OLDER.get(name, {})
 
 
 @pytest.mark.parametrize("name", ["chargeapi", "chargebee", "stripe", "whop"])
 def test_nothing_has_changed_unseen(name: str) -> None:
     """Plans, outcomes and readings are what the golden file says; else read the difference, and run `make golden`."""
-    compare(name, "\n".join(golden(name)) + "\n")
+    compare(name, "\n".join(golden(name, commands, history)) + "\n")
+
+
+@pytest.mark.parametrize("name", ["chargeapi", "chargebee", pytest.param("stripe", marks=pytest.mark.slow), "whop"])
+def test_no_import_has_changed_unseen(name: str) -> None:
+    """The same of imports: tests/golden/imports-<provider>.txt."""
+    compare(f"imports-{name}", "\n".join(golden(name, import_commands, lambda _name: {})) + "\n")

@@ -87,3 +87,8 @@ def test_what_a_kind_refuses(kind: Kind, value: Any) -> None:
     """Nothing is cut off or guessed."""
     with pytest.raises(ValueError, match=r"."):
         kind.read(value)
+
+
+def test_a_decimal_number_that_is_refused_is_shown_with_what_is_taken() -> None:
+    with pytest.raises(ValueError, match=r"^'1,5' is no plain decimal number of 9 characters at most$"):
+        Kind.decimal_text(9).read("1,5")

@@ -347,6 +347,7 @@ def test_every_command_is_listed() -> None:
         "doctor:doctor",
         "emulate:emulate",
         "journal:app",
+        "mcp:mcp",
         "migrate:app",
         "new_provider:scaffold",
         "switch:app",

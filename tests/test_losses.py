@@ -26,7 +26,8 @@ from invoice_bridge import (
     losses,
 )
 from invoice_bridge.adapter import paths
-from invoice_bridge.adapter.rows import Field, Limit, check_limits, find_losses, leaves_of, values_at
+from invoice_bridge.adapter.limits import Limit, check_limits
+from invoice_bridge.adapter.rows import Field, find_losses, leaves_of, values_at
 from invoice_bridge.core.bills import LEAVES
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.engine.allow import refuse_losses

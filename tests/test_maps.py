@@ -94,6 +94,7 @@ def test_the_maps_of_a_client_cannot_be_changed() -> None:
         ),
         ([7], "it must have codes as texts, and nothing else"),
         ({"one_time": []}, "'one_time' is no kind of bill: did you mean one_time_charge?"),
+        ({"iod_invoice": []}, "'iod_invoice' is no kind of bill: the nearest are period_invoice, import_invoice"),
         ({"x": []}, "'x' is no kind of bill: valid names: import_invoice, one_time_charge, period_invoice"),
         (
             {"period_invoice": "IB-STRIPE-METADATA-01"},

@@ -301,7 +301,8 @@ def test_the_expected_total_is_compared_with_the_total() -> None:
 TABLE = NativeTable(
     (
         Native("fee", "open", Kind.flag(), "docs", replaces=("fee",), effects=frozenset({Effect.MAILS})),
-        Native("plan.days", "open", Kind.whole(), "docs"),
+        Native("plan.days", "open", Kind.whole(), "docs", replaces=("trial",)),
+        Native("trial", "open", Kind.flag(), "docs"),
         Native("late", "other", Kind.whole(), "docs"),
     ),
     (RefusedNative("magic", "no request takes it", "docs"),),
@@ -324,6 +325,13 @@ def test_a_parameter_joins_its_own_request() -> None:
     assert body == {"fee": False, "plan": {"price": 1}, "x": 1}
     assert _merge({"late": 1}, body) is None
     assert _merge({"late": 1}, None, "other") == ({"late": 1}, frozenset())
+
+
+def test_a_part_of_a_parameter_replaces_another_parameter() -> None:
+    """The bill's own field goes; two parameters are refused, because one of them would be lost."""
+    assert _merge({"plan": {"days": 3}}, {"trial": True}) == ({"plan": {"days": 3}}, frozenset())
+    with pytest.raises(Unsupported, match=r"^the native parameter plan takes the place of trial, and both are stated"):
+        _merge({"plan": {"days": 3}, "trial": True}, {})
 
 
 @pytest.mark.parametrize("body", [{"plan": {"days": 2}}, {"plan": "none"}, {"plan": [1]}])

@@ -34,6 +34,13 @@ def test_every_public_name_is_on_the_page_about_python() -> None:
         assert f"#### Client.{method}\n" in page
 
 
+def test_the_page_about_python_has_no_text_of_python_itself() -> None:
+    """A dataclass has no docstring of its own for making it, and nobody makes a protocol."""
+    page = (ROOT / "docs/reference/python.md").read_text("utf-8")
+    assert "Initialize self" not in page
+    assert "(*args, **kwargs)" not in page
+
+
 def test_every_loss_is_on_the_page_once() -> None:
     """By its code, under its provider, with an anchor that other pages link to."""
     page = (ROOT / "docs/reference/losses.md").read_text("utf-8")

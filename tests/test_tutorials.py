@@ -183,16 +183,21 @@ def test_migrate_a_year(emulators: Emulators, monkeypatch: pytest.MonkeyPatch) -
             name, _, value = word.partition("=")
             monkeypatch.setenv(name, value)
 
+    def python(words: list[str]) -> None:
+        subprocess.run([sys.executable, *words[1:]], check=True, timeout=60)
+
     runner = Runner(
         replaced={f":{PORT}": f":{emulators.port}"},
         programs={
             "pip": lambda _words: None,
             "export": export,
+            "python": python,
             "ls": lambda words: "\n".join(sorted(path.name for path in Path(words[1]).iterdir())),
         },
         served=emulators.as_shown(),
     )
     runner.run("docs/tutorials/migrate-a-year.md")
     assert runner.compared > 8
+    assert [command for command in runner.ran if "run" in command.split() and "--plan 3" in command]  # the undo too
     ledger = httpx.get(f"http://127.0.0.1:{emulators.port}/stripe/_ledger").json()["ledger"]
     assert [entry["event"] for entry in ledger if entry["event"] in {"collected", "voided"}] == ["voided", "voided"]

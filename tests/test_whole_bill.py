@@ -109,6 +109,11 @@ def test_half_a_cent_of_tax_is_rounded_away_from_zero() -> None:
     ]
 
 
+def test_a_discount_may_take_off_nothing_or_all() -> None:
+    """A line that costs nothing after it is a line all the same."""
+    assert charge(Line(amount=eur(100), discount=eur(0)), Line(amount=eur(100), discount=eur(100))).discounts == ()
+
+
 @pytest.mark.parametrize(
     "said,problem",
     [

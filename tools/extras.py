@@ -25,6 +25,8 @@ PACKAGES = {
     "migrate-postgres": {"pgqueuer", "psycopg", "sqlalchemy"},
     "fast": {"msgspec"},
     "report": set(),
+    "otel": {"opentelemetry"},
+    "mcp": {"mcp", "mcp_types", "opentelemetry", "starlette", "uvicorn", "click"},
     "testing": {"hypothesis", "pytest", "vcr", "yaml"},
 }
 """The packages of each extra, by the names that they are imported by."""
@@ -35,7 +37,10 @@ NEEDS = {
     "invoice_bridge.emulator.connection": {"emulator"},
     "invoice_bridge.emulator.server": {"emulator"},
     "invoice_bridge.webhooks.asgi": {"emulator"},
+    "invoice_bridge.mcp.asking": {"mcp"},
+    "invoice_bridge.mcp.server": {"mcp"},
     "invoice_bridge.migrate": {"migrate"},
+    "invoice_bridge.otel": {"otel"},
     "invoice_bridge.testing.fault_matrix": {"testing", "emulator"},
     "invoice_bridge.testing": {"testing"},
 }

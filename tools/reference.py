@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from invoice_bridge import Collection, Money, OneTimeCharge, PeriodInvoice, Plan, explain, providers
 from invoice_bridge.adapter.rows import Field
+from invoice_bridge.calibrations import seen_at
 from invoice_bridge.cli.app import COMMANDS
 from invoice_bridge.cli.exits import code_of
 from invoice_bridge.core import errors
@@ -330,14 +331,15 @@ def _public(name: str, value: Any) -> Iterator[str]:
         yield " ".join(f"`{member.value}`" for member in value)
         return
     is_model, fields = inspect.isclass(value) and issubclass(value, BaseModel), getattr(value, "model_fields", {})
-    if not is_model and (shown := _signature(name, value)):
+    is_protocol = getattr(value, "_is_protocol", False)  # nobody calls it
+    if not is_model and not is_protocol and (shown := _signature(name, value)):
         yield shown
     yield from _docstring(value)
     if is_model:
         yield f"Fields: {', '.join(f'`{field}`' for field in fields)}."
     if inspect.isclass(value):
-        if "__init__" in vars(value) and inspect.isfunction(value.__init__):
-            yield from _docstring(value.__init__)
+        if "__init__" in vars(value) and inspect.isfunction(value.__init__) and value.__init__.__doc__:
+            yield from _docstring(value.__init__)  # one of its own: a dataclass has none, and inherits that of object
         for inner, method in _methods(value):
             yield f"#### {name}.{inner}"
             if isinstance(method, property):
@@ -421,15 +423,32 @@ def unconfirmed_page() -> str:
     parts = []
     for name in providers.names():
         provider = providers.get(name)
-        switches = provider.emulator().SWITCHES
+        seen = seen_at(name)
         rows = [
-            [_escaped(text), "yes" if default else "no", f"`{switch}`"] for switch, (default, text) in switches.items()
+            [_escaped(text), "yes" if default else "no", f"`{switch}`", seen.of(switch)]
+            for switch, (default, text) in seen.switches.items()
         ]
         natives = [[f"`{row.path}`", _escaped(row.doubt)] for row in provider.natives.rows if row.doubt]
-        parts.append(f"### {provider.title}\n\n{table(['not confirmed', 'the emulator says', 'its switch'], rows)}")
+        head = ["not confirmed", "the emulator says", "its switch", "test account"]
+        parts.append(f"### {provider.title}\n\n{table(head, rows)}")
         if natives:
             parts.append(table(["native parameter", "not confirmed"], natives))
     return "\n\n".join(parts)
+
+
+def probes_table() -> str:
+    """Return how many switches of each provider have a probe, and what the probes need."""
+    rows = []
+    for name in providers.names():
+        emulator = providers.get(name).emulator()
+        probes = list(emulator.PROBES.rows.values())
+        writing = sum(probe.writes and not probe.charges for probe in probes)
+        charging = sum(probe.charges for probe in probes)
+        known = f"{len(probes)} of {len(emulator.SWITCHES)}"
+        reading = len(probes) - writing - charging
+        rows.append([providers.get(name).title, known, str(reading), str(writing), str(charging)])
+    head = ["provider", "switches with a probe", "only read", "need `--write`", "need `--charge` too"]
+    return table(head, rows)
 
 
 def evidence_counts() -> str:

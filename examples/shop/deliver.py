@@ -21,26 +21,30 @@ SHOP = os.environ.get("SHOP", "http://127.0.0.1:8000")
 
 def stripe(invoice_id: str) -> httpx.Response:
     """Signed with the secret of the endpoint, as Stripe does."""
-    headers = {"Authorization": f"Bearer {os.environ['STRIPE_API_KEY']}"}
+    headers = {"Authorization": f"Bearer {_variable('STRIPE_API_KEY')}"}
     invoice = _read(f"{EMULATORS}/stripe/v1/invoices/{invoice_id}", headers=headers)
     now = int(time.time())
     event = {"id": f"evt_{now}", "object": "event", "type": "invoice.updated", "created": now, "livemode": False}
     body = json.dumps(event | {"data": {"object": invoice}}).encode()
-    secret = os.environ["SHOP_STRIPE_WEBHOOK_SECRET"].encode()
+    secret = _variable("SHOP_STRIPE_WEBHOOK_SECRET").encode()
     signature = hmac.new(secret, f"{now}.".encode() + body, hashlib.sha256).hexdigest()
     return httpx.post(f"{SHOP}/webhooks/stripe", content=body, headers={"Stripe-Signature": f"t={now},v1={signature}"})
 
 
 def chargebee(invoice_id: str) -> httpx.Response:
     """With a user and a password, as Chargebee does: it signs nothing."""
-    auth = httpx.BasicAuth(os.environ["CHARGEBEE_API_KEY"], "")
+    auth = httpx.BasicAuth(_variable("CHARGEBEE_API_KEY"), "")
     answer = _read(f"{EMULATORS}/chargebee/api/v2/invoices/{invoice_id}", auth=auth)
     now = int(time.time())
     event = {"id": f"ev_{now}", "object": "event", "event_type": "invoice_updated", "occurred_at": now}
-    user, _, password = os.environ["SHOP_CHARGEBEE_WEBHOOK_SECRET"].partition(":")
+    user, _, password = _variable("SHOP_CHARGEBEE_WEBHOOK_SECRET").partition(":")
     return httpx.post(
         f"{SHOP}/webhooks/chargebee", json=event | {"content": answer}, auth=httpx.BasicAuth(user, password)
     )
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(name) or sys.exit(f"{name} is not set: export it in this terminal too")
 
 
 def _read(url: str, **credentials: Any) -> Any:

@@ -21,6 +21,7 @@ from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.adapter.redactions import Becomes, Redaction
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.adapter.transitions import Transition
+from invoice_bridge.calibrations import Seen, seen_at
 from invoice_bridge.core.descriptions import DESCRIPTIONS
 from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.model import Invoice, Status
@@ -86,6 +87,7 @@ def matrix_page() -> str:
     """Return the matrix, then the reason and source of every "cannot"."""
     names, found = providers.names(), matrix()
     rows = [[f"`{verb}`", *(_shown(cells[name]) for name in names)] for verb, cells in found.items()]
+    rows.append(["test account: its switches", *(seen_at(name).summary() for name in names)])
     refused = [c for cells in found.values() for c in cells.values() if c.state == "cannot"]
     return "\n\n".join(
         [
@@ -192,10 +194,20 @@ def provider_page(name: str) -> str:
         "Native parameters": native_table(provider),
         "Errors": table(["its code", "its type", "HTTP", "becomes", "source"], errors),
         "Limits": table(["limit on", "at most", "source"], limits),
+        "Not confirmed": switches_table(seen_at(name)),
         "Webhooks": table(["its event", "becomes", "source"], events),
         "Redaction": table(["hidden in recordings", "which", "becomes", "source"], hidden),
     }
     return "\n\n".join(f"## {title}\n\n{part}" for title, part in parts.items() if part)
+
+
+def switches_table(seen: Seen) -> str:
+    """Return what the documentation leaves open: what the emulator does, and what a test account showed."""
+    rows = [
+        [text, "yes" if default else "no", f"`{switch}`", seen.of(switch)]
+        for switch, (default, text) in seen.switches.items()
+    ]
+    return _if_any(["not confirmed", "the emulator says", "its switch", "test account"], rows)
 
 
 def _if_any(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Calibration against emulators with each switch flipped, one at a time: each is found, and no other."""
+"""invoice-bridge calibrate and providers --evidence: the evidence file is written, read and shown."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -7,190 +7,197 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge import ConfigurationError
-from invoice_bridge.adapter.emulation.core import IncomingRequest
+from invoice_bridge import ConfigurationError, calibrations, providers
 from invoice_bridge.adapter.emulation.faults import Fault, Faults, Kind
-from invoice_bridge.client.calibration import Calibration, calibrate
-from invoice_bridge.core.errors import Unauthorized
-from invoice_bridge.core.wire import Response
+from invoice_bridge.cli.calibrate import _is_own_host
+from invoice_bridge.cli.emulate import _switches
 from invoice_bridge.emulator.server import Served, running
 from invoice_bridge.providers.stripe.emulator import StripeEmulator
 from invoice_bridge.providers.stripe.emulator.probes import PROBES
 from tests.cli.conftest import Done
 
 Cli = Callable[..., Done]
-DEFAULTS = {name: default for name, (default, _) in StripeEmulator.SWITCHES.items()}
+READS = {"search", "customer_owes", "customer_credit", "customer_discount"}
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
     """One server for all tests."""
-    with running(names=["stripe"]) as served:
+    with running(names=["stripe", "whop"]) as served:
         yield served
 
 
-def run(server: Served, emulator: StripeEmulator, **changed: Any) -> Calibration:
-    """Calibrate a served emulator."""
-    server.put("stripe", emulator)
-    given = {"provider": "stripe", "api_key": emulator.key, "base_url": server.base_urls["stripe"]}
-    options = {"may_write": True} | {name: value for name, value in changed.items() if name == "may_write"}
-    given |= {name: value for name, value in changed.items() if name != "may_write"}
-    return calibrate(given, PROBES, emulator.customer, "run-1", **options)
+def words(server: Served) -> list[str]:
+    """Return the command for the served Stripe."""
+    return ["calibrate", "stripe", "--customer", "cus_42", "--base-url", server.base_urls["stripe"]]
 
 
-def test_every_switch_has_a_probe_or_a_reason() -> None:
-    """The two lists are exact: a new switch joins one of them."""
-    assert set(PROBES.rows) | set(PROBES.unobserved) == set(StripeEmulator.SWITCHES)
-    assert set(PROBES.rows) & set(PROBES.unobserved) == set()
-    assert set(PROBES.rows) == {
-        "search",
-        "customer_owes",
-        "customer_credit",
-        "customer_discount",
-        "replay_header",
-        "whole_units",
-    }
-
-
-@pytest.mark.parametrize("flipped", [None, *StripeEmulator.SWITCHES])
-def test_a_flipped_switch_is_found_and_no_other(server: Served, flipped: str | None) -> None:
-    """A switch without a probe changes no result; what was made is deleted, and nobody is billed or mailed."""
-    emulator = StripeEmulator(switches={} if flipped is None else {flipped: not DEFAULTS[flipped]})
-    result = run(server, emulator)
-    differing = {name for name, value in result.observed.items() if value is not DEFAULTS[name]}
-    assert differing == ({flipped} if flipped in PROBES.rows else set())
-    assert set(result.observed) == set(PROBES.rows)
-    assert (result.left, emulator.invoices) == ([], {})
-    assert {entry.event for entry in emulator.ledger} <= {"deleted"}
-
-
-def test_without_the_flag_nothing_is_written(server: Served) -> None:
-    """The probes that write are listed as skipped."""
-    emulator = StripeEmulator()
-    result = run(server, emulator, may_write=False)
-    assert result.skipped == ["replay_header", "whole_units"]
-    assert emulator.writes == 0
-
-
-@pytest.mark.parametrize("key", ["sk_live_not_a_key", "not_a_key_with_a_mode"])
-def test_a_key_that_is_not_of_test_mode_sends_nothing(server: Served, key: str) -> None:
-    """By its prefix, before any request."""
-    emulator = StripeEmulator()
-    with pytest.raises(ConfigurationError, match="test mode"):
-        run(server, emulator, api_key=key)
-    assert emulator.requests == 0
-
-
-def test_an_account_that_is_live_is_not_written_to(server: Served) -> None:
-    """By its own answer, whatever the key's prefix says."""
-
-    class Live(StripeEmulator):
-        def __call__(self, *arguments: Any, **options: Any) -> Response:
-            answer = super().__call__(*arguments, **options)
-            content = answer.content.replace(b'"livemode":false', b'"livemode":true')
-            return Response(answer.status, content, answer.headers)
-
-    emulator = Live()
-    with pytest.raises(ConfigurationError, match="does not say test mode"):
-        run(server, emulator)
-    assert emulator.writes == 0
-
-
-def test_what_cannot_be_taken_back_is_listed(server: Served) -> None:
-    """A deletion that is refused leaves the draft, by its id."""
-
-    class Keeps(StripeEmulator):
-        def delete(self, call: IncomingRequest, invoice_id: str) -> Response:
-            del call, invoice_id
-            return self.server_error()
-
-    emulator = Keeps()
-    result = run(server, emulator)
-    assert result.left == list(emulator.invoices)
-    assert len(result.left) == 2
-
-
-def test_a_wrong_key_ends_it(server: Served) -> None:
-    """And the key is in no message."""
-    emulator = StripeEmulator()
-    result = run(server, emulator, api_key="sk_test_another_not_a_key", may_write=False)
-    assert ("key was refused" in result.stopped, result.observed, emulator.requests) == (True, {}, 1)
-    assert "another_not_a_key" not in result.stopped
-    with pytest.raises(Unauthorized):
-        run(server, emulator, api_key="sk_test_another_not_a_key")
-    assert emulator.writes == 0
-
-
-def test_a_run_that_is_stopped_takes_back_what_it_made(server: Served) -> None:
-    """A key that loses its permission halfway ends the probes, and the draft is deleted all the same."""
-
-    class Forbids(StripeEmulator):
-        def add_lines(self, call: IncomingRequest, invoice_id: str) -> Response:
-            del call, invoice_id
-            return Response(403, b"{}", {"content-type": "application/json"})
-
-    emulator = Forbids()
-    result = run(server, emulator)
-    assert ("403" in result.stopped or "refused" in result.stopped, "whole_units" in result.observed) == (True, False)
-    assert (result.left, emulator.invoices) == ([], {})
-
-
-def test_an_answer_that_shows_neither_reading_settles_nothing(server: Served) -> None:
-    """A refusal of the amount that must pass is no evidence about the other."""
-
-    class Refuses(StripeEmulator):
-        def add_lines(self, call: IncomingRequest, invoice_id: str) -> Response:
-            del call, invoice_id
-            return self._refuse("No such currency").answer
-
-    assert run(server, Refuses()).observed["whole_units"] is None
-
-
+@pytest.mark.slow  # runs every probe
 def test_the_command_writes_its_evidence(server: Served, cli: Cli, tmp_path: Path) -> None:
-    """Exit code 0 where the account does as the emulator, 1 where it does not; the file has what was printed."""
+    """Exit code 0 where the account does as the emulator; the file has no key, id, address or host."""
     file = tmp_path / "stripe.json"
-    words = ["calibrate", "stripe", "--customer", "cus_42", "--base-url", server.base_urls["stripe"]]
     server.put("stripe", StripeEmulator())
-    done = cli(*words, "--write", "--output", str(file), "--json")
+    done = cli(*words(server), "--write", "--output", str(file), "--json")
     assert done.code == 0, done.err
-    report = json.loads(file.read_text("utf-8"))
-    assert report == json.loads(done.out)
-    assert (report["mode"], report["recorded_at_provider"], report["left"]) == ("test", False, [])
-    assert report["switches"]["replay_header"] == {"emulator": True, "observed": True}
-    assert set(report["unobserved"]) == set(PROBES.unobserved)
-    server.put("stripe", StripeEmulator(switches={"search": False}))
-    done = cli(*words)
-    assert (done.code, "not run without --write: replay_header, whole_units" in done.out) == (1, True)
+    text, printed = file.read_text("utf-8"), json.loads(done.out)
+    found = json.loads(text)
+    assert found["switches"] == {name: default for name, default in printed["emulator"].items() if name in PROBES.rows}
+    assert found["unobserved"] == PROBES.unobserved
+    assert (found["mode"], found["recorded_at_provider"], found["stopped"]) == ("test", False, False)
+    assert found["made"] == {"kept": len(printed["kept"]), "left": 0, "unsure": 0}
+    assert printed["kept"]
+    for secret in ("cus_", "in_0", "sk_test", "127.0.0.1", "example", "cal-"):
+        assert secret not in text
+    assert calibrations.read(text, file.name).text() == text
+
+
+def test_the_command_reads_without_the_flag(server: Served, cli: Cli, tmp_path: Path) -> None:
+    """Exit code 1 where the account does something else; what was not run is named."""
+    emulator = StripeEmulator(switches={"search": False})
+    server.put("stripe", emulator)
+    file = tmp_path / "stripe.json"
+    done = cli(*words(server), "--output", str(file))
+    assert (done.code, emulator.writes) == (1, 0)
+    assert "not run without --write: replay_header, whole_units" in done.out
+    assert "2 more switches have no probe" in done.out
+    found = calibrations.read(file.read_text("utf-8"), file.name)
+    assert (set(found.switches), found.switches["search"]) == (READS, False)
+    assert set(found.skipped) == set(PROBES.rows) - READS
+    done = cli("calibrate", "whop", "--customer", "mber_42", "--base-url", server.base_urls["whop"], "--charge")
+    assert (done.code, "--charge needs --write" in done.err) == (2, True)
 
 
 def test_the_command_refuses_a_live_key(server: Served, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even to read; and a provider without probes."""
+    """Even to read; Whop's live host is one of a live key."""
     emulator = StripeEmulator()
     server.put("stripe", emulator)
     monkeypatch.setenv("STRIPE_API_KEY", "sk_live_not_a_key")
-    done = cli("calibrate", "stripe", "--customer", "cus_42", "--base-url", server.base_urls["stripe"])
+    done = cli(*words(server))
     assert (done.code, emulator.requests) == (2, 0)
     assert "live" in done.err
-    done = cli("calibrate", "whop", "--customer", "mber_1")
-    assert (done.code, "no probes" in done.err) == (2, True)
+    monkeypatch.setenv("WHOP_API_KEY", "whop_test_not_a_key")
+    done = cli("calibrate", "whop", "--customer", "mber_42", "--set", "account_id=biz_42")
+    assert (done.code, "live" in done.err) == (2, True)
 
 
-@pytest.mark.parametrize("kind", ["reset_after", "html_502_after", "torn_json"])
-def test_a_write_whose_answer_is_lost_is_listed(server: Served, kind: str) -> None:
-    """The draft is there, and its id is not known: the report says so, whatever the other probes show."""
+def test_an_adapter_without_probes(server: Served, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command says what its emulator lacks, and sends nothing."""
     emulator = StripeEmulator()
-    server.put("stripe", Faults(emulator, [Fault(Kind(kind), method="POST", path="/v1/invoices$")]))
-    given = {"provider": "stripe", "api_key": emulator.key, "base_url": server.base_urls["stripe"]}
-    result = calibrate(given, PROBES, emulator.customer, "run-1", may_write=True)
-    assert [text.partition("/v1")[2] for text in result.unsure] == ["/invoices"]
-    assert result.observed.get("replay_header") is None
-    assert len(emulator.invoices) <= 1
+    server.put("stripe", emulator)
+    monkeypatch.setattr(StripeEmulator, "PROBES", None)
+    done = cli(*words(server))
+    assert (done.code, "no probes" in done.err, emulator.requests) == (2, True, 0)
+
+
+@pytest.mark.parametrize(
+    "name,base_url,own",
+    [
+        ("stripe", None, True),
+        ("stripe", "https://api.stripe.com", True),
+        ("stripe", "http://api.stripe.com", False),
+        ("stripe", "https://stripe.example.test", False),
+        ("stripe", "http://127.0.0.1:8787/stripe", False),
+        ("chargebee", None, True),
+        ("chargebee", "https://other.chargebee.com/api/v2", False),
+        ("whop", "https://sandbox-api.whop.com/api/v1", True),
+        ("whop", "http://127.0.0.1:8787/whop/api/v1", False),
+    ],
+)
+def test_only_the_providers_own_host_is_evidence(name: str, base_url: str | None, own: bool) -> None:
+    """Its own, or its sandbox, over TLS."""
+    declared = providers.get(name)
+    given = {"base_url": base_url, **declared.emulator().settings}
+    assert _is_own_host(declared, declared.emulator().PROBES, given) is own
 
 
 def test_the_command_names_a_write_whose_answer_is_lost(server: Served, cli: Cli) -> None:
     """And does not end with 0."""
     emulator = StripeEmulator()
-    server.put("stripe", Faults(emulator, [Fault(Kind.RESET_AFTER, method="POST", path="/v1/invoices$")]))
-    words = ["calibrate", "stripe", "--customer", "cus_42", "--base-url", server.base_urls["stripe"], "--write"]
-    done = cli(*words)
-    assert (done.code, "may have made a draft" in done.out, "ended early" in done.out) == (3, True, True)
+    server.put("stripe", Faults(emulator, [Fault(Kind.RESET_AFTER, method="POST", path="/v1/customers$")]))
+    done = cli(*words(server), "--write")
+    assert (done.code, "may have made something" in done.out, "ended early" in done.out) == (3, True, True)
+
+
+# ── what reads the file ──────────────────────────────────────────────────────────────────────────────────────────────
+def evidence(**changed: Any) -> str:
+    """Return an evidence file of Stripe as its own host gives it."""
+    found = {
+        "form": 1,
+        "provider": "stripe",
+        "date": "2026-11-29",
+        "api_version": "2026-10-28.endive",
+        "mode": "test",
+        "recorded_at_provider": True,
+        "switches": {"search": True, "minimum_charge": None, "finalize_empty": True},
+        "skipped": ["replay_header"],
+        "unobserved": {"record_mails": "no request shows it"},
+        "made": {"kept": 1, "left": 0, "unsure": 0},
+        "stopped": False,
+    }
+    return json.dumps({name: value for name, value in (found | changed).items() if value is not ...})
+
+
+@pytest.mark.parametrize(
+    "changed,says",
+    [
+        ({"form": 2}, "form"),
+        ({"mode": "live"}, "mode"),
+        ({"provider": ...}, "provider: Field required"),
+        ({"date": "today"}, "date"),
+        ({"switches": {"search": "yes"}}, "switches.search"),
+        ({"switches": {"serch": True}}, "serch, which is no switch of stripe"),
+        ({"api_key": "sk_test_not_a_key"}, "api_key: Extra inputs are not permitted"),
+    ],
+)
+def test_another_form_of_file_is_refused(changed: dict[str, Any], says: str) -> None:
+    """By the place at fault; the value is not repeated."""
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        calibrations.read(evidence(**changed), "stripe.json")
+    assert "sk_test" not in str(caught.value)
+    assert str(caught.value).startswith("stripe.json ")
+
+
+def test_the_matrix_reads_the_file(cli: Cli, tmp_path: Path) -> None:
+    """As a column of the switches, and as a row of the matrix; of other providers it says nothing."""
+    file = tmp_path / "stripe.json"
+    file.write_text(evidence())
+    assert calibrations.read(evidence(), file.name).settled() == {"search": True, "finalize_empty": True}
+    known = json.loads(cli("providers", "stripe", "--evidence", str(file), "--json").out)
+    assert known["test_account"] == "2 of 20 settled (2026-10-28.endive, 2026-11-29)"
+    seen = {name: row["test_account"] for name, row in known["switches"].items()}
+    assert (seen["search"], seen["minimum_charge"], seen["replay_header"]) == ("yes", "not settled", "no probe was run")
+    done = cli("providers", "--evidence", str(file))
+    assert (done.code, done.out.count("2 of 20 settled"), done.err) == (0, 1, "")
+    assert "test account" in cli("providers", "stripe", "--evidence", str(file)).out
+
+
+def test_a_file_of_another_host_confirms_nothing(cli: Cli, tmp_path: Path) -> None:
+    """An emulator is no evidence of its provider, and the command says so."""
+    file = tmp_path / "stripe.json"
+    file.write_text(evidence(recorded_at_provider=False))
+    done = cli("providers", "stripe", "--evidence", str(file), "--json")
+    assert {row["test_account"] for row in json.loads(done.out)["switches"].values()} == {"not recorded live"}
+    assert "it confirms nothing" in done.err
+
+
+def test_an_emulator_does_what_a_calibration_settled(tmp_path: Path) -> None:
+    """A switch of the command line comes after the file's; a file of a provider that is not served is refused."""
+    file = tmp_path / "stripe.json"
+    file.write_text(evidence())
+    names = ["stripe", "whop"]
+    assert _switches(names, [], [str(file)]) == {"stripe": {"search": True, "finalize_empty": True}}
+    assert _switches(names, ["stripe.search=off"], [str(file)])["stripe"]["search"] is False
+    with pytest.raises(ConfigurationError, match="it is of stripe, and whop are served"):
+        _switches(["whop"], [], [str(file)])
+
+
+def test_nothing_here_was_recorded_at_a_provider() -> None:
+    """The release has no evidence file: each of its providers says so, in the matrix and on its page."""
+    from invoice_bridge.matrix import matrix_page, provider_page
+
+    row = next(line for line in matrix_page().splitlines() if line.startswith("| test account"))
+    assert row.count("not recorded live") == len(providers.names())
+    for name in ("chargeapi", "chargebee", "stripe", "whop"):
+        seen = calibrations.seen_at(name)
+        assert seen.file is None
+        assert provider_page(name).count("| not recorded live |") == len(seen.switches)

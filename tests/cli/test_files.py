@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from invoice_bridge import ConfigurationError, Money, OneTimeCharge, Period, PeriodInvoice
-from invoice_bridge.cli.files import amount, instant, pairs, read_bill
+from invoice_bridge.cli.files import instant, pairs, read_bill
+from invoice_bridge.core.amounts import amount
 from tests.cli.conftest import EXAMPLES
 
 

@@ -51,7 +51,7 @@ def test_the_commands_of_the_page_move_what_they_say(cli: Callable[..., Done], b
         assert done.code == 0, f"$ {command}\n{done.out}{done.err}"
         shown.setdefault(words[2], []).append(done)
         if number == 0:
-            assert "1 customers have no id at the target: complete customers.csv" in done.err
+            assert "1 customer has no id at the target: complete customers.csv" in done.err
             Path("customers.csv").write_text("source_id,target_id\ncus_42,cus_42\n", "utf-8")
     assert "refused customer-unmapped  4" in shown["plan"][0].out
     assert "items: 4 planned, 2 skipped" in shown["preview"][0].out
@@ -121,7 +121,8 @@ def test_a_person_decides_on_the_command_line(cli: Callable[..., Done], between:
     assert cli("migrate", "verify", *ledger, *ends).code == 1
     decide = ("migrate", "quarantine", "resolve", row.reference, *ledger, "--why", "it is another document")
     assert cli(*decide, "--as", "elsewhere").code == 2
-    assert cli(*decide, "--as", "refused").code == 0
+    decided = cli(*decide, "--as", "refused", "--json")
+    assert json.loads(decided.out) == {"plan": 1, "reference": row.reference, "state": "refused"}
     assert cli(*decide, "--as", "refused").code == 2
     assert cli("migrate", "verify", *ledger, *ends).code == 0
     assert cli("migrate", "preview", *ledger).code == 0
@@ -138,10 +139,14 @@ def test_balances_are_listed_on_the_command_line(cli: Callable[..., Done], betwe
         migration.plan(customers=between.customers)
         assert cli(*ask).code == 2
         migration.run(allow=migration.preview().stopping)
-    assert (cli(*ask).code, cli(*ask).out) == (0, "1 customers read, 0 balances to move by hand, 0 not read\n")
+    assert (cli(*ask).code, cli(*ask).out) == (0, "customers read: 1, balances to move by hand: 0, not read: 0\n")
     emulator: Any = between.emulators["stripe"]
     emulator.customers["cus_42"].update(balance=-1234, currency="eur")
     done = cli(*ask)
     assert done.code == 1
     (shown,) = re.findall(r"^```text\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
     assert done.out == shown.partition("\n")[2]
+    as_json = cli(*ask, "--json")
+    assert as_json.code == 1
+    (row,) = json.loads(as_json.out)["balances"]
+    assert (row["source"], row["balance"]["amount"]) == ("cus_42", {"minor": 1234, "currency": "EUR"})

@@ -118,7 +118,7 @@ def test_a_file_names_what_is_wrong_with_it(stripe: Cli, file: Callable[[object]
     attempt = DOCUMENT | {"payments": [{"amount": "10.00 EUR", "at": "2025-03-05T00:00:00Z"}]}
     assert 'write state = "succeeded", or leave it out' in stripe("import", file(attempt)).err
     unknown = stripe("create", file(BILL | {"reference": "a", "amonut": 1})).err
-    assert unknown.endswith("amonut: there is no such field\n")
+    assert unknown.endswith("amonut: there is no such field; did you mean 'amount'?\n")
 
 
 def test_a_document_that_cannot_be_saved_names_its_file_once(stripe: Cli, file: Callable[[object], str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from invoice_bridge import Invoice, Money
 from invoice_bridge import decode as decode_invoice
-from invoice_bridge.cli.output import write
+from invoice_bridge.cli.results import write
 from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.emulator.server import Served
 from tests.cli.conftest import EXAMPLES, KEY, execute
@@ -198,7 +198,7 @@ def test_ctrl_c_in_the_middle_of_a_bill_names_the_reference() -> None:
                 assert billing.wait(timeout=20) == 130
     assert told == (
         "invoice-bridge: stopped after POST /v1/invoices was sent, so the outcome of the reference 'res-2026-05-17' is "
-        "unknown: make the bill again to continue from there, or call resolve()\n"
+        "unknown: make the bill again to continue from there, or `invoice-bridge resolve` its file\n"
     )
 
 

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
-from invoice_bridge import Client
+from invoice_bridge import Client, Invoice, Money, Status
 from invoice_bridge.adapter.emulation.core import FakeClock
+from invoice_bridge.cli import listing
 from invoice_bridge.cli.files import read_bill
 from invoice_bridge.emulator.server import Served, running
 from tests.cli.conftest import EXAMPLES, KEY, execute
@@ -67,18 +69,32 @@ def test_defect_84_a_listing_shows_whole_ids_and_references(columns: int, billed
 
 
 def test_defect_84_a_wide_listing_is_a_table_and_a_narrow_one_is_blocks(billed: tuple[Served, list[str]]) -> None:
-    """What matters least goes first; below that, an invoice is a block, with all that is known of it."""
+    """What matters least is cut, then omitted; below that, an invoice is a block, with all that is known of it."""
     _, where = billed
     wide = in_terminal("list", *where, columns=200, NO_COLOR="1").splitlines()
     assert wide[0].split() == ALL_COLUMNS
     assert len(wide) == 4
+    assert "…" not in "".join(wide)
     middle = in_terminal("list", *where, columns=100, NO_COLOR="1").splitlines()
-    assert middle[0].split() == ["id", "reference", "status", "total", "remaining"]
+    assert middle[0].split() == ["id", "reference", "status", "customer", "total", "remaining"]
+    assert sum("  cus_42 <som" in line and "…  19.99 EUR" in line for line in middle) == 3
+    middle = in_terminal("list", *where, columns=120, NO_COLOR="1").splitlines()
+    assert middle[0].split() == ["id", "reference", "status", "customer", "total", "remaining", "created"]
     narrow = in_terminal("list", *where, columns=60, NO_COLOR="1").splitlines()
     assert narrow[0] == "in_00000003"
     assert narrow[1].split() == ["number", *narrow[1].split()[1:]]
     assert "  reference  a reference with blanks, and a comma" in narrow
     assert narrow.count("") == 2
+
+
+def test_a_listing_obeys_columns(billed: tuple[Served, list[str]]) -> None:
+    """In a terminal COLUMNS counts instead of its width; a pipe has no width, whatever COLUMNS says."""
+    _, where = billed
+    lines = in_terminal("list", *where, columns=200, NO_COLOR="1", COLUMNS="60").splitlines()
+    assert max(map(len, lines)) <= 60
+    piped = execute("list", *where, env={"STRIPE_API_KEY": KEY, "COLUMNS": "60"})
+    assert piped.out.splitlines()[0].split() == ALL_COLUMNS
+    assert "…" not in piped.out
 
 
 def test_defect_84_a_piped_listing_is_one_line_an_invoice(billed: tuple[Served, list[str]]) -> None:
@@ -88,6 +104,49 @@ def test_defect_84_a_piped_listing_is_one_line_an_invoice(billed: tuple[Served, 
     header, *rows = done.out.splitlines()
     assert header.split() == ALL_COLUMNS
     assert [reference in row for reference, row in zip(reversed(REFERENCES), rows, strict=True)] == [True] * 3
+
+
+def long_one(number: int) -> Invoice:
+    """An invoice whose ids are as long as Stripe's, past due in the provider's own words, of a wordy customer."""
+    return Invoice.model_validate(
+        {
+            "provider": "chargebee",
+            "id": f"in_1MtHbELkdIwHu7ixl4OzzP{number:02}",
+            "number": f"F1B2C3D-{number:04}",
+            "reference": f"booking-{number:02}/may",
+            "status": Status.OPEN,
+            "native_status": "payment_due_and_dunning",
+            "currency": "EUR",
+            "total": Money(123456789, "EUR"),
+            "amount_remaining": Money(123456789, "EUR"),
+            "customer": {"id": "cus_4711", "name": "Ünïversal 日本 Exports & Sons", "email": "someone@example.test"},
+            "created_at": "2026-05-01T09:30:00Z",
+            "due_at": "2026-05-15T00:00:00Z",
+        }
+    )
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 160, 200, None])
+def test_words_are_cut_and_ids_amounts_and_dates_are_not(
+    width: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At every width a line fits; whatever is shown of an id, a reference, an amount or a date is whole."""
+    monkeypatch.setattr(listing, "terminal_width", lambda: width)
+    listing.show_invoices([long_one(1), long_one(2)])
+    text = capsys.readouterr().out
+    lines = text.splitlines()
+    assert width is None or max(map(cell_len, lines)) <= width
+    for number in (1, 2):
+        for word in (f"in_1MtHbELkdIwHu7ixl4OzzP{number:02}", f"booking-{number:02}/may"):
+            assert sum(word in line for line in lines) == 1, word
+    assert text.count("1234567.89 EUR") == 4
+    assert text.count("open, past due") == 2
+    for start, whole in (("2026-05-01", "2026-05-01 09:30 UTC"), ("2026-05-15", "2026-05-15")):
+        assert text.count(start) == text.count(whole)
+    if width in {None, 200}:
+        assert "customer" in lines[0]
+    assert text.count("F1B2C3D") == text.count("F1B2C3D-000")
+    assert ("…" in text) == (width not in {None, 80})  # at 80 columns it is a block, whose lines have the space
 
 
 # ── colours ──────────────────────────────────────────────────────────────────────────────────────────────────────────

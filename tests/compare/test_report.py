@@ -1,4 +1,4 @@
-"""The comparison as an HTML page: what is in the file. How it behaves in a browser: tests/e2e/test_report_page.py."""
+"""The comparison as an HTML page: what is in the file. In a browser: tests/e2e/test_report_*.py."""
 
 import json
 import re
@@ -102,15 +102,9 @@ def cells(page: Page) -> list[str]:
 def test_it_refers_to_nothing_outside(written: Write) -> None:
     """No element that loads, links or sends, and no address anywhere in the page's own markup, style and script."""
     page = written([bill()], [other(total=eur(1))])
-    assert {"link", "img", "iframe", "object", "embed", "base", "a", "image", "use"} & set(page.elements) == set()
-    assert {name for _, name, _ in page.attributes} & {
-        "src",
-        "href",
-        "srcset",
-        "action",
-        "style",
-        "xlink:href",
-    } == set()
+    assert {"link", "img", "iframe", "object", "embed", "base", "image", "use"} & set(page.elements) == set()
+    assert {name for _, name, _ in page.attributes} & {"src", "srcset", "action", "style", "xlink:href"} == set()
+    assert [link for link in page.values("href") if not link.startswith("#")] == []
     own = page.source.replace(page.blocks["rows"], "")
     assert re.findall(r"https?:|//\w+\.|url\(|@import|fetch\(|innerHTML|XMLHttp", own) == []
 
@@ -263,7 +257,7 @@ def test_many_fields_are_cut_in_the_summary_alone(written: Write) -> None:
     assert len(page.values("data-field")) == 40
     keys = sorted(f"metadata.k{n}" for n in range(60))
     assert json.loads(page.blocks["facts"])["shapes"] == [*keys, "metadata.order", "metadata.shop"]  # not by chance
-    assert "22 more fields are in the table's filter." in page.texts["p"]
+    assert "22 more fields are in the filter." in page.texts["p"]
 
 
 # ── the rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -273,12 +267,14 @@ def test_a_row_has_both_invoices_as_exact_text(written: Write) -> None:
     page = written([bill(raw=raw)], [other(total=eur(14801), raw=None, lines=bill().lines[:2])])
     ((listed, opened),) = page.rows
     assert listed == [
-        "differing", "res-1", ["stripe in_1", "chargebee 19"], ["Ada", "a@example.test", "cus_1", "cb_9"],
-        ["open", "open"], ["EUR"], ["148.00 EUR", "148.01 EUR"], "+0.01 EUR", [0, 4],
+        "differing", "res-1", ["stripe in_1", "chargebee 19"], ["stripe", "chargebee"],
+        ["Ada", "a@example.test", "cus_1", "cb_9"], ["open", "open"], ["EUR"], ["148.00 EUR", "148.01 EUR"],
+        "+0.01 EUR", [0, 4], [0, 1], [["total", "+0.01 EUR", 1], ["lines[2]", "left only  +5.00 EUR", 1]], [0, 0],
+        "5.00 EUR",
     ]  # fmt: skip
     assert opened["differences"] == [
-        ["total", "148.00 EUR", "148.01 EUR", 0, 1, ""],
-        ["lines[2]", "Loyalty: -5.00 EUR", "–", 0, 1, ""],
+        ["total", "148.00 EUR", "148.01 EUR", 0, 1, "", "+0.01 EUR", ""],
+        ["lines[2]", "Loyalty: -5.00 EUR", "–", 0, 1, "", "+5.00 EUR", ""],
     ]
     fields = {path: rest for path, *rest in opened["fields"]}
     assert fields["total"] == ["148.00 EUR", "148.01 EUR", "differs"]
@@ -346,7 +342,7 @@ def test_an_invoice_without_a_mate_opens_too(written: Write) -> None:
     """One side is empty; nothing is called the same or different."""
     page = written([bill(), bill(reference="alone")], [other()])
     listed, opened = next(row for row in page.rows if row[0][1] == "alone")
-    assert (listed[0], listed[2], listed[4]) == ("left_only", ["stripe in_1", ""], ["open", None])
+    assert (listed[0], listed[2], listed[5]) == ("left_only", ["stripe in_1", ""], ["open", None])
     assert {mark for *_, mark in opened["fields"]} == {""}
     assert opened["raw"] == ['{"id":"in_1"}', None]
 
@@ -362,7 +358,7 @@ def test_invoices_are_embedded_to_a_limit_that_is_said(written: Write, monkeypat
     monkeypatch.setattr(report_rows, "LARGEST", 1)
     page = written(left, right)
     assert ["fields" in opened for _, opened in page.rows] == [True, *[False] * 7]
-    assert page.rows[7][1]["differences"] == [["total", "148.00 EUR", "0.01 EUR", 0, 1, ""]]
+    assert page.rows[7][1]["differences"] == [["total", "148.00 EUR", "0.01 EUR", 0, 1, "", "-147.99 EUR", ""]]
     monkeypatch.undo()
     assert "Both invoices of every row are in this file." in written(left, right).texts["p"]
 
@@ -372,7 +368,7 @@ def test_two_currencies_have_no_difference_in_the_table(written: Write) -> None:
     amounts = {**dict.fromkeys(AMOUNTS), "total": Money(5, "JPY")}
     yen = bill(currency="JPY", lines=(), collection=None, **amounts)
     ((listed, _),) = written([bill()], [yen]).rows
-    assert listed[5:8] == [["EUR", "JPY"], ["148.00 EUR", "5 JPY"], ""]
+    assert listed[6:9] == [["EUR", "JPY"], ["148.00 EUR", "5 JPY"], ""]
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:

@@ -59,6 +59,11 @@ class Move:
                 client.void(made.id)
             elif end == "uncollectible":
                 client.mark_uncollectible(made.id)
+            elif end == "credited":
+                client.credit(made.id, amount=Money(300, "EUR"), reference=f"{reference}-note")
+                client.mark_paid(made.id)
+            elif end == "credited whole":
+                client.credit(made.id, amount=made.amount_remaining, reference=f"{reference}-note")
             elif end == "refunded":
                 client.refund(made.id, amount=Money(300, "EUR"), reference=f"{reference}-back")
             return made.id

@@ -1,7 +1,8 @@
 """Workers of a migration as real processes, which kill or stop themselves at a stated point.
 
 The points: "claim" (committed, nothing sent), "send" (before a request leaves), "answer" (after its answer),
-"settle" (before what became of the items is written), "settled" (after).
+"settle" (before what became of the items is written), "settled" (after). Two are apart: "intended" (the lease was
+checked, the deadline was not yet), and "written" (after the last check of both, where no client can prevent the write).
 """
 
 import json
@@ -17,6 +18,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from typing import Any
+
+from httpcore._backends.sync import SyncStream
 
 from invoice_bridge import Client, ImportInvoice, Money, OneTimeCharge, explain
 from invoice_bridge.adapter.emulation.core import Emulator
@@ -65,6 +68,7 @@ def signal_at(point: str, after: int, number: int) -> None:
         passed[reached] += 1
         if reached == point and passed[reached] == after + 1:
             os.kill(os.getpid(), number)
+            time.sleep(0.05)  # another thread may take the signal, and this one would run on for a moment
 
     claim, settle = Ledger.claim, Ledger.settle
 
@@ -84,12 +88,22 @@ def signal_at(point: str, after: int, number: int) -> None:
 
     def watched_intend(self: ItemJournal, *arguments: Any, **options: Any) -> int:
         reach("send")
-        return intend(self, *arguments, **options)
+        number = intend(self, *arguments, **options)
+        reach("intended")
+        return number
 
     def watched_conclude(self: ItemJournal, *arguments: Any, **options: Any) -> None:
         reach("answer")
         conclude(self, *arguments, **options)
 
+    write = SyncStream.write
+
+    def watched_write(self: SyncStream, *arguments: Any, **options: Any) -> None:
+        reach("written")
+        write(self, *arguments, **options)
+
+    streams: Any = SyncStream
+    streams.write = watched_write
     ledgers: Any = Ledger
     ledgers.claim, ledgers.settle = watched_claim, watched_settle
     replaced: Any = ItemJournal

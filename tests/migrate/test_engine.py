@@ -193,6 +193,9 @@ def test_what_was_taken_before_is_refused_only_after_its_lookup(error: BridgeErr
     before_any_request, after_one = Course(item(is_repeat=True)), Course(item(is_repeat=True), intended=1)
     assert result_of_error(before_any_request, error, TIMING).state == "quarantined"
     assert result_of_error(after_one, error, TIMING).state == "refused"
+    error.invoice_id = "in_1"  # the lookup has found what an earlier try made, and the next request is refused
+    assert result_of_error(after_one, error, TIMING).state == "quarantined"
+    assert result_of_error(Course(item(), intended=1), error, TIMING).state == "refused"
 
 
 # ── what concerns every item ─────────────────────────────────────────────────────────────────────────────────────────

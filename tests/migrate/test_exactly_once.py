@@ -87,6 +87,32 @@ def test_a_worker_stopped_past_its_lease_and_woken_sends_nothing_more(
         assert stage.ledger.counts(stage.plan) == {"done": 30}
 
 
+@pytest.mark.parametrize(
+    "point, after, forgets, sent, doubles",
+    [
+        ("intended", 9, True, 0, 0),  # the deadline has passed by then, and it is compared directly before the write
+        pytest.param("written", 0, True, 1, 1, marks=pytest.mark.slow),
+        pytest.param("written", 0, False, 1, 0, marks=pytest.mark.slow),
+    ],
+)
+def test_a_stop_after_the_check_of_the_lease_sends_at_most_that_one_request(  # noqa: PLR0917 - parametrized
+    tmp_path: Path, point: str, after: int, forgets: bool, sent: int, doubles: int
+) -> None:
+    """The residue that no client can prevent: a stop within the write itself, and a key that is forgotten."""
+    with scene(tmp_path / "ledger.sqlite", 30, threads=1, forgets=forgets) as stage:
+        stopped = stage.start(point, after, signal=signal.SIGSTOP)  # a request that creates an item
+        assert stopped.pid is not None
+        _wait_until_stopped(stopped.pid)
+        stage.start()
+        assert stage.finished(within=60)
+        before = stage.emulator.requests
+        os.kill(stopped.pid, signal.SIGCONT)
+        stopped.join(20)
+        assert (stopped.exitcode, stage.emulator.requests - before) == (0, sent)
+        assert stage.doubles() == doubles
+        assert stage.ledger.counts(stage.plan) == {"done": 30}
+
+
 def _wait_until_stopped(pid: int) -> None:
     for _ in range(400):
         if Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "T":

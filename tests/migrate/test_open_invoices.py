@@ -181,7 +181,7 @@ def test_a_lost_answer_of_closing_is_looked_at_again(between: Move, monkeypatch:
         if not lost:
             lost.append(done.id)
             error = ServerError("the answer was lost", provider="stripe", status=500)
-            error.outcome = "unknown"
+            error.outcome, error.invoice_id = "unknown", done.id
             raise error
         return done
 
@@ -190,6 +190,32 @@ def test_a_lost_answer_of_closing_is_looked_at_again(between: Move, monkeypatch:
         assert run(migration, between)["done"] == 1
         assert states(between) == (["void"], ["open"])
         assert len(between.emulators["chargebee"].invoices) == 1
+
+
+def test_an_error_of_the_source_names_no_document_of_the_target(between: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the source cannot be read, the item keeps the id of what was made; and before, it has none."""
+    made = between.bill("open", "res-1", 1000)
+    seen: list[tuple[str, str | None]] = []
+    retrieve, fails = Client.retrieve, [2]
+
+    def failing(self: Client, invoice_id: str, **options: Any) -> Invoice:
+        seen.extend((row.state, row.target_id) for row in migration.ledger.rows(1))
+        if invoice_id == made and fails:
+            fails[0] -= 1
+            if fails == [0]:
+                fails.clear()
+            error = ServerError("the source is away", provider="stripe", status=500)
+            error.outcome, error.invoice_id = "unknown", made
+            raise error
+        return retrieve(self, invoice_id, **options)
+
+    with between.migration() as migration:
+        migration.plan(customers=between.customers, open_invoices=True)
+        monkeypatch.setattr(Client, "retrieve", failing)
+        assert migration.run(allow=migration.preview().stopping)["done"] == 1
+        assert made not in {target_id for _, target_id in seen}
+        (row,) = migration.ledger.rows(1)
+        assert (row.state, row.target_id) == ("done", next(iter(between.emulators["chargebee"].invoices)))
 
 
 def test_a_lost_answer_of_a_payment_is_looked_at_again(between: Move, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,6 +226,27 @@ def test_an_invoice_that_changed_since_the_plan_is_not_moved(between: Move) -> N
         assert migration.preview(migration.sweep(number, customers=between.customers)).counts == {}
 
 
+@pytest.mark.parametrize("between", [("stripe", "chargebee")], indirect=True, ids=" to ".join)
+def test_what_is_there_by_halves_is_never_refused(between: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The document was made, its credit note lost, and the next try of that one is refused: a person decides."""
+    between.bill("refunded", "res-1", 1000)
+    emulator: Any = between.emulators["chargebee"]
+    calls: list[str] = []
+
+    def failing(call: Any) -> Any:
+        calls.append(call.method)
+        if len(calls) > 3:  # the first call's tries
+            raise emulator._refuse("create_reason_code : is not one of the site's", param="create_reason_code")
+        return emulator.server_error()
+
+    monkeypatch.setattr(emulator, "import_credit_note", failing)
+    with between.migration() as migration:
+        allow = planned(migration, between)
+        done = migration.run(allow=allow)
+        (row,) = migration.ledger.rows(1)
+        assert (row.state, row.target_id) == ("quarantined", next(iter(emulator.invoices))), (done, row.detail, calls)
+
+
 def test_verify_finds_what_is_not_as_it_was_moved(between: Move) -> None:
     """A cent, a status, a customer, a number of the date, one that is missing and one that is there twice."""
     between.fill(7, ("paid",))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge import InvalidState, Money, OneTimeCharge
+from invoice_bridge import ConfigurationError, InvalidState, Money, OneTimeCharge
 from invoice_bridge.migrate import Migration
 from tests.migrate.moves import Move, move
 
@@ -44,6 +44,28 @@ def moved(migration: Migration, between: Move) -> None:
     migration.run(allow=migration.preview().stopping)
 
 
+def test_undo_chooses_the_plan_that_made_something(between: Move) -> None:
+    """A sweep that found nothing new is not taken back; of several plans that made documents, one is to be named."""
+    with between.migration() as migration:
+        between.fill(2, ("paid",))
+        migration.plan(customers=between.customers)
+        with pytest.raises(ConfigurationError, match="no plan of this ledger has made anything"):
+            migration.undo()
+        migration.run(1, allow=migration.preview(1).stopping)
+        empty = migration.sweep(customers=between.customers)
+        undo = migration.undo()
+        assert (migration.ledger.plan(undo).facts["of"], dict(migration.preview(undo).counts)) == (1, {"planned": 2})
+        assert migration.run(undo) == {"done": 2}
+        between.bill("paid", "res-late", 500)
+        late = migration.sweep(empty, customers=between.customers)
+        migration.run(late, allow=migration.preview(late).stopping)
+        with pytest.raises(ConfigurationError) as raised:
+            migration.undo()
+        assert f"plan 1 has 2 (taken back by plan {undo}), plan {late} has 1" in str(raised.value)
+        assert str(raised.value).endswith(f"pass plan={late}")
+        assert dict(migration.preview(migration.undo(late)).counts) == {"planned": 1}
+
+
 def test_on_chargebee_undo_ends_where_it_began(between: Move) -> None:
     """Drafts, paid and void ones are deleted with their payments; nobody is mailed, charged or credited."""
     own_document(between)
@@ -72,7 +94,7 @@ def test_on_chargebee_undo_ends_where_it_began(between: Move) -> None:
 @pytest.mark.parametrize(
     "between, left",
     [
-        (("stripe", "chargebee"), {"refunded", "uncollectible"}),
+        (("stripe", "chargebee"), {"refunded"}),
         (("chargebee", "stripe"), {"paid", "void", "uncollectible"}),
     ],
     indirect=["between"],
@@ -128,23 +150,66 @@ def test_what_could_be_collected_in_between_is_not_deleted(between: Move) -> Non
     assert len(found["linked_payments"]) == 1
 
 
-def test_a_site_that_would_collect_it_stops_the_undo(between: Move) -> None:
-    """The switch: an invoice whose payment is deleted becomes payment_due. A person decides about it."""
+def test_what_becomes_payment_due_is_deleted_at_once(between: Move) -> None:
+    """The switch: an invoice whose payment is deleted becomes payment_due. Left there it could be collected."""
     between.fill(1, ("paid",))
     emulator: Any = between.emulators["chargebee"]
     emulator.switches["deleted_payment_inert"] = False
     with between.migration() as migration:
         moved(migration, between)
         number = migration.undo()
-        assert migration.run(number) == {"quarantined": 1}
-        (row,) = migration.ledger.rows(number)
-        assert "Chargebee may collect it" in row.detail
+        assert migration.run(number) == {"done": 1}
+    assert documents(between) == ([], [])
+    assert {entry.event for entry in emulator.ledger} & {"mailed", "collected"} == set()
 
 
-@pytest.mark.parametrize("lost", ["delete_offline_transaction", "delete"])
+def test_a_payment_that_must_be_removed_first_stays_and_nothing_changes(between: Move) -> None:
+    """The switch: the site does not delete a payment that is applied. The documents are listed, as they were."""
+    between.fill(2, ("paid", "credited"))
+    emulator: Any = between.emulators["chargebee"]
+    emulator.switches["applied_payment_deleted"] = False
+    with between.migration() as migration:
+        moved(migration, between)
+        before = documents(between)
+        number = migration.undo()
+        assert migration.run(number) == {"refused": 2}
+        (row, _) = migration.ledger.rows(number)
+        assert "by hand" in row.detail
+    assert documents(between) == before
+    assert migration_is_as_it_was(between)
+
+
+def migration_is_as_it_was(between: Move) -> bool:
+    with between.migration() as migration:
+        return migration.verify(1).ok
+
+
+@pytest.mark.parametrize("end", ["uncollectible", "credited", "credited whole"])
+def test_what_was_credited_or_written_off_is_taken_back(between: Move, end: str) -> None:
+    """The credit notes go first after the payments; nothing of them is left, and nobody is mailed or charged."""
+    own_document(between)
+    before = documents(between)
+    emulator: Any = between.emulators["chargebee"]
+    seen = len(emulator.ledger)
+    between.fill(2, (end,))
+    with between.migration() as migration:
+        moved(migration, between)
+        notes = [note for one in emulator.invoices.values() for note in one["adjustment_credit_notes"]]
+        assert len(notes) == 2
+        number = migration.undo()
+        made = migration.preview(number)
+        assert (dict(made.counts), dict(made.effects)) == ({"planned": 2}, {"records": 2, "voids": 2})
+        assert made.requests == 2 * (3 if end == "credited" else 2)
+        assert migration.run(number) == {"done": 2}
+    assert documents(between) == before
+    assert not [note for one in emulator.invoices.values() for note in one["adjustment_credit_notes"]]
+    assert {entry.event for entry in emulator.ledger[seen:]} & {"mailed", "collected", "refunded"} == set()
+
+
+@pytest.mark.parametrize("lost", ["delete_offline_transaction", "delete_credit_note", "delete"])
 def test_an_undo_that_lost_an_answer_goes_on(between: Move, lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer of either request is lost: repeated, it ends as it would have."""
-    between.fill(1, ("paid",))
+    """The answer of any request is lost: repeated, it ends as it would have."""
+    between.fill(1, ("credited",))
     emulator: Any = between.emulators["chargebee"]
     with between.migration() as migration:
         moved(migration, between)
@@ -178,7 +243,7 @@ def test_only_an_import_is_deleted_so(between: Move) -> None:
 
 
 def test_the_requests_of_taking_back_are_explained(between: Move) -> None:
-    """The read, the payment, the read that shows it inert, the deletion."""
+    """The read, the payment, the read that shows it unpaid, the deletion."""
     from invoice_bridge import Delete, explain
 
     made = explain("chargebee", Delete(id="INV-1", imported=True), site="acme-test")

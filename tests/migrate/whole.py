@@ -299,7 +299,7 @@ def disturb(stage: Whole, dice: random.Random, kills: int, stops: int, workers: 
 
     assert not stage.is_finished()
     alive = [one() for _ in range(workers)]
-    ends = time.monotonic() + 600 + 60 * (kills + stops)
+    ends = time.monotonic() + 1800 + 60 * (kills + stops)  # only a run that hangs: a busy machine takes long
     while (alive or sleeping) and time.monotonic() < ends:
         for process in list(alive):
             process.join(0.02)

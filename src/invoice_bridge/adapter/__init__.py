@@ -10,6 +10,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from invoice_bridge.adapter.homes import HOMES
+
 if TYPE_CHECKING:
     from invoice_bridge.adapter.answers import are_texts, json_of, object_of, text_of
     from invoice_bridge.adapter.changes import check_state, customer_id, delete_draft, invalid_state, submit_change
@@ -39,10 +41,23 @@ if TYPE_CHECKING:
         nested,
     )
     from invoice_bridge.adapter.emulation.events import Happening, Reports
+    from invoice_bridge.adapter.emulation.probes import (
+        NOBODY,
+        NotSettled,
+        Probe,
+        ProbeFlow,
+        Probes,
+        Trial,
+        accepted,
+        answer_of,
+        made_of,
+        succeeded,
+    )
     from invoice_bridge.adapter.emulation.transport import EmulatorTransport
     from invoice_bridge.adapter.imported import same_document, verify_import
     from invoice_bridge.adapter.instants import day_in_utc, rfc3339_millis, rfc3339_seconds, unix_seconds
     from invoice_bridge.adapter.kinds import Kind
+    from invoice_bridge.adapter.limits import Limit
     from invoice_bridge.adapter.lookup import (
         CLOCK_SKEW,
         PAGES,
@@ -83,7 +98,6 @@ if TYPE_CHECKING:
     from invoice_bridge.adapter.rows import (
         DISCOUNTS,
         Field,
-        Limit,
         Setup,
         approximated,
         carried,
@@ -173,13 +187,18 @@ __all__ = [
     "Limit",
     "MANUAL",
     "Matches",
+    "NOBODY",
     "NO_NATIVES",
     "Named",
     "Native",
     "NativeTable",
+    "NotSettled",
     "Notes",
     "PAGES",
     "Page",
+    "Probe",
+    "ProbeFlow",
+    "Probes",
     "Provider",
     "Rate",
     "Reader",
@@ -194,13 +213,16 @@ __all__ = [
     "StoredResponse",
     "Transition",
     "Transitions",
+    "Trial",
     "Units",
     "Unreadable",
     "Verbs",
     "Webhooks",
     "Where",
+    "accepted",
     "address_of",
     "annotated",
+    "answer_of",
     "approximated",
     "are_texts",
     "bounded",
@@ -245,6 +267,7 @@ __all__ = [
     "listing_command",
     "lookup_start",
     "made_before",
+    "made_of",
     "maker",
     "money",
     "nested",
@@ -272,6 +295,7 @@ __all__ = [
     "strings",
     "submit_change",
     "submit_once",
+    "succeeded",
     "text",
     "text_of",
     "transition",
@@ -284,124 +308,7 @@ __all__ = [
     "verify_import",
 ]
 
-_HOMES = {
-    "answers": ("are_texts", "json_of", "object_of", "text_of"),
-    "changes": ("check_state", "customer_id", "delete_draft", "invalid_state", "submit_change"),
-    "checks": ("payable", "same_bill", "verify"),
-    "imported": ("same_document", "verify_import"),
-    "declared": (
-        "Cannot",
-        "Currencies",
-        "ErrorRow",
-        "History",
-        "Matches",
-        "Named",
-        "Rate",
-        "Refusal",
-        "Setting",
-        "StatusRow",
-        "Units",
-        "cannot",
-    ),
-    "emulation.core": (
-        "Clock",
-        "Emulator",
-        "ErrorResponse",
-        "FakeClock",
-        "IncomingRequest",
-        "LedgerEntry",
-        "StoredResponse",
-        "nested",
-    ),
-    "emulation.events": ("Happening", "Reports"),
-    "emulation.transport": ("EmulatorTransport",),
-    "instants": ("day_in_utc", "rfc3339_millis", "rfc3339_seconds", "unix_seconds"),
-    "kinds": ("Kind",),
-    "lookup": (
-        "CLOCK_SKEW",
-        "PAGES",
-        "annotated",
-        "find",
-        "find_in_listing",
-        "find_matches",
-        "is_findable",
-        "listing_command",
-        "lookup_start",
-        "refresh",
-        "refused",
-        "retrieval",
-    ),
-    "once": ("Entry", "check_before", "check_part", "download", "made_before", "require_expect", "submit_once"),
-    "native": ("NO_NATIVES", "Native", "NativeTable", "RefusedNative", "in_currency"),
-    "pages": ("Page", "Unreadable"),
-    "provider": ("Context", "FlowFactory", "Provider", "Verbs"),
-    "reading": (
-        "INEXACT",
-        "Notes",
-        "Reader",
-        "bounded",
-        "build",
-        "email_of",
-        "lines_total",
-        "nothing_left",
-        "units_of",
-    ),
-    "redactions": ("Becomes", "Redaction", "Where", "hidden"),
-    "rows": (
-        "DISCOUNTS",
-        "Field",
-        "Limit",
-        "Setup",
-        "approximated",
-        "carried",
-        "defaulted",
-        "discounts_as_lines",
-        "dropped",
-        "provider_rated",
-        "read_parts",
-        "refused",
-        "unsent",
-        "values_at",
-    ),
-    "shapes": (
-        "Derive",
-        "Leaf",
-        "Shape",
-        "computed",
-        "currency",
-        "day",
-        "derived",
-        "email",
-        "flag",
-        "identity",
-        "instant",
-        "integer",
-        "money",
-        "number",
-        "required",
-        "rows",
-        "span",
-        "stated",
-        "strings",
-        "text",
-        "unix",
-    ),
-    "transitions": ("Doubt", "Transition", "Transitions", "doubt", "transition"),
-    "trusted": ("MANUAL", "address_of", "charged", "customer_of", "maker", "period_of", "period_span", "sent"),
-    "webhooks": (
-        "Delivery",
-        "EventFacts",
-        "EventRow",
-        "EventType",
-        "Webhooks",
-        "check_timestamp",
-        "constant_time_equal",
-        "hmac_sha256",
-    ),
-}
-"""The modules, and the public names of each; a test holds it equal to the imports above."""
-
-_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+_MODULES = {name: module for module, names in HOMES.items() for name in names}
 
 
 if not TYPE_CHECKING:  # a type checker that saw it would accept every misspelt name

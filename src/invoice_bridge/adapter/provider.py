@@ -26,23 +26,26 @@ from invoice_bridge.adapter.declared import (
     StatusRow,
     status_of,
 )
+from invoice_bridge.adapter.keys import key_of
+from invoice_bridge.adapter.limits import Limit, check_limits
 from invoice_bridge.adapter.native_bodies import merged
 from invoice_bridge.adapter.rows import (
     Field,
-    Limit,
     VerbRows,
-    check_limits,
     check_refused,
     find_losses,
+    unbuilt_leaf,
     without_unsent_taxes,
 )
+from invoice_bridge.adapter.settings import read_settings
+from invoice_bridge.adapter.stated import RowsByField
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core import wire
 from invoice_bridge.core.balances import ReadBalances
 from invoice_bridge.core.bills import NewInvoice
-from invoice_bridge.core.commands import VERB_LEAVES, Bill, Command, Find, OnInvoice, verb_reference
+from invoice_bridge.core.commands import Bill, Command, Find, OnInvoice
 from invoice_bridge.core.errors import ConfigurationError, ProviderError, Unsupported
-from invoice_bridge.core.idempotency import Idempotency, once_key, step_key, verb_key
+from invoice_bridge.core.idempotency import Idempotency
 from invoice_bridge.core.imports import ImportInvoice
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import Invoice, Status
@@ -110,6 +113,8 @@ class Provider:
     settings: tuple[Setting, ...] = ()
     scope: Callable[[Mapping[str, Any]], str] = lambda _settings: ""
     """The account within which a reference is unique, as far as the settings state it."""
+    dashboard: Callable[[Invoice, Mapping[str, Any]], str | None] = lambda _invoice, _settings: None
+    """The address of an invoice in the provider's own dashboard; None where none is known."""
     mode: Callable[[str, Mapping[str, Any], str], str | None]
     """"test" or "live", as far as a key, the settings and a base URL show it; None if they do not."""
 
@@ -169,23 +174,21 @@ class Provider:
     def flow(self, command: Command, context: Context) -> Flow[Any]:
         """Start the flow of a command's verb.
 
-        Raises Unsupported if the provider cannot do it, if it is not built, if a limit is exceeded, or if a row refuses
-        a field.
+        Raises Unsupported if the provider cannot do it, it is not built, a limit is exceeded, or a row refuses a field.
         """
         if isinstance(command, ReadBalances) and self.balances is not None:
             return self.balances(command, context)
         begin: FlowFactory | Cannot | None = getattr(self.flows, command.capability, None)
         if begin is None:
             raise Unsupported(f"{self.title}: {command.capability} is not built yet")
-        check_limits(self.import_limits if isinstance(command, ImportInvoice) else self.limits, command)
+        bills, imports = self._limits_by_field
+        check_limits((imports if isinstance(command, ImportInvoice) else bills).about(command), command)
         if isinstance(begin, Cannot):
             raise Unsupported(f"{self.title}: {begin.reason}", source=begin.source)
         if isinstance(command, NewInvoice):
-            check_refused(self.rows_for(command).refusing, command, context)
-        for leaf in VERB_LEAVES.get(type(command), ()) if isinstance(command, OnInvoice) else ():
-            value = getattr(command, leaf)
-            if value is not None and value != () and not self.has_row(command, leaf):
-                raise Unsupported(f"{self.title}: {command.verb}({leaf}=…) is not built yet", remedy="omit it")
+            check_refused(self.rows_for(command).refusing.about(command), command, context)
+        if isinstance(command, OnInvoice) and (leaf := unbuilt_leaf(self.verb_fields, command)) is not None:
+            raise Unsupported(f"{self.title}: {command.verb}({leaf}=…) is not built yet", remedy="omit it")
         command = without_unsent_taxes(self.rows_of(command), command, context)
         native.check_natives(self.natives, context.on(command).natives, command, context)
         return begin(command, context)
@@ -205,12 +208,10 @@ class Provider:
     def _rows_by_verb(self) -> dict[str, VerbRows]:
         return {}
 
-    def has_row(self, command: Command, leaf: str) -> bool:
-        """Return whether a row states what happens to a field of a verb, or to its parts."""
-        return any(
-            command.verb in row.verbs and (row.path == leaf or row.path.startswith((f"{leaf}[", f"{leaf}.")))
-            for row in self.verb_fields
-        )
+    @cached_property
+    def _limits_by_field(self) -> tuple[RowsByField[Limit], RowsByField[Limit]]:
+        """The limits of bills, and those of imports."""
+        return RowsByField(self.limits), RowsByField(self.import_limits)
 
     def status(self, word: object) -> Status:
         """Return our status for a provider's word; unknown for any word that is not in the table, including null."""
@@ -236,25 +237,7 @@ class Provider:
 
     def read_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Check settings and fill in defaults. Raises ConfigurationError naming the nearest valid name."""
-        known = {setting.name: setting for setting in self.settings}
-        for name in given:
-            if name not in known:
-                from difflib import get_close_matches
-
-                near = get_close_matches(name, known, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(known) or 'none'}"
-                raise ConfigurationError(f"{self.title} has no setting {name!r}; {hint}")
-        read: dict[str, Any] = {}
-        for name, setting in known.items():
-            value = given.get(name)
-            if value is None:
-                read[name] = setting.default
-                continue
-            try:
-                read[name] = setting.read(value)
-            except (ValueError, TypeError) as error:
-                raise ConfigurationError(f"{self.title}: the setting {name}: {error}") from None
-        return read
+        return read_settings(self.title, self.settings, given)
 
     def missing_settings(self, settings: Mapping[str, Any]) -> tuple[Setting, ...]:
         """Return the required settings that are not given."""
@@ -287,7 +270,7 @@ class Context:
     @cached_property
     def losses(self) -> tuple[Loss, ...]:
         """Return the losses of the command, computed once for each context."""
-        rows = () if self.command is None else self.provider.rows_for(self.command).losing
+        rows = () if self.command is None else self.provider.rows_for(self.command).losing.about(self.command)
         losses = find_losses(rows, self.command, self)
         return (*losses, *native.native_losses(self.provider.natives, self.command, self))
 
@@ -365,7 +348,9 @@ class Context:
         step = step or "/".join(segments[-1:])
         content, kind = wire.encoded(body, self.provider.form)
         keyed = method in self.provider.idempotency.methods
-        key = self._key(step, content) if keyed else None  # other natives under one key are a mismatch, not another try
+        key = (
+            key_of(self.command, self.account, step, content) if keyed else None
+        )  # other natives under one key are a mismatch, not another try
         takes_unchecked = opens or isinstance(self.command, OnInvoice)
         if (more := merged(self.natives, step, body, takes_unchecked=takes_unchecked)) is not None:
             body, effects = more[0], {*effects, *more[1]}
@@ -413,13 +398,3 @@ class Context:
         """
         check_link(url, self.base_url, self.provider.name)
         return Request("GET", url, link=True)
-
-    def _key(self, step: str, content: bytes) -> str:
-        scope = self.account
-        if isinstance(self.command, OnInvoice) and (reference := verb_reference(self.command)) is not None:
-            return once_key(scope, self.command.capability, reference, self.command.attempt, step)
-        if isinstance(self.command, NewInvoice):
-            return step_key(scope, self.command.reference, self.command.attempt, step)
-        if isinstance(self.command, OnInvoice):
-            return verb_key(scope, self.command.id, f"{self.command.verb}/{step}", content, self.command.attempt)
-        raise TypeError("a writing request needs a command: its key derives from it")

@@ -6,14 +6,16 @@ the only place that states what happens to a field; the report, the refusal, the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass, replace
 from datetime import datetime
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Protocol, Union, get_args, get_origin, get_type_hints
 
 from invoice_bridge.adapter.paths import is_stated, values_at
+from invoice_bridge.adapter.stated import RowsByField
 from invoice_bridge.core.bills import Bill
+from invoice_bridge.core.commands import VERB_LEAVES, OnInvoice
 from invoice_bridge.core.errors import Unsupported
 from invoice_bridge.core.losses import Alters, Fate, Loss, Severity
 from invoice_bridge.core.money import Money
@@ -102,7 +104,7 @@ class Field:
 
     def loss(self, command: Any, context: Setup) -> Loss | None:
         """Return the loss of a command by this row, or None."""
-        if not self.code or not self.is_set(command, context) or not self.speaks(command, context):
+        if not self.code or not self.speaks(command, context) or not self.is_set(command, context):
             return None
         found = Loss(self.code, self.path, self.fate, self.severity, self.sent, self.why, self.remedy)
         if self.clock is None:
@@ -117,16 +119,16 @@ class VerbRows:
     """The rows of one verb in the order of their table, and among them those that state a loss or refuse a field."""
 
     every: tuple[Field, ...]
-    losing: tuple[Field, ...]
-    refusing: tuple[Field, ...]
+    losing: RowsByField[Field]
+    refusing: RowsByField[Field]
     """With those of `tax[]`, which say that rates of tax are known here."""
 
     @classmethod
     def of(cls, rows: Iterable[Field], verb: str) -> VerbRows:
         """Return the rows of a verb."""
         every = tuple(row for row in rows if verb in row.verbs)
-        losing = tuple(row for row in every if row.code)
-        return cls(every, losing, tuple(row for row in every if row.refuses or row.path == _RATES))
+        losing = RowsByField(row for row in every if row.code)
+        return cls(every, losing, RowsByField(row for row in every if row.refuses or row.path == _RATES))
 
     def ranked(self, command: Any, context: Setup) -> tuple[Field, ...]:
         """Return the rows that apply to a command: those of its stated fields first, then constants, then the rest."""
@@ -297,19 +299,6 @@ def discounts_as_lines(code: str, source: str, *, amount: str, text: str, **more
     )
 
 
-def check_limits(limits: Iterable[Limit], command: Any) -> None:
-    """Raise Unsupported for a text or list of a bill or an update that is longer than the provider accepts."""
-    for limit in limits:
-        for value in values_at(command, limit.path):
-            if (type(value) is str or isinstance(value, Sized)) and len(value) > limit.maximum:
-                raise Unsupported(
-                    f"{limit.path} has {len(value)} {'characters' if isinstance(value, str) else 'entries'}, "
-                    f"and the provider takes {limit.maximum} at most",
-                    source=limit.source,
-                    remedy="shorten it: nothing is cut off silently",
-                )
-
-
 def check_refused(fields: Iterable[Field], command: Any, context: Setup) -> None:
     """Raise Unsupported for a field of a bill that its row refuses, and for rates of tax without a row."""
     spoken_of = False
@@ -350,6 +339,18 @@ def find_losses(fields: Iterable[Field], command: Any, context: Setup) -> tuple[
     return tuple(loss for row in fields if (loss := row.loss(command, context)))
 
 
+def unbuilt_leaf(fields: Iterable[Field], command: OnInvoice) -> str | None:
+    """Return a field that a verb on an invoice states, of which no row says what happens to it or to its parts."""
+    paths = [row.path for row in fields if command.verb in row.verbs]
+    for leaf in VERB_LEAVES.get(type(command), ()):
+        value = getattr(command, leaf)
+        if value is not None and value != ():
+            below = (f"{leaf}[", f"{leaf}.")
+            if not any(path == leaf or path.startswith(below) for path in paths):
+                return leaf
+    return None
+
+
 def leaves_of(bill: type[Any]) -> tuple[str, ...]:
     """Return the paths of everything a caller can set on a type of bill, computed from its fields.
 
@@ -386,15 +387,3 @@ def _below(hint: Any, path: str) -> Iterator[str]:
         yield from _leaves(hint, f"{path}.")
     else:
         yield path
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """The maximum that the provider accepts at a path: characters of a text, entries of a list or mapping.
-
-    "metadata" counts its keys; "metadata.key" and "metadata.value" limit each of them.
-    """
-
-    path: str
-    maximum: int
-    source: str

@@ -89,6 +89,11 @@ COMMANDS = {
     "show": Entry("invoices:retrieve", _ON_INVOICES, "Read one invoice, with all its lines."),
     "find": Entry("invoices:find", _ON_INVOICES, "Find the one invoice that has a reference."),
     "pdf": Entry("invoices:pdf", _ON_INVOICES, "Download the document of an issued invoice into a file."),
+    "open": Entry(
+        "invoices:open_page",
+        _ON_INVOICES,
+        "Open an invoice's page in the browser: the customer's, or else the one in the provider's dashboard.",
+    ),
     "finalize": Entry("invoices:finalize", _ON_INVOICES, "Issue a draft."),
     "pay": Entry("invoices:pay", _ON_INVOICES, "Collect an open invoice now, or a part of it."),
     "mark-paid": Entry(
@@ -133,6 +138,11 @@ COMMANDS = {
         _ON_BILLS,
         "Settle what a provider's documentation leaves open, at a test account; without --write this only reads.",
     ),
+    "mcp": Entry(
+        "mcp:mcp",
+        _ON_BILLS,
+        "Serve an assistant over stdin and stdout: explain a bill, have a person confirm it, make exactly that.",
+    ),
     "journal": Entry("journal:app", _OFFLINE, "Read the journal of what was tried, or release a reference."),
 }
 """Every command by its name, in the order of the help."""
@@ -149,6 +159,11 @@ class Listed(exits.Commands):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that the arguments name, and load it."""
         name, listed, rest = super().resolve_command(ctx, args)
+        if ctx.resilient_parsing and listed:  # a shell completes a line
+            from invoice_bridge.cli.completion import completed
+
+            if (idle := completed(str(listed.name))) is not None:
+                return name, idle, rest
         command = listed and COMMANDS[str(listed.name)].load(str(listed.name))
         exits.name_options(command)
         return name, command, rest

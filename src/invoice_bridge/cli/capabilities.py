@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import RenderableType
@@ -11,13 +11,18 @@ from rich.text import Text
 
 from invoice_bridge import providers
 from invoice_bridge.adapter.provider import Provider
+from invoice_bridge.calibrations import CalibrationFile, seen_at
 from invoice_bridge.cli.output import facts, grid
 from invoice_bridge.explain import make_context
 from invoice_bridge.matrix import VERBS, Cell, cell, matrix
 
+Files = Mapping[str, CalibrationFile]
+"""Evidence files by provider, beside those of the release."""
 
-def provider_json(provider: Provider) -> dict[str, Any]:
+
+def provider_json(provider: Provider, files: Files | None = None) -> dict[str, Any]:
     """Return a provider's facts and tables as JSON."""
+    seen = seen_at(provider.name, files)
     return {
         "name": provider.name,
         "title": provider.title,
@@ -48,16 +53,22 @@ def provider_json(provider: Provider) -> dict[str, Any]:
             for row in provider.fields
             if row.code
         ],
+        "test_account": seen.summary(),
+        "switches": {
+            switch: {"emulator": default, "test_account": seen.of(switch), "not_confirmed": text}
+            for switch, (default, text) in seen.switches.items()
+        },
     }
 
 
-def matrix_parts() -> Iterator[RenderableType]:
+def matrix_parts(files: Files | None = None) -> Iterator[RenderableType]:
     """Yield the parts of the capability matrix: one row for each verb, one column for each provider, with evidence."""
     rows = matrix()
     names = list(next(iter(rows.values())))
     table = grid("verb", *(providers.get(name).title for name in names))
     for verb, cells in rows.items():
         table.add_row(verb, *(_short(cells[name]) for name in names))
+    table.add_row("test account", *(Text(seen_at(name, files).summary(), style="dim") for name in names))
     yield table
     yield Text(
         "\n– the provider cannot do this (the reason: invoice-bridge providers NAME). Evidence: "
@@ -76,9 +87,9 @@ def _short(claim: Cell) -> Text:
     return Text.assemble(("yes", "green"), " ", ("".join(_LETTERS[kind] for kind in claim.evidence), "dim"))
 
 
-def provider_parts(provider: Provider) -> Iterator[RenderableType]:
+def provider_parts(provider: Provider, files: Files | None = None) -> Iterator[RenderableType]:
     """Yield the parts that show one provider in full."""
-    known = provider_json(provider)
+    known = provider_json(provider, files)
     hours, minutes = divmod(int(provider.idempotency.window.total_seconds()) // 60, 60)
     window = f"{hours} hours" if not minutes else f"{hours * 60 + minutes} minutes"
     header = provider.idempotency.header
@@ -102,6 +113,14 @@ def provider_parts(provider: Provider) -> Iterator[RenderableType]:
     yield _titled(
         "losses",
         ((row["code"], f"{row['path']}: {row['fate']}, {row['severity']}", row["why"]) for row in known["losses"]),
+    )
+    yield _titled(
+        f"not confirmed; test account: {known['test_account']}",
+        (
+            (name, f"emulator: {'yes' if row['emulator'] else 'no'}; test account: {row['test_account']}", text)
+            for name, row in known["switches"].items()
+            for text in [row["not_confirmed"]]
+        ),
     )
 
 

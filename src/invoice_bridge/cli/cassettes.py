@@ -20,6 +20,7 @@ from invoice_bridge.cassettes.scenarios import FAULTS, SCENARIOS, Account
 from invoice_bridge.cassettes.scenarios import record as record_here
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson, ProviderName, Settings, arguments
+from invoice_bridge.cli.progress import progress
 from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.client.clients import Client
 from invoice_bridge.core.errors import ConfigurationError
@@ -39,7 +40,8 @@ Place = Annotated[
 @app.command()
 def redact(place: Place, *, as_json: AsJson = False) -> None:
     """Redact recordings again with the current tables; only files that change are written."""
-    results = redact_again(place)
+    with progress("redacting"):
+        results = redact_again(place)
     if as_json:
         write_json(
             [
@@ -71,7 +73,8 @@ def check(
     A secret is never printed, only its file, interaction and place.
     """
     age = None if max_age is None else timedelta(days=max_age)
-    count, findings = check_cassettes(place, as_of=datetime.now(UTC), max_age=age)
+    with progress("reading the cassettes"):
+        count, findings = check_cassettes(place, as_of=datetime.now(UTC), max_age=age)
     if as_json:
         rows = [
             {"path": str(row.path), "interaction": row.interaction, "kind": row.kind, "message": row.message}
@@ -99,7 +102,8 @@ def drift(
     A change is a field that was added, removed or has another type, a new word in a field like `status`, or another
     HTTP status at the same step.
     """
-    changes = find_drift(old, new)
+    with progress("reading the cassettes"):
+        changes = find_drift(old, new)
     if as_json:
         write_json(
             [
@@ -148,6 +152,7 @@ def record(
     allow_network: Annotated[
         bool, typer.Option("--allow-network", help="Required with test and live; live bills a real customer.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run a scenario, and record it redacted, with its provenance in a sidecar.
 
@@ -167,7 +172,7 @@ def record(
         }
         if option := next((name for name, value in unusable.items() if value), None):
             raise ConfigurationError(f"{option} is for test and live: the emulator has its own values")
-        with _writing(into):
+        with _writing(into), progress("recording"):
             path = record_here(scenario, provider, into).path
     elif scenario in FAULTS:
         raise ConfigurationError(
@@ -180,13 +185,16 @@ def record(
     else:
         options = arguments(provider=provider, base_url=base_url, settings=settings, key_env=key_env, mode=against)
         recorder, path = Recorder(httpx.HTTPTransport()), into / provider / f"{scenario}.yaml"
-        with httpx.Client(transport=recorder) as http:
+        with httpx.Client(transport=recorder) as http, progress("recording"):
             SCENARIOS[scenario](
                 Client(http=http, lookup="never", **options), Account(customer, payment_method, subscription)
             )
         with _writing(into):
             recorder.save(path, provider, origin=against, recorded_at=datetime.now(UTC))
-    print(f"recorded {exits.printable(path)}")
+    if as_json:
+        write_json({"recorded": str(path)})
+    else:
+        print(f"recorded {exits.printable(path)}")
 
 
 @contextmanager

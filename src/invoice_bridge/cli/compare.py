@@ -5,21 +5,19 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson
 from invoice_bridge.cli.files import instant, read_bytes
-from invoice_bridge.cli.terminal import escaped, in_color, wants_no_color
+from invoice_bridge.cli.progress import progress
+from invoice_bridge.cli.terminal import escaped, in_color
 from invoice_bridge.client.clients import Client
 from invoice_bridge.client.config import read_maps, read_profile
 from invoice_bridge.compare import Comparison, Side
@@ -31,6 +29,7 @@ from invoice_bridge.compare.screen import screenful, whole
 from invoice_bridge.core.errors import ConfigurationError
 
 _LIVE = re.compile(r"([A-Za-z][\w-]+):(.*)", re.DOTALL)
+_STAGES = {"left": "reading the left side", "right": "reading the right side", "pairs": "comparing"}
 _SIDE = (
     "A cassette (.yaml), neutral invoices (.ndjson, .jsonl, .json), a folder of them, or PROVIDER:ID and PROVIDER: "
     "(all of the account) through --config."
@@ -84,7 +83,7 @@ def compare(
     with ExitStack() as closing:
         profiles = _Profiles(config, closing)
         sides = [profiles.side(one) for one in (left, right)]
-        with _progress() as progress:
+        with progress("reading the left side") as line:
             found = compare_sides(
                 *sides,
                 allow=allow or (),
@@ -92,7 +91,7 @@ def compare(
                 keys=keys or ("reference",),
                 customers=profiles.maps.get("customers"),
                 products=profiles.maps.get("products"),
-                progress=progress,
+                progress=lambda stage, done, total: line.show(done, total, _STAGES[stage]),
             )
         closing.enter_context(found)
         if html is not None:
@@ -176,22 +175,3 @@ class _Profiles:
                 f"{config}: {' and '.join(found)} are profiles for {name}: write {found[0]}: or so"
             )
         return found[0] if found else name
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
-    """A bar on stderr for each stage; nothing where stderr is no terminal, or takes no escapes."""
-    console = Console(stderr=True)
-    if not console.is_terminal or wants_no_color():
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    told = {"left": "reading the left side", "right": "reading the right side", "pairs": "comparing"}
-    with Progress(*columns, console=console, transient=True) as bars:
-        tasks = {stage: bars.add_task(text, total=None, start=False) for stage, text in told.items()}
-
-        def show(stage: str, done: int, total: int | None) -> None:
-            bars.start_task(tasks[stage])
-            bars.update(tasks[stage], completed=done, total=total)
-
-        yield show

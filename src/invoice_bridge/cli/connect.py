@@ -144,7 +144,8 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapped(**given: Any) -> None:
-        from invoice_bridge.cli.output import write
+        from invoice_bridge.cli.progress import progress
+        from invoice_bridge.cli.results import write
         from invoice_bridge.client.clients import Client
         from invoice_bridge.engine.lookup import Resolution
 
@@ -157,7 +158,9 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
             journal_there(named["journal"])
         of_client = {name: value for name, value in named.items() if value is not None}
         with Client(**arguments(**chosen) | of_client) as client:
-            answer = command(client, **given)
+            exits.name_provider(client.provider)
+            with progress(f"waiting for {providers.get(client.provider).title}"):
+                answer = command(client, **given)
             write(answer, as_json=as_json)
         if isinstance(answer, Resolution) and answer.state != "found":
             raise typer.Exit(exits.DIFFERENCE if answer.state == "absent" else exits.PROVIDER)

@@ -21,6 +21,7 @@ from invoice_bridge import providers
 from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.cli.exits import printable
 from invoice_bridge.cli.output import columns, grid, money, period, print_parts
+from invoice_bridge.cli.progress import counted
 from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.client.clients import Client
 from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
@@ -181,7 +182,8 @@ def demonstrate(*, as_json: bool) -> bool:
     ):
         # one journal for each provider, because all of them bill the same references
         journals = {name: str(Path(folder) / f"{name}.sqlite") for name in _SCENARIOS}
-        rows = [row for name in _SCENARIOS for row in _run(name, served, journals[name])]
+        steps = (row for name in _SCENARIOS for row in _run(name, served, journals[name]))
+        rows = list(counted(steps, "billing"))
     if as_json:
         write_json([asdict(row) for row in rows])
     else:

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from invoice_bridge import providers
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson, Config, Profile, Settings, arguments, journal_file
 from invoice_bridge.cli.output import grid, print_parts
+from invoice_bridge.cli.progress import progress
 from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.client.config import key_variable
 from invoice_bridge.client.doctor import Check, examine
@@ -69,7 +71,8 @@ def doctor(
             given["timeout"] = 10.0 if timeout is None else timeout
         fault = "" if "api_key" in given else _key_fault(options)
         source = "" if config else key_env or key_variable(given["provider"])
-        checks += examine(given, key_fault=fault, key_source=source)
+        with progress(f"asking {providers.get(name).title}"):
+            checks += examine(given, key_fault=fault, key_source=source)
     failed = [check for check in checks if check.state == "failed"]
     code = _CODES[failed[0].kind] if failed else exits.DONE
     if as_json:

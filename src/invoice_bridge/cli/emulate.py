@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from invoice_bridge import providers
+from invoice_bridge.calibrations import read as read_evidence
 from invoice_bridge.cli.connect import AsJson
+from invoice_bridge.cli.files import read_bytes
 from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.client.config import key_variable, webhook_variable
 from invoice_bridge.core.errors import ConfigurationError
@@ -60,6 +62,10 @@ def emulate(
             "--switch", metavar="PROVIDER.NAME[=off]", help="Set what documentation leaves open; may be repeated."
         ),
     ] = None,
+    evidence: Annotated[
+        list[str] | None,
+        typer.Option("--evidence", metavar="FILE", help="Set what a calibration settled; --switch comes after it."),
+    ] = None,
     webhooks_to: Annotated[
         list[str] | None,
         typer.Option("--webhooks-to", metavar="PROVIDER=URL", help="Deliver its webhooks there; may be repeated."),
@@ -80,7 +86,7 @@ def emulate(
     if list_switches:
         _show_switches(names, as_json=as_json)
         return
-    switches = _switches(names, switch or [])
+    switches = _switches(names, switch or [], evidence or [])
     from invoice_bridge.emulator.server import FIRST_PORT, listing, serve
 
     endpoints = list(_endpoints(names, webhooks_to or []))
@@ -107,9 +113,14 @@ def _chosen(only: Iterable[str] | None) -> tuple[str, ...]:
     return tuple(name for name in providers.names() if name in chosen)
 
 
-def _switches(names: Iterable[str], given: Iterable[str]) -> dict[str, dict[str, bool]]:
-    """Read PROVIDER.NAME, =on and =off. Raises ConfigurationError for what no served emulator has."""
+def _switches(names: Iterable[str], given: Iterable[str], evidence: Iterable[str]) -> dict[str, dict[str, bool]]:
+    """Read evidence files, then PROVIDER.NAME, =on and =off. Raises ConfigurationError for what is not served."""
     read: dict[str, dict[str, bool]] = defaultdict(dict)
+    for path in evidence:
+        file = read_evidence(read_bytes(path), path)
+        if file.provider not in names:
+            raise ConfigurationError(f"--evidence {path}: it is of {file.provider}, and {', '.join(names)} are served")
+        read[file.provider] |= file.settled()
     for text in given:
         where, _, value = text.partition("=")
         provider, dot, name = where.partition(".")

@@ -1,4 +1,4 @@
-"""The end of a command: its exit code, and one line on stderr for each error.
+"""The end of a command: its exit code, and one line on stderr for each error, which is JSON under `--json`.
 
 Rules of this file: an error of the caller, the network or a provider never shows a traceback; an error of this library
 does. A provider's text is printed without its control characters.
@@ -7,7 +7,6 @@ does. A provider's text is printed without its control characters.
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -41,6 +40,9 @@ HELP: Final = (
 
 _options: ContextVar[Mapping[str, str]] = ContextVar("options", default=MappingProxyType({}))
 
+_as_json: ContextVar[bool] = ContextVar("as_json", default=False)
+_provider: ContextVar[str | None] = ContextVar("provider", default=None)
+
 # Newer versions of typer contain their own click, older ones import it: BadParameter leads to the right error class.
 _CLICK_ERROR = cast("type[Exception]", typer.BadParameter.__mro__[2])
 
@@ -59,6 +61,16 @@ def name_options(command: Any) -> None:
     from invoice_bridge.cli.spelling import options_of
 
     _options.set(options_of(getattr(command, "params", ())))
+
+
+def is_json() -> bool:
+    """Return whether the command has `--json`."""
+    return _as_json.get()
+
+
+def name_provider(provider: str) -> None:
+    """Let a failure state which provider this command asks."""
+    _provider.set(provider)
 
 
 def spell(message: object) -> str:
@@ -80,8 +92,9 @@ def describe(error: BridgeError) -> str:
     is_own = not isinstance(error, ProviderError) or error.response is None  # else it is the provider's text
     text = spell(error) if is_own else str(error)
     if isinstance(error, LossyTranslation):  # its last line is for Python
-        options = " ".join(f"--allow {shlex.quote(path)}" for path in dict.fromkeys(loss.path for loss in error.losses))
-        text = f"{text.rpartition(chr(10))[0]}\n{options} accepts it"
+        from invoice_bridge.cli.failures import allowances
+
+        text = f"{text.rpartition(chr(10))[0]}\n{allowances(error)} accepts it"
     return text + (f" [{known}{invoice}]" if known else "")
 
 
@@ -95,6 +108,24 @@ def print_error(problem: object) -> None:
     lines = str(problem).splitlines() or [""]
     text = "\n".join([printable(lines[0]), *("  " + printable(line) for line in lines[1:])])
     print(f"invoice-bridge: {text}", file=sys.stderr, flush=True)
+
+
+def fail(error: BridgeError) -> int:
+    """Print an error, as JSON if the command has `--json`; return the exit code."""
+    code = code_of(error)
+    if _as_json.get():
+        from invoice_bridge.cli.failures import failure_json
+
+        _print_json(failure_json(error, describe(error), code, _provider.get(), spell))
+    else:
+        print_error(describe(error))
+    return code
+
+
+def _print_json(failure: dict[str, Any]) -> None:
+    from invoice_bridge.cli.failures import failure_line
+
+    print(failure_line(failure), file=sys.stderr, flush=True)
 
 
 class Group(TyperGroup):
@@ -127,14 +158,13 @@ class Commands(Group):
             _drop_stdout()
             raise typer.Exit(PIPE_CLOSED) from None
         except BridgeError as error:
-            print_error(describe(error))
-            raise typer.Exit(code_of(error)) from None
+            raise typer.Exit(fail(error)) from None
         except _CLICK_ERROR as error:
             raise typer.Exit(report_usage(error)) from None
         except KeyboardInterrupt as stop:  # some versions of typer do not pass it on, or not its notes
             raise typer.Exit(interrupted(stop)) from None
-        except typer.Abort:
-            raise typer.Exit(INTERRUPTED) from None
+        except typer.Abort as stop:
+            raise typer.Exit(interrupted(stop)) from None
         return result
 
 
@@ -145,19 +175,33 @@ def report_usage(error: Exception) -> int:
         return USAGE
     ctx = getattr(error, "ctx", None)
     path = ctx.command_path if ctx is not None else "invoice-bridge"
-    print_error(f"{printable(message.replace('Value error, ', '')).rstrip('.')}; see {path} --help")
+    wrong, step = printable(message.replace("Value error, ", "")).rstrip("."), f"see {path} --help"
+    if _as_json.get():
+        from invoice_bridge.cli.failures import misuse
+
+        _print_json(misuse(wrong, step, USAGE))
+    else:
+        print_error(f"{wrong}; {step}")
     return USAGE
 
 
 def interrupted(stop: BaseException) -> int:
     """Print the exception's notes, which say what is unknown after a stop during a write; return the exit code."""
-    for note in getattr(stop, "__notes__", ()):
-        print_error(str(note).removeprefix("invoice_bridge: "))
+    notes = [spell(str(note).removeprefix("invoice_bridge: ")) for note in getattr(stop, "__notes__", ())]
+    if notes and _as_json.get():
+        from invoice_bridge.cli.failures import stopped
+
+        _print_json(stopped(notes, INTERRUPTED, _provider.get()))
+    else:
+        for note in notes:
+            print_error(note)
     return INTERRUPTED
 
 
 def run_app(app: typer.Typer, arguments: list[str] | None) -> int:
     """Run the application; return its exit code."""
+    _as_json.set("--json" in _before_dashes(sys.argv[1:] if arguments is None else arguments))
+    _provider.set(None)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal without UTF-8 shows \\u2192 instead of failing
             stream.reconfigure(errors="backslashreplace")
@@ -173,6 +217,11 @@ def run_app(app: typer.Typer, arguments: list[str] | None) -> int:
     except (KeyboardInterrupt, typer.Abort) as stop:
         return interrupted(stop)
     return code if isinstance(code, int) else DONE
+
+
+def _before_dashes(arguments: list[str]) -> list[str]:
+    """Return the arguments before `--`, after which there are no options."""
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
 def _drop_stdout() -> None:

@@ -11,18 +11,16 @@ import sys
 import tomllib
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from invoice_bridge.core.amounts import all_amounts, amount, amounts_of_bill
 from invoice_bridge.core.commands import ImportInvoice, OneTimeCharge, PeriodInvoice, read_command, read_import
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.exact import decimal, loads
 from invoice_bridge.core.money import Money
 
 T = TypeVar("T")
-_AMOUNT = re.compile(r"(\S+)\s+([A-Z]{3})", re.ASCII)
-_AMOUNTS = frozenset({"amount", "unit_amount", "discount", "expect_total"})
 
 
 def read_bytes(path: str) -> bytes:
@@ -44,12 +42,12 @@ def read_bill(path: str) -> OneTimeCharge | PeriodInvoice:
 
     Raises ConfigurationError.
     """
-    return _read_as(path, lambda data: read_command(_amounts(data)))
+    return _read_as(path, lambda data: read_command(amounts_of_bill(data)))
 
 
 def read_document(path: str) -> ImportInvoice:
     """Read an import like a bill; every amount in it may be written "19.99 EUR". Raises ConfigurationError."""
-    return _read_as(path, lambda data: read_import(_all_amounts(data, "")))
+    return _read_as(path, lambda data: read_import(all_amounts(data)))
 
 
 def read_new_invoice(path: str) -> OneTimeCharge | PeriodInvoice | ImportInvoice:
@@ -57,8 +55,8 @@ def read_new_invoice(path: str) -> OneTimeCharge | PeriodInvoice | ImportInvoice
 
     def read(data: dict[str, Any]) -> OneTimeCharge | PeriodInvoice | ImportInvoice:
         if data.get("command") == ImportInvoice.verb:
-            return read_import(_all_amounts(data, ""))
-        return read_command(_amounts(data))
+            return read_import(all_amounts(data))
+        return read_command(amounts_of_bill(data))
 
     return _read_as(path, read)
 
@@ -80,65 +78,12 @@ def _read_as(path: str, read: Callable[[dict[str, Any]], T]) -> T:
     try:
         return read(data)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{shown}: {error}") from None
+        words = str(error) if is_json else _JSON_NAME.sub(r"\1 = ", str(error))
+        raise ConfigurationError(f"{shown}: {words}") from None
 
 
-_MONEY = frozenset({"amount", "unit_amount", "total", "discount", "base", "refunded"})
-"""The names of the amounts of an import, at any depth."""
-
-
-def _all_amounts(value: Any, at: str) -> Any:
-    """Read the amounts that are written as text, at any depth."""
-    if isinstance(value, dict):
-        return {
-            name: amount(_text(inner), f"{at}{name}")
-            if name in _MONEY and isinstance(inner, str | int | Decimal)
-            else _all_amounts(inner, f"{at}{name}.")
-            for name, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_all_amounts(inner, f"{at}{place}.") for place, inner in enumerate(value)]
-    return value
-
-
-def _amounts(bill: dict[str, Any]) -> dict[str, Any]:
-    """Read the amounts that are written as text, of the bill, its lines with their taxes, and its discounts."""
-    read = _read(bill, "")
-    for name in ("lines", "discounts"):
-        if isinstance(parts := bill.get(name), list):
-            read[name] = [
-                _read(part, f"{name}.{place}.") if isinstance(part, dict) else part for place, part in enumerate(parts)
-            ]
-    return read
-
-
-def _read(given: dict[str, Any], at: str) -> dict[str, Any]:
-    read = {
-        name: amount(_text(value), at + name) if name in _AMOUNTS and isinstance(value, str | int | Decimal) else value
-        for name, value in given.items()
-    }
-    if isinstance(taxes := given.get("taxes"), list):
-        read["taxes"] = _all_amounts(taxes, f"{at}taxes.")
-    return read
-
-
-def _text(value: str | int | Decimal) -> str:
-    """A value as text. An integer of TOML can have more digits than Python writes out: then its hexadecimal ones."""
-    try:
-        return str(value)
-    except ValueError:
-        return hex(int(value))
-
-
-def amount(text: str, where: str) -> Money:
-    """Read "19.99 EUR" exactly. Raises ConfigurationError naming `where`."""
-    found = _AMOUNT.fullmatch(text.strip())
-    if found is None:
-        raise ConfigurationError(f'{where}: {text[:40]!r} is not an amount: write it like "19.99 EUR"')
-    try:
-        return Money.parse(found[1], found[2])
-    except ValueError as error:
-        raise ConfigurationError(f"{where}: {error}") from None
+_JSON_NAME = re.compile(r"(?<=[{ ])\"(\w+)\": ")
+"""A name in an object of JSON, which is `name = ` in TOML."""
 
 
 def optional_amount(text: str | None, where: str) -> Money | None:
@@ -169,6 +114,18 @@ def write_bytes(path: str, content: bytes) -> None:
         raise ConfigurationError(
             f"--output {path}: it cannot be written: {getattr(error, 'strerror', error)}"
         ) from None
+
+
+def open_in_browser(address: str) -> None:
+    """Open an address in the browser that BROWSER names, or else the system's. Raises ConfigurationError."""
+    import webbrowser
+
+    try:
+        opened = webbrowser.open(address)
+    except (OSError, webbrowser.Error):
+        opened = False
+    if not opened:
+        raise ConfigurationError(f"no browser can be started here: set BROWSER, or open {address} yourself (--print)")
 
 
 def pairs(given: list[str], option: str) -> dict[str, str]:

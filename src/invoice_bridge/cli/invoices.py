@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from invoice_bridge.cli.connect import with_client
-from invoice_bridge.cli.files import amount as needed_amount
-from invoice_bridge.cli.files import instant, optional_amount, pairs, write_bytes
+from invoice_bridge.cli.files import instant, open_in_browser, optional_amount, pairs, write_bytes
 from invoice_bridge.cli.natives import Native, Unchecked, read_natives
 from invoice_bridge.client.clients import Client
+from invoice_bridge.core.amounts import amount as needed_amount
 from invoice_bridge.core.model import Invoice, Line
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The invoice's id at the provider.", show_default=False)]
@@ -71,6 +71,25 @@ def pdf(
     document = client.pdf(id)
     write_bytes(output, document)
     return {"file": output, "bytes": str(len(document))}
+
+
+@with_client
+def open_page(
+    client: Client,
+    id: Id,
+    *,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="The page in the provider's dashboard, not the customer's.")
+    ] = False,
+    only_print: Annotated[bool, typer.Option("--print", help="Print the address, and open nothing.")] = False,
+) -> dict[str, str]:
+    """Open an invoice's page in the browser: the customer's, or else the one in the provider's dashboard."""
+    from invoice_bridge.client.pages import page_of
+
+    page = page_of(client, client.retrieve(id, whole=False), dashboard=dashboard)
+    if not only_print:
+        open_in_browser(page.address)
+    return {"invoice": page.invoice_id, "page": page.kind, "address": page.address}
 
 
 @with_client

@@ -16,7 +16,7 @@ import typer
 from pydantic import ValidationError
 
 from invoice_bridge import providers
-from invoice_bridge.cli.files import amount
+from invoice_bridge.core.amounts import amount
 from invoice_bridge.core.commands import ImportInvoice, OneTimeCharge, PeriodInvoice, faults
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.exact import loads
@@ -76,7 +76,7 @@ def with_natives(bill: B, native: list[str] | None, unchecked: list[str] | None,
     try:
         return type(bill).model_validate(given | stated)
     except ValidationError as error:
-        raise ConfigurationError(faults(error)) from None
+        raise ConfigurationError(faults(error, type(bill))) from None
 
 
 def read_natives(

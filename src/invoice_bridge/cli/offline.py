@@ -55,20 +55,30 @@ def demo(*, as_json: AsJson = False) -> None:
 def show_providers(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="One provider, in full.")] = None,
     *,
+    evidence: Annotated[
+        list[str] | None,
+        typer.Option("--evidence", metavar="FILE", help="An evidence file of calibrate; may be repeated."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what each provider can do, with the evidence, or one provider in full."""
+    from invoice_bridge.calibrations import read
     from invoice_bridge.cli.capabilities import matrix_parts, provider_json, provider_parts
     from invoice_bridge.cli.output import print_parts
 
     chosen = [providers.get(one) for one in ([name] if name else providers.names())]
+    given = [(path, read(read_bytes(path), path)) for path in evidence or []]
+    files = {file.provider: file for _, file in given}
+    elsewhere = [path for path, file in given if not file.recorded_at_provider]
     if as_json:
-        found = [provider_json(provider) for provider in chosen]
+        found = [provider_json(provider, files) for provider in chosen]
         write_json(found[0] if name else found)
     elif name:
-        print_parts(*provider_parts(chosen[0]))
+        print_parts(*provider_parts(chosen[0], files))
     else:
-        print_parts(*matrix_parts())
+        print_parts(*matrix_parts(files))
+    for path in elsewhere:
+        exits.print_error(f"{path} was recorded at another host than the provider's own: it confirms nothing")
 
 
 def explain(
@@ -171,6 +181,6 @@ def decode(
         invoice = decode_invoice(provider, read_bytes(file))
     except MalformedResponse as error:  # here the file is at fault, not a provider's answer
         raise ConfigurationError(f"{'stdin' if file == '-' else file}: {error.message}") from None
-    from invoice_bridge.cli.output import write
+    from invoice_bridge.cli.results import write
 
     write(invoice, as_json=as_json)

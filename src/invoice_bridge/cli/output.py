@@ -5,28 +5,24 @@ Rules of this file: a provider's text is never read as markup, and its control c
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from rich.box import SIMPLE
-from rich.cells import cell_len
 from rich.console import Console, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from invoice_bridge import providers
 from invoice_bridge.cli.exits import printable, spell
 from invoice_bridge.cli.parts import Row, part_rows
-from invoice_bridge.cli.terminal import escaped, wants_no_color, write_json
+from invoice_bridge.cli.terminal import wants_no_color
 from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Period
 from invoice_bridge.core.wire import Request
-from invoice_bridge.engine.lookup import Resolution
 from invoice_bridge.explain import Plan
 
 _STATUS_STYLE = {"paid": "green", "open": "yellow", "void": "dim", "uncollectible": "red", "draft": "cyan"}
@@ -44,64 +40,28 @@ _AMOUNTS = {
 
 
 # ── writing to stdout ────────────────────────────────────────────────────────────────────────────────────────────────
-def write(value: Any, *, as_json: bool) -> None:
-    """Print the result of a command: an invoice, an iterable of invoices, or a resolution."""
-    if isinstance(value, Resolution):
-        if as_json:
-            write_json(
-                {
-                    "state": value.state,
-                    "why": value.why,
-                    "invoices": [json.loads(invoice.model_dump_json()) for invoice in value.invoices],
-                }
-            )
-        else:
-            print_parts(
-                facts({"state": value.state, "why": value.why}),
-            )
-            if value.invoices:
-                show_invoices(value.invoices)
-    elif isinstance(value, Invoice):
-        if as_json:
-            sys.stdout.write(escaped(value.model_dump_json()) + "\n")
-        else:
-            print_parts(*invoice_parts(value))
-    elif isinstance(value, Mapping):
-        if as_json:
-            write_json(dict(value))
-        else:
-            print_parts(facts(value))
-    elif as_json:
-        _write_invoices(value)
-    else:
-        show_invoices(value)
-
-
 def _console(**options: Any) -> Console:
     system: Any = None if wants_no_color() else "auto"
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, color_system=system, **options)
 
 
-def _write_invoices(invoices: Iterable[Invoice]) -> None:
-    """Print a JSON array with one invoice on each line, each as soon as it is read."""
-    separator = "[\n"
-    for invoice in invoices:
-        sys.stdout.write(separator + escaped(invoice.model_dump_json()))
-        separator = ",\n"
-    sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
-
-
 def print_parts(*parts: RenderableType, width: int = 200) -> None:
     """Print parts for people, without spaces at line ends. `width` applies if stdout is not a terminal."""
-    _write_parts(parts, columns(width))
+    write_parts(parts, columns(width))
 
 
-def _write_parts(parts: Iterable[RenderableType], width: int) -> None:
+def write_parts(parts: Iterable[RenderableType], width: int) -> None:
+    """Print parts for people in lines of at most this width."""
     console = _console(width=width)
     with console.capture() as capture:
         for part in parts:
             console.print(part)
     sys.stdout.write("".join(line.rstrip() + "\n" for line in capture.get().splitlines()))
+
+
+def terminal_width() -> int | None:
+    """Return the width of the terminal that stdout is; None if it is none."""
+    return _console().width if sys.stdout.isatty() else None
 
 
 def columns(default: int) -> int:
@@ -197,59 +157,6 @@ def _lines(lines: Sequence[Line]) -> Table:
             "" if line.period is None else period(line.period),
         )
     return table
-
-
-_COLUMNS: Mapping[str, Callable[[Invoice], Text | str]] = {
-    "id": lambda invoice: printable(invoice.id),
-    "number": lambda invoice: printable(invoice.number or ""),
-    "reference": lambda invoice: printable(invoice.reference or ""),
-    "status": lambda invoice: status(invoice),  # noqa: PLW0108 - defined below
-    "customer": lambda invoice: customer(invoice.customer) or "",
-    "total": lambda invoice: money(invoice.total),
-    "remaining": lambda invoice: money(invoice.amount_remaining),
-    "created": lambda invoice: instant(invoice.created_at) or "",
-    "due": lambda invoice: instant(invoice.due_at) or "",
-}
-_OPTIONAL = ("number", "due", "created", "customer")
-"""The columns to omit from a narrow table, the least important first; the rest identify the invoice and its amounts."""
-
-
-def show_invoices(invoices: Iterable[Invoice]) -> None:
-    """Show many invoices, one on each line, or each as a block if the lines do not fit. No id or reference is broken.
-
-    If stdout is not a terminal, the table has every column, and its lines are as long as necessary.
-    """
-    rows = [{name: cell(invoice) for name, cell in _COLUMNS.items()} for invoice in invoices]
-    if not rows:
-        print_parts("no invoices")
-        return
-    width = columns(_UNLIMITED)
-    empty = [name for name in _OPTIONAL if not any(row[name] for row in rows)]
-    optional = [*empty, *(name for name in _OPTIONAL if name not in empty)]
-    wide = {name: max(cell_len(name), *(cell_len(str(row[name])) for row in rows)) for name in _COLUMNS}
-    for omitted in range(len(optional) + 1):
-        names = [name for name in _COLUMNS if name not in optional[:omitted]]
-        if sum(wide[name] + _GAP for name in names) - _GAP <= width:
-            _write_parts([_table(names, rows)], _UNLIMITED)
-            return
-    for place, row in enumerate(rows):
-        head = {name: cell for name, cell in row.items() if name not in {"id", *_OPTIONAL} or (cell and name != "id")}
-        _write_parts([*([""] if place else []), row["id"], _indented(head)], _UNLIMITED)
-
-
-_UNLIMITED = 100_000
-_GAP = 2
-
-
-def _table(names: Sequence[str], rows: Iterable[Mapping[str, Text | str]]) -> Table:
-    table = grid(*names, right=("total", "remaining"), gap=_GAP)
-    for row in rows:
-        table.add_row(*(row[name] for name in names))
-    return table
-
-
-def _indented(row: Mapping[str, Text | str]) -> Padding:
-    return Padding(facts(row), (0, 0, 0, 2), expand=False)
 
 
 def status(invoice: Invoice) -> Text:

@@ -20,8 +20,8 @@ _VALUE = r"\[(?:[^\[\]]|\[[^\]]*\])*\]|\"[^\"]*\"|'[^']*'|Money…|[\w.…]+"
 _ARGUMENT = re.compile(rf"((?:\bpass )?)(?<![\w.$%{{?&'\"-])([a-z][a-z_]+)=({_VALUE})")
 _FIELDS = {
     *("allow", "amount", "armed", "attempt", "before", "customer", "draft", "expect", "expect_total", "insecure"),
-    *("issued_at", "journal", "lookup", "mail", "mode", "native", "payment_method", "reference", "since", "state"),
-    *("subscription", "tax", "total"),
+    *("issued_at", "journal", "lookup", "mail", "mode", "native", "payment_method", "plan", "reference", "since"),
+    *("state", "subscription", "tax", "total"),
 }
 """The arguments that messages name: another word before `=` is the provider's, or the caller's own."""
 
@@ -59,7 +59,6 @@ _CALLS: tuple[tuple[str, str], ...] = (
     (r"\bwrite it in native, where", "write it with --native, where"),
     (r"\b(mark|record)_(paid|payment|uncollectible)\b", r"\1-\2"),
     (r"\bsend_invoice\(\)", "send"),
-    (r"\bExtra inputs are not permitted", "there is no such field"),
     (r"\bapi_key (contains|must|is empty)", r"the key \1"),
     (r": pass the key only, for instance file\.read\(\)\.strip\(\)", ": the variable has the key only"),
     (r": pass it as api_key only", ": leave it out there"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -13,7 +14,7 @@ import typer
 
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson, is_missing
-from invoice_bridge.cli.files import instant
+from invoice_bridge.cli.files import instant, pairs
 from invoice_bridge.cli.output import grid, print_parts
 from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.core.errors import ConfigurationError
@@ -21,7 +22,7 @@ from invoice_bridge.journal.rows import Book
 from invoice_bridge.journal.store import Journal
 from invoice_bridge.journal.switches import EVERYBODY, current_rows
 from invoice_bridge.switch.config import FileSides, read_sides
-from invoice_bridge.switch.explained import Report, report_of
+from invoice_bridge.switch.explained import Report, check_limits, report_of
 from invoice_bridge.switch.sides import in_its_offset, instants_of, shared_journal
 
 app = typer.Typer(cls=exits.Group, no_args_is_help=True, help="Follow a switch of provider, and move its instant.")
@@ -104,19 +105,34 @@ def report(
     month: Annotated[
         str | None, typer.Option("--month", metavar="YYYY-MM", help="One month of bills; else all of them.")
     ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit",
+            metavar="KIND=BILLS",
+            help="So many bills may differ in refused, loss, effects, total, uncompared or failed; repeatable, else 0.",
+        ),
+    ] = None,
+    at_least: Annotated[
+        int, typer.Option("--at-least", min=1, metavar="BILLS", help="Fewer compared bills are an alert.")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Show what the new side would have made of the bills of a month; exit code 1 unless that is all the same."""
     if month is not None:
         _check_month(month)
+    limits = _limits(limit or [])
     with _opened(config) as opened:
         notes = opened.journal.shadows.notes(opened.old, opened.new.account, month)
     made = report_of(opened.new.account.partition(":")[0], month, notes)
+    alerts = made.alerts(limits, at_least)
     if as_json:
-        write_json(asdict(made) | {"is_clean": made.is_clean})
+        write_json(asdict(made) | {"is_clean": made.is_clean, "alerts": alerts})
     else:
         _print_report(made)
-    if not made.is_clean:
+        for alert in alerts:
+            print_parts(f"alert: {alert}")
+    if alerts:
         raise typer.Exit(exits.DIFFERENCE)
 
 
@@ -175,6 +191,16 @@ def _print_report(made: Report) -> None:
         )
         table.add_row(*(exits.printable(cell) for cell in cells))
     print_parts(table if made.rows else "no difference and no loss")
+
+
+def _limits(given: list[str]) -> dict[str, int]:
+    limits: dict[str, int] = {}
+    for name, number in pairs(given, "--limit").items():
+        if not re.fullmatch(r"[0-9]{1,9}", number):
+            raise ConfigurationError(f"--limit {name}: {number[:20]!r} is no number of bills: write --limit {name}=5")
+        limits[name] = int(number)
+    check_limits(limits)
+    return limits
 
 
 def _check_month(month: str) -> None:

@@ -1,39 +1,50 @@
 """Calibration: settles what a provider's documentation leaves open, by probes against a test account.
 
 Rules of this file: no request that writes is sent before the key and the account's own answer both say "test". What a
-probe makes is taken back, and listed where that fails.
+probe makes is taken back; what stays is listed.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
-from invoice_bridge.adapter.emulation.probes import ProbeFlow, Probes, answer_of
+from invoice_bridge.adapter.emulation.probes import NotSettled, Probe, Probes, Trial, answer_of
 from invoice_bridge.client.calls import Call
 from invoice_bridge.client.clients import Client
 from invoice_bridge.client.exchange import Deadline
 from invoice_bridge.core.commands import ListInvoices
 from invoice_bridge.core.errors import BridgeError, ConfigurationError, Unauthorized, Unreachable
-from invoice_bridge.core.wire import Request, Response
+from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.engine.supervise import Lost, NotSent
 
 __all__ = ["Calibration", "calibrate"]
 
+T = TypeVar("T")
 _FAILED = 500
+_WRONG_KEY, _NO_PERMISSION, _TOO_MANY = 401, 403, 429
+_WAITS = 3
+"""How often a request is sent again that came too early for the provider's rate limit."""
+_LONGEST_WAIT = 60.0
+_ANOTHER_FORM = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""Raised by a probe that reads an answer of another form than the documented one: that settles nothing."""
 
 
 @dataclass
 class Calibration:
-    """What the probes saw: `observed` has each switch (None: not settled), `skipped` those that would write."""
+    """What the probes saw: `observed` has each switch (None: not settled), `skipped` those that were not run."""
 
     observed: dict[str, bool | None] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
-    """The ids of what was made and could not be taken back."""
+    kept: dict[str, str] = field(default_factory=dict)
+    """What was made and stays, with its state: it does no harm, and the provider takes no more back."""
+    left: dict[str, str] = field(default_factory=dict)
+    """What was made and could not be taken back, with its state."""
     unsure: list[str] = field(default_factory=list)
-    """Writes whose answer was lost or unreadable: what they made, if anything, is not known and not taken back."""
+    """Writes whose answer was lost or unreadable: what they made, if anything, is not known."""
     stopped: str = ""
     """Why the probes ended early; empty if they did not."""
 
@@ -46,86 +57,136 @@ class _Prober(Client):
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.unsure: list[str] = []
+        self.made: list[str] = []
+
+    def trial(self, customer: str, run: str, now: datetime) -> Trial:
+        """Return the values that every probe gets."""
+        return Trial(self._context, customer, run, now)
 
     def exchange(self, request: Request) -> Response:
-        """Send one request, once. Raises Unreachable."""
-        if request.method != "GET" and not self.may_write:
+        """Send one request; again only if it came too early. Raises Unreachable, Unauthorized."""
+        if request.writes and not self.may_write:
             raise ConfigurationError(f"nothing is written before the account is known to be a test account: {request}")
+        answer, waits = self._exchange_once(request), 0
+        while answer.status == _TOO_MANY:
+            if waits == _WAITS:
+                raise Unreachable(f"{self._context.provider.title} still answers that it was asked too often")
+            time.sleep(_wait_of(answer))
+            answer, waits = self._exchange_once(request), waits + 1
+        if answer.status in {_WRONG_KEY, _NO_PERMISSION}:
+            raise Unauthorized(f"the key was refused: {request.method} {request.url}", status=answer.status)
+        return answer
+
+    def _exchange_once(self, request: Request) -> Response:
         try:
             answer = self._send(request, Deadline.starting(None), Call(ListInvoices(), self._context), [])
-            if request.method != "GET" and (answer.status >= _FAILED or not answer_of(answer)):
-                self.unsure.append(f"{request.method} {request.url}")
-            return answer
         except (NotSent, Lost) as error:
-            if request.method != "GET" and isinstance(error, Lost):
+            if request.writes and isinstance(error, Lost):
                 self.unsure.append(f"{request.method} {request.url}")
             raise Unreachable(f"{self._context.provider.title} gave no answer: {error}") from error
+        is_unreadable = answer.status < 300 and not answer_of(answer) and answer.content.strip() != b"true"
+        if request.writes and (answer.status >= _FAILED or is_unreadable):
+            self.unsure.append(f"{request.method} {request.url}")
+        return answer
 
-    def check_test(self, probes: Probes, customer: str, run: str) -> None:
+    def check_not_live(self) -> None:
+        """Raise ConfigurationError for a key that shows another mode than test, even if nothing is to be written."""
+        if (mode := self._mode_of_key()) not in {None, "test"}:
+            raise ConfigurationError(f"calibration takes no key that shows {mode} mode: use one of a test account")
+
+    def check_test(self, probes: Probes, trial: Trial) -> None:
         """Raise ConfigurationError unless the key, and the account's own answer, are in test mode."""
-        mode = self._mode_of_key()
-        if mode != "test":
+        if self._mode_of_key() != "test" and not probes.account_decides:
             raise ConfigurationError(
-                f"calibration writes only with a key that shows test mode; this one shows {mode or 'no mode'}: "
+                "calibration writes only with a key that shows test mode, and this one shows no mode: "
                 "use a key of a test account, or leave out --write"
             )
-        is_live = self.probe(probes.is_live, customer, run)
+        try:
+            is_live = self.run_flow(probes.is_live(trial))
+        except (NotSettled, *_ANOTHER_FORM):
+            is_live = None
         if is_live is not False:
             raise ConfigurationError(
-                f"the account's own answer about {customer} does not say test mode, so nothing was written: "
-                "check the key and the customer"
+                f"the account's own answer (asked about {trial.customer}) does not say test mode, so nothing was "
+                "written: check the key, the customer and the host"
             )
 
-    def probe(self, flow: ProbeFlow, customer: str, run: str, made: list[str] | None = None, probes: Any = None) -> Any:
-        """Run the requests of a probe; return its result. The ids of what it makes are added to `made`."""
-        steps = flow(self._context, customer, run)
-        request = next(steps)
-        while True:
-            response = self.exchange(request)
-            if response.status in {401, 403}:
-                raise Unauthorized(f"the key was refused: {request.method} {request.url}", status=response.status)
-            if made is not None and (new := probes.made(request, response)) is not None and new not in made:
-                made.append(new)
-            try:
-                request = steps.send(response)
-            except StopIteration as done:
-                return done.value
+    def run_probe(self, probe: Probe, probes: Probes, trial: Trial) -> bool | None:
+        """Run a probe; return what it shows. What it makes is added to `made`."""
+        try:
+            return self.run_flow(probe.flow(trial), probes)
+        except (NotSettled, *_ANOTHER_FORM):
+            return None
+        except Unauthorized as error:
+            if error.status == _NO_PERMISSION:  # the key is accepted, and may not do this
+                return None
+            raise
 
-    def undo(self, probes: Probes, made: list[str]) -> list[str]:
-        """Take back what was made; return the ids of the rest."""
-        left = []
-        for one in made:
+    def run_flow(self, steps: Flow[T], probes: Probes | None = None) -> T:
+        """Send the requests of a flow; return its result. What they make is added to `made` if `probes` are given."""
+        try:
+            request = next(steps)
+            while True:
+                response = self.exchange(request)
+                path = None if probes is None else probes.made(request, response)
+                if path is not None and path not in self.made:
+                    self.made.append(path)
+                request = steps.send(response)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+    def take_back(self, probes: Probes, trial: Trial, result: Calibration) -> None:
+        """Take back what was made, the latest first; list what stays."""
+        for path in reversed(self.made):
             try:
-                gone = self.exchange(probes.undo(self._context, one)).status < 300
-            except BridgeError:
-                gone = False
-            left += [] if gone else [one]
-        return left
+                remains = self.run_flow(probes.take_back(trial, path))
+            except (BridgeError, NotSettled, *_ANOTHER_FORM) as error:
+                remains = {path: f"not known ({error})"}
+            for one, state in remains.items():
+                (result.kept if state in probes.kept else result.left)[one] = state
+
+
+def _wait_of(answer: Response) -> float:
+    """Return how many seconds to wait before a request is sent again."""
+    text = answer.headers.get("retry-after", "")
+    return min(float(text), _LONGEST_WAIT) if text.isascii() and text.isdecimal() else 2.0
 
 
 def calibrate(
-    given: Mapping[str, Any], probes: Probes, customer: str, run: str, *, may_write: bool = False
+    given: Mapping[str, Any],
+    probes: Probes,
+    customer: str,
+    run: str,
+    *,
+    may_write: bool = False,
+    may_charge: bool = False,
+    now: datetime | None = None,
 ) -> Calibration:
-    """Run the probes with a client made of `given`; those that write only with `may_write`, at a test account.
+    """Run the probes with a client made of `given`.
 
-    `customer` is one of the account, `run` a word that no other run has. Raises ConfigurationError for a key or an
-    account that is not in test mode; Unauthorized and Unreachable if the guard meets them.
+    Those that write run only with `may_write`, those that may take money of a test card only with `may_charge` too;
+    both only at a test account. `customer` is one of the account, `run` a word of at most 16 characters that no other
+    run has. Raises ConfigurationError for a key or an account that is not in test mode; Unauthorized and Unreachable if
+    the guard meets them.
     """
-    result, made = Calibration(), list[str]()
+    result = Calibration()
     own = {name: value for name, value in given.items() if name not in {"journal", "lookup"}}
     with _Prober(**own) as client:
+        client.check_not_live()
+        trial = client.trial(customer, run, now or datetime.now(UTC))
         if may_write:
-            client.check_test(probes, customer, run)
+            client.check_test(probes, trial)
             client.may_write = True
         try:
             for switch, probe in probes.rows.items():
-                if probe.writes and not may_write:
+                if (probe.writes and not may_write) or (probe.charges and not may_charge):
                     result.skipped.append(switch)
                 else:
-                    result.observed[switch] = client.probe(probe.flow, customer, run, made, probes)
+                    result.observed[switch] = client.run_probe(probe, probes, trial)
         except (Unauthorized, Unreachable) as error:
             result.stopped = str(error)
         finally:
-            result.left = client.undo(probes, made) if made else []
+            client.take_back(probes, trial, result)
             result.unsure = client.unsure
     return result

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -18,6 +18,7 @@ from invoice_bridge.core.commands import Command, ListInvoices, faults
 from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.wire import Request
+from invoice_bridge.engine.observers import RequestEnded, RequestStarted, begin, is_watched
 from invoice_bridge.engine.supervise import Lost, NotSent
 from invoice_bridge.journal.memory import Exchange
 
@@ -40,6 +41,11 @@ class Call:
     last_try: int | None = None
     """The journal's last row about that bill."""
 
+    @property
+    def verb(self) -> str:
+        """The word for this call: its command's verb, or "resolve"."""
+        return self.command.verb if self.now is None else "resolve"
+
 
 @dataclass
 class Intent:
@@ -53,11 +59,12 @@ class Intent:
 class Sending:
     """Around the sending of one request: `sent` lists what may have been sent, `exchange` records the end."""
 
-    def __init__(self, request: Request, sent: list[Request], exchange: Exchange) -> None:
-        self._request, self._sent, self._exchange = request, sent, exchange
+    def __init__(self, provider: str, request: Request, sent: list[Request], exchange: Exchange) -> None:
+        self._provider, self._request, self._sent, self._exchange = provider, request, sent, exchange
 
     def __enter__(self) -> None:
         self._sent.append(self._request)
+        self._end = begin(RequestStarted(self._provider, self._request)) if is_watched() else None
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is None:
@@ -67,6 +74,8 @@ class Sending:
             self._exchange.ended = "not_sent"
         elif isinstance(error, Lost):
             self._exchange.ended = "lost"
+        if self._end is not None:
+            self._end(RequestEnded(self._exchange.answer, error))
 
 
 def make_command(kind: type[C], **fields: Any) -> C:
@@ -74,35 +83,43 @@ def make_command(kind: type[C], **fields: Any) -> C:
     try:
         return kind(**fields)
     except ValidationError as error:
-        raise ConfigurationError(f"{kind.verb}: {faults(error)}") from None
+        raise ConfigurationError(f"{kind.verb}: {faults(error, kind)}") from None
 
 
 def texts_of(value: Any) -> list[str]:
     """Return every text in a command at any depth, including names of metadata."""
     texts: list[str] = []
-    _add_texts(value, texts)
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        if value is None:  # most fields
+            continue
+        kind: Any = type(value)
+        match _contents_of(kind):
+            case "text":
+                texts.append(value)
+            case "fields":
+                pending += value.__dict__.values()
+            case "names":
+                pending += value
+                pending += value.values()
+            case "items":
+                pending += value
+            case _:
+                pass
     return texts
 
 
-def _add_texts(value: Any, texts: list[str]) -> None:
-    if isinstance(value, str):
-        texts.append(value)
-    elif value is None or isinstance(value, _WITHOUT_TEXTS):
-        return
-    elif isinstance(value, BaseModel):
-        for inner in value.__dict__.values():
-            _add_texts(inner, texts)
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            _add_texts(name, texts)
-            _add_texts(inner, texts)
-    elif isinstance(value, tuple | list | frozenset | set):
-        for inner in value:
-            _add_texts(inner, texts)
-
-
-_WITHOUT_TEXTS = (int, date, Decimal)
-"""What most fields hold besides texts; there is no need to ask whether it is a model or a mapping."""
+@cache
+def _contents_of(kind: type[Any]) -> str:
+    """Return what a kind of value may have texts in."""
+    if issubclass(kind, str):
+        return "text"
+    if issubclass(kind, BaseModel):
+        return "fields"
+    if issubclass(kind, Mapping):
+        return "names"
+    return "items" if issubclass(kind, tuple | list | frozenset | set) else "nothing"
 
 
 def filter_page(

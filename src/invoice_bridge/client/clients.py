@@ -63,7 +63,7 @@ class Client(Verbs):
 
     def _run(self, steps: Steps[T], call: Call) -> T:
         deadline, reply, problem, after = Deadline.starting(self._deadline), None, None, "nothing"
-        with self._note_interruption(call.command) as trail:
+        with self._around(call) as trail:
             self._check_usable()
             while True:
                 try:
@@ -87,7 +87,7 @@ class Client(Verbs):
     def _send(self, request: Request, deadline: Deadline, call: Call, sent: list[Request]) -> Response:
         number, exchange = self._intend(request, call), Exchange()
         try:
-            with Sending(request, sent, exchange), classify_transport_errors(self._key, self._failures):
+            with Sending(self.provider, request, sent, exchange), classify_transport_errors(self._key, self._failures):
                 bound = deadline.bound(self._timeout)
                 outgoing = self._messages.outgoing(request, bound)
                 with (
@@ -180,7 +180,7 @@ class AsyncClient(AsyncVerbs):
 
     async def _run(self, steps: Steps[T], call: Call) -> T:
         deadline, reply, problem, after = Deadline.starting(self._deadline), None, None, "nothing"
-        with self._note_interruption(call.command) as trail:
+        with self._around(call) as trail:
             self._keep_to_one_loop()
             self._check_usable()
             while True:
@@ -233,7 +233,7 @@ class AsyncClient(AsyncVerbs):
     async def _send(self, request: Request, deadline: Deadline, call: Call, sent: list[Request]) -> Response:
         number, exchange = await self._intended(request, call), Exchange()
         try:
-            with Sending(request, sent, exchange), classify_transport_errors(self._key, self._failures):
+            with Sending(self.provider, request, sent, exchange), classify_transport_errors(self._key, self._failures):
                 bound = deadline.bound(self._timeout)
                 outgoing = self._messages.outgoing(request, bound)
                 async with (

@@ -58,13 +58,14 @@ from pathlib import Path
 from typing import Any
 
 from invoice_bridge import providers
+from invoice_bridge.client.caps import fault_of_caps
 from invoice_bridge.client.maps import MAPS, fault_of_allow
 from invoice_bridge.core.commands import one_line
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.idempotency import LOOKUPS
 from invoice_bridge.journal.location import Location
 
-__all__ = ["key_variable", "read_profile", "read_switch"]
+__all__ = ["key_variable", "read_caps", "read_profile", "read_switch"]
 
 _LONG_WORD = re.compile(r"""(['"])(\S{4})\S{16,}?\1""")
 """A quoted word that may be a key in the wrong place."""
@@ -133,6 +134,15 @@ def read_switch(path: str | os.PathLike[str]) -> dict[str, Any]:
     if switch["old"] == switch["new"]:
         raise file.fault("[switch]", "old and new are the same profile: name two of them")
     return switch
+
+
+def read_caps(path: str | os.PathLike[str], profile: str | None = None) -> dict[str, Any]:
+    """Read the table [profiles.NAME.mcp] of a profile. Raises ConfigurationError, also where there is none."""
+    file = _File(os.fspath(path))
+    name = file.choose(profile)
+    if "mcp" not in file.profiles[name]:
+        raise file.fault(f"[profiles.{name}]", "it has no caps: write [profiles.NAME.mcp] with per_bill and per_run")
+    return dict(file.profiles[name]["mcp"])
 
 
 def key_variable(provider: str) -> str:
@@ -368,6 +378,7 @@ _PROFILE: Mapping[str, _Check] = {
     "lookup": _lookup,
     "book": _book,
     "allow": fault_of_allow,
+    "mcp": fault_of_caps,
     **dict.fromkeys(MAPS, _table),
     "providers": _table,
 }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, overload
@@ -15,12 +14,11 @@ from invoice_bridge import providers
 from invoice_bridge.adapter.native import check_names
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.client import checks, logs
+from invoice_bridge.client.around import Around
 from invoice_bridge.client.calls import Call, texts_of
 from invoice_bridge.client.checks import fault_of_key, first_try
 from invoice_bridge.client.credentials import ApiKey
-from invoice_bridge.client.exchange import Deadline
 from invoice_bridge.client.http import LOGGERS, failures_of, loggers_of, without_keys
-from invoice_bridge.client.known import Known
 from invoice_bridge.client.maps import AllowSetting, Maps, allowed_codes
 from invoice_bridge.client.messages import Messages, without_cookies
 from invoice_bridge.client.options import is_loopback, make_client_context, policy_of
@@ -46,12 +44,12 @@ from invoice_bridge.core.errors import (
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import Invoice
-from invoice_bridge.core.wire import Request, Response, Steps
+from invoice_bridge.core.wire import Request, Steps
 from invoice_bridge.engine.allow import Allow, names_allowed, refuse_losses
 from invoice_bridge.engine.calls import steps_of
-from invoice_bridge.engine.interruption import Trail
 from invoice_bridge.engine.lookup import Resolution, resolve
-from invoice_bridge.engine.supervise import NotSent, RateLimiter, supervise
+from invoice_bridge.engine.observers import CallEnded
+from invoice_bridge.engine.supervise import RateLimiter, supervise
 from invoice_bridge.explain import Plan, losses_of, plan
 from invoice_bridge.journal.location import Location
 from invoice_bridge.journal.memory import Exchange, Memory
@@ -79,7 +77,7 @@ def _open_journal(place: Location) -> Journal:
     return Journal(place)
 
 
-class Core(Known, Generic[Http]):
+class Core(Around, Generic[Http]):
     """What the two clients share: everything except the waiting."""
 
     _is_async = False
@@ -230,11 +228,6 @@ class Core(Known, Generic[Http]):
 
         return cls(**read_profile(path, profile))
 
-    @property
-    def provider(self) -> str:
-        """The provider's name."""
-        return self._context.provider.name
-
     def __repr__(self) -> str:
         context: Context | None = getattr(self, "_context", None)  # absent while it is made, and where that failed
         inside = "" if context is None else f"{context.provider.name!r}, base_url={context.base_url!r}"
@@ -246,7 +239,7 @@ class Core(Known, Generic[Http]):
         It reads the journal: a bill that create would refuse for its content or account is refused here too.
         """
         try:
-            call = self._prepare(command, since=since)
+            call = self._known(command, since, "raise")
         except (AlreadyBilled, IdempotencyMismatch) as refusal:
             return Plan(self.provider, refusal=refusal)
         made = plan(call.command, call.context, call.history, lookup=self._lookup)
@@ -277,6 +270,8 @@ class Core(Known, Generic[Http]):
             return self._known(command, since, on_discrepancy)
         except BridgeError as error:
             logs.refused(self.provider, command, error)
+            if (end := self._begin(command, command.verb)) is not None:
+                end(CallEnded(error.outcome, error=error))
             raise
 
     def _known(self, command: Command, since: datetime | None, on_discrepancy: OnDiscrepancy) -> Call:
@@ -364,45 +359,6 @@ class Core(Known, Generic[Http]):
             self._memory.learn(call.command, done, datetime.now(UTC), call.last_try)
         except ConfigurationError:
             logs.unlearnt(self.provider)
-
-    def _wait(self, deadline: Deadline, wanted: float, after: str) -> float:
-        seconds = deadline.check_wait(wanted)
-        logs.waiting(self.provider, seconds, after)
-        return seconds
-
-    def _answered(self, call: Call, request: Request, response: Response, trail: Trail) -> str:
-        """Record an answer; return what a wait after it is logged as coming after."""
-        trail.answer(response)
-        logs.answered(self.provider, call.command, request, response)
-        return f"HTTP {response.status}" if response.status >= 300 else "an answer (the limit on requests)"
-
-    def _decided(self, call: Call, done: object, trail: Trail) -> None:
-        if isinstance(call.command, NewInvoice):
-            if isinstance(done, Resolution):
-                logs.resolved(self.provider, done.state)
-            elif isinstance(done, Invoice):
-                logs.decided(self.provider, done.id, made=any(request.opens for request in trail.sent))
-
-    def _failed(self, request: Request, problem: Exception) -> str:
-        logs.failed(self.provider, request, problem)
-        return "a connection refused" if isinstance(problem, NotSent) else "a lost answer"
-
-    @contextmanager
-    def _note_interruption(self, command: Command) -> Iterator[Trail]:
-        """Log how a call ends, and add a note of what is unknown to an exception that stops it halfway."""
-        trail = Trail()
-        try:
-            yield trail
-        except BridgeError as error:
-            logs.refused(self.provider, command, error)
-            raise
-        except Exception:
-            raise
-        except BaseException as stop:
-            known = trail.mark(stop, command)
-            if known is not None:
-                logs.stopped(self.provider, command, stop, known)
-            raise
 
     def _intend(self, request: Request, call: Call) -> int | None:
         """Record a request in the journal before it is sent; return the row's number, None if none was written."""

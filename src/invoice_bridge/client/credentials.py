@@ -123,10 +123,12 @@ class ApiKey:
     def _said(self, content: bytes) -> Iterator[tuple[int, int]]:
         """Where a body says the key: from, to."""
         for written in self._written:
-            yield from _all(content, written)
+            if written in content:
+                yield from _all(content, written)
         one_alphabet = content.translate(_ONE_ALPHABET)
         for core in self._in_base64:
-            yield from _all(one_alphabet, core)
+            if core in one_alphabet:
+                yield from _all(one_alphabet, core)
 
 
 def _spellings(key: str) -> Iterator[str]:

@@ -1,9 +1,10 @@
-"""What a client says of itself: the book, the journal and the lookup that it was made with."""
+"""What a client says of itself: its provider, the book, the journal and the lookup that it was made with."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.journal.memory import Memory
 from invoice_bridge.journal.rows import Book
@@ -15,12 +16,18 @@ if TYPE_CHECKING:
 class Known:
     """Properties of both clients."""
 
+    _context: Context
     _memory: Memory
     _lookup: Lookup
 
     @property
+    def provider(self) -> str:
+        """The provider's name."""
+        return self._context.provider.name
+
+    @property
     def book(self) -> Book:
-        """The book of this client's bills, with its account and its mode ("" if neither a setting nor the key says)."""
+        """The book of this client's bills, with its account and its mode ("" if neither settings nor key state it)."""
         return self._memory.book
 
     @property

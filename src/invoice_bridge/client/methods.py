@@ -41,12 +41,12 @@ class Methods(Core[Http]):
     def import_invoice(self, command: ImportInvoice, *, allow: Allow = (), since: datetime | None = None) -> Any:
         """Make an invoice of the past again as it ended, without a charge: see ImportInvoice.of.
 
-        The same reference is imported once, and looked up like a bill; `since` and `allow` are as for create. What is
-        paid, void or uncollectible is mailed to nobody and collected from nobody. In a book, a reference that another
-        account has is imported only with the `source` that is that very invoice, and passes on once it is settled
-        there. Raises Unsupported or LossyTranslation before anything is sent, IdempotencyMismatch if the reference or
-        the number belongs to another invoice, Discrepancy or AmountMismatch if the provider holds something else
-        than the document, and OutcomeUnknown if a request was lost: see resolve.
+        The same reference is imported once, and looked up like a bill; `since` and `allow` are as for create. A
+        paid, void or uncollectible invoice is neither mailed nor collected. If another account of the book has the
+        reference, `source` must be that account's invoice; the reference moves to this account once the invoice is
+        settled there. Raises Unsupported or LossyTranslation before anything is sent, IdempotencyMismatch if the
+        reference or the number belongs to another invoice, Discrepancy or AmountMismatch if the provider holds
+        something else than the document, and OutcomeUnknown if a request was lost: see resolve.
         """
 
     def resolve(self, command: OneTimeCharge | PeriodInvoice | ImportInvoice, *, since: datetime | None = None) -> Any:
@@ -63,14 +63,14 @@ class Methods(Core[Http]):
         A journal that has the reference is asked first: its invoice is read by its id, and its reference compared.
         Else, with `customer` that customer's listing is read; without, the provider's search index, which may be
         minutes behind, or the listing of all. Raises NotFound, AlreadyBilled if several invoices have it, Discrepancy
-        if that of the journal carries another reference, and Unsupported where the provider has no cheap way.
+        if the journal's invoice carries another reference, and Unsupported if the provider has no cheap lookup.
         """
 
     def retrieve(self, id: str, *, whole: bool = True) -> Any:
         """Read one invoice, with all its lines, payments and credit notes. Raises NotFound.
 
-        Payments and credit notes may take requests of their own; whole=False leaves those out. `payments_complete` and
-        `credit_notes_complete` are False where not all are here, and where the provider or the key has no more to read.
+        Payments and credit notes may take further requests; whole=False omits these. `payments_complete` and
+        `credit_notes_complete` are False if some are missing, or cannot be read at this provider or with this key.
         """
 
     def pdf(self, id: str) -> Any:
@@ -128,7 +128,7 @@ class Methods(Core[Http]):
     ) -> Any:
         """Record a payment made outside the provider, of the whole invoice or a part; no money moves.
 
-        `at` (aware) is when it was paid, `method` your word for how. The same `reference` is recorded once, however
+        `at` (aware) is when it was paid, `method` your word for the way. The same `reference` is recorded once, however
         late it is repeated. `expect` is the amount remaining before it; it is required where the provider keeps no
         reference. Raises InvalidState, Discrepancy, IdempotencyMismatch for a reference with another amount, and
         LossyTranslation for what the provider does not keep, unless `allow` accepts it.
@@ -200,7 +200,7 @@ class Methods(Core[Http]):
     def delete(self, id: str, *, imported: bool = False, attempt: int = 1, **natives: Unpack[NativeOptions]) -> Any:
         """Discard a draft; return it as it was, with the status deleted. Raises InvalidState.
 
-        `imported` discards also an issued invoice that import_invoice has made, with the payments that it wrote down,
+        `imported` discards also an issued invoice that import_invoice has made, with the payments that it recorded,
         where the provider allows that (Chargebee). Its number stays used.
         """
 

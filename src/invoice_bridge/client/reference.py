@@ -29,10 +29,21 @@ KEYS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
         "lookup": ('`"auto"`, `"always"`, `"never"`, `"journal"`', '`"auto"`', "when a bill is looked up first"),
         "book": ("text", '`"default"`', "within which a reference is one bill at all providers"),
         "allow": ("list of codes, or such a list for each kind of bill", "none", "losses that do not stop a bill"),
+        "mcp": ("table", "none", "`[profiles.NAME.mcp]`, below: what an assistant may bill"),
         "providers": ("tables", "none", "`[profiles.NAME.providers.NAME]`: key by key instead of `[providers.NAME]`"),
         "customers": (_MAP, "none", "entries of this profile, each instead of the shared one of that name"),
         "payment_methods": (_MAP, "none", "(the same)"),
         "products": (_MAP, "none", "(the same)"),
+    },
+    "`[profiles.NAME.mcp]`": {
+        "per_bill": (
+            "list of amounts",
+            "required",
+            'the most that one bill may be, for each currency: `["100.00 EUR"]`',
+        ),
+        "per_run": ("list of amounts", "required", "the most that all bills of one run of the server may be together"),
+        "confirm_within": ("seconds", "600", "how long a plan that was shown may be made"),
+        "ask": ("`true` or `false`", "`false`", "bills only where the assistant's program can ask its user"),
     },
     "`[providers.NAME]`": {
         "api_key_env": (

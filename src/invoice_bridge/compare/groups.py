@@ -6,7 +6,7 @@ Rules of this file: a group has the causes alone, and names what follows from th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,6 +106,11 @@ class Group:
             f"so {follows}" if follows else "",
         )
 
+    @property
+    def title(self) -> str:
+        """Return what names it among the groups of a comparison: the path, and how it differs."""
+        return shown(" ".join(part for part in (self.path, self.detail) if part))
+
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values; amounts are changes in minor units, right less left."""
         return {
@@ -130,23 +135,16 @@ class Groups:
 
     def add(self, key: str | None, found: Iterable[Difference]) -> None:
         """Count the differences of a pair. What is declared equal, or not stated, is left out."""
-        roots: dict[str, list[Group]] = {}
-        counted: set[int] = set()
-        for one in found:  # a cause comes before what follows from it
-            if one.verdict is not Verdict.DIFFERING:
-                continue
-            causes = [group for cause in one.because for group in roots.get(cause, ())]
-            if not causes:
-                group = self._group(key, one.shape, _detail(one), one.severity)
+        groups: dict[int, Group] = {}
+        for one, causes in with_causes(found):
+            if causes[0] is one:
+                group = groups[id(one)] = self._group(key, one.shape, detail_of(one), one.severity)
                 group.count(one.change)
-                causes = [group]
-                if id(group) not in counted:
-                    counted.add(id(group))
-                    group.invoices += 1
             else:
-                for group in {id(group): group for group in causes}.values():
+                for group in {id(group): group for group in (groups[id(cause)] for cause in causes)}.values():
                     group.followed[one.shape] += 1
-            roots.setdefault(one.path, []).extend(causes)
+        for group in {id(group): group for group in groups.values()}.values():
+            group.invoices += 1
 
     def add_alone(self, key: str | None, verdict: Verdict, total: Mapping[str, Any] | None) -> None:
         """Count an invoice that one side lacks, with its total."""
@@ -166,7 +164,20 @@ class Groups:
         return self._groups.setdefault((path, detail), Group(path, detail, severity, key))
 
 
-def _detail(one: Difference) -> str:
+def with_causes(found: Iterable[Difference]) -> Iterator[tuple[Difference, list[Difference]]]:
+    """Yield what differs, each with its first causes: itself alone if it follows from nothing else that differs.
+
+    A cause comes before what follows from it. What is declared equal, or not stated, is left out.
+    """
+    first: dict[str, list[Difference]] = {}
+    for one in found:
+        if one.verdict is Verdict.DIFFERING:
+            causes = [cause for path in one.because for cause in first.get(path, ())] or [one]
+            first.setdefault(one.path, []).extend(causes)
+            yield one, causes
+
+
+def detail_of(one: Difference) -> str:
     """Return how it differs, if that is one of a few answers."""
     if SHAPES.get(one.shape) is Kind.STATUS or one.path == "currency":
         return f"{shown(one.left)} → {shown(one.right)}"

@@ -104,10 +104,11 @@ def _note(one: Difference) -> str:
     if one.verdict is Verdict.DECLARED_EQUAL:
         return f"declared equal: {shown(one.reason)}"
     change = "" if one.change is None else signed(*one.change)
-    return "  ".join(part for part in (change, _follows(one.because)) if part)
+    return "  ".join(part for part in (change, follows(one.because)) if part)
 
 
-def _follows(because: tuple[str, ...]) -> str:
+def follows(because: tuple[str, ...]) -> str:
+    """Return from what a difference follows, for a reader."""
     if not because:
         return ""
     rest = f" and {len(because) - 2} more" if len(because) > 2 else ""

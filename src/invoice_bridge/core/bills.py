@@ -18,6 +18,7 @@ from invoice_bridge.core.model import (
     CustomerRef,
     Discount,
     Frozen,
+    FrozenDict,
     Instant,
     Line,
     Period,
@@ -27,7 +28,7 @@ from invoice_bridge.core.model import (
     Words,
 )
 from invoice_bridge.core.money import Currency, Money, times
-from invoice_bridge.core.natives import Natives
+from invoice_bridge.core.natives import FrozenTree, Natives
 from invoice_bridge.core.totals import (
     check_discounts,
     check_line_taxes,
@@ -113,14 +114,14 @@ class Bill(NewInvoice):
     subscription: Id | None = None
     description: Text | None = None
     purchase_order: Annotated[str, Field(min_length=1)] | None = None
-    metadata: Words = Field(default_factory=dict)
+    metadata: Words = Field(default_factory=FrozenDict)
     issued_at: Instant | None = None
     collection: Collection = Field(default_factory=Collection.manual)
     tax: Tax = "none"
     draft: bool = False
     attempt: Attempt = 1
-    native: Natives = Field(default_factory=dict)
-    native_unchecked: Natives = Field(default_factory=dict)
+    native: Natives = Field(default_factory=FrozenTree)
+    native_unchecked: Natives = Field(default_factory=FrozenTree)
     expect_total: Amount | None = None
 
     @model_validator(mode="after")
@@ -133,9 +134,10 @@ class Bill(NewInvoice):
             if line.unit_amount is not None and not _multiplies(line, line.unit_amount):
                 factor = "" if line.quantity is None else f"{line.quantity} × "
                 raise ValueError(f"line {place}: {factor}{line.unit_amount} is not the line's amount, {line.amount}")
-        check_discounts(self.lines, self.discounts, self.subtotal)
-        check_rates(self.rates, self.discounts, self.subtotal)
-        check_line_taxes(self.lines, self.rates)
+        if self.discounts or self.states_tax or any(line.discount for line in self.lines):  # few bills
+            check_discounts(self.lines, self.discounts, self.subtotal)
+            check_rates(self.rates, self.discounts, self.subtotal)
+            check_line_taxes(self.lines, self.rates)
         return self
 
     @property

@@ -7,7 +7,6 @@ the same bytes. Validation that needs no provider happens here, before any reque
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 
 from invoice_bridge.core.bills import LEAVES, Bill, Command, NewInvoice, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.faults import faults, nearest_first, one_line, shortened
 from invoice_bridge.core.imports import IMPORT_LEAVES, ImportInvoice, Source
 from invoice_bridge.core.verbs import (
     VERB_LEAVES,
@@ -85,12 +85,12 @@ def read_command(data: Mapping[str, Any]) -> OneTimeCharge | PeriodInvoice:
     fields = dict(data)
     kind = fields.pop("command", None)
     if not isinstance(kind, str) or kind not in _KINDS:
-        known = ", ".join(map(repr, sorted(_KINDS)))
-        raise ConfigurationError(f'"command" must be one of {known}, not {_shortened(kind)}')
+        known = ", ".join(map(repr, nearest_first(sorted(_KINDS), kind)))
+        raise ConfigurationError(f'"command" must be one of {known}, not {shortened(kind)}')
     try:
         return _KINDS[kind].model_validate(fields)  # type: ignore[return-value]
     except ValidationError as error:
-        raise ConfigurationError(faults(error)) from None
+        raise ConfigurationError(faults(error, _KINDS[kind])) from None
 
 
 def read_import(data: Mapping[str, Any]) -> ImportInvoice:
@@ -101,31 +101,8 @@ def read_import(data: Mapping[str, Any]) -> ImportInvoice:
     fields = dict(data)
     kind = fields.pop("command", ImportInvoice.verb)
     if kind != ImportInvoice.verb:
-        raise ConfigurationError(f'"command" must be "import_invoice", not {_shortened(kind)}')
+        raise ConfigurationError(f'"command" must be "import_invoice", not {shortened(kind)}')
     try:
         return ImportInvoice.model_validate(fields)
     except ValidationError as error:
-        raise ConfigurationError(faults(error)) from None
-
-
-def _shortened(value: Any) -> str:
-    """Return a value of a file in short form, however deep it is."""
-    try:
-        return reprlib.repr(value)
-    except ValueError:  # TOML's hexadecimal integers can have more digits than Python converts to decimal
-        return "an integer with too many digits"
-
-
-def faults(error: ValidationError) -> str:
-    """Describe what is wrong with a value, one clause for each fault: "lines.0.amount: …"; all in one line."""
-    return one_line(
-        "; ".join(
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}".removeprefix(": ")
-            for fault in error.errors(include_url=False, include_input=False)
-        )
-    )
-
-
-def one_line(text: str) -> str:
-    """Escape unprintable characters: a name in a file may contain line breaks and terminal control sequences."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+        raise ConfigurationError(faults(error, ImportInvoice)) from None

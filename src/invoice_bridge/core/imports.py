@@ -21,6 +21,7 @@ from invoice_bridge.core.model import (
     CreditNote,
     CustomerRef,
     Discount,
+    FrozenDict,
     Instant,
     Invoice,
     Line,
@@ -48,8 +49,8 @@ _DATES = {"paid_at": Status.PAID, "voided_at": Status.VOID, "uncollectible_at": 
 class Source:
     """Where a document comes from: its provider, the account there as that client's settings name it, and its id.
 
-    `account` is the site of Chargebee, the account of Stripe or Whop; empty where the settings name none. A book that
-    knows the document there hands its reference on to the import.
+    `account` is the site of Chargebee, the account of Stripe or Whop; empty where the settings name none. If a
+    book has the document there, its reference moves to the import.
     """
 
     provider: str
@@ -71,15 +72,15 @@ class Source:
 class ImportInvoice(NewInvoice):
     """An invoice of the past, made again at another provider as it ended: no charge, and no mail for what is settled.
 
-    `total` is the document's, and its parts must come to it: lines − discounts + tax on top + adjustments. `discounts`
-    are those of the whole document; `discount` of a line is its part of them, as an invoice states it. `payments` are
-    those that succeeded. `credit_notes` of the kind "adjustment" lower what was to be paid, those of the kind "refund"
-    gave back, those of the kind "credit" are left over as the customer's credit.
+    `total` is the document's, and its parts must add up to it: lines − discounts + tax on top + adjustments.
+    `discounts` are those of the whole document; the `discount` of a line is its share of them, as an invoice states it.
+    `payments` are those that succeeded. `credit_notes`: those of the kind "adjustment" lowered the amount to pay,
+    "refund" returned money, "credit" became the customer's credit.
 
-    `number` is the document's, `issued_at` its date. `source` is where it comes from: a book lets the same reference be
-    imported only with it. `subscription` is one at the target. `armed=False` leaves an open invoice in a state in which
-    nobody can pay it yet, until the same command with armed=True finishes it; `mail=True` asks that an open one be
-    mailed. See ImportInvoice.of, which makes it of an invoice that was read.
+    `number` is the document's, `issued_at` its date. `source` is where it comes from: without it, a book refuses a
+    reference that it has at another account. `subscription` is that of the target. `armed=False` leaves an open invoice
+    in a state in which nobody can pay it yet, until the same command with armed=True finishes it; `mail=True` has an
+    open one mailed. See ImportInvoice.of, which makes it from an invoice that was read.
     """
 
     verb: ClassVar[str] = "import_invoice"
@@ -102,8 +103,8 @@ class ImportInvoice(NewInvoice):
     description: Text | None = None
     purchase_order: Text | None = None
     footer: Text | None = None
-    custom_fields: Words = Field(default_factory=dict)
-    metadata: Words = Field(default_factory=dict)
+    custom_fields: Words = Field(default_factory=FrozenDict)
+    metadata: Words = Field(default_factory=FrozenDict)
     subscription: Id | None = None
     source: Source | None = None
     armed: bool = True
@@ -158,10 +159,9 @@ class ImportInvoice(NewInvoice):
         """Make the import of an invoice that was read whole: see Client.retrieve.
 
         `customer` is the customer at the target, by default the invoice's own; name, address and tax ids stay those of
-        the document. `reference` is by default the invoice's, else its id; `number` its number. `total` is what you
-        know it to be where the source states none (Whop before a payment). Raises Unsupported, with the reason first
-        ("source-incomplete: …"), for an invoice of which not everything is known, and for one that is no demand for
-        money.
+        the document. `reference` is by default the invoice's, else its id; `number` its number. `total` is for a
+        source that states none (Whop before a payment). Raises Unsupported, with the reason first
+        ("source-incomplete: …"), for an invoice that is not fully known, and for one that demands no money.
         """
         facts = facts_of(invoice, customer, total)
         return cls(
@@ -274,17 +274,17 @@ class ImportInvoice(NewInvoice):
 
     @property
     def paid(self) -> Money:
-        """Return what the payments come to."""
+        """Return the sum of the payments."""
         return sum_of(payment.amount for payment in self.payments if payment.amount) or Money.zero(self.currency)
 
     @property
     def credited(self) -> Money:
-        """Return what credit notes have taken off what was to be paid."""
+        """Return by how much credit notes lowered the amount to pay."""
         return self._notes("adjustment")
 
     @property
     def given_back(self) -> Money:
-        """Return what credit notes gave back of what was paid, in money or as credit."""
+        """Return how much of the paid amount credit notes returned, in money or as credit."""
         return self._notes("refund", "credit")
 
     def _notes(self, *kinds: str) -> Money:
@@ -293,7 +293,7 @@ class ImportInvoice(NewInvoice):
 
     @property
     def open_amount(self) -> Money:
-        """Return what payments and credit notes leave of the total: still to pay, or what was given up or withdrawn."""
+        """Return the total less payments and credit notes: still to be paid, or written off, or withdrawn."""
         return self.total - self.paid - self.credited
 
 

@@ -120,9 +120,9 @@ class Invoice(Frozen):
     description: Text | None = None
     reference: Text | None = None
     purchase_order: Text | None = None
-    metadata: Words = Field(default_factory=dict)
+    metadata: Words = Field(default_factory=FrozenDict)
     subscription: Text | None = None
-    custom_fields: Words = Field(default_factory=dict)
+    custom_fields: Words = Field(default_factory=FrozenDict)
     footer: Text | None = None
 
     taxes: tuple[TaxLine, ...] = ()

@@ -55,7 +55,8 @@ _EXPONENTS = {
     code: digits for table in (_ACTIVE, _HISTORIC) for digits, codes in table.items() for code in codes.split()
 }
 _DECIMAL_TEXT = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
-_LARGEST = 10**30  # 30 digits at most: as many as are read
+_MOST_DIGITS = 30  # as many as are read
+_LARGEST = 10**_MOST_DIGITS
 
 
 def exponent(currency: str) -> int:
@@ -218,6 +219,11 @@ def nothing(currency: str) -> Money:
 
 def times(unit: Money, quantity: Decimal | int) -> Money:
     """Return quantity × unit, exactly. Raises ValueError if that is not a whole number of minor units."""
+    if isinstance(quantity, int) or (-_MOST_DIGITS < quantity.adjusted() < _MOST_DIGITS and quantity.is_finite()):
+        above, below = quantity.as_integer_ratio()
+        minor, rest = divmod(above * unit.minor, below)
+        if not rest and -_LARGEST < minor < _LARGEST:
+            return trusted(minor, unit.currency)
     with localcontext() as exact:
         exact.prec = 200
         exact.traps[Inexact] = True

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from invoice_bridge.core.money import Money, times
 from invoice_bridge.core.taxes import TaxLine, TaxRate, with_amounts
-from invoice_bridge.core.values import Amount, Frozen, Instant, Quantity, Text, Words, in_utc
+from invoice_bridge.core.values import Amount, Frozen, FrozenDict, Instant, Quantity, Text, Words, in_utc
 
 
 class Status(StrEnum):
@@ -100,7 +101,7 @@ class CustomerRef(Frozen):
     id: Annotated[str, Field(min_length=1)] | None = None
     email: Annotated[str, Field(min_length=3)] | None = None
     name: Text | None = None
-    ids: Words = Field(default_factory=dict)
+    ids: Words = Field(default_factory=FrozenDict)
     address: Address | None = None
     tax_ids: tuple[TaxId, ...] = ()
 
@@ -193,7 +194,7 @@ class Line(Frozen):
     subscription: Text | None = None
     discount: Amount | None = None
     taxes: tuple[TaxLine, ...] = ()
-    metadata: Words = Field(default_factory=dict)
+    metadata: Words = Field(default_factory=FrozenDict)
     proration: bool | None = None
     provider: Text | None = None
 
@@ -267,7 +268,7 @@ class Collection(Frozen):
     @classmethod
     def manual(cls) -> Collection:
         """Leave it open: nothing is mailed or charged. This is the default."""
-        return cls(kind="manual")
+        return _manual()
 
     @classmethod
     def send(cls, *, due: datetime | None = None, net_days: int | None = None) -> Collection:
@@ -288,6 +289,12 @@ class Collection(Frozen):
         if self.kind != "charge" and self.payment_method is not None:
             raise ValueError(f"a payment method belongs to Collection.charge, not to {self.kind}")
         return self
+
+
+@cache
+def _manual() -> Collection:
+    """The collection of most bills, which all of them share."""
+    return Collection(kind="manual")
 
 
 class Problem(Frozen):

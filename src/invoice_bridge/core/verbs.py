@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from invoice_bridge.core.bills import Attempt, Command, Customer, Id, Reference
 from invoice_bridge.core.model import Amount, CustomerRef, Instant, Invoice, Line, Status, Text, Words
 from invoice_bridge.core.money import Money
-from invoice_bridge.core.natives import Natives
+from invoice_bridge.core.natives import FrozenTree, Natives
 
 __all__ = [
     "VERB_LEAVES",
@@ -47,8 +47,8 @@ class OnInvoice(Command):
 
     id: Id
     attempt: Attempt = 1
-    native: Natives = Field(default_factory=dict)
-    native_unchecked: Natives = Field(default_factory=dict)
+    native: Natives = Field(default_factory=FrozenTree)
+    native_unchecked: Natives = Field(default_factory=FrozenTree)
 
 
 class Retrieve(OnInvoice):
@@ -87,7 +87,7 @@ class Pay(OnInvoice):
 
     @property
     def capability(self) -> str:
-        """Return a part payment is a capability of its own: not every provider that collects takes an amount."""
+        """Return its name in a provider's flows; a part has its own, since not every provider takes an amount."""
         return "pay" if self.amount is None else "pay_part"
 
     @model_validator(mode="after")
@@ -228,7 +228,7 @@ class Update(OnInvoice):
 class Delete(OnInvoice):
     """Discard a draft; with `imported` also an issued invoice that an import has made, where the provider allows it.
 
-    The payments that the import wrote down are deleted with it. One that money came in for since then is refused.
+    The payments that the import recorded are deleted with it. An invoice that was paid since then is refused.
     """
 
     verb: ClassVar[str] = "delete"
@@ -283,7 +283,7 @@ class Filters(TypedDict, total=False):
 
 
 class ListInvoices(Command):
-    """Read one page of invoices, newest first if the provider orders them so; it has the command for the next page.
+    """Read one page of invoices, newest first if the provider orders them so; the page has the command for the next.
 
     `created_from` is inclusive, `created_to` exclusive. `cursor` is the provider's own. `full` reads what a
     listing omits, by further requests for each invoice. Every filter is applied again to what comes back, except for
@@ -299,7 +299,7 @@ class ListInvoices(Command):
     full: bool = False
     limit: Annotated[int, Field(strict=True, ge=1, le=100)] = 100
     cursor: Text | None = None
-    native: Natives = Field(default_factory=dict)
+    native: Natives = Field(default_factory=FrozenTree)
 
     if TYPE_CHECKING:  # what may be written, where that is wider than what is read back
 

@@ -26,8 +26,8 @@ class Interruption:
     """What is known of a call that something else stopped.
 
     `outcome` is as on BridgeError. `reference` is that of the bill, or of a verb that moves or records money;
-    `invoice_id` is the invoice of a verb. What the call has none of is None. `steps` are the requests that were
-    sent, in order. `str()` is the note.
+    `invoice_id` is the invoice of a verb. A field that the call does not have is None. `steps` are the requests
+    that were sent, in order. `str()` is the note.
     """
 
     outcome: Outcome
@@ -68,6 +68,8 @@ class Trail:
     sent: list[Request] = field(default_factory=list)
     answered: dict[int, int] = field(default_factory=dict)
     """Position in `sent` → HTTP status."""
+    result: object = None
+    """What the call returns, once it is known."""
 
     def answer(self, response: Response) -> None:
         """Record the answer to the last request."""

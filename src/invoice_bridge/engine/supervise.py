@@ -49,8 +49,8 @@ class Lost(Exception):
 class RateLimiter(Protocol):
     """Limits the requests of an account; threads share it. See invoice_bridge.engine.pace for the library's own.
 
-    A client calls `reserve` before each request, and waits as long as it returns. An AsyncClient calls it on its event
-    loop: one that waits inside is for a Client. ConfigurationError from it keeps the request from being sent.
+    A client calls `reserve` before each request, and waits for the seconds that it returns. An AsyncClient calls it on
+    its event loop, where it must not block. ConfigurationError from it keeps the request from being sent.
     """
 
     def reserve(self) -> float:

@@ -36,7 +36,7 @@ class BillJournal(Protocol):
     def refuse_elsewhere(self, book: Book, reference: str, source: tuple[str, str] | None = None) -> None:
         """Raise BilledElsewhere if another account of the book has, or may have, a bill of this reference.
 
-        `source`, the account and the id of the document that an import is made of, is no such bill.
+        `source` is the account and the id of the document that an import is made of: that bill does not count.
         """
         ...
 

@@ -33,6 +33,11 @@ class Finding:
     path: str = ""
     is_allowed: bool = False
 
+    @property
+    def is_grave(self) -> bool:
+        """Whether it keeps a month from being clean: neither information only, nor allowed."""
+        return self.severity != "info" and not self.is_allowed
+
 
 @dataclass(frozen=True, slots=True)
 class Noted:

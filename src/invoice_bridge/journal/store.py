@@ -347,8 +347,8 @@ class Journal:
     def refuse_elsewhere(self, book: Book, reference: str, source: tuple[str, str] | None = None) -> None:
         """Raise BilledElsewhere if another account of the book has, or may have, a bill of this reference.
 
-        `source`, the account and the id of the document that an import is made of, is no such bill where it is known to
-        be made; a bill whose outcome is unknown, or another invoice of that account, is one.
+        `source` is the account and the id of the document that an import is made of: that bill does not count, if it is
+        known to be made. A bill whose outcome is unknown counts, and so does another invoice of that account.
         """
         others = [claim for claim in self.claims(book, reference) if claim.account != book.account]
         other = next(

@@ -72,7 +72,7 @@ class Credits:
 
     def lines(self) -> Iterator[str]:
         """Yield the balances as text."""
-        yield f"{self.read} customers read, {len(self.found)} balances to move by hand, {len(self.unread)} not read"
+        yield f"customers read: {self.read}, balances to move by hand: {len(self.found)}, not read: {len(self.unread)}"
         totals: dict[tuple[str, str], int] = {}
         yield from (f"  {credit}" for credit in self.found)
         for credit in self.found:

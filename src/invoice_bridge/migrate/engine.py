@@ -14,6 +14,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.core.errors import BridgeError, ConfigurationError
+from invoice_bridge.engine.observers import ItemEnded, ItemStarted, begin, is_watched
 from invoice_bridge.migrate.errors import ForbiddenEffect, LeaseExpired, LedgerUnavailable
 from invoice_bridge.migrate.journal import ItemJournal
 from invoice_bridge.migrate.leases import Fence, Lease
@@ -155,6 +156,14 @@ class Worker:
         """Do the next stage of an item. An item that was not begun is given back if the lease still holds."""
         if self._stop.is_set() or not lease.is_held:
             return [Result(item, "planned", again_in=0.0, sent=False)]
+        started = ItemStarted(self.header.number, item.number, item.stage, item.is_repeat)
+        end = begin(started) if is_watched() else None
+        results = self._do_stage(item, journal, client)
+        if end is not None:
+            end(ItemEnded(results[-1].state, results[-1].reason, results[-1].target_id))
+        return results
+
+    def _do_stage(self, item: Item, journal: ItemJournal, client: Client) -> list[Result]:
         if item.claim - item.defers > _MOST_CLAIMS:
             detail = f"it was taken {item.claim} times, and no worker came to its end"
             return [Result(item, "quarantined", reason="taken-too-often", detail=detail)]

@@ -41,11 +41,11 @@ from invoice_bridge.migrate.mapping import (
 from invoice_bridge.migrate.operations import Action
 from invoice_bridge.migrate.planning import COMPLETE, MISSING, Planner, read_source
 from invoice_bridge.migrate.preview import Preview, preview_of
-from invoice_bridge.migrate.queries import CHOSEN, plans_of
+from invoice_bridge.migrate.queries import CHOSEN, notes_of, plans_of
 from invoice_bridge.migrate.running import Progress, Stages, check_plan, choose_items, run_plan
 from invoice_bridge.migrate.serving import serving
 from invoice_bridge.migrate.totals import Totals
-from invoice_bridge.migrate.undoing import undo_items, undo_one
+from invoice_bridge.migrate.undoing import plan_that_made, undo_items, undo_one
 from invoice_bridge.migrate.values import OPEN_STATES, NewItem, PlanHeader, Result, Row, Stage, State, Timing
 from invoice_bridge.migrate.verifying import Verification, verify_plan
 
@@ -225,8 +225,7 @@ class Migration:
 
     def missing_customers(self, plan: int | None = None) -> list[CustomerRef]:
         """Return the customers of the source that have no id at the target."""
-        text = self.ledger.note(self.ledger.plan(plan).number, MISSING) or "[]"
-        return [CustomerRef(**one) for one in loads(text)]
+        return [CustomerRef(**one) for _, one in notes_of(self.ledger, self.ledger.plan(plan).number, MISSING)]
 
     # ── preview, run, status ─────────────────────────────────────────────────────────────────────────────────────────
     def preview(self, plan: int | None = None) -> Preview:
@@ -362,9 +361,11 @@ class Migration:
     def undo(self, plan: int | None = None) -> int:
         """Plan to take back what a plan has made, as far as the target lets it; return the new plan's number.
 
-        Preview it, then run it. What cannot be taken back is refused there with the word "undo-impossible".
+        Without `plan`, it is the one that has made anything. Preview it, then run it. What cannot be taken back is
+        refused there with the word "undo-impossible". Raises ConfigurationError if several plans have made something,
+        or none.
         """
-        header = self.ledger.plan(plan)
+        header = self.ledger.plan(plan_that_made(self.ledger, self._plans()) if plan is None else plan)
         self._check(header, "plan", "sweep")
         facts = {**self._facts(), "kind": "undo", "of": header.number, "numbers": "new"}
         number = self.ledger.add_plan(PlanHeader(header.target, facts, header.timing, header.rate))

@@ -92,8 +92,10 @@ def result_of_error(course: Course, error: Exception, timing: Timing) -> Result:
         if item.defers + 1 >= (_MOST_UNREADABLE if type(error) is MalformedResponse else _MOST_DEFERS):
             return Result(item, "quarantined", **facts)
         return Result(item, "planned", **facts, again_in=min(2.0**item.defers, _LONGEST_DEFER))
-    # after `make` there is a document at the target, and before a lookup that failed there may be one
-    is_end = item.stage == "make" and (sent > 0 or not item.is_repeat)
+    # after `make` there is a document at the target; before a lookup that failed there may be one, and after it the
+    # error names the one that an earlier try has made
+    is_made = item.is_repeat and (sent == 0 or facts.get("target_id") is not None)
+    is_end = item.stage == "make" and not is_made
     return Result(item, "refused" if is_end else "quarantined", **facts)
 
 

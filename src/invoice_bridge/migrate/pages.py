@@ -133,7 +133,7 @@ def plan_page(ledger: Ledger, plan: int, made: Preview | None, *, is_read: bool 
     left = sum(counts.get(state, 0) for state in OPEN_STATES)
     kind = str(header.facts.get("kind", "plan"))
     title = f"{kind.capitalize()} {plan}" if kind != "plan" else f"Plan {plan}"
-    accounts = header.target if made is None else f"{made.source} → {made.target}"
+    accounts = header.target.rstrip(":") if made is None else f"{made.source} → {made.target}"
     parts = [
         f"<header><h1>{escape(title)}: {escape(accounts)}</h1>",
         _plans(ledger, plan),

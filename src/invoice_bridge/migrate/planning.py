@@ -11,19 +11,20 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.adapter.pages import Unreadable
 from invoice_bridge.core.commands import ImportInvoice, ListInvoices
 from invoice_bridge.core.errors import BridgeError, Unsupported
-from invoice_bridge.core.exact import dumps, loads
+from invoice_bridge.core.exact import loads
 from invoice_bridge.core.imports import Source
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import CustomerRef, Invoice, Line, Status
 from invoice_bridge.migrate.mapping import CustomerOf, Numbers, source_customer
 from invoice_bridge.migrate.operations import write_operation
 from invoice_bridge.migrate.outlines import Outlines
-from invoice_bridge.migrate.queries import Planned, planned_in, skip_planned, sources_of, texts_of
+from invoice_bridge.migrate.queries import Planned, notes_of, planned_in, skip_planned, sources_of, texts_of
 from invoice_bridge.migrate.reasons import word_of
 from invoice_bridge.migrate.totals import Totals
 from invoice_bridge.migrate.values import NewItem
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Planner", "digest_of_plan", "fingerprint"]
 
-_CURSOR, TOTALS, COMPLETE, MISSING = "cursor", "totals", "complete", "missing customers"
+_CURSOR, TOTALS, COMPLETE, MISSING = "cursor", "totals", "complete", "missing customer/"
 Between = tuple[datetime | None, datetime | None]
 """From when on, and before when, the documents were created."""
 Progress = Callable[[int], object]
@@ -174,7 +175,7 @@ def read_source(
     if ledger.note(plan, COMPLETE) is not None:
         return
     planner.totals = Totals.read(ledger.note(plan, TOTALS))
-    planner.missing = {one["id"]: CustomerRef(**one) for one in loads(ledger.note(plan, MISSING) or "[]")}
+    planner.missing = {one["id"]: CustomerRef(**one) for _, one in notes_of(ledger, plan, MISSING)}
     kept = ledger.note(plan, _CURSOR)
     first = ListInvoices(full=True, created_from=between[0], created_to=between[1])
     command: ListInvoices | None = first if kept is None else ListInvoices.model_validate(loads(kept))
@@ -222,6 +223,7 @@ def _write_page(
     before = planned_in(ledger, planner.earlier, wanted)
     moved = planned_in(ledger, planner.others, wanted)
     new: list[NewItem] = []
+    before_page = len(planner.missing)
     for item in read:
         reference, own = _reference(item), _id(item)
         if known.get(reference, own) != own:  # two documents have one reference: each is an item of its own
@@ -239,8 +241,9 @@ def _write_page(
             )
         planner.totals.add(made.source)
         new.append(made)
-    people = [one.model_dump(mode="json", include={"id", "name", "email"}) for one in planner.missing.values()]
-    notes = {TOTALS: planner.totals.to_json(), MISSING: dumps(people).decode()}
+    notes = {TOTALS: planner.totals.to_json()}
+    for customer in islice(planner.missing.values(), before_page, None):  # those that this page has added
+        notes[f"{MISSING}{customer.id}"] = customer.model_dump_json(include={"id", "name", "email"})
     if following is not None:
         notes[_CURSOR] = following.model_dump_json(exclude_defaults=True)
     ledger.add(plan, new, notes)

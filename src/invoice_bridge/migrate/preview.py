@@ -135,8 +135,8 @@ def preview_of(ledger: Ledger, plan: int, kept: str | None) -> Preview:
     facts = header.facts
     return Preview(
         plan,
-        facts["source"]["account"],
-        header.target,
+        facts["source"]["account"].rstrip(":"),
+        header.target.rstrip(":"),
         dict(counts),
         dict(losses),
         frozenset(stopping),
@@ -160,6 +160,6 @@ def _checks(facts: Mapping[str, Any], reasons: Mapping[tuple[str, str], int], op
     yield "the balances at the source, which no plan moves: `migrate credits` lists each one once the plan is run"
     yield "that accounting programs which read the target do not book the imported documents a second time"
     if opened:
-        yield f"{opened} open invoices are closed at the source before they can be paid at the target"
+        yield f"open invoices that are closed at the source before they can be paid at the target: {opened}"
     if left := sum(number for (_, word), number in reasons.items() if word == "source-still-billing"):
-        yield f"{left} open invoices stay at the source, which goes on to collect them"
+        yield f"open invoices that stay at the source, which goes on to collect them: {left}"

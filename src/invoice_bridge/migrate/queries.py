@@ -24,6 +24,7 @@ __all__ = [
     "Planned",
     "choose",
     "live_workers",
+    "made_by",
     "notes_of",
     "planned_in",
     "plans_of",
@@ -73,6 +74,15 @@ def plans_of(ledger: Ledger) -> list[tuple[int, Mapping[str, Any]]]:
     with ledger.database.reading() as connection:
         rows = connection.execute(select(PLANS.c.number, PLANS.c.facts).order_by(PLANS.c.number)).all()
     return [(row.number, loads(row.facts)) for row in rows]
+
+
+def made_by(ledger: Ledger) -> dict[int, int]:
+    """Return how many documents each plan has, or may have, at the target; plans without any are left out."""
+    query = select(ITEMS.c.plan, func.count()).where(
+        ITEMS.c.target_id.is_not(None), ITEMS.c.state.not_in(("skipped", "planned"))
+    )
+    with ledger.database.reading() as connection:
+        return {row[0]: row[1] for row in connection.execute(query.group_by(ITEMS.c.plan))}
 
 
 def skip_planned(ledger: Ledger, plan: int, found: Mapping[str, str], reason: str) -> int:

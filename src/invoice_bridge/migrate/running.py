@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from invoice_bridge.core.errors import ConfigurationError, Discrepancy, Unsupported
+from invoice_bridge.core.errors import BridgeError, ConfigurationError, Discrepancy, Unsupported
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.journal.store import Journal
@@ -145,8 +146,18 @@ class Stages:
         if isinstance(self._kept, Journal) and self._is_own:
             self._kept.close()
 
+    @contextmanager
+    def _at_the_source(self) -> Iterator[Client]:
+        """Give the client of the source. The invoice that an error of it names is no document of the target."""
+        try:
+            yield self._sources[-1]
+        except BridgeError as error:
+            error.invoice_id = None
+            raise
+
     def _read(self, invoice_id: str) -> Invoice:
-        return self._sources[-1].retrieve(invoice_id)
+        with self._at_the_source() as source:
+            return source.retrieve(invoice_id)
 
     def _source_of(self, item: Item) -> tuple[str, str]:
         """Return the id and the fingerprint of an item at the source."""
@@ -180,9 +191,9 @@ class Stages:
                     f"changed-since-plan: the open invoice {invoice_id} has changed at the source; it was not closed",
                     asked=planned, found=fingerprint(before), invoice=made,
                 )  # fmt: skip
-            source = self._sources[-1]
             is_paid_in_part = bool(before.amount_paid or before.amount_credited or before.payments)
-            (source.mark_uncollectible if is_paid_in_part else source.void)(invoice_id)
+            with self._at_the_source() as source:
+                (source.mark_uncollectible if is_paid_in_part else source.void)(invoice_id)
         elif not self._was_closed_here(item, before):
             raise Discrepancy(
                 f"changed-since-plan: the invoice {invoice_id} is {before.status} at the source, and not by this plan",

@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from invoice_bridge.core.errors import Discrepancy, NotFound, Unsupported
+from invoice_bridge.core.errors import ConfigurationError, Discrepancy, NotFound, Unsupported
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.migrate.documents import differences_of
 from invoice_bridge.migrate.operations import read_operation
+from invoice_bridge.migrate.queries import made_by, plans_of
 from invoice_bridge.migrate.values import Item, NewItem
 
 if TYPE_CHECKING:
@@ -22,11 +23,31 @@ if TYPE_CHECKING:
     from invoice_bridge.client.clients import Client
     from invoice_bridge.migrate.ledger import Ledger
 
-__all__ = ["undo_items", "undo_one"]
+__all__ = ["plan_that_made", "undo_items", "undo_one"]
 
 _OF_THE_IMPORT = frozenset({"losses", "effects", "requests"})
 """What the ledger has of the import itself: an undo loses nothing, and has effects of its own."""
 _WAYS = {"draft": ("delete", "whole"), "open": ("void", "partly")}
+
+
+def plan_that_made(ledger: Ledger, plans: Collection[int]) -> int:
+    """Return the one of these plans that has made documents. Raises ConfigurationError if none has, or several have."""
+    counts = made_by(ledger)
+    made = [number for number in plans if number in counts]
+    if not made:
+        raise ConfigurationError("no plan of this ledger has made anything at the target: nothing can be taken back")
+    if len(made) > 1:
+        undone = {facts["of"]: number for number, facts in plans_of(ledger) if facts.get("kind") == "undo"}
+        listed = [
+            f"plan {number} has {counts[number]}"
+            + (f" (taken back by plan {undone[number]})" if number in undone else "")
+            for number in made
+        ]
+        raise ConfigurationError(
+            f"several plans have made documents: {', '.join(listed)}: take them back one by one, the newest first: "
+            f"pass plan={max(set(made) - set(undone), default=made[-1])}"
+        )
+    return made[0]
 
 
 def undo_items(ledger: Ledger, plan: int, deletable: Collection[str] = ()) -> Iterator[NewItem]:
@@ -46,8 +67,8 @@ def undo_items(ledger: Ledger, plan: int, deletable: Collection[str] = ()) -> It
         elif row.state in {"sent", "unknown", "quarantined"}:
             detail = f"{row.target_id} is {row.state} in plan {plan}: resolve it first"
             yield NewItem(row.reference, source=source, state="refused", reason="undo-impossible", detail=detail)
-        elif status in deletable and row.operation.get("make", {}).get("credit_notes"):
-            detail = f"{row.target_id} has credit notes at the target, which cannot be taken back"
+        elif status in deletable and _was_given_back(row.operation.get("make", {})):
+            detail = f"{row.target_id} has a credit note of money that was given back, which cannot be taken back"
             yield NewItem(row.reference, source=source, state="refused", reason="undo-impossible", detail=detail)
         elif status in deletable:
             made = {name: value for name, value in row.operation["make"].items() if name != "allow"}
@@ -60,9 +81,9 @@ def undo_items(ledger: Ledger, plan: int, deletable: Collection[str] = ()) -> It
                     "imported": made,
                 }
             }
-            payments = len(made.get("payments", ()))
-            effects = ["records", "voids"] if payments else ["voids"]
-            yield NewItem(row.reference, operation, {**source, "requests": payments + 1, "effects": effects})
+            parts = len(made.get("payments", ())) + len(made.get("credit_notes", ())) + (status == "uncollectible")
+            effects = ["records", "voids"] if parts else ["voids"]
+            yield NewItem(row.reference, operation, {**source, "requests": parts + 1, "effects": effects})
         elif status in _WAYS:
             way, how = _WAYS[status]
             operation = {"make": {"command": way, "id": row.target_id, "status": status, "undoes": how}}
@@ -71,6 +92,11 @@ def undo_items(ledger: Ledger, plan: int, deletable: Collection[str] = ()) -> It
         else:
             detail = f"{row.target_id} is {status or 'unknown'} at the target, which does not let it be taken back"
             yield NewItem(row.reference, source=source, state="refused", reason="undo-impossible", detail=detail)
+
+
+def _was_given_back(made: Mapping[str, Any]) -> bool:
+    """Whether a credit note of an import is more than an adjustment of its own invoice."""
+    return any(note.get("kind") != "adjustment" for note in made.get("credit_notes", ()))
 
 
 def undo_one(target: Client, item: Item, context: Context) -> Invoice:
@@ -104,8 +130,9 @@ def _check_as_imported(asked: Mapping[str, Any], found: Invoice, context: Contex
     wrong = differences_of(read_operation(asked["imported"]), found, context)
     if wrong:
         raise Unsupported(f"changed-since-plan: the document {found.id} is not as it was imported: {wrong[0]}")
-    if found.payments and found.due_at is not None and found.due_at > datetime.now(UTC):
+    parts = found.payments or found.credit_notes
+    if parts and found.due_at is not None and found.due_at > datetime.now(UTC):
         raise Unsupported(
             f"undo-impossible: the document {found.id} is due on {found.due_at:%Y-%m-%d}, and the target could collect "
-            "it once its payments are deleted"
+            "it once its payments and credit notes are deleted"
         )

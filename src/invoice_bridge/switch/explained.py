@@ -5,22 +5,24 @@ Rules of this file: nothing is sent, and no journal is read for a plan: a candid
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 from invoice_bridge import providers
 from invoice_bridge.adapter.native import check_names
 from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
-from invoice_bridge.core.errors import BridgeError
+from invoice_bridge.core.errors import BridgeError, ConfigurationError
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.explain import Plan, plan
-from invoice_bridge.journal.shadows import Finding, Noted
+from invoice_bridge.journal.shadows import Finding, Kind, Noted
 
 _RANK = {"changes_money": 0, "warns": 1, "info": 2}
 _EXAMPLES = 3
+_KINDS: tuple[str, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,45 @@ class Report:
     stopped: int
     """Bills that a loss would stop, unless it is allowed."""
     rows: tuple[Row, ...]
+    differing: Mapping[str, int] = field(default_factory=dict)
+    """How many bills have a finding of each kind that is neither information nor allowed."""
 
     @property
     def is_clean(self) -> bool:
         """Return whether bills were compared, and none of them is refused, stopped or billed differently."""
-        grave = [row for row in self.rows if row.finding.severity != "info" and not row.finding.is_allowed]
-        return bool(self.bills) and not grave
+        return bool(self.bills) and not any(row.finding.is_grave for row in self.rows)
+
+    def alerts(self, limits: Mapping[str, int] | None = None, at_least: int = 1) -> tuple[str, ...]:
+        """List what calls for a person: kinds with more bills than their limit (0 if none is given), too few bills.
+
+        Without arguments it is empty for a clean report alone. Raises ConfigurationError for an unknown kind, or a
+        limit below 0.
+        """
+        allowed = check_limits(limits or {})
+        if at_least < 1:
+            raise ConfigurationError("at_least must be 1 or more: a month without bills has compared nothing")
+        found = []
+        if self.bills < at_least:
+            found.append(f"{_bills(self.bills)} compared, fewer than {at_least}")
+        for kind, bills in self.differing.items():
+            if bills > allowed.get(kind, 0):
+                limit = f", more than {allowed[kind]}" if allowed.get(kind) else ""
+                found.append(f"{kind}: {_bills(bills)}{limit}")
+        return tuple(found)
+
+
+def check_limits(limits: Mapping[str, int]) -> Mapping[str, int]:
+    """Return the limits of kinds of findings. Raises ConfigurationError for an unknown kind, or one below 0."""
+    for kind, limit in limits.items():
+        if kind not in _KINDS:
+            raise ConfigurationError(f"there is no kind of finding {kind[:40]!r}: there are {', '.join(_KINDS)}")
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+            raise ConfigurationError(f"the limit of {kind} must be a number of bills, 0 or more")
+    return limits
+
+
+def _bills(number: int) -> str:
+    return "1 bill" if number == 1 else f"{number} bills"
 
 
 def plan_of(client: Any, command: OneTimeCharge | PeriodInvoice) -> Plan:
@@ -120,4 +155,8 @@ def report_of(candidate: str, month: str | None, notes: Iterable[Noted]) -> Repo
     stopped = sum(
         any(finding.kind == "loss" and not finding.is_allowed for finding in noted.findings) for noted in listed
     )
-    return Report(candidate, month, len(listed), refused, stopped, tuple(rows))
+    kinds: Counter[str] = Counter()
+    for noted in listed:
+        kinds.update({one.kind for one in noted.findings if one.is_grave})
+    differing = {kind: kinds[kind] for kind in (*_KINDS, *sorted(set(kinds) - set(_KINDS))) if kinds[kind]}
+    return Report(candidate, month, len(listed), refused, stopped, tuple(rows), differing)

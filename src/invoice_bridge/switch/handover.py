@@ -187,7 +187,7 @@ class Handover(_Common, Verbs):
         on_discrepancy: OnDiscrepancy = "raise",
         since: datetime | None = None,
     ) -> Invoice:
-        """Make a bill at the side that its period's start, or `on`, says. See Client.create.
+        """Make a bill at the side that the start of its period, or `on`, selects. See Client.create.
 
         `on` is the date of a one-time charge, a day in the offset of the switch, or an aware datetime. Raises
         ConfigurationError for a period or a day across the switch, and BilledElsewhere if the other side has, or may
@@ -206,7 +206,7 @@ class Handover(_Common, Verbs):
         on: date | None = None,
         since: datetime | None = None,
     ) -> Resolution:
-        """Find out the outcome of a bill, at the side that the journal has it of. See Client.resolve."""
+        """Find out the outcome of a bill, at the side where the journal has it. See Client.resolve."""
         return self._follow(self._sides.resolve(command, on, since=since))
 
     def page(self, command: ListInvoices) -> NoReturn:  # noqa: ARG002
@@ -280,7 +280,7 @@ class AsyncHandover(_Common, AsyncVerbs):
         on_discrepancy: OnDiscrepancy = "raise",
         since: datetime | None = None,
     ) -> Invoice:
-        """Make a bill at the side that its period's start, or `on`, says. See Handover.create."""
+        """Make a bill at the side that the start of its period, or `on`, selects. See Handover.create."""
         return await self._follow(
             self._sides.create(command, on, allow=allow, on_discrepancy=on_discrepancy, since=since)
         )
@@ -298,7 +298,7 @@ class AsyncHandover(_Common, AsyncVerbs):
         on: date | None = None,
         since: datetime | None = None,
     ) -> Resolution:
-        """Find out the outcome of a bill, at the side that the journal has it of. See Client.resolve."""
+        """Find out the outcome of a bill, at the side where the journal has it. See Client.resolve."""
         return await self._follow(self._sides.resolve(command, on, since=since))
 
     async def page(self, command: ListInvoices) -> NoReturn:  # noqa: ARG002

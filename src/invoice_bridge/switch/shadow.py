@@ -21,6 +21,7 @@ from invoice_bridge.core.idempotency import Lookup
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.engine.allow import Allow
+from invoice_bridge.engine.observers import Shadowed, is_watched, point
 from invoice_bridge.explain import Plan
 from invoice_bridge.journal.rows import Book
 from invoice_bridge.journal.store import Journal
@@ -105,10 +106,18 @@ class _Common:
         now = datetime.now(UTC)
         findings = findings_of(self.main, self.candidate, command, invoice)
         month, target = month_of(command, invoice, now), self.candidate.book.account
+        is_noted = True
         try:
             self._notes.shadows.note(self.main.book, target, month, command.reference, findings, now=now)
         except ConfigurationError as error:
+            is_noted = False
             _LOG.warning("the shadow of a bill was not noted: %s", error)
+        for finding in findings:
+            if finding.is_grave:
+                what = f"{finding.kind} {finding.code}".rstrip()
+                _LOG.warning("%s: a bill differs at %s: %s", self.provider, self.candidate.provider, what)
+        if is_watched():
+            point(Shadowed(self.provider, self.candidate.provider, findings, is_noted))
 
 
 def _read_file(path: str | os.PathLike[str], profile: str | None) -> Any:
@@ -122,7 +131,7 @@ def _read_file(path: str | os.PathLike[str], profile: str | None) -> Any:
 class Shadow(_Common, Verbs):
     """Bill at `main` as its client does; explain each bill at `candidate` too, and keep what differs in main's journal.
 
-    The candidate is sent nothing, ever: it needs no right key and no journal, and what fails about it fails no bill.
+    Nothing is ever sent to the candidate: it needs no valid key and no journal, and its failures fail no bill.
     """
 
     def __init__(self, main: Client, candidate: Client) -> None:
@@ -162,7 +171,7 @@ class Shadow(_Common, Verbs):
         on_discrepancy: OnDiscrepancy = "raise",
         since: datetime | None = None,
     ) -> Invoice:
-        """Make a bill at main, then note what the candidate would make of it. See Client.create."""
+        """Make a bill at main, then note how the candidate would bill it. See Client.create."""
         made: Invoice = self.main.create(command, allow=allow, on_discrepancy=on_discrepancy, since=since)
         self._note(command, made)
         return made
@@ -228,7 +237,7 @@ class AsyncShadow(_Common, AsyncVerbs):
         on_discrepancy: OnDiscrepancy = "raise",
         since: datetime | None = None,
     ) -> Invoice:
-        """Make a bill at main, then note what the candidate would make of it. See Client.create."""
+        """Make a bill at main, then note how the candidate would bill it. See Client.create."""
         import asyncio  # the names of this package are imported without it
 
         made: Invoice = await self.main.create(command, allow=allow, on_discrepancy=on_discrepancy, since=since)

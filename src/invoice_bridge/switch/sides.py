@@ -158,7 +158,7 @@ class Sides(Generic[C]):
 
     # ── who has it ───────────────────────────────────────────────────────────────────────────────────────────────────
     def resolve(self, command: NewInvoice, on: date | None, **options: Any) -> Asks[Resolution]:
-        """Resolve a bill at the side that the journal has it of, else at the side that bills it."""
+        """Resolve a bill at the side where the journal has it, else at the side that bills it."""
         side = yield Ask(lambda: self._side_to_resolve(command, on), of_journal=True)
         resolution: Resolution = yield Ask(lambda: side.resolve(command, **options))
         return resolution

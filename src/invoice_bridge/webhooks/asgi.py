@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +21,7 @@ from invoice_bridge import providers
 from invoice_bridge.adapter.webhooks import InvoiceEvent
 from invoice_bridge.core.errors import ConfigurationError, InvalidSignature
 from invoice_bridge.core.exact import LARGEST
+from invoice_bridge.engine.observers import DeliveryEnded, DeliveryStarted, begin, is_watched
 from invoice_bridge.journal.store import Journal
 from invoice_bridge.webhooks.deliveries import ProcessedEvents, parse
 
@@ -112,16 +114,31 @@ class _Receiver:
             return HttpResponse("this event is being processed", 409)
         self.in_use.add(key)
         try:
-            if _is_async(self.on_event):
-                await self.on_event(event)  # type: ignore[misc]
-            else:
-                _refuse_awaitable(await run_in_threadpool(self.on_event, event))
+            with _watched(event):
+                if _is_async(self.on_event):
+                    await self.on_event(event)  # type: ignore[misc]
+                else:
+                    _refuse_awaitable(await run_in_threadpool(self.on_event, event))
         except Exception:  # noqa: BLE001 - as above
             return _failed(event.provider)
         finally:
             self.in_use.discard(key)
         self.seen.add(event, at=at)  # only after success: an event that failed must come again
         return HttpResponse(status_code=204)
+
+
+@contextmanager
+def _watched(event: InvoiceEvent) -> Iterator[None]:
+    """Around the application's function, for observers."""
+    end = begin(DeliveryStarted(event.provider, event.type.value, event.invoice_id)) if is_watched() else None
+    try:
+        yield
+    except BaseException as error:
+        if end is not None:
+            end(DeliveryEnded(error))
+        raise
+    if end is not None:
+        end(DeliveryEnded())
 
 
 def _is_async(function: Callable[[InvoiceEvent], object]) -> bool:

@@ -17,9 +17,10 @@ from invoice_bridge import providers
 from invoice_bridge.adapter.declared import Cannot
 from invoice_bridge.adapter.reading import Reader, clean_text
 from invoice_bridge.adapter.webhooks import Delivery, EventFacts, EventRow, EventType, InvoiceEvent, Webhooks
-from invoice_bridge.core.errors import ConfigurationError, MalformedResponse
+from invoice_bridge.core.errors import BridgeError, ConfigurationError, MalformedResponse
 from invoice_bridge.core.exact import LARGEST, loads_bounded
 from invoice_bridge.core.model import PAST_DUE_WORDS, Invoice, Status, in_utc
+from invoice_bridge.engine.observers import WebhookRead, is_watched, point
 from invoice_bridge.journal.store import Journal
 
 __all__ = ["ProcessedEvents", "is_stale", "parse"]
@@ -38,7 +39,7 @@ def parse(
 ) -> InvoiceEvent:
     """Verify a delivery, and return its event.
 
-    `body` is the received bytes, never parsed and written again. `secret` is the endpoint's signing secret, or
+    `body` is the received bytes, unchanged. `secret` is the endpoint's signing secret, or
     "user:password" if the provider does not sign but sends a user and a password. `at` (aware) is the time of the
     delivery. `verified=False` checks nothing and takes no secret: for a delivery that was verified before, or of a
     provider whose scheme is not documented; the event's `verified` is then False. A `journal` records from a verified
@@ -48,6 +49,27 @@ def parse(
     invoice, or exceeds the bounds of an answer (see exact.loads_bounded); and ConfigurationError for an unusable
     provider, secret or `at`.
     """
+    try:
+        event = _parse(provider, headers, body, secret, at, verified=verified, journal=journal)
+    except BridgeError as error:
+        if is_watched():
+            point(WebhookRead(provider if provider in providers.names() else "", "", verified, error))
+        raise
+    if is_watched():
+        point(WebhookRead(provider, event.type.value, verified))
+    return event
+
+
+def _parse(
+    provider: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    secret: str | None,
+    at: datetime,
+    *,
+    verified: bool,
+    journal: Journal | None,
+) -> InvoiceEvent:
     declared = providers.get(provider)
     if declared.webhooks is None:
         raise ConfigurationError(f"{declared.title}: this library does not read its webhooks yet")

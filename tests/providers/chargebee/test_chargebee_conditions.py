@@ -1,12 +1,14 @@
 """What a plan of a bill at Chargebee says of prices, quantities and a subscription."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from invoice_bridge import Line, Money, OneTimeCharge, explain
+from invoice_bridge import ImportInvoice, Line, Money, OneTimeCharge, Status, explain
 from invoice_bridge.explain import Plan
+from invoice_bridge.providers.chargebee.conditions import reference_field
 
 
 def planned(line: dict[str, Any] | None = None, **more: Any) -> Plan:
@@ -39,3 +41,13 @@ def test_a_quantity_other_than_one_is_a_loss(quantity: Decimal | None, is_lost: 
     """A charge has an amount alone."""
     losses = [loss for loss in planned({"quantity": quantity}).losses if loss.path == "lines[].quantity"]
     assert bool(losses) is is_lost
+
+
+def test_a_price_takes_the_purchase_order_of_a_bill_and_not_of_an_import() -> None:
+    """A bill of item prices is made by another request; an import states amounts, whatever its lines name."""
+    said: dict[str, Any] = {"reference": "res-1", "customer": "cus_42"}
+    lines = (Line(description="Seats", amount=Money(2000, "EUR"), price="seat-EUR"),)
+    assert reference_field(OneTimeCharge(**said, lines=lines), {}) is None
+    total, issued_at = Money(2000, "EUR"), datetime(2026, 1, 1, tzinfo=UTC)
+    past = ImportInvoice(**said, lines=lines, status=Status.OPEN, total=total, issued_at=issued_at)
+    assert reference_field(past, {}) == "po_number"

@@ -307,6 +307,30 @@ def test_open_statuses_that_may_collect_are_never_sent(status: str, *, collects:
     assert ("collected" in world.events) is collects
 
 
+def test_the_harm_of_closing_a_draft_is_in_the_ledger(world: World) -> None:
+    """The control: closing an imported draft collects it, so no import closes one; an open one is not_paid at once."""
+    pairs = [("id", "N-9"), ("date", str(DAY)), ("total", "1000"), ("customer_id", "cus_42"), ("status", "pending")]
+    pairs += [("currency_code", "EUR"), ("line_items[description][0]", "x"), ("line_items[amount][0]", "1000")]
+    world.made("/invoices/import_invoice", *pairs)
+    assert world.events == ["imported"]
+    world.ask("POST", "/invoices/N-9/close")
+    assert world.events == ["imported", "issued", "collected"]
+
+
+@pytest.mark.parametrize("status", [Status.PAID, Status.VOID, Status.OPEN])
+def test_a_key_that_is_forgotten_overnight_makes_nothing_twice(status: Status) -> None:
+    """Keys live 30 minutes. The next day the document's id prevents it; the control, another number, is made twice."""
+    world, said = make_world(lookup="never"), dict[str, Any]()
+    if status is not Status.PAID:
+        said = {"status": status, "payments": (), "voided_at": PAID_AT if status is Status.VOID else None}
+    first = world.client.import_invoice(document(**said), allow=ALLOWED)
+    world.clock.now += timedelta(days=1)
+    assert world.client.import_invoice(document(**said), allow=ALLOWED).id == first.id
+    assert len(world.site.invoices) == 1
+    world.client.import_invoice(document(number="N-2", **said), allow=ALLOWED)
+    assert len(world.site.invoices) == 2
+
+
 def test_a_total_that_the_parts_do_not_come_to_is_refused_or_kept() -> None:
     """Whether the site checks it is not confirmed; ours always comes to it."""
     for checked in (True, False):

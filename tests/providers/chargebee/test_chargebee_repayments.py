@@ -225,6 +225,22 @@ def test_of_several_payments_none_is_chosen(world: World) -> None:
     assert "refunded" not in world.events
 
 
+def test_what_was_refunded_of_several_payments_is_added_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is refunded whole, the other in part: the sum is the amount before, which a refund must state."""
+    made = billed(world)
+    world.client.pay(made.id, amount=eur(1000), reference="part-1", payment_method="pm_42", expect=eur(2500))
+    world.client.pay(made.id, payment_method="pm_42")
+    back = {1000: 1000, 1500: 300}
+    rows = world.site._transactions()
+    for row in rows:
+        made_of_it = {"txn_id": f"re_{row['id']}", "txn_status": "success", "txn_amount": back[row["amount"]]}
+        row["linked_refunds"] = [made_of_it]
+    monkeypatch.setattr(world.site, "_transactions", lambda: rows)
+    with pytest.raises(Discrepancy, match=r"provider states 13\.00 EUR; nothing was done"):
+        refund(world.client, made, 100)
+    assert "refunded" not in world.events
+
+
 def test_credits_that_paid_are_not_refunded() -> None:
     """A refund might be taken from the credits of another invoice's payment."""
     world = make_world(customer_credits=True)

@@ -373,6 +373,41 @@ def test_the_harm_of_the_minimum_is_in_the_ledger(world: World) -> None:
     assert last["amount_due"] == 1020
 
 
+def issue(world: World, units: str) -> Any:
+    """Make and finalize an invoice by hand, without the rules of an import."""
+    made = world.made("/v1/invoices", ("customer", "cus_42"), ("currency", "eur"))
+    world.made(f"/v1/invoices/{made['id']}/add_lines", ("lines[0][amount]", units))
+    return world.made(f"/v1/invoices/{made['id']}/finalize", ("auto_advance", "false"))
+
+
+def test_the_harm_of_a_negative_document_is_in_the_ledger(world: World) -> None:
+    """The control: it becomes a credit of the customer, who then pays less for the next invoice."""
+    with pytest.raises(ValueError, match="is a credit note, not an invoice"):
+        document(total=eur(-700), lines=(Line(description="x", amount=eur(-700)),), payments=())
+    issue(world, "-700")
+    assert issue(world, "1000")["amount_due"] == 300
+    assert [(entry.event, entry.units) for entry in world.stripe.ledger] == [
+        ("carried_over", -700), ("issued", -700), ("balance_applied", -700), ("issued", 1000),
+    ]  # fmt: skip
+
+
+def test_the_harm_of_a_credit_note_is_in_the_ledger(world: World) -> None:
+    """The control: a credit note mails the customer unless email_type=none is sent, which imports send."""
+    made = issue(world, "1000")
+    world.made("/v1/credit_notes", ("invoice", made["id"]), ("amount", "100"))
+    assert world.events == ["issued", "credited", "mailed"]
+
+
+def test_the_harm_of_a_past_due_date_is_a_refusal(world: World) -> None:
+    """The control: Stripe takes no due date in the past, so an import keeps it in the metadata."""
+    pairs = [("customer", "cus_42"), ("currency", "eur"), ("collection_method", "send_invoice")]
+    answer = world.ask("POST", "/v1/invoices", *pairs, ("due_date", "1000000000"))
+    assert (answer.status, b"due_date" in answer.content) == (400, True)
+    carry(world, document(status=Status.OPEN, due_at=PAID_AT))
+    (made,) = world.stripe.invoices.values()
+    assert made["metadata"]["invoice_bridge_due_at"] == PAID_AT.isoformat()
+
+
 def test_near_the_minimum_and_without_one_on_the_sheet_it_needs_consent(make: Make) -> None:
     """The account's settlement currency decides, which is not known; what then happens is seen after finalizing."""
     near = document(total=eur(60), lines=(), payments=paid_by(60))
@@ -508,6 +543,27 @@ def test_a_lost_answer_makes_nothing_twice(kind: Kind, path: str, later: timedel
     assert sorted(row["amount_paid"] for row in invoice["payments"]) == [300, 500]
     if kind is not Kind.RESET_BEFORE and path == "report_payment" and kind is not Kind.ERROR_AFTER:
         assert len(world.stripe.payment_records) == 2  # what was reported is attached, and not reported again
+
+
+@pytest.mark.parametrize("said", [{}, {"status": Status.OPEN, "payments": paid_by(300)}], ids=["whole", "a part"])
+def test_a_payment_that_lands_while_it_is_looked_up_is_no_discrepancy(said: dict[str, Any], world: World) -> None:
+    """A killed process's request takes effect after the invoice was read and before its payments are: both are read."""
+    world.transport.faults = Faults(world.stripe, [Fault(Kind.RESET_BEFORE, path="attach_payment", times=99)])
+    with no_waiting(), pytest.raises((OutcomeUnknown, Unreachable)):
+        carry(world, document(**said))
+    world.transport.faults = None
+    (record,) = world.stripe.payment_records
+    listed = world.stripe.list_payments
+
+    def landing(call: Any) -> Any:
+        if "recorded" not in world.events:
+            world.made("/v1/invoices/in_00000001/attach_payment", ("payment_record", record))
+        return listed(call)
+
+    world.stripe.list_payments = landing  # type: ignore[method-assign]
+    done = carry(world, document(**said))
+    assert (done.status, done.amount_paid) == (document(**said).status, document(**said).paid)
+    assert world.events == ["issued", "recorded"]
 
 
 def test_a_bill_of_the_same_reference_is_no_import(world: World) -> None:

@@ -10,6 +10,7 @@ from invoice_bridge.providers.stripe.lines import line_forms
 
 LOWER = Discount(amount=Money(1, "EUR"))
 ADD_LINES = "stripe-python 16.1.0, InvoiceAddLinesParams"
+TAX_AMOUNTS = f"{ADD_LINES}, lines[].tax_amounts"
 AUTOMATIC = "stripe-python 16.1.0, InvoiceCreateParamsAutomaticTax.enabled"
 
 
@@ -51,19 +52,19 @@ def rate(percent: str = "19", name: str = "VAT") -> TaxRate:
         (
             {"lines": [line()], "tax": [rate()] * 21},
             "Stripe takes at most 20 taxes on a line, and a line has 21",
-            None,
+            TAX_AMOUNTS,
             "state several as one",
         ),
         (
             {"lines": [line()], "tax": [rate("19.12345")]},
             "Stripe takes tax rates of 0 to 100 % with at most 4 decimals, and VAT is 19.12345 %",
-            None,
+            TAX_AMOUNTS,
             "give fewer decimals",
         ),
         (
             {"lines": [line(), line(-1)], "tax": [rate()]},
             "it is not documented whether a negative line takes tax amounts",
-            None,
+            TAX_AMOUNTS,
             "lower the amounts of the other lines instead",
         ),
         (
@@ -92,5 +93,7 @@ def test_as_much_as_stripe_takes_is_sent() -> None:
     rates = [rate("19.1234", f"T{n}") for n in range(20)]
     (form,) = line_forms(OneTimeCharge(reference="r", customer="c", lines=[line()], tax=rates))
     assert len(form.get("tax_amounts", [])) == 20
+    (form,) = line_forms(OneTimeCharge(reference="r", customer="c", lines=[line()], tax=[rate("0"), rate("100", "T")]))
+    assert [tax["amount"] for tax in form.get("tax_amounts") or ()] == [0, 1000]
     same = [line(price="p_1", product="prod_1")] * 2
     assert len(line_forms(OneTimeCharge(reference="r", customer="c", lines=same))) == 2

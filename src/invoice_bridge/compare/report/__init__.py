@@ -1,8 +1,9 @@
 """A comparison as one HTML file that needs nothing else: no network, no font, no library.
 
-Rules of this file: rows are written as they are read, and counted on the way, so memory does not grow with them; the
-summary follows them in the file. A provider's text reaches the page as escaped data, never as markup; the
-page's policy forbids everything but its own style and script, by their hashes.
+Rules of this file: rows are written as they are read, and counted on the way, to a temporary file, so memory does not
+grow with them; in the page they follow the summary, so that a browser shows it while it reads them. A provider's text
+reaches the page as escaped data, never as markup; the page's policy forbids everything but its own style and script,
+by their hashes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TextIO
 
 from invoice_bridge.compare.differences import shown
 from invoice_bridge.compare.report import page
@@ -25,6 +28,7 @@ from invoice_bridge.files import replacing
 
 __all__ = ["base_style", "write_html"]
 
+_SCRIPTS = ("list.js", "pair.js", "share.js", "state.js")
 _PART = re.compile(r"<!--(\w+)-->")
 
 
@@ -45,29 +49,36 @@ def write_html(
     Raises ConfigurationError if the file is a link or cannot be written; an existing file then remains.
     """
     target = Path(path)
-    with replacing(target, errors="backslashreplace") as file:
-        file.writelines(_parts(found, sides, made_at))
+    with (
+        replacing(target, errors="backslashreplace") as file,
+        TemporaryFile("w+", encoding="utf-8", errors="backslashreplace", newline="") as rows,
+    ):
+        file.writelines(_parts(found, sides, made_at, rows))
 
 
-def _parts(found: Comparison, sides: tuple[str, str], made_at: datetime | None) -> Iterator[str]:
-    """Return the page in the order of its template; its rows fill the tally for the parts after them."""
-    style, script = base_style() + _asset("page.css"), _asset("page.js")
+def _parts(found: Comparison, sides: tuple[str, str], made_at: datetime | None, rows: TextIO) -> Iterator[str]:
+    """Return the page in the order of its template; `rows` is an empty file, and the tally is filled first."""
+    style, script = base_style() + _asset("page.css"), "".join(map(_asset, _SCRIPTS))
     tally = Tally()
+    rows.writelines(lines(found.rows, found.groups, tally))
+    rows.seek(0)
     named = (f"left: {sides[0]}", f"right: {sides[1]}") if sides[0] == sides[1] else sides
     write: dict[str, Callable[[], Iterable[str]]] = {
         "policy": lambda: [_policy(style, script)],
         "title": lambda: [escape(f"Comparison of {shown(named[0])} and {shown(named[1])}")],
         "style": lambda: [style],
-        "rows": lambda: lines(found.rows, tally),
-        "head": lambda: page.head(found, tally, named, made_at),
+        "rows": lambda: rows,
+        "head": lambda: page.head(found, tally, named),
         "classes": lambda: page.classes(found),
         "causes": lambda: page.causes(found),
+        "orders": lambda: [page.orders()],
         "totals": lambda: page.totals(tally, named),
         "statuses": lambda: page.statuses(tally),
         "fields": lambda: page.fields(tally),
+        "how": lambda: page.how(found, made_at),
         "choices": lambda: page.choices(found, tally),
         "foot": lambda: page.foot(tally),
-        "facts": lambda: [page.facts(tally)],
+        "facts": lambda: [page.facts(found, tally)],
         "script": lambda: [script],
     }
     for place, text in enumerate(_PART.split(_asset("page.html"))):

@@ -7,14 +7,15 @@ the page's policy forbids them.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from html import escape
 from importlib.metadata import version
 
 from invoice_bridge.compare.differences import Verdict, shown
-from invoice_bridge.compare.groups import spelled
-from invoice_bridge.compare.report.drawing import bands, strip
+from invoice_bridge.compare.groups import Group, spelled
+from invoice_bridge.compare.report.drawing import bands, strip, thousands
 from invoice_bridge.compare.report.rows import MATCHED
 from invoice_bridge.compare.report.tally import KINDS, SUMS, Flow, Side, Tally
 from invoice_bridge.compare.result import Comparison
@@ -30,27 +31,69 @@ CLASSES = {
 }
 MISSING = "not there"
 _NAMES = {"total": "Total", "amount_paid": "Paid", "amount_remaining": "Remaining"}
-_LISTED = 40
+_FIRST, _LISTED = 6, 40
+_LONGEST = 120
+ORDERS = (
+    ("sides", "as the sides have them"),
+    *(
+        (f"{turn}{name}", f"{label}, {'descending' if turn else 'ascending'}")
+        for name, label in (
+            ("key", "reference"),
+            ("class", "class"),
+            ("customer", "customer"),
+            ("status", "status"),
+            ("left", "left total"),
+            ("right", "right total"),
+            ("apart", "difference"),
+            ("fields", "number of fields"),
+        )
+        for turn in ("", "-")
+    ),
+)
+"""The orders of the list beside the first one; see sorts in list.js."""
 _GRAVE = '<span class="grave" title="changes money">!!<span class="unseen"> changes money</span></span>'
 
 
+_LONG_NUMBERS = re.compile(r"(?<![\w.])\d{4,}")
+
+
+def _figures(text: str) -> str:
+    """Return escaped text with thousands set apart only visually: a copied number has no spaces.
+
+    The same rule is in list.js. No number of the text may be a part of a word of the sides.
+    """
+    return _LONG_NUMBERS.sub(lambda found: _apart_by_margin(*thousands(found[0])), escape(text))
+
+
+def _apart_by_margin(first: str, *groups: str) -> str:
+    return first + "".join(f"<i>{group}</i>" for group in groups)
+
+
 def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}".replace(",", "\u202f")
+    return f"{_number(number)} {one if number == 1 else many}"
 
 
 def _number(number: int) -> str:
-    return f"{number:,}".replace(",", "\u202f")
+    return _figures(str(number))
 
 
 # ── the head ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-def head(found: Comparison, tally: Tally, sides: tuple[str, str], made_at: datetime | None) -> Iterator[str]:
-    """Return what was compared, how, and the result in one sentence."""
+def head(found: Comparison, tally: Tally, sides: tuple[str, str]) -> Iterator[str]:
+    """Return the result in one sentence, and what was compared."""
     answer = "Both sides bill the same." if found.same else "The two sides do not bill the same."
     yield f'<h1 class="{"same" if found.same else "differs"}">{answer}</h1>\n'
     yield f'<p class="lead">{_sentence(found)}</p>\n<dl>'
     for name, side, counted in zip(("Left", "Right"), sides, tally.sides, strict=True):
         yield f"<div><dt>{name}</dt><dd><strong>{escape(shown(side))}</strong>{_providers(counted)}</dd></div>"
-    yield f"<div><dt>Joined by</dt><dd>{escape(', then '.join(found.keys))}</dd></div>"
+    yield "</dl>\n"
+    if found.unused:
+        entries = _count(len(found.unused), "declaration was", "declarations were")
+        yield f'<p class="note">{entries} not needed: see <a href="#h-how">how it was compared</a>.</p>\n'
+
+
+def how(found: Comparison, made_at: datetime | None) -> Iterator[str]:
+    """Return how the sides were compared, and the declarations that no difference needed."""
+    yield f"<dl><div><dt>Joined by</dt><dd>{escape(shown(', then '.join(found.keys)))}</dd></div>"
     clock = "not compared: no clock was given" if found.as_of is None else f"as of {_instant(found.as_of)}"
     yield f"<div><dt>Past due</dt><dd>{clock}</dd></div>"
     if made_at is not None:
@@ -130,7 +173,7 @@ def totals(tally: Tally, sides: tuple[str, str]) -> Iterator[str]:
             for one, count in zip(found, counts, strict=True):
                 silent = count - (one.said if one else 0)
                 note = f"<small>{_count(silent, 'does', 'do')} not state it</small>" if silent and count else ""
-                yield f"<td>{'–' if one is None else _grouped(spelled(one.minor, currency))}{note}</td>"
+                yield f"<td>{'–' if one is None else _figures(spelled(one.minor, currency))}{note}</td>"
             left, right = found
             yield (
                 "<td>–</td>" if left is None or right is None else _apart(right.minor - left.minor, currency)
@@ -140,42 +183,40 @@ def totals(tally: Tally, sides: tuple[str, str]) -> Iterator[str]:
 
 
 def _apart(minor: int, currency: str | None) -> str:
-    text = _number(minor) if currency is None else _grouped(spelled(minor, currency))
+    text = _number(minor) if currency is None else _figures(spelled(minor, currency))
     return f'<td class="{"apart" if minor else "even"}">{"+" if minor > 0 else ""}{text}</td>'
-
-
-def _grouped(text: str) -> str:
-    """Separate thousands only visually: a copied number has no spaces."""
-    sign, whole, point, rest = "-" * text.startswith("-"), *text.removeprefix("-").partition(".")
-    begin = len(whole) % 3 or 3
-    groups = [whole[:begin], *(whole[place : place + 3] for place in range(begin, len(whole), 3))]
-    return sign + groups[0] + "".join(f"<i>{group}</i>" for group in groups[1:]) + point + rest
 
 
 # ── causes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 def causes(found: Comparison) -> Iterator[str]:
-    """Return the gravest groups of like differences, each with what follows from it; nothing if no invoice differs."""
+    """Return the groups of like differences, gravest first, as buttons that filter the list; nothing without any."""
     if not found.groups:
         return
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Cause", "Change", "What follows", "Invoices", "First"))
     yield (
-        '<section aria-labelledby="h-causes"><h2 id="h-causes">Causes</h2><p class="hint">Like differences, gravest '
-        "first. What follows by the arithmetic of an invoice is not counted again.</p>"
-        '<div class="scroll" tabindex="0" role="region" aria-label="Causes"><table class="causes">'
-        f"<thead><tr>{heads}</tr></thead><tbody>"
+        f'<details id="causes" open><summary><h3>{_count(len(found.groups), "cause", "causes")}</h3> '
+        "<small>gravest first; what follows by the arithmetic of an invoice is not counted again</small></summary>"
+        f'<ul class="groups">{"".join(map(_group, found.groups[:_FIRST]))}</ul>'
     )
-    for group in found.groups[:_LISTED]:
-        grave = group.severity is Severity.CHANGES_MONEY
-        first = "" if group.first is None else escape(shown(group.first))
-        yield (
-            f'<tr><th scope="row"><code>{escape(shown(group.path))}</code>{_GRAVE if grave else ""}</th>'
-            f"<td>{escape(group.change_text())}</td><td>{escape(', '.join(group.followed))}</td>"
-            f"<td>{_number(group.invoices)}</td><td>{first}</td></tr>"
-        )
-    yield "</tbody></table></div>"
+    if rest := found.groups[_FIRST:_LISTED]:
+        listed = "".join(map(_group, rest))
+        more = _count(len(rest), "more cause", "more causes")
+        yield f'<details class="rest"><summary>{more}</summary><ul class="groups">{listed}</ul></details>'
     if rest := found.groups[_LISTED:]:
-        yield f"<p>{_count(len(rest), 'more cause is', 'more causes are')} not listed here.</p>"
-    yield "</section>"
+        yield f"<p>{_count(len(rest), 'more cause is', 'more causes are')} in the filter.</p>"
+    yield "</details>"
+
+
+def _group(group: Group) -> str:
+    grave = group.severity is Severity.CHANGES_MONEY
+    mark = '<span class="mark money">!!</span>' if grave else '<span class="mark warns">!</span>'
+    meaning = "changes money" if grave else "does not change money"
+    follows = f"<small>so {escape(', '.join(group.followed))}</small>" if group.followed else ""
+    name = escape(group.title, quote=True)
+    return (
+        f'<li><button type="button" data-group="{name}">{mark}<span class="unseen"> {meaning}: </span>'
+        f"<code>{escape(shown(group.path))}</code> <span>{_figures(group.change_text())}{follows}</span> "
+        f"<b>{_count(group.invoices, 'invoice', 'invoices')}</b></button></li>"
+    )
 
 
 # ── statuses ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -233,18 +274,21 @@ def fields(tally: Tally) -> Iterator[str]:
         yield "</tr>"
     yield "</tbody></table></div>"
     if rest := found[_LISTED:]:
-        yield f"<p>{_count(len(rest), 'more field is', 'more fields are')} in the table's filter.</p>"
+        yield f"<p>{_count(len(rest), 'more field is', 'more fields are')} in the filter.</p>"
 
 
 # ── the table ────────────────────────────────────────────────────────────────────────────────────────────────────────
 def choices(found: Comparison, tally: Tally) -> Iterator[str]:
-    """Return the filters of the table that are select lists."""
+    """Return the filters of the list that are select lists."""
     yield _select(
         "class", "Class", [(verdict.value, name) for verdict, name in CLASSES.items() if found.counts[verdict]]
     )
     yield _select("severity", "Severity", [("1", "changes money"), ("0", "does not change money")])
-    yield _select("field", "Field", [(shown(shape), shown(shape)) for shape, _, _ in tally.fields()])
+    yield _select("group", "Cause", [(group.title, _short(group.title)) for group in found.groups])
+    yield _select("field", "Field", [(shown(shape), _short(shown(shape))) for shape, _, _ in tally.fields()])
     yield _select("kind", "How", [(str(place), name) for place, name in enumerate(KINDS)])
+    providers = sorted({shown(name) for side in tally.sides for name in side.providers})
+    yield _select("provider", "Provider", [(name, _short(name)) for name in providers])
     currencies = sorted({*tally.sides[0].currencies, *tally.sides[1].currencies})
     yield _select("currency", "Currency", [(code, code) for code in currencies])
     flows = [(left or MISSING, right or MISSING) for left, right in _sorted(tally.flows)]
@@ -252,9 +296,21 @@ def choices(found: Comparison, tally: Tally) -> Iterator[str]:
     yield _select("status", "Status", [("changed", "not the same"), *told])
 
 
-def _select(name: str, label: str, options: list[tuple[str, str]]) -> str:
-    listed = "".join(f'<option value="{escape(value, quote=True)}">{escape(text)}</option>' for value, text in options)
-    return f'<label>{label}<select name="{name}"><option value="">any</option>{listed}</select></label>'
+def orders() -> str:
+    """Return the orders of the list as options."""
+    return '<option value="">gravest first</option>' + _options(ORDERS)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _select(name: str, label: str, options: Iterable[tuple[str, str]]) -> str:
+    return f'<label>{label}<select name="{name}"><option value="">any</option>{_options(options)}</select></label>'
+
+
+def _options(options: Iterable[tuple[str, str]]) -> str:
+    return "".join(f'<option value="{escape(value, quote=True)}">{escape(text)}</option>' for value, text in options)
 
 
 def foot(tally: Tally) -> Iterator[str]:
@@ -266,18 +322,19 @@ def foot(tally: Tally) -> Iterator[str]:
             f"are not alike, as far as there is room, and the first {_number(MATCHED)} that are."
         )
     yield (
-        f"<p>{whole} It holds what the invoices hold: names, mail addresses, payment links. Pass it on as you would "
-        "pass on the invoices. It loads nothing from any network.</p>"
+        f"<p>{whole} The file contains the invoices' data: names, mail addresses, payment links. Share it as you would "
+        "share the invoices. It loads nothing from any network.</p>"
         f"<p>invoice_bridge {escape(version('invoice-bridge'))}</p>"
     )
 
 
-def facts(tally: Tally) -> str:
+def facts(found: Comparison, tally: Tally) -> str:
     """Return the data that the script needs besides the rows."""
     told = {
         "shapes": [shown(shape) for shape in tally.shapes],
         "grave": [shape for shape, grave, _ in tally.fields() if grave],
         "kinds": KINDS,
+        "groups": [group.title for group in found.groups],
         "classes": {verdict.value: name for verdict, name in CLASSES.items()},
         "missing": MISSING,
     }

@@ -10,21 +10,28 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from itertools import chain
 from typing import Any
 
 from invoice_bridge.compare.differences import Difference, Facts, Verdict, shown
-from invoice_bridge.compare.groups import spelled
-from invoice_bridge.compare.kinds import LISTS, OWN
+from invoice_bridge.compare.groups import Group, detail_of, signed, with_causes
+from invoice_bridge.compare.kinds import LISTS, OWN, row_of
 from invoice_bridge.compare.pairing import comparable, everything
 from invoice_bridge.compare.report.tally import KINDS, Tally, kind
-from invoice_bridge.compare.result import Row
+from invoice_bridge.compare.result import Row, follows
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.losses import Severity
 from invoice_bridge.core.model import Invoice
+from invoice_bridge.core.money import exponent
+
+Change = tuple[int, str]
+"""Right less left, in minor units of a currency."""
 
 MATCHED = 1000
 """The number of fully matching rows that open with both invoices."""
+CAUSES = 3
+"""The number of causes that the table shows of a row."""
 LARGEST = 64_000_000
 """The maximum of embedded characters, which a browser still opens."""
 
@@ -69,12 +76,13 @@ _SWITCHES = {
 }
 
 
-def lines(rows: Iterable[Row], tally: Tally) -> Iterator[str]:
-    """Write the rows, two lines each, and count them."""
+def lines(rows: Iterable[Row], groups: Iterable[Group], tally: Tally) -> Iterator[str]:
+    """Write the rows, two lines each, and count them. `groups` are those of the comparison, in its order."""
     quiet, room = MATCHED, LARGEST
+    places = {(group.path, group.detail): place for place, group in enumerate(groups)}
     for row in rows:
         facts = row.facts
-        yield _line(_listed(row, facts, tally.add(row, facts)))
+        yield _line([*_listed(row, facts, tally.add(row, facts)), *_caused(row, facts, places)])
         told: dict[str, Any] = {"differences": [_difference(one) for one in row.differences]}
         silent = row.verdict is Verdict.MATCHED and not row.differences
         if room > 0 and (quiet > 0 or not silent):
@@ -104,24 +112,57 @@ def _listed(row: Row, facts: tuple[Facts | None, Facts | None], found: list[int]
         row.verdict.value,
         "" if row.key is None else shown(row.key),
         names,
+        ["" if name is None else shown(name[0]) for name in row.names],
         list(dict.fromkeys(customer)),
         [left.get("status"), right.get("status")],
         sorted({said["currency"] for said in (left, right) if said}),
         [shown(said["total"]) if "total" in said else "" for said in (left, right)],
-        _apart(left.get("total"), right.get("total")),
+        _changed(_apart(row, facts)),
         found,
     ]
 
 
-def _apart(left: Mapping[str, Any] | None, right: Mapping[str, Any] | None) -> str:
-    """Return right less left, if both are stated in one currency."""
-    if left is None or right is None or left["currency"] != right["currency"]:
-        return ""
-    minor = right["minor"] - left["minor"]
-    return f"{'+' if minor > 0 else ''}{spelled(minor, left['currency'])} {left['currency']}"
+def _apart(row: Row, facts: tuple[Facts | None, Facts | None]) -> Change | None:
+    """Return the right total less the left one, if both have one currency; the total of an invoice that is alone."""
+    totals = [told["said"].get("total") for told in facts if told is not None]
+    if None in totals or len({total["currency"] for total in totals}) != 1:
+        return None
+    minors = [total["minor"] for total in totals]
+    if len(minors) == 2:
+        return minors[1] - minors[0], totals[0]["currency"]
+    return (1 if row.verdict is Verdict.RIGHT_ONLY else -1) * minors[0], totals[0]["currency"]
+
+
+def _caused(row: Row, facts: tuple[Facts | None, Facts | None], places: Mapping[tuple[str, str], int]) -> list[Any]:
+    """Return the groups of a row, its first causes, the numbers of what is left out, and the value that sorts it."""
+    if row.verdict in {Verdict.LEFT_ONLY, Verdict.RIGHT_ONLY}:
+        words, change = row.verdict.value.replace("_", " "), _changed(_apart(row, facts))
+        return [[places["invoice", words]], [["invoice", f"{words} {change}".strip(), 1]], [0, 0], change.lstrip("+-")]
+    differing = list(with_causes(row.differences))
+    causes = [one for one, first in differing if first[0] is one]
+    groups = sorted({_place(one, places) for one in causes})
+    written = [[shown(one.path), _change(one), int(one.severity is Severity.CHANGES_MONEY)] for one in causes[:CAUSES]]
+    grave = [one.change for one, _ in differing if one.change and one.severity is Severity.CHANGES_MONEY]
+    value = max(grave, key=lambda change: Decimal(abs(change[0])).scaleb(-exponent(change[1])), default=None)
+    return [groups, written, [len(causes) - len(written), len(differing) - len(causes)], _changed(value).lstrip("+-")]
+
+
+def _place(one: Difference, places: Mapping[tuple[str, str], int]) -> int:
+    """Return the place of the group that counts a cause; above a number of groups it is that of all keys."""
+    detail = detail_of(one)
+    return places[key if (key := (one.shape, detail)) in places else (row_of(one.shape), detail)]
+
+
+def _change(one: Difference) -> str:
+    return "  ".join(text for text in (detail_of(one), _changed(one.change)) if text)
+
+
+def _changed(change: Change | None) -> str:
+    return "" if change is None else f"{signed(*change)} {change[1]}"
 
 
 def _difference(one: Difference) -> list[str | int]:
+    differs = one.verdict is Verdict.DIFFERING
     return [
         shown(one.path),
         shown(one.left),
@@ -129,6 +170,8 @@ def _difference(one: Difference) -> list[str | int]:
         kind(one),
         int(one.severity is Severity.CHANGES_MONEY),
         shown(one.reason) if one.reason else "",
+        _changed(one.change) if differs else "",
+        follows(tuple(map(shown, one.because))) if differs else "",
     ]
 
 

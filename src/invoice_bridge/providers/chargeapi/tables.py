@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 from invoice_bridge.adapter.declared import ErrorRow, StatusRow, Units
+from invoice_bridge.adapter.limits import Limit
 from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
-from invoice_bridge.adapter.rows import Limit
 from invoice_bridge.adapter.transitions import Transitions, doubt, transition
 from invoice_bridge.core.errors import Declined, InvalidState, NotFound, RateLimited, Rejected, Unauthorized
 from invoice_bridge.core.model import Status

@@ -27,6 +27,7 @@ from invoice_bridge.providers.chargebee.tables import (
     SOURCES,
     STATUSES,
     TRANSITIONS,
+    dashboard,
     mode,
 )
 from invoice_bridge.providers.chargebee.taking_back import DELETED_IMPORTS, delete
@@ -59,6 +60,7 @@ CHARGEBEE = Provider(
     rate=RATE,
     settings=SETTINGS,
     scope=lambda settings: settings.get("site") or "",
+    dashboard=dashboard,
     mode=mode,
     sources=SOURCES,
     statuses=STATUSES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoice_bridge.adapter.rows import Limit
+from invoice_bridge.adapter.limits import Limit
 from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH
 
 _ZOD = "chargebee-node, src/schema/invoice.schema.ts, import_invoice"

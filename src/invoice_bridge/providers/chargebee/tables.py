@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from invoice_bridge.adapter.declared import ErrorRow, Rate, Setting, StatusRow, Units
+from invoice_bridge.adapter.limits import Limit
 from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
-from invoice_bridge.adapter.rows import Limit
 from invoice_bridge.adapter.transitions import Transitions, transition
 from invoice_bridge.core.errors import (
     Declined,
@@ -21,7 +21,7 @@ from invoice_bridge.core.errors import (
     ServerError,
     Unauthorized,
 )
-from invoice_bridge.core.model import Status
+from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import codes, historic_codes
 from invoice_bridge.core.wire import Effect
 
@@ -78,6 +78,11 @@ SETTINGS = (
     Setting("product_catalog", "1 or 2, as in GET /configurations of the site", default=2, read=_catalog),
     Setting("reference_field", "a custom field (cf_…) of invoices that takes the reference", read=_custom_field),
 )
+
+
+def dashboard(invoice: Invoice, settings: Mapping[str, Any]) -> str | None:
+    """Return the address of an invoice in the site's own pages: it is in wide use, and not documented."""
+    return f"https://{settings['site']}.chargebee.com/d/invoices/{quote(invoice.id, safe='')}"
 
 
 def mode(key: str, settings: Mapping[str, Any], base_url: str) -> str | None:

@@ -49,7 +49,7 @@ def _tax_rows(path: str, number: int, *conditions: when.When) -> tuple[Field, ..
             source=f"{ADD_LINES}, lines[].tax_amounts",
             when=when.all_of(when.has_taxes_apart, *conditions),
             severity=Severity.CHANGES_MONEY,
-            sent="a line for each tax whose line cannot be told, or which is of or below zero",
+            sent="a line for each tax whose line is not known, or which is zero or less",
             why="taxes are parts of lines; whether a line below zero takes tax amounts is not documented",
             remedy="state the taxes of each line, and correct the tax report of that month by hand",
         ),
@@ -58,7 +58,7 @@ def _tax_rows(path: str, number: int, *conditions: when.When) -> tuple[Field, ..
             f"TAX-WITHIN-0{number}",
             source=f"{ADD_LINES}, lines[].tax_amounts",
             when=when.all_of(when.leaves_taxes_out, *conditions),
-            why="a tax within the amounts whose line cannot be told, or which is of or below zero, is not sent",
+            why="a tax within the amounts whose line is not known, or which is zero or less, is not sent",
             remedy="state the taxes of each line, and correct the tax report of that month by hand",
         ),
         approximate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoice_bridge.adapter.rows import Limit
+from invoice_bridge.adapter.limits import Limit
 from invoice_bridge.providers.stripe.tables import CREATE, LINE_TEXT, LINE_TEXT_SOURCE, LINES_PER_INVOICE
 
 _METADATA = "docs.stripe.com/api/metadata; not confirmed here"

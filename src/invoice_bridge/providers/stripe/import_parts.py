@@ -39,10 +39,17 @@ class Parts:
         self.paid = self.credited = 0
 
     def read(self) -> Flow[None]:
-        """Read what an earlier try made: the payments, the credit notes, and what was reported and not attached."""
+        """Read what an earlier try made: the payments, the credit notes, and what was reported and not attached.
+
+        A payment can take effect between the reading of the invoice and that of its payments: then both are read.
+        """
         command, at = self.command, self.at
+        zero = Money.zero(command.currency)
         if command.payments and at.status is Status.OPEN:
             yield from self._read_payments()
+            landed = sum(MONEY.to_units(command.payments[place].amount or zero) for place in self.attached)
+            if self.attached and at.amount_paid != MONEY.from_units(landed, command.currency):
+                self.at = at = yield from read_invoice(at.id, self.context, specimen=self._specimen())
         if command.credit_notes and at.status in {Status.OPEN, Status.PAID}:
             rows = yield from listed_rows(self.context, ("v1", "credit_notes"), [("invoice", at.id)])
             live = [row for row in rows if row.text("status") != "void"]

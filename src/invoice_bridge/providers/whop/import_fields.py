@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoice_bridge.adapter.rows import Field, Limit, approximated, carried, dropped, refused, unsent
+from invoice_bridge.adapter.limits import Limit
+from invoice_bridge.adapter.rows import Field, approximated, carried, dropped, refused, unsent
 from invoice_bridge.core.losses import Alters, Severity
 from invoice_bridge.core.model import Status
 from invoice_bridge.providers.whop.fields import carries_quantity, fits_title

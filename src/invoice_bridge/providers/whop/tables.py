@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from invoice_bridge.adapter.declared import ErrorRow, Rate, StatusRow
+from invoice_bridge.adapter.limits import Limit
 from invoice_bridge.adapter.redactions import Becomes, Redaction, Where, hidden
-from invoice_bridge.adapter.rows import Limit
 from invoice_bridge.adapter.transitions import Transitions, doubt, transition
 from invoice_bridge.core.errors import Declined, NotFound, RateLimited, Rejected, Unauthorized, Unsupported
 from invoice_bridge.core.model import Status

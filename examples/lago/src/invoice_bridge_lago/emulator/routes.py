@@ -9,6 +9,7 @@ from invoice_bridge.adapter import IncomingRequest
 from invoice_bridge.core.wire import Response
 
 from ..tables import MONEY
+from .probes import PROBES
 from .transitions import LagoTransitions
 
 _PARAMS = (
@@ -29,6 +30,7 @@ class LagoEmulator(LagoTransitions):
     The add-on "charge" exists; `add_draft` makes a draft, as subscriptions do.
     """
 
+    PROBES = PROBES
     ROUTES = (
         ("POST", "/invoices", "create"),
         ("GET", "/invoices", "list"),

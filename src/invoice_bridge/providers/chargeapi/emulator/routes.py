@@ -11,6 +11,7 @@ from invoice_bridge.adapter.emulation.core import IncomingRequest
 from invoice_bridge.core.wire import Response, query
 from invoice_bridge.providers.chargeapi.emulator.documents import stamp
 from invoice_bridge.providers.chargeapi.emulator.events import REPORTS
+from invoice_bridge.providers.chargeapi.emulator.probes import PROBES
 from invoice_bridge.providers.chargeapi.emulator.transitions import ChargeApiTransitions
 
 _CREATE_PARAMS = ("period_start", "period_end", "fleet", "currency", "description", "metadata")
@@ -27,6 +28,7 @@ class ChargeApiEmulator(ChargeApiTransitions):
     """
 
     reports = REPORTS
+    PROBES = PROBES
     ROUTES = (
         ("POST", "/invoices", "create"),
         ("GET", "/invoices", "list"),

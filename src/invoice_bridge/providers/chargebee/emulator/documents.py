@@ -15,6 +15,8 @@ from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, KEY_WI
 
 _LONGEST_KEY = 100
 _DAY = 86400
+CREDITS = 500
+"""The credits of a customer that was there before, if the switch says that it has any."""
 _NAMES = ("first_name", "last_name")
 """The fields that an invoice copies from a customer without an address (apidocs.chargebee.com, update billing info)."""
 
@@ -99,6 +101,7 @@ class ChargebeeDocuments(Emulator):
             "auto_collection": "on",
             "net_term_days": 0,
             "created_at": self.now_seconds(),
+            "refundable_credits": CREDITS if self.switches["customer_credits"] else 0,
             "object": "customer",
             "deleted": False,
             **facts,

@@ -74,8 +74,10 @@ class ChargebeeImportedNotes(ChargebeeImports):
         return amount
 
     def _noted(self, found: dict[str, Any], note: dict[str, Any], kind: str) -> dict[str, Any]:
-        """Apply a credit note to its invoice; an adjustment of the whole amount due makes it paid."""
-        if kind == "adjustment":
+        """Apply a credit note to its invoice; an adjustment of all that is due makes it paid, a void one nothing."""
+        if kind == "adjustment" and note["cn_status"] == "voided":
+            row = note | {"object": "adjustment_credit_note"}
+        elif kind == "adjustment":
             if note["cn_total"] > found["amount_due"]:
                 raise self._refuse("total : is more than the amount due", param="total")
             row = note | {"object": "adjustment_credit_note"}
@@ -91,3 +93,30 @@ class ChargebeeImportedNotes(ChargebeeImports):
             found["issued_credit_notes"].append(row)
         found["updated_at"] = self.now_seconds()
         return self._credit_note(found, row, kind)
+
+    def delete_credit_note(self, call: IncomingRequest, note_id: str) -> Response:
+        """POST /credit_notes/{id}/delete: for good, unless it was refunded.
+
+        No page says what its invoice then is: here what remove_credit_note makes of it, also after a write-off.
+        """
+        self._text(self._params(call, "comment"), "comment", 300)
+        for found in self.invoices.values():
+            for name, kind in (("adjustment_credit_notes", "adjustment"), ("issued_credit_notes", "refundable")):
+                for row in found[name]:
+                    if row["cn_id"] == note_id:
+                        return self._without_note(found, name, row, kind)
+        raise self._refuse(f"{note_id} not found", status=404, code="resource_not_found", param="credit_note_id")
+
+    def _without_note(self, found: dict[str, Any], name: str, row: dict[str, Any], kind: str) -> Response:
+        if row["cn_status"] == "refunded":
+            message = f"{row['cn_id']} was refunded, and cannot be deleted"
+            raise self._refuse(message, code="invalid_state_for_request")
+        shown = self._credit_note(found, row, kind) | {"deleted": True}
+        found[name].remove(row)
+        if kind == "adjustment":
+            whole = "write_off_amount" if row.get("cn_create_reason_code") == "Write Off" else "amount_adjusted"
+            found[whole] -= row["cn_total"]
+            found |= self._balanced(found)
+            self._unsettled(found, "not_paid")
+        self._note("credit_deleted", found, row["cn_total"])
+        return self.json({"credit_note": shown})

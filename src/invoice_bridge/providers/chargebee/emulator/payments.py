@@ -33,6 +33,10 @@ class ChargebeePayments(ChargebeeTransitions):
             True,
             "whether a paid invoice whose offline payment is deleted becomes not_paid, which nothing collects",
         ),
+        "applied_payment_deleted": (
+            True,
+            "whether an offline payment that is applied to an invoice can be deleted: a page asks to remove it first",
+        ),
         "pending_refund_noted": (
             False,
             "whether a refund in progress has a credit note: an older copy of the page says that it is made afterwards",
@@ -91,17 +95,22 @@ class ChargebeePayments(ChargebeeTransitions):
         """Delete an offline payment. No page says what its invoice then is; by analogy with remove_credit_note."""
         if self.facts(row)["payment_method"] not in OFFLINE_METHODS or found["issued_credit_notes"]:
             raise self._refuse(f"{row['txn_id']} is no offline payment, or was refunded", code="invalid_request")
+        if not self.switches["applied_payment_deleted"]:
+            raise self._refuse(f"{row['txn_id']} is applied to {found['id']}: remove it first", code="invalid_request")
         shown = self._transaction(found, row)
         found["linked_payments"].remove(row)
         found |= self._balanced(found)
-        now = self.now_seconds()
-        if found["status"] == "paid" and found["amount_due"]:
-            inert = "posted" if found["due_date"] > now else "not_paid"
-            found["status"] = inert if self.switches["deleted_payment_inert"] else "payment_due"
-            found.pop("paid_at", None)
-        found["updated_at"] = now
+        self._unsettled(found, "not_paid" if self.switches["deleted_payment_inert"] else "payment_due")
         self._note("payment_deleted", found, row["applied_amount"])
         return self.json({"transaction": shown})
+
+    def _unsettled(self, found: dict[str, Any], past_due: str) -> None:
+        """Let an invoice that is not covered any more be unpaid: posted until its due date, then `past_due`."""
+        now = self.now_seconds()
+        if found["status"] == "paid" and found["amount_due"]:
+            found["status"] = "posted" if found["due_date"] > now else past_due
+            found.pop("paid_at", None)
+        found["updated_at"] = now
 
     # ── refunds ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def refund(self, call: IncomingRequest, invoice_id: str) -> Response:

@@ -13,6 +13,7 @@ from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.conditions import month_before
 from invoice_bridge.providers.chargebee.emulator.charges import ADDRESS
 from invoice_bridge.providers.chargebee.emulator.events import REPORTS
+from invoice_bridge.providers.chargebee.emulator.probes import PROBES
 from invoice_bridge.providers.chargebee.emulator.sources import ChargebeeSources
 
 # names of parameters: chargebee 3.29.0, the TypedDicts of Invoice
@@ -69,15 +70,18 @@ class ChargebeeEmulator(ChargebeeSources):
     """
 
     reports = REPORTS
+    PROBES = PROBES
     ROUTES = (
         ("GET", "/configurations", "configurations"),
         ("POST", "/customers", "create_customer"),
         ("GET", "/customers/{id}", "retrieve_customer"),
+        ("POST", "/customers/{id}/delete", "delete_customer"),
         ("POST", "/payment_sources/create_card", "create_card"),
         ("GET", "/payment_sources", "list_sources"),
         ("GET", "/payment_sources/{id}", "retrieve_source"),
         ("POST", "/payment_sources/{id}/delete", "delete_source"),
         ("GET", "/events/{id}", "retrieve_event"),
+        ("GET", "/subscriptions", "list_subscriptions"),
         ("GET", "/subscriptions/{id}", "retrieve_subscription"),
         ("POST", "/invoices/create_for_charge_items_and_charges", "create_2"),
         ("POST", "/invoices/charge", "charge"),
@@ -97,6 +101,7 @@ class ChargebeeEmulator(ChargebeeSources):
         ("GET", "/{id}/pdf", "document"),
         ("POST", "/credit_notes", "create_credit_note"),
         ("POST", "/credit_notes/import_credit_note", "import_credit_note"),
+        ("POST", "/credit_notes/{id}/delete", "delete_credit_note"),
         ("GET", "/transactions", "list_transactions"),
         ("POST", "/transactions/{id}/delete_offline_transaction", "delete_offline_transaction"),
         ("GET", "/unbilled_charges", "list_unbilled"),
@@ -116,7 +121,7 @@ class ChargebeeEmulator(ChargebeeSources):
         if customer_id in self.customers:
             raise self._refuse(f"id : {customer_id} is used already", code="duplicate_entry", param="id")
         terms = self._integer(given, "net_term_days") or 0
-        self.add_customer(customer_id, **{**given, "net_term_days": terms})
+        self.add_customer(customer_id, **{**given, "net_term_days": terms, "refundable_credits": 0})
         return self.json({"customer": self.customers[customer_id]})
 
     def retrieve_customer(self, call: IncomingRequest, customer_id: str) -> Response:
@@ -131,7 +136,26 @@ class ChargebeeEmulator(ChargebeeSources):
         del call
         if subscription_id not in self.subscriptions:
             raise self._refuse(f"{subscription_id} not found", status=404, code="resource_not_found")
-        return self.json({"subscription": self.subscriptions[subscription_id] | {"object": "subscription"}})
+        return self.json({"subscription": self._subscription(self.subscriptions[subscription_id])})
+
+    def list_subscriptions(self, call: IncomingRequest) -> Response:
+        """GET /subscriptions."""
+        given = dict(call.query)
+        rows = self._filtered(list(self.subscriptions.values()), given, ("id", "customer_id"))
+        return self._page(rows, given, "subscription", self._subscription)
+
+    def _subscription(self, found: dict[str, Any]) -> dict[str, Any]:
+        return found | self._inherited() | {"object": "subscription"}
+
+    def delete_customer(self, call: IncomingRequest, customer_id: str) -> Response:
+        """POST /customers/{id}/delete (chargebee 3.29.0, Customer.delete): its invoices stay, its sources go."""
+        self._params(call, "delete_payment_method")
+        customer = self._customer_of(customer_id)
+        for source in [source for source, owner in self.payment_sources.items() if owner == customer_id]:
+            del self.payment_sources[source]
+            self.sources.pop(source, None)
+        del self.customers[customer_id]
+        return self.json({"customer": customer | {"deleted": True}})
 
     def create_2(self, call: IncomingRequest) -> Response:
         """POST /invoices/create_for_charge_items_and_charges: product catalog 2; pending on request."""

@@ -19,7 +19,6 @@ _ADDRESS = (
 _METHODS = {"cash", "check", "bank_transfer", "other", "custom", "dana", "touch_n_go", "tamara", "qpay"}
 _OFFLINE = ("payment_method", "reference_number", "custom_payment_method_id", "id_at_gateway")
 _ONLINE: Mapping[str, Any] = {"payment_method": "card", "gateway": "chargebee"}
-_CREDITS = 500
 NO_WEBHOOK = ("chargebee-event-webhook", "all-disabled")
 """The header of a request whose events are not delivered (chargebee/openapi, headers of import_invoice)."""
 _DAY = 86400
@@ -72,8 +71,8 @@ class ChargebeeTransitions(ChargebeeDocuments):
             "generated_at": now,
             "updated_at": now,
         }
-        if self.switches["customer_credits"]:
-            applied = min(_CREDITS, found["amount_due"])
+        if credits_left := self.customers[found["customer_id"]]["refundable_credits"]:
+            applied = min(credits_left, found["amount_due"])
             left = found["amount_due"] - applied
             found |= {"credits_applied": applied, "amount_due": left, "amount_to_collect": left}
             found["applied_credits"] = [{"applied_amount": applied, "applied_at": now}]

@@ -40,7 +40,9 @@ class StripeMethods(StripeImports):
         """POST /v1/customers."""
         given = self._params(call, "address description email expand metadata name phone")
         more = {"name": given.get("name"), "metadata": given.get("metadata") or {}}
-        return self._ok(self.add_customer(self.next_id("cus_"), given.get("email"), **more))
+        made = self.add_customer(self.next_id("cus_"), given.get("email"), **more)
+        made |= {"balance": 0, "discount": None}  # whatever the switches say of the customers that were there before
+        return self._ok(made)
 
     def retrieve_customer(self, call: IncomingRequest, customer_id: str) -> Response:
         """GET /v1/customers/{id}."""
@@ -63,6 +65,12 @@ class StripeMethods(StripeImports):
         if method is not None:
             found["invoice_settings"] = {"default_payment_method": method or None}
         return self._ok(found)
+
+    def delete_customer(self, call: IncomingRequest, customer_id: str) -> Response:
+        """DELETE /v1/customers/{id}: its issued invoices stay."""
+        self._params(call, "")
+        del self.customers[self._known_customer(customer_id)["id"]]
+        return self._ok({"id": customer_id, "object": "customer", "deleted": True})
 
     def list_customers(self, call: IncomingRequest) -> Response:
         """GET /v1/customers, newest first."""

@@ -59,6 +59,7 @@ class StripeEmulator(StripeMethods):
         ("GET", "/v1/customers", "list_customers"),
         ("GET", "/v1/customers/{id}", "retrieve_customer"),
         ("POST", "/v1/customers/{id}", "update_customer"),
+        ("DELETE", "/v1/customers/{id}", "delete_customer"),
         ("GET", "/v1/customers/{id}/payment_methods", "list_methods"),
         ("POST", "/v1/payment_methods", "create_method"),
         ("GET", "/v1/payment_methods/{id}", "retrieve_method"),

@@ -115,6 +115,9 @@ class StripeTransitions(StripeDocuments):
             if applied := due - found["total"]:  # above zero what was owed is billed, below it a credit is used up
                 self.record_part("balance_applied", found, applied)
             customer["balance"] = min(found["total"] + found["starting_balance"], 0)
+        elif found["total"] < 0:  # a credit of the customer, which the next invoice uses up
+            customer["balance"] += found["total"]
+            self.record_part("carried_over", found, found["total"])
         least = MINIMUM_CHARGE.get(found["currency"].upper(), 0)
         if self.switches["minimum_charge"] and 0 < due < least:
             customer["balance"] = due

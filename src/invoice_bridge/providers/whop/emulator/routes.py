@@ -11,6 +11,7 @@ from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.whop.emulator.documents import names
 from invoice_bridge.providers.whop.emulator.events import REPORTS
+from invoice_bridge.providers.whop.emulator.probes import PROBES
 from invoice_bridge.providers.whop.emulator.repayments import WhopRepayments
 from invoice_bridge.providers.whop.tables import (
     MONEY,
@@ -44,6 +45,7 @@ class WhopEmulator(WhopRepayments):
     """
 
     reports = REPORTS
+    PROBES = PROBES
     COMPUTES = frozenset({"charge_buyer_fee"})
     ROUTES = (
         ("POST", "/invoices", "create"),
@@ -55,6 +57,7 @@ class WhopEmulator(WhopRepayments):
         ("POST", "/invoices/{id}/mark_paid", "mark_paid"),
         ("POST", "/invoices/{id}/mark_uncollectible", "mark_uncollectible"),
         ("POST", "/invoices/{id}/resend", "resend"),
+        ("GET", "/payment_methods", "list_methods"),
         ("GET", "/plans/{id}", "retrieve_plan"),
         ("GET", "/payments/{id}", "retrieve_payment"),
         ("POST", "/payments/{id}/refund", "refund"),
@@ -216,6 +219,19 @@ class WhopEmulator(WhopRepayments):
         """GET /invoices/{id}, also by the public token."""
         del call
         return self.json(self._shown(self._find(invoice_id)))
+
+    def list_methods(self, call: IncomingRequest) -> Response:
+        """GET /payment_methods: the saved methods of a member (whop-sdk 2.6.0, payment_methods.list)."""
+        given = dict(call.query)
+        if unknown := set(given) - {"member_id", "first", "account_id"}:
+            raise self._invalid(min(unknown), "unknown, or not built by this emulator")
+        owned = [one for one, owner in self.methods.items() if owner == given.get("member_id")]
+        rows = [{"id": one, "payment_method_type": "card", "created_at": self._now()} for one in owned]
+        rows = [row for row in rows if row["id"].startswith("pmt_")]  # a token is no saved method
+        first = given.get("first", "10")
+        shown = rows[: int(first) if first.isdecimal() else 10]
+        info = {"start_cursor": None, "end_cursor": None, "has_previous_page": False}
+        return self.json({"data": shown, "page_info": info | {"has_next_page": len(shown) < len(rows)}})
 
     def retrieve_plan(self, call: IncomingRequest, plan_id: str) -> Response:
         """GET /plans/{id}."""
