@@ -34,7 +34,7 @@ def test_the_lowest_versions_are_those_of_the_project() -> None:
         *EXTRAS["otel"],
         *EXTRAS["testing"],
     ]
-    beside = {"click>=8.1.8", "fastapi>=0.115.3", "opentelemetry-sdk>=1.31,<2"}
+    beside = {"click>=8.1.8", "fastapi>=0.115.3", "python-multipart>=0.0.9,<0.0.13", "opentelemetry-sdk>=1.31,<2"}
     assert set(_lines("lowest.in")) == {*promised} | beside
     pinned = dict(line.split("==") for line in _lines("lowest.txt"))
     for requirement in promised:
