@@ -170,6 +170,7 @@ TARGETS = {
             "test_attacks.py",
             *_LOOKUP_TESTS,
             "test_find.py",
+            "test_find_by_journal.py",
             "test_one_book.py",
             "test_defects.py",
         ),
