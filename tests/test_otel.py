@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -291,6 +292,18 @@ def test_a_declined_card_is_no_text_of_the_provider(seen: Seen) -> None:
     call = attributes(seen.span("one_time_charge stripe"))
     assert (call["error.type"], call["outcome"]) == ("Declined", caught.value.outcome)
     assert str(caught.value)[:20] not in seen.text()
+
+
+def test_the_address_of_a_document_is_not_exported(seen: Seen) -> None:
+    """Anybody who has it can read the invoice: neither its path nor its query is in any text."""
+    with emulated() as client:
+        made = client.create(CHARGE)
+        seen.exporter.clear()
+        assert client.pdf(made.id).startswith(b"%PDF")
+    reads = [attributes(span) for span in seen.spans if span.name == "GET"]
+    assert [("url.full" in facts) for facts in reads] == [True, False]
+    assert made.pdf_url is not None
+    assert urlsplit(made.pdf_url).path not in seen.text()
 
 
 def test_a_cancelled_call_ends_its_spans(seen: Seen) -> None:

@@ -121,7 +121,8 @@ def test_a_person_decides_on_the_command_line(cli: Callable[..., Done], between:
     assert cli("migrate", "verify", *ledger, *ends).code == 1
     decide = ("migrate", "quarantine", "resolve", row.reference, *ledger, "--why", "it is another document")
     assert cli(*decide, "--as", "elsewhere").code == 2
-    assert cli(*decide, "--as", "refused").code == 0
+    decided = cli(*decide, "--as", "refused", "--json")
+    assert json.loads(decided.out) == {"plan": 1, "reference": row.reference, "state": "refused"}
     assert cli(*decide, "--as", "refused").code == 2
     assert cli("migrate", "verify", *ledger, *ends).code == 0
     assert cli("migrate", "preview", *ledger).code == 0
@@ -145,3 +146,7 @@ def test_balances_are_listed_on_the_command_line(cli: Callable[..., Done], betwe
     assert done.code == 1
     (shown,) = re.findall(r"^```text\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
     assert done.out == shown.partition("\n")[2]
+    as_json = cli(*ask, "--json")
+    assert as_json.code == 1
+    (row,) = json.loads(as_json.out)["balances"]
+    assert (row["source"], row["balance"]["amount"]) == ("cus_42", {"minor": 1234, "currency": "EUR"})

@@ -15,7 +15,7 @@ from importlib.metadata import version
 
 from invoice_bridge.compare.differences import Verdict, shown
 from invoice_bridge.compare.groups import Group, spelled
-from invoice_bridge.compare.report.drawing import bands, strip
+from invoice_bridge.compare.report.drawing import bands, strip, thousands
 from invoice_bridge.compare.report.rows import MATCHED
 from invoice_bridge.compare.report.tally import KINDS, SUMS, Flow, Side, Tally
 from invoice_bridge.compare.result import Comparison
@@ -62,12 +62,11 @@ def _figures(text: str) -> str:
 
     The same rule is in list.js. No number of the text may be a part of a word of the sides.
     """
-    return _LONG_NUMBERS.sub(lambda found: _thousands(found[0]), escape(text))
+    return _LONG_NUMBERS.sub(lambda found: _apart_by_margin(*thousands(found[0])), escape(text))
 
 
-def _thousands(digits: str) -> str:
-    begin = len(digits) % 3 or 3
-    return digits[:begin] + "".join(f"<i>{digits[at : at + 3]}</i>" for at in range(begin, len(digits), 3))
+def _apart_by_margin(first: str, *groups: str) -> str:
+    return first + "".join(f"<i>{group}</i>" for group in groups)
 
 
 def _count(number: int, one: str, many: str) -> str:
