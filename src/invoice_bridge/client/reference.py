@@ -17,7 +17,7 @@ KEYS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
         "customers": (
             _MAP,
             "none",
-            "your own names of customers; with a map, a bill names its customer by one of them",
+            "your own names of customers; with a map, a bill's customer is one of these",
         ),
         "payment_methods": (_MAP, "none", "the same for `Collection.charge(payment_method=…)` and `pay`"),
         "products": (_MAP, "none", "the same for the `product` and the `price` of lines"),
