@@ -24,7 +24,8 @@ from pydantic import BaseModel
 from invoice_bridge import providers
 from invoice_bridge.adapter.declared import NO_HISTORY, History
 from invoice_bridge.adapter.lookup import LOOKUP_NOTE, is_findable
-from invoice_bridge.adapter.native import check_names, native_fields
+from invoice_bridge.adapter.native import check_names
+from invoice_bridge.adapter.native_losses import native_fields
 from invoice_bridge.adapter.provider import Context, Provider
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.commands import Command, NewInvoice

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from invoice_bridge.adapter.declared import Units
 from invoice_bridge.adapter.instants import day_in_utc
+from invoice_bridge.adapter.notes import Notes, clean_text
 from invoice_bridge.adapter.view import View
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.exact import decimal
@@ -24,8 +25,7 @@ from invoice_bridge.core.model import Invoice, Line, Problem
 from invoice_bridge.core.money import Money, nothing, trusted
 
 __all__ = [
-    "EXACT_FLOAT_DIGITS", "INEXACT", "Notes", "Reader", "View", "bounded", "build", "clean_text", "email_of",
-    "lines_total", "nothing_left", "units_of",
+    "EXACT_FLOAT_DIGITS", "INEXACT", "Reader", "bounded", "build", "email_of", "lines_total", "nothing_left", "units_of"
 ]  # fmt: skip
 
 _new = object.__new__
@@ -36,26 +36,6 @@ _LARGEST = 10**20  # the largest integer of 64 bits has 19 digits
 INEXACT = f"is a float of more than {EXACT_FLOAT_DIGITS} digits, which may be another number than was written: "
 INEXACT += "decode the bytes of the answer instead"
 _KINDS = {bool: "a boolean", int: "a number", Decimal: "a number", float: "a number", str: "text"}
-
-
-class Notes:
-    """What could not be read of one object, by path; the first thing noted of a path stays."""
-
-    __slots__ = ("by_path",)
-
-    def __init__(self) -> None:
-        self.by_path: dict[str, Problem] | None = None
-
-    def add(self, path: str, why: str, *, money: bool) -> None:
-        """Note that the value at a path reads as None."""
-        if self.by_path is None:
-            self.by_path = {}
-        self.by_path.setdefault(path, Problem(path=clean_text(path), why=clean_text(why), money=money))
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """All that was noted, in the order of reading."""
-        return tuple(self.by_path.values()) if self.by_path else ()
 
 
 class Reader:
@@ -376,15 +356,6 @@ def bounded(amount: Money) -> Money:
     if abs(amount.minor) >= _LARGEST:
         raise ValueError("no provider counts in numbers of more than 20 digits")
     return amount
-
-
-def clean_text(text: str) -> str:
-    """Replace half a surrogate pair, which JSON can spell and no text can hold, by U+FFFD."""
-    try:
-        text.encode()  # refuses any half, and costs a tenth of the repair
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def build(read: Reader | str, **fields: Any) -> Invoice:
