@@ -329,8 +329,8 @@ def plan(command: Command, context: Context, history: History = NO_HISTORY, *, l
         return unlooked if unlooked.refusal is not None else replace(unlooked, refusal=refusal)
     twin = _without_braces(command)
     twins = () if twin is command else _walk(twin, context.on(twin), history, lookup)[0]
-    sizes = ([(len(each.url), len(each.content)) for each in of] for of in (twins, requests))
-    if operator.ne(*sizes):
+    sizes = [[(len(each.url), len(each.content)) for each in of] for of in (twins, requests)]
+    if sizes[0] != sizes[1]:
         twins = ()  # a flow that reads the braces themselves: an extra placeholder is better than a wrong position
     unset = frozenset(name for name, value in context.settings.items() if value == f"{{{name}}}")
     find_fields = partial(_rows, command, context)
