@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+import invoice_bridge
 from invoice_bridge import AsyncClient, Client, ConfigurationError
 from tests.clients import (
     BASE,
@@ -19,6 +20,8 @@ from tests.clients import (
     no_waiting,  # noqa: F401 - a fixture, used by every test
     row,
 )
+
+PACKAGE = str(Path(invoice_bridge.__file__).parent)  # a tree's, or what a wheel installed
 
 _UNUSABLE: list[tuple[str, Sequence[Any], str]] = [
     (
@@ -188,7 +191,7 @@ def test_a_key_with_a_blank_is_refused_and_gone(key: str) -> None:
         client_of(lambda _: httpx.Response(200), api_key=key)
     assert "not_a_key" not in str(caught.value)
     frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
-    ours = [frame for frame in frames if "/src/invoice_bridge/" in frame.f_code.co_filename]
+    ours = [frame for frame in frames if frame.f_code.co_filename.startswith(PACKAGE)]
     assert ours
     shown = [repr(value) for frame in ours for value in frame.f_locals.values()]
     assert [text for text in shown if "not_a_key" in text] == []

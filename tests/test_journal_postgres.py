@@ -225,7 +225,7 @@ def test_a_process_that_is_stopped_keeps_no_lock(url: str, monkeypatch: pytest.M
     """The server ends a transaction that stands still: what wakes up later writes nothing, and others go on."""
     first, second = Journal(url), Journal(url)
     store: Any = first._store
-    store._begin = store._begin.replace("session_timeout = '60s'", "session_timeout = '50ms'")
+    store._begin = store._begin.replace("session_timeout = '60s'", "session_timeout = '500ms'")
     refuse = first.refuse_elsewhere
 
     def stops(*asked: Any) -> None:

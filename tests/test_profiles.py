@@ -22,6 +22,7 @@ from invoice_bridge import (
     TaxLine,
     providers,
 )
+from invoice_bridge.client.caps import KEYS as CAPS
 from invoice_bridge.client.config import _PROFILE, _PROVIDER, _SWITCH, _TOP, read_profile, read_switch
 from invoice_bridge.client.maps import KINDS, MAPS, Maps, allowed_codes
 from invoice_bridge.client.reference import KEYS
@@ -334,6 +335,7 @@ def test_the_reference_has_every_key_of_every_table() -> None:
     tables = {
         "The top of the file": _TOP,
         "`[profiles.NAME]`": _PROFILE,
+        "`[profiles.NAME.mcp]`": CAPS,
         "`[providers.NAME]`": _PROVIDER,
         "`[switch]`": _SWITCH,
     }

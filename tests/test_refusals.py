@@ -374,8 +374,8 @@ def test_a_bill_made_elsewhere_says_where_and_how_to_go_on(tmp_path: Path) -> No
     journal, stripe, whop = Journal(tmp_path / "bills.sqlite"), Book("stripe:"), Book("whop:biz_42")
     rest = (
         "at stripe, in the book 'default'; nothing was sent. If that invoice is void, retrieve() it with its own "
-        "client and this journal; if the bill was never made, resolve() it there; if you know better, "
-        "record why: invoice-bridge journal release 'res 1' --why …"
+        "client and this journal; if the bill was never made, resolve() it there. Else a person can "
+        "release the reference: invoice-bridge journal release 'res 1' --why …"
     )
     number = journal.intend(stripe, "res 1", 1, Request("POST", "https://a.test/v1/invoices", key="ib1-1"), NOON)
     with pytest.raises(BridgeError) as refused:

@@ -7,11 +7,13 @@ import itertools
 import json
 import random
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -535,9 +537,28 @@ def test_msgspec_reads_what_the_standard_library_reads(monkeypatch: pytest.Monke
 def test_json_is_read_without_msgspec(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is optional: where it is not installed the standard library reads."""
     monkeypatch.setattr(exact, "_decoders", None)
-    monkeypatch.setitem(__import__("sys").modules, "msgspec.json", None)
+    monkeypatch.setitem(sys.modules, "msgspec.json", None)
     assert exact.loads(b'{"a": 1.50}') == {"a": Decimal("1.50")}
     assert exact._decoders == ()
+
+
+def test_an_older_msgspec_refuses_torn_text_with_an_error_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """0.19 and 0.20 raise no ValueError: a proxy's page in answer to a bill must still be an answer that is no JSON."""
+    fast = ModuleType("msgspec")
+    error = type("MsgspecError", (Exception,), {})
+
+    def decode(_: object) -> None:
+        raise error("JSON is malformed")
+
+    monkeypatch.setitem(sys.modules, "msgspec", fast)
+    monkeypatch.setitem(sys.modules, "msgspec.json", of_json := ModuleType("msgspec.json"))
+    monkeypatch.setattr(fast, "MsgspecError", error, raising=False)
+    monkeypatch.setattr(of_json, "Decoder", lambda **_: SimpleNamespace(decode=decode), raising=False)
+    monkeypatch.setattr(exact, "_decoders", None)
+    monkeypatch.setattr(exact, "_refusals", (ValueError, RecursionError))
+    with pytest.raises(ValueError, match="Expecting value"):
+        exact.loads(b"<html>502 Bad Gateway</html>")
+    assert exact.loads(b"[1]") == [1]
 
 
 @pytest.mark.parametrize("depth, fits", [(100, True), (101, False)])

@@ -1,13 +1,14 @@
 """What keeps a calibration away from a live account, at each provider; and what it may do there."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from invoice_bridge import ConfigurationError, providers
 from invoice_bridge.adapter.emulation.core import Emulator
-from invoice_bridge.adapter.emulation.probes import Trial
+from invoice_bridge.adapter.emulation.probes import Probe, Trial
 from invoice_bridge.client.calibration import calibrate
 from invoice_bridge.core.errors import Unauthorized
 from invoice_bridge.core.wire import Response
@@ -81,6 +82,7 @@ def _replacing(kind: type[Emulator], old: bytes, new: bytes) -> Emulator:
         lambda: _replacing(StripeEmulator, b'"livemode":false', b'"mode":"?"'),
         lambda: _replacing(ChargebeeEmulator, b'"domain":"acme-test"', b'"domain":"acme"'),
         lambda: _replacing(ChargebeeEmulator, b'"domain":"acme-test",', b""),
+        lambda: _replacing(ChargebeeEmulator, b'"configurations":[{', b'"configurations":["x",{'),
         lambda: _replacing(ChargeApiEmulator, b'"previous_page_url":null', b'"livemode":true'),
         lambda: _replacing(ChargeApiEmulator, b'"data":', b'"rows":'),
     ],
@@ -122,6 +124,16 @@ def test_whop_is_a_test_account_in_its_sandbox_alone(base_url: str, answers: lis
     assert end.value.value is live
     if base_url.startswith("http:"):
         assert request.url == "http://127.0.0.1:9/whop/_control"
+
+
+def test_a_probe_that_writes_and_does_not_say_so_sends_nothing(server: Served) -> None:
+    """The client refuses it, and the run ends with that error: it is a mistake of the adapter."""
+    emulator, probes = emulator_of("stripe"), probes_of("stripe")
+    wrong = replace(probes, rows={"finalize_empty": Probe(probes.rows["finalize_empty"].flow)})
+    server.put("stripe", emulator)
+    with pytest.raises(ConfigurationError, match="nothing is written"):
+        calibrate(given(server, emulator), wrong, emulator.customer, "cal-1", now=NOW)
+    assert emulator.requests == 0
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,6 +10,7 @@ HIDES: dict[tuple[str, str], set[str]] = {
     ("chargeapi", "billed_once"): {"void_releases"},
     ("chargeapi", "void_releases"): {"finalize_collects"},
     ("chargeapi", "finalize_collects"): {"update_open", "pays_drafts", "void_releases"},
+    ("chargebee", "applied_payment_deleted"): {"deleted_payment_inert"},
     ("chargebee", "import_enabled"): {
         *("import_total_checked", "import_paid_needs_payments", "credit_reason_checked", "deleted_id_free"),
     },

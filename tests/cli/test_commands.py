@@ -302,9 +302,10 @@ def test_a_provider_is_printed_from_its_tables(cli: Cli, name: str) -> None:
 
 def test_the_matrix_has_a_row_a_verb_and_a_column_a_provider(cli: Cli) -> None:
     """A row for each verb by four columns; a verb that a provider does not have is a dash, and its page says why."""
-    header, *rows = cli("providers").out.split("\n\n")[0].splitlines()
+    header, *rows, account = cli("providers").out.split("\n\n")[0].splitlines()
     assert header.split() == ["verb", "ChargeAPI", "Chargebee", "Stripe", "Whop"]
     assert [row.split()[0] for row in rows] == list(VERBS)
+    assert (account.split()[:2], account.count("not recorded live")) == (["test", "account"], 4)
     assert {row.split()[0] for row in rows if row.endswith("–")} == {
         *("finalize", "pay", "pay_part", "record_payment", "credit", "pdf"),
     }

@@ -1,7 +1,9 @@
 """invoice-bridge migrate: a worker on the command line."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,6 +93,7 @@ def test_a_worker_moves_what_plan_has_written(
         assert "4 of 4 verified" in cli("migrate", "verify", *ledger, *ends, "--to", "new").out
 
 
+@pytest.mark.slow
 def test_an_undo_after_a_sweep_names_what_it_takes_back(
     cli: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,3 +119,40 @@ def test_an_undo_after_a_sweep_names_what_it_takes_back(
         assert cli("migrate", "run", *ends).out == "of the plan: 1 done\n"
         refused = cli("migrate", "undo", *ends)
         assert (refused.code, refused.err.endswith("the newest first: pass --plan 4\n")) == (2, True), refused.err
+
+
+@pytest.mark.slow
+def test_each_step_of_a_move_has_json(
+    cli: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One document on stdout from each step, with the same exit codes as the text, and nothing on stderr."""
+    with move(tmp_path) as between:
+        between.fill(2, ("paid", "uncollectible"))
+        monkeypatch.setenv("STRIPE_API_KEY", between.source["api_key"])
+        monkeypatch.setenv("CHARGEBEE_API_KEY", between.target["api_key"])
+        config, customers, ledger = tmp_path / "moving.toml", tmp_path / "customers.csv", str(tmp_path / "a.sqlite")
+        urls = {side["provider"]: side["base_url"] for side in (between.source, between.target)}
+        config.write_text(MOVING.format(**urls, site=between.target["site"]), "utf-8")
+        ends = ("--ledger", ledger, "--config", str(config), "--from", "old", "--to", "new")
+
+        def step(*words: str, code: int = 0) -> Any:
+            done = cli("migrate", *words, "--json")
+            assert (done.code, done.err) == (code, ""), done
+            return json.loads(done.out)
+
+        unmapped = step("plan", *ends)
+        assert [one["id"] for one in unmapped["missing_customers"]] == ["cus_42"]
+        customers.write_text("source_id,target_id\ncus_42,cus_42\n", "utf-8")
+        made = step("plan", *ends, "--customers", str(customers))
+        assert (made["items"], made["closes"], made["missing_customers"]) == ({"planned": 2}, True, [])
+        assert sum(group["moved"]["minor"] for group in made["control_totals"]) == 1000 + 1001
+        assert step("preview", "--ledger", ledger) == {k: v for k, v in made.items() if k != "missing_customers"}
+        stopping = [row["code"] for row in made["losses"] if row["stops"]]
+        run = step("run", *ends, *(word for code in stopping for word in ("--allow", code)))
+        assert (run["done"], run["items"], run["plan"]) == ({"done": 2}, {"done": 2}, made["plan"])
+        verified = step("verify", *ends)
+        assert (verified["ok"], verified["verified"], verified["findings"]) == (True, 2, [])
+        assert step("credits", *ends, "--customers", str(customers))["is_clear"] is True
+        assert Path(step("evidence", str(tmp_path / "evidence"), "--ledger", ledger)["page"]).exists()
+        assert step("sweep", *ends, "--customers", str(customers))["items"] == {}
+        assert sum(step("undo", *ends)["items"].values()) == 2

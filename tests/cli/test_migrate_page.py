@@ -63,7 +63,7 @@ def test_the_commands_of_the_page_move_what_they_say(cli: Callable[..., Done], b
     assert "nothing is left to a person" in shown["quarantine"][0].out
     assert "plan 2: 4 of 4 verified, 0 findings" in shown["verify"][0].out
     assert json.loads(Path("evidence/verification.json").read_text("utf-8"))["ok"] is True
-    assert "refused undo-impossible  2" in shown["undo"][0].out
+    assert "refused undo-impossible  1" in shown["undo"][0].out
     assert len(between.emulators["chargebee"].invoices) == 4
 
 
@@ -80,7 +80,7 @@ def test_every_reason_on_the_page_is_a_reason() -> None:
     """The page's words are those of the library."""
     from invoice_bridge.migrate.reasons import WORDS
 
-    (sentence,) = re.findall(r"with a reason that keeps its word: (.*?)…", TEXT)
+    (sentence,) = re.findall(r"These have one of these reasons: (.*?)…", TEXT)
     words = re.findall(r"`([a-z-]+)`", sentence)
     assert len(words) > 4
     assert set(words) <= set(WORDS)
@@ -121,7 +121,8 @@ def test_a_person_decides_on_the_command_line(cli: Callable[..., Done], between:
     assert cli("migrate", "verify", *ledger, *ends).code == 1
     decide = ("migrate", "quarantine", "resolve", row.reference, *ledger, "--why", "it is another document")
     assert cli(*decide, "--as", "elsewhere").code == 2
-    assert cli(*decide, "--as", "refused").code == 0
+    decided = cli(*decide, "--as", "refused", "--json")
+    assert json.loads(decided.out) == {"plan": 1, "reference": row.reference, "state": "refused"}
     assert cli(*decide, "--as", "refused").code == 2
     assert cli("migrate", "verify", *ledger, *ends).code == 0
     assert cli("migrate", "preview", *ledger).code == 0
@@ -145,3 +146,7 @@ def test_balances_are_listed_on_the_command_line(cli: Callable[..., Done], betwe
     assert done.code == 1
     (shown,) = re.findall(r"^```text\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
     assert done.out == shown.partition("\n")[2]
+    as_json = cli(*ask, "--json")
+    assert as_json.code == 1
+    (row,) = json.loads(as_json.out)["balances"]
+    assert (row["source"], row["balance"]["amount"]) == ("cus_42", {"minor": 1234, "currency": "EUR"})

@@ -11,7 +11,7 @@ import pytest
 
 from invoice_bridge import Invoice, Money
 from invoice_bridge import decode as decode_invoice
-from invoice_bridge.cli.output import write
+from invoice_bridge.cli.results import write
 from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.emulator.server import Served
 from tests.cli.conftest import EXAMPLES, KEY, execute

@@ -55,6 +55,7 @@ UNSEEN = {
     "journal/switches.py": "a switch with instants is made in Python",
     "engine/supervise.py": "a type",
     "matrix.py": "pages of documentation",
+    "otel.py": "no command traces",
     "core/parts.py": "an instant of a file has an offset: core/values.py says so",
 }
 """Files with texts that no command prints, and why."""

@@ -1,6 +1,8 @@
 """Like differences as one group: causes alone, gravest first, with counts and exact sums."""
 
+import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,8 @@ from invoice_bridge import Invoice, Line, Money, Status
 from invoice_bridge.compare import Allowed, Comparison, compare
 from invoice_bridge.compare.groups import MOST
 from invoice_bridge.compare.report import write_html
+from invoice_bridge.compare.report.rows import lines
+from invoice_bridge.compare.report.tally import Tally
 from tests.compare.bills import LINES, OTHER_IDENTITY, bill, eur
 from tests.compare.test_causes import CENT_MORE, with_line
 
@@ -106,6 +110,24 @@ def test_the_number_of_groups_has_a_bound() -> None:
     with compare(*pairs(*changes)) as many:
         assert len(many.groups) == MOST + 1
         assert next(group.invoices for group in many.groups if group.path == "metadata") == 22
+        assert filtered(many) == [group.invoices for group in many.groups]
+
+
+def test_the_filter_of_the_page_finds_the_invoices_that_a_group_counts() -> None:
+    """The same number: of changed, missing, declared and unmatched invoices, with several causes in one."""
+    left, right = pairs({}, {"tax": eur(2401)}, {"tax": eur(2399), "status": Status.VOID, "description": "x"}, {}, {})
+    right[3] = right[3].model_copy(update={"lines": LINES[:1], "metadata": {"order": "9", "shop": "north"}})
+    allow = [Allowed(path="metadata.order", reason="counted anew")]
+    with compare([*left[1:], bill(reference="l")], [*right, bill(reference="r")], allow=allow) as found:
+        assert filtered(found) == [group.invoices for group in found.groups]
+        assert len(found.groups) > 5
+
+
+def filtered(found: Comparison) -> list[int]:
+    """Return the number of the page's rows that have each group."""
+    rows = [json.loads(line) for line in list(lines(found.rows, found.groups, Tally()))[::2]]
+    counts = Counter(place for row in rows for place in row[10])
+    return [counts[place] for place in range(len(found.groups))]
 
 
 def test_the_page_lists_causes_before_its_rows_as_texts(tmp_path: Path) -> None:
@@ -118,7 +140,7 @@ def test_the_page_lists_causes_before_its_rows_as_texts(tmp_path: Path) -> None:
     causes = page[page.index('id="causes"') : page.index('id="list"')]
     rows = [" ".join(re.sub(r"<[^>]+>", " ", row.partition("</li>")[0]).split()) for row in causes.split("<li>")[1:]]
     assert rows == [
-        "!! changes money: lines[].amount +0.01 EUR so subtotal, total, amount_due, amount_remaining 1 invoice",
+        "!! changes money: lines[].amount +0.01 EUR 1 invoice so subtotal, total, amount_due, amount_remaining",
         "! does not change money: metadata.&lt;b&gt;&quot; 1 invoice",
     ]
     with compare(left[1:], left[1:]) as same:

@@ -173,8 +173,7 @@ class Provider:
     def flow(self, command: Command, context: Context) -> Flow[Any]:
         """Start the flow of a command's verb.
 
-        Raises Unsupported if the provider cannot do it, if it is not built, if a limit is exceeded, or if a row refuses
-        a field.
+        Raises Unsupported if the provider cannot do it, it is not built, a limit is exceeded, or a row refuses a field.
         """
         if isinstance(command, ReadBalances) and self.balances is not None:
             return self.balances(command, context)

@@ -70,7 +70,7 @@ class Reader:
         return row
 
     def rows(self, path: str, items: Iterable[Mapping[str, Any]]) -> list[Reader]:
-        """The objects of a list that stands in another answer, as if it stood here."""
+        """The objects of a list in another answer, as if it were here."""
         return [self.row(path, place, item) for place, item in enumerate(items)]
 
     @property
@@ -208,7 +208,7 @@ class Reader:
         return self._inner(name, value)
 
     def expanded(self, name: str) -> Reader:
-        """A nested object that may stand as its id alone: an empty one then."""
+        """A nested object; an empty one if the answer has only its id."""
         value = self.data.get(name)
         return self._inner(name, value if type(value) is dict or isinstance(value, Mapping) else _NOTHING)
 
@@ -241,7 +241,7 @@ class Reader:
         return len(self.data[name]) if self.has_list(name) else 0
 
     def children(self, name: str) -> list[Reader]:
-        """A list of nested objects; whatever else stands in it is passed over."""
+        """A list of nested objects; anything else in it is passed over."""
         found: list[Reader] = []
         items = self.data.get(name)
         if (not items and (items is None or type(items) is list)) or not self.has_list(name):

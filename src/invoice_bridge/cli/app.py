@@ -159,6 +159,11 @@ class Listed(exits.Commands):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that the arguments name, and load it."""
         name, listed, rest = super().resolve_command(ctx, args)
+        if ctx.resilient_parsing and listed:  # a shell completes a line
+            from invoice_bridge.cli.completion import completed
+
+            if (idle := completed(str(listed.name))) is not None:
+                return name, idle, rest
         command = listed and COMMANDS[str(listed.name)].load(str(listed.name))
         exits.name_options(command)
         return name, command, rest

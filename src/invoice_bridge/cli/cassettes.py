@@ -152,6 +152,7 @@ def record(
     allow_network: Annotated[
         bool, typer.Option("--allow-network", help="Required with test and live; live bills a real customer.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run a scenario, and record it redacted, with its provenance in a sidecar.
 
@@ -190,7 +191,10 @@ def record(
             )
         with _writing(into):
             recorder.save(path, provider, origin=against, recorded_at=datetime.now(UTC))
-    print(f"recorded {exits.printable(path)}")
+    if as_json:
+        write_json({"recorded": str(path)})
+    else:
+        print(f"recorded {exits.printable(path)}")
 
 
 @contextmanager

@@ -144,8 +144,8 @@ def with_client(command: Callable[..., Any]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapped(**given: Any) -> None:
-        from invoice_bridge.cli.output import write
         from invoice_bridge.cli.progress import progress
+        from invoice_bridge.cli.results import write
         from invoice_bridge.client.clients import Client
         from invoice_bridge.engine.lookup import Resolution
 

@@ -48,16 +48,18 @@ _NEXT: Final[dict[type[BridgeError], str]] = {
     errors.Unsupported: "use another provider or another command; nothing was sent",
     errors.NothingToBill: "choose a period in which the provider has accrued something",
     errors.InvalidSignature: "check the secret, and that the body is unchanged",
-    errors.Unreachable: "check the network and --base-url, then run the command again",
+    errors.Unreachable: "check the network and the address, such as --base-url, then run the command again",
     errors.OutcomeUnknown: _RESOLVE,
     errors.Discrepancy: f"{_LOOK}, and compare it with what was asked",
     errors.IdempotencyMismatch: "use a reference of its own for each bill: this one has another bill",
     errors.AlreadyBilled: "do not bill it again: read what the message names first",
-    errors.BilledElsewhere: "resolve it there, or release it with `invoice-bridge journal release`",
-    errors.AlreadySettled: "to bill it again, raise attempt in the file",
+    errors.BilledElsewhere: (
+        "resolve it there; a person who knows that it was not billed releases it: `invoice-bridge journal release`"
+    ),
+    errors.AlreadySettled: "nothing is owed; to bill it again after a void or a deletion, raise attempt in the file",
     errors.ProviderError: _LOOK,
     errors.Unauthorized: "check the key, its mode and its permissions: `invoice-bridge doctor` does",
-    errors.NotFound: "check the id, and that the key is one of the account and mode that has it",
+    errors.NotFound: "check the id or the reference, and that the key belongs to the account and mode that has it",
     errors.InvalidState: "read the invoice with `invoice-bridge show`: its status does not allow this",
     errors.Rejected: "correct what the provider names",
     errors.Declined: "have the customer change the payment method, then pay with a higher --attempt",
@@ -65,7 +67,7 @@ _NEXT: Final[dict[type[BridgeError], str]] = {
     errors.ServerError: "run the command again later",
     errors.MalformedResponse: "check --base-url: the answer is not the provider's",
 }
-"""The next step after each error, for one that states none itself; a subclass before its base."""
+"""The next step after an error that states none itself: the one of its class, else of its nearest base."""
 
 
 def failure_json(

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from invoice_bridge.cli import exits, migrate_parts, migrate_steps
-from invoice_bridge.cli.connect import journal_file
+from invoice_bridge.cli.connect import AsJson, journal_file
+from invoice_bridge.cli.migrate_json import write_done
 from invoice_bridge.cli.output import print_parts
 from invoice_bridge.cli.progress import progress
 from invoice_bridge.client.config import read_profile
@@ -64,6 +65,7 @@ def worker(
     ),
     plan: Annotated[int | None, typer.Option("--plan", metavar="NUMBER", help="The plan; else the last one.")] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, max=32, help="Items under way at a time.")] = 4,
+    as_json: AsJson = False,
 ) -> None:
     """Work on the pages of a plan until it is finished; start one on each machine."""
     from invoice_bridge.client.clients import Client
@@ -78,7 +80,7 @@ def worker(
             progress(_WORKING),
         ):
             done = migration.work(plan, allow=allow or (), threads=threads)
-        _show(done)
+        _show(done, as_json=as_json)
         return
     with Ledger(database_url) as ledger:
         if ledger.database.is_postgres and "kind" in ledger.plan(plan).facts:
@@ -96,8 +98,11 @@ def worker(
 
     with progress(_WORKING):
         ended = work_on_jobs(database_url, connect, plan=plan, threads=threads)
-    _show(ended)
+    _show(ended, as_json=as_json)
 
 
-def _show(done: Mapping[str, int]) -> None:
+def _show(done: Mapping[str, int], *, as_json: bool) -> None:
+    if as_json:
+        write_done(dict(done))
+        return
     print_parts(", ".join(f"{number} {state}" for state, number in sorted(done.items())) or "nothing was left to do")

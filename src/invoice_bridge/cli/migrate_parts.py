@@ -10,6 +10,7 @@ import typer
 
 from invoice_bridge.cli import exits
 from invoice_bridge.cli.connect import AsJson, journal_there
+from invoice_bridge.cli.migrate_json import preview_json
 from invoice_bridge.cli.output import facts, grid, print_parts
 from invoice_bridge.cli.progress import progress
 from invoice_bridge.cli.terminal import write_json
@@ -57,11 +58,14 @@ def _preview(ledger: Ledger, plan: int) -> Preview:
     return preview_of(ledger, plan, ledger.note(plan, TOTALS))
 
 
-def preview(*, ledger: LedgerFile, plan: PlanNumber = None) -> None:
+def preview(*, ledger: LedgerFile, plan: PlanNumber = None, as_json: AsJson = False) -> None:
     """Show what a plan will do: counts, losses, reasons, control totals, effects; exit code 1 if they do not close."""
     with _opened(ledger, plan) as (opened, number), progress("reading the plan"):
         made = _preview(opened, number)
-    show_preview(made)
+    if as_json:
+        write_json(preview_json(made))
+    else:
+        show_preview(made)
     if not made.closes:
         raise typer.Exit(exits.DIFFERENCE)
 
@@ -88,6 +92,7 @@ def evidence(
     *,
     ledger: LedgerFile,
     plan: PlanNumber = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write plan, ledger, verification and a page into a folder, with the SHA-256 of each file."""
     from invoice_bridge.migrate.evidence import write_evidence
@@ -95,7 +100,10 @@ def evidence(
     with _opened(ledger, plan) as (opened, number):
         with progress("writing the evidence"):
             page = write_evidence(opened, _preview(opened, number), folder)
-        print_parts(str(page))
+        if as_json:
+            write_json({"plan": number, "page": str(page)})
+        else:
+            print_parts(str(page))
 
 
 def serve(
@@ -145,6 +153,7 @@ def resolve(
     ],
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why; it is kept in the ledger.")],
     plan: PlanNumber = None,
+    as_json: AsJson = False,
 ) -> None:
     """Decide about an item: have it looked up and tried again, or end it."""
     if decision not in {"planned", "done", "refused", "skipped"}:
@@ -153,4 +162,7 @@ def resolve(
     with _opened(ledger, plan) as (opened, number):
         if not opened.decide(number, reference, states["state"], why):
             raise ConfigurationError(f"{reference!r} is not in quarantine in plan {number}")
-    print_parts(f"{reference} is {decision}")
+    if as_json:
+        write_json({"plan": number, "reference": reference, "state": decision})
+    else:
+        print_parts(f"{exits.printable(reference)} is {decision}")

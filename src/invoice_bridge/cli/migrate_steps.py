@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from invoice_bridge.cli import exits
-from invoice_bridge.cli.connect import journal_file
+from invoice_bridge.cli.connect import AsJson, journal_file
 from invoice_bridge.cli.files import instant
+from invoice_bridge.cli.migrate_json import preview_json, write_balances, write_done, write_planned, write_verified
 from invoice_bridge.cli.migrate_parts import LedgerFile, PlanNumber, show_lines, show_preview
 from invoice_bridge.cli.output import print_parts
 from invoice_bridge.cli.progress import progress
+from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.core.amounts import amount
 
 if TYPE_CHECKING:
     from invoice_bridge.migrate.migration import Migration
     from invoice_bridge.migrate.running import Progress
+    from invoice_bridge.migrate.values import State
 
 Config = Annotated[str, typer.Option("--config", metavar="FILE", help="A TOML file with both profiles.")]
 From = Annotated[str, typer.Option("--from", metavar="NAME", help="The profile of the source's account.")]
@@ -63,6 +67,7 @@ def plan(
     rate: Annotated[
         int | None, typer.Option("--rate", min=1, help="Requests per second at the target; else its limit.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Read the source, and write what is to be done into a ledger; nothing is written at a provider."""
     between = {
@@ -80,8 +85,7 @@ def plan(
                 progress=line.show,
                 **between,
             )
-        show_preview(migration.preview(number))
-        _show_missing(migration, number, customers)
+        _show_planned(migration, number, customers, as_json=as_json)
 
 
 def sweep(
@@ -93,16 +97,20 @@ def sweep(
     customers: Customers = None,
     products: Products = None,
     plan: PlanNumber = None,
+    as_json: AsJson = False,
 ) -> None:
     """Plan what is new at the source since a plan; what changed since is listed."""
     with _migration(ledger, config, source, target) as migration:
         with progress("reading the source") as line:
             number = migration.sweep(plan, customers=customers, products=products, progress=line.show)
-        show_preview(migration.preview(number))
-        _show_missing(migration, number, customers)
+        _show_planned(migration, number, customers, as_json=as_json)
 
 
-def _show_missing(migration: Migration, number: int, customers: str | None) -> None:
+def _show_planned(migration: Migration, number: int, customers: str | None, *, as_json: bool) -> None:
+    if as_json:
+        write_planned(migration, number)
+        return
+    show_preview(migration.preview(number))
     if missing := migration.missing_customers(number):
         where = f"complete {customers}" if customers else "name a CSV with --customers"
         who = "1 customer has" if len(missing) == 1 else f"{len(missing)} customers have"
@@ -126,6 +134,7 @@ def run(
         None
     ),
     threads: Annotated[int, typer.Option("--threads", min=1, max=32, help="Items under way at a time.")] = 4,
+    as_json: AsJson = False,
 ) -> None:
     """Move what a plan has. It can be interrupted and repeated; exit code 1 if an item is left to a person."""
     amounts = [amount(text, "--at-most") for text in at_most or ()]
@@ -137,19 +146,39 @@ def run(
                 line.show(run.ended.total(), run.whole, f"moving, {run.rate:.1f} a second{left}")
 
             done = migration.run(plan, first=first, at_most=amounts, allow=allow or (), threads=threads, watch=show)
-        left = migration.ledger.counts(migration.ledger.plan(plan).number)
-    states = ", ".join(f"{number} {state}" for state, number in sorted(left.items())) or "it has no items"
-    print_parts(f"of the plan: {states}" if done else f"nothing was left; of the plan: {states}")
+        number = migration.ledger.plan(plan).number
+        left = migration.ledger.counts(number)
+    if as_json:
+        write_done(done, dict(left), number)
+    else:
+        _show_run(left, is_done=bool(done))
     if left.get("quarantined") or left.get("unknown"):
-        exits.print_error("items are left to a person: invoice-bridge migrate quarantine list")
         raise typer.Exit(exits.DIFFERENCE)
 
 
-def verify(*, ledger: LedgerFile, config: Config, source: From, target: To, plan: PlanNumber = None) -> None:
+def _show_run(left: Mapping[State, int], *, is_done: bool) -> None:
+    states = ", ".join(f"{number} {state}" for state, number in sorted(left.items())) or "it has no items"
+    print_parts(f"of the plan: {states}" if is_done else f"nothing was left; of the plan: {states}")
+    if left.get("quarantined") or left.get("unknown"):
+        exits.print_error("items are left to a person: invoice-bridge migrate quarantine list")
+
+
+def verify(
+    *,
+    ledger: LedgerFile,
+    config: Config,
+    source: From,
+    target: To,
+    plan: PlanNumber = None,
+    as_json: AsJson = False,
+) -> None:
     """Read back what was moved, and compare it as documents; exit code 1 unless all of it is verified."""
     with _migration(ledger, config, source, target) as migration, progress("reading back") as line:
         found = migration.verify(plan, progress=line.show)
-    print_parts(*map(exits.printable, str(found).splitlines()))
+    if as_json:
+        write_verified(found)
+    else:
+        print_parts(*map(exits.printable, str(found).splitlines()))
     if not found.ok:
         raise typer.Exit(exits.DIFFERENCE)
 
@@ -162,18 +191,33 @@ def balances(
     target: To,
     customers: Customers = None,
     plan: PlanNumber = None,
+    as_json: AsJson = False,
 ) -> None:
     """List what customers have beside invoices, once a plan is run: a person moves it. Exit code 1 if there is any."""
     with _migration(ledger, config, source, target) as migration, progress("reading balances"):
         found = migration.credits(plan, customers=customers)
-    show_lines(found.lines())
+    if as_json:
+        write_balances(found)
+    else:
+        show_lines(found.lines())
     if not found.is_clear:
         raise typer.Exit(exits.DIFFERENCE)
 
 
-def undo(*, ledger: LedgerFile, config: Config, source: From, target: To, plan: PlanNumber = None) -> None:
+def undo(
+    *,
+    ledger: LedgerFile,
+    config: Config,
+    source: From,
+    target: To,
+    plan: PlanNumber = None,
+    as_json: AsJson = False,
+) -> None:
     """Plan to take back what a plan has made, as far as the target lets it; `run` then does it."""
     with _migration(ledger, config, source, target) as migration:
         with progress("planning"):
             number = migration.undo(plan)
-        show_preview(migration.preview(number))
+        if as_json:
+            write_json(preview_json(migration.preview(number)))
+        else:
+            show_preview(migration.preview(number))

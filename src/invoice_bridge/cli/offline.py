@@ -181,6 +181,6 @@ def decode(
         invoice = decode_invoice(provider, read_bytes(file))
     except MalformedResponse as error:  # here the file is at fault, not a provider's answer
         raise ConfigurationError(f"{'stdin' if file == '-' else file}: {error.message}") from None
-    from invoice_bridge.cli.output import write
+    from invoice_bridge.cli.results import write
 
     write(invoice, as_json=as_json)

@@ -5,7 +5,6 @@ Rules of this file: a provider's text is never read as markup, and its control c
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,10 +20,9 @@ from rich.text import Text
 from invoice_bridge import providers
 from invoice_bridge.cli.exits import printable, spell
 from invoice_bridge.cli.parts import Row, part_rows
-from invoice_bridge.cli.terminal import escaped, wants_no_color, write_json
+from invoice_bridge.cli.terminal import wants_no_color
 from invoice_bridge.core.model import Collection, CustomerRef, Invoice, Line, Period
 from invoice_bridge.core.wire import Request
-from invoice_bridge.engine.lookup import Resolution
 from invoice_bridge.explain import Plan
 
 _STATUS_STYLE = {"paid": "green", "open": "yellow", "void": "dim", "uncollectible": "red", "draft": "cyan"}
@@ -42,57 +40,9 @@ _AMOUNTS = {
 
 
 # ── writing to stdout ────────────────────────────────────────────────────────────────────────────────────────────────
-def write(value: Any, *, as_json: bool) -> None:
-    """Print the result of a command: an invoice, an iterable of invoices, or a resolution."""
-    if isinstance(value, Resolution):
-        if as_json:
-            write_json(
-                {
-                    "state": value.state,
-                    "why": value.why,
-                    "invoices": [json.loads(invoice.model_dump_json()) for invoice in value.invoices],
-                }
-            )
-        else:
-            print_parts(
-                facts({"state": value.state, "why": value.why}),
-            )
-            if value.invoices:
-                _show(value.invoices)
-    elif isinstance(value, Invoice):
-        if as_json:
-            sys.stdout.write(escaped(value.model_dump_json()) + "\n")
-        else:
-            print_parts(*invoice_parts(value))
-    elif isinstance(value, Mapping):
-        if as_json:
-            write_json(dict(value))
-        else:
-            print_parts(facts(value))
-    elif as_json:
-        _write_invoices(value)
-    else:
-        _show(value)
-
-
-def _show(invoices: Iterable[Invoice]) -> None:
-    from invoice_bridge.cli.listing import show_invoices
-
-    show_invoices(invoices)
-
-
 def _console(**options: Any) -> Console:
     system: Any = None if wants_no_color() else "auto"
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, color_system=system, **options)
-
-
-def _write_invoices(invoices: Iterable[Invoice]) -> None:
-    """Print a JSON array with one invoice on each line, each as soon as it is read."""
-    separator = "[\n"
-    for invoice in invoices:
-        sys.stdout.write(separator + escaped(invoice.model_dump_json()))
-        separator = ",\n"
-    sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
 def print_parts(*parts: RenderableType, width: int = 200) -> None:

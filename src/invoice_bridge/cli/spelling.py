@@ -20,8 +20,8 @@ _VALUE = r"\[(?:[^\[\]]|\[[^\]]*\])*\]|\"[^\"]*\"|'[^']*'|Money…|[\w.…]+"
 _ARGUMENT = re.compile(rf"((?:\bpass )?)(?<![\w.$%{{?&'\"-])([a-z][a-z_]+)=({_VALUE})")
 _FIELDS = {
     *("allow", "amount", "armed", "attempt", "before", "customer", "draft", "expect", "expect_total", "insecure"),
-    *("issued_at", "journal", "lookup", "mail", "mode", "native", "payment_method", "reference", "since", "state"),
-    *("subscription", "tax", "total"),
+    *("issued_at", "journal", "lookup", "mail", "mode", "native", "payment_method", "plan", "reference", "since"),
+    *("state", "subscription", "tax", "total"),
 }
 """The arguments that messages name: another word before `=` is the provider's, or the caller's own."""
 

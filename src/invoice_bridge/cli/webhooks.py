@@ -21,7 +21,7 @@ from invoice_bridge.cli.files import instant, read_bytes
 from invoice_bridge.cli.progress import progress
 from invoice_bridge.cli.terminal import escaped, write_json
 from invoice_bridge.client.config import webhook_variable
-from invoice_bridge.core.errors import ConfigurationError, InvalidSignature
+from invoice_bridge.core.errors import ConfigurationError, InvalidSignature, Unreachable
 from invoice_bridge.webhooks import parse
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def send(
     ago: Annotated[
         float, typer.Option("--ago", min=0, metavar="SECONDS", help="Sign as if it were sent that long ago.")
     ] = 0.0,
+    as_json: AsJson = False,
 ) -> None:
     """Sign a delivery as the provider does, and send it once; exit code 3 unless the answer is 2xx."""
     import httpx
@@ -126,9 +127,11 @@ def send(
         with httpx.Client(timeout=30, trust_env=False) as http, progress(exits.printable(f"waiting for {to}")):
             status = http.post(to, content=body, headers=headers).status_code
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        exits.print_error(f"{to} cannot be reached: {error}")
-        raise typer.Exit(exits.PROVIDER) from None
-    print(exits.printable(f"{status} from {to}: {event.native_type}, {event_id or event.id}"))
+        raise Unreachable(f"{to} cannot be reached: {error}") from None
+    if as_json:
+        write_json({"status": status, "to": to, "event": event.native_type, "id": event_id or event.id})
+    else:
+        print(exits.printable(f"{status} from {to}: {event.native_type}, {event_id or event.id}"))
     if not 200 <= status < 300:
         raise typer.Exit(exits.PROVIDER)
 

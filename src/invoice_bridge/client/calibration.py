@@ -101,7 +101,11 @@ class _Prober(Client):
                 "calibration writes only with a key that shows test mode, and this one shows no mode: "
                 "use a key of a test account, or leave out --write"
             )
-        if self.run_flow(probes.is_live(trial)) is not False:
+        try:
+            is_live = self.run_flow(probes.is_live(trial))
+        except (NotSettled, *_ANOTHER_FORM):
+            is_live = None
+        if is_live is not False:
             raise ConfigurationError(
                 f"the account's own answer (asked about {trial.customer}) does not say test mode, so nothing was "
                 "written: check the key, the customer and the host"

@@ -8,8 +8,9 @@ from typing import Any
 
 from invoice_bridge.core.money import Money
 
-__all__ = ["Caps", "caps_of", "fault_of_caps"]
+__all__ = ["KEYS", "Caps", "caps_of", "fault_of_caps"]
 
+KEYS = frozenset({"per_bill", "per_run", "confirm_within", "ask"})
 _LONGEST = 86_400
 _TABLE = 'per_bill = ["100.00 EUR"], per_run = ["500.00 EUR"] and, if 600 seconds are not right, confirm_within = 300'
 
@@ -28,7 +29,7 @@ class Caps:
 
 def fault_of_caps(value: Any) -> str | None:
     """Describe what is wrong with the table; return None for a valid one."""
-    if not isinstance(value, dict) or not set(value) <= {"per_bill", "per_run", "confirm_within", "ask"}:
+    if not isinstance(value, dict) or not set(value) <= KEYS:
         return f"it must be a table of {_TABLE}"
     if not {"per_bill", "per_run"} <= set(value):
         return f"it needs both caps: {_TABLE}"

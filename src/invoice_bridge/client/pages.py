@@ -46,7 +46,7 @@ def page_of(client: Client, invoice: Invoice, *, dashboard: bool = False) -> Pag
         why = ": it is a draft"
     raise Unsupported(
         f"{provider.title} has no known {kind} for {invoice.id}{why}",
-        remedy=f"`invoice-bridge show {invoice.id}` prints it",
+        remedy=f"`invoice-bridge show {invoice.id}` prints the invoice",
     )
 
 

@@ -56,18 +56,20 @@ def _fast(content: bytes | str) -> Any:
     try:
         for decode in _decoders or ():
             return decode(content)
-    except (ValueError, RecursionError):
+    except _refusals:
         pass
     return _NOT_READ
 
 
 def _find_decoder() -> None:
-    global _decoders  # noqa: PLW0603 - found once, when the first JSON is read and not when this is imported
+    global _decoders, _refusals  # noqa: PLW0603 - found once, when the first JSON is read and not when this is imported
     try:
+        from msgspec import MsgspecError
         from msgspec.json import Decoder
     except ImportError:
         _decoders = ()
     else:
+        _refusals = (*_refusals, MsgspecError)  # a ValueError in newer versions only: not in 0.20
         _decoders = (Decoder(float_hook=_number).decode,)
 
 
@@ -156,6 +158,7 @@ def _refuse(name: str) -> Any:
 
 _NOT_READ: Any = object()
 _decoders: tuple[Callable[[bytes | str], Any], ...] | None = None
+_refusals: tuple[type[Exception], ...] = (ValueError, RecursionError)
 _DECODER = json.JSONDecoder(parse_float=_number, parse_constant=_refuse)
 
 

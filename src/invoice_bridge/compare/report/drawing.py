@@ -66,13 +66,21 @@ def bands(flows: Sequence[Band], order: Sequence[str]) -> str:
     )
 
 
+def thousands(digits: str) -> list[str]:
+    """Split a number into its groups of three digits."""
+    begin = len(digits) % 3 or 3
+    return [digits[:begin], *(digits[at : at + 3] for at in range(begin, len(digits), 3))]
+
+
 def _node(side: int, name: str, count: int, top: float, size: float) -> str:
+    first, *groups = thousands(str(count))
+    rest = "".join(f'<tspan dx="2">{group}</tspan>' for group in groups)
     bar = _WIDTH - _LABEL - _BAR if side else _LABEL
     text, anchor = (bar + _BAR + 8, "start") if side else (bar - 8, "end")
     return (
         f'<rect class="node" x="{bar}" y="{top:.1f}" width="{_BAR}" height="{size:.1f}"/>'
         f'<text x="{text}" y="{top + size / 2 + 4:.1f}" text-anchor="{anchor}">'
-        f"{name} <tspan>{count}</tspan></text>"
+        f"{name} <tspan>{first}</tspan>{rest}</text>"
     )
 
 

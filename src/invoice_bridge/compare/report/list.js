@@ -140,7 +140,7 @@ function what(row) {
   }
   const [more, follow] = row.others;
   const lines = row.causes.map(([path, change, serious]) =>
-    make("div", {}, mark(serious), " ", make("code", {}, cut(path)), change ? " " : "", ...figures(cut(change))),
+    make("div", {}, mark(serious), " ", make("code", {}, cut(path)), " ", make("span", change.length < 25 ? { class: "short" } : {}, ...figures(cut(change)))),
   );
   const rest = [more ? `${more} more` : "", follow ? `${follow} that ${follow === 1 ? "follows" : "follow"}` : ""].filter(Boolean);
   return rest.length ? [...lines, make("small", {}, `and ${rest.join(", ")}`)] : lines;
@@ -176,7 +176,7 @@ function show(first = page * PAGE, count = PAGE) {
   body.replaceChildren(...some.map(line));
   const last = Math.min(first + count, matching.length);
   const counted = byId("count");
-  if (!matching.length) counted.replaceChildren(`No row of ${rows.length} matches.`);
+  if (!matching.length) counted.replaceChildren("No row of ", ...figures(String(rows.length)), " matches.");
   else if (matching.length === rows.length) counted.replaceChildren(...plural(rows.length, "row", "rows"));
   else counted.replaceChildren(...figures(String(matching.length)), " of ", ...plural(rows.length, "row", "rows"));
   if (count > PAGE && last < matching.length) counted.append("; the first ", ...figures(String(last)), " are printed");

@@ -15,7 +15,7 @@ from importlib.metadata import version
 
 from invoice_bridge.compare.differences import Verdict, shown
 from invoice_bridge.compare.groups import Group, spelled
-from invoice_bridge.compare.report.drawing import bands, strip
+from invoice_bridge.compare.report.drawing import bands, strip, thousands
 from invoice_bridge.compare.report.rows import MATCHED
 from invoice_bridge.compare.report.tally import KINDS, SUMS, Flow, Side, Tally
 from invoice_bridge.compare.result import Comparison
@@ -31,7 +31,7 @@ CLASSES = {
 }
 MISSING = "not there"
 _NAMES = {"total": "Total", "amount_paid": "Paid", "amount_remaining": "Remaining"}
-_FIRST, _LISTED = 6, 40
+_FIRST, _LISTED = 4, 40
 _LONGEST = 120
 ORDERS = (
     ("sides", "as the sides have them"),
@@ -62,12 +62,11 @@ def _figures(text: str) -> str:
 
     The same rule is in list.js. No number of the text may be a part of a word of the sides.
     """
-    return _LONG_NUMBERS.sub(lambda found: _thousands(found[0]), escape(text))
+    return _LONG_NUMBERS.sub(lambda found: _apart_by_margin(*thousands(found[0])), escape(text))
 
 
-def _thousands(digits: str) -> str:
-    begin = len(digits) % 3 or 3
-    return digits[:begin] + "".join(f"<i>{digits[at : at + 3]}</i>" for at in range(begin, len(digits), 3))
+def _apart_by_margin(first: str, *groups: str) -> str:
+    return first + "".join(f"<i>{group}</i>" for group in groups)
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -211,12 +210,12 @@ def _group(group: Group) -> str:
     grave = group.severity is Severity.CHANGES_MONEY
     mark = '<span class="mark money">!!</span>' if grave else '<span class="mark warns">!</span>'
     meaning = "changes money" if grave else "does not change money"
-    follows = f"<small>so {escape(', '.join(group.followed))}</small>" if group.followed else ""
+    follows = f" <small>so {escape(', '.join(group.followed))}</small>" if group.followed else ""
     name = escape(group.title, quote=True)
     return (
         f'<li><button type="button" data-group="{name}">{mark}<span class="unseen"> {meaning}: </span>'
-        f"<code>{escape(shown(group.path))}</code> <span>{_figures(group.change_text())}{follows}</span> "
-        f"<b>{_count(group.invoices, 'invoice', 'invoices')}</b></button></li>"
+        f"<code>{escape(shown(group.path))}</code> <span>{_figures(group.change_text())}</span> "
+        f"<b>{_count(group.invoices, 'invoice', 'invoices')}</b>{follows}</button></li>"
     )
 
 

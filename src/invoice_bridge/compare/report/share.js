@@ -67,7 +67,7 @@ function save() {
   const saved = make("a", { href: file, download: "comparison.csv" });
   saved.click();
   setTimeout(() => URL.revokeObjectURL(file), 60_000);
-  note(`Saved ${matching.length} ${matching.length === 1 ? "row" : "rows"} as comparison.csv.`);
+  note("Saved ", ...plural(matching.length, "row", "rows"), " as comparison.csv.");
 }
 
 async function copy(as) {
@@ -76,13 +76,13 @@ async function copy(as) {
     as === "link" ? location.href
     : as === "markdown" ? (row ? pairAsMarkdown(row) : listAsMarkdown(matching))
     : (row ? [row] : matching).map(asText).join("\n");
-  const subject = as === "link" ? "the address" : row ? "this pair" : `${matching.length} ${matching.length === 1 ? "row" : "rows"}`;
+  const subject = as === "link" ? ["the address"] : row ? ["this pair"] : plural(matching.length, "row", "rows");
   try {
     await navigator.clipboard.writeText(text);
   } catch {
     if (!copyOld(text)) return note("The browser does not let this page copy.");
   }
-  return note(`Copied ${subject}${as === "link" ? "" : as === "markdown" ? " as Markdown" : " as text"}.`);
+  return note("Copied ", ...subject, { link: ".", markdown: " as Markdown.", text: " as text." }[as]);
 }
 
 // Where the page has no clipboard: it was not opened from disk, nor over https.
@@ -98,7 +98,7 @@ function copyOld(text) {
   return done;
 }
 
-function note(text) {
-  for (const place of document.querySelectorAll(".copied")) place.textContent = "";
-  (isOpen() ? panel : document).querySelector(".copied").textContent = text;
+function note(...parts) {
+  for (const place of document.querySelectorAll(".copied")) place.replaceChildren();
+  (isOpen() ? panel : document).querySelector(".copied").append(...parts);
 }

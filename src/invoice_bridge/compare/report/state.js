@@ -1,9 +1,9 @@
 // ── the address ─────────────────────────────────────────────────────────────────────────────────────────────────────
 // Filters, order, page and the open pair are in the address: it can be sent, kept, and gone back from.
+const TITLE = document.title;
 let shown = null; // the filters and order of the list that is shown
 let typing = false;
-
-let kept = {};
+let kept = {}; // what the address states, or stated before it became that of a part of the page
 
 // The address of a part of the page ("#h-totals") has none of it: the browser's history keeps it there.
 function state() {
@@ -23,7 +23,11 @@ function address(changes) {
 function go(changes, replace = false) {
   const next = address(changes);
   if (next === (location.hash || "#")) return;
-  history[replace ? "replaceState" : "pushState"](null, "", next);
+  try {
+    history[replace ? "replaceState" : "pushState"](null, "", next);
+  } catch {
+    location.hash = next; // Safari refuses more than a hundred in half a minute
+  }
   apply();
 }
 
@@ -32,7 +36,7 @@ function apply() {
   const wanted = state();
   for (const name of [...FILTERS, "sort"]) {
     const control = form.elements[name];
-    if (control !== document.activeElement || control.name !== "text") control.value = wanted[name] ?? "";
+    if (control.value !== (wanted[name] ?? "")) control.value = wanted[name] ?? ""; // else the cursor stays
     if (control.selectedIndex < 0) control.value = "";
   }
   const filters = asked();
@@ -43,12 +47,13 @@ function apply() {
   shown = key;
   const place = row === null ? -1 : matching.indexOf(row);
   const last = Math.max(0, Math.ceil(matching.length / PAGE) - 1);
-  const next = place >= 0 ? Math.floor(place / PAGE) : Math.min(Math.max(0, Number(wanted.page ?? 1) - 1 || 0), last);
+  const next = place >= 0 ? Math.floor(place / PAGE) : Math.min(Math.max(0, Math.floor(wanted.page ?? 1) - 1 || 0), last);
   const turned = next !== page;
   page = next;
   if (again || turned || !body.rows.length) show();
   else for (const [n, line] of [...body.rows].entries()) line.querySelector("a").href = address({ pair: matching[page * PAGE + n].anchor });
   pressed(filters);
+  document.title = row === null ? TITLE : `${cut(row.label)} – ${TITLE}`;
   if (row === null) close();
   else if (row !== current || !isOpen()) open(row);
 }

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from invoice_bridge.adapter.emulation.probes import (
+    NotSettled,
     Probe,
     Probes,
     Trial,
@@ -195,15 +196,26 @@ def _declined_create_kept(trial: Trial) -> Flow[bool | None]:
     return bool(_ids(made_of(kept)))
 
 
-def _deleted_payment_inert(trial: Trial) -> Flow[bool | None]:
-    draft = yield from _draft(trial, "deleted_payment_inert")
+def _paid_by_hand(trial: Trial, switch: str) -> Flow[tuple[str, str]]:
+    """Issue an invoice and record a payment; return the ids of both."""
+    draft = yield from _draft(trial, switch)
     closed = _invoice((yield _post(trial, "invoices", draft["id"], "close")))
     cash = {"payment_method": "cash", "amount": closed["amount_due"], "date": int(trial.now.timestamp())}
     paid = made_of((yield _post(trial, "invoices", closed["id"], "record_payment", transaction=cash)))
     if paid["invoice"]["status"] != "paid":
-        return None
-    made_of((yield _post(trial, "transactions", paid["transaction"]["id"], "delete_offline_transaction")))
-    status = _invoice((yield trial.get("invoices", closed["id"])))["status"]
+        raise NotSettled("the invoice is not paid")
+    return closed["id"], paid["transaction"]["id"]
+
+
+def _applied_payment_deleted(trial: Trial) -> Flow[bool | None]:
+    _, transaction = yield from _paid_by_hand(trial, "applied_payment_deleted")
+    return accepted((yield _post(trial, "transactions", transaction, "delete_offline_transaction")), 400, 409)
+
+
+def _deleted_payment_inert(trial: Trial) -> Flow[bool | None]:
+    invoice, transaction = yield from _paid_by_hand(trial, "deleted_payment_inert")
+    made_of((yield _post(trial, "transactions", transaction, "delete_offline_transaction")))
+    status = _invoice((yield trial.get("invoices", invoice)))["status"]
     return {"not_paid": True, "posted": True, "payment_due": False}.get(status)
 
 
@@ -333,6 +345,7 @@ PROBES = Probes(
         "charge_on_catalog_2": _writes(_charge_on_catalog_2),
         "closing_renumbers": _writes(_closing_renumbers),
         "declined_create_kept": _writes(_declined_create_kept),
+        "applied_payment_deleted": _writes(_applied_payment_deleted),
         "deleted_payment_inert": _writes(_deleted_payment_inert),
         "import_enabled": _writes(_import_enabled),
         "import_total_checked": _writes(_import_total_checked),
