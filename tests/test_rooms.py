@@ -58,7 +58,6 @@ def test_what_bills_never_imports_a_test_double() -> None:
 
 LONG = {
     "client/config.py",
-    "engine/supervise.py",
     "providers/chargebee/import_fields.py",
     "providers/stripe/emulator/documents.py",
     "providers/whop/fields.py",
