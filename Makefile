@@ -106,11 +106,14 @@ campaign: $(DEV) ## seeded cases against provider servers that share nothing wit
 faults: $(DEV) ## every fault at every request of every bill, with kill -9; first the control (SAMPLE=, SEED=, PROVIDERS=)
 	$(BIN)/python tools/faults.py --control --sample 100 $(if $(SEED),--seed $(SEED)) $(PROVIDERS)
 	$(BIN)/python tools/faults.py $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(PROVIDERS)
-	$(BIN)/python tools/faults.py --imports $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) chargebee stripe
+	$(BIN)/python tools/faults.py --imports --control --sample 60 $(if $(SEED),--seed $(SEED)) stripe
+	$(BIN)/python tools/faults.py --imports $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(PROVIDERS)
 
 migrations: $(DEV) ## migrations whose workers are killed, stopped and paced; first the control (KILLS=, STOPS=, RUNS=, SEED=)
 	$(BIN)/python tools/migrations.py --control --kills 16 --stops 4 $(if $(SEED),--seed $(SEED))
-	MIGRATIONS=whole $(BIN)/python -m pytest -q -n 0 tests/migrate/test_outages.py
+	MIGRATIONS=whole $(BIN)/python -m pytest -q -n 0 tests/migrate/test_outages.py tests/migrate/test_planning_memory.py
+	$(BIN)/python -m pytest -q -n 0 --hypothesis-profile=soak tests/migrate/test_history_is_no_charge.py -k pair
+	$(BIN)/python -m pytest -q -n 0 --hypothesis-profile=soak tests/switch/test_one_period_one_provider.py
 	$(BIN)/python tools/migrations.py --kills $(or $(KILLS),250) --stops $(or $(STOPS),200) $(if $(SEED),--seed $(SEED))
 	$(BIN)/python tools/pairs.py --control --runs 4 --items 60 $(if $(SEED),--seed $(SEED))
 	$(BIN)/python tools/pairs.py --runs $(or $(RUNS),50) $(if $(SEED),--seed $(SEED))

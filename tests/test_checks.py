@@ -132,3 +132,18 @@ def test_the_expected_total_is_what_the_invoice_totals(total: int | None, text: 
     else:
         with pytest.raises(IdempotencyMismatch, match=text):
             same_bill(command, held)
+
+
+@pytest.mark.parametrize(
+    "asked,stated,other",
+    [("sub_1", "sub_1", False), ("sub_1", None, False), (None, "sub_1", False), ("sub_1", "sub_2", True)],
+)
+def test_another_subscription_is_another_bill(asked: str | None, stated: str | None, other: bool) -> None:
+    """Where either side states none, nothing is compared."""
+    command = OneTimeCharge(reference="res-1", customer="buy_1", amount=Money(1900, "EUR"), subscription=asked)
+    held = _held(subtotal=Money(1900, "EUR"), total=Money(1900, "EUR"), subscription=stated)
+    if not other:
+        assert same_bill(command, held) is held
+    else:
+        with pytest.raises(IdempotencyMismatch, match="it belongs to the subscription sub_2, not to sub_1"):
+            same_bill(command, held)

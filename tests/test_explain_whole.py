@@ -3,11 +3,12 @@
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from invoice_bridge import Money, OneTimeCharge, Period, Retrieve, Void, explain, providers
+from invoice_bridge import Collection, Money, OneTimeCharge, Period, Retrieve, Void, explain, providers
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.wire import Flow
@@ -128,6 +129,21 @@ def test_a_plan_as_shell_commands_is_complete() -> None:
         "  -H 'Idempotency-Key: KEY' \\\n"
         "  --data-raw 'lines%5B0%5D%5Bdescription%5D=r&lines%5B0%5D%5Bamount%5D=1900'"
     )
+
+
+def test_the_effects_of_one_request_are_listed() -> None:
+    """In the text and above the shell's command, by name."""
+    said: dict[str, Any] = {"reference": "r", "customer": "a@example.com", "amount": Money(1900, "USD")}
+    said |= {"collection": Collection.charge("pmt_42"), "issued_at": datetime(2026, 5, 1, tzinfo=UTC)}
+    bill = OneTimeCharge(**said)
+    made = explain("whop", bill, account_id="biz_42", lookup="never")
+    assert "1. [collects, issues] POST " in made.text()
+    assert made.curl().startswith("# collects, issues\n")
+
+
+def test_a_plan_is_shown_without_its_functions() -> None:
+    """What a failing test or a debugger prints has values alone."""
+    assert "find_fields" not in repr(_planned())
 
 
 def test_every_placeholder_of_a_text_is_a_variable() -> None:

@@ -28,7 +28,7 @@ from invoice_bridge import (
 from invoice_bridge.adapter import paths
 from invoice_bridge.adapter.limits import Limit, check_limits
 from invoice_bridge.adapter.rows import Field, find_losses, leaves_of, values_at
-from invoice_bridge.core.bills import LEAVES
+from invoice_bridge.core.leaves import LEAVES
 from invoice_bridge.core.losses import Alters, Fate, Severity
 from invoice_bridge.engine.allow import refuse_losses
 from tests.toy import ACME, FIELDS, toy_context

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from invoice_bridge import Collection, Money, OneTimeCharge, Period, PeriodInvoice, Unsupported, explain, losses
 from invoice_bridge.adapter.checks import same_bill, verify
 from invoice_bridge.adapter.kinds import Kind
-from invoice_bridge.adapter.native import Native, NativeTable, RefusedNative, loss_code, shapes_of
+from invoice_bridge.adapter.native import Native, NativeTable, RefusedNative, shapes_of
 from invoice_bridge.adapter.native_bodies import merged
+from invoice_bridge.adapter.native_losses import loss_code
 from invoice_bridge.core.commands import ListInvoices, Retrieve, Void, read_command
 from invoice_bridge.core.errors import AmountMismatch, ConfigurationError, IdempotencyMismatch, LossyTranslation
 from invoice_bridge.core.exact import dumps, loads

@@ -40,7 +40,8 @@ from invoice_bridge.adapter.checks import payable, verify
 from invoice_bridge.core.commands import Command, Delete
 from invoice_bridge.core.steps import Step
 from invoice_bridge.core.wire import Effect, Flow, Request, Response, Send, Sleep, Steps
-from invoice_bridge.engine.supervise import Lost, NotSent, Policy, check_subject, supervise, verdict
+from invoice_bridge.engine.subject import check_subject
+from invoice_bridge.engine.supervise import Lost, NotSent, Policy, supervise, verdict
 from tests.toy import ACME, PAY, toy_context
 
 CHARGE = OneTimeCharge(reference="res-1", amount=Money(1900, "EUR"))

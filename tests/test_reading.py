@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 
 from invoice_bridge import ConfigurationError, Invoice, MalformedResponse, Money, Period, Status, decode
-from invoice_bridge.adapter.reading import Reader, build, clean_text
+from invoice_bridge.adapter.notes import clean_text
+from invoice_bridge.adapter.reading import Reader, build
 from invoice_bridge.adapter.trusted import period_of, period_span
 from invoice_bridge.core.exact import dumps
 from tests import strategies

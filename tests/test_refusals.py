@@ -38,7 +38,7 @@ from invoice_bridge.adapter.checks import payable, same_bill, verify
 from invoice_bridge.adapter.lookup import find_in_listing, refresh
 from invoice_bridge.core.wire import Request, Response
 from invoice_bridge.engine.lookup import resolve, settled, start
-from invoice_bridge.engine.supervise import check_subject
+from invoice_bridge.engine.subject import check_subject
 from invoice_bridge.journal.rows import Book
 from invoice_bridge.journal.store import Journal
 from tests.listing import CHARGE, LATER, MAY, NOON, UNCARRIED, Desk, begin, mine, row, run, use_of
@@ -347,14 +347,35 @@ def test_an_answer_that_lacks_what_this_request_brings_is_another_ones(
     assert f"the answer is about {problem}: an intermediary mixes up answers" in str(refused.value)
 
 
+def test_an_answer_is_checked_once_for_each_request() -> None:
+    """The client and its supervision both ask; what was refused is refused again, and another request asks anew."""
+    calls = []
+
+    def reference_in(data: Any, _context: Any) -> str | None:
+        calls.append(data)
+        return str(data["reference"])
+
+    context = replace(use_of(CHARGE), provider=replace(use_of(CHARGE).provider, reference_in=reference_in))
+    first, second = (Request("POST", f"https://main.acme.test/v1/{name}", opens=True) for name in ("a", "b"))
+    own = Response(200, b'{"reference":"%s"}' % CHARGE.reference.encode(), provider="acme")
+    for request in (first, first, second, replace(first)):
+        check_subject(request, own, context)
+    assert len(calls) == 3
+    other = Response(200, b'{"reference":"another"}', provider="acme")
+    for _ in range(2):
+        with pytest.raises(BridgeError, match="mixes up answers"):
+            check_subject(first, other, context)
+    assert len(calls) == 5
+
+
 # ── what the journal refuses ─────────────────────────────────────────────────────────────────────────────────────────
 def test_a_bill_made_elsewhere_says_where_and_how_to_go_on(tmp_path: Path) -> None:
     """The account, the invoice where it is known, the book, and the command that releases the reference."""
     journal, stripe, whop = Journal(tmp_path / "bills.sqlite"), Book("stripe:"), Book("whop:biz_42")
     rest = (
         "at stripe, in the book 'default'; nothing was sent. If that invoice is void, retrieve() it with its own "
-        "client and this journal; if the bill was never made, resolve() it there; if you know better, "
-        "record why: invoice-bridge journal release 'res 1' --why …"
+        "client and this journal; if the bill was never made, resolve() it there. Else a person can "
+        "release the reference: invoice-bridge journal release 'res 1' --why …"
     )
     number = journal.intend(stripe, "res 1", 1, Request("POST", "https://a.test/v1/invoices", key="ib1-1"), NOON)
     with pytest.raises(BridgeError) as refused:

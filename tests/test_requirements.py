@@ -22,7 +22,7 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def test_the_lowest_versions_are_those_of_the_project() -> None:
-    """`make lowest` tries each requirement of the library and its extras, but those of SDKs and of `mcp`, as written."""
+    """`make lowest` tries each requirement of the library and its extras as written, but those of SDKs and `mcp`."""
     promised = [
         *PROJECT["dependencies"],
         *EXTRAS["cli"],

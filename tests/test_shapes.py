@@ -20,7 +20,8 @@ import pytest
 
 from invoice_bridge import Collection, Invoice, MalformedResponse, Money, Period, Status, providers
 from invoice_bridge.adapter import recurring, shapes
-from invoice_bridge.adapter.reading import Notes, Reader, email_of
+from invoice_bridge.adapter.notes import Notes
+from invoice_bridge.adapter.reading import Reader, email_of
 from invoice_bridge.adapter.shapes import Leaf, Shape
 from invoice_bridge.adapter.trusted import MANUAL, charged, customer_of, maker, period_of, period_span, sent
 from invoice_bridge.adapter.view import View

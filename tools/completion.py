@@ -42,7 +42,7 @@ def _lines(rows: dict[str, Any]) -> str:
 
 def _command(command: Any, text: str) -> dict[str, Any]:
     if hasattr(command, "commands"):
-        inner = {name: _command(one, one.get_short_help_str()) for name, one in command.commands.items()}
+        inner = {name: _command(one, (one.help or "").partition("\n")[0]) for name, one in command.commands.items()}
         return {"help": text, "commands": inner}
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]

@@ -2,6 +2,7 @@
 
     python tools/faults.py --sample 400 --seed 7 stripe whop
     python tools/faults.py --control --sample 100        # keys forgotten at once, no lookup: must bill twice
+    python tools/faults.py --imports --sample 400        # imports of history, where a provider takes any
 
 The tool prints a line for each provider, and its failures. The exit code is 1 if a bill was made twice or a call had a
 false result; with --control, it is 1 if neither happened. invoice_bridge.testing.fault_matrix has the cases.
@@ -15,7 +16,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 
 from invoice_bridge import providers
-from invoice_bridge.testing.fault_matrix import Count, share
+from invoice_bridge.testing.fault_matrix import Count, imports, share
 
 
 def main() -> int:
@@ -29,6 +30,9 @@ def main() -> int:
     options = parser.parse_args()
     wrong = False
     for name in options.providers:
+        if options.imports and not imports(name):
+            print(f"{name}: it takes no history", flush=True)
+            continue
         began, total = time.monotonic(), Count()
         with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
             parts = [

@@ -24,7 +24,8 @@ from pydantic import BaseModel
 from invoice_bridge import providers
 from invoice_bridge.adapter.declared import NO_HISTORY, History
 from invoice_bridge.adapter.lookup import LOOKUP_NOTE, is_findable
-from invoice_bridge.adapter.native import check_names, native_fields
+from invoice_bridge.adapter.native import check_names
+from invoice_bridge.adapter.native_losses import native_fields
 from invoice_bridge.adapter.provider import Context, Provider
 from invoice_bridge.adapter.rows import Field
 from invoice_bridge.core.commands import Command, NewInvoice
@@ -328,7 +329,8 @@ def plan(command: Command, context: Context, history: History = NO_HISTORY, *, l
         return unlooked if unlooked.refusal is not None else replace(unlooked, refusal=refusal)
     twin = _without_braces(command)
     twins = () if twin is command else _walk(twin, context.on(twin), history, lookup)[0]
-    if [_size(request) for request in twins] != [_size(request) for request in requests]:
+    sizes = [[(len(each.url), len(each.content)) for each in of] for of in (twins, requests)]
+    if sizes[0] != sizes[1]:
         twins = ()  # a flow that reads the braces themselves: an extra placeholder is better than a wrong position
     unset = frozenset(name for name, value in context.settings.items() if value == f"{{{name}}}")
     find_fields = partial(_rows, command, context)
@@ -340,10 +342,6 @@ def outline(command: Command, context: Context) -> tuple[tuple[Request, ...], tu
     context = context.on(command)
     requests, refusal = _walk(command, context, NO_HISTORY, "never")
     return requests, context.losses, refusal
-
-
-def _size(request: Request) -> tuple[int, int]:
-    return len(request.url), len(request.content)
 
 
 def _walk(

@@ -16,7 +16,7 @@ from typing import Any
 
 from invoice_bridge import providers
 from invoice_bridge.adapter.declared import Cannot, ErrorRow, Units
-from invoice_bridge.adapter.native import loss_code
+from invoice_bridge.adapter.native_losses import loss_code
 from invoice_bridge.adapter.provider import Provider, Verbs
 from invoice_bridge.adapter.redactions import Becomes, Redaction
 from invoice_bridge.adapter.rows import Field

@@ -16,9 +16,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
-from functools import singledispatchmethod
 from importlib.metadata import version
-from typing import Any, Final, Self
+from typing import Any, Final, Self, assert_never
 from urllib.parse import urlsplit
 
 from invoice_bridge.core.commands import Command, NewInvoice, verb_reference
@@ -146,17 +145,31 @@ class Instrumentation:
             _running.remove(self)
 
     # ── the observer ─────────────────────────────────────────────────────────────────────────────────────────────────
-    @singledispatchmethod
     def begin(self, started: Started) -> Callable[[Any], None]:
         """Start the span of what begins; return what ends it."""
-        raise TypeError(f"nothing is measured of {type(started).__name__}")
+        match started:
+            case CallStarted():
+                return self._begin_call(started)
+            case RequestStarted():
+                return self._begin_request(started)
+            case DeliveryStarted():
+                return self._begin_delivery(started)
+            case ItemStarted():
+                return self._begin_item(started)
+        assert_never(started)
 
-    @singledispatchmethod
     def point(self, point: Point) -> None:
         """Count what has no length."""
-        raise TypeError(f"nothing is counted of {type(point).__name__}")
+        match point:
+            case Waited():
+                self._waited(point)
+            case WebhookRead():
+                self._webhook_read(point)
+            case Shadowed():
+                self._shadowed(point)
+            case _:
+                assert_never(point)
 
-    @begin.register
     def _begin_call(self, started: CallStarted) -> Callable[[CallEnded], None]:
         attributes = {"invoice_bridge.provider": started.provider, "invoice_bridge.verb": started.verb}
         if started.mode:
@@ -180,7 +193,6 @@ class Instrumentation:
 
         return end
 
-    @begin.register
     def _begin_request(self, started: RequestStarted) -> Callable[[RequestEnded], None]:
         request, call = started.request, _call.get()
         resent = 0
@@ -214,7 +226,6 @@ class Instrumentation:
 
         return end
 
-    @begin.register
     def _begin_delivery(self, started: DeliveryStarted) -> Callable[[DeliveryEnded], None]:
         attributes = {
             "invoice_bridge.provider": started.provider,
@@ -231,7 +242,6 @@ class Instrumentation:
 
         return end
 
-    @begin.register
     def _begin_item(self, started: ItemStarted) -> Callable[[ItemEnded], None]:
         span = self._span(f"migrate {started.stage}", {"invoice_bridge.migrate.stage": started.stage})
         span.set_attribute("invoice_bridge.migrate.plan", started.plan)
@@ -250,13 +260,11 @@ class Instrumentation:
 
         return end
 
-    @point.register
     def _waited(self, waited: Waited) -> None:
         facts = {"invoice_bridge.provider": waited.provider, "invoice_bridge.wait.after": waited.after}
         trace.get_current_span().add_event("wait", {**facts, "invoice_bridge.wait.seconds": waited.seconds})
         self._record["invoice_bridge.wait.duration"](waited.seconds, facts)
 
-    @point.register
     def _webhook_read(self, read: WebhookRead) -> None:
         facts: dict[str, Any] = {"invoice_bridge.provider": read.provider, "invoice_bridge.webhook.result": "read"}
         if read.error is None:
@@ -268,7 +276,6 @@ class Instrumentation:
             facts["error.type"] = type(read.error).__name__
         self._record["invoice_bridge.webhook.deliveries"](1, facts)
 
-    @point.register
     def _shadowed(self, shadowed: Shadowed) -> None:
         sides = {"invoice_bridge.provider": shadowed.provider, "invoice_bridge.shadow.candidate": shadowed.candidate}
         is_grave = any(finding.is_grave for finding in shadowed.findings)

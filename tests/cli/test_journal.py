@@ -47,6 +47,14 @@ def test_claims_are_listed(cli: Cli, path: str) -> None:
     assert [(row["reference"], row["state"], row["provider"]) for row in found] == [("res-2", "unknown", "whop")]
 
 
+def test_an_empty_list_says_what_is_empty(cli: Cli, path: str) -> None:
+    """A journal whose bills are all settled does have bills; only none of them is unsettled."""
+    assert cli("journal", "release", "res-2", "--why", "it was never sent", "--journal", path).code == 0
+    assert cli("journal", "list", "--journal", path, "--unsettled").out == "no bill has an unknown outcome\n"
+    assert cli("journal", "release", "res-1", "--why", "it was paid in cash", "--journal", path).code == 0
+    assert cli("journal", "list", "--journal", path).out == "no reference is billed, or may have been\n"
+
+
 def test_a_reference_is_shown(cli: Cli, path: str) -> None:
     """Every request of it and how it ended; one that is not known is exit code 1."""
     told = cli("journal", "show", "res-1", "--journal", path)

@@ -93,6 +93,7 @@ def test_a_worker_moves_what_plan_has_written(
         assert "4 of 4 verified" in cli("migrate", "verify", *ledger, *ends, "--to", "new").out
 
 
+@pytest.mark.slow
 def test_an_undo_after_a_sweep_names_what_it_takes_back(
     cli: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +121,7 @@ def test_an_undo_after_a_sweep_names_what_it_takes_back(
         assert (refused.code, refused.err.endswith("the newest first: pass --plan 4\n")) == (2, True), refused.err
 
 
+@pytest.mark.slow
 def test_each_step_of_a_move_has_json(
     cli: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,12 +110,24 @@ def test_ctrl_c_leaves_a_clean_line(slow: tuple[Served, list[str]]) -> None:
     assert re.sub(r"\x1b\[[?0-9;]*[A-Za-z]|\^C|\s", "", after.partition(CURSOR)[2]) == ""
 
 
+@pytest.mark.slow
+def test_a_browser_of_the_terminal_has_it_alone(slow: tuple[Served, list[str]], tmp_path: Path) -> None:
+    """While it runs, however long, nothing is drawn over what it shows."""
+    _, where = slow
+    execute("create", CHARGE, "--lookup", "never", *where, env={"STRIPE_API_KEY": KEY})
+    program = tmp_path / "browser"
+    program.write_text("#!/bin/sh\necho opened; sleep 3; echo left\n", "utf-8")
+    program.chmod(0o755)
+    code, written = in_terminal("open", "in_00000001", *where, BROWSER=f"{program} %s")
+    assert code == 0
+    assert "opened\nleft\n" in written
+
+
 def test_each_command_that_reaches_out_shows_what_it_is_at() -> None:
     """A new command of these rooms names its work too; those that only read this machine, or serve, need not."""
     folder = Path(__file__).parents[2] / "src/invoice_bridge/cli"
-    reach = re.compile(
-        r"Client\(\*\*arguments|httpx\.Client\(|calibration\.calibrate\(|examine\(|migration\.\w+\(|work_on"
-    )
+    steps = r"migration\.(?:plan|sweep|run|verify|credits|undo|work)\("
+    reach = re.compile(rf"Client\(\*\*arguments|httpx\.Client\(|calibration\.calibrate\(|examine\(|{steps}|work_on")
     for file in sorted(folder.glob("*.py")):
         text = file.read_text("utf-8")
         if reach.search(text):

@@ -100,7 +100,7 @@ def test_the_scenarios_are_listed(cli: Cli) -> None:
         2,
         (
             "invoice-bridge: there is no scenario 'nothing-like-it'; valid names: one_time_charge, "
-            "period_invoice_lines, period_invoice_accrued, listing, void, paid, refused, throttled\n"
+            "period_invoice_lines, period_invoice_accrued, listing, void, paid, refused, throttled, history\n"
         ),
     )
 

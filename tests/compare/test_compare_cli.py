@@ -39,7 +39,7 @@ def test_the_same_bills_exit_with_0(cli: Cli, sides: Callable[..., list[str]]) -
     done = cli("compare", *sides())
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
-        "1 matched, 0 left only, 0 right only, 0 differing, 0 declared equal; unsaid by one side: 0",
+        "1 matched, 0 left only, 0 right only, 0 differing, 0 declared equal; stated by one side only: 0",
         "past due was not compared: it needs one clock for both sides (as_of)",
     ]
 
@@ -49,7 +49,7 @@ def test_a_difference_exits_with_1(cli: Cli, sides: Callable[..., list[str]]) ->
     done = cli("compare", *sides(total=eur(14801)), "--as-of", "2026-06-01")
     assert (done.code, done.err) == (1, "")
     assert done.out.splitlines() == [
-        "0 matched, 0 left only, 0 right only, 1 differing, 0 declared equal; unsaid by one side: 0",
+        "0 matched, 0 left only, 0 right only, 1 differing, 0 declared equal; stated by one side only: 0",
         "res-1  stripe in_1 | chargebee 19  differing",
         "  !! total  148.00 EUR  | 148.01 EUR  +0.01",
     ]

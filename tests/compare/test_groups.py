@@ -140,7 +140,7 @@ def test_the_page_lists_causes_before_its_rows_as_texts(tmp_path: Path) -> None:
     causes = page[page.index('id="causes"') : page.index('id="list"')]
     rows = [" ".join(re.sub(r"<[^>]+>", " ", row.partition("</li>")[0]).split()) for row in causes.split("<li>")[1:]]
     assert rows == [
-        "!! changes money: lines[].amount +0.01 EUR so subtotal, total, amount_due, amount_remaining 1 invoice",
+        "!! changes money: lines[].amount +0.01 EUR 1 invoice so subtotal, total, amount_due, amount_remaining",
         "! does not change money: metadata.&lt;b&gt;&quot; 1 invoice",
     ]
     with compare(left[1:], left[1:]) as same:

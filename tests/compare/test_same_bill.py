@@ -30,7 +30,7 @@ def test_a_failure_shows_the_differing_paths_in_two_columns() -> None:
         "     tax          24.00 EUR   | –           one side does not state",
         "  !! total        148.00 EUR  | 148.01 EUR  +0.01",
         "  !  description  May         | June",
-        "0 matched, 0 left only, 0 right only, 1 differing, 0 declared equal; unsaid by one side: 1",
+        "0 matched, 0 left only, 0 right only, 1 differing, 0 declared equal; stated by one side only: 1",
     ]
 
 

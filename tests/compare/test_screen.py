@@ -17,7 +17,7 @@ def test_the_counts_come_first_then_groups_then_rows() -> None:
     """All of two pairs fits: nothing is cut, and nothing says so."""
     with compare(*pairs(CENT, {}, {"description": "June"}), as_of=bill().created_at) as found:
         assert list(screenful(found, width=120)) == [
-            "1 matched, 0 left only, 0 right only, 2 differing, 0 declared equal; unsaid by one side: 1",
+            "1 matched, 0 left only, 0 right only, 2 differing, 0 declared equal; stated by one side only: 1",
             "  !! lines[].amount  1 invoice  +0.01 EUR  (r0)  so subtotal, total, amount_due, amount_remaining",
             "  !  description     1 invoice             (r2)",
             "r0  stripe in_0 | chargebee in_0  differing",

@@ -30,7 +30,7 @@ def test_no_fault_bills_twice_or_tells_what_is_not_so(name: str, served: Served)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["chargebee", "stripe"])
+@pytest.mark.parametrize("name", ["chargebee", "stripe", "whop"])
 def test_no_fault_imports_twice_or_collects(name: str, served: Served) -> None:
     """After each case there is one document, each of its payments and credit notes once, and nothing was collected."""
     count = run_all(choose(name, SAMPLE, SEED, imports(name)), served)

@@ -231,7 +231,7 @@ def test_long_and_strange_texts_fit_a_narrow_screen(load: Any, strange: tuple[Pa
 def test_a_number_has_one_form_and_is_copied_without_spaces(load: Any, strange: tuple[Path, list[list[str]]]) -> None:  # noqa: F811
     """Thousands are set apart in every amount, by a margin: in the causes, the list, the pair and the totals."""
     one = load(strange[0], fragment="pair=cause")
-    for place in (".groups", "#list", "#pair-body"):
+    for place in ("#causes", "#list", "#pair-body"):
         shown = one.page.locator(place).evaluate(
             "e => [...e.querySelectorAll('i')].map(i => i.previousSibling.textContent + i.textContent)"
         )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from invoice_bridge.migrate import Ledger, Timing
 from invoice_bridge.migrate.leases import Lease
@@ -46,9 +47,11 @@ def target() -> Iterator[_Target]:
             thread.join()
 
 
-def send(place: str, port: int, rate: int, until: float, *, shared: bool) -> None:
-    """Send until an instant, each request after a slot; unless `shared`, this process has a pace of its own."""
+def send(place: str, port: int, rate: int, seconds: float, ready: Any, *, shared: bool) -> None:
+    """Send for so long, each request after a slot; unless `shared`, this process has a pace of its own."""
     with Ledger(place) as ledger:
+        ready.wait(120)
+        until = time.monotonic() + seconds
         lease = Lease(ledger.database, Timing())
         account = "target" if shared else f"target {multiprocessing.current_process().pid}"
         pace = SharedPace(ledger.database, account, rate, lease.fence)
@@ -78,13 +81,15 @@ def measure(
     Ledger(place).close()
     with target() as server:
         port = server.server_address[1]
-        until = time.monotonic() + seconds + 1.5
+        ready = context.Barrier(processes + 1)
         running = [
-            context.Process(target=send, args=(str(place), port, rate, until), kwargs={"shared": shared})
+            context.Process(target=send, args=(str(place), port, rate, seconds, ready), kwargs={"shared": shared})
             for _ in range(processes)
         ]
         for each in running:
             each.start()
+        ready.wait(120)  # on a busy machine a process takes long to begin
+        until = time.monotonic() + seconds
         for each in running:
             each.join(seconds + 30)
             assert each.exitcode == 0

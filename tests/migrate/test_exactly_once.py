@@ -87,12 +87,13 @@ def test_a_worker_stopped_past_its_lease_and_woken_sends_nothing_more(
         assert stage.ledger.counts(stage.plan) == {"done": 30}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "point, after, forgets, sent, doubles",
     [
         ("intended", 9, True, 0, 0),  # the deadline has passed by then, and it is compared directly before the write
-        pytest.param("written", 0, True, 1, 1, marks=pytest.mark.slow),
-        pytest.param("written", 0, False, 1, 0, marks=pytest.mark.slow),
+        ("written", 0, True, 1, 1),
+        ("written", 0, False, 1, 0),
     ],
 )
 def test_a_stop_after_the_check_of_the_lease_sends_at_most_that_one_request(  # noqa: PLR0917 - parametrized

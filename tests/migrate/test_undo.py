@@ -1,5 +1,7 @@
 """Undo: on Chargebee it ends where it began; elsewhere the leftovers are exactly those that are listed."""
 
+import signal
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from invoice_bridge import ConfigurationError, InvalidState, Money, OneTimeCharge
 from invoice_bridge.migrate import Migration
 from tests.migrate.moves import Move, move
+from tests.migrate.whole import whole
 
 WHOLE = ("draft", "paid", "void")
 
@@ -254,3 +257,26 @@ def test_the_requests_of_taking_back_are_explained(between: Move) -> None:
         ("POST", "delete"),
     ]
     assert {effect.value for effect in made.effects} == {"records", "voids"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="this platform has no SIGKILL")
+def test_an_undo_whose_workers_are_killed_ends_as_it_would_have(tmp_path: Path) -> None:
+    """Killed after a payment or a credit note was deleted, and before what came of it was written: the rest follows."""
+    with whole(tmp_path / "ledger.sqlite", ("stripe", "chargebee"), 24, numbers="new") as stage:
+        stage.start().join(120)
+        emulator: Any = stage.emulators["target"]
+        with stage.migration() as migration:
+            number = migration.undo()
+            left = {row.source["target_id"] for row in migration.ledger.rows(number, ("refused",))}
+        assert len(left) == 8  # refunded, and open ones that are closed at the source
+        seen = len(emulator.ledger)
+        for point, after in (("answer", 2), ("settle", 0)):
+            killed = stage.start(point=point, after=after)
+            killed.join(60)
+            assert killed.exitcode == -signal.SIGKILL
+        stage.start().join(120)
+        with stage.migration() as migration:
+            assert migration.ledger.counts(number) == {"done": 16, "refused": 8}
+    assert {known for known, one in emulator.invoices.items() if not one["deleted"]} == left
+    assert {entry.event for entry in emulator.ledger[seen:]} <= {"payment_deleted", "credit_deleted", "deleted"}

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         retrieval,
     )
     from invoice_bridge.adapter.native import NO_NATIVES, Native, NativeTable, RefusedNative, in_currency
+    from invoice_bridge.adapter.notes import Notes
     from invoice_bridge.adapter.once import (
         Entry,
         check_before,
@@ -85,7 +86,6 @@ if TYPE_CHECKING:
     from invoice_bridge.adapter.provider import Context, FlowFactory, Provider, Verbs
     from invoice_bridge.adapter.reading import (
         INEXACT,
-        Notes,
         Reader,
         bounded,
         build,

@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from invoice_bridge.adapter.declared import Units
-from invoice_bridge.adapter.reading import clean_text, email_of
+from invoice_bridge.adapter.notes import clean_text
+from invoice_bridge.adapter.reading import email_of
 from invoice_bridge.adapter.recurring import NO_AMOUNTS, NUMBERS, SECONDS, WRITTEN, AmountsByCurrency
 from invoice_bridge.adapter.trusted import (
     defaults_of,

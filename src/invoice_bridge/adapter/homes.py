@@ -64,11 +64,11 @@ HOMES = {
     ),
     "once": ("Entry", "check_before", "check_part", "download", "made_before", "require_expect", "submit_once"),
     "native": ("NO_NATIVES", "Native", "NativeTable", "RefusedNative", "in_currency"),
+    "notes": ("Notes",),
     "pages": ("Page", "Unreadable"),
     "provider": ("Context", "FlowFactory", "Provider", "Verbs"),
     "reading": (
         "INEXACT",
-        "Notes",
         "Reader",
         "bounded",
         "build",

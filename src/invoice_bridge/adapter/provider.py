@@ -29,6 +29,7 @@ from invoice_bridge.adapter.declared import (
 from invoice_bridge.adapter.keys import key_of
 from invoice_bridge.adapter.limits import Limit, check_limits
 from invoice_bridge.adapter.native_bodies import merged
+from invoice_bridge.adapter.native_losses import native_losses
 from invoice_bridge.adapter.rows import (
     Field,
     VerbRows,
@@ -42,11 +43,9 @@ from invoice_bridge.adapter.stated import RowsByField
 from invoice_bridge.adapter.transitions import Transition
 from invoice_bridge.core import wire
 from invoice_bridge.core.balances import ReadBalances
-from invoice_bridge.core.bills import NewInvoice
-from invoice_bridge.core.commands import Bill, Command, Find, OnInvoice
+from invoice_bridge.core.commands import Bill, Command, Find, ImportInvoice, NewInvoice, OnInvoice
 from invoice_bridge.core.errors import ConfigurationError, ProviderError, Unsupported
 from invoice_bridge.core.idempotency import Idempotency
-from invoice_bridge.core.imports import ImportInvoice
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Auth, Effect, Flow, Request, Response
@@ -272,7 +271,7 @@ class Context:
         """Return the losses of the command, computed once for each context."""
         rows = () if self.command is None else self.provider.rows_for(self.command).losing.about(self.command)
         losses = find_losses(rows, self.command, self)
-        return (*losses, *native.native_losses(self.provider.natives, self.command, self))
+        return (*losses, *native_losses(self.provider.natives, self.command, self))
 
     @cached_property
     def natives(self) -> native.Given:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from invoice_bridge.adapter.declared import Units
 from invoice_bridge.adapter.instants import day_in_utc
+from invoice_bridge.adapter.notes import Notes, clean_text
 from invoice_bridge.adapter.view import View
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.core.exact import decimal
@@ -24,8 +25,7 @@ from invoice_bridge.core.model import Invoice, Line, Problem
 from invoice_bridge.core.money import Money, nothing, trusted
 
 __all__ = [
-    "EXACT_FLOAT_DIGITS", "INEXACT", "Notes", "Reader", "View", "bounded", "build", "clean_text", "email_of",
-    "lines_total", "nothing_left", "units_of",
+    "EXACT_FLOAT_DIGITS", "INEXACT", "Reader", "bounded", "build", "email_of", "lines_total", "nothing_left", "units_of"
 ]  # fmt: skip
 
 _new = object.__new__
@@ -36,26 +36,6 @@ _LARGEST = 10**20  # the largest integer of 64 bits has 19 digits
 INEXACT = f"is a float of more than {EXACT_FLOAT_DIGITS} digits, which may be another number than was written: "
 INEXACT += "decode the bytes of the answer instead"
 _KINDS = {bool: "a boolean", int: "a number", Decimal: "a number", float: "a number", str: "text"}
-
-
-class Notes:
-    """What could not be read of one object, by path; the first thing noted of a path stays."""
-
-    __slots__ = ("by_path",)
-
-    def __init__(self) -> None:
-        self.by_path: dict[str, Problem] | None = None
-
-    def add(self, path: str, why: str, *, money: bool) -> None:
-        """Note that the value at a path reads as None."""
-        if self.by_path is None:
-            self.by_path = {}
-        self.by_path.setdefault(path, Problem(path=clean_text(path), why=clean_text(why), money=money))
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """All that was noted, in the order of reading."""
-        return tuple(self.by_path.values()) if self.by_path else ()
 
 
 class Reader:
@@ -90,7 +70,7 @@ class Reader:
         return row
 
     def rows(self, path: str, items: Iterable[Mapping[str, Any]]) -> list[Reader]:
-        """The objects of a list that stands in another answer, as if it stood here."""
+        """The objects of a list in another answer, as if it were here."""
         return [self.row(path, place, item) for place, item in enumerate(items)]
 
     @property
@@ -228,7 +208,7 @@ class Reader:
         return self._inner(name, value)
 
     def expanded(self, name: str) -> Reader:
-        """A nested object that may stand as its id alone: an empty one then."""
+        """A nested object; an empty one if the answer has only its id."""
         value = self.data.get(name)
         return self._inner(name, value if type(value) is dict or isinstance(value, Mapping) else _NOTHING)
 
@@ -261,7 +241,7 @@ class Reader:
         return len(self.data[name]) if self.has_list(name) else 0
 
     def children(self, name: str) -> list[Reader]:
-        """A list of nested objects; whatever else stands in it is passed over."""
+        """A list of nested objects; anything else in it is passed over."""
         found: list[Reader] = []
         items = self.data.get(name)
         if (not items and (items is None or type(items) is list)) or not self.has_list(name):
@@ -376,15 +356,6 @@ def bounded(amount: Money) -> Money:
     if abs(amount.minor) >= _LARGEST:
         raise ValueError("no provider counts in numbers of more than 20 digits")
     return amount
-
-
-def clean_text(text: str) -> str:
-    """Replace half a surrogate pair, which JSON can spell and no text can hold, by U+FFFD."""
-    try:
-        text.encode()  # refuses any half, and costs a tenth of the repair
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def build(read: Reader | str, **fields: Any) -> Invoice:

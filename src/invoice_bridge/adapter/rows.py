@@ -199,7 +199,7 @@ def read_parts(code: str, source: str, *, sent: tuple[str, ...] = ()) -> tuple[F
     `code` begins the codes of their losses: "IB-ACME". `sent` are the paths of those that a provider takes, with rows
     of its own. Discounts and rates of tax are refused, unless the provider takes them.
     """
-    again = "leave it out; what the amounts of the lines do not have is not billed"
+    again = "leave it out: then only the amounts of the lines are billed"
     natives = "the rows of native.py state what is sent"
     rows = (
         unsent("native", natives),

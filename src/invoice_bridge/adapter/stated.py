@@ -26,7 +26,7 @@ _Fields = dict[str, list[tuple[int, R, str | None]]]
 _CONTAINERS = frozenset({tuple, dict, FrozenDict, FrozenTree})
 _MISSING = object()
 _BY_OTHER_WAYS = frozenset({"customer.id"})
-"""Paths whose value does not stand at the path alone: `CustomerRef.ids` is another way to give it."""
+"""Paths whose value is not at the path alone: `CustomerRef.ids` is another way to give it."""
 
 
 class RowsByField(Generic[R]):

@@ -26,9 +26,9 @@ from invoice_bridge.adapter.emulation.transport import EmulatorTransport
 from invoice_bridge.cassettes.recorder import Recorder
 from invoice_bridge.client.clients import Client
 from invoice_bridge.client.options import no_waiting
-from invoice_bridge.core.commands import OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.commands import ImportInvoice, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import Discrepancy, InvalidState, Unsupported
-from invoice_bridge.core.model import Collection, Invoice, Line, Period, Status
+from invoice_bridge.core.model import Collection, Invoice, Line, Payment, Period, Status
 from invoice_bridge.core.money import Money
 
 __all__ = ["FAULTS", "SCENARIOS", "Account", "Recorded", "Scenario", "record", "record_all"]
@@ -36,6 +36,7 @@ __all__ = ["FAULTS", "SCENARIOS", "Account", "Recorded", "Scenario", "record", "
 _MAY = Period.month(2026, 5)
 _OWED = Money(2500, "EUR")
 _DUE = datetime(2027, 1, 4, tzinfo=UTC)
+_ISSUED, _PAID = datetime(2025, 5, 17, tzinfo=UTC), datetime(2025, 5, 26, tzinfo=UTC)
 _LINES = (
     Line(description="Charging sessions", amount=Money(1842, "EUR")),
     Line(description="Reservation fees", quantity=2, unit_amount=Money(329, "EUR"), amount=Money(658, "EUR")),
@@ -128,6 +129,24 @@ def throttled(client: Client, account: Account) -> list[Invoice]:
     return [invoice, *_withdraw(client, invoice)]
 
 
+def history(client: Client, account: Account) -> list[Invoice]:
+    """Import a paid and a void invoice of the past (a draft if the provider takes no others), and read them."""
+    plain: dict[str, Any] = {"customer": account.customer, "issued_at": _ISSUED, "total": _OWED, "lines": _LINES}
+    payment = Payment(id="pay_1", amount=_OWED, at=_PAID, state="succeeded", method="card")
+    settled = (
+        ImportInvoice(
+            reference="res-2025-05/paid", number="H-1", status=Status.PAID, paid_at=_PAID, payments=(payment,), **plain
+        ),
+        ImportInvoice(reference="res-2025-05/void", number="H-2", status=Status.VOID, voided_at=_PAID, **plain),
+    )
+    taken = [command for command in settled if client.explain(command).refusal is None]
+    found = []
+    for command in taken or [ImportInvoice(reference="res-2025-05/draft", status=Status.DRAFT, **plain)]:
+        made = client.import_invoice(command, allow=[loss.code for loss in client.losses(command)])
+        found.append(client.retrieve(made.id))
+    return found
+
+
 SCENARIOS: dict[str, Scenario] = {
     scenario.__name__: scenario
     for scenario in (
@@ -139,6 +158,7 @@ SCENARIOS: dict[str, Scenario] = {
         paid,
         refused,
         throttled,
+        history,
     )
 }
 FAULTS: dict[str, tuple[Fault, ...]] = {

@@ -120,6 +120,9 @@ def open_in_browser(address: str) -> None:
     """Open an address in the browser that BROWSER names, or else the system's. Raises ConfigurationError."""
     import webbrowser
 
+    from invoice_bridge.cli.progress import leave_terminal
+
+    leave_terminal()  # the browser may be one of the terminal
     try:
         opened = webbrowser.open(address)
     except (OSError, webbrowser.Error):

@@ -59,7 +59,8 @@ def list_claims(
         at = claim.account.rstrip(":")
         row = (claim.reference, claim.state, at, claim.mode or "–", claim.invoice_id or "–", claim.book)
         table.add_row(*(exits.printable(cell) for cell in row), _instant(claim.since))
-    print_parts(table if claims else "nothing is billed or may have been")
+    nothing = "no bill has an unknown outcome" if unsettled else "no reference is billed, or may have been"
+    print_parts(table if claims else nothing)
 
 
 @app.command("show")

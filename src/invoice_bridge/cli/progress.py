@@ -29,6 +29,7 @@ class Line:
         self._text, self._done = text, 0
         self._total: int | None = None
         self._bar: Any = None
+        self._lock, self._is_over = Lock(), False
 
     def show(self, done: int, total: int | None = None, text: str | None = None) -> None:
         """State how much is done, and of how much."""
@@ -37,34 +38,46 @@ class Line:
             self._update()
 
     def start(self) -> None:
-        """Show the line from now on."""
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        console = Console(stderr=True)
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[count]}", markup=False),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._task = self._bar.add_task(self._text, total=None, count="")
-        self._update()
-        self._bar.start()
+        """Show the line from now on, unless it was stopped."""
+        with self._lock:
+            if not self._is_over:
+                bar = _bar()
+                self._task = bar.add_task(self._text, total=None, count="")
+                self._bar = bar  # only now: other threads may state how much is done
+                self._update()
+                bar.start()
 
     def stop(self) -> None:
-        """Remove the line."""
-        if self._bar is not None:
-            self._bar.stop()
+        """Remove the line; it is not shown again."""
+        with self._lock:
+            self._is_over = True
+            if self._bar is not None:
+                self._bar.stop()
 
     def _update(self) -> None:
         count = f"{self._done}/{self._total}" if self._total else str(self._done or "")
         self._bar.update(self._task, description=self._text, completed=self._done, total=self._total, count=count)
+
+
+_shown: list[Line] = []
+"""The lines of the work under way."""
+
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[count]}", markup=False),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
 
 
 @contextmanager
@@ -74,24 +87,22 @@ def progress(text: str) -> Iterator[Line]:
     if not is_shown():
         yield line
         return
-    lock = Lock()
-    is_over = False
-
-    def start() -> None:
-        with lock:
-            if not is_over:
-                line.start()
-
-    timer = Timer(_AFTER, start)
+    timer = Timer(_AFTER, line.start)
     timer.daemon = True
+    _shown.append(line)
     timer.start()
     try:
         yield line
     finally:
         timer.cancel()
-        with lock:
-            is_over = True
-            line.stop()
+        line.stop()
+        _shown.remove(line)
+
+
+def leave_terminal() -> None:
+    """Remove the line for good, before another program writes to the terminal."""
+    for line in _shown:
+        line.stop()
 
 
 def counted(values: Iterable[T], text: str) -> Iterator[T]:

@@ -1,7 +1,7 @@
 """What a profile knows for the caller: ids by provider for the caller's own names, and losses that are allowed.
 
 Rules of this file: pure. A name that a map does not have is refused, as it would otherwise be sent as an id. A loss is
-allowed by its code: no word stands for all losses that change money.
+allowed by its code: no single word allows all losses that change money.
 """
 
 from __future__ import annotations

@@ -14,7 +14,11 @@ KEYS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
         "default": ("text", "the only profile", "the profile that is read where none is named"),
         "profiles": ("tables", "required", "`[profiles.NAME]`, below"),
         "providers": ("tables", "none", "`[providers.NAME]`, below: for all profiles"),
-        "customers": (_MAP, "none", "your own names of customers; with a map, a bill's customer is such a name"),
+        "customers": (
+            _MAP,
+            "none",
+            "your own names of customers; with a map, a bill's customer is one of these",
+        ),
         "payment_methods": (_MAP, "none", "the same for `Collection.charge(payment_method=…)` and `pay`"),
         "products": (_MAP, "none", "the same for the `product` and the `price` of lines"),
         "switch": ("table", "none", "`[switch]`, below: two profiles side by side"),

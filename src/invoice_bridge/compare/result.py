@@ -191,7 +191,7 @@ class Comparison:
     def summary(self) -> str:
         """Return the counts in one line."""
         told = [f"{self.counts[verdict]} {verdict.value.replace('_', ' ')}" for verdict in self.counts]
-        return ", ".join(told) + f"; unsaid by one side: {self.unsaid}"
+        return ", ".join(told) + f"; stated by one side only: {self.unsaid}"
 
     def text_lines(self) -> Iterator[str]:
         """Yield the report's lines in two columns: differing, missing, declared equal, unstated; the summary last."""

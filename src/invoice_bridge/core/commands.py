@@ -12,10 +12,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from invoice_bridge.core.bills import LEAVES, Bill, Command, NewInvoice, OneTimeCharge, PeriodInvoice
+from invoice_bridge.core.bills import Bill, Command, NewInvoice, OneTimeCharge, PeriodInvoice
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.faults import faults, nearest_first, one_line, shortened
 from invoice_bridge.core.imports import IMPORT_LEAVES, ImportInvoice, Source
+from invoice_bridge.core.leaves import LEAVES
 from invoice_bridge.core.verbs import (
     VERB_LEAVES,
     Credit,

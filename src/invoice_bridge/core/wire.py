@@ -125,6 +125,11 @@ class Response:
         """Return the body as JSON, read exactly. Raises ValueError for anything else."""
         return loads_bounded(self.content)
 
+    @cached_property
+    def checked(self) -> list[Request]:
+        """The requests to which this is known to be an answer; engine/subject.py keeps it."""
+        return []
+
 
 def _again(kind: Any, values: Mapping[str, Any]) -> Any:
     """Make a value again from its fields: what copying and pickling call."""

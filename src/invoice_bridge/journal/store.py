@@ -360,7 +360,7 @@ class Journal:
         raise BilledElsewhere(
             f"the reference {reference!r} {what} at {other.account.rstrip(':')}, in the book {book.name!r}; nothing "
             "was sent. If that invoice is void, retrieve() it with its own client and this journal; if the bill was "
-            "never made, resolve() it there; if you know better, record why: "
+            "never made, resolve() it there. Else a person can release the reference: "
             f"invoice-bridge journal release {shlex.quote(reference)} --why …",
             provider=other.provider,
             account=other.account,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from anyio.to_thread import run_sync as _in_thread  # a session waits for the bill that is being made
 from mcp_types import (
     CallToolRequestParams,
     ElicitRequest,
@@ -36,23 +37,23 @@ async def ask(context: Any, session: Session, params: CallToolRequestParams) -> 
     arguments = params.arguments or {}
     plan_hash = arguments["plan"]
     if not _can_ask(context):
-        if session.must_ask:
+        if await _in_thread(session.must_ask):
             raise ConfigurationError(
                 "the profile says ask = true, and this program cannot ask its user (elicitation); nothing was sent"
             )
         return None
     is_modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
-    if is_modern and params.input_responses is not None and session.was_asked(plan_hash):
-        _check(session, plan_hash, params.input_responses.get(_NAME))
+    if is_modern and params.input_responses is not None and await _in_thread(session.was_asked, plan_hash):
+        await _check(session, plan_hash, params.input_responses.get(_NAME))
         return None
-    question = session.question(arguments["bill"], plan_hash)
+    question = await _in_thread(session.question, arguments["bill"], plan_hash)
     if question is None:
         return None
     if is_modern:
         form = ElicitRequestFormParams(message=visible(question), requested_schema=_SCHEMA)
         return InputRequiredResult(input_requests={_NAME: ElicitRequest(params=form)})
     answer = await context.session.elicit_form(visible(question), _SCHEMA, context.request_id)
-    _check(session, plan_hash, answer)
+    await _check(session, plan_hash, answer)
     return None
 
 
@@ -62,9 +63,9 @@ def _can_ask(context: Any) -> bool:
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
 
-def _check(session: Session, plan_hash: str, answer: Any) -> None:
+async def _check(session: Session, plan_hash: str, answer: Any) -> None:
     """Raise ConfigurationError unless the person has agreed; the hash is used up then."""
     if isinstance(answer, ElicitResult) and answer.action == "accept":
         return
-    session.withdraw(plan_hash)
+    await _in_thread(session.withdraw, plan_hash)
     raise ConfigurationError("the person did not agree; nothing was sent: ask them what to change")

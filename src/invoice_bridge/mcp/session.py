@@ -115,7 +115,6 @@ class Session:
             return client.retrieve(invoice_id)
 
     # ── what the person says ─────────────────────────────────────────────────────────────────────────────────────────
-    @property
     def must_ask(self) -> bool:
         """Whether nothing is made without an answer of the person, as the file says now."""
         return caps_of(read_caps(self._path, self._profile)).ask

@@ -108,7 +108,8 @@ def undo_one(target: Client, item: Item, context: Context) -> Invoice:
         if item.is_repeat:  # deleted by an earlier try
             return Invoice(provider=target.provider, id=asked["id"], status=Status.DELETED, currency=None)
         raise
-    if found.status in {Status.VOID, Status.DELETED} and item.is_repeat:
+    ended = {Status.DELETED} if asked["command"] == "delete" else {Status.VOID, Status.DELETED}
+    if found.status in ended and item.is_repeat:  # by an earlier try
         return found
     if "imported" in asked:
         if not item.is_repeat:  # an earlier try may have deleted its payments already

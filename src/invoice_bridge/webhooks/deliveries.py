@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from invoice_bridge import providers
 from invoice_bridge.adapter.declared import Cannot
-from invoice_bridge.adapter.reading import Reader, clean_text
+from invoice_bridge.adapter.notes import clean_text
+from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.adapter.webhooks import Delivery, EventFacts, EventRow, EventType, InvoiceEvent, Webhooks
 from invoice_bridge.core.errors import BridgeError, ConfigurationError, MalformedResponse
 from invoice_bridge.core.exact import LARGEST, loads_bounded

@@ -259,3 +259,46 @@ def test_an_unknown_switch_is_refused() -> None:
     """A misspelt switch would silently test nothing."""
     with pytest.raises(ValueError, match="no switch"):
         ChargebeeEmulator(switches={"closing_renumber": True})
+
+
+# ── customers and their subscriptions ────────────────────────────────────────────────────────────────────────────────
+def test_credits_are_those_of_the_customers_that_were_there(world: World) -> None:
+    """The switch also works while the emulator runs; a customer that a request makes has no credits."""
+
+    def has(customer: str) -> int:
+        found: int = loads(world.ask("GET", f"/customers/{customer}").content)["customer"]["refundable_credits"]
+        return found
+
+    assert world.ask("POST", "/customers", ("id", "cus_new")).status == 200
+    assert (has("cus_42"), has("cus_new")) == (0, 0)
+    world.site.switches["customer_credits"] = True
+    assert (has("cus_42"), has("cus_new")) == (500, 0)
+    for customer, applied in (("cus_42", 500), ("cus_new", 0)):
+        made = world.ask("POST", CREATE, ("customer_id", customer), *BILL[1:], ("charges[description][0]", "x"))
+        assert loads(made.content)["invoice"]["credits_applied"] == applied
+
+
+def test_subscriptions_are_listed_by_customer(world: World) -> None:
+    """With what its invoices inherit."""
+
+    def listing(customer: str) -> list[dict[str, Any]]:
+        answer = world.ask("GET", "/subscriptions", ("customer_id[is]", customer))
+        return [row["subscription"] for row in loads(answer.content)["list"]]
+
+    assert [(row["id"], "po_number" in row) for row in listing("cus_42")] == [("sub_42", False)]
+    world.site.switches["subscription_order"] = True
+    assert listing("cus_42")[0]["po_number"] == "PO-CUSTOMER-7"
+    assert listing("cus_nobody") == []
+
+
+def test_a_deleted_customer_is_gone_with_its_cards(world: World) -> None:
+    """Its invoices stay."""
+    assert world.ask("POST", "/customers", ("id", "cus_new")).status == 200
+    card = [("card[number]", "4111111111111111"), ("card[expiry_month]", "12"), ("card[expiry_year]", "2034")]
+    assert world.ask("POST", "/payment_sources/create_card", ("customer_id", "cus_new"), *card).status == 200
+    made = world.ask("POST", CREATE, ("customer_id", "cus_new"), *BILL[1:], ("charges[description][0]", "x"))
+    invoice = loads(made.content)["invoice"]["id"]
+    assert loads(world.ask("POST", "/customers/cus_new/delete").content)["customer"]["deleted"] is True
+    assert told(world.ask("GET", "/customers/cus_new"))[:2] == (404, "resource_not_found")
+    assert "cus_new" not in world.site.payment_sources.values()
+    assert listed(world, ("customer_id[is]", "cus_new")) == [invoice]

@@ -494,3 +494,16 @@ def test_customers(world: World) -> None:
     assert (made["email"], made["name"], made["metadata"]) == ("new@example.test", "New", {"a": "1"})
     assert fault(world.ask("GET", "/v1/customers/cus_x"))[:3] == (404, "resource_missing", "id")
     assert world.made("/v1/invoices", ("customer", made["id"]))["customer_email"] == "new@example.test"
+
+
+def test_a_customer_that_a_request_makes_owes_nothing_and_can_be_deleted(make: Callable[..., World]) -> None:
+    """Whatever the switches say of the customers that were there before; its issued invoices stay."""
+    world = make(customer_owes=True, customer_discount=True)
+    assert world.stripe.customers["cus_42"]["balance"] == 5000
+    made = world.made("/v1/customers", ("email", "new@example.test"))
+    assert (made["balance"], made["discount"]) == (0, None)
+    issued = opened(world, ("customer", made["id"]))
+    answer = world.ask("DELETE", f"/v1/customers/{made['id']}")
+    assert loads(answer.content) == {"id": made["id"], "object": "customer", "deleted": True}
+    assert fault(world.ask("DELETE", f"/v1/customers/{made['id']}"))[:2] == (404, "resource_missing")
+    assert issued in world.stripe.invoices

@@ -293,3 +293,20 @@ def test_a_patch_clears_with_null_and_checks_the_sum_again() -> None:
     changed = send(emulator, "PATCH", path, {"plan": {"initial_price": 30}, "line_items": []}).parsed
     assert changed["line_items"] == []
     assert send(emulator, "GET", "/plans/plan_00000001").parsed["initial_price_due"]["amount"] == "30.00"
+
+
+def test_the_saved_methods_of_a_member_are_listed() -> None:
+    """Without the tokens of a checkout, and without those of others."""
+    emulator = WhopEmulator()
+    emulator.seed_customer("mber_7", email=None, name=None)
+    emulator.seed_payment_method("pmt_7", "mber_7")
+
+    def listed(path: str) -> tuple[list[str], bool]:
+        body = object_of(send(emulator, "GET", path))
+        return [row["id"] for row in body["data"]], body["page_info"]["has_next_page"]
+
+    everything = ["pmt_42", "pmt_declined", "pmt_unrefundable"]
+    assert listed("/payment_methods?member_id=mber_42") == (everything, False)
+    assert listed("/payment_methods?member_id=mber_42&first=1") == (everything[:1], True)
+    assert listed("/payment_methods?member_id=mber_7") == (["pmt_7"], False)
+    assert send(emulator, "GET", "/payment_methods?member=mber_7").status == 400

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from invoice_bridge import Collection, Invoice, Money, Status, decode
-from invoice_bridge.adapter.reading import Notes, Reader
+from invoice_bridge.adapter.notes import Notes
+from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.adapter.view import View
 from invoice_bridge.core.exact import loads
 from invoice_bridge.core.model import Address, CustomerRef, Discount, Payment, TaxLine

@@ -140,7 +140,7 @@ function what(row) {
   }
   const [more, follow] = row.others;
   const lines = row.causes.map(([path, change, serious]) =>
-    make("div", {}, mark(serious), " ", make("code", {}, cut(path)), change ? " " : "", ...figures(cut(change))),
+    make("div", {}, mark(serious), " ", make("code", {}, cut(path)), " ", make("span", change.length < 25 ? { class: "short" } : {}, ...figures(cut(change)))),
   );
   const rest = [more ? `${more} more` : "", follow ? `${follow} that ${follow === 1 ? "follows" : "follow"}` : ""].filter(Boolean);
   return rest.length ? [...lines, make("small", {}, `and ${rest.join(", ")}`)] : lines;

@@ -31,7 +31,7 @@ CLASSES = {
 }
 MISSING = "not there"
 _NAMES = {"total": "Total", "amount_paid": "Paid", "amount_remaining": "Remaining"}
-_FIRST, _LISTED = 6, 40
+_FIRST, _LISTED = 4, 40
 _LONGEST = 120
 ORDERS = (
     ("sides", "as the sides have them"),
@@ -210,12 +210,12 @@ def _group(group: Group) -> str:
     grave = group.severity is Severity.CHANGES_MONEY
     mark = '<span class="mark money">!!</span>' if grave else '<span class="mark warns">!</span>'
     meaning = "changes money" if grave else "does not change money"
-    follows = f"<small>so {escape(', '.join(group.followed))}</small>" if group.followed else ""
+    follows = f" <small>so {escape(', '.join(group.followed))}</small>" if group.followed else ""
     name = escape(group.title, quote=True)
     return (
         f'<li><button type="button" data-group="{name}">{mark}<span class="unseen"> {meaning}: </span>'
-        f"<code>{escape(shown(group.path))}</code> <span>{_figures(group.change_text())}{follows}</span> "
-        f"<b>{_count(group.invoices, 'invoice', 'invoices')}</b></button></li>"
+        f"<code>{escape(shown(group.path))}</code> <span>{_figures(group.change_text())}</span> "
+        f"<b>{_count(group.invoices, 'invoice', 'invoices')}</b>{follows}</button></li>"
     )
 
 

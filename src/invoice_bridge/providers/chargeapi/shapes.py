@@ -55,7 +55,7 @@ def reference_in(data: Any, _context: object) -> str | None:
 
 
 def refusal(answer: Response) -> Refusal:
-    """Read {"object": "error", code, message, param, request, type}: flat, nothing stands under an "error" key."""
+    """Read {"object": "error", code, message, param, request, type}: flat, without an "error" key."""
     at = Reader(object_of(answer), "chargeapi")
     if at.text("object") != "error":
         raise MalformedResponse("the refusal is not in ChargeAPI's format", provider="chargeapi", status=answer.status)

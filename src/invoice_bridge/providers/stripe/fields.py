@@ -247,7 +247,7 @@ FIELDS = (
         when=loses_line_taxes,
         why="Stripe takes a line's tax with its name, its rate and whether it is within the amount, and takes none "
         'where it computes the tax itself (tax="provider")',
-        remedy="state its name and its rate, or leave it out; what the amounts of the lines do not have is not billed",
+        remedy="state its name and its rate, or leave it out: then only the amounts of the lines are billed",
         severity=Severity.CHANGES_MONEY,
     ),
     carried("lines[].taxes[]", "lines[].tax_amounts", f"{ADD_LINES}, lines[].tax_amounts"),

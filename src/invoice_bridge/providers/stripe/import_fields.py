@@ -102,7 +102,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         sent="send_invoice with the due date",
         why="whether Stripe mails such an invoice when it is finalized without auto_advance is not confirmed, and "
         "depends on the account's settings",
-        remedy="look at it at Stripe, and mail it with send_invoice where it was not",
+        remedy="check at Stripe, and mail it with send_invoice if it was not mailed",
     ),
     # ── the customer: the document shows the one of today
     carry("customer.id", "customer, payment:customer_details.customer", alters=Alters.BRANCH),
@@ -167,7 +167,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         alters=Alters.NOTHING,
         severity=Severity.WARNS,
         sent="the line's whole amount, once",
-        why="a quantity is sent where it comes to the amount with a unit amount that is not below zero, and where the "
+        why="a quantity is sent only if quantity × unit amount is the amount, the unit amount is not negative, and the "
         "line's text can name a product",
         remedy="write it into the line's description",
     ),
@@ -220,7 +220,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         "ADJUSTMENT-01",
         source=ADD_LINES,
         sent="a line of its own",
-        why="an invoice has lines, and no field for what else moves its total",
+        why="an invoice has lines, and no field for other changes of its total",
     ),
     carry("adjustments[].amount", _APART, source=ADD_LINES),
     # ── when it was, and how it ended
@@ -249,7 +249,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         "DATE-01",
         when=when.has_parts_of_seconds,
         sent="whole seconds",
-        why="Stripe counts whole seconds; parts of one are left off every date",
+        why="Stripe counts whole seconds; every date loses its fraction of a second",
     ),
     carry("issued_at", f"effective_at, {PAID_ON}, note:effective_at"),
     Field(
@@ -301,7 +301,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         "UNCOLLECTIBLE-01",
         source=f"{_INVOICE}.status_transitions and status_details",
         sent="the date in the metadata",
-        why="the invoice is given up on the day of the import, with a reason of Stripe's",
+        why="the invoice is written off on the day of the import, with a reason of Stripe's",
     ),
     carry(
         "status",

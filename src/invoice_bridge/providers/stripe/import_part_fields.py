@@ -75,7 +75,7 @@ PART_FIELDS: tuple[Field, ...] = (
         severity=Severity.CHANGES_MONEY,
         alters=Alters.BRANCH,
         sent="a credit note that was given back elsewhere",
-        why="credit that is left over would be taken off the customer's next invoice, imported or not: none is given",
+        why="remaining credit would be deducted from the customer's next invoice, imported or not, so none is given",
         remedy="give the customer the credit at Stripe last of all, once everything is closed at the source",
     ),
     carry("credit_notes[].kind", "note:out_of_band_amount", source=NOTE, alters=Alters.BRANCH),

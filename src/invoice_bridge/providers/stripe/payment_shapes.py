@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from invoice_bridge.adapter.reading import Notes, Reader
+from invoice_bridge.adapter.notes import Notes
+from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.adapter.shapes import Shape, computed, money, text, unix
 from invoice_bridge.adapter.trusted import maker
 from invoice_bridge.core.model import CreditNote, Invoice, Payment, Status

@@ -88,7 +88,7 @@ def reference_in(data: Any, _context: object) -> str | None:
 
 
 def refusal(answer: Response) -> Refusal:
-    """Read {"error": {type, code, message, param}}; the request id stands in a header."""
+    """Read {"error": {type, code, message, param}}; the request id is in a header."""
     error = object_of(answer).get("error")
     if not isinstance(error, Mapping):
         raise MalformedResponse("the refusal is not in Stripe's format", provider="stripe", status=answer.status)

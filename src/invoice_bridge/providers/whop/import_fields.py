@@ -147,7 +147,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         CREATE,
         code=f"{_CODE}-DUE-01",
         severity=Severity.WARNS,
-        why="what Whop makes of a due date in the past is not documented",
+        why="what Whop does with a due date in the past is not documented",
         remedy="give a due date in the future",
         sent="the date as it is",
         verbs=_VERB,
@@ -206,7 +206,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         alters=Alters.NOTHING,
         severity=Severity.WARNS,
         sent="the line's whole amount, once",
-        why="a quantity is sent where it comes to the amount with the unit amount",
+        why="a quantity is sent only if quantity × unit amount is the amount",
         remedy="write it in the line's description",
     ),
     _carried("lines[].quantity", "line_items[].quantity", LINE_SOURCE, when=_sends_quantity),
@@ -291,7 +291,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
     ),
     _dropped("purchase_order", "ORDER-01", "Whop's invoices have no purchase order number"),
     _dropped("footer", "FOOTER-01", "an invoice has no footer", remedy="leave it out"),
-    _dropped("custom_fields", "CUSTOM-FIELDS-01", "an invoice has no fields of the caller's", remedy="leave them out"),
+    _dropped("custom_fields", "CUSTOM-FIELDS-01", "an invoice has no custom fields", remedy="leave them out"),
     _dropped(
         "metadata", "METADATA-01", "legacy invoices have no metadata", remedy="keep it on your side, by the reference"
     ),
@@ -300,7 +300,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
     _dropped(
         "lines[].product",
         "LINE-PRODUCT-01",
-        "a product of the source's is none of Whop's",
+        "the product is one of the source's, which Whop does not have",
         severity=Severity.INFO,
     ),
     *(

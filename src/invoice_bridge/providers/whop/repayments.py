@@ -13,9 +13,10 @@ from typing import Any, Literal
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.changes import check_state, invalid_state
 from invoice_bridge.adapter.lookup import PAGES
+from invoice_bridge.adapter.notes import Notes
 from invoice_bridge.adapter.once import Entry, check_before, made_before, submit_once
 from invoice_bridge.adapter.provider import Context
-from invoice_bridge.adapter.reading import Notes, Reader
+from invoice_bridge.adapter.reading import Reader
 from invoice_bridge.core.commands import Refund
 from invoice_bridge.core.errors import (
     AmountMismatch,

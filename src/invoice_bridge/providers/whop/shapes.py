@@ -13,7 +13,8 @@ from typing import Any
 
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.declared import Refusal
-from invoice_bridge.adapter.reading import Notes, Reader, lines_total, nothing_left
+from invoice_bridge.adapter.notes import Notes
+from invoice_bridge.adapter.reading import Reader, lines_total, nothing_left
 from invoice_bridge.adapter.shapes import Shape, currency, email, flag, instant, required, rows, text
 from invoice_bridge.adapter.trusted import address_of, charged, customer_of, sent
 from invoice_bridge.core.errors import MalformedResponse

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import pytest
 
-from invoice_bridge.adapter.native import Native, loss_code
+from invoice_bridge.adapter.native import Native
+from invoice_bridge.adapter.native_losses import loss_code
 from invoice_bridge.adapter.provider import Context, Provider
 from invoice_bridge.client.clients import Client
 from invoice_bridge.core.commands import Bill, Command, OneTimeCharge, PeriodInvoice

@@ -16,7 +16,6 @@ from invoice_bridge.providers.chargebee.tables import DESCRIPTION_LENGTH, KEY_WI
 _LONGEST_KEY = 100
 _DAY = 86400
 CREDITS = 500
-"""The credits of a customer that was there before, if the switch says that it has any."""
 _NAMES = ("first_name", "last_name")
 """The fields that an invoice copies from a customer without an address (apidocs.chargebee.com, update billing info)."""
 
@@ -101,11 +100,14 @@ class ChargebeeDocuments(Emulator):
             "auto_collection": "on",
             "net_term_days": 0,
             "created_at": self.now_seconds(),
-            "refundable_credits": CREDITS if self.switches["customer_credits"] else 0,
             "object": "customer",
             "deleted": False,
             **facts,
         }
+
+    def credits_of(self, customer: Mapping[str, Any]) -> int:
+        """Return the credits of a customer; one that a request made has none, whatever the switch says."""
+        return int(customer.get("refundable_credits", CREDITS * self.switches["customer_credits"]))
 
     def add_unbilled_charge(
         self,

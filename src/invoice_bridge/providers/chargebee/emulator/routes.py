@@ -129,7 +129,8 @@ class ChargebeeEmulator(ChargebeeSources):
         del call
         if customer_id not in self.customers:
             raise self._refuse(f"{customer_id} not found", status=404, code="resource_not_found")
-        return self.json({"customer": self.customers[customer_id]})
+        found = self.customers[customer_id]
+        return self.json({"customer": {**found, "refundable_credits": self.credits_of(found)}})
 
     def retrieve_subscription(self, call: IncomingRequest, subscription_id: str) -> Response:
         """GET /subscriptions/{id}."""

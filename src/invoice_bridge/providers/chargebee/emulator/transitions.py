@@ -71,8 +71,8 @@ class ChargebeeTransitions(ChargebeeDocuments):
             "generated_at": now,
             "updated_at": now,
         }
-        if credits_left := self.customers[found["customer_id"]]["refundable_credits"]:
-            applied = min(credits_left, found["amount_due"])
+        if had := self.credits_of(self.customers[found["customer_id"]]):
+            applied = min(had, found["amount_due"])
             left = found["amount_due"] - applied
             found |= {"credits_applied": applied, "amount_due": left, "amount_to_collect": left}
             found["applied_credits"] = [{"applied_amount": applied, "applied_at": now}]
