@@ -37,7 +37,8 @@ def _settings(served: Served, kind: Kind, http: Any) -> dict[str, Any]:
     seconds = 0.4 if kind is Kind.LATENCY else 0.03
     served.put("stripe", Faults(STRIPE.emulator(clock=FakeClock()), [Fault(kind, times=99, seconds=seconds)]))
     url = served.base_urls["stripe"]
-    return {"api_key": KEY, "base_url": url, "http": http, "lookup": "never", "timeout": 0.25}
+    timeout = 0.25 if kind in {Kind.LATENCY, Kind.TIMEOUT_AFTER} else 5.0
+    return {"api_key": KEY, "base_url": url, "http": http, "lookup": "never", "timeout": timeout}
 
 
 def _ending(error: BridgeError | None, served: Served) -> Ending:
