@@ -40,6 +40,7 @@ LONG: Final = (
     "tests/e2e/test_report_page.py",
     "tests/e2e/test_report_use.py",
     "tests/e2e/test_two_providers.py",
+    "tests/migrate/test_exactly_once.py",
     "tests/providers/whop/test_whop_tables.py",
     "tests/secrets/test_programs.py",
     "tests/test_benchmarks.py",

@@ -123,6 +123,7 @@ def test_contestants_take_turns(frame: ModuleType) -> None:
 
 
 # ── scripts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script_runs_and_measures_what_it_declares(script: str, tmp_path: Path, run: ModuleType) -> None:
     """With little data and one round: every gate has a figure above nothing, or names the package that is not here."""

@@ -122,7 +122,9 @@ def target(plan: Call, case: Case) -> str:
     return events[case.place].place if case.place < len(events) else f"no request ({case.place})"
 
 
-@pytest.mark.parametrize("name", providers.names())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "stripe" else name for name in providers.names()]
+)
 def test_no_course_has_changed(name: str, tmp_path: Path) -> None:
     """What is sent, in which order, and how it ends: as written down, for every bill and fault."""
     with patch("time.sleep"):

@@ -34,6 +34,7 @@ settings = {{ site = "{site}" }}
 """
 
 
+@pytest.mark.slow
 def test_a_worker_finishes_the_plan(
     postgres_journal: str, served: Served, cli: Callable[..., Done], tmp_path: Path
 ) -> None:
@@ -68,6 +69,7 @@ def test_what_cannot_be_used_is_refused(cli: Callable[..., Done], tmp_path: Path
     assert (file.code, "is a file of this machine" in file.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_worker_moves_what_plan_has_written(
     postgres_journal: str, cli: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

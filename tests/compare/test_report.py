@@ -371,6 +371,7 @@ def test_two_currencies_have_no_difference_in_the_table(written: Write) -> None:
     assert listed[6:9] == [["EUR", "JPY"], ["148.00 EUR", "5 JPY"], ""]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     """Two thousand rows more need no more memory than what is read at a time."""
     sides = [[one(reference=f"r{n}", raw={"text": "x" * 2000}) for n in range(2000)] for one in (bill, other)]

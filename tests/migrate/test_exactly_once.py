@@ -17,6 +17,7 @@ from tests.migrate.processes import kill_and_replace, scene
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="this platform has no SIGKILL")
 
 
+@pytest.mark.parametrize("place", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
 def test_killed_workers_make_each_item_once(place: Place) -> None:
     """SIGKILL at seeded points: each item is made once, and all are. `make migrations` runs hundreds of them."""
     with scene(place, 50) as stage:
@@ -27,6 +28,7 @@ def test_killed_workers_make_each_item_once(place: Place) -> None:
         assert {row.target_id for row in stage.ledger.rows(stage.plan)} == set(stage.emulator.invoices)
 
 
+@pytest.mark.slow
 def test_killed_workers_import_history_once_and_charge_nobody(tmp_path: Path) -> None:
     """Paid, void and uncollectible invoices at Chargebee: each once, and nothing is mailed or collected."""
     with scene(tmp_path / "ledger.sqlite", 30, provider="chargebee", imports=True) as stage:
@@ -36,6 +38,7 @@ def test_killed_workers_import_history_once_and_charge_nobody(tmp_path: Path) ->
         assert not {entry.event for entry in stage.emulator.ledger} & {"mailed", "collected"}
 
 
+@pytest.mark.slow
 def test_pages_as_jobs_survive_killed_machines(postgres_journal: str) -> None:
     """With pgqueuer: a machine that dies leaves its job to another one, which finishes its pages; each item once."""
     with scene(postgres_journal, 50) as stage:
@@ -53,7 +56,7 @@ def test_without_the_lookup_killed_workers_make_items_twice(tmp_path: Path) -> N
         assert stage.doubles() > 0
 
 
-@pytest.mark.parametrize("point", ["claim", "answer"])
+@pytest.mark.parametrize("point", ["claim", pytest.param("answer", marks=pytest.mark.slow)])
 def test_a_worker_that_is_dead_for_good_is_replaced(tmp_path: Path, point: str) -> None:
     """Nobody starts it again: the other worker has everything done within 30 seconds."""
     with scene(tmp_path / "ledger.sqlite", 50, threads=1) as stage:
@@ -67,6 +70,7 @@ def test_a_worker_that_is_dead_for_good_is_replaced(tmp_path: Path, point: str) 
         assert (stage.made(), stage.doubles()) == (50, 0)
 
 
+@pytest.mark.parametrize("place", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize("fenced, doubles", [(True, False), (False, True)])
 def test_a_worker_stopped_past_its_lease_and_woken_sends_nothing_more(
     place: Place, fenced: bool, doubles: bool

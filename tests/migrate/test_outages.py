@@ -106,6 +106,7 @@ def test_a_server_that_stays_away_ends_the_run_with_an_error_and_the_next_run_fi
 
 
 # ── a disk that is full ──────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_with_an_error_and_the_next_run_finishes(tmp_path: Path) -> None:
     """The files may not grow (RLIMIT_FSIZE): items that were sent cannot be written, and are looked up."""
     with scene(tmp_path / "ledger.sqlite", 100, timing=BRIEF) as stage:
@@ -159,6 +160,7 @@ def test_a_disk_without_space_ends_the_run_with_an_error_and_the_next_run_finish
         assert (stage.made(), stage.doubles()) == (100, 0)
 
 
+@pytest.mark.slow
 def test_a_disk_that_was_full_before_lets_nothing_be_sent(tmp_path: Path) -> None:
     """Not even the first claim fits."""
     with scene(tmp_path / "ledger.sqlite", 50, timing=BRIEF) as stage:
@@ -181,6 +183,7 @@ def test_a_file_that_this_user_cannot_write_lets_nothing_be_sent() -> None:
         assert stage.emulator.requests == 0
 
 
+@pytest.mark.slow
 def test_a_database_that_is_read_only_lets_nothing_be_sent(postgres_journal: str) -> None:
     """A standby's, or a role's, setting."""
     with scene(postgres_journal, 10, timing=BRIEF) as stage:

@@ -29,6 +29,7 @@ def test_three_processes_use_the_rate_and_never_exceed_it(place: Place) -> None:
     pytest.fail(f"of 25 a second only these shares were used: {shares}")
 
 
+@pytest.mark.slow
 def test_with_a_pace_of_their_own_three_processes_exceed_it(tmp_path: Path) -> None:
     """The control."""
     _, most = measure(tmp_path / "ledger.sqlite", 25, 2.0, shared=False)

@@ -231,6 +231,7 @@ def test_plain_vcrpy_replays_the_file_untouched(provider: str, recorded: pytest.
 
 
 # ── recording ────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.slow
 def test_the_same_test_records_the_same_bytes(recorded: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """In another process, another zone of time, with other hashes: no byte of a cassette or its sidecar differs."""
     before = written(recorded.path)
