@@ -7,11 +7,12 @@ or TERM=dumb refuse escapes, or for work of less than a second. rich is loaded o
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from threading import Lock, Timer
+from threading import Lock, Thread, Timer
 from typing import Any, TypeVar
 
 from invoice_bridge.cli.exits import is_json
@@ -80,6 +81,18 @@ def _bar() -> Any:
     )
 
 
+def _start_without_interrupts(thread: Thread) -> None:
+    """Start a thread that is never the one that Ctrl-C reaches: the main thread would go on waiting for its answer."""
+    if sys.platform == "win32":
+        thread.start()
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # threads begin with the mask of their maker
+    try:
+        thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @contextmanager
 def progress(text: str) -> Iterator[Line]:
     """Show what is done while the block runs, once it has run for a second."""
@@ -90,7 +103,7 @@ def progress(text: str) -> Iterator[Line]:
     timer = Timer(_AFTER, line.start)
     timer.daemon = True
     _shown.append(line)
-    timer.start()
+    _start_without_interrupts(timer)
     try:
         yield line
     finally:
