@@ -58,6 +58,10 @@ class Opened:
         texts: list[str] = self.page.locator("#list tbody a").all_inner_texts()
         return texts
 
+    def address(self) -> str:
+        """What the address has after its #, asked of the page: `page.url` learns of a change a moment later."""
+        return str(self.page.evaluate("location.hash")).removeprefix("#")
+
     def count(self) -> str:
         """What the page says of how many rows match."""
         return str(self.page.locator("#count").inner_text()).replace("\u202f", "")

@@ -19,7 +19,7 @@ def test_a_migration_whose_workers_are_killed_and_stopped_moves_each_document_on
     dice = random.Random(3)
     with whole(tmp_path / "ledger.sqlite", ("chargebee", "stripe"), 40, numbers="new") as stage:
         stage.harm(dice, 120, 5)
-        given = disturb(stage, dice, kills=1, stops=1, workers=1)
+        given = disturb(stage, dice, kills=1, stops=1, workers=1, early=True)
         made = stage.judge()
     assert (given["SIGKILL"], given["SIGSTOP"], given["failed"], given["still running"]) == (1, 1, 0, 0)
     assert not made.is_wrong, made

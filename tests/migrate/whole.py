@@ -280,11 +280,15 @@ def whole(place: str | Path, pair: tuple[str, str], items: int, *, numbers: str 
 
 
 # ── killed and stopped ───────────────────────────────────────────────────────────────────────────────────────────────
-def disturb(stage: Whole, dice: random.Random, kills: int, stops: int, workers: int, **orders: Any) -> Counter[str]:
+def disturb(
+    stage: Whole, dice: random.Random, kills: int, stops: int, workers: int, *, early: bool = False, **orders: Any
+) -> Counter[str]:
     """Keep so many workers running, of which some are killed and some stopped past their lease and woken.
 
-    Returns how many signals were given. Each worker that is to be disturbed does it itself, at a seeded point.
+    Returns how many signals were given. Each worker that is to be disturbed does it itself, at a seeded point; an early
+    one leaves so much to do that the next worker reaches its own point too.
     """
+    points, passes = (("claim", "send", "answer"), 3) if early else (POINTS, 10)
     signals = [signal.SIGKILL] * kills + [signal.SIGSTOP] * stops
     dice.shuffle(signals)
     given: Counter[str] = Counter()
@@ -293,8 +297,8 @@ def disturb(stage: Whole, dice: random.Random, kills: int, stops: int, workers: 
     def one() -> BaseProcess:
         if not signals:
             return stage.start(**orders)
-        point = dice.choice(POINTS)
-        after = dice.randrange(10) if point in {"send", "answer"} else 0  # whoever takes items reaches its point
+        point = dice.choice(points)
+        after = dice.randrange(passes) if point in {"send", "answer"} else 0  # whoever takes items reaches its point
         return stage.start(point=point, after=after, signal=signals.pop(), **orders)
 
     assert not stage.is_finished()
