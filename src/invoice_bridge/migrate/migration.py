@@ -135,7 +135,8 @@ class Migration:
     ) -> int:
         """Plan what is new at the source since a plan; return the new plan's number.
 
-        What has changed since is refused there with the word "changed-since-plan": a person decides about it.
+        What that plan left out is planned too, if it can be moved now. What has changed since it was moved is refused
+        with the word "changed-since-plan": a person decides about it.
         """
         header = self.ledger.plan(plan)
         facts = header.facts

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from invoice_bridge.core.errors import BridgeError, ConfigurationError, Discrepancy, Unsupported
+from invoice_bridge.core.errors import BridgeError, ConfigurationError, Discrepancy, NotFound
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.journal.store import Journal
 from invoice_bridge.migrate.documents import differences_of
 from invoice_bridge.migrate.engine import Worker
+from invoice_bridge.migrate.errors import SourceChanged
 from invoice_bridge.migrate.journal import ItemJournal
 from invoice_bridge.migrate.operations import Action, make, read_operation
 from invoice_bridge.migrate.planning import COMPLETE, digest_of_plan, fingerprint
@@ -165,10 +166,41 @@ class Stages:
 
     def make(self, target: Client, item: Item) -> Invoice:
         """Make the document, if the source is still as it was planned."""
-        invoice_id, planned = self._source_of(item)
-        if self._reads_again and not item.is_repeat and fingerprint(self._read(invoice_id)) != planned:
-            raise Unsupported(f"changed-since-plan: the invoice {invoice_id} is not as it was planned; sweep plans it")
+        if self._reads_again and (change := self._change_of(item)) is not None:
+            self._refuse_changed(target, item, change)
         return self._passed_on(make(target, self._accepting(item, "make")))
+
+    def _change_of(self, item: Item) -> str | None:
+        """Read the invoice again at the source; return what is not as it was planned, None if all is."""
+        invoice_id, planned = self._source_of(item)
+        try:
+            is_same = fingerprint(self._read(invoice_id)) == planned
+        except NotFound:
+            return f"the invoice {invoice_id} is not at the source any more"
+        return None if is_same else f"the invoice {invoice_id} is not as it was planned; sweep plans it as it is"
+
+    @staticmethod
+    def _refuse_changed(target: Client, item: Item, change: str) -> None:
+        """Refuse what has changed, unless an earlier try has made it whole before it changed."""
+        if not item.is_repeat:
+            raise SourceChanged(f"changed-since-plan: {change}")
+        asked = read_operation({**item.operation["make"], "attempt": item.attempt})
+        known = target.resolve(asked)
+        if known.state == "absent":
+            raise SourceChanged(f"changed-since-plan: {change}; an earlier try has made nothing")
+        made = known.invoice
+        if made is None:
+            raise Discrepancy(
+                f"changed-since-plan: {change}; whether an earlier try has made it is {known.state}: {known.why}",
+                asked="", found="",
+            )  # fmt: skip
+        is_whole = made.status is (asked.status if asked.armed else Status.DRAFT)
+        if not is_whole and not (made.status is Status.OPEN and not asked.armed):
+            raise Discrepancy(
+                f"changed-since-plan: {change}; an earlier try has made {made.id}, which is {made.status} and was not "
+                "finished",
+                asked=asked.status, found=made.status, invoice=made,
+            )  # fmt: skip
 
     def _passed_on(self, made: Invoice) -> Invoice:
         self._journals[-1].pass_on(made)

@@ -16,6 +16,7 @@ from invoice_bridge.core.commands import ListInvoices
 from invoice_bridge.core.errors import BridgeError, ConfigurationError, NotFound
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.migrate.documents import differences_of
+from invoice_bridge.migrate.listings import pages_of
 from invoice_bridge.migrate.operations import read_operation
 from invoice_bridge.migrate.queries import notes_of, targets_of, write_notes
 
@@ -121,17 +122,17 @@ def _finding(row: Row, target: Client, context: Context) -> Finding | None:
 
 def _doubled(ledger: Ledger, plan: int, target: Client) -> Iterator[Finding]:
     """Yield the documents of the target's listing that have a reference of the plan, and are not its own."""
-    command: ListInvoices | None = ListInvoices()
-    while command is not None:
-        page = target.page(command)
-        found = [one for one in page.items if not isinstance(one, Unreadable) and one.reference]
-        known = targets_of(ledger, plan, {one.reference for one in found if one.reference})
-        for one in found:
+    found: dict[tuple[str, str], None] = {}
+    for page in pages_of(target, ListInvoices()):
+        listed = [one for one in page.items if not isinstance(one, Unreadable) and one.reference]
+        known = targets_of(ledger, plan, {one.reference for one in listed if one.reference})
+        for one in listed:
             reference = one.reference or ""
-            if known.get(reference) is not None and known[reference] != one.id:
-                detail = f"the target also has {one.id} of that reference, which is {one.status}"
-                yield Finding(reference, "doubled", detail)
-        command = page.next
+            if known.get(reference) is None or known[reference] == one.id or (reference, one.id) in found:
+                continue
+            found[reference, one.id] = None
+            detail = f"the target also has {one.id} of that reference, which is {one.status}"
+            yield Finding(reference, "doubled", detail)
 
 
 def _json(made: Verification) -> dict[str, Any]:

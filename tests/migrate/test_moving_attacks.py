@@ -1,0 +1,289 @@
+"""Attacks on moving: caps that are passed, sources that change late, listings that stop early, and what is not ours."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from invoice_bridge import Client, Invoice, Money, NotFound, ServerError, Unauthorized
+from invoice_bridge.adapter.pages import Page
+from invoice_bridge.core.commands import ListInvoices
+from invoice_bridge.core.errors import MalformedResponse
+from invoice_bridge.migrate import Item, Migration
+from invoice_bridge.migrate.running import Stages
+from invoice_bridge.migrate.schema import ITEMS
+from tests.migrate.moves import Move, move
+
+
+@pytest.fixture
+def between(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Move]:
+    with move(tmp_path, *getattr(request, "param", ("stripe", "chargebee"))) as made:
+        yield made
+
+
+to_stripe = pytest.mark.parametrize("between", [("chargebee", "stripe")], indirect=True, ids=" to ".join)
+
+
+def planned(migration: Migration, between: Move, **choices: Any) -> frozenset[str]:
+    migration.plan(customers=between.customers, **choices)
+    return migration.preview().stopping
+
+
+def rows(migration: Migration, plan: int | None = None) -> dict[str, tuple[str, str]]:
+    number = migration.ledger.plan(plan).number
+    return {row.reference: (row.state, row.reason) for row in migration.ledger.rows(number)}
+
+
+def before(monkeypatch: pytest.MonkeyPatch, stage: str, act: Callable[[], object]) -> None:
+    real = getattr(Stages, stage)
+
+    def watched(self: Stages, target: Client, item: Item) -> Invoice:
+        act()
+        made: Invoice = real(self, target, item)
+        return made
+
+    monkeypatch.setattr(Stages, stage, watched)
+
+
+# ── caps ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_bound_of_an_earlier_run_adds_nothing_to_the_next_one(between: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an interrupted run had chosen, and had not begun, is not moved by a run that is bounded to one."""
+    between.fill(6, ("paid",))
+
+    def refuse() -> None:
+        raise Unauthorized("the key is wrong", provider="stripe", status=401)
+
+    with between.migration() as migration:
+        allow = planned(migration, between)
+        with monkeypatch.context() as patched:
+            before(patched, "make", refuse)
+            with pytest.raises(Unauthorized):
+                migration.run(first=5, allow=allow, threads=1)
+        assert migration.run(first=1, allow=allow) == {"done": 1}
+        assert len(between.emulators["chargebee"].invoices) == 1
+        assert migration.run(at_most=[Money(2100, "EUR")], allow=allow) == {"done": 2}
+        assert migration.run(allow=allow) == {"done": 3}
+
+
+# ── a source that changes late ───────────────────────────────────────────────────────────────────────────────────────
+def test_a_source_that_was_away_is_still_read_before_its_invoice_is_made(
+    between: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The read fails, the invoice changes meanwhile: the next try must not make what was planned."""
+    made = between.bill("paid", "res-1", 1000)
+    retrieve, failed = Client.retrieve, list[str]()
+
+    def failing(self: Client, invoice_id: str, **options: Any) -> Invoice:
+        if invoice_id == made and not failed:
+            failed.append(made)
+            between.emulators["stripe"].invoices[made]["number"] = "OTHER-1"
+            error = ServerError("the source is away", provider="stripe", status=503)
+            error.outcome = "nothing_done"
+            raise error
+        return retrieve(self, invoice_id, **options)
+
+    with between.migration() as migration:
+        allow = planned(migration, between)
+        monkeypatch.setattr(Client, "retrieve", failing)
+        assert migration.run(allow=allow).get("done") is None, rows(migration)
+        assert rows(migration) == {"res-1": ("refused", "changed-since-plan")}
+        assert between.emulators["chargebee"].invoices == {}
+
+
+def test_a_worker_that_died_before_it_sent_anything_does_not_excuse_the_check(between: Move) -> None:
+    """The claim is all that is left of it; the invoice changed before another worker took the item over."""
+    made = between.bill("paid", "res-1", 1000)
+
+    with between.migration() as migration:
+        allow = planned(migration, between)
+        with migration.ledger.database.writing() as connection:
+            connection.execute(update(ITEMS).values(sent_at=1, claim=1))
+        between.emulators["stripe"].invoices[made]["number"] = "OTHER-1"
+        migration.run(allow=allow)
+        assert rows(migration) == {"res-1": ("refused", "changed-since-plan")}
+        assert between.emulators["chargebee"].invoices == {}
+
+
+def test_what_a_lost_answer_had_made_is_found_though_its_source_changed(
+    between: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was made, its answer was lost, then the source changed: it is done, once, and the sweep lists the change."""
+    made = between.bill("paid", "res-1", 1000)
+    send, lost = Client.import_invoice, list[str]()
+
+    def losing(self: Client, *arguments: Any, **options: Any) -> Invoice:
+        done: Invoice = send(self, *arguments, **options)
+        if not lost:
+            lost.append(done.id)
+            between.emulators["stripe"].invoices[made]["number"] = "OTHER-1"
+            error = ServerError("the answer was lost", provider="chargebee", status=500)
+            error.outcome = "unknown"
+            raise error
+        return done
+
+    with between.migration() as migration:
+        allow = planned(migration, between)
+        monkeypatch.setattr(Client, "import_invoice", losing)
+        assert migration.run(allow=allow).get("done") == 1, rows(migration)
+        assert len(between.emulators["chargebee"].invoices) == 1
+        sweep = migration.sweep(customers=between.customers)
+        assert rows(migration, sweep) == {"res-1": ("refused", "changed-since-plan")}
+
+
+def test_an_invoice_that_is_gone_at_the_source_is_refused_by_its_word(between: Move) -> None:
+    """Deleted between the plan and the run: it has changed since, and the word says so."""
+    made = between.bill("draft", "res-1", 1000)
+    with between.migration() as migration:
+        allow = planned(migration, between, drafts=True)
+        with between.client("source") as client:
+            client.delete(made)
+        migration.run(allow=allow)
+        assert rows(migration) == {"res-1": ("refused", "changed-since-plan")}
+
+
+# ── the sweep ────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("step", ["sweep", "plan"])
+@to_stripe
+def test_a_reference_that_was_changed_at_the_source_moves_nothing_twice(between: Move, step: str) -> None:
+    """The document is known by its id: a new mark of the application does not make it another one."""
+    made = between.bill("paid", "res-1", 1000)
+    with between.migration() as migration:
+        allow = planned(migration, between, numbers="new")
+        assert migration.run(allow=allow) == {"done": 1}
+        between.emulators["chargebee"].invoices[made]["po_number"] = "res-1-corrected"
+        with between.client("source") as client:
+            assert client.retrieve(made).reference == "res-1-corrected"
+        if step == "sweep":
+            number = migration.sweep(customers=between.customers)
+        else:
+            number = migration.plan(customers=between.customers, numbers="new")
+        assert {state for state, _ in rows(migration, number).values()} <= {"refused", "skipped"}
+        migration.run(number, allow=migration.preview(number).stopping)
+        assert len(between.emulators["stripe"].invoices) == 1
+
+
+def test_a_bill_that_was_made_anew_under_its_reference_is_swept(between: Move) -> None:
+    """Its first invoice was void, and was moved: the second one is another document of the same reference."""
+    first = between.bill("void", "res-1", 1000)
+    invoices = between.emulators["stripe"].invoices
+    with between.migration() as migration:
+        allow = planned(migration, between)
+        assert migration.run(allow=allow) == {"done": 1}
+        second = between.bill("paid", "res-2", 1000)
+        invoices[second]["metadata"] = dict(invoices[first]["metadata"])
+        number = migration.sweep(customers=between.customers)
+        assert rows(migration, number) == {f"res-1~{second}": ("planned", "")}
+        assert migration.run(number, allow=migration.preview(number).stopping) == {"done": 1}
+        assert len(between.emulators["chargebee"].invoices) == 2
+        assert migration.verify(number).ok
+
+
+@pytest.mark.parametrize("left_out", ["open", "draft", "unmapped", "changed"])
+def test_a_sweep_plans_what_the_plan_had_left_out_and_can_now_be_moved(between: Move, left_out: str) -> None:
+    """Nothing was made of it: it is planned as it is now. What nobody moved is not said to be a person's."""
+    made = between.bill({"draft": "draft", "open": "open"}.get(left_out, "paid"), "res-1", 1000)
+    with between.migration() as migration:
+        customers = {} if left_out == "unmapped" else between.customers
+        migration.plan(customers=customers)
+        allow = migration.preview().stopping
+        with between.client("source") as client:
+            if left_out == "changed":
+                between.emulators["stripe"].invoices[made]["number"] = "OTHER-1"
+            elif left_out != "unmapped":
+                if left_out == "draft":
+                    client.finalize(made)
+                client.mark_paid(made)
+        migration.run(allow=allow)
+        assert rows(migration)["res-1"][0] in {"refused", "skipped"}
+        number = migration.sweep(customers=between.customers)
+        assert rows(migration, number) == {"res-1": ("planned", "")}
+        assert migration.run(number, allow=migration.preview(number).stopping) == {"done": 1}
+        assert migration.verify(number).ok
+        assert migration.preview(migration.sweep(number, customers=between.customers)).counts == {}
+
+
+# ── listings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_no_name_of_a_second_document_hides_a_third_one(between: Move) -> None:
+    """A reference may look like the one that the ledger gives a document whose reference is taken."""
+    first = between.bill("paid", "A", 1000)
+    second = between.bill("paid", "B", 2000)
+    third = between.bill("paid", "C", 4000)
+    invoices = between.emulators["stripe"].invoices
+    with between.client("source") as client:
+        order = [one.id for one in client.list()]
+    names = dict(zip(order, ("A", f"A~{order[2]}", "A"), strict=True))
+    with between.client("source") as client:
+        (key,) = [name for name, value in invoices[first]["metadata"].items() if value == "A"]
+        for one, name in names.items():
+            invoices[one]["metadata"][key] = name
+        assert {one.reference for one in client.list()} == set(names.values())
+    with between.migration() as migration:
+        planned(migration, between)
+        made = migration.preview()
+        assert sum(group.source[0] for group in made.groups) == 3
+        assert {row.source["id"] for row in migration.ledger.rows(1)} == {first, second, third}
+
+
+def test_a_place_in_the_listing_that_is_gone_begins_the_listing_anew(
+    between: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page token that has expired, or an invoice that was deleted: planned whole, each once, and never stuck."""
+    between.fill(6, ("paid",))
+    page, asked = Client.page, list[str | None]()
+
+    def small(self: Client, command: Any) -> Any:
+        asked.append(command.cursor)
+        if command.cursor is not None and asked.count(command.cursor) == 1 and len(asked) == 2:
+            raise NotFound("No such invoice", provider="stripe", status=404)
+        return page(self, command.model_copy(update={"limit": 2}))
+
+    monkeypatch.setattr(Client, "page", small)
+    with between.migration() as migration:
+        assert migration.plan(customers=between.customers) == 1
+        made = migration.preview()
+        assert (dict(made.counts), made.closes) == ({"planned": 6}, True)
+        assert sum(group.source[1] for group in made.groups) == sum(1000 + number for number in range(6))
+
+
+def test_a_listing_that_returns_to_a_page_is_no_endless_plan(between: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same place again and again: the plan ends with an error that says so, and is not complete."""
+    between.fill(4, ("paid",))
+    page, calls = Client.page, list[int]()
+
+    def turning(self: Client, command: Any) -> Page:
+        calls.append(1)
+        assert len(calls) < 50, "it never ends"
+        found: Page = page(self, command.model_copy(update={"limit": 2, "cursor": None}))
+        return Page(found.items, ListInvoices(full=True, cursor=("in_a", "in_b")[len(calls) % 2]))
+
+    monkeypatch.setattr(Client, "page", turning)
+    with between.migration() as migration, pytest.raises(MalformedResponse, match="the same page"):
+        migration.plan(customers=between.customers)
+
+
+# ── verify ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _refunded_at_chargebee(document: dict[str, Any]) -> None:
+    note = {"cn_id": "CN-9", "cn_reason_code": "Other", "cn_date": document["date"], "cn_status": "refunded",
+            "cn_total": 300, "cn_type": "refundable"}  # fmt: skip
+    document["issued_credit_notes"] = [*document.get("issued_credit_notes", ()), note]
+
+
+# ── undo ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+@to_stripe
+def test_an_undo_leaves_alone_what_somebody_has_changed(between: Move) -> None:
+    """A line was added at the target since: what is there is not what was imported."""
+    between.bill("draft", "res-1", 1000)
+    with between.migration() as migration:
+        allow = planned(migration, between, drafts=True)
+        assert migration.run(allow=allow) == {"done": 1}
+        (document,) = between.emulators["stripe"].invoices.values()
+        document["rows"][0]["amount"] += 500
+        document["total"] += 500
+        document["amount_due"] += 500
+        document["amount_remaining"] += 500
+        number = migration.undo()
+        migration.run(number)
+        assert rows(migration, number) == {"res-1": ("refused", "changed-since-plan")}
+        assert len(between.emulators["stripe"].invoices) == 1
