@@ -1,17 +1,34 @@
 """Attacks on moving: caps that are passed, sources that change late, listings that stop early, and what is not ours."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from invoice_bridge import Client, Invoice, Money, NotFound, ServerError, Unauthorized
+from invoice_bridge import (
+    Client,
+    CreditNote,
+    ImportInvoice,
+    Invoice,
+    Line,
+    Money,
+    NotFound,
+    Payment,
+    ServerError,
+    Status,
+    TaxLine,
+    Unauthorized,
+)
 from invoice_bridge.adapter.pages import Page
+from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import ListInvoices
 from invoice_bridge.core.errors import MalformedResponse
 from invoice_bridge.migrate import Item, Migration
+from invoice_bridge.migrate.documents import differences_of
 from invoice_bridge.migrate.running import Stages
 from invoice_bridge.migrate.schema import ITEMS
 from tests.migrate.moves import Move, move
@@ -263,13 +280,6 @@ def test_a_listing_that_returns_to_a_page_is_no_endless_plan(between: Move, monk
         migration.plan(customers=between.customers)
 
 
-# ── verify ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _refunded_at_chargebee(document: dict[str, Any]) -> None:
-    note = {"cn_id": "CN-9", "cn_reason_code": "Other", "cn_date": document["date"], "cn_status": "refunded",
-            "cn_total": 300, "cn_type": "refundable"}  # fmt: skip
-    document["issued_credit_notes"] = [*document.get("issued_credit_notes", ()), note]
-
-
 # ── undo ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 @to_stripe
 def test_an_undo_leaves_alone_what_somebody_has_changed(between: Move) -> None:
@@ -287,3 +297,136 @@ def test_an_undo_leaves_alone_what_somebody_has_changed(between: Move) -> None:
         migration.run(number)
         assert rows(migration, number) == {"res-1": ("refused", "changed-since-plan")}
         assert len(between.emulators["stripe"].invoices) == 1
+
+
+# ── open invoices ────────────────────────────────────────────────────────────────────────────────────────────────────
+def move_open(migration: Migration, between: Move) -> None:
+    migration.plan(customers=between.customers, open_invoices=True)
+    migration.run(allow=migration.preview().stopping)
+
+
+def test_what_was_credited_and_then_paid_meanwhile_is_not_recorded_as_paid_whole(
+    between: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """7.00 of 10.00 was paid at the source, after a credit note: a payment of 10.00 was never made."""
+    made = between.bill("open", "res-1", 1000)
+    done: list[str] = []
+
+    def credit_and_pay() -> None:
+        if not done:
+            done.append(made)
+            with between.client("source") as client:
+                client.credit(made, amount=Money(300, "EUR"), reference="late-note")
+                client.mark_paid(made)
+
+    before(monkeypatch, "release", credit_and_pay)
+    with between.migration() as migration:
+        move_open(migration, between)
+        assert rows(migration) == {"res-1": ("quarantined", "changed-since-plan")}
+        (document,) = between.emulators["chargebee"].invoices.values()
+        assert document["amount_paid"] == 0
+
+
+def test_a_payment_that_arrives_while_the_source_is_closed_is_not_demanded_again(
+    between: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part was paid between the last read and the write-off: the target would demand it a second time."""
+    made = between.bill("open", "res-1", 1000)
+
+    def pay(minor: int) -> None:
+        with between.client("source") as client:
+            at = client.retrieve(made).created_at
+            assert at is not None
+            client.record_payment(made, amount=Money(minor, "EUR"), at=at, reference=f"part-{minor}")
+
+    pay(400)
+    close = Client.mark_uncollectible
+
+    def late(self: Client, invoice_id: str, **options: Any) -> Invoice:
+        pay(100)
+        return close(self, invoice_id, **options)
+
+    monkeypatch.setattr(Client, "mark_uncollectible", late)
+    with between.migration() as migration:
+        move_open(migration, between)
+        assert rows(migration) == {"res-1": ("quarantined", "changed-since-plan")}
+        with between.client("source") as client:
+            assert client.retrieve(made).amount_paid == Money(500, "EUR")
+
+
+def test_what_was_paid_meanwhile_is_verified_as_paid(between: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run recorded it as paid, as it promises: verify expects that, and still finds a cent."""
+    made = between.bill("open", "res-1", 1000)
+
+    def pay() -> None:
+        if between.emulators["stripe"].invoices[made]["status"] == "open":
+            with between.client("source") as client:
+                client.mark_paid(made)
+
+    before(monkeypatch, "release", pay)
+    with between.migration() as migration:
+        move_open(migration, between)
+        found = migration.verify()
+        assert found.ok, str(found)
+        (document,) = between.emulators["chargebee"].invoices.values()
+        document["amount_paid"] -= 1
+        assert not migration.verify().ok
+
+
+# ── verify ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def paid_import(*notes: CreditNote) -> ImportInvoice:
+    march = datetime(2026, 3, 2, tzinfo=UTC)
+    amount = Money(1190, "EUR")
+    return ImportInvoice(
+        reference="res-1",
+        number="INV-1",
+        customer="cus_42",
+        status=Status.PAID,
+        total=amount,
+        issued_at=march,
+        paid_at=march,
+        lines=[
+            Line(
+                description="Fees",
+                amount=Money(1000, "EUR"),
+                taxes=(TaxLine(name="VAT", rate=Decimal(19), amount=Money(190, "EUR"), inclusive=False),),
+            )
+        ],
+        payments=[Payment(id="ch_1", amount=amount, at=march, state="succeeded")],
+        credit_notes=notes,
+    )
+
+
+def imported(between: Move, command: ImportInvoice) -> tuple[Invoice, Context]:
+    with between.client("target") as client:
+        made = client.import_invoice(command, allow=[loss.code for loss in client.losses(command)])
+        return client.retrieve(made.id), client._context
+
+
+REFUND = CreditNote(
+    id="cn_1", number="CN-1", amount=Money(300, "EUR"), kind="refund", at=datetime(2026, 3, 9, tzinfo=UTC)
+)
+
+
+@pytest.mark.parametrize("between", [("chargebee", "stripe"), ("stripe", "chargebee")], indirect=True, ids=" to ".join)
+@pytest.mark.parametrize("noted", [True, False], ids=["with a refund", "without"])
+def test_verify_excuses_no_other_refund_tax_or_payment(between: Move, noted: bool) -> None:
+    """What was given back, credited or taxed, and each payment: no loss of a number or a date excuses an amount."""
+    command = paid_import(*([REFUND] if noted else []))
+    found, context = imported(between, command)
+    assert differences_of(command, found, context) == []
+    more = CreditNote(id="cn_9", amount=Money(100, "EUR"), kind="refund")
+    adjusted = CreditNote(id="cn_9", amount=Money(100, "EUR"), kind="adjustment")
+    half = found.payments[0].model_copy(update={"amount": Money(590, "EUR")})
+    changes: dict[str, dict[str, Any]] = {
+        "a refund": {
+            "credit_notes": (*found.credit_notes, more), "credit_notes_complete": True,
+            "amount_refunded": (found.amount_refunded or Money(0, "EUR")) + Money(100, "EUR"),
+        },
+        "a credit note": {"credit_notes": (*found.credit_notes, adjusted), "credit_notes_complete": True},
+        "the tax": {"tax": Money(180, "EUR")},
+        "a payment less": {"payments": (half,), "payments_complete": True},
+        "lines that are not known whole": {"lines_complete": False},
+    }  # fmt: skip
+    for what, change in changes.items():
+        assert differences_of(command, found.model_copy(update=change), context), what

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from invoice_bridge.core.errors import BridgeError, ConfigurationError, Discrepancy, NotFound
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.totals import sum_of
 from invoice_bridge.journal.store import Journal
 from invoice_bridge.migrate.documents import differences_of
 from invoice_bridge.migrate.engine import Worker
@@ -216,6 +217,7 @@ class Stages:
         invoice_id, planned = self._source_of(item)
         before = self._read(invoice_id)
         if before.status is Status.PAID:
+            self._check_paid(item, before, made)
             return made  # paid meanwhile: nothing is left to close, and arm records it
         if before.status is Status.OPEN:
             if fingerprint(before) != planned:
@@ -231,7 +233,7 @@ class Stages:
                 f"changed-since-plan: the invoice {invoice_id} is {before.status} at the source, and not by this plan",
                 asked=Status.OPEN, found=before.status, invoice=made,
             )  # fmt: skip
-        self._check_closed(invoice_id, made)
+        self._check_closed(item, made)
         return made
 
     def _whole(self, target: Client, item: Item) -> Invoice:
@@ -247,7 +249,9 @@ class Stages:
         closed = found.voided_at or found.uncollectible_at
         return item.is_repeat and closed is not None and closed >= item.first_sent_at.replace(microsecond=0)
 
-    def _check_closed(self, invoice_id: str, made: Invoice) -> Invoice:
+    def _check_closed(self, item: Item, made: Invoice) -> Invoice:
+        """Read the document at the source, and check that it is closed with nothing paid or credited meanwhile."""
+        invoice_id, _ = self._source_of(item)
         found = self._read(invoice_id)
         if found.status not in {Status.VOID, Status.UNCOLLECTIBLE, Status.PAID}:
             raise Discrepancy(
@@ -255,13 +259,36 @@ class Stages:
                 "the target",
                 asked=Status.VOID, found=found.status, invoice=made,
             )  # fmt: skip
+        self._check_paid(item, found, made)
         return found
+
+    @staticmethod
+    def _check_paid(item: Item, found: Invoice, made: Invoice) -> None:
+        """Check that what was paid and credited at the source is what the target has, or all of it.
+
+        Otherwise the target would demand it again, or state a payment that nobody made. Raises Discrepancy.
+        """
+        command = read_operation(item.operation["arm"])
+        paid, credited = command.paid, command.credited
+        if found.status is Status.PAID:
+            paid = command.total - credited
+        notes = sum_of(note.amount for note in found.credit_notes if note.kind != "write_off" and note.amount)
+        for what, asked, stated in (
+            ("paid", paid, found.amount_paid),
+            ("given back", Money.zero(paid.currency), found.amount_refunded),
+            ("credited", credited, (notes or Money.zero(paid.currency)) if found.credit_notes_complete else None),
+        ):
+            if stated is not None and stated != asked:
+                raise Discrepancy(
+                    f"changed-since-plan: {stated} of the invoice {found.id} is {what} at the source, which is "
+                    f"{found.status}, and not {asked}; it was not issued at the target",
+                    asked=asked, found=stated, invoice=made,
+                )  # fmt: skip
 
     def arm(self, target: Client, item: Item) -> Invoice:
         """Issue the document, once the source cannot collect it; one that was paid there meanwhile is paid here too."""
-        invoice_id, _ = self._source_of(item)
         made = target.retrieve(item.target_id or "")
-        found = self._check_closed(invoice_id, made)
+        found = self._check_closed(item, made)
         if item.is_repeat and made.status is Status.PAID:
             return made  # an earlier try issued and paid it
         armed = self._passed_on(make(target, self._accepting(item, "arm")))
