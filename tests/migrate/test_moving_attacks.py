@@ -1,16 +1,20 @@
 """Attacks on moving: caps that are passed, sources that change late, listings that stop early, and what is not ours."""
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import update
 
 from invoice_bridge import (
     Client,
+    ConfigurationError,
     CreditNote,
     ImportInvoice,
     Invoice,
@@ -26,7 +30,7 @@ from invoice_bridge import (
 from invoice_bridge.adapter.pages import Page
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import ListInvoices
-from invoice_bridge.core.errors import MalformedResponse
+from invoice_bridge.core.errors import AmountMismatch, Discrepancy, MalformedResponse
 from invoice_bridge.migrate import Item, Migration
 from invoice_bridge.migrate.documents import differences_of
 from invoice_bridge.migrate.running import Stages
@@ -299,6 +303,26 @@ def test_an_undo_leaves_alone_what_somebody_has_changed(between: Move) -> None:
         assert len(between.emulators["stripe"].invoices) == 1
 
 
+@pytest.mark.parametrize("more", [{"has_more": True}, {}], ids=["an empty page that goes on", "no word of the end"])
+def test_a_listing_whose_end_is_not_stated_plans_nothing_less(tmp_path: Path, more: dict[str, Any]) -> None:
+    """Read as the end, either would leave the rest of the invoices out without a word."""
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"object": "list", "data": [], "url": "/v1/invoices", **more})
+
+    source = {
+        "provider": "stripe",
+        "api_key": "sk_test_not_a_key",
+        "http": httpx.Client(transport=httpx.MockTransport(answer)),
+    }
+    target = {"provider": "chargebee", "api_key": "test_not_a_key", "site": "acme-test"}
+    with Migration(tmp_path / "ledger.sqlite", source=source, target=target) as migration:
+        with pytest.raises(MalformedResponse, match="the listing"):
+            migration.plan(customers={"cus_1": "cus_1"})
+        with pytest.raises(ConfigurationError, match="is not complete"):
+            migration.run()
+
+
 # ── open invoices ────────────────────────────────────────────────────────────────────────────────────────────────────
 def move_open(migration: Migration, between: Move) -> None:
     migration.plan(customers=between.customers, open_invoices=True)
@@ -430,3 +454,57 @@ def test_verify_excuses_no_other_refund_tax_or_payment(between: Move, noted: boo
     }  # fmt: skip
     for what, change in changes.items():
         assert differences_of(command, found.model_copy(update=change), context), what
+
+
+# ── what a run refuses, and what a site adds ─────────────────────────────────────────────────────────────────────────
+@to_stripe
+def test_what_the_run_refused_is_not_verified(between: Move) -> None:
+    """The plan promised it: nothing of nothing is no success, until a sweep has planned it again."""
+    between.bill("paid", "res-1", 1000)
+    with between.migration() as migration:
+        migration.plan(customers=dict.fromkeys(between.customers, "cus_404"))
+        assert dict(migration.run(allow=migration.preview().stopping)) == {"refused": 1}
+        found = migration.verify()
+        assert (found.ok, [finding.kind for finding in found.findings]) == (False, ["not moved"])
+        assert "not-found" in found.findings[0].detail
+        number = migration.sweep(customers=between.customers)
+        assert migration.run(number, allow=migration.preview(number).stopping) == {"done": 1}
+        assert migration.verify(number).ok
+        assert migration.verify(1).ok
+
+
+def test_a_total_that_the_site_has_changed_is_not_called_another_document(
+    between: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The site added a cent to what was just imported: nobody is asked to import it again under another number."""
+    emulator: Any = between.emulators["chargebee"]
+    real = emulator.import_invoice
+
+    def adding(call: Any) -> Any:
+        answer = real(call)
+        body = json.loads(answer.content)
+        emulator.invoices[body["invoice"]["id"]]["total"] += 1
+        body["invoice"]["total"] += 1
+        return replace(answer, content=json.dumps(body).encode())
+
+    monkeypatch.setattr(emulator, "import_invoice", adding)
+    with pytest.raises(AmountMismatch, match=r"total is 11.90 EUR, and the imported invoice INV-1 states 11.91 EUR"):
+        imported(between, paid_import())
+
+
+def test_another_customer_in_the_answer_is_not_called_another_document(
+    between: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was just imported names a customer whom nobody asked for: a person looks, and imports nothing again."""
+    emulator: Any = between.emulators["chargebee"]
+    real = emulator.import_invoice
+
+    def mixing(call: Any) -> Any:
+        answer = real(call)
+        body = json.loads(answer.content)
+        body["invoice"]["customer_id"] = "cus_43"
+        return replace(answer, content=json.dumps(body).encode())
+
+    monkeypatch.setattr(emulator, "import_invoice", mixing)
+    with pytest.raises(Discrepancy, match=r"imported with the customer cus_42, the invoice INV-1 states cus_43"):
+        imported(between, paid_import())

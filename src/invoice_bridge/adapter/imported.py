@@ -11,7 +11,7 @@ from invoice_bridge.core.errors import AmountMismatch, Discrepancy, IdempotencyM
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 
-__all__ = ["same_document", "verify_import"]
+__all__ = ["just_made", "same_document", "verify_import"]
 
 
 def same_document(command: ImportInvoice, found: Invoice, total: Money | None = None) -> Invoice:
@@ -43,6 +43,24 @@ def same_document(command: ImportInvoice, found: Invoice, total: Money | None = 
             f"{command.reference!r}: {other}; nothing was done to it: give another number or reference",
             existing=found,
         )
+    return found
+
+
+def just_made(command: ImportInvoice, found: Invoice) -> Invoice:
+    """Check that the answer to an import names its customer and its number, if it names any. Raises Discrepancy.
+
+    There is a document of this import now: another number would make a second one.
+    """
+    customer = None if command.customer is None else command.customer.at(found.provider)
+    theirs = None if found.customer is None else found.customer.at(found.provider)
+    for what, asked, stated in (("customer", customer, theirs), ("number", command.number, found.number)):
+        if None not in {asked, stated} and asked != stated:
+            raise Discrepancy(
+                f"imported with the {what} {asked}, the invoice {found.id} states {stated}: look at it there",
+                asked=asked,
+                found=stated,
+                invoice=found,
+            )
     return found
 
 

@@ -19,7 +19,7 @@ from invoice_bridge.core.model import Payment, Status
 from invoice_bridge.migrate.documents import differences_of
 from invoice_bridge.migrate.listings import pages_of
 from invoice_bridge.migrate.operations import read_operation
-from invoice_bridge.migrate.queries import notes_of, targets_of, write_notes
+from invoice_bridge.migrate.queries import notes_of, planned_in, plans_of, targets_of, write_notes
 
 if TYPE_CHECKING:
     from invoice_bridge.adapter.provider import Context
@@ -84,7 +84,7 @@ def verify_plan(
 
     findings: list[Finding] = []
     for row in ledger.rows(plan):
-        if row.state in {"skipped", "refused"}:
+        if row.state in {"skipped", "refused"} and not _is_left_by_run(ledger, plan, row):
             continue
         expected += 1
         finding = _finding(row, target, context)
@@ -99,6 +99,15 @@ def verify_plan(
     made = Verification(plan, expected, verified, tuple(findings), began.isoformat().replace("+00:00", "Z"))
     write_notes(ledger, plan, [(SUMMARY, dumps(_json(made)).decode())])
     return made
+
+
+def _is_left_by_run(ledger: Ledger, plan: int, row: Row) -> bool:
+    """Whether the plan was to move an item, the run refused it, and neither a person nor a later plan has it now."""
+    if row.state != "refused" or not row.claim or row.reason == "decided":
+        return False
+    later = [number for number, facts in plans_of(ledger) if number > plan and facts.get("kind") in {"plan", "sweep"}]
+    own = str(row.source.get("id") or "")
+    return own not in planned_in(ledger, later, [own])
 
 
 def _finding(row: Row, target: Client, context: Context) -> Finding | None:

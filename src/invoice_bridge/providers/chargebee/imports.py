@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.declared import History, Matches
-from invoice_bridge.adapter.imported import same_document, verify_import
+from invoice_bridge.adapter.imported import just_made, same_document, verify_import
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import ImportInvoice
 from invoice_bridge.core.errors import IdempotencyMismatch, NotFound, Rejected
@@ -57,7 +57,7 @@ def import_invoice(command: ImportInvoice, context: Context) -> Flow[Invoice]:
     """Make the document again as it ended, then its credit notes, and compare."""
     total = expected_total(command)
     if context.existing is None:
-        at = same_document(command, (yield from _make(command, context)), total)
+        at = yield from _make(command, context)
     else:
         at = same_document(command, context.existing, total)
     verify_import(command, at, total)
@@ -89,13 +89,13 @@ def _make(command: ImportInvoice, context: Context) -> Flow[Invoice]:
             raise
         return (yield from _taken(command, context, refusal))
     if context.provider.is_replay(answer):
-        return (yield from read_invoice(id_in(answer), context))
-    return (yield from whole_invoice(object_of(answer), context))
+        return just_made(command, (yield from read_invoice(id_in(answer), context)))
+    return just_made(command, (yield from whole_invoice(object_of(answer), context)))
 
 
 def _taken(command: ImportInvoice, context: Context, refusal: Rejected) -> Flow[Invoice]:
     try:
-        return (yield from _read(command, context))
+        return same_document(command, (yield from _read(command, context)), expected_total(command))
     except NotFound:
         raise IdempotencyMismatch(
             f"number-taken: the id {import_id(command)!r} was used before at this site, by an invoice that is deleted; "
