@@ -33,6 +33,7 @@ from invoice_bridge.core.commands import ListInvoices
 from invoice_bridge.core.errors import AmountMismatch, Discrepancy, MalformedResponse
 from invoice_bridge.migrate import Item, Migration
 from invoice_bridge.migrate.documents import differences_of
+from invoice_bridge.migrate.operations import read_operation
 from invoice_bridge.migrate.running import Stages
 from invoice_bridge.migrate.schema import ITEMS
 from tests.migrate.moves import Move, move
@@ -490,6 +491,22 @@ def test_a_total_that_the_site_has_changed_is_not_called_another_document(
     monkeypatch.setattr(emulator, "import_invoice", adding)
     with pytest.raises(AmountMismatch, match=r"total is 11.90 EUR, and the imported invoice INV-1 states 11.91 EUR"):
         imported(between, paid_import())
+
+
+def test_an_invoice_of_the_site_itself_is_not_taken_for_the_import(between: Move) -> None:
+    """Of the same number, customer, total and day: the source's is not counted as moved, and that one is not undone."""
+    between.bill("paid", "res-1", 1000)
+    with between.migration() as migration:
+        allow = planned(migration, between)
+        (row,) = migration.ledger.rows(1)
+        asked = read_operation(row.operation["make"])
+        imported(between, asked)
+        (own,) = between.emulators["chargebee"].invoices.values()
+        own["notes"] = [{"note": "Monthly plan"}]
+        between.emulators["chargebee"].kept.clear()
+        migration.run(allow=allow)
+        assert rows(migration) == {row.reference: ("quarantined", "number-taken")}
+        assert rows(migration, migration.undo(1)) == {row.reference: ("refused", "undo-impossible")}
 
 
 def test_another_customer_in_the_answer_is_not_called_another_document(

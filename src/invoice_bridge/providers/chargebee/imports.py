@@ -23,6 +23,7 @@ from invoice_bridge.providers.chargebee.import_forms import (
     invoice_form,
     note_form,
     note_id,
+    origin_of,
     specimen,
 )
 from invoice_bridge.providers.chargebee.tables import QUIET
@@ -59,7 +60,7 @@ def import_invoice(command: ImportInvoice, context: Context) -> Flow[Invoice]:
     if context.existing is None:
         at = yield from _make(command, context)
     else:
-        at = same_document(command, context.existing, total)
+        at = _is_import(command, same_document(command, context.existing, total))
     verify_import(command, at, total)
     missing = [place for place in range(len(command.credit_notes)) if not has_note(at, note_id(command, place))]
     for place in missing:
@@ -95,12 +96,28 @@ def _make(command: ImportInvoice, context: Context) -> Flow[Invoice]:
 
 def _taken(command: ImportInvoice, context: Context, refusal: Rejected) -> Flow[Invoice]:
     try:
-        return same_document(command, (yield from _read(command, context)), expected_total(command))
+        found = yield from _read(command, context)
     except NotFound:
         raise IdempotencyMismatch(
             f"number-taken: the id {import_id(command)!r} was used before at this site, by an invoice that is deleted; "
             "nothing was imported: give another number",
         ) from refusal
+    return _is_import(command, same_document(command, found, expected_total(command)))
+
+
+def _is_import(command: ImportInvoice, at: Invoice) -> Invoice:
+    """Check that an invoice of this id was imported from the same document: one of the site's own may be just like it.
+
+    Raises IdempotencyMismatch. An import that states no source cannot be told from the site's own.
+    """
+    origin = origin_of(command)
+    if origin is None or origin in (at.description or "").splitlines():
+        return at
+    raise IdempotencyMismatch(
+        f"number-taken: the site has an invoice {at.id}, {at.status}, of the same customer and total, whose note does "
+        f"not say {origin!r}; nothing was done to it: give the import another number",
+        existing=at,
+    )
 
 
 def _make_note(command: ImportInvoice, place: int, context: Context) -> Flow[None]:
