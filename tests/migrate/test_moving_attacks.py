@@ -165,6 +165,21 @@ def test_an_invoice_that_is_gone_at_the_source_is_refused_by_its_word(between: M
         assert rows(migration) == {"res-1": ("refused", "changed-since-plan")}
 
 
+def test_the_key_of_another_account_of_the_source_refuses_no_item(between: Move) -> None:
+    """Where the settings name no account, the key alone decides: none of the plan's invoices is there."""
+    between.fill(4, ("paid",))
+    with between.migration() as migration:
+        allow = planned(migration, between)
+        invoices = between.emulators["stripe"].invoices
+        kept = dict(invoices)
+        invoices.clear()
+        with pytest.raises(ConfigurationError, match="none of the first 3 invoices of plan 1"):
+            migration.run(allow=allow)
+        assert dict(migration.preview().counts) == {"planned": 4}
+        invoices.update(kept)
+        assert migration.run(allow=allow) == {"done": 4}
+
+
 # ── the sweep ────────────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("step", ["sweep", "plan"])
 @to_stripe
