@@ -339,6 +339,19 @@ def test_a_listing_whose_end_is_not_stated_plans_nothing_less(tmp_path: Path, mo
             migration.run()
 
 
+def test_a_document_that_no_import_can_state_is_refused_in_words(between: Move) -> None:
+    """Open, and nothing of it is left to pay: the reason is a sentence, without the document's own values."""
+    made = between.bill("open", "res-1", 1000)
+    document = between.emulators["stripe"].invoices[made]
+    document["rows"][0]["amount"] = 0
+    document.update(total=0, subtotal=0, amount_due=0, amount_remaining=0)
+    with between.migration() as migration:
+        migration.plan(customers=between.customers, open_invoices=True)
+        (row,) = migration.ledger.rows(1)
+        assert (row.state, row.reason) == ("refused", "source-incomplete")
+        assert row.detail == "an invoice that is open has something left to pay; this one is paid"
+
+
 # ── open invoices ────────────────────────────────────────────────────────────────────────────────────────────────────
 def move_open(migration: Migration, between: Move) -> None:
     migration.plan(customers=between.customers, open_invoices=True)
@@ -540,3 +553,30 @@ def test_another_customer_in_the_answer_is_not_called_another_document(
     monkeypatch.setattr(emulator, "import_invoice", mixing)
     with pytest.raises(Discrepancy, match=r"imported with the customer cus_42, the invoice INV-1 states cus_43"):
         imported(between, paid_import())
+
+
+# ── open invoices of which a part is settled ─────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "between,part",
+    [(("chargebee", "stripe"), "paid"), (("stripe", "chargebee"), "paid"), (("stripe", "chargebee"), "credited")],
+    indirect=["between"],
+    ids=["to Stripe, paid", "to Chargebee, paid", "to Chargebee, credited"],
+)
+def test_an_open_invoice_of_which_a_part_is_settled_is_moved(between: Move, part: str) -> None:
+    """A part was paid, or credited: the target has it, and demands the rest alone."""
+    made = between.bill("open", "res-1", 1000)
+    with between.client("source") as client:
+        if part == "paid":
+            at = client.retrieve(made).created_at
+            assert at is not None
+            client.record_payment(made, amount=Money(400, "EUR"), at=at, reference="part-1")
+        else:
+            client.credit(made, amount=Money(400, "EUR"), reference="note-1")
+    with between.migration() as migration:
+        move_open(migration, between)
+        assert [(row.state, row.detail) for row in migration.ledger.rows(1)] == [("done", "")]
+        assert migration.verify().ok
+        (row,) = migration.ledger.rows(1)
+        with between.client("target") as client:
+            found = client.retrieve(row.target_id or "")
+        assert (found.status, found.amount_remaining) == (Status.OPEN, Money(600, "EUR"))

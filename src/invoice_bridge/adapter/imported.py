@@ -64,12 +64,14 @@ def just_made(command: ImportInvoice, found: Invoice) -> Invoice:
     return found
 
 
-def verify_import(command: ImportInvoice, found: Invoice, total: Money | None = None) -> Invoice:
+def verify_import(
+    command: ImportInvoice, found: Invoice, total: Money | None = None, *, is_finished: bool = True
+) -> Invoice:
     """Compare the total and the amounts paid and remaining with the document's; return the invoice.
 
-    The amounts paid and remaining are compared once the invoice has the document's status: before, they change with
-    each request. Raises AmountMismatch or Discrepancy; a total that the provider does not state counts as another
-    one.
+    The amounts paid and remaining are compared once the invoice has the document's status and `is_finished`: before,
+    they change with each request. Raises AmountMismatch or Discrepancy; a total that the provider does not state
+    counts as another one.
     """
     asked = command.total if total is None else total
     if found.currency != asked.currency:
@@ -80,7 +82,7 @@ def verify_import(command: ImportInvoice, found: Invoice, total: Money | None = 
             invoice=found,
         )
     compared: list[tuple[str, Money | None, Money | None, bool]] = [("total", asked, found.total, True)]
-    if found.status is command.status and found.status is not Status.DRAFT:
+    if is_finished and found.status is command.status and found.status is not Status.DRAFT:
         left = command.open_amount if command.status is Status.OPEN else None
         paid = command.paid if command.status is not Status.VOID else None
         compared += [("amount paid", paid, found.amount_paid, False)]

@@ -14,8 +14,10 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from invoice_bridge.adapter.pages import Unreadable
-from invoice_bridge.core.commands import ImportInvoice, ListInvoices
+from invoice_bridge.core.commands import ImportInvoice, ListInvoices, faults
 from invoice_bridge.core.errors import BridgeError, Unsupported
 from invoice_bridge.core.exact import loads
 from invoice_bridge.core.imports import Source
@@ -85,7 +87,8 @@ class Planner:
             return self._planned(read, reference, facts)
         except (BridgeError, ValueError) as error:  # ValueError: parts that no import can state
             reason = word_of(error) if isinstance(error, BridgeError) else "source-incomplete"
-            detail = " ".join(str(error).split())[:2_000]
+            text = faults(error, ImportInvoice) if isinstance(error, ValidationError) else str(error)
+            detail = " ".join(text.split())[:2_000]
             return NewItem(reference, source=facts, state="refused", reason=reason, detail=detail)
 
     def _skipped(self, invoice: Invoice) -> str | None:

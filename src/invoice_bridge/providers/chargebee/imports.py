@@ -61,8 +61,8 @@ def import_invoice(command: ImportInvoice, context: Context) -> Flow[Invoice]:
         at = yield from _make(command, context)
     else:
         at = _is_import(command, same_document(command, context.existing, total))
-    verify_import(command, at, total)
     missing = [place for place in range(len(command.credit_notes)) if not has_note(at, note_id(command, place))]
+    verify_import(command, at, total, is_finished=not missing)
     for place in missing:
         yield from _make_note(command, place, context)
     if missing:
