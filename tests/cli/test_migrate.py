@@ -158,3 +158,29 @@ def test_each_step_of_a_move_has_json(
         assert Path(step("evidence", str(tmp_path / "evidence"), "--ledger", ledger)["page"]).exists()
         assert step("sweep", *ends, "--customers", str(customers))["items"] == {}
         assert sum(step("undo", *ends)["items"].values()) == 2
+
+
+def test_what_a_run_refuses_is_said_and_is_no_success(
+    cli: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The invoice changed since the plan: exit code 1, with what lists the reason and what plans it again."""
+    with move(tmp_path) as between:
+        made = between.bill("paid", "res-1", 1000)
+        monkeypatch.setenv("STRIPE_API_KEY", between.source["api_key"])
+        monkeypatch.setenv("CHARGEBEE_API_KEY", between.target["api_key"])
+        config, customers = tmp_path / "moving.toml", tmp_path / "customers.csv"
+        urls = {side["provider"]: side["base_url"] for side in (between.source, between.target)}
+        config.write_text(MOVING.format(**urls, site=between.target["site"]), "utf-8")
+        customers.write_text("source_id,target_id\ncus_42,cus_42\n", "utf-8")
+        ends = ("--ledger", str(tmp_path / "a.sqlite"), "--config", str(config), "--from", "old", "--to", "new")
+        cli("migrate", "plan", *ends, "--customers", str(customers))
+        between.emulators["stripe"].invoices[made]["number"] = "OTHER-1"
+        run = cli("migrate", "run", *ends)
+        assert (run.code, run.out) == (1, "of the plan: 1 refused\n")
+        assert "1 item was refused by this run" in run.err
+        assert "migrate sweep" in run.err
+        verified = cli("migrate", "verify", *ends)
+        assert (verified.code, "not moved: it is refused (changed-since-plan)" in verified.out) == (1, True)
+        assert "1 planned" in cli("migrate", "sweep", *ends, "--customers", str(customers)).out
+        assert cli("migrate", "run", *ends).code == 0
+        assert cli("migrate", "verify", *ends).code == 0

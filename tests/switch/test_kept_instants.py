@@ -86,15 +86,23 @@ def test_switches_of_a_book_are_a_chain(journal: Journal) -> None:
     with pytest.raises(ConfigurationError, match="this book switches from stripe to whop:biz_42, not from"):
         switches.keep(OLD, NEXT, {EVERYBODY: LATER}, None, NOW)
     second = Book(NEW, mode="test")
-    with pytest.raises(ConfigurationError, match="cannot be before it"):
+    with pytest.raises(ConfigurationError, match="must be after it"):
         switches.keep(second, NEXT, {EVERYBODY: AT - timedelta(days=1)}, None, NOW)
     assert switches.keep(second, NEXT, {EVERYBODY: LATER}, None, NOW) == LATER
     with pytest.raises(ConfigurationError, match="switches from whop:biz_42 to chargebee:acme"):
         switches.keep(OLD, NEW, {EVERYBODY: AT}, None, NOW)
-    with pytest.raises(ConfigurationError, match="cannot be before it"):
+    with pytest.raises(ConfigurationError, match="must be after it"):
         switches.move(second, NEXT, EVERYBODY, AT - timedelta(days=1), why="too early", now=NOW)
     live = Book("stripe:", mode="live")
     assert switches.keep(live, NEXT, {EVERYBODY: AT}, None, NOW) == AT
+
+
+def test_swapped_accounts_are_no_way_back(journal: Journal) -> None:
+    """A process whose file has the two sides swapped, at the same instant, would bill each period at the wrong one."""
+    journal.switches.keep(OLD, NEW, {EVERYBODY: AT}, None, NOW)
+    with pytest.raises(ConfigurationError, match="its two accounts are swapped"):
+        journal.switches.keep(Book(NEW, mode="test"), OLD.account, {EVERYBODY: AT}, None, NOW)
+    assert journal.switches.keep(Book(NEW, mode="test"), OLD.account, {EVERYBODY: LATER}, None, NOW) == LATER
 
 
 def test_an_instant_that_cannot_be_read_decides_nothing(journal: Journal, place: Place) -> None:

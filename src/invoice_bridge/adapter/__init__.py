@@ -54,7 +54,7 @@ if TYPE_CHECKING:
         succeeded,
     )
     from invoice_bridge.adapter.emulation.transport import EmulatorTransport
-    from invoice_bridge.adapter.imported import same_document, verify_import
+    from invoice_bridge.adapter.imported import just_made, same_document, verify_import
     from invoice_bridge.adapter.instants import day_in_utc, rfc3339_millis, rfc3339_seconds, unix_seconds
     from invoice_bridge.adapter.kinds import Kind
     from invoice_bridge.adapter.limits import Limit
@@ -263,6 +263,7 @@ __all__ = [
     "invalid_state",
     "is_findable",
     "json_of",
+    "just_made",
     "lines_total",
     "listing_command",
     "lookup_start",

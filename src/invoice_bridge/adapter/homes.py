@@ -6,7 +6,7 @@ HOMES = {
     "answers": ("are_texts", "json_of", "object_of", "text_of"),
     "changes": ("check_state", "customer_id", "delete_draft", "invalid_state", "submit_change"),
     "checks": ("payable", "same_bill", "verify"),
-    "imported": ("same_document", "verify_import"),
+    "imported": ("just_made", "same_document", "verify_import"),
     "declared": (
         "Cannot",
         "Currencies",

@@ -11,7 +11,7 @@ from invoice_bridge.core.errors import AmountMismatch, Discrepancy, IdempotencyM
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
 
-__all__ = ["same_document", "verify_import"]
+__all__ = ["just_made", "same_document", "verify_import"]
 
 
 def same_document(command: ImportInvoice, found: Invoice, total: Money | None = None) -> Invoice:
@@ -46,12 +46,32 @@ def same_document(command: ImportInvoice, found: Invoice, total: Money | None = 
     return found
 
 
-def verify_import(command: ImportInvoice, found: Invoice, total: Money | None = None) -> Invoice:
+def just_made(command: ImportInvoice, found: Invoice) -> Invoice:
+    """Check that the answer to an import names its customer and its number, if it names any. Raises Discrepancy.
+
+    There is a document of this import now: another number would make a second one.
+    """
+    customer = None if command.customer is None else command.customer.at(found.provider)
+    theirs = None if found.customer is None else found.customer.at(found.provider)
+    for what, asked, stated in (("customer", customer, theirs), ("number", command.number, found.number)):
+        if None not in {asked, stated} and asked != stated:
+            raise Discrepancy(
+                f"imported with the {what} {asked}, the invoice {found.id} states {stated}: look at it there",
+                asked=asked,
+                found=stated,
+                invoice=found,
+            )
+    return found
+
+
+def verify_import(
+    command: ImportInvoice, found: Invoice, total: Money | None = None, *, is_finished: bool = True
+) -> Invoice:
     """Compare the total and the amounts paid and remaining with the document's; return the invoice.
 
-    The amounts paid and remaining are compared once the invoice has the document's status: before, they change with
-    each request. Raises AmountMismatch or Discrepancy; a total that the provider does not state counts as another
-    one.
+    The amounts paid and remaining are compared once the invoice has the document's status and `is_finished`: before,
+    they change with each request. Raises AmountMismatch or Discrepancy; a total that the provider does not state
+    counts as another one.
     """
     asked = command.total if total is None else total
     if found.currency != asked.currency:
@@ -62,7 +82,7 @@ def verify_import(command: ImportInvoice, found: Invoice, total: Money | None = 
             invoice=found,
         )
     compared: list[tuple[str, Money | None, Money | None, bool]] = [("total", asked, found.total, True)]
-    if found.status is command.status and found.status is not Status.DRAFT:
+    if is_finished and found.status is command.status and found.status is not Status.DRAFT:
         left = command.open_amount if command.status is Status.OPEN else None
         paid = command.paid if command.status is not Status.VOID else None
         compared += [("amount paid", paid, found.amount_paid, False)]

@@ -136,7 +136,7 @@ def run(
     threads: Annotated[int, typer.Option("--threads", min=1, max=32, help="Items under way at a time.")] = 4,
     as_json: AsJson = False,
 ) -> None:
-    """Move what a plan has. It can be interrupted and repeated; exit code 1 if an item is left to a person."""
+    """Move what a plan has. It can be interrupted and repeated; exit code 1 if an item is refused, or a person's."""
     amounts = [amount(text, "--at-most") for text in at_most or ()]
     with _migration(ledger, config, source, target) as migration:
         with progress("moving") as line:
@@ -151,14 +151,20 @@ def run(
     if as_json:
         write_done(done, dict(left), number)
     else:
-        _show_run(left, is_done=bool(done))
-    if left.get("quarantined") or left.get("unknown"):
+        _show_run(left, done)
+    if left.get("quarantined") or left.get("unknown") or done.get("refused"):
         raise typer.Exit(exits.DIFFERENCE)
 
 
-def _show_run(left: Mapping[State, int], *, is_done: bool) -> None:
+def _show_run(left: Mapping[State, int], done: Mapping[str, int]) -> None:
     states = ", ".join(f"{number} {state}" for state, number in sorted(left.items())) or "it has no items"
-    print_parts(f"of the plan: {states}" if is_done else f"nothing was left; of the plan: {states}")
+    print_parts(f"of the plan: {states}" if done else f"nothing was left; of the plan: {states}")
+    if refused := done.get("refused"):
+        items = "1 item was" if refused == 1 else f"{refused} items were"
+        exits.print_error(
+            f"{items} refused by this run: invoice-bridge migrate preview counts the reasons, migrate serve lists each "
+            "one; migrate sweep plans again what can then be moved"
+        )
     if left.get("quarantined") or left.get("unknown"):
         exits.print_error("items are left to a person: invoice-bridge migrate quarantine list")
 

@@ -172,9 +172,10 @@ def _check_chain(
 
 def _check_after(rows: Sequence[Kept], given: Mapping[str, datetime]) -> None:
     latest = max(row.at for row in rows)
-    if min(given.values()) < latest:
+    if min(given.values()) <= latest:  # at the same instant: the two sides are swapped, and each bills the other's
         raise ConfigurationError(
-            f"the book had a switch at {latest.isoformat()}: the next one cannot be before it; nothing was sent"
+            f"the book had a switch at {latest.isoformat()}: the next one must be after it; nothing was sent. If this "
+            "is that switch, its two accounts are swapped"
         )
 
 

@@ -7,15 +7,16 @@ sum of money. Where the target declared a loss of a field, another value of that
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.core.commands import ImportInvoice
 from invoice_bridge.core.losses import Fate
-from invoice_bridge.core.model import Invoice, Status
+from invoice_bridge.core.model import CreditNote, Invoice, Payment, Status
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.totals import sum_of
 from invoice_bridge.explain import losses_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def differences_of(command: ImportInvoice, found: Invoice, context: Context) -> 
     dropped = {loss.path for loss in losses if loss.fate is Fate.DROPPED}
 
     def is_declared(field: str) -> bool:
+        if field == "taxes":
+            return any(path.startswith(("taxes", "lines[].taxes")) for path in lost)
         if field == "lines":  # a line that lost its product still has its amount
             return any(path.startswith(_MOVES_LINES) for path in lost)
         return any(path == field or path.startswith((f"{field}.", f"{field}[")) for path in lost)
@@ -80,17 +83,45 @@ def _compared(command: ImportInvoice, found: Invoice) -> Iterator[tuple[str, Any
         yield "amount paid", command.paid, found.amount_paid, True
         remaining = command.open_amount if command.status is Status.OPEN else Money.zero(command.currency)
         yield "amount remaining", remaining, found.amount_remaining, True
-    if command.given_back and found.amount_refunded is not None:
-        yield "credit_notes", command.given_back, found.amount_refunded, False
+    yield from _parts(command, found)
+    if found.tax is not None:
+        yield "taxes", _tax(command), found.tax, False
     if command.number is not None:
         yield "number", command.number, _number(command, found), False
     for name in ("issued_at", "due_at", "paid_at", "voided_at", "uncollectible_at"):
         if (asked := getattr(command, name)) is not None:
             yield name, _second(asked), _second(getattr(found, name)), False
-    if command.lines and found.lines_complete:
+    if not found.lines_complete:
+        yield "lines", _lines(command), None, True
+    elif command.lines:
         yield "lines", _lines(command), _lines(found), False
         if len(command.lines) == len(found.lines):  # else a discount or a tax is a line of its own there
             yield "lines[].description", _texts(command), _texts(found), False
+
+
+def _parts(command: ImportInvoice, found: Invoice) -> Iterator[tuple[str, Any, Any, bool]]:
+    """Yield each kind of part whose amounts no loss excuses, if the document states it."""
+    if command.status in {Status.DRAFT, Status.VOID}:
+        return
+    notes = [note for note in found.credit_notes if note.kind != "write_off"]
+    for name, kinds in (("credit notes", {"adjustment"}), ("refunds", {"refund", "credit"})):
+        asked = _amounts(note for note in command.credit_notes if note.kind in kinds)
+        stated = _amounts(note for note in notes if note.kind in kinds)
+        if found.credit_notes_complete or stated - asked:
+            yield name, asked, stated, True
+    if found.amount_refunded is not None and not found.credit_notes_complete:
+        yield "amount refunded", command.given_back, found.amount_refunded, True
+    if found.payments_complete:
+        succeeded = [payment for payment in found.payments if payment.state == "succeeded"]
+        yield "payments", _amounts(command.payments), _amounts(succeeded), True
+
+
+def _amounts(parts: Iterable[CreditNote | Payment]) -> Counter[int]:
+    return Counter(part.amount.minor for part in parts if part.amount)
+
+
+def _tax(command: ImportInvoice) -> Money:
+    return sum_of(tax.amount for tax in command.tax_lines) or Money.zero(command.currency)
 
 
 def _number(command: ImportInvoice, found: Invoice) -> str | None:

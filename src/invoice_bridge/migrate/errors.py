@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.core.errors import ConfigurationError, Unsupported
 
-__all__ = ["ForbiddenEffect", "LeaseExpired", "LedgerUnavailable"]
+__all__ = ["ForbiddenEffect", "LeaseExpired", "LedgerUnavailable", "SourceChanged"]
 
 
 class LeaseExpired(ConfigurationError):
@@ -20,3 +20,7 @@ class LedgerUnavailable(ConfigurationError):
 
 class ForbiddenEffect(ConfigurationError):
     """The request would mail or collect, and the item is history; the request was not sent."""
+
+
+class SourceChanged(Unsupported):
+    """The invoice is not as it was planned, or is gone, and no document of it is at the target; nothing was sent."""

@@ -298,7 +298,8 @@ def _new_row(plan: int, page: int, item: NewItem) -> dict[str, Any]:
         raise ConfigurationError(f"the item {item.reference!r} has no operation: give it one, or skip it")
     ended = item.state != "planned"
     return {
-        "plan": plan, "page": page, "reference": item.reference, "operation": _json(item.operation),
+        "plan": plan, "page": page, "reference": item.reference,
+        "source_id": str(item.source.get("id") or ""), "operation": _json(item.operation),
         "source": _json(item.source), "history": item.history, "state": item.state, "reached": "planned",
         "reason": item.reason, "detail": item.detail, "due_at": None if ended else 0, "worker": None, "claim": 0,
         "attempt": 1, "unknowns": 0, "defers": 0, "sent_at": None, "ended_at": None, "requests": 0, "target_id": None,

@@ -42,7 +42,7 @@ from invoice_bridge.migrate.operations import Action
 from invoice_bridge.migrate.planning import COMPLETE, MISSING, Planner, read_source
 from invoice_bridge.migrate.preview import Preview, preview_of
 from invoice_bridge.migrate.queries import CHOSEN, notes_of, plans_of
-from invoice_bridge.migrate.running import Progress, Stages, check_plan, choose_items, run_plan
+from invoice_bridge.migrate.running import Progress, Stages, check_plan, check_source, choose_items, run_plan
 from invoice_bridge.migrate.serving import serving
 from invoice_bridge.migrate.totals import Totals
 from invoice_bridge.migrate.undoing import plan_that_made, undo_items, undo_one
@@ -135,7 +135,8 @@ class Migration:
     ) -> int:
         """Plan what is new at the source since a plan; return the new plan's number.
 
-        What has changed since is refused there with the word "changed-since-plan": a person decides about it.
+        What that plan left out is planned too, if it can be moved now. What has changed since it was moved is refused
+        with the word "changed-since-plan": a person decides about it.
         """
         header = self.ledger.plan(plan)
         facts = header.facts
@@ -251,7 +252,7 @@ class Migration:
         history. Raises ConfigurationError, before anything is sent, for another account, mode, URL or key version, a
         plan that is not complete or was changed, and losses that nobody accepted.
         """
-        header = self._runnable(plan, allow)
+        header = self._runnable(plan, allow, reads=read_again)
         page = None
         amounts = tuple(at_most)
         if first is not None or amounts:
@@ -289,7 +290,7 @@ class Migration:
         finally:
             stages.close()
 
-    def _runnable(self, plan: int | None, allow: Collection[str]) -> PlanHeader:
+    def _runnable(self, plan: int | None, allow: Collection[str], *, reads: bool = True) -> PlanHeader:
         """Return the header of a plan that may be worked on. Raises ConfigurationError."""
         header = self.ledger.plan(plan)
         self._check(header, "plan", "sweep", "undo")
@@ -299,6 +300,8 @@ class Migration:
                 f"plan {newer[-1]} was made after plan {header.number}, and has its items too: run plan {newer[-1]}"
             )
         check_plan(self.ledger, header.number, self.preview(header.number), allow)
+        if reads and header.facts["kind"] != "undo":
+            check_source(self.ledger, header.number, self.source)
         return header
 
     def _check(self, header: PlanHeader, *kinds: str) -> None:

@@ -23,7 +23,7 @@ from invoice_bridge.core.errors import (
     Unreachable,
 )
 from invoice_bridge.core.model import Invoice
-from invoice_bridge.migrate.errors import ForbiddenEffect, LeaseExpired, LedgerUnavailable
+from invoice_bridge.migrate.errors import ForbiddenEffect, LeaseExpired, LedgerUnavailable, SourceChanged
 from invoice_bridge.migrate.journal import Course
 from invoice_bridge.migrate.reasons import word_of
 from invoice_bridge.migrate.values import REACHES, Result, Timing, following_stage
@@ -91,10 +91,14 @@ def result_of_error(course: Course, error: Exception, timing: Timing) -> Result:
     if isinstance(error, _LATER):
         if item.defers + 1 >= (_MOST_UNREADABLE if type(error) is MalformedResponse else _MOST_DEFERS):
             return Result(item, "quarantined", **facts)
-        return Result(item, "planned", **facts, again_in=min(2.0**item.defers, _LONGEST_DEFER))
+        return Result(
+            item, "planned", **facts, again_in=min(2.0**item.defers, _LONGEST_DEFER), sent=sent > 0, deferred=True
+        )
     # after `make` there is a document at the target; before a lookup that failed there may be one, and after it the
     # error names the one that an earlier try has made
-    is_made = item.is_repeat and (sent == 0 or facts.get("target_id") is not None)
+    is_made = (
+        item.is_repeat and not isinstance(error, SourceChanged) and (sent == 0 or facts.get("target_id") is not None)
+    )
     is_end = item.stage == "make" and not is_made
     return Result(item, "refused" if is_end else "quarantined", **facts)
 

@@ -14,17 +14,20 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from invoice_bridge.adapter.pages import Unreadable
-from invoice_bridge.core.commands import ImportInvoice, ListInvoices
+from invoice_bridge.core.commands import ImportInvoice, ListInvoices, faults
 from invoice_bridge.core.errors import BridgeError, Unsupported
 from invoice_bridge.core.exact import loads
 from invoice_bridge.core.imports import Source
 from invoice_bridge.core.losses import Loss
 from invoice_bridge.core.model import CustomerRef, Invoice, Line, Status
+from invoice_bridge.migrate.listings import pages_of
 from invoice_bridge.migrate.mapping import CustomerOf, Numbers, source_customer
 from invoice_bridge.migrate.operations import write_operation
 from invoice_bridge.migrate.outlines import Outlines
-from invoice_bridge.migrate.queries import Planned, notes_of, planned_in, skip_planned, sources_of, texts_of
+from invoice_bridge.migrate.queries import Planned, ids_in, notes_of, owners_of, planned_in, skip_planned, texts_of
 from invoice_bridge.migrate.reasons import word_of
 from invoice_bridge.migrate.totals import Totals
 from invoice_bridge.migrate.values import NewItem
@@ -84,7 +87,8 @@ class Planner:
             return self._planned(read, reference, facts)
         except (BridgeError, ValueError) as error:  # ValueError: parts that no import can state
             reason = word_of(error) if isinstance(error, BridgeError) else "source-incomplete"
-            detail = " ".join(str(error).split())[:2_000]
+            text = faults(error, ImportInvoice) if isinstance(error, ValidationError) else str(error)
+            detail = " ".join(text.split())[:2_000]
             return NewItem(reference, source=facts, state="refused", reason=reason, detail=detail)
 
     def _skipped(self, invoice: Invoice) -> str | None:
@@ -178,17 +182,10 @@ def read_source(
     planner.missing = {one["id"]: CustomerRef(**one) for _, one in notes_of(ledger, plan, MISSING)}
     kept = ledger.note(plan, _CURSOR)
     first = ListInvoices(full=True, created_from=between[0], created_to=between[1])
-    command: ListInvoices | None = first if kept is None else ListInvoices.model_validate(loads(kept))
-    while command is not None:
-        page = source.page(command)
-        asked = command
-        items = [
-            item
-            for item in page.items
-            if isinstance(item, Unreadable) or asked.matches(item, source.provider)
-        ]  # fmt: skip
+    goes_on = None if kept is None else ListInvoices.model_validate(loads(kept))
+    for page in pages_of(source, first, goes_on):
+        items = [item for item in page.items if isinstance(item, Unreadable) or first.matches(item, source.provider)]
         _write_page(ledger, plan, planner, items, page.next)
-        command = page.next
         progress(planner.totals.count)
     if target is not None:
         _leave_out_what_is_there(ledger, plan, target)
@@ -197,16 +194,13 @@ def read_source(
 
 def _leave_out_what_is_there(ledger: Ledger, plan: int, target: Client) -> None:
     """Skip what the target has a document of: moved with another ledger, or by hand. It reads the whole listing."""
-    command: ListInvoices | None = ListInvoices()
-    while command is not None:
-        page = target.page(command)
+    for page in pages_of(target, ListInvoices()):
         there = {
             one.reference: f"the target has {one.id} of that reference, which is {one.status}"
             for one in page.items
             if isinstance(one, Invoice) and one.reference
         }
         skip_planned(ledger, plan, there, "already-at-target")
-        command = page.next
 
 
 def _write_page(
@@ -218,24 +212,24 @@ def _write_page(
 ) -> None:
     """Write the items of one page that are new, the totals with them, and where the listing goes on."""
     read = list(items)
-    wanted = {name for item in read for name in (_reference(item), f"{_reference(item)}~{_id(item)}")}
-    known = sources_of(ledger, plan, wanted)
-    before = planned_in(ledger, planner.earlier, wanted)
-    moved = planned_in(ledger, planner.others, wanted)
+    ids = {_id(item) for item in read}
+    known = ids_in(ledger, plan, ids)
+    before = planned_in(ledger, planner.earlier, ids)
+    moved = planned_in(ledger, planner.others, ids)
+    owners = owners_of(ledger, {plan, *planner.others}, {name for item in read for name in _names(item)})
     new: list[NewItem] = []
     before_page = len(planner.missing)
     for item in read:
-        reference, own = _reference(item), _id(item)
-        if known.get(reference, own) != own:  # two documents have one reference: each is an item of its own
-            reference = f"{reference}~{own}"
-        if reference in known:
+        own = _id(item)
+        if own in known:
             continue  # the listing has moved on, and repeats itself
-        earlier = before.get(own)
-        if earlier is not None and (isinstance(item, Unreadable) or _is_as_planned(item, earlier)):
+        reference = next(name for name in _names(item) if owners.get(name, own) == own)
+        made = _swept(planner, item, reference, before.get(own))
+        if made is None:
             continue
-        known[reference] = own
-        made = planner.item(item, reference, earlier)
-        if earlier is None and made.state == "planned" and own in moved and moved[own].may_be_at_target:
+        known.add(own)
+        owners[reference] = own
+        if own not in before and made.state == "planned" and own in moved and moved[own].may_be_at_target:
             made = replace(
                 made, operation={}, state="skipped", reason="moved-before", detail=f"by plan {moved[own].plan}"
             )
@@ -249,14 +243,29 @@ def _write_page(
     ledger.add(plan, new, notes)
 
 
+def _swept(planner: Planner, item: Invoice | Unreadable, reference: str, earlier: Planned | None) -> NewItem | None:
+    """Return the item of a document, None if an earlier plan of the sweep has it and nothing else can be done now."""
+    if earlier is None:
+        return planner.item(item, reference)
+    is_same = isinstance(item, Unreadable) or _is_as_planned(item, earlier)
+    if not earlier.was_left_out:
+        return None if is_same else planner.item(item, reference, earlier)
+    made = planner.item(item, reference)
+    return None if is_same and made.state != "planned" else made
+
+
 def _is_as_planned(item: Invoice, earlier: Planned) -> bool:
     """Whether an earlier plan has an invoice as it is, or has itself closed it at the source."""
     is_closed_by_plan = earlier.is_released and item.status in {Status.VOID, Status.UNCOLLECTIBLE, Status.PAID}
     return is_closed_by_plan or earlier.fingerprint == fingerprint(item)
 
 
-def _reference(item: Invoice | Unreadable) -> str:
-    return (item.reference or item.id) if isinstance(item, Invoice) else _id(item)
+def _names(item: Invoice | Unreadable) -> tuple[str, ...]:
+    """Return the references that the item of a document may have, the first that no other document has."""
+    own = _id(item)
+    reference = (item.reference or own) if isinstance(item, Invoice) else own
+    other = f"{reference}~{own}"  # two documents have one reference: each is an item of its own
+    return reference, other, f"{other}~{hashlib.sha256(other.encode()).hexdigest()[:16]}"
 
 
 def _id(item: Invoice | Unreadable) -> str:

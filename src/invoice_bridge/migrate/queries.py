@@ -23,13 +23,14 @@ __all__ = [
     "CHOSEN",
     "Planned",
     "choose",
+    "ids_in",
     "live_workers",
     "made_by",
     "notes_of",
+    "owners_of",
     "planned_in",
     "plans_of",
     "skip_planned",
-    "sources_of",
     "span_of",
     "targets_of",
     "texts_of",
@@ -38,19 +39,34 @@ __all__ = [
 CHOSEN = -1
 """The page of what a run with a bound has chosen."""
 _SOME = 400
+_FOR_GOOD = frozenset({"moved-before", "already-at-target", "decided"})
+"""The reasons for which a document is left out whatever becomes of it at the source."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def sources_of(ledger: Ledger, plan: int, references: Collection[str]) -> dict[str, str]:
-    """Return the id at the source for each of these references that the plan has."""
+def ids_in(ledger: Ledger, plan: int, ids: Collection[str]) -> set[str]:
+    """Return those of these ids at the source that the plan has an item of."""
+    found: set[str] = set()
+    asked = sorted(ids)
+    with ledger.database.reading() as connection:
+        for start in range(0, len(asked), _SOME):
+            some = asked[start : start + _SOME]
+            query = select(ITEMS.c.source_id).where(ITEMS.c.plan == plan, ITEMS.c.source_id.in_(some))
+            found.update(connection.execute(query).scalars())
+    return found
+
+
+def owners_of(ledger: Ledger, plans: Collection[int], references: Collection[str]) -> dict[str, str]:
+    """Return the id at the source of the document that has each of these references in one of the plans, the first."""
     found: dict[str, str] = {}
     asked = sorted(references)
     with ledger.database.reading() as connection:
         for start in range(0, len(asked), _SOME):
-            query = select(ITEMS.c.reference, ITEMS.c.source).where(
-                ITEMS.c.plan == plan, ITEMS.c.reference.in_(asked[start : start + _SOME])
+            query = select(ITEMS.c.reference, ITEMS.c.source_id).where(
+                ITEMS.c.plan.in_(sorted(plans)), ITEMS.c.reference.in_(asked[start : start + _SOME])
             )
-            found |= {row.reference: loads(row.source).get("id", "") for row in connection.execute(query)}
+            for row in connection.execute(query.order_by(ITEMS.c.plan)):
+                found.setdefault(row.reference, row.source_id)
     return found
 
 
@@ -110,6 +126,7 @@ class Planned:
 
     plan: int
     state: str
+    reason: str
     fingerprint: str
     is_released: bool
 
@@ -118,20 +135,25 @@ class Planned:
         """Whether something of it may have been made at the target."""
         return self.state not in {"planned", "refused", "skipped"}
 
+    @property
+    def was_left_out(self) -> bool:
+        """Whether nothing was made of it, by that plan or another one, and nobody decided so."""
+        return self.state in {"refused", "skipped"} and self.reason not in _FOR_GOOD
 
-def planned_in(ledger: Ledger, plans: Collection[int], references: Collection[str]) -> dict[str, Planned]:
-    """Return what earlier plans have of the documents of these references, by their ids; the last plan counts."""
+
+def planned_in(ledger: Ledger, plans: Collection[int], ids: Collection[str]) -> dict[str, Planned]:
+    """Return what earlier plans have of the documents of these ids at the source; the last plan counts."""
     found: dict[str, Planned] = {}
-    asked = sorted(references) if plans else []
+    asked = sorted(ids) if plans else []
     with ledger.database.reading() as connection:
         for start in range(0, len(asked), _SOME):
             query = select(ITEMS).where(
-                ITEMS.c.plan.in_(sorted(plans)), ITEMS.c.reference.in_(asked[start : start + _SOME])
+                ITEMS.c.source_id.in_(asked[start : start + _SOME]), ITEMS.c.plan.in_(sorted(plans))
             )
             for row in connection.execute(query.order_by(ITEMS.c.plan)):
-                source = loads(row.source)
+                fingerprint = loads(row.source).get("fingerprint", "")
                 is_released = "release" in loads(row.operation) and row.reached in {"released", "done"}
-                found[source.get("id", "")] = Planned(row.plan, row.state, source.get("fingerprint", ""), is_released)
+                found[row.source_id] = Planned(row.plan, row.state, row.reason, fingerprint, is_released)
     return found
 
 
@@ -149,8 +171,13 @@ def targets_of(ledger: Ledger, plan: int, references: Collection[str]) -> dict[s
 
 
 def choose(ledger: Ledger, plan: int, numbers: Sequence[int]) -> None:
-    """Put items on the page of what was chosen."""
+    """Put items on the page of what was chosen, and take those off that an earlier run had chosen and not begun."""
     with ledger.database.writing() as connection:
+        connection.execute(
+            update(ITEMS)
+            .where(ITEMS.c.plan == plan, ITEMS.c.page == CHOSEN, ITEMS.c.state == "planned", ITEMS.c.sent_at.is_(None))
+            .values(page=0)
+        )
         for start in range(0, len(numbers), _SOME):
             connection.execute(
                 update(ITEMS)

@@ -12,14 +12,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from invoice_bridge.core.errors import BridgeError, ConfigurationError, Discrepancy, Unsupported
+from invoice_bridge.core.errors import BridgeError, ConfigurationError, Discrepancy, NotFound
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.money import Money
+from invoice_bridge.core.totals import sum_of
 from invoice_bridge.journal.store import Journal
 from invoice_bridge.migrate.documents import differences_of
 from invoice_bridge.migrate.engine import Worker
+from invoice_bridge.migrate.errors import SourceChanged
 from invoice_bridge.migrate.journal import ItemJournal
 from invoice_bridge.migrate.operations import Action, make, read_operation
 from invoice_bridge.migrate.planning import COMPLETE, digest_of_plan, fingerprint
@@ -32,7 +35,10 @@ if TYPE_CHECKING:
     from invoice_bridge.migrate.ledger import Ledger
     from invoice_bridge.migrate.preview import Preview
 
-__all__ = ["Progress", "check_plan", "choose_items", "run_plan"]
+_PARTS = frozenset({"amount paid", "amount remaining", "payments", "credit notes"})
+"""What a document that is a draft until it is issued has only then."""
+
+__all__ = ["Progress", "check_plan", "check_source", "choose_items", "run_plan"]
 
 
 # ── before anything is sent ──────────────────────────────────────────────────────────────────────────────────────────
@@ -56,6 +62,34 @@ def check_plan(ledger: Ledger, plan: int, preview: Preview, allow: Collection[st
         raise ConfigurationError(
             f"the plan would lose {shown}: accept each with {' '.join(f'--allow {code}' for code in refused)}"
         )
+
+
+_PROBED = 3
+"""Invoices of the plan that are looked for at the source: the settings of an account may not name it, and its key is
+kept nowhere."""
+
+
+def check_source(ledger: Ledger, plan: int, source: Account) -> None:
+    """Check that the source has an invoice of the plan: another account of the provider has none.
+
+    Raises ConfigurationError if it has none of the first three, before an item is refused.
+    """
+    rows = list(islice(ledger.rows(plan, ("planned",)), _PROBED))
+    if len(rows) < _PROBED:
+        return
+    with source.reader() as client:
+        for row in rows:
+            try:
+                client.retrieve(str(row.source.get("id")), whole=False)
+            except NotFound:
+                continue
+            except BridgeError:  # each item meets it, and says so
+                return
+            return
+    raise ConfigurationError(
+        f"the source has none of the first {_PROBED} invoices of plan {plan}: is the key that of the account which was "
+        "planned? If they were deleted there, plan anew"
+    )
 
 
 def choose_items(ledger: Ledger, plan: int, most: int | None, amounts: Iterable[Money]) -> int:
@@ -165,10 +199,41 @@ class Stages:
 
     def make(self, target: Client, item: Item) -> Invoice:
         """Make the document, if the source is still as it was planned."""
-        invoice_id, planned = self._source_of(item)
-        if self._reads_again and not item.is_repeat and fingerprint(self._read(invoice_id)) != planned:
-            raise Unsupported(f"changed-since-plan: the invoice {invoice_id} is not as it was planned; sweep plans it")
+        if self._reads_again and (change := self._change_of(item)) is not None:
+            self._refuse_changed(target, item, change)
         return self._passed_on(make(target, self._accepting(item, "make")))
+
+    def _change_of(self, item: Item) -> str | None:
+        """Read the invoice again at the source; return what is not as it was planned, None if all is."""
+        invoice_id, planned = self._source_of(item)
+        try:
+            is_same = fingerprint(self._read(invoice_id)) == planned
+        except NotFound:
+            return f"the invoice {invoice_id} is not at the source any more"
+        return None if is_same else f"the invoice {invoice_id} is not as it was planned; sweep plans it as it is"
+
+    @staticmethod
+    def _refuse_changed(target: Client, item: Item, change: str) -> None:
+        """Refuse what has changed, unless an earlier try has made it whole before it changed."""
+        if not item.is_repeat:
+            raise SourceChanged(f"changed-since-plan: {change}")
+        asked = read_operation({**item.operation["make"], "attempt": item.attempt})
+        known = target.resolve(asked)
+        if known.state == "absent":
+            raise SourceChanged(f"changed-since-plan: {change}; an earlier try has made nothing")
+        made = known.invoice
+        if made is None:
+            raise Discrepancy(
+                f"changed-since-plan: {change}; whether an earlier try has made it is {known.state}: {known.why}",
+                asked="", found="",
+            )  # fmt: skip
+        is_whole = made.status is (asked.status if asked.armed else Status.DRAFT)
+        if not is_whole and not (made.status is Status.OPEN and not asked.armed):
+            raise Discrepancy(
+                f"changed-since-plan: {change}; an earlier try has made {made.id}, which is {made.status} and was not "
+                "finished",
+                asked=asked.status, found=made.status, invoice=made,
+            )  # fmt: skip
 
     def _passed_on(self, made: Invoice) -> Invoice:
         self._journals[-1].pass_on(made)
@@ -184,6 +249,7 @@ class Stages:
         invoice_id, planned = self._source_of(item)
         before = self._read(invoice_id)
         if before.status is Status.PAID:
+            self._check_paid(item, before, made)
             return made  # paid meanwhile: nothing is left to close, and arm records it
         if before.status is Status.OPEN:
             if fingerprint(before) != planned:
@@ -199,14 +265,16 @@ class Stages:
                 f"changed-since-plan: the invoice {invoice_id} is {before.status} at the source, and not by this plan",
                 asked=Status.OPEN, found=before.status, invoice=made,
             )  # fmt: skip
-        self._check_closed(invoice_id, made)
+        self._check_closed(item, made)
         return made
 
     def _whole(self, target: Client, item: Item) -> Invoice:
         """Read the document at the target, and compare it with its import."""
         made = target.retrieve(item.target_id or "")
         command = read_operation(item.operation["make"])
-        if wrong := [one for one in differences_of(command, made, self._target.context) if one.field != "status"]:
+        left_out = {"status", *(_PARTS if made.status is Status.DRAFT else ())}
+        wrong = [one for one in differences_of(command, made, self._target.context) if one.field not in left_out]
+        if wrong:
             raise Discrepancy(f"the document at the target differs: {wrong[0]}", asked="", found="", invoice=made)
         return made
 
@@ -215,7 +283,9 @@ class Stages:
         closed = found.voided_at or found.uncollectible_at
         return item.is_repeat and closed is not None and closed >= item.first_sent_at.replace(microsecond=0)
 
-    def _check_closed(self, invoice_id: str, made: Invoice) -> Invoice:
+    def _check_closed(self, item: Item, made: Invoice) -> Invoice:
+        """Read the document at the source, and check that it is closed with nothing paid or credited meanwhile."""
+        invoice_id, _ = self._source_of(item)
         found = self._read(invoice_id)
         if found.status not in {Status.VOID, Status.UNCOLLECTIBLE, Status.PAID}:
             raise Discrepancy(
@@ -223,13 +293,36 @@ class Stages:
                 "the target",
                 asked=Status.VOID, found=found.status, invoice=made,
             )  # fmt: skip
+        self._check_paid(item, found, made)
         return found
+
+    @staticmethod
+    def _check_paid(item: Item, found: Invoice, made: Invoice) -> None:
+        """Check that what was paid and credited at the source is what the target has, or all of it.
+
+        Otherwise the target would demand it again, or state a payment that nobody made. Raises Discrepancy.
+        """
+        command = read_operation(item.operation["arm"])
+        paid, credited = command.paid, command.credited
+        if found.status is Status.PAID:
+            paid = command.total - credited
+        notes = sum_of(note.amount for note in found.credit_notes if note.kind != "write_off" and note.amount)
+        for what, asked, stated in (
+            ("paid", paid, found.amount_paid),
+            ("given back", Money.zero(paid.currency), found.amount_refunded),
+            ("credited", credited, (notes or Money.zero(paid.currency)) if found.credit_notes_complete else None),
+        ):
+            if stated is not None and stated != asked:
+                raise Discrepancy(
+                    f"changed-since-plan: {stated} of the invoice {found.id} is {what} at the source, which is "
+                    f"{found.status}, and not {asked}; it was not issued at the target",
+                    asked=asked, found=stated, invoice=made,
+                )  # fmt: skip
 
     def arm(self, target: Client, item: Item) -> Invoice:
         """Issue the document, once the source cannot collect it; one that was paid there meanwhile is paid here too."""
-        invoice_id, _ = self._source_of(item)
         made = target.retrieve(item.target_id or "")
-        found = self._check_closed(invoice_id, made)
+        found = self._check_closed(item, made)
         if item.is_repeat and made.status is Status.PAID:
             return made  # an earlier try issued and paid it
         armed = self._passed_on(make(target, self._accepting(item, "arm")))

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-VERSION = 1
+VERSION = 2
 APPLICATION = 0x69624C31
 """SQLite's mark of a ledger's file: "ibL1"."""
 
@@ -56,6 +56,7 @@ ITEMS = Table(
     Column("plan", ForeignKey("invoice_bridge_plans.number"), nullable=False),
     Column("page", BigInteger, nullable=False),
     Column("reference", Text, nullable=False),
+    Column("source_id", Text, nullable=False),  # the document's id at the source; empty where there is none
     Column("operation", Text, nullable=False),  # JSON: a command for each stage, with the losses it may have
     Column("source", Text, nullable=False),  # JSON: the source document's facts
     Column("history", Boolean, nullable=False),  # nothing that mails or collects may be sent for it
@@ -75,6 +76,7 @@ ITEMS = Table(
     Column("target_id", Text),
     Column("target", Text, nullable=False),  # JSON: the target document's facts
     UniqueConstraint("plan", "reference"),
+    Index("invoice_bridge_items_source", "source_id", "plan"),
     Index("invoice_bridge_items_due", "plan", "due_at", "number"),
     Index("invoice_bridge_items_page", "plan", "page", "due_at", "number"),
     Index("invoice_bridge_items_taken", "plan", "worker"),

@@ -100,7 +100,7 @@ def _settled(result: Result) -> dict[str, Any]:
     elif state == "unknown":
         values["unknowns"] = _More(1)
     elif result.again_in is not None:
-        if result.sent:
+        if result.sent or result.deferred:
             values["defers"] = _More(1)
         state = BEFORE[item.stage]
     if result.again_in is not None:

@@ -86,7 +86,17 @@ def undo_items(ledger: Ledger, plan: int, deletable: Collection[str] = ()) -> It
             yield NewItem(row.reference, operation, {**source, "requests": parts + 1, "effects": effects})
         elif status in _WAYS:
             way, how = _WAYS[status]
-            operation = {"make": {"command": way, "id": row.target_id, "status": status, "undoes": how}}
+            made = {name: value for name, value in row.operation.get("make", {}).items() if name != "allow"}
+            total = row.target.get("total")
+            asked: dict[str, Any] = {
+                "command": way,
+                "id": row.target_id,
+                "status": status,
+                "undoes": how,
+                "was": made,
+                "total": total,
+            }
+            operation = {"make": asked}
             effects = ["voids"] if way == "void" else []
             yield NewItem(row.reference, operation, {**source, "requests": 1, "effects": effects})
         else:
@@ -118,6 +128,7 @@ def undo_one(target: Client, item: Item, context: Context) -> Invoice:
         return deleted
     if found.status != asked["status"]:
         raise Unsupported(f"changed-since-plan: the document {found.id} is {found.status}, not {asked['status']}")
+    _check_as_made(asked, found, context)
     if found.amount_paid or found.payments:
         raise Discrepancy(
             f"the document {found.id} was paid since it was made", asked="unpaid", found="paid", invoice=found
@@ -137,3 +148,20 @@ def _check_as_imported(asked: Mapping[str, Any], found: Invoice, context: Contex
             f"undo-impossible: the document {found.id} is due on {found.due_at:%Y-%m-%d}, and the target could collect "
             "it once its payments and credit notes are deleted"
         )
+
+
+_COMPARED_APART = frozenset({"status", "total", "amount remaining"})
+
+
+def _check_as_made(asked: Mapping[str, Any], found: Invoice, context: Context) -> None:
+    """Check that nobody has changed a draft or an open document since it was made. Raises Unsupported.
+
+    Its total is compared with what the target stated then: a draft may lack its taxes there.
+    """
+    stated = None if found.total is None else {"minor": found.total.minor, "currency": found.total.currency}
+    wrong = [] if stated == asked.get("total") else [f"total is {found.total}"]
+    if asked.get("was"):
+        differences = differences_of(read_operation(asked["was"]), found, context)
+        wrong += [str(one) for one in differences if one.field not in _COMPARED_APART]
+    if wrong:
+        raise Unsupported(f"changed-since-plan: the document {found.id} is not as it was made: {wrong[0]}")

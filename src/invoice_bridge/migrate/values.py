@@ -126,6 +126,8 @@ class Result:
     next_attempt: bool = False
     sent: bool = True
     """Whether a request may have left under this claim."""
+    deferred: bool = False
+    """Whether it was put back because an account was away: that is counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,8 +135,12 @@ def _ending(command: ImportInvoice) -> dict[str, Any]:
 
 def _note(command: ImportInvoice) -> str | None:
     """Return the document's memo and its source."""
-    origin = None if command.source is None else f"Imported from {command.source.provider} {command.source.id}"
-    return "\n".join(text for text in (command.description, origin) if text) or None
+    return "\n".join(text for text in (command.description, origin_of(command)) if text) or None
+
+
+def origin_of(command: ImportInvoice) -> str | None:
+    """Return the line of the note that says which document was imported, None if the import does not state it."""
+    return None if command.source is None else f"Imported from {command.source.provider} {command.source.id}"
 
 
 def _billed(customer: CustomerRef | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from invoice_bridge.adapter.answers import object_of
 from invoice_bridge.adapter.declared import History, Matches
-from invoice_bridge.adapter.imported import same_document, verify_import
+from invoice_bridge.adapter.imported import just_made, same_document, verify_import
 from invoice_bridge.adapter.provider import Context
 from invoice_bridge.core.commands import ImportInvoice
 from invoice_bridge.core.errors import IdempotencyMismatch, NotFound, Rejected
@@ -23,6 +23,7 @@ from invoice_bridge.providers.chargebee.import_forms import (
     invoice_form,
     note_form,
     note_id,
+    origin_of,
     specimen,
 )
 from invoice_bridge.providers.chargebee.tables import QUIET
@@ -57,11 +58,11 @@ def import_invoice(command: ImportInvoice, context: Context) -> Flow[Invoice]:
     """Make the document again as it ended, then its credit notes, and compare."""
     total = expected_total(command)
     if context.existing is None:
-        at = same_document(command, (yield from _make(command, context)), total)
+        at = yield from _make(command, context)
     else:
-        at = same_document(command, context.existing, total)
-    verify_import(command, at, total)
+        at = _is_import(command, same_document(command, context.existing, total))
     missing = [place for place in range(len(command.credit_notes)) if not has_note(at, note_id(command, place))]
+    verify_import(command, at, total, is_finished=not missing)
     for place in missing:
         yield from _make_note(command, place, context)
     if missing:
@@ -89,18 +90,34 @@ def _make(command: ImportInvoice, context: Context) -> Flow[Invoice]:
             raise
         return (yield from _taken(command, context, refusal))
     if context.provider.is_replay(answer):
-        return (yield from read_invoice(id_in(answer), context))
-    return (yield from whole_invoice(object_of(answer), context))
+        return just_made(command, (yield from read_invoice(id_in(answer), context)))
+    return just_made(command, (yield from whole_invoice(object_of(answer), context)))
 
 
 def _taken(command: ImportInvoice, context: Context, refusal: Rejected) -> Flow[Invoice]:
     try:
-        return (yield from _read(command, context))
+        found = yield from _read(command, context)
     except NotFound:
         raise IdempotencyMismatch(
             f"number-taken: the id {import_id(command)!r} was used before at this site, by an invoice that is deleted; "
             "nothing was imported: give another number",
         ) from refusal
+    return _is_import(command, same_document(command, found, expected_total(command)))
+
+
+def _is_import(command: ImportInvoice, at: Invoice) -> Invoice:
+    """Check that an invoice of this id was imported from the same document: one of the site's own may be just like it.
+
+    Raises IdempotencyMismatch. An import that states no source cannot be told from the site's own.
+    """
+    origin = origin_of(command)
+    if origin is None or origin in (at.description or "").splitlines():
+        return at
+    raise IdempotencyMismatch(
+        f"number-taken: the site has an invoice {at.id}, {at.status}, of the same customer and total, whose note does "
+        f"not say {origin!r}; nothing was done to it: give the import another number",
+        existing=at,
+    )
 
 
 def _make_note(command: ImportInvoice, place: int, context: Context) -> Flow[None]:

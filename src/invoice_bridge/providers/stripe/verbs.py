@@ -115,15 +115,23 @@ def listed_rows(
         answer = yield context.get(*path, query=[*query, ("limit", _PAGE), *after], specimen=specimen, note=note)
         found = Reader(object_of(answer), "stripe").listing("data")
         rows += found
-        if object_of(answer).get("has_more") is not True:
+        if not goes_on(answer, found):
             return rows
-        if not found:
-            raise MalformedResponse("the listing goes on after an empty page", provider="stripe", response=answer)
         following: list[tuple[str, object]] = [("starting_after", found[-1].required_text("id"))]
         if following == after:
             raise MalformedResponse("the listing returns the same page again", provider="stripe", response=answer)
         after = following
     raise MalformedResponse(f"the listing continues after {PAGES} pages of {_PAGE}", provider="stripe")
+
+
+def goes_on(answer: Response, rows: Sequence[Reader]) -> bool:
+    """Return whether a listing has another page. Raises MalformedResponse where it does not say so, or not where."""
+    more = object_of(answer).get("has_more")
+    if not isinstance(more, bool):
+        raise MalformedResponse("the listing does not say whether it goes on", provider="stripe", response=answer)
+    if more and not rows:
+        raise MalformedResponse("the listing goes on after an empty page", provider="stripe", response=answer)
+    return more
 
 
 def ceil(instant: datetime) -> int:

@@ -25,6 +25,7 @@ from invoice_bridge.providers.stripe.verbs import (
     all_lines,
     bare_specimen,
     ceil,
+    goes_on,
     listed_rows,
     read_invoice,
     whole_lines,
@@ -111,7 +112,7 @@ def page(command: ListInvoices, context: Context) -> Flow[Page]:
             items.append((yield from (_complete if command.full else whole_lines)(row.data, context)))
         except MalformedResponse as error:
             items.append(Unreadable(row.data, error))
-    more = object_of(answer).get("has_more") is True and rows
+    more = goes_on(answer, rows)
     return Page(tuple(items), command.model_copy(update={"cursor": rows[-1].required_text("id")}) if more else None)
 
 
