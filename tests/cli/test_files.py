@@ -75,6 +75,16 @@ def test_the_taxes_of_a_line_are_written_as_text(tmp_path: Path) -> None:
         ),
         ("a.json", f'{{{CHARGE}, "amount": 19.99}}'.encode(), "a.json: amount"),
         ("a.json", f'{{{CHARGE}, "amuont": "1 EUR"}}'.encode(), "a.json: amuont"),
+        (
+            "a.json",
+            f'{{{CHARGE}, "amount": "1 EUR", "amount": "100 EUR"}}'.encode(),
+            "it is not JSON: 'amount' is written twice in one object",
+        ),
+        (
+            "a.json",
+            f'{{{CHARGE}, "lines": [{{"amount": "1 EUR", "amount": "9 EUR"}}]}}'.encode(),
+            "'amount' is written",
+        ),
         ("a.toml", b'command = "period_invoice"\nperiod = { start = 2026-05-01, end = 2026-06-01 }', "time zone"),
     ],
 )

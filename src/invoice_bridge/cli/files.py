@@ -6,6 +6,7 @@ that names the file.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tomllib
@@ -70,6 +71,8 @@ def _read_as(path: str, read: Callable[[dict[str, Any]], T]) -> T:
     is_json = path.endswith(".json") or (not path.endswith(".toml") and text.lstrip()[:1] in {"{", "[", ""})
     try:
         data = loads(text) if is_json else tomllib.loads(text, parse_float=decimal)
+        if is_json:
+            json.loads(text, object_pairs_hook=_refuse_doubled)  # TOML refuses by itself a name that comes twice
     except (ValueError, RecursionError) as error:
         kind = "JSON" if is_json else "TOML"
         raise ConfigurationError(f"{shown}: it is not {kind}: {' '.join(str(error).split())}") from None
@@ -80,6 +83,14 @@ def _read_as(path: str, read: Callable[[dict[str, Any]], T]) -> T:
     except ConfigurationError as error:
         words = str(error) if is_json else _JSON_NAME.sub(r"\1 = ", str(error))
         raise ConfigurationError(f"{shown}: {words}") from None
+
+
+def _refuse_doubled(pairs: list[tuple[str, Any]]) -> None:
+    """Raise ValueError for a name that comes twice in an object: of two amounts, JSON takes the last one silently."""
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{doubled[:40]!r} is written twice in one object")
 
 
 _JSON_NAME = re.compile(r"(?<=[{ ])\"(\w+)\": ")
@@ -107,7 +118,9 @@ def instant(text: str, where: str) -> datetime:
 
 
 def write_bytes(path: str, content: bytes) -> None:
-    """Write a document into a file. Raises ConfigurationError."""
+    """Write a document into a file. Raises ConfigurationError, also for "-", which would be a file of that name."""
+    if path == "-":
+        raise ConfigurationError("--output -: a document is not printed: name a file, such as invoice.pdf")
     try:
         Path(path).write_bytes(content)
     except (OSError, ValueError) as error:
