@@ -114,6 +114,10 @@ def instant(text: str, where: str) -> datetime:
         ) from None
     if found.tzinfo is None:
         raise ConfigurationError(f"{where}: {text!r} has no time zone: write it with Z or an offset")
+    try:
+        found.astimezone(UTC)
+    except OverflowError:
+        raise ConfigurationError(f"{where}: {text!r} is, in UTC, not in the years 1 to 9999") from None
     return found
 
 

@@ -70,7 +70,7 @@ class Client(Verbs):
                     step = steps.send(reply) if problem is None else steps.throw(problem)
                 except StopIteration as done:
                     self._decided(call, done.value, trail)
-                    self._learn(call, done.value)
+                    self._learn(call, done.value, trail)
                     return done.value  # type: ignore[no-any-return]
                 reply = problem = None
                 try:
@@ -188,7 +188,7 @@ class AsyncClient(AsyncVerbs):
                     step = steps.send(reply) if problem is None else steps.throw(problem)
                 except StopIteration as done:
                     self._decided(call, done.value, trail)
-                    await self._in_thread(self._learn, call, done.value)
+                    await self._in_thread(self._learn, call, done.value, trail)
                     return done.value  # type: ignore[no-any-return]
                 reply = problem = None
                 try:
