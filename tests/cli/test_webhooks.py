@@ -50,6 +50,20 @@ def program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
                 running.kill()
 
 
+@pytest.mark.slow  # two programs
+def test_a_receiver_without_a_reader_ends(cli: Cli) -> None:
+    """`webhooks listen | head -1`: it refused every delivery for ever, with a traceback for each."""
+    with program("webhooks", "listen", "--provider", "stripe", "--port", "0") as listening:
+        assert listening.stdout is not None
+        assert listening.stderr is not None
+        url = listening.stdout.readline().removeprefix("listening on ").strip()
+        listening.stdout.close()
+        sent = cli("webhooks", "send", "invoice.paid", "--provider", "stripe", "--to", url)
+        assert (sent.code, sent.out.partition(" ")[0]) == (3, "500"), "so that the provider sends it again"
+        assert listening.wait(20) == 141
+        assert listening.stderr.read() == ""
+
+
 # ── specimens ────────────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     "name,types",

@@ -5,6 +5,7 @@ Rules of this file: a secret comes from the environment or a file, never from th
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterable
@@ -77,9 +78,21 @@ def listen(
         raise ConfigurationError("--secret-file is for one provider: put the secrets of several into the environment")
     secrets = {} if unverified else {name: _secret(name, secret_file) for name in names}
     opened = None if journal is None else Journal(journal)
+    lost: list[OSError] = []
+
+    def show(event: InvoiceEvent) -> None:
+        """Print an event; without a reader the receiver ends, and this delivery is refused, so that it comes again."""
+        try:
+            _print(event, as_json=as_json)
+        except OSError as error:
+            lost.append(error)
+            server.should_exit = True
+            logging.getLogger(application.__module__).setLevel(logging.CRITICAL)  # the exit code says it
+            raise
+
     try:
         receiver = application(
-            lambda event: _print(event, as_json=as_json),
+            show,
             secrets=secrets,
             unverified=names if unverified else (),
             journal=opened,
@@ -88,10 +101,13 @@ def listen(
             for name in names:
                 print(f"listening on {url_of(listener)}/{name}", file=sys.stderr if as_json else sys.stdout, flush=True)
             config = uvicorn.Config(receiver, log_config=None, access_log=False, lifespan="off")
-            uvicorn.Server(config).run(sockets=[listener])
+            server = uvicorn.Server(config)
+            server.run(sockets=[listener])
     finally:
         if opened is not None:
             opened.close()
+    if lost:
+        raise lost[0]
     raise KeyboardInterrupt  # only a signal ends the server
 
 
