@@ -108,6 +108,19 @@ def test_a_bill_that_was_found_is_not_billed_at_another_provider(
         assert client.create(other.bill()).reference == "res-1", "its end frees the reference, as of any bill"
 
 
+def test_a_written_off_bill_that_was_found_is_not_billed_at_another_provider(path: Place) -> None:
+    """It can still be paid: it claims its reference, as if the journal had seen it made."""
+    one, other = Shop("stripe", path), Shop("chargebee", path)
+    with one.client(journal=None, lookup="never") as client:
+        made = client.create(one.bill())
+        client.mark_uncollectible(made.id)
+    with one.client(lookup="auto") as client, pytest.raises(AlreadySettled):
+        client.create(one.bill())
+    with other.client() as client, pytest.raises(BilledElsewhere):
+        client.create(other.bill())
+    assert other.emulator.invoices == {}
+
+
 def test_control_a_void_bill_that_was_found_claims_nothing(path: Place) -> None:
     """Else a reference that was withdrawn would be blocked for good at the next provider."""
     one, other = Shop("stripe", path), Shop("chargebee", path)

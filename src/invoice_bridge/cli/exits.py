@@ -258,7 +258,7 @@ def run_app(app: typer.Typer, arguments: list[str] | None) -> int:
 def _open_closed_streams() -> None:
     """Open the null device in place of a stream that the shell has closed (`>&-`), lowest number first.
 
-    Else a journal or a connection would take its number, and be written into by whoever prints.
+    Else a journal or a connection gets its number, and what is printed is written into it.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
