@@ -99,7 +99,7 @@ _JSON_NAME = re.compile(r"(?<=[{ ])\"(\w+)\": ")
 
 def optional_amount(text: str | None, where: str) -> Money | None:
     """Read an amount that may be left out. Raises ConfigurationError."""
-    return amount(text, where) if text else None
+    return None if text is None else amount(text, where)
 
 
 def instant(text: str, where: str) -> datetime:
