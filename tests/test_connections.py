@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from invoice_bridge import AsyncClient, Client, OutcomeUnknown, Unreachable
+from invoice_bridge import AsyncClient, Client, ConfigurationError, OutcomeUnknown, Unreachable
 from invoice_bridge.client import connections
 from invoice_bridge.client.connections import AsyncConnections, Connections
 from invoice_bridge.core.exact import dumps
@@ -422,3 +422,30 @@ def test_proxies_are_those_that_httpx_would_use(
         pool: Any = http._transport_for_url(httpx.URL(url))._pool  # type: ignore[attr-defined]
         used = getattr(pool, "_proxy_url", None)
         assert (used is None) == (proxy is None)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    "variable,value,why",
+    [
+        ("HTTPS_PROXY", "socks9://u:not_a_password@x", "write HTTPS_PROXY as http://HOST:PORT"),
+        ("HTTPS_PROXY", ":::not_a_password", "write HTTPS_PROXY as http://HOST:PORT"),
+        ("ALL_PROXY", "http://u:not_a_password@[::1", "write HTTPS_PROXY as http://HOST:PORT"),
+        ("HTTPS_PROXY", "socks5://u:not_a_password@127.0.0.1:1", "needs socksio"),
+        ("SSL_CERT_FILE", "/no/such/file.pem", r"cannot be read \(No such file or directory\): check SSL_CERT_FILE"),
+        ("SSL_CERT_FILE", __file__, "the certificates cannot be read"),
+    ],
+)
+def test_an_environment_that_cannot_be_used_is_refused_before_a_request(
+    kind: Any, variable: str, value: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended in the middle of a bill, with an exception of httpx and an intent in the journal that looked as sent."""
+    for name in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setattr(connections, "find_spec", lambda _name: None)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=why) as refused:
+        kind("stripe", api_key="sk_test_not_a_key")
+    assert "not_a_password" not in str(refused.value)
+    assert kind("stripe", api_key="sk_test_not_a_key", base_url="http://127.0.0.1:1"), "loopback has no proxy"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,19 @@ def test_a_file_that_was_not_finished_leaves_the_old_one(tmp_path: Path) -> None
         file.writelines(["half", 7])  # type: ignore[list-item]
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert target.read_text("utf-8") == "old"
+
+
+def test_only_a_file_is_replaced(tmp_path: Path) -> None:
+    """A program that runs as root would put a file in the place of /dev/null, for every program of the machine."""
+    fifo = tmp_path / "pipe"
+    os.mkfifo(fifo)
+    for target, why in (
+        (fifo, "not a file that can be replaced"),
+        (tmp_path, "it is a folder"),
+        (tmp_path / "no" / "a.txt", "no such folder"),
+        (tmp_path / ("a" * 300), "it cannot be written: File name too long"),
+    ):
+        with pytest.raises(ConfigurationError, match=why):
+            files.write(target, "new")
+    assert fifo.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

@@ -84,6 +84,56 @@ class Shop:
 
 
 # ── across providers ─────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("how", ["create", "resolve"])
+@pytest.mark.parametrize("first,second", [("stripe", "whop"), ("whop", "chargebee"), ("chargebee", "stripe")])
+def test_a_bill_that_was_found_is_not_billed_at_another_provider(
+    path: Place, first: str, second: str, how: str
+) -> None:
+    """It was made without the journal; the journal learns it where it is found, and refuses it elsewhere."""
+    one, other = Shop(first, path), Shop(second, path)
+    since = datetime.now(UTC) - timedelta(hours=1)
+    with one.client(journal=None, lookup="never") as client:
+        made = client.create(one.bill())
+    with one.client(lookup="auto") as client:
+        found = getattr(client, how)(one.bill(), since=since)
+        assert (found if how == "create" else found.invoice).id == made.id
+        assert client.create(one.bill(), since=since).id == made.id, "found once more, by its id"
+    with other.client(lookup="auto") as client, pytest.raises(BilledElsewhere) as refused:
+        client.create(other.bill(), since=since)
+    assert (refused.value.invoice_id, refused.value.state, len(other.emulator.invoices)) == (made.id, "made", 0)
+    with one.client() as client, closing(Journal(path)) as journal:
+        assert len(journal.history("res-1")) == 1, "it is recorded once"
+        client.void(made.id)
+    with other.client() as client:
+        assert client.create(other.bill()).reference == "res-1", "its end frees the reference, as of any bill"
+
+
+def test_a_written_off_bill_that_was_found_is_not_billed_at_another_provider(path: Place) -> None:
+    """It can still be paid: it claims its reference, as if the journal had seen it made."""
+    one, other = Shop("stripe", path), Shop("chargebee", path)
+    with one.client(journal=None, lookup="never") as client:
+        made = client.create(one.bill())
+        client.mark_uncollectible(made.id)
+    with one.client(lookup="auto") as client, pytest.raises(AlreadySettled):
+        client.create(one.bill())
+    with other.client() as client, pytest.raises(BilledElsewhere):
+        client.create(other.bill())
+    assert other.emulator.invoices == {}
+
+
+def test_control_a_void_bill_that_was_found_claims_nothing(path: Place) -> None:
+    """Else a reference that was withdrawn would be blocked for good at the next provider."""
+    one, other = Shop("stripe", path), Shop("chargebee", path)
+    with one.client(journal=None, lookup="never") as client:
+        client.void(client.create(one.bill()).id)
+    with one.client(lookup="auto") as client:
+        with pytest.raises(AlreadySettled):
+            client.create(one.bill())
+        assert client.resolve(one.bill(), since=datetime.now(UTC) - timedelta(hours=1)).state == "found"
+    with other.client() as client:
+        assert client.create(other.bill()).reference == "res-1"
+
+
 @pytest.mark.parametrize("first,second", [("stripe", "whop"), ("whop", "chargebee"), ("chargebee", "stripe")])
 def test_defect_39_the_same_reference_at_another_provider_is_refused(path: Place, first: str, second: str) -> None:
     """Defect 39: a journal that knows the bill refuses it at another provider before anything is sent."""

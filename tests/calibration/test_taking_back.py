@@ -121,6 +121,36 @@ def test_a_request_that_comes_too_early_is_sent_again(server: Served) -> None:
         assert (result.observed, bool(result.stopped)) == ({} if ends else {"customer_credits": False}, ends)
 
 
+@pytest.mark.parametrize(
+    "status,content,observed,ends",
+    [
+        (200, b"<html>Sign in</html>", {}, True),
+        (302, b"", {}, True),
+        (400, b"<html>Bad request</html>", {}, True),
+        (407, b"<html>Proxy</html>", {}, True),
+        (200, b"{}", {}, True),
+        (200, b'{"error": {"message": "no"}}', {"search": None, "customer_discount": None}, False),
+        (400, b'{"message": "blocked by policy"}', {"search": None, "customer_discount": None}, False),
+        (400, b'{"error": {"message": "no"}}', {"search": False, "customer_discount": None}, False),
+    ],
+)
+def test_what_is_no_answer_of_the_provider_confirms_nothing(
+    server: Served, status: int, content: bytes, observed: dict[str, bool | None], ends: bool
+) -> None:
+    """A proxy's page read as "the account can search": a page ends the run, JSON of another form settles nothing."""
+
+    class Behind(StripeEmulator):
+        def __call__(self, *_given: object, **_more: object) -> Response:
+            return Response(status, content, {"content-type": "text/html"})
+
+    emulator = Behind()
+    server.put("stripe", emulator)
+    some = of(PROBES, "search", "customer_discount")
+    result = calibrate(given(server, emulator), some, emulator.customer, "cal-1", now=NOW)
+    assert (result.observed, bool(result.stopped)) == (observed, ends)
+    assert not ends or f"not Stripe: HTTP {status}" in result.stopped
+
+
 def test_an_answer_of_another_form_settles_nothing(server: Served) -> None:
     """It has other fields than the documented ones: the other probes go on, and what was made is listed."""
 

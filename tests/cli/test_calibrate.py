@@ -67,6 +67,28 @@ def test_the_command_reads_without_the_flag(server: Served, cli: Cli, tmp_path: 
     assert (done.code, "--charge needs --write" in done.err) == (2, True)
 
 
+@pytest.mark.parametrize("name", ["no/such/folder.json", ".", "link.json"])
+def test_evidence_that_cannot_be_written_is_refused_before_a_request(
+    server: Served, cli: Cli, tmp_path: Path, name: str
+) -> None:
+    """Else the probes would make documents, and what they showed and left would be lost."""
+    (tmp_path / "link.json").symlink_to(tmp_path / "other")
+    emulator = StripeEmulator()
+    server.put("stripe", emulator)
+    done = cli(*words(server), "--write", "--output", str(tmp_path / name))
+    assert (done.code, emulator.requests, done.out) == (2, 0, "")
+    assert str(tmp_path) in done.err
+
+
+def test_a_customer_without_a_name_is_refused_before_a_request(server: Served, cli: Cli) -> None:
+    """An empty id would be the listing of all customers."""
+    emulator = StripeEmulator()
+    server.put("stripe", emulator)
+    done = cli("calibrate", "stripe", "--customer", " ", "--base-url", server.base_urls["stripe"])
+    assert (done.code, emulator.requests) == (2, 0)
+    assert "--customer is empty" in done.err
+
+
 def test_the_command_refuses_a_live_key(server: Served, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even to read; Whop's live host is one of a live key."""
     emulator = StripeEmulator()

@@ -40,6 +40,24 @@ def failed(done: Done) -> dict[str, Any]:
     return found
 
 
+def test_a_page_in_place_of_an_answer_names_the_option(stripe: Cli, served: Served) -> None:
+    """`base_url` is Python's argument; a terminal has --base-url."""
+    served.faults["stripe"].add(Fault(Kind.HTML_502_BEFORE, times=9))
+    for words in (("show", "in_1"), ("show", "in_1", "--json")):
+        done = stripe(*words)
+        assert done.code == exits.PROVIDER
+        assert "is --base-url right?" in done.err
+
+
+def test_a_document_goes_to_a_file_with_a_name(stripe: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It became a file called "-"."""
+    monkeypatch.chdir(tmp_path)
+    stripe("create", CHARGE)
+    done = stripe("pdf", "in_00000001", "-o", "-", "--json")
+    assert "name a file" in failed(done)["message"]
+    assert (done.code, list(tmp_path.iterdir())) == (exits.USAGE, [])
+
+
 # ── every command ────────────────────────────────────────────────────────────────────────────────────────────────────
 def walk(name: str, command: Any) -> Iterator[tuple[tuple[str, ...], bool]]:
     """Each command of a group, at any depth, and whether it takes --json."""

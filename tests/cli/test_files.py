@@ -75,6 +75,16 @@ def test_the_taxes_of_a_line_are_written_as_text(tmp_path: Path) -> None:
         ),
         ("a.json", f'{{{CHARGE}, "amount": 19.99}}'.encode(), "a.json: amount"),
         ("a.json", f'{{{CHARGE}, "amuont": "1 EUR"}}'.encode(), "a.json: amuont"),
+        (
+            "a.json",
+            f'{{{CHARGE}, "amount": "1 EUR", "amount": "100 EUR"}}'.encode(),
+            "it is not JSON: 'amount' is written twice in one object",
+        ),
+        (
+            "a.json",
+            f'{{{CHARGE}, "lines": [{{"amount": "1 EUR", "amount": "9 EUR"}}]}}'.encode(),
+            "'amount' is written",
+        ),
         ("a.toml", b'command = "period_invoice"\nperiod = { start = 2026-05-01, end = 2026-06-01 }', "time zone"),
     ],
 )
@@ -127,6 +137,8 @@ def test_instants_have_a_zone_and_dates_begin_in_utc() -> None:
     assert instant("2026-05-01T02:00:00+02:00", "--from") == datetime(2026, 5, 1, tzinfo=UTC)
     with pytest.raises(ConfigurationError, match=r"^--from: '2026-05-01T00:00:00' has no time zone"):
         instant("2026-05-01T00:00:00", "--from")
+    with pytest.raises(ConfigurationError, match="in UTC, not in the years 1 to 9999"):
+        instant("9999-12-31T23:59:59-14:00", "--to")
     for text in ("yesterday", "2026-02-30", "20260501x"):
         with pytest.raises(ConfigurationError, match="is not an instant"):
             instant(text, "--from")

@@ -57,6 +57,36 @@ def _paid(stripe: Cli, path: str) -> str:
     return invoice_id
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("pay", "ID", "--amount", ""),
+        ("pay", "ID", "--amount", "", "--reference", "part-1"),
+        ("pay", "ID", "--expect", ""),
+        ("refund", "ID", "--amount", "", "--reference", "back-1"),
+        ("refund", "ID", "--expect", "", "--reference", "back-1"),
+        ("credit", "ID", "--amount", "", "--reference", "good-1"),
+        ("record-payment", "ID", "--amount", "", "--at", "2026-05-17", "--reference", "wire-1"),
+        ("create", "FILE", "--expect-total", ""),
+        ("create", "FILE", "--since", ""),
+        ("list", "--from", ""),
+        ("list", "--from", "2026-05-02", "--to", "2026-05-01"),
+    ],
+)
+def test_an_empty_option_is_not_one_that_was_left_out(
+    stripe: Cli, served: Served, file: Callable[[object], str], words: tuple[str, ...]
+) -> None:
+    """`--amount "$AMOUNT"` without such a variable gave back the whole invoice; an empty --expect checked nothing."""
+    path = file(BILL | {"reference": "res-1"})
+    invoice_id = json.loads(stripe("create", path, "--json").out)["id"]
+    if words[0] == "refund":
+        assert stripe("pay", invoice_id).code == 0
+    emulator = served.emulators["stripe"]
+    before = emulator.requests
+    done = stripe(*({"ID": invoice_id, "FILE": path}.get(word, word) for word in words))
+    assert (done.code, done.out, emulator.requests) == (2, "", before)
+
+
 def _events(served: Served) -> list[str]:
     return [entry.event for entry in served.emulators["stripe"].ledger]
 

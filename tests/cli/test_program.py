@@ -165,6 +165,31 @@ def test_a_closed_pipe_is_quiet() -> None:
     assert done.returncode in {0, 141}
 
 
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_full_disk_does_not_make_a_bill_a_failure(served: Served, *, as_json: bool) -> None:
+    """It ended with a traceback and the exit code of a loss, though the invoice was made."""
+    words = ["create", CHARGE, *ON_STRIPE, served.base_urls["stripe"], *(["--json"] if as_json else [])]
+    program = [sys.executable, "-c", "from invoice_bridge.cli import main; main()", *words]
+    env = {"PATH": "/usr/bin:/bin", "STRIPE_API_KEY": KEY}
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60, env=env)
+    err = done.stderr.decode()
+    assert (done.returncode, len(served.emulators["stripe"].invoices), err.count("\n")) == (141, 1, 1)
+    assert "the output cannot be written: No space left on device" in err
+    assert "what the command made is made" in err
+    assert not as_json or json.loads(err)["error"] == "OutputLost"
+
+
+@pytest.mark.parametrize("words", ["providers >&-", "providers 2>&-", "explain - --provider stripe <&-"])
+def test_a_stream_that_the_shell_has_closed_is_no_crash(words: str) -> None:
+    """Output goes nowhere, input is empty."""
+    command = f'"{sys.executable}" -c "from invoice_bridge.cli import main; main()" {words}'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False, timeout=60)
+    assert done.returncode == (2 if "stdin" in words or "<" in words else 0)
+    assert b"Traceback" not in done.stderr
+
+
 def test_the_emulators_are_served_until_interrupted() -> None:
     """`emulate --port 0 --json` says where it listens; Ctrl-C ends it with 130 and without a word."""
     program = [sys.executable, "-c", "from invoice_bridge.cli import main; main()", "emulate", "--port", "0", "--json"]

@@ -50,6 +50,20 @@ def program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
                 running.kill()
 
 
+@pytest.mark.slow  # two programs
+def test_a_receiver_without_a_reader_ends(cli: Cli) -> None:
+    """`webhooks listen | head -1`: it refused every delivery for ever, with a traceback for each."""
+    with program("webhooks", "listen", "--provider", "stripe", "--port", "0") as listening:
+        assert listening.stdout is not None
+        assert listening.stderr is not None
+        url = listening.stdout.readline().removeprefix("listening on ").strip()
+        listening.stdout.close()
+        sent = cli("webhooks", "send", "invoice.paid", "--provider", "stripe", "--to", url)
+        assert (sent.code, sent.out.partition(" ")[0]) == (3, "500"), "so that the provider sends it again"
+        assert listening.wait(20) == 141
+        assert listening.stderr.read() == ""
+
+
 # ── specimens ────────────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     "name,types",
@@ -107,7 +121,16 @@ def test_a_file_is_sent_as_it_is(cli: Cli, receiver: Receiver, tmp_path: Path) -
     [
         (("invoice.nope", "--provider", "stripe", "--to", "http://127.0.0.1:9/"), 2, "stripe has: invoice.created"),
         (("invoice.paid", "--provider", "stripe", "--to", "http://127.0.0.1:9/"), 3, "cannot be reached"),
-        (("invoice.paid", "--provider", "stripe", "--to", "nowhere"), 3, "cannot be reached"),
+        (("invoice.paid", "--provider", "stripe", "--to", "nowhere"), 2, "write http://HOST:PORT/PATH"),
+        (("invoice.paid", "--provider", "stripe", "--to", "ftp://127.0.0.1/"), 2, "write http://HOST:PORT/PATH"),
+        (("invoice.paid", "--provider", "stripe", "--to", "http://[::1/"), 2, "write http://HOST:PORT/PATH"),
+        (("invoice.paid", "--provider", "stripe", "--to", f"http://u:{SECRET}@127.0.0.1:9/"), 2, "leave the user and"),
+        (("a" * 5000, "--provider", "stripe", "--to", "http://127.0.0.1:9/"), 2, "is neither a file nor an event"),
+        (("invoice.paid", "--provider", "stripe", "--to", "http://127.0.0.1:9/", "--ago", "inf"), 2, "'--ago'"),
+        (("invoice.paid", "--provider", "stripe", "--to", "http://127.0.0.1:9/", "--ago", "9e10"), 2, "'--ago'"),
+        (("invoice.paid", "--provider", "whop", "--to", "http://127.0.0.1:9/", "--event-id", "é"), 2, "ASCII"),
+        (("invoice.paid", "--provider", "whop", "--to", "http://127.0.0.1:9/", "--event-id", "a\nb"), 2, "printable"),
+        (("/dev/null", "--provider", "stripe", "--to", "http://127.0.0.1:9/"), 2, "/dev/null: it is no delivery that"),
         (("x", "--provider", "chargeapi", "--to", "http://127.0.0.1:9/"), 2, "set CHARGEAPI_WEBHOOK_SECRET"),
         (("invoice.paid", "--provider", "stripe", "--to", "x", "--secret-file", "nope"), 2, "no such file"),
     ],
@@ -164,6 +187,17 @@ def test_an_invalid_delivery_says_why(cli: Cli, delivery: dict[str, str], monkey
     wrong = cli(*verify, *headers)
     assert (wrong.code, "no signature matches" in wrong.err) == (1, True)
     assert "another_test_secret" not in wrong.err
+
+
+def test_a_delivery_without_an_event_is_not_valid(cli: Cli, tmp_path: Path) -> None:
+    """A signed body that cannot be read: exit code 1 with the reason, as for any other that is not valid."""
+    body, headers = tmp_path / "body", tmp_path / "headers"
+    body.write_bytes(b"not JSON")
+    signed = sign("stripe", b"not JSON", secret=SECRET, at=NOW, event_id="evt_1")
+    headers.write_text("".join(f"{name}: {value}\n" for name, value in signed.items()), "utf-8")
+    done = cli("webhooks", "verify", str(body), "--provider", "stripe", "--headers", str(headers))
+    assert (done.code, done.out) == (1, "")
+    assert "not valid: stripe: the delivery is not JSON" in done.err
 
 
 def test_a_password_is_not_taken_from_the_command_line(cli: Cli, delivery: dict[str, str]) -> None:

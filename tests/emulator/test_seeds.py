@@ -48,7 +48,7 @@ def test_seeded_invoices_are_documents_of_the_provider(server: Served, name: str
         {"bill": bill(name, "res-1")},
         {"bill": bill(name, "res-2"), "then": "mark_paid"},
         {"bill": bill(name, "res-3"), "then": "void"},
-        {"bill": bill(name, "res-4"), "draft": True},
+        {"bill": bill(name, "res-4", amount="19.99 EUR"), "draft": True},  # as in a file for `create`
     ]
     seeds = {
         "customers": [{"id": CUSTOMERS[name], "email": "seven@example.test", "name": "Sev En"}],

@@ -195,6 +195,46 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
             serve(port, names=["stripe"])
 
 
+def test_an_address_of_no_machine_is_one_clear_line() -> None:
+    """The number of a name that is not found is none of errno: it read as "Unknown error -2; choose another port"."""
+    with pytest.raises(ConfigurationError, match=r"256\.1\.1\.1 is no address of this machine"):
+        serve(0, "256.1.1.1", names=["stripe"])
+
+
+@pytest.mark.parametrize(
+    "name,method,path,content",
+    [
+        ("stripe", "POST", "v1/invoices", b"customer=\xff"),
+        ("chargebee", "POST", "invoices/create_for_charge_items_and_charges", b"customer_id=\xff"),
+        ("chargeapi", "POST", "invoices", b'{"fleet": "\xff"}'),
+        ("chargeapi", "GET", f"invoices?limit={'9' * 5000}", b""),
+        ("chargebee", "GET", "invoices?total[gt]=x", b""),
+        ("chargebee", "GET", "invoices?total[between]=[x,y]", b""),
+        ("chargebee", "GET", f"invoices?total[gt]={'9' * 5000}", b""),
+        ("whop", "POST", "invoices", b'{"a": "\xff"}'),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_the_providers_words(
+    name: str, method: str, path: str, content: bytes
+) -> None:
+    """Bytes that are not UTF-8, numbers that are none: 400 in JSON, not the end of the request with a traceback."""
+    with running(names=[name]) as served:
+        emulator = served.emulators[name]
+        headers = {"Authorization": providers.get(name).auth(emulator.key), "Api-Version-Date": "2026-10-15-1"}
+        answer = httpx.request(method, f"{served.base_urls[name]}/{path}", content=content, headers=headers)
+    assert answer.status_code in {400, 422}, answer.text
+    assert isinstance(answer.json(), dict)
+
+
+def test_a_page_of_a_size_that_is_no_number_is_a_page() -> None:
+    """Whop names no refusal of it: thousands of digits are read as any other text."""
+    with running(names=["whop"]) as served:
+        emulator = served.emulators["whop"]
+        headers = {"Authorization": providers.get("whop").auth(emulator.key), "Api-Version-Date": "2026-10-15-1"}
+        url = f"{served.base_urls['whop']}/invoices?account_id=biz_42&first={'9' * 5000}"
+        assert httpx.get(url, headers=headers).status_code == 200
+
+
 def test_what_is_no_port_is_refused() -> None:
     """A number beyond the range is a fault of the caller, not a crash."""
     with pytest.raises(ConfigurationError, match="70000 is not a port"), running(70000, names=["stripe"]):

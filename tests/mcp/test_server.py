@@ -257,6 +257,21 @@ def test_a_failure_of_our_own_has_no_text(at: Desk, monkeypatch: pytest.MonkeyPa
     assert result.is_error
 
 
+def test_a_create_that_fails_inside_the_server_says_that_it_may_be_done(
+    at: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request may have left before: another reference would be a second bill."""
+
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise ValueError("a defect")
+
+    session = at.session()
+    plan = plan_in(answer(session, "explain", {"bill": bill()}))
+    monkeypatch.setattr("invoice_bridge.client.clients.Client.create", fail)
+    (text,) = texts(answer(session, "create", {"bill": bill(), "plan": plan}))
+    assert "It may or may not have been done: explain the same bill again" in text
+
+
 # ── a real process ───────────────────────────────────────────────────────────────────────────────────────────────────
 def parameters(at: Desk, *more: str) -> StdioServerParameters:
     """How a client starts the server: the key is in its environment."""
@@ -278,6 +293,21 @@ async def test_the_official_client_bills_over_stdio(at: Desk) -> None:
     assert (stolen.is_error, made.is_error, shown.is_error) == (True, False, False)
     assert "never shown by this server" in texts(stolen)[0]
     assert at.bills == 1
+
+
+@pytest.mark.slow
+async def test_what_is_made_is_logged_on_stderr(at: Desk, tmp_path: Path) -> None:
+    """The page promises it: the hash, the invoice, the outcome of a failure; and no key."""
+    with (tmp_path / "log").open("w", encoding="utf-8") as log:
+        async with mcp.Client(stdio_client(parameters(at), errlog=log)) as client:
+            bills = bill(), bill(2, customer="cus_no")
+            plans = [plan_in(await client.call_tool("explain", {"bill": each})) for each in bills]
+            for each, plan in zip(bills, plans, strict=True):
+                await client.call_tool("create", {"bill": each, "plan": plan})
+    text = (tmp_path / "log").read_text("utf-8")
+    assert f"invoice_bridge.mcp INFO stripe: plan {plans[0]} made in_" in text
+    assert re.search(rf"plan {plans[1]} ended: \w+, outcome nothing_done", text)
+    assert at.emulator.key not in text
 
 
 @pytest.mark.slow

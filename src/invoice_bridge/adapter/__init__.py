@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         IncomingRequest,
         LedgerEntry,
         StoredResponse,
+        count_in,
         nested,
     )
     from invoice_bridge.adapter.emulation.events import Happening, Reports
@@ -236,6 +237,7 @@ __all__ = [
     "check_timestamp",
     "computed",
     "constant_time_equal",
+    "count_in",
     "currency",
     "customer_id",
     "customer_of",

@@ -29,6 +29,7 @@ HOMES = {
         "IncomingRequest",
         "LedgerEntry",
         "StoredResponse",
+        "count_in",
         "nested",
     ),
     "emulation.events": ("Happening", "Reports"),

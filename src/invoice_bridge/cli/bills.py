@@ -39,7 +39,7 @@ def create(
 ) -> Invoice:
     """Make a bill. The same reference is billed once, however late it is repeated."""
     bill = with_natives(read_bill(file), native, native_unchecked, expect_total)
-    return client.create(bill, allow=allow or (), since=instant(since, "--since") if since else None)
+    return client.create(bill, allow=allow or (), since=None if since is None else instant(since, "--since"))
 
 
 @with_client
@@ -72,7 +72,7 @@ def resolve(
     expect_total: ExpectTotal = None,
 ) -> Resolution:
     """Find out the outcome of a bill; this only reads."""
-    moment = instant(since, "--since") if since else None
+    moment = None if since is None else instant(since, "--since")
     if moment is not None and moment > datetime.now(UTC):
         raise ConfigurationError(f"--since {since} is in the future: give the time of the first try")
     return client.resolve(with_natives(read_new_invoice(file), native, native_unchecked, expect_total), since=moment)
@@ -93,11 +93,15 @@ def list_invoices(
     native: Native = None,
 ) -> Iterator[Invoice]:
     """List invoices, all pages of them."""
+    since = None if created_from is None else instant(created_from, "--from")
+    until = None if created_to is None else instant(created_to, "--to")
+    if since is not None and until is not None and since >= until:
+        raise ConfigurationError("--from must be before --to: between them nothing was created")
     found = client.list(
         status=status,
         customer=customer,
-        created_from=instant(created_from, "--from") if created_from else None,
-        created_to=instant(created_to, "--to") if created_to else None,
+        created_from=since,
+        created_to=until,
         full=full,
         native=read_natives("list", native).get("native", {}),
     )

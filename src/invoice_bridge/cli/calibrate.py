@@ -21,6 +21,7 @@ from invoice_bridge.cli.progress import progress
 from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.client import calibration
 from invoice_bridge.core.errors import ConfigurationError
+from invoice_bridge.files import check_target
 from invoice_bridge.files import write as write_file
 
 
@@ -58,6 +59,10 @@ def calibrate(
         raise ConfigurationError(f"the adapter of {declared.title} has no probes: its emulator needs PROBES")
     if charge and not write:
         raise ConfigurationError("--charge needs --write: a charge makes an invoice")
+    if not customer.strip():
+        raise ConfigurationError("--customer is empty: name a customer of the test account")
+    if output is not None:  # what was made must not be taken back without its evidence
+        check_target(output)
     given = arguments(provider=provider, base_url=base_url, settings=settings, key_env=key_env, mode="test")
     run = f"cal-{token_hex(6)}"
     with progress(f"asking {declared.title}"):

@@ -22,6 +22,7 @@ from invoice_bridge.core.errors import (
     Discrepancy,
     IdempotencyMismatch,
     LossyTranslation,
+    MalformedResponse,
     NothingToBill,
     OutcomeUnknown,
     ProviderError,
@@ -35,7 +36,7 @@ HELP: Final = (
     "the message says what was done. "
     "2 usage: an option, a file, a setting or a key cannot be used, or the provider cannot do this. "
     "3 the provider refused, cannot be reached, or the outcome is unknown. 130 interrupted. "
-    "141 the reader of the output has closed it."
+    "141 the output cannot be written: its reader has closed it, or the disk is full; what the command made is made."
 )
 
 _options: ContextVar[Mapping[str, str]] = ContextVar("options", default=MappingProxyType({}))
@@ -89,7 +90,8 @@ def describe(error: BridgeError) -> str:
         "unknown": "it may or may not have been done",
     }[error.outcome]
     invoice = f"; the invoice is {error.invoice_id}" if known and error.invoice_id else ""
-    is_own = not isinstance(error, ProviderError) or error.response is None  # else it is the provider's text
+    # else it is the provider's text
+    is_own = not isinstance(error, ProviderError) or error.response is None or isinstance(error, MalformedResponse)
     text = spell(error) if is_own else str(error)
     if isinstance(error, LossyTranslation):  # its last line is for Python
         from invoice_bridge.cli.failures import allowances
@@ -154,9 +156,10 @@ class Commands(Group):
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()  # so that a closed pipe raises here, not while Python shuts down
-        except BrokenPipeError:
-            _drop_stdout()
-            raise typer.Exit(PIPE_CLOSED) from None
+        except OSError as error:
+            if not _is_of_output(error):
+                raise
+            raise typer.Exit(output_lost(error)) from None
         except BridgeError as error:
             raise typer.Exit(fail(error)) from None
         except _CLICK_ERROR as error:
@@ -198,10 +201,39 @@ def interrupted(stop: BaseException) -> int:
     return INTERRUPTED
 
 
+def _is_of_output(error: OSError) -> bool:
+    """Return whether stdout takes no more. A closed pipe is always one; of other errors stdout itself is asked."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    if error.filename is not None:  # of a file that has a name
+        return False
+    try:
+        sys.stdout.flush()  # what could not be written is still in its buffer
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def output_lost(error: OSError) -> int:
+    """End without a word if the reader has gone, else with a line; return the exit code."""
+    _drop_stdout()
+    if not isinstance(error, BrokenPipeError):
+        wrong = f"the output cannot be written: {error.strerror}"
+        step = "what the command made is made: read it with `invoice-bridge show` or `find`"
+        if _as_json.get():
+            from invoice_bridge.cli.failures import misuse
+
+            _print_json({**misuse(wrong, step, PIPE_CLOSED), "error": "OutputLost", "outcome": None})
+        else:
+            print_error(f"{wrong}; {step}")
+    return PIPE_CLOSED
+
+
 def run_app(app: typer.Typer, arguments: list[str] | None) -> int:
     """Run the application; return its exit code."""
     _as_json.set("--json" in _before_dashes(sys.argv[1:] if arguments is None else arguments))
     _provider.set(None)
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal without UTF-8 shows \\u2192 instead of failing
             stream.reconfigure(errors="backslashreplace")
@@ -216,7 +248,21 @@ def run_app(app: typer.Typer, arguments: list[str] | None) -> int:
         return report_usage(error)
     except (KeyboardInterrupt, typer.Abort) as stop:
         return interrupted(stop)
+    except OSError as error:  # of the help or the version, which are printed before a command runs
+        if not _is_of_output(error):
+            raise
+        return output_lost(error)
     return code if isinstance(code, int) else DONE
+
+
+def _open_closed_streams() -> None:
+    """Open the null device in place of a stream that the shell has closed (`>&-`), lowest number first.
+
+    Else a journal or a connection gets its number, and what is printed is written into it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for the process
 
 
 def _before_dashes(arguments: list[str]) -> list[str]:

@@ -23,7 +23,7 @@ from invoice_bridge.core.errors import (
 )
 
 KEYS: Final = {
-    "error": "The kind of the failure: a class of the library's errors, `UsageError` or `Interrupted`.",
+    "error": "The kind of the failure: a class of the library's errors, `UsageError`, `OutputLost` or `Interrupted`.",
     "code": "The provider's own word for it, like `resource_missing`.",
     "message": "What was wrong, as the line of text says it.",
     "what_to_do": "The next step.",

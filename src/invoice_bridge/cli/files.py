@@ -6,6 +6,7 @@ that names the file.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tomllib
@@ -70,6 +71,8 @@ def _read_as(path: str, read: Callable[[dict[str, Any]], T]) -> T:
     is_json = path.endswith(".json") or (not path.endswith(".toml") and text.lstrip()[:1] in {"{", "[", ""})
     try:
         data = loads(text) if is_json else tomllib.loads(text, parse_float=decimal)
+        if is_json:
+            json.loads(text, object_pairs_hook=_refuse_doubled)  # TOML refuses by itself a name that comes twice
     except (ValueError, RecursionError) as error:
         kind = "JSON" if is_json else "TOML"
         raise ConfigurationError(f"{shown}: it is not {kind}: {' '.join(str(error).split())}") from None
@@ -82,13 +85,21 @@ def _read_as(path: str, read: Callable[[dict[str, Any]], T]) -> T:
         raise ConfigurationError(f"{shown}: {words}") from None
 
 
+def _refuse_doubled(pairs: list[tuple[str, Any]]) -> None:
+    """Raise ValueError for a name that comes twice in an object: of two amounts, JSON takes the last one silently."""
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{doubled[:40]!r} is written twice in one object")
+
+
 _JSON_NAME = re.compile(r"(?<=[{ ])\"(\w+)\": ")
 """A name in an object of JSON, which is `name = ` in TOML."""
 
 
 def optional_amount(text: str | None, where: str) -> Money | None:
     """Read an amount that may be left out. Raises ConfigurationError."""
-    return amount(text, where) if text else None
+    return None if text is None else amount(text, where)
 
 
 def instant(text: str, where: str) -> datetime:
@@ -103,11 +114,17 @@ def instant(text: str, where: str) -> datetime:
         ) from None
     if found.tzinfo is None:
         raise ConfigurationError(f"{where}: {text!r} has no time zone: write it with Z or an offset")
+    try:
+        found.astimezone(UTC)
+    except OverflowError:
+        raise ConfigurationError(f"{where}: {text!r} is, in UTC, not in the years 1 to 9999") from None
     return found
 
 
 def write_bytes(path: str, content: bytes) -> None:
-    """Write a document into a file. Raises ConfigurationError."""
+    """Write a document into a file. Raises ConfigurationError, also for "-", which would be a file of that name."""
+    if path == "-":
+        raise ConfigurationError("--output -: a document is not printed: name a file, such as invoice.pdf")
     try:
         Path(path).write_bytes(content)
     except (OSError, ValueError) as error:

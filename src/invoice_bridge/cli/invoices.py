@@ -237,7 +237,7 @@ def update(
     return client.update(
         id,
         description=description,
-        due_at=instant(due, "--due") if due else None,
+        due_at=None if due is None else instant(due, "--due"),
         metadata=pairs(metadata, "--metadata") if metadata else None,
         **read_natives("update", native, native_unchecked),
     )

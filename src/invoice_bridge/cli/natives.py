@@ -62,13 +62,13 @@ _LONGEST_LIST = 1000
 def with_natives(bill: B, native: list[str] | None, unchecked: list[str] | None, expect_total: str | None) -> B:
     """Return a bill with the parameters of its options, beside those of its file. Raises ConfigurationError."""
     if isinstance(bill, ImportInvoice):
-        if native or unchecked or expect_total:
+        if native or unchecked or expect_total is not None:
             raise ConfigurationError(
                 "an import takes no --native, --native-unchecked or --expect-total: leave them out"
             )
         return bill
     stated: dict[str, Any] = read_natives(bill.verb, native, unchecked, bill.native, bill.native_unchecked)
-    if expect_total:
+    if expect_total is not None:
         stated["expect_total"] = amount(expect_total, "--expect-total")
     if not stated:
         return bill

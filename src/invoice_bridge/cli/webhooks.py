@@ -5,6 +5,7 @@ Rules of this file: a secret comes from the environment or a file, never from th
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ from invoice_bridge.cli.files import instant, read_bytes
 from invoice_bridge.cli.progress import progress
 from invoice_bridge.cli.terminal import escaped, write_json
 from invoice_bridge.client.config import webhook_variable
-from invoice_bridge.core.errors import ConfigurationError, InvalidSignature, Unreachable
+from invoice_bridge.core.errors import ConfigurationError, InvalidSignature, MalformedResponse, Unreachable
 from invoice_bridge.webhooks import parse
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ SecretFile = Annotated[
     str | None,
     typer.Option("--secret-file", metavar="FILE", help="A file with the secret; else STRIPE_WEBHOOK_SECRET and so on."),
 ]
+_LONG = 60
+_LONGEST_AGO = 1e9
+"""Some thirty years: an instant that every scheme of signing can write."""
 _WHAT = "The body of a delivery as a file, or the provider's name of an event, like invoice.paid."
 
 
@@ -74,9 +78,21 @@ def listen(
         raise ConfigurationError("--secret-file is for one provider: put the secrets of several into the environment")
     secrets = {} if unverified else {name: _secret(name, secret_file) for name in names}
     opened = None if journal is None else Journal(journal)
+    lost: list[OSError] = []
+
+    def show(event: InvoiceEvent) -> None:
+        """Print an event; without a reader the receiver ends, and this delivery is refused, so that it comes again."""
+        try:
+            _print(event, as_json=as_json)
+        except OSError as error:
+            lost.append(error)
+            server.should_exit = True
+            logging.getLogger(application.__module__).setLevel(logging.CRITICAL)  # the exit code says it
+            raise
+
     try:
         receiver = application(
-            lambda event: _print(event, as_json=as_json),
+            show,
             secrets=secrets,
             unverified=names if unverified else (),
             journal=opened,
@@ -85,10 +101,13 @@ def listen(
             for name in names:
                 print(f"listening on {url_of(listener)}/{name}", file=sys.stderr if as_json else sys.stdout, flush=True)
             config = uvicorn.Config(receiver, log_config=None, access_log=False, lifespan="off")
-            uvicorn.Server(config).run(sockets=[listener])
+            server = uvicorn.Server(config)
+            server.run(sockets=[listener])
     finally:
         if opened is not None:
             opened.close()
+    if lost:
+        raise lost[0]
     raise KeyboardInterrupt  # only a signal ends the server
 
 
@@ -103,7 +122,10 @@ def send(
         str | None, typer.Option("--event-id", metavar="ID", help="Another id than that of the body, where it is sent.")
     ] = None,
     ago: Annotated[
-        float, typer.Option("--ago", min=0, metavar="SECONDS", help="Sign as if it were sent that long ago.")
+        float,
+        typer.Option(
+            "--ago", min=0, max=_LONGEST_AGO, metavar="SECONDS", help="Sign as if it were sent that long ago."
+        ),
     ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
@@ -114,14 +136,21 @@ def send(
     from invoice_bridge.webhooks.signing import sign
 
     name, now, secret = providers.get(provider).name, datetime.now(UTC), _secret(provider, secret_file)
-    if what == "-" or Path(what).exists():
+    _check_endpoint(to)
+    if event_id is not None and not (event_id.strip() and event_id.isascii() and event_id.isprintable()):
+        raise ConfigurationError("--event-id: a header takes printable ASCII characters only")
+    if what == "-" or _is_there(what):
         body = read_bytes(what)
     else:
         events = specimen_events(name, now)
         if what not in events:
-            raise ConfigurationError(f"{what} is neither a file nor an event; {name} has: {', '.join(sorted(events))}")
+            shown = what if len(what) < _LONG else f"{what[:_LONG]}…"
+            raise ConfigurationError(f"{shown} is neither a file nor an event; {name} has: {', '.join(sorted(events))}")
         body = events[what].body
-    event = parse(name, {"webhook-id": event_id or ""}, body, secret=None, at=now, verified=False)
+    try:
+        event = parse(name, {"webhook-id": event_id or ""}, body, secret=None, at=now, verified=False)
+    except MalformedResponse as error:
+        raise ConfigurationError(f"{what}: it is no delivery that can be sent: {error}") from None
     headers = sign(name, body, secret=secret, at=now - timedelta(seconds=ago), event_id=event_id or event.id)
     try:
         with httpx.Client(timeout=30, trust_env=False) as http, progress(exits.printable(f"waiting for {to}")):
@@ -157,7 +186,7 @@ def verify(
     received = datetime.now(UTC) if at is None else instant(at, "--at")
     try:
         event = parse(provider, given, body, secret=secret, at=received)
-    except InvalidSignature as error:
+    except (InvalidSignature, MalformedResponse) as error:
         hint = _hint(provider, given, body, secret, received)
         if as_json:
             write_json({"valid": False, "reason": str(error) + hint})
@@ -175,10 +204,34 @@ def _hint(provider: str, headers: dict[str, str], body: bytes, secret: str, at: 
     if body.endswith(b"\n"):
         try:
             parse(provider, headers, body.rstrip(b"\r\n"), secret=secret, at=at)
-        except InvalidSignature:
+        except (InvalidSignature, MalformedResponse):
             return ""
         return "; it is valid without the line end of the file, which was not in the delivery"
     return ""
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # such as a name that is too long
+        return False
+
+
+def _check_endpoint(url: str) -> None:
+    """Raise ConfigurationError for what is no URL, or has a password, which is then not repeated."""
+    import httpx
+
+    try:
+        parts = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        parts = httpx.URL("")
+    if parts.userinfo:
+        raise ConfigurationError(
+            "--to: other programs can read a command line: leave the user and the password out of the URL; "
+            "what authenticates a delivery comes from the secret"
+        )
+    if parts.scheme not in {"http", "https"} or not parts.host or (parts.port or 0) > 65535:
+        raise ConfigurationError("--to: write http://HOST:PORT/PATH")
 
 
 def _headers(given: Iterable[str], path: str | None) -> dict[str, str]:

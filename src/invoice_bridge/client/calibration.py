@@ -17,7 +17,7 @@ from invoice_bridge.client.calls import Call
 from invoice_bridge.client.clients import Client
 from invoice_bridge.client.exchange import Deadline
 from invoice_bridge.core.commands import ListInvoices
-from invoice_bridge.core.errors import BridgeError, ConfigurationError, Unauthorized, Unreachable
+from invoice_bridge.core.errors import BridgeError, ConfigurationError, MalformedResponse, Unauthorized, Unreachable
 from invoice_bridge.core.wire import Flow, Request, Response
 from invoice_bridge.engine.supervise import Lost, NotSent
 
@@ -26,6 +26,7 @@ __all__ = ["Calibration", "calibrate"]
 T = TypeVar("T")
 _FAILED = 500
 _WRONG_KEY, _NO_PERMISSION, _TOO_MANY = 401, 403, 429
+_ABOUT_THE_KEY = {_WRONG_KEY, _NO_PERMISSION, _TOO_MANY}
 _WAITS = 3
 """How often a request is sent again that came too early for the provider's rate limit."""
 _LONGEST_WAIT = 60.0
@@ -64,7 +65,11 @@ class _Prober(Client):
         return Trial(self._context, customer, run, now)
 
     def exchange(self, request: Request) -> Response:
-        """Send one request; again only if it came too early. Raises Unreachable, Unauthorized."""
+        """Send one request; again only if it came too early.
+
+        Raises Unauthorized, Unreachable (also for what is no answer of the provider), and NotSettled for a refusal in
+        another form than the provider's.
+        """
         if request.writes and not self.may_write:
             raise ConfigurationError(f"nothing is written before the account is known to be a test account: {request}")
         answer, waits = self._exchange_once(request), 0
@@ -84,9 +89,20 @@ class _Prober(Client):
             if request.writes and isinstance(error, Lost):
                 self.unsure.append(f"{request.method} {request.url}")
             raise Unreachable(f"{self._context.provider.title} gave no answer: {error}") from error
-        is_unreadable = answer.status < 300 and not answer_of(answer) and answer.content.strip() != b"true"
-        if request.writes and (answer.status >= _FAILED or is_unreadable):
+        is_readable = bool(answer_of(answer)) or (answer.status < 300 and answer.content.strip() == b"true")
+        if request.writes and (answer.status >= _FAILED or (answer.status < 300 and not is_readable)):
             self.unsure.append(f"{request.method} {request.url}")
+        if answer.status < _FAILED and answer.status not in _ABOUT_THE_KEY and not is_readable:
+            kind = answer.headers.get("content-type", "no type")
+            raise Unreachable(
+                f"what answers is not {self._context.provider.title}: HTTP {answer.status} without its JSON ({kind}); "
+                "check the base URL, and any proxy before it"
+            )
+        if 400 <= answer.status < _FAILED and answer.status not in _ABOUT_THE_KEY:
+            try:
+                self._context.provider.refusal(answer)
+            except MalformedResponse as error:  # a refusal that is not the provider's shows nothing of it
+                raise NotSettled(str(error)) from None
         return answer
 
     def check_not_live(self) -> None:

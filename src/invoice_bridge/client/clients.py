@@ -19,9 +19,7 @@ from invoice_bridge.client.exchange import Body, Deadline, bounded, bounded_asyn
 from invoice_bridge.client.http import classify_transport_errors
 from invoice_bridge.client.on_invoices import AsyncVerbs, Verbs
 from invoice_bridge.core.commands import Filters, ImportInvoice, ListInvoices, OneTimeCharge, PeriodInvoice
-from invoice_bridge.core.errors import (
-    ConfigurationError,
-)
+from invoice_bridge.core.errors import AlreadySettled, ConfigurationError
 from invoice_bridge.core.lazy import LazyModule
 from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.wire import Request, Response, Send, Steps
@@ -70,8 +68,11 @@ class Client(Verbs):
                     step = steps.send(reply) if problem is None else steps.throw(problem)
                 except StopIteration as done:
                     self._decided(call, done.value, trail)
-                    self._learn(call, done.value)
+                    self._learn(call, done.value, trail)
                     return done.value  # type: ignore[no-any-return]
+                except AlreadySettled as settled:
+                    self._learn(call, settled.existing, trail)
+                    raise
                 reply = problem = None
                 try:
                     if isinstance(step, Send):
@@ -188,8 +189,11 @@ class AsyncClient(AsyncVerbs):
                     step = steps.send(reply) if problem is None else steps.throw(problem)
                 except StopIteration as done:
                     self._decided(call, done.value, trail)
-                    await self._in_thread(self._learn, call, done.value)
+                    await self._in_thread(self._learn, call, done.value, trail)
                     return done.value  # type: ignore[no-any-return]
+                except AlreadySettled as settled:
+                    await self._in_thread(self._learn, call, settled.existing, trail)
+                    raise
                 reply = problem = None
                 try:
                     if isinstance(step, Send):

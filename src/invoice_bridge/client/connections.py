@@ -18,11 +18,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import httpx
 
 from invoice_bridge.client.network import IDLE, bound_network
+from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -45,13 +47,17 @@ class _Stack(Generic[Transport]):
     """The transports of one client, idle and in use."""
 
     def __init__(self, base_url: str, *, verify: bool, trust_env: bool) -> None:
+        """Read what the environment names, so that a fault of it is found before a request is recorded as sent.
+
+        Raises ConfigurationError for a proxy or certificates that cannot be used.
+        """
         url = httpx.URL(base_url)
         self._proxy = _proxy_of(url) if trust_env else None
         # made once for all connections: reading all certificates takes longer than a request
         self._tls = (
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             if url.scheme == "http" and self._proxy is None
-            else httpx.create_ssl_context(verify=verify, trust_env=trust_env)
+            else _tls_of(verify=verify, trust_env=trust_env)
         )
         self._idle: deque[tuple[Transport, float]] = deque()
         self._busy: set[Transport] = set()
@@ -227,8 +233,34 @@ def _logged(request: httpx.Request, answer: httpx.Response) -> None:
 
 
 def _proxy_of(url: httpx.URL) -> str | None:
-    """The proxy that the environment names for a URL, as httpx reads HTTPS_PROXY, NO_PROXY and their like."""
+    """The proxy that the environment names for a URL, as httpx reads HTTPS_PROXY, NO_PROXY and their like.
+
+    Raises ConfigurationError for one that cannot be used. It may have a password, and is not repeated.
+    """
     from httpx._utils import URLPattern, get_environment_proxies
 
-    patterns = sorted((URLPattern(pattern), proxy) for pattern, proxy in get_environment_proxies().items())
-    return next((proxy for pattern, proxy in patterns if pattern.matches(url)), None)
+    try:
+        patterns = sorted((URLPattern(pattern), proxy) for pattern, proxy in get_environment_proxies().items())
+        proxy = next((proxy for pattern, proxy in patterns if pattern.matches(url)), None)
+        scheme = "" if proxy is None else httpx.Proxy(proxy).url.scheme
+    except (ValueError, httpx.InvalidURL):
+        raise ConfigurationError(
+            f"the environment's proxy for {url.host} cannot be used: write HTTPS_PROXY as http://HOST:PORT, and hosts "
+            "without a proxy into NO_PROXY"
+        ) from None
+    if scheme.startswith("socks") and find_spec("socksio") is None:
+        raise ConfigurationError(
+            f"the environment's proxy for {url.host} is a SOCKS proxy, which needs socksio: run "
+            'pip install "httpx[socks]", or name an HTTP proxy'
+        )
+    return proxy
+
+
+def _tls_of(*, verify: bool, trust_env: bool) -> ssl.SSLContext:
+    """Read the certificates. Raises ConfigurationError."""
+    try:
+        return httpx.create_ssl_context(verify=verify, trust_env=trust_env)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigurationError(
+            f"the certificates cannot be read ({error.strerror or error}): check SSL_CERT_FILE and SSL_CERT_DIR"
+        ) from None

@@ -47,6 +47,7 @@ from invoice_bridge.core.model import Invoice
 from invoice_bridge.core.wire import Request, Steps
 from invoice_bridge.engine.allow import Allow, names_allowed, refuse_losses
 from invoice_bridge.engine.calls import steps_of
+from invoice_bridge.engine.interruption import Trail
 from invoice_bridge.engine.lookup import Resolution, resolve
 from invoice_bridge.engine.observers import CallEnded
 from invoice_bridge.engine.supervise import RateLimiter, supervise
@@ -350,13 +351,14 @@ class Core(Around, Generic[Http]):
         """What sends: our own connections, or a copy of an injected client without its cookies."""
         return self._http if self._closes_http else without_cookies(self._http)
 
-    def _learn(self, call: Call, done: object) -> None:
-        """Record in the journal which bills no longer claim their reference.
+    def _learn(self, call: Call, done: object, trail: Trail) -> None:
+        """Record in the journal which bills no longer claim their reference, and which one was found to claim it.
 
-        Never raises: the call has succeeded, and a claim that stays only refuses the reference elsewhere.
+        Never raises: the call has succeeded, and what is not recorded is looked up the next time.
         """
+        wrote = any(request.writes for request in trail.sent)
         try:
-            self._memory.learn(call.command, done, datetime.now(UTC), call.last_try)
+            self._memory.learn(call.command, done, datetime.now(UTC), call.last_try, wrote=wrote)
         except ConfigurationError:
             logs.unlearnt(self.provider)
 

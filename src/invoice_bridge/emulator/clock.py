@@ -38,8 +38,9 @@ class ServedClock:
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward; it runs or is stopped as before. Raises ValueError for a move back or too far."""
-        if not 0 <= seconds <= (LATEST - EARLIEST).total_seconds():
-            raise ValueError("the clock advances by 0 seconds or more; to move it back, set it")
+        longest = (LATEST - EARLIEST).total_seconds()
+        if not 0 <= seconds <= longest:
+            raise ValueError(f"the clock advances by 0 to {longest:.0f} seconds; to move it back, set it")
         self.set(self() + timedelta(seconds=seconds), runs=self.stopped_at is None)
 
     def reset(self) -> None:

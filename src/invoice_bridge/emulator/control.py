@@ -47,6 +47,10 @@ PATH = "_control"
 """The first segment of the control API's paths: no provider has a path that begins with it."""
 
 
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""The methods of providers: a fault of another one, or in small letters, would hit nothing."""
+
+
 @dataclass
 class Control:
     """The control API of the provider `name`; `faults` has the emulators of the server, by name."""
@@ -201,6 +205,8 @@ class Control:
         kinds = [str(kind) for kind in Kind]
         if body.kind not in kinds:
             raise Refusal(f"there is no fault {body.kind!r}; there are: {', '.join(kinds)}")
+        if body.method and body.method not in METHODS:
+            raise Refusal(f"there is no method {body.method!r}; there are: {', '.join(METHODS)}; empty matches any")
         try:
             fault = Fault(**{**body.model_dump(), "kind": Kind(body.kind)})
         except (ValueError, re.error) as error:

@@ -18,6 +18,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
+        if (error.errno or 0) < 0:  # of getaddrinfo(3): none of errno
+            raise ConfigurationError(f"{host} is no address of this machine: choose another host") from None
         why = "it is already in use" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
         raise ConfigurationError(f"port {port} of {host} cannot be used: {why}; choose another port") from None
 

@@ -22,6 +22,7 @@ from pydantic import Field
 
 from invoice_bridge import providers
 from invoice_bridge.adapter.emulation.core import Emulator
+from invoice_bridge.core.amounts import amounts_of_bill
 from invoice_bridge.core.commands import Command, MarkPaid, MarkUncollectible, Pay, Void, read_command
 from invoice_bridge.core.errors import BridgeError
 from invoice_bridge.core.wire import Request, Response, Send
@@ -93,7 +94,7 @@ def load(name: str, emulator: Emulator, content: bytes) -> dict[str, Any]:
 
 def _make(name: str, emulator: Emulator, row: SeedInvoice, place: int) -> str:
     try:
-        bill = read_command(row.bill)
+        bill = read_command(amounts_of_bill(row.bill))
         invoice = run_command(name, emulator, bill.model_copy(update={"draft": row.draft}))
         if row.then is not None:
             run_command(name, emulator, _THEN[row.then](id=invoice.id))

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from invoice_bridge.adapter.answers import json_of
 from invoice_bridge.adapter.declared import NO_HISTORY, History
 from invoice_bridge.adapter.pages import Page
 from invoice_bridge.adapter.provider import Context, Provider
-from invoice_bridge.core.commands import Command, Find, ImportInvoice, NewInvoice, OnInvoice, verb_reference
+from invoice_bridge.core.commands import Bill, Command, Find, ImportInvoice, NewInvoice, OnInvoice, verb_reference
 from invoice_bridge.core.errors import ConfigurationError, IdempotencyMismatch, MalformedResponse
 from invoice_bridge.core.model import Invoice, Status
 from invoice_bridge.core.wire import Request, Response
@@ -35,6 +35,10 @@ from invoice_bridge.journal.rows import (
 
 if TYPE_CHECKING:
     from invoice_bridge.journal.protocol import BillJournal
+
+
+_UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before any bill: a lookup since then leaves none out."""
 
 
 @dataclass(slots=True)
@@ -254,13 +258,20 @@ class Memory:
             return None
 
     # ── after a call ─────────────────────────────────────────────────────────────────────────────────────────────────
-    def learn(self, command: Command, done: object, now: datetime, last_try: int | None) -> None:
+    def learn(
+        self, command: Command, done: object, now: datetime, last_try: int | None, *, wrote: bool = False
+    ) -> None:
         """Record in the journal which bills no longer claim their reference: void, deleted or absent.
 
-        Raises ConfigurationError if the journal cannot be written.
+        A bill that was found, without a write of this call, claims its reference from now on: else another account of
+        the book would bill it again. Raises ConfigurationError if the journal cannot be written.
         """
         if self.journal is None:
             return
+        if isinstance(command, Bill) and not wrote:
+            found = done.invoice if isinstance(done, Resolution) else done
+            if isinstance(found, Invoice) and found.status not in {Status.VOID, Status.DELETED}:
+                self._claim(self.journal, command, found, now)
         if isinstance(done, Resolution) and isinstance(command, NewInvoice):
             if done.state == "absent":
                 self.journal.release(self.book, command.reference, "absent", done.why, now, last_try=last_try)
@@ -273,6 +284,21 @@ class Memory:
             if isinstance(invoice, Invoice) and invoice.status in {Status.VOID, Status.DELETED}:
                 state: Literal["void", "deleted"] = "void" if invoice.status is Status.VOID else "deleted"
                 self.journal.learn(self.book, invoice.id, state, "seen by a client", now)
+
+    def _claim(self, journal: BillJournal, command: Bill, found: Invoice, now: datetime) -> None:
+        """Record a bill that somebody made without this journal, as if this client had made it when it was created.
+
+        Its content is not recorded: the provider's invoice is what the next try is compared with.
+        """
+        tries = journal.tries(self.book, command.reference)
+        if any(known.invoice_id == found.id and verdict_of(known) == "applied" for known in tries):
+            return
+        made_at = found.created_at or found.issued_at or _UNKNOWN_TIME
+        seen = Request("GET", f"found {found.id}", invoice_id=found.id)
+        number = journal.intend(
+            self.book, command.reference, command.attempt, seen, min(made_at, now), digest=None, guarded=False
+        )
+        journal.conclude(number, "answered", now, status=200, invoice_id=found.id, verdict="applied")
 
     def _hand_over(self, command: ImportInvoice, done: Invoice, now: datetime) -> None:
         """End the source's claim on a reference whose document is settled there and was imported here.

@@ -17,8 +17,9 @@ class BillJournal(Protocol):
     """A journal of tried requests, as a client uses it; threads share it.
 
     `intend` is called before every writing request of a bill, and before every verb on an invoice whose reference the
-    journal knows. What it raises keeps the request from being sent: ConfigurationError, or BilledElsewhere. A journal
-    that a client is given is not closed by the client.
+    journal knows. What it raises keeps the request from being sent: ConfigurationError, or BilledElsewhere. It is also
+    called, and concluded at once, for a bill that was found and that the journal does not have: with a GET request, and
+    `guarded` False. A journal that a client is given is not closed by the client.
 
     A journal that compares no contents may have `keeps_digests = False`: it is then given None in place of a digest.
     """

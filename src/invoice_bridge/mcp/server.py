@@ -173,7 +173,9 @@ def answer(session: Session, name: str, arguments: Mapping[str, Any]) -> CallToo
         texts, is_error = _error(error), True
     except Exception as error:  # noqa: BLE001 - one call that fails must not end the run
         _LOG.exception("%s failed", name)
-        texts, is_error = [f"{name} failed inside the server: {type(error).__name__}; its log has more."], True
+        known = f" {_DONE['unknown']}" if name == "create" else ""
+        texts = [f"{name} failed inside the server: {type(error).__name__}; its log has more.{known}"]
+        is_error = True
     return _result(texts, is_error=is_error)
 
 
@@ -181,14 +183,16 @@ def _result(texts: list[str], *, is_error: bool) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text) for text in texts], is_error=is_error)
 
 
+_DONE = {
+    "nothing_done": "Nothing was done.",
+    "partly_done": "Part of it was done: do not make it again under another reference.",
+    "done_unread": "It was done, but the answer cannot be read: do not make it again under another reference.",
+    "unknown": "It may or may not have been done: explain the same bill again; its reference is billed once.",
+}
+
+
 def _error(error: BridgeError) -> list[str]:
-    done = {
-        "nothing_done": "Nothing was done.",
-        "partly_done": "Part of it was done: do not make it again under another reference.",
-        "done_unread": "It was done, but the answer cannot be read: do not make it again under another reference.",
-        "unknown": "It may or may not have been done: explain the same bill again; its reference is billed once.",
-    }[error.outcome]
-    what = f"{type(error).__name__}. {done}"
+    what = f"{type(error).__name__}. {_DONE[error.outcome]}"
     if isinstance(error, ProviderError) and error.response is not None:
         return [what, fenced(error.provider or "the provider", str(error))]
     return [f"{what} {visible(str(error))}"]
@@ -222,9 +226,20 @@ def make_server(session: Session) -> Server[Any]:
     )
 
 
+def _log_on_stderr() -> None:
+    """Show what is made, unless the program that starts the server has its own way to log."""
+    if not _LOG.hasHandlers():
+        shown = logging.StreamHandler()
+        shown.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+        _LOG.addHandler(shown)
+        _LOG.setLevel(logging.INFO)
+
+
 def serve(path: str | PathLike[str], profile: str | None = None, *, allow_live: bool = False) -> None:
-    """Serve a profile over stdin and stdout until stdin ends. Raises ConfigurationError."""
+    """Serve a profile over stdin and stdout until stdin ends, and log on stderr. Raises ConfigurationError."""
     server = make_server(Session(fspath(path), profile, allow_live=allow_live))
+
+    _log_on_stderr()
 
     async def run() -> None:
         async with stdio_server() as (incoming, outgoing):

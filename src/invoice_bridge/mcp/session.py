@@ -248,11 +248,15 @@ def _stops(loss: Loss) -> bool:
 
 
 def _amount(command: _Bill) -> Money | None:
-    """Return what a bill costs with its tax, None if the provider decides it."""
+    """Return what a bill costs with its tax, None if the provider decides it.
+
+    A total that is expected is no bound of the provider's tax: where a bill is issued at once it is compared too late.
+    """
     total = total_with_tax(command)
-    if command.expect_total is not None and total is not None:
-        return max(total, command.expect_total, key=lambda money: money.minor)
-    return None if command.tax == "provider" else total
+    if command.tax == "provider" or total is None:
+        return None
+    expected = command.expect_total
+    return total if expected is None else max(total, expected, key=lambda money: money.minor)
 
 
 def _canonical(command: _Bill) -> str:

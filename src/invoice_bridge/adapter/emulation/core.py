@@ -58,7 +58,7 @@ class IncomingRequest:
         )
 
     def form(self) -> list[tuple[str, str]]:
-        """Return the body as form fields, in order."""
+        """Return the body as form fields, in order. Raises ValueError unless it is UTF-8."""
         return parse_qsl(self.content.decode("utf-8"), keep_blank_values=True)
 
     def json(self) -> Any:
@@ -99,6 +99,11 @@ class StoredResponse:
     fingerprint: tuple[Any, ...]
     answer: Response
     at: datetime
+
+
+def count_in(text: str) -> int | None:
+    """Return the count that a text is; None for any other text, and for more digits than anything is counted in."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 def nested(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:

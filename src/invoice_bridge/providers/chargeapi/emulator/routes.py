@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import urlsafe_b64encode
 from datetime import timedelta
 from typing import Any
@@ -82,7 +83,7 @@ class ChargeApiEmulator(ChargeApiTransitions):
         if "status" in given and given["status"] not in _LIST_STATUSES:
             raise self._invalid("No such status", "status")
         limit = given.get("limit", "10")
-        if not limit.isdecimal() or not 1 <= int(limit) <= 100:
+        if not re.fullmatch("[1-9][0-9]?|100", limit):
             raise self._invalid("limit must be between 1 and 100", "limit")
         filters = tuple((name, value) for name, value in call.query if name != "page")
         rows = [row for row in reversed(self.invoices.values()) if given.get("fleet") in {None, row["fleet"]}]

@@ -209,7 +209,10 @@ class ChargebeeDocuments(Emulator):
 
     def _params(self, call: IncomingRequest, known: str = "", **groups: str) -> dict[str, Any]:
         """Return the form after checking it against the route's parameters; custom fields (cf_…) always pass."""
-        given = nested(call.form())
+        try:
+            given = nested(call.form())
+        except ValueError:
+            raise self._refuse("The body is not UTF-8") from None
         for name, value in given.items():
             inner = groups.get(name, "").split()
             if name not in {*known.split(), *groups} and not name.startswith("cf_"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from invoice_bridge.adapter.emulation.core import IncomingRequest
+from invoice_bridge.adapter.emulation.core import IncomingRequest, count_in
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.emulator.transitions import ChargebeeTransitions
 from invoice_bridge.providers.chargebee.tables import FAILED, NO_MAIL, OFFLINE_METHODS
@@ -308,7 +308,7 @@ class ChargebeePayments(ChargebeeTransitions):
         """GET the link in download_url: a document, without a key."""
         del call
         invoice_id, _, till = name.rpartition("-")
-        if not till.isdecimal() or int(till) < self.now_seconds():
+        if (count_in(till) or 0) < self.now_seconds():
             return Response(403, b"Request has expired", {"content-type": "text/plain"})
         content = f"%PDF-1.4\n% {self._find(invoice_id)['id']}\n%%EOF\n".encode()
         return Response(200, content, {"content-type": "application/pdf"})

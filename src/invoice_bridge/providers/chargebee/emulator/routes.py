@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from invoice_bridge.adapter.emulation.core import IncomingRequest
+from invoice_bridge.adapter.emulation.core import IncomingRequest, count_in
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.chargebee.conditions import month_before
@@ -337,10 +337,12 @@ class ChargebeeEmulator(ChargebeeSources):
         if operator == "is_present":
             return lambda have: (have is not None) == (value == "true")
         if operator == "between":
-            low, high = (int(bound) for bound in self._listed(field, value))
-            return lambda have: have is not None and low <= have <= high
-        if operator in _COMPARE and (field in _NUMBERS or re.fullmatch("[0-9]{10}", value)):
-            return lambda have: have is not None and _COMPARE[operator](have, int(value))
+            bounds = [number for bound in self._listed(field, value) if (number := count_in(bound)) is not None]
+            if len(bounds) == 2:
+                return lambda have: isinstance(have, int) and bounds[0] <= have <= bounds[1]
+        number = count_in(value) if field in _NUMBERS or re.fullmatch("[0-9]{10}", value) else None
+        if operator in _COMPARE and number is not None:
+            return lambda have: isinstance(have, int) and _COMPARE[operator](have, number)
         raise self._refuse(f"{field}[{operator}] : is not valid", param=f"{field}[{operator}]")
 
     def _listed(self, field: str, value: str) -> list[str]:

@@ -164,7 +164,10 @@ class StripeDocuments(Emulator):
         return self.json(body, 200, {"request-id": self.next_id("req_"), "stripe-version": API_VERSION})
 
     def _params(self, call: IncomingRequest, known: str) -> dict[str, Any]:
-        pairs = call.query if call.method in {"GET", "DELETE"} else call.form()
+        try:
+            pairs = call.query if call.method in {"GET", "DELETE"} else call.form()
+        except ValueError:
+            raise self._refuse("Invalid request: the body is not UTF-8") from None
         names = set(known.split())
         for name, _ in pairs:
             words = [word for word in re.findall(r"[^\[\]]+", name) if not word.isdecimal()]

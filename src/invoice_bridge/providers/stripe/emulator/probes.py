@@ -82,7 +82,9 @@ def _issued(trial: Trial, switch: str, amount: int = 1000, **more: Any) -> Flow[
 def _search(trial: Trial) -> Flow[bool | None]:
     wanted = f"metadata['{REFERENCE_KEY}']:'{trial.run}'"
     answer: Response = yield trial.get("v1", "invoices", "search", query=[("query", wanted)])
-    return accepted(answer)
+    if not accepted(answer):
+        return False
+    return True if isinstance(answer_of(answer).get("data"), list) else None
 
 
 def _of_customer(field: str, sign: int) -> ProbeFlow:
@@ -91,7 +93,7 @@ def _of_customer(field: str, sign: int) -> ProbeFlow:
     def flow(trial: Trial) -> Flow[bool | None]:
         answer: Response = yield trial.get("v1", "customers", trial.customer)
         body = made_of(answer)
-        if field not in body and sign:
+        if body.get("id") != trial.customer or (field not in body and sign):
             return None
         value = body.get(field)
         if sign == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from invoice_bridge.adapter.emulation.core import IncomingRequest
+from invoice_bridge.adapter.emulation.core import IncomingRequest, count_in
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.whop.emulator.documents import names
@@ -113,8 +113,8 @@ class WhopRepayments(WhopTransitions):
             if given["after"] not in ids:
                 raise self._invalid("after", "unknown cursor")
             before = ids.index(given["after"]) + 1
-        first = given.get("first", "10")
-        shown = rows[before : before + (min(int(first), _LARGEST_PAGE) if first.isdecimal() else 10)]
+        first = count_in(given.get("first", "10"))
+        shown = rows[before : before + (10 if first is None else min(first, _LARGEST_PAGE))]
         info = {
             "start_cursor": shown[0]["id"] if shown else None,
             "end_cursor": shown[-1]["id"] if shown else None,

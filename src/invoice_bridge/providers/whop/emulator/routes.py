@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, localcontext
 from typing import Any
 
-from invoice_bridge.adapter.emulation.core import IncomingRequest
+from invoice_bridge.adapter.emulation.core import IncomingRequest, count_in
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.wire import Response
 from invoice_bridge.providers.whop.emulator.documents import names
@@ -228,8 +228,8 @@ class WhopEmulator(WhopRepayments):
         owned = [one for one, owner in self.methods.items() if owner == given.get("member_id")]
         rows = [{"id": one, "payment_method_type": "card", "created_at": self._now()} for one in owned]
         rows = [row for row in rows if row["id"].startswith("pmt_")]  # a token is no saved method
-        first = given.get("first", "10")
-        shown = rows[: int(first) if first.isdecimal() else 10]
+        first = count_in(given.get("first", "10"))
+        shown = rows[: 10 if first is None else first]
         info = {"start_cursor": None, "end_cursor": None, "has_previous_page": False}
         return self.json({"data": shown, "page_info": info | {"has_next_page": len(shown) < len(rows)}})
 
@@ -272,8 +272,7 @@ class WhopEmulator(WhopRepayments):
             if after not in ids:
                 raise self._invalid("after", "unknown cursor")
             before = ids.index(after) + 1
-        text = given.get("first", ["10"])[0]
-        first = min(int(text), _LARGEST_PAGE) if text.isdecimal() and int(text) else 1
+        first = min(count_in(given.get("first", ["10"])[0]) or 1, _LARGEST_PAGE)
         shown = rows[before : before + first]
         info = {
             "start_cursor": f"after_{shown[0]['id']}" if shown else None,
