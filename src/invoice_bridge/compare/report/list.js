@@ -18,6 +18,8 @@ function make(tag, attributes, ...inner) {
 
 const plural = (count, one, many) => [...figures(String(count)), ` ${count === 1 ? one : many}`];
 const cut = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
+// A path may be cut into lines after a dot or an underscore; what is copied is the path alone. As in page.py.
+const broken = (path) => path.split(/(?<=[._])(?=.)/).flatMap((part, n) => (n ? [make("wbr"), part] : [part]));
 
 // Thousands are set apart by a margin: the text, and what is copied, has no space in a number. The same rule as in page.py.
 function figures(text) {
@@ -140,14 +142,14 @@ function what(row) {
   }
   const [more, follow] = row.others;
   const lines = row.causes.map(([path, change, serious]) =>
-    make("div", {}, mark(serious), " ", make("code", {}, cut(path)), " ", make("span", change.length < 25 ? { class: "short" } : {}, ...figures(cut(change)))),
+    make("div", {}, mark(serious), " ", make("code", {}, ...broken(cut(path))), " ", make("span", change.length < 25 ? { class: "short" } : {}, ...figures(cut(change)))),
   );
   const rest = [more ? `${more} more` : "", follow ? `${follow} that ${follow === 1 ? "follows" : "follow"}` : ""].filter(Boolean);
-  return rest.length ? [...lines, make("small", {}, `and ${rest.join(", ")}`)] : lines;
+  return rest.length ? [...lines, " ", make("small", {}, `and ${rest.join(", ")}`)] : lines;
 }
 
 function line(row) {
-  const customer = row.customer.slice(0, 2).map((text, n) => (n ? make("small", {}, cut(text)) : cut(text)));
+  const customer = row.customer.slice(0, 2).map((text, n) => (n ? make("small", { title: text }, cut(text)) : cut(text)));
   const status = row.left === row.right ? row.left : make("span", { class: "moved" }, `${row.left} → ${row.right}`);
   const differs = row.apart && units(row.apart) !== 0n;
   const cells = [

@@ -76,7 +76,7 @@ async function copy(as) {
     as === "link" ? location.href
     : as === "markdown" ? (row ? pairAsMarkdown(row) : listAsMarkdown(matching))
     : (row ? [row] : matching).map(asText).join("\n");
-  const subject = as === "link" ? ["the address"] : row ? ["this pair"] : plural(matching.length, "row", "rows");
+  const subject = as === "link" ? [places.has(pointed) ? "the address of this difference" : "the address"] : row ? ["this pair"] : plural(matching.length, "row", "rows");
   try {
     await navigator.clipboard.writeText(text);
   } catch {
