@@ -286,7 +286,7 @@ def test_an_opened_pair_has_its_parts(load: Any, report: Path) -> None:
     body = one.page.locator("#pair-body")
     heads = ["Lines", "Taxes", "Discounts", "Adjustments", "Payments", "Credit notes"]
     assert [text.partition("!!")[0].strip() for text in body.locator("h4").all_inner_texts()] == [
-        "What is not alike", "Both invoices, in the same words", *heads, "As the providers sent it",
+        "What is not alike", "Both invoices, field by field", *heads, "The providers' JSON",
     ]  # fmt: skip
     rows = body.locator("table.lines").nth(2).locator("tbody tr")
     assert rows.all_inner_texts() == ["VAT\n19 %\nof 124.00 EUR\non top of the price\n\t24.00 EUR\tsame"]

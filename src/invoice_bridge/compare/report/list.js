@@ -150,7 +150,8 @@ function what(row) {
 
 function line(row) {
   const customer = row.customer.slice(0, 2).map((text, n) => (n ? make("small", { title: text }, cut(text)) : cut(text)));
-  const status = row.left === row.right ? row.left : make("span", { class: "moved" }, `${row.left} → ${row.right}`);
+  const alone = row.names.findIndex((name) => !name); // the side that lacks it
+  const status = alone >= 0 ? [row.right, row.left][alone] : row.left === row.right ? row.left : make("span", { class: "moved" }, `${row.left} → ${row.right}`);
   const differs = row.apart && units(row.apart) !== 0n;
   const cells = [
     ["key", make("a", { href: address({ pair: row.anchor }) }, cut(row.label))],

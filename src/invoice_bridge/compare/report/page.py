@@ -104,7 +104,11 @@ def head(found: Comparison, tally: Tally, sides: tuple[str, str]) -> Iterator[st
 def how(found: Comparison, made_at: datetime | None) -> Iterator[str]:
     """Return how the sides were compared, and the declarations that no difference needed."""
     yield f"<dl><div><dt>Joined by</dt><dd>{escape(shown(', then '.join(found.keys)))}</dd></div>"
-    clock = "not compared: no clock was given" if found.as_of is None else f"as of {_instant(found.as_of)}"
+    clock = (
+        "not compared: it needs one clock for both sides (--as-of)"
+        if found.as_of is None
+        else f"as of {_instant(found.as_of)}"
+    )
     yield f"<div><dt>Past due</dt><dd>{clock}</dd></div>"
     if made_at is not None:
         yield f"<div><dt>Made</dt><dd>{_instant(made_at)}</dd></div>"

@@ -62,23 +62,23 @@ function whole(row, told) {
   }
   const marks = Object.fromEntries(told.differences.map(([path, , , kind, serious]) => [path, tint(kind, serious)]));
   const fields = told.fields.map(([path, left, right, kind]) => cells([path, left, right], marks[path], [kind]));
-  const found = [make("h4", {}, "Both invoices, in the same words"), table("beside", ["Field", side(row, 0), side(row, 1), ""], fields)];
+  const found = [make("h4", {}, "Both invoices, field by field"), table("beside", ["Field", side(row, 0), side(row, 1), ""], fields)];
   for (const [name, left, right, silent] of told.parts) {
     const columns = [left, right].map((some, n) => {
       const none = row.names[n] ? "None is stated." : "";
       const heads = ["", some.some((one) => one[2]) ? "Amount" : "", ""];
       const shown = some.length ? table("lines", heads, some.map(item)) : make("p", {}, none);
-      const note = silent[n] ? [make("p", { class: "hint part" }, "Not all are read.")] : [];
+      const note = silent[n] ? [make("p", { class: "hint part" }, "This list is not complete.")] : [];
       return make("div", {}, make("h5", {}, side(row, n)), shown, ...note);
     });
     found.push(make("h4", {}, name), make("div", { class: "columns" }, ...columns));
   }
   const raw = told.raw.map((text, n) => {
     const scrolls = { tabindex: "0", role: "region", "aria-label": side(row, n) };
-    const inner = text === null ? make("p", {}, "Nothing was kept.") : make("pre", scrolls, pretty(text));
+    const inner = text === null ? make("p", {}, "It was not kept.") : make("pre", scrolls, pretty(text));
     return make("div", {}, make("h5", {}, side(row, n)), inner);
   });
-  found.push(make("h4", {}, "As the providers sent it"), make("div", { class: "columns" }, ...raw));
+  found.push(make("h4", {}, "The providers' JSON"), make("div", { class: "columns" }, ...raw));
   return found;
 }
 
