@@ -324,6 +324,15 @@ def test_long_and_strange_texts_fit_a_narrow_screen(load: Any, strange: tuple[Pa
     assert one.page.locator("#pair-body .long").first.inner_text() == "x" * 20_000
 
 
+def test_long_texts_need_no_sideways_scrolling_on_a_wide_screen(load: Any, strange: tuple[Path, Any]) -> None:  # noqa: F811
+    """The table of fields breaks a key of 300 characters, and the totals fit."""
+    one = load(strange[0], WIDE)
+    assert (
+        one.page.evaluate("[...document.querySelectorAll('.scroll')].map((e) => e.scrollWidth - e.clientWidth)")
+        == [0] * 3
+    )
+
+
 def test_a_number_has_one_form_and_is_copied_without_spaces(load: Any, strange: tuple[Path, list[list[str]]]) -> None:  # noqa: F811
     """Thousands are set apart in every amount, by a margin: in the causes, the list, the pair and the totals."""
     one = load(strange[0], fragment="pair=cause")
