@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import cache
 
 from invoice_bridge.core.errors import ConfigurationError, LossyTranslation
 from invoice_bridge.core.losses import Loss, Severity
@@ -56,9 +57,10 @@ def refuse_losses(losses: tuple[Loss, ...], allow: Allow, provider: str, what: s
     names = set() if isinstance(allow, _All) else set(allow)
     if not all(isinstance(name, str) for name in names):
         raise ConfigurationError("allow takes a list of paths or codes, or ALL alone: write allow=ALL")
-    known = {loss.path for loss in losses} | {loss.code for loss in losses} | _paths() | ADDITIONS if names else set()
-    for name in sorted(names):
-        if not _is_native(name) and not any(covers(name, path) for path in known) and not _CODE.fullmatch(name):
+    paths = sorted(name for name in names if not _CODE.fullmatch(name))
+    for name in paths:
+        known = {loss.path for loss in losses} | {loss.code for loss in losses} | _paths() | ADDITIONS
+        if not _is_native(name) and not any(covers(name, path) for path in known):
             from difflib import get_close_matches
 
             near = get_close_matches(name, known, 3) or sorted({loss.path for loss in losses})
@@ -68,7 +70,7 @@ def refuse_losses(losses: tuple[Loss, ...], allow: Allow, provider: str, what: s
     def accepted(loss: Loss) -> bool:
         if loss.severity is Severity.INFO or (loss.code in names and not _is_unchecked(loss.path)):
             return True
-        if any(covers(name, loss.path) and (not _is_native(loss.path) or name.count(".") > 1) for name in names):
+        if any(covers(name, loss.path) and (not _is_native(loss.path) or name.count(".") > 1) for name in paths):
             return True
         return isinstance(allow, _All) and loss.severity is Severity.WARNS
 
@@ -86,8 +88,9 @@ def _is_unchecked(path: str) -> bool:
     return path.startswith("native_unchecked.")
 
 
-def _paths() -> set[str]:
+@cache
+def _paths() -> frozenset[str]:
     from invoice_bridge.core.commands import IMPORT_LEAVES, LEAVES, VERB_LEAVES
 
-    leaves = {leaf for each in (*LEAVES.values(), IMPORT_LEAVES, *VERB_LEAVES.values()) for leaf in each}
+    leaves = frozenset(leaf for each in (*LEAVES.values(), IMPORT_LEAVES, *VERB_LEAVES.values()) for leaf in each)
     return leaves | {leaf.split(".")[0].removesuffix("[]") for leaf in leaves}

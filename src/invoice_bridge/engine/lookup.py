@@ -74,7 +74,7 @@ def start(command: Command, context: Context, history: History = NO_HISTORY, *, 
     if history.applied:
         context = replace(context, done=history.applied)
     flow = context.provider.flow(command, context)
-    if lookup != "never":
+    if lookup != "never" and not (lookup == "journal" and not _is_repeat(command, history)):
         with suppress(StopIteration):
             next(flow)  # what can be refused is refused before the lookup too
         flow.close()
@@ -87,6 +87,11 @@ def start(command: Command, context: Context, history: History = NO_HISTORY, *, 
     if isinstance(command, ImportInvoice):
         flow = keep_quiet(command, context, flow)
     return _checked(command, context, _reading_only(command, flow) if history.unsettled else flow)
+
+
+def _is_repeat(command: NewInvoice, history: History) -> bool:
+    """Whether an earlier try of a bill is known, or another key than this one's may have made it."""
+    return bool(history.tried) or command.attempt > 1 or idempotency.KEY_VERSION > 1
 
 
 class LookupNeeded(Unsupported):
@@ -110,7 +115,7 @@ def needs_lookup(command: NewInvoice, context: Context, history: History = NO_HI
                 "bill that can be looked up; nothing was sent",
                 remedy='check the provider\'s dashboard; if the bill was not made, make it with lookup="never"',
             )
-        return bool(history.tried) or command.attempt > 1 or idempotency.KEY_VERSION > 1
+        return _is_repeat(command, history)
     if not is_findable(command, context):
         if lookup == "auto" and history.made:
             return True

@@ -73,8 +73,8 @@ class Memory:
 
     # ── before a call ────────────────────────────────────────────────────────────────────────────────────────────────
     def digest(self, command: NewInvoice | OnInvoice) -> str | None:
-        """Return the digest of a command's content for the journal, None without one."""
-        if self.journal is None:
+        """Return the digest of a command's content for the journal, None without one, or if it keeps none."""
+        if self.journal is None or not getattr(self.journal, "keeps_digests", True):
             return None
         if isinstance(command, NewInvoice):
             return digest_of(command, self.provider.name)
@@ -91,9 +91,9 @@ class Memory:
             return NO_HISTORY
         tries: list[Try] = []
         if self.journal is not None:
-            self.journal.refuse_other_content(self.book, command.verb, reference, self.digest(command))
-            known_tries = self.journal.verb_tries(self.book, command.verb, reference)
             digest = self.digest(command)
+            self.journal.refuse_other_content(self.book, command.verb, reference, digest)
+            known_tries = self.journal.verb_tries(self.book, command.verb, reference)
             tries = [known for known in known_tries if known.may_have_been_sent and known.digest == digest]
         lost = {attempt for attempt, at in self._recent.unresolved(name).items() if now - at < SETTLE_TIME} | {
             known.attempt
@@ -159,6 +159,8 @@ class Memory:
             return []
         self.journal.refuse_elsewhere(self.book, command.reference, _source(command))
         tries = [known for known in self.journal.tries(self.book, command.reference) if known.may_have_been_sent]
+        if all(known.digest is None for known in tries):  # none at all, most often
+            return tries
         digest = digest_of(command, self.provider.name)
         pending = unresolved(tries)
         for known in tries:

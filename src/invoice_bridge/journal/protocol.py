@@ -19,6 +19,8 @@ class BillJournal(Protocol):
     `intend` is called before every writing request of a bill, and before every verb on an invoice whose reference the
     journal knows. What it raises keeps the request from being sent: ConfigurationError, or BilledElsewhere. A journal
     that a client is given is not closed by the client.
+
+    A journal that compares no contents may have `keeps_digests = False`: it is then given None in place of a digest.
     """
 
     def tries(self, book: Book, reference: str) -> tuple[Try, ...]:

@@ -59,6 +59,9 @@ class ItemJournal:
     `kept` is the application's own journal, if it keeps one: a reference moves in it from the source to the target.
     """
 
+    keeps_digests = False
+    """An item's operation never changes."""
+
     def __init__(self, fence: Fence) -> None:
         self._fence, self._threads = fence, threading.local()
         self.kept: BillJournal | None = None
@@ -104,7 +107,7 @@ class ItemJournal:
         return ()
 
     def refuse_other_content(self, book: Book, verb: str, reference: str, digest: str | None) -> None:
-        """Refuse nothing: an item's operation never changes."""
+        """Refuse nothing: see `keeps_digests`."""
 
     def refuse_elsewhere(self, book: Book, reference: str, source: tuple[str, str] | None = None) -> None:
         """Raise BilledElsewhere if the application's book has the reference, and not for the item's own source."""
