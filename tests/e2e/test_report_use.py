@@ -196,6 +196,7 @@ def test_the_address_of_a_difference_is_copied_and_is_no_step(load: Any, report:
     for n in (0, 1):
         assert copied(one, f"#pair-body a.at >> nth={n}") == one.page.url
         assert one.page.locator("#pair .copied").inner_text() == "Copied the address of this difference."
+        sync_api.expect(one.page.locator("#pair-body a.at.done")).to_have_count(1)
     assert one.address() == f"{pair}&at=lines%5B0%5D.description"
     assert one.page.locator("#pair-body [aria-current]").count() == 1
     assert copied(one, "#pair [data-copy=link]") == f"{report.as_uri()}#{one.address()}"

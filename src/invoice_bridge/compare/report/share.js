@@ -70,6 +70,7 @@ function save() {
   note("Saved ", ...plural(matching.length, "row", "rows"), " as comparison.csv.");
 }
 
+// Copy, and state what was copied; whether the browser allowed it.
 async function copy(as) {
   const row = isOpen() ? current : null;
   const text =
@@ -80,9 +81,13 @@ async function copy(as) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    if (!copyOld(text)) return note("The browser does not let this page copy.");
+    if (!copyOld(text)) {
+      note("The browser does not let this page copy.");
+      return false;
+    }
   }
-  return note("Copied ", ...subject, { link: ".", markdown: " as Markdown.", text: " as text." }[as]);
+  note("Copied ", ...subject, { link: ".", markdown: " as Markdown.", text: " as text." }[as]);
+  return true;
 }
 
 // Where the page has no clipboard: it was not opened from disk, nor over https.

@@ -134,7 +134,8 @@ byId("pair-body").addEventListener("click", (event) => {
   if (!anchor || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   go({ pair: current.anchor, at: anchor.dataset.at }, true);
-  copy("link");
+  for (const line of places.values()) line.querySelector(".at").classList.remove("done");
+  copy("link").then((done) => anchor.classList.toggle("done", done)); // a phone may not show the note above
 });
 body.addEventListener("click", (event) => {
   const anchor = event.target.closest("tr")?.querySelector("a");
