@@ -307,7 +307,7 @@ def choices(found: Comparison, tally: Tally) -> Iterator[str]:
     yield _select("severity", "Severity", [("1", "changes money"), ("0", "does not change money")])
     yield _select("group", "Cause", [(group.title, _short(group.title)) for group in found.groups])
     yield _select("field", "Field", [(shown(shape), _short(shown(shape))) for shape, _, _ in tally.fields()])
-    yield _select("kind", "How", [(str(place), name) for place, name in enumerate(KINDS)])
+    yield _select("kind", "Kind", [(str(place), name) for place, name in enumerate(KINDS)])
     providers = sorted({shown(name) for side in tally.sides for name in side.providers})
     yield _select("provider", "Provider", [(name, _short(name)) for name in providers])
     currencies = sorted({*tally.sides[0].currencies, *tally.sides[1].currencies})
