@@ -91,6 +91,19 @@ def test_what_is_folded_opens_by_keyboard(load: Any, ordinary: Path) -> None:  #
     assert (one.page.evaluate("document.documentElement.scrollWidth"), one.page.evaluate(OVER)) == (390, [])
 
 
+def test_what_is_tapped_is_large_enough(load: Any, ordinary: Path) -> None:  # noqa: F811
+    """24 by 24 pixels at least (WCAG 2.2 AA) for every button, field and summary, and for the # of a difference."""
+    one = load(ordinary, NARROW)
+    size = """() => [...document.querySelectorAll("main :is(button, select, input, summary, .at)")]
+      .filter((e) => e.checkVisibility()).map((e) => [e.getBoundingClientRect(), e.textContent])
+      .map(([box, text]) => [Math.round(box.width), Math.round(box.height), text])"""
+    found = one.page.evaluate(size)
+    one.page.locator("#list tbody a").first.click()
+    found += one.page.evaluate(size)
+    assert len(found) > 20
+    assert [one for one in found if min(one[:2]) < 24] == []
+
+
 def test_all_is_open_where_there_is_room(load: Any, ordinary: Path) -> None:  # noqa: F811
     """Also after the screen has changed, and without scripts."""
     one = load(ordinary, WIDE)
