@@ -325,6 +325,17 @@ def test_long_and_strange_texts_fit_a_narrow_screen(load: Any, strange: tuple[Pa
     assert one.page.locator("#pair-body .long").first.inner_text() == "x" * 20_000
 
 
+def test_a_total_that_is_not_stated_is_a_dash(load: Any, tmp_path: Path) -> None:  # noqa: F811
+    """It is not the same as an invoice that is not there."""
+    left = [bill(), bill(reference="alone")]
+    with compare(left, [bill(**OTHER_IDENTITY, total=None)], as_of=NOW) as found:
+        write_html(found, tmp_path / "silent.html")
+    one = load(tmp_path / "silent.html", fragment="sort=key")
+    amounts = [row.locator("td.amount").all_inner_texts() for row in one.page.locator("#list tbody tr").all()]
+    assert amounts == [["148.00 EUR", "", "-148.00 EUR"], ["148.00 EUR", "–", ""]]
+    assert one.page.locator("#list tbody tr").first.locator(".status").inner_text() == "open"
+
+
 def test_long_texts_need_no_sideways_scrolling_on_a_wide_screen(load: Any, strange: tuple[Path, Any]) -> None:  # noqa: F811
     """The table of fields breaks a key of 300 characters, and the totals fit."""
     one = load(strange[0], WIDE)

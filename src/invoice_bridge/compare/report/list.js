@@ -145,8 +145,11 @@ function what(row) {
     make("div", {}, mark(serious), " ", make("code", {}, ...broken(cut(path))), " ", make("span", change.length < 25 ? { class: "short" } : {}, ...figures(cut(change)))),
   );
   const rest = [more ? `${more} more` : "", follow ? `${follow} that ${follow === 1 ? "follows" : "follow"}` : ""].filter(Boolean);
-  return rest.length ? [...lines, " ", make("small", {}, `and ${rest.join(", ")}`)] : lines;
+  return rest.length ? [...lines, " ", make("small", {}, `and ${rest.join(", and ")}`)] : lines;
 }
+
+// A total that an invoice does not state is a dash; of an invoice that is not there the cell is empty.
+const total = (row, n) => (row.totals[n] ? figures(row.totals[n]) : row.names[n] ? [make("span", { title: "not stated" }, "–")] : []);
 
 function line(row) {
   const customer = row.customer.slice(0, 2).map((text, n) => (n ? make("small", { title: text }, cut(text)) : cut(text)));
@@ -158,8 +161,8 @@ function line(row) {
     ["verdict", make("span", { class: `tag ${row.verdict}` }, facts.classes[row.verdict])],
     ["customer", ...customer],
     ["status", status],
-    ["amount", ...figures(row.totals[0])],
-    ["amount", ...figures(row.totals[1])],
+    ["amount", ...total(row, 0)],
+    ["amount", ...total(row, 1)],
     [differs ? "amount apart" : "amount", ...figures(differs ? row.apart : "")],
     ["what", ...what(row)],
   ];
