@@ -8,10 +8,11 @@ from typing import Any
 
 from invoice_bridge import Invoice, Line, Money, Status
 from invoice_bridge.compare import Allowed, Comparison, compare
-from invoice_bridge.compare.groups import MOST
+from invoice_bridge.compare.groups import MOST, Group
 from invoice_bridge.compare.report import write_html
 from invoice_bridge.compare.report.rows import lines
 from invoice_bridge.compare.report.tally import Tally
+from invoice_bridge.core.losses import Severity
 from tests.compare.bills import LINES, OTHER_IDENTITY, bill, eur
 from tests.compare.test_causes import CENT_MORE, with_line
 
@@ -130,6 +131,16 @@ def filtered(found: Comparison) -> list[int]:
     return [counts[place] for place in range(len(found.groups))]
 
 
+def test_many_currencies_are_cut_on_the_page_alone() -> None:
+    """The largest by their value, in major units, and the number of the others; one more than the limit is written."""
+    group = Group("total", "", Severity.CHANGES_MONEY, None)
+    for minor, currency in ((5000, "JPY"), (-900, "EUR"), (4000, "KWD"), (20000, "USD")):
+        group.count((minor, currency))
+    assert group.change_text() == "-9.00 EUR; +5000 JPY; +4.000 KWD; +200.00 USD"
+    assert group.change_text(3) == group.change_text()
+    assert group.change_text(2) == "+5000 JPY; +200.00 USD; and 2 more currencies"
+
+
 def test_the_page_lists_causes_before_its_rows_as_texts(tmp_path: Path) -> None:
     """Gravest first, with what follows and the number of invoices; markup in a path is text."""
     cent = {"lines": with_line(1, unit_amount=None, amount=eur(3001)), **CENT_MORE}
@@ -138,6 +149,7 @@ def test_the_page_lists_causes_before_its_rows_as_texts(tmp_path: Path) -> None:
         write_html(found, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text("utf-8")
     causes = page[page.index('id="causes"') : page.index('id="list"')]
+    causes = causes.replace("<wbr>", "")
     rows = [" ".join(re.sub(r"<[^>]+>", " ", row.partition("</li>")[0]).split()) for row in causes.split("<li>")[1:]]
     assert rows == [
         "!! changes money: lines[].amount +0.01 EUR 1 invoice so subtotal, total, amount_due, amount_remaining",

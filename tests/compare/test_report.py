@@ -45,6 +45,8 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements[tag] += 1
+        if tag == "wbr":
+            return
         self.attributes += [(tag, name, value or "") for name, value in attrs]
         self._open.append(tag)
         if tag in {"script", "style"}:
@@ -110,12 +112,15 @@ def test_it_refers_to_nothing_outside(written: Write) -> None:
 
 
 def test_its_policy_allows_its_own_style_and_script_alone(written: Write) -> None:
-    """Everything is forbidden but the two blocks whose hashes stand there, and markup from text."""
+    """Everything is forbidden but the three blocks whose hashes are in it, and markup from text."""
     page = written([bill()], [other()])
-    own = {name: b64encode(sha256(page.blocks[name].encode()).digest()).decode() for name in ("style", "script")}
+    own = {
+        name: b64encode(sha256(page.blocks[name].encode()).digest()).decode() for name in ("style", "folding", "script")
+    }
     assert page.values("content")[0] == (
-        f"default-src 'none'; style-src 'sha256-{own['style']}'; script-src 'sha256-{own['script']}'; "
-        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+        f"default-src 'none'; style-src 'sha256-{own['style']}'; script-src 'sha256-{own['folding']}' "
+        f"'sha256-{own['script']}'; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
     )
 
 
@@ -170,9 +175,10 @@ def test_the_head_says_what_was_compared_and_what_came_of_it(written: Write) -> 
     page = written(left, right, allow, sides=("old.ndjson", "new.ndjson"), made_at=datetime(2026, 7, 1, tzinfo=UTC))
     assert page.texts["h1"] == "The two sides do not bill the same."
     assert "<title>Comparison of old.ndjson and new.ndjson</title>" in page.source
+    assert page.texts["p"].startswith("1 of 3 pairs differs; 1 invoice is on the left only.")
     assert (
-        "1 of 3 pairs differ. 1 invoice is on the left only. 1 pair differs "
-        "only where that is declared, with a reason. 1 value is stated by only one side, which is no difference."
+        "1 pair differs only where that is declared, with a reason. "
+        "1 value is stated by only one side, which is no difference."
     ) in page.texts["p"]
     assert page.texts["strong"] == "old.ndjsonnew.ndjson"
     assert "stripe 4" in page.texts["span"]
@@ -181,13 +187,31 @@ def test_the_head_says_what_was_compared_and_what_came_of_it(written: Write) -> 
     assert (page.texts["li"], "period.end" in page.texts["code"]) == (" the last day", True)
 
 
+@pytest.mark.parametrize(
+    "left, right, sentence",
+    [
+        (2, 2, "2 of 2 pairs differ."),
+        (1, 1, "1 of 1 pair differs."),
+        (3, 1, "1 of 1 pair differs; 2 invoices are on the left only."),
+        (1, 0, "No invoice is on both sides; 1 invoice is on the left only."),
+    ],
+)
+def test_the_first_sentence_counts(written: Write, left: int, right: int, sentence: str) -> None:
+    """Pairs, then invoices on one side only."""
+    sides = (
+        [bill(reference=f"r{n}") for n in range(left)],
+        [other(reference=f"r{n}", total=eur(1)) for n in range(right)],
+    )
+    assert written(*sides).texts["p"].partition(".")[0] + "." == sentence
+
+
 def test_sides_that_bill_the_same_say_so(written: Write) -> None:
     """The answer is the other one, and no field is listed."""
     page = written([bill()], [other()])
     assert page.texts["h1"] == "Both sides bill the same."
     assert "No field differs, and every value is stated by both sides." in page.texts["p"]
     assert page.values("data-class") == ["differing", "left_only", "right_only", "declared_equal", "matched"]
-    assert page.values("disabled") == ["", "", "", ""]
+    assert page.values("disabled") == [""] * 5
 
 
 def test_totals_are_exact_and_silence_is_counted(written: Write) -> None:
@@ -289,6 +313,17 @@ def test_a_row_has_both_invoices_as_exact_text(written: Write) -> None:
         ["Loyalty", [], "-5.00 EUR", "none like it"],
     ]
     assert opened["raw"] == ['{"id":"in_1","rate":19.990,"big":100000000000000000000}', None]
+
+
+def test_the_causes_of_a_row_are_gravest_first(written: Write) -> None:
+    """The list shows three causes of a row: none that changes money is left out for one that does not."""
+    lines = (*bill().lines[:2], Line(description="Loyalty", amount=eur(-499)))
+    changes: dict[str, Any] = {"description": "x", "metadata": {"order": "8", "shop": "south"}, "lines": lines}
+    ((listed, _),) = written([bill()], [other(**changes)]).rows
+    assert [(path, grave) for path, _, grave in listed[11]] == [
+        ("lines[2].amount", 1), ("description", 0), ("metadata.order", 0),
+    ]  # fmt: skip
+    assert listed[12] == [1, 0]
 
 
 def test_a_line_has_one_mate(written: Write) -> None:

@@ -15,6 +15,7 @@ from tests.e2e.test_report_page import (  # noqa: F401 - fixtures
     HOSTILE,
     NARROW,
     OVER,
+    WIDE,
     browser,
     load,
     pytestmark,
@@ -145,6 +146,102 @@ def test_every_pair_has_an_address_of_its_own(load: Any, strange: tuple[Path, li
         assert other.page.locator("#pair-name").inner_text().startswith(text.removesuffix("…"))
 
 
+MARKED = (
+    "[...document.querySelectorAll('#pair-body [aria-current]')].map((line) => line.cells[0].firstChild.textContent)"
+)
+ON_SCREEN = """() => {
+  const line = document.querySelector("#pair-body [aria-current]").getBoundingClientRect();
+  const panel = document.getElementById("pair").getBoundingClientRect();
+  const head = document.querySelector("#pair > header").getBoundingClientRect();
+  const covered = getComputedStyle(document.querySelector("#pair > header")).position === "sticky" ? head.bottom : 0;
+  const end = Math.min(innerHeight, panel.bottom);
+  return line.top >= Math.max(0, covered) && (line.bottom <= end || (line.height > end - 110 && line.top < end / 2));
+}"""
+
+
+@pytest.mark.parametrize("view", [WIDE, NARROW])
+def test_every_difference_has_an_address(load: Any, strange: tuple[Path, Any], view: dict[str, int]) -> None:  # noqa: F811
+    """Each opens the pair, marks that line alone, and has it on the screen, also where its path is markup or long."""
+    one, other = load(strange[0], view), load(strange[0], view)
+    for n in range(4):
+        one.page.locator("#list tbody a").nth(n).click()
+        links = one.page.locator("#pair-body a.at").evaluate_all("all => all.map((a) => [a.hash, a.dataset.at])")
+        one.page.keyboard.press("Escape")
+        assert len({link for link, _ in links}) == len(links) >= 1
+        for link, at in links:
+            other.page.goto(strange[0].as_uri() + link)
+            marked = other.page.locator("#pair-body [aria-current=location] a.at")
+            sync_api.expect(marked).to_have_attribute("data-at", at)
+            assert (at, other.page.evaluate(ON_SCREEN), other.focused()) == (at, True, "#")
+            assert other.address() == link.removeprefix("#")
+
+
+def test_a_difference_far_down_is_gone_to(load: Any, tmp_path: Path) -> None:  # noqa: F811
+    """The last of eighty, in the panel of a wide screen and in the page of a narrow one."""
+    lines = tuple(Line(description=f"Night {n}", amount=eur(n + 1)) for n in range(80))
+    other = tuple(line.model_copy(update={"amount": eur(1000 + n)}) for n, line in enumerate(lines))
+    with compare([bill(lines=lines)], [bill(**OTHER_IDENTITY, lines=other)], as_of=NOW) as found:
+        write_html(found, tmp_path / "long.html")
+    for viewport in (WIDE, NARROW):
+        one = load(tmp_path / "long.html", viewport, fragment="pair=res-1&at=lines%5B79%5D.amount")
+        assert one.page.evaluate(MARKED) == ["lines[79]."]
+        assert one.page.evaluate(ON_SCREEN)
+
+
+def test_the_address_of_a_difference_is_copied_and_is_no_step(load: Any, report: Path) -> None:  # noqa: F811
+    """The # beside it copies it and marks the line; Back closes the pair, Forward opens it with the mark."""
+    one = load(report, fragment="class=differing")
+    one.page.locator("#list tbody a", has_text="img src=x").click()
+    pair = one.address()
+    for n in (0, 1):
+        assert copied(one, f"#pair-body a.at >> nth={n}") == one.page.url
+        assert one.page.locator("#pair .copied").inner_text() == "Copied the address of this difference."
+        sync_api.expect(one.page.locator("#pair-body a.at.done")).to_have_count(1)
+    assert one.address() == f"{pair}&at=lines%5B0%5D.description"
+    assert one.page.locator("#pair-body [aria-current]").count() == 1
+    assert copied(one, "#pair [data-copy=link]") == f"{report.as_uri()}#{one.address()}"
+    one.page.go_back()
+    assert (one.page.locator("#pair").is_visible(), one.address()) == (False, "class=differing")
+    one.page.go_forward()
+    sync_api.expect(one.page.locator("#pair-body [aria-current] a.at")).to_have_attribute(
+        "data-at", "lines[0].description"
+    )
+
+
+def test_a_mark_is_one_of_its_pair(load: Any, report: Path) -> None:  # noqa: F811
+    """The next pair, the list and a filter leave it; the order of the list keeps it, in the links beside it too."""
+    one = load(report, fragment="pair=res-2&at=total")
+    one.page.locator("[data-sort=key]").evaluate("button => button.click()")
+    assert one.address() == "sort=key&pair=res-2&at=total"
+    assert one.page.locator("#pair-body a.at").first.get_attribute("href") == "#sort=key&pair=res-2&at=total"
+    one.page.keyboard.press("j")
+    assert one.address() == "sort=key&pair=res-3"
+    assert one.page.locator("#pair-body [aria-current]").count() == 0
+    one.page.locator("#pair-body a.at").first.focus()
+    one.page.keyboard.press("Enter")
+    assert one.address() == "sort=key&pair=res-3&at=status"
+    one.page.keyboard.press("Escape")
+    assert one.address() == "sort=key"
+    one.page.evaluate("location.hash = 'at=total'")
+    assert (one.count(), one.page.locator("#pair").is_visible()) == ("10 rows", False)
+
+
+def test_a_mark_of_nonsense_is_left_out(load: Any, report: Path) -> None:  # noqa: F811
+    """The pair opens as without it, and the next mark works."""
+    one = load(report)
+    hostile = ("__proto__", "constructor", "%22%5D%20*", "<img src=x onerror=alert(1)>", "total'><b>")
+    for at in ("nothing", "%00", "%", "", "total~2", "total&at=", "at=total", *hostile):
+        one.page.goto(f"{report.as_uri()}#pair=res-2&at={at}")
+        sync_api.expect(one.page.locator("#pair-name")).to_contain_text("res-2")
+        assert (at, one.page.locator("#pair-body [aria-current]").count(), one.focused()) == (at, 0, "pair-name")
+        assert copied(one, "#pair [data-copy=link]").startswith(report.as_uri())
+        assert one.page.locator("#pair .copied").inner_text() == "Copied the address."
+        one.page.keyboard.press("Escape")
+    one.page.goto(f"{report.as_uri()}#pair=res-2&at=nothing")
+    one.page.locator("#pair-body a.at").click()
+    sync_api.expect(one.page.locator("#pair-body [aria-current]")).to_have_count(1)
+
+
 # ── copy and save ────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_it_copies_what_the_terminal_prints(load: Any, strange: tuple[Path, list[list[str]]]) -> None:  # noqa: F811
     """All rows, and each pair, to the character; numbers have no spaces."""
@@ -226,6 +323,26 @@ def test_long_and_strange_texts_fit_a_narrow_screen(load: Any, strange: tuple[Pa
     assert turned is False
     one.page.locator("#list tbody a", has_text="long").click()
     assert one.page.locator("#pair-body .long").first.inner_text() == "x" * 20_000
+
+
+def test_a_total_that_is_not_stated_is_a_dash(load: Any, tmp_path: Path) -> None:  # noqa: F811
+    """It is not the same as an invoice that is not there."""
+    left = [bill(), bill(reference="alone")]
+    with compare(left, [bill(**OTHER_IDENTITY, total=None)], as_of=NOW) as found:
+        write_html(found, tmp_path / "silent.html")
+    one = load(tmp_path / "silent.html", fragment="sort=key")
+    amounts = [row.locator("td.amount").all_inner_texts() for row in one.page.locator("#list tbody tr").all()]
+    assert amounts == [["148.00 EUR", "", "-148.00 EUR"], ["148.00 EUR", "–", ""]]
+    assert one.page.locator("#list tbody tr").first.locator(".status").inner_text() == "open"
+
+
+def test_long_texts_need_no_sideways_scrolling_on_a_wide_screen(load: Any, strange: tuple[Path, Any]) -> None:  # noqa: F811
+    """The table of fields breaks a key of 300 characters, and the totals fit."""
+    one = load(strange[0], WIDE)
+    assert (
+        one.page.evaluate("[...document.querySelectorAll('.scroll')].map((e) => e.scrollWidth - e.clientWidth)")
+        == [0] * 3
+    )
 
 
 def test_a_number_has_one_form_and_is_copied_without_spaces(load: Any, strange: tuple[Path, list[list[str]]]) -> None:  # noqa: F811

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from invoice_bridge.compare.differences import Difference, Verdict, shown
@@ -89,10 +90,16 @@ class Group:
             else:
                 self.changes[currency] = Change(minor, minor, minor)
 
-    def change_text(self) -> str:
-        """Return how it differs, and by how much in each currency."""
-        changes = "; ".join(change.text(currency) for currency, change in sorted(self.changes.items()))
-        return "  ".join(part for part in (self.detail, changes) if part)
+    def change_text(self, most: int | None = None) -> str:
+        """Return how it differs, and by how much in each currency; of many the `most` largest, and how many more."""
+        listed = sorted(self.changes.items())
+        if most is not None and len(listed) > most + 1:
+            value = {currency: Decimal(abs(one.total)).scaleb(-exponent(currency)) for currency, one in listed}
+            listed = sorted(listed, key=lambda item: -value[item[0]])[:most]
+        texts = [change.text(currency) for currency, change in listed]
+        if rest := len(self.changes) - len(listed):
+            texts.append(f"and {rest} more currencies")
+        return "  ".join(part for part in (self.detail, "; ".join(texts)) if part)
 
     def cells(self) -> tuple[str, ...]:
         """Return the group for a reader: path, number of invoices, change, the key of one, what follows from it."""

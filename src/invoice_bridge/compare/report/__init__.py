@@ -58,13 +58,13 @@ def write_html(
 
 def _parts(found: Comparison, sides: tuple[str, str], made_at: datetime | None, rows: TextIO) -> Iterator[str]:
     """Return the page in the order of its template; `rows` is an empty file, and the tally is filled first."""
-    style, script = base_style() + _asset("page.css"), "".join(map(_asset, _SCRIPTS))
+    style, folding, script = base_style() + _asset("page.css"), _asset("folding.js"), "".join(map(_asset, _SCRIPTS))
     tally = Tally()
     rows.writelines(lines(found.rows, found.groups, tally))
     rows.seek(0)
     named = (f"left: {sides[0]}", f"right: {sides[1]}") if sides[0] == sides[1] else sides
     write: dict[str, Callable[[], Iterable[str]]] = {
-        "policy": lambda: [_policy(style, script)],
+        "policy": lambda: [_policy(style, folding, script)],
         "title": lambda: [escape(f"Comparison of {shown(named[0])} and {shown(named[1])}")],
         "style": lambda: [style],
         "rows": lambda: rows,
@@ -78,6 +78,7 @@ def _parts(found: Comparison, sides: tuple[str, str], made_at: datetime | None, 
         "how": lambda: page.how(found, made_at),
         "choices": lambda: page.choices(found, tally),
         "foot": lambda: page.foot(tally),
+        "folding": lambda: [folding],
         "facts": lambda: [page.facts(found, tally)],
         "script": lambda: [script],
     }
@@ -97,10 +98,10 @@ def _asset(name: str) -> str:
     return files("invoice_bridge.compare.report").joinpath(name).read_text("utf-8")
 
 
-def _policy(style: str, script: str) -> str:
-    """Nothing may be loaded, sent, framed or run but this style and this script; markup is never made from text."""
-    own = [b64encode(sha256(text.encode()).digest()).decode() for text in (style, script)]
+def _policy(style: str, *scripts: str) -> str:
+    """Nothing may be loaded, sent, framed or run but this style and these scripts; markup is never made from text."""
+    own, *run = (f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (style, *scripts))
     return (
-        f"default-src 'none'; style-src 'sha256-{own[0]}'; script-src 'sha256-{own[1]}'; base-uri 'none'; "
+        f"default-src 'none'; style-src {own}; script-src {' '.join(run)}; base-uri 'none'; "
         "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )

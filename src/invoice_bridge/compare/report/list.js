@@ -18,6 +18,8 @@ function make(tag, attributes, ...inner) {
 
 const plural = (count, one, many) => [...figures(String(count)), ` ${count === 1 ? one : many}`];
 const cut = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
+// A path may be cut into lines after a dot or an underscore; what is copied is the path alone. As in page.py.
+const broken = (path) => path.split(/(?<=[._])(?=.)/).flatMap((part, n) => (n ? [make("wbr"), part] : [part]));
 
 // Thousands are set apart by a margin: the text, and what is copied, has no space in a number. The same rule as in page.py.
 function figures(text) {
@@ -140,23 +142,27 @@ function what(row) {
   }
   const [more, follow] = row.others;
   const lines = row.causes.map(([path, change, serious]) =>
-    make("div", {}, mark(serious), " ", make("code", {}, cut(path)), " ", make("span", change.length < 25 ? { class: "short" } : {}, ...figures(cut(change)))),
+    make("div", {}, mark(serious), " ", make("code", {}, ...broken(cut(path))), " ", make("span", change.length < 25 ? { class: "short" } : {}, ...figures(cut(change)))),
   );
   const rest = [more ? `${more} more` : "", follow ? `${follow} that ${follow === 1 ? "follows" : "follow"}` : ""].filter(Boolean);
-  return rest.length ? [...lines, make("small", {}, `and ${rest.join(", ")}`)] : lines;
+  return rest.length ? [...lines, " ", make("small", {}, `and ${rest.join(", and ")}`)] : lines;
 }
 
+// A total that an invoice does not state is a dash; of an invoice that is not there the cell is empty.
+const total = (row, n) => (row.totals[n] ? figures(row.totals[n]) : row.names[n] ? [make("span", { title: "not stated" }, "–")] : []);
+
 function line(row) {
-  const customer = row.customer.slice(0, 2).map((text, n) => (n ? make("small", {}, cut(text)) : cut(text)));
-  const status = row.left === row.right ? row.left : make("span", { class: "moved" }, `${row.left} → ${row.right}`);
+  const customer = row.customer.slice(0, 2).map((text, n) => (n ? make("small", { title: text }, cut(text)) : cut(text)));
+  const alone = row.names.findIndex((name) => !name); // the side that lacks it
+  const status = alone >= 0 ? [row.right, row.left][alone] : row.left === row.right ? row.left : make("span", { class: "moved" }, `${row.left} → ${row.right}`);
   const differs = row.apart && units(row.apart) !== 0n;
   const cells = [
     ["key", make("a", { href: address({ pair: row.anchor }) }, cut(row.label))],
     ["verdict", make("span", { class: `tag ${row.verdict}` }, facts.classes[row.verdict])],
     ["customer", ...customer],
     ["status", status],
-    ["amount", ...figures(row.totals[0])],
-    ["amount", ...figures(row.totals[1])],
+    ["amount", ...total(row, 0)],
+    ["amount", ...total(row, 1)],
     [differs ? "amount apart" : "amount", ...figures(differs ? row.apart : "")],
     ["what", ...what(row)],
   ];

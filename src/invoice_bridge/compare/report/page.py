@@ -32,6 +32,7 @@ CLASSES = {
 MISSING = "not there"
 _NAMES = {"total": "Total", "amount_paid": "Paid", "amount_remaining": "Remaining"}
 _FIRST, _LISTED = 4, 40
+_CURRENCIES = 2
 _LONGEST = 120
 ORDERS = (
     ("sides", "as the sides have them"),
@@ -69,6 +70,11 @@ def _apart_by_margin(first: str, *groups: str) -> str:
     return first + "".join(f"<i>{group}</i>" for group in groups)
 
 
+def _path(shape: str) -> str:
+    """Return an escaped path that may be cut into lines after a dot or an underscore; as in list.js."""
+    return re.sub(r"(?<=[._])(?=.)", "<wbr>", escape(shown(shape), quote=True))
+
+
 def _count(number: int, one: str, many: str) -> str:
     return f"{_number(number)} {one if number == 1 else many}"
 
@@ -82,19 +88,27 @@ def head(found: Comparison, tally: Tally, sides: tuple[str, str]) -> Iterator[st
     """Return the result in one sentence, and what was compared."""
     answer = "Both sides bill the same." if found.same else "The two sides do not bill the same."
     yield f'<h1 class="{"same" if found.same else "differs"}">{answer}</h1>\n'
-    yield f'<p class="lead">{_sentence(found)}</p>\n<dl>'
+    yield f'<p class="lead">{_sentence(found)}</p>\n'
+    yield '<details id="about" class="fold" open><summary>What was compared</summary><div><dl>'
     for name, side, counted in zip(("Left", "Right"), sides, tally.sides, strict=True):
         yield f"<div><dt>{name}</dt><dd><strong>{escape(shown(side))}</strong>{_providers(counted)}</dd></div>"
     yield "</dl>\n"
+    if rest := _no_difference(found):
+        yield f"<p>{rest}</p>\n"
     if found.unused:
         entries = _count(len(found.unused), "declaration was", "declarations were")
         yield f'<p class="note">{entries} not needed: see <a href="#h-how">how it was compared</a>.</p>\n'
+    yield "</div></details>\n"
 
 
 def how(found: Comparison, made_at: datetime | None) -> Iterator[str]:
     """Return how the sides were compared, and the declarations that no difference needed."""
     yield f"<dl><div><dt>Joined by</dt><dd>{escape(shown(', then '.join(found.keys)))}</dd></div>"
-    clock = "not compared: no clock was given" if found.as_of is None else f"as of {_instant(found.as_of)}"
+    clock = (
+        "not compared: it needs one clock for both sides (--as-of)"
+        if found.as_of is None
+        else f"as of {_instant(found.as_of)}"
+    )
     yield f"<div><dt>Past due</dt><dd>{clock}</dd></div>"
     if made_at is not None:
         yield f"<div><dt>Made</dt><dd>{_instant(made_at)}</dd></div>"
@@ -109,13 +123,20 @@ def how(found: Comparison, made_at: datetime | None) -> Iterator[str]:
 def _sentence(found: Comparison) -> str:
     counts = found.counts
     pairs = counts[Verdict.MATCHED] + counts[Verdict.DECLARED_EQUAL] + counts[Verdict.DIFFERING]
-    told = [f"{_number(counts[Verdict.DIFFERING])} of {_count(pairs, 'pair differs', 'pairs differ')}."]
-    told += [
-        f"{_count(counts[verdict], 'invoice is', 'invoices are')} on the {side} only."
-        for verdict, side in ((Verdict.LEFT_ONLY, "left"), (Verdict.RIGHT_ONLY, "right"))
-        if counts[verdict]
-    ]
-    if declared := counts[Verdict.DECLARED_EQUAL]:
+    differing = counts[Verdict.DIFFERING]
+    verb = "differs" if differing == 1 else "differ"
+    paired = (
+        f"{_number(differing)} of {_count(pairs, 'pair', 'pairs')} {verb}" if pairs else "No invoice is on both sides"
+    )
+    sides = ((counts[Verdict.LEFT_ONLY], "left"), (counts[Verdict.RIGHT_ONLY], "right"))
+    alone = [f"{_count(count, 'invoice is', 'invoices are')} on the {side} only" for count, side in sides if count]
+    return "; ".join([paired, *alone]) + "."
+
+
+def _no_difference(found: Comparison) -> str:
+    """Return the numbers of what is not alike and counts as no difference."""
+    told = []
+    if declared := found.counts[Verdict.DECLARED_EQUAL]:
         told.append(f"{_count(declared, 'pair differs', 'pairs differ')} only where that is declared, with a reason.")
     if found.unsaid:
         told.append(
@@ -193,7 +214,7 @@ def causes(found: Comparison) -> Iterator[str]:
     if not found.groups:
         return
     yield (
-        f'<details id="causes" open><summary><h3>{_count(len(found.groups), "cause", "causes")}</h3> '
+        f'<details id="causes" class="fold" open><summary><h3>{_count(len(found.groups), "cause", "causes")}</h3> '
         "<small>gravest first; what follows by the arithmetic of an invoice is not counted again</small></summary>"
         f'<ul class="groups">{"".join(map(_group, found.groups[:_FIRST]))}</ul>'
     )
@@ -214,7 +235,7 @@ def _group(group: Group) -> str:
     name = escape(group.title, quote=True)
     return (
         f'<li><button type="button" data-group="{name}">{mark}<span class="unseen"> {meaning}: </span>'
-        f"<code>{escape(shown(group.path))}</code> <span>{_figures(group.change_text())}</span> "
+        f"<code>{_path(group.path)}</code> <span>{_figures(group.change_text(_CURRENCIES))}</span> "
         f"<b>{_count(group.invoices, 'invoice', 'invoices')}</b>{follows}</button></li>"
     )
 
@@ -259,7 +280,7 @@ def fields(tally: Tally) -> Iterator[str]:
     for shape, grave, counts in found[:_LISTED]:
         path = escape(shown(shape), quote=True)
         mark = _GRAVE if grave else ""
-        yield f'<tr><th scope="row"><code>{path}</code>{mark}</th>'
+        yield f'<tr><th scope="row"><code>{_path(shape)}</code>{mark}</th>'
         for place, count in enumerate(counts):
             if not count:
                 yield "<td></td>"
@@ -286,7 +307,7 @@ def choices(found: Comparison, tally: Tally) -> Iterator[str]:
     yield _select("severity", "Severity", [("1", "changes money"), ("0", "does not change money")])
     yield _select("group", "Cause", [(group.title, _short(group.title)) for group in found.groups])
     yield _select("field", "Field", [(shown(shape), _short(shown(shape))) for shape, _, _ in tally.fields()])
-    yield _select("kind", "How", [(str(place), name) for place, name in enumerate(KINDS)])
+    yield _select("kind", "Kind", [(str(place), name) for place, name in enumerate(KINDS)])
     providers = sorted({shown(name) for side in tally.sides for name in side.providers})
     yield _select("provider", "Provider", [(name, _short(name)) for name in providers])
     currencies = sorted({*tally.sides[0].currencies, *tally.sides[1].currencies})

@@ -1,6 +1,9 @@
 // ── a pair ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 const panel = byId("pair");
+const LONG = 600; // characters of a value that has no box of its own
 let current = null; // the row that is open, or was opened last
+let pointed = ""; // the difference that is marked
+const places = new Map(); // what the address names a difference of the open pair by → its line
 const isOpen = () => !panel.hidden;
 const details = (row) => JSON.parse(texts[row.at + 1]);
 const tint = (kind, serious) => ["", "declared", "unsaid", "unsaid"][kind] || (serious ? "money" : "warns");
@@ -14,18 +17,19 @@ function table(name, heads, lines) {
 
 // A value of a side: whole, in a box of its own if it is long.
 function value(text) {
-  if (text.length <= 600) return figures(text);
+  if (text.length <= LONG) return figures(text);
   return [make("div", { class: "long", tabindex: "0", role: "group", "aria-label": "A long text" }, text)];
 }
 
-function cells(texts, name, last) {
+function cells(texts, name, last, ...after) {
   const labels = ["", "Left", "Right"];
-  const made = texts.map((text, n) => make("td", { role: "cell", ...(n ? { "data-label": labels[n] } : {}) }, ...value(text)));
+  const made = texts.map((text, n) => make("td", { role: "cell", ...(n ? { "data-label": labels[n] } : {}) }, ...(n || text.length > LONG ? value(text) : broken(text)), ...(n ? [] : after)));
   made.push(make("td", { role: "cell", class: "kind" }, ...last));
   return make("tr", { role: "row", ...(name ? { class: name } : {}) }, ...made);
 }
 
-// A difference: the cause first, what follows from it after it and indented.
+// The differences: what differs first, then what is declared equal, then what one side does not state; each cause before
+// what follows from it, which is indented.
 function differences(row, found) {
   const legend = make("small", {}, make("span", {}, "!! changes money, ! does not; what follows from a cause is indented"));
   const title = make("h4", {}, "What is not alike", ...(found.length ? [legend] : []));
@@ -33,12 +37,20 @@ function differences(row, found) {
     const alone = !row.names[0] || !row.names[1];
     return [title, make("p", {}, alone ? "It is on one side only: there is nothing to compare it with." : "Nothing differs.")];
   }
-  const lines = found.map(([path, left, right, kind, serious, reason, change, follows]) => {
+  const order = [0, 1, 2, 2];
+  const sorted = [...found].sort((a, b) => order[a[3]] - order[b[3]]);
+  const lines = sorted.map(([path, left, right, kind, serious, reason, change, follows]) => {
     const words = kind === 1 ? [`= declared equal: ${reason}`] : kind ? [`? ${facts.kinds[kind]}`] : [mark(serious), " "];
     if (change) words.push(...figures(change));
     else if (!kind) words.push(serious ? "changes money" : "differs");
     if (follows) words.push(" ", make("span", { class: "from" }, follows));
-    return cells([path, left, right], `${tint(kind, serious)}${follows ? " follows" : ""}`, words);
+    let at = path;
+    for (let n = 2; places.has(at); n += 1) at = `${path}~${n}`;
+    const label = `Copy the address of ${cut(path)}`;
+    const anchor = make("a", { class: "at", "data-at": at, "aria-label": label, title: label }, "#");
+    const line = cells([path, left, right], `${tint(kind, serious)}${follows ? " follows" : ""}`, words, " ", anchor);
+    places.set(at, line);
+    return line;
   });
   return [title, table("beside", ["Field", side(row, 0), side(row, 1), "Change"], lines)];
 }
@@ -50,23 +62,23 @@ function whole(row, told) {
   }
   const marks = Object.fromEntries(told.differences.map(([path, , , kind, serious]) => [path, tint(kind, serious)]));
   const fields = told.fields.map(([path, left, right, kind]) => cells([path, left, right], marks[path], [kind]));
-  const found = [make("h4", {}, "Both invoices, in the same words"), table("beside", ["Field", side(row, 0), side(row, 1), ""], fields)];
+  const found = [make("h4", {}, "Both invoices, field by field"), table("beside", ["Field", side(row, 0), side(row, 1), ""], fields)];
   for (const [name, left, right, silent] of told.parts) {
     const columns = [left, right].map((some, n) => {
       const none = row.names[n] ? "None is stated." : "";
       const heads = ["", some.some((one) => one[2]) ? "Amount" : "", ""];
       const shown = some.length ? table("lines", heads, some.map(item)) : make("p", {}, none);
-      const note = silent[n] ? [make("p", { class: "hint part" }, "Not all are read.")] : [];
+      const note = silent[n] ? [make("p", { class: "hint part" }, "This list is not complete.")] : [];
       return make("div", {}, make("h5", {}, side(row, n)), shown, ...note);
     });
     found.push(make("h4", {}, name), make("div", { class: "columns" }, ...columns));
   }
   const raw = told.raw.map((text, n) => {
     const scrolls = { tabindex: "0", role: "region", "aria-label": side(row, n) };
-    const inner = text === null ? make("p", {}, "Nothing was kept.") : make("pre", scrolls, pretty(text));
+    const inner = text === null ? make("p", {}, "It was not kept.") : make("pre", scrolls, pretty(text));
     return make("div", {}, make("h5", {}, side(row, n)), inner);
   });
-  found.push(make("h4", {}, "As the providers sent it"), make("div", { class: "columns" }, ...raw));
+  found.push(make("h4", {}, "The providers' JSON"), make("div", { class: "columns" }, ...raw));
   return found;
 }
 
@@ -99,6 +111,8 @@ const link = (row) => body.rows[matching.indexOf(row) - page * PAGE]?.querySelec
 function open(row) {
   const told = details(row);
   current = row;
+  pointed = "";
+  places.clear();
   byId("pair-name").replaceChildren(`${row.label} `, make("span", { class: `tag ${row.verdict}` }, facts.classes[row.verdict]));
   byId("pair-body").replaceChildren(...differences(row, told.differences), ...whole(row, told));
   const place = matching.indexOf(row);
@@ -113,6 +127,19 @@ function open(row) {
   listed?.scrollIntoView({ block: "nearest" });
   byId("pair-name").focus({ preventScroll: true });
   panel.scrollIntoView({ block: "nearest" });
+}
+
+// Mark the difference that the address names, and go to it. What the pair does not have is left out.
+function point(at) {
+  for (const [each, line] of places) line.querySelector(".at").href = address({ pair: current.anchor, at: each });
+  if (at === pointed) return;
+  places.get(pointed)?.removeAttribute("aria-current");
+  pointed = at;
+  const line = places.get(at);
+  if (!line) return;
+  line.setAttribute("aria-current", "location");
+  line.querySelector(".at").focus({ preventScroll: true });
+  line.scrollIntoView({ block: "nearest" });
 }
 
 // Back to the row that was read last, which may not be the one that was opened.

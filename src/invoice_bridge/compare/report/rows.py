@@ -139,12 +139,16 @@ def _caused(row: Row, facts: tuple[Facts | None, Facts | None], places: Mapping[
         words, change = row.verdict.value.replace("_", " "), _changed(_apart(row, facts))
         return [[places["invoice", words]], [["invoice", f"{words} {change}".strip(), 1]], [0, 0], change.lstrip("+-")]
     differing = list(with_causes(row.differences))
-    causes = [one for one, first in differing if first[0] is one]
+    causes = sorted((one for one, first in differing if first[0] is one), key=lambda one: not _changes_money(one))
     groups = sorted({_place(one, places) for one in causes})
-    written = [[shown(one.path), _change(one), int(one.severity is Severity.CHANGES_MONEY)] for one in causes[:CAUSES]]
-    grave = [one.change for one, _ in differing if one.change and one.severity is Severity.CHANGES_MONEY]
+    written = [[shown(one.path), _change(one), int(_changes_money(one))] for one in causes[:CAUSES]]
+    grave = [one.change for one, _ in differing if one.change and _changes_money(one)]
     value = max(grave, key=lambda change: Decimal(abs(change[0])).scaleb(-exponent(change[1])), default=None)
     return [groups, written, [len(causes) - len(written), len(differing) - len(causes)], _changed(value).lstrip("+-")]
+
+
+def _changes_money(one: Difference) -> bool:
+    return one.severity is Severity.CHANGES_MONEY
 
 
 def _place(one: Difference, places: Mapping[tuple[str, str], int]) -> int:
@@ -168,7 +172,7 @@ def _difference(one: Difference) -> list[str | int]:
         shown(one.left),
         shown(one.right),
         kind(one),
-        int(one.severity is Severity.CHANGES_MONEY),
+        int(_changes_money(one)),
         shown(one.reason) if one.reason else "",
         _changed(one.change) if differs else "",
         follows(tuple(map(shown, one.because))) if differs else "",

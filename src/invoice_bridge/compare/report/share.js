@@ -70,19 +70,24 @@ function save() {
   note("Saved ", ...plural(matching.length, "row", "rows"), " as comparison.csv.");
 }
 
+// Copy, and state what was copied; whether the browser allowed it.
 async function copy(as) {
   const row = isOpen() ? current : null;
   const text =
     as === "link" ? location.href
     : as === "markdown" ? (row ? pairAsMarkdown(row) : listAsMarkdown(matching))
     : (row ? [row] : matching).map(asText).join("\n");
-  const subject = as === "link" ? ["the address"] : row ? ["this pair"] : plural(matching.length, "row", "rows");
+  const subject = as === "link" ? [places.has(pointed) ? "the address of this difference" : "the address"] : row ? ["this pair"] : plural(matching.length, "row", "rows");
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    if (!copyOld(text)) return note("The browser does not let this page copy.");
+    if (!copyOld(text)) {
+      note("The browser does not let this page copy.");
+      return false;
+    }
   }
-  return note("Copied ", ...subject, { link: ".", markdown: " as Markdown.", text: " as text." }[as]);
+  note("Copied ", ...subject, { link: ".", markdown: " as Markdown.", text: " as text." }[as]);
+  return true;
 }
 
 // Where the page has no clipboard: it was not opened from disk, nor over https.

@@ -1,5 +1,5 @@
 // ── the address ─────────────────────────────────────────────────────────────────────────────────────────────────────
-// Filters, order, page and the open pair are in the address: it can be sent, kept, and gone back from.
+// Filters, order, page, the open pair and its marked difference are in the address: it can be sent, kept, and gone back from.
 const TITLE = document.title;
 let shown = null; // the filters and order of the list that is shown
 let typing = false;
@@ -15,8 +15,8 @@ function state() {
 }
 
 function address(changes) {
-  const next = { ...state(), ...changes };
-  const wanted = [...FILTERS, "sort", "page", "pair"].filter((name) => next[name]).map((name) => [name, next[name]]);
+  const next = { ...state(), ..."pair" in changes ? { at: "" } : {}, ...changes }; // a difference is one of its pair
+  const wanted = [...FILTERS, "sort", "page", "pair", ...next.pair ? ["at"] : []].filter((name) => next[name]).map((name) => [name, next[name]]);
   return `#${new URLSearchParams(wanted)}`;
 }
 
@@ -56,13 +56,14 @@ function apply() {
   document.title = row === null ? TITLE : `${cut(row.label)} – ${TITLE}`;
   if (row === null) close();
   else if (row !== current || !isOpen()) open(row);
+  if (row !== null) point(wanted.at ?? "");
 }
 
 // Which buttons and headings agree with the filters.
 function pressed(filters) {
   const count = FILTERS.filter((name) => filters[name] && name !== "text").length;
   byId("chosen").replaceChildren(...FILTERS.filter((name) => filters[name]).flatMap((name, n) => chosen(name, n)));
-  byId("more").textContent = count ? `Filters (${count})` : "Filters";
+  byId("more").firstChild.textContent = count ? `Filters (${count})` : "Filters";
   form.querySelector("[type=reset]").disabled = !FILTERS.some((name) => filters[name]);
   for (const button of document.querySelectorAll("[data-class], [data-group], [data-status], [data-field]"))
     button.setAttribute("aria-pressed", String(own(button.dataset).every(([name, text]) => filters[name] === text)));
@@ -92,11 +93,12 @@ form.addEventListener("focusout", () => { typing = false; });
 form.addEventListener("reset", (event) => {
   event.preventDefault();
   form.elements.text.value = "";
+  if (document.activeElement?.type === "reset") byId("more").focus(); // else the focus is on what is disabled now
   go({ ...none(), page: "", pair: "" });
 });
 form.addEventListener("submit", (event) => event.preventDefault());
 byId("more").addEventListener("click", (event) => {
-  const opens = byId("choices").classList.toggle("open");
+  const opens = form.classList.toggle("open");
   event.currentTarget.setAttribute("aria-expanded", String(opens));
 });
 byId("list").tHead.addEventListener("click", (event) => {
@@ -125,6 +127,15 @@ document.querySelector("main").addEventListener("click", (event) => {
   if (button.closest("#table")) return;
   byId("table").scrollIntoView();
   byId("h-rows").focus({ preventScroll: true });
+});
+// The address of a difference is copied, and is no entry of the history: Back closes the pair.
+byId("pair-body").addEventListener("click", (event) => {
+  const anchor = event.target.closest("a.at");
+  if (!anchor || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  go({ pair: current.anchor, at: anchor.dataset.at }, true);
+  for (const line of places.values()) line.querySelector(".at").classList.remove("done");
+  copy("link").then((done) => anchor.classList.toggle("done", done)); // a phone may not show the note above
 });
 body.addEventListener("click", (event) => {
   const anchor = event.target.closest("tr")?.querySelector("a");
@@ -190,5 +201,4 @@ addEventListener("keydown", (event) => {
 addEventListener("beforeprint", () => isOpen() || show(0, PRINTED));
 addEventListener("afterprint", () => isOpen() || show());
 addEventListener("hashchange", apply);
-if (byId("causes") && matchMedia("(max-width: 760px)").matches) byId("causes").open = false;
 apply();
