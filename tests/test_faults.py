@@ -36,6 +36,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"lines": "x"}, "lines: must be a list"),
     ({"metadata": "x"}, "metadata: must be an object with a value for each name"),
     ({"attempt": 0}, "attempt: must be at least 1"),
+    ({"attempt": 10**30}, "attempt: must be at most 1000000"),  # a journal has no number of thirty digits
     ({"attempt": "x"}, "attempt: must be a whole number"),
     ({"description": 3}, "description: must be a text"),
     ({"reference": ""}, "reference: must not be empty"),

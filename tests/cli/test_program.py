@@ -181,6 +181,15 @@ def test_a_full_disk_does_not_make_a_bill_a_failure(served: Served, *, as_json: 
     assert not as_json or json.loads(err)["error"] == "OutputLost"
 
 
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
+def test_a_message_that_nobody_can_read_does_not_change_the_exit_code() -> None:
+    """It became that of a crash, which is the one of a difference."""
+    program = [sys.executable, "-c", "from invoice_bridge.cli import main; main()", "explain", "none.json"]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run([*program, "--provider", "stripe"], stderr=full, check=False, timeout=60)
+    assert done.returncode == 2
+
+
 @pytest.mark.parametrize("words", ["providers >&-", "providers 2>&-", "explain - --provider stripe <&-"])
 def test_a_stream_that_the_shell_has_closed_is_no_crash(words: str) -> None:
     """Output goes nowhere, input is empty."""

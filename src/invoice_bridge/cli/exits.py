@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from io import TextIOWrapper
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final, TextIO, cast
 
 import typer
 from typer.core import TyperGroup
@@ -109,7 +109,7 @@ def print_error(problem: object) -> None:
     """Print one line on stderr, or one line for each line of a list of losses."""
     lines = str(problem).splitlines() or [""]
     text = "\n".join([printable(lines[0]), *("  " + printable(line) for line in lines[1:])])
-    print(f"invoice-bridge: {text}", file=sys.stderr, flush=True)
+    _write_error(f"invoice-bridge: {text}")
 
 
 def fail(error: BridgeError) -> int:
@@ -127,7 +127,15 @@ def fail(error: BridgeError) -> int:
 def _print_json(failure: dict[str, Any]) -> None:
     from invoice_bridge.cli.failures import failure_line
 
-    print(failure_line(failure), file=sys.stderr, flush=True)
+    _write_error(failure_line(failure))
+
+
+def _write_error(line: str) -> None:
+    """Print a line on stderr; where nobody can read it, the exit code still says what happened."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        _drop(sys.stderr)
 
 
 class Group(TyperGroup):
@@ -216,7 +224,7 @@ def _is_of_output(error: OSError) -> bool:
 
 def output_lost(error: OSError) -> int:
     """End without a word if the reader has gone, else with a line; return the exit code."""
-    _drop_stdout()
+    _drop(sys.stdout)
     if not isinstance(error, BrokenPipeError):
         wrong = f"the output cannot be written: {error.strerror}"
         step = "what the command made is made: read it with `invoice-bridge show` or `find`"
@@ -270,11 +278,11 @@ def _before_dashes(arguments: list[str]) -> list[str]:
     return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
-def _drop_stdout() -> None:
-    """Redirect stdout to the null device: the rest of its buffer has no reader."""
+def _drop(stream: TextIO) -> None:
+    """Redirect stdout or stderr to the null device: the rest of its buffer has no reader."""
     try:
         nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, sys.stdout.fileno())
+        os.dup2(nothing, stream.fileno())
         os.close(nothing)
     except (OSError, ValueError):
         pass

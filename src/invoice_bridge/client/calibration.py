@@ -27,6 +27,7 @@ T = TypeVar("T")
 _FAILED = 500
 _WRONG_KEY, _NO_PERMISSION, _TOO_MANY = 401, 403, 429
 _ABOUT_THE_KEY = {_WRONG_KEY, _NO_PERMISSION, _TOO_MANY}
+_NO_CONTENT = 204
 _WAITS = 3
 """How often a request is sent again that came too early for the provider's rate limit."""
 _LONGEST_WAIT = 60.0
@@ -92,7 +93,8 @@ class _Prober(Client):
         is_readable = bool(answer_of(answer)) or (answer.status < 300 and answer.content.strip() == b"true")
         if request.writes and (answer.status >= _FAILED or (answer.status < 300 and not is_readable)):
             self.unsure.append(f"{request.method} {request.url}")
-        if answer.status < _FAILED and answer.status not in _ABOUT_THE_KEY and not is_readable:
+        is_about_it = answer.status >= _FAILED or answer.status in {*_ABOUT_THE_KEY, _NO_CONTENT}
+        if not is_about_it and not is_readable:
             kind = answer.headers.get("content-type", "no type")
             raise Unreachable(
                 f"what answers is not {self._context.provider.title}: HTTP {answer.status} without its JSON ({kind}); "

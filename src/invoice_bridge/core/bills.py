@@ -65,7 +65,7 @@ def _printable(value: str) -> str:
 Reference = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
 Id = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
 Customer = Annotated[CustomerRef, BeforeValidator(_customer)]
-Attempt = Annotated[int, Field(strict=True, ge=1)]
+Attempt = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Rates = Annotated[tuple[TaxRate, ...], Field(min_length=1)]
 Tax: TypeAlias = Literal["provider", "none"] | Rates
 
